@@ -1,0 +1,1 @@
+"""Offline, densely guided knowledge distillation: deterministic views, cached guides, dense guidance."""

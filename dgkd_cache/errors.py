@@ -1,0 +1,52 @@
+"""The errors of the training side; those of the stores are handed on, so that one import serves."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from dgkd_stores.errors import (
+    DamagedStore,
+    DgkdError,
+    Incomplete,
+    Interrupted,
+    InvalidInput,
+    Mismatch,
+    NoSpace,
+    StoreLocked,
+    StoreNotFound,
+    UnsafeStore,
+)
+
+__all__ = [
+    "DamagedStore",
+    "DataUnreadable",
+    "DgkdError",
+    "Incomplete",
+    "Interrupted",
+    "InvalidInput",
+    "Mismatch",
+    "NoSpace",
+    "StoreLocked",
+    "StoreNotFound",
+    "UnknownName",
+    "UnsafeStore",
+    "unknown_name",
+]
+
+
+class DataUnreadable(DgkdError):
+    """A data set, or a file of it, that cannot be read."""
+
+
+class UnknownName(InvalidInput):
+    """A model, data set, transform, guide or setting that is not known."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], *, do: str = "") -> UnknownName:
+    """The error for an unknown `kind` called `name`, which names the closest known ones."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else do
+    listed = ", ".join(names[:40]) or "none"
+    return UnknownName(f"unknown {kind} {name!r}", expected=f"one of {listed}", found=repr(name), do=hint or do)

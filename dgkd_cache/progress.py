@@ -1,0 +1,39 @@
+"""How long work reports on itself: a protocol, so that what computes never prints."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+__all__ = ["Progress", "Silent"]
+
+
+class Progress(Protocol):
+    """One piece of work at a time: `start`, any number of `advance`, `finish`; `say` is a line between them."""
+
+    def start(self, what: str, *, total: int, unit: str, done: int = 0) -> None:
+        """Begin `what`, of `total` units, `done` of which were there before (a resumed piece of work)."""
+
+    def advance(self, n: int, figures: str = "") -> None:
+        """`n` more units are done; `figures` is a short text such as the loss."""
+
+    def finish(self) -> None:
+        """The piece of work ended."""
+
+    def say(self, line: str) -> None:
+        """One line for a person."""
+
+
+class Silent:
+    """Reports nothing."""
+
+    def start(self, what: str, *, total: int, unit: str, done: int = 0) -> None:
+        pass
+
+    def advance(self, n: int, figures: str = "") -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        pass

@@ -1,0 +1,1 @@
+"""Guide stores without torch: read, check and write them with numpy and Zarr alone."""

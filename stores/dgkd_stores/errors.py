@@ -1,0 +1,98 @@
+"""Every error a user can meet, each with its exit code and one form of message.
+
+A message says what was expected, what was found and what to do next; the command line prints it as it is.
+"""
+
+from __future__ import annotations
+
+import errno
+
+__all__ = [
+    "DamagedStore",
+    "DgkdError",
+    "Incomplete",
+    "Interrupted",
+    "InvalidInput",
+    "Mismatch",
+    "NoSpace",
+    "StoreLocked",
+    "StoreNotFound",
+    "UnsafeStore",
+    "is_no_space",
+]
+
+
+class DgkdError(Exception):
+    """The base of all errors of this project.
+
+    `problem` is one clause; `expected` and `found` are noun phrases; `do` is one sentence, with a command that works
+    where there is one. Any but the first may be left out.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, *, expected: str = "", found: str = "", do: str = "") -> None:
+        self.problem, self.expected, self.found, self.do = problem, expected, found, do
+        facts = [f"expected {expected}"] if expected else []
+        facts += [f"found {found}"] if found else []
+        message = problem + (": " + ", ".join(facts) if facts else "")
+        super().__init__(f"{message}; {do}" if do else message)
+
+
+class InvalidInput(DgkdError, ValueError):
+    """A setting, a name or an argument that means nothing here."""
+
+    exit_code = 2
+
+
+class Incomplete(DgkdError):
+    """A store or a run that was started and not finished."""
+
+    exit_code = 3
+
+
+class StoreNotFound(DgkdError):
+    """No guide store lies at that place."""
+
+    exit_code = 10
+
+
+class StoreLocked(DgkdError):
+    """Another process writes the same views."""
+
+    exit_code = 11
+
+
+class DamagedStore(DgkdError):
+    """Content that differs from what its digest vouches for."""
+
+    exit_code = 12
+
+
+class Mismatch(DgkdError):
+    """Two things that must agree do not: data set, views, classes, version, weights, environment."""
+
+    exit_code = 13
+
+
+class NoSpace(DgkdError):
+    """The disk is full; what was finished before is kept."""
+
+    exit_code = 14
+
+
+class UnsafeStore(DgkdError):
+    """A store that no writer of ours makes: refused before any of it is decoded."""
+
+    exit_code = 15
+
+
+class Interrupted(DgkdError):
+    """Stopped on request, with everything saved."""
+
+    exit_code = 130
+
+
+def is_no_space(error: OSError) -> bool:
+    """Whether the error says that the disk or the quota is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
