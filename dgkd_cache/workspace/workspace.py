@@ -1,0 +1,185 @@
+"""A workspace on disk: its settings, the places of its runs and stores, its data set and view plan.
+
+Data set and plan are made on first use, so that opening a workspace loads no torch.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dgkd_cache.errors import InvalidInput, StoreNotFound, unknown_name
+from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, read_config
+
+if TYPE_CHECKING:
+    from dgkd_cache.datasets.registry import Dataset
+    from dgkd_cache.views.plan import ViewPlan
+
+__all__ = ["DEFAULT_DATA_ROOT", "Workspace"]
+
+DEFAULT_DATA_ROOT = "~/.cache/dgkd-cache"
+
+
+class Workspace:
+    """A folder with a `dgkd.toml`; relative paths in that file start at the folder."""
+
+    def __init__(self, folder: Path, config: WorkspaceConfig) -> None:
+        self.folder = folder
+        self.config = config
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Workspace:
+        """The workspace in `folder`. Raises InvalidInput where there is no usable `dgkd.toml`."""
+        folder = Path(folder)
+        path = folder / CONFIG_NAME
+        if not path.is_file():
+            raise InvalidInput(
+                f"{folder.resolve()} is no workspace",
+                expected=f"a file {CONFIG_NAME} in it",
+                do="`dgkd-cache init --dataset digits --chain plain4,plain2` makes one here; "
+                "-w DIR names another folder, as in `dgkd-cache -w DIR ls`",
+            )
+        return cls(folder, read_config(path))
+
+    @classmethod
+    def init(cls, folder: Path | str, config_text: str) -> Workspace:
+        """A new workspace in `folder`, made if need be. Raises InvalidInput where one is there already."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / CONFIG_NAME
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(config_text)
+                file.flush()
+                os.fsync(file.fileno())
+        except FileExistsError as error:
+            raise InvalidInput(
+                f"{path.resolve()} is there already and is left as it is",
+                do="edit it, or name another folder: `dgkd-cache init --help`",
+            ) from error
+        return cls.open(folder)
+
+    def with_config(self, config: WorkspaceConfig) -> Workspace:
+        """The same folder under other settings (flags laid over the file)."""
+        return Workspace(self.folder, config)
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The chain's names, largest first."""
+        return tuple(self.config.chain)
+
+    @property
+    def student(self) -> str:
+        """The last of the chain."""
+        return self.chain[-1]
+
+    def architecture(self, name: str) -> str:
+        """The architecture of `name`. Raises UnknownName for what is not in the chain."""
+        if name not in self.config.chain:
+            raise unknown_name("model", name, self.chain, do="[chain] in dgkd.toml lists the models")
+        return self.config.chain[name]
+
+    def guides_for(self, name: str, method: str | None = None) -> tuple[str, ...]:
+        """The guides of `name`, largest first, under `method` (default: the workspace's)."""
+        self.architecture(name)
+        before = self.chain[: self.chain.index(name)]
+        chosen = {"scratch": (), "kd": before[:1], "takd": before[-1:], "dgkd": before}
+        method = method or self.config.distillation.method
+        if method not in chosen:
+            raise unknown_name("method", method, chosen)
+        return chosen[method]
+
+    def run_folder(self, name: str) -> Path:
+        """Where the run called `name` lies, whether it is there or not."""
+        return self.folder / "runs" / check_model_name(name)
+
+    def store_path(self, name: str) -> Path:
+        """Where the guide store of `name` lies, whether it is there or not."""
+        return self.folder / "guides" / f"{check_model_name(name)}.zarr"
+
+    def runs(self) -> tuple[str, ...]:
+        """The names under `runs/`: the chain's first, in its order, then the others."""
+        return self._chain_first(path.name for path in _folders(self.folder / "runs"))
+
+    def stores(self) -> tuple[str, ...]:
+        """The names of the stores under `guides/`, finished or not, in the same order."""
+        found = _folders(self.folder / "guides")
+        return self._chain_first(path.name[: -len(".zarr")] for path in found if path.suffix == ".zarr")
+
+    def resolve_guide(self, text: str) -> Path:
+        """The store that `text` names: a guide of this workspace, or a path. Raises StoreNotFound."""
+        names = self.stores()
+        if text in names:
+            return self.store_path(text)
+        path = Path(text).expanduser()
+        if os.sep in text or path.suffix == ".zarr":
+            if (path / "zarr.json").is_file():
+                return path
+            raise StoreNotFound(f"no guide store at {path}", expected="a folder with zarr.json in it")
+        known = text in self.chain or text in self.runs()
+        raise StoreNotFound(
+            f"no guide store for {text!r}",
+            expected=f"one of {', '.join(names)}" if names else f"a store under {self.folder / 'guides'}",
+            found=repr(text) if names else "none",
+            do=f"`{self.command(f'dump --model {text}')}` makes it"
+            if known
+            else f"`{self.command('ls')}` lists what is there",
+        )
+
+    def command(self, words: str) -> str:
+        """`dgkd-cache WORDS`, as it works from the current folder: for hints."""
+        here = self.folder.resolve() == Path.cwd().resolve()
+        return f"dgkd-cache {words}" if here else f"dgkd-cache -w {shlex.quote(str(self.folder))} {words}"
+
+    @property
+    def data_root(self) -> Path:
+        """Where data sets are kept."""
+        return self.folder / Path(self.config.dataset.root or DEFAULT_DATA_ROOT).expanduser()
+
+    @property
+    def dataset_name(self) -> str:
+        """The data set's name as the registry takes it: the path of `folder:PATH` made absolute."""
+        kind, colon, path = self.config.dataset.name.partition(":")
+        if kind == "folder" and colon:
+            return f"folder:{(self.folder / Path(path).expanduser()).resolve()}"
+        return self.config.dataset.name
+
+    def dataset(self) -> Dataset:
+        """The data set, loaded once. Raises UnknownName, DataUnreadable."""
+        return self._dataset
+
+    def plan(self) -> ViewPlan:
+        """The view plan for this data set's images. Raises InvalidInput for transforms that do not fit."""
+        return self._plan
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        from dgkd_cache.datasets.registry import load_dataset
+
+        settings = self.config.dataset
+        return load_dataset(self.dataset_name, root=self.data_root, download=settings.download)
+
+    @cached_property
+    def _plan(self) -> ViewPlan:
+        from dgkd_cache.views.plan import ViewPlan
+
+        views, train = self.config.views, self._dataset.train
+        return ViewPlan.build(
+            image=(train.channels, train.height, train.width),
+            transforms=list(views.transforms),
+            scheme=views.scheme,
+            seed=views.seed,
+        )
+
+    def _chain_first(self, names: Iterable[str]) -> tuple[str, ...]:
+        found = set(names)
+        first = [name for name in self.chain if name in found]
+        return (*first, *sorted(found.difference(first)))
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
