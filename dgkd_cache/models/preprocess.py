@@ -1,0 +1,112 @@
+"""From a view's uint8 pixels to what one network takes: resizing and normalising, kept in the model's card.
+
+It belongs to the model and not to the view, so that guides of different input size share one view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dgkd_cache.errors import InvalidInput
+
+__all__ = ["Preprocess", "Preprocessing"]
+
+
+class Preprocess(BaseModel):
+    """How pixels become a network's input; numbers are decimal strings, which every reader takes alike."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: tuple[str, ...]  # per channel, of pixels scaled to 0..1
+    std: tuple[str, ...]  # per channel, likewise
+    input_size: int | None = Field(default=None, ge=1)  # side in pixels to resize to; None for as it is
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.mean or len(self.mean) != len(self.std):
+            raise ValueError(
+                f"expected one mean and one std a channel, found {len(self.mean)} and {len(self.std)}"
+            )
+        if any(not _number(text).is_finite() for text in self.mean):
+            raise ValueError(f"expected finite means, found {', '.join(self.mean)}")
+        if any(not _number(text).is_finite() or _number(text) <= 0 for text in self.std):
+            raise ValueError(f"expected positive standard deviations, found {', '.join(self.std)}")
+        return self
+
+    @classmethod
+    def build(cls, *, mean: Sequence[str], std: Sequence[str], input_size: int | None = None) -> Preprocess:
+        """The same, with InvalidInput (exit 2) for what makes no sense."""
+        try:
+            return cls(mean=tuple(mean), std=tuple(std), input_size=input_size)
+        except ValueError as error:
+            raise InvalidInput(f"a preprocessing that cannot be used: {error}") from error
+
+    @property
+    def channels(self) -> int:
+        """I, the image channels it is made for."""
+        return len(self.mean)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """What the card keeps; `Preprocess.model_validate` reads it back."""
+        return self.model_dump(mode="json")
+
+    def network_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width, in pixels, of what the network sees for a view of `height` x `width`."""
+        return (height, width) if self.input_size is None else (self.input_size, self.input_size)
+
+    def module(self, *, channels_last: bool = False) -> Preprocessing:
+        """The computation, to be moved to a device like any module."""
+        return Preprocessing(self, channels_last=channels_last)
+
+
+class Preprocessing(nn.Module):
+    """uint8 [B,I,H,W] to float32 [B,I,H',W']: (x / 255 - mean) / std, resized first where a size is recorded.
+
+    Resizing is bilinear with antialiasing, on float32 pixels, to `input_size` x `input_size` (a view that is
+    not square loses its aspect ratio). Raises InvalidInput for another dtype or number of channels.
+    """
+
+    scale_I11: Tensor
+    shift_I11: Tensor
+
+    def __init__(self, preprocess: Preprocess, *, channels_last: bool = False) -> None:
+        super().__init__()
+        self.preprocess = preprocess
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        means = [_number(text) for text in preprocess.mean]
+        stds = [_number(text) for text in preprocess.std]
+        # x * scale + shift in one pass; the two constants are made in decimal arithmetic and rounded once.
+        scale = [float(1 / (255 * std)) for std in stds]
+        shift = [float(-mean / std) for mean, std in zip(means, stds, strict=True)]
+        for name, values in (("scale_I11", scale), ("shift_I11", shift)):
+            tensor = torch.tensor(values, dtype=torch.float32, device="cpu").reshape(-1, 1, 1)
+            self.register_buffer(name, tensor, persistent=False)
+
+    def forward(self, images_BIHW: Tensor) -> Tensor:
+        channels = self.preprocess.channels
+        if images_BIHW.dtype != torch.uint8 or images_BIHW.ndim != 4 or images_BIHW.shape[1] != channels:
+            raise InvalidInput(
+                "pixels that this preprocessing does not take",
+                expected=f"uint8 [B, {channels}, H, W]",
+                found=f"{str(images_BIHW.dtype).removeprefix('torch.')} {list(images_BIHW.shape)}",
+            )
+        pixels = images_BIHW.to(dtype=torch.float32, memory_format=self.memory_format)
+        height, width = images_BIHW.shape[-2:]
+        size = self.preprocess.network_size(height, width)
+        if size != (height, width):
+            pixels = functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)
+        return torch.addcmul(self.shift_I11, pixels, self.scale_I11)
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"expected a decimal number, found {text!r}") from None

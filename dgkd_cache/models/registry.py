@@ -1,0 +1,170 @@
+"""Models by name: the registry that every architecture enters, and the one function that builds them.
+
+The key is the factory's name, a duplicate is an error and an unknown name is answered with the closest ones, as
+in timm (`timm/models/_registry.py`). Weights depend on the seed alone, and no global random state changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
+
+__all__ = [
+    "ModelFactory",
+    "Registration",
+    "build_model",
+    "count_parameters",
+    "find_model",
+    "model_names",
+    "model_patterns",
+    "register_model",
+    "register_prefix",
+    "wanted_input_size",
+]
+
+
+class ModelFactory(Protocol):
+    """Makes a network that maps float32 [B, channels, height, width] to logits [B, classes]."""
+
+    def __call__(self, *, channels: int, classes: int, height: int, width: int) -> nn.Module: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """What the registry knows of one architecture."""
+
+    factory: ModelFactory
+    smallest: int = 1  # pixels: the shortest image side that the architecture can take
+    input_size: int | None = None  # pixels: the side it was made for; None takes any from `smallest` up
+
+
+def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFactory], ModelFactory]:
+    """A decorator that enters a factory under its own name, or under `name` for a member of a family.
+
+    `smallest` is the shortest image side, in pixels, that it can take. A name entered twice is an error of the
+    program.
+    """
+
+    def enter(factory: ModelFactory) -> ModelFactory:
+        key = name or getattr(factory, "__name__", "")
+        assert key and key not in _MODELS, f"a model called {key!r} is registered already"
+        _MODELS[key] = Registration(factory=factory, smallest=smallest)
+        return factory
+
+    return enter
+
+
+def register_prefix(
+    prefix: str, *, pattern: str, about: str
+) -> Callable[[Callable[[str], Registration]], Callable[[str], Registration]]:
+    """A decorator for a function that turns the rest of a name that starts with `prefix` into a registration.
+
+    `pattern` is how a person writes such a name (`wrn-D-K`) and `about` is one line on it.
+    """
+
+    def enter(parse: Callable[[str], Registration]) -> Callable[[str], Registration]:
+        assert prefix not in _PREFIXES, f"the prefix {prefix!r} is registered already"
+        _PREFIXES[prefix] = parse
+        _PATTERNS[pattern] = about
+        return parse
+
+    return enter
+
+
+def model_names() -> tuple[str, ...]:
+    """The names that can be built as they stand, families together and small models first."""
+    return tuple(sorted(_MODELS, key=_natural))
+
+
+def model_patterns() -> dict[str, str]:
+    """The forms of name that stand for many models, each with a line on what it means."""
+    return dict(sorted(_PATTERNS.items()))
+
+
+def find_model(architecture: str) -> Registration:
+    """The registration behind a name, a `wrn-D-K`, a `torchvision:NAME` or a `module:factory`.
+
+    Raises UnknownName (exit 2) naming the closest names, InvalidInput for a known form with wrong content.
+    """
+    if architecture in _MODELS:
+        return _MODELS[architecture]
+    # The longest prefix wins, so that `torchvision:` is tried before the bare module form.
+    for prefix in sorted(_PREFIXES, key=len, reverse=True):
+        if architecture.startswith(prefix):
+            return _PREFIXES[prefix](architecture.removeprefix(prefix))
+    if ":" in architecture:
+        return _PREFIXES[""](architecture)
+    raise _unknown(architecture)
+
+
+def build_model(
+    architecture: str, *, channels: int, classes: int, height: int, width: int, seed: int
+) -> nn.Module:
+    """A new network on the CPU in float32, with weights that depend on the arguments alone.
+
+    `height` and `width` are what the network sees, so after `Preprocess`. Raises UnknownName (exit 2) for an
+    unknown architecture and InvalidInput (exit 2) for an image that is too small for it or for counts below one.
+    A `module:factory` that draws from anything but torch's generator is not seeded by this.
+    """
+    registration = find_model(architecture)
+    check_geometry(architecture, registration, channels=channels, classes=classes, height=height, width=width)
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        # torch.manual_seed would also reseed every accelerator, which fork_rng does not restore here.
+        torch.default_generator.manual_seed(seed)
+        return registration.factory(channels=channels, classes=classes, height=height, width=width)
+
+
+def check_geometry(
+    architecture: str, registration: Registration, *, channels: int, classes: int, height: int, width: int
+) -> None:
+    """Refuse counts below one and an image that is too small (InvalidInput)."""
+    for what, count in (("channels", channels), ("classes", classes)):
+        if count < 1:
+            raise InvalidInput(
+                f"no model {architecture} can be built", expected=f"{what} >= 1", found=str(count)
+            )
+    smallest = registration.smallest
+    if min(height, width) < smallest:
+        raise InvalidInput(
+            f"the image is too small for {architecture}",
+            expected=f"at least {smallest}x{smallest} pixels",
+            found=f"{height}x{width}",
+            do="choose another architecture (`dgkd-cache models` lists them) or views of larger images",
+        )
+
+
+def wanted_input_size(architecture: str, *, height: int, width: int) -> int | None:
+    """The side in pixels to which a view is resized for this architecture, None for as it is.
+
+    Only architectures made for one resolution want one (torchvision's); it goes into the `Preprocess`.
+    """
+    wanted = find_model(architecture).input_size
+    return None if wanted is None or (height, width) == (wanted, wanted) else wanted
+
+
+def count_parameters(model: nn.Module) -> int:
+    """P, the number of elements of all parameters; buffers such as running means are not counted."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+_MODELS: dict[str, Registration] = {}
+_PREFIXES: dict[str, Callable[[str], Registration]] = {}
+_PATTERNS: dict[str, str] = {}
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    """A sort key that puts resnet8 before resnet14."""
+    return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", name)]
+
+
+def _unknown(architecture: str) -> UnknownName:
+    return unknown_name(
+        "model", architecture, [*_MODELS, *_PATTERNS], do="`dgkd-cache models` lists them all"
+    )
