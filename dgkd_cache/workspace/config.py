@@ -5,17 +5,16 @@ An unknown key is an error that names file, table, key and the nearest known key
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.workspace.config_errors import invalid_setting, nearest, unknown_key
 
 __all__ = [
     "CONFIG_NAME",
@@ -28,6 +27,7 @@ __all__ = [
     "ViewsConfig",
     "WorkspaceConfig",
     "check_model_name",
+    "override",
     "parse_config",
     "read_config",
     "with_overrides",
@@ -38,6 +38,7 @@ MODEL_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 Method = Literal["scratch", "kd", "takd", "dgkd"]
 Precision = Literal["auto", "float32", "bf16"]
+Table = TypeVar("Table", bound=BaseModel)
 
 
 def _tuple_from_list(value: object) -> object:
@@ -210,9 +211,8 @@ def read_config(path: Path) -> WorkspaceConfig:
 
 def parse_config(tables: Mapping[str, Any], *, source: str) -> WorkspaceConfig:
     """The settings in nested tables shaped like the file; `source` is how errors call it."""
-    unknown = [key for key in tables if key == "training_models"]
-    if unknown:
-        raise _unknown_key((unknown[0],), source)
+    if "training_models" in tables:
+        raise unknown_key(("training_models",), WorkspaceConfig, source)
     tables = dict(tables)
     of_models: dict[str, dict[str, object]] = {}
     if isinstance(training := tables.get("training"), Mapping):
@@ -225,18 +225,25 @@ def parse_config(tables: Mapping[str, Any], *, source: str) -> WorkspaceConfig:
     try:
         config = WorkspaceConfig.model_validate({**tables, "training_models": of_models})
     except ValidationError as error:
-        raise _as_invalid_input(error, (), source) from error
+        raise invalid_setting(error, WorkspaceConfig, source) from error
     _check_names(config, source)
-    for model in of_models:
+    for model in config.chain:
         try:
-            config.training_for(model)
+            recipe = config.training_for(model)
         except ValidationError as error:
-            raise _as_invalid_input(error, ("training", model), source) from error
+            raise invalid_setting(error, WorkspaceConfig, source, prefix=("training", model)) from error
+        if recipe.select == "best" and not config.dataset.validation:
+            raise InvalidInput(
+                f"key 'select' in table [training] of {source} cannot be for {model}",
+                expected="validation samples to choose the best epoch by",
+                found="select = 'best' and validation = 0",
+                do="set validation in table [dataset], for instance to 5000",
+            )
     return config
 
 
 def with_overrides(
-    config: WorkspaceConfig, settings: Mapping[str, object], *, source: str = "the command line"
+    config: WorkspaceConfig, settings: Mapping[str, object], *, source: str = "the options given"
 ) -> WorkspaceConfig:
     """`config` with dotted keys replaced, as `{"training.epochs": 3}`; checked like the file.
 
@@ -255,6 +262,15 @@ def with_overrides(
     return parse_config(tables, source=source)
 
 
+def override(table: Table, settings: Mapping[str, object], *, name: str) -> Table:
+    """One table, called `name` in errors, with keys replaced; `None` leaves a key as it is."""
+    given = {key: value for key, value in settings.items() if value is not None}
+    try:
+        return type(table).model_validate({**table.model_dump(by_alias=True), **given})
+    except ValidationError as error:
+        raise invalid_setting(error, WorkspaceConfig, "the options given", prefix=(name,)) from error
+
+
 def _check_names(config: WorkspaceConfig, source: str) -> None:
     for name in config.chain:
         if not MODEL_NAME.fullmatch(name) or name in TrainingConfig.model_fields:
@@ -266,86 +282,12 @@ def _check_names(config: WorkspaceConfig, source: str) -> None:
             )
     for model in config.training_models:
         if model not in config.chain:
-            raise _unknown_key(("training", model), source, also=tuple(config.chain))
+            raise unknown_key(("training", model), WorkspaceConfig, source, also=tuple(config.chain))
     for guide in config.distillation.always:
         if guide not in config.chain:
             raise InvalidInput(
                 f"key always in table [distillation] of {source} names a guide that is not in [chain]",
                 expected=f"one of {', '.join(config.chain)}",
                 found=repr(guide),
-                do=_nearest(guide, config.chain),
+                do=nearest(guide, config.chain),
             )
-
-
-def _as_invalid_input(error: ValidationError, prefix: tuple[str, ...], source: str) -> InvalidInput:
-    details = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    first, rest = details[0], len(details) - 1
-    place = (*prefix, *(str(part) for part in first["loc"]))
-    if first["type"] == "extra_forbidden":
-        found = _unknown_key(place, source)
-    else:
-        found = _wrong_value(first, place, source)
-    if not rest:
-        return found
-    return InvalidInput(
-        f"{found.problem} (and {rest} more to mend)", expected=found.expected, found=found.found, do=found.do
-    )
-
-
-def _unknown_key(place: tuple[str, ...], source: str, *, also: tuple[str, ...] = ()) -> InvalidInput:
-    *tables, key = place
-    known = (*_keys_of(tables), *also)
-    kind = "key" if tables else "table"
-    return InvalidInput(
-        f"unknown {kind} {key!r} in {_called(tables, source)}",
-        expected=f"one of {', '.join(known)}",
-        found=repr(key),
-        do=_nearest(key, known) or f"take it out of {source}",
-    )
-
-
-def _wrong_value(detail: ErrorDetails, place: tuple[str, ...], source: str) -> InvalidInput:
-    if detail["type"] == "missing":
-        *tables, key = place
-        kind = "key" if tables else "table"
-        return InvalidInput(
-            f"{_called(tables, source)} lacks {kind} {key!r}",
-            do="put it in, as `dgkd-cache init --help` describes"
-            if kind == "table"
-            else f"write {key} = ... there",
-        )
-    reason = detail["msg"].removeprefix("Input should be ")
-    if cause := detail.get("ctx", {}).get("error"):
-        reason = str(cause)
-    model = _keys_of(place)
-    if model:  # a whole table: its keys contradict each other
-        found = detail["input"]
-        shown = "a combination that cannot be" if isinstance(found, Mapping) else repr(found)
-        return InvalidInput(f"{_called(place, source)} is wrong", expected=reason, found=shown)
-    *tables, key = place
-    return InvalidInput(
-        f"key {key!r} in {_called(tables, source)} is wrong", expected=reason, found=repr(detail["input"])
-    )
-
-
-def _keys_of(tables: tuple[str, ...] | list[str]) -> tuple[str, ...]:
-    """The known keys of a table, in order; empty for what is not a table of fixed keys."""
-    if not tables:
-        return tuple(name for name in WorkspaceConfig.model_fields if name != "training_models")
-    if tables[0] == "training" and len(tables) == 2 and tables[1] not in TrainingConfig.model_fields:
-        tables = ["training"]
-    field = WorkspaceConfig.model_fields.get(tables[0])
-    if field is None or len(tables) > 1 or not isinstance(field.annotation, type):
-        return ()
-    if not issubclass(field.annotation, BaseModel):
-        return ()
-    return tuple(one.alias or name for name, one in field.annotation.model_fields.items())
-
-
-def _called(tables: tuple[str, ...] | list[str], source: str) -> str:
-    return f"table [{'.'.join(tables)}] of {source}" if tables else source
-
-
-def _nearest(key: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else ""

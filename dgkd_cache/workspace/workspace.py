@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, read_config
 
@@ -87,11 +88,7 @@ class Workspace:
         """The guides of `name`, largest first, under `method` (default: the workspace's)."""
         self.architecture(name)
         before = self.chain[: self.chain.index(name)]
-        chosen = {"scratch": (), "kd": before[:1], "takd": before[-1:], "dgkd": before}
-        method = method or self.config.distillation.method
-        if method not in chosen:
-            raise unknown_name("method", method, chosen)
-        return chosen[method]
+        return guides_of(method or self.config.distillation.method, before)
 
     def run_folder(self, name: str) -> Path:
         """Where the run called `name` lies, whether it is there or not."""

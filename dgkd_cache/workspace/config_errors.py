@@ -1,0 +1,107 @@
+"""Says what is wrong with a setting: file, table, key, expected and found, and the nearest known key.
+
+Turns pydantic's errors into this project's one form of message.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from dgkd_cache.errors import InvalidInput
+
+__all__ = ["invalid_setting", "nearest", "unknown_key"]
+
+_OF_MODELS = "training_models"
+
+
+def invalid_setting(
+    error: ValidationError, root: type[BaseModel], source: str, *, prefix: Sequence[str] = ()
+) -> InvalidInput:
+    """The first error (unknown keys before wrong values) as InvalidInput.
+
+    `root` is the model of the whole file, `prefix` the tables above what was validated, `source` the file.
+    """
+    details = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    first = details[0]
+    place = (*prefix, *(str(part) for part in first["loc"] if not isinstance(part, int)))
+    if first["type"] == "extra_forbidden":
+        found = unknown_key(place, root, source)
+    elif first["type"] == "missing":
+        found = _missing_key(place, source)
+    else:
+        found = _wrong_value(first, place, root, source)
+    if len(details) == 1:
+        return found
+    more = f"{found.problem} (and {len(details) - 1} more to mend)"
+    return InvalidInput(more, expected=found.expected, found=found.found, do=found.do)
+
+
+def unknown_key(
+    place: Sequence[str], root: type[BaseModel], source: str, *, also: Iterable[str] = ()
+) -> InvalidInput:
+    """The error for the key at `place` (its tables, then itself), which names the nearest known one."""
+    *tables, key = place
+    known = (*_keys_of(tables, root), *also)
+    return InvalidInput(
+        f"unknown {'key' if tables else 'table'} {key!r} in {_called(tables, source)}",
+        expected=f"one of {', '.join(known)}",
+        found=repr(key),
+        do=nearest(key, known) or f"take it out of {source}",
+    )
+
+
+def nearest(key: str, known: Iterable[str]) -> str:
+    """A question that names the closest of `known`, or nothing."""
+    close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _missing_key(place: Sequence[str], source: str) -> InvalidInput:
+    *tables, key = place
+    kind = "key" if tables else "table"
+    return InvalidInput(
+        f"{_called(tables, source)} lacks {kind} {key!r}",
+        do=f"write {key} = ... there"
+        if tables
+        else f"write [{key}] there; `dgkd-cache init` writes every table",
+    )
+
+
+def _wrong_value(
+    detail: ErrorDetails, place: Sequence[str], root: type[BaseModel], source: str
+) -> InvalidInput:
+    expected = detail["msg"].removeprefix("Input should be ")
+    if cause := detail.get("ctx", {}).get("error"):
+        expected = str(cause)
+    found = repr(detail["input"])
+    if detail["type"] in ("model_type", "dict_type"):
+        expected = "a table"
+    elif detail["type"] == "too_short":
+        expected = f"at least {detail['ctx']['min_length']} entry"
+    if isinstance(detail["input"], Mapping):
+        found = "keys that contradict each other" if detail["type"] == "value_error" else "a table"
+    *tables, key = place
+    what = _called(place, source) if _keys_of(place, root) else f"key {key!r} in {_called(tables, source)}"
+    return InvalidInput(f"{what} is wrong", expected=expected, found=found)
+
+
+def _keys_of(tables: Sequence[str], root: type[BaseModel]) -> tuple[str, ...]:
+    """The known keys of a table, in order; empty for what is not a table of fixed keys."""
+    if not tables:
+        return tuple(name for name in root.model_fields if name != _OF_MODELS)
+    field = root.model_fields.get(tables[0])
+    if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        return ()
+    fields = field.annotation.model_fields
+    is_of_a_model = tables[0] == "training" and len(tables) == 2 and tables[1] not in fields
+    if len(tables) > 1 and not is_of_a_model:
+        return ()
+    return tuple(one.alias or name for name, one in fields.items())
+
+
+def _called(tables: Sequence[str], source: str) -> str:
+    return f"table [{'.'.join(tables)}] of {source}" if tables else source
