@@ -102,8 +102,8 @@ def load_card(folder: Path) -> ModelCard:
     """The card of the finished model in `folder`.
 
     Raises Incomplete (exit 3) where there is none, DamagedStore (exit 12) for text that is not JSON, Mismatch
-    (exit 13) for a card of another format or version and InvalidInput (exit 2) for a card with unknown, missing
-    or wrong keys.
+    (exit 13) for a card of another format or version and InvalidInput (exit 2) for unknown, missing or wrong
+    keys.
     """
     path = folder / CARD_FILE
     if not path.is_file():
@@ -197,8 +197,8 @@ def load_weights(model: nn.Module, folder: Path) -> ModelCard:
 def weights_digest(model: nn.Module) -> str:
     """SHA-256 (hex) over all parameters and persistent buffers, in name order.
 
-    A tensor's record is: name in UTF-8, 0x00, dtype ("float32"), 0x00, number of dimensions and sizes as int64
-    and the elements in C order, all little-endian. Device and memory format make no difference.
+    A tensor's record is: name in UTF-8, 0x00, dtype ("float32"), 0x00, number of dimensions and sizes as
+    int64 and the elements in C order, all little-endian. Device and memory format make no difference.
     """
     return _digest(_tensors(model))
 
@@ -229,7 +229,7 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
         shape = (tensor.ndim, *tensor.shape)
         total.update(name.encode() + b"\0" + str(tensor.dtype).removeprefix("torch.").encode() + b"\0")
         total.update(b"".join(size.to_bytes(8, "little") for size in shape))
-        total.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()
 
 

@@ -1,7 +1,7 @@
 """Models by name: the registry that every architecture enters, and the one function that builds them.
 
-The key is the factory's name, a duplicate is an error and an unknown name is answered with the closest ones, as
-in timm (`timm/models/_registry.py`). Weights depend on the seed alone, and no global random state changes.
+The key is the factory's name, a duplicate is an error and an unknown name is answered with the closest ones,
+as in timm (`timm/models/_registry.py`). Weights depend on the seed alone, and no global random state changes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
+from dgkd_cache.errors import InvalidInput, unknown_name
 
 __all__ = [
     "ModelFactory",
+    "Parser",
     "Registration",
     "build_model",
     "count_parameters",
@@ -25,7 +26,7 @@ __all__ = [
     "model_names",
     "model_patterns",
     "register_model",
-    "register_prefix",
+    "register_pattern",
     "wanted_input_size",
 ]
 
@@ -45,11 +46,13 @@ class Registration:
     input_size: int | None = None  # pixels: the side it was made for; None takes any from `smallest` up
 
 
+Parser = Callable[[str], Registration]
+
+
 def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFactory], ModelFactory]:
     """A decorator that enters a factory under its own name, or under `name` for a member of a family.
 
-    `smallest` is the shortest image side, in pixels, that it can take. A name entered twice is an error of the
-    program.
+    `smallest` is the shortest image side, in pixels, that it can take. A name entered twice is a bug.
     """
 
     def enter(factory: ModelFactory) -> ModelFactory:
@@ -61,18 +64,15 @@ def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFacto
     return enter
 
 
-def register_prefix(
-    prefix: str, *, pattern: str, about: str
-) -> Callable[[Callable[[str], Registration]], Callable[[str], Registration]]:
-    """A decorator for a function that turns the rest of a name that starts with `prefix` into a registration.
+def register_pattern(regex: str, *, form: str, about: str) -> Callable[[Parser], Parser]:
+    """A decorator for a function that turns every name that `regex` matches in full into a registration.
 
-    `pattern` is how a person writes such a name (`wrn-D-K`) and `about` is one line on it.
+    `form` is how a person writes such a name (`wrn-D-K`) and `about` a line on it. No two patterns overlap.
     """
 
-    def enter(parse: Callable[[str], Registration]) -> Callable[[str], Registration]:
-        assert prefix not in _PREFIXES, f"the prefix {prefix!r} is registered already"
-        _PREFIXES[prefix] = parse
-        _PATTERNS[pattern] = about
+    def enter(parse: Parser) -> Parser:
+        assert form not in _PATTERNS, f"the form {form!r} is registered already"
+        _PATTERNS[form] = (re.compile(regex), about, parse)
         return parse
 
     return enter
@@ -85,7 +85,7 @@ def model_names() -> tuple[str, ...]:
 
 def model_patterns() -> dict[str, str]:
     """The forms of name that stand for many models, each with a line on what it means."""
-    return dict(sorted(_PATTERNS.items()))
+    return {form: about for form, (_, about, _) in sorted(_PATTERNS.items())}
 
 
 def find_model(architecture: str) -> Registration:
@@ -95,13 +95,11 @@ def find_model(architecture: str) -> Registration:
     """
     if architecture in _MODELS:
         return _MODELS[architecture]
-    # The longest prefix wins, so that `torchvision:` is tried before the bare module form.
-    for prefix in sorted(_PREFIXES, key=len, reverse=True):
-        if architecture.startswith(prefix):
-            return _PREFIXES[prefix](architecture.removeprefix(prefix))
-    if ":" in architecture:
-        return _PREFIXES[""](architecture)
-    raise _unknown(architecture)
+    for regex, _, parse in _PATTERNS.values():
+        if regex.fullmatch(architecture):
+            return parse(architecture)
+    known = [*_MODELS, *_PATTERNS]
+    raise unknown_name("model", architecture, known, do="`dgkd-cache models` lists them all")
 
 
 def build_model(
@@ -110,8 +108,8 @@ def build_model(
     """A new network on the CPU in float32, with weights that depend on the arguments alone.
 
     `height` and `width` are what the network sees, so after `Preprocess`. Raises UnknownName (exit 2) for an
-    unknown architecture and InvalidInput (exit 2) for an image that is too small for it or for counts below one.
-    A `module:factory` that draws from anything but torch's generator is not seeded by this.
+    unknown architecture and InvalidInput (exit 2) for an image that is too small or for counts below one. A
+    `module:factory` that draws from anything but torch's generator is not seeded by this.
     """
     registration = find_model(architecture)
     check_geometry(architecture, registration, channels=channels, classes=classes, height=height, width=width)
@@ -155,16 +153,9 @@ def count_parameters(model: nn.Module) -> int:
 
 
 _MODELS: dict[str, Registration] = {}
-_PREFIXES: dict[str, Callable[[str], Registration]] = {}
-_PATTERNS: dict[str, str] = {}
+_PATTERNS: dict[str, tuple[re.Pattern[str], str, Parser]] = {}
 
 
 def _natural(name: str) -> list[tuple[str, int]]:
     """A sort key that puts resnet8 before resnet14."""
     return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", name)]
-
-
-def _unknown(architecture: str) -> UnknownName:
-    return unknown_name(
-        "model", architecture, [*_MODELS, *_PATTERNS], do="`dgkd-cache models` lists them all"
-    )

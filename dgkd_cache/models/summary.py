@@ -1,0 +1,42 @@
+"""What an architecture costs: parameters, and multiply-adds of one image's forward pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from dgkd_cache.models.registry import build_model, count_parameters, wanted_input_size
+
+__all__ = ["ModelSummary", "model_summary"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSummary:
+    """The size of one network for one kind of image."""
+
+    architecture: str
+    parameters: int
+    multiply_adds: int  # of convolutions and linear layers, for one image
+    input_size: int | None  # pixels to which a view is resized, None for as it is
+
+
+def model_summary(architecture: str, *, channels: int, height: int, width: int, classes: int) -> ModelSummary:
+    """Parameters and multiply-adds for views of `height` x `width`; raises what `build_model` raises.
+
+    Only the building takes time: the pass is counted on the meta device, without arithmetic.
+    """
+    input_size = wanted_input_size(architecture, height=height, width=width)
+    if input_size is not None:
+        height = width = input_size
+    model = build_model(architecture, channels=channels, classes=classes, height=height, width=width, seed=0)
+    parameters = count_parameters(model)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model.to("meta").eval()(torch.empty(1, channels, height, width, device="meta"))
+    return ModelSummary(
+        architecture=architecture,
+        parameters=parameters,
+        multiply_adds=counter.get_total_flops() // 2,
+        input_size=input_size,
+    )

@@ -1,0 +1,64 @@
+"""module:factory, a network of the user's own: a function, imported by name and called with four keywords.
+
+`factory(channels=, classes=, height=, width=)` returns a torch.nn.Module. Importing a module runs it, so the
+name must come from the user's own command line, settings or card.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import partial
+from typing import cast
+
+from torch import nn
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.models.foreign import check_forward
+from dgkd_cache.models.registry import ModelFactory, Registration, register_pattern
+
+__all__ = ["find_factory"]
+
+
+def find_factory(name: str) -> ModelFactory:
+    """The function behind `module:factory`. Raises InvalidInput (exit 2) naming the module and the reason."""
+    module_name, _, attribute = name.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module_name), attribute, None)
+    except Exception as error:
+        raise InvalidInput(
+            f"the model {name} cannot be imported",
+            expected=f"a module {module_name!r} that Python can import, or torchvision:NAME",
+            found=f"{type(error).__name__}: {error}",
+            do="put the module's folder on PYTHONPATH, or install it",
+        ) from error
+    if not callable(factory):
+        raise InvalidInput(
+            f"the model {name} cannot be built",
+            expected=f"a function {attribute!r} in the module {module_name}",
+            found="nothing of that name" if factory is None else type(factory).__name__,
+            do="define factory(*, channels, classes, height, width) there, returning a torch.nn.Module",
+        )
+    return cast(ModelFactory, factory)
+
+
+@register_pattern(
+    "(?!torchvision:).+:.+", form="module:factory", about="a network of your own: mypackage.nets:make_net"
+)
+def _parse(architecture: str) -> Registration:
+    factory = partial(_user_model, name=architecture, factory=find_factory(architecture))
+    return Registration(factory=factory)
+
+
+def _user_model(
+    *, name: str, factory: ModelFactory, channels: int, classes: int, height: int, width: int
+) -> nn.Module:
+    try:
+        model = factory(channels=channels, classes=classes, height=height, width=width)
+    except Exception as error:
+        raise InvalidInput(
+            f"the model factory {name} failed",
+            expected="a function with the keywords channels, classes, height and width",
+            found=f"{type(error).__name__}: {error}",
+            do="call it by hand with these keywords and mend it",
+        ) from error
+    return check_forward(name, model, channels=channels, classes=classes, height=height, width=width)
