@@ -1,0 +1,37 @@
+# One target for each thing a person does; CI calls the same.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow lint format wheel clean
+
+demo: $(VENV)/.installed  ## a whole chain on the embedded digits: results table, and where things lie
+	test -f demo/dgkd.toml || $(BIN)/dgkd-cache init demo --dataset digits --chain resnet26,resnet20,resnet14,resnet8 --epochs 12 --views 6
+	$(BIN)/dgkd-cache -w demo run
+
+test: $(VENV)/.installed  ## the test suite
+	$(BIN)/python -m pytest -q
+
+test-slow: $(VENV)/.installed  ## the proofs that are too slow for every commit
+	$(BIN)/python -m pytest -q -m slow
+
+lint: $(VENV)/.installed  ## style, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: $(VENV)/.installed  ## the distribution, under dist/
+	$(BIN)/python -m build --wheel
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,70 @@
+"""The machine that computes: its device, its precision, and the description that stores and cards record of it."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+import torchvision
+
+from dgkd_cache.errors import InvalidInput
+
+__all__ = ["autocast", "bf16_is_native", "describe", "resolve_device", "resolve_precision"]
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called `name`; `auto` is the first GPU where there is one, else the processor.
+
+    Raises InvalidInput for a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(
+            "that device cannot be used", expected="auto, cpu, cuda or cuda:N of this machine", found=f"{name} ({reason})"
+        ) from error
+    return device
+
+
+def resolve_precision(setting: str, device: torch.device) -> str:
+    """`float32` or `bf16`; `auto` takes bf16 where the device computes in it natively."""
+    if setting not in ("auto", "float32", "bf16"):
+        raise InvalidInput("unknown precision", expected="auto, float32 or bf16", found=setting)
+    if setting != "auto":
+        return setting
+    return "bf16" if bf16_is_native(device) else "float32"
+
+
+def bf16_is_native(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16 by itself (emulated, it is slower than float32)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("arm_bf16"))
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """The context to forward in."""
+    return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def describe(device: torch.device, precision: str) -> dict[str, str | int]:
+    """What logits depend on in their last bits: device, instruction set, threads, precision, library versions."""
+    if device.type == "cuda":
+        unit = {"device": torch.cuda.get_device_name(device), "capability": "sm_%d%d" % torch.cuda.get_device_capability(device)}
+    else:
+        unit = {"device": f"{device.type} {platform.machine()}", "capability": torch.backends.cpu.get_cpu_capability()}
+    return {
+        **unit,
+        "threads": torch.get_num_threads() if device.type == "cpu" else 0,
+        "precision": precision,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,29 @@
+"""The validation split: fixed by the data set's size and the number held out, the same for every model and seed."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.philox import Domain, philox_words
+
+__all__ = ["split_samples"]
+
+_KEY = b"dgkd-validation!"  # 16 bytes: one split for all the world, so that results over seeds share it
+
+
+def split_samples(samples: int, held_out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(indices to train on, indices held out), both ascending; samples keep their indices.
+
+    Raises InvalidInput when nothing would be left to train on.
+    """
+    if not 0 <= held_out < samples:
+        raise InvalidInput(
+            "the validation split leaves nothing to train on",
+            expected=f"dataset.validation below {samples}",
+            found=str(held_out),
+        )
+    words = philox_words(_KEY, view=0, domain=Domain.VALIDATION, first_block=0, blocks=-(-samples // 4))[:samples]
+    order = np.argsort(words, kind="stable")
+    return np.sort(order[held_out:]), np.sort(order[:held_out])

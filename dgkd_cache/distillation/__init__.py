@@ -1,0 +1,1 @@
+"""What dense guidance asks of a student: objectives, stochastic dropping, methods."""

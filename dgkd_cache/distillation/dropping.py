@@ -1,0 +1,66 @@
+"""Stochastic dropping: which guides take part in a mini-batch, drawn BEFORE anything of them is read.
+
+`bernoulli` is the paper's (Son et al. 2021, section 3.3; keep probability 0.75 was best), `fixed` the authors' code: it
+removes exactly `drop` terms, chosen uniformly without replacement, the teacher's among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.philox import integer_below, unit_double
+
+__all__ = ["Dropping"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropping:
+    """A dropping rule.
+
+    `bernoulli`: each guide is kept with probability `keep`; those named in `always` are kept in every batch, and with
+    `at_least_one` a batch that would keep none keeps one, chosen uniformly. `fixed`: exactly `drop` guides are dropped
+    (all of them where there are fewer). `none`: all are kept.
+    """
+
+    kind: Literal["bernoulli", "fixed", "none"] = "bernoulli"
+    keep: float = 0.75
+    drop: int = 1
+    always: tuple[str, ...] = ()
+    at_least_one: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("bernoulli", "fixed", "none"):
+            raise unknown_name("dropping", self.kind, ("bernoulli", "fixed", "none"))
+        if not 0.0 <= self.keep <= 1.0:
+            raise InvalidInput("keep is out of range", expected="a probability in [0, 1]", found=str(self.keep))
+        if self.drop < 0:
+            raise InvalidInput("drop is out of range", expected="a number of guides", found=str(self.drop))
+
+    def keep_mask(self, words_G1: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.bool_]:
+        """Which of the G guides called `names` are kept: bool (G,).
+
+        `words_G1` are G + 1 random 64-bit words of the step (`RunRandom.drop_words`): one a guide, one to choose a guide
+        where at least one must stay. Raises UnknownName when `always` names no guide.
+        """
+        guides = len(names)
+        if self.kind == "none" or guides == 0:
+            return np.ones(guides, dtype=np.bool_)
+        words_G = words_G1[:guides]
+        if self.kind == "fixed":
+            keep_G = np.ones(guides, dtype=np.bool_)
+            keep_G[np.argsort(words_G, kind="stable")[: self.drop]] = False
+            return keep_G
+        keep_G = unit_double(words_G) < self.keep
+        for name in self.always:
+            if name not in names:
+                raise unknown_name("guide to keep always", name, names)
+            keep_G[names.index(name)] = True
+        if self.at_least_one and not keep_G.any():
+            keep_G[int(integer_below(words_G1[guides:], guides)[0])] = True
+        return keep_G

@@ -1,0 +1,34 @@
+"""Methods as choices of guides: from scratch, one teacher, the model before, or all before.
+
+Sources: Hinton et al. 2015 (kd), Mirzadeh et al. 2020 (takd), Son et al. 2021 (dgkd).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dgkd_cache.errors import unknown_name
+
+__all__ = ["guides_of", "method_names"]
+
+_CHOICES = {
+    "scratch": lambda before: (),
+    "kd": lambda before: before[:1],
+    "takd": lambda before: before[-1:],
+    "dgkd": lambda before: before,
+}
+
+
+def guides_of(method: str, before: Sequence[str]) -> tuple[str, ...]:
+    """The guides that `method` gives a model, out of the models `before` it in the chain (largest first).
+
+    Raises UnknownName for an unknown method.
+    """
+    if method not in _CHOICES:
+        raise unknown_name("method", method, _CHOICES)
+    return tuple(_CHOICES[method](tuple(before)))
+
+
+def method_names() -> tuple[str, ...]:
+    """The known methods."""
+    return tuple(_CHOICES)

@@ -1,0 +1,117 @@
+"""The objectives of densely guided distillation, and the loss that they are made of.
+
+Source: Son et al., "Densely Guided Knowledge Distillation using Multiple Teacher Assistants", ICCV 2021
+(arXiv 2009.08825), Eq. 7, and the authors' published code. Shapes: B batch, C classes, K kept guides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dgkd_cache.errors import InvalidInput, unknown_name
+
+__all__ = ["GuidanceLoss", "Objective", "dense_guidance_loss", "objective_names"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What an objective weighs: `ce` () and `kl_K` (K,) in nats, `guides` n kept or not, `classes` C."""
+
+    ce: Tensor
+    kl_K: Tensor
+    guides: int
+    classes: int
+    lambda_: float
+    temperature: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidanceLoss:
+    """The loss to differentiate, and its parts for the record (detached, nats, means over the batch)."""
+
+    loss: Tensor
+    ce: Tensor
+    kl: Tensor  # the sum over the kept guides, at the temperature, unscaled
+
+
+Objective = Callable[[Terms], Tensor]
+
+
+def dense_guidance_loss(
+    logits_BC: Tensor,
+    labels_B: Tensor,
+    softened_KBC: Tensor | None,
+    *,
+    guides: int,
+    objective: str = "paper",
+    lambda_: float = 0.5,
+    temperature: float = 4.0,
+) -> GuidanceLoss:
+    """The student's loss under the guides that were kept for this batch.
+
+    `softened_KBC` holds the kept guides' logits divided by `temperature`, as guide stores do, in any float dtype
+    (None or K = 0: all dropped). `guides` is n, the number of guides before dropping; with n = 0 the loss is the
+    cross-entropy. `objective` is `paper` (Eq. 7: n(1-lambda) CE + lambda T^2 sum KL), `official` (the authors' code:
+    (1-lambda) CE + lambda T^2 sum KL / C) or `mean` ((1-lambda) CE + lambda T^2 mean KL), with
+    KL(guide || student) averaged over the batch. All of it is computed in float32.
+
+    Raises InvalidInput for an unknown objective, or a lambda or temperature out of range.
+    """
+    if objective not in _OBJECTIVES:
+        raise unknown_name("objective", objective, _OBJECTIVES)
+    if not 0.0 <= lambda_ <= 1.0 or not temperature > 0.0:
+        raise InvalidInput(
+            "a distillation setting is out of range",
+            expected="lambda in [0, 1] and temperature > 0",
+            found=f"lambda {lambda_}, temperature {temperature}",
+        )
+    logits_BC = logits_BC.float()
+    ce = F.cross_entropy(logits_BC, labels_B)
+    if guides == 0:
+        return GuidanceLoss(loss=ce, ce=ce.detach(), kl=torch.zeros_like(ce))
+    kl_K = _kl(logits_BC, softened_KBC, temperature)
+    terms = Terms(
+        ce=ce,
+        kl_K=kl_K,
+        guides=guides,
+        classes=logits_BC.shape[1],
+        lambda_=lambda_,
+        temperature=temperature,
+    )
+    loss = _OBJECTIVES[objective](terms)
+    return GuidanceLoss(loss=loss, ce=ce.detach(), kl=kl_K.detach().sum())
+
+
+def objective_names() -> tuple[str, ...]:
+    """The known objectives, in alphabetical order."""
+    return tuple(sorted(_OBJECTIVES))
+
+
+def _kl(logits_BC: Tensor, softened_KBC: Tensor | None, temperature: float) -> Tensor:
+    """KL(guide || student) of each kept guide, summed over classes, averaged over the batch: (K,)."""
+    if softened_KBC is None or len(softened_KBC) == 0:
+        return logits_BC.new_zeros(0)
+    log_student_BC = F.log_softmax(logits_BC / temperature, dim=-1)
+    log_guide_KBC = F.log_softmax(softened_KBC.float(), dim=-1)
+    return (log_guide_KBC.exp() * (log_guide_KBC - log_student_BC)).sum(-1).mean(-1)
+
+
+def _paper(t: Terms) -> Tensor:
+    return t.guides * (1 - t.lambda_) * t.ce + t.lambda_ * t.temperature**2 * t.kl_K.sum()
+
+
+def _official(t: Terms) -> Tensor:
+    # KLDivLoss with its default reduction averages over B x C elements: the batch mean divided by C.
+    return (1 - t.lambda_) * t.ce + t.lambda_ * t.temperature**2 * t.kl_K.sum() / t.classes
+
+
+def _mean(t: Terms) -> Tensor:
+    return (1 - t.lambda_) * t.ce + t.lambda_ * t.temperature**2 * t.kl_K.sum() / max(len(t.kl_K), 1)
+
+
+_OBJECTIVES: dict[str, Objective] = {"paper": _paper, "official": _official, "mean": _mean}

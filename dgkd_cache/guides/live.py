@@ -1,0 +1,57 @@
+"""Live guides: the kept models forwarded at every step, for comparison with the cache and as its proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dgkd_cache.views.stream import Batch
+from dgkd_cache.compute import autocast
+
+__all__ = ["LiveGuide", "LiveGuides"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveGuide:
+    """A finished model: `forward` takes uint8 pixels (B, I, H, W) through its own preprocessing."""
+
+    name: str
+    identity: str
+    preprocess: nn.Module
+    model: nn.Module
+
+
+class LiveGuides:
+    """Forwards the kept guides in evaluation mode, without gradients."""
+
+    def __init__(
+        self, guides: Sequence[LiveGuide], *, temperature: float, device: torch.device, precision: str = "float32"
+    ) -> None:
+        self._guides = tuple(guides)
+        self._temperature = temperature
+        self._device = device
+        self._precision = precision
+        for guide in self._guides:
+            guide.model.to(device).eval()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(guide.name for guide in self._guides)
+
+    @property
+    def identities(self) -> Mapping[str, str]:
+        return {guide.name: guide.identity for guide in self._guides}
+
+    def softened(self, batch: Batch, keep_G: NDArray[np.bool_]) -> Tensor:
+        kept = [guide for guide, keep in zip(self._guides, keep_G, strict=True) if keep]
+        if not kept:
+            return torch.empty(0, device=self._device)
+        with torch.no_grad(), autocast(self._device, self._precision):
+            return torch.stack(
+                [g.model(g.preprocess(batch.pixels_BIHW)).float() / self._temperature for g in kept]
+            )

@@ -1,0 +1,260 @@
+"""GuideWriter: runs a finished model once over every view of every sample and writes its guide store.
+
+Stopped at any point and run again, it keeps what has a digest, computes the rest, and ends in the same bytes: batches are
+cut within chunks, never by where it stopped, because logits change in the last bit with the batch they are computed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from dgkd_stores import (
+    DatasetIdentity,
+    GuideIdentity,
+    GuideStore,
+    GuideStoreWriter,
+    IdentityArrays,
+    StoreHeader,
+    decimal,
+    default_digest_rows,
+    encoding_named,
+)
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dgkd_cache.compute import autocast, describe
+from dgkd_cache.errors import InvalidInput, Interrupted, Mismatch
+from dgkd_cache.progress import Progress, Silent
+from dgkd_cache.views.probe import make_probe
+from dgkd_cache.views.stream import Pairs, stream
+from dgkd_cache.views.views import Views
+
+__all__ = ["Dumped", "GuideWriter"]
+
+FIDELITY_ROWS = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dumped:
+    """What a dump left: `seal` is None while other writers still have views to write."""
+
+    path: Path
+    seal: str | None
+    views: range
+    nbytes: int
+
+
+class GuideWriter:
+    """Writes the store of one guide; a context manager, so that its lock is always given back.
+
+    `forward` takes uint8 pixels (B, I, H, W) on `device` and returns logits (B, C); it normalises by itself and is called
+    without gradients. `train` and `test` bind the view plan to the training and the test images, `views` are the numbers
+    of the views to write, and `mine` (default: all) those that this process writes. The rest is the guide's identity.
+
+    Raises Mismatch when the store is there with another header (other weights, views, temperature, environment),
+    StoreLocked when another process writes these views, NoSpace when the disk is full.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        forward: Callable[[Tensor], Tensor],
+        *,
+        name: str,
+        train: Views,
+        test: Views,
+        views: range,
+        mine: range | None = None,
+        temperature: float = 4.0,
+        encoding: str = "float16",
+        batch_size: int = 512,
+        device: torch.device | str = "cpu",
+        precision: str = "float32",
+        workers: int = 0,
+        architecture: str = "",
+        parameters: int = 0,
+        weights_digest: str = "",
+        training: Mapping[str, Any] | None = None,
+        guides: Mapping[str, str] | None = None,
+        licence: str = "",
+    ) -> None:
+        if not temperature > 0:
+            raise InvalidInput("temperature is out of range", expected="a number > 0", found=str(temperature))
+        if len(views) < 1 or views.step != 1:
+            raise InvalidInput("no views to write", expected="a range of at least one view", found=str(views))
+        self._path = Path(path)
+        self._forward = forward
+        self._train, self._test = train, test
+        self._mine = mine
+        self._temperature = temperature
+        self._batch_size = batch_size
+        self._device = torch.device(device)
+        self._precision = precision
+        self._workers = workers
+        self._guide = GuideIdentity(
+            name=name,
+            architecture=architecture,
+            parameters=parameters,
+            weights_digest=weights_digest,
+            accuracy="",
+            training=dict(training or {}),
+            guides=dict(guides or {}),
+        )
+        self._header = self._draft(views, encoding, licence)
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def run(self, *, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False) -> Dumped:
+        """Writes what is missing and seals the store once every view of it is there.
+
+        A finished store of the same guide is left as it is. `stop` is asked between batches; when it says so, what is
+        finished stays and Interrupted is raised.
+        """
+        progress = progress or Silent()
+        done = self._finished()
+        if done is not None:
+            progress.say(f"{self._path} is finished: nothing to do")
+            return done
+        header, identity = self._complete()
+        with GuideStoreWriter(self._path, header, identity, views=self._mine) as writer:
+            slots = list(writer.missing())
+            rows = len(self._train.images)
+            total = len(self._mine or range(header.views)) * rows
+            missing = sum(slot.stop - slot.start for slot in slots)
+            progress.start(f"dump {header.guide.name}", total=total, unit="samples", done=total - missing)
+            for slot in slots:
+                logits_SC = np.empty((slot.stop - slot.start, header.classes), np.float32)
+                for start, logits_BC in self._logits(self._train, slot.view, slot.start, slot.stop):
+                    logits_SC[start - slot.start : start - slot.start + len(logits_BC)] = logits_BC
+                    progress.advance(len(logits_BC))
+                    if stop():
+                        raise Interrupted(
+                            f"the dump of {header.guide.name} was stopped in view {slot.view}",
+                            do="run the same command again to go on: finished chunks are kept",
+                        )
+                writer.write(slot, logits_SC)
+            seal = writer.seal()
+            progress.finish()
+        size = sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file())
+        return Dumped(path=self._path, seal=seal, views=_views_of(header), nbytes=size)
+
+    def _draft(self, views: range, encoding: str, licence: str) -> StoreHeader:
+        """The header but for what only the forward pass can tell: accuracy and fidelity."""
+        images, test, plan = self._train.images, self._test.images, self._train.plan
+        if images.classes != test.classes:
+            raise Mismatch(
+                "training and test images have different classes",
+                expected=", ".join(images.classes[:8]),
+                found=", ".join(test.classes[:8]),
+            )
+        exact = plan.exact and images.digest_kind == "pixels"
+        return StoreHeader(
+            dataset=DatasetIdentity(
+                name=images.name,
+                split=images.split,
+                classes=images.classes,
+                samples=len(images),
+                test_samples=len(test),
+                digest=images.digest,
+                sample_digest=images.digest_kind,
+            ),
+            plan=plan.to_dict(),
+            plan_digest=plan.digest,
+            first_view=views.start,
+            views=len(views),
+            guide=self._guide,
+            encoding=encoding,
+            fidelity={"kl": "0", "top1": "1", "rows": 0},
+            temperature=decimal(self._temperature),
+            digest_rows=default_digest_rows(encoding_named(encoding).row_bytes(len(images.classes))),
+            probe="sha256" if exact else "projection",
+            compute={**describe(self._device, self._precision), "batch": self._batch_size},
+            licence=licence,
+        )
+
+    def _finished(self) -> Dumped | None:
+        """The store as it is, when it is sealed and its header differs from ours in nothing but what was measured."""
+        if not self._path.exists():
+            return None
+        with GuideStore.open(self._path, allow_incomplete=True) as store:
+            found = store.header
+            ours = replace(
+                self._header,
+                fidelity=found.fidelity,
+                guide=replace(self._guide, accuracy=found.guide.accuracy),
+            )
+            if store.seal is None or found.canonical != ours.canonical:
+                return None
+            return Dumped(path=self._path, seal=store.seal, views=store.views, nbytes=store.nbytes)
+
+    def _complete(self) -> tuple[StoreHeader, IdentityArrays]:
+        """Header and identity arrays, whole before the first row: the test set and the fixed rows are forwarded now."""
+        images, test = self._train.images, self._test.images
+        test_logits_MC = np.concatenate([rows for _, rows in self._logits(self._test, None, 0, len(test))])
+        correct = int((test_logits_MC.argmax(1) == test.labels_N).sum())
+        first = self._header.first_view
+        rows = min(FIDELITY_ROWS, len(images))
+        exact_BC = np.concatenate([rows for _, rows in self._logits(self._train, first, 0, rows)])
+        header = replace(
+            self._header,
+            guide=replace(self._guide, accuracy=decimal(round(correct / len(test), 6))),
+            fidelity=_fidelity(exact_BC, self._header.encoding),
+        )
+        views = _views_of(header)
+        kind, probe = make_probe(self._train, views.start, len(views))
+        assert kind == header.probe, "the probe and the header take their kind from the same rule"
+        digests = [self._train.plan.view_digest(view, len(images)) for view in views]
+        return header, IdentityArrays(
+            label_N=images.labels_N,
+            sample_digest_N16=images.sample_digest_N16,
+            view_digest_V32=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
+            probe=probe,
+            test_logits_MC=test_logits_MC,
+            test_label_M=test.labels_N,
+            test_sample_digest_M16=test.sample_digest_N16,
+        )
+
+    def _logits(
+        self, source: Views, view: int | None, start: int, stop: int
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """(first sample, softened logits (B, C)) over samples start..stop of a view, or un-augmented for None."""
+        cuts = range(start, stop, self._batch_size)
+        samples = [np.arange(cut, min(cut + self._batch_size, stop)) for cut in cuts]
+        if view is None:
+            pixels = (source.evaluation_pixels(s).to(self._device) for s in samples)
+        else:
+            pairs: list[Pairs] = [(np.full(len(s), view), s) for s in samples]
+            batches = stream(source, pairs, device=self._device, workers=self._workers)
+            pixels = (batch.pixels_BIHW for batch in batches)
+        for cut, pixels_BIHW in zip(cuts, pixels, strict=True):
+            with torch.inference_mode(), autocast(self._device, self._precision):
+                logits_BC = self._forward(pixels_BIHW).float() / self._temperature
+            yield cut, logits_BC.cpu().numpy()
+
+
+def _views_of(header: StoreHeader) -> range:
+    return range(header.first_view, header.first_view + header.views)
+
+
+def _fidelity(exact_BC: NDArray[np.float32], encoding: str) -> dict[str, Any]:
+    """Mean KL(exact || stored) in nats and top-1 agreement of the encoded rows, at the store's temperature."""
+    codec = encoding_named(encoding)
+    stored_BC = torch.from_numpy(codec.decode(codec.encode(exact_BC))).double().log_softmax(1)
+    log_exact_BC = torch.from_numpy(exact_BC).double().log_softmax(1)
+    kl = (log_exact_BC.exp() * (log_exact_BC - stored_BC)).sum(1).mean().item()
+    same = (stored_BC.argmax(1) == log_exact_BC.argmax(1)).double().mean().item()
+    return {"kl": decimal(max(round(kl, 12), 0.0)), "top1": decimal(round(same, 6)), "rows": len(exact_BC)}

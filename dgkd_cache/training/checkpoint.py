@@ -1,0 +1,118 @@
+"""Checkpoints: one safetensors file with model, optimiser and random state, and a JSON record in its metadata.
+
+Nothing is pickled, and the file is replaced in one rename: there is always a whole checkpoint or none. Optimiser state is
+kept parameter by parameter, so it is restored to the same bits in each parameter's own memory format.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from dgkd_stores.errors import is_no_space
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dgkd_cache.errors import DamagedStore, NoSpace
+
+__all__ = ["load_checkpoint", "load_state", "read_record", "save_checkpoint", "save_state"]
+
+
+def save_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, record: Mapping[str, Any], device: torch.device
+) -> None:
+    """Writes all that a run needs to go on from here; `record` is any JSON. Raises NoSpace when the disk is full."""
+    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    scalars: dict[str, float] = {}
+    for index, state in optimizer.state_dict()["state"].items():
+        for key, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{key}"] = value.contiguous()
+            elif value is not None:
+                scalars[f"{index}.{key}"] = value
+    tensors["random.cpu"] = torch.get_rng_state()
+    if device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
+    text = json.dumps({"record": record, "optimizer_scalars": scalars})
+    _replace(path, tensors, text)
+
+
+def save_state(path: Path, model: nn.Module) -> None:
+    """The model's weights alone (the best epoch so far). Raises NoSpace when the disk is full."""
+    _replace(path, {name: value.contiguous() for name, value in model.state_dict().items()}, "")
+
+
+def load_state(path: Path, model: nn.Module) -> None:
+    """Puts weights that `save_state` wrote into the model. Raises DamagedStore when the file is not whole."""
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, error) from error
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The JSON record of a checkpoint, without reading a tensor. Raises DamagedStore when the file is not whole."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(json.loads((file.metadata() or {})["dgkd"])["record"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+    """Puts model, optimiser and random state back in place. Raises DamagedStore when the file is not whole."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads((file.metadata() or {})["dgkd"])
+            tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _damaged(path, error) from error
+    model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            index, name = key.removeprefix("optimizer.").split(".", 1)
+            like = parameters[int(index)]
+            same = value.shape == like.shape
+            placed = torch.empty_like(like, dtype=value.dtype).copy_(value) if same else value
+            state.setdefault(int(index), {})[name] = placed.detach()
+    for key, value in meta["optimizer_scalars"].items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["random.cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["random.cuda"], device)
+
+
+def _replace(path: Path, tensors: Mapping[str, Tensor], text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        save_file(dict(tensors), partial, metadata={"dgkd": text})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        # safetensors wraps the system's error in one of its own and keeps only its text.
+        if (isinstance(error, OSError) and is_no_space(error)) or "os error 28" in str(error).lower():
+            raise NoSpace(
+                f"no space for the checkpoint {path}",
+                do="free some and run the same command again: the last checkpoint is kept",
+            ) from error
+        raise
+
+
+def _damaged(path: Path, error: Exception) -> DamagedStore:
+    return DamagedStore(
+        f"the checkpoint {path} cannot be read",
+        expected="a whole safetensors file of this program",
+        found=str(error).splitlines()[0],
+        do="remove it: the run then starts from its beginning",
+    )

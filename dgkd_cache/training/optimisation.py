@@ -1,0 +1,51 @@
+"""Optimisers and learning-rate schedules; the rate is a pure function of the step, so nothing of it needs saving."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from dgkd_cache.workspace.config import TrainingConfig
+
+__all__ = ["build_optimizer", "learning_rate", "set_learning_rate"]
+
+
+def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """SGD with momentum, or AdamW, over all parameters (weight decay on all, as in the papers' recipes)."""
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=config.lr,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+        weight_decay=config.weight_decay,
+    )
+
+
+def learning_rate(config: TrainingConfig, step: int, steps_per_epoch: int) -> float:
+    """The rate of global step `step` (from 0).
+
+    Linear warm-up over `warmup_epochs`; then `step` multiplies by `lr_gamma` when the epoch reaches each fraction of
+    `epochs` in `lr_steps`, `cosine` falls from `lr` to 0 over the whole run (Loshchilov & Hutter 2017), and `constant`
+    stays.
+    """
+    warmup = config.warmup_epochs * steps_per_epoch
+    if step < warmup:
+        return config.lr * (step + 1) / warmup
+    if config.lr_schedule == "cosine":
+        total = config.epochs * steps_per_epoch
+        return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+    if config.lr_schedule == "step":
+        epoch = step // steps_per_epoch
+        passed = sum(epoch >= int(fraction * config.epochs) for fraction in config.lr_steps)
+        return config.lr * config.lr_gamma**passed
+    return config.lr
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Gives every parameter group the rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

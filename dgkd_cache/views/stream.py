@@ -1,0 +1,62 @@
+"""Batches of view pixels in the order asked for: rendered at once where the images are held, by workers where not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from dgkd_cache.views.dataset import ViewDataset
+from dgkd_cache.views.views import Views
+
+__all__ = ["Batch", "Pairs", "stream"]
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]  # views_B, samples_B
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A mini-batch before it is normalised: which (view, sample) pairs, and their pixels."""
+
+    views_B: NDArray[np.int64]
+    samples_B: NDArray[np.int64]
+    pixels_BIHW: Tensor  # uint8, on the device asked for
+
+
+def stream(views: Views, pairs: Iterable[Pairs], *, device: torch.device, workers: int = 0) -> Iterator[Batch]:
+    """One `Batch` for each of `pairs`, in their order.
+
+    Images held in memory are rendered here, a batch in one call; otherwise `workers` processes decode and render ahead.
+    The pixels are the same either way.
+    """
+    if views.images.resident is not None or workers == 0:
+        for views_B, samples_B in pairs:
+            pixels = views.pixels(views_B, samples_B).to(device, non_blocking=True)
+            yield Batch(views_B=views_B, samples_B=samples_B, pixels_BIHW=pixels)
+        return
+    loader = DataLoader(
+        ViewDataset(views.images, views.plan),
+        batch_sampler=_AsLists(pairs),
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+    )
+    for pixels, _, views_B, samples_B in loader:
+        yield Batch(
+            views_B=views_B.numpy(), samples_B=samples_B.numpy(), pixels_BIHW=pixels.to(device, non_blocking=True)
+        )
+
+
+class _AsLists:
+    """A batch sampler over given pairs: what a DataLoader hands to its workers."""
+
+    def __init__(self, pairs: Iterable[Pairs]) -> None:
+        self._pairs = pairs
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for views_B, samples_B in self._pairs:
+            yield list(zip(views_B.tolist(), samples_B.tolist(), strict=True))

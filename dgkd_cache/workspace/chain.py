@@ -1,0 +1,169 @@
+"""The chain runner: train, dump, train, dump, ..., student; what is done and still valid is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgkd_stores import GuideStore, StoreHeader, decimal
+
+from dgkd_cache.compute import resolve_device, resolve_precision
+from dgkd_cache.errors import Mismatch, StoreNotFound
+from dgkd_cache.models.card import CARD_FILE, ModelCard, load_card
+from dgkd_cache.models.registry import find_model
+from dgkd_cache.progress import Progress
+from dgkd_cache.workspace import inputs as record
+from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, set_aside, train_model
+from dgkd_cache.workspace.workspace import Workspace
+
+__all__ = ["ChainRow", "chain_rows", "run_chain"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainRow:
+    """One model of the chain as it stands: `done`, `missing`, `training` (begun) or `stale`, and why."""
+
+    model: str
+    architecture: str
+    parameters: int | None
+    guides: tuple[str, ...]
+    accuracy: str | None
+    train_seconds: float | None
+    dump_seconds: float | None
+    cache_bytes: int | None
+    state: str
+    why: str
+
+
+def run_chain(
+    ws: Workspace, *, device: str, remake: bool, progress: Progress, stop: Callable[[], bool]
+) -> list[ChainRow]:
+    """Makes every model of the chain and the store of every model that later ones learn from.
+
+    What is finished and still valid is skipped. Something stale is refused with Mismatch, which says why; with `remake`
+    the old run and store are set aside under `aside/` and made again. Raises what training and dumping raise.
+    """
+    for name in ws.chain:
+        find_model(ws.architecture(name))  # a misspelt student should not be noticed after the teacher's hours
+    for name in ws.chain:
+        row = _row(ws, name, device)
+        if row.state == "stale":
+            if not remake:
+                raise Mismatch(
+                    f"{name} is stale",
+                    expected="a run and a store made with the settings of today",
+                    found=row.why,
+                    do=f"undo the change, or `{ws.command('run --remake')}` sets it aside with all that learnt from it "
+                    "and makes them again",
+                )
+            kept = set_aside(ws, name)
+            progress.say(f"{name} is stale ({row.why}): set aside in {kept}")
+        elif row.state == "done":
+            progress.say(f"{name} is done and valid")
+            continue
+        train_model(
+            ws,
+            name=name,
+            architecture=ws.architecture(name),
+            guides=[ws.store_path(guide) for guide in ws.guides_for(name)],
+            training=ws.config.training_for(name),
+            distillation=ws.config.distillation,
+            device=device,
+            progress=progress,
+            stop=stop,
+        )
+        if _teaches(ws, name):
+            dump_guide(ws, model=name, device=device, progress=progress, stop=stop)
+    return chain_rows(ws, device=device)
+
+
+def chain_rows(ws: Workspace, *, device: str = "auto") -> list[ChainRow]:
+    """The chain as it stands, without changing anything."""
+    return [_row(ws, name, device) for name in ws.chain]
+
+
+def _row(ws: Workspace, name: str, device: str) -> ChainRow:
+    folder = ws.run_folder(name)
+    card = load_card(folder) if (folder / CARD_FILE).exists() else None
+    state, why = _run_state(ws, name, card, device)
+    cache_bytes: int | None = None
+    if card is not None and _teaches(ws, name):
+        store_state, store_why, cache_bytes = _store_state(ws, name, card)
+        if state == "done" and store_state != "done":
+            state, why = store_state, store_why
+    return ChainRow(
+        model=name,
+        architecture=ws.architecture(name),
+        parameters=card.parameters if card else None,
+        guides=ws.guides_for(name),
+        accuracy=card.accuracy.get("test") if card else None,
+        train_seconds=card.seconds if card else None,
+        dump_seconds=dump_seconds(folder),
+        cache_bytes=cache_bytes,
+        state=state,
+        why=why,
+    )
+
+
+def _run_state(ws: Workspace, name: str, card: ModelCard | None, device: str) -> tuple[str, str]:
+    before = record.read_inputs(ws.run_folder(name))
+    if before is None:
+        return ("stale", "a model of unknown inputs") if card else ("missing", "not begun")
+    seals: dict[str, str] = {}
+    for guide in ws.guides_for(name):
+        seal = _seal(ws.store_path(guide))
+        if seal is None:
+            return "missing", f"waits for the store of {guide}"
+        seals[guide] = seal
+    training = ws.config.training_for(name)
+    now = expected_inputs(
+        ws,
+        architecture=ws.architecture(name),
+        guides=seals,
+        live=False,
+        training=training,
+        distillation=ws.config.distillation,
+        precision=resolve_precision(training.precision, resolve_device(device)),
+    )
+    differing = record.changes(before, now)
+    if differing:
+        return "stale", "; ".join(differing)
+    return ("done", "") if card else ("training", "begun and not finished")
+
+
+def _store_state(ws: Workspace, name: str, card: ModelCard) -> tuple[str, str, int | None]:
+    path = ws.store_path(name)
+    if not path.exists():
+        return "missing", "not dumped", None
+    with GuideStore.open(path, allow_incomplete=True) as store:
+        header, sealed, nbytes = store.header, store.seal is not None, store.nbytes
+    cache, views = ws.config.cache, ws.config.views
+    wanted = {
+        "weights": (header.guide.weights_digest[:16], card.weights_digest[:16]),
+        "view plan": (header.plan_digest[:16], ws.plan().digest[:16]),
+        "views": (_span(header), f"0 to {views.count - 1}"),
+        "temperature": (header.temperature, decimal(cache.temperature)),
+        "encoding": (header.encoding, cache.encoding),
+    }
+    differing = [f"the store's {key}: {old} -> {new}" for key, (old, new) in wanted.items() if old != new]
+    if differing:
+        return "stale", "; ".join(differing), nbytes
+    return ("done", "", nbytes) if sealed else ("training", "dump begun and not finished", nbytes)
+
+
+def _span(header: StoreHeader) -> str:
+    return f"{header.first_view} to {header.first_view + header.views - 1}"
+
+
+def _seal(path: Path) -> str | None:
+    try:
+        with GuideStore.open(path, allow_incomplete=True) as store:
+            return store.seal
+    except StoreNotFound:
+        return None
+
+
+def _teaches(ws: Workspace, name: str) -> bool:
+    later = ws.chain[ws.chain.index(name) + 1 :]
+    return any(name in ws.guides_for(other) for other in later)
