@@ -1,0 +1,59 @@
+"""A run's own randomness: sample order, view schedule, dropping and initial weights, each from counters.
+
+The key is the seed's alone and counters hold domain, epoch and sample or step; never the model, method or
+rank. So two methods with one seed see the same samples in the same views and order, and a resumed run goes on
+as it would have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, integer_below, philox_words
+
+__all__ = ["RunRandom"]
+
+
+@dataclass(frozen=True)
+class RunRandom:
+    """The random words of a run with `seed`, a non-negative integer (else InvalidInput)."""
+
+    seed: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise InvalidInput("bad seed of a run", expected="an integer from 0 on", found=repr(self.seed))
+
+    @cached_property
+    def key16(self) -> bytes:
+        """The first 16 bytes of SHA-256("dgkd-run" followed by the seed's decimal digits)."""
+        return hashlib.sha256(b"dgkd-run" + str(self.seed).encode()).digest()[:16]
+
+    def words(self, domain: Domain, *, at: int, count: int) -> npt.NDArray[np.uint64]:
+        """The first `count` words of `domain` at an epoch or step; asking for more never changes those."""
+        blocks = -(-count // WORDS_PER_BLOCK)
+        return philox_words(self.key16, view=at, domain=domain, first_block=0, blocks=blocks)[:count]
+
+    def order(self, epoch: int, samples_N: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """`samples_N` (int64 ids) in the order of that epoch: the stable argsort of one word per position."""
+        ids_N = np.asarray(samples_N, dtype=np.int64)
+        words_N = self.words(Domain.ORDER, at=epoch, count=len(ids_N))
+        return np.asarray(ids_N[np.argsort(words_N, kind="stable")])
+
+    def draw_views(self, epoch: int, samples_total: int, count: int) -> npt.NDArray[np.int64]:
+        """int64[N]: for each of the samples [0, samples_total) a number in [0, count), uniform."""
+        return integer_below(self.words(Domain.SCHEDULE, at=epoch, count=samples_total), count)
+
+    def drop_words(self, step: int, guides: int) -> npt.NDArray[np.uint64]:
+        """uint64[guides + 1]: a word for each guide in that step, and one more for choosing among them."""
+        return self.words(Domain.DROPPING, at=step, count=guides + 1)
+
+    def torch_seed(self) -> int:
+        """A seed for torch (initial weights), below 2^63."""
+        return int(self.words(Domain.WEIGHTS, at=0, count=1)[0]) >> 1

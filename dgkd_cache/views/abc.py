@@ -1,0 +1,167 @@
+"""What a transform is, and the registry of them.
+
+A transform turns a sample's random words into integers by exact arithmetic (no exp, log or sin: they differ
+between processors), and pixels from those integers. To add one, subclass `Transform` and decorate it with
+`register_transform`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from dgkd_cache.errors import InvalidInput, unknown_name
+
+__all__ = [
+    "IntArray",
+    "Transform",
+    "WordArray",
+    "parse_transform",
+    "register_transform",
+    "transform_from_dict",
+    "transform_names",
+]
+
+IntArray = npt.NDArray[np.int64]
+WordArray = npt.NDArray[np.uint64]
+
+
+class Transform(ABC):
+    """A transform of a plan. Instances are frozen dataclasses whose fields fix them completely.
+
+    Class attributes: `name`, its key in plans and texts; `form`, how it is written, for messages; `stage`,
+    its place (a plan's transforms come in rising stages, one of each); `words`, how many random words a
+    sample takes; `exact`, whether pixels are the same on every machine (class b); `any_size`, whether it
+    takes images that differ in size and makes them one size (`apply` is then called with one image at a
+    time).
+    """
+
+    name: ClassVar[str]
+    form: ClassVar[str]
+    stage: ClassVar[int]
+    words: ClassVar[int]
+    exact: ClassVar[bool] = True
+    any_size: ClassVar[bool] = False
+
+    @classmethod
+    def parse(cls, numbers: Sequence[int]) -> Self:
+        """From the numbers in the brackets of a text like "crop(4)"; InvalidInput when they mean nothing."""
+        if numbers:
+            raise cls.refusal(f"{cls.name}({', '.join(map(str, numbers))})")
+        return cls()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that fixes the transform, its name included: integers, strings and lists of them."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """The inverse of to_dict; InvalidInput for a record that to_dict does not write."""
+        cls.check_keys(record, "name")
+        return cls()
+
+    @property
+    @abstractmethod
+    def limits(self) -> dict[str, int]:
+        """The parameters by name, in order, each with the bound below which its values lie, from 0 on."""
+
+    @property
+    def outcomes(self) -> int | None:
+        """How many equally probable outcomes there are, or None when there are too many to enumerate."""
+        return math.prod(self.limits.values())
+
+    @abstractmethod
+    def parameters(self, words_BW: WordArray) -> IntArray:
+        """int64 [B, P] from uint64 [B, W]; a row depends on its own words only."""
+
+    def outcome(self, index: int) -> tuple[int, ...]:
+        """The parameters of the index-th outcome, the last one changing fastest."""
+        assert self.outcomes is not None and 0 <= index < self.outcomes
+        return tuple(int(value) for value in np.unravel_index(index, tuple(self.limits.values())))
+
+    def output_size(self, height: int | None, width: int | None) -> tuple[int, int]:
+        """Height and width of the result; None: images differ in size. InvalidInput where that cannot be."""
+        if height is None or width is None:
+            raise InvalidInput(
+                f"transform {self.name!r} on images that differ in size",
+                expected="images of one size",
+                found="images of several sizes",
+                do='put a resized-crop first, for example transforms = ["resized-crop(224)", "hflip"]',
+            )
+        return height, width
+
+    @abstractmethod
+    def apply(self, pixels_BIHW: Tensor, parameters_BP: IntArray) -> Tensor:
+        """The transformed uint8 pixels of a batch of images of one size, on their device."""
+
+    @classmethod
+    def refusal(cls, found: str) -> InvalidInput:
+        """The error for a text or record that is none of this transform."""
+        return InvalidInput(f"bad transform {cls.name!r}", expected=cls.form, found=found)
+
+    @classmethod
+    def check_keys(cls, record: Mapping[str, Any], *keys: str) -> None:
+        """InvalidInput unless the record has exactly these keys."""
+        if set(record) != set(keys):
+            raise cls.refusal(f"a record with the keys {', '.join(sorted(map(str, record)))}")
+
+
+_REGISTRY: dict[str, type[Transform]] = {}
+
+_T = TypeVar("_T", bound=type[Transform])
+
+
+def register_transform(transform: _T) -> _T:
+    """Make a transform class known by its `name`, which can be taken once."""
+    if transform.name in _REGISTRY:
+        raise InvalidInput(
+            f"transform {transform.name!r} is registered already", do="give the new one another name"
+        )
+    _REGISTRY[transform.name] = transform
+    return transform
+
+
+def transform_names() -> tuple[str, ...]:
+    """The known transforms, as they are written: "crop(PIXELS)", "hflip", ..."""
+    return tuple(sorted(transform.form.split(",")[0] for transform in _REGISTRY.values()))
+
+
+def parse_transform(text: str) -> Transform:
+    """The transform that a text such as "crop(4)" or "hflip" names.
+
+    Raises UnknownName for a name that is not known, InvalidInput for numbers that mean nothing there.
+    """
+    match = re.fullmatch(r"\s*([A-Za-z][\w-]*)\s*(?:\(([^()]*)\))?\s*", text)
+    if match is None:
+        raise InvalidInput(
+            "bad transform",
+            expected="a name like hflip or a name with a number like crop(4)",
+            found=repr(text),
+        )
+    transform = _known(match[1])
+    numbers = [number.strip() for number in match[2].split(",")] if match[2] and match[2].strip() else []
+    if not all(re.fullmatch(r"[0-9]{1,9}", number, re.ASCII) for number in numbers):
+        raise transform.refusal(text.strip())
+    return transform.parse([int(number) for number in numbers])
+
+
+def transform_from_dict(record: Any) -> Transform:
+    """The transform that `Transform.to_dict` wrote; InvalidInput for anything else."""
+    if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
+        raise InvalidInput(
+            "bad transform in a view plan", expected="an object with a name", found=repr(record)[:80]
+        )
+    return _known(record["name"]).from_dict(record)
+
+
+def _known(name: str) -> type[Transform]:
+    if name not in _REGISTRY:
+        raise unknown_name("transform", name, _REGISTRY, do="write one of them, for example crop(4) or hflip")
+    return _REGISTRY[name]

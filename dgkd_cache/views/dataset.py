@@ -1,0 +1,112 @@
+"""Views for torch's DataLoader: a data set keyed by (view, sample), and the batch sampler that makes such
+keys.
+
+The data set holds no epoch: workers, persistent ones too, render what they are asked for and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.run_random import RunRandom
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.schedule import Schedule
+from dgkd_cache.views.views import Views
+
+if TYPE_CHECKING:
+    from dgkd_cache.datasets.images import Images
+
+__all__ = ["Item", "Pair", "ViewDataset", "ViewSampler"]
+
+Pair = tuple[int, int]  # view, sample
+Item = tuple[Tensor, int, int, int]  # pixels, label, view, sample
+
+
+class ViewDataset(Dataset[Item]):
+    """(view, sample) -> (uint8 [I, H, W], label, view, sample), for a DataLoader with ViewSampler."""
+
+    def __init__(self, images: Images, plan: ViewPlan) -> None:
+        """Raises Mismatch when the images do not fit the plan."""
+        self.views = Views(plan, images)
+
+    def __len__(self) -> int:
+        return len(self.views.images)
+
+    def __getitem__(self, pair: Pair) -> Item:
+        return self.__getitems__([pair])[0]
+
+    def __getitems__(self, pairs: Sequence[Pair]) -> list[Item]:
+        """The items of a batch, rendered in one call."""
+        if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+            raise InvalidInput(
+                "a view data set is keyed by pairs",
+                expected="(view, sample)",
+                found=repr(next(iter(pairs)))[:80],
+                do="give the DataLoader batch_sampler=ViewSampler(...)",
+            )
+        views_B, samples_B = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        labels_B = self.views.images.labels_N[samples_B].tolist()
+        pixels_BIHW = self.views.pixels(views_B, samples_B)
+        return list(zip(pixels_BIHW, labels_B, views_B.tolist(), samples_B.tolist(), strict=True))
+
+
+class ViewSampler(Sampler[list[Pair]]):
+    """Batches of (view, sample) pairs: one epoch's samples in the run's order, each in its scheduled view.
+
+    Call `set_epoch` before every epoch. A run resumed in epoch e after s batches gets the rest of that epoch
+    from `set_epoch(e, step=s)`, or from `epoch` and `step` here.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        random: RunRandom,
+        samples: int | npt.ArrayLike,
+        batch_size: int,
+        *,
+        epoch: int = 0,
+        step: int = 0,
+    ) -> None:
+        """`samples` is their number or the int64 ids to train on. Raises InvalidInput for none of them."""
+        self._samples_N = np.asarray(
+            np.arange(samples) if isinstance(samples, int) else samples, dtype=np.int64
+        )
+        if len(self._samples_N) < 1 or batch_size < 1:
+            raise InvalidInput(
+                "nothing to sample",
+                expected="at least one sample, and batches of at least one",
+                found=f"{len(self._samples_N)} samples in batches of {batch_size}",
+            )
+        self._schedule, self._random, self._batch_size = schedule, random, batch_size
+        self.set_epoch(epoch, step=step)
+
+    def set_epoch(self, epoch: int, *, step: int = 0) -> None:
+        """The epoch to go through next, from its batch `step` on; InvalidInput where that is not."""
+        if epoch < 0 or not 0 <= step <= self._batches:
+            raise InvalidInput(
+                "no such place in a run",
+                expected=f"an epoch from 0 on and a step from 0 to {self._batches}",
+                found=f"epoch {epoch}, step {step}",
+            )
+        self._epoch, self._step = epoch, step
+
+    def __len__(self) -> int:
+        return self._batches - self._step
+
+    def __iter__(self) -> Iterator[list[Pair]]:
+        order_N = self._random.order(self._epoch, self._samples_N)[self._step * self._batch_size :]
+        views_N = self._schedule.views(self._epoch, order_N)
+        pairs = list(zip(views_N.tolist(), order_N.tolist(), strict=True))
+        for start in range(0, len(pairs), self._batch_size):
+            yield pairs[start : start + self._batch_size]
+
+    @property
+    def _batches(self) -> int:
+        return -(-len(self._samples_N) // self._batch_size)

@@ -1,0 +1,275 @@
+"""The view plan: image geometry, transforms, scheme and seed. It fixes every view; its digest is its name.
+
+A sample's parameters depend on (plan, view, sample) alone: sample i owns Philox blocks [i * B, (i + 1) * B)
+of its view, under a key made of the plan's canonical JSON. View count, schedule and data set are not in the
+plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+
+from dgkd_cache.errors import InvalidInput, Mismatch, unknown_name
+from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
+from dgkd_cache.views.abc import IntArray, Transform, parse_transform, transform_from_dict
+from dgkd_cache.views.resized_crop import ResizedCrop
+from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
+from dgkd_stores.canonical import canonical_json
+
+__all__ = ["Crop", "Hflip", "ResizedCrop", "Scheme", "Unchanged", "ViewPlan"]
+
+Scheme = Literal["sampled", "enumerated"]
+
+_FORMAT, _VERSION = "dgkd-view-plan", 1
+_KEYS = ("format", "version", "channels", "height", "width", "transforms", "scheme", "seed", "words")
+_MAX_CHANNELS, _MAX_EDGE = 1024, 2**16
+_SLAB = 2**16  # samples whose words are held at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewPlan:
+    """What fixes the views; see `build`. `height` and `width` are None for images that differ in size."""
+
+    channels: int
+    height: int | None
+    width: int | None
+    transforms: tuple[Transform, ...]
+    scheme: Scheme
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for a plan that makes no sense."""
+        _check_integer("channels", self.channels, 1, _MAX_CHANNELS)
+        for name, edge in (("height", self.height), ("width", self.width)):
+            if edge is not None:
+                _check_integer(name, edge, 1, _MAX_EDGE)
+        _check_integer("seed", self.seed, 0, 2**63 - 1)
+        if self.scheme not in get_args(Scheme):
+            raise unknown_name("view scheme", str(self.scheme), get_args(Scheme))
+        _check_order(self.transforms)
+        assert self.view_shape
+        if self.scheme == "enumerated" and self.outcomes is None:
+            endless = ", ".join(transform.name for transform in self.transforms if transform.outcomes is None)
+            raise InvalidInput(
+                "these transforms cannot be enumerated",
+                expected="transforms with finitely many outcomes (crop, hflip)",
+                found=endless,
+                do='set scheme = "sampled"',
+            )
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        image: tuple[int, int | None, int | None],
+        transforms: Sequence[str],
+        scheme: str = "sampled",
+        seed: int = 0,
+    ) -> Self:
+        """The plan for images [I, H, W] (H and W None when they differ) and transforms such as ["crop(4)",
+        "hflip"].
+
+        "sampled": each (view, sample) draws its own parameters. "enumerated": view v applies the v-th of all
+        outcomes to all samples. Raises InvalidInput (UnknownName for names) for what makes no sense.
+        """
+        if isinstance(transforms, str):
+            raise InvalidInput(
+                "bad transforms", expected='a list like ["crop(4)", "hflip"]', found=repr(transforms)
+            )
+        if scheme not in get_args(Scheme):
+            raise unknown_name("view scheme", str(scheme), get_args(Scheme))
+        channels, height, width = image
+        return cls(
+            channels=channels,
+            height=height,
+            width=width,
+            transforms=tuple(parse_transform(text) for text in transforms),
+            scheme="sampled" if scheme == "sampled" else "enumerated",
+            seed=seed,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON: integers, strings, None, lists and objects."""
+        return {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "channels": self.channels,
+            "height": self.height,
+            "width": self.width,
+            "transforms": [transform.to_dict() for transform in self.transforms],
+            "scheme": self.scheme,
+            "seed": self.seed,
+            "words": self.words,
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """The inverse of to_dict. Raises Mismatch for another version, InvalidInput for what is no plan."""
+        if record.get("format") != _FORMAT:
+            raise InvalidInput(
+                "no view plan", expected=f"format {_FORMAT!r}", found=repr(record.get("format"))[:80]
+            )
+        if record.get("version") != _VERSION:
+            raise Mismatch(
+                "a view plan of another version",
+                expected=f"version {_VERSION}",
+                found=repr(record.get("version"))[:80],
+                do="update dgkd-cache",
+            )
+        if set(record) != set(_KEYS) or not isinstance(record["transforms"], list):
+            found = ", ".join(sorted(map(str, record)))[:200]
+            raise InvalidInput("bad view plan", expected=f"the keys {', '.join(sorted(_KEYS))}", found=found)
+        plan = cls(
+            channels=record["channels"],
+            height=record["height"],
+            width=record["width"],
+            transforms=tuple(transform_from_dict(transform) for transform in record["transforms"]),
+            scheme=record["scheme"],
+            seed=record["seed"],
+        )
+        if record["words"] != plan.words:
+            raise InvalidInput(
+                "bad view plan", expected=f"{plan.words} words a sample", found=repr(record["words"])[:80]
+            )
+        return plan
+
+    @cached_property
+    def canonical(self) -> bytes:
+        """The canonical JSON of to_dict (sorted keys, no white space, UTF-8)."""
+        return canonical_json(self.to_dict())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of `canonical`, in hex: the plan's name."""
+        return hashlib.sha256(self.canonical).hexdigest()
+
+    @property
+    def key16(self) -> bytes:
+        """The Philox key: the first 16 bytes of the digest."""
+        return bytes.fromhex(self.digest)[:16]
+
+    @property
+    def words(self) -> int:
+        """The random words that a sample's parameters take."""
+        return sum(transform.words for transform in self.transforms)
+
+    @property
+    def blocks_per_sample(self) -> int:
+        """The Philox blocks that a sample owns: as many as its words need."""
+        return -(-self.words // WORDS_PER_BLOCK)
+
+    @cached_property
+    def view_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a view's pixels."""
+        height, width = self.height, self.width
+        for transform in self.transforms:
+            height, width = transform.output_size(height, width)
+        assert height is not None and width is not None
+        return self.channels, height, width
+
+    @property
+    def exact(self) -> bool:
+        """Whether pixels are the same on every machine (class b), given the same source pixels."""
+        return all(transform.exact for transform in self.transforms)
+
+    @property
+    def outcomes(self) -> int | None:
+        """How many outcomes a sample has, all equally probable; None when they cannot be enumerated."""
+        counts = [transform.outcomes for transform in self.transforms]
+        return None if None in counts else math.prod(count for count in counts if count is not None)
+
+    @cached_property
+    def limits(self) -> tuple[int, ...]:
+        """For each parameter the bound below which its values lie."""
+        return tuple(limit for transform in self.transforms for limit in transform.limits.values())
+
+    def parameters(self, view: int, start: int, stop: int) -> IntArray:
+        """int64 [stop - start, P]: the parameters of samples [start, stop) in that view, transform after
+        transform.
+
+        Raises InvalidInput for an enumerated view from `outcomes` on.
+        """
+        assert 0 <= start <= stop
+        if not 0 <= view < 2**63:
+            raise InvalidInput("no such view", expected="a view number from 0 on", found=str(view))
+        if self.scheme == "enumerated":
+            return np.repeat(self._outcome(view), stop - start, axis=0)
+        blocks = self.blocks_per_sample
+        words_BW = philox_words(
+            self.key16,
+            view=view,
+            domain=Domain.PARAMETERS,
+            first_block=start * blocks,
+            blocks=(stop - start) * blocks,
+        ).reshape(stop - start, blocks * WORDS_PER_BLOCK)
+        columns, first = [], 0
+        for transform in self.transforms:
+            columns.append(transform.parameters(words_BW[:, first : first + transform.words]))
+            first += transform.words
+        return np.concatenate(columns, axis=1)
+
+    def view_digest(self, view: int, samples: int) -> bytes:
+        """The 32 bytes of SHA-256 over the parameters of samples [0, samples), int64 little-endian."""
+        content = hashlib.sha256()
+        for start in range(0, samples, _SLAB):
+            content.update(self.parameters(view, start, min(start + _SLAB, samples)).astype("<i8").tobytes())
+        return content.digest()
+
+    def _outcome(self, view: int) -> IntArray:
+        outcomes = self.outcomes
+        assert outcomes is not None
+        if view >= outcomes:
+            raise InvalidInput(
+                "no such view",
+                expected=f"one of the {outcomes} enumerated views 0 to {outcomes - 1}",
+                found=str(view),
+                do=f'set count = {outcomes} under [views], or scheme = "sampled"',
+            )
+        values: list[int] = []
+        for transform in reversed(self.transforms):
+            assert transform.outcomes is not None
+            view, index = divmod(view, transform.outcomes)
+            values = [*transform.outcome(index), *values]
+        return np.array([values], dtype=np.int64)
+
+
+def _check_order(transforms: tuple[Transform, ...]) -> None:
+    names = [transform.name for transform in transforms]
+    if not names:
+        raise InvalidInput(
+            "no transforms", expected="at least one", do='write transforms = ["none"] for none'
+        )
+    if Unchanged.name in names and len(names) > 1:
+        raise InvalidInput(
+            "transform 'none' among others", expected="none alone", found=", ".join(names), do="leave it out"
+        )
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInput(
+                f"transform {name!r} twice",
+                expected="each at most once",
+                found=", ".join(names),
+                do="leave one out",
+            )
+    ordered = [transform.name for transform in sorted(transforms, key=lambda transform: transform.stage)]
+    if names != ordered:
+        raise InvalidInput(
+            "transforms out of order",
+            expected=", ".join(ordered),
+            found=", ".join(names),
+            do="write them in that order",
+        )
+
+
+def _check_integer(what: str, value: Any, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidInput(
+            f"bad {what} of a view plan", expected=f"an integer from {low} to {high}", found=repr(value)[:80]
+        )

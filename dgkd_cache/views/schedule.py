@@ -1,0 +1,85 @@
+"""Which view a training run uses for (epoch, sample)."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.run_random import RunRandom
+from dgkd_cache.views.abc import IntArray
+from dgkd_cache.views.plan import ViewPlan
+
+__all__ = ["Schedule", "ScheduleKind", "check_schedule"]
+
+ScheduleKind = Literal["cycle", "draw", "fresh"]
+
+
+class Schedule:
+    """Views by epoch and sample, the same for every model, method and rank of a run.
+
+    "cycle": view = epoch mod V, one view an epoch. "draw": uniform over the V views, per (epoch, sample).
+    "fresh": view = epoch without bound, for a run that needs no cached guides; `views` is not used there.
+    `views` is the range of view numbers, or their count when they start at 0; `samples` the size of the whole
+    data set.
+    """
+
+    def __init__(
+        self, kind: str, views: range | int | None = None, *, random: RunRandom, samples: int
+    ) -> None:
+        """Raises UnknownName for a kind that is not known, InvalidInput for no views."""
+        self.kind = _known_kind(kind)
+        self._views = range(views) if isinstance(views, int) else views or range(0)
+        if self.kind != "fresh" and (len(self._views) < 1 or self._views.step != 1 or self._views.start < 0):
+            raise InvalidInput(
+                "no views to schedule", expected="a count from 1 on, or consecutive views", found=repr(views)
+            )
+        self._random, self._samples = random, samples
+        self._drawn: tuple[int, IntArray] = (-1, np.empty(0, np.int64))
+
+    def views(self, epoch: int, samples_B: npt.ArrayLike) -> IntArray:
+        """int64[B]: the view of each of these samples in that epoch (numbered from 0)."""
+        ids_B = np.asarray(samples_B, dtype=np.int64)
+        if self.kind == "draw":
+            if self._drawn[0] != epoch:
+                self._drawn = (epoch, self._random.draw_views(epoch, self._samples, len(self._views)))
+            return self._views.start + self._drawn[1][ids_B]
+        view = epoch if self.kind == "fresh" else self._views[epoch % len(self._views)]
+        return np.full(ids_B.shape, view, np.int64)
+
+
+def check_schedule(plan: ViewPlan, kind: str, count: int) -> None:
+    """Raises InvalidInput (UnknownName for `kind`) unless that schedule over `count` views of the plan makes
+    sense.
+
+    Enumerated views are online augmentation only when all outcomes are there and each is equally probable.
+    """
+    known = _known_kind(kind)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise InvalidInput("bad number of views", expected="an integer from 1 on", found=repr(count))
+    if plan.scheme != "enumerated":
+        return
+    if known != "draw":
+        raise InvalidInput(
+            "enumerated views need the schedule draw",
+            expected='schedule = "draw"',
+            found=f'schedule = "{kind}"',
+            do='set schedule = "draw" or scheme = "sampled" under [views]',
+        )
+    if count != plan.outcomes:
+        raise InvalidInput(
+            "enumerated views need all outcomes",
+            expected=f"count = {plan.outcomes}",
+            found=f"count = {count}",
+            do=f'set count = {plan.outcomes} or scheme = "sampled" under [views]',
+        )
+
+
+def _known_kind(kind: str) -> ScheduleKind:
+    for known in get_args(ScheduleKind):
+        if kind == known:
+            found: ScheduleKind = known
+            return found
+    raise unknown_name("view schedule", str(kind), get_args(ScheduleKind))

@@ -1,0 +1,150 @@
+"""The transforms without interpolation: crop, hflip and none; pixels are exact on every machine (class b)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from torch import Tensor
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.philox import integer_below
+from dgkd_cache.views.abc import (
+    IntArray,
+    Transform,
+    WordArray,
+    parse_transform,
+    register_transform,
+    transform_from_dict,
+    transform_names,
+)
+from dgkd_cache.views.kernel import gather_crop_flip
+
+__all__ = [
+    "MAX_PADDING",
+    "Crop",
+    "Hflip",
+    "Transform",
+    "Unchanged",
+    "parse_transform",
+    "register_transform",
+    "transform_from_dict",
+    "transform_names",
+]
+
+MAX_PADDING = 1024
+
+
+@register_transform
+@dataclass(frozen=True)
+class Crop(Transform):
+    """Zero-pad by `padding` pixels on every side, then cut out the former size at a uniform place.
+
+    Parameters: dy and dx, the first row and column of the padded image that stay, each in [0, 2 * padding].
+    """
+
+    name = "crop"
+    form = "crop(PIXELS), with the padding in pixels, for example crop(4)"
+    stage = 1
+    words = 2
+
+    padding: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.padding, bool) or not isinstance(self.padding, int):
+            raise self.refusal(f"crop({self.padding!r})")
+        if not 1 <= self.padding <= MAX_PADDING:
+            raise InvalidInput(
+                "bad transform 'crop'",
+                expected=f"a padding from 1 to {MAX_PADDING} pixels",
+                found=f"crop({self.padding})",
+                do='write for example crop(4), or "none" for images left as they are',
+            )
+
+    @classmethod
+    def parse(cls, numbers: Sequence[int]) -> Self:
+        if len(numbers) != 1:
+            raise cls.refusal(f"crop({', '.join(map(str, numbers))})")
+        return cls(numbers[0])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "padding": self.padding}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        cls.check_keys(record, "name", "padding")
+        return cls(record["padding"])
+
+    @property
+    def limits(self) -> dict[str, int]:
+        return {"dy": 2 * self.padding + 1, "dx": 2 * self.padding + 1}
+
+    def parameters(self, words_BW: WordArray) -> IntArray:
+        return integer_below(words_BW, 2 * self.padding + 1)
+
+    def output_size(self, height: int | None, width: int | None) -> tuple[int, int]:
+        height, width = super().output_size(height, width)
+        if self.padding >= min(height, width):
+            raise InvalidInput(
+                f"crop({self.padding}) would cut away whole images",
+                expected=f"a padding below the image's {min(height, width)} pixels",
+                found=str(self.padding),
+                do=f"write crop({max(1, min(height, width) // 8)}) or leave it out",
+            )
+        return height, width
+
+    def apply(self, pixels_BIHW: Tensor, parameters_BP: IntArray) -> Tensor:
+        everything = np.arange(len(parameters_BP))
+        dy_B, dx_B = parameters_BP.T
+        none_B = np.zeros_like(dy_B)
+        return gather_crop_flip(
+            pixels_BIHW, everything, dy_B=dy_B, dx_B=dx_B, flip_B=none_B, padding=self.padding
+        )
+
+
+@register_transform
+@dataclass(frozen=True)
+class Hflip(Transform):
+    """Mirror left and right with probability one half. Parameter: flip, 0 or 1."""
+
+    name = "hflip"
+    form = "hflip, which takes no number"
+    stage = 2
+    words = 1
+
+    @property
+    def limits(self) -> dict[str, int]:
+        return {"flip": 2}
+
+    def parameters(self, words_BW: WordArray) -> IntArray:
+        return integer_below(words_BW, 2)
+
+    def apply(self, pixels_BIHW: Tensor, parameters_BP: IntArray) -> Tensor:
+        everything = np.arange(len(parameters_BP))
+        none_B = np.zeros(len(parameters_BP), np.int64)
+        return gather_crop_flip(
+            pixels_BIHW, everything, dy_B=none_B, dx_B=none_B, flip_B=parameters_BP[:, 0], padding=0
+        )
+
+
+@register_transform
+@dataclass(frozen=True)
+class Unchanged(Transform):
+    """The images as they are; it stands alone. No parameters."""
+
+    name = "none"
+    form = "none, which takes no number"
+    stage = 0
+    words = 0
+
+    @property
+    def limits(self) -> dict[str, int]:
+        return {}
+
+    def parameters(self, words_BW: WordArray) -> IntArray:
+        return np.empty((len(words_BW), 0), np.int64)
+
+    def apply(self, pixels_BIHW: Tensor, parameters_BP: IntArray) -> Tensor:
+        return pixels_BIHW
