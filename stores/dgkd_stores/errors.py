@@ -25,8 +25,8 @@ __all__ = [
 class DgkdError(Exception):
     """The base of all errors of this project.
 
-    `problem` is one clause; `expected` and `found` are noun phrases; `do` is one sentence, with a command that works
-    where there is one. Any but the first may be left out.
+    `problem` is one clause; `expected` and `found` are noun phrases; `do` is one sentence, with a command
+    that works where there is one. Any but the first may be left out.
     """
 
     exit_code = 1
