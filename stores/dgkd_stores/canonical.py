@@ -1,0 +1,68 @@
+"""Canonical JSON, the byte form under every digest, and numbers as exact decimal strings.
+
+Sorted keys, no white space, UTF-8 with non-ASCII kept, integers only: the same value gives the same bytes in
+any language.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from .errors import InvalidInput
+
+__all__ = ["JsonValue", "canonical_json", "decimal", "plain_json", "sha256_hex"]
+
+_PROBLEM = "a value that canonical JSON cannot hold"
+
+JsonValue = None | bool | int | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
+
+
+def canonical_json(value: JsonValue) -> bytes:
+    """The one byte form of `value`; `InvalidInput` for floats, keys that are no text, and lone surrogates."""
+    text = json.dumps(plain_json(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(_PROBLEM, expected="text that UTF-8 can hold", found="a lone surrogate") from error
+
+
+def plain_json(value: object) -> JsonValue:
+    """A copy of `value` in dict, list, str, int, bool and None alone; `InvalidInput` for anything else."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise InvalidInput(_PROBLEM, expected="text as a key", found=repr(key))
+        return {key: plain_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(item) for item in value]
+    raise InvalidInput(
+        _PROBLEM,
+        expected="text, integers, booleans, lists and mappings",
+        found=f"{type(value).__name__} {value!r}"[:80],
+        do="write a number that is no integer as a decimal string (`decimal(x)`)",
+    )
+
+
+def sha256_hex(data: bytes) -> str:
+    """SHA-256 as 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def decimal(x: float) -> str:
+    """The shortest decimal without an exponent that reads back as the same double: 1e-8 is "0.00000001"."""
+    if not math.isfinite(x):
+        raise InvalidInput(
+            "a number that no decimal string can hold", expected="a finite number", found=repr(x)
+        )
+    text = format(Decimal(repr(float(x))), "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

@@ -1,0 +1,74 @@
+"""Refusals to go on with a store that was begun for something else, naming what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .canonical import JsonValue, canonical_json
+from .errors import Mismatch
+from .header import StoreHeader
+from .text import clean
+
+__all__ = ["check_same_header", "check_same_identity", "differing_keys"]
+
+_SHOWN = 5
+
+
+def check_same_header(path: Path, *, stored: StoreHeader, given: StoreHeader) -> None:
+    """`Mismatch` naming the keys that differ, what the store has there and what this run has."""
+    keys = differing_keys(stored.to_dict(), given.to_dict())
+    if keys:
+        more = [f"{len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
+        names = list(keys)[:_SHOWN]
+        raise Mismatch(
+            f"{path} was begun with another {', '.join(names + more)}",
+            expected=", ".join(f"{name} {keys[name][0]}" for name in names),
+            found=", ".join(f"{name} {keys[name][1]}" for name in names),
+            do=f"go on with what it was begun with, or remove {path} to begin again",
+        )
+
+
+def check_same_identity(
+    path: Path, *, stored: Mapping[str, NDArray[Any]], given: Mapping[str, NDArray[Any]]
+) -> None:
+    """`Mismatch` naming the first array that differs by a byte, and its first row that does."""
+    for name, array in stored.items():
+        if array.tobytes() == given[name].tobytes():
+            continue
+        rows = [
+            np.ascontiguousarray(each).view(np.uint8).reshape(len(array), -1) for each in (array, given[name])
+        ]
+        row = int(np.flatnonzero((rows[0] != rows[1]).any(axis=1))[0])
+        raise Mismatch(
+            f"{path} was begun with another {name}",
+            expected=f"row {row} to be {_row(array[row])}",
+            found=_row(given[name][row]),
+            do=f"go on with the same data, plan and weights, or remove {path} to begin again",
+        )
+
+
+def differing_keys(stored: JsonValue, given: JsonValue) -> dict[str, tuple[str, str]]:
+    """Dotted keys whose values differ, each with both values as they may be shown."""
+    return {key: (_shown(first), _shown(second)) for key, first, second in _differences("", stored, given)}
+
+
+def _differences(key: str, stored: Any, given: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(stored, Mapping) and isinstance(given, Mapping):
+        for name in sorted({*stored, *given}):
+            inner = f"{key}.{name}" if key else name
+            yield from _differences(inner, stored.get(name, ...), given.get(name, ...))
+    elif stored is ... or given is ... or canonical_json(stored) != canonical_json(given):
+        yield clean(key), stored, given
+
+
+def _shown(value: Any) -> str:
+    return "missing" if value is ... else clean(canonical_json(value).decode())
+
+
+def _row(row: Any) -> str:
+    return bytes(row).hex() if getattr(row, "dtype", None) == np.uint8 else np.array2string(row, threshold=8)

@@ -1,0 +1,139 @@
+"""Files that survive a crash and files that cannot mislead: durable writes, and reads that follow no link.
+
+A write is temporary file, fsync, rename, fsync of the folder: after a crash the old content is there, or all
+of the new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DamagedStore, NoSpace, UnsafeStore, is_no_space
+from .text import clean
+
+__all__ = [
+    "full_disk",
+    "map_file",
+    "read_exactly",
+    "read_small",
+    "sync_folder",
+    "write_durably",
+    "write_synced",
+]
+
+# O_NONBLOCK: opening a FIFO must fail a check and not wait for a writer.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """Turn "no space" and "quota" into `NoSpace`, naming what was being written."""
+    try:
+        yield
+    except OSError as error:
+        if is_no_space(error):
+            raise NoSpace(
+                f"no space left while writing {path}",
+                expected="room for it",
+                found=str(error.strerror),
+                do="make room and run the same command again: what was finished is kept",
+            ) from error
+        raise
+
+
+def write_synced(path: Path, *parts: bytes | memoryview) -> None:
+    """Write a new file and fsync it; on failure nothing of it stays."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            for part in parts:
+                view = memoryview(part).cast("B")
+                while len(view):
+                    view = view[os.write(handle, view) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+
+
+def write_durably(path: Path, *parts: bytes | memoryview, temporary: Path) -> None:
+    """Replace `path` by new content at once, by way of `temporary` on the same file system."""
+    write_synced(temporary, *parts)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_small(path: Path, *, limit: int) -> bytes:
+    """A regular file's bytes; `UnsafeStore` when it is a link, no regular file, or larger than `limit`."""
+    with _opened(path) as (handle, size):
+        if size > limit:
+            raise UnsafeStore(f"{path} is too large", expected=f"at most {limit} bytes", found=f"{size}")
+        return os.read(handle, size)
+
+
+def read_exactly(path: Path, into: NDArray[np.uint8]) -> None:
+    """Fill a flat array from a file of exactly that size; `DamagedStore` for any other size."""
+    with _opened(path) as (handle, size):
+        _check_size(path, size, into.size)
+        offset = 0
+        while offset < size:
+            got = os.readv(handle, [into[offset:].data])
+            if got == 0:
+                _check_size(path, offset, size)
+            offset += got
+
+
+def map_file(path: Path) -> NDArray[np.uint8]:
+    """A regular file as read-only bytes in the page cache; takes no memory of its own, whatever its size."""
+    with _opened(path) as (handle, size):
+        if size == 0:
+            return np.empty(0, dtype=np.uint8)
+        return np.frombuffer(mmap.mmap(handle, size, access=mmap.ACCESS_READ), dtype=np.uint8)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[int, int]]:
+    try:
+        handle = os.open(path, _READ)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
+            raise UnsafeStore(f"{clean(str(path))} is no plain file", expected="a regular file") from error
+        raise
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsafeStore(f"{clean(str(path))} is no plain file", expected="a regular file")
+        yield handle, status.st_size
+    finally:
+        os.close(handle)
+
+
+def _check_size(path: Path, found: int, expected: int) -> None:
+    if found != expected:
+        raise DamagedStore(f"{path} has the wrong size", expected=f"{expected} bytes", found=f"{found}")

@@ -1,0 +1,295 @@
+"""The header of a guide store: everything that identifies its rows, complete before the first one is written.
+
+Numbers are integers or decimal strings and there is no clock, so equal dumps have equal headers, byte for
+byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from .canonical import JsonValue, canonical_json, plain_json, sha256_hex
+from .encodings import encoding
+from .errors import DgkdError, InvalidInput, Mismatch, UnsafeStore
+from .text import clean
+
+__all__ = [
+    "FORMAT",
+    "MAX_CLASSES",
+    "MAX_RECORD_BYTES",
+    "MAX_ROW_BYTES",
+    "MAX_SAMPLES",
+    "MAX_VIEWS",
+    "VERSION",
+    "DatasetIdentity",
+    "GuideIdentity",
+    "StoreHeader",
+]
+
+FORMAT = "dgkd-guide-store"
+VERSION = 1
+
+MAX_SAMPLES = 2**31
+MAX_CLASSES = 2**20
+MAX_VIEWS = 2**20
+MAX_ROW_BYTES = 2**24
+MAX_RECORD_BYTES = 2**47
+"""All rows of a store together: about 90 times ImageNet in float32 over 300 views."""
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,400})?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetIdentity:
+    """Which data set the rows belong to, by content."""
+
+    name: str
+    split: str
+    classes: tuple[str, ...]
+    samples: int
+    test_samples: int
+    digest: str
+    sample_digest: str
+    """What a sample digest covers: "pixels" (shape and decoded uint8 pixels) or "file" (the file's bytes)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        for name in ("name", "split"):
+            _text(f"dataset.{name}", getattr(self, name))
+        for label, text in enumerate(self.classes):
+            _text(f"dataset.classes.{label}", text)
+        _at_most("dataset.classes", len(self.classes), 1, MAX_CLASSES)
+        _at_most("dataset.samples", self.samples, 1, MAX_SAMPLES)
+        _at_most("dataset.test_samples", self.test_samples, 0, MAX_SAMPLES)
+        _hex("dataset.digest", self.digest)
+        _one_of("dataset.sample_digest", self.sample_digest, ("pixels", "file"))
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        return _fields_to_dict(self)
+
+    @classmethod
+    def from_dict(cls, value: JsonValue) -> Self:
+        """From JSON; `InvalidInput` for another shape or a value out of bounds."""
+        known = _exact_keys("dataset", value, cls)
+        known["classes"] = tuple(_list("dataset.classes", known["classes"]))
+        return cls(**known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuideIdentity:
+    """Which model gave the rows, and how that model came to be."""
+
+    name: str
+    architecture: str
+    parameters: int
+    weights_digest: str
+    accuracy: str
+    """On the test set, a decimal between 0 and 1; empty where there is no test set."""
+    training: Mapping[str, JsonValue]
+    guides: Mapping[str, str]
+    """Seals of the guides that this model itself was trained under, by name."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "training", _mapping("guide.training", self.training))
+        object.__setattr__(self, "guides", _mapping("guide.guides", self.guides))
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise _bad("guide.name", f"text that matches {_NAME.pattern}", self.name)
+        _text("guide.architecture", self.architecture)
+        _at_most("guide.parameters", self.parameters, 0, 2**53)
+        _hex("guide.weights_digest", self.weights_digest)
+        if self.accuracy != "":
+            _decimal("guide.accuracy", self.accuracy)
+        for name, seal in self.guides.items():
+            _text("guide.guides", name)
+            _hex(f"guide.guides.{name}", seal)
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON."""
+        return _fields_to_dict(self)
+
+    @classmethod
+    def from_dict(cls, value: JsonValue) -> Self:
+        """From JSON; `InvalidInput` for another shape or a value out of bounds."""
+        return cls(**_exact_keys("guide", value, cls))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreHeader:
+    """Everything that fixes the bytes of a store; two stores with one header hold the same rows."""
+
+    dataset: DatasetIdentity
+    plan: Mapping[str, JsonValue]
+    plan_digest: str
+    """SHA-256 of the plan's canonical JSON."""
+    first_view: int
+    views: int
+    guide: GuideIdentity
+    encoding: str
+    fidelity: Mapping[str, JsonValue]
+    """Of the encoding against the exact logits: decimals "kl" and "top1", measured on "rows" fixed rows."""
+    temperature: str
+    """Rows are logits divided by this decimal."""
+    digest_rows: int
+    """Rows under one digest."""
+    probe: str
+    """What the probe array holds: "sha256" of pixels or "projection"s of them."""
+    compute: Mapping[str, JsonValue]
+    """Device, precision, batch (rows a forward pass), library versions."""
+    licence: str
+
+    def __post_init__(self) -> None:
+        for name in ("plan", "fidelity", "compute"):
+            object.__setattr__(self, name, _mapping(name, getattr(self, name)))
+        _hex("plan_digest", self.plan_digest)
+        digest = sha256_hex(canonical_json(self.plan))
+        if digest != self.plan_digest:
+            raise _bad("plan_digest", f"{digest}, the SHA-256 of the plan's canonical JSON", self.plan_digest)
+        _at_most("first_view", self.first_view, 0, 2**53)
+        _at_most("views", self.views, 1, MAX_VIEWS)
+        _text("encoding", self.encoding)
+        _at_most("bytes in a row", self.row_bytes, 1, MAX_ROW_BYTES)
+        _at_most("bytes in all rows", self.views * self.dataset.samples * self.row_bytes, 1, MAX_RECORD_BYTES)
+        if set(self.fidelity) != {"kl", "top1", "rows"}:
+            raise _bad("fidelity", "the keys kl, rows, top1", ", ".join(sorted(self.fidelity)))
+        _decimal("fidelity.kl", self.fidelity["kl"])
+        _decimal("fidelity.top1", self.fidelity["top1"])
+        _at_most("fidelity.rows", self.fidelity["rows"], 0, MAX_SAMPLES)
+        _decimal("temperature", self.temperature)
+        if not float(self.temperature) > 0:
+            raise _bad("temperature", "a decimal above 0", self.temperature)
+        _at_most("digest_rows", self.digest_rows, 1, MAX_SAMPLES)
+        _one_of("probe", self.probe, ("sha256", "projection"))
+        _at_most("compute.batch", self.compute.get("batch"), 1, MAX_SAMPLES)
+        _text("licence", self.licence)
+
+    @property
+    def classes(self) -> int:
+        """Logits in a row."""
+        return len(self.dataset.classes)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row over all its arrays."""
+        return encoding(self.encoding).row_bytes(self.classes)
+
+    @property
+    def view_range(self) -> range:
+        """The views that this store holds."""
+        return range(self.first_view, self.first_view + self.views)
+
+    @property
+    def blocks(self) -> int:
+        """Digests in a view."""
+        return -(-self.dataset.samples // self.digest_rows)
+
+    @property
+    def canonical(self) -> bytes:
+        """The bytes that the seal covers."""
+        return canonical_json(self.to_dict())
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """As JSON, format and version included."""
+        return {"format": FORMAT, "version": VERSION, **_fields_to_dict(self)}
+
+    @classmethod
+    def from_dict(cls, value: JsonValue) -> Self:
+        """From JSON that may come from anywhere.
+
+        `Mismatch` for a newer version of the format, `UnsafeStore` for whatever no writer of ours puts there.
+        """
+        try:
+            if not isinstance(value, Mapping) or value.get("format") != FORMAT:
+                raise _bad(
+                    "format",
+                    repr(FORMAT),
+                    _shown(value.get("format") if isinstance(value, Mapping) else value),
+                )
+            version = value.get("version")
+            _at_most("version", version, 1, 2**53)
+            if version != VERSION:
+                raise Mismatch(
+                    "a newer guide store",
+                    expected=f"format {FORMAT} version {VERSION}",
+                    found=f"version {version}",
+                    do="update with `pip install --upgrade dgkd-cache`",
+                )
+            known = _exact_keys(
+                "", {key: item for key, item in value.items() if key not in ("format", "version")}, cls
+            )
+            known["dataset"] = DatasetIdentity.from_dict(known["dataset"])
+            known["guide"] = GuideIdentity.from_dict(known["guide"])
+            return cls(**known)
+        except InvalidInput as error:
+            raise UnsafeStore(error.problem, expected=error.expected, found=error.found) from error
+
+
+def _shown(value: object) -> str:
+    return clean(value if isinstance(value, str) else repr(value))
+
+
+def _bad(key: str, expected: str, found: object) -> DgkdError:
+    return InvalidInput(f"store header, {clean(key)}", expected=expected, found=_shown(found))
+
+
+def _fields_to_dict(value: Any) -> dict[str, JsonValue]:
+    items = ((field.name, getattr(value, field.name)) for field in fields(value))
+    return {
+        name: item.to_dict() if isinstance(item, DatasetIdentity | GuideIdentity) else plain_json(item)
+        for name, item in items
+    }
+
+
+def _exact_keys(where: str, value: JsonValue, cls: Any) -> dict[str, Any]:
+    names = {field.name for field in fields(cls)}
+    if not isinstance(value, Mapping):
+        raise _bad(where, "a mapping", value)
+    if set(value) != names:
+        odd = sorted(set(value) ^ names)
+        raise _bad(
+            where or "keys", f"exactly {', '.join(sorted(names))}", f"a difference in {', '.join(odd[:5])}"
+        )
+    return dict(value)
+
+
+def _mapping(key: str, value: object) -> dict[str, JsonValue]:
+    plain = plain_json(value)
+    if not isinstance(plain, dict):
+        raise _bad(key, "a mapping", value)
+    return plain
+
+
+def _list(key: str, value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise _bad(key, "a list", value)
+    return value
+
+
+def _text(key: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise _bad(key, "text", value)
+
+
+def _hex(key: str, value: object) -> None:
+    if not isinstance(value, str) or not _HEX64.fullmatch(value):
+        raise _bad(key, "64 lower-case hexadecimal digits", value)
+
+
+def _decimal(key: str, value: object) -> None:
+    if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+        raise _bad(key, "a decimal string without an exponent", value)
+
+
+def _one_of(key: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise _bad(key, " or ".join(known), value)
+
+
+def _at_most(key: str, value: object, least: int, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise _bad(key, f"an integer from {least} to {most}", value)

@@ -1,0 +1,66 @@
+"""The arrays that say which pixels, labels and test set a store's rows belong to, checked as they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .encodings import encoding
+from .errors import InvalidInput
+from .header import StoreHeader
+from .layout import StoreLayout
+
+__all__ = ["IdentityArrays", "labels_within"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityArrays:
+    """What a writer gets beside the rows. M counts test samples, V the views of the whole store."""
+
+    label_N: NDArray[np.int64]
+    sample_digest_N16: NDArray[np.uint8]
+    view_digest_V32: NDArray[np.uint8]
+    """SHA-256 of each view's parameters."""
+    probe: NDArray[Any]
+    """[64, 32] uint8 pixel digests or [64, 64] int32 projections, as the header's `probe` says."""
+    test_logits_MC: NDArray[np.float32]
+    """Softened like the rows: divided by the header's temperature."""
+    test_label_M: NDArray[np.int64]
+    test_sample_digest_M16: NDArray[np.uint8]
+
+    def encoded(self, header: StoreHeader, layout: StoreLayout) -> dict[str, NDArray[Any]]:
+        """The stored arrays by name; `InvalidInput` for a shape, dtype or label that the header does not allow."""
+        if self.test_logits_MC.dtype != np.float32:
+            raise InvalidInput("test_logits", expected="float32", found=str(self.test_logits_MC.dtype))
+        tests = encoding(header.encoding).encode(self.test_logits_MC)
+        given: Mapping[str, NDArray[Any]] = {
+            "label": self.label_N,
+            "sample_digest": self.sample_digest_N16,
+            "view_digest": self.view_digest_V32,
+            "probe": self.probe,
+            "test_label": self.test_label_M,
+            "test_sample_digest": self.test_sample_digest_M16,
+            **{f"test_{name}": array for name, array in tests.items()},
+        }
+        for name, array in layout.identity.items():
+            expected, found = (array.dtype, array.shape), (given[name].dtype.name, given[name].shape)
+            if expected != found:
+                raise InvalidInput(name, expected="{} {}".format(*expected), found="{} {}".format(*found))
+        for name in ("label", "test_label"):
+            if not labels_within(given[name], header.classes):
+                expected = f"labels from 0 to {header.classes - 1}"
+                raise InvalidInput(
+                    name, expected=expected, found=f"{given[name].min()} to {given[name].max()}"
+                )
+        return {
+            name: np.ascontiguousarray(given[name], dtype=layout.identity[name].numpy_dtype) for name in given
+        }
+
+
+def labels_within(labels: NDArray[Any], classes: int) -> bool:
+    """Whether every label is the index of a class."""
+    return labels.size == 0 or (int(labels.min()) >= 0 and int(labels.max()) < classes)

@@ -1,0 +1,197 @@
+"""Every array of a guide store: name, dtype, shape, dimension names, chunks and fill, from the header alone.
+
+The zarr.json of each array is made here too, so equal stores have equal metadata whatever Zarr is installed.
+Source: the Zarr v3 core specification; stores/FORMAT.md.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .canonical import JsonValue
+from .encodings import RowArray, encoding
+from .header import StoreHeader
+
+__all__ = [
+    "ONE_CHUNK_BYTES",
+    "PROBES",
+    "TARGET_CHUNK_BYTES",
+    "ArrayLayout",
+    "StoreLayout",
+    "default_chunk_rows",
+    "default_digest_rows",
+    "group_metadata",
+    "json_file",
+]
+
+ONE_CHUNK_BYTES = 64 * 2**20
+"""A view below this size is a single chunk."""
+
+TARGET_CHUNK_BYTES = 24 * 2**20
+"""About the size of each chunk of a larger view."""
+
+DIGEST_BYTES = 64 * 2**10
+"""A digest covers at most this much, unless a single row is larger."""
+
+PROBES = 64
+"""(view, sample) pairs whose pixels the probe array describes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayLayout:
+    """One Zarr array: uncompressed, little-endian, in a regular grid of chunks."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dimensions: tuple[str, ...]
+    fill: int | str
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        """The dtype of the raw bytes."""
+        return np.dtype(self.dtype).newbyteorder("<")
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Chunks along each dimension."""
+        return tuple(-(-size // chunk) for size, chunk in zip(self.shape, self.chunks, strict=True))
+
+    @property
+    def chunk_bytes(self) -> int:
+        """The exact size of every chunk file."""
+        return math.prod(self.chunks) * self.numpy_dtype.itemsize
+
+    @property
+    def fill_value(self) -> float:
+        """The fill as a number."""
+        return float(self.fill)
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the array itself, without padding."""
+        return math.prod(self.shape) * self.numpy_dtype.itemsize
+
+    def key(self, *position: int) -> str:
+        """The file name of a chunk inside the array's folder."""
+        return ".".join(("c", *map(str, position)))
+
+    def metadata(self) -> dict[str, JsonValue]:
+        """The content of the array's zarr.json."""
+        codec: dict[str, JsonValue] = {"name": "bytes"}
+        if self.numpy_dtype.itemsize > 1:
+            codec["configuration"] = {"endian": "little"}
+        return {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": list(self.shape),
+            "data_type": self.dtype,
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(self.chunks)}},
+            # One flat folder an array: one directory to fsync and to scan, not one for each view.
+            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+            "fill_value": self.fill,
+            "codecs": [codec],
+            "attributes": {},
+            "dimension_names": list(self.dimensions),
+        }
+
+
+class StoreLayout:
+    """All arrays of the store that a header describes, by name.
+
+    `rows` are the arrays that digests cover block by block, `others` those that the seal covers as a whole.
+    """
+
+    def __init__(self, header: StoreHeader, *, chunk_rows: int) -> None:
+        samples, views, tests = header.dataset.samples, header.views, header.dataset.test_samples
+        row_arrays = encoding(header.encoding).row_arrays(header.classes)
+        self.chunk_rows = chunk_rows
+        self.chunks_per_view = -(-samples // chunk_rows)
+        self.rows = {
+            array.name: ArrayLayout(
+                name=array.name,
+                dtype=array.dtype,
+                shape=(views, samples, array.columns),
+                chunks=(1, chunk_rows, array.columns),
+                dimensions=("view", "sample", array.dimension),
+                fill=_fill(array),
+            )
+            for array in row_arrays
+        }
+        self.digest = ArrayLayout(
+            name="digest",
+            dtype="uint8",
+            shape=(views, header.blocks, 32),
+            chunks=(1, header.blocks, 32),
+            dimensions=("view", "block", "digest_byte"),
+            fill=0,
+        )
+        values, dtype = ("digest_byte", "uint8") if header.probe == "sha256" else ("probe_value", "int32")
+        self.identity = {
+            array.name: array
+            for array in (
+                _whole("label", "int64", sample=samples),
+                _whole("sample_digest", "uint8", sample=samples, sample_digest_byte=16),
+                _whole("view_digest", "uint8", view=views, digest_byte=32),
+                _whole("probe", dtype, probe=PROBES, **{values: 32 if header.probe == "sha256" else 64}),
+                _whole("test_label", "int64", test_sample=tests),
+                _whole("test_sample_digest", "uint8", test_sample=tests, sample_digest_byte=16),
+                *(
+                    _whole(
+                        f"test_{array.name}",
+                        array.dtype,
+                        fill=_fill(array),
+                        test_sample=tests,
+                        **{array.dimension: array.columns},
+                    )
+                    for array in row_arrays
+                ),
+            )
+        }
+        self.others = dict(sorted({"digest": self.digest, **self.identity}.items()))
+        self.arrays = dict(sorted({**self.rows, **self.others}.items()))
+
+
+def default_digest_rows(row_bytes: int) -> int:
+    """The largest power of two whose rows fit in 64 KiB, at least one."""
+    return 1 << max(0, (DIGEST_BYTES // row_bytes).bit_length() - 1)
+
+
+def default_chunk_rows(header: StoreHeader) -> int:
+    """Rows of a view in one chunk: all of them, or about 24 MiB in whole digests and whole dump batches."""
+    samples = header.dataset.samples
+    if samples * header.row_bytes < ONE_CHUNK_BYTES:
+        return samples
+    batch = header.compute["batch"]
+    assert isinstance(batch, int)
+    unit = math.lcm(header.digest_rows, batch)
+    return min(samples, max(1, TARGET_CHUNK_BYTES // header.row_bytes // unit) * unit)
+
+
+def group_metadata(header: StoreHeader, seal: str | None) -> dict[str, JsonValue]:
+    """The content of the store's own zarr.json."""
+    attributes: dict[str, JsonValue] = {"dgkd": header.to_dict()}
+    if seal is not None:
+        attributes["dgkd_seal"] = seal
+    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+
+
+def json_file(value: JsonValue) -> bytes:
+    """The bytes of a zarr.json: sorted, so that equal values are equal files, and indented for the eye."""
+    return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _whole(name: str, dtype: str, *, fill: int | str = 0, **sizes: int) -> ArrayLayout:
+    shape = tuple(sizes.values())
+    chunks = tuple(max(1, size) for size in shape)
+    return ArrayLayout(name=name, dtype=dtype, shape=shape, chunks=chunks, dimensions=tuple(sizes), fill=fill)
+
+
+def _fill(array: RowArray) -> int | str:
+    return "NaN" if np.dtype(array.dtype).kind == "f" else 0

@@ -1,0 +1,210 @@
+"""Writing a guide store: whole chunks, each durable before the digest that vouches for it.
+
+Stop or be killed anywhere and open it again: what has a digest is kept, and the finished store is the same,
+file by file, as one that was never stopped. stores/FORMAT.md has the order of the writes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compare import check_same_header, check_same_identity
+from .digests import block_digests, seal_of
+from .directory import blocks_done, dump_again, raw_bytes, read_digests, read_identity
+from .encodings import encoding
+from .errors import DamagedStore, InvalidInput
+from .files import full_disk, sync_folder, write_durably, write_synced
+from .guard import inspect
+from .header import StoreHeader
+from .identity import IdentityArrays
+from .layout import ArrayLayout, StoreLayout, default_chunk_rows, group_metadata, json_file
+from .locks import ViewLock
+
+__all__ = ["ChunkSlot", "GuideStoreWriter"]
+
+
+@dataclass(frozen=True)
+class ChunkSlot:
+    """Rows `start` to `stop` of one view: what is written at a time."""
+
+    view: int
+    start: int
+    stop: int
+
+
+class GuideStoreWriter:
+    """Creates a store or takes up one that was stopped; a context manager that holds the lock on its views.
+
+    `views` is the part that this writer answers for, by default all views of the header. Raises `StoreLocked`
+    for a live writer of any of them, `Mismatch` when the store there was begun with another header or other
+    identity arrays, `InvalidInput` for arrays that do not fit the header, `NoSpace`, and what `guard.inspect`
+    raises.
+    """
+
+    def __init__(
+        self, path: Path | str, header: StoreHeader, identity: IdentityArrays, *, views: range | None = None
+    ) -> None:
+        self.path, self.header = Path(path), header
+        self.views = header.view_range if views is None else views
+        whole = header.view_range
+        if not self.views or self.views.step != 1 or self.views[0] < whole[0] or self.views[-1] > whole[-1]:
+            raise InvalidInput("views to write", expected=f"some of {whole}", found=f"{self.views}")
+        layout = StoreLayout(header, chunk_rows=default_chunk_rows(header))
+        given = identity.encoded(header, layout)
+        with full_disk(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = ViewLock(self.path, self.views)
+        try:
+            with full_disk(self.path):
+                if not _holds_something(self.path):
+                    self._create(layout, given)
+            self._take_up(given)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the views; may be called twice."""
+        self._lock.release()
+
+    def missing(self) -> Iterator[ChunkSlot]:
+        """The chunks of this writer's views that are not finished, in order, as they are when their turn comes."""
+        samples, rows = self.header.dataset.samples, self._layout.chunk_rows
+        for view in self.views:
+            for start in range(0, samples, rows):
+                slot = ChunkSlot(view, start, min(start + rows, samples))
+                if not self._done_VB[self._blocks(slot)].all():
+                    yield slot
+
+    def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
+        """Write the softened logits (divided by the header's temperature) of one chunk of `missing()`.
+
+        On return the chunk and its digests are durable. `InvalidInput` for another shape or dtype, for values
+        that the encoding cannot hold, and for a slot that `missing()` does not give; after `NoSpace` it is
+        still missing.
+        """
+        self._check(slot, logits_SC)
+        arrays = encoding(self.header.encoding).encode(logits_SC)
+        stored = {name: arrays[name] for name in self._layout.rows}
+        digests = block_digests(list(stored.values()), self.header.digest_rows)
+        view, blocks = self._blocks(slot)
+        with full_disk(self.path):
+            if self._digest_VB32[view, blocks].any():
+                # The data went missing under its digest: nothing may vouch for what is about to change.
+                self._replace_digests(view, blocks, np.zeros_like(digests))
+            for name, array in stored.items():
+                layout = self._layout.rows[name]
+                self._replace(layout, (view, slot.start // self._layout.chunk_rows, 0), array)
+            self._replace_digests(view, blocks, digests)
+        self._done_VB[view, blocks] = True
+
+    def seal(self) -> str | None:
+        """Finish the store if all its views are there, whoever wrote them: the seal, or None if some are not."""
+        if self._seal is None:
+            seen = inspect(self.path)
+            digest_VB32 = read_digests(self.path, seen)
+            if not blocks_done(seen, digest_VB32).all():
+                return None
+            self._seal = seal_of(self.header.canonical, {"digest": digest_VB32, **self._identity})
+            metadata = json_file(group_metadata(self.header, self._seal))
+            with full_disk(self.path):
+                write_durably(
+                    self.path / "zarr.json", metadata, temporary=self._lock.folder / "zarr.json.partial"
+                )
+        return self._seal
+
+    def _create(self, layout: StoreLayout, identity: dict[str, NDArray[Any]]) -> None:
+        """Make the store without its rows in the lock's folder, and move it to its place in one step."""
+        skeleton = self._lock.folder / "skeleton.partial"
+        skeleton.mkdir()
+        for name, array in layout.arrays.items():
+            folder = skeleton / name
+            folder.mkdir()
+            write_synced(folder / "zarr.json", json_file(array.metadata()))
+            if name in identity and array.nbytes:
+                write_synced(folder / array.key(*(0 for _ in array.shape)), raw_bytes(identity[name]))
+            sync_folder(folder)
+        write_synced(skeleton / "zarr.json", json_file(group_metadata(self.header, None)))
+        sync_folder(skeleton)
+        try:
+            os.rename(skeleton, self.path)
+        except OSError:
+            if not _holds_something(self.path):
+                raise
+            # A writer of other views was first: its store is taken up and compared like any other.
+            shutil.rmtree(skeleton)
+        sync_folder(self.path.parent)
+
+    def _take_up(self, given: dict[str, NDArray[Any]]) -> None:
+        seen = inspect(self.path)
+        check_same_header(self.path, stored=seen.header, given=self.header)
+        self._layout = seen.layout
+        self._seal: str | None = seen.seal
+        self._identity = read_identity(self.path, seen)
+        check_same_identity(self.path, stored=self._identity, given=given)
+        self._digest_VB32 = read_digests(self.path, seen)
+        self._done_VB = blocks_done(seen, self._digest_VB32)
+        if self._seal is not None and not self._done_VB.all():
+            view = self.header.first_view + int(np.flatnonzero(~self._done_VB.all(axis=1))[0])
+            raise DamagedStore(
+                f"{self.path} is sealed and has lost rows",
+                expected="every chunk and every digest",
+                found=f"view {view} without some of them",
+                do=dump_again(self.path, self.header),
+            )
+
+    def _blocks(self, slot: ChunkSlot) -> tuple[int, slice]:
+        """Where a slot's digests stand in the array of all digests."""
+        rows = self.header.digest_rows
+        return slot.view - self.header.first_view, slice(slot.start // rows, -(-slot.stop // rows))
+
+    def _check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
+        shape = (slot.stop - slot.start, self.header.classes)
+        if logits_SC.dtype != np.float32 or logits_SC.shape != shape:
+            raise InvalidInput(
+                "logits of a chunk", expected=f"float32 {shape}", found=f"{logits_SC.dtype} {logits_SC.shape}"
+            )
+        rows = self._layout.chunk_rows
+        whole = slot.start % rows == 0 and slot.stop == min(slot.start + rows, self.header.dataset.samples)
+        if slot.view not in self.views or not whole or self._done_VB[self._blocks(slot)].all():
+            raise InvalidInput("a slot to write", expected="one that `missing()` gives", found=f"{slot}")
+
+    def _replace_digests(self, view: int, blocks: slice, digests: NDArray[np.uint8]) -> None:
+        # The view's other digests are its only writer's own, so the whole chunk can be replaced.
+        updated = self._digest_VB32[view].copy()
+        updated[blocks] = digests
+        self._replace(self._layout.digest, (view, 0, 0), updated)
+        self._digest_VB32[view] = updated
+
+    def _replace(self, layout: ArrayLayout, position: tuple[int, ...], array: NDArray[Any]) -> None:
+        key = layout.key(*position)
+        padding = np.full(
+            (layout.chunk_bytes - array.nbytes) // array.itemsize, layout.fill_value, array.dtype
+        )
+        write_durably(
+            self.path / layout.name / key,
+            raw_bytes(array),
+            raw_bytes(padding),
+            temporary=self._lock.folder / f"{layout.name}.{key}.partial",
+        )
+
+
+def _holds_something(path: Path) -> bool:
+    return os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir()))
