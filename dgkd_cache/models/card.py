@@ -6,7 +6,6 @@ model. Reading checks the weights against the card's SHA-256 and never unpickles
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import safetensors.torch
-import torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -22,6 +20,7 @@ from torch import Tensor, nn
 from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, NoSpace, UnknownName
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters
+from dgkd_cache.models.weights import model_tensors, tensors_digest, weights_digest
 from dgkd_stores.errors import is_no_space
 
 __all__ = [
@@ -74,8 +73,15 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
     Raises Mismatch (exit 13) if the card is of another model and NoSpace (exit 14) on a full disk; the old
     model stays then.
     """
-    tensors = _tensors(model)
-    _check_card(model, tensors, card, str(folder))
+    tensors = model_tensors(model)
+    _check_parameters(model, card, str(folder))
+    if (digest := tensors_digest(tensors)) != card.weights_digest:
+        raise Mismatch(
+            f"the card to be written to {folder} is of other weights",
+            expected=f"weights of SHA-256 {card.weights_digest[:16]}",
+            found=digest[:16],
+            do="make the card with weights_digest(model) once the model is final",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     weights, text = folder / WEIGHTS_FILE, folder / CARD_FILE
     written = [path.with_name(path.name + ".partial") for path in (weights, text)]
@@ -181,7 +187,7 @@ def load_weights(model: nn.Module, folder: Path) -> ModelCard:
         tensors = safetensors.torch.load_file(path)
     except (OSError, SafetensorError) as error:
         raise DamagedStore(f"{path} cannot be read", found=str(error), do=_TRAIN_AGAIN) from error
-    digest = _digest(tensors)
+    digest = tensors_digest(tensors)
     if digest != card.weights_digest:
         raise DamagedStore(
             f"{path} has changed since its card was written",
@@ -189,68 +195,37 @@ def load_weights(model: nn.Module, folder: Path) -> ModelCard:
             found=digest[:16],
             do=_TRAIN_AGAIN,
         )
-    _check_card(model, tensors, card, str(path))
+    _check_tensors(model, tensors, card, str(path))
+    _check_parameters(model, card, str(path))
     model.load_state_dict(tensors)
     return card
 
 
-def weights_digest(model: nn.Module) -> str:
-    """SHA-256 (hex) over all parameters and persistent buffers, in name order.
-
-    A tensor's record is: name in UTF-8, 0x00, dtype ("float32"), 0x00, number of dimensions and sizes as
-    int64 and the elements in C order, all little-endian. Device and memory format make no difference.
-    """
-    return _digest(_tensors(model))
-
-
 _TRAIN_AGAIN = "restore it from a copy, or remove its folder and train the model again"
+_AS_THE_CARD_SAYS = "build the model as its card says (architecture, channels, classes, height, width)"
 
 
-def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Everything to be saved, copied to the CPU; tied weights are written once for each name."""
-    state: Mapping[str, object] = model.state_dict()
-    tensors: dict[str, Tensor] = {}
-    for name, value in state.items():
-        if not isinstance(value, Tensor):
-            raise InvalidInput(
-                f"the model's state {name!r} cannot be saved",
-                expected="tensors only",
-                found=type(value).__name__,
-                do="keep such state out of the model's state_dict (get_extra_state is not supported)",
-            )
-        tensors[name] = value.detach().to("cpu").clone(memory_format=torch.contiguous_format)
-    return tensors
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    total = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        shape = (tensor.ndim, *tensor.shape)
-        total.update(name.encode() + b"\0" + str(tensor.dtype).removeprefix("torch.").encode() + b"\0")
-        total.update(b"".join(size.to_bytes(8, "little") for size in shape))
-        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return total.hexdigest()
-
-
-def _check_card(model: nn.Module, tensors: Mapping[str, Tensor], card: ModelCard, where: str) -> None:
-    """Refuse a model whose tensors are not those of the weights, and a card that counts other parameters."""
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in tensors.items()}
-    for name in [*expected, *found]:
-        if expected.get(name) != found.get(name):
+def _check_tensors(model: nn.Module, tensors: Mapping[str, Tensor], card: ModelCard, where: str) -> None:
+    """Refuse weights that do not fit the model, naming the first tensor that differs."""
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    present = {name: tuple(value.shape) for name, value in tensors.items()}
+    for name in [*wanted, *present]:
+        if wanted.get(name) != present.get(name):
             raise Mismatch(
-                f"the weights at {where} are not of a {card.architecture} with {len(card.classes)} classes",
-                expected=f"{name} of shape {expected.get(name, 'none: no such tensor')}",
-                found=f"{found.get(name, 'no such tensor')}",
-                do="build the model as its card says (architecture, channels, classes, height, width)",
+                f"the weights at {where} do not fit a {card.architecture} with {len(card.classes)} classes",
+                expected=f"{name} of shape {wanted[name]}" if name in wanted else f"no tensor {name}",
+                found=f"{present.get(name, 'no such tensor')}",
+                do=_AS_THE_CARD_SAYS,
             )
-    if card.parameters != count_parameters(model):
+
+
+def _check_parameters(model: nn.Module, card: ModelCard, where: str) -> None:
+    if card.parameters != (found := count_parameters(model)):
         raise Mismatch(
             f"the card at {where} is of another model",
             expected=f"{card.parameters} parameters",
-            found=f"{count_parameters(model)}",
-            do="build the model as its card says (architecture, channels, classes, height, width)",
+            found=str(found),
+            do=_AS_THE_CARD_SAYS,
         )
 
 

@@ -39,8 +39,8 @@ class PlainNet(nn.Module):
     """The layers of a book's page; float32 [B,I,H,W] of one size to logits [B,C].
 
     As in the source the first fully connected layer takes every pixel that the pools leave, so its size
-    follows from the image's. The source knows 32x32 only; on a smaller image a pool that would leave no pixel is left
-    out, which is the fourth one for 8x8.
+    follows from the image's. The source knows 32x32 only; on a smaller image a pool that would leave no pixel
+    is left out, which is the fourth one for 8x8.
     """
 
     def __init__(

@@ -138,7 +138,7 @@ def check_geometry(
         )
 
 
-def wanted_input_size(architecture: str, *, height: int, width: int) -> int | None:
+def wanted_input_size(architecture: str, height: int, width: int) -> int | None:
     """The side in pixels to which a view is resized for this architecture, None for as it is.
 
     Only architectures made for one resolution want one (torchvision's); it goes into the `Preprocess`.

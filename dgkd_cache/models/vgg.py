@@ -1,7 +1,8 @@
 """VGG with batch norm for small images: the blocks of Simonyan and Zisserman (arXiv 1409.1556).
 
-Source: `models/vgg.py` of HobbitLong/RepDistiller (the CRD paper's code), where they are vgg8_bn to vgg19_bn, with
-one linear layer. As there, 32x32 images are pooled three times before the mean, and images of 64x64 or more a fourth time.
+Source: `models/vgg.py` of HobbitLong/RepDistiller (the CRD paper's code), where they are vgg8_bn to vgg19_bn,
+with one linear layer. As there, 32x32 images are pooled three times before the mean, and images of 64x64 or
+more a fourth time.
 """
 
 from __future__ import annotations

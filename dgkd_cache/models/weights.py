@@ -1,0 +1,53 @@
+"""The tensors of a model as they are stored, and the digest that vouches for them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from dgkd_cache.errors import InvalidInput
+
+__all__ = ["model_tensors", "tensors_digest", "weights_digest"]
+
+
+def weights_digest(model: nn.Module) -> str:
+    """SHA-256 (hex) over all parameters and persistent buffers, in name order.
+
+    A tensor's record is: name in UTF-8, 0x00, dtype ("float32"), 0x00, number of dimensions and sizes as
+    int64 and the elements in C order, all little-endian. Device and memory format make no difference.
+    """
+    return tensors_digest(model_tensors(model))
+
+
+def model_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """All parameters and persistent buffers by name, copied to the CPU; tied weights once for each name.
+
+    Raises InvalidInput (exit 2) for state that is no tensor: it could only be pickled.
+    """
+    state: Mapping[str, object] = model.state_dict()
+    tensors: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise InvalidInput(
+                f"the model's state {name!r} cannot be saved",
+                expected="tensors only",
+                found=type(value).__name__,
+                do="keep such state out of the model's state_dict (get_extra_state is not supported)",
+            )
+        tensors[name] = value.detach().to("cpu").clone(memory_format=torch.contiguous_format)
+    return tensors
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """As `weights_digest`, of tensors on the CPU that were read or copied before."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        shape = (tensor.ndim, *tensor.shape)
+        total.update(name.encode() + b"\0" + str(tensor.dtype).removeprefix("torch.").encode() + b"\0")
+        total.update(b"".join(size.to_bytes(8, "little") for size in shape))
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()

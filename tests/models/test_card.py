@@ -1,0 +1,307 @@
+"""Models on disk: read back by another reader, refused when changed, and never lost on a full disk."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+from torch import nn
+
+from dgkd_cache.errors import (
+    DamagedStore,
+    DgkdError,
+    Incomplete,
+    InvalidInput,
+    Mismatch,
+    NoSpace,
+    UnknownName,
+)
+from dgkd_cache.models import (
+    ModelCard,
+    Preprocess,
+    build_model,
+    count_parameters,
+    load_card,
+    load_model,
+    load_weights,
+    save_model,
+    weights_digest,
+)
+
+
+def network(seed: int = 0, *, classes: int = 3) -> nn.Module:
+    return build_model("plain2", channels=1, classes=classes, height=8, width=8, seed=seed)
+
+
+def card_of(model: nn.Module, **changes: Any) -> ModelCard:
+    fields: dict[str, Any] = {
+        "name": "ta1",
+        "architecture": "plain2",
+        "channels": 1,
+        "classes": ("zero", "one", "zwölf"),
+        "height": 8,
+        "width": 8,
+        "parameters": count_parameters(model),
+        "preprocess": Preprocess(mean=("0.5",), std=("0.25",)),
+        "dataset": {"name": "digits", "digest": "d" * 64},
+        "plan_digest": "e" * 64,
+        "views": {"kind": "cached", "first": 0, "count": 40},
+        "training": {"method": "dgkd", "lambda": "0.5", "epochs": 3, "seed": 0},
+        "guides": {"teacher": "f" * 64},
+        "accuracy": {"test": "0.8812"},
+        "weights_digest": weights_digest(model),
+        "seconds": 12.5,
+        "compute": {"device": "cpu", "versions": {"torch": "2"}},
+        "inputs_digest": "a" * 64,
+    }
+    return ModelCard(**(fields | changes))
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    model = network()
+    save_model(tmp_path / "run", model, card_of(model))
+    return tmp_path / "run"
+
+
+def refused(error: type[DgkdError], code: int, call: Callable[[], object]) -> str:
+    with pytest.raises(error) as caught:
+        call()
+    assert caught.value.exit_code == code
+    return str(caught.value)
+
+
+def test_weights_digest_is_what_its_description_says() -> None:
+    model = nn.Sequential()
+    model.register_buffer("b", torch.tensor(7))
+    model.register_parameter("a", nn.Parameter(torch.tensor([[1.0, -2.0], [0.5, 0.0]])))
+    content = b"a\0float32\0" + struct.pack("<3q", 2, 2, 2) + struct.pack("<4f", 1, -2, 0.5, 0)
+    content += b"b\0int64\0" + struct.pack("<q", 0) + struct.pack("<q", 7)
+    assert weights_digest(model) == hashlib.sha256(content).hexdigest()
+
+
+def test_weights_digest_does_not_see_the_layout_but_sees_one_changed_bit() -> None:
+    model = build_model("resnet8", channels=3, classes=10, height=8, width=8, seed=0)
+    digest = weights_digest(model)
+    model = model.to(memory_format=torch.channels_last)
+    assert weights_digest(model) == digest
+    with torch.no_grad():
+        model.get_parameter("classifier.bias")[3] += 1e-6
+    assert weights_digest(model) != digest
+
+
+def test_what_was_saved_comes_back(saved: Path) -> None:
+    model, card = load_model(saved)
+    assert card == card_of(network())
+    assert not model.training
+    images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(model(images), network().eval()(images))
+    assert sorted(path.name for path in saved.iterdir()) == ["card.json", "weights.safetensors"]
+
+
+def test_the_files_are_plain_safetensors_and_json(saved: Path) -> None:
+    arrays = safetensors.numpy.load_file(saved / "weights.safetensors")
+    expected = {name: value.numpy() for name, value in network().state_dict().items()}
+    assert arrays.keys() == expected.keys()
+    assert all(np.array_equal(arrays[name], expected[name]) for name in expected)
+    card = json.loads((saved / "card.json").read_text(encoding="utf-8"))
+    assert (card["format"], card["version"]) == ("dgkd-model-card", 1)
+    assert card["classes"] == ["zero", "one", "zwölf"]
+    assert card["preprocess"] == {"mean": ["0.5"], "std": ["0.25"], "input_size": None}
+
+
+def test_a_recorded_input_size_is_what_the_network_is_built_for(tmp_path: Path) -> None:
+    model = build_model("plain2", channels=1, classes=3, height=12, width=12, seed=0)
+    sized = Preprocess(mean=("0.5",), std=("0.25",), input_size=12)
+    save_model(tmp_path, model, card_of(model, preprocess=sized))
+    again, card = load_model(tmp_path)
+    pixels = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    assert again(card.preprocess.module()(pixels)).shape == (2, 3)
+
+
+def test_tied_weights_are_kept(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    model[1].weight = model[0].weight
+    save_model(tmp_path, model, card_of(model, architecture="tied"))
+    again = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    again[1].weight = again[0].weight
+    load_weights(again, tmp_path)
+    assert torch.equal(again[1].weight, model[0].weight)
+
+
+def test_every_changed_byte_of_the_weights_is_noticed(saved: Path) -> None:
+    path = saved / "weights.safetensors"
+    content = path.read_bytes()
+    for position in (9, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+        refused(DamagedStore, 12, lambda: load_model(saved))
+    path.write_bytes(content[:-1])
+    assert "cannot be read" in refused(DamagedStore, 12, lambda: load_model(saved))
+    path.unlink()
+    assert "train the model again" in refused(DamagedStore, 12, lambda: load_model(saved))
+
+
+def test_other_weights_beside_the_card_are_noticed(saved: Path, tmp_path: Path) -> None:
+    other = network(seed=1)
+    save_model(tmp_path / "other", other, card_of(other))
+    os.replace(tmp_path / "other" / "weights.safetensors", saved / "weights.safetensors")
+    message = refused(DamagedStore, 12, lambda: load_model(saved))
+    assert weights_digest(network())[:16] in message and weights_digest(other)[:16] in message
+
+
+def test_a_pickle_in_place_of_the_weights_is_not_opened(saved: Path, tmp_path: Path) -> None:
+    class Payload:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (os.mkdir, (str(tmp_path / "executed"),))
+
+    (saved / "weights.safetensors").write_bytes(pickle.dumps(Payload()))
+    refused(DamagedStore, 12, lambda: load_model(saved))
+    torch.save(Payload(), saved / "weights.safetensors")
+    refused(DamagedStore, 12, lambda: load_model(saved))
+    assert not (tmp_path / "executed").exists()
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    path = folder / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+
+
+def test_no_model_is_incomplete_and_says_how_to_train_one(tmp_path: Path) -> None:
+    message = refused(Incomplete, 3, lambda: load_card(tmp_path / "nothing"))
+    assert "expected a file card.json, found none" in message and "dgkd-cache train --model" in message
+
+
+def test_a_card_with_an_unknown_key_is_refused(saved: Path) -> None:
+    edit(saved, acuracy={})
+    message = refused(InvalidInput, 2, lambda: load_card(saved))
+    assert "acuracy" in message and "expected the keys" in message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"classes": []},
+        {"height": "eight"},
+        {"weights_digest": "abc"},
+        {"preprocess": {"mean": ["0.5"]}},
+        {"preprocess": {"mean": ["0.5"], "std": ["1"], "crop": 3}},
+        {"accuracy": {"test": 0.5}},
+    ],
+)
+def test_a_card_with_wrong_values_names_the_key(saved: Path, changes: dict[str, Any]) -> None:
+    edit(saved, **changes)
+    assert next(iter(changes)) in refused(InvalidInput, 2, lambda: load_card(saved))
+
+
+def test_a_newer_card_and_another_file_are_refused_by_name(saved: Path) -> None:
+    edit(saved, version=2)
+    assert "version 1, found 'dgkd-model-card' version 2" in refused(Mismatch, 13, lambda: load_card(saved))
+    (saved / "card.json").write_text("[]")
+    refused(Mismatch, 13, lambda: load_card(saved))
+    (saved / "card.json").write_bytes(b"\xff{")
+    assert "expected JSON" in refused(DamagedStore, 12, lambda: load_card(saved))
+
+
+@pytest.mark.parametrize(
+    ("changes", "tensor"),
+    [
+        ({"architecture": "resnet8"}, "stem.weight"),
+        ({"classes": ["zero", "one"]}, "classifier.1.weight"),
+        ({"channels": 3, "preprocess": {"mean": ["0"] * 3, "std": ["1"] * 3}}, "features.0.weight"),
+        ({"height": 16}, "classifier.1.weight"),
+        ({"parameters": 5}, "expected 5 parameters"),
+    ],
+)
+def test_a_card_of_another_network_is_refused(saved: Path, changes: dict[str, Any], tensor: str) -> None:
+    edit(saved, **changes)
+    message = refused(Mismatch, 13, lambda: load_model(saved))
+    assert tensor in message and "found" in message and "as its card says" in message
+
+
+def test_a_refused_load_leaves_the_model_as_it_was(saved: Path) -> None:
+    model = network(seed=4, classes=5)
+    before = weights_digest(model)
+    refused(Mismatch, 13, lambda: load_weights(model, saved))
+    assert weights_digest(model) == before
+
+
+def test_a_network_of_another_program_is_loaded_by_hand(tmp_path: Path) -> None:
+    own = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    save_model(tmp_path, own, card_of(own, architecture="our lab's net"))
+    message = refused(UnknownName, 2, lambda: load_model(tmp_path))
+    assert 'found "our lab\'s net"' in message and "load_weights(model, folder)" in message
+    again = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    assert load_weights(again, tmp_path).architecture == "our lab's net"
+    assert torch.equal(again[1].weight, own[1].weight)
+
+
+def test_a_card_that_is_not_of_the_model_is_not_written(tmp_path: Path) -> None:
+    model = network()
+    card = card_of(model, weights_digest=weights_digest(network(seed=1)))
+    assert "weights" in refused(Mismatch, 13, lambda: save_model(tmp_path / "run", model, card))
+    card = card_of(model, parameters=5)
+    refused(Mismatch, 13, lambda: save_model(tmp_path / "run", model, card))
+    assert not (tmp_path / "run").exists()
+
+
+def test_state_that_is_no_tensor_is_refused(tmp_path: Path) -> None:
+    class Remembering(nn.Linear):
+        def get_extra_state(self) -> object:
+            return {"anything": 1}
+
+    refused(InvalidInput, 2, lambda: weights_digest(Remembering(2, 2)))
+
+
+def test_a_full_disk_keeps_the_old_model(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    new = network(seed=1)
+    card = card_of(new)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert "no space left" in refused(NoSpace, 14, lambda: save_model(saved, new, card))
+    assert load_model(saved)[1] == card_of(network())
+    assert sorted(path.name for path in saved.iterdir()) == ["card.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_stopped_anywhere_there_is_an_old_model_a_new_one_or_none(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    new = network(seed=1)
+    old_card, new_card = card_of(network()), card_of(new)
+    calls: list[str] = []
+    replace = os.replace
+
+    def stops(source: Path, target: Path) -> None:
+        if len(calls) == step:
+            raise KeyboardInterrupt
+        calls.append(str(target))
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", stops)
+        if step < 2:
+            with pytest.raises(KeyboardInterrupt):
+                save_model(saved, new, new_card)
+        else:
+            save_model(saved, new, new_card)
+    if (saved / "card.json").exists():
+        assert load_model(saved)[1] in (old_card, new_card)
+    else:
+        refused(Incomplete, 3, lambda: load_model(saved))
+    save_model(saved, new, new_card)
+    assert load_model(saved)[1] == new_card

@@ -1,0 +1,219 @@
+"""Building by name: what a seed fixes, what is refused and in which words, and who may enter a model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dgkd_cache.errors import InvalidInput, UnknownName
+from dgkd_cache.models import build_model, find_model, model_patterns, registry, wanted_input_size
+
+Build = Callable[..., nn.Module]
+
+
+def tiny(architecture: str, **changes: int) -> nn.Module:
+    settings = {"channels": 1, "classes": 10, "height": 8, "width": 8, "seed": 5} | changes
+    return build_model(architecture, **settings)
+
+
+def same(first: nn.Module, second: nn.Module) -> bool:
+    left, right = first.state_dict(), second.state_dict()
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.fixture
+def empty_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_MODELS", {})
+
+
+@pytest.fixture
+def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(source: str) -> None:
+        sys.modules.pop("my_nets", None)
+        (tmp_path / "my_nets.py").write_text("import torch\nfrom torch import nn\n" + source)
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["resnet8", "plain10", "vgg8", "wrn-10-1"])
+def test_the_seed_fixes_the_weights_and_nothing_else_does(name: str) -> None:
+    torch.manual_seed(1)
+    first = tiny(name)
+    torch.manual_seed(2)
+    second = tiny(name)
+    assert same(first, second)
+    assert not same(first, tiny(name, seed=6))
+
+
+def test_no_global_random_state_is_read_or_changed() -> None:
+    before = torch.get_rng_state()
+    tiny("resnet8")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_seed_is_what_manual_seed_takes() -> None:
+    built = build_model(
+        "torchvision:squeezenet1_1", channels=3, classes=7, height=64, width=64, seed=2**62 + 1
+    )
+    from torchvision.models import squeezenet1_1
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2**62 + 1)
+        expected = squeezenet1_1(weights=None, num_classes=7)
+    assert same(built, expected)
+
+
+def test_networks_are_made_on_the_cpu_whatever_the_default_device_is() -> None:
+    with torch.device("meta"):
+        model = tiny("resnet8")
+    assert {value.device.type for value in model.state_dict().values()} == {"cpu"}
+
+
+def test_an_unknown_name_is_answered_with_the_closest() -> None:
+    with pytest.raises(UnknownName) as caught:
+        tiny("resnt20")
+    assert caught.value.exit_code == 2
+    assert "expected one of" in str(caught.value) and "'resnt20'; did you mean resnet20" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "\x1b[31m", "torchvision", ":", "a:", ":b", "resnet20 "])
+def test_nonsense_is_an_unknown_name(name: str) -> None:
+    with pytest.raises(UnknownName, match="unknown model") as caught:
+        tiny(name)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("wrn-17-2", "wrn-16-2 and wrn-22-2 are the nearest"),
+        ("wrn-4-2", "wrn-10-2 and wrn-16-2 are the nearest"),
+        ("wrn-16", "try wrn-16-2"),
+        ("wrn-16-0", "try wrn-16-2"),
+        ("wrn--16-2", "try wrn-16-2"),
+    ],
+)
+def test_an_impossible_wide_resnet_is_told_the_nearest(name: str, hint: str) -> None:
+    with pytest.raises(InvalidInput, match=hint) as caught:
+        tiny(name)
+    assert caught.value.exit_code == 2 and "D = 6n + 4" in str(caught.value) and name in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "smallest"), [("vgg11", 8), ("resnet20", 4), ("wrn-16-1", 4)])
+def test_too_small_an_image_names_the_smallest(name: str, smallest: int) -> None:
+    assert tiny(name, height=smallest, width=smallest)(torch.zeros(2, 1, smallest, smallest)).shape == (2, 10)
+    with pytest.raises(InvalidInput) as caught:
+        tiny(name, height=smallest - 1, width=40)
+    expected = f"expected at least {smallest}x{smallest} pixels, found {smallest - 1}x40; "
+    assert expected in str(caught.value) and caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("what", ["channels", "classes"])
+def test_counts_below_one_are_refused(what: str) -> None:
+    with pytest.raises(InvalidInput, match=f"expected {what} >= 1, found 0"):
+        tiny("resnet8", **{what: 0})
+
+
+@pytest.mark.usefixtures("empty_registry")
+def test_a_model_is_entered_under_its_function_s_name_and_only_once() -> None:
+    @registry.register_model(smallest=2)
+    def onelayer(*, channels: int, classes: int, height: int, width: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes))
+
+    assert registry.model_names() == ("onelayer",)
+    assert tiny("onelayer")(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
+    with pytest.raises(AssertionError, match="'onelayer' is registered already"):
+        registry.register_model()(onelayer)
+
+
+def test_the_forms_of_name_are_listed() -> None:
+    assert set(model_patterns()) == {"wrn-D-K", "torchvision:NAME", "module:factory"}
+
+
+def test_only_torchvision_wants_its_own_input_size() -> None:
+    assert wanted_input_size("torchvision:resnet18", height=32, width=32) == 224
+    assert wanted_input_size("torchvision:resnet18", height=224, width=224) is None
+    assert wanted_input_size("torchvision:vit_b_16", height=32, width=32) == 224
+    assert wanted_input_size("torchvision:swin_v2_t", height=32, width=32) == 256
+    assert wanted_input_size("wrn-16-2", height=8, width=8) is None
+
+
+def test_an_unknown_torchvision_model_names_the_closest() -> None:
+    with pytest.raises(UnknownName, match=r"'resnet81'; did you mean .*resnet18"):
+        find_model("torchvision:resnet81")
+    with pytest.raises(UnknownName, match="torchvision model"):
+        find_model("torchvision:fasterrcnn_resnet50_fpn")  # no classifier
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_a_torchvision_model_takes_other_channels_and_classes(channels: int) -> None:
+    model = tiny("torchvision:resnet18", channels=channels, classes=4, height=40, width=40)
+    assert model.training
+    assert model.eval()(torch.zeros(2, channels, 40, 40)).shape == (2, 4)
+    stem = model.get_submodule("conv1")
+    assert isinstance(stem, nn.Conv2d)
+    assert (stem.weight.shape, stem.stride, stem.padding, stem.bias) == (
+        (64, channels, 7, 7),
+        (2, 2),
+        (3, 3),
+        None,
+    )
+
+
+def test_a_torchvision_model_that_cannot_take_the_size_says_so() -> None:
+    with pytest.raises(InvalidInput, match="torchvision:alexnet cannot take these images") as caught:
+        tiny("torchvision:alexnet", channels=3, height=16, width=16)
+    assert "[B, 3, 16, 16]" in str(caught.value) and caught.value.exit_code == 2
+
+
+def test_a_network_of_the_user_s_own_is_called_with_four_keywords(user_module: Callable[[str], None]) -> None:
+    user_module(
+        "def net(*, channels, classes, height, width):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes))\n"
+    )
+    model = tiny("my_nets:net", height=6)
+    assert model(torch.zeros(2, 1, 6, 8)).shape == (2, 10)
+    assert model.training and same(model, tiny("my_nets:net", height=6))
+
+
+def test_lazy_layers_of_a_user_s_network_have_their_sizes(user_module: Callable[[str], None]) -> None:
+    user_module("def net(**kw):\n    return nn.Sequential(nn.Flatten(), nn.LazyLinear(kw['classes']))\n")
+    weights: Tensor = tiny("my_nets:net").state_dict()["1.weight"]
+    assert weights.shape == (10, 64)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "message"),
+    [
+        ("", "no_such_module_at_all:net", r"cannot be imported: .*No module named.*PYTHONPATH"),
+        ("1 / 0", "my_nets:net", r"cannot be imported: .*ZeroDivisionError"),
+        ("", "my_nets:net", r"expected a function 'net' in the module my_nets, found nothing of that name"),
+        ("net = 3", "my_nets:net", r"expected a function 'net' .*found int"),
+        (
+            "def net(n): return n",
+            "my_nets:net",
+            r"keywords channels, classes, height and width, found TypeError",
+        ),
+        ("def net(**kw): return 3", "my_nets:net", r"expected a torch.nn.Module, found int"),
+        ("def net(**kw): return nn.Linear(3, 3)", "my_nets:net", r"cannot take these images: .*RuntimeError"),
+        (
+            "def net(**kw): return nn.Flatten()",
+            "my_nets:net",
+            r"a tensor \[1, 10\] for one image, found \[1, 64\]",
+        ),
+    ],
+)
+def test_a_bad_network_of_the_user_s_own_is_refused(
+    user_module: Callable[[str], None], source: str, name: str, message: str
+) -> None:
+    user_module(source)
+    with pytest.raises(InvalidInput, match=message) as caught:
+        tiny(name)
+    assert caught.value.exit_code == 2
