@@ -44,7 +44,7 @@ def resolve_precision(setting: str, device: torch.device) -> str:
 def bf16_is_native(device: torch.device) -> bool:
     """Whether the device multiplies in bfloat16 by itself (emulated, it is slower than float32)."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("arm_bf16"))
 

@@ -5,13 +5,13 @@ Sources: Hinton et al. 2015 (kd), Mirzadeh et al. 2020 (takd), Son et al. 2021 (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dgkd_cache.errors import unknown_name
 
 __all__ = ["guides_of", "method_names"]
 
-_CHOICES = {
+_CHOICES: dict[str, Callable[[tuple[str, ...]], tuple[str, ...]]] = {
     "scratch": lambda before: (),
     "kd": lambda before: before[:1],
     "takd": lambda before: before[-1:],
@@ -26,7 +26,7 @@ def guides_of(method: str, before: Sequence[str]) -> tuple[str, ...]:
     """
     if method not in _CHOICES:
         raise unknown_name("method", method, _CHOICES)
-    return tuple(_CHOICES[method](tuple(before)))
+    return _CHOICES[method](tuple(before))
 
 
 def method_names() -> tuple[str, ...]:

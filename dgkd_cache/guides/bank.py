@@ -6,6 +6,7 @@ pixels, so that a student provably sees what its guides saw. Only kept guides ar
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -65,8 +66,8 @@ class GuideBank:
 
     @property
     def identities(self) -> Mapping[str, str]:
-        """The seal of each guide's store (of several stores: joined by "+")."""
-        return {guide.name: "+".join(str(store.seal) for store in guide.stores) for guide in self._guides}
+        """The seal of each guide's store; of several stores, the SHA-256 (hex) of their seals in the order of views."""
+        return {guide.name: guide.identity for guide in self._guides}
 
     def gather(
         self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None = None
@@ -123,6 +124,11 @@ class _Guide:
         self.rescale = rescale
         self.stores: list[GuideStore] = []
 
+    @property
+    def identity(self) -> str:
+        seals = [str(store.seal) for store in sorted(self.stores, key=lambda store: store.views.start)]
+        return seals[0] if len(seals) == 1 else hashlib.sha256("".join(seals).encode()).hexdigest()
+
     def check_parts(self) -> None:
         first = self.stores[0].header
         for store in self.stores[1:]:
@@ -159,12 +165,16 @@ class _Guide:
     def gather(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> NDArray[Any]:
         if len(self.stores) == 1:
             return self.stores[0].gather(views_B, samples_B)
-        first = self.stores[0].header
-        rows_BC = np.empty((len(views_B), first.classes), np.result_type(*(s.dtype for s in self.stores)))
-        for store in self.stores:
-            inside_B = (views_B >= store.views.start) & (views_B < store.views.stop)
-            if inside_B.any():
-                rows_BC[inside_B] = store.gather(views_B[inside_B], samples_B[inside_B])
+        inside_SB = [(views_B >= s.views.start) & (views_B < s.views.stop) for s in self.stores]
+        parts = [
+            (inside_B, store.gather(views_B[inside_B], samples_B[inside_B]))
+            for store, inside_B in zip(self.stores, inside_SB, strict=True)
+            if inside_B.any()
+        ]
+        dtype = np.result_type(*(rows.dtype for _, rows in parts))
+        rows_BC = np.empty((len(views_B), self.stores[0].header.classes), dtype)
+        for inside_B, rows in parts:
+            rows_BC[inside_B] = rows
         return rows_BC
 
 

@@ -24,13 +24,15 @@ from dgkd_stores import (
     StoreHeader,
     decimal,
     default_digest_rows,
-    encoding_named,
 )
+from dgkd_stores.encodings import encoding as encoding_of
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from dgkd_cache.compute import autocast, describe
 from dgkd_cache.errors import InvalidInput, Interrupted, Mismatch
+from dgkd_cache.models.card import weights_digest
+from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.views.probe import make_probe
 from dgkd_cache.views.stream import Pairs, stream
@@ -54,8 +56,8 @@ class Dumped:
 class GuideWriter:
     """Writes the store of one guide; a context manager, so that its lock is always given back.
 
-    `forward` takes uint8 pixels (B, I, H, W) on `device` and returns logits (B, C); it normalises by itself and is called
-    without gradients. `train` and `test` bind the view plan to the training and the test images, `views` are the numbers
+    `model` is the guide, whose weights are its identity, in evaluation mode; `forward` takes uint8 pixels (B, I, H, W) on
+    `device`, normalises them and returns the model's logits (B, C); it is called without gradients. `train` and `test` bind the view plan to the training and the test images, `views` are the numbers
     of the views to write, and `mine` (default: all) those that this process writes. The rest is the guide's identity.
 
     Raises Mismatch when the store is there with another header (other weights, views, temperature, environment),
@@ -65,6 +67,7 @@ class GuideWriter:
     def __init__(
         self,
         path: Path | str,
+        model: nn.Module,
         forward: Callable[[Tensor], Tensor],
         *,
         name: str,
@@ -79,8 +82,6 @@ class GuideWriter:
         precision: str = "float32",
         workers: int = 0,
         architecture: str = "",
-        parameters: int = 0,
-        weights_digest: str = "",
         training: Mapping[str, Any] | None = None,
         guides: Mapping[str, str] | None = None,
         licence: str = "",
@@ -89,6 +90,13 @@ class GuideWriter:
             raise InvalidInput("temperature is out of range", expected="a number > 0", found=str(temperature))
         if len(views) < 1 or views.step != 1:
             raise InvalidInput("no views to write", expected="a range of at least one view", found=str(views))
+        if model.training:
+            raise InvalidInput(
+                f"guide {name!r} is in training mode",
+                expected="a model in evaluation mode: batch statistics must not decide its logits",
+                found="model.training is True",
+                do="call model.eval() first",
+            )
         self._path = Path(path)
         self._forward = forward
         self._train, self._test = train, test
@@ -100,9 +108,9 @@ class GuideWriter:
         self._workers = workers
         self._guide = GuideIdentity(
             name=name,
-            architecture=architecture,
-            parameters=parameters,
-            weights_digest=weights_digest,
+            architecture=architecture or type(model).__name__,
+            parameters=count_parameters(model),
+            weights_digest=weights_digest(model),
             accuracy="",
             training=dict(training or {}),
             guides=dict(guides or {}),
@@ -180,7 +188,7 @@ class GuideWriter:
             encoding=encoding,
             fidelity={"kl": "0", "top1": "1", "rows": 0},
             temperature=decimal(self._temperature),
-            digest_rows=default_digest_rows(encoding_named(encoding).row_bytes(len(images.classes))),
+            digest_rows=default_digest_rows(encoding_of(encoding).row_bytes(len(images.classes))),
             probe="sha256" if exact else "projection",
             compute={**describe(self._device, self._precision), "batch": self._batch_size},
             licence=licence,
@@ -252,7 +260,7 @@ def _views_of(header: StoreHeader) -> range:
 
 def _fidelity(exact_BC: NDArray[np.float32], encoding: str) -> dict[str, Any]:
     """Mean KL(exact || stored) in nats and top-1 agreement of the encoded rows, at the store's temperature."""
-    codec = encoding_named(encoding)
+    codec = encoding_of(encoding)
     stored_BC = torch.from_numpy(codec.decode(codec.encode(exact_BC))).double().log_softmax(1)
     log_exact_BC = torch.from_numpy(exact_BC).double().log_softmax(1)
     kl = (log_exact_BC.exp() * (log_exact_BC - stored_BC)).sum(1).mean().item()

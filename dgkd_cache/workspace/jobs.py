@@ -99,8 +99,10 @@ def train_model(
     views = Views(plan, dataset.train.to(where))
     settings = ws.config.views
     random = RunRandom(training.seed)
-    kind = "fresh" if training.views == "fresh" else settings.schedule
-    if kind == "fresh" and guides:
+    # Enumerated views are all there are: drawing from them already is fresh augmentation.
+    fresh = training.views == "fresh" and plan.scheme == "sampled"
+    kind = "fresh" if fresh else settings.schedule
+    if fresh and guides:
         raise InvalidInput(
             f"{name} cannot train on fresh views",
             expected='training.views = "cached" for a model with cached guides',
@@ -241,6 +243,7 @@ def dump_guide(
     transform = card.preprocess.module(channels_last=True).to(where)
     with GuideWriter(
         ws.store_path(model),
+        network,
         lambda pixels_BIHW: network(transform(pixels_BIHW)),
         name=model,
         train=Views(plan, dataset.train.to(where)),
@@ -254,8 +257,6 @@ def dump_guide(
         precision=precision,
         workers=ws.config.training_for(model).workers,
         architecture=card.architecture,
-        parameters=card.parameters,
-        weights_digest=card.weights_digest,
         training={key: _text(value) for key, value in card.training.items()} | {"views": _text(card.views)},
         guides=card.guides,
         licence=cache.licence,

@@ -1,0 +1,112 @@
+"""What many tests share: a tiny data set, a tiny model, and one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.views import Views
+
+CLASSES = ("ant", "bee", "cow", "dog")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums over threads differ in the last bit; one thread is also quickest for what is tiny."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def make_images(samples: int, *, split: str, seed: int, size: int = 8) -> TensorImages:
+    """Noise with a bright bar whose height tells the class: learnable in a few steps, flipped or not."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    labels_N = random.integers(0, len(CLASSES), samples)
+    pixels_NIHW = random.integers(0, 100, (samples, 1, size, size), dtype=np.uint8)
+    bar = size // len(CLASSES)
+    for pixels_IHW, label in zip(pixels_NIHW, labels_N, strict=True):
+        pixels_IHW[:, label * bar : (label + 1) * bar] += 120
+    return TensorImages(pixels_NIHW, labels_N, classes=CLASSES, name="bars", split=split)
+
+
+@pytest.fixture(scope="session")
+def bars() -> Dataset:
+    """100 training and 40 test images, 8 x 8, one channel, four classes."""
+    train = make_images(100, split="train", seed=1)
+    return Dataset(train=train, test=make_images(40, split="test", seed=2), mean=("0.35",), std=("0.25",))
+
+
+@pytest.fixture(scope="session")
+def plan() -> ViewPlan:
+    """crop(1) and hflip, sampled."""
+    return ViewPlan.build(image=(1, 8, 8), transforms=["crop(1)", "hflip"], seed=3)
+
+
+def tiny_model(seed: int, *, width: int = 6) -> nn.Module:
+    """A convolution with batch norm and a classifier: what can go wrong in a larger network can go wrong in it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Sequential(
+            nn.Conv2d(1, width, 3, padding=1),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(4),
+            nn.Flatten(),
+            nn.Linear(16 * width, len(CLASSES)),
+        ).eval()
+
+
+@pytest.fixture(scope="session")
+def make_tiny() -> Callable[..., nn.Module]:
+    return tiny_model
+
+
+@pytest.fixture(scope="session")
+def as_input() -> nn.Module:
+    """uint8 pixels to float."""
+
+    class Scale(nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return pixels.float() / 255 - 0.35
+
+    return Scale()
+
+
+@pytest.fixture(scope="session")
+def dump(bars: Dataset, plan: ViewPlan, as_input: nn.Module) -> Callable[..., Path]:
+    """dump(path, model, name=..., ...) writes a guide store of the bars and returns its path."""
+
+    def write(path: Path, model: nn.Module, **settings: object) -> Path:
+        arguments: dict[str, object] = {
+            "name": path.name.removesuffix(".zarr"),
+            "train": Views(plan, bars.train),
+            "test": Views(plan, bars.test),
+            "views": range(3),
+            "batch_size": 32,
+        }
+        arguments |= settings
+        with GuideWriter(path, model, lambda pixels: model(as_input(pixels)), **arguments) as writer:  # type: ignore[arg-type]
+            writer.run()
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def three_guides(tmp_path_factory: pytest.TempPathFactory, dump: Callable[..., Path]) -> list[Path]:
+    """Float32 stores of three untrained models called teacher, ta1 and ta2."""
+    folder = tmp_path_factory.mktemp("guides")
+    return [
+        dump(folder / f"{name}.zarr", tiny_model(seed, width=8 - seed), encoding="float32")
+        for seed, name in enumerate(("teacher", "ta1", "ta2"))
+    ]

@@ -1,0 +1,203 @@
+"""GuideBank: the dump's rows bit for bit, dropped guides untouched, and every mismatch refused before training."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import dgkd_stores.reader
+import numpy as np
+import pytest
+import torch
+
+from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, StoreNotFound
+from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.views import Views
+
+
+def bank_of(stores, plan, images, *, scheduled=range(3), temperature=4.0, **settings) -> GuideBank:
+    return GuideBank(
+        stores, views=Views(plan, images), scheduled=scheduled, temperature=temperature, **settings
+    )
+
+
+def raw_rows(store: Path, view: int, *, dtype: str) -> np.ndarray:
+    """The rows of a view straight from the chunk file: the format's raw little-endian rows."""
+    rows = np.fromfile(store / "logits" / f"c.{view}.0.0", dtype).reshape(-1, 4)
+    return rows[:100]
+
+
+@pytest.fixture
+def pairs() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.Generator(np.random.PCG64(0))
+    return random.integers(0, 3, 64), random.integers(0, 100, 64)
+
+
+@pytest.mark.parametrize(("encoding", "dtype"), [("float32", "<f4"), ("float16", "<f2")])
+def test_rows_are_bitwise_what_the_dump_wrote(bars, plan, dump, make_tiny, tmp_path, pairs, encoding, dtype):
+    store = dump(tmp_path / "teacher.zarr", make_tiny(1), encoding=encoding)
+    views_B, samples_B = pairs
+    with bank_of([store], plan, bars.train) as bank:
+        rows_KBC = bank.gather(views_B, samples_B)
+    expected = np.stack([raw_rows(store, v, dtype=dtype)[i] for v, i in zip(views_B, samples_B, strict=True)])
+    assert rows_KBC.shape == (1, 64, 4)
+    assert rows_KBC[0].numpy().tobytes() == expected.tobytes()
+
+
+def test_another_temperature_rescales(bars, plan, three_guides, pairs) -> None:
+    with bank_of(three_guides, plan, bars.train) as four, bank_of(
+        three_guides, plan, bars.train, temperature=2.5
+    ) as other:
+        torch.testing.assert_close(other.gather(*pairs), four.gather(*pairs) * (4.0 / 2.5))
+
+
+def test_only_kept_guides_are_opened(bars, plan, three_guides, pairs, monkeypatch) -> None:
+    opened: list[Path] = []
+    original = dgkd_stores.reader.open_chunk
+    monkeypatch.setattr(
+        dgkd_stores.reader, "open_chunk", lambda path: (opened.append(Path(path)), original(path))[1]
+    )
+    with bank_of(three_guides, plan, bars.train) as bank:
+        assert opened == []  # making the bank reads no row
+        assert bank.gather(*pairs, np.array([False, False, False])).numel() == 0
+        assert opened == []
+        kept = bank.gather(*pairs, np.array([False, True, False]))
+        assert kept.shape == (1, 64, 4)
+        assert {path.relative_to(three_guides[1].parent).parts[0] for path in opened} == {"ta1.zarr"}
+        before = len(opened)
+        bank.gather(*pairs, np.array([True, True, False]))
+        assert {path.relative_to(three_guides[1].parent).parts[0] for path in opened[before:]} == {"teacher.zarr"}
+        everything = bank.gather(*pairs)
+        assert torch.equal(everything[1], kept[0])
+
+
+def test_stores_of_one_guide_with_other_views_are_one_guide(bars, plan, dump, make_tiny, tmp_path, pairs):
+    model = make_tiny(3)
+    whole = dump(tmp_path / "teacher.zarr", model, encoding="float32")
+    first = dump(tmp_path / "a.zarr", model, name="teacher", views=range(2), encoding="float32")
+    rest = dump(tmp_path / "b.zarr", model, name="teacher", views=range(2, 3), encoding="float32")
+    with bank_of([whole], plan, bars.train) as one, bank_of([rest, first], plan, bars.train) as two:
+        assert two.names == ("teacher",)
+        assert torch.equal(one.gather(*pairs), two.gather(*pairs))
+        seals = [
+            dgkd_stores.GuideStore.open(path).seal for path in (first, rest)
+        ]
+        assert two.identities == {"teacher": hashlib.sha256("".join(seals).encode()).hexdigest()}
+
+
+def changed(bars, *, pixel: bool = False, label: bool = False, swap: bool = False, classes=None) -> TensorImages:
+    train = bars.train
+    pixels_NIHW, labels_N = train.resident.clone(), train.labels_N.copy()
+    if pixel:
+        pixels_NIHW[17, 0, 3, 3] += 1
+    if label:
+        labels_N[17] = (labels_N[17] + 1) % 4
+    if swap:
+        pixels_NIHW[[17, 40]] = pixels_NIHW[[40, 17]]
+    return TensorImages(
+        pixels_NIHW, labels_N, classes=classes or train.classes, name=train.name, split=train.split
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"pixel": True}, ["another data set", "sample 17", "1 of 100 samples differ"]),
+        ({"label": True}, ["another data set", "sample 17", "labels differ"]),
+        ({"swap": True}, ["another data set", "another order", "sample 17"]),
+        ({"classes": ("ant", "bee", "cow", "cat")}, ["other classes", "ant, bee, cow, cat", "ant, bee, cow, dog"]),
+    ],
+)
+def test_another_data_set_is_refused(bars, plan, three_guides, change, words) -> None:
+    with pytest.raises(Mismatch) as caught:
+        bank_of(three_guides, plan, changed(bars, **change))
+    assert caught.value.exit_code == 13
+    assert all(word in str(caught.value) for word in [*words, "teacher", "expected", "found", "; "])
+
+
+def test_another_view_plan_is_refused(bars, three_guides) -> None:
+    other = ViewPlan.build(image=(1, 8, 8), transforms=["crop(1)", "hflip"], seed=4)
+    with pytest.raises(Mismatch, match="another view plan.*seed 4 here, 3 there.*dump the guide again"):
+        bank_of(three_guides, other, bars.train)
+
+
+def test_too_few_views_are_refused(bars, plan, three_guides) -> None:
+    with pytest.raises(Mismatch, match="too few views: expected views 0 to 4, found no view 3") as caught:
+        bank_of(three_guides, plan, bars.train, scheduled=range(5))
+    assert caught.value.exit_code == 13
+
+
+def test_the_same_guide_twice_is_refused(bars, plan, three_guides) -> None:
+    with pytest.raises(InvalidInput, match="given twice for the same views.*view 0"):
+        bank_of([three_guides[0], three_guides[0]], plan, bars.train)
+
+
+def test_two_models_under_one_name_are_refused(bars, plan, dump, make_tiny, tmp_path, three_guides) -> None:
+    other = dump(tmp_path / "x.zarr", make_tiny(7), name="teacher", views=range(3, 5), encoding="float32")
+    with pytest.raises(Mismatch, match="hold different models"):
+        bank_of([three_guides[0], other], plan, bars.train)
+
+
+def test_a_missing_store_and_a_bad_temperature(bars, plan, three_guides, tmp_path) -> None:
+    with pytest.raises(StoreNotFound) as caught:
+        bank_of([tmp_path / "nothing.zarr"], plan, bars.train)
+    assert caught.value.exit_code == 10
+    with pytest.raises(InvalidInput, match="a number > 0"):
+        bank_of(three_guides, plan, bars.train, temperature=0.0)
+
+
+def test_an_unfinished_store_is_refused(bars, plan, make_tiny, as_input, tmp_path) -> None:
+    model = make_tiny(1)
+    with GuideWriter(
+        tmp_path / "teacher.zarr",
+        model,
+        lambda pixels: model(as_input(pixels)),
+        name="teacher",
+        train=Views(plan, bars.train),
+        test=Views(plan, bars.test),
+        views=range(3),
+        mine=range(1),
+    ) as writer:
+        assert writer.run().seal is None
+    with pytest.raises(Incomplete) as caught:
+        bank_of([tmp_path / "teacher.zarr"], plan, bars.train)
+    assert caught.value.exit_code == 3
+
+
+def test_a_flipped_bit_never_reaches_training(bars, plan, three_guides, tmp_path, pairs) -> None:
+    store = shutil.copytree(three_guides[0], tmp_path / "teacher.zarr")
+    chunk = store / "logits" / "c.1.0.0"
+    content = bytearray(chunk.read_bytes())
+    content[5] ^= 1
+    chunk.write_bytes(content)
+    with bank_of([store], plan, bars.train) as bank, pytest.raises(DamagedStore) as caught:
+        bank.gather(*pairs)
+    assert caught.value.exit_code == 12
+
+
+def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, make_tiny, as_input, tmp_path):
+    """A writer that renders wrongly but records everything else rightly: only the probe can tell."""
+    model = make_tiny(1)
+
+    class Shifted(Views):
+        def pixels(self, views_B, samples_B):
+            return super().pixels(views_B, samples_B).roll(1, dims=-1)
+
+    with GuideWriter(
+        tmp_path / "teacher.zarr",
+        model,
+        lambda pixels: model(as_input(pixels)),
+        name="teacher",
+        train=Shifted(plan, bars.train),
+        test=Views(plan, bars.test),
+        views=range(3),
+    ) as writer:
+        writer.run()
+    with pytest.raises(Mismatch, match="not the ones that the guide saw.*in view .* of sample"):
+        bank_of([tmp_path / "teacher.zarr"], plan, bars.train)
+
+

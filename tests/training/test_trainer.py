@@ -1,0 +1,219 @@
+"""The training loop: resumed equals uninterrupted at every step, and the same command twice gives the same weights."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.errors import DgkdError, Interrupted
+from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.progress import Silent
+from dgkd_cache.run_random import RunRandom
+from dgkd_cache.training.evaluate import Score, evaluate
+from dgkd_cache.training.metrics import read_metrics
+from dgkd_cache.training.trainer import Guided, Outcome, Trainer
+from dgkd_cache.views.schedule import Schedule
+from dgkd_cache.views.views import Views
+from dgkd_cache.workspace.config import TrainingConfig
+
+CPU = torch.device("cpu")
+STEPS = 12  # 3 epochs of 4 batches: 32, 32, 32 and 4 samples
+
+
+class Run:
+    """One training of a tiny model; `stops` are the steps after which it is interrupted, and taken up again."""
+
+    def __init__(self, bars, plan, as_input, make_tiny, stores, **settings) -> None:
+        self.bars, self.plan, self.as_input, self.make_tiny = bars, plan, as_input, make_tiny
+        self.stores = stores
+        self.validate = settings.pop("validate", False)
+        self.model_of: Callable[[], nn.Module] = settings.pop("model_of", lambda: make_tiny(9))
+        defaults = {"epochs": 3, "batch_size": 32, "lr": 0.05, "checkpoint_steps": 5, "precision": "float32"}
+        self.training = TrainingConfig(**{**defaults, **settings})
+
+    def once(self, folder: Path, stop_after: int | None) -> tuple[nn.Module, Outcome]:
+        model = self.model_of()
+        random = RunRandom(self.training.seed)
+        views = Views(self.plan, self.bars.train)
+        bank = GuideBank(self.stores, views=views, scheduled=range(3), temperature=4.0) if self.stores else None
+        held_N = np.arange(80, 100)
+
+        def validate(current: nn.Module) -> Score:
+            return evaluate(current, self.as_input, views, held_N, device=CPU, precision="float32")
+
+        trainer = Trainer(
+            model,
+            self.as_input,
+            views=views,
+            samples_N=np.arange(100),
+            schedule=Schedule("cycle", 3, random=random, samples=100),
+            random=random,
+            training=self.training,
+            guided=Guided(
+                guidance=bank, dropping=Dropping(keep=0.6), objective="paper", lambda_=0.5, temperature=4.0
+            ),
+            device=CPU,
+            precision="float32",
+            validate=validate if self.validate else None,
+        )
+        assert trainer.steps == STEPS or self.training.epochs != 3
+        calls = itertools.count(1)
+        try:
+            outcome = trainer.run(
+                folder, record={}, progress=Silent(), stop=lambda: next(calls) == stop_after, name="tiny"
+            )
+        finally:
+            if bank:
+                bank.close()
+        return model, outcome
+
+    def __call__(self, folder: Path, stops: tuple[int, ...] = ()) -> tuple[dict[str, torch.Tensor], list[dict]]:
+        folder.mkdir(parents=True)
+        done = 0
+        for stop in stops:
+            with pytest.raises(Interrupted, match=f"after step {stop} of {STEPS}") as caught:
+                self.once(folder, stop - done)
+            assert caught.value.exit_code == 130
+            done = stop
+        model, self.outcome = self.once(folder, None)
+        lines = read_metrics(folder / "metrics.jsonl")
+        return model.state_dict(), [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+@pytest.fixture
+def run(bars, plan, as_input, make_tiny, three_guides):
+    def make(*, guided: bool = True, **settings) -> Run:
+        return Run(bars, plan, as_input, make_tiny, three_guides if guided else [], **settings)
+
+    return make
+
+
+def assert_same(a, b) -> None:
+    for key, value in a[0].items():
+        assert torch.equal(value, b[0][key]), key
+    assert a[1] == b[1]
+
+
+def test_stopped_after_any_step_and_resumed_equals_uninterrupted(run, tmp_path: Path) -> None:
+    whole = run()(tmp_path / "whole")
+    assert [line["epoch"] for line in whole[1]] == [0, 1, 2]
+    for stop in range(1, STEPS):
+        assert_same(whole, run()(tmp_path / f"stop{stop}", (stop,)))
+    assert_same(whole, run()(tmp_path / "often", tuple(range(1, STEPS))))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "adamw", "lr": 0.01, "lr_schedule": "cosine"},
+        {"nesterov": True, "warmup_epochs": 1, "channels_last": False},
+        {"validate": True, "select": "best"},
+    ],
+)
+def test_resume_with_other_recipes(run, tmp_path: Path, settings: dict) -> None:
+    whole = run(**settings)
+    expected = whole(tmp_path / "whole")
+    parts = run(**settings)
+    assert_same(expected, parts(tmp_path / "parts", (3, 4, 7)))
+    assert (whole.outcome.epoch, whole.outcome.validation) == (parts.outcome.epoch, parts.outcome.validation)
+
+
+def test_resume_restores_the_random_state_that_dropout_uses(run, make_tiny, tmp_path: Path) -> None:
+    def with_dropout() -> nn.Module:
+        return nn.Sequential(*list(make_tiny(4))[:-1], nn.Dropout(0.5), list(make_tiny(4))[-1])
+
+    whole = run(model_of=with_dropout, guided=False)(tmp_path / "whole")
+    assert_same(whole, run(model_of=with_dropout, guided=False)(tmp_path / "parts", (2, 6)))
+    other_seed = run(model_of=with_dropout, guided=False, seed=1)(tmp_path / "other")
+    assert not torch.equal(whole[0]["0.weight"], other_seed[0]["0.weight"])
+
+
+def test_a_kill_loses_no_more_than_the_steps_since_the_last_checkpoint(run, tmp_path: Path) -> None:
+    """A crash after a checkpoint: steps done since then, and their metrics, are done again, once."""
+    whole = run()(tmp_path / "whole")
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    crashing = run()
+    counter = itertools.count(1)
+
+    class Crash(BaseException):
+        pass
+
+    def crash() -> bool:
+        if next(counter) == 9:
+            raise Crash
+        return False
+
+    original = Trainer.run
+    with pytest.raises(Crash), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "run", lambda self, *a, **k: original(self, *a, **{**k, "stop": crash}))
+        crashing.once(folder, None)
+    model, _ = crashing.once(folder, None)
+    lines = [
+        {k: v for k, v in line.items() if k != "seconds"} for line in read_metrics(folder / "metrics.jsonl")
+    ]
+    assert_same(whole, (model.state_dict(), lines))
+
+
+def test_a_finished_checkpoint_trains_nothing_more_and_an_epoch_boundary_goes_on(run, tmp_path: Path) -> None:
+    part = run()
+    whole = part(tmp_path / "whole", (4, 8))  # both are ends of epochs
+    assert [line["step"] for line in whole[1]] == [4, 8, 12]
+
+
+def test_it_learns_and_select_best_returns_the_best_epochs_weights(run, bars, tmp_path: Path) -> None:
+    training = run(guided=False, epochs=12, validate=True, select="best")
+    state, lines = training(tmp_path / "run")
+    best = max(line["validation_accuracy"] for line in lines)
+    first_best = next(line["epoch"] for line in lines if line["validation_accuracy"] == best)
+    assert training.outcome.epoch == first_best
+    model = training.make_tiny(0)
+    model.load_state_dict(state)
+    views = Views(training.plan, bars.train)
+    score = evaluate(
+        model, training.as_input, views, np.arange(80, 100), device=CPU, precision="float32"
+    )
+    assert score.accuracy == best > 0.9
+
+
+def test_a_loss_that_is_not_finite_is_told(run, tmp_path: Path) -> None:
+    with pytest.raises(DgkdError, match="not finite in epoch .*; lower training.lr") as caught:
+        run(guided=False, lr=1e30)(tmp_path / "run")
+    assert caught.value.exit_code == 1
+
+
+def test_metrics_are_json_lines_of_means(run, tmp_path: Path) -> None:
+    run(validate=True)(tmp_path / "run")
+    text = (tmp_path / "run" / "metrics.jsonl").read_text()
+    for line in map(json.loads, text.splitlines()):
+        assert set(line) >= {"epoch", "step", "loss", "ce", "kl", "train_accuracy", "lr", "validation_accuracy"}
+        assert 0 <= line["train_accuracy"] <= 1 and math.isfinite(line["loss"])
+
+
+def test_evaluate_against_a_plain_loop(bars, plan, as_input, make_tiny) -> None:
+    model = make_tiny(2)
+    score = evaluate(
+        model,
+        as_input,
+        Views(plan, bars.test),
+        np.arange(40),
+        device=CPU,
+        precision="float32",
+        batch_size=7,
+    )
+    with torch.no_grad():
+        rows = [model(as_input(bars.test.image(i)[None]))[0] for i in range(40)]
+    labels = bars.test.labels_N.tolist()
+    right = sum(int(row.argmax()) == y for row, y in zip(rows, labels, strict=True))
+    loss = -sum(float(row.log_softmax(0)[y]) for row, y in zip(rows, labels, strict=True)) / 40
+    assert (score.samples, score.accuracy) == (40, right / 40)
+    assert score.loss == pytest.approx(loss, rel=1e-5)
