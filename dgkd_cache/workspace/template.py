@@ -1,34 +1,17 @@
-"""What `init` writes: defaults that suit the data set and the chain, as a commented `dgkd.toml`.
+"""The text of a `dgkd.toml`: every key with its value and a comment. Loads no torch.
 
-`render_config` keeps every value: reading its text back gives the same settings. Loads no torch.
+It keeps every value: reading the text back gives the same settings.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
-from dgkd_cache.errors import InvalidInput
 from dgkd_cache.workspace.config import WorkspaceConfig
 
-__all__ = ["SMALL_SIDE", "chain_names", "default_recipe", "default_transforms", "render_config"]
-
-SMALL_SIDE = 64
-"""Images of one size up to this many pixels a side are shifted; all others are cropped and resized."""
-
-# A digit is no digit mirrored; clothes and objects are.
-_TRANSFORMS = {
-    "digits": ("crop(1)",),
-    "mnist": ("crop(2)",),
-    "fashion-mnist": ("crop(2)", "hflip"),
-    "cifar10": ("crop(4)", "hflip"),
-    "cifar100": ("crop(4)", "hflip"),
-}
-
-# The authors train plain networks, which have no batch normalisation, at a tenth of the ResNets' rate.
-_PLAIN_RECIPE: Mapping[str, object] = {"lr": 0.01, "lr_schedule": "constant"}
+__all__ = ["render_config"]
 
 _TABLES = {
     "dataset": "where samples come from",
@@ -38,44 +21,6 @@ _TABLES = {
     "training": "the recipe; a table [training.NAME] overrides any of it for that model",
     "distillation": "how guides teach",
 }
-
-
-def chain_names(architectures: Sequence[str]) -> dict[str, str]:
-    """The chain of these architectures, largest first: teacher, ta1, ta2, ..., student.
-
-    One alone is the student. Raises InvalidInput for an empty chain.
-    """
-    if not architectures or not all(architectures):
-        raise InvalidInput(
-            "the chain is not usable",
-            expected="architectures, largest first, with commas between",
-            found=repr(",".join(architectures)),
-            do="`dgkd-cache models` lists them",
-        )
-    assistants = [f"ta{i}" for i in range(1, len(architectures) - 1)]
-    names = ["teacher", *assistants, "student"] if len(architectures) > 1 else ["student"]
-    return dict(zip(names, architectures, strict=True))
-
-
-def default_transforms(dataset: str, *, height: int | None, width: int | None) -> tuple[str, ...]:
-    """The usual augmentation of a data set; its image size (None: mixed) decides where it is not a known one.
-
-    Images of one size up to `SMALL_SIDE` pixels: a shift of an eighth of the shorter side, and a flip (at 32
-    pixels that is CIFAR's usual crop(4)). All others: resized-crop(224) and a flip.
-    """
-    if dataset in _TRANSFORMS:
-        return _TRANSFORMS[dataset]
-    if height is None or width is None or max(height, width) > SMALL_SIDE:
-        return ("resized-crop(224)", "hflip")
-    return (f"crop({max(1, (min(height, width) + 4) // 8)})", "hflip")
-
-
-def default_recipe(chain: Mapping[str, str]) -> dict[str, object]:
-    """The `[training]` table that suits the architectures; per-model tables where they differ."""
-    plain = [name for name, architecture in chain.items() if architecture.startswith("plain")]
-    if len(plain) == len(chain):
-        return dict(_PLAIN_RECIPE)
-    return {name: dict(_PLAIN_RECIPE) for name in plain}
 
 
 def render_config(config: WorkspaceConfig) -> str:

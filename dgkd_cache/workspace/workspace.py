@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dgkd_cache.distillation.methods import guides_of
-from dgkd_cache.errors import InvalidInput, StoreNotFound, unknown_name
+from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, read_config
 
 if TYPE_CHECKING:
@@ -125,6 +125,21 @@ class Workspace:
             do=f"`{self.command(f'dump --model {text}')}` makes it"
             if known
             else f"`{self.command('ls')}` lists what is there",
+        )
+
+    def resolve_run(self, name: str) -> Path:
+        """The folder of the finished run called `name`. Raises UnknownName, Incomplete."""
+        folder = self.run_folder(name)
+        if (folder / "card.json").is_file():
+            return folder
+        if name not in self.chain and not folder.is_dir():
+            known = {*self.chain, *self.runs()}
+            raise unknown_name("run", name, known, do=f"`{self.command('ls')}` lists them")
+        model = name if name in self.chain else "NAME"
+        raise Incomplete(
+            f"{name!r} is not trained",
+            expected=f"a finished run in {folder}",
+            do=f"`{self.command(f'train --model {model}')}` trains a model of the chain",
         )
 
     def command(self, words: str) -> str:

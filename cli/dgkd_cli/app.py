@@ -1,0 +1,72 @@
+"""What every verb is given: the workspace folder, how loud to be, and where results and reports go.
+
+Loads no torch; the library is imported inside the verbs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dgkd_cli.progress import open_progress
+from dgkd_cli.signals import StopOnSignals
+
+if TYPE_CHECKING:
+    from dgkd_cache.progress import Progress
+    from dgkd_cache.workspace.workspace import Workspace
+
+__all__ = ["App", "device_option", "json_option", "pass_app"]
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """The global options."""
+
+    folder: Path
+    quiet: bool
+
+    def workspace(self) -> Workspace:
+        """The workspace that `-w` names. Raises InvalidInput where there is none."""
+        from dgkd_cache.workspace.workspace import Workspace
+
+        return Workspace.open(self.folder)
+
+    def reporting(self) -> AbstractContextManager[Progress]:
+        """Around work that a signal may simply end: progress on stderr."""
+        return open_progress(quiet=self.quiet)
+
+    @contextmanager
+    def working(self) -> Iterator[tuple[Progress, StopOnSignals]]:
+        """Around work that saves itself: progress, and a flag that the first SIGINT or SIGTERM sets."""
+        with self.reporting() as progress, StopOnSignals(say=progress.say) as stop:
+            yield progress, stop
+
+    def say(self, line: str) -> None:
+        """One line on stderr, for a person."""
+        if not self.quiet:
+            click.echo(line, err=True)
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+def json_option(verb: Verb) -> Verb:
+    """`--json`, passed as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="The result as JSON.")(verb)
+
+
+def device_option(verb: Verb) -> Verb:
+    """`--device`."""
+    return click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.",
+    )(verb)

@@ -1,0 +1,94 @@
+"""`dgkd-cache datasets`: the data sets that are known by name, and what one holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dgkd_cli.app import json_option
+from dgkd_cli.console import facts, print_json, shown, table
+from dgkd_cli.figures import count_text
+
+if TYPE_CHECKING:
+    from dgkd_cache.datasets.dataset import Dataset
+
+__all__ = ["datasets"]
+
+_FORMS = {
+    "folder:PATH": "images in class folders under train/ and test/ or val/",
+    "module:factory": "a function of your own that returns (train, test)",
+}
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--data-root",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where data sets are kept.  [default: ~/.cache/dgkd-cache]",
+)
+@click.option("--no-download", is_flag=True, help="Fail rather than fetch.")
+@json_option
+def datasets(name: str | None, data_root: Path | None, no_download: bool, as_json: bool) -> None:
+    """List the known data sets, or load one (NAME) and say what it holds.
+
+    \b
+    Examples:
+      dgkd-cache datasets
+      dgkd-cache datasets digits
+      dgkd-cache datasets fashion-mnist --no-download --json
+    """
+    from dgkd_cache.datasets.registry import dataset_names, load_dataset
+    from dgkd_cache.workspace.suggest import usual_transforms
+    from dgkd_cache.workspace.workspace import DEFAULT_DATA_ROOT
+
+    if name:
+        root = data_root or Path(DEFAULT_DATA_ROOT)
+        _show(load_dataset(name, root=root, download=not no_download), as_json=as_json)
+        return
+    known = {one: list(usual_transforms(one)) for one in dataset_names()}
+    if as_json:
+        listed = [{"name": one, "transforms": usual} for one, usual in known.items()]
+        print_json({"datasets": listed, "forms": _FORMS})
+        return
+    lines = [(one, ", ".join(usual)) for one, usual in known.items()]
+    click.echo(table(("data set", "usual transforms"), lines))
+    click.echo()
+    click.echo(table(("form", "meaning"), _FORMS.items()))
+
+
+def _show(dataset: Dataset, *, as_json: bool) -> None:
+    train, test = dataset.train, dataset.test
+    if as_json:
+        print_json(
+            {
+                "name": dataset.name,
+                "train": {"samples": len(train), "digest": train.digest},
+                "test": {"samples": len(test), "digest": test.digest},
+                "image": [train.channels, train.height, train.width],
+                "classes": list(dataset.classes),
+                "mean": list(dataset.mean),
+                "std": list(dataset.std),
+            }
+        )
+        return
+    size = "any size" if train.height is None else f"{train.height} x {train.width}"
+    click.echo(
+        facts(
+            [
+                ("data set", shown(dataset.name)),
+                ("samples", f"{count_text(len(train))} train, {count_text(len(test))} test"),
+                (
+                    "images",
+                    f"{train.channels} x {size}",
+                ),
+                ("classes", f"{len(dataset.classes)}: {shown(', '.join(dataset.classes))}"),
+                ("mean", " ".join(dataset.mean)),
+                ("std", " ".join(dataset.std)),
+                ("digest", f"{train.digest} (train)"),
+            ]
+        )
+    )

@@ -1,0 +1,169 @@
+"""`dgkd-cache doctor`: what this machine can do, and what to change."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.console import print_json, table
+from dgkd_cli.figures import size_text
+
+__all__ = ["Finding", "doctor"]
+
+OPEN_FILES = 512
+"""Twice the 256 mappings that a reader keeps, for the rest of the process."""
+
+LITTLE_DISK = 10**9
+_PACKAGES = ("torch", "torchvision", "zarr", "numcodecs", "numpy", "h5py", "pydantic", "safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing looked at; `state` is ok, note (works, could be better) or problem (does not work)."""
+
+    what: str
+    found: str
+    state: str = "ok"
+    do: str = ""
+
+
+@click.command()
+@json_option
+@pass_app
+def doctor(app: App, as_json: bool) -> None:
+    """Look at this machine and installation. Exit code 1 if something does not work.
+
+    \b
+    Examples:
+      dgkd-cache doctor
+      dgkd-cache -w demo doctor --json
+    """
+    findings = [*_software(), *_processor(), *_devices(), *_memory(), *_folder(app.folder), _open_files()]
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        lines = [(one.what, one.found, one.state, one.do) for one in findings]
+        click.echo(table(("", "found", "state", "what to do"), lines))
+    if any(finding.state == "problem" for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _software() -> Iterator[Finding]:
+    yield Finding(what="python", found=platform.python_version())
+    for package in ("dgkd-cache", *_PACKAGES):
+        try:
+            yield Finding(what=package, found=version(package))
+        except PackageNotFoundError:
+            do = "install again: `pip install dgkd-cache`"
+            yield Finding(what=package, found="not installed", state="problem", do=do)
+    try:
+        yield Finding(what="scikit-learn", found=version("scikit-learn"))
+    except PackageNotFoundError:
+        do = 'only the digits data set needs it: `pip install "dgkd-cache[demo]"`'
+        yield Finding(what="scikit-learn", found="not installed", state="note", do=do)
+
+
+def _processor() -> Iterator[Finding]:
+    usable, all_of_them = len(os.sched_getaffinity(0)), os.cpu_count()
+    yield Finding(what="cores", found=f"{usable} of {all_of_them} ({platform.machine()})")
+
+
+def _devices() -> Iterator[Finding]:
+    try:
+        import torch
+
+        from dgkd_cache.compute import bf16_is_native
+    except (ImportError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        yield Finding(what="import torch", found=reason, state="problem", do="install torch again")
+        return
+    yield Finding(what="vector unit", found=torch.backends.cpu.get_cpu_capability())
+    names = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    for name in names:
+        native = bf16_is_native(torch.device(name))
+        title = "" if name == "cpu" else f"{torch.cuda.get_device_name(name)}, "
+        yield Finding(
+            what=name,
+            found=f"{title}{'bf16' if native else 'no bf16'}",
+            do="" if native else "precision auto means float32 here",
+        )
+    if len(names) == 1:
+        yield Finding(what="gpu", found="none that torch can use", do="cores do for small chains")
+
+
+def _memory() -> Iterator[Finding]:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = min(total, _cgroup_limit() or total)
+    container = " (limit of this container)" if limit < total else ""
+    yield Finding(what="memory", found=size_text(limit) + container)
+
+
+def _cgroup_limit() -> int | None:
+    try:
+        text = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    here = folder
+    while not here.is_dir():
+        here = here.absolute().parent
+    free = shutil.disk_usage(here).free
+    yield Finding(
+        what="disk",
+        found=f"{size_text(free)} free in {here.resolve()}",
+        state="ok" if free > LITTLE_DISK else "note",
+        do="" if free > LITTLE_DISK else "guide stores may not fit; -w names another folder",
+    )
+    problem = _mapping_problem(here)
+    yield Finding(
+        what="memory mapping",
+        found=problem or "works",
+        state="problem" if problem else "ok",
+        do="put the workspace on a disk where files can be written and mapped" if problem else "",
+    )
+
+
+def _mapping_problem(folder: Path) -> str:
+    """What goes wrong with a file that is written, synced, renamed and mapped as a store's are, or ""."""
+    import numpy as np
+
+    rows_BC = np.arange(64, dtype="<f2").reshape(8, 8)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".dgkd-doctor-") as name:
+            partial, path = Path(name) / "rows.partial", Path(name) / "rows"
+            with partial.open("wb") as file:
+                file.write(rows_BC.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+            mapped_BC = np.memmap(path, dtype="<f2", mode="r", shape=rows_BC.shape)
+            same = bool((mapped_BC == rows_BC).all())
+            del mapped_BC
+    except OSError as error:
+        return f"{error.strerror}: {folder.resolve()}"
+    return "" if same else "a mapped file differs from what was written"
+
+
+def _open_files() -> Finding:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = soft == resource.RLIM_INFINITY
+    enough = unlimited or soft >= OPEN_FILES
+    return Finding(
+        what="open files",
+        found="no limit" if unlimited else f"at most {soft}",
+        state="ok" if enough else "note",
+        do="" if enough else f"`ulimit -n {min(1024, hard) if hard > 0 else 1024}` in this shell",
+    )

@@ -1,0 +1,100 @@
+"""`dgkd-cache dump`: a trained model becomes a guide."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from dgkd_cli.app import App, device_option, json_option, pass_app
+from dgkd_cli.console import facts, print_json
+from dgkd_cli.figures import duration_text, size_text
+
+__all__ = ["dump"]
+
+
+def _view_range(ctx: click.Context, param: click.Parameter, value: str | None) -> range | None:
+    """`A:B`: views A to B - 1."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+):(\d+)", value)
+    if not found or int(found[1]) >= int(found[2]):
+        raise click.BadParameter(f"expected A:B with A < B, as 0:40, found {value!r}")
+    return range(int(found[1]), int(found[2]))
+
+
+def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """`i/n`: share i of n, counted from 0 as ranks and array jobs are."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", value)
+    if not found or int(found[1]) >= int(found[2]):
+        raise click.BadParameter(f"expected i/n with 0 <= i < n, as 0/4 to 3/4, found {value!r}")
+    return int(found[1]), int(found[2])
+
+
+@click.command()
+@click.option("--model", required=True, metavar="NAME", help="A finished run, of the chain or not.")
+@click.option("--views", metavar="A:B", callback=_view_range, help="A store of these views (default: all).")
+@click.option("--shard", metavar="i/n", callback=_share, help="Only share i of n, counted from 0.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bf16"]),
+    help="Of the forward pass (default: dgkd.toml).",
+)
+@device_option
+@json_option
+@pass_app
+def dump(
+    app: App,
+    model: str,
+    views: range | None,
+    shard: tuple[int, int] | None,
+    precision: str | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Run a trained model over every view and store its softened logits.
+
+    Stopped at any moment, the same command computes what lacks and nothing else. The store is sealed once
+    every view is there, and never changes after that.
+
+    \b
+    Examples:
+      dgkd-cache dump --model ta1
+      dgkd-cache dump --model ta1 --views 0:20
+      dgkd-cache dump --model ta1 --shard 0/4
+    """
+    from dgkd_cache.workspace.config import with_overrides
+    from dgkd_cache.workspace.jobs import dump_guide
+
+    workspace = app.workspace()
+    if precision:
+        workspace = workspace.with_config(with_overrides(workspace.config, {"cache.precision": precision}))
+    with app.working() as (progress, stop):
+        result = dump_guide(
+            workspace, model=model, views=views, shard=shard, device=device, progress=progress, stop=stop
+        )
+    if as_json:
+        print_json(
+            {
+                "model": model,
+                "path": str(result.path),
+                "seal": result.seal,
+                "bytes": result.nbytes,
+                "views": [result.views.start, result.views.stop],
+                "seconds": result.seconds,
+            }
+        )
+        return
+    click.echo(
+        facts(
+            [
+                ("store", str(result.path)),
+                ("seal", result.seal or "none yet: views are missing, `dgkd-cache ls` counts them"),
+                ("views", f"{result.views.start}:{result.views.stop}"),
+                ("size", size_text(result.nbytes)),
+                ("time", duration_text(result.seconds)),
+            ]
+        )
+    )

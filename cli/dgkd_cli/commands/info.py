@@ -1,0 +1,146 @@
+"""`dgkd-cache info`: one run or one guide store in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dgkd_cache.errors import StoreNotFound
+from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.console import facts, print_json, shown
+from dgkd_cli.figures import count_text, duration_text, percent_text, size_text
+
+if TYPE_CHECKING:
+    from dgkd_cache.models.card import ModelCard
+    from dgkd_stores.reader import GuideStore
+
+__all__ = ["info"]
+
+
+@click.command()
+@click.argument("what", metavar="NAME|PATH")
+@json_option
+@pass_app
+def info(app: App, what: str, as_json: bool) -> None:
+    """Describe a run, a guide store, or both of a NAME; a PATH is a store or a run's folder anywhere.
+
+    A store is opened with all its checks but those of its rows; that needs no torch and no workspace.
+
+    \b
+    Examples:
+      dgkd-cache info teacher
+      dgkd-cache info guides/teacher.zarr --json
+    """
+    run, store = _places(app, what)
+    card = _card(run) if run else None
+    opened = _open(store) if store else None
+    if as_json:
+        print_json({"run": card.model_dump(mode="json") if card else None, "store": _as_json(opened)})
+        return
+    parts = []
+    if card and run:
+        parts.append(facts(_run_facts(card, run)))
+    if opened:
+        parts.append(facts(_store_facts(opened)))
+    click.echo("\n\n".join(parts))
+
+
+def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
+    """The run's folder and the store that `what` means; at least one of them."""
+    path = Path(what).expanduser()
+    if (path / "card.json").is_file():
+        return path, None
+    if (path / "zarr.json").is_file():
+        return None, path
+    workspace = app.workspace()
+    runs = [name for name in workspace.runs() if (workspace.run_folder(name) / "card.json").is_file()]
+    run = workspace.run_folder(what) if what in runs else None
+    store = workspace.store_path(what) if what in workspace.stores() else None
+    if run is None and store is None:
+        known = sorted({*runs, *workspace.stores()})
+        raise StoreNotFound(
+            f"no finished run and no guide store for {what!r}",
+            expected=f"one of {', '.join(known)}" if known else "a name that is there",
+            found=repr(what) if known else "an empty workspace",
+            do=f"`{workspace.command('ls')}` lists what is there",
+        )
+    return run, store
+
+
+def _card(folder: Path) -> ModelCard:
+    from dgkd_cache.models.card import load_card
+
+    return load_card(folder)
+
+
+def _open(path: Path) -> GuideStore:
+    from dgkd_stores.reader import GuideStore
+
+    with GuideStore.open(path, allow_incomplete=True) as store:
+        return store
+
+
+def _as_json(store: GuideStore | None) -> dict[str, Any] | None:
+    if store is None:
+        return None
+    written = store.completeness()
+    return {
+        "path": str(store.path),
+        "seal": store.seal,
+        "bytes": store.nbytes,
+        "complete": written.complete,
+        "views_done": written.views_done,
+        "blocks_missing": written.blocks_missing,
+        "header": store.header.to_dict(),
+    }
+
+
+def _run_facts(card: ModelCard, folder: Path) -> Iterable[tuple[str, str]]:
+    yield "run", str(folder)
+    yield "architecture", f"{shown(card.architecture)}, {count_text(card.parameters)} parameters"
+    for split, accuracy in card.accuracy.items():
+        yield f"accuracy ({shown(split)})", percent_text(accuracy)
+    yield "data set", shown(card.dataset.get("name", ""))
+    yield "views", _settings(card.views)
+    yield "training", _settings(card.training)
+    yield "guides", _guides(card.guides)
+    yield "time", duration_text(card.seconds)
+    yield "computed with", _settings(card.compute)
+    yield "weights", card.weights_digest
+
+
+def _store_facts(store: GuideStore) -> Iterable[tuple[str, str]]:
+    header, written = store.header, store.completeness()
+    missing = f"{written.views - written.views_done} of {written.views} views are not finished"
+    yield "store", str(store.path)
+    yield "state", "sealed" if store.seal else f"incomplete: {missing}"
+    yield "seal", store.seal or "-"
+    yield (
+        "guide",
+        f"{shown(header.guide.name)}, {shown(header.guide.architecture)}, "
+        f"{count_text(header.guide.parameters)} parameters",
+    )
+    yield "accuracy", percent_text(header.guide.accuracy)
+    yield "its guides", _guides(header.guide.guides)
+    yield (
+        "data set",
+        f"{shown(header.dataset.name)}, {shown(header.dataset.split)}: "
+        f"{count_text(header.dataset.samples)} samples, {len(header.dataset.classes)} classes",
+    )
+    yield "views", f"{store.views.start}:{store.views.stop} of plan {header.plan_digest[:16]}"
+    yield "encoding", f"{header.encoding}, logits / {header.temperature}"
+    yield "fidelity", f"KL {header.fidelity['kl']}, top-1 {percent_text(str(header.fidelity['top1']))}"
+    yield "size", size_text(store.nbytes)
+    yield "computed with", _settings(header.compute)
+    yield "licence", shown(header.licence) or "-"
+
+
+def _guides(guides: Any) -> str:
+    return ", ".join(f"{shown(name)} {shown(seal)[:16]}" for name, seal in guides.items()) or "none"
+
+
+def _settings(settings: Any) -> str:
+    return ", ".join(f"{shown(str(key))} {shown(str(value))}" for key, value in settings.items())

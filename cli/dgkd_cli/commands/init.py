@@ -1,0 +1,130 @@
+"""`dgkd-cache init`: a new workspace, with defaults that suit its data set and its chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.console import facts, print_json
+
+__all__ = ["init"]
+
+_KEYS = {
+    "epochs": "training.epochs",
+    "batch_size": "training.batch_size",
+    "lr": "training.lr",
+    "seed": "training.seed",
+    "views": "views.count",
+    "scheme": "views.scheme",
+    "schedule": "views.schedule",
+    "method": "distillation.method",
+    "objective": "distillation.objective",
+    "lambda_": "distillation.lambda",
+    "keep": "distillation.keep",
+    "temperature": "cache.temperature",
+    "encoding": "cache.encoding",
+    "validation": "dataset.validation",
+}
+
+
+@click.command()
+@click.option(
+    "--dataset", default="digits", show_default=True, metavar="NAME", help="`dgkd-cache datasets` lists them."
+)
+@click.option(
+    "--chain",
+    required=True,
+    metavar="A,B,...",
+    help="Architectures, largest first; `dgkd-cache models` lists them.",
+)
+@click.option("--epochs", type=int, help="Passes over the training set.  [default: 160]")
+@click.option("--batch-size", type=int, help="Samples in a step.  [default: 128]")
+@click.option("--lr", type=float, help="Learning rate.  [default: 0.1; 0.01 for plain networks]")
+@click.option("--views", type=int, help="Views cached of each guide.  [default: 40, or fewer epochs]")
+@click.option(
+    "--transforms", metavar="A,B,...", help="As crop(4),hflip; quote it.  [default: what suits the data set]"
+)
+@click.option("--scheme", type=click.Choice(["sampled", "enumerated"]), help="Of views.  [default: sampled]")
+@click.option("--schedule", type=click.Choice(["cycle", "draw"]), help="Which view when.  [default: cycle]")
+@click.option("--method", type=click.Choice(["scratch", "kd", "takd", "dgkd"]), help="[default: dgkd]")
+@click.option("--objective", type=click.Choice(["paper", "official", "mean"]), help="[default: paper]")
+@click.option("--lambda", "lambda_", type=float, help="Share of the guides in the loss.  [default: 0.5]")
+@click.option("--keep", type=float, help="A guide's chance to take part in a batch.  [default: 0.75]")
+@click.option("--temperature", type=float, help="Of stores and loss.  [default: 4]")
+@click.option("--encoding", type=click.Choice(["float32", "float16"]), help="Of stores.  [default: float16]")
+@click.option("--validation", type=int, help="Samples held out of training.  [default: 0]")
+@click.option("--data-root", metavar="DIR", help="Where data sets are kept.  [default: ~/.cache/dgkd-cache]")
+@click.option("--seed", type=int, help="Of training.  [default: 0]")
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
+@json_option
+@pass_app
+def init(
+    app: App,
+    /,
+    folder: Path | None,
+    dataset: str,
+    chain: str,
+    transforms: str | None,
+    as_json: bool,
+    data_root: str | None,
+    **settings: Any,
+) -> None:
+    """Write a commented dgkd.toml into DIR (default: the workspace folder).
+
+    The models of --chain are named teacher, ta1, ta2, ..., student. A dgkd.toml that is there is left alone.
+
+    Augmentation, unless --transforms says otherwise: digits crop(1); mnist crop(2); fashion-mnist
+    crop(2),hflip; cifar10 and cifar100 crop(4),hflip; images of one size up to 64 pixels a crop of an eighth
+    and hflip; any others resized-crop(224),hflip.
+
+    \b
+    Examples:
+      dgkd-cache init --dataset digits --chain plain6,plain4,plain2 --epochs 3 demo
+      dgkd-cache init --dataset cifar10 --chain resnet26,resnet20,resnet14,resnet8 --views 40 cifar
+      dgkd-cache init --dataset cifar10 --chain resnet20,resnet8 --scheme enumerated exact
+    """
+    from dgkd_cache.workspace.suggest import suggest_config
+    from dgkd_cache.workspace.template import render_config
+    from dgkd_cache.workspace.workspace import Workspace
+
+    given = {_KEYS[name]: value for name, value in settings.items() if value is not None}
+    if data_root:
+        given["dataset.root"] = str(Path(data_root).expanduser().absolute())
+    if transforms:
+        given["views.transforms"] = _listed(transforms)
+    config = suggest_config(_from_here(dataset), _listed(chain), given)
+    workspace = Workspace.init(folder or app.folder, render_config(config))
+    path = workspace.folder / "dgkd.toml"
+    if as_json:
+        print_json({"config": str(path), **config.to_dict()})
+        return
+    views = config.views
+    click.echo(
+        facts(
+            [
+                ("written", str(path)),
+                ("data set", config.dataset.name),
+                ("chain", " -> ".join(f"{name} ({arch})" for name, arch in config.chain.items())),
+                (
+                    "views",
+                    f"{views.count}, {views.scheme}: {', '.join(views.transforms)}",
+                ),
+                ("next", f"`{workspace.command('run')}` trains it"),
+            ]
+        )
+    )
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _from_here(dataset: str) -> str:
+    """A relative `folder:PATH` is meant from the current folder; the file gets it absolute."""
+    kind, colon, path = dataset.partition(":")
+    if kind != "folder" or not colon:
+        return dataset
+    return f"folder:{Path(path).expanduser().absolute()}"

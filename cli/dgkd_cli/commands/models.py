@@ -1,0 +1,71 @@
+"""`dgkd-cache models`: the architectures that a chain can be made of."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cli.app import json_option
+from dgkd_cli.console import print_json, table
+from dgkd_cli.figures import count_text
+
+__all__ = ["models"]
+
+
+def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int, int]:
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", value)
+    if not found:
+        raise click.BadParameter(f"expected channels x height x width, as 3x32x32, found {value!r}")
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+@click.command()
+@click.option("--image", default="3x32x32", show_default=True, callback=_image_shape, help="Of the views.")
+@click.option("--classes", type=click.IntRange(min=1), default=10, show_default=True, help="Of the logits.")
+@click.argument("name", required=False)
+@json_option
+def models(image: tuple[int, int, int], classes: int, name: str | None, as_json: bool) -> None:
+    """List the known architectures with their size, or one (NAME) of any form.
+
+    \b
+    Examples:
+      dgkd-cache models
+      dgkd-cache models --image 1x28x28
+      dgkd-cache models wrn-16-2 --classes 100 --json
+    """
+    from dgkd_cache.models import find_model, model_names, model_patterns
+
+    if name:
+        find_model(name)
+    rows = [_row(one, image, classes) for one in ((name,) if name else model_names())]
+    forms = {} if name else model_patterns()
+    if as_json:
+        print_json({"models": rows, "forms": forms})
+        return
+    lines = [
+        (
+            str(row["name"]),
+            count_text(int(row["parameters"])) if "parameters" in row else "-",
+            f"{int(row['multiply_adds']) / 1e6:,.1f} M" if "multiply_adds" in row else "-",
+            str(row.get("problem", "")),
+        )
+        for row in rows
+    ]
+    numbers = ("parameters", "multiply-adds")
+    click.echo(table(("model", *numbers, ""), lines, right=numbers))
+    if forms:
+        click.echo()
+        click.echo(table(("form", "meaning"), forms.items()))
+
+
+def _row(name: str, image: tuple[int, int, int], classes: int) -> dict[str, str | int]:
+    from dgkd_cache.models import model_summary
+
+    channels, height, width = image
+    try:
+        summary = model_summary(name, channels=channels, height=height, width=width, classes=classes)
+    except InvalidInput as error:  # too small an image is no reason to show nothing of the others
+        return {"name": name, "problem": f"{error.problem}: {error.expected}"}
+    return {"name": name, "parameters": summary.parameters, "multiply_adds": summary.multiply_adds}

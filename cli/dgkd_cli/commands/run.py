@@ -1,0 +1,65 @@
+"""`dgkd-cache run`: the whole chain."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from dgkd_cli.app import App, device_option, json_option, pass_app
+from dgkd_cli.console import print_json, table
+from dgkd_cli.figures import count_text, duration_text, percent_text, size_text
+
+if TYPE_CHECKING:
+    from dgkd_cache.workspace.chain import ChainRow
+
+__all__ = ["run"]
+
+
+@click.command()
+@click.option("--remake", is_flag=True, help="Train and dump again what is stale, instead of refusing to.")
+@device_option
+@json_option
+@pass_app
+def run(app: App, remake: bool, device: str, as_json: bool) -> None:
+    """Train and dump the whole chain of the workspace.
+
+    Each model is trained under its guides and then dumped, largest first. What is done and still valid is
+    kept; what is stale is named, with the reason. Stopped at any moment, the same command goes on from there.
+
+    \b
+    Examples:
+      dgkd-cache run
+      dgkd-cache -w demo run --device cpu
+      dgkd-cache run --json
+    """
+    from dgkd_cache.workspace.chain import run_chain
+
+    workspace = app.workspace()
+    with app.working() as (progress, stop):
+        rows = run_chain(workspace, device=device, remake=remake, progress=progress, stop=stop)
+    if as_json:
+        print_json([dataclasses.asdict(row) for row in rows])
+        return
+    click.echo(_results(rows))
+    app.say(f"models: {workspace.folder / 'runs'}   guide stores: {workspace.folder / 'guides'}")
+
+
+def _results(rows: Sequence[ChainRow]) -> str:
+    headers = ("model", "architecture", "parameters", "guides", "accuracy", "train", "dump", "cache")
+    lines = [
+        (
+            row.model,
+            row.architecture,
+            count_text(row.parameters) if row.parameters else "-",
+            ",".join(row.guides) or "-",
+            percent_text(row.accuracy),
+            duration_text(row.train_seconds) if row.train_seconds else "-",
+            duration_text(row.dump_seconds) if row.dump_seconds else "-",
+            size_text(row.cache_bytes) if row.cache_bytes else "-",
+        )
+        for row in rows
+    ]
+    return table(headers, lines, right=("parameters", "accuracy", "train", "dump", "cache"))

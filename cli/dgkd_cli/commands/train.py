@@ -1,0 +1,141 @@
+"""`dgkd-cache train`: one model, of the chain or any other, under its guides."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dgkd_cli.app import App, device_option, json_option, pass_app
+from dgkd_cli.console import facts, print_json, shown
+from dgkd_cli.figures import count_text, duration_text, percent_text
+
+if TYPE_CHECKING:
+    from dgkd_cache.models.card import ModelCard
+
+__all__ = ["train"]
+
+_RECIPE = ("epochs", "seed", "precision")
+
+
+@click.command()
+@click.option("--model", metavar="NAME", help="A model of the chain, under the guides of the method.")
+@click.option("--student", metavar="ARCHITECTURE", help="Any architecture, under the stores of --guides.")
+@click.option("--guides", metavar="A,B,...", help="With --student: guides by name, or paths of stores.")
+@click.option("--name", help="The run's name (default: the model's, or student-ARCHITECTURE).")
+@click.option("--live", is_flag=True, help="Forward the guides at each step instead of reading their stores.")
+@click.option("--fresh", is_flag=True, help="Start over; what has that name is moved to aside/.")
+@click.option("--epochs", type=int, help="Passes over the training set.")
+@click.option("--seed", type=int, help="Of order, schedule, dropping and initial weights.")
+@click.option("--precision", type=click.Choice(["auto", "float32", "bf16"]), help="Of the forward pass.")
+@click.option(
+    "--method",
+    type=click.Choice(["scratch", "kd", "takd", "dgkd"]),
+    help="Which models before guide it.",
+)
+@click.option("--objective", type=click.Choice(["paper", "official", "mean"]), help="How the terms add up.")
+@click.option("--lambda", "lambda_", type=float, help="Share of the guides in the loss, 0 to 1.")
+@click.option("--temperature", type=float, help="Of the loss.")
+@click.option("--dropping", type=click.Choice(["bernoulli", "fixed", "none"]), help="How guides are dropped.")
+@click.option("--keep", type=float, help="bernoulli: each guide's chance to take part in a batch.")
+@click.option("--drop", type=int, help="fixed: guides left out of every batch.")
+@click.option("--always", metavar="A,B,...", help="Guides that are never dropped.")
+@click.option("--at-least-one", is_flag=True, default=None, help="Keep one guide in every batch.")
+@device_option
+@json_option
+@pass_app
+def train(
+    app: App,
+    /,
+    model: str | None,
+    student: str | None,
+    guides: str | None,
+    name: str | None,
+    live: bool,
+    fresh: bool,
+    device: str,
+    as_json: bool,
+    method: str | None,
+    lambda_: float | None,
+    always: str | None,
+    **settings: object,
+) -> None:
+    """Train one model under cached guides.
+
+    What is not given comes from dgkd.toml. Stopped at any moment, the same command goes on from there.
+
+    \b
+    Examples:
+      dgkd-cache train --model ta1
+      dgkd-cache train --student resnet8 --guides teacher,ta1,ta2
+      dgkd-cache train --student resnet8 --guides teacher --name kd-seed1 --seed 1
+      dgkd-cache train --model student --live --name student-live
+    """
+    from dgkd_cache.distillation.methods import guides_of
+    from dgkd_cache.workspace.config import override
+    from dgkd_cache.workspace.jobs import set_aside, train_model
+
+    if (model is None) == (student is None):
+        raise click.UsageError("give exactly one of --model (of the chain) and --student (any architecture)")
+    if model and guides:
+        raise click.UsageError("--guides goes with --student; --method chooses the guides of --model")
+    workspace = app.workspace()
+    if model:
+        architecture, chosen = workspace.architecture(model), workspace.guides_for(model, method)
+    else:
+        architecture, chosen = student or "", _listed(guides) or ()
+        method = method or ("dgkd" if chosen else "scratch")
+        chosen = guides_of(method, chosen)
+    run_name = name or model or _default_name(architecture)
+    recipe = {key: settings.pop(key) for key in _RECIPE}
+    settings |= {"method": method, "lambda": lambda_, "always": _listed(always)}
+    distillation = override(workspace.config.distillation, settings, name="distillation")
+    training = override(workspace.config.training_for(model or run_name), recipe, name="training")
+    stores = [] if live else [workspace.resolve_guide(guide) for guide in chosen]
+    runs = [workspace.resolve_run(guide) for guide in chosen] if live else []
+    if fresh and (aside := set_aside(workspace, run_name)):
+        app.say(f"what was there before lies in {aside}")
+    with app.working() as (progress, stop):
+        card = train_model(
+            workspace,
+            name=run_name,
+            architecture=architecture,
+            guides=stores,
+            live=runs,
+            training=training,
+            distillation=distillation,
+            device=device,
+            progress=progress,
+            stop=stop,
+        )
+    _show(card, workspace.run_folder(run_name), as_json=as_json)
+
+
+def _listed(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _default_name(architecture: str) -> str:
+    return f"student-{re.sub('[^a-z0-9_-]+', '-', architecture.lower())}"[:64]
+
+
+def _show(card: ModelCard, folder: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json(card.model_dump(mode="json"))
+        return
+    accuracy = [(f"accuracy ({split})", percent_text(value)) for split, value in card.accuracy.items()]
+    click.echo(
+        facts(
+            [
+                ("model", shown(card.name)),
+                ("architecture", shown(card.architecture)),
+                ("parameters", count_text(card.parameters)),
+                ("guides", ", ".join(shown(guide) for guide in card.guides) or "none"),
+                *accuracy,
+                ("time", duration_text(card.seconds)),
+                ("lies in", str(folder)),
+            ]
+        )
+    )

@@ -1,0 +1,41 @@
+"""Numbers as a person reads them: sizes, times, rates, shares."""
+
+from __future__ import annotations
+
+__all__ = ["count_text", "duration_text", "percent_text", "rate_text", "size_text"]
+
+
+def size_text(nbytes: int) -> str:
+    """Bytes in decimal units: 1620000000 -> "1.62 GB"."""
+    size = float(nbytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{nbytes} B" if unit == "B" else f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds: 3.2 -> "3.2 s", 75 -> "1 min 15 s", 7500 -> "2 h 05 min"."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(whole / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def rate_text(rate: float, unit: str) -> str:
+    """Units a second."""
+    return f"{rate:,.0f} {unit}/s" if rate >= 100 else f"{rate:.3g} {unit}/s"
+
+
+def count_text(number: int) -> str:
+    """An exact count with separators."""
+    return f"{number:,}"
+
+
+def percent_text(share: str | float | None) -> str:
+    """A share in [0, 1], as a decimal string or a number: "0.8812" -> "88.12 %"; nothing -> "-"."""
+    return "-" if share is None else f"{float(share) * 100:.2f} %"

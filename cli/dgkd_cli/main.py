@@ -1,0 +1,102 @@
+"""The command `dgkd-cache`: its verbs, its global options, and the one place where errors become exit codes.
+
+`dgkd-cache --help` and the help of every verb load no torch: verbs import the library when they run.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from dgkd_cache.errors import DgkdError, NoSpace
+from dgkd_cli.app import App
+from dgkd_cli.commands.datasets import datasets
+from dgkd_cli.commands.doctor import doctor
+from dgkd_cli.commands.dump import dump
+from dgkd_cli.commands.eval import evaluate
+from dgkd_cli.commands.info import info
+from dgkd_cli.commands.init import init
+from dgkd_cli.commands.ls import ls
+from dgkd_cli.commands.models import models
+from dgkd_cli.commands.run import run
+from dgkd_cli.commands.train import train
+
+__all__ = ["entry", "main"]
+
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Boundary(click.Group):
+    """The group that turns every error a user can meet into a message on stderr and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DgkdError as error:
+            raise _refused(error) from error
+        except KeyboardInterrupt as error:
+            click.echo("interrupted", err=True)
+            raise click.exceptions.Exit(130) from error
+        except OSError as error:
+            if error.errno in _FULL_DISK:
+                do = "free some and run the same command again: what was finished is kept"
+                raise _refused(NoSpace(f"no space left for {error.filename or 'a file'}", do=do)) from error
+            if error.errno == errno.EPIPE or error.filename is None:
+                raise
+            raise _refused(DgkdError(f"{error.filename}: {error.strerror}")) from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of work, not of the alphabet
+
+
+@click.group(cls=Boundary, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "-w",
+    "--workspace",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("."),
+    help="The workspace: the folder with dgkd.toml (default: the current one).",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr; errors are still said.")
+@click.version_option(version("dgkd-cache"), prog_name="dgkd-cache")
+@click.pass_context
+def main(ctx: click.Context, folder: Path, quiet: bool) -> None:
+    """Densely guided knowledge distillation with cached guides.
+
+    A chain of ever smaller models is trained, each under all larger ones; every guide runs once, and its
+    softened logits are read from disk ever after.
+
+    \b
+    Start:
+      dgkd-cache init --dataset digits --chain plain6,plain4,plain2 --epochs 3 demo
+      dgkd-cache -w demo run
+      dgkd-cache -w demo ls
+
+    \b
+    Exit codes:
+      0 done   1 failure   2 usage   3 incomplete   10 no such store   11 locked   12 damaged
+      13 does not match   14 no space   15 unsafe store   130 interrupted
+    """
+    ctx.obj = App(folder=folder, quiet=quiet)
+
+
+for _verb in (init, run, train, dump, evaluate, ls, info, models, datasets, doctor):
+    main.add_command(_verb)
+
+
+def entry() -> NoReturn:
+    """The console script."""
+    main(prog_name="dgkd-cache")
+    sys.exit(0)
+
+
+def _refused(error: DgkdError) -> click.exceptions.Exit:
+    """Says the error on stderr; the exit that goes with it."""
+    click.echo(f"Error: {error}", err=True)
+    return click.exceptions.Exit(error.exit_code)

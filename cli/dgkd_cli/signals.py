@@ -1,0 +1,42 @@
+"""Stopping politely: the first SIGINT or SIGTERM asks the work to save and end, the next ends it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Self
+
+__all__ = ["StopOnSignals"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopOnSignals:
+    """A flag for the library to poll (call it), and the handlers that set it while the `with` lasts."""
+
+    def __init__(self, *, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._asked = False
+        self._before: dict[int, object] = {}
+
+    def __call__(self) -> bool:
+        """Whether to stop."""
+        return self._asked
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler if callable(handler) else signal.SIG_DFL)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        self._say("stopping as soon as everything is saved; once more stops at once and loses the last steps")

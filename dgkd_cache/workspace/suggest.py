@@ -1,0 +1,167 @@
+"""Settings that suit a data set and a chain: what `init` writes where nothing else was asked for.
+
+Names are checked here, before a workspace is made of them; that loads torch, importing this module does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.workspace.config import WorkspaceConfig, parse_config, with_overrides
+
+__all__ = [
+    "SMALL_SIDE",
+    "chain_names",
+    "default_recipe",
+    "default_transforms",
+    "suggest_config",
+    "usual_transforms",
+]
+
+SMALL_SIDE = 64
+"""Images of one size up to this many pixels a side are shifted; all others are cropped and resized."""
+
+MOST_VIEWS = 40
+"""Views that are cached by default: storage grows with them, and 40 are already hard to overfit."""
+
+# A digit is no digit mirrored; clothes and objects are.
+_TRANSFORMS = {
+    "digits": ("crop(1)",),
+    "mnist": ("crop(2)",),
+    "fashion-mnist": ("crop(2)", "hflip"),
+    "cifar10": ("crop(4)", "hflip"),
+    "cifar100": ("crop(4)", "hflip"),
+}
+
+# The authors train plain networks at a constant tenth of the ResNets' rate.
+_PLAIN_RECIPE: Mapping[str, object] = {"lr": 0.01, "lr_schedule": "constant"}
+
+
+def suggest_config(
+    dataset: str,
+    architectures: Sequence[str],
+    settings: Mapping[str, object] | None = None,
+) -> WorkspaceConfig:
+    """A whole configuration; `settings`, dotted keys as `{"training.epochs": 3}`, go before the defaults.
+
+    An enumerated scheme gets all its views and the schedule `draw`; a cycle gets no more views than epochs.
+    The image size of a folder or a factory is looked up there. Raises UnknownName and InvalidInput.
+    """
+    given = dict(settings or {})
+    chain = chain_names(architectures)
+    _check_names(dataset, architectures)
+    transforms = given.pop("views.transforms", None) or default_transforms(dataset, *_image_size(dataset))
+    assert isinstance(transforms, Sequence)
+    config = parse_config(
+        {
+            "dataset": {"name": dataset},
+            "views": {"transforms": list(transforms)},
+            "chain": chain,
+            "training": default_recipe(chain),
+        },
+        source="the options given",
+    )
+    if given.get("views.scheme") == "enumerated":
+        given.setdefault("views.schedule", "draw")
+        given["views.count"] = _all_outcomes(config.views.transforms, given.get("views.count"))
+    config = with_overrides(config, given)
+    if "views.count" not in given and config.views.schedule == "cycle":
+        config = with_overrides(config, {"views.count": min(MOST_VIEWS, config.training.epochs)})
+    return config
+
+
+def chain_names(architectures: Sequence[str]) -> dict[str, str]:
+    """The chain of these architectures, largest first: teacher, ta1, ta2, ..., student.
+
+    One alone is the student. Raises InvalidInput for an empty chain.
+    """
+    if not architectures or not all(architectures):
+        raise InvalidInput(
+            "the chain is not usable",
+            expected="architectures, largest first, with commas between",
+            found=repr(",".join(architectures)),
+            do="`dgkd-cache models` lists them",
+        )
+    assistants = [f"ta{i}" for i in range(1, len(architectures) - 1)]
+    names = ["teacher", *assistants, "student"] if len(architectures) > 1 else ["student"]
+    return dict(zip(names, architectures, strict=True))
+
+
+def usual_transforms(dataset: str) -> tuple[str, ...]:
+    """The usual augmentation of a data set known by name; empty where the images decide."""
+    return _TRANSFORMS.get(dataset, ())
+
+
+def default_transforms(dataset: str, height: int | None, width: int | None) -> tuple[str, ...]:
+    """The usual augmentation of a data set; its image size (None: mixed) decides where it is not a known one.
+
+    Images of one size up to `SMALL_SIDE` pixels: a shift of an eighth of the shorter side, and a flip (at 32
+    pixels that is CIFAR's usual crop(4)). All others: resized-crop(224) and a flip.
+    """
+    if usual := usual_transforms(dataset):
+        return usual
+    if height is None or width is None or max(height, width) > SMALL_SIDE:
+        return ("resized-crop(224)", "hflip")
+    return (f"crop({max(1, (min(height, width) + 4) // 8)})", "hflip")
+
+
+def default_recipe(chain: Mapping[str, str]) -> dict[str, object]:
+    """The `[training]` table that suits the architectures; per-model tables where they differ."""
+    plain = [name for name, architecture in chain.items() if architecture.startswith("plain")]
+    if len(plain) == len(chain):
+        return dict(_PLAIN_RECIPE)
+    return {name: dict(_PLAIN_RECIPE) for name in plain}
+
+
+def _check_names(dataset: str, architectures: Sequence[str]) -> None:
+    from dgkd_cache.datasets.registry import PATTERNS, dataset_names
+    from dgkd_cache.models import find_model
+
+    if ":" not in dataset and dataset not in dataset_names():
+        known = (*dataset_names(), *PATTERNS)
+        raise unknown_name("data set", dataset, known, do="`dgkd-cache datasets` lists them")
+    for architecture in architectures:
+        find_model(architecture)
+
+
+def _image_size(dataset: str) -> tuple[int | None, int | None]:
+    """Height and width of the training images, where the name does not tell; None where they differ."""
+    if dataset in _TRANSFORMS:
+        return None, None
+    if dataset.startswith("folder:"):
+        from dgkd_cache.datasets.folder import FolderImages
+
+        train = Path(dataset.removeprefix("folder:")).expanduser() / "train"
+        # Holding no pixels, it reads the headers of all files and no more.
+        images = FolderImages(train, name=dataset, split="train", hold_bytes=0)
+        return images.height, images.width
+    from dgkd_cache.datasets.registry import load_dataset
+
+    images_of_factory = load_dataset(dataset, root=Path(), download=False).train
+    return images_of_factory.height, images_of_factory.width
+
+
+def _all_outcomes(transforms: Sequence[str], count: object) -> int:
+    from dgkd_cache.views.transforms import parse_transform
+
+    outcomes = [parse_transform(text).outcomes for text in transforms]
+    known = [number for number in outcomes if number is not None]
+    if len(known) < len(outcomes):
+        raise InvalidInput(
+            "these transforms have no enumerated views",
+            expected="crop, hflip and none, whose outcomes can be counted",
+            found=", ".join(transforms),
+            do="use --scheme sampled, or other --transforms",
+        )
+    total = math.prod(known)
+    if count not in (None, total):
+        raise InvalidInput(
+            "an enumerated scheme has all its views or it is not exact",
+            expected=f"{total} views",
+            found=str(count),
+            do="leave --views out",
+        )
+    return total
