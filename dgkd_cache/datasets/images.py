@@ -1,14 +1,13 @@
 """One split of a data set: uint8 images with labels, known by index and by content.
 
-Row i is sample i everywhere. A sample is recognised by the digest of its pixels (or of its file), never by its name,
-so that one changed pixel, one changed label or another order is noticed (DESIGN 4).
+Row i is sample i everywhere. A sample is known by the digest of its pixels (or of its file), never by its
+name, so one changed pixel, one changed label or another order is noticed (DESIGN 4).
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput
+from dgkd_stores.canonical import JsonValue, canonical_json
 
 __all__ = ["DigestKind", "Images", "Samples", "TensorImages", "pixel_digest"]
 
@@ -32,8 +32,8 @@ _DIGEST_BYTES = 16
 class Images(ABC):
     """A split: what every reader of pixels, labels and identity may rely on.
 
-    `labels_N` is int64 in [0, C) with C = len(classes). `height` and `width` are None when the images differ in
-    size. `digest_kind` says what a sample digest covers: "pixels" the decoded image, "file" the bytes of its file.
+    `labels_N` is int64 in [0, C) with C = len(classes). `height` and `width` are None when the images
+    differ in size. `digest_kind` says what a sample digest covers: the decoded "pixels" or the "file".
     """
 
     def __init__(
@@ -66,7 +66,13 @@ class Images(ABC):
         """The uint8 pixels [I, H, W] of one sample."""
 
     def batch(self, samples_B: Samples) -> Tensor | list[Tensor]:
-        """The samples asked for, in that order: uint8 [B, I, H, W] when all images share one size, else a list."""
+        """The samples asked for, in order: uint8 [B, I, H, W] when all images have one size, else a list.
+
+        Each item of the list is [I, H, W]; resident pixels stay on their device.
+        """
+        if self.resident is not None:
+            index_B = torch.as_tensor(samples_B, dtype=torch.int64)
+            return self.resident[index_B.to(self.resident.device)]
         images = [self.image(sample) for sample in _as_list(samples_B)]
         if self.height is None or self.width is None or not images:
             return images
@@ -89,8 +95,8 @@ class Images(ABC):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) over classes and geometry, then labels, then sample digests: the identity of the split."""
-        record = {
+        """SHA-256 (hex) over classes and geometry, labels and sample digests: the identity of the split."""
+        record: dict[str, JsonValue] = {
             "channels": self.channels,
             "classes": list(self.classes),
             "height": self.height,
@@ -98,9 +104,7 @@ class Images(ABC):
             "samples": len(self),
             "width": self.width,
         }
-        content = hashlib.sha256(
-            json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-        )
+        content = hashlib.sha256(canonical_json(record))
         content.update(self.labels_N.astype("<i8").tobytes())
         content.update(self.sample_digest_N16.tobytes())
         return content.hexdigest()
@@ -159,10 +163,6 @@ class TensorImages(Images):
     def image(self, sample: int) -> Tensor:
         return self._images_NIHW[sample]
 
-    def batch(self, samples_B: Samples) -> Tensor:
-        index_B = torch.as_tensor(samples_B, dtype=torch.int64)
-        return self._images_NIHW[index_B.to(self._images_NIHW.device)]
-
     def to(self, device: torch.device | str) -> Self:
         moved = copy.copy(self)
         moved._images_NIHW = self._images_NIHW.to(device)
@@ -170,9 +170,9 @@ class TensorImages(Images):
 
 
 def pixel_digest(image_IHW: Tensor) -> bytes:
-    """First 16 bytes of SHA-256 over the shape (three little-endian int64) and the uint8 pixels of one image."""
+    """First 16 bytes of SHA-256 over the shape (three little-endian int64) and the pixels of one image."""
     content = hashlib.sha256(np.asarray(image_IHW.shape, dtype="<i8").tobytes())
-    content.update(image_IHW.contiguous().cpu().numpy())
+    content.update(image_IHW.cpu().numpy().tobytes())
     return content.digest()[:_DIGEST_BYTES]
 
 

@@ -1,0 +1,71 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in their own format, through torchvision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torchvision.datasets import CIFAR10, CIFAR100
+from torchvision.datasets.utils import check_integrity
+
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.download import no_data, run_download
+from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.datasets.normalisation import KNOWN
+from dgkd_cache.datasets.registry import register_dataset
+from dgkd_cache.errors import DataUnreadable
+
+__all__ = ["cifar10", "cifar100"]
+
+
+@register_dataset
+def cifar10(*, root: Path, download: bool) -> Dataset:
+    """50,000 + 10,000 colour images of 32x32 in 10 classes, from `root`/cifar-10-batches-py.
+
+    Raises DataUnreadable for files that are missing or differ from their published MD5.
+    """
+    return _load("cifar10", CIFAR10, root=root, download=download)
+
+
+@register_dataset
+def cifar100(*, root: Path, download: bool) -> Dataset:
+    """50,000 + 10,000 colour images of 32x32 in 100 (fine) classes, from `root`/cifar-100-python.
+
+    Raises DataUnreadable for files that are missing or differ from their published MD5.
+    """
+    return _load("cifar100", CIFAR100, root=root, download=download)
+
+
+def _load(name: str, source: type[CIFAR10], *, root: Path, download: bool) -> Dataset:
+    folder = root / source.base_folder
+    # The batch files are pickles, and unpickling a changed one can run anything. So all of them are compared
+    # with their published MD5 BEFORE torchvision opens any (it compares again itself, then unpickles).
+    missing = _missing(source, folder)
+    if missing and download:
+        run_download(name, lambda: source(str(root), download=True), folders=[folder])
+        missing = _missing(source, folder)
+    if missing:
+        raise no_data(name, folders=[folder], files=missing)
+    train, test = (_split(name, source, root, split) for split in ("train", "test"))
+    mean, std = KNOWN[name]
+    return Dataset(train=train, test=test, mean=mean, std=std)
+
+
+def _missing(source: type[CIFAR10], folder: Path) -> list[str]:
+    """The files that are not there. Raises DataUnreadable for one that is there and changed."""
+    published = [*source.train_list, *source.test_list, [source.meta["filename"], source.meta["md5"]]]
+    missing = [file for file, _ in published if not (folder / file).is_file()]
+    for file, md5 in published:
+        if file not in missing and not check_integrity(str(folder / file), md5):
+            raise DataUnreadable(
+                f"{folder / file} is damaged or not the published file",
+                expected=f"MD5 {md5}",
+                found="another",
+                do=f"delete {folder} and run again to download it, or put the published files there",
+            )
+    return missing
+
+
+def _split(name: str, source: type[CIFAR10], root: Path, split: str) -> TensorImages:
+    batches = source(str(root), train=split == "train")
+    pixels_NIHW = batches.data.transpose(0, 3, 1, 2)
+    return TensorImages(pixels_NIHW, batches.targets, classes=batches.classes, name=name, split=split)

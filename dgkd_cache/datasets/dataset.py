@@ -1,0 +1,53 @@
+"""A data set: a training split, a test split and the normalisation of its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dgkd_cache.datasets.images import Images
+from dgkd_cache.errors import InvalidInput
+
+__all__ = ["Dataset"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Two splits with the same classes and channels.
+
+    `mean` and `std` are decimal strings, one a channel, for pixels scaled to [0, 1]. Raises InvalidInput when
+    the splits or the constants do not fit each other.
+    """
+
+    train: Images
+    test: Images
+    mean: tuple[str, ...]
+    std: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.train.classes != self.test.classes:
+            raise InvalidInput(
+                f"the splits of {self.name} have different classes",
+                expected=f"those of the training split, {list(self.train.classes)}",
+                found=str(list(self.test.classes)),
+                do="name the same classes in the same order for both",
+            )
+        if self.train.channels != self.test.channels:
+            raise InvalidInput(
+                f"the splits of {self.name} have different channels",
+                expected=f"{self.train.channels} as in the training split",
+                found=str(self.test.channels),
+            )
+        if not len(self.mean) == len(self.std) == self.train.channels:
+            raise InvalidInput(
+                f"the normalisation of {self.name} does not fit its images",
+                expected=f"a mean and a standard deviation for each of {self.train.channels} channels",
+                found=f"{len(self.mean)} and {len(self.std)}",
+            )
+
+    @property
+    def name(self) -> str:
+        return self.train.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.train.classes

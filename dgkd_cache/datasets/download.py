@@ -1,0 +1,48 @@
+"""What the data sets that torchvision can download have in common: how a failed download is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from http.client import HTTPException
+from pathlib import Path
+from tarfile import TarError
+
+from dgkd_cache.errors import DataUnreadable, NoSpace
+from dgkd_stores.errors import is_no_space
+
+__all__ = ["no_data", "run_download"]
+
+
+def run_download(name: str, download: Callable[[], object], *, folders: Sequence[Path]) -> None:
+    """Run torchvision's download. Raises NoSpace on a full disk, else DataUnreadable."""
+    try:
+        download()
+    except (OSError, RuntimeError, EOFError, HTTPException, TarError) as error:
+        if isinstance(error, OSError) and is_no_space(error):
+            raise NoSpace(
+                f"the disk is full while downloading {name}", do="free some space and run again"
+            ) from error
+        raise DataUnreadable(
+            f"{name} is not on this machine and could not be downloaded",
+            expected=f"its files in {_either(folders)}",
+            found=f"none there, and the download ended with {_line(error)}",
+            do="put the files there, or run again with a network",
+        ) from error
+
+
+def no_data(name: str, *, folders: Sequence[Path], files: Sequence[str]) -> DataUnreadable:
+    """The error for files that are missing although nothing may (or could) be downloaded."""
+    return DataUnreadable(
+        f"{name} is not on this machine",
+        expected=f"{', '.join(files)} in {_either(folders)}",
+        found="not all of them",
+        do="put the files there, or allow the download ([dataset] download = true)",
+    )
+
+
+def _either(folders: Sequence[Path]) -> str:
+    return " or ".join(str(folder) for folder in folders)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

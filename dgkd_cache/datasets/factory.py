@@ -1,0 +1,120 @@
+"""module:factory, a data set of the user's own: a function without arguments, imported by name and called.
+
+It returns a Dataset, or (train, test), each of them Images or a tuple (pixels, labels) or (pixels, labels,
+classes) with uint8 pixels [N, I, H, W]. Importing a module runs it: the name must be the user's own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.images import Images, TensorImages
+from dgkd_cache.datasets.normalisation import mean_and_std
+from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput
+
+__all__ = ["load_factory"]
+
+_SPLITS = ("train", "test")
+_RETURNS = "a Dataset, or (train, test) of Images or of (uint8 pixels [N, I, H, W], labels[, class names])"
+
+
+def load_factory(name: str) -> Dataset:
+    """The data set that `module:factory` makes; the current directory is put on Python's module path first.
+
+    Without class names they are the numbers up to the largest label; normalisation is computed.
+
+    Raises InvalidInput for a module or function that is not there and for a result of another form,
+    DataUnreadable when the function fails.
+    """
+    made = _call(name)
+    if isinstance(made, Dataset):
+        return made
+    if not isinstance(made, tuple | list) or len(made) != 2:
+        raise _no_dataset(name, _kind(made))
+    parts = [_part(name, part, split) for part, split in zip(made, _SPLITS, strict=True)]
+    largest = max(int(np.max(part.labels_N, initial=0)) for part in parts)
+    numbers = [str(number) for number in range(largest + 1)]
+    train, test = (
+        part if isinstance(part, Images) else part.images(name, split, numbers)
+        for part, split in zip(parts, _SPLITS, strict=True)
+    )
+    mean, std = mean_and_std(train)
+    return Dataset(train=train, test=test, mean=mean, std=std)
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """One split as it was returned: nothing of it is checked before `images`."""
+
+    pixels_NIHW: Tensor
+    labels_N: NDArray[np.int64]
+    classes: Sequence[str] | None
+
+    def images(self, name: str, split: str, numbers: Sequence[str]) -> TensorImages:
+        classes = numbers if self.classes is None else self.classes
+        return TensorImages(self.pixels_NIHW, self.labels_N, classes=classes, name=name, split=split)
+
+
+def _call(name: str) -> object:
+    module_name, _, attribute = name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise InvalidInput(
+            f"the data set {name} cannot be imported",
+            expected=f"a module {module_name!r} in {os.getcwd()} or installed, or folder:PATH",
+            found=f"{type(error).__name__}: {error}",
+            do="run from the folder of the module, or put that folder on PYTHONPATH",
+        ) from error
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        raise InvalidInput(
+            f"the data set {name} cannot be made",
+            expected=f"a function {attribute!r} in the module {module_name}",
+            found="nothing of that name" if factory is None else type(factory).__name__,
+            do=f"define {attribute or 'a function'}() there, returning {_RETURNS}",
+        )
+    try:
+        return factory()
+    except DgkdError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise DataUnreadable(
+            f"the data set factory {name} failed",
+            found=f"{type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})",
+            do="call it by hand and mend it",
+        ) from error
+
+
+def _part(name: str, part: object, split: str) -> Images | _Arrays:
+    if isinstance(part, Images):
+        return part
+    if not isinstance(part, tuple | list) or len(part) not in (2, 3):
+        raise _no_dataset(name, f"{_kind(part)} as the {split} split")
+    try:
+        labels_N = torch.as_tensor(part[1]).cpu().numpy()
+        return _Arrays(torch.as_tensor(part[0]), labels_N, tuple(part[2]) if len(part) == 3 else None)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise _no_dataset(name, f"a {split} split that is no arrays ({error})") from error
+
+
+def _kind(made: object) -> str:
+    return f"{type(made).__name__} of {len(made)}" if isinstance(made, tuple | list) else type(made).__name__
+
+
+def _no_dataset(name: str, found: str) -> InvalidInput:
+    return InvalidInput(f"{name} made no data set", expected=_RETURNS, found=found, do="return one of these")

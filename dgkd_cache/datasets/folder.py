@@ -1,0 +1,211 @@
+"""folder:PATH, images in class folders under train/ and test/ (or val/), found as ImageFolder finds them.
+
+A sample is known by the bytes of its file, since JPEG decoders differ (DESIGN 4). Its index depends on the
+relative paths alone: they are sorted, then permuted in a fixed way, so that rows are not sorted by class.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import find_classes
+
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.images import Images
+from dgkd_cache.datasets.normalisation import mean_and_std
+from dgkd_cache.datasets.reading import decode, decoding_threads, file_digest, read_all, read_one, read_size
+from dgkd_cache.errors import DataUnreadable, InvalidInput
+from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
+
+__all__ = ["HOLD_BYTES", "INDEX_KEY", "FolderImages", "index_order", "load_folder"]
+
+HOLD_BYTES = 2 * 1024**3
+"""A split is decoded into memory up to this many bytes of pixels; above it images are decoded at each use."""
+
+INDEX_KEY = hashlib.sha256(b"dgkd-folder-index").digest()[:16]
+"""The key of every folder's permutation, part of what "sample i" means in a guide store: it never changes."""
+
+
+def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
+    """The data set in `path`/train and `path`/test, or `path`/val when there is no test folder.
+
+    It is called folder:NAME after the last part of the path; what identifies it is its digest.
+
+    Raises InvalidInput when the folders are not there, DataUnreadable for class folders that differ or hold
+    no images and for files that are no images.
+    """
+    folders = {split: _split_folder(path, split) for split in ("train", "test")}
+    _check_classes(folders["train"], folders["test"])
+    name = f"folder:{path.resolve().name}"
+    train = FolderImages(folders["train"], name=name, split="train", hold_bytes=hold_bytes)
+    test = FolderImages(folders["test"], name=name, split="test", hold_bytes=hold_bytes)
+    mean, std = mean_and_std(train)
+    return Dataset(train=train, test=test, mean=mean, std=std)
+
+
+class FolderImages(Images):
+    """A split of RGB images in files: held in memory up to `hold_bytes` of pixels, else decoded at each use.
+
+    The constructor looks at every file: it decodes it when the pixels are held, else it reads the header.
+    """
+
+    def __init__(self, folder: Path, *, name: str, split: str, hold_bytes: int = HOLD_BYTES) -> None:
+        """Raises DataUnreadable for class folders without images and for files that are no images."""
+        self._folder = folder
+        classes, self._paths, labels_N = _listing(folder)
+        sizes = read_all(folder, self._paths, lambda _, path: read_size(path))
+        one_size = sizes[0] if len(set(sizes)) == 1 else (None, None)
+        super().__init__(
+            name=name,
+            split=split,
+            classes=classes,
+            labels_N=labels_N,
+            channels=3,
+            height=one_size[0],
+            width=one_size[1],
+            digest_kind="file",
+        )
+        self._sizes = np.array(sizes, dtype=np.int64)
+        # Sample i is bytes [offset i, offset i + 1) of one flat tensor, which workers share without a copy.
+        self._offsets = np.concatenate(([0], np.cumsum(3 * self._sizes.prod(axis=1))))
+        self._pixels: Tensor | None = None
+        if self._offsets[-1] <= hold_bytes:
+            self._hold()
+
+    @property
+    def held(self) -> bool:
+        """Whether the pixels lie in memory."""
+        return self._pixels is not None
+
+    @property
+    def resident(self) -> Tensor | None:
+        if self._pixels is None or self.height is None or self.width is None:
+            return None
+        return self._pixels.view(len(self), self.channels, self.height, self.width)
+
+    def image(self, sample: int) -> Tensor:
+        """The uint8 pixels [3, H, W]. Raises DataUnreadable when the file broke or changed since loading."""
+        height, width = (int(size) for size in self._sizes[sample])
+        if self._pixels is not None:
+            start = int(self._offsets[:-1][sample])
+            return self._pixels[start : start + 3 * height * width].view(3, height, width)
+        pixels_HWI = read_one(self._folder, self._paths[sample], lambda path: decode(path.read_bytes()))
+        if pixels_HWI.shape[:2] != (height, width):
+            raise DataUnreadable(
+                f"{self._folder / self._paths[sample]} changed since the data set was loaded",
+                expected=f"an image of {height} x {width}",
+                found=f"{pixels_HWI.shape[0]} x {pixels_HWI.shape[1]}",
+                do="start again, so that the guides are checked against the new images",
+            )
+        return torch.from_numpy(pixels_HWI.transpose(2, 0, 1).copy())
+
+    def to(self, device: torch.device | str) -> Self:
+        if self._pixels is None:
+            return self
+        moved = copy.copy(self)
+        moved._pixels = self._pixels.to(device)
+        return moved
+
+    @cached_property
+    def sample_digest_N16(self) -> NDArray[np.uint8]:
+        """The first 16 bytes of SHA-256 of each file, uint8 [N, 16]; taken while decoding when held."""
+        return _as_rows(read_all(self._folder, self._paths, lambda _, path: file_digest(path.read_bytes())))
+
+    def describe(self, sample: int) -> str:
+        """The sample in words for a message, such as 'sample 17 (train/ship/0001.jpg)'."""
+        return f"sample {sample} ({self._folder.name}/{self._paths[sample]})"
+
+    def _hold(self) -> None:
+        """Decode every file into one tensor, and take the sample digests while the bytes are at hand."""
+        pixels = np.empty(self._offsets[-1], dtype=np.uint8)
+
+        def read(sample: int, path: Path) -> bytes:
+            content = path.read_bytes()
+            place = pixels[self._offsets[sample] : self._offsets[sample + 1]]
+            np.copyto(place.reshape(3, *self._sizes[sample]), decode(content).transpose(2, 0, 1))
+            return file_digest(content)
+
+        self.sample_digest_N16 = _as_rows(
+            read_all(self._folder, self._paths, read, threads=decoding_threads(len(pixels) / 3 / len(self)))
+        )
+        self._pixels = torch.from_numpy(pixels)
+
+
+def index_order(paths: Sequence[str]) -> list[str]:
+    """Relative posix paths in the order of their index: sorted by code points, then permuted.
+
+    Sample i is the path at place argsort(words)[i] of the sorted list, where words are the first len(paths)
+    Philox words under INDEX_KEY at view 0, domain ORDER, and the sort is stable.
+    """
+    blocks = -(-len(paths) // WORDS_PER_BLOCK)
+    words = philox_words(INDEX_KEY, view=0, domain=Domain.ORDER, first_block=0, blocks=blocks)[: len(paths)]
+    in_order = sorted(paths)
+    return [in_order[place] for place in np.argsort(words, kind="stable")]
+
+
+def _split_folder(path: Path, split: str) -> Path:
+    for name in ("train",) if split == "train" else ("test", "val"):
+        if (path / name).is_dir():
+            return path / name
+    found = sorted(entry.name for entry in path.iterdir())[:8] if path.is_dir() else None
+    raise InvalidInput(
+        f"{path} is not a folder of images",
+        expected="train/ and test/ (or val/) with a folder a class in each",
+        found="no such folder" if found is None else (", ".join(found) or "an empty folder"),
+        do="name the folder above train/",
+    )
+
+
+def _check_classes(train: Path, test: Path) -> None:
+    """The same class folders must lie in both splits, which is cheap to see before any image is read."""
+    names = [set(_find_classes(folder)) for folder in (train, test)]
+    for folder, lacking in ((test, names[0] - names[1]), (train, names[1] - names[0])):
+        if lacking:
+            raise DataUnreadable(
+                f"the class folders of {train} and {test} differ",
+                expected="the same in both",
+                found=f"{', '.join(sorted(lacking)[:8])} not in {folder.name}/ ({len(lacking)} in all)",
+                do="give both splits the same class folders",
+            )
+
+
+def _find_classes(folder: Path) -> list[str]:
+    try:
+        classes: list[str] = find_classes(str(folder))[0]
+    except FileNotFoundError as error:
+        raise _no_images(folder, error) from error
+    return classes
+
+
+def _listing(folder: Path) -> tuple[list[str], list[str], NDArray[np.int64]]:
+    """Class names, relative posix paths in index order and their labels."""
+    try:
+        found = ImageFolder(str(folder))
+    except FileNotFoundError as error:
+        raise _no_images(folder, error) from error
+    label_of = {Path(path).relative_to(folder).as_posix(): label for path, label in found.samples}
+    paths = index_order(list(label_of))
+    return found.classes, paths, np.array([label_of[path] for path in paths], dtype=np.int64)
+
+
+def _no_images(folder: Path, error: FileNotFoundError) -> DataUnreadable:
+    return DataUnreadable(
+        f"{folder} does not hold images by class",
+        expected="one folder a class with at least one image in it",
+        found=str(error),
+        do="add images, or remove the empty folders",
+    )
+
+
+def _as_rows(digests: Sequence[bytes]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), 16).copy()

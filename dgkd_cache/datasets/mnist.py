@@ -1,0 +1,95 @@
+"""MNIST (LeCun, Cortes, Burges) and Fashion-MNIST (arXiv 1708.07747) from their four idx files.
+
+Looked for, plain or gzipped, where torchvision keeps them and in the folder of Debian's package; else
+downloaded by torchvision, which checks the published MD5 of what it downloads.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torchvision.datasets import MNIST, FashionMNIST
+
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.download import no_data, run_download
+from dgkd_cache.datasets.idx import read_idx
+from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.datasets.normalisation import KNOWN
+from dgkd_cache.datasets.registry import register_dataset
+from dgkd_cache.errors import DataUnreadable, InvalidInput
+
+__all__ = ["DEBIAN_FASHION_MNIST", "fashion_mnist", "mnist"]
+
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+"""Where Debian's package dataset-fashion-mnist puts the four files."""
+
+_STEMS = {"train": "train", "test": "t10k"}
+
+
+@register_dataset
+def mnist(*, root: Path, download: bool) -> Dataset:
+    """60,000 + 10,000 grey handwritten digits of 28x28, from `root`/MNIST/raw. Raises DataUnreadable."""
+    return _load("mnist", MNIST, root=root, others=[], download=download)
+
+
+@register_dataset
+def fashion_mnist(*, root: Path, download: bool) -> Dataset:
+    """60,000 + 10,000 grey pictures of clothes of 28x28, from `root`/FashionMNIST/raw or Debian's folder.
+
+    Raises DataUnreadable.
+    """
+    others = [DEBIAN_FASHION_MNIST]
+    return _load("fashion-mnist", FashionMNIST, root=root, others=others, download=download)
+
+
+def _load(name: str, source: type[MNIST], *, root: Path, others: list[Path], download: bool) -> Dataset:
+    folders = [root / source.__name__ / "raw", *others]
+    found = _complete(folders)
+    if found is None and download:
+        run_download(name, lambda: source(str(root), download=True), folders=folders)
+        found = _complete(folders)
+    if found is None:
+        raise no_data(
+            name, folders=folders, files=[_file(split, kind) for split in _STEMS for kind in _KINDS]
+        )
+    train, test = (_split(found, name, source, split) for split in _STEMS)
+    mean, std = KNOWN[name]
+    return Dataset(train=train, test=test, mean=mean, std=std)
+
+
+_KINDS = {"images": 3, "labels": 1}
+
+
+def _file(split: str, kind: str) -> str:
+    return f"{_STEMS[split]}-{kind}-idx{_KINDS[kind]}-ubyte"
+
+
+def _present(folder: Path, file: str) -> Path | None:
+    """The plain file or the gzipped one."""
+    return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
+
+
+def _complete(folders: list[Path]) -> Path | None:
+    """The first folder with all four files."""
+    files = [_file(split, kind) for split in _STEMS for kind in _KINDS]
+    return next((folder for folder in folders if all(_present(folder, file) for file in files)), None)
+
+
+def _split(folder: Path, name: str, source: type[MNIST], split: str) -> TensorImages:
+    arrays = {}
+    for kind, dimensions in _KINDS.items():
+        path = _present(folder, _file(split, kind))
+        assert path is not None, "the folder was complete a moment ago"
+        arrays[kind] = read_idx(path, dimensions=dimensions)
+    try:
+        return TensorImages(
+            arrays["images"][:, None],
+            arrays["labels"],
+            classes=source.classes,
+            name=name,
+            split=split,
+        )
+    except InvalidInput as error:
+        raise DataUnreadable(
+            f"{folder} does not hold {name}", found=str(error), do="get its files again"
+        ) from error

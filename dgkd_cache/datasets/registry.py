@@ -1,0 +1,56 @@
+"""Data sets by name. A new one is a function under `@register_dataset`; its name is the key, with - for _."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.factory import load_factory
+from dgkd_cache.datasets.folder import load_folder
+from dgkd_cache.errors import InvalidInput, unknown_name
+
+__all__ = ["PATTERNS", "Dataset", "Loader", "dataset_names", "load_dataset", "register_dataset"]
+
+PATTERNS = ("folder:PATH", "module:factory")
+"""What a name may look like besides the registered ones."""
+
+
+class Loader(Protocol):
+    """Reads a data set; `root` is the folder of downloaded data sets, `download` allows the network."""
+
+    __name__: str
+
+    def __call__(self, *, root: Path, download: bool) -> Dataset: ...
+
+
+_loaders: dict[str, Loader] = {}
+
+
+def register_dataset(loader: Loader) -> Loader:
+    """Make `loader` known under its function name. Raises InvalidInput when the name is taken."""
+    name = loader.__name__.replace("_", "-")
+    if name in _loaders:
+        raise InvalidInput(f"the data set {name!r} is registered twice", do="give the function another name")
+    _loaders[name] = loader
+    return loader
+
+
+def dataset_names() -> tuple[str, ...]:
+    """The registered names, sorted; PATTERNS holds the forms that come on top."""
+    return tuple(sorted(_loaders))
+
+
+def load_dataset(name: str, *, root: Path, download: bool = True) -> Dataset:
+    """The data set called `name`, or the one that `folder:PATH` or `module:factory` describe.
+
+    `root` is where downloaded data sets lie. PATH and the module are looked for from the current directory.
+    Raises UnknownName, InvalidInput for what the name cannot mean, DataUnreadable for what cannot be read.
+    """
+    if name.startswith("folder:"):
+        return load_folder(Path(name.removeprefix("folder:")).expanduser())
+    if ":" in name:
+        return load_factory(name)
+    if name not in _loaders:
+        raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="see: dgkd-cache datasets")
+    return _loaders[name](root=root.expanduser(), download=download)
