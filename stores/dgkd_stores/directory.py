@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from .errors import DamagedStore, UnsafeStore
 from .files import read_exactly
-from .guard import Inspection
-from .header import StoreHeader
+from .guard import Inspection, dump_again
 from .identity import labels_within
 
-__all__ = ["blocks_done", "dump_again", "raw_bytes", "read_digests", "read_identity"]
+__all__ = ["blocks_done", "raw_bytes", "read_digests", "read_identity"]
 
 
 def raw_bytes(array: NDArray[Any]) -> memoryview:
@@ -51,7 +50,6 @@ def read_identity(path: Path, seen: Inspection) -> dict[str, NDArray[Any]]:
         if layout.nbytes:
             read_exactly(path / name / layout.key(*(0 for _ in layout.shape)), raw)
         arrays[name] = raw.view(layout.numpy_dtype).reshape(layout.shape)
-        arrays[name].flags.writeable = False
         if name in ("label", "test_label") and not labels_within(arrays[name], seen.header.classes):
             raise UnsafeStore(
                 f"{path}: labels in {name} that are no class",
@@ -68,8 +66,3 @@ def blocks_done(seen: Inspection, digest_VB32: NDArray[np.uint8]) -> NDArray[np.
     for name in seen.layout.rows:
         done_VB &= seen.present[name][:, block, 0]
     return np.asarray(done_VB)
-
-
-def dump_again(path: Path, header: StoreHeader) -> str:
-    """What to do about a damaged store, as a sentence."""
-    return f"remove {path} and make it again with `dgkd-cache dump --model {header.guide.name}`"

@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from .canonical import JsonValue, canonical_json, plain_json, sha256_hex
+from .checks import bad_field, decimal_text, exact_keys, hex64, integer, mapping, one_of, plain_list, text
 from .encodings import encoding
-from .errors import DgkdError, InvalidInput, Mismatch, UnsafeStore
-from .text import clean
+from .errors import InvalidInput, Mismatch, UnsafeStore
 
 __all__ = [
     "FORMAT",
@@ -40,8 +40,6 @@ MAX_RECORD_BYTES = 2**47
 """All rows of a store together: about 90 times ImageNet in float32 over 300 views."""
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
-_HEX64 = re.compile(r"[0-9a-f]{64}")
-_DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,400})?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +58,14 @@ class DatasetIdentity:
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
         for name in ("name", "split"):
-            _text(f"dataset.{name}", getattr(self, name))
-        for label, text in enumerate(self.classes):
-            _text(f"dataset.classes.{label}", text)
-        _at_most("dataset.classes", len(self.classes), 1, MAX_CLASSES)
-        _at_most("dataset.samples", self.samples, 1, MAX_SAMPLES)
-        _at_most("dataset.test_samples", self.test_samples, 0, MAX_SAMPLES)
-        _hex("dataset.digest", self.digest)
-        _one_of("dataset.sample_digest", self.sample_digest, ("pixels", "file"))
+            text(f"dataset.{name}", getattr(self, name))
+        for label, name in enumerate(self.classes):
+            text(f"dataset.classes.{label}", name)
+        integer("dataset.classes", len(self.classes), 1, MAX_CLASSES)
+        integer("dataset.samples", self.samples, 1, MAX_SAMPLES)
+        integer("dataset.test_samples", self.test_samples, 0, MAX_SAMPLES)
+        hex64("dataset.digest", self.digest)
+        one_of("dataset.sample_digest", self.sample_digest, ("pixels", "file"))
 
     def to_dict(self) -> dict[str, JsonValue]:
         """As JSON."""
@@ -76,8 +74,8 @@ class DatasetIdentity:
     @classmethod
     def from_dict(cls, value: JsonValue) -> Self:
         """From JSON; `InvalidInput` for another shape or a value out of bounds."""
-        known = _exact_keys("dataset", value, cls)
-        known["classes"] = tuple(_list("dataset.classes", known["classes"]))
+        known = exact_keys("dataset", value, cls)
+        known["classes"] = tuple(plain_list("dataset.classes", known["classes"]))
         return cls(**known)
 
 
@@ -96,18 +94,18 @@ class GuideIdentity:
     """Seals of the guides that this model itself was trained under, by name."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "training", _mapping("guide.training", self.training))
-        object.__setattr__(self, "guides", _mapping("guide.guides", self.guides))
+        object.__setattr__(self, "training", mapping("guide.training", self.training))
+        object.__setattr__(self, "guides", mapping("guide.guides", self.guides))
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            raise _bad("guide.name", f"text that matches {_NAME.pattern}", self.name)
-        _text("guide.architecture", self.architecture)
-        _at_most("guide.parameters", self.parameters, 0, 2**53)
-        _hex("guide.weights_digest", self.weights_digest)
+            raise bad_field("guide.name", f"text that matches {_NAME.pattern}", self.name)
+        text("guide.architecture", self.architecture)
+        integer("guide.parameters", self.parameters, 0, 2**53)
+        hex64("guide.weights_digest", self.weights_digest)
         if self.accuracy != "":
-            _decimal("guide.accuracy", self.accuracy)
+            decimal_text("guide.accuracy", self.accuracy)
         for name, seal in self.guides.items():
-            _text("guide.guides", name)
-            _hex(f"guide.guides.{name}", seal)
+            text("guide.guides", name)
+            hex64(f"guide.guides.{name}", seal)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """As JSON."""
@@ -116,7 +114,7 @@ class GuideIdentity:
     @classmethod
     def from_dict(cls, value: JsonValue) -> Self:
         """From JSON; `InvalidInput` for another shape or a value out of bounds."""
-        return cls(**_exact_keys("guide", value, cls))
+        return cls(**exact_keys("guide", value, cls))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +130,7 @@ class StoreHeader:
     guide: GuideIdentity
     encoding: str
     fidelity: Mapping[str, JsonValue]
-    """Of the encoding against the exact logits: decimals "kl" and "top1", measured on "rows" fixed rows."""
+    """Of the encoding against the exact logits: decimals "kl" and "top1", over "rows" fixed rows."""
     temperature: str
     """Rows are logits divided by this decimal."""
     digest_rows: int
@@ -145,28 +143,30 @@ class StoreHeader:
 
     def __post_init__(self) -> None:
         for name in ("plan", "fidelity", "compute"):
-            object.__setattr__(self, name, _mapping(name, getattr(self, name)))
-        _hex("plan_digest", self.plan_digest)
+            object.__setattr__(self, name, mapping(name, getattr(self, name)))
+        hex64("plan_digest", self.plan_digest)
         digest = sha256_hex(canonical_json(self.plan))
         if digest != self.plan_digest:
-            raise _bad("plan_digest", f"{digest}, the SHA-256 of the plan's canonical JSON", self.plan_digest)
-        _at_most("first_view", self.first_view, 0, 2**53)
-        _at_most("views", self.views, 1, MAX_VIEWS)
-        _text("encoding", self.encoding)
-        _at_most("bytes in a row", self.row_bytes, 1, MAX_ROW_BYTES)
-        _at_most("bytes in all rows", self.views * self.dataset.samples * self.row_bytes, 1, MAX_RECORD_BYTES)
+            raise bad_field(
+                "plan_digest", f"{digest}, the SHA-256 of the plan's canonical JSON", self.plan_digest
+            )
+        integer("first_view", self.first_view, 0, 2**53)
+        integer("views", self.views, 1, MAX_VIEWS)
+        text("encoding", self.encoding)
+        integer("bytes in a row", self.row_bytes, 1, MAX_ROW_BYTES)
+        integer("bytes in all rows", self.views * self.dataset.samples * self.row_bytes, 1, MAX_RECORD_BYTES)
         if set(self.fidelity) != {"kl", "top1", "rows"}:
-            raise _bad("fidelity", "the keys kl, rows, top1", ", ".join(sorted(self.fidelity)))
-        _decimal("fidelity.kl", self.fidelity["kl"])
-        _decimal("fidelity.top1", self.fidelity["top1"])
-        _at_most("fidelity.rows", self.fidelity["rows"], 0, MAX_SAMPLES)
-        _decimal("temperature", self.temperature)
+            raise bad_field("fidelity", "the keys kl, rows, top1", ", ".join(sorted(self.fidelity)))
+        decimal_text("fidelity.kl", self.fidelity["kl"])
+        decimal_text("fidelity.top1", self.fidelity["top1"])
+        integer("fidelity.rows", self.fidelity["rows"], 0, MAX_SAMPLES)
+        decimal_text("temperature", self.temperature)
         if not float(self.temperature) > 0:
-            raise _bad("temperature", "a decimal above 0", self.temperature)
-        _at_most("digest_rows", self.digest_rows, 1, MAX_SAMPLES)
-        _one_of("probe", self.probe, ("sha256", "projection"))
-        _at_most("compute.batch", self.compute.get("batch"), 1, MAX_SAMPLES)
-        _text("licence", self.licence)
+            raise bad_field("temperature", "a decimal above 0", self.temperature)
+        integer("digest_rows", self.digest_rows, 1, MAX_SAMPLES)
+        one_of("probe", self.probe, ("sha256", "projection"))
+        integer("compute.batch", self.compute.get("batch"), 1, MAX_SAMPLES)
+        text("licence", self.licence)
 
     @property
     def classes(self) -> int:
@@ -205,13 +205,13 @@ class StoreHeader:
         """
         try:
             if not isinstance(value, Mapping) or value.get("format") != FORMAT:
-                raise _bad(
+                raise bad_field(
                     "format",
                     repr(FORMAT),
-                    _shown(value.get("format") if isinstance(value, Mapping) else value),
+                    value.get("format") if isinstance(value, Mapping) else value,
                 )
             version = value.get("version")
-            _at_most("version", version, 1, 2**53)
+            integer("version", version, 1, 2**53)
             if version != VERSION:
                 raise Mismatch(
                     "a newer guide store",
@@ -219,8 +219,8 @@ class StoreHeader:
                     found=f"version {version}",
                     do="update with `pip install --upgrade dgkd-cache`",
                 )
-            known = _exact_keys(
-                "", {key: item for key, item in value.items() if key not in ("format", "version")}, cls
+            known = exact_keys(
+                "keys", {key: item for key, item in value.items() if key not in ("format", "version")}, cls
             )
             known["dataset"] = DatasetIdentity.from_dict(known["dataset"])
             known["guide"] = GuideIdentity.from_dict(known["guide"])
@@ -229,67 +229,9 @@ class StoreHeader:
             raise UnsafeStore(error.problem, expected=error.expected, found=error.found) from error
 
 
-def _shown(value: object) -> str:
-    return clean(value if isinstance(value, str) else repr(value))
-
-
-def _bad(key: str, expected: str, found: object) -> DgkdError:
-    return InvalidInput(f"store header, {clean(key)}", expected=expected, found=_shown(found))
-
-
 def _fields_to_dict(value: Any) -> dict[str, JsonValue]:
     items = ((field.name, getattr(value, field.name)) for field in fields(value))
     return {
         name: item.to_dict() if isinstance(item, DatasetIdentity | GuideIdentity) else plain_json(item)
         for name, item in items
     }
-
-
-def _exact_keys(where: str, value: JsonValue, cls: Any) -> dict[str, Any]:
-    names = {field.name for field in fields(cls)}
-    if not isinstance(value, Mapping):
-        raise _bad(where, "a mapping", value)
-    if set(value) != names:
-        odd = sorted(set(value) ^ names)
-        raise _bad(
-            where or "keys", f"exactly {', '.join(sorted(names))}", f"a difference in {', '.join(odd[:5])}"
-        )
-    return dict(value)
-
-
-def _mapping(key: str, value: object) -> dict[str, JsonValue]:
-    plain = plain_json(value)
-    if not isinstance(plain, dict):
-        raise _bad(key, "a mapping", value)
-    return plain
-
-
-def _list(key: str, value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise _bad(key, "a list", value)
-    return value
-
-
-def _text(key: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise _bad(key, "text", value)
-
-
-def _hex(key: str, value: object) -> None:
-    if not isinstance(value, str) or not _HEX64.fullmatch(value):
-        raise _bad(key, "64 lower-case hexadecimal digits", value)
-
-
-def _decimal(key: str, value: object) -> None:
-    if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
-        raise _bad(key, "a decimal string without an exponent", value)
-
-
-def _one_of(key: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise _bad(key, " or ".join(known), value)
-
-
-def _at_most(key: str, value: object, least: int, most: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise _bad(key, f"an integer from {least} to {most}", value)

@@ -33,7 +33,7 @@ class IdentityArrays:
     test_sample_digest_M16: NDArray[np.uint8]
 
     def encoded(self, header: StoreHeader, layout: StoreLayout) -> dict[str, NDArray[Any]]:
-        """The stored arrays by name; `InvalidInput` for a shape, dtype or label that the header does not allow."""
+        """The stored arrays by name; `InvalidInput` for a shape, dtype or label that the header forbids."""
         if self.test_logits_MC.dtype != np.float32:
             raise InvalidInput("test_logits", expected="float32", found=str(self.test_logits_MC.dtype))
         tests = encoding(header.encoding).encode(self.test_logits_MC)
@@ -47,14 +47,15 @@ class IdentityArrays:
             **{f"test_{name}": array for name, array in tests.items()},
         }
         for name, array in layout.identity.items():
-            expected, found = (array.dtype, array.shape), (given[name].dtype.name, given[name].shape)
+            expected, found = f"{array.dtype} {array.shape}", f"{given[name].dtype} {given[name].shape}"
             if expected != found:
-                raise InvalidInput(name, expected="{} {}".format(*expected), found="{} {}".format(*found))
+                raise InvalidInput(f"identity array {name}", expected=expected, found=found)
         for name in ("label", "test_label"):
             if not labels_within(given[name], header.classes):
-                expected = f"labels from 0 to {header.classes - 1}"
                 raise InvalidInput(
-                    name, expected=expected, found=f"{given[name].min()} to {given[name].max()}"
+                    f"identity array {name}",
+                    expected=f"labels from 0 to {header.classes - 1}",
+                    found=f"{given[name].min()} to {given[name].max()}",
                 )
         return {
             name: np.ascontiguousarray(given[name], dtype=layout.identity[name].numpy_dtype) for name in given

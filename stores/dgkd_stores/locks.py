@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .errors import StoreLocked
+from .errors import DgkdError, StoreLocked
 from .files import full_disk, read_small, write_synced
 from .text import clean
 
@@ -161,7 +161,7 @@ def _read_owner(lock: Path) -> Owner | None:
     try:
         value = json.loads(read_small(lock / "owner.json", limit=4096))
         owner = Owner(**value)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, DgkdError):
         return None
     return owner if isinstance(owner.host, str) and isinstance(owner.pid, int) else None
 
@@ -169,7 +169,8 @@ def _read_owner(lock: Path) -> Owner | None:
 def _start(pid: int) -> str:
     # Field 22 of /proc/PID/stat; the name before it may hold spaces and brackets.
     fields = _content(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 else ""
+    # A zombie is dead already: it only waits for its parent.
+    return fields[19] if len(fields) > 19 and fields[0] != "Z" else ""
 
 
 def _content(path: str) -> str:

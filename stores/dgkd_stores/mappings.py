@@ -20,7 +20,7 @@ Key = tuple[int, str, int]
 
 
 class MappingCache:
-    """At most `limit` arrays; one that falls out is closed once nobody uses it any more. Safe over threads."""
+    """At most `limit` arrays; one that falls out is closed once nobody uses it. Safe over threads."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

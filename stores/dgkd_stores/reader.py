@@ -6,6 +6,7 @@ filled in.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .digests import block_digest, seal_of
-from .directory import blocks_done, dump_again, read_digests, read_identity
+from .directory import blocks_done, read_digests, read_identity
 from .encodings import encoding
 from .errors import DamagedStore, Incomplete, InvalidInput
 from .files import map_file
-from .guard import Inspection, inspect
+from .guard import Inspection, dump_again, inspect
 from .mappings import MappingCache
 
 __all__ = ["MAX_MAPPINGS", "Completeness", "GuideStore", "open_chunk"]
@@ -109,6 +110,10 @@ class GuideStore:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # In another process the number is another store's, and its mappings with it.
+        return functools.partial(GuideStore.open, allow_incomplete=self.seal is None), (self.path,)
+
     def close(self) -> None:
         """Let the mapped files go; the store may still be used and maps them anew."""
         _MAPPINGS.drop(self._number)
@@ -118,7 +123,7 @@ class GuideStore:
         return self._completeness
 
     def gather(self, views_B: ArrayLike, samples_B: ArrayLike) -> NDArray[Any]:
-        """Rows [B, C] as stored, in the order asked for; `encoding.decode({"logits": rows})` makes them float32.
+        """Rows [B, C] as stored, in the order asked for; `encoding.decode({"logits": rows})` gives float32.
 
         Only chunks that hold one of the rows are opened. Raises `InvalidInput` for a view or sample that the
         store does not cover, `Incomplete` for rows that are not written, `DamagedStore` for a block that its

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from .compare import check_same_header, check_same_identity
 from .digests import block_digests, seal_of
-from .directory import blocks_done, dump_again, raw_bytes, read_digests, read_identity
+from .directory import blocks_done, raw_bytes, read_digests, read_identity
 from .encodings import encoding
 from .errors import DamagedStore, InvalidInput
 from .files import full_disk, sync_folder, write_durably, write_synced
-from .guard import inspect
+from .guard import dump_again, inspect
 from .header import StoreHeader
 from .identity import IdentityArrays
 from .layout import ArrayLayout, StoreLayout, default_chunk_rows, group_metadata, json_file
@@ -49,6 +49,12 @@ class GuideStoreWriter:
     identity arrays, `InvalidInput` for arrays that do not fit the header, `NoSpace`, and what `guard.inspect`
     raises.
     """
+
+    _layout: StoreLayout
+    _seal: str | None
+    _identity: dict[str, NDArray[Any]]
+    _digest_VB32: NDArray[np.uint8]
+    _done_VB: NDArray[np.bool_]
 
     def __init__(
         self, path: Path | str, header: StoreHeader, identity: IdentityArrays, *, views: range | None = None
@@ -85,7 +91,7 @@ class GuideStoreWriter:
         self._lock.release()
 
     def missing(self) -> Iterator[ChunkSlot]:
-        """The chunks of this writer's views that are not finished, in order, as they are when their turn comes."""
+        """The chunks of this writer's views that are not finished, in order, as they are at that time."""
         samples, rows = self.header.dataset.samples, self._layout.chunk_rows
         for view in self.views:
             for start in range(0, samples, rows):
@@ -116,7 +122,7 @@ class GuideStoreWriter:
         self._done_VB[view, blocks] = True
 
     def seal(self) -> str | None:
-        """Finish the store if all its views are there, whoever wrote them: the seal, or None if some are not."""
+        """Finish the store if all its views are there, whoever wrote them: the seal, or None."""
         if self._seal is None:
             seen = inspect(self.path)
             digest_VB32 = read_digests(self.path, seen)
@@ -156,7 +162,7 @@ class GuideStoreWriter:
         seen = inspect(self.path)
         check_same_header(self.path, stored=seen.header, given=self.header)
         self._layout = seen.layout
-        self._seal: str | None = seen.seal
+        self._seal = seen.seal
         self._identity = read_identity(self.path, seen)
         check_same_identity(self.path, stored=self._identity, given=given)
         self._digest_VB32 = read_digests(self.path, seen)

@@ -1,0 +1,89 @@
+"""Checks of single header fields; `InvalidInput` names the field, what it may hold and what it holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from .canonical import JsonValue, plain_json
+from .errors import InvalidInput
+from .text import clean
+
+__all__ = [
+    "bad_field",
+    "decimal_text",
+    "exact_keys",
+    "hex64",
+    "integer",
+    "mapping",
+    "one_of",
+    "plain_list",
+    "text",
+]
+
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,400})?")
+
+
+def bad_field(key: str, expected: str, found: object) -> InvalidInput:
+    """The error for one field."""
+    shown = clean(found if isinstance(found, str) else repr(found))
+    return InvalidInput(f"store header, {clean(key)}", expected=expected, found=shown)
+
+
+def exact_keys(where: str, value: JsonValue, cls: Any) -> dict[str, Any]:
+    """A mapping with exactly the fields of a dataclass."""
+    names = {field.name for field in fields(cls)}
+    if not isinstance(value, Mapping):
+        raise bad_field(where, "a mapping", value)
+    if odd := sorted(set(value) ^ names):
+        expected = f"exactly {', '.join(sorted(names))}"
+        raise bad_field(where, expected, f"missing or unknown: {', '.join(odd[:5])}")
+    return dict(value)
+
+
+def mapping(key: str, value: object) -> dict[str, JsonValue]:
+    """A copy of a mapping, as plain JSON."""
+    plain = plain_json(value)
+    if not isinstance(plain, dict):
+        raise bad_field(key, "a mapping", value)
+    return plain
+
+
+def plain_list(key: str, value: object) -> list[Any]:
+    """A list."""
+    if not isinstance(value, list):
+        raise bad_field(key, "a list", value)
+    return value
+
+
+def text(key: str, value: object) -> None:
+    """Any text."""
+    if not isinstance(value, str):
+        raise bad_field(key, "text", value)
+
+
+def hex64(key: str, value: object) -> None:
+    """A SHA-256 in hexadecimal."""
+    if not isinstance(value, str) or not _HEX64.fullmatch(value):
+        raise bad_field(key, "64 lower-case hexadecimal digits", value)
+
+
+def decimal_text(key: str, value: object) -> None:
+    """A number as text."""
+    if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+        raise bad_field(key, "a decimal string without an exponent", value)
+
+
+def one_of(key: str, value: object, known: tuple[str, ...]) -> None:
+    """One of a few words."""
+    if value not in known:
+        raise bad_field(key, " or ".join(known), value)
+
+
+def integer(key: str, value: object, least: int, most: int) -> None:
+    """An integer within bounds; a boolean is none."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise bad_field(key, f"an integer from {least} to {most}", value)

@@ -1,0 +1,81 @@
+"""Raw zarr.json files of unknown origin, read with caps on size and depth before any library sees them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from .canonical import JsonValue, canonical_json
+from .errors import InvalidInput, UnsafeStore
+from .files import read_small
+from .text import clean
+
+__all__ = ["MAX_JSON_DEPTH", "MAX_METADATA_BYTES", "parse_json", "read_metadata", "same_json", "unsafe"]
+
+MAX_METADATA_BYTES = 16 * 2**20
+"""Of one zarr.json; a header with a hundred thousand class names fits easily."""
+
+MAX_JSON_DEPTH = 32
+
+
+def read_metadata(path: Path) -> Mapping[str, JsonValue]:
+    """The object in a zarr.json of Zarr format 3; `UnsafeStore` for anything else."""
+    value = parse_json(read_small(path, limit=MAX_METADATA_BYTES), path)
+    if not isinstance(value, Mapping):
+        raise unsafe(path, "no metadata", "a JSON object", type(value).__name__)
+    if not same_json(value.get("zarr_format"), 3):
+        raise unsafe(path, "another Zarr format", "zarr_format 3", repr(value.get("zarr_format")))
+    return value
+
+
+def parse_json(data: bytes, path: Path) -> JsonValue:
+    """JSON of bounded depth without NaN, infinity or a key given twice; `UnsafeStore` for anything else."""
+    try:
+        value: JsonValue = json.loads(
+            data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise unsafe(path, "no proper JSON", "JSON as RFC 8259 has it", str(error)) from error
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > MAX_JSON_DEPTH:
+            raise unsafe(path, "JSON nested too deep", f"at most {MAX_JSON_DEPTH} levels", "more")
+        level = [inner for outer in level for inner in _inside(outer)]
+    return value
+
+
+def same_json(found: JsonValue, wanted: JsonValue) -> bool:
+    """Whether two values are equal as JSON: in Python 1 == True == 1.0, in a shape they are not the same."""
+    try:
+        return canonical_json(found) == canonical_json(wanted)
+    except InvalidInput:
+        return False
+
+
+def unsafe(path: Path, problem: str, expected: str, found: str) -> UnsafeStore:
+    """The refusal of a store, with what comes from it cleaned."""
+    return UnsafeStore(
+        f"{clean(str(path))}: {problem}",
+        expected=expected,
+        found=clean(found),
+        do="do not use this store; if you changed it yourself, undo that",
+    )
+
+
+def _inside(value: JsonValue) -> list[JsonValue]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, list) else []
+
+
+def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key given twice")
+    return value
+
+
+def _refuse_constant(name: str) -> JsonValue:
+    raise ValueError(f"the number {name}")
