@@ -1,0 +1,159 @@
+"""The central promise: training from the cache is training under the live guides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.distillation.objectives import dense_guidance_loss
+from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.guides.live import LiveGuide, LiveGuides
+from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.models.registry import build_model
+from dgkd_cache.progress import Silent
+from dgkd_cache.run_random import RunRandom
+from dgkd_cache.training.trainer import Guided, Trainer
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.schedule import Schedule
+from dgkd_cache.views.stream import stream
+from dgkd_cache.views.views import Views
+from dgkd_cache.workspace.config import TrainingConfig
+
+CPU = torch.device("cpu")
+NAMES = ("teacher", "ta1", "ta2")
+
+
+@pytest.fixture(scope="module")
+def coloured() -> Dataset:
+    random = np.random.Generator(np.random.PCG64(5))
+
+    def split(name: str, samples: int) -> TensorImages:
+        pixels_NIHW = random.integers(0, 256, (samples, 3, 16, 16), dtype=np.uint8)
+        labels_N = random.integers(0, 10, samples)
+        return TensorImages(
+            pixels_NIHW, labels_N, classes=[f"c{i}" for i in range(10)], name="noise", split=name
+        )
+
+    return Dataset(train=split("train", 160), test=split("test", 32), mean=("0.5",) * 3, std=("0.3",) * 3)
+
+
+@pytest.fixture(scope="module")
+def setting(coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
+    """Three ResNets as live guides, and their stores by encoding."""
+    plan = ViewPlan.build(image=(3, 16, 16), transforms=["crop(2)", "hflip"], seed=1)
+    preprocess = Preprocess.build(mean=coloured.mean, std=coloured.std).module()
+    models = [
+        build_model(name, channels=3, classes=10, height=16, width=16, seed=seed).eval()
+        for seed, name in enumerate(("resnet26", "resnet20", "resnet14"))
+    ]
+    folder = tmp_path_factory.mktemp("stores")
+    stores: dict[str, list[Path]] = {"float32": [], "float16": []}
+    for encoding, paths in stores.items():
+        for name, model in zip(NAMES, models, strict=True):
+            paths.append(folder / encoding / f"{name}.zarr")
+            with GuideWriter(
+                paths[-1],
+                model,
+                lambda pixels, model=model: model(preprocess(pixels)),
+                name=name,
+                train=Views(plan, coloured.train),
+                test=Views(plan, coloured.test),
+                views=range(10),
+                encoding=encoding,
+            ) as writer:
+                writer.run()
+    live = [
+        LiveGuide(name=name, identity="0" * 64, preprocess=preprocess, model=model)
+        for name, model in zip(NAMES, models, strict=True)
+    ]
+    return plan, preprocess, stores, live
+
+
+def trainer_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tuple[Trainer, nn.Module]:
+    random = RunRandom(7)
+    model = build_model("resnet8", channels=3, classes=10, height=16, width=16, seed=random.torch_seed())
+    trainer = Trainer(
+        model,
+        preprocess,
+        views=Views(plan, coloured.train),
+        samples_N=np.arange(160),
+        schedule=Schedule("cycle", 10, random=random, samples=160),
+        random=random,
+        training=TrainingConfig(epochs=epochs, batch_size=32, precision="float32"),
+        guided=Guided(
+            guidance=guidance, dropping=Dropping(keep=0.75), objective="paper", lambda_=0.5, temperature=4.0
+        ),
+        device=CPU,
+        precision="float32",
+    )
+    return trainer, model
+
+
+@pytest.mark.parametrize(("encoding", "bound"), [("float32", 1e-5), ("float16", 1e-3)])
+def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, encoding, bound) -> None:
+    """Identical weights before each step: the loss of the cached batch against that of the live one."""
+    plan, preprocess, stores, live = setting
+    lives = LiveGuides(live, temperature=4.0, device=CPU)
+    views = Views(plan, coloured.train)
+    with GuideBank(stores[encoding], views=views, scheduled=range(10), temperature=4.0) as bank:
+        trainer, model = trainer_of(coloured, plan, preprocess, bank)
+        kept_counts = set()
+        worst = 0.0
+        for step, (views_B, samples_B) in enumerate(trainer.pairs(0)):
+            batch = next(stream(views, [(views_B, samples_B)], device=CPU))
+            keep_G = trainer.keep(step)
+            kept_counts.add(int(keep_G.sum()))
+            labels_B = torch.from_numpy(coloured.train.labels_N[samples_B])
+            logits_BC = model.train()(preprocess(batch.pixels_BIHW)).detach()
+            losses = [
+                float(
+                    dense_guidance_loss(
+                        logits_BC, labels_B, source.softened(batch, keep_G), guides=3, temperature=4.0
+                    ).loss
+                )
+                for source in (bank, lives)
+            ]
+            worst = max(worst, abs(losses[0] / losses[1] - 1))
+            trainer.train_step(batch, step)
+        assert step == 49 and len(kept_counts) > 1  # 50 steps, with dropping at work
+        assert worst < bound
+        if encoding == "float16":
+            assert worst > 0  # the comparison can tell encodings apart
+
+
+def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, setting, tmp_path: Path) -> None:
+    plan, preprocess, stores, _ = setting
+    raw_GVNC = np.stack(
+        [
+            np.stack([np.fromfile(path / "logits" / f"c.{v}.0.0", "<f2").reshape(-1, 10)[:160] for v in range(10)])
+            for path in stores["float16"]
+        ]
+    )
+    seen = []
+    with GuideBank(
+        stores["float16"], views=Views(plan, coloured.train), scheduled=range(10), temperature=4.0
+    ) as bank:
+        original = bank.softened
+
+        def watched(batch, keep_G):
+            rows = original(batch, keep_G)
+            seen.append((batch.views_B, batch.samples_B, keep_G, rows))
+            return rows
+
+        bank.softened = watched
+        trainer, _ = trainer_of(coloured, plan, preprocess, bank, epochs=2)
+        trainer.run(
+            tmp_path, record={}, progress=Silent(), stop=lambda: False, name="free"
+        )
+    assert len(seen) == 10
+    for views_B, samples_B, keep_G, rows in seen:
+        expected = raw_GVNC[np.flatnonzero(keep_G)][:, views_B, samples_B]
+        assert rows.numpy().tobytes() == expected.tobytes()
