@@ -74,17 +74,12 @@ class Transform(ABC):
 
     @property
     def outcomes(self) -> int | None:
-        """How many equally probable outcomes there are, or None when there are too many to enumerate."""
+        """How many outcomes there are, all equally probable; None when they cannot be enumerated."""
         return math.prod(self.limits.values())
 
     @abstractmethod
     def parameters(self, words_BW: WordArray) -> IntArray:
         """int64 [B, P] from uint64 [B, W]; a row depends on its own words only."""
-
-    def outcome(self, index: int) -> tuple[int, ...]:
-        """The parameters of the index-th outcome, the last one changing fastest."""
-        assert self.outcomes is not None and 0 <= index < self.outcomes
-        return tuple(int(value) for value in np.unravel_index(index, tuple(self.limits.values())))
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int, int]:
         """Height and width of the result; None: images differ in size. InvalidInput where that cannot be."""

@@ -103,9 +103,9 @@ class ViewSampler(Sampler[list[Pair]]):
     def __iter__(self) -> Iterator[list[Pair]]:
         order_N = self._random.order(self._epoch, self._samples_N)[self._step * self._batch_size :]
         views_N = self._schedule.views(self._epoch, order_N)
-        pairs = list(zip(views_N.tolist(), order_N.tolist(), strict=True))
-        for start in range(0, len(pairs), self._batch_size):
-            yield pairs[start : start + self._batch_size]
+        for start in range(0, len(order_N), self._batch_size):
+            batch = slice(start, start + self._batch_size)
+            yield list(zip(views_N[batch].tolist(), order_N[batch].tolist(), strict=True))
 
     @property
     def _batches(self) -> int:

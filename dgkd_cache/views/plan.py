@@ -51,8 +51,7 @@ class ViewPlan:
             if edge is not None:
                 _check_integer(name, edge, 1, _MAX_EDGE)
         _check_integer("seed", self.seed, 0, 2**63 - 1)
-        if self.scheme not in get_args(Scheme):
-            raise unknown_name("view scheme", str(self.scheme), get_args(Scheme))
+        _known_scheme(self.scheme)
         _check_order(self.transforms)
         assert self.view_shape
         if self.scheme == "enumerated" and self.outcomes is None:
@@ -83,15 +82,13 @@ class ViewPlan:
             raise InvalidInput(
                 "bad transforms", expected='a list like ["crop(4)", "hflip"]', found=repr(transforms)
             )
-        if scheme not in get_args(Scheme):
-            raise unknown_name("view scheme", str(scheme), get_args(Scheme))
         channels, height, width = image
         return cls(
             channels=channels,
             height=height,
             width=width,
             transforms=tuple(parse_transform(text) for text in transforms),
-            scheme="sampled" if scheme == "sampled" else "enumerated",
+            scheme=_known_scheme(scheme),
             seed=seed,
         )
 
@@ -131,7 +128,7 @@ class ViewPlan:
             height=record["height"],
             width=record["width"],
             transforms=tuple(transform_from_dict(transform) for transform in record["transforms"]),
-            scheme=record["scheme"],
+            scheme=_known_scheme(record["scheme"]),
             seed=record["seed"],
         )
         if record["words"] != plan.words:
@@ -150,17 +147,17 @@ class ViewPlan:
         """SHA-256 of `canonical`, in hex: the plan's name."""
         return hashlib.sha256(self.canonical).hexdigest()
 
-    @property
+    @cached_property
     def key16(self) -> bytes:
         """The Philox key: the first 16 bytes of the digest."""
         return bytes.fromhex(self.digest)[:16]
 
-    @property
+    @cached_property
     def words(self) -> int:
         """The random words that a sample's parameters take."""
         return sum(transform.words for transform in self.transforms)
 
-    @property
+    @cached_property
     def blocks_per_sample(self) -> int:
         """The Philox blocks that a sample owns: as many as its words need."""
         return -(-self.words // WORDS_PER_BLOCK)
@@ -179,7 +176,7 @@ class ViewPlan:
         """Whether pixels are the same on every machine (class b), given the same source pixels."""
         return all(transform.exact for transform in self.transforms)
 
-    @property
+    @cached_property
     def outcomes(self) -> int | None:
         """How many outcomes a sample has, all equally probable; None when they cannot be enumerated."""
         counts = [transform.outcomes for transform in self.transforms]
@@ -200,7 +197,7 @@ class ViewPlan:
         if not 0 <= view < 2**63:
             raise InvalidInput("no such view", expected="a view number from 0 on", found=str(view))
         if self.scheme == "enumerated":
-            return np.repeat(self._outcome(view), stop - start, axis=0)
+            return np.repeat(self.outcome_parameters(np.array([view])), stop - start, axis=0)
         blocks = self.blocks_per_sample
         words_BW = philox_words(
             self.key16,
@@ -215,29 +212,30 @@ class ViewPlan:
             first += transform.words
         return np.concatenate(columns, axis=1)
 
+    def outcome_parameters(self, views_B: IntArray) -> IntArray:
+        """int64 [B, P]: what each of these enumerated views does to all samples, the last changing fastest.
+
+        Raises InvalidInput for a view from `outcomes` on.
+        """
+        outcomes = self.outcomes
+        assert outcomes is not None
+        if len(views_B) and not 0 <= views_B.min() <= views_B.max() < outcomes:
+            raise InvalidInput(
+                "no such view",
+                expected=f"one of the {outcomes} enumerated views 0 to {outcomes - 1}",
+                found=str(views_B.max()),
+                do=f'set count = {outcomes} under [views], or scheme = "sampled"',
+            )
+        if not self.limits:
+            return np.empty((len(views_B), 0), np.int64)
+        return np.stack(np.unravel_index(views_B, self.limits), axis=1)
+
     def view_digest(self, view: int, samples: int) -> bytes:
         """The 32 bytes of SHA-256 over the parameters of samples [0, samples), int64 little-endian."""
         content = hashlib.sha256()
         for start in range(0, samples, _SLAB):
             content.update(self.parameters(view, start, min(start + _SLAB, samples)).astype("<i8").tobytes())
         return content.digest()
-
-    def _outcome(self, view: int) -> IntArray:
-        outcomes = self.outcomes
-        assert outcomes is not None
-        if view >= outcomes:
-            raise InvalidInput(
-                "no such view",
-                expected=f"one of the {outcomes} enumerated views 0 to {outcomes - 1}",
-                found=str(view),
-                do=f'set count = {outcomes} under [views], or scheme = "sampled"',
-            )
-        values: list[int] = []
-        for transform in reversed(self.transforms):
-            assert transform.outcomes is not None
-            view, index = divmod(view, transform.outcomes)
-            values = [*transform.outcome(index), *values]
-        return np.array([values], dtype=np.int64)
 
 
 def _check_order(transforms: tuple[Transform, ...]) -> None:
@@ -266,6 +264,14 @@ def _check_order(transforms: tuple[Transform, ...]) -> None:
             found=", ".join(names),
             do="write them in that order",
         )
+
+
+def _known_scheme(scheme: Any) -> Scheme:
+    for known in get_args(Scheme):
+        if scheme == known:
+            found: Scheme = known
+            return found
+    raise unknown_name("view scheme", str(scheme)[:80], get_args(Scheme))
 
 
 def _check_integer(what: str, value: Any, low: int, high: int) -> None:

@@ -41,17 +41,19 @@ class ParameterTables:
 
     def rows(self, views_B: IntArray, samples_B: IntArray) -> IntArray:
         """int64 [B, P]: the parameters of each (view, sample) pair, in order."""
+        if self._plan.scheme == "enumerated":
+            return self._plan.outcome_parameters(views_B)
         out_BP = np.empty((len(views_B), len(self._plan.limits)), np.int64)
         if out_BP.size == 0:
             return out_BP
+        if (views_B == views_B[0]).all():
+            return self._rows_of(int(views_B[0]), samples_B)
         for view in np.unique(views_B).tolist():
             chosen = np.flatnonzero(views_B == view)
             out_BP[chosen] = self._rows_of(view, samples_B[chosen])
         return out_BP
 
     def _rows_of(self, view: int, samples_B: IntArray) -> IntArray:
-        if self._plan.scheme == "enumerated":
-            return self._plan.parameters(view, 0, 1)  # all samples share one row
         table = self._tables.pop(view, None)
         if table is None:
             single = self._single_rows.get(view, 0) + len(samples_B)

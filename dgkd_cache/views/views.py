@@ -61,6 +61,8 @@ class Views:
             raise InvalidInput(
                 "bad pairs", expected="as many views as samples", found=f"{len(views)} and {len(samples)}"
             )
+        if len(views) and views.min() < 0:
+            raise InvalidInput("no such view", expected="a view number from 0 on", found=str(views.min()))
         rows_BP = self._tables.rows(views, samples)
         steps = [
             (transform, rows_BP[:, first:last])
