@@ -27,7 +27,9 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidInput(
-            "that device cannot be used", expected="auto, cpu, cuda or cuda:N of this machine", found=f"{name} ({reason})"
+            "that device cannot be used",
+            expected="auto, cpu, cuda or cuda:N of this machine",
+            found=f"{name} ({reason})",
         ) from error
     return device
 
@@ -46,7 +48,9 @@ def bf16_is_native(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("arm_bf16"))
+    return bool(
+        capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("arm_bf16")
+    )
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -57,9 +61,15 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 def describe(device: torch.device, precision: str) -> dict[str, str | int]:
     """What logits depend on in their last bits: device, instruction set, threads, precision, library versions."""
     if device.type == "cuda":
-        unit = {"device": torch.cuda.get_device_name(device), "capability": "sm_%d%d" % torch.cuda.get_device_capability(device)}
+        unit = {
+            "device": torch.cuda.get_device_name(device),
+            "capability": "sm_%d%d" % torch.cuda.get_device_capability(device),
+        }
     else:
-        unit = {"device": f"{device.type} {platform.machine()}", "capability": torch.backends.cpu.get_cpu_capability()}
+        unit = {
+            "device": f"{device.type} {platform.machine()}",
+            "capability": torch.backends.cpu.get_cpu_capability(),
+        }
     return {
         **unit,
         "threads": torch.get_num_threads() if device.type == "cpu" else 0,

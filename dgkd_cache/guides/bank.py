@@ -14,15 +14,15 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from dgkd_stores import GuideStore, StoreHeader
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dgkd_cache.datasets.compare import explain_difference
 from dgkd_cache.errors import InvalidInput, Mismatch
-from dgkd_cache.views.stream import Batch
 from dgkd_cache.views.probe import check_probe
+from dgkd_cache.views.stream import Batch
 from dgkd_cache.views.views import Views
+from dgkd_stores import GuideStore, StoreHeader
 
 __all__ = ["GuideBank"]
 
@@ -70,7 +70,10 @@ class GuideBank:
         return {guide.name: guide.identity for guide in self._guides}
 
     def gather(
-        self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None = None
+        self,
+        views_B: NDArray[np.int64],
+        samples_B: NDArray[np.int64],
+        keep_G: NDArray[np.bool_] | None = None,
     ) -> Tensor:
         """Logits / temperature of the kept guides for B (view, sample) pairs: (K, B, C), float16 or float32, on the device.
 
@@ -133,7 +136,10 @@ class _Guide:
         first = self.stores[0].header
         for store in self.stores[1:]:
             other = store.header
-            if (other.guide.weights_digest, other.temperature) != (first.guide.weights_digest, first.temperature):
+            if (other.guide.weights_digest, other.temperature) != (
+                first.guide.weights_digest,
+                first.temperature,
+            ):
                 raise Mismatch(
                     f"two stores say that they are guide {self.name!r} and hold different models or temperatures",
                     expected=f"weights {first.guide.weights_digest[:16]} at T = {first.temperature}",

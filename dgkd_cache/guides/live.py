@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dgkd_cache.views.stream import Batch
 from dgkd_cache.compute import autocast
+from dgkd_cache.views.stream import Batch
 
 __all__ = ["LiveGuide", "LiveGuides"]
 
@@ -30,7 +30,12 @@ class LiveGuides:
     """Forwards the kept guides in evaluation mode, without gradients."""
 
     def __init__(
-        self, guides: Sequence[LiveGuide], *, temperature: float, device: torch.device, precision: str = "float32"
+        self,
+        guides: Sequence[LiveGuide],
+        *,
+        temperature: float,
+        device: torch.device,
+        precision: str = "float32",
     ) -> None:
         self._guides = tuple(guides)
         self._temperature = temperature

@@ -15,6 +15,17 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dgkd_cache.compute import autocast, describe
+from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch
+from dgkd_cache.models.card import weights_digest
+from dgkd_cache.models.registry import count_parameters
+from dgkd_cache.progress import Progress, Silent
+from dgkd_cache.views.probe import make_probe
+from dgkd_cache.views.stream import Pairs, stream
+from dgkd_cache.views.views import Views
 from dgkd_stores import (
     DatasetIdentity,
     GuideIdentity,
@@ -26,17 +37,6 @@ from dgkd_stores import (
     default_digest_rows,
 )
 from dgkd_stores.encodings import encoding as encoding_of
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
-from dgkd_cache.compute import autocast, describe
-from dgkd_cache.errors import InvalidInput, Interrupted, Mismatch
-from dgkd_cache.models.card import weights_digest
-from dgkd_cache.models.registry import count_parameters
-from dgkd_cache.progress import Progress, Silent
-from dgkd_cache.views.probe import make_probe
-from dgkd_cache.views.stream import Pairs, stream
-from dgkd_cache.views.views import Views
 
 __all__ = ["Dumped", "GuideWriter"]
 

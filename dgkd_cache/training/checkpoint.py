@@ -13,18 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from dgkd_stores.errors import is_no_space
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dgkd_cache.errors import DamagedStore, NoSpace
+from dgkd_stores.errors import is_no_space
 
 __all__ = ["load_checkpoint", "load_state", "read_record", "save_checkpoint", "save_state"]
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, record: Mapping[str, Any], device: torch.device
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    record: Mapping[str, Any],
+    device: torch.device,
 ) -> None:
     """Writes all that a run needs to go on from here; `record` is any JSON. Raises NoSpace when the disk is full."""
     tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
@@ -64,7 +68,9 @@ def read_record(path: Path) -> dict[str, Any]:
         raise _damaged(path, error) from error
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+) -> None:
     """Puts model, optimiser and random state back in place. Raises DamagedStore when the file is not whole."""
     try:
         with safe_open(path, framework="pt") as file:

@@ -35,10 +35,10 @@ from dgkd_cache.training.checkpoint import (
 from dgkd_cache.training.evaluate import Score
 from dgkd_cache.training.metrics import MetricsLog
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate, set_learning_rate
-from dgkd_cache.workspace.config import TrainingConfig
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import Batch, Pairs, stream
 from dgkd_cache.views.views import Views
+from dgkd_cache.workspace.config import TrainingConfig
 
 __all__ = ["Guided", "Outcome", "Trainer"]
 
@@ -104,7 +104,13 @@ class Trainer:
         self.steps = training.epochs * self.steps_per_epoch
 
     def run(
-        self, folder: Path, *, record: Mapping[str, Any], progress: Progress, stop: Callable[[], bool], name: str
+        self,
+        folder: Path,
+        *,
+        record: Mapping[str, Any],
+        progress: Progress,
+        stop: Callable[[], bool],
+        name: str,
     ) -> Outcome:
         """Trains to the end, from the checkpoint in `folder` where there is one.
 
@@ -211,10 +217,20 @@ class Trainer:
             self._model.train()
             line |= {"validation_accuracy": score.accuracy, "validation_loss": score.loss}
             if state.best is None or score.accuracy > state.best["accuracy"]:
-                state.best = {"epoch": epoch, "accuracy": score.accuracy, "loss": score.loss, "samples": score.samples}
+                state.best = {
+                    "epoch": epoch,
+                    "accuracy": score.accuracy,
+                    "loss": score.loss,
+                    "samples": score.samples,
+                }
                 if self._config.select == "best":
                     save_state(folder / "best.safetensors", self._model)
-            state.last = {"epoch": epoch, "accuracy": score.accuracy, "loss": score.loss, "samples": score.samples}
+            state.last = {
+                "epoch": epoch,
+                "accuracy": score.accuracy,
+                "loss": score.loss,
+                "samples": score.samples,
+            }
         log.append(line)
         state.reset()
 
@@ -223,9 +239,7 @@ class Trainer:
         if self._config.select == "best" and state.best is not None:
             chosen = state.best
             load_state(folder / "best.safetensors", self._model)
-        score = chosen and Score(
-            samples=chosen["samples"], accuracy=chosen["accuracy"], loss=chosen["loss"]
-        )
+        score = chosen and Score(samples=chosen["samples"], accuracy=chosen["accuracy"], loss=chosen["loss"])
         epoch = chosen["epoch"] if chosen else self._config.epochs - 1
         return Outcome(epoch=epoch, seconds=seconds, validation=score or None)
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgkd_stores import GuideStore, StoreHeader, decimal
-
 from dgkd_cache.compute import resolve_device, resolve_precision
 from dgkd_cache.errors import Mismatch, StoreNotFound
 from dgkd_cache.models.card import CARD_FILE, ModelCard, load_card
@@ -16,6 +14,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, set_aside, train_model
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import GuideStore, StoreHeader, decimal
 
 __all__ = ["ChainRow", "chain_rows", "run_chain"]
 
@@ -45,7 +44,9 @@ def run_chain(
     the old run and store are set aside under `aside/` and made again. Raises what training and dumping raise.
     """
     for name in ws.chain:
-        find_model(ws.architecture(name))  # a misspelt student should not be noticed after the teacher's hours
+        find_model(
+            ws.architecture(name)
+        )  # a misspelt student should not be noticed after the teacher's hours
     for name in ws.chain:
         row = _row(ws, name, device)
         if row.state == "stale":

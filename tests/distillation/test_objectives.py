@@ -64,7 +64,9 @@ def test_official_is_the_authors_line(drop: int) -> None:
     t, lam = 5.0, 0.7
     logits, labels, softened = data(4, t=t, seed=3)
     kept = softened[drop:]
-    with pytest.warns(UserWarning, match="batchmean"):  # torch warns of the very default that the authors used
+    with pytest.warns(
+        UserWarning, match="batchmean"
+    ):  # torch warns of the very default that the authors used
         terms = [nn.KLDivLoss()(torch.log_softmax(logits / t, 1), g.softmax(1)) for g in kept]
     expected = (1 - lam) * nn.CrossEntropyLoss()(logits, labels) + lam * t * t * sum(terms)
     ours = dense_guidance_loss(

@@ -6,11 +6,11 @@ import hashlib
 import shutil
 from pathlib import Path
 
-import dgkd_stores.reader
 import numpy as np
 import pytest
 import torch
 
+import dgkd_stores.reader
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, StoreNotFound
 from dgkd_cache.guides.bank import GuideBank
@@ -49,9 +49,10 @@ def test_rows_are_bitwise_what_the_dump_wrote(bars, plan, dump, make_tiny, tmp_p
 
 
 def test_another_temperature_rescales(bars, plan, three_guides, pairs) -> None:
-    with bank_of(three_guides, plan, bars.train) as four, bank_of(
-        three_guides, plan, bars.train, temperature=2.5
-    ) as other:
+    with (
+        bank_of(three_guides, plan, bars.train) as four,
+        bank_of(three_guides, plan, bars.train, temperature=2.5) as other,
+    ):
         torch.testing.assert_close(other.gather(*pairs), four.gather(*pairs) * (4.0 / 2.5))
 
 
@@ -70,7 +71,9 @@ def test_only_kept_guides_are_opened(bars, plan, three_guides, pairs, monkeypatc
         assert {path.relative_to(three_guides[1].parent).parts[0] for path in opened} == {"ta1.zarr"}
         before = len(opened)
         bank.gather(*pairs, np.array([True, True, False]))
-        assert {path.relative_to(three_guides[1].parent).parts[0] for path in opened[before:]} == {"teacher.zarr"}
+        assert {path.relative_to(three_guides[1].parent).parts[0] for path in opened[before:]} == {
+            "teacher.zarr"
+        }
         everything = bank.gather(*pairs)
         assert torch.equal(everything[1], kept[0])
 
@@ -83,13 +86,13 @@ def test_stores_of_one_guide_with_other_views_are_one_guide(bars, plan, dump, ma
     with bank_of([whole], plan, bars.train) as one, bank_of([rest, first], plan, bars.train) as two:
         assert two.names == ("teacher",)
         assert torch.equal(one.gather(*pairs), two.gather(*pairs))
-        seals = [
-            dgkd_stores.GuideStore.open(path).seal for path in (first, rest)
-        ]
+        seals = [dgkd_stores.GuideStore.open(path).seal for path in (first, rest)]
         assert two.identities == {"teacher": hashlib.sha256("".join(seals).encode()).hexdigest()}
 
 
-def changed(bars, *, pixel: bool = False, label: bool = False, swap: bool = False, classes=None) -> TensorImages:
+def changed(
+    bars, *, pixel: bool = False, label: bool = False, swap: bool = False, classes=None
+) -> TensorImages:
     train = bars.train
     pixels_NIHW, labels_N = train.resident.clone(), train.labels_N.copy()
     if pixel:
@@ -109,7 +112,10 @@ def changed(bars, *, pixel: bool = False, label: bool = False, swap: bool = Fals
         ({"pixel": True}, ["another data set", "sample 17", "1 of 100 samples differ"]),
         ({"label": True}, ["another data set", "sample 17", "labels differ"]),
         ({"swap": True}, ["another data set", "another order", "sample 17"]),
-        ({"classes": ("ant", "bee", "cow", "cat")}, ["other classes", "ant, bee, cow, cat", "ant, bee, cow, dog"]),
+        (
+            {"classes": ("ant", "bee", "cow", "cat")},
+            ["other classes", "ant, bee, cow, cat", "ant, bee, cow, dog"],
+        ),
     ],
 )
 def test_another_data_set_is_refused(bars, plan, three_guides, change, words) -> None:
@@ -199,5 +205,3 @@ def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, make_tin
         writer.run()
     with pytest.raises(Mismatch, match="not the ones that the guide saw.*in view .* of sample"):
         bank_of([tmp_path / "teacher.zarr"], plan, bars.train)
-
-

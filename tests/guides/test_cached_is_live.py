@@ -133,7 +133,9 @@ def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, settin
     plan, preprocess, stores, _ = setting
     raw_GVNC = np.stack(
         [
-            np.stack([np.fromfile(path / "logits" / f"c.{v}.0.0", "<f2").reshape(-1, 10)[:160] for v in range(10)])
+            np.stack(
+                [np.fromfile(path / "logits" / f"c.{v}.0.0", "<f2").reshape(-1, 10)[:160] for v in range(10)]
+            )
             for path in stores["float16"]
         ]
     )
@@ -150,9 +152,7 @@ def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, settin
 
         bank.softened = watched
         trainer, _ = trainer_of(coloured, plan, preprocess, bank, epochs=2)
-        trainer.run(
-            tmp_path, record={}, progress=Silent(), stop=lambda: False, name="free"
-        )
+        trainer.run(tmp_path, record={}, progress=Silent(), stop=lambda: False, name="free")
     assert len(seen) == 10
     for views_B, samples_B, keep_G, rows in seen:
         expected = raw_GVNC[np.flatnonzero(keep_G)][:, views_B, samples_B]

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dgkd_stores import GuideStore
 
-from dgkd_cache.errors import InvalidInput, Interrupted, Mismatch
+from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch
 from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.models.card import weights_digest
 from dgkd_cache.views.views import Views
+from dgkd_stores import GuideStore
 
 
 def files_of(store: Path) -> dict[str, bytes]:
@@ -56,7 +56,9 @@ def test_rows_are_the_models_logits_over_t_on_the_views_pixels(
     assert header.dataset.digest == bars.train.digest and header.plan_digest == plan.digest
 
 
-def test_fidelity_is_measured_against_the_exact_logits(bars, plan, as_input, make_tiny, dump, tmp_path) -> None:
+def test_fidelity_is_measured_against_the_exact_logits(
+    bars, plan, as_input, make_tiny, dump, tmp_path
+) -> None:
     model = make_tiny(1)
     with GuideStore.open(dump(tmp_path / "half.zarr", model, encoding="float16")) as store:
         fidelity = store.header.fidelity
@@ -103,7 +105,9 @@ def test_shares_of_views_make_one_store_with_the_same_bytes(
     assert files_of(path) == whole
 
 
-def test_a_finished_store_is_left_alone_without_a_forward_pass(bars, plan, make_tiny, dump, as_input, tmp_path):
+def test_a_finished_store_is_left_alone_without_a_forward_pass(
+    bars, plan, make_tiny, dump, as_input, tmp_path
+):
     model = make_tiny(1)
     path = dump(tmp_path / "teacher.zarr", model)
     before = {p: p.stat().st_mtime_ns for p in path.rglob("*")}
@@ -127,7 +131,11 @@ def test_a_finished_store_is_left_alone_without_a_forward_pass(bars, plan, make_
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"temperature": 2.0}, "temperature"), ({"views": range(4)}, "views"), ({"encoding": "float32"}, "encoding")],
+    [
+        ({"temperature": 2.0}, "temperature"),
+        ({"views": range(4)}, "views"),
+        ({"encoding": "float32"}, "encoding"),
+    ],
 )
 def test_a_store_begun_otherwise_is_refused_and_kept(
     bars, plan, as_input, make_tiny, dump, tmp_path: Path, settings: dict, words: str
@@ -135,20 +143,25 @@ def test_a_store_begun_otherwise_is_refused_and_kept(
     model = make_tiny(1)
     path = dump(tmp_path / "teacher.zarr", model)
     before = files_of(path)
-    with pytest.raises(Mismatch, match=words) as caught, writer_of(
-        path, model, as_input, bars, plan, **settings
-    ) as writer:
+    with (
+        pytest.raises(Mismatch, match=words) as caught,
+        writer_of(path, model, as_input, bars, plan, **settings) as writer,
+    ):
         writer.run()
     assert caught.value.exit_code == 13
-    with pytest.raises(Mismatch, match="weights"), writer_of(
-        path, make_tiny(2), as_input, bars, plan
-    ) as writer:
+    with (
+        pytest.raises(Mismatch, match="weights"),
+        writer_of(path, make_tiny(2), as_input, bars, plan) as writer,
+    ):
         writer.run()
     assert files_of(path) == before
 
 
 def test_bad_arguments(bars, plan, as_input, make_tiny, tmp_path: Path) -> None:
-    for settings, words in (({"temperature": 0.0}, "a number > 0"), ({"views": range(0)}, "at least one view")):
+    for settings, words in (
+        ({"temperature": 0.0}, "a number > 0"),
+        ({"views": range(0)}, "at least one view"),
+    ):
         with pytest.raises(InvalidInput, match=words):
             writer_of(tmp_path / "x.zarr", make_tiny(1), as_input, bars, plan, **settings)
     with pytest.raises(InvalidInput, match=r"call model.eval\(\) first"):

@@ -45,7 +45,11 @@ def test_the_optimisers_get_their_settings() -> None:
     model = torch.nn.Linear(2, 2)
     sgd = build_optimizer(model, TrainingConfig(momentum=0.8, nesterov=True, weight_decay=0.01))
     assert isinstance(sgd, torch.optim.SGD)
-    assert (sgd.defaults["momentum"], sgd.defaults["nesterov"], sgd.defaults["weight_decay"]) == (0.8, True, 0.01)
+    assert (sgd.defaults["momentum"], sgd.defaults["nesterov"], sgd.defaults["weight_decay"]) == (
+        0.8,
+        True,
+        0.01,
+    )
     adamw = build_optimizer(model, TrainingConfig(optimizer="adamw", lr=0.003, weight_decay=0.02))
     assert isinstance(adamw, torch.optim.AdamW)
     assert (adamw.defaults["lr"], adamw.defaults["weight_decay"]) == (0.003, 0.02)

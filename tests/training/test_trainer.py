@@ -44,7 +44,9 @@ class Run:
         model = self.model_of()
         random = RunRandom(self.training.seed)
         views = Views(self.plan, self.bars.train)
-        bank = GuideBank(self.stores, views=views, scheduled=range(3), temperature=4.0) if self.stores else None
+        bank = (
+            GuideBank(self.stores, views=views, scheduled=range(3), temperature=4.0) if self.stores else None
+        )
         held_N = np.arange(80, 100)
 
         def validate(current: nn.Module) -> Score:
@@ -76,7 +78,9 @@ class Run:
                 bank.close()
         return model, outcome
 
-    def __call__(self, folder: Path, stops: tuple[int, ...] = ()) -> tuple[dict[str, torch.Tensor], list[dict]]:
+    def __call__(
+        self, folder: Path, stops: tuple[int, ...] = ()
+    ) -> tuple[dict[str, torch.Tensor], list[dict]]:
         folder.mkdir(parents=True)
         done = 0
         for stop in stops:
@@ -179,9 +183,7 @@ def test_it_learns_and_select_best_returns_the_best_epochs_weights(run, bars, tm
     model = training.make_tiny(0)
     model.load_state_dict(state)
     views = Views(training.plan, bars.train)
-    score = evaluate(
-        model, training.as_input, views, np.arange(80, 100), device=CPU, precision="float32"
-    )
+    score = evaluate(model, training.as_input, views, np.arange(80, 100), device=CPU, precision="float32")
     assert score.accuracy == best > 0.9
 
 
@@ -195,7 +197,16 @@ def test_metrics_are_json_lines_of_means(run, tmp_path: Path) -> None:
     run(validate=True)(tmp_path / "run")
     text = (tmp_path / "run" / "metrics.jsonl").read_text()
     for line in map(json.loads, text.splitlines()):
-        assert set(line) >= {"epoch", "step", "loss", "ce", "kl", "train_accuracy", "lr", "validation_accuracy"}
+        assert set(line) >= {
+            "epoch",
+            "step",
+            "loss",
+            "ce",
+            "kl",
+            "train_accuracy",
+            "lr",
+            "validation_accuracy",
+        }
         assert 0 <= line["train_accuracy"] <= 1 and math.isfinite(line["loss"])
 
 

@@ -1,32 +1,22 @@
-"""The jobs of a workspace: train one model, dump one guide, evaluate one model.
-
-Each may be stopped at any moment and run again; each leaves a finished result as it is.
-"""
+"""Train one model of a workspace under its guides."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from dgkd_stores import decimal
-from numpy.typing import NDArray
 from torch import nn
 
 from dgkd_cache.compute import describe, resolve_device, resolve_precision
-from dgkd_cache.datasets.registry import Dataset
+from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.distillation.dropping import Dropping
-from dgkd_cache.errors import Incomplete, InvalidInput, Mismatch
+from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guidance import Guidance
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
-from dgkd_cache.guides.writer import Dumped, GuideWriter
 from dgkd_cache.models.card import CARD_FILE, ModelCard, load_card, load_model, save_model, weights_digest
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, wanted_input_size
@@ -39,38 +29,9 @@ from dgkd_cache.views.views import Views
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.config import DistillationConfig, TrainingConfig
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import decimal
 
-__all__ = [
-    "DumpResult",
-    "EvalResult",
-    "dump_guide",
-    "dump_seconds",
-    "evaluate_model",
-    "expected_inputs",
-    "set_aside",
-    "train_model",
-]
-
-
-_DUMP_SECONDS = "dump_seconds.txt"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DumpResult(Dumped):
-    """What a dump left, and the seconds that this call took."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvalResult:
-    """A model's score on one split."""
-
-    model: str
-    split: str
-    samples: int
-    accuracy: float
-    loss: float
+__all__ = ["expected_inputs", "set_aside", "train_model"]
 
 
 def train_model(
@@ -95,7 +56,9 @@ def train_model(
     precision = resolve_precision(training.precision, where)
     dataset, plan = ws.dataset(), ws.plan()
     if guides and live:
-        raise InvalidInput("guides are either cached or live", expected="--guides with or without --live", found="both")
+        raise InvalidInput(
+            "guides are either cached or live", expected="--guides with or without --live", found="both"
+        )
     views = Views(plan, dataset.train.to(where))
     settings = ws.config.views
     random = RunRandom(training.seed)
@@ -210,106 +173,6 @@ def train_model(
     return card
 
 
-def dump_guide(
-    ws: Workspace,
-    *,
-    model: str,
-    views: range | None = None,
-    shard: tuple[int, int] | None = None,
-    device: str,
-    progress: Progress,
-    stop: Callable[[], bool],
-) -> DumpResult:
-    """Writes `guides/MODEL.zarr` from the finished run `runs/MODEL`: every view, or one share of them.
-
-    `views` are the views that the store holds (default: those of the workspace) and `shard` (i, n) the i-th of n shares
-    of them, from 0. Raises Incomplete when the run is not finished, Mismatch when it was trained on other data.
-    """
-    started = time.perf_counter()
-    where = resolve_device(device)
-    cache = ws.config.cache
-    network, card = load_model(ws.run_folder(model))
-    dataset, plan = ws.dataset(), ws.plan()
-    _check_card(ws, card, model)
-    held = views if views is not None else range(ws.config.views.count)
-    if plan.outcomes is not None and plan.scheme == "enumerated" and held.stop > plan.outcomes:
-        raise InvalidInput(
-            "there are not that many views",
-            expected=f"views 0 to {plan.outcomes - 1}",
-            found=f"view {held.stop - 1}",
-        )
-    precision = resolve_precision(cache.precision, where)
-    network = network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in Trainer
-    transform = card.preprocess.module(channels_last=True).to(where)
-    with GuideWriter(
-        ws.store_path(model),
-        network,
-        lambda pixels_BIHW: network(transform(pixels_BIHW)),
-        name=model,
-        train=Views(plan, dataset.train.to(where)),
-        test=Views(plan, dataset.test.to(where)),
-        views=held,
-        mine=_share(held, shard),
-        temperature=cache.temperature,
-        encoding=cache.encoding,
-        batch_size=cache.batch_size,
-        device=where,
-        precision=precision,
-        workers=ws.config.training_for(model).workers,
-        architecture=card.architecture,
-        training={key: _text(value) for key, value in card.training.items()} | {"views": _text(card.views)},
-        guides=card.guides,
-        licence=cache.licence,
-    ) as writer:
-        try:
-            result = writer.run(progress=progress, stop=stop)
-        finally:
-            _add_dump_seconds(ws.run_folder(model), time.perf_counter() - started)
-    seconds = time.perf_counter() - started
-    return DumpResult(
-        path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds
-    )
-
-
-def dump_seconds(folder: Path) -> float | None:
-    """The seconds that dumps of the run in `folder` took so far, over all resumptions; None before the first.
-
-    They lie beside the run because a store holds no clock: its bytes must not depend on when it was written.
-    """
-    path = folder / _DUMP_SECONDS
-    return float(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progress: Progress) -> EvalResult:
-    """Scores the finished run `model` on un-augmented images: `test`, `train` or the held-out `validation` split."""
-    where = resolve_device(device)
-    network, card = load_model(ws.run_folder(model))
-    dataset, plan = ws.dataset(), ws.plan()
-    _check_card(ws, card, model)
-    train_N, held_N = split_samples(len(dataset.train), ws.config.dataset.validation)
-    chosen = {"train": train_N, "validation": held_N, "test": np.arange(len(dataset.test))}
-    if split not in chosen or not len(chosen[split]):
-        raise InvalidInput(
-            f"there is no {split} split",
-            expected="one of " + ", ".join(key for key, samples_N in chosen.items() if len(samples_N)),
-            found=split,
-            do="dataset.validation holds samples out of training",
-        )
-    images = dataset.test if split == "test" else dataset.train
-    score = evaluate(
-        network.to(where),
-        card.preprocess.module().to(where),
-        Views(plan, images.to(where)),
-        chosen[split],
-        device=where,
-        precision=str(card.compute.get("precision", "float32")),
-        progress=progress,
-    )
-    return EvalResult(
-        model=model, split=split, samples=score.samples, accuracy=score.accuracy, loss=score.loss
-    )
-
-
 def expected_inputs(
     ws: Workspace,
     *,
@@ -355,11 +218,6 @@ def set_aside(ws: Workspace, name: str) -> Path | None:
     return target
 
 
-def _add_dump_seconds(folder: Path, seconds: float) -> None:
-    total = (dump_seconds(folder) or 0.0) + seconds
-    (folder / _DUMP_SECONDS).write_text(f"{total:.3f}\n", encoding="utf-8")
-
-
 def _begin(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
     """The finished run in `folder`, or None once the folder is ready to train in."""
     before = record.read_inputs(folder)
@@ -378,7 +236,8 @@ def _begin(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
         raise Mismatch(
             f"the run {name} in {folder} has other inputs",
             expected="the same settings, data, guides and precision",
-            found="; ".join(differing[:6]) + (f" and {len(differing) - 6} more" if len(differing) > 6 else ""),
+            found="; ".join(differing[:6])
+            + (f" and {len(differing) - 6} more" if len(differing) > 6 else ""),
             do="choose another --name, or start over with --fresh (the old run is set aside, not deleted)",
         )
     return load_card(folder) if (folder / CARD_FILE).exists() else None
@@ -420,37 +279,3 @@ def _live_guide(folder: Path) -> LiveGuide:
         preprocess=card.preprocess.module(channels_last=True),
         model=model,
     )
-
-
-def _check_card(ws: Workspace, card: ModelCard, model: str) -> None:
-    """A model is dumped and scored on the data that it was trained on, under the plan of its training."""
-    dataset, plan = ws.dataset(), ws.plan()
-    for what, here, there in (
-        ("data set", dataset.train.digest, card.dataset.get("digest", "")),
-        ("view plan", plan.digest, card.plan_digest),
-    ):
-        if here != there:
-            raise Mismatch(
-                f"the run {model} was trained on another {what}",
-                expected=f"{what} {here[:16]}, as this workspace has it",
-                found=f"{there[:16]}",
-                do="undo the change to dgkd.toml or to the data, or train the model again",
-            )
-
-
-def _share(held: range, shard: tuple[int, int] | None) -> range | None:
-    """The i-th of n shares of consecutive views."""
-    if shard is None:
-        return None
-    index, count = shard
-    if not 0 <= index < count or count > len(held):
-        raise InvalidInput(
-            "there is no such share",
-            expected=f"i/n with 0 <= i < n <= {len(held)} views",
-            found=f"{index}/{count}",
-        )
-    return range(held.start + len(held) * index // count, held.start + len(held) * (index + 1) // count)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

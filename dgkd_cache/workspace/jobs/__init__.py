@@ -1,0 +1,21 @@
+"""The jobs of a workspace, one a file: train a model, dump a guide, evaluate a model.
+
+Each may be stopped at any moment and run again; each leaves a finished result as it is.
+"""
+
+from __future__ import annotations
+
+from dgkd_cache.workspace.jobs.dump import DumpResult, dump_guide, dump_seconds
+from dgkd_cache.workspace.jobs.evaluate import EvalResult, evaluate_model
+from dgkd_cache.workspace.jobs.train import expected_inputs, set_aside, train_model
+
+__all__ = [
+    "DumpResult",
+    "EvalResult",
+    "dump_guide",
+    "dump_seconds",
+    "evaluate_model",
+    "expected_inputs",
+    "set_aside",
+    "train_model",
+]
