@@ -42,13 +42,15 @@ def mean_and_std(images: Images) -> Constants:
     Over all samples when they are resident, else over SUBSET evenly spaced ones. The sums are integers, so
     the result is the same on every machine. A channel of one single value gets the deviation 1.
     """
-    count, sum_I, square_I = 0, [0] * images.channels, [0] * images.channels
+    histogram_I256 = torch.zeros(images.channels, 256, dtype=torch.int64)
     for pixels_NIHW in _chunks(images):
-        count += pixels_NIHW.numel() // images.channels
-        wide_NIHW = pixels_NIHW.to(torch.int32)
         for channel in range(images.channels):
-            sum_I[channel] += int(wide_NIHW[:, channel].sum(dtype=torch.int64))
-            square_I[channel] += int(wide_NIHW[:, channel].square().sum(dtype=torch.int64))
+            values = pixels_NIHW[:, channel].flatten()
+            histogram_I256[channel] += torch.bincount(values, minlength=256).cpu()
+    value_256 = torch.arange(256)
+    count = int(histogram_I256[0].sum())
+    sum_I = [int(total) for total in (histogram_I256 * value_256).sum(dim=1)]
+    square_I = [int(total) for total in (histogram_I256 * value_256 * value_256).sum(dim=1)]
     with localcontext(prec=60):
         mean_I = [Decimal(total) / (255 * count) for total in sum_I]
         std_I = [

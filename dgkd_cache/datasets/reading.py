@@ -47,9 +47,9 @@ def read_size(path: Path) -> tuple[int, int]:
 
 def decoding_threads(pixels: float) -> int:
     """How many threads decode images of about this many pixels fastest."""
-    # Python's own share of an image, about 0.06 ms under the interpreter lock, is what Pillow needs for 64x64.
-    # Measured on 2 cores with 1 / 2 / 6 threads: 50,000 JPEGs of 32x32 take 7.0 / 7.4 / 12 s (the threads fight
-    # for the lock); with 1 / 2: 2,000 of 128x128 take 0.35 / 0.26 s, 1,000 of 256x256 take 0.53 / 0.21 s.
+    # Python's own share of an image, some 0.06 ms under the interpreter lock, is what Pillow needs for 64x64.
+    # Measured on 2 cores with 1 / 2 / 6 threads: 50,000 JPEGs of 32x32 take 7.0 / 7.4 / 12 s (they fight for
+    # the lock); with 1 / 2: 2,000 of 128x128 take 0.35 / 0.26 s, 1,000 of 256x256 take 0.53 / 0.21 s.
     return max(1, min(os.cpu_count() or 1, int(pixels) // _PIXELS_PER_THREAD))
 
 
@@ -71,7 +71,7 @@ def read_all(
         return [_attempt(read, number, folder, path) for number, path in chunk]
 
     # Threads and not processes: Pillow decodes outside the interpreter lock, and processes would need a fork
-    # beside torch's threads, or spawn and an import guard in every user's script (to win 1-2 s on 50,000 32x32).
+    # beside torch's threads, or spawn and an import guard in every user's script, to win 1-2 s on CIFAR.
     with ThreadPoolExecutor(threads) as pool:
         chunks = pool.map(read_chunk, range(0, len(paths), _CHUNK))
         attempts = [attempt for chunk in chunks for attempt in chunk]
