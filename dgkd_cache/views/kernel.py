@@ -32,7 +32,7 @@ def gather_crop_flip(
     `images_NIHW` is uint8 on any device; the result is uint8 [B, I, H, W] there. dy and dx lie in [0, 2 *
     padding].
     """
-    if images_NIHW.device.type == "cpu" and images_NIHW.is_contiguous():
+    if images_NIHW.device.type == "cpu" and images_NIHW.is_contiguous() and len(samples_B):
         return _gather_on_cpu(images_NIHW, samples_B, dy_B, dx_B, flip_B, padding)
     return _gather_anywhere(images_NIHW, samples_B, dy_B, dx_B, flip_B, padding)
 
@@ -58,22 +58,27 @@ def evaluation_crop(image_IHW: Tensor, size: int) -> Tensor:
 def _gather_on_cpu(
     images_NIHW: Tensor, samples_B: IntArray, dy_B: IntArray, dx_B: IntArray, flip_B: IntArray, padding: int
 ) -> Tensor:
-    # Measured on CIFAR-size images, batches of 128, one core: 1.9 us a sample, against 6.5 us for
-    # torch.gather with an index per pixel and 24 to 29 us for torchvision v2 pad, crop and flip sample by
-    # sample. An output row is W consecutive bytes of the padded image, so rows are gathered whole, as opaque
-    # elements of W bytes.
+    # An output row is W consecutive bytes of the padded image, so rows are copied whole, as opaque elements
+    # of W bytes. Measured with CIFAR-size images, batches of 128, one core: 1.6 us a sample, against 6.5 us
+    # for torch.gather with an index per pixel and 23 to 29 us for torchvision v2 pad, crop and flip one by one.
     channels, height, width = images_NIHW.shape[1:]
     batch, tall, wide = len(samples_B), height + 2 * padding, width + 2 * padding
+    row = f"V{width}"
     padded_BIHW = np.zeros((batch, channels, tall, wide), np.uint8)
-    inner = (slice(None), slice(None), slice(padding, padding + height), slice(padding, padding + width))
-    padded_BIHW[inner] = images_NIHW.numpy().take(samples_B, axis=0)
+    inner_BIH = np.lib.stride_tricks.as_strided(
+        padded_BIHW[0, 0, padding, padding : padding + width].view(row),
+        shape=(batch, channels, height),
+        strides=padded_BIHW.strides[:3],
+    )
+    inner_BIH[...] = images_NIHW.numpy().view(row)[samples_B, ..., 0]
 
-    rows = np.lib.stride_tricks.as_strided(
-        padded_BIHW.reshape(-1)[:width].view(f"V{width}"), shape=(padded_BIHW.size - width + 1,), strides=(1,)
+    every_row = np.lib.stride_tricks.as_strided(
+        padded_BIHW.reshape(-1)[:width].view(row), shape=(padded_BIHW.size - width + 1,), strides=(1,)
     )
     first_B = np.arange(batch) * (channels * tall * wide) + dy_B * wide + dx_B
     row_IH = (np.arange(channels) * (tall * wide))[:, None] + np.arange(height) * wide
-    out_BIHW = rows[first_B[:, None, None] + row_IH].view(np.uint8).reshape(batch, channels, height, width)
+    out_BIHW = every_row[first_B[:, None, None] + row_IH].view(np.uint8)
+    out_BIHW = out_BIHW.reshape(batch, channels, height, width)
 
     flipped = np.flatnonzero(flip_B)
     if len(flipped):
