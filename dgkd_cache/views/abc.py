@@ -23,6 +23,7 @@ __all__ = [
     "IntArray",
     "Transform",
     "WordArray",
+    "check_order",
     "parse_transform",
     "register_transform",
     "transform_from_dict",
@@ -40,7 +41,7 @@ class Transform(ABC):
     its place (a plan's transforms come in rising stages, one of each); `words`, how many random words a
     sample takes; `exact`, whether pixels are the same on every machine (class b); `any_size`, whether it
     takes images that differ in size and makes them one size (`apply` is then called with one image at a
-    time).
+    time); `alone`, whether it must be a plan's only transform.
     """
 
     name: ClassVar[str]
@@ -49,6 +50,7 @@ class Transform(ABC):
     words: ClassVar[int]
     exact: ClassVar[bool] = True
     any_size: ClassVar[bool] = False
+    alone: ClassVar[bool] = False
 
     @classmethod
     def parse(cls, numbers: Sequence[int]) -> Self:
@@ -126,6 +128,36 @@ def register_transform(transform: _T) -> _T:
 def transform_names() -> tuple[str, ...]:
     """The known transforms, as they are written: "crop(PIXELS)", "hflip", ..."""
     return tuple(sorted(transform.form.split(",")[0] for transform in _REGISTRY.values()))
+
+
+def check_order(transforms: Sequence[Transform]) -> None:
+    """Raises InvalidInput unless these can make a plan: at least one, in rising stages, each once."""
+    names = [transform.name for transform in transforms]
+    found = ", ".join(names)
+    if not names:
+        raise InvalidInput(
+            "no transforms", expected="at least one", do='write transforms = ["none"] for none'
+        )
+    for transform in transforms:
+        if transform.alone and len(names) > 1:
+            raise InvalidInput(
+                f"transform {transform.name!r} among others",
+                expected=f"{transform.name} alone",
+                found=found,
+                do="leave it out",
+            )
+        if names.count(transform.name) > 1:
+            raise InvalidInput(
+                f"transform {transform.name!r} twice",
+                expected="each at most once",
+                found=found,
+                do="leave one out",
+            )
+    ordered = [transform.name for transform in sorted(transforms, key=lambda transform: transform.stage)]
+    if names != ordered:
+        raise InvalidInput(
+            "transforms out of order", expected=", ".join(ordered), found=found, do="write them in that order"
+        )
 
 
 def parse_transform(text: str) -> Transform:

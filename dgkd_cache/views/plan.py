@@ -18,7 +18,7 @@ import numpy as np
 
 from dgkd_cache.errors import InvalidInput, Mismatch, unknown_name
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
-from dgkd_cache.views.abc import IntArray, Transform, parse_transform, transform_from_dict
+from dgkd_cache.views.abc import IntArray, Transform, check_order, parse_transform, transform_from_dict
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
 from dgkd_stores.canonical import canonical_json
@@ -52,7 +52,7 @@ class ViewPlan:
                 _check_integer(name, edge, 1, _MAX_EDGE)
         _check_integer("seed", self.seed, 0, 2**63 - 1)
         _known_scheme(self.scheme)
-        _check_order(self.transforms)
+        check_order(self.transforms)
         assert self.view_shape
         if self.scheme == "enumerated" and self.outcomes is None:
             endless = ", ".join(transform.name for transform in self.transforms if transform.outcomes is None)
@@ -236,34 +236,6 @@ class ViewPlan:
         for start in range(0, samples, _SLAB):
             content.update(self.parameters(view, start, min(start + _SLAB, samples)).astype("<i8").tobytes())
         return content.digest()
-
-
-def _check_order(transforms: tuple[Transform, ...]) -> None:
-    names = [transform.name for transform in transforms]
-    if not names:
-        raise InvalidInput(
-            "no transforms", expected="at least one", do='write transforms = ["none"] for none'
-        )
-    if Unchanged.name in names and len(names) > 1:
-        raise InvalidInput(
-            "transform 'none' among others", expected="none alone", found=", ".join(names), do="leave it out"
-        )
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidInput(
-                f"transform {name!r} twice",
-                expected="each at most once",
-                found=", ".join(names),
-                do="leave one out",
-            )
-    ordered = [transform.name for transform in sorted(transforms, key=lambda transform: transform.stage)]
-    if names != ordered:
-        raise InvalidInput(
-            "transforms out of order",
-            expected=", ".join(ordered),
-            found=", ".join(names),
-            do="write them in that order",
-        )
 
 
 def _known_scheme(scheme: Any) -> Scheme:

@@ -135,6 +135,7 @@ class Unchanged(Transform):
     """The images as they are; it stands alone. No parameters."""
 
     name = "none"
+    alone = True
     form = "none, which takes no number"
     stage = 0
     words = 0
