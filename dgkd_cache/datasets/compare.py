@@ -32,15 +32,14 @@ def explain_difference(
     if len(changed):
         first = int(changed[0])
         counted = f"{len(changed)} of {len(images)} samples differ, the first is {images.describe(first)}"
-        if np.array_equal(np.sort(here_N), np.sort(recorded_N)):
-            return f"the same samples in another order: {counted}"
         elsewhere = np.flatnonzero(recorded_N == here_N[first])
-        moved = (
+        content = (
             f", whose content was recorded as sample {elsewhere[0]}"
             if len(elsewhere)
             else ", with other content"
         )
-        return counted + moved
+        reordered = np.array_equal(np.sort(here_N), np.sort(recorded_N))
+        return ("the same samples in another order: " if reordered else "") + counted + content
     relabelled = np.flatnonzero(images.labels_N != label_N)
     if len(relabelled):
         first = int(relabelled[0])

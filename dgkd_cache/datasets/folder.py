@@ -23,7 +23,7 @@ from torchvision.datasets.folder import find_classes
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.datasets.normalisation import mean_and_std
-from dgkd_cache.datasets.reading import decode, decoding_threads, file_digest, read_all, read_one, read_size
+from dgkd_cache.datasets.reading import Look, decode, file_digest, look_at, read_all, read_one
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
 
@@ -56,14 +56,15 @@ def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
 class FolderImages(Images):
     """A split of RGB images in files: held in memory up to `hold_bytes` of pixels, else decoded at each use.
 
-    The constructor looks at every file: it decodes it when the pixels are held, else it reads the header.
+    The constructor looks at every file: it decodes those that may be held and reads the header of the others.
     """
 
     def __init__(self, folder: Path, *, name: str, split: str, hold_bytes: int = HOLD_BYTES) -> None:
         """Raises DataUnreadable for class folders without images and for files that are no images."""
         self._folder = folder
         classes, self._paths, labels_N = _listing(folder)
-        sizes = read_all(folder, self._paths, lambda _, path: read_size(path))
+        looks = look_at(folder, self._paths, hold_bytes=hold_bytes)
+        sizes = [(look.height, look.width) for look in looks]
         one_size = sizes[0] if len(set(sizes)) == 1 else (None, None)
         super().__init__(
             name=name,
@@ -79,8 +80,8 @@ class FolderImages(Images):
         # Sample i is bytes [offset i, offset i + 1) of one flat tensor, which workers share without a copy.
         self._offsets = np.concatenate(([0], np.cumsum(3 * self._sizes.prod(axis=1))))
         self._pixels: Tensor | None = None
-        if self._offsets[-1] <= hold_bytes:
-            self._hold()
+        if all(look.pixels_IHW is not None for look in looks):
+            self._hold(looks)
 
     @property
     def held(self) -> bool:
@@ -125,19 +126,14 @@ class FolderImages(Images):
         """The sample in words for a message, such as 'sample 17 (train/ship/0001.jpg)'."""
         return f"sample {sample} ({self._folder.name}/{self._paths[sample]})"
 
-    def _hold(self) -> None:
-        """Decode every file into one tensor, and take the sample digests while the bytes are at hand."""
+    def _hold(self, looks: list[Look]) -> None:
+        """Move the decoded pixels into one tensor, letting go of each on the way, and keep the digests."""
+        self.sample_digest_N16 = _as_rows([look.digest or b"" for look in looks])
         pixels = np.empty(self._offsets[-1], dtype=np.uint8)
-
-        def read(sample: int, path: Path) -> bytes:
-            content = path.read_bytes()
-            place = pixels[self._offsets[sample] : self._offsets[sample + 1]]
-            np.copyto(place.reshape(3, *self._sizes[sample]), decode(content).transpose(2, 0, 1))
-            return file_digest(content)
-
-        self.sample_digest_N16 = _as_rows(
-            read_all(self._folder, self._paths, read, threads=decoding_threads(len(pixels) / 3 / len(self)))
-        )
+        for sample in reversed(range(len(looks))):
+            pixels_IHW = looks.pop().pixels_IHW
+            assert pixels_IHW is not None
+            pixels[self._offsets[sample] : self._offsets[sample + 1]] = pixels_IHW.ravel()
         self._pixels = torch.from_numpy(pixels)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from dgkd_cache.data_root import DEFAULT_DATA_ROOT
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
@@ -41,7 +42,7 @@ def dataset_names() -> tuple[str, ...]:
     return tuple(sorted(_loaders))
 
 
-def load_dataset(name: str, *, root: Path, download: bool = True) -> Dataset:
+def load_dataset(name: str, *, root: Path = DEFAULT_DATA_ROOT, download: bool = True) -> Dataset:
     """The data set called `name`, or the one that `folder:PATH` or `module:factory` describe.
 
     `root` is where downloaded data sets lie. PATH and the module are looked for from the current directory.

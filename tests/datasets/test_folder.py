@@ -1,0 +1,284 @@
+"""Folders of images: ImageFolder's discovery, the fixed index, held or decoded at each use; refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torchvision.datasets import ImageFolder
+
+from dgkd_cache.datasets import FolderImages, explain_difference, load_dataset
+from dgkd_cache.datasets.folder import INDEX_KEY, index_order, load_folder
+from dgkd_cache.datasets.normalisation import mean_and_std
+from dgkd_cache.errors import DataUnreadable, InvalidInput
+
+WriteFolder = Callable[..., Path]
+Files = dict[str, NDArray[np.uint8]]
+
+
+def pictures(*, size: int = 6, mixed: bool = False, test: str = "test") -> Files:
+    """Two classes, one of them with folders inside, RGB, grey and RGBA."""
+    rng = np.random.default_rng(8)
+    files = {}
+    for split, count in (("train", 9), (test, 3)):
+        for number in range(count):
+            height = size + number % 3 if mixed else size
+            shape = (
+                (height, size + 1, 4)
+                if number == 2
+                else (height, size + 1)
+                if number == 1
+                else (height, size + 1, 3)
+            )
+            nested = f"deep/{number % 2}/" if number % 3 == 0 else ""
+            for name in ("cat", "dog"):
+                files[f"{split}/{name}/{nested}{number:02}.png"] = rng.integers(0, 256, shape, dtype=np.uint8)
+    return files
+
+
+def rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[3, H, W]: grey repeated, transparency dropped."""
+    return np.stack([pixels] * 3) if pixels.ndim == 2 else pixels[:, :, :3].transpose(2, 0, 1)
+
+
+def relative(images: FolderImages) -> list[str]:
+    """The path of each sample, read out of the description that messages use."""
+    return [images.describe(i).partition(" (")[2].removesuffix(")") for i in range(len(images))]
+
+
+def train_of(folder: Path, *, hold_bytes: int = 1 << 30) -> FolderImages:
+    train = load_folder(folder, hold_bytes=hold_bytes).train
+    assert isinstance(train, FolderImages)
+    return train
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("hold_bytes", [0, 1 << 30])
+def test_pixels_labels_and_digests_are_those_of_the_files(
+    write_folder: WriteFolder, mixed: bool, hold_bytes: int
+) -> None:
+    files = pictures(mixed=mixed)
+    folder = write_folder(files)
+    train = train_of(folder, hold_bytes=hold_bytes)
+    assert train.held == bool(hold_bytes) and (train.resident is not None) == (train.held and not mixed)
+    assert (train.height, train.width, train.channels) == (None if mixed else 6, None if mixed else 7, 3)
+    paths = relative(train)
+    assert sorted(paths) == sorted(path for path in files if path.startswith("train/"))
+    for sample, path in enumerate(paths):
+        assert np.array_equal(train.image(sample).numpy(), rgb(files[path]))
+        assert train.classes[train.labels_N[sample]] == path.split("/")[1]
+        digest = hashlib.sha256((folder / path).read_bytes()).digest()[:16]
+        assert train.sample_digest_N16[sample].tobytes() == digest
+    assert train.digest_kind == "file"
+
+
+def test_the_same_files_as_image_folder(write_folder: WriteFolder) -> None:
+    folder = write_folder(pictures())
+    theirs = ImageFolder(str(folder / "train"))
+    ours = train_of(folder)
+    labels = {Path(path).relative_to(folder).as_posix(): label for path, label in theirs.samples}
+    assert dict(zip(relative(ours), ours.labels_N.tolist(), strict=True)) == labels
+    assert list(ours.classes) == theirs.classes
+
+
+def test_held_or_not_is_the_same_data_set(write_folder: WriteFolder) -> None:
+    for mixed in (False, True):
+        folder = write_folder(pictures(mixed=mixed), at=f"mixed-{mixed}")
+        held, fly = load_folder(folder), load_folder(folder, hold_bytes=0)
+        assert held.train.digest == fly.train.digest and held.test.digest == fly.test.digest
+        assert (held.mean, held.std) == (fly.mean, fly.std)
+        batches = held.train.batch([5, 0, 5]), fly.train.batch([5, 0, 5])
+        for ours, theirs in zip(*batches, strict=True):
+            assert torch.equal(ours, theirs)
+        assert isinstance(batches[0], torch.Tensor) == isinstance(batches[1], torch.Tensor) == (not mixed)
+
+
+def test_the_limit_is_met_to_the_byte(write_folder: WriteFolder) -> None:
+    folder = write_folder(pictures())
+    pixels = 18 * 3 * 6 * 7
+    for hold_bytes, held in ((pixels, True), (pixels - 1, False), (pixels // 2, False)):
+        images = FolderImages(folder / "train", name="n", split="train", hold_bytes=hold_bytes)
+        assert images.held == held
+        assert images.digest == train_of(folder).digest
+
+
+def test_normalisation_counts_every_pixel_once(write_folder: WriteFolder) -> None:
+    files = pictures(mixed=True)
+    train = train_of(write_folder(files))
+    values = np.concatenate(
+        [rgb(pixels).reshape(3, -1) for path, pixels in files.items() if path.startswith("train/")], 1
+    )
+    mean, std = mean_and_std(train)
+    assert mean == tuple(f"{value:.6f}" for value in (values / 255).mean(axis=1))
+    assert std == tuple(f"{value:.6f}" for value in (values / 255).std(axis=1))
+
+
+def test_the_index_is_the_published_permutation_of_the_sorted_paths() -> None:
+    assert INDEX_KEY.hex() == hashlib.sha256(b"dgkd-folder-index").hexdigest()[:32]
+    paths = [f"{name}/{number:04}.jpg" for name in ("ship", "Zebra", "ärm") for number in range(1_000)]
+    # numpy's generator, started one block early, is an independent way to counters (0, view 0, domain 16, 0).
+    counter = np.array([2**64 - 1, 2**64 - 1, 15, 0], dtype=np.uint64)
+    key = np.frombuffer(INDEX_KEY, dtype="<u8")
+    words = np.random.Philox(counter=counter, key=key).random_raw(3_000).tolist()
+    by_bytes = sorted(paths, key=lambda path: path.encode())
+    wanted = [path for _, _, path in sorted(zip(words, range(3_000), by_bytes, strict=True))]
+    assert index_order(paths) == wanted == index_order(paths[::-1])
+    first = [path.split("/")[0] for path in wanted[:300]]
+    assert min(first.count(name) for name in ("ship", "Zebra", "ärm")) > 70, (
+        "the rows are not sorted by class"
+    )
+
+
+def test_the_order_on_disk_and_the_place_do_not_matter(write_folder: WriteFolder) -> None:
+    files = pictures()
+    one = load_folder(write_folder(files, at="one"))
+    other = load_folder(write_folder(dict(reversed(files.items())), at="other"))
+    assert one.train.digest == other.train.digest and one.test.digest == other.test.digest
+    assert (one.name, other.name) == ("folder:one", "folder:other")
+
+
+@pytest.mark.parametrize("change", ["pixel", "label", "name"])
+def test_a_changed_folder_is_told_by_sample(write_folder: WriteFolder, change: str) -> None:
+    files = pictures()
+    before = train_of(write_folder(files, at="before"))
+    changed = dict(files)
+    path = "train/dog/01.png"
+    if change == "pixel":
+        changed[path] = files[path] ^ np.uint8(1)
+    elif change == "label":
+        changed["train/cat/01.png"], changed[path] = files[path], files["train/cat/01.png"]
+    else:
+        changed["train/dog/999.png"] = changed.pop(path)
+    after = train_of(write_folder(changed, at="after"))
+    assert after.digest != before.digest
+    explained = explain_difference(
+        after, label_N=before.labels_N, sample_digest_N16=before.sample_digest_N16, classes=before.classes
+    )
+    assert explained is not None
+    if change == "pixel":
+        sample = relative(before).index(path)
+        assert (
+            explained == f"1 of 18 samples differ, the first is sample {sample} ({path}), with other content"
+        )
+    else:
+        assert explained.startswith("the same samples in another order: ")
+
+
+def test_val_serves_when_there_is_no_test(write_folder: WriteFolder) -> None:
+    dataset = load_dataset(f"folder:{write_folder(pictures(test='val'))}", root=Path("unused"))
+    assert len(dataset.test) == 6 and dataset.test.split == "test"
+    assert "(val/" in dataset.test.describe(0)
+
+
+def test_jpeg_is_decoded_as_pillow_decodes_it(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(9).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.fromarray(pixels).save(tmp_path / split / name / "x.JPEG", quality=80)
+    train = load_folder(tmp_path).train
+    with Image.open(tmp_path / "train" / "a" / "x.JPEG") as picture:
+        assert np.array_equal(train.image(0).permute(1, 2, 0).numpy(), np.asarray(picture))
+
+
+def _first_pixels(images: FolderImages) -> list[int]:
+    return [int(images.image(i)[0, 0, 0]) for i in range(len(images))]
+
+
+@pytest.mark.parametrize("hold_bytes", [0, 1 << 30])
+def test_workers_see_the_same_images(write_folder: WriteFolder, hold_bytes: int) -> None:
+    train = train_of(write_folder(pictures()), hold_bytes=hold_bytes)
+    copy = pickle.loads(pickle.dumps(train))
+    assert copy.digest == train.digest and _first_pixels(copy) == _first_pixels(train)
+
+
+@pytest.mark.slow
+def test_spawned_workers_see_the_same_images(write_folder: WriteFolder) -> None:
+    train = train_of(write_folder(pictures()), hold_bytes=0)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert [int(image[0, 0, 0]) for image in pool.map(train.image, range(4))] == _first_pixels(train)[:4]
+
+
+def test_unreadable_files_are_counted_and_named(write_folder: WriteFolder) -> None:
+    folder = write_folder(pictures())
+    cats = list((folder / "train" / "cat").rglob("*.png"))
+    for path in cats:
+        path.write_bytes(path.read_bytes()[:60])
+    (folder / "train" / "cat" / "01.png").write_bytes(b"no image at all")
+    with pytest.raises(DataUnreadable) as caught:
+        load_folder(folder)
+    message = str(caught.value)
+    assert caught.value.exit_code == 1 and "9 of 18 image files in" in message and "and 4 more" in message
+    assert message.count(".png (") == 5 and "cat/" in message and "dog/" not in message
+    for path in cats:
+        path.unlink()
+    Image.fromarray(np.zeros((6, 7), np.uint8)).save(folder / "train" / "cat" / "whole.png")
+    (folder / "train" / "cat" / "broken.jpg").write_bytes(b"no image at all")
+    with pytest.raises(
+        DataUnreadable, match=r"1 of 11 image file in .*found cat/broken.jpg \(not an image\); replace"
+    ):
+        load_folder(folder)
+
+
+def test_a_truncated_image_is_found_at_load_or_named_at_use(write_folder: WriteFolder) -> None:
+    files = pictures()
+    files["train/cat/big.png"] = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    folder = write_folder(files)
+    path = folder / "train" / "cat" / "big.png"
+    path.write_bytes(path.read_bytes()[:9_000])
+    with pytest.raises(DataUnreadable, match=r"1 of 19 image file in .*cat/big.png \(OSError"):
+        load_folder(folder)
+    images = FolderImages(folder / "train", name="n", split="train", hold_bytes=0)
+    sample = relative(images).index("train/cat/big.png")
+    with pytest.raises(DataUnreadable, match=r"1 image file in .*cat/big.png \(OSError"):
+        images.image(sample)
+
+
+def test_a_file_that_changed_or_went_since_loading_is_named(write_folder: WriteFolder) -> None:
+    folder = write_folder(pictures())
+    train = train_of(folder, hold_bytes=0)
+    path = folder / "train" / "dog" / "01.png"
+    sample = relative(train).index("train/dog/01.png")
+    Image.fromarray(np.zeros((3, 3, 3), np.uint8)).save(path)
+    with pytest.raises(
+        DataUnreadable, match="01.png changed since .*expected an image of 6 x 7, found 3 x 3"
+    ):
+        train.image(sample)
+    path.unlink()
+    with pytest.raises(DataUnreadable, match=r"dog/01.png \(FileNotFoundError"):
+        train.image(sample)
+
+
+def test_a_folder_of_another_layout_is_refused(tmp_path: Path, write_folder: WriteFolder) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"expected train/ and test/ \(or val/\).*found no such folder"
+    ) as caught:
+        load_folder(tmp_path / "nowhere")
+    assert caught.value.exit_code == 2
+    folder = write_folder({path: pixels for path, pixels in pictures().items() if path.startswith("train/")})
+    with pytest.raises(InvalidInput, match="found train; name the folder above train/"):
+        load_folder(folder)
+
+
+def test_class_folders_must_agree_and_hold_images(write_folder: WriteFolder) -> None:
+    folder = write_folder(pictures())
+    (folder / "test" / "eel").mkdir()
+    with pytest.raises(
+        DataUnreadable, match=r"expected the same in both, found eel not in train/ \(1 in all\)"
+    ):
+        load_folder(folder)
+    (folder / "train" / "eel").mkdir()
+    with pytest.raises(DataUnreadable, match="no valid file for the classes eel.*add images, or remove"):
+        load_folder(folder)
+    (folder / "empty" / "train").mkdir(parents=True)
+    (folder / "empty" / "test").mkdir()
+    with pytest.raises(DataUnreadable, match="train does not hold images by class.*any class folder"):
+        load_folder(folder / "empty")

@@ -1,0 +1,140 @@
+"""Images: labels and classes are checked, and the digests are those that the design spells out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+from dgkd_cache.datasets import Images, TensorImages
+from dgkd_cache.errors import InvalidInput
+
+
+def make(samples: int = 12, *, channels: int = 3, split: str = "train") -> TensorImages:
+    pixels = np.random.default_rng(5).integers(0, 256, (samples, channels, 5, 4), dtype=np.uint8)
+    return TensorImages(pixels, np.arange(samples) % 3, classes=("a", "é", "c"), name="tiny", split=split)
+
+
+class OneByOne(Images):
+    """The same images without a resident tensor, to compare the general route with the quick one."""
+
+    def __init__(self, source: TensorImages) -> None:
+        super().__init__(
+            name=source.name,
+            split=source.split,
+            classes=source.classes,
+            labels_N=source.labels_N,
+            channels=source.channels,
+            height=source.height,
+            width=source.width,
+        )
+        self.source = source
+
+    def image(self, sample: int) -> torch.Tensor:
+        return self.source.image(sample)
+
+
+def test_sample_digest_is_sha256_of_shape_and_pixels() -> None:
+    images = make()
+    pixels = images.resident.numpy()
+    for sample in (0, 7, 11):
+        record = struct.pack("<3q", 3, 5, 4) + bytes(pixels[sample].flatten().tolist())
+        assert images.sample_digest_N16[sample].tobytes() == hashlib.sha256(record).digest()[:16]
+
+
+def test_digest_covers_classes_geometry_labels_and_samples() -> None:
+    images = make()
+    head = {
+        "channels": 3,
+        "classes": ["a", "é", "c"],
+        "height": 5,
+        "sample_digest": "pixels",
+        "samples": 12,
+        "width": 4,
+    }
+    text = json.dumps(head, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    labels = struct.pack("<12q", *[i % 3 for i in range(12)])
+    assert images.digest == hashlib.sha256(text + labels + images.sample_digest_N16.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("change", ["pixel", "label", "order", "class"])
+def test_any_change_changes_the_digest(change: str) -> None:
+    images = make()
+    pixels, labels, classes = images.resident.clone(), images.labels_N.copy(), list(images.classes)
+    if change == "pixel":
+        pixels[7, 1, 2, 3] ^= 1
+    elif change == "label":
+        labels[7] = (labels[7] + 1) % 3
+    elif change == "order":
+        pixels[[3, 6]] = pixels[[6, 3]]  # both of class 0, so that only the order differs
+    else:
+        classes[2] = "d"
+    changed = TensorImages(pixels, labels, classes=classes, name="tiny", split="train")
+    assert changed.digest != images.digest
+    same = TensorImages(images.resident.clone(), images.labels_N, classes=images.classes, name="x", split="y")
+    assert same.digest == images.digest
+
+
+def test_batches_keep_the_order_asked_for() -> None:
+    images = make()
+    for samples in ([4, 0, 4], np.array([4, 0, 4]), torch.tensor([4, 0, 4])):
+        batch = images.batch(samples)
+        assert isinstance(batch, torch.Tensor) and batch.dtype == torch.uint8
+        assert torch.equal(batch, torch.stack([images.image(i) for i in (4, 0, 4)]))
+        assert torch.equal(OneByOne(images).batch(samples), batch)
+    assert OneByOne(images).resident is None and OneByOne(images).digest == images.digest
+
+
+def test_labels_are_int64_and_a_sample_is_described() -> None:
+    images = TensorImages(
+        torch.zeros(2, 1, 2, 2, dtype=torch.uint8),
+        torch.tensor([1, 0], dtype=torch.uint8),
+        classes="xy",
+        name="n",
+        split="test",
+    )
+    assert images.labels_N.dtype == np.int64 and images.labels_N.tolist() == [1, 0]
+    assert images.describe(0) == "sample 0 (test, class y)"
+
+
+def test_pickled_and_moved_copies_are_the_same_images() -> None:
+    images = make()
+    for copy in (pickle.loads(pickle.dumps(images)), images.to("cpu")):
+        assert copy.digest == images.digest and torch.equal(copy.resident, images.resident)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "labels", "classes", "message"),
+    [
+        (
+            np.zeros((2, 1, 4, 4), np.float32),
+            [0, 1],
+            "ab",
+            r"expected a non-empty uint8 array .*found float32 \[2, 1, 4, 4\]",
+        ),
+        (np.zeros((2, 4, 4), np.uint8), [0, 1], "ab", r"found uint8 \[2, 4, 4\]"),
+        (np.zeros((0, 1, 4, 4), np.uint8), [], "ab", r"found uint8 \[0, 1, 4, 4\]"),
+        (
+            np.zeros((2, 1, 4, 4), np.uint8),
+            [0, 1, 1],
+            "ab",
+            r"one label for each of 2 images, found shape \[3\]",
+        ),
+        (np.zeros((2, 1, 4, 4), np.uint8), [0.0, 1.0], "ab", r"array of integers, found float64"),
+        (np.zeros((2, 1, 4, 4), np.uint8), [0, 2], "ab", r"labels from 0 to 1, found 2 at sample 1"),
+        (np.zeros((2, 1, 4, 4), np.uint8), [-1, 0], "ab", r"labels from 0 to 1, found -1 at sample 0"),
+        (np.zeros((2, 1, 4, 4), np.uint8), [0, 1], "aa", r"distinct names, found 'a' more than once"),
+        (np.zeros((2, 1, 4, 4), np.uint8), [0, 1], ["", "b"], r"expected one text a class"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    pixels: object, labels: list[float], classes: str, message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message) as caught:
+        TensorImages(pixels, labels, classes=classes, name="n", split="train")
+    assert caught.value.exit_code == 2

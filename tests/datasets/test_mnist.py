@@ -1,0 +1,164 @@
+"""MNIST and Fashion-MNIST from idx files written here with struct; every damage is refused by file."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torchvision.datasets
+
+from dgkd_cache.datasets import load_dataset, mnist
+from dgkd_cache.errors import DataUnreadable, NoSpace
+
+PIXELS = {
+    "train": np.random.default_rng(3).integers(0, 256, (7, 28, 28), np.uint8),
+    "t10k": np.eye(28, dtype=np.uint8)[None] * 9,
+}
+LABELS = {"train": [3, 1, 4, 1, 5, 9, 2], "t10k": [6]}
+TRAIN_IMAGES = "train-images-idx3-ubyte"
+
+
+def idx(array: np.ndarray) -> bytes:
+    head = struct.pack(">BBBB", 0, 0, 8, array.ndim) + b"".join(
+        struct.pack(">i", size) for size in array.shape
+    )
+    return head + array.astype(np.uint8).tobytes()
+
+
+def write(folder: Path, *, zipped: bool = False) -> Path:
+    folder.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        for name, array in (("images-idx3", PIXELS[part]), ("labels-idx1", np.array(LABELS[part]))):
+            content = idx(array)
+            suffix = ".gz" if zipped else ""
+            (folder / f"{part}-{name}-ubyte{suffix}").write_bytes(
+                gzip.compress(content) if zipped else content
+            )
+    return folder
+
+
+@pytest.fixture
+def no_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another place for Debian's folder, so that a test does not depend on the machine."""
+    folder = tmp_path / "debian"
+    monkeypatch.setattr(mnist, "DEBIAN_FASHION_MNIST", folder)
+    return folder
+
+
+def check(name: str, root: Path) -> None:
+    dataset = load_dataset(name, root=root, download=False)
+    for images, part in ((dataset.train, "train"), (dataset.test, "t10k")):
+        assert images.resident is not None
+        assert np.array_equal(images.resident.numpy()[:, 0], PIXELS[part])
+        assert images.labels_N.tolist() == LABELS[part]
+    assert dataset.name == name and len(dataset.classes) == 10
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_torchvision_s_files_are_read_plain_or_zipped(tmp_path: Path, no_debian: Path, zipped: bool) -> None:
+    write(tmp_path / "MNIST" / "raw", zipped=zipped)
+    check("mnist", tmp_path)
+    write(tmp_path / "FashionMNIST" / "raw", zipped=zipped)
+    check("fashion-mnist", tmp_path)
+
+
+def test_the_same_as_torchvision_reads(tmp_path: Path, no_debian: Path) -> None:
+    write(tmp_path / "FashionMNIST" / "raw")
+    ours = load_dataset("fashion-mnist", root=tmp_path, download=False).train
+    theirs = torchvision.datasets.FashionMNIST(str(tmp_path), train=True)
+    assert ours.resident is not None and np.array_equal(ours.resident.numpy()[:, 0], theirs.data.numpy())
+    assert ours.labels_N.tolist() == theirs.targets.tolist() and ours.classes == tuple(theirs.classes)
+
+
+def test_debian_s_folder_is_looked_in_for_fashion_mnist(tmp_path: Path, no_debian: Path) -> None:
+    write(no_debian, zipped=True)
+    check("fashion-mnist", tmp_path / "nothing")
+    with pytest.raises(DataUnreadable, match="mnist is not on this machine"):
+        load_dataset("mnist", root=tmp_path / "nothing", download=False)
+
+
+def test_missing_files_are_named_with_their_places(tmp_path: Path, no_debian: Path) -> None:
+    with pytest.raises(DataUnreadable) as caught:
+        load_dataset("fashion-mnist", root=tmp_path, download=False)
+    message = str(caught.value)
+    for part in (TRAIN_IMAGES, str(tmp_path / "FashionMNIST" / "raw"), str(no_debian), "download = true"):
+        assert part in message
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (URLError("no route to host"), DataUnreadable),
+        (RuntimeError("File not found or corrupted."), DataUnreadable),
+        (OSError(errno.ENOSPC, "No space left on device"), NoSpace),
+    ],
+)
+def test_a_failed_download_says_where_files_may_be_put(
+    tmp_path: Path,
+    no_debian: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    error: type[Exception],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(torchvision.datasets.MNIST, "download", fail)
+    with pytest.raises(error) as caught:
+        load_dataset("fashion-mnist", root=tmp_path, download=True)
+    if error is DataUnreadable:
+        for part in (str(failure), str(tmp_path / "FashionMNIST" / "raw"), str(no_debian), "run again"):
+            assert part in str(caught.value)
+
+
+def test_a_download_is_read(tmp_path: Path, no_debian: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torchvision.datasets.MNIST, "download", lambda self: write(Path(self.raw_folder)))
+    assert load_dataset("mnist", root=tmp_path, download=True).train.labels_N.tolist() == LABELS["train"]
+
+
+def zip_of(content: bytes) -> bytes:
+    return gzip.compress(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content[:-1], r"expected 5488 elements for the sizes \[7, 28, 28\], found 5487"),
+        (lambda content: content + b"\0", r"expected 5488 elements .*, found more"),
+        (lambda content: b"\0\0\x0d\x03" + content[4:], "3-dimensional bytes, found magic 00000d03"),
+        (lambda content: content[:9], "3 sizes after the magic number, found 5 bytes"),
+        (lambda content: b"", "found magic "),
+        (lambda content: content[:4] + b"\xff" * 12 + content[16:], r"at most 4294967296 elements"),
+        (lambda content: zip_of(content)[:-20], "readable idx file, found EOFError"),
+        (lambda content: zip_of(content)[:-6] + b"\0\0\0\0\0\0", "readable idx file, found BadGzipFile"),
+        (
+            lambda content: zip_of(content)[:30] + b"\xff" * 40 + zip_of(content)[70:],
+            "readable idx file, found",
+        ),
+    ],
+)
+def test_a_damaged_file_is_refused_by_name(
+    tmp_path: Path, no_debian: Path, damage: Callable[[bytes], bytes], message: str
+) -> None:
+    path = write(tmp_path / "MNIST" / "raw") / TRAIN_IMAGES
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataUnreadable, match=message) as caught:
+        load_dataset("mnist", root=tmp_path, download=False)
+    assert str(path) in str(caught.value)
+
+
+def test_labels_that_do_not_fit_the_images_are_refused(tmp_path: Path, no_debian: Path) -> None:
+    folder = write(tmp_path / "MNIST" / "raw")
+    (folder / "train-labels-idx1-ubyte").write_bytes(idx(np.array([1, 2, 3])))
+    with pytest.raises(DataUnreadable, match="one label for each of 7 images, found shape"):
+        load_dataset("mnist", root=tmp_path, download=False)
+    (folder / "train-labels-idx1-ubyte").write_bytes(idx(np.array([1, 2, 3, 4, 5, 6, 10])))
+    with pytest.raises(DataUnreadable, match="labels from 0 to 9, found 10 at sample 6"):
+        load_dataset("mnist", root=tmp_path, download=False)

@@ -1,0 +1,52 @@
+"""Names: what is known, what is refused and with which hint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dgkd_cache.datasets import Dataset, TensorImages, dataset_names, load_dataset, register_dataset
+from dgkd_cache.errors import InvalidInput, UnknownName
+
+
+def test_the_data_sets_of_the_design_are_known() -> None:
+    assert dataset_names() == ("cifar10", "cifar100", "digits", "fashion-mnist", "mnist")
+
+
+def test_an_unknown_name_is_told_the_closest(tmp_path: Path) -> None:
+    with pytest.raises(
+        UnknownName, match=r"unknown data set 'cifar-10'.*folder:PATH.*did you mean cifar10"
+    ) as caught:
+        load_dataset("cifar-10", root=tmp_path)
+    assert caught.value.exit_code == 2
+
+
+def test_a_name_is_taken_once() -> None:
+    def fashion_mnist(*, root: Path, download: bool) -> Dataset:
+        raise AssertionError("never called")
+
+    with pytest.raises(InvalidInput, match="'fashion-mnist' is registered twice"):
+        register_dataset(fashion_mnist)
+
+
+def split(name: str, classes: str, channels: int) -> TensorImages:
+    return TensorImages(
+        np.zeros((2, channels, 2, 2), np.uint8), [0, 1], classes=classes, name="n", split=name
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "mean", "message"),
+    [
+        (("ba", 3), 3, "different classes"),
+        (("ab", 1), 3, "different channels: expected 3 as in the training split, found 1"),
+        (("ab", 3), 1, "each of 3 channels, found 1 and 3"),
+    ],
+)
+def test_splits_that_do_not_fit_are_refused(test: tuple[str, int], mean: int, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        Dataset(
+            train=split("train", "ab", 3), test=split("test", *test), mean=("0.5",) * mean, std=("0.5",) * 3
+        )
