@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgkd_cache.errors import DgkdError
+from dgkd_cache.errors import DgkdError, Incomplete
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.reader import GuideStore
 
@@ -30,7 +30,7 @@ class RunEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreEntry:
-    """One store: `sealed`, `incomplete` or `damaged` (and why); `views` are first and one past the last."""
+    """One store: `sealed`, `incomplete` or `refused` (and why); `views` are first and one past the last."""
 
     name: str
     state: str
@@ -86,5 +86,7 @@ def _store(name: str, path: Path) -> StoreEntry:
                 nbytes=store.nbytes,
                 seal=store.seal,
             )
+    except Incomplete as error:
+        return StoreEntry(name=name, state="incomplete", why=str(error))
     except DgkdError as error:
-        return StoreEntry(name=name, state="damaged", why=str(error))
+        return StoreEntry(name=name, state="refused", why=str(error))

@@ -52,9 +52,9 @@ def suggest_config(
     """
     given = dict(settings or {})
     chain = chain_names(architectures)
-    _check_names(dataset, architectures)
-    transforms = given.pop("views.transforms", None) or default_transforms(dataset, *_image_size(dataset))
-    assert isinstance(transforms, Sequence)
+    transforms = _texts(given.pop("views.transforms", ()))
+    _check_names(dataset, architectures, transforms)
+    transforms = transforms or default_transforms(dataset, *_image_size(dataset))
     config = parse_config(
         {
             "dataset": {"name": dataset},
@@ -116,15 +116,23 @@ def default_recipe(chain: Mapping[str, str]) -> dict[str, object]:
     return {name: dict(_PLAIN_RECIPE) for name in plain}
 
 
-def _check_names(dataset: str, architectures: Sequence[str]) -> None:
+def _texts(value: object) -> tuple[str, ...]:
+    assert isinstance(value, list | tuple), "transforms are a list of texts"
+    return tuple(value)
+
+
+def _check_names(dataset: str, architectures: Sequence[str], transforms: Sequence[str]) -> None:
     from dgkd_cache.datasets.registry import PATTERNS, dataset_names
     from dgkd_cache.models import find_model
+    from dgkd_cache.views.transforms import parse_transform
 
     if ":" not in dataset and dataset not in dataset_names():
         known = (*dataset_names(), *PATTERNS)
         raise unknown_name("data set", dataset, known, do="`dgkd-cache datasets` lists them")
     for architecture in architectures:
         find_model(architecture)
+    for transform in transforms:
+        parse_transform(transform)
 
 
 def _image_size(dataset: str) -> tuple[int | None, int | None]:

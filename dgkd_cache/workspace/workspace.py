@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dgkd_cache.data_root import DEFAULT_DATA_ROOT
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, read_config
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset
     from dgkd_cache.views.plan import ViewPlan
 
-__all__ = ["DEFAULT_DATA_ROOT", "Workspace"]
-
-DEFAULT_DATA_ROOT = "~/.cache/dgkd-cache"
+__all__ = ["Workspace"]
 
 
 class Workspace:
@@ -143,7 +142,7 @@ class Workspace:
         )
 
     def command(self, words: str) -> str:
-        """`dgkd-cache WORDS`, as it works from the current folder: for hints."""
+        """The command line of these words, as it works from the current folder: for hints."""
         here = self.folder.resolve() == Path.cwd().resolve()
         return f"dgkd-cache {words}" if here else f"dgkd-cache -w {shlex.quote(str(self.folder))} {words}"
 

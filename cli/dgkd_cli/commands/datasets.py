@@ -41,12 +41,12 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
       dgkd-cache datasets digits
       dgkd-cache datasets fashion-mnist --no-download --json
     """
+    from dgkd_cache.data_root import DEFAULT_DATA_ROOT
     from dgkd_cache.datasets.registry import dataset_names, load_dataset
     from dgkd_cache.workspace.suggest import usual_transforms
-    from dgkd_cache.workspace.workspace import DEFAULT_DATA_ROOT
 
     if name:
-        root = data_root or Path(DEFAULT_DATA_ROOT)
+        root = data_root or DEFAULT_DATA_ROOT
         _show(load_dataset(name, root=root, download=not no_download), as_json=as_json)
         return
     known = {one: list(usual_transforms(one)) for one in dataset_names()}

@@ -1,0 +1,111 @@
+"""Each command and option that a message, a help text or the README mentions exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from dgkd_cli.main import main
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(path for part in ("dgkd_cache", "cli", "stores") for path in (ROOT / part).rglob("*.py"))
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("CONTRIBUTING.md"), *(ROOT / "docs").rglob("*.md")])
+
+QUOTED = re.compile(r"`(dgkd-cache [^`]*)`")
+AT_LINE_START = re.compile(r"^[ \t]*(?:\$ )?(dgkd-cache [^\n]*)$", re.MULTILINE)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+
+
+def text_of(node: ast.AST) -> str | None:
+    """A string of the source, with X for each part that is only known when it runs."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "X" for part in node.values)
+    return None
+
+
+def commands_of(path: Path) -> Iterator[str]:
+    """Every `dgkd-cache ...` of a file."""
+    if path.suffix == ".md":
+        texts = [path.read_text(encoding="utf-8")]
+    else:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        parts = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        texts = [text for node in ast.walk(tree) if node not in parts and (text := text_of(node))]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                if node.func.attr == "command" and (words := text_of(node.args[0])):
+                    yield f"dgkd-cache {words}"
+    for text in texts:
+        yield from QUOTED.findall(text)
+        yield from AT_LINE_START.findall(text)
+
+
+def check(text: str) -> None:
+    """Parse the words as click would, down to the verb's own options."""
+    words = shlex.split(text, comments=True)[1:]
+    group: click.Command = main
+    while True:
+        context = click.Context(group)
+        values, rest, _ = group.make_parser(context).parse_args(words)
+        if not isinstance(group, click.Group):
+            assert not rest, f"{text}: {rest} is more than {group.name} takes"
+            return
+        if not rest:
+            assert values, f"{text}: no verb"
+            return
+        if rest == ["X"]:
+            return  # a verb that is only known when it runs; its words are checked where they are written
+        found = group.get_command(context, rest[0])
+        assert found is not None, f"{text}: no verb {rest[0]!r}"
+        group, words = found, rest[1:]
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_exist(path: Path) -> None:
+    for text in commands_of(path):
+        check(text)
+
+
+def test_the_check_can_fail() -> None:
+    for wrong in (
+        "dgkd-cache rum",
+        "dgkd-cache dump --modle ta1",
+        "dgkd-cache run ta1",
+        "dgkd-cache dump --model",
+    ):
+        with pytest.raises((AssertionError, click.UsageError)):
+            check(wrong)
+    check("dgkd-cache -w X dump --model ta1 --shard 0/4  # a comment")
+
+
+def test_commands_are_found_in_sources() -> None:
+    found = {text for path in SOURCES for text in commands_of(path)}
+    assert "dgkd-cache dump --model X" in found
+    assert len(found) > 20
+
+
+def test_options_that_hints_mention_exist() -> None:
+    known = {name for verb in (main, *main.commands.values()) for one in verb.params for name in one.opts}
+    known |= {"--help", "--version"}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.keyword) or node.arg != "do":
+                continue
+            for part in ast.walk(node.value):
+                text = re.sub(r"`?(pip|ulimit|ln) [^`]*`?", "", text_of(part) or "")
+                assert set(OPTION.findall(text)) <= known, f"{path.name}: {text}"
+
+
+def test_each_verb_has_examples() -> None:
+    for name, verb in main.commands.items():
+        examples = AT_LINE_START.findall(verb.help or "")
+        assert examples, name
+        assert all(re.search(rf"\b{name}\b", example) for example in examples), name

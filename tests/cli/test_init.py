@@ -1,0 +1,121 @@
+"""`init`: what it writes, says and refuses."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_chain_on_digits(command: Command, here: Path) -> None:
+    result = command("init", "--chain", "plain6,plain4,plain2", "--epochs", "3", "demo")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "teacher (plain6) -> ta1 (plain4) -> student (plain2)" in result.stdout
+    assert "`dgkd-cache -w demo run` trains it" in result.stdout
+    written = tomllib.loads((here / "demo" / "dgkd.toml").read_text())
+    assert written["dataset"]["name"] == "digits"
+    assert written["chain"] == {"teacher": "plain6", "ta1": "plain4", "student": "plain2"}
+    assert (written["training"]["epochs"], written["training"]["lr"]) == (3, 0.01)
+    assert written["training"]["lr_schedule"] == "constant"
+    assert written["views"]["transforms"] == ["crop(1)"]
+    assert command("-w", "demo", "ls").exit_code == 0
+
+
+def test_every_option_reaches_the_file(command: Command, here: Path) -> None:
+    options = (
+        "--dataset cifar10 --chain resnet20,plain2 --epochs 5 --batch-size 32 --lr 0.25 --views 7 "
+        "--transforms crop(2),hflip --schedule draw --method takd --objective mean --lambda 0.125 --keep 0.5 "
+        "--temperature 2 --encoding float32 --validation 100 --data-root data --seed 9 --json"
+    )
+    result = command("init", *options.split())
+    assert (result.exit_code, result.stderr) == (0, "")
+    printed = json.loads(result.stdout)
+    assert printed.pop("config") == "dgkd.toml"
+    written = tomllib.loads((here / "dgkd.toml").read_text())
+    assert written["dataset"] == {
+        "name": "cifar10",
+        "root": str(here / "data"),
+        "download": True,
+        "validation": 100,
+    }
+    assert written["views"] == {
+        "transforms": ["crop(2)", "hflip"],
+        "scheme": "sampled",
+        "count": 7,
+        "schedule": "draw",
+        "seed": 0,
+    }
+    assert (written["cache"]["temperature"], written["cache"]["encoding"]) == (2.0, "float32")
+    training, distillation = written["training"], written["distillation"]
+    assert [training[key] for key in ("epochs", "batch_size", "lr", "seed")] == [5, 32, 0.25, 9]
+    assert training["student"] == {"lr_schedule": "constant"}, "a rate that was asked for is for all models"
+    assert [distillation[key] for key in ("method", "objective", "lambda", "keep")] == [
+        "takd",
+        "mean",
+        0.125,
+        0.5,
+    ]
+    assert printed["chain"] == written["chain"]
+
+
+def test_an_enumerated_scheme_gets_all_its_views(command: Command, here: Path) -> None:
+    result = command("init", "--dataset", "cifar10", "--chain", "resnet8", "--scheme", "enumerated")
+    assert result.exit_code == 0, result.stderr
+    views = tomllib.loads((here / "dgkd.toml").read_text())["views"]
+    assert (views["count"], views["schedule"]) == (162, "draw")
+
+
+def test_a_folder_is_named_from_here(command: Command, here: Path) -> None:
+    from PIL import Image
+
+    for split in ("train", "test"):
+        for label in ("cat", "dog"):
+            folder = here / "photos" / split / label
+            folder.mkdir(parents=True)
+            Image.new("RGB", (32, 32)).save(folder / "0.png")
+    result = command("init", "--dataset", "folder:photos", "--chain", "resnet8", "work")
+    assert result.exit_code == 0, result.stderr
+    written = tomllib.loads((here / "work" / "dgkd.toml").read_text())
+    assert written["dataset"]["name"] == f"folder:{here / 'photos'}"
+    assert written["views"]["transforms"] == ["crop(4)", "hflip"]
+
+
+def test_what_is_there_is_never_overwritten(command: Command, here: Path) -> None:
+    (here / "dgkd.toml").write_text("mine")
+    result = command("init", "--chain", "plain2")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "there already and is left as it is" in result.stderr
+    assert (here / "dgkd.toml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ("--chain resnt20,resnet8", "did you mean resnet20"),
+        ("--chain plain4,,plain2", "architectures, largest first"),
+        ("--chain plain2 --dataset digit", "did you mean digits"),
+        ("--chain plain2 --epochs 0", "found 0"),
+        ("--chain plain2 --lambda 2", "'lambda' in table [distillation]"),
+        ("--chain plain2 --transforms corp(4)", "crop"),
+        ("--chain plain2 --dataset folder:nowhere", "nowhere"),
+        ("", "--chain"),
+    ],
+)
+def test_wrong_options_write_nothing(command: Command, here: Path, options: str, word: str) -> None:
+    result = command("init", *options.split())
+    assert result.exit_code in (1, 2), result.output
+    assert word in result.stderr
+    assert result.stdout == ""
+    assert not (here / "dgkd.toml").exists()

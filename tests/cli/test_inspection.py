@@ -1,0 +1,191 @@
+"""`ls`, `info`, `models`, `datasets`, `doctor`: what is there, what is known, what this machine can do."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import Result
+from torch import nn
+
+from dgkd_cache.models import build_model, save_model, weights_digest
+from dgkd_cache.models.card import ModelCard
+from dgkd_cache.models.preprocess import Preprocess
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def teacher(workspace: Path) -> Path:
+    """A finished run."""
+    model = build_model("plain6", channels=1, classes=2, height=8, width=8, seed=0)
+    card = ModelCard(
+        name="teacher",
+        architecture="plain6",
+        channels=1,
+        classes=("a", "b"),
+        height=8,
+        width=8,
+        parameters=sum(tensor.numel() for tensor in model.parameters()),
+        preprocess=Preprocess(mean=("0.5",), std=("0.25",)),
+        dataset={"name": "di[bold]gits\x1b[2J", "digest": "0" * 64},
+        plan_digest="",
+        views={"count": 2},
+        training={"method": "scratch"},
+        accuracy={"test": "0.8812"},
+        weights_digest=weights_digest(model),
+        seconds=75,
+    )
+    save_model(workspace / "runs" / "teacher", model, card)
+    return workspace / "runs" / "teacher"
+
+
+def test_ls_tells_states_and_sizes(command: Command, workspace: Path, teacher: Path) -> None:
+    (workspace / "runs" / "ta1").mkdir()
+    (workspace / "runs" / "other").mkdir()
+    (workspace / "runs" / "other" / "card.json").write_text("{")
+    (workspace / "guides" / "bad.zarr").mkdir(parents=True)
+    (workspace / "guides" / "bad.zarr" / "zarr.json").write_text("{")
+    result = command("ls")
+    assert (result.exit_code, result.stderr) == (0, "")
+    runs, stores = result.stdout.split("\n\n")
+    assert [line.split()[:2] for line in runs.splitlines()[1:]] == [
+        ["teacher", "done"],
+        ["ta1", "begun"],
+        ["student", "missing"],
+        ["other", "damaged"],
+    ]
+    assert "88.12 %" in runs
+    assert stores.splitlines()[1].split()[:2] == ["bad", "refused"]
+    printed = json.loads(command("ls", "--json").stdout)
+    assert printed["runs"][0]["nbytes"] == sum(path.stat().st_size for path in teacher.iterdir())
+    assert printed["stores"][0]["why"]
+
+
+def test_info_of_a_run_by_name_and_by_path(command: Command, workspace: Path, teacher: Path) -> None:
+    result = command("info", "teacher")
+    assert (result.exit_code, result.stderr) == (0, "")
+    for word in ("plain6", "88.12 %", "1 min 15 s", "method scratch"):
+        assert word in result.stdout
+    assert "\x1b" not in result.stdout and "[bold]" not in result.stdout
+    printed = json.loads(command("info", str(teacher), "--json").stdout)
+    assert (printed["run"]["name"], printed["store"]) == ("teacher", None)
+
+
+def test_info_of_a_store_needs_neither_torch_nor_a_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, three_guides: list[Path]
+) -> None:
+    script = f"""
+import sys
+from dgkd_cli.main import main
+for arguments in (["info", {str(three_guides[0])!r}], ["info", {str(three_guides[0])!r}, "--json"]):
+    main.main(arguments, standalone_mode=False)
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text, brace, printed = done.stdout.partition("{")
+    store = json.loads(brace + printed)["store"]
+    attributes = json.loads((three_guides[0] / "zarr.json").read_text())["attributes"]
+    assert store["header"] == attributes["dgkd"]
+    assert store["seal"] == attributes["dgkd_seal"]
+    assert (store["complete"], store["views_done"], store["blocks_missing"]) == (True, 3, 0)
+    for word in ("sealed", attributes["dgkd_seal"], "bars, train: 100 samples, 4 classes", "0:3 of plan"):
+        assert word in text
+
+
+def test_info_of_an_unfinished_store(
+    command: Command, workspace: Path, dump: Callable[..., Path], make_tiny: Callable[..., nn.Module]
+) -> None:
+    dump(workspace / "guides" / "ta1.zarr", make_tiny(1), mine=range(1))
+    result = command("info", "ta1")
+    assert result.exit_code == 0, result.stderr
+    assert "incomplete: 2 of 3 views are not finished" in result.stdout
+    printed = json.loads(command("ls", "--json").stdout)["stores"]
+    assert [(one["name"], one["state"], one["views_done"]) for one in printed] == [("ta1", "incomplete", 1)]
+
+
+def test_info_of_nothing_names_what_is_there(command: Command, workspace: Path, teacher: Path) -> None:
+    result = command("info", "techer")
+    assert (result.exit_code, result.stdout) == (10, "")
+    assert "expected one of teacher, found 'techer'; `dgkd-cache ls`" in result.stderr
+
+
+def test_models_have_the_sizes_that_torch_counts(command: Command) -> None:
+    printed = json.loads(command("models", "--image", "1x28x28", "--classes", "7", "--json").stdout)
+    sizes = {row["name"]: row.get("parameters") for row in printed["models"]}
+    for name in ("plain2", "resnet8"):
+        model = build_model(name, channels=1, classes=7, height=28, width=28, seed=0)
+        assert sizes[name] == sum(tensor.numel() for tensor in model.parameters())
+    assert "wrn-D-K" in printed["forms"]
+
+
+def test_one_model_and_an_unknown_one(command: Command) -> None:
+    one = command("models", "wrn-16-2")
+    assert (one.exit_code, len(one.stdout.splitlines())) == (0, 2)
+    unknown = command("models", "resnet9")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert "did you mean" in unknown.stderr
+    assert command("models", "--image", "32").exit_code == 2
+
+
+def test_too_small_an_image_is_said_beside_the_model(command: Command) -> None:
+    result = command("models", "vgg8", "--image", "3x4x4")
+    assert result.exit_code == 0
+    assert "too small" in result.stdout
+
+
+def test_datasets(command: Command) -> None:
+    listed = command("datasets")
+    assert listed.exit_code == 0
+    for name in ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "folder:PATH", "module:factory"):
+        assert name in listed.stdout
+    assert {row["name"] for row in json.loads(command("datasets", "--json").stdout)["datasets"]} >= {"digits"}
+
+
+def test_one_data_set(command: Command) -> None:
+    from sklearn.datasets import load_digits
+
+    printed = json.loads(command("datasets", "digits", "--json").stdout)
+    assert printed["train"]["samples"] + printed["test"]["samples"] == len(load_digits().target)
+    assert printed["image"] == [1, 8, 8]
+    assert "1 x 8 x 8" in command("datasets", "digits").stdout
+    unknown = command("datasets", "digit")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+
+
+def test_doctor(command: Command, workspace: Path) -> None:
+    result = command("doctor", "--json")
+    assert result.exit_code == 0, result.output
+    found = {finding["what"]: finding for finding in json.loads(result.stdout)}
+    assert torch.__version__.startswith(found["torch"]["found"])
+    assert found["memory mapping"] == {
+        "what": "memory mapping",
+        "found": "works",
+        "state": "ok",
+        "do": "",
+    }
+    assert list(workspace.iterdir()) == [workspace / "dgkd.toml"], "the trial files are gone"
+    assert "memory mapping" in command("doctor").stdout
+
+
+def test_doctor_says_what_to_do(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 4096))
+
+    def no_room(number: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    result = command("doctor", "--json")
+    assert result.exit_code == 1
+    found = {finding["what"]: finding for finding in json.loads(result.stdout)}
+    assert found["open files"]["do"] == "`ulimit -n 1024` in this shell"
+    assert found["memory mapping"]["state"] == "problem"
+    assert "No space left" in found["memory mapping"]["found"]

@@ -1,0 +1,262 @@
+"""`run`, `train`, `dump`, `eval`: what they ask of the library, with the library's jobs put aside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from dgkd_cache.errors import Interrupted
+from dgkd_cache.models.card import ModelCard
+from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.workspace import chain, jobs
+from dgkd_cache.workspace.chain import ChainRow
+from dgkd_cache.workspace.config import DistillationConfig, TrainingConfig
+
+Command = Callable[..., Result]
+
+
+class Asked:
+    """Stands for one job and keeps what it was asked."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+        self.words: dict[str, Any] = {}
+
+    def __call__(self, workspace: Any, **words: Any) -> object:
+        self.workspace, self.words = workspace, words
+        return self.answer
+
+
+@pytest.fixture
+def card() -> ModelCard:
+    return ModelCard(
+        name="ta1",
+        architecture="plain4",
+        channels=1,
+        classes=("a", "b"),
+        height=8,
+        width=8,
+        parameters=1234,
+        preprocess=Preprocess(mean=("0.5",), std=("0.25",)),
+        dataset={"name": "digits", "digest": "0" * 64},
+        plan_digest="",
+        views={},
+        training={},
+        guides={"teacher": "ab" * 32},
+        accuracy={"test": "0.8812"},
+        weights_digest="0" * 64,
+        seconds=75,
+    )
+
+
+@pytest.fixture
+def train_job(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    asked = Asked(card)
+    monkeypatch.setattr(jobs, "train_model", asked)
+    return asked
+
+
+def store(workspace: Path, name: str) -> Path:
+    path = workspace / "guides" / f"{name}.zarr"
+    path.mkdir(parents=True)
+    (path / "zarr.json").write_text("{}")
+    return path
+
+
+def test_train_a_model_of_the_chain(command: Command, workspace: Path, train_job: Asked) -> None:
+    store(workspace, "teacher")
+    result = command("train", "--model", "ta1", "--device", "cpu")
+    assert (result.exit_code, result.stderr) == (0, "")
+    words = train_job.words
+    assert (words["name"], words["architecture"], words["device"]) == ("ta1", "plain4", "cpu")
+    assert [path.resolve() for path in words["guides"]] == [workspace / "guides" / "teacher.zarr"]
+    assert words["live"] == []
+    assert words["training"] == TrainingConfig(epochs=2, lr=0.01)
+    assert words["distillation"] == DistillationConfig()
+    assert "88.12 %" in result.stdout and "1 min 15 s" in result.stdout and "1,234" in result.stdout
+
+
+def test_train_any_student_under_any_stores(
+    command: Command, workspace: Path, train_job: Asked, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store(workspace, "teacher")
+    elsewhere = store(tmp_path_factory.mktemp("elsewhere"), "big")
+    result = command(
+        "train", "--student", "torchvision:resnet18", "--guides", f"teacher,{elsewhere}", "--json"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert train_job.words["name"] == "student-torchvision-resnet18"
+    assert train_job.words["architecture"] == "torchvision:resnet18"
+    assert [path.name for path in train_job.words["guides"]] == ["teacher.zarr", "big.zarr"]
+    assert train_job.words["distillation"].method == "dgkd"
+    assert json.loads(result.stdout)["accuracy"] == {"test": "0.8812"}
+    assert command("train", "--student", "resnet8").exit_code == 0
+    assert train_job.words["guides"] == []
+    assert train_job.words["distillation"].method == "scratch"
+
+
+def test_every_option_reaches_the_job(command: Command, workspace: Path, train_job: Asked) -> None:
+    store(workspace, "teacher"), store(workspace, "ta1")
+    options = (
+        "--model student --name s7 --epochs 9 --seed 7 --precision float32 --method takd --objective mean "
+        "--lambda 0.25 --temperature 3 --dropping fixed --keep 0.5 --drop 2 --always teacher,ta1 "
+        "--at-least-one"
+    )
+    result = command("train", *options.split())
+    assert result.exit_code == 0, result.stderr
+    words = train_job.words
+    assert words["name"] == "s7"
+    assert [path.name for path in words["guides"]] == ["ta1.zarr"], "takd: the one before"
+    assert words["training"] == TrainingConfig(epochs=9, lr=0.01, seed=7, precision="float32")
+    assert words["distillation"] == DistillationConfig(
+        method="takd",
+        objective="mean",
+        lambda_=0.25,
+        temperature=3.0,
+        dropping="fixed",
+        keep=0.5,
+        drop=2,
+        always=("teacher", "ta1"),
+        at_least_one=True,
+    )
+
+
+def test_live_guides_are_runs(command: Command, workspace: Path, train_job: Asked) -> None:
+    lost = command("train", "--model", "ta1", "--live")
+    assert lost.exit_code == 3
+    assert "'teacher' is not trained" in lost.stderr
+    (workspace / "runs" / "teacher").mkdir(parents=True)
+    (workspace / "runs" / "teacher" / "card.json").write_text("{}")
+    assert command("train", "--model", "ta1", "--live").exit_code == 0
+    assert [path.name for path in train_job.words["live"]] == ["teacher"]
+    assert train_job.words["guides"] == []
+
+
+def test_fresh_moves_what_is_there_aside(command: Command, workspace: Path, train_job: Asked) -> None:
+    before = workspace / "runs" / "teacher" / "card.json"
+    before.parent.mkdir(parents=True)
+    before.write_text("old")
+    result = command("train", "--model", "teacher", "--fresh")
+    assert result.exit_code == 0, result.stderr
+    assert not before.exists()
+    assert [path.read_text() for path in workspace.rglob("card.json")] == ["old"], "nothing is lost"
+    assert "lies in" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "word"),
+    [
+        ("", 2, "exactly one of --model"),
+        ("--model ta1 --student plain2", 2, "exactly one of --model"),
+        ("--model ta1 --guides teacher", 2, "--guides goes with --student"),
+        ("--model ta9", 2, "did you mean ta1"),
+        ("--model ta1", 10, "dump --model teacher"),
+        ("--student plain2 --guides techer", 10, "no guide store for 'techer'"),
+        ("--model teacher --name A", 2, "a-z, 0-9"),
+        ("--model teacher --keep 2", 2, "'keep' in table [distillation]"),
+        ("--model teacher --epochs 0", 2, "'epochs' in table [training]"),
+    ],
+)
+def test_train_refuses(command: Command, workspace: Path, options: str, code: int, word: str) -> None:
+    result = command("train", *options.split())
+    assert result.exit_code == code, result.stderr
+    assert word in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_interrupted_job_is_130(
+    command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **words: Any) -> None:
+        assert words["stop"]() is False
+        raise Interrupted("stopped at step 5 of 90", do="run the same command again to go on")
+
+    monkeypatch.setattr(jobs, "train_model", stopped)
+    result = command("train", "--model", "teacher")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert "stopped at step 5" in result.stderr
+
+
+def test_dump(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = workspace / "guides" / "ta1.zarr"
+    answer = jobs.DumpResult(path=path, seal="cd" * 32, views=range(0, 40), nbytes=57_640_000, seconds=3.21)
+    asked = Asked(answer)
+    monkeypatch.setattr(jobs, "dump_guide", asked)
+    result = command("dump", "--model", "ta1", "--views", "0:40", "--shard", "1/4", "--precision", "bf16")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert (asked.words["model"], asked.words["views"], asked.words["shard"]) == ("ta1", range(0, 40), (1, 4))
+    assert asked.workspace.config.cache.precision == "bf16"
+    for word in (str(path), "cd" * 32, "0:40", "57.6 MB", "3.2 s"):
+        assert word in result.stdout
+    printed = json.loads(command("dump", "--model", "ta1", "--json").stdout)
+    assert printed["bytes"] == 57_640_000
+    assert printed["views"] == [0, 40]
+    assert (asked.words["views"], asked.words["shard"]) == (None, None)
+    assert asked.workspace.config.cache.precision == "auto"
+
+
+@pytest.mark.parametrize("option", ["--views=40", "--views=4:4", "--shard=4/4", "--shard=1", "--shard=-1/4"])
+def test_dump_refuses_ranges_that_mean_nothing(command: Command, workspace: Path, option: str) -> None:
+    result = command("dump", "--model", "ta1", option)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "expected" in result.stderr and "found" in result.stderr
+
+
+def test_eval(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(jobs.EvalResult(model="ta1", split="train", samples=60000, accuracy=0.5, loss=0.25))
+    monkeypatch.setattr(jobs, "evaluate_model", asked)
+    result = command("eval", "--model", "ta1", "--split", "train")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert (asked.words["model"], asked.words["split"]) == ("ta1", "train")
+    assert "50.00 %" in result.stdout and "60,000" in result.stdout
+    assert json.loads(command("eval", "--model", "ta1", "--json").stdout)["accuracy"] == 0.5
+    assert asked.words["split"] == "test"
+
+
+def test_run_ends_with_a_table(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = ChainRow(
+        model="teacher",
+        architecture="plain6",
+        parameters=82778,
+        guides=(),
+        accuracy="0.9",
+        train_seconds=75.0,
+        dump_seconds=3.21,
+        cache_bytes=57_640_000,
+        state="done",
+        why="",
+    )
+    student = ChainRow(
+        model="student",
+        architecture="plain2",
+        parameters=None,
+        guides=("teacher",),
+        accuracy=None,
+        train_seconds=None,
+        dump_seconds=None,
+        cache_bytes=None,
+        state="missing",
+        why="not begun",
+    )
+    asked = Asked([teacher, student])
+    monkeypatch.setattr(chain, "run_chain", asked)
+    result = command("run", "--remake", "--device", "cpu")
+    assert result.exit_code == 0
+    assert (asked.words["remake"], asked.words["device"]) == (True, "cpu")
+    rows = [line.split("  ") for line in result.stdout.splitlines()]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert cells == [
+        ["model", "architecture", "parameters", "guides", "accuracy", "train", "dump", "cache"],
+        ["teacher", "plain6", "82,778", "-", "90.00 %", "1 min 15 s", "3.2 s", "57.6 MB"],
+        ["student", "plain2", "-", "teacher", "-", "-", "-", "-"],
+    ]
+    assert "runs" in result.stderr and "guides" in result.stderr
+    printed = json.loads(command("run", "--json").stdout)
+    assert [row["model"] for row in printed] == ["teacher", "student"]
+    assert printed[1]["guides"] == ["teacher"]
+    assert asked.words["remake"] is False

@@ -1,0 +1,199 @@
+"""The group: help without torch, and every error as a message on stderr with its exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+import dgkd_cache.workspace.workspace
+from dgkd_cache import errors
+from dgkd_cli.main import main
+
+Command = Callable[..., Result]
+
+VERBS = ["init", "run", "train", "dump", "eval", "ls", "info", "models", "datasets", "doctor"]
+
+
+def test_the_verbs_come_in_the_order_of_work(command: Command) -> None:
+    result = command("--help")
+    assert result.exit_code == 0
+    listed = [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()]
+    assert listed == VERBS
+
+
+def test_help_loads_no_torch() -> None:
+    script = """
+import sys
+from dgkd_cli.main import main
+for arguments in ([], *([verb] for verb in main.commands)):
+    main.main([*arguments, "--help"], standalone_mode=False)
+heavy = [name for name in ("torch", "torchvision", "sklearn", "scipy") if name in sys.modules]
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Usage: ") == 1 + len(VERBS)
+
+
+def test_what_needs_no_model_needs_no_torch(workspace: Path) -> None:
+    script = """
+import sys
+from dgkd_cli.main import main
+main.main(["ls", "--json"], standalone_mode=False)
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=workspace)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_module_is_the_command(workspace: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dgkd_cli", "ls"], capture_output=True, text=True, cwd=workspace
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].split()[:3] == ["teacher", "missing", "plain6"]
+
+
+def raising(command: Command, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> Result:
+    def refuse(folder: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(dgkd_cache.workspace.workspace.Workspace, "open", refuse)
+    return command("ls")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("DgkdError", 1),
+        ("DataUnreadable", 1),
+        ("InvalidInput", 2),
+        ("UnknownName", 2),
+        ("Incomplete", 3),
+        ("StoreNotFound", 10),
+        ("StoreLocked", 11),
+        ("DamagedStore", 12),
+        ("Mismatch", 13),
+        ("NoSpace", 14),
+        ("UnsafeStore", 15),
+        ("Interrupted", 130),
+    ],
+)
+def test_each_error_has_its_exit_code(
+    command: Command, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    error = getattr(errors, name)("it went wrong", expected="this", found="that", do="do the other")
+    result = raising(command, monkeypatch, error)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert result.stderr == "Error: it went wrong: expected this, found that; do the other\n"
+
+
+def test_a_full_disk_and_a_forbidden_file(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = raising(command, monkeypatch, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "guides/x"))
+    assert full.exit_code == 14
+    assert "no space left for guides/x" in full.stderr
+    forbidden = raising(command, monkeypatch, PermissionError(errno.EACCES, "Permission denied", "dgkd.toml"))
+    assert forbidden.exit_code == 1
+    assert forbidden.stderr == "Error: dgkd.toml: Permission denied\n"
+
+
+def test_an_interrupt_is_130(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = raising(command, monkeypatch, KeyboardInterrupt())
+    assert (result.exit_code, result.stdout) == (130, "")
+
+
+def test_usage_errors_are_2(command: Command) -> None:
+    for arguments in (
+        ["runn"],
+        ["run", "--devise", "cpu"],
+        ["dump"],
+        ["eval", "--model", "x", "--split", "y"],
+    ):
+        result = command(*arguments)
+        assert (result.exit_code, result.stdout) == (2, ""), arguments
+        assert "Usage:" in result.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error_to_speak_of() -> None:
+    script = f"{sys.executable} -m dgkd_cli models --help | head -c 1"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+
+
+def test_the_workspace_is_named_by_an_option(
+    command: Command, workspace: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    os.chdir(elsewhere)
+    lost = command("ls")
+    assert lost.exit_code == 2
+    assert "no workspace: expected a file dgkd.toml" in lost.stderr
+    found = command("-w", str(workspace), "ls")
+    assert (found.exit_code, found.stderr) == (0, "")
+
+
+WORKING = """
+import sys, time
+from pathlib import Path
+from dgkd_cli.app import App
+from dgkd_cache.errors import Interrupted
+with App(folder=Path("."), quiet=False).working() as (progress, stop):
+    print("ready", flush=True)
+    for step in range(1000):
+        time.sleep(0.01)
+        if stop() and {polite}:
+            print("saved", flush=True)
+            sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_lets_the_work_save(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKING.format(polite=True)], stdout=-1, stderr=-1, text=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.stdout.readline() == "saved\n"
+        assert "stopping as soon as everything is saved" in process.stderr.read()
+    assert process.returncode == 130
+
+
+def test_the_second_signal_ends_it() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKING.format(polite=False)], stdout=-1, stderr=-1, text=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert "stopping" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in process.stderr.read()
+    assert time.monotonic() - started < 9
+
+
+def test_the_handlers_of_before_are_back_afterwards(tmp_path: Path) -> None:
+    from dgkd_cli.app import App
+
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with App(folder=tmp_path, quiet=True).working() as (_, stop):
+        assert signal.getsignal(signal.SIGINT) == stop._handle
+        assert stop() is False
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_every_verb_that_prints_results_has_json() -> None:
+    for name, verb in main.commands.items():
+        assert "as_json" in [parameter.name for parameter in verb.params], name

@@ -1,0 +1,93 @@
+"""Progress: lines with rate and time left without a terminal, a bar with one, nothing if quiet."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from dgkd_cache.progress import Silent
+from dgkd_cli.progress import BarProgress, LineProgress, open_progress
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_line_at_most_every_ten_seconds() -> None:
+    out, clock = io.StringIO(), Clock()
+    lines = LineProgress(out, clock=clock)
+    lines.start("train ta1", total=1000, unit="samples", done=200)
+    for _ in range(60):
+        clock.now += 0.5
+        lines.advance(10, figures="loss 1.25")
+    lines.finish()
+    assert out.getvalue().splitlines() == [
+        "train ta1: 1000 samples, 200 of them done before",
+        "train ta1: 400/1000 samples, 20 samples/s, 30.0 s left, loss 1.25",
+        "train ta1: 600/1000 samples, 20 samples/s, 20.0 s left, loss 1.25",
+        "train ta1: 800/1000 samples, 20 samples/s, 10.0 s left, loss 1.25",
+        "train ta1: done in 30.0 s",
+    ]
+
+
+def test_two_pieces_of_work_after_each_other_are_counted_apart() -> None:
+    out, clock = io.StringIO(), Clock()
+    lines = LineProgress(out, clock=clock)
+    for what in ("first", "second"):
+        lines.start(what, total=10, unit="views")
+        clock.now += 75
+        lines.advance(10)
+        lines.finish()
+    lines.finish()
+    assert out.getvalue().splitlines() == [
+        "first: 10 views",
+        "first: done in 1 min 15 s",
+        "second: 10 views",
+        "second: done in 1 min 15 s",
+    ]
+
+
+def test_no_terminal_means_lines_and_quiet_means_nothing() -> None:
+    out = io.StringIO()
+    with open_progress(quiet=False, stream=out) as progress:
+        progress.say("one [bold]line[/bold]")
+    assert out.getvalue() == "one [bold]line[/bold]\n"
+    with open_progress(quiet=True, stream=out) as progress:
+        assert isinstance(progress, Silent)
+
+
+def test_a_bar_shows_rate_and_figures_and_leaves_the_terminal_as_it_was() -> None:
+    out = io.StringIO()
+    terminal = Console(file=out, force_terminal=True, width=120, color_system=None)
+    bar = BarProgress(terminal)
+    bar.start("train [ta1]", total=4, unit="samples")
+    bar.advance(2, figures="loss 1.25")
+    bar.say("a line with [markup] in it")
+    bar.advance(1)
+    bar.finish()
+    text = out.getvalue()
+    assert "train [ta1]" in text
+    assert "3/4" in text and "loss 1.25" in text
+    assert "a line with [markup] in it" in text
+    assert "train [ta1]: done in 0.0 s" in text
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1, "the cursor is shown again"
+
+
+def test_an_error_takes_the_bar_down() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Terminal()
+    try:
+        with open_progress(quiet=False, stream=out) as progress:
+            assert isinstance(progress, BarProgress)
+            progress.start("dump", total=4, unit="views")
+            raise RuntimeError
+    except RuntimeError:
+        pass
+    assert out.getvalue().count("\x1b[?25h") == 1

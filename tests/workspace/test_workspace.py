@@ -1,0 +1,126 @@
+"""A workspace on disk: places, guides by method, and refusals that say what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, UnknownName
+from dgkd_cache.workspace.workspace import Workspace
+
+TEXT = """
+[dataset]
+name = "folder:photos"
+[views]
+transforms = ["crop(1)"]
+[chain]
+teacher = "plain6"
+ta1 = "plain4"
+student = "plain2"
+"""
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Workspace:
+    return Workspace.init(tmp_path / "w", TEXT)
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}")
+    return path
+
+
+def test_init_writes_once_and_never_over_what_is_there(ws: Workspace) -> None:
+    assert (ws.folder / "dgkd.toml").read_text() == TEXT
+    with pytest.raises(InvalidInput, match="there already and is left as it is") as refused:
+        Workspace.init(ws.folder, TEXT.replace("plain6", "plain8"))
+    assert refused.value.exit_code == 2
+    assert (ws.folder / "dgkd.toml").read_text() == TEXT
+
+
+def test_a_folder_without_a_file_is_no_workspace(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"no workspace: expected a file dgkd.toml.*dgkd-cache init"):
+        Workspace.open(tmp_path)
+
+
+def test_places_and_architectures(ws: Workspace) -> None:
+    assert ws.chain == ("teacher", "ta1", "student")
+    assert ws.student == "student"
+    assert ws.architecture("ta1") == "plain4"
+    assert ws.run_folder("ta1") == ws.folder / "runs" / "ta1"
+    assert ws.store_path("ta1") == ws.folder / "guides" / "ta1.zarr"
+    with pytest.raises(UnknownName, match="did you mean ta1"):
+        ws.architecture("ta2")
+    with pytest.raises(InvalidInput):
+        ws.run_folder("../elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("method", "guides"),
+    [
+        ("scratch", ()),
+        ("kd", ("teacher",)),
+        ("takd", ("ta1",)),
+        ("dgkd", ("teacher", "ta1")),
+        (None, ("teacher", "ta1")),
+    ],
+)
+def test_guides_of_the_student(ws: Workspace, method: str | None, guides: tuple[str, ...]) -> None:
+    assert ws.guides_for("student", method) == guides
+    assert ws.guides_for("teacher", method) == ()
+
+
+def test_relative_paths_of_the_file_start_at_its_folder(ws: Workspace) -> None:
+    assert ws.dataset_name == f"folder:{(ws.folder / 'photos').resolve()}"
+    assert ws.data_root == Path("~/.cache/dgkd-cache").expanduser()
+
+
+def test_a_guide_is_found_by_name_or_by_path(ws: Workspace, tmp_path: Path) -> None:
+    touch(ws.store_path("teacher") / "zarr.json")
+    elsewhere = touch(tmp_path / "other" / "big.zarr" / "zarr.json").parent
+    assert ws.resolve_guide("teacher") == ws.store_path("teacher")
+    assert ws.resolve_guide(str(elsewhere)) == elsewhere
+
+
+def test_a_guide_that_is_not_there_says_how_to_make_it(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StoreNotFound, match=rf"`dgkd-cache -w {ws.folder} dump --model ta1`") as refused:
+        ws.resolve_guide("ta1")
+    assert refused.value.exit_code == 10
+    monkeypatch.chdir(ws.folder)
+    with pytest.raises(StoreNotFound, match="`dgkd-cache dump --model ta1`"):
+        ws.resolve_guide("ta1")
+    touch(ws.store_path("teacher") / "zarr.json")
+    with pytest.raises(StoreNotFound, match=r"expected one of teacher, found 'techer'; `dgkd-cache ls`"):
+        ws.resolve_guide("techer")
+    with pytest.raises(StoreNotFound, match="no guide store at nowhere/x.zarr"):
+        ws.resolve_guide("nowhere/x.zarr")
+
+
+def test_only_a_finished_run_can_guide_live(ws: Workspace) -> None:
+    with pytest.raises(UnknownName, match="did you mean teacher"):
+        ws.resolve_run("techer")
+    with pytest.raises(Incomplete, match=r"'ta1' is not trained.*train --model ta1`") as refused:
+        ws.resolve_run("ta1")
+    assert refused.value.exit_code == 3
+    touch(ws.run_folder("ta1") / "card.json")
+    assert ws.resolve_run("ta1") == ws.run_folder("ta1")
+
+
+def test_the_chain_comes_first_in_lists(ws: Workspace) -> None:
+    for name in ("student", "a-first", "teacher"):
+        touch(ws.run_folder(name) / "card.json")
+        touch(ws.store_path(name) / "zarr.json")
+    (ws.folder / "guides" / "ta1.zarr.locks").mkdir()
+    assert ws.runs() == ("teacher", "student", "a-first")
+    assert ws.stores() == ("teacher", "student", "a-first")
+
+
+def test_data_set_and_plan_are_made_once(tmp_path: Path) -> None:
+    ws = Workspace.init(tmp_path, TEXT.replace("folder:photos", "digits"))
+    assert ws.dataset() is ws.dataset()
+    assert ws.plan() is ws.plan()
+    assert ws.plan().view_shape == (1, 8, 8)
