@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,10 @@ from dgkd_cache.views.views import Views
 CLASSES = ("ant", "bee", "cow", "dog")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
     """Sums over threads differ in the last bit; one thread is also quickest for what is tiny."""
-    before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def make_images(samples: int, *, split: str, seed: int, size: int = 8) -> TensorImages:

@@ -1,0 +1,9 @@
+"""Where data sets are kept when nobody says otherwise; a module of its own because the command line loads no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["DEFAULT_DATA_ROOT"]
+
+DEFAULT_DATA_ROOT = Path("~/.cache/dgkd-cache")
