@@ -1,4 +1,4 @@
-"""The validation split: fixed by the data set's size and the number held out, the same for every model and seed."""
+"""The validation split, fixed by the number of samples and the number held out: the same for every model."""
 
 from __future__ import annotations
 

@@ -28,7 +28,9 @@ class Batch:
     pixels_BIHW: Tensor  # uint8, on the device asked for
 
 
-def stream(views: Views, pairs: Iterable[Pairs], *, device: torch.device, workers: int = 0) -> Iterator[Batch]:
+def stream(
+    views: Views, pairs: Iterable[Pairs], *, device: torch.device, workers: int = 0
+) -> Iterator[Batch]:
     """One `Batch` for each of `pairs`, in their order.
 
     Images held in memory are rendered here, a batch in one call; otherwise `workers` processes decode and render ahead.
@@ -47,7 +49,9 @@ def stream(views: Views, pairs: Iterable[Pairs], *, device: torch.device, worker
     )
     for pixels, _, views_B, samples_B in loader:
         yield Batch(
-            views_B=views_B.numpy(), samples_B=samples_B.numpy(), pixels_BIHW=pixels.to(device, non_blocking=True)
+            views_B=views_B.numpy(),
+            samples_B=samples_B.numpy(),
+            pixels_BIHW=pixels.to(device, non_blocking=True),
         )
 
 
