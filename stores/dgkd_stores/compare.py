@@ -71,4 +71,8 @@ def _shown(value: Any) -> str:
 
 
 def _row(row: Any) -> str:
-    return bytes(row).hex() if getattr(row, "dtype", None) == np.uint8 else np.array2string(row, threshold=8)
+    return (
+        bytes(row).hex()
+        if getattr(row, "dtype", None) == np.uint8
+        else np.array2string(row, threshold=8, max_line_width=10**4)
+    )

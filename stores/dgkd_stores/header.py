@@ -167,6 +167,8 @@ class StoreHeader:
         one_of("probe", self.probe, ("sha256", "projection"))
         integer("compute.batch", self.compute.get("batch"), 1, MAX_SAMPLES)
         text("licence", self.licence)
+        # Refuses text that has no UTF-8 form, wherever it stands.
+        canonical_json(self.to_dict())
 
     @property
     def classes(self) -> int:

@@ -86,9 +86,7 @@ class ViewLock:
     def release(self) -> None:
         """Give the views back and leave nothing behind; may be called twice."""
         with _alone(self.store.parent):
-            shutil.rmtree(self.folder, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                self.folder.parent.rmdir()
+            self._remove(self.folder)
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +106,7 @@ class ViewLock:
                 write_synced(fresh / "owner.json", json.dumps(asdict(Owner.of(os.getpid()))).encode())
                 os.rename(fresh, self.folder)
             except OSError as error:
-                shutil.rmtree(fresh, ignore_errors=True)
+                self._remove(fresh)
                 # The name was taken, or the folder swept away by a writer that left, in this very moment.
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                     raise
@@ -117,12 +115,18 @@ class ViewLock:
                 # Where flock does nothing another writer may have come in between: then both step back.
                 self._clear_the_way(held=True)
             except StoreLocked:
-                shutil.rmtree(self.folder, ignore_errors=True)
+                self._remove(self.folder)
                 raise
             return
         raise StoreLocked(
             f"no lock on {self.store}", expected="a moment without others taking it", found="none"
         )
+
+    def _remove(self, lock: Path) -> None:
+        shutil.rmtree(lock, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            # Fails, as it should, while others have locks there.
+            self.folder.parent.rmdir()
 
     def _clear_the_way(self, *, held: bool) -> None:
         """Remove what dead processes left; raise for the live holder of any of the views."""

@@ -1,0 +1,50 @@
+"""Encodings against numpy's own casts and the limits of IEEE half precision."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+
+from dgkd_stores import InvalidInput, encoding_names
+from dgkd_stores.encodings import encoding
+
+
+def test_float32_is_exact() -> None:
+    logits_BC = np.array([[1e-30, -3.4e38, 0.1]], dtype=np.float32)
+    assert encoding("float32").encode(logits_BC)["logits"].tobytes() == struct.pack(
+        "<3f", 1e-30, -3.4e38, 0.1
+    )
+    assert (encoding("float32").decode({"logits": logits_BC}) == logits_BC).all()
+
+
+def test_float16_is_the_ieee_half() -> None:
+    logits_BC = np.array([[1.0, -2.5, 65504.0, 0.1]], dtype=np.float32)
+    stored = encoding("float16").encode(logits_BC)["logits"]
+    assert stored.tobytes() == struct.pack("<4e", 1.0, -2.5, 65504.0, 0.1)
+    decoded = encoding("float16").decode({"logits": stored})
+    assert decoded.dtype == np.float32 and decoded[0, 3] == np.float32(np.float16(0.1))
+    assert (encoding("float16").row_bytes(10), encoding("float32").row_bytes(10)) == (20, 40)
+
+
+def test_overflow_of_float16_names_the_way_out() -> None:
+    with pytest.raises(
+        InvalidInput, match="too large for float16: expected at most 65504.*use the encoding float32"
+    ):
+        encoding("float16").encode(np.array([[1e6]], dtype=np.float32))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_no_numbers_are_refused(value: float) -> None:
+    with pytest.raises(InvalidInput, match="expected finite logits, found NaN or infinity"):
+        encoding("float32").encode(np.array([[value]], dtype=np.float32))
+
+
+def test_an_unknown_name_names_the_closest() -> None:
+    with pytest.raises(
+        InvalidInput, match="one of float16, float32, found 'flaot16'; did you mean 'float16'"
+    ) as caught:
+        encoding("flaot16")
+    assert caught.value.exit_code == 2
+    assert encoding_names() == ("float16", "float32")

@@ -1,0 +1,136 @@
+"""A second reader, written from stores/FORMAT.md with json, hashlib and numpy alone, and Zarr as a third."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from dgkd_stores import GuideStore
+
+DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "u1", "int32": "<i4", "int64": "<i8"}
+
+
+def read_array(folder: Path) -> np.ndarray[Any, Any]:
+    """One array from its zarr.json and its raw chunks."""
+    meta = json.loads((folder / "zarr.json").read_bytes())
+    assert [codec["name"] for codec in meta["codecs"]] == ["bytes"]
+    dtype, shape = np.dtype(DTYPES[meta["data_type"]]), meta["shape"]
+    chunks = meta["chunk_grid"]["configuration"]["chunk_shape"]
+    whole = np.zeros([-(-size // chunk) * chunk for size, chunk in zip(shape, chunks, strict=True)], dtype)
+    for file in folder.glob("c.*"):
+        at = [int(number) for number in file.name.split(".")[1:]]
+        place = tuple(slice(i * chunk, (i + 1) * chunk) for i, chunk in zip(at, chunks, strict=True))
+        whole[place] = np.fromfile(file, dtype).reshape(chunks)
+    return whole[tuple(slice(0, size) for size in shape)]
+
+
+def compact(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@pytest.fixture(params=["float32", "float16"])
+def made(request: pytest.FixtureRequest, recipe: Any, small_chunks: None, tmp_path: Path) -> tuple[Any, Path]:
+    small = recipe(encoding=request.param, first_view=5, probe="projection")
+    small.write(tmp_path / "ta1.zarr")
+    return small, tmp_path / "ta1.zarr"
+
+
+def test_rows_by_hand(made: tuple[Any, Path]) -> None:
+    small, path = made
+    logits = read_array(path / "logits")
+    for view in range(3):
+        expected = small.logits(5 + view).astype(small.encoding)
+        assert (logits[view] == expected).all()
+        with GuideStore.open(path) as store:
+            assert store.gather(np.full(50, 5 + view), np.arange(50)).tobytes() == expected.tobytes()
+
+
+def test_digests_and_seal_by_hand(made: tuple[Any, Path]) -> None:
+    small, path = made
+    attributes = json.loads((path / "zarr.json").read_bytes())["attributes"]
+    logits, digest = read_array(path / "logits"), read_array(path / "digest")
+    for view in range(3):
+        for block in range(7):
+            rows = b"".join(logits[view, i].tobytes() for i in range(block * 8, min(block * 8 + 8, 50)))
+            assert digest[view, block].tobytes() == hashlib.sha256(rows).digest()
+    message = compact(attributes["dgkd"])
+    for folder in sorted(path.iterdir()):
+        if folder.is_dir() and folder.name != "logits":
+            message += folder.name.encode() + b"\0" + hashlib.sha256(read_array(folder).tobytes()).digest()
+    assert hashlib.sha256(message).hexdigest() == attributes["dgkd_seal"]
+    assert small.write(path) == attributes["dgkd_seal"]
+
+
+def test_identity_arrays_by_hand(made: tuple[Any, Path]) -> None:
+    small, path = made
+    given = small.identity
+    arrays = {
+        "label": ("label_N", given.label_N),
+        "sample_digest": ("sample_digest_N16", given.sample_digest_N16),
+        "view_digest": ("view_digest_V32", given.view_digest_V32),
+        "probe": ("probe", given.probe),
+        "test_label": ("test_label_M", given.test_label_M),
+        "test_sample_digest": ("test_sample_digest_M16", given.test_sample_digest_M16),
+        "test_logits": ("test_logits_MC", given.test_logits_MC.astype(small.encoding).astype(np.float32)),
+    }
+    with GuideStore.open(path) as store:
+        assert store.views == range(5, 8) and store.header == small.header
+        for name, (attribute, expected) in arrays.items():
+            assert (read_array(path / name) == expected).all(), name
+            assert (getattr(store, attribute) == expected).all(), name
+            assert getattr(store, attribute).dtype == expected.dtype
+
+
+def test_padding_is_nan(made: tuple[Any, Path]) -> None:
+    small, path = made
+    rows = json.loads((path / "logits" / "zarr.json").read_bytes())["chunk_grid"]["configuration"][
+        "chunk_shape"
+    ][1]
+    assert rows < 50 and rows % 16 == 0
+    last = np.fromfile(path / "logits" / f"c.0.{50 // rows}.0", DTYPES[small.encoding]).reshape(rows, 7)
+    assert np.isfinite(last[: 50 % rows]).all() and np.isnan(last[50 % rows :]).all()
+
+
+def test_zarr_reads_the_same(made: tuple[Any, Path]) -> None:
+    small, path = made
+    group = zarr.open_group(path, mode="r")
+    assert set(group.array_keys()) == {folder.name for folder in path.iterdir() if folder.is_dir()}
+    for name, array in group.arrays():
+        expected = read_array(path / name)
+        assert array.dtype == expected.dtype and np.array_equal(array[...], expected), name
+    assert group["logits"].metadata.dimension_names == ("view", "sample", "class")
+    assert group["digest"].metadata.dimension_names == ("view", "block", "digest_byte")
+    assert np.isnan(group["logits"].fill_value)
+    assert dict(group.attrs)["dgkd"] == small.header.to_dict()
+
+
+def test_metadata_is_what_zarr_would_write(made: tuple[Any, Path], tmp_path: Path) -> None:
+    _, path = made
+    for name, array in zarr.open_group(path, mode="r").arrays():
+        zarr.create_array(
+            tmp_path / name,
+            shape=array.shape,
+            chunks=array.chunks,
+            dtype=array.dtype,
+            compressors=None,
+            filters=None,
+            fill_value=array.fill_value,
+            dimension_names=array.metadata.dimension_names,
+            chunk_key_encoding={"name": "default", "separator": "."},
+        )
+        theirs = json.loads((tmp_path / name / "zarr.json").read_bytes())
+        ours = json.loads((path / name / "zarr.json").read_bytes())
+        assert {**ours, "storage_transformers": []} == theirs
+
+
+def test_a_store_without_a_test_set(recipe: Any, tmp_path: Path) -> None:
+    assert recipe(tests=0).write(tmp_path / "a.zarr")
+    with GuideStore.open(tmp_path / "a.zarr") as store:
+        assert store.test_logits_MC.shape == (0, 7) and store.test_label_M.shape == (0,)
+    assert zarr.open_group(tmp_path / "a.zarr", mode="r")["test_logits"].shape == (0, 7)

@@ -1,0 +1,107 @@
+"""The header: round trips, its bytes, and what it refuses by which error."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dgkd_stores import InvalidInput, Mismatch, StoreHeader, UnsafeStore
+
+
+def test_json_round_trip_and_bytes(recipe: Any) -> None:
+    header = recipe().header
+    text = json.dumps(header.to_dict())
+    assert StoreHeader.from_dict(json.loads(text)) == header
+    assert header.canonical == json.dumps(
+        json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode("utf-8")
+    assert (header.to_dict()["format"], header.to_dict()["version"]) == ("dgkd-guide-store", 1)
+    assert (header.classes, header.row_bytes, header.blocks) == (7, 28, 7)
+
+
+def test_what_the_caller_gave_can_change_without_the_header(recipe: Any) -> None:
+    compute = {"batch": 16}
+    header = recipe(compute=compute).header
+    compute["batch"] = 17
+    assert header.compute == {"batch": 16}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"views": 0}, "views: expected an integer from 1 to 1048576, found 0"),
+        ({"views": True}, "views: expected an integer"),
+        ({"temperature": "4e0"}, "temperature: expected a decimal string without an exponent, found 4e0"),
+        ({"temperature": "0"}, "temperature: expected a decimal above 0"),
+        ({"temperature": 4.0}, "temperature: expected a decimal string"),
+        ({"encoding": "float61"}, "unknown encoding: .*float16"),
+        ({"probe": "sha1"}, "probe: expected sha256 or projection, found sha1"),
+        ({"compute": {}}, "compute.batch: expected an integer from 1"),
+        ({"compute": {"batch": 1, "lr": 0.1}}, "write a number that is no integer as a decimal string"),
+        ({"fidelity": {"kl": "0"}}, "fidelity: expected the keys kl, rows, top1"),
+        (
+            {"plan_digest": "0" * 64},
+            "plan_digest: expected .*SHA-256 of the plan's canonical JSON, found 000",
+        ),
+        ({"digest_rows": 0}, "digest_rows: expected an integer from 1"),
+        ({"first_view": -1}, "first_view: expected an integer from 0"),
+    ],
+)
+def test_bad_values(recipe: Any, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        replace(recipe().header, **change)
+
+
+def test_a_newer_version_is_refused_by_name(recipe: Any) -> None:
+    newer = {**recipe().header.to_dict(), "version": 2, "something": "new"}
+    with pytest.raises(
+        Mismatch, match="newer guide store: expected .* version 1, found version 2; update"
+    ) as caught:
+        StoreHeader.from_dict(newer)
+    assert caught.value.exit_code == 13
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "other"},
+        {"version": 0},
+        {"version": "1"},
+        {"extra": 1},
+        {"plan": []},
+        {"dataset": None},
+        {"guide": {"name": "x"}},
+        {"views": 2**40},
+        {"digest_rows": 2**40},
+        {"licence": None},
+    ],
+)
+def test_a_strange_header_is_unsafe(recipe: Any, change: dict[str, Any]) -> None:
+    with pytest.raises(UnsafeStore) as caught:
+        StoreHeader.from_dict({**recipe().header.to_dict(), **change})
+    assert caught.value.exit_code == 15
+
+
+@pytest.mark.parametrize("name", ["../x", "", "A", "a" * 65, "x\x1b[31m"])
+def test_guide_names(recipe: Any, name: str) -> None:
+    with pytest.raises(InvalidInput, match="guide.name: expected text that matches") as caught:
+        replace(recipe().header.guide, name=name)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_petabytes_are_refused(recipe: Any) -> None:
+    header = recipe().header
+    with pytest.raises(
+        InvalidInput, match="bytes in all rows: expected an integer from 1 to 140737488355328"
+    ):
+        replace(header, dataset=replace(header.dataset, samples=2**31), views=2**20)
+
+
+def test_the_plan_digest_is_that_of_the_plan(recipe: Any) -> None:
+    header = recipe().header
+    plain = json.dumps(header.plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert header.plan_digest == hashlib.sha256(plain.encode()).hexdigest()

@@ -1,0 +1,24 @@
+"""A store can be read where there is no torch: what importing the package loads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+
+def test_what_importing_loads() -> None:
+    code = "import json, sys, dgkd_stores; print(json.dumps([name.split('.')[0] for name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert "numpy" in loaded and "dgkd_stores" in loaded
+    assert not loaded & {
+        "torch",
+        "torchvision",
+        "pydantic",
+        "dgkd_cache",
+        "dgkd_cli",
+        "click",
+        "rich",
+        "pickle5",
+    }
