@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgkd_cache.errors import DgkdError, Incomplete
+from dgkd_cache.errors import DgkdError
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.reader import GuideStore
 
@@ -86,7 +86,5 @@ def _store(name: str, path: Path) -> StoreEntry:
                 nbytes=store.nbytes,
                 seal=store.seal,
             )
-    except Incomplete as error:
-        return StoreEntry(name=name, state="incomplete", why=str(error))
     except DgkdError as error:
         return StoreEntry(name=name, state="refused", why=str(error))

@@ -1,0 +1,139 @@
+"""The tables of `dgkd.toml`: every key with its type, bounds, default and a line on its meaning.
+
+`template` writes those lines into the file, `config` reads the file. Loads no torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+__all__ = [
+    "CacheConfig",
+    "DatasetConfig",
+    "DistillationConfig",
+    "Method",
+    "Table",
+    "TrainingConfig",
+    "ViewsConfig",
+]
+
+Method = Literal["scratch", "kd", "takd", "dgkd"]
+Precision = Literal["auto", "float32", "bf16"]
+
+
+def _tuple_from_list(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_from_list)]
+Fractions = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=1)], ...],
+    BeforeValidator(_tuple_from_list),
+]
+
+
+class Table(BaseModel):
+    """What all tables share: frozen, strict about types, no unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True
+    )
+
+
+class DatasetConfig(Table):
+    """Where samples come from."""
+
+    name: str = Field(
+        default="digits",
+        min_length=1,
+        description="digits, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or module:factory",
+    )
+    root: str | None = Field(
+        default=None, description="where data sets are kept (default: ~/.cache/dgkd-cache)"
+    )
+    download: bool = Field(default=True, description="fetch a known data set that is not there yet")
+    validation: int = Field(default=0, ge=0, description="samples held out of training, for every model")
+
+
+class ViewsConfig(Table):
+    """The view plan, how many views are cached, and which one an epoch uses."""
+
+    transforms: Texts = Field(
+        min_length=1, description='in order: "crop(PADDING)", "hflip", "resized-crop(SIZE)" or "none"'
+    )
+    scheme: Literal["sampled", "enumerated"] = Field(
+        default="sampled", description="sampled: each (view, sample) draws; enumerated: every outcome once"
+    )
+    count: int = Field(default=40, ge=1, description="views that are cached of every guide")
+    schedule: Literal["cycle", "draw"] = Field(
+        default="cycle", description="cycle: view = epoch mod count; draw: one per (epoch, sample)"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="of the plan; another seed is another plan")
+
+    @model_validator(mode="after")
+    def _enumerated_is_drawn(self) -> Self:
+        if self.scheme == "enumerated" and self.schedule != "draw":
+            raise ValueError('schedule = "draw" where scheme = "enumerated"')
+        return self
+
+
+class CacheConfig(Table):
+    """How a guide's logits are stored."""
+
+    temperature: float = Field(default=4.0, gt=0, description="rows are stored as logits / temperature")
+    encoding: Literal["float32", "float16"] = Field(default="float16", description="float32 or float16")
+    precision: Precision = Field(default="auto", description="the guide's forward pass: auto, float32, bf16")
+    batch_size: int = Field(default=512, ge=1, description="fixed by the store: part of its identity")
+    licence: str = Field(default="", max_length=256, description="of the stores, for whoever gets them")
+
+
+class TrainingConfig(Table):
+    """One model's recipe; `[training.ta1]` overrides any of it for ta1."""
+
+    epochs: int = Field(default=160, ge=1, description="passes over the training set")
+    batch_size: int = Field(default=128, ge=1, description="samples in a step")
+    optimizer: Literal["sgd", "adamw"] = Field(default="sgd", description="sgd or adamw")
+    lr: float = Field(default=0.1, gt=0, description="learning rate at the start")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd")
+    nesterov: bool = Field(default=False, description="of sgd")
+    weight_decay: float = Field(default=1e-4, ge=0, description="L2 penalty (decoupled with adamw)")
+    lr_schedule: Literal["step", "constant", "cosine"] = Field(
+        default="step", description="step, constant or cosine"
+    )
+    lr_steps: Fractions = Field(default=(0.5, 0.75), description="of all epochs, where a step is taken")
+    lr_gamma: float = Field(default=0.1, gt=0, le=1, description="what a step multiplies lr by")
+    warmup_epochs: int = Field(default=0, ge=0, description="epochs of linear warm-up")
+    precision: Precision = Field(default="auto", description="auto (bf16 where a GPU has it), float32, bf16")
+    channels_last: bool = Field(default=True, description="memory format of convolutions")
+    compile: bool = Field(default=False, description="torch.compile the model")
+    views: Literal["cached", "fresh"] = Field(
+        default="cached", description="cached: the guides' views; fresh: a new view every epoch, no guides"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="order, schedule, dropping, initial weights")
+    checkpoint_steps: int = Field(default=500, ge=1, description="steps between checkpoints")
+    workers: int = Field(default=2, ge=0, description="data loader processes, where data is not resident")
+    select: Literal["last", "best"] = Field(
+        default="last", description="last epoch, or the best by the validation split"
+    )
+
+
+class DistillationConfig(Table):
+    """How guides teach."""
+
+    method: Method = Field(
+        default="dgkd", description="guides: scratch none, kd teacher, takd the one before, dgkd all before"
+    )
+    objective: Literal["paper", "official", "mean"] = Field(
+        default="paper", description="paper (Eq. 7), official (the authors' code) or mean"
+    )
+    lambda_: float = Field(default=0.5, alias="lambda", ge=0, le=1, description="share of the guides, 0 to 1")
+    temperature: float | None = Field(default=None, gt=0, description="of the loss (default: the cache's)")
+    dropping: Literal["bernoulli", "fixed", "none"] = Field(
+        default="bernoulli", description="bernoulli: each guide by itself; fixed: exactly `drop`; none"
+    )
+    keep: float = Field(default=0.75, ge=0, le=1, description="bernoulli: a guide's chance to take part")
+    drop: int = Field(default=1, ge=0, description="fixed: guides left out of every batch")
+    always: Texts = Field(default=(), description="guides that are never dropped")
+    at_least_one: bool = Field(default=False, description="keep one guide in every batch")
