@@ -82,9 +82,13 @@ class ViewLock:
         self.folder = writing_folder(store) / f"views-{views.start}-{views.stop - 1}"
         with full_disk(store), _alone(store.parent):
             self._acquire()
+        self._holder = os.getpid()
 
     def release(self) -> None:
-        """Give the views back and leave nothing behind; may be called twice."""
+        """Give the views back and leave nothing behind; nothing the second time, or in a forked child."""
+        if self._holder != os.getpid():
+            return
+        self._holder = 0
         with _alone(self.store.parent):
             self._remove(self.folder)
 

@@ -128,12 +128,12 @@ class GuideStoreWriter:
             digest_VB32 = read_digests(self.path, seen)
             if not blocks_done(seen, digest_VB32).all():
                 return None
-            self._seal = seal_of(self.header.canonical, {"digest": digest_VB32, **self._identity})
-            metadata = json_file(group_metadata(self.header, self._seal))
+            seal = seal_of(self.header.canonical, {"digest": digest_VB32, **self._identity})
+            metadata = json_file(group_metadata(self.header, seal))
+            partial = self._lock.folder / "zarr.json.partial"
             with full_disk(self.path):
-                write_durably(
-                    self.path / "zarr.json", metadata, temporary=self._lock.folder / "zarr.json.partial"
-                )
+                write_durably(self.path / "zarr.json", metadata, temporary=partial)
+            self._seal = seal
         return self._seal
 
     def _create(self, layout: StoreLayout, identity: dict[str, NDArray[Any]]) -> None:

@@ -104,6 +104,20 @@ def test_what_never_became_a_lock_is_swept(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_lock_is_released_by_its_holder_once(tmp_path: Path) -> None:
+    first = ViewLock(tmp_path / "a.zarr", range(0, 3))
+    first._holder += 1  # As in a forked child.
+    first.release()
+    assert (first.folder / "owner.json").exists()
+    first._holder -= 1
+    first.release()
+    second = ViewLock(tmp_path / "a.zarr", range(0, 3))
+    first.release()
+    assert (second.folder / "owner.json").exists()
+    second.release()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*args: Any) -> None:
         raise OSError(95, "Operation not supported")

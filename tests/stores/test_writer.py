@@ -258,6 +258,30 @@ def test_a_full_disk_at_every_write(
     assert point > (1 if function == "rename" else 3)
 
 
+def test_the_same_writer_goes_on_after_a_full_disk(
+    recipe: Any, read_tree: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = recipe()
+    seal = small.write(tmp_path / "whole.zarr")
+
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with GuideStoreWriter(tmp_path / "a.zarr", small.header, small.identity) as writer:
+        for slot in list(writer.missing()):
+            rows = small.logits(slot.view)[slot.start : slot.stop]
+            with monkeypatch.context() as patch, pytest.raises(NoSpace, match="no space left while writing"):
+                patch.setattr(os, "replace", full)
+                writer.write(slot, rows)
+            assert next(writer.missing()) == slot
+            writer.write(slot, rows)
+        with monkeypatch.context() as patch, pytest.raises(NoSpace):
+            patch.setattr(os, "replace", full)
+            writer.seal()
+        assert writer.seal() == seal
+    assert read_tree(tmp_path / "a.zarr") == read_tree(tmp_path / "whole.zarr")
+
+
 def test_a_chunk_lost_before_the_seal_is_written_again(recipe: Any, read_tree: Any, tmp_path: Path) -> None:
     small, path = recipe(), tmp_path / "a.zarr"
     small.write(tmp_path / "whole.zarr")
