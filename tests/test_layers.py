@@ -1,0 +1,67 @@
+"""The layers of the house: cli -> dgkd_cache -> dgkd_stores, and what loads without torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PLACES = {
+    "dgkd_stores": ROOT / "stores" / "dgkd_stores",
+    "dgkd_cache": ROOT / "dgkd_cache",
+    "dgkd_cli": ROOT / "cli" / "dgkd_cli",
+}
+MAY_IMPORT = {
+    "dgkd_stores": {"numpy", "zarr", "numcodecs", "h5py"},
+    "dgkd_cache": {"dgkd_stores", "numpy", "torch", "torchvision", "pydantic", "pydantic_core", "safetensors", "PIL", "sklearn"},
+    "dgkd_cli": {"dgkd_cache", "dgkd_stores", "click", "rich", "numpy", "torch", "zarr", "numcodecs"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level packages that a file imports anywhere in it, its own left out."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(str(node.module).split(".")[0])
+    return found - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("package", sorted(PLACES))
+def test_imports_go_down_only(package: str) -> None:
+    files = sorted(PLACES[package].rglob("*.py"))
+    assert len(files) > 5
+    for path in files:
+        foreign = imported(path) - {package} - MAY_IMPORT[package]
+        assert not foreign, f"{path.relative_to(ROOT)} imports {foreign}"
+
+
+@pytest.mark.parametrize(
+    ("code", "kept_out"),
+    [
+        ("import dgkd_stores", {"torch", "pydantic", "dgkd_cache"}),
+        ("import dgkd_cache", {"torch"}),
+        ("import dgkd_cache.workspace.workspace", {"torch"}),
+        ("from dgkd_cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass", {"torch"}),
+    ],
+)
+def test_what_loads_without_torch(code: str, kept_out: set[str]) -> None:
+    check = f"{code}\nimport sys\nprint('LOADED', *sorted({kept_out!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].strip() == "LOADED"
+
+
+def test_every_public_name_is_there() -> None:
+    import dgkd_cache
+
+    for name in dgkd_cache.__all__:
+        assert getattr(dgkd_cache, name).__name__ == name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        dgkd_cache.no_such_name
