@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from dgkd_stores import GuideStore
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -66,9 +66,7 @@ def test_blocks_are_consecutive_counters(counter: int) -> None:
 def test_views_and_domains_do_not_overlap() -> None:
     key = bytes(16)
     words = [
-        philox_words(key, view=view, domain=domain, first_block=0, blocks=50)
-        for view in range(3)
-        for domain in Domain
+        philox_words(key, view=view, domain=domain, first_block=0, blocks=50) for view in range(3) for domain in Domain
     ]
     assert len(np.unique(np.concatenate(words))) == len(words) * 200
 
@@ -80,9 +78,7 @@ def test_integers_and_doubles_are_exact() -> None:
     for n in (1, 2, 9, 162, 1000, 2**31, 2**32):
         assert integer_below(words, n).tolist() == [word // 2**32 * n // 2**32 for word in numbers]
     doubles = unit_double(words)
-    assert [Fraction(double) for double in doubles.tolist()] == [
-        Fraction(word // 2**11, 2**53) for word in numbers
-    ]
+    assert [Fraction(double) for double in doubles.tolist()] == [Fraction(word // 2**11, 2**53) for word in numbers]
     assert 0 <= doubles.min() and doubles.max() < 1
 
 

@@ -33,11 +33,7 @@ def explain_difference(
         first = int(changed[0])
         counted = f"{len(changed)} of {len(images)} samples differ, the first is {images.describe(first)}"
         elsewhere = np.flatnonzero(recorded_N == here_N[first])
-        content = (
-            f", whose content was recorded as sample {elsewhere[0]}"
-            if len(elsewhere)
-            else ", with other content"
-        )
+        content = f", whose content was recorded as sample {elsewhere[0]}" if len(elsewhere) else ", with other content"
         reordered = np.array_equal(np.sort(here_N), np.sort(recorded_N))
         return ("the same samples in another order: " if reordered else "") + counted + content
     relabelled = np.flatnonzero(images.labels_N != label_N)

@@ -19,9 +19,7 @@ def run_download(name: str, download: Callable[[], object], *, folders: Sequence
         download()
     except (OSError, RuntimeError, EOFError, HTTPException, TarError) as error:
         if isinstance(error, OSError) and is_no_space(error):
-            raise NoSpace(
-                f"the disk is full while downloading {name}", do="free some space and run again"
-            ) from error
+            raise NoSpace(f"the disk is full while downloading {name}", do="free some space and run again") from error
         raise DataUnreadable(
             f"{name} is not on this machine and could not be downloaded",
             expected=f"its files in {_either(folders)}",

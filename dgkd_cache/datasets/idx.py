@@ -31,9 +31,7 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
         with gzip.open(path) if zipped else path.open("rb") as stream:
             magic = stream.read(4)
             if magic != bytes((0, 0, _UNSIGNED_BYTE, dimensions)):
-                raise _unreadable(
-                    path, f"an idx file of {dimensions}-dimensional bytes", f"magic {magic.hex()}"
-                )
+                raise _unreadable(path, f"an idx file of {dimensions}-dimensional bytes", f"magic {magic.hex()}")
             sizes = stream.read(4 * dimensions)
             if len(sizes) < 4 * dimensions:
                 raise _unreadable(path, f"{dimensions} sizes after the magic number", f"{len(sizes)} bytes")

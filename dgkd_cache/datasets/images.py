@@ -184,9 +184,7 @@ def _as_list(samples_B: Samples) -> list[int]:
 def _checked_labels(what: str, labels_N: NDArray[np.int64], classes: tuple[str, ...]) -> NDArray[np.int64]:
     """The labels as int64, once they are integers in [0, C) and the class names are distinct texts."""
     if not classes or not all(isinstance(name, str) and name for name in classes):
-        raise InvalidInput(
-            f"the classes of {what} have no names", expected="one text a class", found=repr(classes)
-        )
+        raise InvalidInput(f"the classes of {what} have no names", expected="one text a class", found=repr(classes))
     if len(set(classes)) != len(classes):
         twice = next(name for name in classes if classes.count(name) > 1)
         raise InvalidInput(

@@ -49,9 +49,7 @@ def _load(name: str, source: type[MNIST], *, root: Path, others: list[Path], dow
         run_download(name, lambda: source(str(root), download=True), folders=folders)
         found = _complete(folders)
     if found is None:
-        raise no_data(
-            name, folders=folders, files=[_file(split, kind) for split in _STEMS for kind in _KINDS]
-        )
+        raise no_data(name, folders=folders, files=[_file(split, kind) for split in _STEMS for kind in _KINDS])
     train, test = (_split(found, name, source, split) for split in _STEMS)
     mean, std = KNOWN[name]
     return Dataset(train=train, test=test, mean=mean, std=std)
@@ -90,6 +88,4 @@ def _split(folder: Path, name: str, source: type[MNIST], split: str) -> TensorIm
             split=split,
         )
     except InvalidInput as error:
-        raise DataUnreadable(
-            f"{folder} does not hold {name}", found=str(error), do="get its files again"
-        ) from error
+        raise DataUnreadable(f"{folder} does not hold {name}", found=str(error), do="get its files again") from error

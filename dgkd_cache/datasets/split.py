@@ -24,8 +24,6 @@ def split_samples(samples: int, held_out: int) -> tuple[NDArray[np.int64], NDArr
             expected=f"dataset.validation below {samples}",
             found=str(held_out),
         )
-    words = philox_words(_KEY, view=0, domain=Domain.VALIDATION, first_block=0, blocks=-(-samples // 4))[
-        :samples
-    ]
+    words = philox_words(_KEY, view=0, domain=Domain.VALIDATION, first_block=0, blocks=-(-samples // 4))[:samples]
     order = np.argsort(words, kind="stable")
     return np.sort(order[held_out:]), np.sort(order[:held_out])

@@ -38,9 +38,7 @@ class Dropping:
         if self.kind not in ("bernoulli", "fixed", "none"):
             raise unknown_name("dropping", self.kind, ("bernoulli", "fixed", "none"))
         if not 0.0 <= self.keep <= 1.0:
-            raise InvalidInput(
-                "keep is out of range", expected="a probability in [0, 1]", found=str(self.keep)
-            )
+            raise InvalidInput("keep is out of range", expected="a probability in [0, 1]", found=str(self.keep))
         if self.drop < 0:
             raise InvalidInput("drop is out of range", expected="a number of guides", found=str(self.drop))
 

@@ -57,6 +57,4 @@ class LiveGuides:
         if not kept:
             return torch.empty(0, device=self._device)
         with torch.no_grad(), autocast(self._device, self._precision):
-            return torch.stack(
-                [g.model(g.preprocess(batch.pixels_BIHW)).float() / self._temperature for g in kept]
-            )
+            return torch.stack([g.model(g.preprocess(batch.pixels_BIHW)).float() / self._temperature for g in kept])

@@ -95,9 +95,7 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
         _sync_folder(folder)
     except OSError as error:
         if is_no_space(error):
-            raise NoSpace(
-                f"no space left to write the model to {folder}", do="free some and run it again"
-            ) from error
+            raise NoSpace(f"no space left to write the model to {folder}", do="free some and run it again") from error
         raise
     finally:
         for path in written:
@@ -124,9 +122,7 @@ def load_card(folder: Path) -> ModelCard:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DamagedStore(
-            f"{path} cannot be read", expected="JSON", found=str(error), do=_TRAIN_AGAIN
-        ) from error
+        raise DamagedStore(f"{path} cannot be read", expected="JSON", found=str(error), do=_TRAIN_AGAIN) from error
     found = [value.get(key) for key in ("format", "version")] if isinstance(value, dict) else [None, None]
     if found != ["dgkd-model-card", 1]:
         raise Mismatch(

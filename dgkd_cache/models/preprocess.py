@@ -31,9 +31,7 @@ class Preprocess(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.mean or len(self.mean) != len(self.std):
-            raise ValueError(
-                f"expected one mean and one std a channel, found {len(self.mean)} and {len(self.std)}"
-            )
+            raise ValueError(f"expected one mean and one std a channel, found {len(self.mean)} and {len(self.std)}")
         if any(not _number(text).is_finite() for text in self.mean):
             raise ValueError(f"expected finite means, found {', '.join(self.mean)}")
         if any(not _number(text).is_finite() or _number(text) <= 0 for text in self.std):

@@ -102,9 +102,7 @@ def find_model(architecture: str) -> Registration:
     raise unknown_name("model", architecture, known, do="`dgkd-cache models` lists them all")
 
 
-def build_model(
-    architecture: str, *, channels: int, classes: int, height: int, width: int, seed: int
-) -> nn.Module:
+def build_model(architecture: str, *, channels: int, classes: int, height: int, width: int, seed: int) -> nn.Module:
     """A new network on the CPU in float32, with weights that depend on the arguments alone.
 
     `height` and `width` are what the network sees, so after `Preprocess`. Raises UnknownName (exit 2) for an
@@ -125,9 +123,7 @@ def check_geometry(
     """Refuse counts below one and an image that is too small (InvalidInput)."""
     for what, count in (("channels", channels), ("classes", classes)):
         if count < 1:
-            raise InvalidInput(
-                f"no model {architecture} can be built", expected=f"{what} >= 1", found=str(count)
-            )
+            raise InvalidInput(f"no model {architecture} can be built", expected=f"{what} >= 1", found=str(count))
     smallest = registration.smallest
     if min(height, width) < smallest:
         raise InvalidInput(

@@ -33,16 +33,12 @@ def _torchvision(*, name: str, channels: int, classes: int, height: int, width: 
     model = torchvision.models.get_model(name, weights=None, num_classes=classes, **_SETTINGS.get(name, {}))
     if channels != 3:
         _replace_first_convolution(model, channels)
-    return check_forward(
-        f"torchvision:{name}", model, channels=channels, classes=classes, height=height, width=width
-    )
+    return check_forward(f"torchvision:{name}", model, channels=channels, classes=classes, height=height, width=width)
 
 
 def _replace_first_convolution(model: nn.Module, channels: int) -> None:
     """Give the layer that sees the image another number of inputs, with PyTorch's default initial weights."""
-    name, old = next(
-        (name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d)
-    )
+    name, old = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
     parent, _, last = name.rpartition(".")
     new = nn.Conv2d(
         channels,

@@ -49,9 +49,7 @@ def _parse(architecture: str) -> Registration:
     return Registration(factory=factory)
 
 
-def _user_model(
-    *, name: str, factory: ModelFactory, channels: int, classes: int, height: int, width: int
-) -> nn.Module:
+def _user_model(*, name: str, factory: ModelFactory, channels: int, classes: int, height: int, width: int) -> nn.Module:
     try:
         model = factory(channels=channels, classes=classes, height=height, width=width)
     except Exception as error:

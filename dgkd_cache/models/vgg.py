@@ -31,9 +31,7 @@ CONVOLUTIONS = {
 class Vgg(nn.Module):
     """float32 [B,I,H,W] of one size, at least 8x8 (three pools leave one pixel of that), to logits [B,C]."""
 
-    def __init__(
-        self, convolutions: tuple[int, ...], *, channels: int, classes: int, height: int, width: int
-    ) -> None:
+    def __init__(self, convolutions: tuple[int, ...], *, channels: int, classes: int, height: int, width: int) -> None:
         super().__init__()
         pools = 4 if min(height, width) >= 64 else 3
         layers: list[nn.Module] = []

@@ -64,9 +64,7 @@ class _Block(nn.Module):
         return output
 
 
-def _wide_resnet(
-    *, blocks: int, widen: int, channels: int, classes: int, height: int, width: int
-) -> nn.Module:
+def _wide_resnet(*, blocks: int, widen: int, channels: int, classes: int, height: int, width: int) -> nn.Module:
     return WideResNet(blocks, widen, channels=channels, classes=classes)
 
 
@@ -80,8 +78,6 @@ def _parse(architecture: str) -> Registration:
             f"there is no wide ResNet {architecture}",
             expected="wrn-D-K with D = 6n + 4 (10, 16, 22, 28, 34, 40, ...) layers and a width K from 1 up",
             found=architecture,
-            do=f"wrn-{below}-{widen} and wrn-{below + 6}-{widen} are the nearest"
-            if widen
-            else "try wrn-16-2",
+            do=f"wrn-{below}-{widen} and wrn-{below + 6}-{widen} are the nearest" if widen else "try wrn-16-2",
         )
     return Registration(factory=partial(_wide_resnet, blocks=(depth - 4) // 6, widen=widen), smallest=4)

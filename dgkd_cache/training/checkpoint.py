@@ -68,9 +68,7 @@ def read_record(path: Path) -> dict[str, Any]:
         raise _damaged(path, error) from error
 
 
-def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
-) -> None:
+def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
     """Puts model, optimiser and random state back in place. Raises DamagedStore when the file is not whole."""
     try:
         with safe_open(path, framework="pt") as file:

@@ -25,6 +25,7 @@ from dgkd_cache.errors import DgkdError, Interrupted
 from dgkd_cache.guides.guidance import Guidance
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_random import RunRandom
+from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.checkpoint import (
     load_checkpoint,
     load_state,
@@ -38,7 +39,6 @@ from dgkd_cache.training.optimisation import build_optimizer, learning_rate, set
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import Batch, Pairs, stream
 from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.config import TrainingConfig
 
 __all__ = ["Guided", "Outcome", "Trainer"]
 
@@ -137,9 +137,7 @@ class Trainer:
             save_checkpoint(checkpoint, self._model, self._optimizer, saved, self._device)
 
         self._model.train()
-        for batch in stream(
-            self._views, self.pairs(state.step), device=self._device, workers=self._config.workers
-        ):
+        for batch in stream(self._views, self.pairs(state.step), device=self._device, workers=self._config.workers):
             loss, correct = self.train_step(batch, state.step)
             state.add(loss, correct, len(batch.samples_B))
             state.step += 1

@@ -118,9 +118,7 @@ _T = TypeVar("_T", bound=type[Transform])
 def register_transform(transform: _T) -> _T:
     """Make a transform class known by its `name`, which can be taken once."""
     if transform.name in _REGISTRY:
-        raise InvalidInput(
-            f"transform {transform.name!r} is registered already", do="give the new one another name"
-        )
+        raise InvalidInput(f"transform {transform.name!r} is registered already", do="give the new one another name")
     _REGISTRY[transform.name] = transform
     return transform
 
@@ -135,9 +133,7 @@ def check_order(transforms: Sequence[Transform]) -> None:
     names = [transform.name for transform in transforms]
     found = ", ".join(names)
     if not names:
-        raise InvalidInput(
-            "no transforms", expected="at least one", do='write transforms = ["none"] for none'
-        )
+        raise InvalidInput("no transforms", expected="at least one", do='write transforms = ["none"] for none')
     for transform in transforms:
         if transform.alone and len(names) > 1:
             raise InvalidInput(
@@ -182,9 +178,7 @@ def parse_transform(text: str) -> Transform:
 def transform_from_dict(record: Any) -> Transform:
     """The transform that `Transform.to_dict` wrote; InvalidInput for anything else."""
     if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
-        raise InvalidInput(
-            "bad transform in a view plan", expected="an object with a name", found=repr(record)[:80]
-        )
+        raise InvalidInput("bad transform in a view plan", expected="an object with a name", found=repr(record)[:80])
     return _known(record["name"]).from_dict(record)
 
 

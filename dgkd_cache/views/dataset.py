@@ -75,9 +75,7 @@ class ViewSampler(Sampler[list[Pair]]):
         step: int = 0,
     ) -> None:
         """`samples` is their number or the int64 ids to train on. Raises InvalidInput for none of them."""
-        self._samples_N = np.asarray(
-            np.arange(samples) if isinstance(samples, int) else samples, dtype=np.int64
-        )
+        self._samples_N = np.asarray(np.arange(samples) if isinstance(samples, int) else samples, dtype=np.int64)
         if len(self._samples_N) < 1 or batch_size < 1:
             raise InvalidInput(
                 "nothing to sample",

@@ -49,9 +49,7 @@ def resized_crop(image_IHW: Tensor, box: tuple[int, int, int, int], size: int) -
 def evaluation_crop(image_IHW: Tensor, size: int) -> Tensor:
     """The short side resized to 8/7 of `size`, rounded (224: 256), then the central [I, size, size]."""
     short = (16 * size + 7) // 14
-    cropped: Tensor = functional.center_crop(
-        functional.resize(image_IHW, [short], antialias=True), [size, size]
-    )
+    cropped: Tensor = functional.center_crop(functional.resize(image_IHW, [short], antialias=True), [size, size])
     return cropped
 
 

@@ -79,9 +79,7 @@ class ViewPlan:
         outcomes to all samples. Raises InvalidInput (UnknownName for names) for what makes no sense.
         """
         if isinstance(transforms, str):
-            raise InvalidInput(
-                "bad transforms", expected='a list like ["crop(4)", "hflip"]', found=repr(transforms)
-            )
+            raise InvalidInput("bad transforms", expected='a list like ["crop(4)", "hflip"]', found=repr(transforms))
         channels, height, width = image
         return cls(
             channels=channels,
@@ -110,9 +108,7 @@ class ViewPlan:
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
         """The inverse of to_dict. Raises Mismatch for another version, InvalidInput for what is no plan."""
         if record.get("format") != _FORMAT:
-            raise InvalidInput(
-                "no view plan", expected=f"format {_FORMAT!r}", found=repr(record.get("format"))[:80]
-            )
+            raise InvalidInput("no view plan", expected=f"format {_FORMAT!r}", found=repr(record.get("format"))[:80])
         if record.get("version") != _VERSION:
             raise Mismatch(
                 "a view plan of another version",

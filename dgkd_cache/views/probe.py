@@ -25,16 +25,12 @@ ProbeKind = Literal["sha256", "projection"]
 
 PAIRS = 64
 PROJECTIONS = 64
-PROJECTION_RMSE_BOUND = (
-    2  # grey levels of 255; the estimate from 64 projections is within 9 % of the truth (1 sigma)
-)
+PROJECTION_RMSE_BOUND = 2  # grey levels of 255; the estimate from 64 projections is within 9 % of the truth (1 sigma)
 
 _SLAB = 2**14  # pixels of a pair multiplied at once: sums of 2^14 * 255 are exact in float64
 
 
-def make_probe(
-    views: Views, first: int, count: int
-) -> tuple[ProbeKind, npt.NDArray[np.uint8] | npt.NDArray[np.int32]]:
+def make_probe(views: Views, first: int, count: int) -> tuple[ProbeKind, npt.NDArray[np.uint8] | npt.NDArray[np.int32]]:
     """The probe of views [first, first + count): "sha256", uint8 [64, 32] or "projection", int32 [64, 64]."""
     views_B, samples_B = _pairs(views, first, count)
     pixels_BIHW = views.pixels(views_B, samples_B).cpu().numpy()
@@ -80,9 +76,7 @@ def check_probe(views: Views, *, kind: str, values: npt.NDArray[Any], first: int
 
 def _pairs(views: Views, first: int, count: int) -> tuple[IntArray, IntArray]:
     if first < 0 or count < 1:
-        raise InvalidInput(
-            "no views to probe", expected="at least one view", found=f"{count} views from {first}"
-        )
+        raise InvalidInput("no views to probe", expected="at least one view", found=f"{count} views from {first}")
     words = philox_words(
         views.plan.key16, view=first, domain=Domain.PROBE, first_block=0, blocks=2 * PAIRS // 4
     ).reshape(PAIRS, 2)

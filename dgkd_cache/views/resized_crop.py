@@ -133,9 +133,7 @@ class ResizedCrop(Transform):
     def apply(self, pixels_BIHW: Tensor, parameters_BP: IntArray) -> Tensor:
         height, width = pixels_BIHW.shape[-2:]
         boxes = (self.box(parameters, height, width) for parameters in parameters_BP)
-        return torch.stack(
-            [resized_crop(image, box, self.size) for image, box in zip(pixels_BIHW, boxes, strict=True)]
-        )
+        return torch.stack([resized_crop(image, box, self.size) for image, box in zip(pixels_BIHW, boxes, strict=True)])
 
     def _box_size(self, attempts: Sequence[int], height: int, width: int) -> tuple[int, int]:
         for attempt in attempts:

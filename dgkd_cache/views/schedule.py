@@ -26,9 +26,7 @@ class Schedule:
     data set.
     """
 
-    def __init__(
-        self, kind: str, views: range | int | None = None, *, random: RunRandom, samples: int
-    ) -> None:
+    def __init__(self, kind: str, views: range | int | None = None, *, random: RunRandom, samples: int) -> None:
         """Raises UnknownName for a kind that is not known, InvalidInput for no views."""
         self.kind = _known_kind(kind)
         self._views = range(views) if isinstance(views, int) else views or range(0)

@@ -28,9 +28,7 @@ class Batch:
     pixels_BIHW: Tensor  # uint8, on the device asked for
 
 
-def stream(
-    views: Views, pairs: Iterable[Pairs], *, device: torch.device, workers: int = 0
-) -> Iterator[Batch]:
+def stream(views: Views, pairs: Iterable[Pairs], *, device: torch.device, workers: int = 0) -> Iterator[Batch]:
     """One `Batch` for each of `pairs`, in their order.
 
     Images held in memory are rendered here, a batch in one call; otherwise `workers` processes decode and render ahead.

@@ -99,9 +99,7 @@ class Crop(Transform):
         everything = np.arange(len(parameters_BP))
         dy_B, dx_B = parameters_BP.T
         none_B = np.zeros_like(dy_B)
-        return gather_crop_flip(
-            pixels_BIHW, everything, dy_B=dy_B, dx_B=dx_B, flip_B=none_B, padding=self.padding
-        )
+        return gather_crop_flip(pixels_BIHW, everything, dy_B=dy_B, dx_B=dx_B, flip_B=none_B, padding=self.padding)
 
 
 @register_transform

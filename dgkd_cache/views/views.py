@@ -36,9 +36,7 @@ class Views:
         size = images.height, images.width
         fits = plan.transforms[0].any_size or size == (height, width)
         if images.channels != channels or not fits:
-            expected = f"{channels} channels" + (
-                "" if plan.transforms[0].any_size else f", {height} x {width} pixels"
-            )
+            expected = f"{channels} channels" + ("" if plan.transforms[0].any_size else f", {height} x {width} pixels")
             found = "several sizes" if None in size else f"{size[0]} x {size[1]} pixels"
             raise Mismatch(
                 f"the images of {images.name} ({images.split}) do not fit the view plan",
@@ -66,9 +64,7 @@ class Views:
         rows_BP = self._tables.rows(views, samples)
         steps = [
             (transform, rows_BP[:, first:last])
-            for transform, first, last in zip(
-                self.plan.transforms, self._bounds[:-1], self._bounds[1:], strict=True
-            )
+            for transform, first, last in zip(self.plan.transforms, self._bounds[:-1], self._bounds[1:], strict=True)
         ]
         if not len(samples):
             return torch.empty((0, *self.plan.view_shape), dtype=torch.uint8)
@@ -103,9 +99,7 @@ class Views:
             return torch.empty((0, *self.plan.view_shape), dtype=torch.uint8)
         if (self.images.height, self.images.width) == (height, width):
             return self._batch(samples)
-        return torch.stack(
-            [evaluation_crop(self.images.image(sample), height) for sample in samples.tolist()]
-        )
+        return torch.stack([evaluation_crop(self.images.image(sample), height) for sample in samples.tolist()])
 
     def _batch(self, samples_B: IntArray) -> Tensor:
         resident = self.images.resident

@@ -44,9 +44,7 @@ def run_chain(
     the old run and store are set aside under `aside/` and made again. Raises what training and dumping raise.
     """
     for name in ws.chain:
-        find_model(
-            ws.architecture(name)
-        )  # a misspelt student should not be noticed after the teacher's hours
+        find_model(ws.architecture(name))  # a misspelt student should not be noticed after the teacher's hours
     for name in ws.chain:
         row = _row(ws, name, device)
         if row.state == "stale":

@@ -14,26 +14,19 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, ValidationError
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.workspace.config_errors import invalid_setting, nearest, unknown_key
-from dgkd_cache.workspace.settings import (
+from dgkd_cache.settings import (
     CacheConfig,
     DatasetConfig,
     DistillationConfig,
-    Method,
     Table,
     TrainingConfig,
     ViewsConfig,
 )
+from dgkd_cache.workspace.config_errors import invalid_setting, nearest, unknown_key
 
 __all__ = [
     "CONFIG_NAME",
-    "CacheConfig",
-    "DatasetConfig",
-    "DistillationConfig",
     "MODEL_NAME",
-    "Method",
-    "TrainingConfig",
-    "ViewsConfig",
     "WorkspaceConfig",
     "check_model_name",
     "override",

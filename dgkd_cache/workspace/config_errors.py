@@ -40,9 +40,7 @@ def invalid_setting(
     return InvalidInput(more, expected=found.expected, found=found.found, do=found.do)
 
 
-def unknown_key(
-    place: Sequence[str], root: type[BaseModel], source: str, *, also: Iterable[str] = ()
-) -> InvalidInput:
+def unknown_key(place: Sequence[str], root: type[BaseModel], source: str, *, also: Iterable[str] = ()) -> InvalidInput:
     """The error for the key at `place` (its tables, then itself), which names the nearest known one."""
     *tables, key = place
     known = (*_keys_of(tables, root), *also)
@@ -65,15 +63,11 @@ def _missing_key(place: Sequence[str], source: str) -> InvalidInput:
     kind = "key" if tables else "table"
     return InvalidInput(
         f"{_called(tables, source)} lacks {kind} {key!r}",
-        do=f"write {key} = ... there"
-        if tables
-        else f"write [{key}] there; `dgkd-cache init` writes every table",
+        do=f"write {key} = ... there" if tables else f"write [{key}] there; `dgkd-cache init` writes every table",
     )
 
 
-def _wrong_value(
-    detail: ErrorDetails, place: Sequence[str], root: type[BaseModel], source: str
-) -> InvalidInput:
+def _wrong_value(detail: ErrorDetails, place: Sequence[str], root: type[BaseModel], source: str) -> InvalidInput:
     expected = detail["msg"].removeprefix("Input should be ")
     if cause := detail.get("ctx", {}).get("error"):
         expected = str(cause)

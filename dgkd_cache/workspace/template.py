@@ -25,9 +25,7 @@ _TABLES = {
 
 def render_config(config: WorkspaceConfig) -> str:
     """The settings as the text of a `dgkd.toml`: every key with its value and a comment."""
-    lines = [
-        "# A dgkd-cache workspace: `dgkd-cache run` trains the chain. Flags go before what is written here."
-    ]
+    lines = ["# A dgkd-cache workspace: `dgkd-cache run` trains the chain. Flags go before what is written here."]
     for table, title in _TABLES.items():
         lines += ["", f"# {title}", f"[{table}]"]
         value = getattr(config, table)

@@ -59,9 +59,7 @@ def sha256_hex(data: bytes) -> str:
 def decimal(x: float) -> str:
     """The shortest decimal without an exponent that reads back as the same double: 1e-8 is "0.00000001"."""
     if not math.isfinite(x):
-        raise InvalidInput(
-            "a number that no decimal string can hold", expected="a finite number", found=repr(x)
-        )
+        raise InvalidInput("a number that no decimal string can hold", expected="a finite number", found=repr(x))
     text = format(Decimal(repr(float(x))), "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

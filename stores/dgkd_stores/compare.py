@@ -33,16 +33,12 @@ def check_same_header(path: Path, *, stored: StoreHeader, given: StoreHeader) ->
         )
 
 
-def check_same_identity(
-    path: Path, *, stored: Mapping[str, NDArray[Any]], given: Mapping[str, NDArray[Any]]
-) -> None:
+def check_same_identity(path: Path, *, stored: Mapping[str, NDArray[Any]], given: Mapping[str, NDArray[Any]]) -> None:
     """`Mismatch` naming the first array that differs by a byte, and its first row that does."""
     for name, array in stored.items():
         if array.tobytes() == given[name].tobytes():
             continue
-        rows = [
-            np.ascontiguousarray(each).view(np.uint8).reshape(len(array), -1) for each in (array, given[name])
-        ]
+        rows = [np.ascontiguousarray(each).view(np.uint8).reshape(len(array), -1) for each in (array, given[name])]
         row = int(np.flatnonzero((rows[0] != rows[1]).any(axis=1))[0])
         raise Mismatch(
             f"{path} was begun with another {name}",

@@ -41,9 +41,7 @@ def read_identity(path: Path, seen: Inspection) -> dict[str, NDArray[Any]]:
             raise DamagedStore(
                 f"{path} has lost its array {name}",
                 expected=f"{name}/{layout.key(*(0 for _ in layout.shape))} of {layout.chunk_bytes} bytes",
-                found="another size"
-                if any(odd.startswith(name + "/") for odd in seen.wrong_size)
-                else "no such file",
+                found="another size" if any(odd.startswith(name + "/") for odd in seen.wrong_size) else "no such file",
                 do=dump_again(path, seen.header),
             )
         raw = np.empty(layout.nbytes, dtype=np.uint8)

@@ -96,9 +96,7 @@ def dump_again(path: Path, header: StoreHeader) -> str:
 def _header(path: Path, group: Mapping[str, JsonValue]) -> tuple[StoreHeader, str | None]:
     attributes = group.get("attributes")
     if set(group) != {"zarr_format", "node_type", "attributes"} or group["node_type"] != "group":
-        raise unsafe(
-            path, "no plain Zarr group", "zarr_format, node_type group, attributes", ", ".join(group)
-        )
+        raise unsafe(path, "no plain Zarr group", "zarr_format, node_type group, attributes", ", ".join(group))
     if not isinstance(attributes, Mapping) or not {"dgkd"} <= set(attributes) <= {"dgkd", "dgkd_seal"}:
         found = ", ".join(attributes) if isinstance(attributes, Mapping) else repr(attributes)
         raise unsafe(path, "other attributes", "dgkd and, once finished, dgkd_seal", found)
@@ -166,9 +164,7 @@ def _chunk_files(folder: Path, array: ArrayLayout) -> tuple[NDArray[np.bool_], l
         if entry.name == "zarr.json" and entry.is_file(follow_symlinks=False):
             continue
         position = tuple(map(int, entry.name.split(".")[1:])) if _KEY.fullmatch(entry.name) else ()
-        inside = len(position) == there.ndim and all(
-            at < size for at, size in zip(position, there.shape, strict=True)
-        )
+        inside = len(position) == there.ndim and all(at < size for at, size in zip(position, there.shape, strict=True))
         if not inside or not entry.is_file(follow_symlinks=False):
             raise unsafe(folder, "a name that is no chunk's", f"c.0.0 ... within {there.shape}", entry.name)
         there[position] = size == array.chunk_bytes

@@ -147,9 +147,7 @@ class StoreHeader:
         hex64("plan_digest", self.plan_digest)
         digest = sha256_hex(canonical_json(self.plan))
         if digest != self.plan_digest:
-            raise bad_field(
-                "plan_digest", f"{digest}, the SHA-256 of the plan's canonical JSON", self.plan_digest
-            )
+            raise bad_field("plan_digest", f"{digest}, the SHA-256 of the plan's canonical JSON", self.plan_digest)
         integer("first_view", self.first_view, 0, 2**53)
         integer("views", self.views, 1, MAX_VIEWS)
         text("encoding", self.encoding)

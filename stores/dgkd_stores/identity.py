@@ -57,9 +57,7 @@ class IdentityArrays:
                     expected=f"labels from 0 to {header.classes - 1}",
                     found=f"{given[name].min()} to {given[name].max()}",
                 )
-        return {
-            name: np.ascontiguousarray(given[name], dtype=layout.identity[name].numpy_dtype) for name in given
-        }
+        return {name: np.ascontiguousarray(given[name], dtype=layout.identity[name].numpy_dtype) for name in given}
 
 
 def labels_within(labels: NDArray[Any], classes: int) -> bool:

@@ -122,9 +122,7 @@ class ViewLock:
                 self._remove(self.folder)
                 raise
             return
-        raise StoreLocked(
-            f"no lock on {self.store}", expected="a moment without others taking it", found="none"
-        )
+        raise StoreLocked(f"no lock on {self.store}", expected="a moment without others taking it", found="none")
 
     def _remove(self, lock: Path) -> None:
         shutil.rmtree(lock, ignore_errors=True)

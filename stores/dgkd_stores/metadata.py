@@ -32,9 +32,7 @@ def read_metadata(path: Path) -> Mapping[str, JsonValue]:
 def parse_json(data: bytes, path: Path) -> JsonValue:
     """JSON of bounded depth without NaN, infinity or a key given twice; `UnsafeStore` for anything else."""
     try:
-        value: JsonValue = json.loads(
-            data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
-        )
+        value: JsonValue = json.loads(data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise unsafe(path, "no proper JSON", "JSON as RFC 8259 has it", str(error)) from error
     level, depth = [value], 0

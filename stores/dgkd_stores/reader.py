@@ -86,9 +86,7 @@ class GuideStore:
         self.label_N, self.sample_digest_N16 = arrays["label"], arrays["sample_digest"]
         self.view_digest_V32, self.probe = arrays["view_digest"], arrays["probe"]
         self.test_label_M, self.test_sample_digest_M16 = arrays["test_label"], arrays["test_sample_digest"]
-        self.test_logits_MC = self.encoding.decode(
-            {name: arrays[f"test_{name}"] for name in self._layout.rows}
-        )
+        self.test_logits_MC = self.encoding.decode({name: arrays[f"test_{name}"] for name in self._layout.rows})
         self._done = done_VB.reshape(-1)
         self._verified = np.zeros_like(self._done)
 
@@ -180,9 +178,7 @@ class GuideStore:
         start, stop = block * rows, min((block + 1) * rows, self.header.dataset.samples)
         flat = view * self.header.blocks + block
         if not self._done[flat]:
-            raise self._unfinished(
-                f"no rows for view {view + self.views.start}, samples {start} to {stop - 1}"
-            )
+            raise self._unfinished(f"no rows for view {view + self.views.start}, samples {start} to {stop - 1}")
         chunk, offset = divmod(start, self._layout.chunk_rows)
         chunk += view * self._layout.chunks_per_view
         arrays = [self._chunk(name, chunk)[offset : offset + stop - start] for name in self._layout.rows]
@@ -234,6 +230,4 @@ class GuideStore:
         )
 
     def _damaged(self, where: Path | str, expected: str, found: str) -> DamagedStore:
-        return DamagedStore(
-            f"{where}: damaged", expected=expected, found=found, do=dump_again(self.path, self.header)
-        )
+        return DamagedStore(f"{where}: damaged", expected=expected, found=found, do=dump_again(self.path, self.header))

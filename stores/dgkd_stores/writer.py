@@ -201,9 +201,7 @@ class GuideStoreWriter:
 
     def _replace(self, layout: ArrayLayout, position: tuple[int, ...], array: NDArray[Any]) -> None:
         key = layout.key(*position)
-        padding = np.full(
-            (layout.chunk_bytes - array.nbytes) // array.itemsize, layout.fill_value, array.dtype
-        )
+        padding = np.full((layout.chunk_bytes - array.nbytes) // array.itemsize, layout.fill_value, array.dtype)
         write_durably(
             self.path / layout.name / key,
             raw_bytes(array),

@@ -13,9 +13,9 @@ from click.testing import Result
 from dgkd_cache.errors import Interrupted
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cache.workspace import chain, jobs
 from dgkd_cache.workspace.chain import ChainRow
-from dgkd_cache.workspace.config import DistillationConfig, TrainingConfig
 
 Command = Callable[..., Result]
 
@@ -86,9 +86,7 @@ def test_train_any_student_under_any_stores(
 ) -> None:
     store(workspace, "teacher")
     elsewhere = store(tmp_path_factory.mktemp("elsewhere"), "big")
-    result = command(
-        "train", "--student", "torchvision:resnet18", "--guides", f"teacher,{elsewhere}", "--json"
-    )
+    result = command("train", "--student", "torchvision:resnet18", "--guides", f"teacher,{elsewhere}", "--json")
     assert result.exit_code == 0, result.stderr
     assert train_job.words["name"] == "student-torchvision-resnet18"
     assert train_job.words["architecture"] == "torchvision:resnet18"
@@ -169,9 +167,7 @@ def test_train_refuses(command: Command, workspace: Path, options: str, code: in
     assert result.stdout == ""
 
 
-def test_an_interrupted_job_is_130(
-    command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_job_is_130(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*_: object, **words: Any) -> None:
         assert words["stop"]() is False
         raise Interrupted("stopped at step 5 of 90", do="run the same command again to go on")
@@ -197,7 +193,7 @@ def test_dump(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch
     assert printed["bytes"] == 57_640_000
     assert printed["views"] == [0, 40]
     assert (asked.words["views"], asked.words["shard"]) == (None, None)
-    assert asked.workspace.config.cache.precision == "auto"
+    assert asked.workspace.config.cache.precision == "float32"
 
 
 @pytest.mark.parametrize("option", ["--views=40", "--views=4:4", "--shard=4/4", "--shard=1", "--shard=-1/4"])

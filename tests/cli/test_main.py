@@ -56,9 +56,7 @@ assert "torch" not in sys.modules
 
 
 def test_the_module_is_the_command(workspace: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "dgkd_cli", "ls"], capture_output=True, text=True, cwd=workspace
-    )
+    done = subprocess.run([sys.executable, "-m", "dgkd_cli", "ls"], capture_output=True, text=True, cwd=workspace)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[1].split()[:3] == ["teacher", "missing", "plain6"]
 
@@ -88,9 +86,7 @@ def raising(command: Command, monkeypatch: pytest.MonkeyPatch, error: BaseExcept
         ("Interrupted", 130),
     ],
 )
-def test_each_error_has_its_exit_code(
-    command: Command, monkeypatch: pytest.MonkeyPatch, name: str, code: int
-) -> None:
+def test_each_error_has_its_exit_code(command: Command, monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> None:
     error = getattr(errors, name)("it went wrong", expected="this", found="that", do="do the other")
     result = raising(command, monkeypatch, error)
     assert result.exit_code == code

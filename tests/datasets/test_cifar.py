@@ -20,9 +20,7 @@ LABELS = {"a": [0, 1, 2, 1], "b": [2, 2, 0, 1], "test": [1, 0, 2, 2]}
 CLASSES = ["airplane", "automobile", "bird"]
 
 
-def publish(
-    monkeypatch: pytest.MonkeyPatch, source: type[CIFAR10], folder: Path, lists: dict[str, list[str]]
-) -> None:
+def publish(monkeypatch: pytest.MonkeyPatch, source: type[CIFAR10], folder: Path, lists: dict[str, list[str]]) -> None:
     """Make the MD5 of the files that are there now the published ones."""
 
     def md5(name: str) -> str:
@@ -91,9 +89,7 @@ def test_a_changed_file_is_refused_and_nothing_is_unpickled(ten: Path, name: str
     for file in ten.iterdir():
         file.write_bytes(pickle.dumps(Trap(mark)) if file.name == name else file.read_bytes())
     for download in (False, True):
-        with pytest.raises(
-            DataUnreadable, match=f"{name} is damaged.*expected MD5 {published}.*delete"
-        ) as caught:
+        with pytest.raises(DataUnreadable, match=f"{name} is damaged.*expected MD5 {published}.*delete") as caught:
             load_dataset("cifar10", root=ten.parent, download=download)
     assert caught.value.exit_code == 1 and not mark.exists()
     pickle.loads(pickle.dumps(Trap(mark)))
@@ -108,9 +104,7 @@ def test_the_published_md5_are_torchvision_s_own(tmp_path: Path) -> None:
         load_dataset("cifar10", root=tmp_path, download=False)
 
 
-def test_missing_files_and_a_failed_download_name_the_folder(
-    ten: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_files_and_a_failed_download_name_the_folder(ten: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (ten / "data_batch_2").unlink()
     with pytest.raises(DataUnreadable, match=f"expected data_batch_2 in {ten}, found not all of them"):
         load_dataset("cifar10", root=ten.parent, download=False)
@@ -119,7 +113,5 @@ def test_missing_files_and_a_failed_download_name_the_folder(
         raise OSError("no network")
 
     monkeypatch.setattr(torchvision.datasets.cifar, "download_and_extract_archive", fail)
-    with pytest.raises(
-        DataUnreadable, match=f"could not be downloaded.*its files in {ten}.*no network.*put the files"
-    ):
+    with pytest.raises(DataUnreadable, match=f"could not be downloaded.*its files in {ten}.*no network.*put the files"):
         load_dataset("cifar10", root=ten.parent, download=True)

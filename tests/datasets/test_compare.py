@@ -62,7 +62,5 @@ def test_digests_that_end_in_zero_bytes_are_told_apart() -> None:
     here = make()
     recorded = here.sample_digest_N16.copy()
     recorded[2, 8:] = 0
-    explained = explain_difference(
-        here, label_N=here.labels_N, sample_digest_N16=recorded, classes=here.classes
-    )
+    explained = explain_difference(here, label_N=here.labels_N, sample_digest_N16=recorded, classes=here.classes)
     assert explained is not None and "sample 2 " in explained

@@ -33,9 +33,7 @@ def test_pixels_labels_and_split_are_those_of_the_file(tmp_path: Path) -> None:
     assert dataset.classes == tuple("0123456789") and dataset.name == "digits"
 
 
-def test_without_scikit_learn_the_package_to_install_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_scikit_learn_the_package_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(DataUnreadable, match=r'scikit-learn.*pip install "dgkd-cache\[demo\]"') as caught:
         load_dataset("digits", root=tmp_path)

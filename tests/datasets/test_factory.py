@@ -97,14 +97,10 @@ def test_each_mistake_is_told(module: str, name: str, error: type[DgkdError], me
     assert caught.value.exit_code == (2 if error is InvalidInput else 1)
 
 
-def test_a_module_that_is_not_there_is_told_with_the_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_module_that_is_not_there_is_told_with_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(
-        InvalidInput, match=f"a module 'dgkd_nowhere' in {tmp_path}.*ModuleNotFoundError.*PYTHONPATH"
-    ):
+    with pytest.raises(InvalidInput, match=f"a module 'dgkd_nowhere' in {tmp_path}.*ModuleNotFoundError.*PYTHONPATH"):
         load_dataset("dgkd_nowhere:make", root=tmp_path)
 
 

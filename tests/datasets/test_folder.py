@@ -32,11 +32,7 @@ def pictures(*, size: int = 6, mixed: bool = False, test: str = "test") -> Files
         for number in range(count):
             height = size + number % 3 if mixed else size
             shape = (
-                (height, size + 1, 4)
-                if number == 2
-                else (height, size + 1)
-                if number == 1
-                else (height, size + 1, 3)
+                (height, size + 1, 4) if number == 2 else (height, size + 1) if number == 1 else (height, size + 1, 3)
             )
             nested = f"deep/{number % 2}/" if number % 3 == 0 else ""
             for name in ("cat", "dog"):
@@ -132,9 +128,7 @@ def test_the_index_is_the_published_permutation_of_the_sorted_paths() -> None:
     wanted = [path for _, _, path in sorted(zip(words, range(3_000), by_bytes, strict=True))]
     assert index_order(paths) == wanted == index_order(paths[::-1])
     first = [path.split("/")[0] for path in wanted[:300]]
-    assert min(first.count(name) for name in ("ship", "Zebra", "ärm")) > 70, (
-        "the rows are not sorted by class"
-    )
+    assert min(first.count(name) for name in ("ship", "Zebra", "ärm")) > 70, "the rows are not sorted by class"
 
 
 def test_the_order_on_disk_and_the_place_do_not_matter(write_folder: WriteFolder) -> None:
@@ -165,9 +159,7 @@ def test_a_changed_folder_is_told_by_sample(write_folder: WriteFolder, change: s
     assert explained is not None
     if change == "pixel":
         sample = relative(before).index(path)
-        assert (
-            explained == f"1 of 18 samples differ, the first is sample {sample} ({path}), with other content"
-        )
+        assert explained == f"1 of 18 samples differ, the first is sample {sample} ({path}), with other content"
     else:
         assert explained.startswith("the same samples in another order: ")
 
@@ -222,9 +214,7 @@ def test_unreadable_files_are_counted_and_named(write_folder: WriteFolder) -> No
         path.unlink()
     Image.fromarray(np.zeros((6, 7), np.uint8)).save(folder / "train" / "cat" / "whole.png")
     (folder / "train" / "cat" / "broken.jpg").write_bytes(b"no image at all")
-    with pytest.raises(
-        DataUnreadable, match=r"1 of 11 image file in .*found cat/broken.jpg \(not an image\); replace"
-    ):
+    with pytest.raises(DataUnreadable, match=r"1 of 11 image file in .*found cat/broken.jpg \(not an image\); replace"):
         load_folder(folder)
 
 
@@ -248,9 +238,7 @@ def test_a_file_that_changed_or_went_since_loading_is_named(write_folder: WriteF
     path = folder / "train" / "dog" / "01.png"
     sample = relative(train).index("train/dog/01.png")
     Image.fromarray(np.zeros((3, 3, 3), np.uint8)).save(path)
-    with pytest.raises(
-        DataUnreadable, match="01.png changed since .*expected an image of 6 x 7, found 3 x 3"
-    ):
+    with pytest.raises(DataUnreadable, match="01.png changed since .*expected an image of 6 x 7, found 3 x 3"):
         train.image(sample)
     path.unlink()
     with pytest.raises(DataUnreadable, match=r"dog/01.png \(FileNotFoundError"):
@@ -258,9 +246,7 @@ def test_a_file_that_changed_or_went_since_loading_is_named(write_folder: WriteF
 
 
 def test_a_folder_of_another_layout_is_refused(tmp_path: Path, write_folder: WriteFolder) -> None:
-    with pytest.raises(
-        InvalidInput, match=r"expected train/ and test/ \(or val/\).*found no such folder"
-    ) as caught:
+    with pytest.raises(InvalidInput, match=r"expected train/ and test/ \(or val/\).*found no such folder") as caught:
         load_folder(tmp_path / "nowhere")
     assert caught.value.exit_code == 2
     folder = write_folder({path: pixels for path, pixels in pictures().items() if path.startswith("train/")})
@@ -271,9 +257,7 @@ def test_a_folder_of_another_layout_is_refused(tmp_path: Path, write_folder: Wri
 def test_class_folders_must_agree_and_hold_images(write_folder: WriteFolder) -> None:
     folder = write_folder(pictures())
     (folder / "test" / "eel").mkdir()
-    with pytest.raises(
-        DataUnreadable, match=r"expected the same in both, found eel not in train/ \(1 in all\)"
-    ):
+    with pytest.raises(DataUnreadable, match=r"expected the same in both, found eel not in train/ \(1 in all\)"):
         load_folder(folder)
     (folder / "train" / "eel").mkdir()
     with pytest.raises(DataUnreadable, match="no valid file for the classes eel.*add images, or remove"):

@@ -132,9 +132,7 @@ def test_pickled_and_moved_copies_are_the_same_images() -> None:
         (np.zeros((2, 1, 4, 4), np.uint8), [0, 1], ["", "b"], r"expected one text a class"),
     ],
 )
-def test_what_does_not_fit_is_refused(
-    pixels: object, labels: list[float], classes: str, message: str
-) -> None:
+def test_what_does_not_fit_is_refused(pixels: object, labels: list[float], classes: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=message) as caught:
         TensorImages(pixels, labels, classes=classes, name="n", split="train")
     assert caught.value.exit_code == 2

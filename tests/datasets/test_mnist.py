@@ -25,9 +25,7 @@ TRAIN_IMAGES = "train-images-idx3-ubyte"
 
 
 def idx(array: np.ndarray) -> bytes:
-    head = struct.pack(">BBBB", 0, 0, 8, array.ndim) + b"".join(
-        struct.pack(">i", size) for size in array.shape
-    )
+    head = struct.pack(">BBBB", 0, 0, 8, array.ndim) + b"".join(struct.pack(">i", size) for size in array.shape)
     return head + array.astype(np.uint8).tobytes()
 
 
@@ -37,9 +35,7 @@ def write(folder: Path, *, zipped: bool = False) -> Path:
         for name, array in (("images-idx3", PIXELS[part]), ("labels-idx1", np.array(LABELS[part]))):
             content = idx(array)
             suffix = ".gz" if zipped else ""
-            (folder / f"{part}-{name}-ubyte{suffix}").write_bytes(
-                gzip.compress(content) if zipped else content
-            )
+            (folder / f"{part}-{name}-ubyte{suffix}").write_bytes(gzip.compress(content) if zipped else content)
     return folder
 
 

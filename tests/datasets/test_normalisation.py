@@ -26,9 +26,7 @@ class OnTheFly(Images):
 
 def test_equals_numpy_on_all_pixels() -> None:
     pixels = np.random.default_rng(1).integers(0, 200, (2_500, 3, 6, 5), dtype=np.uint8)
-    mean, std = mean_and_std(
-        TensorImages(pixels, np.zeros(2_500, np.int64), classes="a", name="n", split="train")
-    )
+    mean, std = mean_and_std(TensorImages(pixels, np.zeros(2_500, np.int64), classes="a", name="n", split="train"))
     scaled = pixels.astype(np.float64) / 255
     assert mean == tuple(f"{value:.6f}" for value in scaled.mean(axis=(0, 2, 3)))
     assert std == tuple(f"{value:.6f}" for value in scaled.std(axis=(0, 2, 3)))
@@ -48,9 +46,7 @@ def test_images_that_are_not_held_are_sampled_evenly() -> None:
     assert mean_and_std(OnTheFly(samples)) == ((f"{values.mean():.6f}",), (f"{values.std():.6f}",))
 
 
-@pytest.mark.skipif(
-    not DEBIAN_FASHION_MNIST.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed"
-)
+@pytest.mark.skipif(not DEBIAN_FASHION_MNIST.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
 def test_the_constants_of_fashion_mnist_are_those_of_its_files(tmp_path: Path) -> None:
     dataset = load_dataset("fashion-mnist", root=tmp_path, download=False)
     assert (len(dataset.train), len(dataset.test)) == (60_000, 10_000)

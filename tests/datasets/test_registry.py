@@ -16,9 +16,7 @@ def test_the_data_sets_of_the_design_are_known() -> None:
 
 
 def test_an_unknown_name_is_told_the_closest(tmp_path: Path) -> None:
-    with pytest.raises(
-        UnknownName, match=r"unknown data set 'cifar-10'.*folder:PATH.*did you mean cifar10"
-    ) as caught:
+    with pytest.raises(UnknownName, match=r"unknown data set 'cifar-10'.*folder:PATH.*did you mean cifar10") as caught:
         load_dataset("cifar-10", root=tmp_path)
     assert caught.value.exit_code == 2
 
@@ -32,9 +30,7 @@ def test_a_name_is_taken_once() -> None:
 
 
 def split(name: str, classes: str, channels: int) -> TensorImages:
-    return TensorImages(
-        np.zeros((2, channels, 2, 2), np.uint8), [0, 1], classes=classes, name="n", split=name
-    )
+    return TensorImages(np.zeros((2, channels, 2, 2), np.uint8), [0, 1], classes=classes, name="n", split=name)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +43,4 @@ def split(name: str, classes: str, channels: int) -> TensorImages:
 )
 def test_splits_that_do_not_fit_are_refused(test: tuple[str, int], mean: int, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
-        Dataset(
-            train=split("train", "ab", 3), test=split("test", *test), mean=("0.5",) * mean, std=("0.5",) * 3
-        )
+        Dataset(train=split("train", "ab", 3), test=split("test", *test), mean=("0.5",) * mean, std=("0.5",) * 3)

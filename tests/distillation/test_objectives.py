@@ -51,9 +51,7 @@ def data(guides: int, *, t: float = 4.0, seed: int = 0):
 @pytest.mark.parametrize("t", [1.0, 4.0])
 def test_against_loops(objective: str, lam: float, kept: int, t: float) -> None:
     logits, labels, softened = data(kept, t=t)
-    loss = dense_guidance_loss(
-        logits, labels, softened, guides=7, objective=objective, lambda_=lam, temperature=t
-    )
+    loss = dense_guidance_loss(logits, labels, softened, guides=7, objective=objective, lambda_=lam, temperature=t)
     expected = by_hand(logits, labels, softened, n=7, objective=objective, lam=lam, t=t)
     assert float(loss.loss) == pytest.approx(expected, rel=2e-5, abs=1e-6)
 
@@ -64,14 +62,10 @@ def test_official_is_the_authors_line(drop: int) -> None:
     t, lam = 5.0, 0.7
     logits, labels, softened = data(4, t=t, seed=3)
     kept = softened[drop:]
-    with pytest.warns(
-        UserWarning, match="batchmean"
-    ):  # torch warns of the very default that the authors used
+    with pytest.warns(UserWarning, match="batchmean"):  # torch warns of the very default that the authors used
         terms = [nn.KLDivLoss()(torch.log_softmax(logits / t, 1), g.softmax(1)) for g in kept]
     expected = (1 - lam) * nn.CrossEntropyLoss()(logits, labels) + lam * t * t * sum(terms)
-    ours = dense_guidance_loss(
-        logits, labels, kept, guides=4, objective="official", lambda_=lam, temperature=t
-    )
+    ours = dense_guidance_loss(logits, labels, kept, guides=4, objective="official", lambda_=lam, temperature=t)
     torch.testing.assert_close(ours.loss, expected)
 
 

@@ -20,9 +20,7 @@ from dgkd_cache.views.views import Views
 
 
 def bank_of(stores, plan, images, *, scheduled=range(3), temperature=4.0, **settings) -> GuideBank:
-    return GuideBank(
-        stores, views=Views(plan, images), scheduled=scheduled, temperature=temperature, **settings
-    )
+    return GuideBank(stores, views=Views(plan, images), scheduled=scheduled, temperature=temperature, **settings)
 
 
 def raw_rows(store: Path, view: int, *, dtype: str) -> np.ndarray:
@@ -59,9 +57,7 @@ def test_another_temperature_rescales(bars, plan, three_guides, pairs) -> None:
 def test_only_kept_guides_are_opened(bars, plan, three_guides, pairs, monkeypatch) -> None:
     opened: list[Path] = []
     original = dgkd_stores.reader.open_chunk
-    monkeypatch.setattr(
-        dgkd_stores.reader, "open_chunk", lambda path: (opened.append(Path(path)), original(path))[1]
-    )
+    monkeypatch.setattr(dgkd_stores.reader, "open_chunk", lambda path: (opened.append(Path(path)), original(path))[1])
     with bank_of(three_guides, plan, bars.train) as bank:
         assert opened == []  # making the bank reads no row
         assert bank.gather(*pairs, np.array([False, False, False])).numel() == 0
@@ -71,9 +67,7 @@ def test_only_kept_guides_are_opened(bars, plan, three_guides, pairs, monkeypatc
         assert {path.relative_to(three_guides[1].parent).parts[0] for path in opened} == {"ta1.zarr"}
         before = len(opened)
         bank.gather(*pairs, np.array([True, True, False]))
-        assert {path.relative_to(three_guides[1].parent).parts[0] for path in opened[before:]} == {
-            "teacher.zarr"
-        }
+        assert {path.relative_to(three_guides[1].parent).parts[0] for path in opened[before:]} == {"teacher.zarr"}
         everything = bank.gather(*pairs)
         assert torch.equal(everything[1], kept[0])
 
@@ -90,9 +84,7 @@ def test_stores_of_one_guide_with_other_views_are_one_guide(bars, plan, dump, ma
         assert two.identities == {"teacher": hashlib.sha256("".join(seals).encode()).hexdigest()}
 
 
-def changed(
-    bars, *, pixel: bool = False, label: bool = False, swap: bool = False, classes=None
-) -> TensorImages:
+def changed(bars, *, pixel: bool = False, label: bool = False, swap: bool = False, classes=None) -> TensorImages:
     train = bars.train
     pixels_NIHW, labels_N = train.resident.clone(), train.labels_N.copy()
     if pixel:
@@ -101,9 +93,7 @@ def changed(
         labels_N[17] = (labels_N[17] + 1) % 4
     if swap:
         pixels_NIHW[[17, 40]] = pixels_NIHW[[40, 17]]
-    return TensorImages(
-        pixels_NIHW, labels_N, classes=classes or train.classes, name=train.name, split=train.split
-    )
+    return TensorImages(pixels_NIHW, labels_N, classes=classes or train.classes, name=train.name, split=train.split)
 
 
 @pytest.mark.parametrize(

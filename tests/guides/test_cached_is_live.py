@@ -20,12 +20,12 @@ from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model
 from dgkd_cache.progress import Silent
 from dgkd_cache.run_random import RunRandom
+from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.trainer import Guided, Trainer
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import stream
 from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.config import TrainingConfig
 
 CPU = torch.device("cpu")
 NAMES = ("teacher", "ta1", "ta2")
@@ -38,9 +38,7 @@ def coloured() -> Dataset:
     def split(name: str, samples: int) -> TensorImages:
         pixels_NIHW = random.integers(0, 256, (samples, 3, 16, 16), dtype=np.uint8)
         labels_N = random.integers(0, 10, samples)
-        return TensorImages(
-            pixels_NIHW, labels_N, classes=[f"c{i}" for i in range(10)], name="noise", split=name
-        )
+        return TensorImages(pixels_NIHW, labels_N, classes=[f"c{i}" for i in range(10)], name="noise", split=name)
 
     return Dataset(train=split("train", 160), test=split("test", 32), mean=("0.5",) * 3, std=("0.3",) * 3)
 
@@ -88,9 +86,7 @@ def trainer_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tup
         schedule=Schedule("cycle", 10, random=random, samples=160),
         random=random,
         training=TrainingConfig(epochs=epochs, batch_size=32, precision="float32"),
-        guided=Guided(
-            guidance=guidance, dropping=Dropping(keep=0.75), objective="paper", lambda_=0.5, temperature=4.0
-        ),
+        guided=Guided(guidance=guidance, dropping=Dropping(keep=0.75), objective="paper", lambda_=0.5, temperature=4.0),
         device=CPU,
         precision="float32",
     )
@@ -133,16 +129,12 @@ def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, settin
     plan, preprocess, stores, _ = setting
     raw_GVNC = np.stack(
         [
-            np.stack(
-                [np.fromfile(path / "logits" / f"c.{v}.0.0", "<f2").reshape(-1, 10)[:160] for v in range(10)]
-            )
+            np.stack([np.fromfile(path / "logits" / f"c.{v}.0.0", "<f2").reshape(-1, 10)[:160] for v in range(10)])
             for path in stores["float16"]
         ]
     )
     seen = []
-    with GuideBank(
-        stores["float16"], views=Views(plan, coloured.train), scheduled=range(10), temperature=4.0
-    ) as bank:
+    with GuideBank(stores["float16"], views=Views(plan, coloured.train), scheduled=range(10), temperature=4.0) as bank:
         original = bank.softened
 
         def watched(batch, keep_G):

@@ -56,18 +56,14 @@ def test_rows_are_the_models_logits_over_t_on_the_views_pixels(
     assert header.dataset.digest == bars.train.digest and header.plan_digest == plan.digest
 
 
-def test_fidelity_is_measured_against_the_exact_logits(
-    bars, plan, as_input, make_tiny, dump, tmp_path
-) -> None:
+def test_fidelity_is_measured_against_the_exact_logits(bars, plan, as_input, make_tiny, dump, tmp_path) -> None:
     model = make_tiny(1)
     with GuideStore.open(dump(tmp_path / "half.zarr", model, encoding="float16")) as store:
         fidelity = store.header.fidelity
     with torch.no_grad():
         exact = model(as_input(Views(plan, bars.train).pixels([0] * 100, range(100)))).double() / 4
     stored = exact.half().double()
-    kl = torch.nn.functional.kl_div(
-        stored.log_softmax(1), exact.log_softmax(1), reduction="batchmean", log_target=True
-    )
+    kl = torch.nn.functional.kl_div(stored.log_softmax(1), exact.log_softmax(1), reduction="batchmean", log_target=True)
     assert fidelity["rows"] == 100 and float(fidelity["top1"]) >= 0.99
     assert float(fidelity["kl"]) == pytest.approx(float(kl), abs=2e-9) and float(fidelity["kl"]) < 1e-6
     with GuideStore.open(dump(tmp_path / "full.zarr", model, encoding="float32")) as store:
@@ -105,9 +101,7 @@ def test_shares_of_views_make_one_store_with_the_same_bytes(
     assert files_of(path) == whole
 
 
-def test_a_finished_store_is_left_alone_without_a_forward_pass(
-    bars, plan, make_tiny, dump, as_input, tmp_path
-):
+def test_a_finished_store_is_left_alone_without_a_forward_pass(bars, plan, make_tiny, dump, as_input, tmp_path):
     model = make_tiny(1)
     path = dump(tmp_path / "teacher.zarr", model)
     before = {p: p.stat().st_mtime_ns for p in path.rglob("*")}

@@ -131,8 +131,7 @@ PLAIN = {
     (
         "plain8",
         100,
-    ): "Conv32 Conv32 MaxPool Conv64 Conv64 MaxPool Conv128 Conv128 MaxPool Conv256 Conv256 MaxPool "
-    "FC64 FC100",
+    ): "Conv32 Conv32 MaxPool Conv64 Conv64 MaxPool Conv128 Conv128 MaxPool Conv256 Conv256 MaxPool FC64 FC100",
     (
         "plain10",
         100,

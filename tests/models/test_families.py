@@ -82,9 +82,7 @@ def test_a_wide_resnet_by_hand() -> None:
         hidden = functional.conv2d(activated, state[f"blocks.{block}.conv1.weight"], stride=stride, padding=1)
         hidden = normed(hidden, f"blocks.{block}.norm2")
         hidden = functional.conv2d(hidden, state[f"blocks.{block}.conv2.weight"], padding=1)
-        features = hidden + functional.conv2d(
-            activated, state[f"blocks.{block}.shortcut.weight"], stride=stride
-        )
+        features = hidden + functional.conv2d(activated, state[f"blocks.{block}.shortcut.weight"], stride=stride)
     expected = functional.linear(
         normed(features, "norm").mean(dim=(2, 3)), state["classifier.weight"], state["classifier.bias"]
     )

@@ -59,9 +59,7 @@ def test_no_global_random_state_is_read_or_changed() -> None:
 
 
 def test_a_seed_is_what_manual_seed_takes() -> None:
-    built = build_model(
-        "torchvision:squeezenet1_1", channels=3, classes=7, height=64, width=64, seed=2**62 + 1
-    )
+    built = build_model("torchvision:squeezenet1_1", channels=3, classes=7, height=64, width=64, seed=2**62 + 1)
     from torchvision.models import squeezenet1_1
 
     with torch.random.fork_rng(devices=[]):

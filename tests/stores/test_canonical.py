@@ -20,9 +20,7 @@ def test_sha256_of_the_nist_vector() -> None:
     assert sha256_hex(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-@pytest.mark.parametrize(
-    "value", [0.5, {"a": [1.0]}, {1: "a"}, b"x", {"a": object()}, "\ud800", {"\udfff": 1}]
-)
+@pytest.mark.parametrize("value", [0.5, {"a": [1.0]}, {1: "a"}, b"x", {"a": object()}, "\ud800", {"\udfff": 1}])
 def test_what_it_cannot_hold(value: object) -> None:
     with pytest.raises(InvalidInput, match="canonical JSON cannot hold: expected .*, found") as caught:
         canonical_json(value)

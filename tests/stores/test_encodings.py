@@ -13,9 +13,7 @@ from dgkd_stores.encodings import encoding
 
 def test_float32_is_exact() -> None:
     logits_BC = np.array([[1e-30, -3.4e38, 0.1]], dtype=np.float32)
-    assert encoding("float32").encode(logits_BC)["logits"].tobytes() == struct.pack(
-        "<3f", 1e-30, -3.4e38, 0.1
-    )
+    assert encoding("float32").encode(logits_BC)["logits"].tobytes() == struct.pack("<3f", 1e-30, -3.4e38, 0.1)
     assert (encoding("float32").decode({"logits": logits_BC}) == logits_BC).all()
 
 
@@ -29,9 +27,7 @@ def test_float16_is_the_ieee_half() -> None:
 
 
 def test_overflow_of_float16_names_the_way_out() -> None:
-    with pytest.raises(
-        InvalidInput, match="too large for float16: expected at most 65504.*use the encoding float32"
-    ):
+    with pytest.raises(InvalidInput, match="too large for float16: expected at most 65504.*use the encoding float32"):
         encoding("float16").encode(np.array([[1e6]], dtype=np.float32))
 
 

@@ -89,9 +89,7 @@ def test_identity_arrays_by_hand(made: tuple[Any, Path]) -> None:
 
 def test_padding_is_nan(made: tuple[Any, Path]) -> None:
     small, path = made
-    rows = json.loads((path / "logits" / "zarr.json").read_bytes())["chunk_grid"]["configuration"][
-        "chunk_shape"
-    ][1]
+    rows = json.loads((path / "logits" / "zarr.json").read_bytes())["chunk_grid"]["configuration"]["chunk_shape"][1]
     assert rows < 50 and rows % 16 == 0
     last = np.fromfile(path / "logits" / f"c.0.{50 // rows}.0", DTYPES[small.encoding]).reshape(rows, 7)
     assert np.isfinite(last[: 50 % rows]).all() and np.isnan(last[50 % rows :]).all()

@@ -53,9 +53,7 @@ def test_the_errors_have_their_exit_codes(path: Path) -> None:
     GuideStore.open(path).close()
 
 
-@pytest.mark.parametrize(
-    "where", ["logits/c.0.0.0", "label/c.0", "zarr.json", "label/zarr.json", "digest", "extra"]
-)
+@pytest.mark.parametrize("where", ["logits/c.0.0.0", "label/c.0", "zarr.json", "label/zarr.json", "digest", "extra"])
 @pytest.mark.parametrize("target", ["/dev/null", "../b", "itself"])
 def test_links(path: Path, where: str, target: str) -> None:
     file = path / where

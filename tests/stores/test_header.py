@@ -58,9 +58,7 @@ def test_bad_values(recipe: Any, change: dict[str, Any], message: str) -> None:
 
 def test_a_newer_version_is_refused_by_name(recipe: Any) -> None:
     newer = {**recipe().header.to_dict(), "version": 2, "something": "new"}
-    with pytest.raises(
-        Mismatch, match="newer guide store: expected .* version 1, found version 2; update"
-    ) as caught:
+    with pytest.raises(Mismatch, match="newer guide store: expected .* version 1, found version 2; update") as caught:
         StoreHeader.from_dict(newer)
     assert caught.value.exit_code == 13
 
@@ -95,9 +93,7 @@ def test_guide_names(recipe: Any, name: str) -> None:
 
 def test_petabytes_are_refused(recipe: Any) -> None:
     header = recipe().header
-    with pytest.raises(
-        InvalidInput, match="bytes in all rows: expected an integer from 1 to 140737488355328"
-    ):
+    with pytest.raises(InvalidInput, match="bytes in all rows: expected an integer from 1 to 140737488355328"):
         replace(header, dataset=replace(header.dataset, samples=2**31), views=2**20)
 
 

@@ -29,9 +29,7 @@ time.sleep(300)
 @pytest.fixture
 def holder(tmp_path: Path) -> Any:
     """Another process that holds views 0 to 9."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path / "a.zarr")], stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "a.zarr")], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"held\n"
         yield process
         process.kill()
@@ -39,9 +37,7 @@ def holder(tmp_path: Path) -> Any:
 
 def test_a_live_holder_is_named(holder: Any, recipe: Any, tmp_path: Path) -> None:
     for views in (range(9, 20), range(0, 1), range(2, 5), range(0, 100)):
-        with pytest.raises(
-            StoreLocked, match=f"views 0 to 9 of .*found process {holder.pid} on host .*wait"
-        ) as caught:
+        with pytest.raises(StoreLocked, match=f"views 0 to 9 of .*found process {holder.pid} on host .*wait") as caught:
             ViewLock(tmp_path / "a.zarr", views)
         assert caught.value.exit_code == 11
     with pytest.raises(StoreLocked, match=f"process {holder.pid}"):

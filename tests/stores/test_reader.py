@@ -66,9 +66,7 @@ def test_only_the_chunks_that_hold_the_rows_are_opened(made: tuple[Any, Path], o
 def test_a_block_is_hashed_once(made: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     hashed = []
     really = reader.block_digest
-    monkeypatch.setattr(
-        reader, "block_digest", lambda arrays: (hashed.append(len(arrays[0])), really(arrays))[1]
-    )
+    monkeypatch.setattr(reader, "block_digest", lambda arrays: (hashed.append(len(arrays[0])), really(arrays))[1])
     with GuideStore.open(made[1]) as store:
         store.gather([2, 2, 2, 3], [0, 7, 8, 0])
         store.gather([2, 3, 2], [1, 1, 48])
@@ -153,9 +151,7 @@ def test_the_seal_covers_what_digests_do_not(made: tuple[Any, Path], array: str)
 def test_an_unfinished_store(recipe: Any, tmp_path: Path) -> None:
     small, path = recipe(), tmp_path / "a.zarr"
     small.write(path, chunks=6)
-    with pytest.raises(
-        Incomplete, match="3 views, found no seal, and rows in 2 views; .*dump --model ta1"
-    ) as caught:
+    with pytest.raises(Incomplete, match="3 views, found no seal, and rows in 2 views; .*dump --model ta1") as caught:
         GuideStore.open(path)
     assert caught.value.exit_code == 3
     with GuideStore.open(path, allow_incomplete=True) as store:
@@ -178,9 +174,7 @@ def test_rows_that_are_no_numbers_under_a_valid_digest(
         patch.setattr("dgkd_stores.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC})
         small = recipe()
         logits = small.logits
-        small.logits = lambda view: np.where(np.arange(50)[:, None] == 20, np.nan, logits(view)).astype(
-            np.float32
-        )
+        small.logits = lambda view: np.where(np.arange(50)[:, None] == 20, np.nan, logits(view)).astype(np.float32)
         small.write(tmp_path / "a.zarr")
     with GuideStore.open(tmp_path / "a.zarr") as store:
         with pytest.raises(DamagedStore, match="samples 16 to 23: damaged: expected finite numbers"):
@@ -211,9 +205,7 @@ def test_never_more_than_256_files(recipe: Any, tmp_path: Path, opened: list[str
             for store in (first, second):
                 views_B, samples_B = rng.integers(0, 80, 640), rng.integers(0, 50, 640)
                 rows = store.gather(views_B, samples_B)
-                expected = np.stack(
-                    [small.logits(view)[i] for view, i in zip(views_B, samples_B, strict=True)]
-                )
+                expected = np.stack([small.logits(view)[i] for view, i in zip(views_B, samples_B, strict=True)])
                 assert (rows == expected).all()
                 assert open_files() - before <= 256 == reader.MAX_MAPPINGS
         assert len(set(opened)) > 256 and open_files() - before > 200
@@ -243,9 +235,7 @@ def test_threads(made: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> Non
     assert wrong == []
 
 
-def test_a_copy_in_another_process_maps_its_own_files(
-    made: tuple[Any, Path], recipe: Any, tmp_path: Path
-) -> None:
+def test_a_copy_in_another_process_maps_its_own_files(made: tuple[Any, Path], recipe: Any, tmp_path: Path) -> None:
     small, path = made
     with GuideStore.open(path) as store:
         store.gather([2], [0])
@@ -253,6 +243,4 @@ def test_a_copy_in_another_process_maps_its_own_files(
         assert copy._number != store._number and copy.seal == store.seal
         assert (copy.gather([4], [3]) == small.logits(4)[3]).all()
     recipe().write(tmp_path / "b.zarr", chunks=1)
-    assert (
-        pickle.loads(pickle.dumps(GuideStore.open(tmp_path / "b.zarr", allow_incomplete=True))).seal is None
-    )
+    assert pickle.loads(pickle.dumps(GuideStore.open(tmp_path / "b.zarr", allow_incomplete=True))).seal is None

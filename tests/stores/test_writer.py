@@ -33,9 +33,7 @@ def test_stopped_after_every_chunk(recipe: Any, read_tree: Any, tmp_path: Path) 
     while (again := recipe().write(stopped, chunks=1)) is None:
         runs += 1
         assert {path.name for path in tmp_path.iterdir()} == {"whole.zarr", "stopped.zarr"}
-        with pytest.raises(
-            Incomplete, match="is not finished: expected a sealed store of 3 views, found no seal"
-        ):
+        with pytest.raises(Incomplete, match="is not finished: expected a sealed store of 3 views, found no seal"):
             GuideStore.open(stopped)
     assert again == seal and runs == 3 * 4 - 1
     assert read_tree(stopped) == read_tree(whole)
@@ -165,9 +163,7 @@ def test_another_identity(recipe: Any, tmp_path: Path, field: str, name: str) ->
     small.write(tmp_path / "a.zarr", chunks=1)
     changed = getattr(small.identity, field).copy()
     changed[2] = np.roll(changed[2], 1) if changed.ndim > 1 else (changed[2] + 1) % 7
-    with pytest.raises(
-        Mismatch, match=f"begun with another {name}: expected row 2 to be .*, found"
-    ) as caught:
+    with pytest.raises(Mismatch, match=f"begun with another {name}: expected row 2 to be .*, found") as caught:
         GuideStoreWriter(tmp_path / "a.zarr", small.header, replace(small.identity, **{field: changed}))
     assert caught.value.exit_code == 13
 
@@ -182,9 +178,7 @@ def test_another_identity(recipe: Any, tmp_path: Path, field: str, name: str) ->
         ("test_logits_MC", np.zeros((11, 7)), "test_logits: expected float32, found float64"),
     ],
 )
-def test_identity_that_does_not_fit(
-    recipe: Any, tmp_path: Path, field: str, value: Any, message: str
-) -> None:
+def test_identity_that_does_not_fit(recipe: Any, tmp_path: Path, field: str, value: Any, message: str) -> None:
     small = recipe()
     with pytest.raises(InvalidInput, match=message):
         GuideStoreWriter(tmp_path / "a.zarr", small.header, replace(small.identity, **{field: value}))
@@ -215,9 +209,7 @@ def test_bad_rows_are_refused_and_stay_missing(recipe: Any, tmp_path: Path) -> N
         with pytest.raises(InvalidInput, match="a slot to write"):
             writer.write(ChunkSlot(1, 8, 40), rows)
         assert next(writer.missing()) == slot
-        assert list((tmp_path / "a.zarr" / "logits").iterdir()) == [
-            tmp_path / "a.zarr" / "logits" / "zarr.json"
-        ]
+        assert list((tmp_path / "a.zarr" / "logits").iterdir()) == [tmp_path / "a.zarr" / "logits" / "zarr.json"]
 
 
 @pytest.mark.parametrize(

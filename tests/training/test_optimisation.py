@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate
-from dgkd_cache.workspace.config import TrainingConfig
 
 STEPS = 5  # an epoch
 

@@ -18,12 +18,12 @@ from dgkd_cache.errors import DgkdError, Interrupted
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.progress import Silent
 from dgkd_cache.run_random import RunRandom
+from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.training.trainer import Guided, Outcome, Trainer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.config import TrainingConfig
 
 CPU = torch.device("cpu")
 STEPS = 12  # 3 epochs of 4 batches: 32, 32, 32 and 4 samples
@@ -44,9 +44,7 @@ class Run:
         model = self.model_of()
         random = RunRandom(self.training.seed)
         views = Views(self.plan, self.bars.train)
-        bank = (
-            GuideBank(self.stores, views=views, scheduled=range(3), temperature=4.0) if self.stores else None
-        )
+        bank = GuideBank(self.stores, views=views, scheduled=range(3), temperature=4.0) if self.stores else None
         held_N = np.arange(80, 100)
 
         def validate(current: nn.Module) -> Score:
@@ -60,9 +58,7 @@ class Run:
             schedule=Schedule("cycle", 3, random=random, samples=100),
             random=random,
             training=self.training,
-            guided=Guided(
-                guidance=bank, dropping=Dropping(keep=0.6), objective="paper", lambda_=0.5, temperature=4.0
-            ),
+            guided=Guided(guidance=bank, dropping=Dropping(keep=0.6), objective="paper", lambda_=0.5, temperature=4.0),
             device=CPU,
             precision="float32",
             validate=validate if self.validate else None,
@@ -78,9 +74,7 @@ class Run:
                 bank.close()
         return model, outcome
 
-    def __call__(
-        self, folder: Path, stops: tuple[int, ...] = ()
-    ) -> tuple[dict[str, torch.Tensor], list[dict]]:
+    def __call__(self, folder: Path, stops: tuple[int, ...] = ()) -> tuple[dict[str, torch.Tensor], list[dict]]:
         folder.mkdir(parents=True)
         done = 0
         for stop in stops:
@@ -162,9 +156,7 @@ def test_a_kill_loses_no_more_than_the_steps_since_the_last_checkpoint(run, tmp_
         patch.setattr(Trainer, "run", lambda self, *a, **k: original(self, *a, **{**k, "stop": crash}))
         crashing.once(folder, None)
     model, _ = crashing.once(folder, None)
-    lines = [
-        {k: v for k, v in line.items() if k != "seconds"} for line in read_metrics(folder / "metrics.jsonl")
-    ]
+    lines = [{k: v for k, v in line.items() if k != "seconds"} for line in read_metrics(folder / "metrics.jsonl")]
     assert_same(whole, (model.state_dict(), lines))
 
 

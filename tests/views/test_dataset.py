@@ -29,17 +29,13 @@ Seen = tuple[int, int, int, bytes]  # view, sample, label, pixels
 def flatten(loader: DataLoader[Any]) -> Iterator[Seen]:
     for pixels, labels, views, samples in loader:
         assert pixels.dtype == torch.uint8 and pixels.shape[1:] == (3, 8, 8)
-        for image, label, view, sample in zip(
-            pixels, labels.tolist(), views.tolist(), samples.tolist(), strict=True
-        ):
+        for image, label, view, sample in zip(pixels, labels.tolist(), views.tolist(), samples.tolist(), strict=True):
             yield view, sample, label, image.numpy().tobytes()
 
 
 def sampler(batch_size: int, *, seed: int = 1, kind: str = "draw", **place: int) -> ViewSampler:
     random = RunRandom(seed)
-    return ViewSampler(
-        Schedule(kind, 3, random=random, samples=SAMPLES), random, SAMPLES, batch_size, **place
-    )
+    return ViewSampler(Schedule(kind, 3, random=random, samples=SAMPLES), random, SAMPLES, batch_size, **place)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +76,7 @@ def test_pixels_are_the_same_over_workers_batches_orders_and_resumes(
 
 def test_persistent_workers_show_the_right_view_in_each_epoch(dataset: ViewDataset, expected: Any) -> None:
     batches = sampler(32, kind="cycle")
-    loader: DataLoader[Any] = DataLoader(
-        dataset, batch_sampler=batches, num_workers=2, persistent_workers=True
-    )
+    loader: DataLoader[Any] = DataLoader(dataset, batch_sampler=batches, num_workers=2, persistent_workers=True)
     orders = []
     for epoch in range(4):
         batches.set_epoch(epoch)
@@ -107,9 +101,7 @@ def test_images_of_many_sizes_go_through_workers(many_sizes: Any) -> None:
     batches = ViewSampler(Schedule("fresh", random=random, samples=12), random, 12, 5, epoch=9)
     found = []
     for workers in (0, 2):
-        loader: DataLoader[Any] = DataLoader(
-            ViewDataset(many_sizes, plan), batch_sampler=batches, num_workers=workers
-        )
+        loader: DataLoader[Any] = DataLoader(ViewDataset(many_sizes, plan), batch_sampler=batches, num_workers=workers)
         batch = [torch.cat(parts) for parts in zip(*loader, strict=True)]
         assert batch[0].shape == (12, 3, 16, 16) and set(batch[2].tolist()) == {9}
         found.append(batch)
@@ -128,9 +120,7 @@ def test_some_samples_keep_their_numbers(dataset: ViewDataset) -> None:
 
 
 def test_refuses_keys_that_are_no_pairs_and_places_that_are_not_there(dataset: ViewDataset) -> None:
-    with pytest.raises(
-        InvalidInput, match=r"expected \(view, sample\), found 3; give the DataLoader batch_sampler"
-    ):
+    with pytest.raises(InvalidInput, match=r"expected \(view, sample\), found 3; give the DataLoader batch_sampler"):
         dataset[3]  # type: ignore[index]
     with pytest.raises(InvalidInput, match="step from 0 to 5, found epoch 0, step 6"):
         sampler(32, step=6)

@@ -22,14 +22,9 @@ def test_gather_is_pad_slice_and_reverse(augment: Any, data: st.DataObject) -> N
     batch = data.draw(st.integers(1, 9))
     random = np.random.Generator(np.random.PCG64(data.draw(st.integers(0, 2**32))))
     images = random.integers(0, 256, (5, channels, height, width), dtype=np.uint8)
-    samples, dy, dx, flip = (
-        random.integers(0, limit, batch) for limit in (5, 2 * padding + 1, 2 * padding + 1, 2)
-    )
+    samples, dy, dx, flip = (random.integers(0, limit, batch) for limit in (5, 2 * padding + 1, 2 * padding + 1, 2))
     expected = np.stack(
-        [
-            augment(images[sample], *numbers, padding)
-            for sample, *numbers in zip(samples, dy, dx, flip, strict=True)
-        ]
+        [augment(images[sample], *numbers, padding) for sample, *numbers in zip(samples, dy, dx, flip, strict=True)]
     )
     for gather in (gather_crop_flip, lambda *args, **kwargs: _gather_anywhere(*args, *kwargs.values())):
         found = gather(torch.from_numpy(images), samples, dy_B=dy, dx_B=dx, flip_B=flip, padding=padding)

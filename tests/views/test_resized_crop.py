@@ -45,8 +45,7 @@ def smallest_pvalue(ours: np.ndarray, theirs: np.ndarray) -> float:
         return [height * width, width / height, top, left, top + height, left + width]
 
     return min(
-        float(stats.ks_2samp(mine, other).pvalue)
-        for mine, other in zip(figures(ours), figures(theirs), strict=True)
+        float(stats.ks_2samp(mine, other).pvalue) for mine, other in zip(figures(ours), figures(theirs), strict=True)
     )
 
 

@@ -62,9 +62,7 @@ def test_refuses_no_views(views: Any) -> None:
         ),
     ],
 )
-def test_refuses_schedules_that_a_plan_cannot_have(
-    plan: ViewPlan, kind: str, count: int, message: str
-) -> None:
+def test_refuses_schedules_that_a_plan_cannot_have(plan: ViewPlan, kind: str, count: int, message: str) -> None:
     with pytest.raises(InvalidInput, match=message) as caught:
         check_schedule(plan, kind, count)
     assert caught.value.exit_code == 2

@@ -20,19 +20,14 @@ def test_all_162_outcomes_occur_exactly_once(noise: Any, augment: Any) -> None:
     for sample in range(2):
         source = images.image(sample).numpy()
         expected = [
-            augment(source, dy, dx, flip, 4).tobytes()
-            for dy in range(9)
-            for dx in range(9)
-            for flip in range(2)
+            augment(source, dy, dx, flip, 4).tobytes() for dy in range(9) for dx in range(9) for flip in range(2)
         ]
         assert len(set(expected)) == 162
         pixels = Views(plan, images).pixels(np.arange(162), np.full(162, sample))
         assert sorted(view.numpy().tobytes() for view in pixels) == sorted(expected)
 
 
-@pytest.mark.parametrize(
-    "transforms", [["crop(2)", "hflip"], ["crop(2)"], ["hflip"], ["none"], ["crop(1)", "hflip"]]
-)
+@pytest.mark.parametrize("transforms", [["crop(2)", "hflip"], ["crop(2)"], ["hflip"], ["none"], ["crop(1)", "hflip"]])
 def test_sampled_pixels_follow_the_parameters(noise: Any, augment: Any, transforms: list[str]) -> None:
     images = noise(40, (1, 10, 7))
     plan = ViewPlan.build(image=(1, 10, 7), transforms=transforms, seed=5)
@@ -110,9 +105,7 @@ def test_no_pairs_are_no_pixels(noise: Any) -> None:
 @pytest.mark.parametrize("shape", [(1, 16, 16), (3, 16, 20)])
 def test_refuses_images_that_the_plan_is_not_for(noise: Any, shape: tuple[int, int, int]) -> None:
     plan = ViewPlan.build(image=(3, 16, 16), transforms=["hflip"])
-    with pytest.raises(
-        Mismatch, match="noise .train. do not fit the view plan: expected 3 channels, 16 x 16"
-    ) as e:
+    with pytest.raises(Mismatch, match="noise .train. do not fit the view plan: expected 3 channels, 16 x 16") as e:
         Views(plan, noise(2, shape))
     assert e.value.exit_code == 13
 

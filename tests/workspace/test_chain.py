@@ -128,9 +128,7 @@ def test_lineage_is_recorded(done) -> None:
 
 def test_recipes_by_model(done) -> None:
     ws, _ = done
-    epochs = {
-        name: len((ws.run_folder(name) / "metrics.jsonl").read_text().splitlines()) for name in ws.chain
-    }
+    epochs = {name: len((ws.run_folder(name) / "metrics.jsonl").read_text().splitlines()) for name in ws.chain}
     assert epochs == {"teacher": 3, "ta1": 2, "student": 2}
 
 
@@ -199,9 +197,7 @@ def test_a_changed_store_setting_keeps_the_run(tmp_path: Path) -> None:
 
 def test_seven_assistants(tmp_path: Path) -> None:
     names = ["teacher", *(f"ta{i}" for i in range(1, 8)), "student"]
-    ws = workspace(
-        tmp_path / "ws", chain="\n".join(f'{name} = "plain2"' for name in names), training__epochs=1
-    )
+    ws = workspace(tmp_path / "ws", chain="\n".join(f'{name} = "plain2"' for name in names), training__epochs=1)
     rows = run(ws)
     assert [len(row.guides) for row in rows] == list(range(9))
     assert set(load_card(ws.run_folder("student")).guides) == set(names[:-1])

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cache.workspace.config import (
-    DistillationConfig,
-    TrainingConfig,
     WorkspaceConfig,
     check_model_name,
     override,
@@ -105,9 +104,7 @@ def test_several_errors_are_counted() -> None:
 
 def test_flags_go_before_the_file_for_every_model() -> None:
     config = parsed(SMALL + "[training]\nepochs = 7\n[training.alpha]\nepochs = 9\nlr = 0.25")
-    changed = with_overrides(
-        config, {"training.epochs": 3, "distillation.lambda": 0.125, "dataset.root": "d"}
-    )
+    changed = with_overrides(config, {"training.epochs": 3, "distillation.lambda": 0.125, "dataset.root": "d"})
     assert [changed.training_for(name).epochs for name in config.chain] == [3, 3, 3]
     assert changed.training_for("alpha").lr == 0.25
     assert changed.distillation.lambda_ == 0.125

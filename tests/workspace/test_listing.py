@@ -58,9 +58,7 @@ def test_stores_whole_unfinished_and_refused(
     next(path for path in digests if path.is_file()).unlink()
     whole, unfinished, *refused = list_stores(ws)
     assert (whole.name, whole.state, whole.views, whole.views_done) == ("teacher", "sealed", (0, 3), 3)
-    assert whole.nbytes == sum(
-        path.stat().st_size for path in guides.glob("teacher.zarr/**/*") if path.is_file()
-    )
+    assert whole.nbytes == sum(path.stat().st_size for path in guides.glob("teacher.zarr/**/*") if path.is_file())
     assert (unfinished.name, unfinished.state, unfinished.views_done) == ("ta1", "incomplete", 2)
     assert unfinished.seal is None
     assert [(store.name, store.state) for store in refused] == [("emptied", "refused"), ("odd", "refused")]

@@ -64,10 +64,7 @@ def test_all_outcomes_of_an_enumerated_plan() -> None:
 def test_a_cycle_needs_no_more_views_than_epochs() -> None:
     assert suggest_config("digits", ["plain2"], {"training.epochs": 3}).views.count == 3
     assert suggest_config("digits", ["plain2"], {"training.epochs": 90}).views.count == 40
-    assert (
-        suggest_config("digits", ["plain2"], {"training.epochs": 3, "views.schedule": "draw"}).views.count
-        == 40
-    )
+    assert suggest_config("digits", ["plain2"], {"training.epochs": 3, "views.schedule": "draw"}).views.count == 40
     assert suggest_config("digits", ["plain2"], {"training.epochs": 3, "views.count": 8}).views.count == 8
 
 

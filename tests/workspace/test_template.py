@@ -7,13 +7,12 @@ import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dgkd_cache.workspace.config import TrainingConfig, parse_config
+from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.workspace.config import parse_config
 from dgkd_cache.workspace.template import render_config
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-names = st.from_regex(r"[a-z0-9_-]{1,12}", fullmatch=True).filter(
-    lambda name: name not in TrainingConfig.model_fields
-)
+names = st.from_regex(r"[a-z0-9_-]{1,12}", fullmatch=True).filter(lambda name: name not in TrainingConfig.model_fields)
 overrides = st.fixed_dictionaries({}, optional={"epochs": st.integers(1, 9), "nesterov": st.booleans()})
 
 

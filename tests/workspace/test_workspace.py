@@ -84,9 +84,7 @@ def test_a_guide_is_found_by_name_or_by_path(ws: Workspace, tmp_path: Path) -> N
     assert ws.resolve_guide(str(elsewhere)) == elsewhere
 
 
-def test_a_guide_that_is_not_there_says_how_to_make_it(
-    ws: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_guide_that_is_not_there_says_how_to_make_it(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreNotFound, match=rf"`dgkd-cache -w {ws.folder} dump --model ta1`") as refused:
         ws.resolve_guide("ta1")
     assert refused.value.exit_code == 10

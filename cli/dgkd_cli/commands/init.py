@@ -44,9 +44,7 @@ _KEYS = {
 @click.option("--batch-size", type=int, help="Samples in a step.  [default: 128]")
 @click.option("--lr", type=float, help="Learning rate.  [default: 0.1; 0.01 for plain networks]")
 @click.option("--views", type=int, help="Views cached of each guide.  [default: 40, or fewer epochs]")
-@click.option(
-    "--transforms", metavar="A,B,...", help="As crop(4),hflip; quote it.  [default: what suits the data set]"
-)
+@click.option("--transforms", metavar="A,B,...", help="As crop(4),hflip; quote it.  [default: what suits the data set]")
 @click.option("--scheme", type=click.Choice(["sampled", "enumerated"]), help="Of views.  [default: sampled]")
 @click.option("--schedule", type=click.Choice(["cycle", "draw"]), help="Which view when.  [default: cycle]")
 @click.option("--method", type=click.Choice(["scratch", "kd", "takd", "dgkd"]), help="[default: dgkd]")

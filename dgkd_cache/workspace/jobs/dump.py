@@ -87,9 +87,7 @@ def dump_guide(
         finally:
             _add_dump_seconds(ws.run_folder(model), time.perf_counter() - started)
     seconds = time.perf_counter() - started
-    return DumpResult(
-        path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds
-    )
+    return DumpResult(path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds)
 
 
 def dump_seconds(folder: Path) -> float | None:

@@ -55,6 +55,4 @@ def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progre
         precision=str(card.compute.get("precision", "float32")),
         progress=progress,
     )
-    return EvalResult(
-        model=model, split=split, samples=score.samples, accuracy=score.accuracy, loss=score.loss
-    )
+    return EvalResult(model=model, split=split, samples=score.samples, accuracy=score.accuracy, loss=score.loss)

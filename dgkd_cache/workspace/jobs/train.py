@@ -22,12 +22,12 @@ from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, wanted_input_size
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_random import RunRandom
+from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.training.trainer import Guided, Trainer
 from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace import inputs as record
-from dgkd_cache.workspace.config import DistillationConfig, TrainingConfig
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
 
@@ -49,16 +49,14 @@ def train_model(
 ) -> ModelCard:
     """Trains `architecture` into `runs/NAME` under cached `guides` (stores) or `live` ones (run folders), or none.
 
-    A finished run of the same inputs is returned as it is, a begun one goes on at its checkpoint. Raises Mismatch, naming
-    the settings that differ, where another run has that name, and whatever refuses a guide (see `GuideBank`).
+    A finished run of the same inputs is returned as it is, a begun one goes on at its checkpoint. Raises Mismatch,
+    naming the settings that differ, where another run has that name, and whatever refuses a guide (see `GuideBank`).
     """
     where = resolve_device(device)
     precision = resolve_precision(training.precision, where)
     dataset, plan = ws.dataset(), ws.plan()
     if guides and live:
-        raise InvalidInput(
-            "guides are either cached or live", expected="--guides with or without --live", found="both"
-        )
+        raise InvalidInput("guides are either cached or live", expected="--guides with or without --live", found="both")
     views = Views(plan, dataset.train.to(where))
     settings = ws.config.views
     random = RunRandom(training.seed)
@@ -131,9 +129,7 @@ def train_model(
             precision=precision,
             validate=validate if len(held_N) else None,
         )
-        outcome = trainer.run(
-            folder, record={"inputs": record.digest(inputs)}, progress=progress, stop=stop, name=name
-        )
+        outcome = trainer.run(folder, record={"inputs": record.digest(inputs)}, progress=progress, stop=stop, name=name)
     finally:
         if isinstance(guidance, GuideBank):
             guidance.close()
@@ -236,8 +232,7 @@ def _begin(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
         raise Mismatch(
             f"the run {name} in {folder} has other inputs",
             expected="the same settings, data, guides and precision",
-            found="; ".join(differing[:6])
-            + (f" and {len(differing) - 6} more" if len(differing) > 6 else ""),
+            found="; ".join(differing[:6]) + (f" and {len(differing) - 6} more" if len(differing) > 6 else ""),
             do="choose another --name, or start over with --fresh (the old run is set aside, not deleted)",
         )
     return load_card(folder) if (folder / CARD_FILE).exists() else None

@@ -37,9 +37,7 @@ Fractions = Annotated[
 class Table(BaseModel):
     """What all tables share: frozen, strict about types, no unknown keys."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
 
 
 class DatasetConfig(Table):
@@ -50,9 +48,7 @@ class DatasetConfig(Table):
         min_length=1,
         description="digits, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or module:factory",
     )
-    root: str | None = Field(
-        default=None, description="where data sets are kept (default: ~/.cache/dgkd-cache)"
-    )
+    root: str | None = Field(default=None, description="where data sets are kept (default: ~/.cache/dgkd-cache)")
     download: bool = Field(default=True, description="fetch a known data set that is not there yet")
     validation: int = Field(default=0, ge=0, description="samples held out of training, for every model")
 
@@ -84,7 +80,9 @@ class CacheConfig(Table):
 
     temperature: float = Field(default=4.0, gt=0, description="rows are stored as logits / temperature")
     encoding: Literal["float32", "float16"] = Field(default="float16", description="float32 or float16")
-    precision: Precision = Field(default="auto", description="the guide's forward pass: auto, float32, bf16")
+    precision: Precision = Field(
+        default="float32", description="the guide's forward pass, run once: auto, float32, bf16"
+    )
     batch_size: int = Field(default=512, ge=1, description="fixed by the store: part of its identity")
     licence: str = Field(default="", max_length=256, description="of the stores, for whoever gets them")
 
@@ -99,13 +97,11 @@ class TrainingConfig(Table):
     momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd")
     nesterov: bool = Field(default=False, description="of sgd")
     weight_decay: float = Field(default=1e-4, ge=0, description="L2 penalty (decoupled with adamw)")
-    lr_schedule: Literal["step", "constant", "cosine"] = Field(
-        default="step", description="step, constant or cosine"
-    )
+    lr_schedule: Literal["step", "constant", "cosine"] = Field(default="step", description="step, constant or cosine")
     lr_steps: Fractions = Field(default=(0.5, 0.75), description="of all epochs, where a step is taken")
     lr_gamma: float = Field(default=0.1, gt=0, le=1, description="what a step multiplies lr by")
     warmup_epochs: int = Field(default=0, ge=0, description="epochs of linear warm-up")
-    precision: Precision = Field(default="auto", description="auto (bf16 where a GPU has it), float32, bf16")
+    precision: Precision = Field(default="auto", description="auto (bf16 where the device has it), float32, bf16")
     channels_last: bool = Field(default=True, description="memory format of convolutions")
     compile: bool = Field(default=False, description="torch.compile the model")
     views: Literal["cached", "fresh"] = Field(
