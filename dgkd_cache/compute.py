@@ -59,10 +59,8 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 def describe(device: torch.device, precision: str) -> dict[str, str | int]:
     """What logits depend on in their last bits: device, instruction set, threads, precision, library versions."""
     if device.type == "cuda":
-        unit = {
-            "device": torch.cuda.get_device_name(device),
-            "capability": "sm_%d%d" % torch.cuda.get_device_capability(device),
-        }
+        major, minor = torch.cuda.get_device_capability(device)
+        unit = {"device": torch.cuda.get_device_name(device), "capability": f"sm_{major}{minor}"}
     else:
         unit = {
             "device": f"{device.type} {platform.machine()}",

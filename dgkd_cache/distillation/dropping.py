@@ -45,8 +45,8 @@ class Dropping:
     def keep_mask(self, words_G1: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.bool_]:
         """Which of the G guides called `names` are kept: bool (G,).
 
-        `words_G1` are G + 1 random 64-bit words of the step (`RunRandom.drop_words`): one a guide, one to choose a guide
-        where at least one must stay. Raises UnknownName when `always` names no guide.
+        `words_G1` are G + 1 random 64-bit words of the step (`RunRandom.drop_words`): one a guide, one to choose a
+        guide where at least one must stay. Raises UnknownName when `always` names no guide.
         """
         guides = len(names)
         if self.kind == "none" or guides == 0:

@@ -1,7 +1,7 @@
 """GuideBank: sealed guide stores as the guides of a training run.
 
-Every store is checked against the data set, the view plan and the scheduled views BEFORE training, and the probe replays
-pixels, so that a student provably sees what its guides saw. Only kept guides are read.
+Every store is checked against the data set, the view plan and the scheduled views BEFORE training, and the probe
+replays pixels, so that a student provably sees what its guides saw. Only kept guides are read.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class GuideBank:
     `views` binds the view plan to the training images, `scheduled` are the view numbers that the run will ask for, and
     `temperature` is the one to train at: rows dumped at T are multiplied by T / temperature.
 
-    Raises StoreNotFound, Incomplete, DamagedStore or UnsafeStore as `GuideStore.open` does, and Mismatch, naming the first
-    difference, when a store was made from other samples, labels, classes, views or pixels, or lacks scheduled views.
+    Raises StoreNotFound, Incomplete, DamagedStore or UnsafeStore as `GuideStore.open` does, and Mismatch, naming the
+    first difference, when a store was made from other samples, labels, classes, views or pixels, or lacks scheduled views.
     """
 
     def __init__(
@@ -75,9 +75,9 @@ class GuideBank:
         samples_B: NDArray[np.int64],
         keep_G: NDArray[np.bool_] | None = None,
     ) -> Tensor:
-        """Logits / temperature of the kept guides for B (view, sample) pairs: (K, B, C), float16 or float32, on the device.
+        """Logits / temperature of the kept guides for B (view, sample) pairs: (K, B, C) on the device.
 
-        A guide that is not kept is not read. Raises DamagedStore when a row's block does not match its digest.
+        They are float16 or float32, as stored; float32 where they had to be rescaled. A guide that is not kept is not read. Raises DamagedStore when a row's block does not match its digest.
         """
         kept = [g for i, g in enumerate(self._guides) if keep_G is None or keep_G[i]]
         if not kept:

@@ -1,7 +1,7 @@
 """GuideWriter: runs a finished model once over every view of every sample and writes its guide store.
 
-Stopped at any point and run again, it keeps what has a digest, computes the rest, and ends in the same bytes: batches are
-cut within chunks, never by where it stopped, because logits change in the last bit with the batch they are computed in.
+Stopped at any point and run again, it keeps what has a digest, computes the rest, and ends in the same bytes: batches
+are cut within chunks, never by where it stopped, because logits change in the last bit with the batch they are in.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ class Dumped:
 class GuideWriter:
     """Writes the store of one guide; a context manager, so that its lock is always given back.
 
-    `model` is the guide, whose weights are its identity, in evaluation mode; `forward` takes uint8 pixels (B, I, H, W) on
-    `device`, normalises them and returns the model's logits (B, C); it is called without gradients. `train` and `test` bind the view plan to the training and the test images, `views` are the numbers
-    of the views to write, and `mine` (default: all) those that this process writes. The rest is the guide's identity.
+    `model` is the guide, whose weights are its identity, in evaluation mode; `forward` takes uint8 pixels (B, I, H, W)
+    on `device`, normalises them and returns the model's logits (B, C); it is called without gradients. `train` and
+    `test` bind the view plan to the training and the test images, `views` are the numbers of the views to write, and
+    `mine` (default: all) those that this process writes. The rest is the guide's identity.
 
     Raises Mismatch when the store is there with another header (other weights, views, temperature, environment),
     StoreLocked when another process writes these views, NoSpace when the disk is full.

@@ -1,7 +1,7 @@
 """Checkpoints: one safetensors file with model, optimiser and random state, and a JSON record in its metadata.
 
-Nothing is pickled, and the file is replaced in one rename: there is always a whole checkpoint or none. Optimiser state is
-kept parameter by parameter, so it is restored to the same bits in each parameter's own memory format.
+Nothing is pickled, and the file is replaced in one rename: there is always a whole checkpoint or none. Optimiser state
+is kept parameter by parameter, so it is restored to the same bits in each parameter's own memory format.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Guided:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A finished training: `epoch` is the one whose weights the model now has, `seconds` the time over all resumptions."""
+    """A finished training: `epoch` is the one whose weights the model now has, `seconds` over all resumptions."""
 
     epoch: int
     seconds: float
@@ -68,8 +68,8 @@ class Outcome:
 class Trainer:
     """Trains `model` on the samples `samples_N` of `views`, under the guides of `guided`.
 
-    `preprocess` turns uint8 pixels into what the model wants. `validate`, where given, scores the model after each epoch;
-    with `training.select` = "best" the weights of its best epoch are the result.
+    `preprocess` turns uint8 pixels into what the model wants. `validate`, where given, scores the model after each
+    epoch; with `training.select` = "best" the weights of its best epoch are the result.
     """
 
     def __init__(
