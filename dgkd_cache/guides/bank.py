@@ -34,7 +34,8 @@ class GuideBank:
     `temperature` is the one to train at: rows dumped at T are multiplied by T / temperature.
 
     Raises StoreNotFound, Incomplete, DamagedStore or UnsafeStore as `GuideStore.open` does, and Mismatch, naming the
-    first difference, when a store was made from other samples, labels, classes, views or pixels, or lacks scheduled views.
+    first difference, when a store was made from other samples, labels, classes, views or pixels, or lacks scheduled
+    views.
     """
 
     def __init__(
@@ -77,7 +78,8 @@ class GuideBank:
     ) -> Tensor:
         """Logits / temperature of the kept guides for B (view, sample) pairs: (K, B, C) on the device.
 
-        They are float16 or float32, as stored; float32 where they had to be rescaled. A guide that is not kept is not read. Raises DamagedStore when a row's block does not match its digest.
+        They are float16 or float32, as stored; float32 where they had to be rescaled. A guide that is not kept is not
+        read. Raises DamagedStore when a row's block does not match its digest.
         """
         kept = [g for i, g in enumerate(self._guides) if keep_G is None or keep_G[i]]
         if not kept:
