@@ -12,7 +12,8 @@ from dgkd_cache.models.card import CARD_FILE, ModelCard, load_card
 from dgkd_cache.models.registry import find_model
 from dgkd_cache.progress import Progress
 from dgkd_cache.workspace import inputs as record
-from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, set_aside, train_model
+from dgkd_cache.workspace.aside import set_aside
+from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, train_model
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader, decimal
 

@@ -75,7 +75,8 @@ def train(
     """
     from dgkd_cache.distillation.methods import guides_of
     from dgkd_cache.workspace.config import override
-    from dgkd_cache.workspace.jobs import set_aside, train_model
+    from dgkd_cache.workspace.aside import set_aside
+    from dgkd_cache.workspace.jobs import train_model
 
     if (model is None) == (student is None):
         raise click.UsageError("give exactly one of --model (of the chain) and --student (any architecture)")

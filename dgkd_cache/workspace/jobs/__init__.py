@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dgkd_cache.workspace.jobs.dump import DumpResult, dump_guide, dump_seconds
 from dgkd_cache.workspace.jobs.evaluate import EvalResult, evaluate_model
-from dgkd_cache.workspace.jobs.train import expected_inputs, set_aside, train_model
+from dgkd_cache.workspace.jobs.train import expected_inputs, train_model
 
 __all__ = [
     "DumpResult",
@@ -16,6 +16,5 @@ __all__ = [
     "dump_seconds",
     "evaluate_model",
     "expected_inputs",
-    "set_aside",
     "train_model",
 ]

@@ -31,7 +31,7 @@ from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
 
-__all__ = ["expected_inputs", "set_aside", "train_model"]
+__all__ = ["expected_inputs", "train_model"]
 
 
 def train_model(
@@ -197,21 +197,6 @@ def expected_inputs(
         settings["temperature"] = distillation.temperature or ws.config.cache.temperature
         tree |= {"distillation": settings, "live": live}
     return record.flatten(tree)
-
-
-def set_aside(ws: Workspace, name: str) -> Path | None:
-    """Moves the run and the store called `name` to `aside/NAME-K`, so that the name is free and nothing is lost."""
-    run, store = ws.run_folder(name), ws.store_path(name)
-    if not run.exists() and not store.exists():
-        return None
-    number = 1
-    while (target := ws.folder / "aside" / f"{name}-{number}").exists():
-        number += 1
-    target.mkdir(parents=True)
-    for source in (run, store):
-        if source.exists():
-            source.rename(target / source.name)
-    return target
 
 
 def _begin(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:

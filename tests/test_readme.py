@@ -1,0 +1,62 @@
+"""What the README and the docs tell a newcomer to type, typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dgkd_cli.main import main
+
+ROOT = Path(__file__).parent.parent
+
+
+def block_after(page: str, heading: str, language: str) -> str:
+    text = (ROOT / page).read_text(encoding="utf-8").split(f"\n{heading}\n", 1)[1]
+    found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    assert found, (page, heading)
+    return found.group(1)
+
+
+def dgkd(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, (arguments, result.output, result.exception)
+    return result.stdout
+
+
+def test_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    dgkd(*shlex.split("init --dataset digits --chain resnet14,resnet8,plain4,plain2 --epochs 1 --views 1 --lr 0.05"))
+    lines = block_after("README.md", "## By hand", "sh").strip().splitlines()
+    assert len(lines) > 8
+    for line in lines:
+        output = dgkd(*shlex.split(line)[1:])
+    assert "ta1" in output
+    assert {path.name for path in (tmp_path / "runs").iterdir()} >= {"teacher", "student-resnet8", "student-kd"}
+
+
+def test_reading_a_store_as_the_docs_say(
+    tmp_path: Path, dump: Callable[..., Path], make_tiny, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "guides").mkdir()
+    dump(tmp_path / "ta1.zarr", make_tiny(1), views=range(4))
+    exec(block_after("docs/library.md", "# The library in your own loop", "python"), {})
+    assert re.match(r"ta1 [0-9a-f]{64} \(3, 4\)", capsys.readouterr().out)
+    (tmp_path / "ta1.zarr").rename(tmp_path / "guides" / "ta1.zarr")
+    names: dict[str, object] = {}
+    exec(block_after("docs/guide.md", "## Stores", "python"), names)
+    assert names["logits"].shape == (4, 100, 4)
+
+
+def test_the_demo_is_what_the_readme_shows(tmp_path: Path) -> None:
+    """The Makefile's command line for the demo, down to its workspace: the training itself is a slow test."""
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8")
+    line = re.search(r"dgkd-cache (init demo .*)", recipe)
+    assert line
+    text = dgkd(*shlex.split(line.group(1).replace("init demo", f"init {tmp_path}")))
+    assert "resnet26" in text and (tmp_path / "dgkd.toml").is_file()
