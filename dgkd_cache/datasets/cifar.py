@@ -19,18 +19,19 @@ __all__ = ["cifar10", "cifar100"]
 
 @register_dataset
 def cifar10(*, root: Path, download: bool) -> Dataset:
-    """50,000 + 10,000 colour images of 32x32 in 10 classes, from `root`/cifar-10-batches-py.
+    """32x32 colour photographs, 50,000 + 10,000, in 10 classes; 170 MB to download
 
-    Raises DataUnreadable for files that are missing or differ from their published MD5.
+    From `root`/cifar-10-batches-py. Raises DataUnreadable for files that are missing or differ from their published
+    MD5.
     """
     return _load("cifar10", CIFAR10, root=root, download=download)
 
 
 @register_dataset
 def cifar100(*, root: Path, download: bool) -> Dataset:
-    """50,000 + 10,000 colour images of 32x32 in 100 (fine) classes, from `root`/cifar-100-python.
+    """32x32 colour photographs, 50,000 + 10,000, in 100 (fine) classes; 170 MB to download
 
-    Raises DataUnreadable for files that are missing or differ from their published MD5.
+    From `root`/cifar-100-python. Raises DataUnreadable for files that are missing or differ from their published MD5.
     """
     return _load("cifar100", CIFAR100, root=root, download=download)
 

@@ -19,11 +19,11 @@ TEST_SAMPLES = 360
 
 @register_dataset
 def digits(*, root: Path, download: bool) -> Dataset:
-    """8x8 grey digits: samples 0 to 1,436 of scikit-learn's order train, the last 360 test.
+    """8x8 grey handwritten digits, 1,437 + 360, in 10 classes; inside scikit-learn, no download
 
-    The order follows the writers, so a cut at one place keeps most writers of the test split out of training.
-    Pixel values 0..16 become value * 255 // 16. `root` and `download` are not used. Raises
-    DataUnreadable without scikit-learn.
+    Samples 0 to 1,436 of scikit-learn's order train, the last 360 test. The order follows the writers, so a cut at one
+    place keeps most writers of the test split out of training. Pixel values 0..16 become value * 255 // 16. `root` and
+    `download` are not used. Raises DataUnreadable without scikit-learn.
     """
     try:
         from sklearn.datasets import load_digits

@@ -17,13 +17,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import get_worker_info
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import find_classes
 
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.datasets.normalisation import mean_and_std
-from dgkd_cache.datasets.reading import Look, decode, file_digest, look_at, read_all, read_one
+from dgkd_cache.datasets.reading import Look, decode, decoding_threads, file_digest, look_at, read_all, read_one
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
 
@@ -57,13 +58,15 @@ class FolderImages(Images):
     """A split of RGB images in files: held in memory up to `hold_bytes` of pixels, else decoded at each use.
 
     The constructor looks at every file: it decodes those that may be held and reads the header of the others.
+    What is decoded at each use is decoded in parallel where many samples are asked for at once.
     """
 
     def __init__(self, folder: Path, *, name: str, split: str, hold_bytes: int = HOLD_BYTES) -> None:
         """Raises DataUnreadable for class folders without images and for files that are no images."""
         self._folder = folder
         classes, self._paths, labels_N = _listing(folder)
-        looks = look_at(folder, self._paths, hold_bytes=hold_bytes)
+        self._threads = decoding_threads(folder, self._paths)
+        looks = look_at(folder, self._paths, hold_bytes=hold_bytes, threads=self._threads)
         sizes = [(look.height, look.width) for look in looks]
         one_size = sizes[0] if len(set(sizes)) == 1 else (None, None)
         super().__init__(
@@ -84,11 +87,6 @@ class FolderImages(Images):
             self._hold(looks)
 
     @property
-    def held(self) -> bool:
-        """Whether the pixels lie in memory."""
-        return self._pixels is not None
-
-    @property
     def resident(self) -> Tensor | None:
         if self._pixels is None or self.height is None or self.width is None:
             return None
@@ -96,25 +94,21 @@ class FolderImages(Images):
 
     def image(self, sample: int) -> Tensor:
         """The uint8 pixels [3, H, W]. Raises DataUnreadable when the file broke or changed since loading."""
+        if self._pixels is None:
+            return self._checked(sample, read_one(self._folder, self._paths[sample], _decode))
         height, width = (int(size) for size in self._sizes[sample])
-        if self._pixels is not None:
-            start = int(self._offsets[:-1][sample])
-            return self._pixels[start : start + 3 * height * width].view(3, height, width)
-        pixels_HWI = read_one(self._folder, self._paths[sample], lambda path: decode(path.read_bytes()))
-        if pixels_HWI.shape[:2] != (height, width):
-            raise DataUnreadable(
-                f"{self._folder / self._paths[sample]} changed since the data set was loaded",
-                expected=f"an image of {height} x {width}",
-                found=f"{pixels_HWI.shape[0]} x {pixels_HWI.shape[1]}",
-                do="start again, so that the guides are checked against the new images",
-            )
-        return torch.from_numpy(pixels_HWI.transpose(2, 0, 1).copy())
+        start = int(self._offsets[:-1][sample])
+        return self._pixels[start : start + 3 * height * width].view(3, height, width)
 
     def to(self, device: torch.device | str) -> Self:
-        if self._pixels is None:
+        # Held images of several sizes stay: worker processes read them, and may not touch a GPU after a fork.
+        if self._pixels is None or self.resident is None:
+            return self
+        pixels = self._pixels.to(device)
+        if pixels is self._pixels:
             return self
         moved = copy.copy(self)
-        moved._pixels = self._pixels.to(device)
+        moved._pixels, moved._original = pixels, self
         return moved
 
     @cached_property
@@ -125,6 +119,26 @@ class FolderImages(Images):
     def describe(self, sample: int) -> str:
         """The sample in words for a message, such as 'sample 17 (train/ship/0001.jpg)'."""
         return f"sample {sample} ({self._folder.name}/{self._paths[sample]})"
+
+    def _read(self, samples: list[int]) -> list[Tensor]:
+        if self._pixels is not None:
+            return super()._read(samples)
+        # DataLoader's workers are as many processes as there shall be: each decodes alone.
+        threads = self._threads if get_worker_info() is None else 1
+        paths = [self._paths[sample] for sample in samples]
+        decoded = read_all(self._folder, paths, lambda _, path: _decode(path), threads=threads)
+        return [self._checked(sample, pixels_IHW) for sample, pixels_IHW in zip(samples, decoded, strict=True)]
+
+    def _checked(self, sample: int, pixels_IHW: NDArray[np.uint8]) -> Tensor:
+        """The tensor, once it has the size that was seen while loading."""
+        if pixels_IHW.shape[1:] != tuple(self._sizes[sample]):
+            raise DataUnreadable(
+                f"{self._folder / self._paths[sample]} changed since the data set was loaded",
+                expected="an image of {} x {}".format(*self._sizes[sample]),
+                found="{} x {}".format(*pixels_IHW.shape[1:]),
+                do="start again, so that the guides are checked against the new images",
+            )
+        return torch.from_numpy(pixels_IHW)
 
     def _hold(self, looks: list[Look]) -> None:
         """Move the decoded pixels into one tensor, letting go of each on the way, and keep the digests."""
@@ -147,6 +161,10 @@ def index_order(paths: Sequence[str]) -> list[str]:
     words = philox_words(INDEX_KEY, view=0, domain=Domain.ORDER, first_block=0, blocks=blocks)[: len(paths)]
     in_order = sorted(paths)
     return [in_order[place] for place in np.argsort(words, kind="stable")]
+
+
+def _decode(path: Path) -> NDArray[np.uint8]:
+    return decode(path.read_bytes())
 
 
 def _split_folder(path: Path, split: str) -> Path:

@@ -1,7 +1,8 @@
 """MNIST (LeCun, Cortes, Burges) and Fashion-MNIST (arXiv 1708.07747) from their four idx files.
 
-Looked for, plain or gzipped, where torchvision keeps them and in the folder of Debian's package; else
-downloaded by torchvision, which checks the published MD5 of what it downloads.
+Looked for, gzipped or plain, where torchvision keeps them and in the folder of Debian's package; else downloaded by
+torchvision. The MD5 of the gzipped files is published, so these are read, once it is right, where both lie there. For
+plain files, and for Debian's, which are packed anew, nothing is published: gzip's own checksum and the form must do.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from torchvision.datasets import MNIST, FashionMNIST
+from torchvision.datasets.utils import check_integrity
 
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.download import no_data, run_download
@@ -28,15 +30,19 @@ _STEMS = {"train": "train", "test": "t10k"}
 
 @register_dataset
 def mnist(*, root: Path, download: bool) -> Dataset:
-    """60,000 + 10,000 grey handwritten digits of 28x28, from `root`/MNIST/raw. Raises DataUnreadable."""
+    """28x28 grey handwritten digits, 60,000 + 10,000, in 10 classes; 12 MB to download
+
+    From `root`/MNIST/raw. Raises DataUnreadable for files that are missing, damaged or, where gzipped, not the
+    published ones.
+    """
     return _load("mnist", MNIST, root=root, others=[], download=download)
 
 
 @register_dataset
 def fashion_mnist(*, root: Path, download: bool) -> Dataset:
-    """60,000 + 10,000 grey pictures of clothes of 28x28, from `root`/FashionMNIST/raw or Debian's folder.
+    """28x28 grey pictures of clothes, 60,000 + 10,000, in 10 classes; 31 MB to download
 
-    Raises DataUnreadable.
+    From `root`/FashionMNIST/raw or Debian's folder. Raises DataUnreadable as `mnist` does.
     """
     others = [DEBIAN_FASHION_MNIST]
     return _load("fashion-mnist", FashionMNIST, root=root, others=others, download=download)
@@ -50,6 +56,8 @@ def _load(name: str, source: type[MNIST], *, root: Path, others: list[Path], dow
         found = _complete(folders)
     if found is None:
         raise no_data(name, folders=folders, files=[_file(split, kind) for split in _STEMS for kind in _KINDS])
+    if found == folders[0]:
+        _check_published(found, source)
     train, test = (_split(found, name, source, split) for split in _STEMS)
     mean, std = KNOWN[name]
     return Dataset(train=train, test=test, mean=mean, std=std)
@@ -63,8 +71,20 @@ def _file(split: str, kind: str) -> str:
 
 
 def _present(folder: Path, file: str) -> Path | None:
-    """The plain file or the gzipped one."""
-    return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
+    """The gzipped file or the plain one."""
+    return next((path for path in (folder / f"{file}.gz", folder / file) if path.is_file()), None)
+
+
+def _check_published(folder: Path, source: type[MNIST]) -> None:
+    """Raises DataUnreadable for a gzipped file whose MD5 is not the published one."""
+    for file, md5 in source.resources:
+        if (folder / file).is_file() and not check_integrity(str(folder / file), md5):
+            raise DataUnreadable(
+                f"{folder / file} is damaged or not the published file",
+                expected=f"MD5 {md5}",
+                found="another",
+                do=f"delete {folder} and run again to download it, or put the published files there",
+            )
 
 
 def _complete(folders: list[Path]) -> Path | None:

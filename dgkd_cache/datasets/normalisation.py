@@ -69,5 +69,5 @@ def _chunks(images: Images) -> Iterator[Tensor]:
         yield from torch.split(resident_NIHW, _CHUNK)
         return
     read = min(len(images), SUBSET)
-    for place in range(read):
-        yield images.image(place * len(images) // read)[None]
+    for image_IHW in images.each([place * len(images) // read for place in range(read)]):
+        yield image_IHW[None]

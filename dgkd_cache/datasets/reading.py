@@ -10,6 +10,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -21,12 +22,13 @@ from PIL import Image, UnidentifiedImageError
 
 from dgkd_cache.errors import DataUnreadable
 
-__all__ = ["Look", "decode", "file_digest", "look_at", "read_all", "read_one"]
+__all__ = ["Look", "decode", "decoding_threads", "file_digest", "look_at", "read_all", "read_one"]
 
 Result = TypeVar("Result")
 
 _NAMED = 5
-_CHUNK = 256
+_CHUNK = 256  # files, at most, that a thread reads without looking up
+_CHUNKS_PER_THREAD = 4
 _DISK_THREADS = 4
 _SAMPLED_FILES = 100
 _BYTES_PER_THREAD = 4096
@@ -42,7 +44,17 @@ class Look:
     digest: bytes | None = None
 
 
-def look_at(folder: Path, paths: Sequence[str], *, hold_bytes: int) -> list[Look]:
+def decoding_threads(folder: Path, paths: Sequence[str]) -> int:
+    """How many threads decode these files fastest, told from the size of the first ones."""
+    # Python's own share of an image, under the interpreter lock, is what Pillow needs for a file of 3 KB.
+    # Measured on 2 cores with 1 / 2 / 6 threads: 50,000 JPEGs of 32x32 take 7.0 / 7.4 / 12 s (they fight for
+    # the lock); with 1 / 2: 2,000 of 128x128 take 0.35 / 0.26 s, 1,000 of 256x256 take 0.53 / 0.21 s.
+    sampled = [path.stat().st_size for path in map(folder.joinpath, paths[:_SAMPLED_FILES]) if path.is_file()]
+    threads = sum(sampled) // max(1, len(sampled)) // _BYTES_PER_THREAD
+    return max(1, min(threads, os.cpu_count() or 1))
+
+
+def look_at(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads: int) -> list[Look]:
     """Read every file once: decode them while all pixels together fit into `hold_bytes`, then headers only.
 
     Raises DataUnreadable with the number of files that failed and the first five of them.
@@ -54,23 +66,17 @@ def look_at(folder: Path, paths: Sequence[str], *, hold_bytes: int) -> list[Look
             content = path.read_bytes()
             with Image.open(io.BytesIO(content)) as picture:
                 if budget.take(3 * picture.height * picture.width):
-                    pixels_IHW = np.ascontiguousarray(np.asarray(picture.convert("RGB")).transpose(2, 0, 1))
-                    return Look(picture.height, picture.width, pixels_IHW, file_digest(content))
+                    return Look(picture.height, picture.width, _rgb(picture), file_digest(content))
         with Image.open(path) as picture:
             return Look(picture.height, picture.width)
 
-    # Python's own share of an image, under the interpreter lock, is what Pillow needs for a file of 3 KB.
-    # Measured on 2 cores with 1 / 2 / 6 threads: 50,000 JPEGs of 32x32 take 7.0 / 7.4 / 12 s (they fight for
-    # the lock); with 1 / 2: 2,000 of 128x128 take 0.35 / 0.26 s, 1,000 of 256x256 take 0.53 / 0.21 s.
-    sampled = [path.stat().st_size for path in map(folder.joinpath, paths[:_SAMPLED_FILES]) if path.is_file()]
-    threads = sum(sampled) // max(1, len(sampled)) // _BYTES_PER_THREAD
-    return read_all(folder, paths, look, threads=max(1, min(threads, os.cpu_count() or 1)))
+    return read_all(folder, paths, look, threads=threads)
 
 
 def decode(content: bytes) -> NDArray[np.uint8]:
-    """The RGB pixels [H, W, 3] of the image file with these bytes. Raises what Pillow raises."""
+    """The RGB pixels [3, H, W] of the image file with these bytes. Raises what Pillow raises."""
     with Image.open(io.BytesIO(content)) as picture:
-        return np.asarray(picture.convert("RGB"))
+        return _rgb(picture)
 
 
 def file_digest(content: bytes) -> bytes:
@@ -83,18 +89,21 @@ def read_all(
 ) -> list[Result]:
     """`read(i, folder / paths[i])` for every i, in parallel, results in order.
 
+    The threads end with the call: none is there when a process forks. With `threads=1` the caller reads by itself.
     Raises DataUnreadable with the number of files that failed and the first five of them.
     """
 
+    size = max(1, min(_CHUNK, len(paths) // (threads * _CHUNKS_PER_THREAD)))
+
     def read_chunk(start: int) -> list[Result | _Failure]:
-        chunk = enumerate(paths[start : start + _CHUNK], start)
+        chunk = enumerate(paths[start : start + size], start)
         return [_attempt(read, number, folder, path) for number, path in chunk]
 
     # Threads and not processes: Pillow decodes outside the interpreter lock, and processes would need a fork
     # beside torch's threads, or spawn and an import guard in every user's script, to win 1-2 s on CIFAR.
-    with ThreadPoolExecutor(threads) as pool:
-        chunks = pool.map(read_chunk, range(0, len(paths), _CHUNK))
-        attempts = [attempt for chunk in chunks for attempt in chunk]
+    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+        run = map if pool is None else pool.map
+        attempts = [attempt for chunk in run(read_chunk, range(0, len(paths), size)) for attempt in chunk]
     failures = [attempt for attempt in attempts if isinstance(attempt, _Failure)]
     if failures:
         raise _unreadable(folder, len(paths), failures) from failures[0].error
@@ -107,6 +116,10 @@ def read_one(folder: Path, path: str, read: Callable[[Path], Result]) -> Result:
     if isinstance(attempt, _Failure):
         raise _unreadable(folder, 1, [attempt]) from attempt.error
     return attempt
+
+
+def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(picture.convert("RGB")).transpose(2, 0, 1).copy()
 
 
 class _Budget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Protocol
 
@@ -11,14 +12,28 @@ from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
 from dgkd_cache.errors import InvalidInput, unknown_name
 
-__all__ = ["PATTERNS", "Dataset", "Loader", "dataset_names", "load_dataset", "register_dataset"]
+__all__ = [
+    "PATTERNS",
+    "Dataset",
+    "Loader",
+    "dataset_names",
+    "dataset_summaries",
+    "load_dataset",
+    "register_dataset",
+]
 
-PATTERNS = ("folder:PATH", "module:factory")
-"""What a name may look like besides the registered ones."""
+PATTERNS = {
+    "folder:PATH": "images in class folders under PATH/train and PATH/test (or PATH/val)",
+    "module:factory": "a function of your own, without arguments, that returns (train, test)",
+}
+"""What a name may look like besides the registered ones, each with a line on what it means."""
 
 
 class Loader(Protocol):
-    """Reads a data set; `root` is the folder of downloaded data sets, `download` allows the network."""
+    """Reads a data set; `root` is the folder of downloaded data sets, `download` allows the network.
+
+    The first line of its docstring is shown to users.
+    """
 
     __name__: str
 
@@ -40,6 +55,11 @@ def register_dataset(loader: Loader) -> Loader:
 def dataset_names() -> tuple[str, ...]:
     """The registered names, sorted; PATTERNS holds the forms that come on top."""
     return tuple(sorted(_loaders))
+
+
+def dataset_summaries() -> dict[str, str]:
+    """The registered names, sorted, each with the first line of its loader's docstring."""
+    return {name: (inspect.getdoc(_loaders[name]) or "").partition("\n")[0] for name in dataset_names()}
 
 
 def load_dataset(name: str, *, root: Path = DEFAULT_DATA_ROOT, download: bool = True) -> Dataset:

@@ -46,10 +46,13 @@ def resized_crop(image_IHW: Tensor, box: tuple[int, int, int, int], size: int) -
     return resized
 
 
-def evaluation_crop(image_IHW: Tensor, size: int) -> Tensor:
-    """The short side resized to 8/7 of `size`, rounded (224: 256), then the central [I, size, size]."""
+def evaluation_crop(pixels_IHW: Tensor, size: int) -> Tensor:
+    """The short side resized to 8/7 of `size`, rounded (224: 256), then the central [I, size, size].
+
+    `pixels_IHW` is one uint8 image or a batch [B, I, H, W] of one size, with the same pixels either way.
+    """
     short = (16 * size + 7) // 14
-    cropped: Tensor = functional.center_crop(functional.resize(image_IHW, [short], antialias=True), [size, size])
+    cropped: Tensor = functional.center_crop(functional.resize(pixels_IHW, [short], antialias=True), [size, size])
     return cropped
 
 

@@ -75,8 +75,8 @@ class Views:
             transform, parameters_BP = steps.pop(0)
             pixels = torch.cat(
                 [
-                    transform.apply(self.images.image(sample)[None], parameters_BP[i : i + 1])
-                    for i, sample in enumerate(samples.tolist())
+                    transform.apply(image_IHW[None], parameters_BP[i : i + 1])
+                    for i, image_IHW in enumerate(self.images.each(samples))
                 ]
             )
         else:
@@ -99,7 +99,9 @@ class Views:
             return torch.empty((0, *self.plan.view_shape), dtype=torch.uint8)
         if (self.images.height, self.images.width) == (height, width):
             return self._batch(samples)
-        return torch.stack([evaluation_crop(self.images.image(sample), height) for sample in samples.tolist()])
+        if self.images.resident is not None:
+            return evaluation_crop(self._batch(samples), height)
+        return torch.stack([evaluation_crop(image_IHW, height) for image_IHW in self.images.each(samples)])
 
     def _batch(self, samples_B: IntArray) -> Tensor:
         resident = self.images.resident

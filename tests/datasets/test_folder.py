@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import pickle
+import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from dgkd_cache.datasets import FolderImages, explain_difference, load_dataset
+from dgkd_cache.datasets import folder as folder_module
 from dgkd_cache.datasets.folder import INDEX_KEY, index_order, load_folder
 from dgkd_cache.datasets.normalisation import mean_and_std
+from dgkd_cache.datasets.reading import decode
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 
 WriteFolder = Callable[..., Path]
@@ -64,7 +68,7 @@ def test_pixels_labels_and_digests_are_those_of_the_files(
     files = pictures(mixed=mixed)
     folder = write_folder(files)
     train = train_of(folder, hold_bytes=hold_bytes)
-    assert train.held == bool(hold_bytes) and (train.resident is not None) == (train.held and not mixed)
+    assert (train.resident is not None) == (bool(hold_bytes) and not mixed)
     assert (train.height, train.width, train.channels) == (None if mixed else 6, None if mixed else 7, 3)
     paths = relative(train)
     assert sorted(paths) == sorted(path for path in files if path.startswith("train/"))
@@ -102,8 +106,76 @@ def test_the_limit_is_met_to_the_byte(write_folder: WriteFolder) -> None:
     pixels = 18 * 3 * 6 * 7
     for hold_bytes, held in ((pixels, True), (pixels - 1, False), (pixels // 2, False)):
         images = FolderImages(folder / "train", name="n", split="train", hold_bytes=hold_bytes)
-        assert images.held == held
-        assert images.digest == train_of(folder).digest
+        assert (images.resident is not None) == held
+
+
+def test_what_is_held_is_served_without_its_files(write_folder: WriteFolder) -> None:
+    files = pictures(mixed=True)
+    folder = write_folder(files)
+    held, fly = train_of(folder), train_of(folder, hold_bytes=0)
+    shutil.rmtree(folder)
+    paths = relative(held)
+    for image, path in zip(held.batch(range(len(held))), paths, strict=True):
+        assert np.array_equal(image.numpy(), rgb(files[path]))
+    with pytest.raises(DataUnreadable, match="18 of 18 image files in .*FileNotFoundError"):
+        fly.batch(range(len(fly)))
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("hold_bytes", [0, 1 << 30])
+def test_only_what_is_resident_goes_to_a_device(write_folder: WriteFolder, mixed: bool, hold_bytes: int) -> None:
+    train = train_of(write_folder(pictures(mixed=mixed)), hold_bytes=hold_bytes)
+    moved = train.to("meta")
+    if train.resident is None:
+        assert moved is train, "its pixels are read by worker processes, which must not touch a device"
+    else:
+        assert moved.resident is not None and moved.resident.is_meta and moved.image(3).is_meta
+        assert moved.digest == train.digest and train.to("cpu") is train
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_images_asked_for_together_are_decoded_by_many_threads(
+    write_folder: WriteFolder, monkeypatch: pytest.MonkeyPatch, mixed: bool
+) -> None:
+    files = pictures(mixed=mixed)
+    train = train_of(write_folder(files), hold_bytes=0)
+    train._threads = 3
+    decoders, meeting = set(), threading.Barrier(3, timeout=60)
+
+    def meet(content: bytes) -> NDArray[np.uint8]:
+        if threading.get_ident() not in decoders:
+            decoders.add(threading.get_ident())
+            meeting.wait()  # broken, unless three threads decode at once
+        return decode(content)
+
+    monkeypatch.setattr(folder_module, "decode", meet)
+    samples = [*range(len(train)), 3, 3]
+    for read in (lambda: train.batch(samples), lambda: train.each(samples)):
+        decoders.clear()
+        for image, sample in zip(read(), samples, strict=True):
+            assert np.array_equal(image.numpy(), rgb(files[relative(train)[sample]]))
+        assert len(decoders) == 3 and threading.main_thread().ident not in decoders
+        assert threading.active_count() == 1, "no thread is left that a fork could lose"
+    decoders.clear()
+    meeting.reset()
+    decoders.add(threading.get_ident())
+    monkeypatch.setattr(folder_module, "get_worker_info", lambda: "one of a DataLoader's workers")
+    for image, sample in zip(train.batch(samples), samples, strict=True):
+        assert np.array_equal(image.numpy(), rgb(files[relative(train)[sample]]))
+    assert decoders == {threading.get_ident()}, "a worker decodes alone"
+
+
+def test_broken_files_of_a_batch_are_named_together(write_folder: WriteFolder) -> None:
+    folder = write_folder(pictures())
+    train = train_of(folder, hold_bytes=0)
+    for name in ("cat", "dog"):
+        (folder / "train" / name / "01.png").write_bytes(b"no image at all")
+    with pytest.raises(DataUnreadable, match="2 of 18 image files in .*01.png .not an image.; .*01.png .not an image"):
+        train.batch(range(18))
+    for name in ("cat", "dog"):
+        Image.fromarray(np.zeros((3, 3, 3), np.uint8)).save(folder / "train" / name / "01.png")
+    with pytest.raises(DataUnreadable, match="01.png changed since .*expected an image of 6 x 7, found 3 x 3"):
+        train.batch(range(18))
 
 
 def test_normalisation_counts_every_pixel_once(write_folder: WriteFolder) -> None:
@@ -181,22 +253,24 @@ def test_jpeg_is_decoded_as_pillow_decodes_it(tmp_path: Path) -> None:
         assert np.array_equal(train.image(0).permute(1, 2, 0).numpy(), np.asarray(picture))
 
 
-def _first_pixels(images: FolderImages) -> list[int]:
-    return [int(images.image(i)[0, 0, 0]) for i in range(len(images))]
-
-
 @pytest.mark.parametrize("hold_bytes", [0, 1 << 30])
 def test_workers_see_the_same_images(write_folder: WriteFolder, hold_bytes: int) -> None:
-    train = train_of(write_folder(pictures()), hold_bytes=hold_bytes)
+    files = pictures()
+    train = train_of(write_folder(files), hold_bytes=hold_bytes)
+    train.batch([0, 1])
     copy = pickle.loads(pickle.dumps(train))
-    assert copy.digest == train.digest and _first_pixels(copy) == _first_pixels(train)
+    assert copy.digest == train.digest
+    for image, path in zip(copy.batch(range(len(copy))), relative(train), strict=True):
+        assert np.array_equal(image.numpy(), rgb(files[path]))
 
 
 @pytest.mark.slow
 def test_spawned_workers_see_the_same_images(write_folder: WriteFolder) -> None:
-    train = train_of(write_folder(pictures()), hold_bytes=0)
+    files = pictures()
+    train = train_of(write_folder(files), hold_bytes=0)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert [int(image[0, 0, 0]) for image in pool.map(train.image, range(4))] == _first_pixels(train)[:4]
+        for image, path in zip(pool.map(train.image, range(4)), relative(train), strict=False):
+            assert np.array_equal(image.numpy(), rgb(files[path]))
 
 
 def test_unreadable_files_are_counted_and_named(write_folder: WriteFolder) -> None:

@@ -12,12 +12,15 @@ import pytest
 import torch
 
 from dgkd_cache.datasets import Images, TensorImages
+from dgkd_cache.datasets import images as images_module
+from dgkd_cache.datasets.images import pixel_digest
 from dgkd_cache.errors import InvalidInput
 
+PIXELS = np.random.default_rng(5).integers(0, 256, (12, 3, 5, 4), dtype=np.uint8)
 
-def make(samples: int = 12, *, channels: int = 3, split: str = "train") -> TensorImages:
-    pixels = np.random.default_rng(5).integers(0, 256, (samples, channels, 5, 4), dtype=np.uint8)
-    return TensorImages(pixels, np.arange(samples) % 3, classes=("a", "é", "c"), name="tiny", split=split)
+
+def make() -> TensorImages:
+    return TensorImages(PIXELS.copy(), np.arange(12) % 3, classes=("a", "é", "c"), name="tiny", split="train")
 
 
 class OneByOne(Images):
@@ -41,9 +44,8 @@ class OneByOne(Images):
 
 def test_sample_digest_is_sha256_of_shape_and_pixels() -> None:
     images = make()
-    pixels = images.resident.numpy()
     for sample in (0, 7, 11):
-        record = struct.pack("<3q", 3, 5, 4) + bytes(pixels[sample].flatten().tolist())
+        record = struct.pack("<3q", 3, 5, 4) + bytes(PIXELS[sample].flatten().tolist())
         assert images.sample_digest_N16[sample].tobytes() == hashlib.sha256(record).digest()[:16]
 
 
@@ -59,7 +61,8 @@ def test_digest_covers_classes_geometry_labels_and_samples() -> None:
     }
     text = json.dumps(head, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     labels = struct.pack("<12q", *[i % 3 for i in range(12)])
-    assert images.digest == hashlib.sha256(text + labels + images.sample_digest_N16.tobytes()).hexdigest()
+    samples = b"".join(hashlib.sha256(struct.pack("<3q", 3, 5, 4) + row.tobytes()).digest()[:16] for row in PIXELS)
+    assert images.digest == hashlib.sha256(text + labels + samples).hexdigest()
 
 
 @pytest.mark.parametrize("change", ["pixel", "label", "order", "class"])
@@ -85,8 +88,10 @@ def test_batches_keep_the_order_asked_for() -> None:
     for samples in ([4, 0, 4], np.array([4, 0, 4]), torch.tensor([4, 0, 4])):
         batch = images.batch(samples)
         assert isinstance(batch, torch.Tensor) and batch.dtype == torch.uint8
-        assert torch.equal(batch, torch.stack([images.image(i) for i in (4, 0, 4)]))
+        assert np.array_equal(batch.numpy(), PIXELS[[4, 0, 4]])
         assert torch.equal(OneByOne(images).batch(samples), batch)
+        for source in (images, OneByOne(images)):
+            assert np.array_equal(torch.stack(list(source.each(samples))).numpy(), PIXELS[[4, 0, 4]])
     assert OneByOne(images).resident is None and OneByOne(images).digest == images.digest
 
 
@@ -102,10 +107,26 @@ def test_labels_are_int64_and_a_sample_is_described() -> None:
     assert images.describe(0) == "sample 0 (test, class y)"
 
 
-def test_pickled_and_moved_copies_are_the_same_images() -> None:
+def test_a_pickled_copy_is_the_same_images() -> None:
+    copy = pickle.loads(pickle.dumps(make()))
+    assert copy.digest == make().digest and np.array_equal(copy.resident.numpy(), PIXELS)
+    assert make().to("cpu").resident.device.type == "cpu"
+
+
+def test_a_copy_on_a_device_shares_the_digests_of_its_original(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = []
+
+    def count(image_IHW: torch.Tensor) -> bytes:
+        hashed.append(image_IHW.device.type)
+        return pixel_digest(image_IHW)
+
+    monkeypatch.setattr(images_module, "pixel_digest", count)
     images = make()
-    for copy in (pickle.loads(pickle.dumps(images)), images.to("cpu")):
-        assert copy.digest == images.digest and torch.equal(copy.resident, images.resident)
+    moved = images.to("meta")  # a device whose pixels cannot be brought back
+    assert moved.resident.is_meta and moved.to("meta") is moved
+    assert moved.digest == make().digest
+    np.testing.assert_array_equal(moved.sample_digest_N16, images.sample_digest_N16)
+    assert images.digest == moved.digest and hashed == ["cpu"] * 24, "once for the two of them, once for the other"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import hashlib
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -56,12 +57,36 @@ def check(name: str, root: Path) -> None:
     assert dataset.name == name and len(dataset.classes) == 10
 
 
+def publish(monkeypatch: pytest.MonkeyPatch, source: type[torchvision.datasets.MNIST], folder: Path) -> None:
+    """Make the MD5 of the gzipped files that are there now the published ones."""
+    md5 = [(path.name, hashlib.md5(path.read_bytes()).hexdigest()) for path in sorted(folder.glob("*.gz"))]
+    monkeypatch.setattr(source, "resources", md5)
+
+
 @pytest.mark.parametrize("zipped", [False, True])
-def test_torchvision_s_files_are_read_plain_or_zipped(tmp_path: Path, no_debian: Path, zipped: bool) -> None:
-    write(tmp_path / "MNIST" / "raw", zipped=zipped)
+def test_torchvision_s_files_are_read_plain_or_zipped(
+    tmp_path: Path, no_debian: Path, monkeypatch: pytest.MonkeyPatch, zipped: bool
+) -> None:
+    for name, source in (("mnist", torchvision.datasets.MNIST), ("fashion-mnist", torchvision.datasets.FashionMNIST)):
+        publish(monkeypatch, source, write(tmp_path / source.__name__ / "raw", zipped=zipped))
+        check(name, tmp_path)
+
+
+def test_gzipped_files_are_the_published_ones_and_are_what_is_read(
+    tmp_path: Path, no_debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write(tmp_path / "MNIST" / "raw", zipped=True)
+    labels = raw / "train-labels-idx1-ubyte.gz"
+    with pytest.raises(DataUnreadable, match="train-images-idx3-ubyte.gz is .* not the published file") as caught:
+        load_dataset("mnist", root=tmp_path, download=False)
+    assert "expected MD5 f68b3c2dcbeaaa9fbdd348bbdeb94873" in str(caught.value), "LeCun's file"
+    publish(monkeypatch, torchvision.datasets.MNIST, raw)
+    (raw / labels.stem).write_bytes(idx(np.zeros(7)))  # beside the zipped file that was checked
     check("mnist", tmp_path)
-    write(tmp_path / "FashionMNIST" / "raw", zipped=zipped)
-    check("fashion-mnist", tmp_path)
+    published = hashlib.md5(labels.read_bytes()).hexdigest()
+    labels.write_bytes(gzip.compress(idx(np.array([0, 1, 4, 1, 5, 9, 2]))))  # whole, and of the right form
+    with pytest.raises(DataUnreadable, match=f"{labels} is damaged .*expected MD5 {published}, found another; delete"):
+        load_dataset("mnist", root=tmp_path, download=False)
 
 
 def test_the_same_as_torchvision_reads(tmp_path: Path, no_debian: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dgkd_cache.datasets import Dataset, TensorImages, dataset_names, load_dataset, register_dataset
+from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries
 from dgkd_cache.errors import InvalidInput, UnknownName
 
 
@@ -19,6 +20,20 @@ def test_an_unknown_name_is_told_the_closest(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match=r"unknown data set 'cifar-10'.*folder:PATH.*did you mean cifar10") as caught:
         load_dataset("cifar-10", root=tmp_path)
     assert caught.value.exit_code == 2
+
+
+def test_each_has_a_line_on_what_it_is() -> None:
+    summaries = dataset_summaries()
+    assert list(summaries) == list(dataset_names())
+    for name, words in (
+        ("digits", ("8x8", "1,437 + 360", "no download")),
+        ("fashion-mnist", ("28x28", "60,000 + 10,000", "clothes")),
+        ("cifar100", ("32x32", "100 (fine) classes")),
+    ):
+        assert all(word in summaries[name] for word in words)
+    assert list(PATTERNS) == ["folder:PATH", "module:factory"]
+    for line in (*summaries.values(), *PATTERNS.values()):
+        assert 20 < len(line) <= 90 and "`" not in line and not line.endswith(".")
 
 
 def test_a_name_is_taken_once() -> None:

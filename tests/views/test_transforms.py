@@ -82,7 +82,7 @@ def test_names_are_listed_and_taken_once() -> None:
         register_transform(Crop)
 
 
-def test_a_transform_of_ones_own_takes_part(noise: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transform_of_ones_own_takes_part(noise: Any, augment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(abc, "_REGISTRY", dict(abc._REGISTRY))
 
     @register_transform
@@ -100,10 +100,8 @@ def test_a_transform_of_ones_own_takes_part(noise: Any, monkeypatch: pytest.Monk
     images, everything = noise(60, (1, 8, 8)), np.arange(60)
     plan = ViewPlan.build(image=(1, 8, 8), transforms=["crop(2)", "hflip", "darken"])
     assert plan.outcomes == 5 * 5 * 2 * 3 and ViewPlan.from_dict(plan.to_dict()) == plan
-    shifts = plan.parameters(4, 0, 60)[:, 3]
-    assert set(shifts.tolist()) == {0, 1, 2}
+    parameters = plan.parameters(4, 0, 60)
+    assert set(parameters[:, 3].tolist()) == {0, 1, 2}
     found = Views(plan, images).pixels(np.full(60, 4), everything).numpy()
-    crop, flip = plan.transforms[:2]
-    parts = plan.parameters(4, 0, 60)
-    cropped = flip.apply(crop.apply(images.resident, parts[:, :2]), parts[:, 2:3]).numpy()
-    assert np.array_equal(found, cropped // 2 ** shifts[:, None, None, None])
+    for pixels, image, (*place, shift) in zip(found, images.resident.numpy(), parameters.tolist(), strict=True):
+        assert np.array_equal(pixels, augment(image, *place, 2) // 2**shift)

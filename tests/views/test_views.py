@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import v2
 
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.views import kernel
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.views import Views
 
@@ -93,8 +95,34 @@ def test_evaluation_pixels_are_the_images_where_sizes_agree(noise: Any, many_siz
     same = ViewPlan.build(image=(3, 16, 16), transforms=["resized-crop(16)"])
     assert torch.equal(Views(same, images).evaluation_pixels([3]), images.resident[[3]])
     other = ViewPlan.build(image=(3, None, None), transforms=["resized-crop(20)"])
-    assert Views(other, many_sizes).evaluation_pixels(np.arange(12)).shape == (12, 3, 20, 20)
     assert Views(other, many_sizes).evaluation_pixels([]).shape == (0, 3, 20, 20)
+
+
+def evaluation_view(image_IHW: torch.Tensor, size: int, short: int) -> torch.Tensor:
+    """As torchvision's own presets make it."""
+    view: torch.Tensor = v2.Compose([v2.Resize(short, antialias=True), v2.CenterCrop(size)])(image_IHW)
+    return view
+
+
+@pytest.mark.parametrize(("size", "short"), [(14, 16), (42, 48), (224, 256)])
+@pytest.mark.parametrize("shape", [(3, 24, 30), (1, 40, 28), (3, 16, 16)])
+def test_resident_images_of_another_size_are_resized_in_one_call(
+    noise: Any, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int, int], size: int, short: int
+) -> None:
+    images, calls = noise(6, shape), []
+    expected = torch.stack([evaluation_view(images.resident[sample], size, short) for sample in (5, 0, 5)])
+    resize = kernel.functional.resize
+    monkeypatch.setattr(kernel.functional, "resize", lambda *args, **kw: calls.append(1) or resize(*args, **kw))
+    views = Views(ViewPlan.build(image=shape, transforms=[f"resized-crop({size})"]), images)
+    assert torch.equal(views.evaluation_pixels([5, 0, 5]), expected)
+    assert len(calls) == 1
+
+
+def test_images_of_many_sizes_are_evaluated_each_by_itself(many_sizes: Any) -> None:
+    views = Views(ViewPlan.build(image=(3, None, None), transforms=["resized-crop(42)"]), many_sizes)
+    found = views.evaluation_pixels(np.arange(12))
+    for view, sample in zip(found, range(12), strict=True):
+        assert torch.equal(view, evaluation_view(many_sizes.image(sample), 42, 48))
 
 
 def test_no_pairs_are_no_pixels(noise: Any) -> None:
