@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import platform
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
 import torchvision
+from torch import nn
 
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["autocast", "bf16_is_native", "describe", "resolve_device", "resolve_precision"]
+__all__ = ["autocast", "bf16_is_native", "describe", "place", "resolve_device", "resolve_precision"]
 
 
 def resolve_device(name: str) -> torch.device:
@@ -23,6 +25,8 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError("another kind of device")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
@@ -56,11 +60,21 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
+def place(module: nn.Module, device: torch.device, *, channels_last: bool) -> nn.Module:
+    """The module itself, on the device and in that memory format of its convolutions."""
+    layout: dict[str, Any] = {"memory_format": torch.channels_last if channels_last else torch.contiguous_format}
+    return module.to(device, **layout)
+
+
 def describe(device: torch.device, precision: str) -> dict[str, str | int]:
     """What logits depend on in their last bits: device, instruction set, threads, precision, library versions."""
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
-        unit = {"device": torch.cuda.get_device_name(device), "capability": f"sm_{major}{minor}"}
+        unit = {
+            "device": torch.cuda.get_device_name(device),
+            "capability": f"sm_{major}{minor}",
+            "tf32": int(torch.backends.cudnn.allow_tf32),  # in float32 convolutions; torch's default is on
+        }
     else:
         unit = {
             "device": f"{device.type} {platform.machine()}",

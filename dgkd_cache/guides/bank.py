@@ -70,6 +70,11 @@ class GuideBank:
         """The seal of each guide's store; of several stores, the SHA-256 (hex) of their seals in the order of views."""
         return {guide.name: guide.identity for guide in self._guides}
 
+    @property
+    def trainings(self) -> Mapping[str, Mapping[str, Any]]:
+        """How each guide was trained, as its store's header says."""
+        return {guide.name: guide.stores[0].header.guide.training for guide in self._guides}
+
     def gather(
         self,
         views_B: NDArray[np.int64],
@@ -81,6 +86,12 @@ class GuideBank:
         They are float16 or float32, as stored; float32 where they had to be rescaled. A guide that is not kept is not
         read. Raises DamagedStore when a row's block does not match its digest.
         """
+        if keep_G is not None and len(keep_G) != len(self._guides):
+            raise InvalidInput(
+                "the keep mask does not fit the guides",
+                expected=f"one entry for each of {', '.join(self.names)}",
+                found=f"{len(keep_G)} entries",
+            )
         kept = [g for i, g in enumerate(self._guides) if keep_G is None or keep_G[i]]
         if not kept:
             return torch.empty(0, device=self._device)

@@ -18,7 +18,7 @@ __all__ = ["LiveGuide", "LiveGuides"]
 
 @dataclass(frozen=True, kw_only=True)
 class LiveGuide:
-    """A finished model: `forward` takes uint8 pixels (B, I, H, W) through its own preprocessing."""
+    """A finished model and its preprocessing, which takes uint8 pixels (B, I, H, W); both on the device."""
 
     name: str
     identity: str

@@ -17,11 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, NoSpace, UnknownName
+from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, UnknownName
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters
 from dgkd_cache.models.weights import model_tensors, tensors_digest, weights_digest
-from dgkd_stores.errors import is_no_space
+from dgkd_stores.files import full_disk, sync_folder, write_synced
 
 __all__ = [
     "CARD_FILE",
@@ -86,17 +86,14 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
     weights, text = folder / WEIGHTS_FILE, folder / CARD_FILE
     written = [path.with_name(path.name + ".partial") for path in (weights, text)]
     try:
-        _write_synced(written[0], safetensors.torch.save(tensors))
-        _write_synced(written[1], (card.model_dump_json(indent=2) + "\n").encode())
-        # Without its card the folder holds no model: new weights are never seen beside an old card.
-        text.unlink(missing_ok=True)
-        os.replace(written[0], weights)
-        os.replace(written[1], text)
-        _sync_folder(folder)
-    except OSError as error:
-        if is_no_space(error):
-            raise NoSpace(f"no space left to write the model to {folder}", do="free some and run it again") from error
-        raise
+        with full_disk(folder):
+            write_synced(written[0], safetensors.torch.save(tensors))
+            write_synced(written[1], (card.model_dump_json(indent=2) + "\n").encode())
+            # Without its card the folder holds no model: new weights are never seen beside an old card.
+            text.unlink(missing_ok=True)
+            os.replace(written[0], weights)
+            os.replace(written[1], text)
+            sync_folder(folder)
     finally:
         for path in written:
             path.unlink(missing_ok=True)
@@ -223,18 +220,3 @@ def _check_parameters(model: nn.Module, card: ModelCard, where: str) -> None:
             found=str(found),
             do=_AS_THE_CARD_SAYS,
         )
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,18 +7,18 @@ is kept parameter by parameter, so it is restored to the same bits in each param
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from dgkd_cache.errors import DamagedStore, NoSpace
-from dgkd_stores.errors import is_no_space
+from dgkd_cache.errors import DamagedStore
+from dgkd_cache.models.weights import model_tensors
+from dgkd_stores.files import full_disk, write_durably
 
 __all__ = ["load_checkpoint", "load_state", "read_record", "save_checkpoint", "save_state"]
 
@@ -31,7 +31,7 @@ def save_checkpoint(
     device: torch.device,
 ) -> None:
     """Writes all that a run needs to go on from here; `record` is any JSON. Raises NoSpace when the disk is full."""
-    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    tensors = {f"model.{name}": value for name, value in model_tensors(model).items()}
     scalars: dict[str, float] = {}
     for index, state in optimizer.state_dict()["state"].items():
         for key, value in state.items():
@@ -48,7 +48,7 @@ def save_checkpoint(
 
 def save_state(path: Path, model: nn.Module) -> None:
     """The model's weights alone (the best epoch so far). Raises NoSpace when the disk is full."""
-    _replace(path, {name: value.contiguous() for name, value in model.state_dict().items()}, "")
+    _replace(path, model_tensors(model), "")
 
 
 def load_state(path: Path, model: nn.Module) -> None:
@@ -91,26 +91,14 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["random.cpu"])
-    if device.type == "cuda":
+    if device.type == "cuda" and "random.cuda" in tensors:  # a run begun on the processor may go on here
         torch.cuda.set_rng_state(tensors["random.cuda"], device)
 
 
 def _replace(path: Path, tensors: Mapping[str, Tensor], text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        save_file(dict(tensors), partial, metadata={"dgkd": text})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        # safetensors wraps the system's error in one of its own and keeps only its text.
-        if (isinstance(error, OSError) and is_no_space(error)) or "os error 28" in str(error).lower():
-            raise NoSpace(
-                f"no space for the checkpoint {path}",
-                do="free some and run the same command again: the last checkpoint is kept",
-            ) from error
-        raise
+    content = save(dict(tensors), metadata={"dgkd": text})
+    with full_disk(path):
+        write_durably(path, content, temporary=path.with_name(path.name + ".partial"))
 
 
 def _damaged(path: Path, error: Exception) -> DamagedStore:
@@ -118,5 +106,5 @@ def _damaged(path: Path, error: Exception) -> DamagedStore:
         f"the checkpoint {path} cannot be read",
         expected="a whole safetensors file of this program",
         found=str(error).splitlines()[0],
-        do="remove it: the run then starts from its beginning",
+        do="start over with --fresh (what is there is set aside), or restore the file from a copy",
     )

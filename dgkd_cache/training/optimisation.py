@@ -40,7 +40,8 @@ def learning_rate(config: TrainingConfig, step: int, steps_per_epoch: int) -> fl
         return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
     if config.lr_schedule == "step":
         epoch = step // steps_per_epoch
-        passed = sum(epoch >= int(fraction * config.epochs) for fraction in config.lr_steps)
+        # The margin takes in fractions that binary numbers miss by a hair: 0.29 of 100 epochs is 29, not 28.99...
+        passed = sum(epoch >= fraction * config.epochs - 1e-9 for fraction in config.lr_steps)
         return config.lr * config.lr_gamma**passed
     return config.lr
 

@@ -1,7 +1,7 @@
 """Trainer: the one training loop, for a model under any guides or none.
 
 Order, views and dropping come from counters of (seed, epoch, step), so a run stopped at any step and resumed takes the
-same steps as an uninterrupted one: bitwise on CPU. Nothing in a step waits for the device.
+same steps as an uninterrupted one: bitwise on CPU. The loss is read back from the device now and then, not each step.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dgkd_cache.compute import autocast
+from dgkd_cache.compute import autocast, place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
-from dgkd_cache.errors import DgkdError, Interrupted
+from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput
 from dgkd_cache.guides.guidance import Guidance
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_random import RunRandom
@@ -88,8 +89,7 @@ class Trainer:
         validate: Callable[[nn.Module], Score] | None = None,
     ) -> None:
         self._device = device
-        layout = torch.channels_last if training.channels_last else torch.contiguous_format
-        self._model = model.to(device, memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks it
+        self._model = place(model, device, channels_last=training.channels_last)
         self._forward: Callable[[Tensor], Tensor] = torch.compile(model) if training.compile else model
         self._preprocess = preprocess
         self._views, self._samples_N, self._schedule = views, samples_N, schedule
@@ -107,21 +107,19 @@ class Trainer:
         self,
         folder: Path,
         *,
-        record: Mapping[str, Any],
         progress: Progress,
         stop: Callable[[], bool],
         name: str,
     ) -> Outcome:
         """Trains to the end, from the checkpoint in `folder` where there is one.
 
-        `record` goes into every checkpoint. Raises Interrupted after saving one when `stop` says so, and DgkdError when
-        the loss stops being finite.
+        Raises Interrupted after saving a checkpoint when `stop` says so, DgkdError when the loss stops being finite.
         """
         checkpoint = folder / "checkpoint.safetensors"
         state = _State(self._device)
         torch.manual_seed(self._random.torch_seed())
         if checkpoint.exists():
-            state.restore(read_record(checkpoint)["state"])
+            state.restore(read_record(checkpoint))
             load_checkpoint(checkpoint, self._model, self._optimizer, self._device)
             progress.say(f"{name}: going on at step {state.step} of {self.steps}")
         log = MetricsLog(folder / "metrics.jsonl", resume_epoch=state.step // self.steps_per_epoch)
@@ -133,8 +131,10 @@ class Trainer:
 
         def save() -> None:
             state.seconds = time.perf_counter() - started
-            saved = {**record, "state": state.to_json()}
-            save_checkpoint(checkpoint, self._model, self._optimizer, saved, self._device)
+            save_checkpoint(checkpoint, self._model, self._optimizer, state.to_json(), self._device)
+            for other in folder.glob("best-*.safetensors"):
+                if state.best is None or other.name != _best_name(state.best["epoch"]):
+                    other.unlink()
 
         self._model.train()
         for batch in stream(self._views, self.pairs(state.step), device=self._device, workers=self._config.workers):
@@ -181,7 +181,7 @@ class Trainer:
         guided, guidance = self._guided, self._guided.guidance
         softened_KBC = None if guidance is None else guidance.softened(batch, self.keep(step))
         labels_B = self._labels_N[torch.from_numpy(batch.samples_B).to(self._device)]
-        with autocast(self._device, self._precision):
+        with autocast(self._device, self._precision), _single_sample_told():
             logits_BC = self._forward(self._preprocess(batch.pixels_BIHW))
         loss = dense_guidance_loss(
             logits_BC,
@@ -222,7 +222,7 @@ class Trainer:
                     "samples": score.samples,
                 }
                 if self._config.select == "best":
-                    save_state(folder / "best.safetensors", self._model)
+                    save_state(folder / _best_name(epoch), self._model)
             state.last = {
                 "epoch": epoch,
                 "accuracy": score.accuracy,
@@ -236,10 +236,31 @@ class Trainer:
         chosen = state.last
         if self._config.select == "best" and state.best is not None:
             chosen = state.best
-            load_state(folder / "best.safetensors", self._model)
+            load_state(folder / _best_name(chosen["epoch"]), self._model)
         score = chosen and Score(samples=chosen["samples"], accuracy=chosen["accuracy"], loss=chosen["loss"])
         epoch = chosen["epoch"] if chosen else self._config.epochs - 1
         return Outcome(epoch=epoch, seconds=seconds, validation=score or None)
+
+
+@contextmanager
+def _single_sample_told() -> Iterator[None]:
+    """Batch norm cannot normalise one value a channel, as a last batch of one sample may leave it in small maps."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise InvalidInput(
+            "a batch of one sample cannot train this model: its batch normalisation sees one value a channel",
+            expected="at least two samples in every batch",
+            found="one in the last batch of an epoch",
+            do="choose another training.batch_size",
+        ) from error
+
+
+def _best_name(epoch: int) -> str:
+    """A file for each epoch: a kill between it and the checkpoint that names it must not mix two epochs' weights."""
+    return f"best-{epoch}.safetensors"
 
 
 class _State:

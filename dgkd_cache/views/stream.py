@@ -31,7 +31,8 @@ class Batch:
 def stream(views: Views, pairs: Iterable[Pairs], *, device: torch.device, workers: int = 0) -> Iterator[Batch]:
     """One `Batch` for each of `pairs`, in their order.
 
-    Images held in memory are rendered here, a batch in one call; otherwise `workers` processes decode and render ahead.
+    Images held in memory in one size are rendered here, a batch in one call; otherwise `workers` processes decode and
+    render ahead.
     The pixels are the same either way.
     """
     if views.images.resident is not None or workers == 0:
@@ -43,6 +44,8 @@ def stream(views: Views, pairs: Iterable[Pairs], *, device: torch.device, worker
         ViewDataset(views.images, views.plan),
         batch_sampler=_AsLists(pairs),
         num_workers=workers,
+        # Without its own the loader draws from torch's global state, and a resumed run would not go on as it was.
+        generator=torch.Generator(),
         pin_memory=device.type == "cuda",
     )
     for pixels, _, views_B, samples_B in loader:

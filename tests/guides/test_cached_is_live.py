@@ -144,7 +144,7 @@ def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, settin
 
         bank.softened = watched
         trainer, _ = trainer_of(coloured, plan, preprocess, bank, epochs=2)
-        trainer.run(tmp_path, record={}, progress=Silent(), stop=lambda: False, name="free")
+        trainer.run(tmp_path, progress=Silent(), stop=lambda: False, name="free")
     assert len(seen) == 10
     for views_B, samples_B, keep_G, rows in seen:
         expected = raw_GVNC[np.flatnonzero(keep_G)][:, views_B, samples_B]

@@ -69,7 +69,7 @@ def test_a_file_cut_short_is_refused(make_tiny, tmp_path: Path, keep: int) -> No
     save_checkpoint(path, model, optimizer, {}, CPU)
     path.write_bytes(path.read_bytes()[:keep])
     for read in (lambda: read_record(path), lambda: load_checkpoint(path, model, optimizer, CPU)):
-        with pytest.raises(DamagedStore, match="expected a whole safetensors file.*; remove it") as caught:
+        with pytest.raises(DamagedStore, match="expected a whole safetensors file.*; start over with --fresh") as caught:
             read()
         assert caught.value.exit_code == 12
 
@@ -82,8 +82,20 @@ def test_a_full_disk_keeps_the_last_checkpoint(make_tiny, tmp_path: Path, monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(NoSpace, match="the last checkpoint is kept") as caught:
+    with pytest.raises(NoSpace, match="what was finished is kept") as caught:
         save_checkpoint(tmp_path / "c", model, optimizer, {"step": 2}, CPU)
     assert caught.value.exit_code == 14
     assert read_record(tmp_path / "c") == {"step": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+def test_tied_weights_are_saved(tmp_path: Path) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    save_checkpoint(tmp_path / "c", model, optimizer, {}, CPU)
+    before = model[0].weight.detach().clone()
+    with torch.no_grad():
+        model[0].weight.zero_()
+    load_checkpoint(tmp_path / "c", model, optimizer, CPU)
+    assert torch.equal(model[1].weight, before)

@@ -29,6 +29,22 @@ def test_step_schedule_is_multi_step() -> None:
     assert [learning_rate(config, step, STEPS) for step in range(800)] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "fractions", "expected"),
+    [
+        (1, (0.5, 0.75), [0]),
+        (2, (0.5, 0.75), [0, 1]),  # 0.75 of two epochs is reached with the end of the second
+        (4, (0.5, 0.75), [0, 0, 1, 2]),
+        (5, (0.5, 0.75), [0, 0, 0, 1, 2]),
+        (100, (0.29,), [0] * 29 + [1] * 71),
+    ],
+)
+def test_a_step_is_taken_once_its_fraction_is_reached(epochs: int, fractions, expected: list[int]) -> None:
+    config = TrainingConfig(epochs=epochs, lr=1.0, lr_steps=fractions)
+    found = [learning_rate(config, epoch * STEPS, STEPS) for epoch in range(epochs)]
+    assert found == pytest.approx([0.1**steps for steps in expected])
+
+
 def test_cosine_is_cosine_annealing() -> None:
     config = TrainingConfig(epochs=10, lr=0.1, lr_schedule="cosine")
     expected = rates(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 50), 10, True)

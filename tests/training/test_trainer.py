@@ -13,8 +13,10 @@ import pytest
 import torch
 from torch import nn
 
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.distillation.dropping import Dropping
-from dgkd_cache.errors import DgkdError, Interrupted
+from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.progress import Silent
 from dgkd_cache.run_random import RunRandom
@@ -66,9 +68,7 @@ class Run:
         assert trainer.steps == STEPS or self.training.epochs != 3
         calls = itertools.count(1)
         try:
-            outcome = trainer.run(
-                folder, record={}, progress=Silent(), stop=lambda: next(calls) == stop_after, name="tiny"
-            )
+            outcome = trainer.run(folder, progress=Silent(), stop=lambda: next(calls) == stop_after, name="tiny")
         finally:
             if bank:
                 bank.close()
@@ -133,6 +133,36 @@ def test_resume_restores_the_random_state_that_dropout_uses(run, make_tiny, tmp_
     assert_same(whole, run(model_of=with_dropout, guided=False)(tmp_path / "parts", (2, 6)))
     other_seed = run(model_of=with_dropout, guided=False, seed=1)(tmp_path / "other")
     assert not torch.equal(whole[0]["0.weight"], other_seed[0]["0.weight"])
+
+
+def test_workers_change_nothing_and_a_resumed_run_draws_the_same_dropout(run, make_tiny, bars, tmp_path: Path) -> None:
+    """Images that are not held come from loader processes, which must not touch the random state of the model."""
+
+    class OnTheFly(TensorImages):
+        resident = None
+
+    train = OnTheFly(bars.train.resident, bars.train.labels_N, classes=bars.classes, name="bars", split="train")
+    away = Dataset(train=train, test=bars.test, mean=bars.mean, std=bars.std)
+
+    def with_dropout() -> nn.Module:
+        return nn.Sequential(*list(make_tiny(4))[:-1], nn.Dropout(0.5), list(make_tiny(4))[-1])
+
+    def training(workers: int) -> Run:
+        made = run(model_of=with_dropout, guided=False, workers=workers)
+        made.bars = away
+        return made
+
+    whole = training(0)(tmp_path / "whole")
+    assert_same(whole, training(1)(tmp_path / "worker"))
+    assert_same(whole, training(1)(tmp_path / "parts", (2, 7)))
+
+
+def test_a_last_batch_of_one_sample_is_told_where_batch_norm_cannot_take_it(run, make_tiny, tmp_path: Path) -> None:
+    def pooled() -> nn.Module:
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(1, 4))
+
+    with pytest.raises(InvalidInput, match="at least two samples.*choose another training.batch_size"):
+        run(guided=False, batch_size=33, epochs=1, model_of=pooled)(tmp_path / "run")
 
 
 def test_a_kill_loses_no_more_than_the_steps_since_the_last_checkpoint(run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dgkd_cache.models.card import load_model
 from dgkd_cache.progress import Progress
 from dgkd_cache.training.evaluate import evaluate
 from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.jobs.fit import require_same_data
+from dgkd_cache.workspace.jobs.fit import ready, require_same_data
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["EvalResult", "evaluate_model"]
@@ -33,7 +33,7 @@ class EvalResult:
 def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progress: Progress) -> EvalResult:
     """Scores the finished run `model` on un-augmented images: `test`, `train` or the held-out `validation` split."""
     where = resolve_device(device)
-    network, card = load_model(ws.run_folder(model))
+    network, card = load_model(ws.resolve_run(model))
     dataset, plan = ws.dataset(), ws.plan()
     require_same_data(ws, card, model)
     train_N, held_N = split_samples(len(dataset.train), ws.config.dataset.validation)
@@ -47,8 +47,7 @@ def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progre
         )
     images = dataset.test if split == "test" else dataset.train
     score = evaluate(
-        network.to(where),
-        card.preprocess.module().to(where),
+        *ready(network, card, where),
         Views(plan, images.to(where)),
         chosen[split],
         device=where,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from dgkd_cache.compute import describe, resolve_device, resolve_precision
@@ -28,6 +30,8 @@ from dgkd_cache.training.trainer import Guided, Trainer
 from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace import inputs as record
+from dgkd_cache.workspace.jobs.fit import ready, require_same_data
+from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
 
@@ -50,68 +54,35 @@ def train_model(
     """Trains `architecture` into `runs/NAME` under cached `guides` (stores) or `live` ones (run folders), or none.
 
     A finished run of the same inputs is returned as it is, a begun one goes on at its checkpoint. Raises Mismatch,
-    naming the settings that differ, where another run has that name, and whatever refuses a guide (see `GuideBank`).
+    naming the settings that differ, where another run has that name, StoreLocked where another process works on it,
+    and whatever refuses a guide (see `GuideBank`).
     """
     where = resolve_device(device)
     precision = resolve_precision(training.precision, where)
-    dataset, plan = ws.dataset(), ws.plan()
-    if guides and live:
-        raise InvalidInput("guides are either cached or live", expected="--guides with or without --live", found="both")
-    views = Views(plan, dataset.train.to(where))
-    settings = ws.config.views
+    views = Views(ws.plan(), ws.dataset().train.to(where))
     random = RunRandom(training.seed)
-    # Enumerated views are all there are: drawing from them already is fresh augmentation.
-    fresh = training.views == "fresh" and plan.scheme == "sampled"
-    kind = "fresh" if fresh else settings.schedule
-    if fresh and guides:
-        raise InvalidInput(
-            f"{name} cannot train on fresh views",
-            expected='training.views = "cached" for a model with cached guides',
-            found='"fresh"',
-            do=f'set views = "fresh" only in [training.{ws.chain[0]}], or use --live',
-        )
-    check_schedule(plan, kind, settings.count)
-    schedule = Schedule(kind, settings.count, random=random, samples=len(dataset.train))
+    schedule = _schedule(ws, name, training, random, guided=bool(guides))
     temperature = distillation.temperature or ws.config.cache.temperature
-    guidance: Guidance | None = None
-    if guides:
-        guidance = GuideBank(
-            guides, views=views, scheduled=range(settings.count), temperature=temperature, device=where
-        )
-    elif live:
-        guidance = LiveGuides(
-            [_live_guide(folder) for folder in live],
-            temperature=temperature,
-            device=where,
-            precision=precision,
-        )
-    try:
-        identities = dict(guidance.identities) if guidance else {}
+    folder = ws.run_folder(name)
+    with run_lock(folder, name), _guidance(ws, views, guides, live, temperature=temperature, device=where) as guidance:
         inputs = expected_inputs(
             ws,
             architecture=architecture,
-            guides=identities,
+            guides=dict(guidance.identities) if guidance else {},
             live=bool(live),
             training=training,
             distillation=distillation,
             precision=precision,
         )
-        folder = ws.run_folder(name)
         finished = _begin(folder, name, inputs)
         if finished is not None:
             progress.say(f"{name} is trained: nothing to do")
             return finished
-        names = guidance.names if guidance else ()
-        guided = Guided(
-            guidance=guidance,
-            dropping=_dropping(distillation, names),
-            objective=distillation.objective,
-            lambda_=distillation.lambda_,
-            temperature=temperature,
-        )
-        model, preprocess = _build(architecture, dataset, views, random.torch_seed())
+        if isinstance(guidance, GuideBank):
+            _tell_of_validation(ws, guidance, progress)
+        train_N, held_N = split_samples(len(views.images), ws.config.dataset.validation)
+        model, preprocess = _build(architecture, ws.dataset(), views, random.torch_seed())
         transform = preprocess.module(channels_last=training.channels_last).to(where)
-        train_N, held_N = split_samples(len(dataset.train), ws.config.dataset.validation)
 
         def validate(current: nn.Module) -> Score:
             return evaluate(current, transform, views, held_N, device=where, precision=precision)
@@ -124,49 +95,56 @@ def train_model(
             schedule=schedule,
             random=random,
             training=training,
-            guided=guided,
+            guided=Guided(
+                guidance=guidance,
+                dropping=_dropping(distillation, guidance.names if guidance else ()),
+                objective=distillation.objective,
+                lambda_=distillation.lambda_,
+                temperature=temperature,
+            ),
             device=where,
             precision=precision,
             validate=validate if len(held_N) else None,
         )
-        outcome = trainer.run(folder, record={"inputs": record.digest(inputs)}, progress=progress, stop=stop, name=name)
-    finally:
-        if isinstance(guidance, GuideBank):
-            guidance.close()
-    test = Views(plan, dataset.test.to(where))
-    score = evaluate(model, transform, test, np.arange(len(dataset.test)), device=where, precision=precision)
-    accuracy = {"test": decimal(round(score.accuracy, 6))}
-    if outcome.validation is not None:
-        accuracy["validation"] = decimal(round(outcome.validation.accuracy, 6))
-    recipe = {**training.model_dump(mode="json"), "epoch_chosen": outcome.epoch}
-    if identities:
-        recipe |= distillation.model_dump(mode="json", by_alias=True) | {"temperature": temperature}
-    else:
-        recipe["method"] = "scratch"
-    card = ModelCard(
-        name=name,
-        architecture=architecture,
-        channels=plan.view_shape[0],
-        classes=dataset.classes,
-        height=plan.view_shape[1],
-        width=plan.view_shape[2],
-        parameters=count_parameters(model),
-        preprocess=preprocess,
-        dataset={"name": dataset.train.name, "digest": dataset.train.digest},
-        plan_digest=plan.digest,
-        views={"kind": training.views, "count": settings.count, "schedule": kind},
-        training=recipe,
-        guides=identities,
-        accuracy=accuracy,
-        weights_digest=weights_digest(model),
-        seconds=round(outcome.seconds, 3),
-        compute=dict(describe(where, precision)),
-        inputs_digest=record.digest(inputs),
-    )
-    save_model(folder, model, card)
-    for leftover in ("checkpoint.safetensors", "best.safetensors"):
-        (folder / leftover).unlink(missing_ok=True)
-    return card
+        outcome = trainer.run(folder, progress=progress, stop=stop, name=name)
+        test = Views(ws.plan(), ws.dataset().test.to(where))
+        score = evaluate(model, transform, test, np.arange(len(test.images)), device=where, precision=precision)
+        recipe = training.model_dump(mode="json") | {
+            "epoch_chosen": outcome.epoch,
+            "validation": ws.config.dataset.validation,
+            "method": "scratch",
+        }
+        if guidance:
+            settings = distillation.model_dump(mode="json", by_alias=True)
+            recipe |= settings | {"temperature": temperature, "live": bool(live)}
+        accuracy = {"test": decimal(round(score.accuracy, 6))}
+        if outcome.validation is not None:
+            accuracy["validation"] = decimal(round(outcome.validation.accuracy, 6))
+        channels, height, width = ws.plan().view_shape
+        card = ModelCard(
+            name=name,
+            architecture=architecture,
+            channels=channels,
+            classes=ws.dataset().classes,
+            height=height,
+            width=width,
+            parameters=count_parameters(model),
+            preprocess=preprocess,
+            dataset={"name": views.images.name, "digest": views.images.digest},
+            plan_digest=ws.plan().digest,
+            views={"kind": training.views, "count": ws.config.views.count, "schedule": schedule.kind},
+            training=recipe,
+            guides=dict(guidance.identities) if guidance else {},
+            accuracy=accuracy,
+            weights_digest=weights_digest(model),
+            seconds=round(outcome.seconds, 3),
+            compute=dict(describe(where, precision)),
+            inputs_digest=record.digest(inputs),
+        )
+        save_model(folder, model, card)
+        for leftover in (folder / "checkpoint.safetensors", *folder.glob("best-*.safetensors")):
+            leftover.unlink(missing_ok=True)
+        return card
 
 
 def expected_inputs(
@@ -195,7 +173,7 @@ def expected_inputs(
     if guides:
         settings = distillation.model_dump(mode="json", by_alias=True)
         settings["temperature"] = distillation.temperature or ws.config.cache.temperature
-        tree |= {"distillation": settings, "live": live}
+        tree |= {"distillation": settings, "live": ws.config.cache.precision if live else False}
     return record.flatten(tree)
 
 
@@ -220,7 +198,17 @@ def _begin(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
             found="; ".join(differing[:6]) + (f" and {len(differing) - 6} more" if len(differing) > 6 else ""),
             do="choose another --name, or start over with --fresh (the old run is set aside, not deleted)",
         )
-    return load_card(folder) if (folder / CARD_FILE).exists() else None
+    if not (folder / CARD_FILE).exists():
+        return None
+    card = load_card(folder)
+    if card.inputs_digest != record.digest(inputs):
+        raise Mismatch(
+            f"the card in {folder} is of other inputs than the {record.INPUTS_FILE} beside it",
+            expected=f"inputs {record.digest(inputs)[:16]}",
+            found=card.inputs_digest[:16] or "none",
+            do="start over with --fresh (the old run is set aside, not deleted)",
+        )
+    return card
 
 
 def _build(architecture: str, dataset: Dataset, views: Views, seed: int) -> tuple[nn.Module, Preprocess]:
@@ -251,11 +239,60 @@ def _dropping(settings: DistillationConfig, names: Sequence[str]) -> Dropping:
     )
 
 
-def _live_guide(folder: Path) -> LiveGuide:
+def _schedule(ws: Workspace, name: str, training: TrainingConfig, random: RunRandom, *, guided: bool) -> Schedule:
+    settings, plan = ws.config.views, ws.plan()
+    # Enumerated views are all there are: drawing from them already is fresh augmentation.
+    fresh = training.views == "fresh" and plan.scheme == "sampled"
+    if fresh and guided:
+        raise InvalidInput(
+            f"{name} cannot train on fresh views",
+            expected='training.views = "cached" for a model with cached guides',
+            found='"fresh"',
+            do=f'set views = "fresh" only in [training.{ws.chain[0]}], or use --live',
+        )
+    kind = "fresh" if fresh else settings.schedule
+    check_schedule(plan, kind, settings.count)
+    return Schedule(kind, settings.count, random=random, samples=len(ws.dataset().train))
+
+
+@contextmanager
+def _guidance(
+    ws: Workspace,
+    views: Views,
+    guides: Sequence[Path],
+    live: Sequence[Path],
+    *,
+    temperature: float,
+    device: torch.device,
+) -> Iterator[Guidance | None]:
+    """The guides of a run, open for as long as it takes."""
+    assert not (guides and live), "guides are either cached or live"
+    if guides:
+        scheduled = range(ws.config.views.count)
+        with GuideBank(guides, views=views, scheduled=scheduled, temperature=temperature, device=device) as bank:
+            yield bank
+    elif live:
+        # In the precision of a dump, so that cached and live guides say the same.
+        precision = resolve_precision(ws.config.cache.precision, device)
+        loaded = [_live_guide(ws, folder, device) for folder in live]
+        yield LiveGuides(loaded, temperature=temperature, device=device, precision=precision)
+    else:
+        yield None
+
+
+def _live_guide(ws: Workspace, folder: Path, device: torch.device) -> LiveGuide:
     model, card = load_model(folder)
-    return LiveGuide(
-        name=card.name,
-        identity=card.weights_digest,
-        preprocess=card.preprocess.module(channels_last=True),
-        model=model,
-    )
+    require_same_data(ws, card, card.name)
+    model, transform = ready(model, card, device)
+    return LiveGuide(name=card.name, identity=card.weights_digest, preprocess=transform, model=model)
+
+
+def _tell_of_validation(ws: Workspace, bank: GuideBank, progress: Progress) -> None:
+    """A guide that was trained on the samples held out here makes their accuracy look better than it is."""
+    held_out = ws.config.dataset.validation
+    for name, training in bank.trainings.items():
+        if held_out and str(training.get("validation", "0")) != str(held_out):
+            progress.say(
+                f"guide {name} may have been trained on the {held_out} samples held out here: "
+                "judge by the test set, not by the validation split"
+            )
