@@ -6,9 +6,6 @@ classes) with uint8 pixels [N, I, H, W]. Importing a module runs it: the name mu
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +19,7 @@ from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import Images, TensorImages
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput
+from dgkd_cache.user_code import import_factory
 
 __all__ = ["load_factory"]
 
@@ -67,26 +65,7 @@ class _Arrays:
 
 
 def _call(name: str) -> object:
-    module_name, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        raise InvalidInput(
-            f"the data set {name} cannot be imported",
-            expected=f"a module {module_name!r} in {os.getcwd()} or installed, or folder:PATH",
-            found=f"{type(error).__name__}: {error}",
-            do="run from the folder of the module, or put that folder on PYTHONPATH",
-        ) from error
-    factory = getattr(module, attribute, None)
-    if not callable(factory):
-        raise InvalidInput(
-            f"the data set {name} cannot be made",
-            expected=f"a function {attribute!r} in the module {module_name}",
-            found="nothing of that name" if factory is None else type(factory).__name__,
-            do=f"define {attribute or 'a function'}() there, returning {_RETURNS}",
-        )
+    factory = import_factory(name, kind="data set", define=f"() there, returning {_RETURNS}", otherwise="folder:PATH")
     try:
         return factory()
     except DgkdError:

@@ -6,7 +6,6 @@ name must come from the user's own command line, settings or card.
 
 from __future__ import annotations
 
-import importlib
 from functools import partial
 from typing import cast
 
@@ -15,29 +14,15 @@ from torch import nn
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.models.foreign import check_forward
 from dgkd_cache.models.registry import ModelFactory, Registration, register_pattern
+from dgkd_cache.user_code import import_factory
 
 __all__ = ["find_factory"]
 
 
 def find_factory(name: str) -> ModelFactory:
-    """The function behind `module:factory`. Raises InvalidInput (exit 2) naming the module and the reason."""
-    module_name, _, attribute = name.partition(":")
-    try:
-        factory = getattr(importlib.import_module(module_name), attribute, None)
-    except Exception as error:
-        raise InvalidInput(
-            f"the model {name} cannot be imported",
-            expected=f"a module {module_name!r} that Python can import, or torchvision:NAME",
-            found=f"{type(error).__name__}: {error}",
-            do="put the module's folder on PYTHONPATH, or install it",
-        ) from error
-    if not callable(factory):
-        raise InvalidInput(
-            f"the model {name} cannot be built",
-            expected=f"a function {attribute!r} in the module {module_name}",
-            found="nothing of that name" if factory is None else type(factory).__name__,
-            do="define factory(*, channels, classes, height, width) there, returning a torch.nn.Module",
-        )
+    """The function behind `module:factory`, looked for from the current directory. Raises InvalidInput (exit 2)."""
+    define = "(*, channels, classes, height, width) there, returning a torch.nn.Module"
+    factory = import_factory(name, kind="model", define=define, otherwise="torchvision:NAME")
     return cast(ModelFactory, factory)
 
 
