@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from dgkd_stores.encodings import encoding_names
 
 __all__ = [
     "CacheConfig",
@@ -17,6 +19,7 @@ __all__ = [
     "Table",
     "TrainingConfig",
     "ViewsConfig",
+    "choices",
 ]
 
 Method = Literal["scratch", "kd", "takd", "dgkd"]
@@ -25,6 +28,12 @@ Precision = Literal["auto", "float32", "bf16"]
 
 def _tuple_from_list(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _known_encoding(name: str) -> str:
+    if name not in encoding_names():
+        raise ValueError(f"one of {', '.join(encoding_names())}")
+    return name
 
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_from_list)]
@@ -38,6 +47,11 @@ class Table(BaseModel):
     """What all tables share: frozen, strict about types, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+
+
+def choices(table: type[Table], key: str) -> tuple[str, ...]:
+    """What a key with fixed values may be set to."""
+    return tuple(get_args(table.model_fields[key].annotation))
 
 
 class DatasetConfig(Table):
@@ -68,18 +82,14 @@ class ViewsConfig(Table):
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="of the plan; another seed is another plan")
 
-    @model_validator(mode="after")
-    def _enumerated_is_drawn(self) -> Self:
-        if self.scheme == "enumerated" and self.schedule != "draw":
-            raise ValueError('schedule = "draw" where scheme = "enumerated"')
-        return self
-
 
 class CacheConfig(Table):
     """How a guide's logits are stored."""
 
     temperature: float = Field(default=4.0, gt=0, description="rows are stored as logits / temperature")
-    encoding: Literal["float32", "float16"] = Field(default="float16", description="float32 or float16")
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
+        default="float16", description=f"of a row: {', '.join(encoding_names())}"
+    )
     precision: Precision = Field(
         default="float32", description="the guide's forward pass, run once: auto, float32, bf16"
     )
@@ -131,5 +141,13 @@ class DistillationConfig(Table):
     )
     keep: float = Field(default=0.75, ge=0, le=1, description="bernoulli: a guide's chance to take part")
     drop: int = Field(default=1, ge=0, description="fixed: guides left out of every batch")
-    always: Texts = Field(default=(), description="guides that are never dropped")
-    at_least_one: bool = Field(default=False, description="keep one guide in every batch")
+    always: Texts = Field(default=(), description="bernoulli: guides that are never dropped")
+    at_least_one: bool = Field(default=False, description="bernoulli: keep one guide in every batch")
+
+    @model_validator(mode="after")
+    def _only_bernoulli_spares(self) -> Self:
+        if self.dropping != "bernoulli" and (self.always or self.at_least_one):
+            raise ValueError(
+                f'no always and no at_least_one where dropping = "{self.dropping}": they are for "bernoulli"'
+            )
+        return self

@@ -37,5 +37,5 @@ def count_text(number: int) -> str:
 
 
 def percent_text(share: str | float | None) -> str:
-    """A share in [0, 1], as a decimal string or a number: "0.8812" -> "88.12 %"; nothing -> "-"."""
-    return "-" if share is None else f"{float(share) * 100:.2f} %"
+    """A share in [0, 1], as a decimal string or a number: "0.8812" -> "88.12 %"; None or "" -> "-"."""
+    return "-" if share is None or share == "" else f"{float(share) * 100:.2f} %"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -19,12 +20,14 @@ class StopOnSignals:
         self._say = say
         self._asked = False
         self._before: dict[int, object] = {}
+        self._owner = 0
 
     def __call__(self) -> bool:
         """Whether to stop."""
         return self._asked
 
     def __enter__(self) -> Self:
+        self._owner = os.getpid()
         for number in _SIGNALS:
             self._before[number] = signal.signal(number, self._handle)
         return self
@@ -36,6 +39,8 @@ class StopOnSignals:
             signal.signal(number, handler if callable(handler) else signal.SIG_DFL)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._owner:
+            return  # a forked worker inherits this handler: its parent decides, and ends it
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgkd_cache.compute import resolve_device, resolve_precision
-from dgkd_cache.errors import Mismatch, StoreNotFound
-from dgkd_cache.models.card import CARD_FILE, ModelCard, load_card
-from dgkd_cache.models.registry import find_model
+from dgkd_cache.errors import InvalidInput, Mismatch, StoreNotFound
+from dgkd_cache.models.card import ModelCard, load_card
+from dgkd_cache.models.registry import build_model, find_model, wanted_input_size
 from dgkd_cache.progress import Progress
+from dgkd_cache.run_files import CARD_FILE
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import set_aside
 from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, train_model
@@ -42,37 +43,34 @@ def run_chain(
     """Makes every model of the chain and the store of every model that later ones learn from.
 
     What is finished and still valid is skipped. Something stale is refused with Mismatch, which says why; with `remake`
-    the old run and store are set aside under `aside/` and made again. Raises what training and dumping raise.
+    it is set aside under `aside/` and made again: a run with its stores, or the stores alone where the run is valid.
+    A model that cannot be built for these views, or whose settings contradict each other, is refused before anything is
+    trained. Raises what training and dumping raise.
     """
+    _check_chain(ws, device)
     for name in ws.chain:
-        find_model(ws.architecture(name))  # a misspelt student should not be noticed after the teacher's hours
-    for name in ws.chain:
-        row = _row(ws, name, device)
-        if row.state == "stale":
-            if not remake:
-                raise Mismatch(
-                    f"{name} is stale",
-                    expected="a run and a store made with the settings of today",
-                    found=row.why,
-                    do=f"undo the change, or `{ws.command('run --remake')}` sets it aside with all that learnt from it "
-                    "and makes them again",
-                )
-            kept = set_aside(ws, name)
-            progress.say(f"{name} is stale ({row.why}): set aside in {kept}")
-        elif row.state == "done":
+        standing = _standing(ws, name, device)
+        if standing.state == "done":
             progress.say(f"{name} is done and valid")
             continue
-        train_model(
-            ws,
-            name=name,
-            architecture=ws.architecture(name),
-            guides=[ws.store_path(guide) for guide in ws.guides_for(name)],
-            training=ws.config.training_for(name),
-            distillation=ws.config.distillation,
-            device=device,
-            progress=progress,
-            stop=stop,
-        )
+        if standing.state == "stale":
+            if not remake:
+                raise _stale(ws, name, standing)
+            kept = set_aside(ws, name, stores_only=standing.run == "done")
+            what = "the store of " if standing.run == "done" else ""
+            progress.say(f"{what}{name} is stale ({standing.why}): set aside in {kept}")
+        if standing.run != "done":
+            train_model(
+                ws,
+                name=name,
+                architecture=ws.architecture(name),
+                guides=[ws.store_path(guide) for guide in ws.guides_for(name)],
+                training=ws.config.training_for(name),
+                distillation=ws.config.distillation,
+                device=device,
+                progress=progress,
+                stop=stop,
+            )
         if _teaches(ws, name):
             dump_guide(ws, model=name, device=device, progress=progress, stop=stop)
     return chain_rows(ws, device=device)
@@ -83,15 +81,39 @@ def chain_rows(ws: Workspace, *, device: str = "auto") -> list[ChainRow]:
     return [_row(ws, name, device) for name in ws.chain]
 
 
-def _row(ws: Workspace, name: str, device: str) -> ChainRow:
+@dataclass(frozen=True, kw_only=True)
+class _Standing:
+    """A run and its store, each `done`, `missing`, `training` (begun) or `stale`; a store may also be not needed."""
+
+    card: ModelCard | None
+    run: str
+    run_why: str
+    store: str = "done"
+    store_why: str = ""
+    cache_bytes: int | None = None
+
+    @property
+    def state(self) -> str:
+        return self.store if self.run == "done" else self.run
+
+    @property
+    def why(self) -> str:
+        return self.store_why if self.run == "done" else self.run_why
+
+
+def _standing(ws: Workspace, name: str, device: str) -> _Standing:
     folder = ws.run_folder(name)
     card = load_card(folder) if (folder / CARD_FILE).exists() else None
-    state, why = _run_state(ws, name, card, device)
-    cache_bytes: int | None = None
-    if card is not None and _teaches(ws, name):
-        store_state, store_why, cache_bytes = _store_state(ws, name, card)
-        if state == "done" and store_state != "done":
-            state, why = store_state, store_why
+    run, run_why = _run_state(ws, name, card, device)
+    if card is None or not _teaches(ws, name):
+        return _Standing(card=card, run=run, run_why=run_why)
+    store, store_why, cache_bytes = _store_state(ws, name, card, device)
+    return _Standing(card=card, run=run, run_why=run_why, store=store, store_why=store_why, cache_bytes=cache_bytes)
+
+
+def _row(ws: Workspace, name: str, device: str) -> ChainRow:
+    standing = _standing(ws, name, device)
+    card = standing.card
     return ChainRow(
         model=name,
         architecture=ws.architecture(name),
@@ -99,11 +121,55 @@ def _row(ws: Workspace, name: str, device: str) -> ChainRow:
         guides=ws.guides_for(name),
         accuracy=card.accuracy.get("test") if card else None,
         train_seconds=card.seconds if card else None,
-        dump_seconds=dump_seconds(folder),
-        cache_bytes=cache_bytes,
-        state=state,
-        why=why,
+        dump_seconds=dump_seconds(ws.run_folder(name)),
+        cache_bytes=standing.cache_bytes,
+        state=standing.state,
+        why=standing.why,
     )
+
+
+def _stale(ws: Workspace, name: str, standing: _Standing) -> Mismatch:
+    if standing.run == "done":
+        return Mismatch(
+            f"the store of {name} is stale",
+            expected="a store made with the settings of today",
+            found=standing.why,
+            do=f"undo the change, or `{ws.command('run --remake')}` sets the store aside, dumps it again and "
+            "makes all that learnt from it again",
+        )
+    return Mismatch(
+        f"{name} is stale",
+        expected="a run and a store made with the settings of today",
+        found=standing.why,
+        do=f"undo the change, or `{ws.command('run --remake')}` sets it aside with all that learnt from it "
+        "and makes them again",
+    )
+
+
+def _check_chain(ws: Workspace, device: str) -> None:
+    """What the student cannot be is not to be noticed after the teacher's hours."""
+    for name in ws.chain:
+        find_model(ws.architecture(name))
+        recipe = ws.config.training_for(name)
+        if recipe.views == "fresh" and ws.config.views.scheme == "sampled" and ws.guides_for(name):
+            raise InvalidInput(
+                f"{name} cannot train on fresh views",
+                expected='training.views = "cached" for a model with cached guides',
+                found='"fresh"',
+                do=f'set views = "fresh" only in [training.{ws.chain[0]}]',
+            )
+    channels, height, width = ws.plan().view_shape
+    to_make = [name for name in ws.chain if _standing(ws, name, device).run != "done"]
+    for architecture in dict.fromkeys(ws.architecture(name) for name in to_make):
+        side = wanted_input_size(architecture, height, width)
+        build_model(
+            architecture,
+            channels=channels,
+            classes=len(ws.dataset().classes),
+            height=side or height,
+            width=side or width,
+            seed=0,
+        )
 
 
 def _run_state(ws: Workspace, name: str, card: ModelCard | None, device: str) -> tuple[str, str]:
@@ -132,7 +198,7 @@ def _run_state(ws: Workspace, name: str, card: ModelCard | None, device: str) ->
     return ("done", "") if card else ("training", "begun and not finished")
 
 
-def _store_state(ws: Workspace, name: str, card: ModelCard) -> tuple[str, str, int | None]:
+def _store_state(ws: Workspace, name: str, card: ModelCard, device: str) -> tuple[str, str, int | None]:
     path = ws.store_path(name)
     if not path.exists():
         return "missing", "not dumped", None
@@ -145,6 +211,9 @@ def _store_state(ws: Workspace, name: str, card: ModelCard) -> tuple[str, str, i
         "views": (_span(header), f"0 to {views.count - 1}"),
         "temperature": (header.temperature, decimal(cache.temperature)),
         "encoding": (header.encoding, cache.encoding),
+        "precision": (str(header.compute.get("precision")), resolve_precision(cache.precision, resolve_device(device))),
+        "batch_size": (str(header.compute.get("batch")), str(cache.batch_size)),
+        "licence": (repr(header.licence), repr(cache.licence)),
     }
     differing = [f"the store's {key}: {old} -> {new}" for key, (old, new) in wanted.items() if old != new]
     if differing:

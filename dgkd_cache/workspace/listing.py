@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgkd_cache.errors import DgkdError
+from dgkd_cache.run_files import CARD_FILE
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.reader import GuideStore
 
@@ -60,7 +61,7 @@ def _run(ws: Workspace, name: str) -> RunEntry:
         return RunEntry(name=name, state="missing", architecture=architecture)
     nbytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     try:
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         return RunEntry(
             name=name,
             state="done",

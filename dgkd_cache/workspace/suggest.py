@@ -5,7 +5,6 @@ Names are checked here, before a workspace is made of them; that loads torch, im
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,6 +35,9 @@ _TRANSFORMS = {
     "cifar100": ("crop(4)", "hflip"),
 }
 
+# How many outcomes transforms have does not depend on the images.
+_ANY_IMAGE = (1, 1024, 1024)
+
 # The authors train plain networks at a constant tenth of the ResNets' rate.
 _PLAIN_RECIPE: Mapping[str, object] = {"lr": 0.01, "lr_schedule": "constant"}
 
@@ -65,8 +67,13 @@ def suggest_config(
         source="the options given",
     )
     if given.get("views.scheme") == "enumerated":
-        given.setdefault("views.schedule", "draw")
-        given["views.count"] = _all_outcomes(config.views.transforms, given.get("views.count"))
+        from dgkd_cache.views.plan import ViewPlan
+        from dgkd_cache.views.schedule import check_schedule
+
+        plan = ViewPlan.build(image=_ANY_IMAGE, transforms=config.views.transforms, scheme="enumerated")
+        config = with_overrides(config, {"views.schedule": "draw", "views.count": plan.outcomes, **given})
+        check_schedule(plan, config.views.schedule, config.views.count)
+        return config
     config = with_overrides(config, given)
     if "views.count" not in given and config.views.schedule == "cycle":
         config = with_overrides(config, {"views.count": min(MOST_VIEWS, config.training.epochs)})
@@ -150,26 +157,3 @@ def _image_size(dataset: str) -> tuple[int | None, int | None]:
 
     images_of_factory = load_dataset(dataset, root=Path(), download=False).train
     return images_of_factory.height, images_of_factory.width
-
-
-def _all_outcomes(transforms: Sequence[str], count: object) -> int:
-    from dgkd_cache.views.transforms import parse_transform
-
-    outcomes = [parse_transform(text).outcomes for text in transforms]
-    known = [number for number in outcomes if number is not None]
-    if len(known) < len(outcomes):
-        raise InvalidInput(
-            "these transforms have no enumerated views",
-            expected="crop, hflip and none, whose outcomes can be counted",
-            found=", ".join(transforms),
-            do="use --scheme sampled, or other --transforms",
-        )
-    total = math.prod(known)
-    if count not in (None, total):
-        raise InvalidInput(
-            "an enumerated scheme has all its views or it is not exact",
-            expected=f"{total} views",
-            found=str(count),
-            do="leave --views out",
-        )
-    return total

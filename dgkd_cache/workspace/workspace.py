@@ -6,6 +6,7 @@ Data set and plan are made on first use, so that opening a workspace loads no to
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterable
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from dgkd_cache.data_root import DEFAULT_DATA_ROOT
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
+from dgkd_cache.run_files import CARD_FILE
 from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, read_config
 
 if TYPE_CHECKING:
@@ -72,11 +74,6 @@ class Workspace:
         """The chain's names, largest first."""
         return tuple(self.config.chain)
 
-    @property
-    def student(self) -> str:
-        """The last of the chain."""
-        return self.chain[-1]
-
     def architecture(self, name: str) -> str:
         """The architecture of `name`. Raises UnknownName for what is not in the chain."""
         if name not in self.config.chain:
@@ -93,9 +90,20 @@ class Workspace:
         """Where the run called `name` lies, whether it is there or not."""
         return self.folder / "runs" / check_model_name(name)
 
-    def store_path(self, name: str) -> Path:
-        """Where the guide store of `name` lies, whether it is there or not."""
+    def store_path(self, name: str, views: range | None = None) -> Path:
+        """Where the guide store of `name` lies, whether it is there or not.
+
+        It holds the workspace's views; a store of other `views` of the same guide is called NAME-FIRST-STOP.
+        """
+        if views is not None and views != range(self.config.views.count):
+            name = f"{check_model_name(name)}-{views.start}-{views.stop}"
         return self.folder / "guides" / f"{check_model_name(name)}.zarr"
+
+    def stores_of(self, name: str) -> tuple[Path, ...]:
+        """The stores of `name` that are there: of the workspace's views, and of others."""
+        others = {*self.chain, *self.runs()} - {name}  # a model may be called ta1-0-20
+        own = re.compile(rf"{re.escape(name)}(-\d+-\d+)?")
+        return tuple(self.store_path(one) for one in self.stores() if own.fullmatch(one) and one not in others)
 
     def runs(self) -> tuple[str, ...]:
         """The names under `runs/`: the chain's first, in its order, then the others."""
@@ -129,7 +137,7 @@ class Workspace:
     def resolve_run(self, name: str) -> Path:
         """The folder of the finished run called `name`. Raises UnknownName, Incomplete."""
         folder = self.run_folder(name)
-        if (folder / "card.json").is_file():
+        if (folder / CARD_FILE).is_file():
             return folder
         if name not in self.chain and not folder.is_dir():
             known = {*self.chain, *self.runs()}

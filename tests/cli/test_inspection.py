@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ from torch import nn
 from dgkd_cache.models import build_model, save_model, weights_digest
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cli.commands import doctor as doctor_verb
+from dgkd_stores import GuideStore, GuideStoreWriter, IdentityArrays
 
 Command = Callable[..., Result]
 
@@ -112,6 +116,17 @@ def test_info_of_an_unfinished_store(
     assert [(one["name"], one["state"], one["views_done"]) for one in printed] == [("ta1", "incomplete", 1)]
 
 
+def test_info_of_a_guide_of_unknown_accuracy(command: Command, tmp_path: Path, three_guides: list[Path]) -> None:
+    with GuideStore.open(three_guides[0]) as store:
+        header = dataclasses.replace(store.header, guide=dataclasses.replace(store.header.guide, accuracy=""))
+        arrays = {field.name: getattr(store, field.name) for field in dataclasses.fields(IdentityArrays)}
+        with GuideStoreWriter(tmp_path / "g.zarr", header, IdentityArrays(**arrays)):
+            pass
+    result = command("info", str(tmp_path / "g.zarr"))
+    assert result.exit_code == 0, result.stderr
+    assert "accuracy       -" in result.stdout.splitlines()
+
+
 def test_info_of_nothing_names_what_is_there(command: Command, workspace: Path, teacher: Path) -> None:
     result = command("info", "techer")
     assert (result.exit_code, result.stdout) == (10, "")
@@ -147,7 +162,9 @@ def test_datasets(command: Command) -> None:
     assert listed.exit_code == 0
     for name in ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "folder:PATH", "module:factory"):
         assert name in listed.stdout
-    assert {row["name"] for row in json.loads(command("datasets", "--json").stdout)["datasets"]} >= {"digits"}
+    about = {row["name"]: row["about"] for row in json.loads(command("datasets", "--json").stdout)["datasets"]}
+    assert "8x8" in about["digits"] and "32x32" in about["cifar100"]
+    assert all(line in listed.stdout for line in about.values())
 
 
 def test_one_data_set(command: Command) -> None:
@@ -189,3 +206,19 @@ def test_doctor_says_what_to_do(command: Command, workspace: Path, monkeypatch: 
     assert found["open files"]["do"] == "`ulimit -n 1024` in this shell"
     assert found["memory mapping"]["state"] == "problem"
     assert "No space left" in found["memory mapping"]["found"]
+
+
+def test_doctor_does_without_what_only_readers_need(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(package: str) -> str:
+        if package in ("zarr", "h5py"):
+            raise PackageNotFoundError(package)
+        return version(package)
+
+    monkeypatch.setattr(doctor_verb, "version", lacking)
+    result = command("doctor", "--json")
+    assert result.exit_code == 0, result.output
+    found = {finding["what"]: finding for finding in json.loads(result.stdout)}
+    assert [found[name]["state"] for name in ("zarr", "h5py", "numcodecs")] == ["note", "note", "ok"]
+    assert "`pip install zarr`" in found["zarr"]["do"]
+    loaded = "import sys, dgkd_stores, dgkd_cache.workspace.jobs\nassert not {'zarr', 'h5py'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded]).returncode == 0

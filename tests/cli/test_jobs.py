@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
+from torch import nn
 
 from dgkd_cache.errors import Interrupted
 from dgkd_cache.models.card import ModelCard
@@ -102,7 +104,7 @@ def test_every_option_reaches_the_job(command: Command, workspace: Path, train_j
     store(workspace, "teacher"), store(workspace, "ta1")
     options = (
         "--model student --name s7 --epochs 9 --seed 7 --precision float32 --method takd --objective mean "
-        "--lambda 0.25 --temperature 3 --dropping fixed --keep 0.5 --drop 2 --always teacher,ta1 "
+        "--lambda 0.25 --temperature 3 --dropping bernoulli --keep 0.5 --drop 2 --always teacher,ta1 "
         "--at-least-one"
     )
     result = command("train", *options.split())
@@ -116,12 +118,36 @@ def test_every_option_reaches_the_job(command: Command, workspace: Path, train_j
         objective="mean",
         lambda_=0.25,
         temperature=3.0,
-        dropping="fixed",
+        dropping="bernoulli",
         keep=0.5,
         drop=2,
         always=("teacher", "ta1"),
         at_least_one=True,
     )
+    assert command("train", "--model", "student", "--dropping", "fixed").exit_code == 0
+    assert train_job.words["distillation"].dropping == "fixed"
+
+
+def test_a_guide_of_two_stores_and_its_name(
+    command: Command,
+    workspace: Path,
+    train_job: Asked,
+    dump: Callable[..., Path],
+    make_tiny: Callable[..., nn.Module],
+) -> None:
+    dump(workspace / "guides" / "big.zarr", make_tiny(1))
+    dump(workspace / "guides" / "big-3-5.zarr", make_tiny(1), name="big", views=range(3, 5))
+    listed = command("ls").stdout
+    assert re.search(r"^big-3-5 +sealed +3:5 ", listed, re.MULTILINE) and re.search(
+        r"^big +sealed", listed, re.MULTILINE
+    )
+    assert "views          3:5 of plan" in command("info", "big-3-5").stdout
+    words = ("train", "--student", "plain2", "--guides", "big,big-3-5", "--always")
+    assert command(*words, "big").exit_code == 0
+    assert [path.name for path in train_job.words["guides"]] == ["big.zarr", "big-3-5.zarr"]
+    refused = command(*words, "bug")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "unknown guide to keep always 'bug'" in refused.stderr and "did you mean big" in refused.stderr
 
 
 def test_live_guides_are_runs(command: Command, workspace: Path, train_job: Asked) -> None:
@@ -157,6 +183,9 @@ def test_fresh_moves_what_is_there_aside(command: Command, workspace: Path, trai
         ("--student plain2 --guides techer", 10, "no guide store for 'techer'"),
         ("--model teacher --name A", 2, "a-z, 0-9"),
         ("--model teacher --keep 2", 2, "'keep' in table [distillation]"),
+        ("--model teacher --always techer", 2, "did you mean teacher"),
+        ("--model teacher --dropping none --always teacher", 2, "no always"),
+        ("--model teacher --dropping fixed --at-least-one", 2, "no at_least_one"),
         ("--model teacher --epochs 0", 2, "'epochs' in table [training]"),
     ],
 )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import Result
 
@@ -178,6 +179,50 @@ def test_the_second_signal_ends_it() -> None:
         process.send_signal(signal.SIGINT)
         assert "KeyboardInterrupt" in process.stderr.read()
     assert time.monotonic() - started < 9
+
+
+FORKED = """
+import os, signal
+from pathlib import Path
+from dgkd_cli.app import App
+with App(folder=Path("."), quiet=False).working() as (progress, stop):
+    child = os.fork()
+    if child == 0:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        os._exit(7 if stop() else 0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_forked_worker_leaves_signals_to_its_parent() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_options_offer_what_the_library_knows() -> None:
+    from dgkd_cache.distillation.methods import method_names
+    from dgkd_cache.distillation.objectives import objective_names
+    from dgkd_stores import encoding_names
+
+    known = {
+        "method": method_names(),
+        "objective": objective_names(),
+        "encoding": encoding_names(),
+        "scheme": ("sampled", "enumerated"),
+        "schedule": ("cycle", "draw"),
+        "dropping": ("bernoulli", "fixed", "none"),
+        "precision": ("auto", "float32", "bf16"),
+    }
+    offered = {
+        (verb, one.name): one.type.choices
+        for verb, command in main.commands.items()
+        for one in command.params
+        if isinstance(one.type, click.Choice) and one.name in known
+    }
+    assert len(offered) == 10
+    for (_, name), choices in offered.items():
+        assert sorted(choices) == sorted(known[name])
 
 
 def test_the_handlers_of_before_are_back_afterwards(tmp_path: Path) -> None:

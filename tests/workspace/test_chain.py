@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import itertools
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +14,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from dgkd_cache.datasets.split import split_samples
-from dgkd_cache.errors import DgkdError, Incomplete, Interrupted, InvalidInput, Mismatch, UnknownName
+from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, Mismatch, UnknownName
 from dgkd_cache.models.card import load_card
 from dgkd_cache.progress import Silent
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.workspace.chain import ChainRow, chain_rows, run_chain
 from dgkd_cache.workspace.config import with_overrides
-from dgkd_cache.workspace.jobs import dump_guide, evaluate_model, train_model
+from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, evaluate_model, train_model
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 
@@ -33,6 +36,9 @@ def bars():
             image[:, label * 2 : label * 2 + 2] += 120
         return pixels, labels, ["ant", "bee", "cow", "dog"]
     return split(96, 1), split(40, 2)
+
+def three(**settings):
+    return 3
 """
 
 CONFIG = """
@@ -187,12 +193,43 @@ def test_a_changed_setting_is_stale_and_named_and_nothing_is_lost(tmp_path: Path
     assert (ws.folder / "aside" / "student-1").is_dir()  # its guide changed
 
 
-def test_a_changed_store_setting_keeps_the_run(tmp_path: Path) -> None:
-    ws = workspace(tmp_path / "ws")
+@pytest.mark.parametrize(
+    ("setting", "value", "why"),
+    [
+        ("encoding", "float32", "the store's encoding: float16 -> float32"),
+        ("temperature", 2.0, "the store's temperature: 4 -> 2"),
+        ("precision", "bf16", "the store's precision: float32 -> bf16"),
+        ("batch_size", 16, "the store's batch_size: 32 -> 16"),
+        ("licence", "CC0", "the store's licence: '' -> 'CC0'"),
+    ],
+)
+def test_a_changed_store_setting_makes_the_store_stale(done, setting: str, value: object, why: str) -> None:
+    ws, _ = done
+    changed = ws.with_config(with_overrides(ws.config, {f"cache.{setting}": value}))
+    assert {row.model: row.why for row in chain_rows(changed, device="cpu")}["teacher"] == why
+
+
+def test_a_stale_store_is_dumped_again_without_retraining(tmp_path: Path) -> None:
+    ws = workspace(tmp_path / "ws", chain='teacher = "plain2"\nstudent = "plain2"', training__epochs=1)
     run(ws)
+    weights = ws.run_folder("teacher") / "weights.safetensors"
+    before, trained = content(ws.folder), weights.stat().st_mtime_ns
     changed = ws.with_config(with_overrides(ws.config, {"cache.encoding": "float32"}))
-    why = {row.model: row.why for row in chain_rows(changed)}
-    assert why["teacher"] == "the store's encoding: float16 -> float32"
+    with pytest.raises(Mismatch, match="the store of teacher is stale.*encoding: float16 -> float32.*run --remake"):
+        run(changed)
+    assert content(ws.folder) == before
+    progress = Lines()
+    rows = run(changed, remake=True, progress=progress)
+    assert {row.state for row in rows} == {"done"}
+    assert weights.stat().st_mtime_ns == trained
+    aside = ws.folder / "aside" / "teacher-1"
+    assert {path.name for path in aside.iterdir()} == {"teacher.zarr", "dump_seconds.txt"}
+    assert (aside / "teacher.zarr" / "zarr.json").read_bytes() == before["guides/teacher.zarr/zarr.json"]
+    with GuideStore.open(ws.store_path("teacher")) as store:
+        assert store.header.encoding == "float32"
+        assert load_card(ws.run_folder("student")).guides == {"teacher": store.seal}
+    assert (ws.folder / "aside" / "student-1" / "student" / "card.json").is_file()  # its guide's seal changed
+    assert progress.lines[0].startswith("the store of teacher is stale")
 
 
 def test_seven_assistants(tmp_path: Path) -> None:
@@ -220,6 +257,32 @@ def test_a_misspelt_architecture_is_noticed_before_any_training(tmp_path: Path) 
     with pytest.raises(UnknownName, match="resnet8"):
         run(ws)
     assert not (ws.folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("student", "settings", "message"),
+    [
+        ("tiny_bars:three", {}, "tiny_bars:three made no model"),
+        ("vgg8", {"views__transforms": ["resized-crop(2)"]}, "too small for vgg8.*found 2x2"),
+        ("plain2", {"training__student": {"views": "fresh"}}, 'student cannot train on fresh views.*found "fresh"'),
+    ],
+)
+def test_what_the_student_cannot_be_is_noticed_before_any_training(
+    tmp_path: Path, student: str, settings: dict, message: str
+) -> None:
+    ws = workspace(tmp_path / "ws", chain=f'teacher = "plain2"\nstudent = "{student}"', **settings)
+    with pytest.raises(InvalidInput, match=message) as refused:
+        run(ws)
+    assert refused.value.exit_code == 2
+    assert not (ws.folder / "runs").exists()
+
+
+def test_a_finished_student_that_is_to_be_another_is_checked_again(done) -> None:
+    ws, _ = done
+    changed = with_overrides(ws.config, {"chain.student": "tiny_bars:three", "chain.teacher": "plain2"})
+    with pytest.raises(InvalidInput, match="made no model"):
+        run(ws.with_config(changed), remake=True)
+    assert not (ws.folder / "aside").exists()
 
 
 def train(ws: Workspace, name: str, **settings: object):
@@ -312,10 +375,60 @@ def test_shares_of_a_dump(done, tmp_path: Path) -> None:
 
 def test_dumping_what_is_not_trained_or_was_trained_on_other_views(done) -> None:
     ws, _ = done
-    with pytest.raises(Incomplete) as caught:
+    with pytest.raises(UnknownName, match="'nobody'.*ls` lists them") as caught:
         dump(ws, "nobody")
-    assert caught.value.exit_code == 3
+    assert caught.value.exit_code == 2
     other = ws.with_config(with_overrides(ws.config, {"views.seed": 9}))
     with pytest.raises(Mismatch, match="trained on another view plan") as refused:
         dump(other, "teacher")
     assert isinstance(refused.value, DgkdError) and refused.value.exit_code == 13
+
+
+def test_more_views_are_another_store_of_the_same_guide(tmp_path: Path) -> None:
+    ws = workspace(tmp_path / "ws", training__epochs=1)
+    train(ws, "teacher")
+    first, more = dump(ws, "teacher"), dump(ws, "teacher", views=range(2, 4))
+    assert [one.path.name for one in (first, more)] == ["teacher.zarr", "teacher-2-4.zarr"]
+    assert dump(ws, "teacher", views=range(2, 4)).seal == more.seal
+    assert ws.stores() == ("teacher", "teacher-2-4")
+    with GuideStore.open(ws.resolve_guide("teacher-2-4")) as store:
+        assert (store.header.guide.name, store.views) == ("teacher", range(2, 4))
+    four = ws.with_config(with_overrides(ws.config, {"views.count": 4}))
+    card = train(four, "student", guides=[ws.resolve_guide(name) for name in ("teacher", "teacher-2-4")])
+    assert list(card.guides) == ["teacher"]
+    assert card.guides["teacher"] == hashlib.sha256(f"{first.seal}{more.seal}".encode()).hexdigest()
+
+
+def test_views_that_an_enumerated_plan_does_not_have(tmp_path: Path) -> None:
+    settings = {"views__scheme": "enumerated", "views__schedule": "draw", "views__count": 18}
+    ws = workspace(tmp_path / "ws", training__epochs=1, **settings)
+    train(ws, "teacher")
+    with pytest.raises(InvalidInput, match="one of the 18 enumerated views"):
+        dump(ws, "teacher", views=range(17, 19))
+    assert not (ws.folder / "guides").exists()
+
+
+def test_the_time_of_dumps_stands_in_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws = workspace(tmp_path / "ws", training__epochs=1)
+    train(ws, "teacher")
+    file = ws.run_folder("teacher") / "dump_seconds.txt"
+    file.write_text("")  # as a full disk used to leave it
+    assert dump_seconds(file.parent) is None
+    assert chain_rows(ws)[0].dump_seconds is None
+    dump(ws, "teacher", shard=(0, 2))
+    once = file.read_text()
+    assert 0 < float(once) < 600
+    dump(ws, "teacher", shard=(0, 2))
+    assert file.read_text() == once, "nothing was written"
+    write_text = Path.write_text
+
+    def full(self: Path, text: str, **settings: str) -> int:
+        if not self.name.startswith("dump_seconds"):
+            return write_text(self, text, **settings)
+        self.write_bytes(b"")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert dump(ws, "teacher").seal is not None
+    assert file.read_text() == once
+    assert {path.name for path in file.parent.glob("dump_seconds*")} == {file.name}

@@ -17,6 +17,7 @@ from dgkd_cache.workspace.config import (
     read_config,
     with_overrides,
 )
+from dgkd_stores import encodings
 
 SMALL = """
 [views]
@@ -75,14 +76,18 @@ def test_a_table_of_a_model_lies_over_the_recipe_of_all() -> None:
             ["key 'lr_steps'", "or equal to 1", "found 2.0"],
         ),
         (SMALL + "[training]\nselect = 'best'", ["key 'select'", "validation", "table [dataset]"]),
-        (SMALL + "[cache]\nencoding = 'int4'", ["key 'encoding'", "'float32' or 'float16'", "found 'int4'"]),
+        (SMALL + "[cache]\nencoding = 'int4'", ["key 'encoding'", "one of float16, float32", "found 'int4'"]),
         (SMALL + "[cache]\ntemperature = nan", ["key 'temperature'", "finite number", "found nan"]),
         (SMALL + "[distillation]\nlambda = 1.5", ["key 'lambda'", "less than or equal to 1", "found 1.5"]),
         (SMALL + "[distillation]\nalways = ['zetta']", ["always", "'zetta'", "did you mean 'zeta'"]),
         (SMALL.replace("alpha", '"Alpha!"'), ["[chain]", "a-z, 0-9, _ and -", "'Alpha!'"]),
         (SMALL.replace("alpha", "epochs"), ["[chain]", "no key of [training]", "'epochs'"]),
         (SMALL.replace('"plain4"', "4"), ["key 'alpha'", "[chain]", "valid string", "found 4"]),
-        (SMALL.replace("[chain]", 'scheme = "enumerated"\n[chain]'), ["[views]", 'schedule = "draw"']),
+        (
+            SMALL + "[distillation]\ndropping = 'fixed'\nalways = ['zeta']",
+            ["table [distillation]", 'no always and no at_least_one where dropping = "fixed"'],
+        ),
+        (SMALL + "[distillation]\ndropping = 'none'\nat_least_one = true", ['dropping = "none"']),
         ("chain = 3\n[views]\ntransforms = ['none']", ["'chain'", "expected a table", "found 3"]),
         ("[views]\ntransforms = ['none']\n[chain]", ["'chain'", "at least 1 entry"]),
         ("[chain]\nstudent = 'plain2'", ["dgkd.toml lacks table 'views'"]),
@@ -149,3 +154,15 @@ def test_names_that_could_not_be_folders_are_refused(name: str) -> None:
 def test_names_of_any_chain_are_taken() -> None:
     for name in ("teacher", "ta7", "student", "kd-seed_1", "a" * 64):
         assert check_model_name(name) == name
+
+
+def test_an_encoding_that_is_added_as_contributing_says_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    recipe = page.split("**An encoding**", 1)[1].split("```python\n", 1)[1].split("```", 1)[0]
+    assert sum(bool(line.strip()) for line in recipe.splitlines()) < 10
+    monkeypatch.setattr(encodings, "_ENCODINGS", dict(encodings._ENCODINGS))
+    exec(recipe, {**vars(encodings)})
+    assert parsed(SMALL + "[cache]\nencoding = 'float64'").cache.encoding == "float64"
+    monkeypatch.undo()
+    with pytest.raises(InvalidInput, match="key 'encoding'"):
+        parsed(SMALL + "[cache]\nencoding = 'float64'")

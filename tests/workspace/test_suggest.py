@@ -52,11 +52,11 @@ def test_plain_networks_train_at_a_constant_rate() -> None:
 def test_all_outcomes_of_an_enumerated_plan() -> None:
     config = suggest_config("cifar10", ["resnet20", "resnet8"], {"views.scheme": "enumerated"})
     assert (config.views.count, config.views.schedule) == (9 * 9 * 2, "draw")
-    with pytest.raises(InvalidInput, match=r"expected 162 views, found 40; leave --views out"):
+    with pytest.raises(InvalidInput, match="expected count = 162, found count = 40"):
         suggest_config("cifar10", ["resnet8"], {"views.scheme": "enumerated", "views.count": 40})
     with pytest.raises(InvalidInput, match="schedule"):
         suggest_config("cifar10", ["resnet8"], {"views.scheme": "enumerated", "views.schedule": "cycle"})
-    with pytest.raises(InvalidInput, match="no enumerated views"):
+    with pytest.raises(InvalidInput, match="cannot be enumerated.*found resized-crop"):
         given = {"views.scheme": "enumerated", "views.transforms": ["resized-crop(16)"]}
         suggest_config("cifar10", ["resnet8"], given)
 

@@ -47,10 +47,10 @@ def test_a_folder_without_a_file_is_no_workspace(tmp_path: Path) -> None:
 
 def test_places_and_architectures(ws: Workspace) -> None:
     assert ws.chain == ("teacher", "ta1", "student")
-    assert ws.student == "student"
     assert ws.architecture("ta1") == "plain4"
     assert ws.run_folder("ta1") == ws.folder / "runs" / "ta1"
-    assert ws.store_path("ta1") == ws.folder / "guides" / "ta1.zarr"
+    assert ws.store_path("ta1") == ws.store_path("ta1", range(40)) == ws.folder / "guides" / "ta1.zarr"
+    assert ws.store_path("ta1", range(40, 60)) == ws.folder / "guides" / "ta1-40-60.zarr"
     with pytest.raises(UnknownName, match="did you mean ta1"):
         ws.architecture("ta2")
     with pytest.raises(InvalidInput):

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["datasets"]
 
-_FORMS = {
-    "folder:PATH": "images in class folders under train/ and test/ or val/",
-    "module:factory": "a function of your own that returns (train, test)",
-}
-
 
 @click.command()
 @click.argument("name", required=False)
@@ -42,22 +37,24 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
       dgkd-cache datasets fashion-mnist --no-download --json
     """
     from dgkd_cache.data_root import DEFAULT_DATA_ROOT
-    from dgkd_cache.datasets.registry import dataset_names, load_dataset
+    from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries, load_dataset
     from dgkd_cache.workspace.suggest import usual_transforms
 
     if name:
         root = data_root or DEFAULT_DATA_ROOT
         _show(load_dataset(name, root=root, download=not no_download), as_json=as_json)
         return
-    known = {one: list(usual_transforms(one)) for one in dataset_names()}
+    known = dataset_summaries()
     if as_json:
-        listed = [{"name": one, "transforms": usual} for one, usual in known.items()]
-        print_json({"datasets": listed, "forms": _FORMS})
+        listed = [
+            {"name": one, "about": about, "transforms": list(usual_transforms(one))} for one, about in known.items()
+        ]
+        print_json({"datasets": listed, "forms": PATTERNS})
         return
-    lines = [(one, ", ".join(usual)) for one, usual in known.items()]
-    click.echo(table(("data set", "usual transforms"), lines))
+    lines = [(one, ", ".join(usual_transforms(one)), about) for one, about in known.items()]
+    click.echo(table(("data set", "usual transforms", "what it is"), lines))
     click.echo()
-    click.echo(table(("form", "meaning"), _FORMS.items()))
+    click.echo(table(("form", "meaning"), PATTERNS.items()))
 
 
 def _show(dataset: Dataset, *, as_json: bool) -> None:

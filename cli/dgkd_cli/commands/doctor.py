@@ -24,7 +24,9 @@ OPEN_FILES = 512
 """Twice the 256 mappings that a reader keeps, for the rest of the process."""
 
 LITTLE_DISK = 10**9
-_PACKAGES = ("torch", "torchvision", "zarr", "numcodecs", "numpy", "h5py", "pydantic", "safetensors")
+_PACKAGES = ("torch", "torchvision", "numpy", "pydantic", "safetensors")
+_READERS = ("zarr", "numcodecs", "h5py")
+"""Installed with dgkd-cache for whoever reads its stores; dgkd-cache itself does without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,12 @@ def _software() -> Iterator[Finding]:
         except PackageNotFoundError:
             do = "install again: `pip install dgkd-cache`"
             yield Finding(what=package, found="not installed", state="problem", do=do)
+    for package in _READERS:
+        try:
+            yield Finding(what=package, found=version(package))
+        except PackageNotFoundError:
+            do = f"only your own code that reads stores with it needs it: `pip install {package}`"
+            yield Finding(what=package, found="not installed", state="note", do=do)
     try:
         yield Finding(what="scikit-learn", found=version("scikit-learn"))
     except PackageNotFoundError:

@@ -6,7 +6,9 @@ import re
 
 import click
 
+from dgkd_cache.settings import CacheConfig
 from dgkd_cli.app import App, device_option, json_option, pass_app
+from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json
 from dgkd_cli.figures import duration_text, size_text
 
@@ -35,11 +37,11 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 @click.command()
 @click.option("--model", required=True, metavar="NAME", help="A finished run, of the chain or not.")
-@click.option("--views", metavar="A:B", callback=_view_range, help="A store of these views (default: all).")
+@click.option("--views", metavar="A:B", callback=_view_range, help="A store of these views (default: the workspace's).")
 @click.option("--shard", metavar="i/n", callback=_share, help="Only share i of n, counted from 0.")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "float32", "bf16"]),
+    type=choice_of(CacheConfig, "precision"),
     help="Of the forward pass (default: dgkd.toml).",
 )
 @device_option
@@ -57,12 +59,13 @@ def dump(
     """Run a trained model over every view and store its softened logits.
 
     Stopped at any moment, the same command computes what lacks and nothing else. The store is sealed once
-    every view is there, and never changes after that.
+    every view is there, and never changes after that. Other --views than the workspace's are another store
+    of the same guide, guides/NAME-A-B.zarr; `train` takes both, as --guides ta1,ta1-40-60.
 
     \b
     Examples:
       dgkd-cache dump --model ta1
-      dgkd-cache dump --model ta1 --views 0:20
+      dgkd-cache dump --model ta1 --views 40:60
       dgkd-cache dump --model ta1 --shard 0/4
     """
     from dgkd_cache.workspace.config import with_overrides

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dgkd_cache.errors import StoreNotFound
+from dgkd_cache.run_files import CARD_FILE
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text, percent_text, size_text
@@ -51,12 +52,12 @@ def info(app: App, what: str, as_json: bool) -> None:
 def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     """The run's folder and the store that `what` means; at least one of them."""
     path = Path(what).expanduser()
-    if (path / "card.json").is_file():
+    if (path / CARD_FILE).is_file():
         return path, None
     if (path / "zarr.json").is_file():
         return None, path
     workspace = app.workspace()
-    runs = [name for name in workspace.runs() if (workspace.run_folder(name) / "card.json").is_file()]
+    runs = [name for name in workspace.runs() if (workspace.run_folder(name) / CARD_FILE).is_file()]
     run = workspace.run_folder(what) if what in runs else None
     store = workspace.store_path(what) if what in workspace.stores() else None
     if run is None and store is None:

@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 
+from dgkd_cache.settings import DistillationConfig, ViewsConfig
 from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json
+from dgkd_stores.encodings import encoding_names
 
 __all__ = ["init"]
 
@@ -45,14 +48,14 @@ _KEYS = {
 @click.option("--lr", type=float, help="Learning rate.  [default: 0.1; 0.01 for plain networks]")
 @click.option("--views", type=int, help="Views cached of each guide.  [default: 40, or fewer epochs]")
 @click.option("--transforms", metavar="A,B,...", help="As crop(4),hflip; quote it.  [default: what suits the data set]")
-@click.option("--scheme", type=click.Choice(["sampled", "enumerated"]), help="Of views.  [default: sampled]")
-@click.option("--schedule", type=click.Choice(["cycle", "draw"]), help="Which view when.  [default: cycle]")
-@click.option("--method", type=click.Choice(["scratch", "kd", "takd", "dgkd"]), help="[default: dgkd]")
-@click.option("--objective", type=click.Choice(["paper", "official", "mean"]), help="[default: paper]")
+@click.option("--scheme", type=choice_of(ViewsConfig, "scheme"), help="Of views.  [default: sampled]")
+@click.option("--schedule", type=choice_of(ViewsConfig, "schedule"), help="Which view when.  [default: cycle]")
+@click.option("--method", type=choice_of(DistillationConfig, "method"), help="[default: dgkd]")
+@click.option("--objective", type=choice_of(DistillationConfig, "objective"), help="[default: paper]")
 @click.option("--lambda", "lambda_", type=float, help="Share of the guides in the loss.  [default: 0.5]")
 @click.option("--keep", type=float, help="A guide's chance to take part in a batch.  [default: 0.75]")
 @click.option("--temperature", type=float, help="Of stores and loss.  [default: 4]")
-@click.option("--encoding", type=click.Choice(["float32", "float16"]), help="Of stores.  [default: float16]")
+@click.option("--encoding", type=click.Choice(encoding_names()), help="Of stores.  [default: float16]")
 @click.option("--validation", type=int, help="Samples held out of training.  [default: 0]")
 @click.option("--data-root", metavar="DIR", help="Where data sets are kept.  [default: ~/.cache/dgkd-cache]")
 @click.option("--seed", type=int, help="Of training.  [default: 0]")

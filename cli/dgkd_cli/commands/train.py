@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from dgkd_cache.errors import unknown_name
+from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cli.app import App, device_option, json_option, pass_app
+from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text, percent_text
 
@@ -29,20 +33,20 @@ _RECIPE = ("epochs", "seed", "precision")
 @click.option("--fresh", is_flag=True, help="Start over; what has that name is moved to aside/.")
 @click.option("--epochs", type=int, help="Passes over the training set.")
 @click.option("--seed", type=int, help="Of order, schedule, dropping and initial weights.")
-@click.option("--precision", type=click.Choice(["auto", "float32", "bf16"]), help="Of the forward pass.")
+@click.option("--precision", type=choice_of(TrainingConfig, "precision"), help="Of the forward pass.")
 @click.option(
     "--method",
-    type=click.Choice(["scratch", "kd", "takd", "dgkd"]),
+    type=choice_of(DistillationConfig, "method"),
     help="Which models before guide it.",
 )
-@click.option("--objective", type=click.Choice(["paper", "official", "mean"]), help="How the terms add up.")
+@click.option("--objective", type=choice_of(DistillationConfig, "objective"), help="How the terms add up.")
 @click.option("--lambda", "lambda_", type=float, help="Share of the guides in the loss, 0 to 1.")
 @click.option("--temperature", type=float, help="Of the loss.")
-@click.option("--dropping", type=click.Choice(["bernoulli", "fixed", "none"]), help="How guides are dropped.")
+@click.option("--dropping", type=choice_of(DistillationConfig, "dropping"), help="How guides are dropped.")
 @click.option("--keep", type=float, help="bernoulli: each guide's chance to take part in a batch.")
 @click.option("--drop", type=int, help="fixed: guides left out of every batch.")
-@click.option("--always", metavar="A,B,...", help="Guides that are never dropped.")
-@click.option("--at-least-one", is_flag=True, default=None, help="Keep one guide in every batch.")
+@click.option("--always", metavar="A,B,...", help="bernoulli: guides that are never dropped.")
+@click.option("--at-least-one", is_flag=True, default=None, help="bernoulli: keep one guide in every batch.")
 @device_option
 @json_option
 @pass_app
@@ -74,8 +78,8 @@ def train(
       dgkd-cache train --model student --live --name student-live
     """
     from dgkd_cache.distillation.methods import guides_of
-    from dgkd_cache.workspace.config import override
     from dgkd_cache.workspace.aside import set_aside
+    from dgkd_cache.workspace.config import override
     from dgkd_cache.workspace.jobs import train_model
 
     if (model is None) == (student is None):
@@ -96,6 +100,7 @@ def train(
     training = override(workspace.config.training_for(model or run_name), recipe, name="training")
     stores = [] if live else [workspace.resolve_guide(guide) for guide in chosen]
     runs = [workspace.resolve_run(guide) for guide in chosen] if live else []
+    _check_always(distillation.always, workspace.chain, stores, runs)
     if fresh and (aside := set_aside(workspace, run_name)):
         app.say(f"what was there before lies in {aside}")
     with app.working() as (progress, stop):
@@ -112,6 +117,23 @@ def train(
             stop=stop,
         )
     _show(card, workspace.run_folder(run_name), as_json=as_json)
+
+
+def _check_always(always: Sequence[str], chain: Sequence[str], stores: Sequence[Path], runs: Sequence[Path]) -> None:
+    """A guide of the chain that this model does not have is no mistake: the setting may be written for all models."""
+    if set(always) <= set(chain):
+        return
+    given = {*(_guide_name(path) for path in stores), *(path.name for path in runs)}
+    for name in always:
+        if name not in given and name not in chain:
+            raise unknown_name("guide to keep always", name, {*chain, *given})
+
+
+def _guide_name(path: Path) -> str:
+    from dgkd_stores.reader import GuideStore
+
+    with GuideStore.open(path, allow_incomplete=True) as store:
+        return store.header.guide.name
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from dgkd_cache.compute import resolve_device, resolve_precision
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.errors import DgkdError, InvalidInput
 from dgkd_cache.guides.writer import Dumped, GuideWriter
 from dgkd_cache.models.card import load_model
 from dgkd_cache.progress import Progress
+from dgkd_cache.run_files import DUMP_SECONDS_FILE
 from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.jobs.fit import require_same_data
+from dgkd_cache.workspace.jobs.fit import ready, require_same_data
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import GuideStore
 
 __all__ = ["DumpResult", "dump_guide", "dump_seconds"]
-
-_DUMP_SECONDS = "dump_seconds.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,27 +42,24 @@ def dump_guide(
 ) -> DumpResult:
     """Writes `guides/MODEL.zarr` from the finished run `runs/MODEL`: every view, or one share of them.
 
-    `views` are the views that the store holds (default: those of the workspace) and `shard` (i, n) the i-th of n shares
-    of them, from 0. Raises Incomplete when the run is not finished, Mismatch when it was trained on other data.
+    `views` are the views that the store holds (default: those of the workspace; others are another store of the same
+    guide, `guides/MODEL-FIRST-STOP.zarr`) and `shard` (i, n) the i-th of n shares of them, from 0. Raises UnknownName
+    or Incomplete when there is no finished run, Mismatch when it was trained on other data.
     """
     started = time.perf_counter()
     where = resolve_device(device)
     cache = ws.config.cache
-    network, card = load_model(ws.run_folder(model))
+    folder = ws.resolve_run(model)
+    network, card = load_model(folder)
     dataset, plan = ws.dataset(), ws.plan()
     require_same_data(ws, card, model)
     held = views if views is not None else range(ws.config.views.count)
-    if plan.outcomes is not None and plan.scheme == "enumerated" and held.stop > plan.outcomes:
-        raise InvalidInput(
-            "there are not that many views",
-            expected=f"views 0 to {plan.outcomes - 1}",
-            found=f"view {held.stop - 1}",
-        )
+    plan.parameters(held.stop - 1, 0, 1)  # refuses what an enumerated plan does not have, before anything is forwarded
+    path = ws.store_path(model, held)
     precision = resolve_precision(cache.precision, where)
-    network = network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in Trainer
-    transform = card.preprocess.module(channels_last=True).to(where)
+    network, transform = ready(network, card, where)
     with GuideWriter(
-        ws.store_path(model),
+        path,
         network,
         lambda pixels_BIHW: network(transform(pixels_BIHW)),
         name=model,
@@ -82,26 +78,46 @@ def dump_guide(
         guides=card.guides,
         licence=cache.licence,
     ) as writer:
+        before = _blocks_missing(path)
         try:
             result = writer.run(progress=progress, stop=stop)
         finally:
-            _add_dump_seconds(ws.run_folder(model), time.perf_counter() - started)
+            if _blocks_missing(path) != before:
+                _add_dump_seconds(folder, time.perf_counter() - started)
     seconds = time.perf_counter() - started
     return DumpResult(path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds)
 
 
 def dump_seconds(folder: Path) -> float | None:
-    """The seconds that dumps of the run in `folder` took so far, over all resumptions; None before the first.
+    """The seconds that dumps of the run in `folder` took so far, over all resumptions; None where that is not known.
 
     They lie beside the run because a store holds no clock: its bytes must not depend on when it was written.
     """
-    path = folder / _DUMP_SECONDS
-    return float(path.read_text(encoding="utf-8")) if path.exists() else None
+    try:
+        seconds = float((folder / DUMP_SECONDS_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def _add_dump_seconds(folder: Path, seconds: float) -> None:
-    total = (dump_seconds(folder) or 0.0) + seconds
-    (folder / _DUMP_SECONDS).write_text(f"{total:.3f}\n", encoding="utf-8")
+    """Never stands in the way of the dump: where the disk is full, the figure before stays."""
+    path = folder / DUMP_SECONDS_FILE
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(f"{(dump_seconds(folder) or 0.0) + seconds:.3f}\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+
+
+def _blocks_missing(path: Path) -> int | None:
+    """Of the store at `path`; None where none can be opened."""
+    try:
+        with GuideStore.open(path, allow_incomplete=True) as store:
+            return store.completeness().blocks_missing
+    except DgkdError:
+        return None
 
 
 def _share(held: range, shard: tuple[int, int] | None) -> range | None:
