@@ -25,7 +25,7 @@ format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 
 wheel: $(VENV)/.installed  ## the distribution, under dist/
-	$(BIN)/python -m build --wheel
+	$(BIN)/python -m pip wheel --no-deps -w dist .
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

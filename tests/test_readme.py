@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def block_after(page: str, heading: str, language: str) -> str:
-    text = (ROOT / page).read_text(encoding="utf-8").split(f"\n{heading}\n", 1)[1]
+    text = f"\n{(ROOT / page).read_text(encoding='utf-8')}".split(f"\n{heading}\n", 1)[1]
     found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
     assert found, (page, heading)
     return found.group(1)
