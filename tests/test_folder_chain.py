@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from dgkd_stores import GuideStore
 from PIL import Image
 
 from dgkd_cli.main import main
+from dgkd_stores import GuideStore
 
 SIZES = ((256, 256), (256, 300), (341, 256))  # height, width
 
@@ -74,5 +74,5 @@ def test_one_unreadable_image_is_named_and_nothing_is_begun(
     victim = broken / "train" / "across" / "03.jpg"
     victim.write_bytes(victim.read_bytes()[:400])
     result = CliRunner().invoke(main, ["-w", "ws", "run"])
-    assert result.exit_code == 1 and "train/across/03.jpg" in result.stderr
+    assert result.exit_code == 1 and f"{broken}/train" in result.stderr and "found across/03.jpg" in result.stderr
     assert not (tmp_path / "ws" / "runs").exists()

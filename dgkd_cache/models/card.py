@@ -21,6 +21,7 @@ from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, 
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters
 from dgkd_cache.models.weights import model_tensors, tensors_digest, weights_digest
+from dgkd_cache.run_files import CARD_FILE
 from dgkd_stores.files import full_disk, sync_folder, write_synced
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
     "weights_digest",
 ]
 
-CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_LIMIT = 16 * 2**20  # bytes; a card of 100,000 long class names stays below
 

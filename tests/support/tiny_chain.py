@@ -1,0 +1,93 @@
+"""A workspace on 96 tiny images made by a module of the user's own, and its jobs without their many arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dgkd_cache.models.card import ModelCard
+from dgkd_cache.progress import Silent
+from dgkd_cache.workspace.chain import ChainRow, run_chain
+from dgkd_cache.workspace.config import with_overrides
+from dgkd_cache.workspace.jobs import DumpResult, dump_guide, train_model
+from dgkd_cache.workspace.workspace import Workspace
+
+MODULE = """
+import numpy as np
+
+def bars():
+    def split(samples, seed):
+        random = np.random.Generator(np.random.PCG64(seed))
+        labels = random.integers(0, 4, samples)
+        pixels = random.integers(0, 100, (samples, 1, 8, 8), dtype=np.uint8)
+        for image, label in zip(pixels, labels):
+            image[:, label * 2 : label * 2 + 2] += 120
+        return pixels, labels, ["ant", "bee", "cow", "dog"]
+    return split(96, 1), split(40, 2)
+
+def three(**settings):
+    return 3
+"""
+
+CONFIG = """
+[dataset]
+name = "tiny_bars:bars"
+[views]
+transforms = ["crop(1)", "hflip"]
+count = 2
+[cache]
+batch_size = 32
+precision = "float32"
+[chain]
+{chain}
+[training]
+epochs = 2
+batch_size = 32
+precision = "float32"
+checkpoint_steps = 2
+[training.teacher]
+epochs = 3
+"""
+
+THREE = 'teacher = "resnet14"\nta1 = "plain2"\nstudent = "resnet8"'
+
+
+def workspace(folder: Path, *, chain: str = THREE, **settings: object) -> Workspace:
+    ws = Workspace.init(folder, CONFIG.format(chain=chain))
+    keys = {key.replace("__", "."): value for key, value in settings.items()}
+    return ws.with_config(with_overrides(ws.config, keys)) if keys else ws
+
+
+def run(ws: Workspace, *, remake: bool = False, stop=lambda: False, progress=None) -> list[ChainRow]:
+    return run_chain(ws, device="cpu", remake=remake, progress=progress or Silent(), stop=stop)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Weights and stores; cards and metrics hold times."""
+    kept = [*folder.glob("runs/*/weights.safetensors"), *folder.glob("guides/**/*")]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(kept) if p.is_file()}
+
+
+class Lines(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def train(ws: Workspace, name: str, **settings: object) -> ModelCard:
+    arguments = {
+        "architecture": "plain2",
+        "training": ws.config.training,
+        "distillation": ws.config.distillation,
+        "device": "cpu",
+        "progress": Silent(),
+        "stop": lambda: False,
+        **settings,
+    }
+    return train_model(ws, name=name, **arguments)
+
+
+def dump(ws: Workspace, model: str, **settings: object) -> DumpResult:
+    arguments = {"device": "cpu", "progress": Silent(), "stop": lambda: False, **settings}
+    return dump_guide(ws, model=model, **arguments)

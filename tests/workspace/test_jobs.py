@@ -1,0 +1,179 @@
+"""The jobs of a workspace: what they refuse, what they record, and what they leave alone."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.tiny_chain import Lines, content, dump, train, workspace
+
+from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.errors import DgkdError, InvalidInput, Mismatch, UnknownName
+from dgkd_cache.models.card import load_card
+from dgkd_cache.progress import Silent
+from dgkd_cache.run_random import RunRandom
+from dgkd_cache.training.metrics import read_metrics
+from dgkd_cache.workspace.chain import chain_rows
+from dgkd_cache.workspace.config import with_overrides
+from dgkd_cache.workspace.jobs import dump_seconds, evaluate_model
+from dgkd_stores import GuideStore
+
+
+def test_live_guides_say_what_the_cache_says(done) -> None:
+    """The same initial weights, batches and drops, so the same losses; other guides or none give others."""
+    ws, _ = done
+    folders = [ws.run_folder("teacher"), ws.run_folder("ta1")]
+    stores = [ws.store_path("teacher"), ws.store_path("ta1")]
+    live = train(ws, "by-live", live=folders)
+    cached = train(ws, "by-cache", guides=stores)
+    train(ws, "by-one", guides=stores[:1])
+    loss = {
+        name: [line["loss"] for line in read_metrics(ws.run_folder(name) / "metrics.jsonl")]
+        for name in ("by-live", "by-cache", "by-one")
+    }
+    assert loss["by-live"] == pytest.approx(loss["by-cache"], rel=2e-3)
+    assert loss["by-one"] != pytest.approx(loss["by-cache"], rel=2e-2)
+    digests = {name: load_card(ws.run_folder(name)).weights_digest for name in ("teacher", "ta1")}
+    assert live.guides == digests and live.training["live"] is True
+    assert cached.guides != digests and cached.training["live"] is False
+
+
+def test_a_live_guide_of_other_views_or_another_split_is_refused(done) -> None:
+    ws, _ = done
+    for setting, value, words in (
+        ("views.seed", 9, "another view plan"),
+        ("dataset.validation", 8, "validation split"),
+    ):
+        other = ws.with_config(with_overrides(ws.config, {setting: value}))
+        with pytest.raises(Mismatch, match=f"trained on another {words}") as caught:
+            train(other, "x", live=[ws.run_folder("teacher")])
+        assert caught.value.exit_code == 13
+
+
+def test_a_guide_that_saw_the_samples_held_out_here_is_told(done, tmp_path: Path) -> None:
+    ws, _ = done
+    held = workspace(tmp_path / "held", dataset__validation=16)
+    progress = Lines()
+    train(held, "student", guides=[ws.store_path("teacher")], progress=progress)
+    assert any("guide teacher may have been trained on the 16 samples held out" in line for line in progress.lines)
+
+
+def test_a_run_of_another_setting_under_the_same_name_is_refused(done) -> None:
+    ws, _ = done
+    train(ws, "twice")
+    other = ws.config.training.model_copy(update={"lr": 0.01})
+    with pytest.raises(Mismatch, match="twice.*training.lr: 0.1 -> 0.01.*--fresh") as caught:
+        train(ws, "twice", training=other)
+    assert caught.value.exit_code == 13
+
+
+def test_fresh_views_are_for_models_without_cached_guides(done) -> None:
+    ws, _ = done
+    fresh = ws.config.training.model_copy(update={"views": "fresh", "epochs": 3})
+    with pytest.raises(InvalidInput, match='"fresh"'):
+        train(ws, "x", training=fresh, guides=[ws.store_path("teacher")])
+    card = train(ws, "fresh", training=fresh)
+    assert card.views["kind"] == "fresh" and card.views["schedule"] == "fresh"
+    cached = train(ws, "cached", training=ws.config.training.model_copy(update={"epochs": 3}))
+    assert card.weights_digest != cached.weights_digest  # epoch 2 saw view 2, not view 0 again
+
+
+def test_the_validation_split_is_not_trained_on_and_scores_the_run(tmp_path: Path, monkeypatch) -> None:
+    ws = workspace(tmp_path / "ws", dataset__validation=16, training__select="best")
+    seen: set[int] = set()
+    original = RunRandom.order
+
+    def watched(self, epoch, samples_N):
+        seen.update(np.asarray(samples_N).tolist())
+        return original(self, epoch, samples_N)
+
+    monkeypatch.setattr(RunRandom, "order", watched)
+    card = train(ws, "student")
+    train_N, held_N = split_samples(96, 16)
+    assert seen == set(train_N.tolist()) == set(range(96)) - set(held_N.tolist()) and len(held_N) == 16
+    result = evaluate_model(ws, model="student", split="validation", device="cpu", progress=Silent())
+    assert (result.samples, f"{result.accuracy:g}") == (16, card.accuracy["validation"])
+    assert evaluate_model(ws, model="student", split="test", device="cpu", progress=Silent()).samples == 40
+
+
+def test_evaluate_without_a_validation_split(done) -> None:
+    ws, _ = done
+    with pytest.raises(InvalidInput, match="no validation split.*expected one of train, test"):
+        evaluate_model(ws, model="teacher", split="validation", device="cpu", progress=Silent())
+
+
+def test_shares_of_a_dump(done, tmp_path: Path) -> None:
+    ws = workspace(tmp_path / "ws")
+    train(ws, "teacher", architecture="resnet14", training=ws.config.training_for("teacher"))
+    assert dump(ws, "teacher", shard=(1, 2)).seal is None
+    assert dump(ws, "teacher", shard=(0, 2)).seal is not None
+    assert {k: v for k, v in content(ws.folder).items() if "teacher" in k} == {
+        k: v for k, v in content(done[0].folder).items() if "/teacher" in k
+    }
+    with pytest.raises(InvalidInput, match="no such share.*found 2/2"):
+        dump(ws, "teacher", shard=(2, 2))
+
+
+def test_dumping_what_is_not_trained_or_was_trained_on_other_views(done) -> None:
+    ws, _ = done
+    with pytest.raises(UnknownName, match="'nobody'.*ls` lists them") as caught:
+        dump(ws, "nobody")
+    assert caught.value.exit_code == 2
+    other = ws.with_config(with_overrides(ws.config, {"views.seed": 9}))
+    with pytest.raises(Mismatch, match="trained on another view plan") as refused:
+        dump(other, "teacher")
+    assert isinstance(refused.value, DgkdError) and refused.value.exit_code == 13
+
+
+def test_more_views_are_another_store_of_the_same_guide(tmp_path: Path) -> None:
+    ws = workspace(tmp_path / "ws", training__epochs=1)
+    train(ws, "teacher")
+    first, more = dump(ws, "teacher"), dump(ws, "teacher", views=range(2, 4))
+    assert [one.path.name for one in (first, more)] == ["teacher.zarr", "teacher-2-4.zarr"]
+    assert dump(ws, "teacher", views=range(2, 4)).seal == more.seal
+    assert ws.stores() == ("teacher", "teacher-2-4")
+    with GuideStore.open(ws.resolve_guide("teacher-2-4")) as store:
+        assert (store.header.guide.name, store.views) == ("teacher", range(2, 4))
+    four = ws.with_config(with_overrides(ws.config, {"views.count": 4}))
+    card = train(four, "student", guides=[ws.resolve_guide(name) for name in ("teacher", "teacher-2-4")])
+    assert list(card.guides) == ["teacher"]
+    assert card.guides["teacher"] == hashlib.sha256(f"{first.seal}{more.seal}".encode()).hexdigest()
+
+
+def test_views_that_an_enumerated_plan_does_not_have(tmp_path: Path) -> None:
+    settings = {"views__scheme": "enumerated", "views__schedule": "draw", "views__count": 18}
+    ws = workspace(tmp_path / "ws", training__epochs=1, **settings)
+    train(ws, "teacher")
+    with pytest.raises(InvalidInput, match="one of the 18 enumerated views"):
+        dump(ws, "teacher", views=range(17, 19))
+    assert not (ws.folder / "guides").exists()
+
+
+def test_the_time_of_dumps_stands_in_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws = workspace(tmp_path / "ws", training__epochs=1)
+    train(ws, "teacher")
+    file = ws.run_folder("teacher") / "dump_seconds.txt"
+    file.write_text("")  # as a full disk used to leave it
+    assert dump_seconds(file.parent) is None
+    assert chain_rows(ws)[0].dump_seconds is None
+    dump(ws, "teacher", shard=(0, 2))
+    once = file.read_text()
+    assert 0 < float(once) < 600
+    dump(ws, "teacher", shard=(0, 2))
+    assert file.read_text() == once, "nothing was written"
+    write_text = Path.write_text
+
+    def full(self: Path, text: str, **settings: str) -> int:
+        if not self.name.startswith("dump_seconds"):
+            return write_text(self, text, **settings)
+        self.write_bytes(b"")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert dump(ws, "teacher").seal is not None
+    assert file.read_text() == once
+    assert {path.name for path in file.parent.glob("dump_seconds*")} == {file.name}
