@@ -45,7 +45,7 @@ def test_live_guides_say_what_the_cache_says(done) -> None:
 def test_a_live_guide_of_other_views_or_another_split_is_refused(done) -> None:
     ws, _ = done
     for setting, value, words in (
-        ("views.seed", 9, "another view plan"),
+        ("views.seed", 9, "view plan"),
         ("dataset.validation", 8, "validation split"),
     ):
         other = ws.with_config(with_overrides(ws.config, {setting: value}))
