@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dgkd_cache.errors import DamagedStore
+from dgkd_stores.files import full_disk, write_durably
 
 __all__ = ["INPUTS_FILE", "changes", "digest", "flatten", "read_inputs", "write_inputs"]
 
@@ -62,11 +62,9 @@ def read_inputs(folder: Path) -> dict[str, str] | None:
 
 
 def write_inputs(folder: Path, inputs: Mapping[str, str]) -> None:
-    """Writes the record in one rename, synced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / (INPUTS_FILE + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(dict(inputs), indent=1, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / INPUTS_FILE)
+    """Writes the record in one rename, synced. Raises NoSpace."""
+    path = folder / INPUTS_FILE
+    text = json.dumps(dict(inputs), indent=1, ensure_ascii=False) + "\n"
+    with full_disk(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_durably(path, text.encode(), temporary=path.with_name(path.name + ".partial"))
