@@ -213,13 +213,10 @@ def _listing(folder: Path) -> tuple[list[str], list[str], NDArray[np.int64]]:
 
 
 def _no_images(folder: Path, error: FileNotFoundError) -> DataUnreadable:
+    there = folder.is_dir()
     return DataUnreadable(
         f"{folder} does not hold images by class",
         expected="one folder a class with at least one image in it",
-        found=str(error),
-        do="add images, or remove the empty folders",
+        found=str(error) if there else "no such folder",
+        do="add images, or remove the empty folders" if there else "name the folder above train/",
     )
-
-
-def _as_rows(digests: Sequence[bytes]) -> NDArray[np.uint8]:
-    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), 16).copy()

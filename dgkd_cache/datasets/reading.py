@@ -156,7 +156,7 @@ def _unreadable(folder: Path, total: int, failures: Sequence[_Failure]) -> DataU
     more = f"; and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
     of = f" of {total}" if total > 1 else ""
     return DataUnreadable(
-        f"{len(failures)}{of} image {'files' if len(failures) > 1 else 'file'} in {folder} cannot be read",
+        f"{len(failures)}{of} image {'files' if total > 1 else 'file'} in {folder} cannot be read",
         expected="whole images in a format that Pillow knows",
         found=listed + more,
         do="replace or remove what is listed",

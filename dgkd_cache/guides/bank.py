@@ -7,6 +7,7 @@ replays pixels, so that a student provably sees what its guides saw. Only kept g
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.views.probe import check_probe
 from dgkd_cache.views.stream import Batch
 from dgkd_cache.views.views import Views
-from dgkd_stores import GuideStore, StoreHeader
+from dgkd_stores import GuideStore, StoreHeader, clean
 
 __all__ = ["GuideBank"]
 
@@ -258,4 +259,8 @@ def _few(classes: Sequence[str]) -> str:
 
 def _plan_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     keys = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
-    return "; ".join(f"{key} {mine.get(key)} here, {theirs.get(key)} there" for key in keys[:3])[:400]
+    return "; ".join(f"{key} {_brief(mine.get(key))} here, {_brief(theirs.get(key))} there" for key in keys[:3])
+
+
+def _brief(value: Any) -> str:
+    return clean(json.dumps(value, ensure_ascii=False))[:160]

@@ -206,7 +206,7 @@ class Trainer:
                 f"the loss is not finite in epoch {epoch}",
                 expected="a finite loss",
                 found=str(means["loss"]),
-                do="lower training.lr, or train in float32, and start the run afresh",
+                do="lower training.lr or train in float32; `train --fresh` starts a run over, `run --remake` a chain",
             )
         line: dict[str, Any] = {"epoch": epoch, "step": state.step, **means, "seconds": round(seconds, 3)}
         line["lr"] = learning_rate(self._config, state.step - 1, self.steps_per_epoch)

@@ -9,7 +9,7 @@ from dgkd_cache.run_files import DUMP_SECONDS_FILE
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["set_aside"]
+__all__ = ["move_aside", "set_aside"]
 
 
 def set_aside(ws: Workspace, name: str, *, stores_only: bool = False) -> Path | None:
@@ -19,15 +19,21 @@ def set_aside(ws: Workspace, name: str, *, stores_only: bool = False) -> Path | 
     """
     run = ws.run_folder(name)
     with run_lock(run, name) if run.exists() else nullcontext():
-        # A time of dumps belongs to the stores, although it lies beside the run (see `dump_seconds`).
-        sources = [run / DUMP_SECONDS_FILE if stores_only else run, *ws.stores_of(name)]
-        there = [source for source in sources if source.exists()]
-        if not there:
-            return None
-        number = 1
-        while (target := ws.folder / "aside" / f"{name}-{number}").exists():
-            number += 1
-        target.mkdir(parents=True)
-        for source in there:
-            source.rename(target / source.name)
-        return target
+        return move_aside(ws, name, stores_only=stores_only)
+
+
+def move_aside(ws: Workspace, name: str, *, stores_only: bool = False) -> Path | None:
+    """`set_aside` for whoever holds the run's lock."""
+    run = ws.run_folder(name)
+    # A time of dumps belongs to the stores, although it lies beside the run (see `dump_seconds`).
+    sources = [run / DUMP_SECONDS_FILE if stores_only else run, *ws.stores_of(name)]
+    there = [source for source in sources if source.exists()]
+    if not there:
+        return None
+    number = 1
+    while (target := ws.folder / "aside" / f"{name}-{number}").exists():
+        number += 1
+    target.mkdir(parents=True)
+    for source in there:
+        source.rename(target / source.name)
+    return target

@@ -51,7 +51,7 @@ def run_chain(
     for name in ws.chain:
         standing = _standing(ws, name, device)
         if standing.state == "done":
-            progress.say(f"{name} is done and valid")
+            progress.say(f"{name} is done and up to date")
             continue
         if standing.state == "stale":
             if not remake:

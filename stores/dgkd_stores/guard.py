@@ -66,7 +66,12 @@ def inspect(path: Path) -> Inspection:
             do="check the path; `dgkd-cache ls` lists the stores of a workspace, `dgkd-cache dump` makes one",
         )
     if not os.path.lexists(path / "zarr.json"):
-        raise StoreNotFound(f"no guide store at {path}", expected="a zarr.json", found="a folder without one")
+        raise StoreNotFound(
+            f"no guide store at {path}",
+            expected="a zarr.json",
+            found="a folder without one",
+            do=f"remove {path} and dump the guide again, or give another path",
+        )
     group = read_metadata(path / "zarr.json")
     header, seal = _header(path, group)
     names = {entry.name for entry in _entries(path)}
@@ -90,7 +95,7 @@ def inspect(path: Path) -> Inspection:
 
 def dump_again(path: Path, header: StoreHeader) -> str:
     """What to do about a damaged store, as a sentence."""
-    return f"remove {path} and make it again with `dgkd-cache dump --model {header.guide.name}`"
+    return f"remove {path} and make it again, in its workspace, with `dgkd-cache dump --model {header.guide.name}`"
 
 
 def _header(path: Path, group: Mapping[str, JsonValue]) -> tuple[StoreHeader, str | None]:

@@ -226,7 +226,7 @@ class GuideStore:
             f"{self.path} is not finished",
             expected=f"a sealed store of {len(self.views)} views",
             found=found,
-            do=f"finish it with `dgkd-cache dump --model {self.header.guide.name}`",
+            do=f"finish it, in its workspace, with `dgkd-cache dump --model {self.header.guide.name}`",
         )
 
     def _damaged(self, where: Path | str, expected: str, found: str) -> DamagedStore:

@@ -95,9 +95,6 @@ def test_train_any_student_under_any_stores(
     assert [path.name for path in train_job.words["guides"]] == ["teacher.zarr", "big.zarr"]
     assert train_job.words["distillation"].method == "dgkd"
     assert json.loads(result.stdout)["accuracy"] == {"test": "0.8812"}
-    assert command("train", "--student", "resnet8").exit_code == 0
-    assert train_job.words["guides"] == []
-    assert train_job.words["distillation"].method == "scratch"
 
 
 def test_every_option_reaches_the_job(command: Command, workspace: Path, train_job: Asked) -> None:
@@ -161,15 +158,20 @@ def test_live_guides_are_runs(command: Command, workspace: Path, train_job: Aske
     assert train_job.words["guides"] == []
 
 
-def test_fresh_moves_what_is_there_aside(command: Command, workspace: Path, train_job: Asked) -> None:
-    before = workspace / "runs" / "teacher" / "card.json"
-    before.parent.mkdir(parents=True)
-    before.write_text("old")
-    result = command("train", "--model", "teacher", "--fresh")
-    assert result.exit_code == 0, result.stderr
-    assert not before.exists()
-    assert [path.read_text() for path in workspace.rglob("card.json")] == ["old"], "nothing is lost"
-    assert "lies in" in result.stderr
+def test_fresh_is_asked_for(command: Command, workspace: Path, train_job: Asked) -> None:
+    for options, fresh in (((), False), (("--fresh",), True)):
+        assert command("train", "--model", "teacher", *options).exit_code == 0
+        assert train_job.words["fresh"] is fresh
+
+
+def test_a_student_of_its_own_needs_guides_or_to_be_told_that_there_are_none(
+    command: Command, workspace: Path, train_job: Asked
+) -> None:
+    result = command("train", "--student", "plain2")
+    assert result.exit_code == 2 and "--student needs --guides A,B,..., or --method scratch" in result.stderr
+    assert command("train", "--student", "plain2", "--guides", "").exit_code == 2
+    assert command("train", "--student", "plain2", "--method", "scratch").exit_code == 0
+    assert list(train_job.words["guides"]) == [] and train_job.words["distillation"].method == "scratch"
 
 
 @pytest.mark.parametrize(

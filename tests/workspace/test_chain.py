@@ -54,7 +54,7 @@ def test_a_second_run_does_nothing(done) -> None:
     progress = Lines()
     assert run(ws, progress=progress) == rows
     assert {p: p.stat().st_mtime_ns for p in ws.folder.rglob("*")} == before
-    assert progress.lines == [f"{name} is done and valid" for name in ws.chain]
+    assert progress.lines == [f"{name} is done and up to date" for name in ws.chain]
 
 
 def test_the_same_commands_give_the_same_bytes(done, tmp_path: Path) -> None:

@@ -177,3 +177,33 @@ def test_the_time_of_dumps_stands_in_no_way(tmp_path: Path, monkeypatch: pytest.
     assert dump(ws, "teacher").seal is not None
     assert file.read_text() == once
     assert {path.name for path in file.parent.glob("dump_seconds*")} == {file.name}
+
+
+def test_a_refused_start_leaves_nothing_behind(done) -> None:
+    ws, _ = done
+    with pytest.raises(UnknownName):
+        train(ws, "typo", architecture="resnet9")
+    assert not ws.run_folder("typo").exists()
+    assert train(ws, "typo").name == "typo"  # the corrected command goes through
+
+
+def test_fresh_moves_the_old_run_only_once_nothing_refuses_the_new_one(done) -> None:
+    ws, _ = done
+    train(ws, "again")
+    before = (ws.run_folder("again") / "weights.safetensors").read_bytes()
+    with pytest.raises(UnknownName):
+        train(ws, "again", architecture="resnet9", fresh=True)
+    assert (ws.run_folder("again") / "weights.safetensors").read_bytes() == before
+    other = ws.config.training.model_copy(update={"lr": 0.01})
+    progress = Lines()
+    train(ws, "again", training=other, fresh=True, progress=progress)
+    assert (ws.folder / "aside" / "again-1" / "again" / "weights.safetensors").read_bytes() == before
+    assert any("what was there before lies in" in line for line in progress.lines)
+
+
+def test_fixed_dropping_of_every_guide_is_told(done) -> None:
+    ws, _ = done
+    progress = Lines()
+    rule = ws.config.distillation.model_copy(update={"dropping": "fixed", "drop": 7})
+    train(ws, "alone", guides=[ws.store_path("teacher")], distillation=rule, progress=progress)
+    assert "dropping = fixed with drop = 7 leaves none of the 1 guides" in progress.lines

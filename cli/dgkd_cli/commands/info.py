@@ -103,7 +103,8 @@ def _run_facts(card: ModelCard, folder: Path) -> Iterable[tuple[str, str]]:
     yield "run", str(folder)
     yield "architecture", f"{shown(card.architecture)}, {count_text(card.parameters)} parameters"
     for split, accuracy in card.accuracy.items():
-        yield f"accuracy ({shown(split)})", percent_text(accuracy)
+        computed = shown(str(card.compute.get("precision", "")))
+        yield f"accuracy ({shown(split)})", f"{percent_text(accuracy)} in {computed}"
     yield "data set", shown(card.dataset.get("name", ""))
     yield "views", _settings(card.views)
     yield "training", _settings(card.training)
@@ -124,7 +125,9 @@ def _store_facts(store: GuideStore) -> Iterable[tuple[str, str]]:
         f"{shown(header.guide.name)}, {shown(header.guide.architecture)}, "
         f"{count_text(header.guide.parameters)} parameters",
     )
-    yield "accuracy", percent_text(header.guide.accuracy)
+    computed = shown(str(header.compute.get("precision", "")))
+    accuracy = percent_text(header.guide.accuracy)
+    yield "accuracy", f"{accuracy} in {computed}" if header.guide.accuracy else accuracy
     yield "its guides", _guides(header.guide.guides)
     yield (
         "data set",

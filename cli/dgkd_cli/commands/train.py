@@ -78,7 +78,6 @@ def train(
       dgkd-cache train --model student --live --name student-live
     """
     from dgkd_cache.distillation.methods import guides_of
-    from dgkd_cache.workspace.aside import set_aside
     from dgkd_cache.workspace.config import override
     from dgkd_cache.workspace.jobs import train_model
 
@@ -91,8 +90,10 @@ def train(
         architecture, chosen = workspace.architecture(model), workspace.guides_for(model, method)
     else:
         architecture, chosen = student or "", _listed(guides) or ()
-        method = method or ("dgkd" if chosen else "scratch")
-        chosen = guides_of(method, chosen)
+        if not chosen and method != "scratch":
+            raise click.UsageError("--student needs --guides A,B,..., or --method scratch to train without any")
+        chosen = guides_of(method or "dgkd", chosen)
+        method = method or "dgkd"
     run_name = name or model or _default_name(architecture)
     recipe = {key: settings.pop(key) for key in _RECIPE}
     settings |= {"method": method, "lambda": lambda_, "always": _listed(always)}
@@ -101,8 +102,6 @@ def train(
     stores = [] if live else [workspace.resolve_guide(guide) for guide in chosen]
     runs = [workspace.resolve_run(guide) for guide in chosen] if live else []
     _check_always(distillation.always, workspace.chain, stores, runs)
-    if fresh and (aside := set_aside(workspace, run_name)):
-        app.say(f"what was there before lies in {aside}")
     with app.working() as (progress, stop):
         card = train_model(
             workspace,
@@ -112,6 +111,7 @@ def train(
             live=runs,
             training=training,
             distillation=distillation,
+            fresh=fresh,
             device=device,
             progress=progress,
             stop=stop,

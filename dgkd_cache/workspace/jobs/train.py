@@ -30,6 +30,7 @@ from dgkd_cache.training.trainer import Guided, Trainer
 from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace import inputs as record
+from dgkd_cache.workspace.aside import move_aside
 from dgkd_cache.workspace.jobs.fit import ready, require_same_data
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
@@ -47,6 +48,7 @@ def train_model(
     live: Sequence[Path] = (),
     training: TrainingConfig,
     distillation: DistillationConfig,
+    fresh: bool = False,
     device: str,
     progress: Progress,
     stop: Callable[[], bool],
@@ -55,7 +57,8 @@ def train_model(
 
     A finished run of the same inputs is returned as it is, a begun one goes on at its checkpoint. Raises Mismatch,
     naming the settings that differ, where another run has that name, StoreLocked where another process works on it,
-    and whatever refuses a guide (see `GuideBank`).
+    and whatever refuses a guide (see `GuideBank`). With `fresh`, what has that name is set aside first, once nothing
+    refuses the new run; a refused run leaves nothing behind.
     """
     where = resolve_device(device)
     precision = resolve_precision(training.precision, where)
@@ -74,12 +77,13 @@ def train_model(
             distillation=distillation,
             precision=precision,
         )
-        finished = _begin(folder, name, inputs)
+        finished = None if fresh else _finished(folder, name, inputs)
         if finished is not None:
             progress.say(f"{name} is trained: nothing to do")
             return finished
         if isinstance(guidance, GuideBank):
             _tell_of_validation(ws, guidance, progress)
+        dropping = _dropping(distillation, guidance.names if guidance else (), progress)
         train_N, held_N = split_samples(len(views.images), ws.config.dataset.validation)
         model, preprocess = _build(architecture, ws.dataset(), views, random.torch_seed())
         transform = preprocess.module(channels_last=training.channels_last).to(where)
@@ -97,7 +101,7 @@ def train_model(
             training=training,
             guided=Guided(
                 guidance=guidance,
-                dropping=_dropping(distillation, guidance.names if guidance else ()),
+                dropping=dropping,
                 objective=distillation.objective,
                 lambda_=distillation.lambda_,
                 temperature=temperature,
@@ -106,20 +110,19 @@ def train_model(
             precision=precision,
             validate=validate if len(held_N) else None,
         )
+        if fresh and (aside := move_aside(ws, name)):
+            progress.say(f"what was there before lies in {aside}")
+        record.write_inputs(folder, inputs)
         outcome = trainer.run(folder, progress=progress, stop=stop, name=name)
         test = Views(ws.plan(), ws.dataset().test.to(where))
         score = evaluate(model, transform, test, np.arange(len(test.images)), device=where, precision=precision)
-        recipe = training.model_dump(mode="json") | {
-            "epoch_chosen": outcome.epoch,
-            "validation": ws.config.dataset.validation,
-            "method": "scratch",
-        }
-        if guidance:
-            settings = distillation.model_dump(mode="json", by_alias=True)
-            recipe |= settings | {"temperature": temperature, "live": bool(live)}
         accuracy = {"test": decimal(round(score.accuracy, 6))}
         if outcome.validation is not None:
             accuracy["validation"] = decimal(round(outcome.validation.accuracy, 6))
+        recipe = training.model_dump(mode="json") | {"method": "scratch"}
+        if guidance:
+            recipe |= distillation.model_dump(mode="json", by_alias=True)
+            recipe |= {"temperature": temperature, "live": bool(live)}
         channels, height, width = ws.plan().view_shape
         card = ModelCard(
             name=name,
@@ -133,7 +136,7 @@ def train_model(
             dataset={"name": views.images.name, "digest": views.images.digest},
             plan_digest=ws.plan().digest,
             views={"kind": training.views, "count": ws.config.views.count, "schedule": schedule.kind},
-            training=recipe,
+            training={**recipe, "epoch_chosen": outcome.epoch, "validation": ws.config.dataset.validation},
             guides=dict(guidance.identities) if guidance else {},
             accuracy=accuracy,
             weights_digest=weights_digest(model),
@@ -177,8 +180,8 @@ def expected_inputs(
     return record.flatten(tree)
 
 
-def _begin(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
-    """The finished run in `folder`, or None once the folder is ready to train in."""
+def _finished(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
+    """The finished run in `folder`; None where none is, or one that was begun with the same inputs."""
     before = record.read_inputs(folder)
     if before is None:
         if (folder / CARD_FILE).exists():
@@ -188,7 +191,6 @@ def _begin(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
                 found="none",
                 do="choose another --name, or start over with --fresh",
             )
-        record.write_inputs(folder, inputs)
         return None
     differing = record.changes(before, inputs)
     if differing:
@@ -228,7 +230,9 @@ def _build(architecture: str, dataset: Dataset, views: Views, seed: int) -> tupl
     return model, preprocess
 
 
-def _dropping(settings: DistillationConfig, names: Sequence[str]) -> Dropping:
+def _dropping(settings: DistillationConfig, names: Sequence[str], progress: Progress) -> Dropping:
+    if names and settings.dropping == "fixed" and settings.drop >= len(names):
+        progress.say(f"dropping = fixed with drop = {settings.drop} leaves none of the {len(names)} guides")
     # `always` is written for the whole chain: earlier models do not have all of these guides.
     return Dropping(
         kind=settings.dropping,
