@@ -220,3 +220,7 @@ def _no_images(folder: Path, error: FileNotFoundError) -> DataUnreadable:
         found=str(error) if there else "no such folder",
         do="add images, or remove the empty folders" if there else "name the folder above train/",
     )
+
+
+def _as_rows(digests: Sequence[bytes]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), 16).copy()
