@@ -2,8 +2,8 @@
 
     python benchmarks/guidance_cost.py WORKSPACE [--pairs 20] [--steps 15]
 
-WORKSPACE is one that `dgkd-cache run` has finished. Blocks of steps alternate, alone and guided, so that a machine whose
-speed drifts slows both; the ratio is taken pair by pair. The student's architecture, batch and views are the workspace's.
+WORKSPACE is one that `dgkd-cache run` has finished; architecture, batch and views are those of its student. Blocks of
+steps alternate, alone and guided, so that a machine whose speed drifts slows both; the ratio is taken pair by pair.
 Prints a table and a line of JSON. The floor is the step without guides: a ratio of 1 is guidance for nothing.
 """
 

@@ -288,9 +288,7 @@ def test_unreadable_files_are_counted_and_named(write_folder: WriteFolder) -> No
         path.unlink()
     Image.fromarray(np.zeros((6, 7), np.uint8)).save(folder / "train" / "cat" / "whole.png")
     (folder / "train" / "cat" / "broken.jpg").write_bytes(b"no image at all")
-    with pytest.raises(
-        DataUnreadable, match=r"1 of 11 image files in .*found cat/broken.jpg \(not an image\); replace"
-    ):
+    with pytest.raises(DataUnreadable, match=r"1 of 11 image files in .*cat/broken.jpg \(not an image\); replace"):
         load_folder(folder)
 
 
@@ -304,7 +302,7 @@ def test_a_truncated_image_is_found_at_load_or_named_at_use(write_folder: WriteF
         load_folder(folder)
     images = FolderImages(folder / "train", name="n", split="train", hold_bytes=0)
     sample = relative(images).index("train/cat/big.png")
-    with pytest.raises(DataUnreadable, match=r"1 image files in .*cat/big.png \(OSError"):
+    with pytest.raises(DataUnreadable, match=r"1 image file in .*cat/big.png \(OSError"):
         images.image(sample)
 
 

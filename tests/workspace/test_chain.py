@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
 from support.tiny_chain import Lines, content, run, workspace
 
-from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch, UnknownName
+from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch, NoSpace, UnknownName
 from dgkd_cache.models.card import load_card
 from dgkd_cache.workspace.chain import chain_rows
 from dgkd_cache.workspace.config import with_overrides
@@ -78,6 +80,34 @@ def test_stopped_again_and_again_it_ends_in_the_same_bytes(done, tmp_path: Path)
     assert stops >= 5
     assert content(ws.folder) == content(done[0].folder)
     assert not list(ws.folder.rglob("*.partial")) and not list(ws.folder.rglob("checkpoint*"))
+
+
+def test_a_disk_that_is_full_again_and_again(done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every write in turn meets a full disk: exit 14 each time, and the chain ends in the same bytes all the same."""
+    ws = workspace(tmp_path / "ws")
+    write, left = os.write, 0
+
+    def filling(handle: int, data: bytes) -> int:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, data)
+
+    full = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", filling)
+        for room in range(3, 400):
+            left = room
+            try:
+                run(ws)
+                break
+            except NoSpace as error:
+                assert error.exit_code == 14
+                full += 1
+    assert full > 8
+    assert content(ws.folder) == content(done[0].folder)
+    assert not list(ws.folder.rglob("*.partial"))
 
 
 def test_a_changed_setting_is_stale_and_named_and_nothing_is_lost(tmp_path: Path) -> None:
