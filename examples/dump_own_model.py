@@ -22,7 +22,7 @@ def main(name: str, folder: str) -> Path:
         optimizer.step()
 
     path = Path(folder) / f"{name}.zarr"
-    with dgkd.GuideWriter(
+    writer = dgkd.GuideWriter(
         path,
         model.eval(),
         lambda pixels: model(pixels / 255),  # uint8 (B, I, H, W) to logits (B, C)
@@ -31,8 +31,8 @@ def main(name: str, folder: str) -> Path:
         test=dgkd.Views(plan, data.test),
         views=range(4),
         temperature=4.0,
-    ) as writer:
-        print(writer.run())
+    )
+    print(writer.run())
     return path
 
 

@@ -92,8 +92,8 @@ def dump(bars: Dataset, plan: ViewPlan, as_input: nn.Module) -> Callable[..., Pa
             "batch_size": 32,
         }
         arguments |= settings
-        with GuideWriter(path, model, lambda pixels: model(as_input(pixels)), **arguments) as writer:  # type: ignore[arg-type]
-            writer.run()
+        writer = GuideWriter(path, model, lambda pixels: model(as_input(pixels)), **arguments)
+        writer.run()
         return path
 
     return write

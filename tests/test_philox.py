@@ -83,8 +83,8 @@ def test_integers_and_doubles_are_exact() -> None:
 
 
 def test_global_random_state_is_neither_used_nor_touched() -> None:
-    before = np.random.get_state()[1].copy()  # type: ignore[index]
+    before = np.random.get_state()[1].copy()
     first = philox_at(bytes(16), 7, 3)
-    assert np.array_equal(np.random.get_state()[1], before)  # type: ignore[index]
+    assert np.array_equal(np.random.get_state()[1], before)
     np.random.seed(3)
     assert np.array_equal(philox_at(bytes(16), 7, 3), first)

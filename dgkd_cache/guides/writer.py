@@ -7,11 +7,9 @@ are cut within chunks, never by where it stopped, because logits change in the l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +52,7 @@ class Dumped:
 
 
 class GuideWriter:
-    """Writes the store of one guide; a context manager, so that its lock is always given back.
+    """Writes the store of one guide.
 
     `model` is the guide, whose weights are its identity, in evaluation mode; `forward` takes uint8 pixels (B, I, H, W)
     on `device`, normalises them and returns the model's logits (B, C); it is called without gradients. `train` and
@@ -117,15 +115,6 @@ class GuideWriter:
             guides=dict(guides or {}),
         )
         self._header = self._draft(views, encoding, licence)
-        self._open = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
 
     def run(self, *, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False) -> Dumped:
         """Writes what is missing and seals the store once every view of it is there.

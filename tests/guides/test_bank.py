@@ -148,7 +148,7 @@ def test_a_missing_store_and_a_bad_temperature(bars, plan, three_guides, tmp_pat
 
 def test_an_unfinished_store_is_refused(bars, plan, make_tiny, as_input, tmp_path) -> None:
     model = make_tiny(1)
-    with GuideWriter(
+    writer = GuideWriter(
         tmp_path / "teacher.zarr",
         model,
         lambda pixels: model(as_input(pixels)),
@@ -157,8 +157,8 @@ def test_an_unfinished_store_is_refused(bars, plan, make_tiny, as_input, tmp_pat
         test=Views(plan, bars.test),
         views=range(3),
         mine=range(1),
-    ) as writer:
-        assert writer.run().seal is None
+    )
+    assert writer.run().seal is None
     with pytest.raises(Incomplete) as caught:
         bank_of([tmp_path / "teacher.zarr"], plan, bars.train)
     assert caught.value.exit_code == 3
@@ -183,7 +183,7 @@ def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, make_tin
         def pixels(self, views_B, samples_B):
             return super().pixels(views_B, samples_B).roll(1, dims=-1)
 
-    with GuideWriter(
+    writer = GuideWriter(
         tmp_path / "teacher.zarr",
         model,
         lambda pixels: model(as_input(pixels)),
@@ -191,7 +191,7 @@ def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, make_tin
         train=Shifted(plan, bars.train),
         test=Views(plan, bars.test),
         views=range(3),
-    ) as writer:
-        writer.run()
+    )
+    writer.run()
     with pytest.raises(Mismatch, match="not the ones that the guide saw.*in view .* of sample"):
         bank_of([tmp_path / "teacher.zarr"], plan, bars.train)

@@ -57,7 +57,7 @@ def setting(coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
     for encoding, paths in stores.items():
         for name, model in zip(NAMES, models, strict=True):
             paths.append(folder / encoding / f"{name}.zarr")
-            with GuideWriter(
+            writer = GuideWriter(
                 paths[-1],
                 model,
                 lambda pixels, model=model: model(preprocess(pixels)),
@@ -66,8 +66,8 @@ def setting(coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
                 test=Views(plan, coloured.test),
                 views=range(10),
                 encoding=encoding,
-            ) as writer:
-                writer.run()
+            )
+            writer.run()
     live = [
         LiveGuide(name=name, identity="0" * 64, preprocess=preprocess, model=model)
         for name, model in zip(NAMES, models, strict=True)

@@ -79,8 +79,8 @@ def test_stopped_after_any_batch_and_run_again_is_byte_identical(
     for stop_at in range(1, batches + 1):
         path = tmp_path / str(stop_at) / "teacher.zarr"
         calls = itertools.count(1)
-        with writer_of(path, model, as_input, bars, plan) as writer, pytest.raises(Interrupted) as caught:
-            writer.run(stop=lambda at=stop_at, calls=calls: next(calls) == at)
+        with pytest.raises(Interrupted) as caught:
+            writer_of(path, model, as_input, bars, plan).run(stop=lambda at=stop_at, calls=calls: next(calls) == at)
         assert caught.value.exit_code == 130
         dump(path, model)
         assert files_of(path) == whole, stop_at
@@ -95,8 +95,8 @@ def test_shares_of_views_make_one_store_with_the_same_bytes(
     path = tmp_path / "shared" / "teacher.zarr"
     seals = []
     for mine in (range(2, 3), range(0, 1), range(1, 2)):
-        with writer_of(path, model, as_input, bars, plan, mine=mine) as writer:
-            seals.append(writer.run().seal)
+        writer = writer_of(path, model, as_input, bars, plan, mine=mine)
+        seals.append(writer.run().seal)
     assert seals[:2] == [None, None] and seals[2] is not None
     assert files_of(path) == whole
 
@@ -109,7 +109,7 @@ def test_a_finished_store_is_left_alone_without_a_forward_pass(bars, plan, make_
     def forbidden(pixels: torch.Tensor) -> torch.Tensor:
         raise AssertionError("the model was run")
 
-    with GuideWriter(
+    writer = GuideWriter(
         path,
         model,
         forbidden,
@@ -118,8 +118,8 @@ def test_a_finished_store_is_left_alone_without_a_forward_pass(bars, plan, make_
         test=Views(plan, bars.test),
         views=range(3),
         batch_size=32,
-    ) as writer:
-        assert writer.run().seal is not None
+    )
+    assert writer.run().seal is not None
     assert before == {p: p.stat().st_mtime_ns for p in path.rglob("*")}
 
 
@@ -137,17 +137,11 @@ def test_a_store_begun_otherwise_is_refused_and_kept(
     model = make_tiny(1)
     path = dump(tmp_path / "teacher.zarr", model)
     before = files_of(path)
-    with (
-        pytest.raises(Mismatch, match=words) as caught,
-        writer_of(path, model, as_input, bars, plan, **settings) as writer,
-    ):
-        writer.run()
+    with pytest.raises(Mismatch, match=words) as caught:
+        writer_of(path, model, as_input, bars, plan, **settings).run()
     assert caught.value.exit_code == 13
-    with (
-        pytest.raises(Mismatch, match="weights"),
-        writer_of(path, make_tiny(2), as_input, bars, plan) as writer,
-    ):
-        writer.run()
+    with pytest.raises(Mismatch, match="weights"):
+        writer_of(path, make_tiny(2), as_input, bars, plan).run()
     assert files_of(path) == before
 
 

@@ -58,7 +58,7 @@ def dump_guide(
     path = ws.store_path(model, held)
     precision = resolve_precision(cache.precision, where)
     network, transform = ready(network, card, where)
-    with GuideWriter(
+    writer = GuideWriter(
         path,
         network,
         lambda pixels_BIHW: network(transform(pixels_BIHW)),
@@ -77,13 +77,13 @@ def dump_guide(
         training={key: _text(value) for key, value in card.training.items()} | {"views": _text(card.views)},
         guides=card.guides,
         licence=cache.licence,
-    ) as writer:
-        before = _blocks_missing(path)
-        try:
-            result = writer.run(progress=progress, stop=stop)
-        finally:
-            if _blocks_missing(path) != before:
-                _add_dump_seconds(folder, time.perf_counter() - started)
+    )
+    before = _blocks_missing(path)
+    try:
+        result = writer.run(progress=progress, stop=stop)
+    finally:
+        if _blocks_missing(path) != before:
+            _add_dump_seconds(folder, time.perf_counter() - started)
     seconds = time.perf_counter() - started
     return DumpResult(path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds)
 
