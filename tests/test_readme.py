@@ -60,3 +60,7 @@ def test_the_demo_is_what_the_readme_shows(tmp_path: Path) -> None:
     assert line
     text = dgkd(*shlex.split(line.group(1).replace("init demo", f"init {tmp_path}")))
     assert "resnet26" in text and (tmp_path / "dgkd.toml").is_file()
+    shown = block_after("README.md", "## Two commands", "text").splitlines()
+    chain = shlex.split(line.group(1))[shlex.split(line.group(1)).index("--chain") + 1].split(",")
+    assert shown[0].split() == ["model", "architecture", "parameters", "guides", "accuracy", "train", "dump", "cache"]
+    assert [row.split()[1] for row in shown[1:5]] == chain
