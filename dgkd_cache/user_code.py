@@ -27,7 +27,7 @@ def import_factory(name: str, *, kind: str, define: str, otherwise: str) -> Call
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except Exception as error:  # the user's code may raise anything
         raise InvalidInput(
             f"the {kind} {name} cannot be imported",
             expected=f"a module {module_name!r} in {here} or installed, or {otherwise}",

@@ -22,7 +22,7 @@ def test_key_is_the_hash_of_the_seed() -> None:
 @pytest.mark.parametrize("seed", [-1, True, 1.5, "3"])
 def test_refuses_a_seed_that_is_none(seed: object) -> None:
     with pytest.raises(InvalidInput, match="expected an integer from 0 on, found") as caught:
-        RunRandom(seed)  # type: ignore[arg-type]
+        RunRandom(seed)
     assert caught.value.exit_code == 2
 
 

@@ -70,7 +70,7 @@ def _call(name: str) -> object:
         return factory()
     except DgkdError:
         raise
-    except Exception as error:
+    except Exception as error:  # the user's code may raise anything
         frame = traceback.extract_tb(error.__traceback__)[-1]
         raise DataUnreadable(
             f"the data set factory {name} failed",

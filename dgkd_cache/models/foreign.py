@@ -28,7 +28,7 @@ def check_forward(
     try:
         with torch.no_grad():
             output = model.eval()(torch.zeros(1, channels, height, width))
-    except Exception as error:
+    except Exception as error:  # somebody's network may raise anything
         raise InvalidInput(
             f"{architecture} cannot take these images",
             expected=f"a network for float32 [B, {channels}, {height}, {width}]",

@@ -37,7 +37,7 @@ def _parse(architecture: str) -> Registration:
 def _user_model(*, name: str, factory: ModelFactory, channels: int, classes: int, height: int, width: int) -> nn.Module:
     try:
         model = factory(channels=channels, classes=classes, height=height, width=width)
-    except Exception as error:
+    except Exception as error:  # the user's code may raise anything
         raise InvalidInput(
             f"the model factory {name} failed",
             expected="a function with the keywords channels, classes, height and width",

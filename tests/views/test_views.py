@@ -65,7 +65,7 @@ def test_images_that_are_not_resident_give_the_same_pixels(noise: Any) -> None:
     images = noise(30, (3, 8, 8))
 
     class OneByOne(TensorImages):
-        resident = None  # type: ignore[assignment]
+        resident = None
 
     other = OneByOne(images.resident, images.labels_N, classes=images.classes, name="x", split="train")
     for transforms in (["crop(2)", "hflip"], ["none"], ["resized-crop(5)", "hflip"]):
@@ -81,10 +81,10 @@ def test_global_random_state_is_neither_used_nor_touched(noise: Any) -> None:
     for seed in (1, 2):
         torch.manual_seed(seed)
         np.random.seed(seed)
-        before = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
+        before = torch.get_rng_state(), np.random.get_state()[1].copy()
         found.append(Views(plan, images).pixels(np.arange(20) % 4, np.arange(20)))
         assert torch.equal(torch.get_rng_state(), before[0])
-        assert np.array_equal(np.random.get_state()[1], before[1])  # type: ignore[index]
+        assert np.array_equal(np.random.get_state()[1], before[1])
     assert torch.equal(*found)
 
 
