@@ -35,6 +35,7 @@ from dgkd_stores import (
     default_digest_rows,
 )
 from dgkd_stores.encodings import encoding as encoding_of
+from dgkd_stores.locks import ViewLock
 
 __all__ = ["Dumped", "GuideWriter"]
 
@@ -127,11 +128,15 @@ class GuideWriter:
         if done is not None:
             progress.say(f"{self._path} is finished: nothing to do")
             return done
+        mine = self._mine if self._mine is not None else _views_of(self._header)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Whoever holds these views is named now, not once the test set was forwarded; the writer below locks for itself.
+        ViewLock(self._path, mine).release()
         header, identity = self._complete()
-        with GuideStoreWriter(self._path, header, identity, views=self._mine) as writer:
+        with GuideStoreWriter(self._path, header, identity, views=mine) as writer:
             slots = list(writer.missing())
             rows = len(self._train.images)
-            total = len(self._mine or range(header.views)) * rows
+            total = len(mine) * rows
             missing = sum(slot.stop - slot.start for slot in slots)
             progress.start(f"dump {header.guide.name}", total=total, unit="samples", done=total - missing)
             for slot in slots:

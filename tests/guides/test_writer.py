@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch
+from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch, StoreLocked
 from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.models.card import weights_digest
 from dgkd_cache.views.views import Views
@@ -143,6 +143,35 @@ def test_a_store_begun_otherwise_is_refused_and_kept(
     with pytest.raises(Mismatch, match="weights"):
         writer_of(path, make_tiny(2), as_input, bars, plan).run()
     assert files_of(path) == before
+
+
+def test_a_second_writer_of_the_same_views_is_told_before_anything_is_forwarded(
+    bars, plan, as_input, make_tiny, tmp_path: Path
+) -> None:
+    path = tmp_path / "teacher.zarr"
+    second = []
+
+    def forward_while_held(pixels: torch.Tensor) -> torch.Tensor:
+        if path.exists() and not second:  # the first writer holds the lock by now
+            with pytest.raises(StoreLocked) as caught:
+                writer_of(path, forbidden, as_input, bars, plan).run()
+            second.append(caught.value.exit_code)
+        return model(as_input(pixels))
+
+    model, forbidden = make_tiny(1), make_tiny(1)
+    forbidden.forward = lambda pixels: pytest.fail("the second writer ran its model")
+    first = GuideWriter(
+        path,
+        model,
+        forward_while_held,
+        name="teacher",
+        train=Views(plan, bars.train),
+        test=Views(plan, bars.test),
+        views=range(3),
+        batch_size=32,
+    )
+    assert first.run().seal is not None
+    assert second == [11]
 
 
 def test_bad_arguments(bars, plan, as_input, make_tiny, tmp_path: Path) -> None:
