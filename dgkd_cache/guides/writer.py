@@ -130,7 +130,7 @@ class GuideWriter:
             return done
         mine = self._mine if self._mine is not None else _views_of(self._header)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever holds these views is named now, not once the test set was forwarded; the writer below locks for itself.
+        # Whoever holds these views is named now, not once the test set was forwarded; the writer locks for itself.
         ViewLock(self._path, mine).release()
         header, identity = self._complete()
         with GuideStoreWriter(self._path, header, identity, views=mine) as writer:
