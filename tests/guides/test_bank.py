@@ -14,7 +14,6 @@ import dgkd_stores.reader
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, StoreNotFound
 from dgkd_cache.guides.bank import GuideBank
-from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.views import Views
 
@@ -146,19 +145,8 @@ def test_a_missing_store_and_a_bad_temperature(bars, plan, three_guides, tmp_pat
         bank_of(three_guides, plan, bars.train, temperature=0.0)
 
 
-def test_an_unfinished_store_is_refused(bars, plan, make_tiny, as_input, tmp_path) -> None:
-    model = make_tiny(1)
-    writer = GuideWriter(
-        tmp_path / "teacher.zarr",
-        model,
-        lambda pixels: model(as_input(pixels)),
-        name="teacher",
-        train=Views(plan, bars.train),
-        test=Views(plan, bars.test),
-        views=range(3),
-        mine=range(1),
-    )
-    assert writer.run().seal is None
+def test_an_unfinished_store_is_refused(bars, plan, dump, make_tiny, tmp_path) -> None:
+    dump(tmp_path / "teacher.zarr", make_tiny(1), mine=range(1))
     with pytest.raises(Incomplete) as caught:
         bank_of([tmp_path / "teacher.zarr"], plan, bars.train)
     assert caught.value.exit_code == 3
@@ -175,23 +163,13 @@ def test_a_flipped_bit_never_reaches_training(bars, plan, three_guides, tmp_path
     assert caught.value.exit_code == 12
 
 
-def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, make_tiny, as_input, tmp_path):
+def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, dump, make_tiny, tmp_path):
     """A writer that renders wrongly but records everything else rightly: only the probe can tell."""
-    model = make_tiny(1)
 
     class Shifted(Views):
         def pixels(self, views_B, samples_B):
             return super().pixels(views_B, samples_B).roll(1, dims=-1)
 
-    writer = GuideWriter(
-        tmp_path / "teacher.zarr",
-        model,
-        lambda pixels: model(as_input(pixels)),
-        name="teacher",
-        train=Shifted(plan, bars.train),
-        test=Views(plan, bars.test),
-        views=range(3),
-    )
-    writer.run()
+    dump(tmp_path / "teacher.zarr", make_tiny(1), train=Shifted(plan, bars.train))
     with pytest.raises(Mismatch, match="not the ones that the guide saw.*in view .* of sample"):
         bank_of([tmp_path / "teacher.zarr"], plan, bars.train)

@@ -20,12 +20,12 @@ def files_of(store: Path) -> dict[str, bytes]:
     return {str(p.relative_to(store)): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
 
 
-def writer_of(path: Path, model, as_input, bars, plan, **settings) -> GuideWriter:
+def writer_of(path: Path, model, as_input, bars, plan, *, forward=None, **settings) -> GuideWriter:
     arguments = {"name": "teacher", "views": range(3), "batch_size": 32, **settings}
     return GuideWriter(
         path,
         model,
-        lambda pixels: model(as_input(pixels)),
+        forward or (lambda pixels: model(as_input(pixels))),
         train=Views(plan, bars.train),
         test=Views(plan, bars.test),
         **arguments,
@@ -109,17 +109,7 @@ def test_a_finished_store_is_left_alone_without_a_forward_pass(bars, plan, make_
     def forbidden(pixels: torch.Tensor) -> torch.Tensor:
         raise AssertionError("the model was run")
 
-    writer = GuideWriter(
-        path,
-        model,
-        forbidden,
-        name="teacher",
-        train=Views(plan, bars.train),
-        test=Views(plan, bars.test),
-        views=range(3),
-        batch_size=32,
-    )
-    assert writer.run().seal is not None
+    assert writer_of(path, model, as_input, bars, plan, forward=forbidden).run().seal is not None
     assert before == {p: p.stat().st_mtime_ns for p in path.rglob("*")}
 
 
@@ -160,17 +150,7 @@ def test_a_second_writer_of_the_same_views_is_told_before_anything_is_forwarded(
 
     model, forbidden = make_tiny(1), make_tiny(1)
     forbidden.forward = lambda pixels: pytest.fail("the second writer ran its model")
-    first = GuideWriter(
-        path,
-        model,
-        forward_while_held,
-        name="teacher",
-        train=Views(plan, bars.train),
-        test=Views(plan, bars.test),
-        views=range(3),
-        batch_size=32,
-    )
-    assert first.run().seal is not None
+    assert writer_of(path, model, as_input, bars, plan, forward=forward_while_held).run().seal is not None
     assert second == [11]
 
 

@@ -135,8 +135,19 @@ def test_resume_restores_the_random_state_that_dropout_uses(run, make_tiny, tmp_
     assert not torch.equal(whole[0]["0.weight"], other_seed[0]["0.weight"])
 
 
-def test_workers_change_nothing_and_a_resumed_run_draws_the_same_dropout(run, make_tiny, bars, tmp_path: Path) -> None:
-    """Images that are not held come from loader processes, which must not touch the random state of the model."""
+def test_workers_change_nothing_and_a_resumed_run_draws_the_same(
+    run, make_tiny, bars, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images that are not held come from loader processes: neither dropout nor the guides' dropping may notice."""
+    drops: list[list[bool]] = []
+    keep = Trainer.keep
+
+    def watched(self: Trainer, step: int) -> np.ndarray:
+        mask = keep(self, step)
+        drops.append(mask.tolist())
+        return mask
+
+    monkeypatch.setattr(Trainer, "keep", watched)
 
     class OnTheFly(TensorImages):
         resident = None
@@ -148,13 +159,17 @@ def test_workers_change_nothing_and_a_resumed_run_draws_the_same_dropout(run, ma
         return nn.Sequential(*list(make_tiny(4))[:-1], nn.Dropout(0.5), list(make_tiny(4))[-1])
 
     def training(workers: int) -> Run:
-        made = run(model_of=with_dropout, guided=False, workers=workers)
+        made = run(model_of=with_dropout, workers=workers)
         made.bars = away
         return made
 
     whole = training(0)(tmp_path / "whole")
-    assert_same(whole, training(1)(tmp_path / "worker"))
-    assert_same(whole, training(1)(tmp_path / "parts", (2, 7)))
+    expected, drops[:] = list(drops), []
+    assert len(expected) == STEPS and len(set(map(tuple, expected))) > 2
+    for name, workers, stops in (("worker", 1, ()), ("parts", 1, (2, 7))):
+        assert_same(whole, training(workers)(tmp_path / name, stops))
+        assert drops == expected
+        drops.clear()
 
 
 def test_a_last_batch_of_one_sample_is_told_where_batch_norm_cannot_take_it(run, make_tiny, tmp_path: Path) -> None:
