@@ -58,7 +58,8 @@ class GuideWriter:
     `model` is the guide, whose weights are its identity, in evaluation mode; `forward` takes uint8 pixels (B, I, H, W)
     on `device`, normalises them and returns the model's logits (B, C); it is called without gradients. `train` and
     `test` bind the view plan to the training and the test images, `views` are the numbers of the views to write, and
-    `mine` (default: all) those that this process writes. The rest is the guide's identity.
+    `mine` (default: all) those that this process writes. `take_over` takes a process of another host that holds them
+    for dead. The rest is the guide's identity.
 
     Raises Mismatch when the store is there with another header (other weights, views, temperature, environment),
     StoreLocked when another process writes these views, NoSpace when the disk is full.
@@ -75,6 +76,7 @@ class GuideWriter:
         test: Views,
         views: range,
         mine: range | None = None,
+        take_over: bool = False,
         temperature: float = 4.0,
         encoding: str = "float16",
         batch_size: int = 512,
@@ -101,6 +103,7 @@ class GuideWriter:
         self._forward = forward
         self._train, self._test = train, test
         self._mine = mine
+        self._take_over = take_over
         self._temperature = temperature
         self._batch_size = batch_size
         self._device = torch.device(device)
@@ -131,9 +134,9 @@ class GuideWriter:
         mine = self._mine if self._mine is not None else _views_of(self._header)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # Whoever holds these views is named now, not once the test set was forwarded; the writer locks for itself.
-        ViewLock(self._path, mine).release()
+        ViewLock(self._path, mine, guide=self._guide.name, take_over=self._take_over).release()
         header, identity = self._complete()
-        with GuideStoreWriter(self._path, header, identity, views=mine) as writer:
+        with GuideStoreWriter(self._path, header, identity, views=mine, take_over=self._take_over) as writer:
             slots = list(writer.missing())
             rows = len(self._train.images)
             total = len(mine) * rows
@@ -256,7 +259,7 @@ def _views_of(header: StoreHeader) -> range:
 def _fidelity(exact_BC: NDArray[np.float32], encoding: str) -> dict[str, Any]:
     """Mean KL(exact || stored) in nats and top-1 agreement of the encoded rows, at the store's temperature."""
     codec = encoding_of(encoding)
-    stored_BC = torch.from_numpy(codec.decode(codec.encode(exact_BC))).double().log_softmax(1)
+    stored_BC = torch.from_numpy(codec.decode(codec.encode(exact_BC)).astype(np.float64)).log_softmax(1)
     log_exact_BC = torch.from_numpy(exact_BC).double().log_softmax(1)
     kl = (log_exact_BC.exp() * (log_exact_BC - stored_BC)).sum(1).mean().item()
     same = (stored_BC.argmax(1) == log_exact_BC.argmax(1)).double().mean().item()

@@ -1,7 +1,7 @@
 """How a row of float32 logits is held on disk: one small class for each encoding, in a registry by name.
 
 An encoding states its arrays for each row; layout, digests, writer and reader follow from that statement
-alone.
+alone. What it decodes with serves numpy arrays and torch tensors alike, so rows can be decoded where they are used.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidInput
 
-__all__ = ["Encoding", "Float16", "Float32", "RowArray", "encoding", "encoding_names", "register_encoding"]
+__all__ = ["Encoding", "Float16", "Float32", "RowArray", "Uint8", "encoding", "encoding_names", "register_encoding"]
+
+ArrayT = TypeVar("ArrayT")
+"""numpy's array or torch's tensor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +46,44 @@ class Encoding(ABC):
 
     name: str
 
+    largest: float = float(np.finfo(np.float32).max)
+    """Every logit up to this size can be held."""
+
     @abstractmethod
     def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
         """The arrays of a row, in name order."""
 
     @abstractmethod
-    def encode(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """The stored arrays by name, little-endian; `InvalidInput` for a value that cannot be held."""
+    def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """The stored arrays of finite logits by name, little-endian; what cannot be held may decode to no number."""
 
     @abstractmethod
-    def decode(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """Float32 logits [B, C] from the stored arrays."""
+    def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:
+        """Logits [B, C] in a floating type from the stored arrays, all of numpy or all of torch on one device.
+
+        Written with operators and indexing that both have and that round alike, so both give the same bits.
+        """
+
+    def encode(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """The stored arrays by name, little-endian; `InvalidInput` for a value that cannot be held."""
+        if not np.isfinite(logits_BC).all():
+            raise InvalidInput(
+                "a guide gave logits that are no numbers",
+                expected="finite logits",
+                found="NaN or infinity",
+                do="train the model again, or dump it with precision float32",
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            arrays = self.pack(logits_BC)
+            held = np.isfinite(self.decode(arrays)).all()
+        if not held:
+            raise InvalidInput(
+                f"logits too large for {self.name}",
+                expected=f"at most {self.largest:g} in size",
+                found=f"{np.abs(logits_BC).max():g}",
+                do="use the encoding float32",
+            )
+        return arrays
 
     def row_bytes(self, classes: int) -> int:
         """Bytes of one row over all its arrays."""
@@ -95,27 +125,11 @@ class _Float(Encoding):
     def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
         return (RowArray(name="logits", dtype=self.name, columns=classes, dimension="class"),)
 
-    def encode(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        if not np.isfinite(logits_BC).all():
-            raise InvalidInput(
-                "a guide gave logits that are no numbers",
-                expected="finite logits",
-                found="NaN or infinity",
-                do="train the model again, or dump it with precision float32",
-            )
-        with np.errstate(over="ignore"):
-            stored_BC = logits_BC.astype(np.dtype(self.name).newbyteorder("<"))
-        if not np.isfinite(stored_BC).all():
-            raise InvalidInput(
-                f"logits too large for {self.name}",
-                expected=f"at most {np.finfo(self.name).max:g} in size",
-                found=f"{np.abs(logits_BC).max():g}",
-                do="use the encoding float32",
-            )
-        return {"logits": stored_BC}
+    def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        return {"logits": logits_BC.astype(np.dtype(self.name).newbyteorder("<"))}
 
-    def decode(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        return arrays["logits"].astype(np.float32)
+    def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:
+        return arrays["logits"]
 
 
 @register_encoding
@@ -126,3 +140,44 @@ class Float32(_Float):
 @register_encoding
 class Float16(_Float):
     """Half the bytes; KL to the exact rows about 1e-8 at temperature 4."""
+
+    largest = float(np.finfo(np.float16).max)
+
+
+@register_encoding
+class Uint8(Encoding):
+    """A quarter of the bytes: 256 levels from a row's smallest logit to its largest; KL about 6e-6 at temperature 4.
+
+    A row is C levels q and, in `scale`, two float32: column 0 the scale, column 1 the offset. A logit is
+    fl(fl(q * scale) + offset) in float32: the product is rounded before the sum, no fused multiply-add.
+
+    offset = min x, scale = fl(fl(max x - offset) / 255), q = fl(fl(x - offset) / scale) rounded to the nearest
+    integer, ties to even, and cut to 0..255; where scale is 0 (a constant row, or one that spans fewer than 128
+    times the smallest float32), q = 0. So the smallest logit is exact, and |decoded - x| <= scale / 2 + a few
+    roundings of float32: 2^-22 times the larger of the row's span and |x|, or 2^-142 where these are smaller.
+    """
+
+    largest = 1.7e38
+    """Half of float32's: the span of a row must be a float32."""
+
+    def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
+        return (
+            RowArray(name="logits", dtype="uint8", columns=classes, dimension="class"),
+            RowArray(name="scale", dtype="float32", columns=2, dimension="affine"),
+        )
+
+    def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        # + 0 makes -0 a 0: which of the two min gives depends on the processor, and stores are equal by their bytes.
+        offset_B1 = logits_BC.min(axis=1, keepdims=True) + np.float32(0)
+        above_BC = logits_BC - offset_B1
+        scale_B1 = above_BC.max(axis=1, keepdims=True) / np.float32(255)
+        levels_BC = np.divide(above_BC, scale_B1, out=np.zeros_like(above_BC), where=scale_B1 > 0)
+        levels_BC = np.rint(levels_BC, out=levels_BC).clip(0, 255, out=levels_BC)
+        scale_B2 = np.concatenate([scale_B1, offset_B1], axis=1)
+        return {"logits": levels_BC.astype(np.uint8), "scale": scale_B2.astype("<f4", copy=False)}
+
+    def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:
+        q_BC: Any = arrays["logits"]
+        scale_B2: Any = arrays["scale"]
+        logits_BC: ArrayT = q_BC * scale_B2[:, 0:1] + scale_B2[:, 1:2]
+        return logits_BC

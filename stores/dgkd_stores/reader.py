@@ -59,7 +59,7 @@ class GuideStore:
 
     `label_N`, `sample_digest_N16`, `view_digest_V32`, `probe`, `test_logits_MC` (softened, float32),
     `test_label_M` and `test_sample_digest_M16` are read at once, rows when they are asked for. `seal` is None
-    for an unfinished store, `views` the range of view numbers, `encoding` decodes what `gather` gives.
+    for an unfinished store, `views` the range of view numbers, `encoding` decodes what `gather_stored` gives.
     """
 
     def __init__(self, path: Path | str, *, allow_incomplete: bool = False) -> None:
@@ -86,7 +86,8 @@ class GuideStore:
         self.label_N, self.sample_digest_N16 = arrays["label"], arrays["sample_digest"]
         self.view_digest_V32, self.probe = arrays["view_digest"], arrays["probe"]
         self.test_label_M, self.test_sample_digest_M16 = arrays["test_label"], arrays["test_sample_digest"]
-        self.test_logits_MC = self.encoding.decode({name: arrays[f"test_{name}"] for name in self._layout.rows})
+        tests = {name: arrays[f"test_{name}"] for name in self._layout.rows}
+        self.test_logits_MC = self._decoded(tests, f"{self.path}: test rows").astype(np.float32)
         self._done = done_VB.reshape(-1)
         self._verified = np.zeros_like(self._done)
 
@@ -121,7 +122,14 @@ class GuideStore:
         return self._completeness
 
     def gather(self, views_B: ArrayLike, samples_B: ArrayLike) -> NDArray[Any]:
-        """Rows [B, C] as stored, in the order asked for; `encoding.decode({"logits": rows})` gives float32.
+        """Rows [B, C] in the order asked for, in a floating type: as stored for float16 and float32, float32 for uint8.
+
+        Raises what `gather_stored` raises.
+        """
+        return self.encoding.decode(self.gather_stored(views_B, samples_B))
+
+    def gather_stored(self, views_B: ArrayLike, samples_B: ArrayLike) -> dict[str, NDArray[Any]]:
+        """The stored arrays of rows by name, in the order asked for: what `encoding.decode` takes, on any device.
 
         Only chunks that hold one of the rows are opened. Raises `InvalidInput` for a view or sample that the
         store does not cover, `Incomplete` for rows that are not written, `DamagedStore` for a block that its
@@ -135,7 +143,7 @@ class GuideStore:
         if not verified_B.all():
             for block in np.unique(block_B[~verified_B]).tolist():
                 self._verify(*divmod(block, self.header.blocks))
-        return self._rows("logits", view_B, sample_B)
+        return {name: self._rows(name, view_B, sample_B) for name in self._layout.rows}
 
     def _rows(self, name: str, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> NDArray[Any]:
         chunk_B = view_B * self._layout.chunks_per_view + sample_B // self._layout.chunk_rows
@@ -181,14 +189,21 @@ class GuideStore:
             raise self._unfinished(f"no rows for view {view + self.views.start}, samples {start} to {stop - 1}")
         chunk, offset = divmod(start, self._layout.chunk_rows)
         chunk += view * self._layout.chunks_per_view
-        arrays = [self._chunk(name, chunk)[offset : offset + stop - start] for name in self._layout.rows]
-        expected, found = self._digest_VB32[view, block].tobytes(), block_digest(arrays)
+        arrays = {name: self._chunk(name, chunk)[offset : offset + stop - start] for name in self._layout.rows}
+        expected, found = self._digest_VB32[view, block].tobytes(), block_digest(list(arrays.values()))
         where = f"{self.path}: view {view + self.views.start}, samples {start} to {stop - 1}"
         if found != expected:
             raise self._damaged(where, f"SHA-256 {expected.hex()}", found.hex())
-        if not all(np.isfinite(array).all() for array in arrays):
-            raise self._damaged(where, "finite numbers", "NaN or infinity under a valid digest")
+        self._decoded(arrays, where)
         self._verified[flat] = True
+
+    def _decoded(self, arrays: Mapping[str, NDArray[Any]], where: str) -> NDArray[Any]:
+        """Rows from their stored arrays, none of which decodes to anything but numbers."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows_BC = self.encoding.decode(arrays)
+        if not np.isfinite(rows_BC).all():
+            raise self._damaged(where, "finite numbers", "NaN or infinity under a valid digest")
+        return rows_BC
 
     def _check_bounds(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> None:
         if view_B.shape != sample_B.shape or view_B.ndim != 1:

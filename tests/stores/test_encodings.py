@@ -22,7 +22,7 @@ def test_float16_is_the_ieee_half() -> None:
     stored = encoding("float16").encode(logits_BC)["logits"]
     assert stored.tobytes() == struct.pack("<4e", 1.0, -2.5, 65504.0, 0.1)
     decoded = encoding("float16").decode({"logits": stored})
-    assert decoded.dtype == np.float32 and decoded[0, 3] == np.float32(np.float16(0.1))
+    assert decoded.dtype == np.float16 and decoded[0, 3] == np.float32(np.float16(0.1))
     assert (encoding("float16").row_bytes(10), encoding("float32").row_bytes(10)) == (20, 40)
 
 
@@ -39,8 +39,8 @@ def test_no_numbers_are_refused(value: float) -> None:
 
 def test_an_unknown_name_names_the_closest() -> None:
     with pytest.raises(
-        InvalidInput, match="one of float16, float32, found 'flaot16'; did you mean 'float16'"
+        InvalidInput, match="one of float16, float32, uint8, found 'flaot16'; did you mean 'float16'"
     ) as caught:
         encoding("flaot16")
     assert caught.value.exit_code == 2
-    assert encoding_names() == ("float16", "float32")
+    assert encoding_names() == ("float16", "float32", "uint8")
