@@ -1,11 +1,13 @@
 """GuideBank: sealed guide stores as the guides of a training run.
 
 Every store is checked against the data set, the view plan and the scheduled views BEFORE training, and the probe
-replays pixels, so that a student provably sees what its guides saw. Only kept guides are read.
+replays pixels, so that a student provably sees what its guides saw. Only kept guides are read, and rows are decoded on
+the training device.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -84,8 +86,8 @@ class GuideBank:
     ) -> Tensor:
         """Logits / temperature of the kept guides for B (view, sample) pairs: (K, B, C) on the device.
 
-        They are float16 or float32, as stored; float32 where they had to be rescaled. A guide that is not kept is not
-        read. Raises DamagedStore when a row's block does not match its digest.
+        They are float16 or float32 as stored, float32 for uint8 and where they had to be rescaled. A guide that is not
+        kept is not read. Raises DamagedStore when a row's block does not match its digest.
         """
         if keep_G is not None and len(keep_G) != len(self._guides):
             raise InvalidInput(
@@ -96,9 +98,7 @@ class GuideBank:
         kept = [g for i, g in enumerate(self._guides) if keep_G is None or keep_G[i]]
         if not kept:
             return torch.empty(0, device=self._device)
-        rows = [torch.from_numpy(guide.gather(views_B, samples_B)) for guide in kept]
-        if self._device.type == "cuda":
-            rows = [r.pin_memory().to(self._device, non_blocking=True) for r in rows]
+        rows = [guide.gather(views_B, samples_B, self._device) for guide in kept]
         scaled = [r if g.rescale == 1.0 else r.float() * g.rescale for r, g in zip(rows, kept, strict=True)]
         if len({r.dtype for r in scaled}) > 1:
             scaled = [r.float() for r in scaled]
@@ -182,20 +182,31 @@ class _Guide:
                 do="lower views.count, or add a store of the same guide with the missing views",
             )
 
-    def gather(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> NDArray[Any]:
+    def gather(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], device: torch.device) -> Tensor:
         if len(self.stores) == 1:
-            return self.stores[0].gather(views_B, samples_B)
-        inside_SB = [(views_B >= s.views.start) & (views_B < s.views.stop) for s in self.stores]
+            return _rows(self.stores[0], views_B, samples_B, device)
+        places = [np.flatnonzero((views_B >= s.views.start) & (views_B < s.views.stop)) for s in self.stores]
         parts = [
-            (inside_B, store.gather(views_B[inside_B], samples_B[inside_B]))
-            for store, inside_B in zip(self.stores, inside_SB, strict=True)
-            if inside_B.any()
+            (_on(device, place), _rows(store, views_B[place], samples_B[place], device))
+            for store, place in zip(self.stores, places, strict=True)
+            if len(place)
         ]
-        dtype = np.result_type(*(rows.dtype for _, rows in parts))
-        rows_BC = np.empty((len(views_B), self.stores[0].header.classes), dtype)
-        for inside_B, rows in parts:
-            rows_BC[inside_B] = rows
+        dtype = functools.reduce(torch.promote_types, (rows.dtype for _, rows in parts))
+        rows_BC = torch.empty(len(views_B), self.stores[0].header.classes, dtype=dtype, device=device)
+        for place, rows in parts:
+            rows_BC[place] = rows.to(dtype)
         return rows_BC
+
+
+def _rows(store: GuideStore, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Rows of one store (B, C), decoded on the device: what travels is as small as what is stored."""
+    stored = store.gather_stored(views_B, samples_B)
+    return store.encoding.decode({name: _on(device, array) for name, array in stored.items()})
+
+
+def _on(device: torch.device, array: NDArray[Any]) -> Tensor:
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _check(store: GuideStore, views: Views) -> None:
