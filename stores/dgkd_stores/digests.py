@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["block_digest", "block_digests", "records", "seal_of"]
+__all__ = ["Seal", "array_digest", "block_digest", "block_digests", "records", "seal_of", "sealed"]
 
 
 def records(arrays: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
@@ -34,12 +35,33 @@ def block_digests(arrays: Sequence[NDArray[Any]], digest_rows: int) -> NDArray[n
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
 
 
-def seal_of(canonical_header: bytes, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """The seal, 64 hexadecimal digits: SHA-256 over the header, then each array outside the records, by name.
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """What vouches for a finished store."""
 
-    An array adds its name in UTF-8, a zero byte, and the SHA-256 of its raw little-endian bytes in C order.
+    digest: str
+    """The seal itself, 64 hexadecimal digits."""
+    arrays: Mapping[str, str]
+    """SHA-256 in hex of each array outside the records: they tell which one is damaged when the seal does not fit."""
+
+
+def array_digest(array: NDArray[Any]) -> str:
+    """SHA-256 in hex of an array's raw little-endian bytes in C order."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+
+
+def seal_of(canonical_header: bytes, digests: Mapping[str, str]) -> str:
+    """The seal: SHA-256 over the header, then each array outside the records, by name.
+
+    An array, of which `digests` has the SHA-256 in hex, adds its name in UTF-8, a zero byte, and that SHA-256.
     """
     seal = hashlib.sha256(canonical_header)
-    for name in sorted(arrays):
-        seal.update(name.encode() + b"\0" + hashlib.sha256(np.ascontiguousarray(arrays[name]).data).digest())
+    for name in sorted(digests):
+        seal.update(name.encode() + b"\0" + bytes.fromhex(digests[name]))
     return seal.hexdigest()
+
+
+def sealed(canonical_header: bytes, arrays: Mapping[str, NDArray[Any]]) -> Seal:
+    """The seal over a header and the arrays outside the records."""
+    digests = {name: array_digest(array) for name, array in arrays.items()}
+    return Seal(digest=seal_of(canonical_header, digests), arrays=digests)

@@ -17,13 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DamagedStore, NoSpace, UnsafeStore, is_no_space
+from .errors import NoSpace, UnsafeStore, is_no_space
 from .text import clean
 
 __all__ = [
     "full_disk",
     "map_file",
-    "read_exactly",
     "read_small",
     "sync_folder",
     "write_durably",
@@ -97,24 +96,21 @@ def read_small(path: Path, *, limit: int) -> bytes:
         return os.read(handle, size)
 
 
-def read_exactly(path: Path, into: NDArray[np.uint8]) -> None:
-    """Fill a flat array from a file of exactly that size; `DamagedStore` for any other size."""
-    with _opened(path) as (handle, size):
-        _check_size(path, size, into.size)
-        offset = 0
-        while offset < size:
-            got = os.readv(handle, [into[offset:].data])
-            if got == 0:
-                _check_size(path, offset, size)
-            offset += got
+def map_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[np.uint8]:
+    """`nbytes` bytes of a regular file from `offset` on (default: all), read-only in the page cache.
 
-
-def map_file(path: Path) -> NDArray[np.uint8]:
-    """A regular file as read-only bytes in the page cache; takes no memory of its own, whatever its size."""
+    Takes no memory of its own, whatever the size; `ValueError` where the file is shorter.
+    """
     with _opened(path) as (handle, size):
-        if size == 0:
+        stop = size if nbytes is None else offset + nbytes
+        if not 0 <= offset <= stop <= size:
+            raise ValueError(f"a file of {size} bytes where {stop} are needed")
+        if offset == stop:
             return np.empty(0, dtype=np.uint8)
-        return np.frombuffer(mmap.mmap(handle, size, access=mmap.ACCESS_READ), dtype=np.uint8)
+        # A mapping begins at a page.
+        before = offset % mmap.ALLOCATIONGRANULARITY
+        mapped = mmap.mmap(handle, stop - offset + before, access=mmap.ACCESS_READ, offset=offset - before)
+        return np.frombuffer(mapped, dtype=np.uint8)[before:]
 
 
 @contextlib.contextmanager
@@ -132,8 +128,3 @@ def _opened(path: Path) -> Iterator[tuple[int, int]]:
         yield handle, status.st_size
     finally:
         os.close(handle)
-
-
-def _check_size(path: Path, found: int, expected: int) -> None:
-    if found != expected:
-        raise DamagedStore(f"{path} has the wrong size", expected=f"{expected} bytes", found=f"{found}")

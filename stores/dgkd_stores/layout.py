@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .canonical import JsonValue
+from .codecs import RAW, Codec
+from .digests import Seal
 from .encodings import RowArray, encoding
 from .header import StoreHeader
 
@@ -44,7 +47,7 @@ PROBES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayLayout:
-    """One Zarr array: uncompressed, little-endian, in a regular grid of chunks."""
+    """One Zarr array: little-endian, in a regular grid of chunks."""
 
     name: str
     dtype: str
@@ -52,6 +55,7 @@ class ArrayLayout:
     chunks: tuple[int, ...]
     dimensions: tuple[str, ...]
     fill: int | str
+    codec: Codec = RAW
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
@@ -65,7 +69,7 @@ class ArrayLayout:
 
     @property
     def chunk_bytes(self) -> int:
-        """The exact size of every chunk file."""
+        """The exact size of every chunk, once decoded."""
         return math.prod(self.chunks) * self.numpy_dtype.itemsize
 
     @property
@@ -82,11 +86,20 @@ class ArrayLayout:
         """The file name of a chunk inside the array's folder."""
         return ".".join(("c", *map(str, position)))
 
+    def encode(self, rows: NDArray[Any]) -> bytes | memoryview:
+        """The bytes of a chunk's file for its rows [S, columns]; a last chunk is filled up."""
+        chunk = rows
+        if rows.nbytes < self.chunk_bytes:
+            chunk = np.full(self.chunks, self.fill_value, dtype=self.numpy_dtype).reshape(-1)
+            chunk[: rows.size] = rows.reshape(-1)
+        raw = np.ascontiguousarray(chunk).reshape(-1).view(np.uint8)
+        return self.codec.encode(raw, self.numpy_dtype.itemsize)
+
     def metadata(self) -> dict[str, JsonValue]:
         """The content of the array's zarr.json."""
-        codec: dict[str, JsonValue] = {"name": "bytes"}
+        endian: dict[str, JsonValue] = {"name": "bytes"}
         if self.numpy_dtype.itemsize > 1:
-            codec["configuration"] = {"endian": "little"}
+            endian["configuration"] = {"endian": "little"}
         return {
             "zarr_format": 3,
             "node_type": "array",
@@ -96,7 +109,7 @@ class ArrayLayout:
             # One flat folder an array: one directory to fsync and to scan, not one for each view.
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
             "fill_value": self.fill,
-            "codecs": [codec],
+            "codecs": [endian, *self.codec.metadata(self.numpy_dtype.itemsize)],
             "attributes": {},
             "dimension_names": list(self.dimensions),
         }
@@ -105,13 +118,14 @@ class ArrayLayout:
 class StoreLayout:
     """All arrays of the store that a header describes, by name.
 
-    `rows` are the arrays that digests cover block by block, `others` those that the seal covers as a whole.
+    `rows` are the arrays that digests cover block by block, and the only ones that a codec compresses; `others`
+    are those that the seal covers as a whole.
     """
 
-    def __init__(self, header: StoreHeader, *, chunk_rows: int) -> None:
+    def __init__(self, header: StoreHeader, *, chunk_rows: int, codec: Codec = RAW) -> None:
         samples, views, tests = header.dataset.samples, header.views, header.dataset.test_samples
         row_arrays = encoding(header.encoding).row_arrays(header.classes)
-        self.chunk_rows = chunk_rows
+        self.chunk_rows, self.codec = chunk_rows, codec
         self.chunks_per_view = -(-samples // chunk_rows)
         self.rows = {
             array.name: ArrayLayout(
@@ -121,6 +135,7 @@ class StoreLayout:
                 chunks=(1, chunk_rows, array.columns),
                 dimensions=("view", "sample", array.dimension),
                 fill=_fill(array),
+                codec=codec,
             )
             for array in row_arrays
         }
@@ -174,11 +189,11 @@ def default_chunk_rows(header: StoreHeader) -> int:
     return min(samples, max(1, TARGET_CHUNK_BYTES // header.row_bytes // unit) * unit)
 
 
-def group_metadata(header: StoreHeader, seal: str | None) -> dict[str, JsonValue]:
+def group_metadata(header: StoreHeader, seal: Seal | None) -> dict[str, JsonValue]:
     """The content of the store's own zarr.json."""
     attributes: dict[str, JsonValue] = {"dgkd": header.to_dict()}
     if seal is not None:
-        attributes["dgkd_seal"] = seal
+        attributes |= {"dgkd_seal": seal.digest, "dgkd_digests": dict(seal.arrays)}
     return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
 
 

@@ -3,6 +3,18 @@
 A lock is a folder `<store>.writing/views-FIRST-LAST` that holds `owner.json` and whatever the writer has not
 finished. It appears whole by one rename, so there is no lock without an owner; the lock of a process of this
 host that is no more is taken over, with all it left behind. POSIX only.
+
+What can be known of a holder, and what cannot:
+
+- Of this host and boot, in this PID namespace: whether it lives. Dead, it is taken over; alive, it never is.
+- Of this host and an earlier boot: dead. Two machines of one name on one shared disk look the same, and so
+  does a sandbox with a boot id of its own; hosts that share a disk need names of their own.
+- Of another host, or of another container on this machine (its own PID namespace, so that its number says
+  nothing here): unknown. It is taken over where the caller says so (`take_over`), and never without; a
+  container restarted in its place is another one.
+
+Where a caller is wrong about that, the holder notices at its next file (`ViewLock.folder`) and stops; only the
+one file that both write in that very moment can be torn, and no digest fits a torn file.
 """
 
 from __future__ import annotations
@@ -26,7 +38,7 @@ from .errors import DgkdError, StoreLocked
 from .files import full_disk, read_small, write_synced
 from .text import clean
 
-__all__ = ["Owner", "ViewLock", "writing_folder"]
+__all__ = ["Owner", "ViewLock", "sweep", "writing_folder"]
 
 _NAME = re.compile(r"views-(\d+)-(\d+)")
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -46,18 +58,33 @@ class Owner:
     pid: int
     boot: str
     """The kernel's boot id; empty where the system has none."""
+    pid_namespace: str
+    """What `pid` counts in: containers on one machine have numbers of their own; empty where the system has none."""
     start: str
     """When the process started, in ticks since that boot; empty where the system does not say."""
 
     @classmethod
     def of(cls, pid: int) -> Self:
         """The process of that number on this host; the caller knows that there is one."""
-        return cls(host=socket.gethostname(), pid=pid, boot=_content(_BOOT_ID), start=_start(pid))
+        return cls(
+            host=socket.gethostname(),
+            pid=pid,
+            boot=_content(_BOOT_ID),
+            pid_namespace=_pid_namespace(),
+            start=_start(_content(f"/proc/{pid}/stat")),
+        )
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether nothing here tells if it lives: a process of another host, or of another container of this one."""
+        if self.host != socket.gethostname():
+            return True
+        return self.boot == _content(_BOOT_ID) and self.pid_namespace != _pid_namespace()
 
     @property
     def dead(self) -> bool:
-        """Whether this is certain to be no more; another host's process never is."""
-        if self.host != socket.gethostname():
+        """Whether this is certain to be no more; a process elsewhere never is."""
+        if self.elsewhere:
             return False
         if self.boot != _content(_BOOT_ID):
             return True
@@ -67,22 +94,46 @@ class Owner:
             return True
         except PermissionError:
             pass
-        return self.start != _start(self.pid)
+        stat = _content(f"/proc/{self.pid}/stat")
+        # Nothing to read: /proc may hide what belongs to other users (hidepid), and the number is in use.
+        return bool(stat) and self.start != _start(stat)
+
+    def __str__(self) -> str:
+        container = ", in another container" if self.host == socket.gethostname() and self.elsewhere else ""
+        return f"process {self.pid} on host {clean(self.host)}{container}"
 
 
 class ViewLock:
-    """The right to write views `views` of `store`, held from construction to `release`.
+    """The right to write views `views` of `store`, the store of `guide`, held from construction to `release`.
 
-    `folder` is the holder's own place for unfinished files. `StoreLocked` names the live holder of an
-    overlapping range.
+    `StoreLocked` names the holder of an overlapping range, unless it is dead, or `take_over` is set and it is
+    elsewhere: then its lock and its unfinished files are removed.
     """
 
-    def __init__(self, store: Path, views: range) -> None:
+    def __init__(self, store: Path, views: range, *, guide: str, take_over: bool = False) -> None:
         self.store, self.views = store, views
-        self.folder = writing_folder(store) / f"views-{views.start}-{views.stop - 1}"
+        self._guide, self._take_over = guide, take_over
+        self._place = writing_folder(store) / f"views-{views.start}-{views.stop - 1}"
+        self._owner = Owner.of(os.getpid())
         with full_disk(store), _alone(store.parent):
             self._acquire()
         self._holder = os.getpid()
+
+    @property
+    def folder(self) -> Path:
+        """The holder's own place for unfinished files, asked for anew for each of them.
+
+        `StoreLocked` once somebody elsewhere has taken the views over, believing the holder dead.
+        """
+        owner = _read_owner(self._place)
+        if owner != self._owner:
+            raise StoreLocked(
+                f"views {self.views.start} to {self.views.stop - 1} of {self.store} were taken over",
+                expected=f"the lock of {self._owner}",
+                found=f"that of {owner}" if owner else "none",
+                do="leave them to the other process; what was finished here is kept",
+            )
+        return self._place
 
     def release(self) -> None:
         """Give the views back and leave nothing behind; nothing the second time, or in a forked child."""
@@ -90,7 +141,8 @@ class ViewLock:
             return
         self._holder = 0
         with _alone(self.store.parent):
-            self._remove(self.folder)
+            if _read_owner(self._place) == self._owner:
+                self._remove(self._place)
 
     def __enter__(self) -> Self:
         return self
@@ -103,12 +155,12 @@ class ViewLock:
     def _acquire(self) -> None:
         for _ in range(_ATTEMPTS):
             self._clear_the_way(held=False)
-            fresh = self.folder.with_name(f"new-{uuid.uuid4().hex}")
+            fresh = self._place.with_name(f"new-{uuid.uuid4().hex}")
             try:
-                self.folder.parent.mkdir(exist_ok=True)
+                self._place.parent.mkdir(exist_ok=True)
                 fresh.mkdir()
-                write_synced(fresh / "owner.json", json.dumps(asdict(Owner.of(os.getpid()))).encode())
-                os.rename(fresh, self.folder)
+                write_synced(fresh / "owner.json", json.dumps(asdict(self._owner)).encode())
+                os.rename(fresh, self._place)
             except OSError as error:
                 self._remove(fresh)
                 # The name was taken, or the folder swept away by a writer that left, in this very moment.
@@ -119,7 +171,7 @@ class ViewLock:
                 # Where flock does nothing another writer may have come in between: then both step back.
                 self._clear_the_way(held=True)
             except StoreLocked:
-                self._remove(self.folder)
+                self._remove(self._place)
                 raise
             return
         raise StoreLocked(f"no lock on {self.store}", expected="a moment without others taking it", found="none")
@@ -128,26 +180,47 @@ class ViewLock:
         shutil.rmtree(lock, ignore_errors=True)
         with contextlib.suppress(OSError):
             # Fails, as it should, while others have locks there.
-            self.folder.parent.rmdir()
+            self._place.parent.rmdir()
 
     def _clear_the_way(self, *, held: bool) -> None:
-        """Remove what dead processes left; raise for the live holder of any of the views."""
-        folder = self.folder.parent
-        for other in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if held and other == self.folder:
+        """Remove what dead processes left, and what is to be taken over; raise for the holder of any of the views."""
+        for other, owner in _locks(self._place.parent):
+            if held and other == self._place:
                 continue
-            owner = _read_owner(other)
-            if owner is None or owner.dead:
+            name = _NAME.fullmatch(other.name)
+            ours = name is None or (int(name[1]) < self.views.stop and self.views.start <= int(name[2]))
+            # Once we hold our own lock, whoever else is there came in the same moment: nobody takes over then.
+            if owner is None or owner.dead or (self._take_over and not held and ours and owner.elsewhere):
                 shutil.rmtree(other, ignore_errors=True)
-            elif (name := _NAME.fullmatch(other.name)) and (
-                int(name[1]) < self.views.stop and self.views.start <= int(name[2])
-            ):
+            elif name and ours:
+                command = f"`dgkd-cache dump --model {self._guide} --take-over`"
+                over = f", or run {command}, with that dump's other options, if you know that it is no more"
                 raise StoreLocked(
                     f"views {name[1]} to {name[2]} of {self.store} are being written",
                     expected="no other writer",
-                    found=f"process {owner.pid} on host {clean(owner.host)}",
-                    do=f"wait for it, or remove {other} if you know that it is no more",
+                    found=str(owner),
+                    do="wait for it" + (over if owner.elsewhere else ""),
                 )
+
+
+def sweep(store: Path, *, take_over: bool = False) -> None:
+    """Remove what dead writers left beside a finished store; `take_over` takes those elsewhere for dead."""
+    folder = writing_folder(store)
+    with _alone(store.parent):
+        for lock, owner in _locks(folder):
+            if owner is None or owner.dead or (take_over and owner.elsewhere):
+                shutil.rmtree(lock, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _locks(folder: Path) -> Iterator[tuple[Path, Owner | None]]:
+    try:
+        found = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for lock in found:
+        yield lock, _read_owner(lock)
 
 
 @contextlib.contextmanager
@@ -163,18 +236,28 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _read_owner(lock: Path) -> Owner | None:
-    """The owner of a lock, or None for a folder that never became one."""
+    """The owner of a lock, or None for a folder that never became one.
+
+    Any other failure to read it is raised: a lock that cannot be looked into is no void lock.
+    """
     try:
         value = json.loads(read_small(lock / "owner.json", limit=4096))
         owner = Owner(**value)
-    except (OSError, ValueError, TypeError, DgkdError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, DgkdError):
         return None
     return owner if isinstance(owner.host, str) and isinstance(owner.pid, int) else None
 
 
-def _start(pid: int) -> str:
+def _pid_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _start(stat: str) -> str:
     # Field 22 of /proc/PID/stat; the name before it may hold spaces and brackets.
-    fields = _content(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    fields = stat.rpartition(")")[2].split()
     # A zombie is dead already: it only waits for its parent.
     return fields[19] if len(fields) > 19 and fields[0] != "Z" else ""
 

@@ -1,7 +1,6 @@
-"""Reading a guide store at memory speed: chunk files are mapped, a block is checked when a row is first used.
+"""Reading a guide store: raw chunks are mapped, compressed ones decoded ahead; rows come out only once proven.
 
-No row is ever given out that its digest does not vouch for; what is damaged or not written is refused, never
-filled in.
+Nothing is given out that its digest does not vouch for; what is damaged or not written is refused, never filled in.
 """
 
 from __future__ import annotations
@@ -12,31 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .digests import block_digest, seal_of
-from .directory import blocks_done, read_digests, read_identity
+from .chunks import MAX_DECODED_BYTES, MAX_MAPPINGS, Chunk, ChunkCache, DecodedChunks
+from .codecs import RAW
+from .containers import Container, dump_again, open_container
+from .digests import block_digest, sealed
 from .encodings import encoding
 from .errors import DamagedStore, Incomplete, InvalidInput
-from .files import map_file
-from .guard import Inspection, dump_again, inspect
-from .mappings import MappingCache
 
-__all__ = ["MAX_MAPPINGS", "Completeness", "GuideStore", "open_chunk"]
+__all__ = ["Completeness", "GuideStore"]
 
-MAX_MAPPINGS = 256
-"""Chunk files open at a time, over all stores of the process."""
-
-_MAPPINGS = MappingCache(MAX_MAPPINGS)
+_MAPPED = ChunkCache(MAX_MAPPINGS, lambda chunk: len(chunk.arrays))
+_DECODED = DecodedChunks(MAX_DECODED_BYTES)
 _STORE_NUMBERS = itertools.count()
-
-
-def open_chunk(path: Path) -> NDArray[np.uint8]:
-    """Map a chunk file. The only way to the rows' files, so whoever counts calls knows what was opened."""
-    return map_file(path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,31 +56,34 @@ class GuideStore:
     def __init__(self, path: Path | str, *, allow_incomplete: bool = False) -> None:
         self.path = Path(path)
         self._number = next(_STORE_NUMBERS)
-        seen = inspect(self.path)
-        self.header, self.seal, self.nbytes, self._layout = seen.header, seen.seal, seen.nbytes, seen.layout
+        self.container = held = open_container(self.path)
+        self.header, self.nbytes, self._layout = held.header, held.nbytes, held.layout
+        self.seal = held.seal.digest if held.seal else None
         self.views, self.encoding = self.header.view_range, encoding(self.header.encoding)
         if self.seal is None and not allow_incomplete:
-            raise self._unfinished(f"no seal, and rows in {int(seen.present['digest'].sum())} views")
+            raise self._unfinished(f"no seal, and rows in {int(held.present['digest'].sum())} views")
         if self.seal is not None:
-            self._refuse_lost_chunks(seen)
-        self._digest_VB32 = read_digests(self.path, seen)
-        done_VB = blocks_done(seen, self._digest_VB32)
+            self._refuse_lost_chunks(held)
+        self._digest_VB32 = held.digests()
+        done_VB = held.blocks_done(self._digest_VB32)
         self._completeness = Completeness(
             views=self.header.views,
             views_done=int(done_VB.all(axis=1).sum()),
             blocks=done_VB.size,
             blocks_missing=int(done_VB.size - done_VB.sum()),
         )
-        arrays = read_identity(self.path, seen)
-        if self.seal is not None:
-            self._check_seal(self.seal, arrays)
+        arrays = held.identity()
+        if held.seal is not None:
+            found = sealed(self.header.canonical, {"digest": self._digest_VB32, **arrays})
+            if found != held.seal:
+                self._refuse_seal(held, found.arrays, found.digest)
         self.label_N, self.sample_digest_N16 = arrays["label"], arrays["sample_digest"]
         self.view_digest_V32, self.probe = arrays["view_digest"], arrays["probe"]
         self.test_label_M, self.test_sample_digest_M16 = arrays["test_label"], arrays["test_sample_digest"]
         tests = {name: arrays[f"test_{name}"] for name in self._layout.rows}
-        self.test_logits_MC = self._decoded(tests, f"{self.path}: test rows").astype(np.float32)
+        self.test_logits_MC = self.encoding.decode(tests).astype(np.float32)
         self._done = done_VB.reshape(-1)
-        self._verified = np.zeros_like(self._done)
+        self._proven = np.zeros_like(self._done)
 
     @classmethod
     def open(cls, path: Path | str, *, allow_incomplete: bool = False) -> Self:
@@ -114,8 +108,9 @@ class GuideStore:
         return functools.partial(GuideStore.open, allow_incomplete=self.seal is None), (self.path,)
 
     def close(self) -> None:
-        """Let the mapped files go; the store may still be used and maps them anew."""
-        _MAPPINGS.drop(self._number)
+        """Let the mapped files and decoded chunks go; the store may still be used and takes them anew."""
+        _MAPPED.drop(self._number)
+        _DECODED.drop(self._number)
 
     def completeness(self) -> Completeness:
         """How much was written when the store was opened."""
@@ -139,71 +134,105 @@ class GuideStore:
         sample_B = np.asarray(samples_B, dtype=np.int64)
         self._check_bounds(view_B, sample_B)
         block_B = view_B * self.header.blocks + sample_B // self.header.digest_rows
-        verified_B = self._verified[block_B]
-        if not verified_B.all():
-            for block in np.unique(block_B[~verified_B]).tolist():
-                self._verify(*divmod(block, self.header.blocks))
-        return {name: self._rows(name, view_B, sample_B) for name in self._layout.rows}
+        if not self._completeness.complete:
+            self._require_written(block_B)
+        if self._layout.codec is RAW:
+            proven_B = self._proven[block_B]
+            if not proven_B.all():
+                for block in np.unique(block_B[~proven_B]).tolist():
+                    view, inside = divmod(block, self.header.blocks)
+                    first = inside * self.header.digest_rows
+                    number = view * self._layout.chunks_per_view + first // self._layout.chunk_rows
+                    self._prove(view, inside, self._chunk(number).arrays)
+                    self._proven[block] = True
+        return self._take(view_B, sample_B)
 
-    def _rows(self, name: str, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> NDArray[Any]:
+    def _take(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         chunk_B = view_B * self._layout.chunks_per_view + sample_B // self._layout.chunk_rows
         row_B = sample_B % self._layout.chunk_rows
         if chunk_B.size and (chunk_B == chunk_B[0]).all():
-            return self._chunk(name, int(chunk_B[0])).take(row_B, axis=0)
+            chunk = self._proven_chunk(int(chunk_B[0]), row_B)
+            return {name: rows.take(row_B, axis=0) for name, rows in chunk.arrays.items()}
         order_B = np.argsort(chunk_B, kind="stable")
         chunk_B, row_B = chunk_B[order_B], row_B[order_B]
-        layout = self._layout.rows[name]
-        sorted_BC = np.empty((len(order_B), layout.shape[2]), dtype=layout.numpy_dtype)
+        sorted_rows = {
+            name: np.empty((len(order_B), array.shape[2]), dtype=array.numpy_dtype)
+            for name, array in self._layout.rows.items()
+        }
         edges = np.flatnonzero(np.diff(chunk_B, prepend=-1, append=-1)).tolist()
         for start, stop in itertools.pairwise(edges):
-            # take into a slice, in mode clip (bounds are checked), is 3x faster here than two fancy indices.
-            out = sorted_BC[start:stop]
-            self._chunk(name, int(chunk_B[start])).take(row_B[start:stop], axis=0, out=out, mode="clip")
-        rows_BC = np.empty_like(sorted_BC)
-        rows_BC[order_B] = sorted_BC
-        return rows_BC
+            inside_B = row_B[start:stop]
+            for name, rows in self._proven_chunk(int(chunk_B[start]), inside_B).arrays.items():
+                # take into a slice, in mode clip (bounds are checked), is 3x faster here than two fancy indices.
+                rows.take(inside_B, axis=0, out=sorted_rows[name][start:stop], mode="clip")
+        taken = {name: np.empty_like(rows) for name, rows in sorted_rows.items()}
+        for name, rows in sorted_rows.items():
+            taken[name][order_B] = rows
+        return taken
 
-    def _chunk(self, name: str, chunk: int) -> NDArray[Any]:
-        """The mapped rows of one chunk [S, C], padding included."""
-        key = (self._number, name, chunk)
-        rows = _MAPPINGS.get(key)
-        if rows is None:
-            layout = self._layout.rows[name]
-            path = self.path / name / layout.key(*divmod(chunk, self._layout.chunks_per_view), 0)
+    def _proven_chunk(self, number: int, row_B: NDArray[np.int64]) -> Chunk:
+        """A chunk whose given rows are proven; `gather_stored` has seen to those of mapped ones."""
+        chunk = self._chunk(number)
+        if chunk.proven is not None and not chunk.proven.all():
+            block_B = row_B // self.header.digest_rows
+            for block in np.unique(block_B[~chunk.proven[block_B]]).tolist():
+                view, first = self._first_block(number)
+                self._prove(view, first + block, chunk.arrays)
+        return chunk
+
+    def _chunk(self, number: int) -> Chunk:
+        if self._layout.codec is not RAW:
+            following = (number + self._layout.chunks_per_view) % (self.header.views * self._layout.chunks_per_view)
+            return _DECODED.get((self._number, number), self._decode, following=following)
+        chunk = _MAPPED.get((self._number, number))
+        if chunk is None:
+            chunk = Chunk(arrays=self._arrays(number), proven=None)
+            _MAPPED.put((self._number, number), chunk)
+        return chunk
+
+    def _decode(self, number: int) -> Chunk:
+        """Decode a chunk and check all that is written of it: on another thread, so that `gather` need not."""
+        arrays = self._arrays(number)
+        view, first = self._first_block(number)
+        rows = min(self._layout.chunk_rows, self.header.dataset.samples - first * self.header.digest_rows)
+        proven = np.ones(-(-rows // self.header.digest_rows), dtype=np.bool_)
+        for block in range(len(proven)):
             try:
-                raw = open_chunk(path)
-            except FileNotFoundError:
-                raise self._damaged(path, f"a chunk of {layout.chunk_bytes} bytes", "no such file") from None
-            if raw.size != layout.chunk_bytes:
-                raise self._damaged(path, f"a chunk of {layout.chunk_bytes} bytes", f"{raw.size} bytes")
-            rows = raw.view(layout.numpy_dtype).reshape(layout.chunks[1:])
-            _MAPPINGS.put(key, rows)
-        return rows
+                self._prove(view, first + block, arrays)
+            except DamagedStore:
+                proven[block] = False
+        return Chunk(arrays=arrays, proven=proven)
 
-    def _verify(self, view: int, block: int) -> None:
-        """Check one block against its digest, once."""
+    def _arrays(self, number: int) -> dict[str, NDArray[Any]]:
+        view, part = divmod(number, self._layout.chunks_per_view)
+        return {name: self.container.chunk(array, (view, part, 0))[0] for name, array in self._layout.rows.items()}
+
+    def _first_block(self, number: int) -> tuple[int, int]:
+        """The view of a chunk (from 0), and its first digest block."""
+        view, part = divmod(number, self._layout.chunks_per_view)
+        return view, part * self._layout.chunk_rows // self.header.digest_rows
+
+    def _prove(self, view: int, block: int, chunk: Mapping[str, NDArray[Any]]) -> None:
+        """Check one block, in the arrays of its chunk, against its digest."""
         rows = self.header.digest_rows
         start, stop = block * rows, min((block + 1) * rows, self.header.dataset.samples)
-        flat = view * self.header.blocks + block
-        if not self._done[flat]:
-            raise self._unfinished(f"no rows for view {view + self.views.start}, samples {start} to {stop - 1}")
-        chunk, offset = divmod(start, self._layout.chunk_rows)
-        chunk += view * self._layout.chunks_per_view
-        arrays = {name: self._chunk(name, chunk)[offset : offset + stop - start] for name in self._layout.rows}
+        offset = start % self._layout.chunk_rows
+        arrays = {name: whole[offset : offset + stop - start] for name, whole in chunk.items()}
         expected, found = self._digest_VB32[view, block].tobytes(), block_digest(list(arrays.values()))
         where = f"{self.path}: view {view + self.views.start}, samples {start} to {stop - 1}"
         if found != expected:
             raise self._damaged(where, f"SHA-256 {expected.hex()}", found.hex())
-        self._decoded(arrays, where)
-        self._verified[flat] = True
-
-    def _decoded(self, arrays: Mapping[str, NDArray[Any]], where: str) -> NDArray[Any]:
-        """Rows from their stored arrays, none of which decodes to anything but numbers."""
         with np.errstate(over="ignore", invalid="ignore"):
-            rows_BC = self.encoding.decode(arrays)
-        if not np.isfinite(rows_BC).all():
+            finite = np.isfinite(self.encoding.decode(arrays)).all()
+        if not finite:
             raise self._damaged(where, "finite numbers", "NaN or infinity under a valid digest")
-        return rows_BC
+
+    def _require_written(self, block_B: NDArray[np.int64]) -> None:
+        for flat in block_B[~self._done[block_B]][:1].tolist():
+            view, block = divmod(flat, self.header.blocks)
+            first, last = block * self.header.digest_rows, (block + 1) * self.header.digest_rows - 1
+            last = min(last, self.header.dataset.samples - 1)
+            raise self._unfinished(f"no rows for view {view + self.views.start}, samples {first} to {last}")
 
     def _check_bounds(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> None:
         if view_B.shape != sample_B.shape or view_B.ndim != 1:
@@ -223,18 +252,21 @@ class GuideStore:
                     found=f"{indices.min() + first} to {indices.max() + first}",
                 )
 
-    def _check_seal(self, seal: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        found = seal_of(self.header.canonical, {"digest": self._digest_VB32, **arrays})
-        if found != seal:
-            raise self._damaged(f"{self.path}: its content is not what was sealed", f"seal {seal}", found)
+    def _refuse_seal(self, held: Container, arrays: Mapping[str, str], seal: str) -> NoReturn:
+        assert held.seal is not None
+        where = f"{self.path}: its content is not what was sealed"
+        for name, digest in held.seal.arrays.items():
+            if arrays[name] != digest:
+                raise self._damaged(where, f"{name} of SHA-256 {digest}", arrays[name])
+        raise self._damaged(where, f"seal {held.seal.digest}", seal)
 
-    def _refuse_lost_chunks(self, seen: Inspection) -> None:
+    def _refuse_lost_chunks(self, held: Container) -> None:
         for name in ("digest", *self._layout.rows):
-            for position in np.argwhere(~seen.present[name])[:1].tolist():
-                file = f"{name}/{self._layout.arrays[name].key(*position)}"
-                found = "another size" if file in seen.wrong_size else "no such file"
-                expected = f"a chunk of {self._layout.arrays[name].chunk_bytes} bytes"
-                raise self._damaged(self.path / file, expected, found)
+            array = self._layout.arrays[name]
+            for position in np.argwhere(~held.present[name])[:1].tolist():
+                lost = held.name_of(array, tuple(position))
+                found = "another size" if lost in held.wrong_size else "no such file"
+                raise self._damaged(self.path / lost, f"a chunk of {array.chunk_bytes} bytes", found)
 
     def _unfinished(self, found: str) -> Incomplete:
         return Incomplete(

@@ -17,17 +17,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .codecs import codec as codec_named
 from .compare import check_same_header, check_same_identity
-from .digests import block_digests, seal_of
-from .directory import blocks_done, raw_bytes, read_digests, read_identity
+from .containers import ZarrFolder, dump_again
+from .digests import Seal, block_digests, sealed
 from .encodings import encoding
 from .errors import DamagedStore, InvalidInput
-from .files import full_disk, sync_folder, write_durably, write_synced
-from .guard import dump_again, inspect
+from .files import full_disk, sync_folder, write_durably
 from .header import StoreHeader
 from .identity import IdentityArrays
 from .layout import ArrayLayout, StoreLayout, default_chunk_rows, group_metadata, json_file
+from .limits import check_limits
 from .locks import ViewLock
+from .skeleton import write_skeleton
 
 __all__ = ["ChunkSlot", "GuideStoreWriter"]
 
@@ -44,31 +46,40 @@ class ChunkSlot:
 class GuideStoreWriter:
     """Creates a store or takes up one that was stopped; a context manager that holds the lock on its views.
 
-    `views` is the part that this writer answers for, by default all views of the header. Raises `StoreLocked`
-    for a live writer of any of them, `Mismatch` when the store there was begun with another header or other
-    identity arrays, `InvalidInput` for arrays that do not fit the header, `NoSpace`, and what `guard.inspect`
-    raises.
+    `views` is the part that this writer answers for, by default all views of the header; `codec` compresses the rows
+    of a store that it creates, one that is there keeps its own. Raises `StoreLocked`
+    for a live writer of any of them, and for one on another host, which `take_over` takes for dead; `Mismatch`
+    when the store there was begun with another header or other identity arrays, `InvalidInput` for arrays that
+    do not fit the header, `NoSpace`, and what `ZarrFolder.inspect` raises.
     """
 
     _layout: StoreLayout
-    _seal: str | None
+    _seal: Seal | None
     _identity: dict[str, NDArray[Any]]
     _digest_VB32: NDArray[np.uint8]
     _done_VB: NDArray[np.bool_]
 
     def __init__(
-        self, path: Path | str, header: StoreHeader, identity: IdentityArrays, *, views: range | None = None
+        self,
+        path: Path | str,
+        header: StoreHeader,
+        identity: IdentityArrays,
+        *,
+        views: range | None = None,
+        codec: str = "none",
+        take_over: bool = False,
     ) -> None:
         self.path, self.header = Path(path), header
         self.views = header.view_range if views is None else views
         whole = header.view_range
         if not self.views or self.views.step != 1 or self.views[0] < whole[0] or self.views[-1] > whole[-1]:
             raise InvalidInput("views to write", expected=f"some of {whole}", found=f"{self.views}")
-        layout = StoreLayout(header, chunk_rows=default_chunk_rows(header))
+        layout = StoreLayout(header, chunk_rows=default_chunk_rows(header), codec=codec_named(codec))
+        check_limits(self.path, layout)
         given = identity.encoded(header, layout)
         with full_disk(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = ViewLock(self.path, self.views)
+        self._lock = ViewLock(self.path, self.views, guide=header.guide.name, take_over=take_over)
         try:
             with full_disk(self.path):
                 if not _holds_something(self.path):
@@ -124,31 +135,22 @@ class GuideStoreWriter:
     def seal(self) -> str | None:
         """Finish the store if all its views are there, whoever wrote them: the seal, or None."""
         if self._seal is None:
-            seen = inspect(self.path)
-            digest_VB32 = read_digests(self.path, seen)
-            if not blocks_done(seen, digest_VB32).all():
+            held = ZarrFolder.inspect(self.path)
+            digest_VB32 = held.digests()
+            if not held.blocks_done(digest_VB32).all():
                 return None
-            seal = seal_of(self.header.canonical, {"digest": digest_VB32, **self._identity})
+            seal = sealed(self.header.canonical, {"digest": digest_VB32, **self._identity})
             metadata = json_file(group_metadata(self.header, seal))
             partial = self._lock.folder / "zarr.json.partial"
             with full_disk(self.path):
                 write_durably(self.path / "zarr.json", metadata, temporary=partial)
             self._seal = seal
-        return self._seal
+        return self._seal.digest
 
     def _create(self, layout: StoreLayout, identity: dict[str, NDArray[Any]]) -> None:
         """Make the store without its rows in the lock's folder, and move it to its place in one step."""
         skeleton = self._lock.folder / "skeleton.partial"
-        skeleton.mkdir()
-        for name, array in layout.arrays.items():
-            folder = skeleton / name
-            folder.mkdir()
-            write_synced(folder / "zarr.json", json_file(array.metadata()))
-            if name in identity and array.nbytes:
-                write_synced(folder / array.key(*(0 for _ in array.shape)), raw_bytes(identity[name]))
-            sync_folder(folder)
-        write_synced(skeleton / "zarr.json", json_file(group_metadata(self.header, None)))
-        sync_folder(skeleton)
+        write_skeleton(skeleton, self.header, layout, identity)
         try:
             os.rename(skeleton, self.path)
         except OSError:
@@ -159,14 +161,13 @@ class GuideStoreWriter:
         sync_folder(self.path.parent)
 
     def _take_up(self, given: dict[str, NDArray[Any]]) -> None:
-        seen = inspect(self.path)
-        check_same_header(self.path, stored=seen.header, given=self.header)
-        self._layout = seen.layout
-        self._seal = seen.seal
-        self._identity = read_identity(self.path, seen)
+        held = ZarrFolder.inspect(self.path)
+        check_same_header(self.path, stored=held.header, given=self.header)
+        self._layout, self._seal = held.layout, held.seal
+        self._identity = held.identity()
         check_same_identity(self.path, stored=self._identity, given=given)
-        self._digest_VB32 = read_digests(self.path, seen)
-        self._done_VB = blocks_done(seen, self._digest_VB32)
+        self._digest_VB32 = held.digests()
+        self._done_VB = held.blocks_done(self._digest_VB32)
         if self._seal is not None and not self._done_VB.all():
             view = self.header.first_view + int(np.flatnonzero(~self._done_VB.all(axis=1))[0])
             raise DamagedStore(
@@ -201,11 +202,9 @@ class GuideStoreWriter:
 
     def _replace(self, layout: ArrayLayout, position: tuple[int, ...], array: NDArray[Any]) -> None:
         key = layout.key(*position)
-        padding = np.full((layout.chunk_bytes - array.nbytes) // array.itemsize, layout.fill_value, array.dtype)
         write_durably(
             self.path / layout.name / key,
-            raw_bytes(array),
-            raw_bytes(padding),
+            layout.encode(array),
             temporary=self._lock.folder / f"{layout.name}.{key}.partial",
         )
 

@@ -14,6 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgkd_stores import DamagedStore, GuideStore, Incomplete, InvalidInput, StoreNotFound, reader
+from dgkd_stores.chunks import MAX_MAPPINGS
+from dgkd_stores.containers import Container
+from dgkd_stores.layout import ArrayLayout
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -29,8 +32,14 @@ def made(recipe: Any, tmp_path: Path) -> tuple[Any, Path]:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the chunk files opened, in order."""
     names: list[str] = []
-    really = reader.open_chunk
-    monkeypatch.setattr(reader, "open_chunk", lambda path: (names.append(path.name), really(path))[1])
+    really = Container.chunk
+
+    def chunk(self: Container, array: ArrayLayout, position: tuple[int, ...]) -> Any:
+        if array.name == "logits":
+            names.append(array.key(*position))
+        return really(self, array, position)
+
+    monkeypatch.setattr(Container, "chunk", chunk)
     return names
 
 
@@ -144,7 +153,7 @@ def test_the_seal_covers_what_digests_do_not(made: tuple[Any, Path], array: str)
     data = bytearray(file.read_bytes())
     data[0] ^= 1
     file.write_bytes(data)
-    with pytest.raises(DamagedStore, match="its content is not what was sealed: damaged: expected seal"):
+    with pytest.raises(DamagedStore, match=f"not what was sealed: damaged: expected {array} of SHA-256 .*, found"):
         GuideStore.open(path)
 
 
@@ -207,7 +216,7 @@ def test_never_more_than_256_files(recipe: Any, tmp_path: Path, opened: list[str
                 rows = store.gather(views_B, samples_B)
                 expected = np.stack([small.logits(view)[i] for view, i in zip(views_B, samples_B, strict=True)])
                 assert (rows == expected).all()
-                assert open_files() - before <= 256 == reader.MAX_MAPPINGS
+                assert open_files() - before <= 256 == MAX_MAPPINGS
         assert len(set(opened)) > 256 and open_files() - before > 200
         first.close()
         assert first.gather([0], [0]).shape == (1, 7)
@@ -216,7 +225,7 @@ def test_never_more_than_256_files(recipe: Any, tmp_path: Path, opened: list[str
 
 def test_threads(made: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     small, path = made
-    monkeypatch.setattr(reader._MAPPINGS, "limit", 2)
+    monkeypatch.setattr(reader._MAPPED, "limit", 2)
     everything, wrong = np.stack([small.logits(view) for view in range(2, 5)]), []
 
     def work(seed: int, store: GuideStore) -> None:

@@ -1,0 +1,145 @@
+"""Chunks at hand, of all open stores: mapped ones are bounded by their files, decoded ones by their bytes.
+
+A mapping keeps its file open, and 1024 open files is a common limit; a decoded chunk takes memory: so there is one
+bound of each kind for the whole process. Decoding runs one step ahead, on a thread of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MAX_DECODED_BYTES", "MAX_MAPPINGS", "Chunk", "ChunkCache", "DecodedChunks"]
+
+MAX_MAPPINGS = 256
+"""Chunk files open at a time, over all stores of the process."""
+
+MAX_DECODED_BYTES = 2 * 2**30
+"""Memory for decoded chunks, over all stores of the process; a chunk alone is kept whatever its size."""
+
+Key = tuple[int, int]
+"""Store, and chunk in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """The row arrays of one chunk by name, each [S, columns]."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    proven: NDArray[np.bool_] | None
+    """For each digest block of a decoded chunk: it was checked. None for a mapped one: its store keeps count."""
+
+
+class ChunkCache:
+    """Chunks up to a weight of `limit` together, the least recently used let go first. Safe over threads."""
+
+    def __init__(self, limit: int, weigh: Callable[[Chunk], int]) -> None:
+        self.limit, self._weigh = limit, weigh
+        self._chunks: OrderedDict[Key, Chunk] = OrderedDict()
+        self._weight = 0
+        self._lock = threading.Lock()
+        # A child forked while another thread held the lock would wait for ever.
+        os.register_at_fork(after_in_child=self._renew_lock)
+
+    def get(self, key: Key) -> Chunk | None:
+        """The chunk, now the most recently used, or None."""
+        with self._lock:
+            chunk = self._chunks.get(key)
+            if chunk is not None:
+                self._chunks.move_to_end(key)
+            return chunk
+
+    def put(self, key: Key, chunk: Chunk) -> None:
+        """Keep a chunk and let the oldest go."""
+        with self._lock:
+            self._forget(key)
+            self._chunks[key] = chunk
+            self._weight += self._weigh(chunk)
+            while self._weight > self.limit and len(self._chunks) > 1:
+                self._forget(next(iter(self._chunks)))
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._chunks
+
+    def drop(self, store: int) -> None:
+        """Let all chunks of a store go."""
+        with self._lock:
+            for key in [key for key in self._chunks if key[0] == store]:
+                self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        if (chunk := self._chunks.pop(key, None)) is not None:
+            self._weight -= self._weigh(chunk)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
+
+
+class DecodedChunks:
+    """Chunks that have to be decoded, with the one that is needed next decoded while the last is in use.
+
+    When a chunk is used for the first time, the caller's guess of the next one begins to be decoded on one thread for
+    the whole process; a chunk that nobody asks for is never decoded, so a guide that is dropped all the time costs
+    nothing.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._cache = ChunkCache(limit, lambda chunk: sum(rows.nbytes for rows in chunk.arrays.values()))
+        self._begun: dict[Key, Future[Chunk]] = {}
+        self._unused: set[Key] = set()
+        self._thread: ThreadPoolExecutor | None = None
+        os.register_at_fork(after_in_child=self._forget_thread)
+
+    def get(self, key: Key, load: Callable[[int], Chunk], *, following: int) -> Chunk:
+        """Chunk `key`, by `load` of its number where it is not at hand; chunk `following` of the store is begun."""
+        chunk = self._cache.get(key)
+        first = chunk is None or key in self._unused
+        if chunk is None:
+            chunk = self._wait(key) or load(key[1])
+            self._cache.put(key, chunk)
+        if first:
+            self._unused.discard(key)
+            self._begin((key[0], following), load)
+        return chunk
+
+    def drop(self, store: int) -> None:
+        """Let all chunks of a store go, the one being decoded included."""
+        for key in [key for key in self._begun if key[0] == store]:
+            self._wait(key)
+        self._cache.drop(store)
+        self._unused = {key for key in self._unused if key[0] != store}
+
+    def _begin(self, key: Key, load: Callable[[int], Chunk]) -> None:
+        if key in self._cache or key in self._begun:
+            return
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="dgkd-decode")
+        self._begun[key] = self._thread.submit(self._ahead, key, load)
+
+    def _ahead(self, key: Key, load: Callable[[int], Chunk]) -> Chunk:
+        try:
+            chunk = load(key[1])
+            self._unused.add(key)
+            self._cache.put(key, chunk)
+            return chunk
+        finally:
+            # The cache alone decides how long a chunk lives.
+            self._begun.pop(key, None)
+
+    def _wait(self, key: Key) -> Chunk | None:
+        """The chunk if it was begun and is sound; what is wrong with it is said to whoever asks for it."""
+        future = self._begun.pop(key, None)
+        if future is None or future.cancel() or future.exception() is not None:
+            return None
+        return future.result()
+
+    def _forget_thread(self) -> None:
+        self._begun, self._thread = {}, None

@@ -1,0 +1,136 @@
+"""What every container of a store gives: header, seal, what is there, and the bytes of each chunk.
+
+A container is looked over before anything in it is decoded; reading, verifying and converting know no other
+side of it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.codecs import RAW, Codec
+from dgkd_stores.digests import Seal
+from dgkd_stores.errors import DamagedStore, UnsafeStore
+from dgkd_stores.files import map_file
+from dgkd_stores.header import StoreHeader
+from dgkd_stores.identity import labels_within
+from dgkd_stores.layout import ArrayLayout, StoreLayout
+
+__all__ = ["Container", "Place", "dump_again"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the bytes of one chunk lie."""
+
+    path: Path
+    offset: int = 0
+    nbytes: int | None = None
+    """None for the whole file."""
+    codec: Codec = RAW
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container(ABC):
+    """One store on disk, by name and size; nothing of it is decoded yet but the header."""
+
+    kind: ClassVar[str]
+    """How users call it."""
+
+    path: Path
+    header: StoreHeader
+    seal: Seal | None
+    layout: StoreLayout
+    nbytes: int
+    """Of every file together."""
+    present: Mapping[str, NDArray[np.bool_]]
+    """For each array, over its grid of chunks: it is there, in a size that it can have."""
+    wrong_size: tuple[str, ...]
+    """Chunks of another size, as `name_of` names them."""
+
+    @abstractmethod
+    def place(self, array: ArrayLayout, position: tuple[int, ...]) -> Place:
+        """Where a chunk lies that is `present`."""
+
+    @abstractmethod
+    def name_of(self, array: ArrayLayout, position: tuple[int, ...]) -> str:
+        """A chunk's name within the container, for messages and lists of damage."""
+
+    def chunk(self, array: ArrayLayout, position: tuple[int, ...]) -> NDArray[Any]:
+        """One chunk in its declared shape, padding included, read-only; mapped where it is not compressed.
+
+        `DamagedStore` for a chunk that is not there or whose bytes do not give exactly its declared size.
+        """
+        try:
+            place = self.place(array, position)
+            stored = map_file(place.path, place.offset, place.nbytes)
+            raw = place.codec.decode(stored, array.chunk_bytes)
+        except FileNotFoundError:
+            found = "no such file"
+        except ValueError as error:
+            found = str(error)
+        else:
+            return raw.view(array.numpy_dtype).reshape(array.chunks)
+        raise DamagedStore(
+            f"{self.path / self.name_of(array, position)}: damaged",
+            expected=f"a chunk of {array.chunk_bytes} bytes",
+            found=found,
+            do=dump_again(self.path, self.header),
+        )
+
+    def digests(self) -> NDArray[np.uint8]:
+        """All digests [V, blocks, 32]; zeros for a view whose digest chunk is not there."""
+        array = self.layout.digest
+        digest_VB32 = np.zeros(array.shape, dtype=np.uint8)
+        for view in np.flatnonzero(self.present["digest"]).tolist():
+            digest_VB32[view] = self.chunk(array, (view, 0, 0))[0]
+        return digest_VB32
+
+    def whole(self, name: str) -> NDArray[Any]:
+        """An array that is held as a whole, in memory of its own; `DamagedStore` where it is not there."""
+        array = self.layout.identity[name]
+        position = tuple(0 for _ in array.shape)
+        if not self.present[name].all():
+            lost = self.name_of(array, position)
+            raise DamagedStore(
+                f"{self.path} has lost its array {name}",
+                expected=f"{lost} of {array.chunk_bytes} bytes",
+                found="another size" if lost in self.wrong_size else "no such file",
+                do=dump_again(self.path, self.header),
+            )
+        if not array.nbytes:
+            return np.empty(array.shape, dtype=array.numpy_dtype)
+        return self.chunk(array, position).copy()
+
+    def identity(self) -> dict[str, NDArray[Any]]:
+        """The identity arrays by name; `UnsafeStore` for labels that are no class."""
+        arrays = {}
+        for name in self.layout.identity:
+            arrays[name] = self.whole(name)
+            if name in ("label", "test_label") and not labels_within(arrays[name], self.header.classes):
+                raise UnsafeStore(
+                    f"{self.path}: labels in {name} that are no class",
+                    expected=f"0 to {self.header.classes - 1}",
+                    found=f"{arrays[name].min()} to {arrays[name].max()}",
+                )
+        return arrays
+
+    def blocks_done(self, digest_VB32: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which blocks [V, blocks] have a digest, and for each array a chunk that is `present`."""
+        done_VB = digest_VB32.any(axis=2)
+        block = np.arange(done_VB.shape[1]) * self.header.digest_rows // self.layout.chunk_rows
+        for name in self.layout.rows:
+            done_VB &= self.present[name][:, block, 0]
+        return np.asarray(done_VB)
+
+
+def dump_again(path: Path, header: StoreHeader) -> str:
+    """What to do about a damaged store, as a sentence."""
+    return f"remove {path} and make it again, in its workspace, with `dgkd-cache dump --model {header.guide.name}`"

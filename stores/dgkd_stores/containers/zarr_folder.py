@@ -1,0 +1,246 @@
+"""The store as a Zarr v3 group in a folder, and the look at one before any of it is decoded.
+
+Only what our own writer could have made goes through: raw JSON is read with caps on size and depth and compared
+with the layout that the header implies; every name in the store is accounted for, and no link is followed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.canonical import JsonValue
+from dgkd_stores.codecs import RAW, Codec, codec_names, codec_of
+from dgkd_stores.digests import Seal
+from dgkd_stores.errors import DamagedStore, DgkdError, StoreNotFound, UnsafeStore
+from dgkd_stores.header import StoreHeader
+from dgkd_stores.layout import ArrayLayout, StoreLayout, default_chunk_rows
+from dgkd_stores.limits import check_limits
+from dgkd_stores.metadata import read_metadata, same_json, unsafe
+
+from .container import Container, Place, dump_again
+
+__all__ = ["ZarrFolder"]
+
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_KEY = re.compile(r"c(?:\.(?:0|[1-9][0-9]{0,9}))+")
+# What other Zarr libraries may say, or leave out, without a change of meaning.
+_OPTIONAL: Mapping[str, JsonValue] = {"storage_transformers": [], "attributes": {}}
+_ENDIAN_OF_BYTES: JsonValue = {"name": "bytes", "configuration": {"endian": "little"}}
+_ATTRIBUTES = ({"dgkd"}, {"dgkd", "dgkd_seal", "dgkd_digests"})
+
+Note = Callable[[str, DgkdError], None]
+"""Told of a file by its name, and what is wrong with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZarrFolder(Container):
+    """A folder of chunk files."""
+
+    kind = "zarr"
+
+    @classmethod
+    def inspect(cls, path: Path, *, survey: Note | None = None) -> Self:
+        """Look a store over.
+
+        `StoreNotFound` where there is none, `UnsafeStore` for whatever our writer does not make, `Mismatch` for a
+        newer version of the format, `DamagedStore` for a missing zarr.json. With `survey`, what is wrong with single
+        files is handed to it, by name, and not raised; the header itself must be sound.
+        """
+        _find(path)
+        group = read_metadata(path / "zarr.json")
+        header, seal = _header(path, group)
+        note = survey or _raise
+        names = {entry.name for entry in _entries(path, "", note)}
+        layout = StoreLayout(header, **_freedoms(path, header, note))
+        check_limits(path, layout)
+        if seal is not None and set(seal.arrays) != set(layout.others):
+            raise unsafe(path, "other arrays under the seal", ", ".join(layout.others), ", ".join(seal.arrays))
+        for odd in sorted(names - {"zarr.json", *layout.arrays}):
+            note(odd, unsafe(path, "a name that is none of a guide store's", ", ".join(layout.arrays), odd))
+        nbytes = os.stat(path / "zarr.json", follow_symlinks=False).st_size
+        present, wrong_size = {}, []
+        for name, array in layout.arrays.items():
+            if survey and (path / name).is_symlink():
+                present[name] = np.zeros(array.grid, dtype=np.bool_)
+                continue
+            _check_array(path / name, array, header, note)
+            there, odd_sizes, size = _chunk_files(path / name, array, note)
+            present[name], nbytes = there, nbytes + size
+            wrong_size += odd_sizes
+        return cls(
+            path=path,
+            header=header,
+            seal=seal,
+            layout=layout,
+            nbytes=nbytes,
+            present=present,
+            wrong_size=tuple(wrong_size),
+        )
+
+    def place(self, array: ArrayLayout, position: tuple[int, ...]) -> Place:
+        return Place(path=self.path / self.name_of(array, position), codec=array.codec)
+
+    def name_of(self, array: ArrayLayout, position: tuple[int, ...]) -> str:
+        return f"{array.name}/{array.key(*position)}"
+
+
+def _raise(name: str, error: DgkdError) -> None:
+    raise error
+
+
+def _find(path: Path) -> None:
+    if not path.is_dir():
+        raise StoreNotFound(
+            f"no guide store at {path}",
+            expected="a folder",
+            found="a file" if path.exists() else "nothing",
+            do="check the path; `dgkd-cache ls` lists the stores of a workspace, `dgkd-cache dump` makes one",
+        )
+    if not os.path.lexists(path / "zarr.json"):
+        raise StoreNotFound(
+            f"no guide store at {path}",
+            expected="a zarr.json",
+            found="a folder without one",
+            do=f"remove {path} and dump the guide again, or give another path",
+        )
+
+
+def _header(path: Path, group: Mapping[str, JsonValue]) -> tuple[StoreHeader, Seal | None]:
+    attributes = group.get("attributes")
+    if set(group) != {"zarr_format", "node_type", "attributes"} or group["node_type"] != "group":
+        raise unsafe(path, "no plain Zarr group", "zarr_format, node_type group, attributes", ", ".join(group))
+    if not isinstance(attributes, Mapping) or set(attributes) not in _ATTRIBUTES:
+        found = ", ".join(attributes) if isinstance(attributes, Mapping) else repr(attributes)
+        raise unsafe(path, "other attributes", "dgkd and, once finished, dgkd_seal and dgkd_digests", found)
+    return StoreHeader.from_dict(attributes["dgkd"]), _seal(path, attributes)
+
+
+def _seal(path: Path, attributes: Mapping[str, JsonValue]) -> Seal | None:
+    if "dgkd_seal" not in attributes:
+        return None
+    seal, digests = attributes["dgkd_seal"], attributes["dgkd_digests"]
+    if not isinstance(digests, Mapping):
+        raise unsafe(path, "no digests under the seal", "a mapping", repr(digests))
+    for value in (seal, *digests.values()):
+        if not isinstance(value, str) or not _HEX64.fullmatch(value):
+            raise unsafe(path, "no seal", "64 lower-case hexadecimal digits", repr(value))
+    return Seal(digest=str(seal), arrays={name: str(value) for name, value in digests.items()})
+
+
+class _Freedoms(TypedDict):
+    """What a container may choose: neither digests nor seal depend on it."""
+
+    chunk_rows: int
+    codec: Codec
+
+
+def _freedoms(path: Path, header: StoreHeader, note: Note) -> _Freedoms:
+    """Rows in a chunk, all of a view or whole digests, and the codec of the rows, as `logits` has them."""
+    try:
+        metadata = _array_metadata(path / "logits", header)
+        codec = _row_codec(path, metadata)
+        return {"chunk_rows": _chunk_rows(path, header, metadata), "codec": codec}
+    except (UnsafeStore, DamagedStore) as error:
+        note("logits/zarr.json", error)
+        return {"chunk_rows": default_chunk_rows(header), "codec": RAW}
+
+
+def _row_codec(path: Path, metadata: Mapping[str, JsonValue]) -> Codec:
+    stages = metadata.get("codecs")
+    dtype = str(metadata.get("data_type"))
+    itemsize = np.dtype(dtype).itemsize if dtype in ("uint8", "float16", "float32") else 1
+    found = codec_of(list(stages[1:]), itemsize) if isinstance(stages, list) and stages else None
+    if found is None:
+        raise unsafe(path / "logits", "codecs", f"bytes and one of {', '.join(codec_names())}", json.dumps(stages))
+    return found
+
+
+def _chunk_rows(path: Path, header: StoreHeader, metadata: Mapping[str, JsonValue]) -> int:
+    grid = metadata.get("chunk_grid")
+    shape: object = None
+    if isinstance(grid, Mapping) and isinstance(configuration := grid.get("configuration"), Mapping):
+        shape = configuration.get("chunk_shape")
+    rows = shape[1] if isinstance(shape, list) and len(shape) == 3 and isinstance(shape[1], int) else 0
+    samples = header.dataset.samples
+    if not 0 < rows <= samples or (rows != samples and rows % header.digest_rows):
+        expected = f"{samples} rows in a chunk, or fewer in multiples of {header.digest_rows}"
+        raise unsafe(path / "logits", "other chunks", expected, repr(shape))
+    return int(rows)
+
+
+def _array_metadata(folder: Path, header: StoreHeader) -> Mapping[str, JsonValue]:
+    if not os.path.lexists(folder / "zarr.json"):
+        raise DamagedStore(
+            f"{folder.parent} has lost an array",
+            expected=f"{folder.name}/zarr.json",
+            found="no such file",
+            do=dump_again(folder.parent, header),
+        )
+    return read_metadata(folder / "zarr.json")
+
+
+def _check_array(folder: Path, array: ArrayLayout, header: StoreHeader, note: Note) -> None:
+    try:
+        metadata = _array_metadata(folder, header)
+        found = {key: value for key, value in metadata.items() if value != _OPTIONAL.get(key, ...)}
+        wanted = {key: value for key, value in array.metadata().items() if key not in _OPTIONAL}
+        if _same_codecs(found.get("codecs"), array):
+            found["codecs"] = wanted["codecs"]
+        for key in sorted({*found, *wanted}):
+            if key not in found or key not in wanted or not same_json(found[key], wanted[key]):
+                expected = json.dumps(wanted[key]) if key in wanted else "no such key"
+                raise unsafe(folder, key, expected, json.dumps(found[key]) if key in found else "nothing")
+    except (UnsafeStore, DamagedStore) as error:
+        note(f"{folder.name}/zarr.json", error)
+
+
+def _same_codecs(found: JsonValue, array: ArrayLayout) -> bool:
+    """Whether the codecs mean ours: of a byte the order may be stated, a compressor may have another level."""
+    if not isinstance(found, list) or not found:
+        return False
+    itemsize = array.numpy_dtype.itemsize
+    plain = same_json(found[0], _ENDIAN_OF_BYTES) or (itemsize == 1 and same_json(found[0], {"name": "bytes"}))
+    return plain and array.codec.matches(found[1:], itemsize)
+
+
+def _entries(folder: Path, prefix: str, note: Note) -> list[os.DirEntry[str]]:
+    """Plain files and folders; anything else is refused by the way."""
+    with os.scandir(folder) as entries:
+        found = list(entries)
+    plain = []
+    for entry in found:
+        if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
+            plain.append(entry)
+        else:
+            odd = unsafe(folder, "neither a plain file nor a folder", "no link, pipe or device", entry.name)
+            note(prefix + entry.name, odd)
+    return plain
+
+
+def _chunk_files(folder: Path, array: ArrayLayout, note: Note) -> tuple[NDArray[np.bool_], list[str], int]:
+    there = np.zeros(array.grid, dtype=np.bool_)
+    wrong_size, nbytes = [], 0
+    for entry in _entries(folder, f"{folder.name}/", note) if folder.is_dir() else []:
+        size = entry.stat(follow_symlinks=False).st_size
+        nbytes += size
+        if entry.name == "zarr.json" and entry.is_file(follow_symlinks=False):
+            continue
+        position = tuple(map(int, entry.name.split(".")[1:])) if _KEY.fullmatch(entry.name) else ()
+        inside = len(position) == there.ndim and all(at < size for at, size in zip(position, there.shape, strict=True))
+        if not inside or not entry.is_file(follow_symlinks=False):
+            odd = unsafe(folder, "a name that is no chunk's", f"c.0.0 ... within {there.shape}", entry.name)
+            note(f"{folder.name}/{entry.name}", odd)
+            continue
+        there[position] = array.codec.plausible(size, array.chunk_bytes)
+        if not there[position]:
+            wrong_size.append(f"{folder.name}/{entry.name}")
+    return there, wrong_size, nbytes
