@@ -35,7 +35,7 @@ from dgkd_stores import (
     default_digest_rows,
 )
 from dgkd_stores.encodings import encoding as encoding_of
-from dgkd_stores.locks import ViewLock
+from dgkd_stores.locks import ViewLock, sweep
 
 __all__ = ["Dumped", "GuideWriter"]
 
@@ -129,6 +129,7 @@ class GuideWriter:
         progress = progress or Silent()
         done = self._finished()
         if done is not None:
+            sweep(self._path, take_over=self._take_over)
             progress.say(f"{self._path} is finished: nothing to do")
             return done
         mine = self._mine if self._mine is not None else _views_of(self._header)

@@ -90,10 +90,16 @@ class SmallStore:
         return np.random.default_rng(1000 + view).normal(size=(self.samples, self.classes)).astype(np.float32)
 
     def write(
-        self, path: Path, *, views: range | None = None, chunks: int | None = None, seal: bool = True
+        self,
+        path: Path,
+        *,
+        views: range | None = None,
+        chunks: int | None = None,
+        seal: bool = True,
+        take_over: bool = False,
     ) -> str | None:
         """Write up to `chunks` missing chunks; the seal, if that finished the store."""
-        with GuideStoreWriter(path, self.header, self.identity, views=views) as writer:
+        with GuideStoreWriter(path, self.header, self.identity, views=views, take_over=take_over) as writer:
             for number, slot in enumerate(writer.missing()):
                 if chunks is not None and number >= chunks:
                     return None

@@ -1,10 +1,12 @@
-"""One writer for a view: a live holder is named, a dead one on this host taken over, another host's never."""
+"""One writer for a view: a live holder is named, a dead one on this host taken over, another host's when told so."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +15,13 @@ from typing import Any
 import pytest
 
 from dgkd_stores import GuideStoreWriter, StoreLocked
-from dgkd_stores.locks import Owner, ViewLock
+from dgkd_stores.locks import Owner, ViewLock, sweep
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from dgkd_stores.locks import ViewLock
-lock = ViewLock(Path(sys.argv[1]), range(0, 10))
+lock = ViewLock(Path(sys.argv[1]), range(0, 10), guide="ta1")
 (lock.folder / "logits.c.3.0.0.partial").write_bytes(b"half")
 print("held", flush=True)
 time.sleep(300)
@@ -38,11 +40,11 @@ def holder(tmp_path: Path) -> Any:
 def test_a_live_holder_is_named(holder: Any, recipe: Any, tmp_path: Path) -> None:
     for views in (range(9, 20), range(0, 1), range(2, 5), range(0, 100)):
         with pytest.raises(StoreLocked, match=f"views 0 to 9 of .*found process {holder.pid} on host .*wait") as caught:
-            ViewLock(tmp_path / "a.zarr", views)
+            ViewLock(tmp_path / "a.zarr", views, guide="ta1")
         assert caught.value.exit_code == 11
     with pytest.raises(StoreLocked, match=f"process {holder.pid}"):
         recipe().write(tmp_path / "a.zarr")
-    with ViewLock(tmp_path / "a.zarr", range(10, 20)):
+    with ViewLock(tmp_path / "a.zarr", range(10, 20), guide="ta1"):
         pass
     assert [path.name for path in (tmp_path / "a.zarr.writing").iterdir()] == ["views-0-9"]
 
@@ -65,49 +67,183 @@ def test_the_same_process_twice(recipe: Any, tmp_path: Path) -> None:
     assert small.write(tmp_path / "a.zarr")
 
 
+def disguise(lock: ViewLock, **change: Any) -> dict[str, Any]:
+    """Another owner in a lock that this process holds, as if that one had taken it; its owner before."""
+    place = lock.folder / "owner.json"
+    owner: dict[str, Any] = json.loads(place.read_bytes())
+    place.write_text(json.dumps({**owner, **change}))
+    return owner
+
+
+FAR = {"host": "far-away", "pid": 1, "boot": "x"}
+HERE_IN_A_CONTAINER = {"pid": 1, "pid_namespace": "pid:[1]"}
+
+
 @pytest.mark.parametrize(
-    ("change", "dead"),
+    "change",
     [
-        ({}, False),
-        ({"start": "1"}, True),
-        ({"boot": "another boot"}, True),
-        ({"pid": 2**22 + 1}, True),
-        ({"host": "far-away", "pid": 1, "boot": "x"}, False),
-        ({"host": "far\x1b[31maway", "pid": 1}, False),
-        ({"pid": "1"}, True),
-        ({"more": 1}, True),
+        {"start": "1"},
+        {"boot": "another boot"},
+        {"boot": "another boot", **HERE_IN_A_CONTAINER},
+        {"pid": 2**22 + 1},
+        {"pid": "1"},
+        {"more": 1},
     ],
 )
-def test_who_is_dead(tmp_path: Path, change: dict[str, Any], dead: bool) -> None:
+def test_who_is_dead(tmp_path: Path, change: dict[str, Any]) -> None:
     store = tmp_path / "a.zarr"
-    lock = ViewLock(store, range(0, 3))
-    owner = json.loads((lock.folder / "owner.json").read_bytes())
-    assert owner == vars(Owner.of(os.getpid()))
-    (lock.folder / "owner.json").write_text(json.dumps({**owner, **change}))
-    if dead:
-        ViewLock(store, range(0, 3)).release()
-        assert not (tmp_path / "a.zarr.writing").exists()
-    else:
-        with pytest.raises(StoreLocked) as caught:
-            ViewLock(store, range(0, 3))
-        assert "\x1b" not in str(caught.value) and f"remove {lock.folder}" in caught.value.do
+    assert disguise(ViewLock(store, range(0, 3), guide="ta1"), **change) == vars(Owner.of(os.getpid()))
+    ViewLock(store, range(0, 3), guide="ta1").release()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (FAR, "process 1 on host far-away"),
+        ({**FAR, "host": "far\x1b[31maway"}, r"process 1 on host far\S*away"),
+        (HERE_IN_A_CONTAINER, f"process 1 on host {re.escape(socket.gethostname())}, in another container"),
+    ],
+)
+def test_a_holder_elsewhere_is_taken_over_when_told_so(
+    recipe: Any, tmp_path: Path, change: dict[str, Any], found: str
+) -> None:
+    store = tmp_path / "a.zarr"
+    other = ViewLock(store, range(1, 3), guide="ta1")
+    (other.folder / "logits.c.3.0.0.partial").write_bytes(b"half")
+    disguise(other, **change)
+    beside = ViewLock(store, range(3, 4), guide="ta1")
+    disguise(beside, **change)
+    for holder in (lambda: ViewLock(store, range(0, 3), guide="ta1"), lambda: recipe().write(store)):
+        with pytest.raises(StoreLocked, match=f"views 1 to 2 of .*: expected .*, found {found};") as caught:
+            holder()
+        assert caught.value.exit_code == 11 and "\x1b" not in str(caught.value)
+        assert "run `dgkd-cache dump --model ta1 --take-over`, with that dump's other options" in caught.value.do
+    assert recipe().write(store, take_over=True)
+    # What no view of ours is in stays its holder's.
+    assert [path.name for path in (tmp_path / "a.zarr.writing").iterdir()] == ["views-3-3"]
+
+
+def test_a_live_process_of_this_host_is_never_taken_over(holder: Any, tmp_path: Path) -> None:
+    with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host") as caught:
+        ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True)
+    assert caught.value.do == "wait for it"
+    assert (tmp_path / "a.zarr.writing" / "views-0-9" / "logits.c.3.0.0.partial").exists()
+
+
+def test_a_live_process_of_another_user_is_never_taken_over(
+    holder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With hidepid, /proc does not show it; that its number is in use is all that can be known."""
+
+    def hidden(path: Path, *args: Any, **kwargs: Any) -> str:
+        if path == Path(f"/proc/{holder.pid}/stat"):
+            raise FileNotFoundError(path)
+        return really(path, *args, **kwargs)
+
+    def not_permitted(pid: int, signal: int) -> None:
+        raise PermissionError
+
+    really = Path.read_text
+    with monkeypatch.context() as patch, pytest.raises(StoreLocked, match=f"found process {holder.pid} on host"):
+        patch.setattr(Path, "read_text", hidden)
+        patch.setattr(os, "kill", not_permitted)
+        ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True)
+
+
+def test_a_lock_that_cannot_be_read_is_not_void(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1")
+
+    def denied(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        if str(path).endswith("owner.json") and not flags & os.O_CREAT:
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path, flags, *args, **kwargs)
+
+    really = os.open
+    with monkeypatch.context() as patch, pytest.raises(PermissionError, match="views-0-2/owner.json"):
+        patch.setattr(os, "open", denied)
+        ViewLock(tmp_path / "a.zarr", range(0, 2), guide="ta1", take_over=True)
+    assert lock.folder.exists()
+
+
+def test_a_holder_that_was_taken_over_notices_and_stops(recipe: Any, read_tree: Any, tmp_path: Path) -> None:
+    """Two writers of the same views, because somebody was wrong about one: it publishes nothing any more."""
+    small, store = recipe(), tmp_path / "a.zarr"
+    whole = small.write(tmp_path / "whole.zarr")
+    with GuideStoreWriter(store, small.header, small.identity) as first:
+        slots = list(first.missing())
+        first.write(slots[0], small.logits(slots[0].view))
+        place = tmp_path / "a.zarr.writing" / "views-0-2"
+        # As its owner reads it on the other host, so that this process may stand for a second one.
+        owner = disguise(first._lock, **FAR)
+        with GuideStoreWriter(store, small.header, small.identity, take_over=True) as second:
+            disguise(second._lock, start="0")
+            with pytest.raises(StoreLocked, match="views 0 to 2 of .*a.zarr were taken over.*found that of process"):
+                first.write(slots[1], small.logits(slots[1].view))
+            first.close()
+            assert place.exists(), "the lock is the other's now"
+            (place / "owner.json").write_text(json.dumps(owner))
+            assert list(second.missing()) == slots[1:]
+            for slot in slots[1:]:
+                second.write(slot, small.logits(slot.view))
+            assert second.seal() == whole
+    assert read_tree(store) == read_tree(tmp_path / "whole.zarr")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.zarr", "whole.zarr"}
+
+
+def test_what_was_left_beside_a_finished_store_is_swept(recipe: Any, tmp_path: Path) -> None:
+    store = tmp_path / "a.zarr"
+    assert recipe().write(store)
+    disguise(ViewLock(store, range(0, 1), guide="ta1"), start="1")
+    disguise(ViewLock(store, range(1, 2), guide="ta1"), **FAR)
+    (tmp_path / "a.zarr.writing" / "new-1234").mkdir()
+    sweep(store)
+    assert [path.name for path in (tmp_path / "a.zarr.writing").iterdir()] == ["views-1-1"]
+    sweep(store, take_over=True)
+    sweep(store)
+    assert list(tmp_path.iterdir()) == [store]
+
+
+def in_another_container() -> list[str]:
+    """How to run something in a PID namespace of its own; skips, and says why, where that is not allowed."""
+    words = ["unshare", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no PID namespaces here: {tried.stderr.strip()}")
+    return words
+
+
+def test_a_live_process_of_another_container_is_not_taken_for_dead(recipe: Any, tmp_path: Path) -> None:
+    """Its host name and boot id are ours, and its number is nobody's here, or somebody else's."""
+    command = [*in_another_container(), sys.executable, "-c", HOLD, str(tmp_path / "a.zarr")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        with pytest.raises(StoreLocked, match="found process 1 on host .*, in another container; .*--take-over"):
+            recipe().write(tmp_path / "a.zarr")
+        assert (tmp_path / "a.zarr.writing" / "views-0-9" / "logits.c.3.0.0.partial").exists()
+        process.kill()
+    # Nothing here can tell that it died.
+    with pytest.raises(StoreLocked, match="in another container"):
+        recipe().write(tmp_path / "a.zarr")
+    assert recipe().write(tmp_path / "a.zarr", take_over=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
 
 
 def test_what_never_became_a_lock_is_swept(tmp_path: Path) -> None:
     (tmp_path / "a.zarr.writing" / "new-1234").mkdir(parents=True)
     (tmp_path / "a.zarr.writing" / "views-0-2").mkdir()
-    ViewLock(tmp_path / "a.zarr", range(0, 3)).release()
+    ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1").release()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_is_released_by_its_holder_once(tmp_path: Path) -> None:
-    first = ViewLock(tmp_path / "a.zarr", range(0, 3))
+    first = ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1")
     first._holder += 1  # As in a forked child.
     first.release()
     assert (first.folder / "owner.json").exists()
     first._holder -= 1
     first.release()
-    second = ViewLock(tmp_path / "a.zarr", range(0, 3))
+    second = ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1")
     first.release()
     assert (second.folder / "owner.json").exists()
     second.release()
@@ -119,6 +255,6 @@ def test_without_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("fcntl.flock", refused)
-    with ViewLock(tmp_path / "a.zarr", range(0, 3)), pytest.raises(StoreLocked):
-        ViewLock(tmp_path / "a.zarr", range(2, 5))
+    with ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1"), pytest.raises(StoreLocked):
+        ViewLock(tmp_path / "a.zarr", range(2, 5), guide="ta1")
     assert list(tmp_path.iterdir()) == []

@@ -44,6 +44,9 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=choice_of(CacheConfig, "precision"),
     help="Of the forward pass (default: dgkd.toml).",
 )
+@click.option(
+    "--take-over", is_flag=True, help="Take over views that a process of another host holds, if you know it is no more."
+)
 @device_option
 @json_option
 @pass_app
@@ -53,6 +56,7 @@ def dump(
     views: range | None,
     shard: tuple[int, int] | None,
     precision: str | None,
+    take_over: bool,
     device: str,
     as_json: bool,
 ) -> None:
@@ -76,7 +80,14 @@ def dump(
         workspace = workspace.with_config(with_overrides(workspace.config, {"cache.precision": precision}))
     with app.working() as (progress, stop):
         result = dump_guide(
-            workspace, model=model, views=views, shard=shard, device=device, progress=progress, stop=stop
+            workspace,
+            model=model,
+            views=views,
+            shard=shard,
+            take_over=take_over,
+            device=device,
+            progress=progress,
+            stop=stop,
         )
     if as_json:
         print_json(

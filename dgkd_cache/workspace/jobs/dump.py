@@ -36,6 +36,7 @@ def dump_guide(
     model: str,
     views: range | None = None,
     shard: tuple[int, int] | None = None,
+    take_over: bool = False,
     device: str,
     progress: Progress,
     stop: Callable[[], bool],
@@ -43,8 +44,9 @@ def dump_guide(
     """Writes `guides/MODEL.zarr` from the finished run `runs/MODEL`: every view, or one share of them.
 
     `views` are the views that the store holds (default: those of the workspace; others are another store of the same
-    guide, `guides/MODEL-FIRST-STOP.zarr`) and `shard` (i, n) the i-th of n shares of them, from 0. Raises UnknownName
-    or Incomplete when there is no finished run, Mismatch when it was trained on other data.
+    guide, `guides/MODEL-FIRST-STOP.zarr`) and `shard` (i, n) the i-th of n shares of them, from 0. `take_over` takes a
+    process of another host that holds these views for dead. Raises UnknownName or Incomplete when there is no finished
+    run, Mismatch when it was trained on other data, StoreLocked when another process writes these views.
     """
     started = time.perf_counter()
     where = resolve_device(device)
@@ -67,6 +69,7 @@ def dump_guide(
         test=Views(plan, dataset.test.to(where)),
         views=held,
         mine=_share(held, shard),
+        take_over=take_over,
         temperature=cache.temperature,
         encoding=cache.encoding,
         batch_size=cache.batch_size,
