@@ -148,13 +148,13 @@ class Float16(_Float):
 class Uint8(Encoding):
     """A quarter of the bytes: 256 levels from a row's smallest logit to its largest; KL about 6e-6 at temperature 4.
 
-    A row is C levels q and, in `scale`, two float32: column 0 the scale, column 1 the offset. A logit is
+    A row is C levels q and, in `scale`, two float32 (no -0): column 0 the scale, column 1 the offset. A logit is
     fl(fl(q * scale) + offset) in float32: the product is rounded before the sum, no fused multiply-add.
 
     offset = min x, scale = fl(fl(max x - offset) / 255), q = fl(fl(x - offset) / scale) rounded to the nearest
     integer, ties to even, and cut to 0..255; where scale is 0 (a constant row, or one that spans fewer than 128
-    times the smallest float32), q = 0. So the smallest logit is exact, and |decoded - x| <= scale / 2 + a few
-    roundings of float32: 2^-22 times the larger of the row's span and |x|, or 2^-142 where these are smaller.
+    times the smallest float32), q = 0. So the smallest logit is exact, and |decoded - x| <= scale / 2 plus the
+    roundings of float32, at most 2^-22 times the larger of the row's span and |x|, plus 2^-142.
     """
 
     largest = 1.7e38
@@ -167,13 +167,13 @@ class Uint8(Encoding):
         )
 
     def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        # + 0 makes -0 a 0: which of the two min gives depends on the processor, and stores are equal by their bytes.
-        offset_B1 = logits_BC.min(axis=1, keepdims=True) + np.float32(0)
+        offset_B1 = logits_BC.min(axis=1, keepdims=True)
         above_BC = logits_BC - offset_B1
         scale_B1 = above_BC.max(axis=1, keepdims=True) / np.float32(255)
         levels_BC = np.divide(above_BC, scale_B1, out=np.zeros_like(above_BC), where=scale_B1 > 0)
         levels_BC = np.rint(levels_BC, out=levels_BC).clip(0, 255, out=levels_BC)
-        scale_B2 = np.concatenate([scale_B1, offset_B1], axis=1)
+        # + 0 makes -0 a 0: which of them min and max give depends on the processor, and equal stores have equal bytes.
+        scale_B2 = np.concatenate([scale_B1, offset_B1], axis=1) + np.float32(0)
         return {"logits": levels_BC.astype(np.uint8), "scale": scale_B2.astype("<f4", copy=False)}
 
     def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:

@@ -34,7 +34,31 @@ def compact(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-@pytest.fixture(params=["float32", "float16"])
+def row_arrays(small: Any) -> list[str]:
+    """The arrays of a row, in the order of a record."""
+    return ["logits", "scale"] if small.encoding == "uint8" else ["logits"]
+
+
+def decoded(path: Path, small: Any, prefix: str = "") -> np.ndarray[Any, Any]:
+    """All rows as numbers."""
+    logits = read_array(path / f"{prefix}logits")
+    if small.encoding != "uint8":
+        assert logits.dtype == small.encoding
+        return logits
+    scale = read_array(path / f"{prefix}scale")
+    assert (logits.dtype, scale.dtype) == (np.uint8, np.float32)
+    return logits.astype(np.float32) * scale[..., :1] + scale[..., 1:]
+
+
+def check_close(rows: np.ndarray[Any, Any], exact: np.ndarray[Any, Any], small: Any) -> None:
+    """Equal but for what the encoding rounds: half of a 255th of a row's span where it is uint8."""
+    if small.encoding == "uint8":
+        assert (np.abs(rows - exact) <= np.ptp(exact, axis=-1, keepdims=True) / 509).all()
+    else:
+        assert (rows == exact.astype(small.encoding)).all()
+
+
+@pytest.fixture(params=["float32", "float16", "uint8"])
 def made(request: pytest.FixtureRequest, recipe: Any, small_chunks: None, tmp_path: Path) -> tuple[Any, Path]:
     small = recipe(encoding=request.param, first_view=5, probe="projection")
     small.write(tmp_path / "ta1.zarr")
@@ -43,25 +67,25 @@ def made(request: pytest.FixtureRequest, recipe: Any, small_chunks: None, tmp_pa
 
 def test_rows_by_hand(made: tuple[Any, Path]) -> None:
     small, path = made
-    logits = read_array(path / "logits")
+    rows = decoded(path, small)
     for view in range(3):
-        expected = small.logits(5 + view).astype(small.encoding)
-        assert (logits[view] == expected).all()
+        check_close(rows[view], small.logits(5 + view), small)
         with GuideStore.open(path) as store:
-            assert store.gather(np.full(50, 5 + view), np.arange(50)).tobytes() == expected.tobytes()
+            assert store.gather(np.full(50, 5 + view), np.arange(50)).tobytes() == rows[view].tobytes()
 
 
 def test_digests_and_seal_by_hand(made: tuple[Any, Path]) -> None:
     small, path = made
     attributes = json.loads((path / "zarr.json").read_bytes())["attributes"]
-    logits, digest = read_array(path / "logits"), read_array(path / "digest")
+    digest, parts = read_array(path / "digest"), [read_array(path / name) for name in row_arrays(small)]
     for view in range(3):
         for block in range(7):
-            rows = b"".join(logits[view, i].tobytes() for i in range(block * 8, min(block * 8 + 8, 50)))
+            samples = range(block * 8, min(block * 8 + 8, 50))
+            rows = b"".join(part[view, i].tobytes() for i in samples for part in parts)
             assert digest[view, block].tobytes() == hashlib.sha256(rows).digest()
     message = compact(attributes["dgkd"])
     for folder in sorted(path.iterdir()):
-        if folder.is_dir() and folder.name != "logits":
+        if folder.is_dir() and folder.name not in row_arrays(small):
             message += folder.name.encode() + b"\0" + hashlib.sha256(read_array(folder).tobytes()).digest()
     assert hashlib.sha256(message).hexdigest() == attributes["dgkd_seal"]
     assert small.write(path) == attributes["dgkd_seal"]
@@ -77,7 +101,6 @@ def test_identity_arrays_by_hand(made: tuple[Any, Path]) -> None:
         "probe": ("probe", given.probe),
         "test_label": ("test_label_M", given.test_label_M),
         "test_sample_digest": ("test_sample_digest_M16", given.test_sample_digest_M16),
-        "test_logits": ("test_logits_MC", given.test_logits_MC.astype(small.encoding).astype(np.float32)),
     }
     with GuideStore.open(path) as store:
         assert store.views == range(5, 8) and store.header == small.header
@@ -85,14 +108,20 @@ def test_identity_arrays_by_hand(made: tuple[Any, Path]) -> None:
             assert (read_array(path / name) == expected).all(), name
             assert (getattr(store, attribute) == expected).all(), name
             assert getattr(store, attribute).dtype == expected.dtype
+        tests = decoded(path, small, "test_")
+        check_close(tests, given.test_logits_MC, small)
+        assert store.test_logits_MC.dtype == np.float32 and (store.test_logits_MC == tests).all()
 
 
-def test_padding_is_nan(made: tuple[Any, Path]) -> None:
+def test_padding_is_nan_or_zero(made: tuple[Any, Path]) -> None:
     small, path = made
-    rows = json.loads((path / "logits" / "zarr.json").read_bytes())["chunk_grid"]["configuration"]["chunk_shape"][1]
-    assert rows < 50 and rows % 16 == 0
-    last = np.fromfile(path / "logits" / f"c.0.{50 // rows}.0", DTYPES[small.encoding]).reshape(rows, 7)
-    assert np.isfinite(last[: 50 % rows]).all() and np.isnan(last[50 % rows :]).all()
+    for name in row_arrays(small):
+        meta = json.loads((path / name / "zarr.json").read_bytes())
+        _, rows, columns = meta["chunk_grid"]["configuration"]["chunk_shape"]
+        assert rows < 50 and rows % 16 == 0
+        last = np.fromfile(path / name / f"c.0.{50 // rows}.0", DTYPES[meta["data_type"]]).reshape(rows, columns)
+        assert np.isfinite(last[: 50 % rows]).all()
+        assert (last[50 % rows :] == 0 if last.dtype == np.uint8 else np.isnan(last[50 % rows :])).all()
 
 
 def test_zarr_reads_the_same(made: tuple[Any, Path]) -> None:
@@ -102,9 +131,12 @@ def test_zarr_reads_the_same(made: tuple[Any, Path]) -> None:
     for name, array in group.arrays():
         expected = read_array(path / name)
         assert array.dtype == expected.dtype and np.array_equal(array[...], expected), name
-    assert group["logits"].metadata.dimension_names == ("view", "sample", "class")
     assert group["digest"].metadata.dimension_names == ("view", "block", "digest_byte")
-    assert np.isnan(group["logits"].fill_value)
+    for name in row_arrays(small):
+        third = {"logits": "class", "scale": "affine"}[name]
+        assert group[name].metadata.dimension_names == ("view", "sample", third)
+        assert group[f"test_{name}"].metadata.dimension_names == ("test_sample", third)
+        assert group[name].fill_value == 0 if group[name].dtype == np.uint8 else np.isnan(group[name].fill_value)
     assert dict(group.attrs)["dgkd"] == small.header.to_dict()
 
 
