@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from dgkd_stores.codecs import codec_names
 from dgkd_stores.encodings import encoding_names
 
 __all__ = [
@@ -33,6 +34,12 @@ def _tuple_from_list(value: object) -> object:
 def _known_encoding(name: str) -> str:
     if name not in encoding_names():
         raise ValueError(f"one of {', '.join(encoding_names())}")
+    return name
+
+
+def _known_codec(name: str) -> str:
+    if name not in codec_names():
+        raise ValueError(f"one of {', '.join(codec_names())}")
     return name
 
 
@@ -89,6 +96,9 @@ class CacheConfig(Table):
     temperature: float = Field(default=4.0, gt=0, description="rows are stored as logits / temperature")
     encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
         default="float16", description=f"of a row: {', '.join(encoding_names())}"
+    )
+    codec: Annotated[str, AfterValidator(_known_codec)] = Field(
+        default="none", description=f"of new stores: {', '.join(codec_names())}; none is the fastest to train from"
     )
     precision: Precision = Field(
         default="float32", description="the guide's forward pass, run once: auto, float32, bf16"

@@ -78,6 +78,12 @@ class GuideBank:
         """How each guide was trained, as its store's header says."""
         return {guide.name: guide.stores[0].header.guide.training for guide in self._guides}
 
+    def decoded_bytes(self, views: int) -> int:
+        """Memory that `views` views of the compressed guides take once decoded, at most MAX_DECODED_BYTES at a time."""
+        return sum(
+            store.decoded_bytes(min(views, len(store.views))) for guide in self._guides for store in guide.stores
+        )
+
     def gather(
         self,
         views_B: NDArray[np.int64],

@@ -35,6 +35,7 @@ from dgkd_stores import (
     default_digest_rows,
 )
 from dgkd_stores.encodings import encoding as encoding_of
+from dgkd_stores.files import make_folder
 from dgkd_stores.locks import ViewLock, sweep
 
 __all__ = ["Dumped", "GuideWriter"]
@@ -59,7 +60,7 @@ class GuideWriter:
     on `device`, normalises them and returns the model's logits (B, C); it is called without gradients. `train` and
     `test` bind the view plan to the training and the test images, `views` are the numbers of the views to write, and
     `mine` (default: all) those that this process writes. `take_over` takes a process of another host that holds them
-    for dead. The rest is the guide's identity.
+    for dead; `codec` compresses the rows of a store that is begun. The rest is the guide's identity.
 
     Raises Mismatch when the store is there with another header (other weights, views, temperature, environment),
     StoreLocked when another process writes these views, NoSpace when the disk is full.
@@ -79,6 +80,7 @@ class GuideWriter:
         take_over: bool = False,
         temperature: float = 4.0,
         encoding: str = "float16",
+        codec: str = "none",
         batch_size: int = 512,
         device: torch.device | str = "cpu",
         precision: str = "float32",
@@ -102,7 +104,7 @@ class GuideWriter:
         self._path = Path(path)
         self._forward = forward
         self._train, self._test = train, test
-        self._mine = mine
+        self._mine, self._codec = mine, codec
         self._take_over = take_over
         self._temperature = temperature
         self._batch_size = batch_size
@@ -133,11 +135,13 @@ class GuideWriter:
             progress.say(f"{self._path} is finished: nothing to do")
             return done
         mine = self._mine if self._mine is not None else _views_of(self._header)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         # Whoever holds these views is named now, not once the test set was forwarded; the writer locks for itself.
         ViewLock(self._path, mine, guide=self._guide.name, take_over=self._take_over).release()
         header, identity = self._complete()
-        with GuideStoreWriter(self._path, header, identity, views=mine, take_over=self._take_over) as writer:
+        with GuideStoreWriter(
+            self._path, header, identity, views=mine, codec=self._codec, take_over=self._take_over
+        ) as writer:
             slots = list(writer.missing())
             rows = len(self._train.images)
             total = len(mine) * rows

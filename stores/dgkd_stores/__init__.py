@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .canonical import canonical_json, decimal, sha256_hex
+from .codecs import codec_names
 from .encodings import encoding_names
 from .errors import (
     DamagedStore,
@@ -44,6 +45,7 @@ __all__ = [
     "UnsafeStore",
     "canonical_json",
     "clean",
+    "codec_names",
     "decimal",
     "default_digest_rows",
     "encoding_names",

@@ -112,6 +112,10 @@ class GuideStore:
         _MAPPED.drop(self._number)
         _DECODED.drop(self._number)
 
+    def decoded_bytes(self, views: int) -> int:
+        """Memory that `views` views of a compressed store take once decoded; 0 where rows are mapped."""
+        return 0 if self._layout.codec is RAW else views * self.header.dataset.samples * self.header.row_bytes
+
     def completeness(self) -> Completeness:
         """How much was written when the store was opened."""
         return self._completeness

@@ -72,6 +72,7 @@ def dump_guide(
         take_over=take_over,
         temperature=cache.temperature,
         encoding=cache.encoding,
+        codec=cache.codec,
         batch_size=cache.batch_size,
         device=where,
         precision=precision,

@@ -35,6 +35,7 @@ from dgkd_cache.workspace.jobs.fit import ready, require_same_data
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
+from dgkd_stores.chunks import MAX_DECODED_BYTES
 
 __all__ = ["expected_inputs", "train_model"]
 
@@ -83,6 +84,7 @@ def train_model(
             return finished
         if isinstance(guidance, GuideBank):
             _tell_of_validation(ws, guidance, progress)
+            _tell_of_decoding(ws, guidance, progress)
         dropping = _dropping(distillation, guidance.names if guidance else (), progress)
         train_N, held_N = split_samples(len(views.images), ws.config.dataset.validation)
         model, preprocess = _build(architecture, ws.dataset(), views, random.torch_seed())
@@ -300,3 +302,15 @@ def _tell_of_validation(ws: Workspace, bank: GuideBank, progress: Progress) -> N
                 f"guide {name} may have been trained on the {held_out} samples held out here: "
                 "judge by the test set, not by the validation split"
             )
+
+
+def _tell_of_decoding(ws: Workspace, bank: GuideBank, progress: Progress) -> None:
+    """Compressed guides that do not fit into memory once decoded are decoded again and again."""
+    # A cycle is at one view while the next is decoded; a draw is at all of them in every step.
+    views = ws.config.views.count if ws.config.views.schedule == "draw" else 2
+    needed = bank.decoded_bytes(views)
+    if needed > MAX_DECODED_BYTES:
+        progress.say(
+            f"the compressed guides take {needed / 2**30:.1f} GiB once decoded and {MAX_DECODED_BYTES / 2**30:.0f} GiB "
+            "are kept: training will wait for them; `dgkd-cache export --codec none` makes a guide that is only mapped"
+        )
