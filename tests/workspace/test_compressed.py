@@ -1,0 +1,51 @@
+"""Compressed stores are trained from as they are: the same seals, the same weights, byte for byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.tiny_chain import Lines, content, run, train, workspace
+
+from dgkd_cache.workspace.chain import chain_rows
+from dgkd_cache.workspace.config import with_overrides
+from dgkd_stores import GuideStore
+
+
+@pytest.mark.parametrize("schedule", ["cycle", "draw"])
+@pytest.mark.parametrize("encoding", ["float16", "uint8"])
+def test_a_chain_on_compressed_stores_is_the_chain_on_raw_ones(tmp_path: Path, encoding: str, schedule: str) -> None:
+    weights, seals = {}, {}
+    for codec in ("none", "zstd", "blosc"):
+        settings = {"cache__codec": codec, "cache__encoding": encoding, "views__schedule": schedule}
+        ws = workspace(tmp_path / codec, **settings)
+        run(ws)
+        weights[codec] = {name: data for name, data in content(ws.folder).items() if "weights" in name}
+        for name in ("teacher", "ta1"):
+            with GuideStore.open(ws.store_path(name)) as store:
+                assert store.container.layout.codec.name == codec
+                seals[codec, name] = store.seal
+    assert len(weights["none"]) == 3
+    for codec in ("zstd", "blosc"):
+        assert weights[codec] == weights["none"]
+        assert all(seals[codec, name] == seals["none", name] for name in ("teacher", "ta1"))
+
+
+def test_another_codec_makes_no_store_stale(done) -> None:
+    ws, _ = done
+    other = ws.with_config(with_overrides(ws.config, {"cache.codec": "zstd"}))
+    before = content(ws.folder)
+    assert {row.state for row in chain_rows(other, device="cpu")} == {"done"}
+    run(other)
+    assert content(ws.folder) == before
+
+
+def test_guides_too_large_to_be_kept_decoded_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws = workspace(tmp_path / "ws", cache__codec="zstd")
+    run(ws)
+    lines = Lines()
+    train(ws, "fits", guides=[ws.store_path("teacher")], progress=lines)
+    assert not any("decoded" in line for line in lines.lines)
+    monkeypatch.setattr("dgkd_cache.workspace.jobs.train.MAX_DECODED_BYTES", 1000)
+    train(ws, "does-not", guides=[ws.store_path("teacher")], progress=lines)
+    assert any("once decoded" in line and "dgkd-cache export" in line for line in lines.lines)
