@@ -17,6 +17,7 @@ from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.views import Views
 from dgkd_stores.containers import Container
+from dgkd_stores.encodings import encoding as encoding_of
 
 
 def bank_of(stores, plan, images, *, scheduled=range(3), temperature=4.0, **settings) -> GuideBank:
@@ -24,8 +25,11 @@ def bank_of(stores, plan, images, *, scheduled=range(3), temperature=4.0, **sett
 
 
 def raw_rows(store: Path, view: int, *, dtype: str) -> np.ndarray:
-    """The rows of a view straight from the chunk file: the format's raw little-endian rows."""
+    """The rows of a view straight from the chunk files: the format's raw little-endian rows."""
     rows = np.fromfile(store / "logits" / f"c.{view}.0.0", dtype).reshape(-1, 4)
+    if dtype == "u1":
+        scale, offset = np.fromfile(store / "scale" / f"c.{view}.0.0", "<f4").reshape(-1, 2, 1).transpose(1, 0, 2)
+        rows = rows.astype("<f4") * scale + offset
     return rows[:100]
 
 
@@ -35,7 +39,7 @@ def pairs() -> tuple[np.ndarray, np.ndarray]:
     return random.integers(0, 3, 64), random.integers(0, 100, 64)
 
 
-@pytest.mark.parametrize(("encoding", "dtype"), [("float32", "<f4"), ("float16", "<f2")])
+@pytest.mark.parametrize(("encoding", "dtype"), [("float32", "<f4"), ("float16", "<f2"), ("uint8", "u1")])
 def test_rows_are_bitwise_what_the_dump_wrote(bars, plan, dump, make_tiny, tmp_path, pairs, encoding, dtype):
     store = dump(tmp_path / "teacher.zarr", make_tiny(1), encoding=encoding)
     views_B, samples_B = pairs
@@ -44,6 +48,20 @@ def test_rows_are_bitwise_what_the_dump_wrote(bars, plan, dump, make_tiny, tmp_p
     expected = np.stack([raw_rows(store, v, dtype=dtype)[i] for v, i in zip(views_B, samples_B, strict=True)])
     assert rows_KBC.shape == (1, 64, 4)
     assert rows_KBC[0].numpy().tobytes() == expected.tobytes()
+
+
+def test_torch_decodes_as_numpy_does() -> None:
+    uint8 = encoding_of("uint8")
+    random = np.random.Generator(np.random.PCG64(1))
+    sizes = 2.0 ** random.integers(-149, 120, (400, 1))  # subnormal steps too
+    logits_BC = (random.standard_normal((400, 33)) * sizes + random.standard_normal((400, 1))).astype(np.float32)
+    logits_BC[:20] = (random.integers(0, 500, (20, 33)) * 2.0**-149).astype(np.float32)
+    arrays = uint8.encode(logits_BC)
+    rows_BC = uint8.decode({name: torch.from_numpy(array) for name, array in arrays.items()})
+    assert rows_BC.dtype == torch.float32
+    assert rows_BC.numpy().tobytes() == uint8.decode(arrays).tobytes()
+    stored = {"logits": torch.ones(2, 3, dtype=torch.float16)}
+    assert encoding_of("float16").decode(stored) is stored["logits"]
 
 
 def test_another_temperature_rescales(bars, plan, three_guides, pairs) -> None:
@@ -76,6 +94,39 @@ def test_only_kept_guides_are_opened(bars, plan, three_guides, pairs, monkeypatc
         assert {path.name for path in opened[before:]} == {"teacher.zarr"}
         everything = bank.gather(*pairs)
         assert torch.equal(everything[1], kept[0])
+
+
+def test_neither_array_of_a_dropped_guide_is_opened(bars, plan, dump, make_tiny, tmp_path, pairs, monkeypatch) -> None:
+    stores = [dump(tmp_path / f"{name}.zarr", make_tiny(seed), encoding="uint8") for seed, name in enumerate("abc")]
+    opened: set[tuple[str, str]] = set()
+    original = Container.chunk
+    monkeypatch.setattr(
+        Container,
+        "chunk",
+        lambda self, *where: (opened.add((self.path.name, where[0].name)), original(self, *where))[1],
+    )
+    with bank_of(stores, plan, bars.train) as bank:
+        opened.clear()
+        rows = bank.gather(*pairs, np.array([True, False, True]))
+        assert rows.shape == (2, 64, 4) and rows.dtype == torch.float32
+    assert opened == {(f"{name}.zarr", array) for name in "ac" for array in ("logits", "scale")}
+
+
+def test_guides_and_parts_of_different_encodings(bars, plan, dump, make_tiny, tmp_path, pairs) -> None:
+    model = make_tiny(3)
+    parts = {
+        "uint8": dump(tmp_path / "a.zarr", model, name="teacher", views=range(2), encoding="uint8"),
+        "float16": dump(tmp_path / "b.zarr", model, name="teacher", views=range(2, 3), encoding="float16"),
+    }
+    half = dump(tmp_path / "ta1.zarr", make_tiny(4), encoding="float16")
+    with bank_of([*parts.values(), half], plan, bars.train) as bank:
+        rows_KBC = bank.gather(*pairs)
+        alone = bank.gather(*pairs, np.array([False, True]))
+    assert rows_KBC.dtype == torch.float32 and alone.dtype == torch.float16
+    by_view = [raw_rows(parts["uint8"], view, dtype="u1") for view in range(2)]
+    by_view.append(raw_rows(parts["float16"], 0, dtype="<f2").astype("<f4"))
+    assert rows_KBC[0].numpy().tobytes() == np.stack(by_view)[pairs].tobytes()
+    assert torch.equal(rows_KBC[1], alone[0].float())
 
 
 def test_stores_of_one_guide_with_other_views_are_one_guide(bars, plan, dump, make_tiny, tmp_path, pairs):

@@ -53,7 +53,7 @@ def setting(coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
         for seed, name in enumerate(("resnet26", "resnet20", "resnet14"))
     ]
     folder = tmp_path_factory.mktemp("stores")
-    stores: dict[str, list[Path]] = {"float32": [], "float16": []}
+    stores: dict[str, list[Path]] = {"float32": [], "float16": [], "uint8": []}
     for encoding, paths in stores.items():
         for name, model in zip(NAMES, models, strict=True):
             paths.append(folder / encoding / f"{name}.zarr")
@@ -93,7 +93,9 @@ def trainer_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tup
     return trainer, model
 
 
-@pytest.mark.parametrize(("encoding", "bound"), [("float32", 1e-5), ("float16", 1e-3)])
+@pytest.mark.parametrize(
+    ("encoding", "bound"), [("float32", 1e-5), ("float16", 1e-3), ("uint8", 1e-3)]
+)  # found: 0, 2e-5, 1.4e-4
 def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, encoding, bound) -> None:
     """Identical weights before each step: the loss of the cached batch against that of the live one."""
     plan, preprocess, stores, live = setting
@@ -121,7 +123,7 @@ def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, enc
             trainer.train_step(batch, step)
         assert step == 49 and len(kept_counts) > 1  # 50 steps, with dropping at work
         assert worst < bound
-        if encoding == "float16":
+        if encoding != "float32":
             assert worst > 0  # the comparison can tell encodings apart
 
 

@@ -70,6 +70,29 @@ def test_fidelity_is_measured_against_the_exact_logits(bars, plan, as_input, mak
         assert dict(store.header.fidelity) == {"kl": "0", "top1": "1", "rows": 100}
 
 
+def test_the_fidelity_of_uint8_is_in_the_header_before_the_first_row(
+    bars, plan, as_input, make_tiny, dump, tmp_path: Path
+) -> None:
+    model = make_tiny(1)
+    path = tmp_path / "teacher.zarr"
+    with pytest.raises(Interrupted):
+        writer_of(path, model, as_input, bars, plan, encoding="uint8").run(stop=lambda: True)
+    with GuideStore.open(path, allow_incomplete=True) as store:
+        assert store.completeness().blocks_missing == store.completeness().blocks
+        fidelity = dict(store.header.fidelity)
+    with torch.no_grad():
+        exact = model(as_input(Views(plan, bars.train).pixels([0] * 100, range(100)))).double() / 4
+    offset, span = exact.amin(1, keepdim=True), exact.amax(1, keepdim=True) - exact.amin(1, keepdim=True)
+    stored = ((exact - offset) / span * 255).round() / 255 * span + offset
+    kl = torch.nn.functional.kl_div(stored.log_softmax(1), exact.log_softmax(1), reduction="batchmean", log_target=True)
+    same = (stored.argmax(1) == exact.argmax(1)).double().mean()
+    assert fidelity["rows"] == 100 and float(fidelity["top1"]) == pytest.approx(float(same), abs=1e-6)
+    assert float(fidelity["kl"]) == pytest.approx(float(kl), rel=0.01) and 0 < float(fidelity["kl"]) < 1e-5
+    dump(path, model, encoding="uint8")
+    with GuideStore.open(path) as store:
+        assert dict(store.header.fidelity) == fidelity
+
+
 def test_stopped_after_any_batch_and_run_again_is_byte_identical(
     bars, plan, as_input, make_tiny, dump, tmp_path: Path
 ) -> None:
