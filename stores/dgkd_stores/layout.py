@@ -154,7 +154,7 @@ class StoreLayout:
                 _whole("label", "int64", sample=samples),
                 _whole("sample_digest", "uint8", sample=samples, sample_digest_byte=16),
                 _whole("view_digest", "uint8", view=views, digest_byte=32),
-                _whole("probe", dtype, probe=PROBES, **{values: 32 if header.probe == "sha256" else 64}),
+                _whole("probe", dtype, pair=PROBES, **{values: 32 if header.probe == "sha256" else 64}),
                 _whole("test_label", "int64", test_sample=tests),
                 _whole("test_sample_digest", "uint8", test_sample=tests, sample_digest_byte=16),
                 *(
