@@ -35,7 +35,7 @@ from dgkd_stores import (
     default_digest_rows,
 )
 from dgkd_stores.encodings import encoding as encoding_of
-from dgkd_stores.files import make_folder
+from dgkd_stores.files import full_disk, make_folder
 from dgkd_stores.locks import ViewLock, sweep
 
 __all__ = ["Dumped", "GuideWriter"]
@@ -135,7 +135,8 @@ class GuideWriter:
             progress.say(f"{self._path} is finished: nothing to do")
             return done
         mine = self._mine if self._mine is not None else _views_of(self._header)
-        make_folder(self._path.parent)
+        with full_disk(self._path):
+            make_folder(self._path.parent)
         # Whoever holds these views is named now, not once the test set was forwarded; the writer locks for itself.
         ViewLock(self._path, mine, guide=self._guide.name, take_over=self._take_over).release()
         header, identity = self._complete()

@@ -22,6 +22,7 @@ from .text import clean
 
 __all__ = [
     "full_disk",
+    "make_folder",
     "map_file",
     "read_small",
     "sync_folder",
@@ -77,6 +78,14 @@ def write_durably(path: Path, *parts: bytes | memoryview, temporary: Path) -> No
             os.unlink(temporary)
         raise
     sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are not there, durably; nothing where it is there."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:

@@ -23,7 +23,7 @@ from .containers import ZarrFolder, dump_again
 from .digests import Seal, block_digests, sealed
 from .encodings import encoding
 from .errors import DamagedStore, InvalidInput
-from .files import full_disk, sync_folder, write_durably
+from .files import full_disk, make_folder, sync_folder, write_durably
 from .header import StoreHeader
 from .identity import IdentityArrays
 from .layout import ArrayLayout, StoreLayout, default_chunk_rows, group_metadata, json_file
@@ -78,7 +78,7 @@ class GuideStoreWriter:
         check_limits(self.path, layout)
         given = identity.encoded(header, layout)
         with full_disk(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
         self._lock = ViewLock(self.path, self.views, guide=header.guide.name, take_over=take_over)
         try:
             with full_disk(self.path):
@@ -143,6 +143,8 @@ class GuideStoreWriter:
             metadata = json_file(group_metadata(self.header, seal))
             partial = self._lock.folder / "zarr.json.partial"
             with full_disk(self.path):
+                # Another writer's last digest may be in its place and its name not durable yet.
+                sync_folder(self.path / self._layout.digest.name)
                 write_durably(self.path / "zarr.json", metadata, temporary=partial)
             self._seal = seal
         return self._seal.digest

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.disk import FullDisk, watched
 
 from dgkd_stores import (
     ChunkSlot,
@@ -75,37 +76,71 @@ def test_a_sealed_store_stays_as_it_is(recipe: Any, read_tree: Any, tmp_path: Pa
     assert read_tree(path) == before
 
 
-def test_order_on_disk(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def recorded(events: list[tuple[str, str]], folder: Path) -> Any:
+    """`watched`, with what is seen added to `events`."""
+
+    def before(name: str, path: Path) -> None:
+        events.append((name, os.path.relpath(path, folder)))
+
+    return watched(before)
+
+
+@pytest.mark.parametrize("encoding", ["float32", "uint8"])
+def test_order_on_disk_of_a_chunk(recipe: Any, tmp_path: Path, encoding: str) -> None:
     """Data and its folder are synced before the digest that vouches for them is begun."""
-    small, names, events = recipe(), {}, []
-    path = tmp_path / "a.zarr"
-    really = {name: getattr(os, name) for name in ("open", "fsync", "replace")}
-
-    def opened(file: Any, flags: int, *args: Any, **kwargs: Any) -> int:
-        handle = really["open"](file, flags, *args, **kwargs)
-        names[handle] = os.path.relpath(file, tmp_path)
-        return handle
-
-    def synced(handle: int) -> None:
-        really["fsync"](handle)
-        events.append(("fsync", names[handle]))
-
-    def replaced(source: Any, target: Any) -> None:
-        really["replace"](source, target)
-        events.append(("replace", os.path.relpath(target, tmp_path)))
-
+    small, path = recipe(encoding=encoding), tmp_path / "a.zarr"
+    events: list[tuple[str, str]] = []
     with GuideStoreWriter(path, small.header, small.identity) as writer:
-        for name, function in (("open", opened), ("fsync", synced), ("replace", replaced)):
-            monkeypatch.setattr(os, name, function)
-        writer.write(ChunkSlot(0, 0, 16), small.logits(0)[:16])
-        monkeypatch.undo()
-    assert events == [
-        ("fsync", "a.zarr.writing/views-0-2/logits.c.0.0.0.partial"),
-        ("replace", "a.zarr/logits/c.0.0.0"),
-        ("fsync", "a.zarr/logits"),
-        ("fsync", "a.zarr.writing/views-0-2/digest.c.0.0.0.partial"),
-        ("replace", "a.zarr/digest/c.0.0.0"),
+        slot = next(writer.missing())
+        with recorded(events, tmp_path):
+            writer.write(slot, small.logits(0)[slot.start : slot.stop])
+    arrays = {"float32": ["logits", "digest"], "uint8": ["logits", "scale", "digest"]}[encoding]
+    expected = []
+    for name in arrays:
+        partial = f"a.zarr.writing/views-0-2/{name}.c.0.0.0.partial"
+        expected += [("open", partial), ("write", partial), ("write", partial), ("fsync", partial), ("close", partial)]
+        expected += [("replace", f"a.zarr/{name}/c.0.0.0"), ("fsync", f"a.zarr/{name}")]
+    assert events == expected
+
+
+def test_order_on_disk_of_a_new_store(recipe: Any, tmp_path: Path) -> None:
+    """Whatever the rename publishes is synced since it was last touched, and the folder it appears in at once after."""
+    small, path = recipe(), tmp_path / "new" / "guides" / "a.zarr"
+    events: list[tuple[str, str]] = []
+    with recorded(events, tmp_path), GuideStoreWriter(path, small.header, small.identity):
+        pass
+    assert events[:4] == [("mkdir", "new"), ("fsync", "."), ("mkdir", "new/guides"), ("fsync", "new")]
+    published = events.index(("rename", "new/guides/a.zarr"))
+    assert events[published + 1] == ("fsync", "new/guides")
+    made = [path, *path.rglob("*")]
+    assert len(made) == 1 + 1 + 9 * 2 + 7, "the store, its zarr.json, nine arrays with theirs, seven of them whole"
+    for one in made:
+        name = os.path.normpath(
+            os.path.join("new/guides/a.zarr.writing/views-0-2/skeleton.partial", one.relative_to(path))
+        )
+        synced = max(at for at, event in enumerate(events) if event == ("fsync", name))
+        touched = [
+            at
+            for at, (what, where) in enumerate(events[:published])
+            if (what in ("open", "write", "mkdir") and where == name)
+            or (what in ("open", "mkdir") and os.path.dirname(where) == name)
+        ]
+        assert max(touched) < synced < published, name
+
+
+def test_order_on_disk_of_the_seal(recipe: Any, tmp_path: Path) -> None:
+    """Another writer's last digest may have its name but not durably: the seal comes after it all the same."""
+    small, path = recipe(), tmp_path / "a.zarr"
+    small.write(path, seal=False)
+    events: list[tuple[str, str]] = []
+    with GuideStoreWriter(path, small.header, small.identity, views=range(0, 1)) as writer, recorded(events, tmp_path):
+        writer.seal()
+    partial = "a.zarr.writing/views-0-0/zarr.json.partial"
+    assert [event for event in events if event[0] not in ("open", "write", "close")][:4] == [
         ("fsync", "a.zarr/digest"),
+        ("fsync", partial),
+        ("replace", "a.zarr/zarr.json"),
+        ("fsync", "a.zarr"),
     ]
 
 
@@ -213,41 +248,45 @@ def test_bad_rows_are_refused_and_stay_missing(recipe: Any, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("function", "code"),
-    [("write", errno.ENOSPC), ("write", errno.EDQUOT)]
-    + [(name, errno.ENOSPC) for name in ("open", "mkdir", "fsync", "replace", "rename")],
+    ("names", "code", "lasting", "at_least"),
+    [(("write",), errno.EDQUOT, False, 50)]
+    + [
+        ((name,), errno.ENOSPC, False, least)
+        for name, least in [("write", 50), ("open", 25), ("fsync", 45), ("close", 25), ("mkdir", 12), ("replace", 7)]
+    ]
+    + [(("rename",), errno.ENOSPC, False, 2), (("write", "open", "mkdir"), errno.ENOSPC, True, 90)],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else str(value),
 )
-def test_a_full_disk_at_every_write(
-    recipe: Any, read_tree: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, code: int
+def test_a_full_disk_at_every_call(
+    recipe: Any,
+    read_tree: Any,
+    tmp_path: Path,
+    names: tuple[str, ...],
+    code: int,
+    lasting: bool,
+    at_least: int,
 ) -> None:
-    small = recipe(views=1, samples=20)
+    """Whatever call meets it, once or from there on: NoSpace, nothing lost, and the same bytes once there is room."""
+    small = recipe(views=1, encoding="uint8")
     seal, whole = small.write(tmp_path / "whole.zarr"), read_tree(tmp_path / "whole.zarr")
-    really = getattr(os, function)
-    left = 0
-
-    def full(*args: Any, **kwargs: Any) -> Any:
-        nonlocal left
-        if function != "open" or args[1] & os.O_CREAT:
-            left -= 1
-            if left == 0:
-                raise OSError(code, os.strerror(code))
-        return really(*args, **kwargs)
-
     for point in range(1, 1000):
-        store = tmp_path / f"{point}" / "full.zarr"
-        store.parent.mkdir()
-        left = point
-        with monkeypatch.context() as patch:
-            patch.setattr(os, function, full)
+        folder = tmp_path / str(point)
+        store = folder / "guides" / "full.zarr"
+        folder.mkdir()
+        disk = FullDisk(point, names=names, code=code, lasting=lasting)
+        with watched(disk):
             try:
                 assert small.write(store) == seal
-                if left > 0:
-                    break
             except NoSpace as error:
                 assert error.exit_code == 14 and "run the same command again" in str(error)
-        assert [path.name for path in store.parent.iterdir()] in ([], ["full.zarr"])
-        assert small.write(store) == seal and read_tree(store.parent / "full.zarr") == whole
-    assert point > (1 if function == "rename" else 3)
+                assert disk.met
+        if not disk.met:
+            break
+        left = [path.name for path in folder.glob("guides/*")]
+        assert left in ([], ["full.zarr"]), point
+        assert small.write(store) == seal and read_tree(store) == whole, point
+        assert [path.name for path in store.parent.iterdir()] == ["full.zarr"]
+    assert point - 1 >= at_least
 
 
 def test_the_same_writer_goes_on_after_a_full_disk(
