@@ -6,8 +6,8 @@ bound of each kind for the whole process. Decoding runs one step ahead, on a thr
 
 from __future__ import annotations
 
+import contextlib
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .forks import fork_safe_lock
 
 __all__ = ["MAX_DECODED_BYTES", "MAX_MAPPINGS", "Chunk", "ChunkCache", "DecodedChunks"]
 
@@ -45,9 +47,7 @@ class ChunkCache:
         self.limit, self._weigh = limit, weigh
         self._chunks: OrderedDict[Key, Chunk] = OrderedDict()
         self._weight = 0
-        self._lock = threading.Lock()
-        # A child forked while another thread held the lock would wait for ever.
-        os.register_at_fork(after_in_child=self._renew_lock)
+        self._lock = fork_safe_lock()
 
     def get(self, key: Key) -> Chunk | None:
         """The chunk, now the most recently used, or None."""
@@ -79,67 +79,82 @@ class ChunkCache:
         if (chunk := self._chunks.pop(key, None)) is not None:
             self._weight -= self._weigh(chunk)
 
-    def _renew_lock(self) -> None:
-        self._lock = threading.Lock()
-
 
 class DecodedChunks:
     """Chunks that have to be decoded, with the one that is needed next decoded while the last is in use.
 
     When a chunk is used for the first time, the caller's guess of the next one begins to be decoded on one thread for
     the whole process; a chunk that nobody asks for is never decoded, so a guide that is dropped all the time costs
-    nothing.
+    nothing. Safe over threads; a forked child keeps what is decoded and begins a thread of its own.
+
+    In memory are `limit` bytes, the chunk that is being decoded ahead, and what callers hold.
     """
 
     def __init__(self, limit: int) -> None:
         self._cache = ChunkCache(limit, lambda chunk: sum(rows.nbytes for rows in chunk.arrays.values()))
+        # Guards what follows; never held while a chunk is decoded or waited for.
+        self._lock = fork_safe_lock()
         self._begun: dict[Key, Future[Chunk]] = {}
+        """Not in the cache yet. Only the decoding itself takes its key out, or who has cancelled it."""
         self._unused: set[Key] = set()
         self._thread: ThreadPoolExecutor | None = None
         os.register_at_fork(after_in_child=self._forget_thread)
 
     def get(self, key: Key, load: Callable[[int], Chunk], *, following: int) -> Chunk:
         """Chunk `key`, by `load` of its number where it is not at hand; chunk `following` of the store is begun."""
-        chunk = self._cache.get(key)
-        first = chunk is None or key in self._unused
+        with self._lock:
+            chunk = self._cache.get(key)
+            first = chunk is None or key in self._unused
+            begun = self._begun.get(key)
         if chunk is None:
-            chunk = self._wait(key) or load(key[1])
-            self._cache.put(key, chunk)
+            chunk = (begun and self._settle(key, begun)) or load(key[1])
         if first:
-            self._unused.discard(key)
-            self._begin((key[0], following), load)
+            with self._lock:
+                self._cache.put(key, chunk)
+                self._unused.discard(key)
+                self._begin((key[0], following), load)
         return chunk
 
     def drop(self, store: int) -> None:
         """Let all chunks of a store go, the one being decoded included."""
-        for key in [key for key in self._begun if key[0] == store]:
-            self._wait(key)
-        self._cache.drop(store)
-        self._unused = {key for key in self._unused if key[0] != store}
+        with self._lock:
+            begun = {key: future for key, future in self._begun.items() if key[0] == store}
+        for key, future in begun.items():
+            self._settle(key, future)
+        with self._lock:
+            self._cache.drop(store)
+            self._unused = {key for key in self._unused if key[0] != store}
 
     def _begin(self, key: Key, load: Callable[[int], Chunk]) -> None:
+        """Have a chunk decoded, unless it is or is being; the caller holds the lock."""
         if key in self._cache or key in self._begun:
             return
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="dgkd-decode")
-        self._begun[key] = self._thread.submit(self._ahead, key, load)
+        # No thread to be had, or the interpreter is ending: then nothing is decoded ahead.
+        with contextlib.suppress(RuntimeError):
+            self._begun[key] = self._thread.submit(self._ahead, key, load)
 
     def _ahead(self, key: Key, load: Callable[[int], Chunk]) -> Chunk:
         try:
             chunk = load(key[1])
-            self._unused.add(key)
-            self._cache.put(key, chunk)
+            with self._lock:
+                self._unused.add(key)
+                self._cache.put(key, chunk)
             return chunk
         finally:
             # The cache alone decides how long a chunk lives.
-            self._begun.pop(key, None)
+            with self._lock:
+                self._begun.pop(key, None)
 
-    def _wait(self, key: Key) -> Chunk | None:
-        """The chunk if it was begun and is sound; what is wrong with it is said to whoever asks for it."""
-        future = self._begun.pop(key, None)
-        if future is None or future.cancel() or future.exception() is not None:
+    def _settle(self, key: Key, future: Future[Chunk]) -> Chunk | None:
+        """What was begun, if it is sound; what is wrong with it is said to whoever decodes it again."""
+        if future.cancel():
+            with self._lock:
+                if self._begun.get(key) is future:
+                    del self._begun[key]
             return None
-        return future.result()
+        return None if future.exception() else future.result()
 
     def _forget_thread(self) -> None:
         self._begun, self._thread = {}, None

@@ -6,10 +6,9 @@ Sources: the Zarr v3 codecs `blosc` and `zstd`; the blosc header (c-blosc, READM
 
 from __future__ import annotations
 
-import contextlib
 import difflib
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from .canonical import JsonValue
 from .errors import InvalidInput
+from .forks import fork_safe_lock
 
 __all__ = ["MAX_ENCODED_CHUNK_BYTES", "RAW", "Blosc", "Codec", "Raw", "Zstd", "codec", "codec_names", "codec_of"]
 
@@ -131,6 +131,45 @@ class Zstd(_Compressed):
         return into
 
 
+class _OneThread:
+    """Blosc without its own threads: they order blocks by chance, and do not survive a fork.
+
+    Its switch is a global one: the first thread to come in turns it off, the last one to leave puts it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = fork_safe_lock()
+        self._inside = 0
+        self._before: bool | None = None
+        os.register_at_fork(after_in_child=self._alone)
+
+    def __enter__(self) -> None:
+        from numcodecs import blosc
+
+        with self._lock:
+            if not self._inside:
+                self._before, blosc.use_threads = blosc.use_threads, False
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        from numcodecs import blosc
+
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                blosc.use_threads = self._before
+
+    def _alone(self) -> None:
+        """In a forked child nobody else is inside."""
+        if self._inside:
+            from numcodecs import blosc
+
+            self._inside, blosc.use_threads = 0, self._before
+
+
+_ONE_THREAD = _OneThread()
+
+
 class Blosc(_Compressed):
     """Blosc 1 with Zstandard inside; elements of several bytes are shuffled, which gains 8 % on float16 logits."""
 
@@ -160,7 +199,7 @@ class Blosc(_Compressed):
         from numcodecs import blosc
 
         shuffle = blosc.SHUFFLE if itemsize > 1 else blosc.NOSHUFFLE
-        with _one_thread():
+        with _ONE_THREAD:
             return bytes(blosc.compress(raw, b"zstd", self.level, shuffle, 0, itemsize))
 
     def decode(self, stored: NDArray[np.uint8], nbytes: int) -> NDArray[np.uint8]:
@@ -174,7 +213,7 @@ class Blosc(_Compressed):
             raise ValueError(f"a header of {declared} bytes in {compressed}, in blocks of {block}")
         into = np.empty(nbytes, dtype=np.uint8)
         try:
-            with _one_thread():
+            with _ONE_THREAD:
                 blosc.decompress(stored, into)
         except (RuntimeError, ValueError) as error:
             raise ValueError(str(error)) from error
@@ -217,19 +256,6 @@ def _fits(stored: NDArray[np.uint8], into: NDArray[np.uint8]) -> bool:
     except (RuntimeError, ValueError):
         return False
     return True
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Blosc without its own threads: they order blocks by chance, and do not survive a fork."""
-    from numcodecs import blosc
-
-    before = blosc.use_threads
-    blosc.use_threads = False
-    try:
-        yield
-    finally:
-        blosc.use_threads = before
 
 
 def _integer(value: object, least: int, most: int) -> bool:
