@@ -44,4 +44,4 @@ def test_a_dimension_name_has_one_size(recipe: Any) -> None:
         for array in StoreLayout(recipe(probe=probe).header, chunk_rows=50).arrays.values():
             for name, size in zip(array.dimensions, array.shape, strict=True):
                 assert sizes.setdefault(name, size) == size
-    assert sizes["probe"] == 64 and sizes["probe_value"] == 64 and sizes["block"] == 7
+    assert sizes["pair"] == 64 and sizes["probe_value"] == 64 and sizes["block"] == 7
