@@ -144,6 +144,15 @@ def test_rows_come_out_decoded_and_as_stored(small: Any, tmp_path: Path) -> None
     assert rows_BC.tolist() == [decoded_by_hand(*one) for one in by_hand]
 
 
+def test_stopped_after_every_chunk(small: Any, read_tree: Any, tmp_path: Path) -> None:
+    whole, stopped = tmp_path / "whole.zarr", tmp_path / "stopped.zarr"
+    seal, runs = small.write(whole), 1
+    while (again := small.write(stopped, chunks=1)) is None:
+        runs += 1
+    assert again == seal and runs == 3 * 2
+    assert read_tree(stopped) == read_tree(whole)
+
+
 @pytest.mark.parametrize("name", ["logits", "scale"])
 def test_a_flipped_bit_in_either_array(small: Any, tmp_path: Path, name: str) -> None:
     small.write(tmp_path / "a.zarr")
