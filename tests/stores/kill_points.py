@@ -1,6 +1,7 @@
 """Kills a writer at every system call that changes the disk, goes on, and compares; a script of its own.
 
-`python kill_points.py FOLDER` prints the number of points last. It forks, so it stays free of threads.
+`python kill_points.py FOLDER ENCODING SHARDS` prints the number of points last. It forks, so it stays
+free of threads.
 """
 
 from __future__ import annotations
@@ -53,43 +54,56 @@ def in_child(action: Callable[[], Any]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def check_what_is_vouched_for(small: SmallStore, path: Path) -> None:
-    """Every row that an unfinished store gives out is the right one."""
+def check_what_is_vouched_for(path: Path, whole: Path) -> int:
+    """Every row that an unfinished store gives out is the right one; the number of blocks it has."""
     if not path.exists():
-        return
-    with GuideStore.open(path, allow_incomplete=True) as store:
-        for view, block in np.argwhere(store._done.reshape(small.views, -1)).tolist():
-            rows = np.arange(block * small.digest_rows, min((block + 1) * small.digest_rows, small.samples))
-            got = store.gather(np.full(len(rows), view), rows)
-            assert (got == small.logits(view)[rows]).all()
+        return 0
+    with GuideStore.open(path, allow_incomplete=True) as store, GuideStore.open(whole) as reference:
+        samples, rows = store.header.dataset.samples, store.header.digest_rows
+        done = np.argwhere(store._done.reshape(store.header.views, -1)).tolist()
+        for view, block in done:
+            samples_B = np.arange(block * rows, min((block + 1) * rows, samples))
+            views_B = np.full(len(samples_B), store.views.start + view)
+            assert (store.gather(views_B, samples_B) == reference.gather(views_B, samples_B)).all()
+        return len(done)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, encoding: str, shards: int) -> None:
     dgkd_stores.layout.ONE_CHUNK_BYTES, dgkd_stores.layout.TARGET_CHUNK_BYTES = 400, 500
-    small = SmallStore(views=2, samples=20)
+    small = SmallStore(views=2, samples=36, encoding=encoding)
     whole = folder / "whole.zarr"
     small.write(whole)
     reference = tree(whole)
-    for point in itertools.count(1):
-        place = folder / str(point)
-        place.mkdir()
-        path = place / "a.zarr"
+    shares = [small.header.view_range] if shards == 1 else [range(0, 1), range(1, 2)]
+    points = 0
+    # Which share is killed, and whether the other one is written before that, or between the kill and the resumption.
+    for mine, others_first in itertools.product(shares, [False, True][: len(shares)]):
+        others = [share for share in shares if share != mine]
+        for point in itertools.count(1):
+            place = folder / f"{mine.start}-{others_first}-{point}"
+            place.mkdir()
+            path = place / "a.zarr"
 
-        def killed(point: int = point, path: Path = path) -> None:
-            die_at(point)
-            small.write(path)
+            def killed(point: int = point, path: Path = path, mine: range = mine) -> None:
+                die_at(point)
+                small.write(path, views=mine)
 
-        status = in_child(killed)
-        if status == 0:
-            break
-        assert status == 9, status
-        check_what_is_vouched_for(small, path)
-        assert small.write(path) is not None
-        assert tree(path) == reference, point
-        assert [left.name for left in place.iterdir()] == ["a.zarr"], point
-    print(point - 1)
+            for other in others if others_first else []:
+                small.write(path, views=other)
+            status = in_child(killed)
+            if status == 0:
+                break
+            assert status == 9, status
+            check_what_is_vouched_for(path, whole)
+            for other in [] if others_first else others:
+                small.write(path, views=other)
+            assert small.write(path, views=mine) is not None
+            assert tree(path) == reference, place
+            assert [left.name for left in place.iterdir()] == ["a.zarr"], place
+            points += 1
+    print(points)
 
 
 if __name__ == "__main__":
     os.fsync = lambda handle: None
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -6,15 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
-def test_killed_at_every_point(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize(
+    ("encoding", "shards", "at_least"),
+    # Lock, skeleton, chunks of one array or of two under one digest, seal, and the way out; with two shards four times.
+    [("float32", 1, 140), ("uint8", 1, 150), pytest.param("uint8", 2, 300, marks=pytest.mark.slow)],
+)
+def test_killed_at_every_point(tmp_path: Path, encoding: str, shards: int, at_least: int) -> None:
     script = Path(__file__).with_name("kill_points.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, str(script), str(tmp_path), encoding, str(shards)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    # Lock, skeleton of ten arrays, four chunks with their digests, seal, and the way out.
-    assert int(done.stdout.split()[-1]) > 80
+    assert int(done.stdout.split()[-1]) >= at_least
 
 
 def test_writers_that_start_together(tmp_path: Path) -> None:
