@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 
+from .text import one_line
+
 __all__ = [
     "DamagedStore",
     "DgkdError",
@@ -26,17 +28,18 @@ class DgkdError(Exception):
     """The base of all errors of this project.
 
     `problem` is one clause; `expected` and `found` are noun phrases; `do` is one sentence, with a command
-    that works where there is one. Any but the first may be left out.
+    that works where there is one. Any but the first may be left out. Whatever they hold, the message is one line
+    that nothing acts on.
     """
 
     exit_code = 1
 
     def __init__(self, problem: str, *, expected: str = "", found: str = "", do: str = "") -> None:
-        self.problem, self.expected, self.found, self.do = problem, expected, found, do
-        facts = [f"expected {expected}"] if expected else []
-        facts += [f"found {found}"] if found else []
-        message = problem + (": " + ", ".join(facts) if facts else "")
-        super().__init__(f"{message}; {do}" if do else message)
+        self.problem, self.expected, self.found, self.do = map(one_line, (problem, expected, found, do))
+        facts = [f"expected {self.expected}"] if expected else []
+        facts += [f"found {self.found}"] if found else []
+        message = self.problem + (": " + ", ".join(facts) if facts else "")
+        super().__init__(f"{message}; {self.do}" if do else message)
 
 
 class InvalidInput(DgkdError, ValueError):

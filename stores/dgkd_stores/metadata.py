@@ -11,17 +11,36 @@ from .errors import InvalidInput, UnsafeStore
 from .files import read_small
 from .text import clean
 
-__all__ = ["MAX_JSON_DEPTH", "MAX_METADATA_BYTES", "parse_json", "read_metadata", "same_json", "unsafe"]
+__all__ = [
+    "MAX_ARRAY_METADATA_BYTES",
+    "MAX_JSON_COMMAS",
+    "MAX_JSON_CONTAINERS",
+    "MAX_JSON_DEPTH",
+    "MAX_METADATA_BYTES",
+    "parse_json",
+    "read_metadata",
+    "same_json",
+    "unsafe",
+]
 
 MAX_METADATA_BYTES = 16 * 2**20
-"""Of one zarr.json; a header with a hundred thousand class names fits easily."""
+"""Of the group's zarr.json; a header with a hundred thousand class names fits easily."""
+
+MAX_ARRAY_METADATA_BYTES = 64 * 2**10
+"""Of an array's zarr.json, which says the same few things for every array."""
 
 MAX_JSON_DEPTH = 32
 
+MAX_JSON_CONTAINERS = 2**16
+"""Brackets and braces that open, wherever they stand: 16 MiB of empty lists take 400 MiB, and seconds to look at."""
 
-def read_metadata(path: Path) -> Mapping[str, JsonValue]:
+MAX_JSON_COMMAS = 2**21
+"""Wherever they stand; a list of the most classes there may be has half as many."""
+
+
+def read_metadata(path: Path, *, limit: int = MAX_METADATA_BYTES) -> Mapping[str, JsonValue]:
     """The object in a zarr.json of Zarr format 3; `UnsafeStore` for anything else."""
-    value = parse_json(read_small(path, limit=MAX_METADATA_BYTES), path)
+    value = parse_json(read_small(path, limit=limit), path)
     if not isinstance(value, Mapping):
         raise unsafe(path, "no metadata", "a JSON object", type(value).__name__)
     if not same_json(value.get("zarr_format"), 3):
@@ -30,7 +49,10 @@ def read_metadata(path: Path) -> Mapping[str, JsonValue]:
 
 
 def parse_json(data: bytes, path: Path) -> JsonValue:
-    """JSON of bounded depth without NaN, infinity or a key given twice; `UnsafeStore` for anything else."""
+    """JSON of bounded depth and size without NaN, infinity or a key given twice; `UnsafeStore` for anything else."""
+    for most, marks in ((MAX_JSON_CONTAINERS, b"[{"), (MAX_JSON_COMMAS, b",")):
+        if (found := sum(map(data.count, marks))) > most:
+            raise unsafe(path, "JSON of too many parts", f"at most {most} of {marks.decode()!r}", f"{found}")
     try:
         value: JsonValue = json.loads(data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["MAX_SHOWN", "clean"]
+__all__ = ["MAX_LINE", "MAX_SHOWN", "clean", "one_line"]
 
 MAX_SHOWN = 200
 """Characters shown of any one text."""
+
+MAX_LINE = 2000
+"""Of a part of a message; a path may have 4096 bytes."""
 
 # Brackets open markup in rich and in HTML alike; round ones open nothing anywhere.
 _BRACKETS = str.maketrans("[]<>", "()()")
@@ -17,6 +20,17 @@ _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 def clean(text: str) -> str:
     """`text` as it may be shown: what could act on a terminal or a page becomes "?" or a round bracket."""
-    cut = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
-    safe = "".join("?" if unicodedata.category(letter) in _UNSAFE_CATEGORIES else letter for letter in cut)
-    return safe.translate(_BRACKETS)
+    return _harmless(_cut(text, MAX_SHOWN)).translate(_BRACKETS)
+
+
+def one_line(text: str) -> str:
+    """A part of a message, which may have a path or another library's words in it, as one line of bounded length."""
+    return _harmless(" ".join(_cut(text, MAX_LINE).splitlines()))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _harmless(text: str) -> str:
+    return "".join("?" if unicodedata.category(letter) in _UNSAFE_CATEGORIES else letter for letter in text)
