@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,21 @@ def test_killed_at_every_point(tmp_path: Path, encoding: str, shards: int, at_le
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout.split()[-1]) >= at_least
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("random_kills.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path), "1", "150"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["kills"] >= 150 and seen["kills of two at once"] >= 20 and seen["left an unfinished file"] >= 10
 
 
 def test_writers_that_start_together(tmp_path: Path) -> None:
