@@ -24,6 +24,7 @@ __all__ = [
     "full_disk",
     "make_folder",
     "map_file",
+    "plain_file",
     "read_small",
     "sync_folder",
     "write_durably",
@@ -99,7 +100,7 @@ def sync_folder(path: Path) -> None:
 
 def read_small(path: Path, *, limit: int) -> bytes:
     """A regular file's bytes; `UnsafeStore` when it is a link, no regular file, or larger than `limit`."""
-    with _opened(path) as (handle, size):
+    with plain_file(path) as (handle, size):
         if size > limit:
             raise UnsafeStore(f"{path} is too large", expected=f"at most {limit} bytes", found=f"{size}")
         return os.read(handle, size)
@@ -110,7 +111,7 @@ def map_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[
 
     Takes no memory of its own, whatever the size; `ValueError` where the file is shorter.
     """
-    with _opened(path) as (handle, size):
+    with plain_file(path) as (handle, size):
         stop = size if nbytes is None else offset + nbytes
         if not 0 <= offset <= stop <= size:
             raise ValueError(f"a file of {size} bytes where {stop} are needed")
@@ -123,7 +124,8 @@ def map_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[int, int]]:
+def plain_file(path: Path) -> Iterator[tuple[int, int]]:
+    """A handle of a regular file, and its size; `UnsafeStore` for a link, a pipe, a device."""
     try:
         handle = os.open(path, _READ)
     except OSError as error:

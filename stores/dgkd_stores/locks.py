@@ -38,7 +38,10 @@ from .errors import DgkdError, StoreLocked
 from .files import full_disk, read_small, write_synced
 from .text import clean
 
-__all__ = ["Owner", "ViewLock", "sweep", "writing_folder"]
+__all__ = ["ALL_VIEWS", "Owner", "ViewLock", "sweep", "writing_folder"]
+
+ALL_VIEWS = range(2**54)
+"""For whoever writes a store as a whole: no other writer has any of its views meanwhile."""
 
 _NAME = re.compile(r"views-(\d+)-(\d+)")
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -104,7 +107,9 @@ class Owner:
 
 
 class ViewLock:
-    """The right to write views `views` of `store`, the store of `guide`, held from construction to `release`.
+    """The right to write views `views` of `store`, held from construction to `release`.
+
+    `guide` is whose store it is, for a dump's hints; others give none.
 
     `StoreLocked` names the holder of an overlapping range, unless it is dead, or `take_over` is set and it is
     elsewhere: then its lock and its unfinished files are removed.
@@ -193,10 +198,13 @@ class ViewLock:
             if owner is None or owner.dead or (self._take_over and not held and ours and owner.elsewhere):
                 shutil.rmtree(other, ignore_errors=True)
             elif name and ours:
-                command = f"`dgkd-cache dump --model {self._guide} --take-over`"
-                over = f", or run {command}, with that dump's other options, if you know that it is no more"
+                command = "the same command with `--take-over`"
+                if self._guide:
+                    command = f"`dgkd-cache dump --model {self._guide} --take-over`, with that dump's other options"
+                over = f", or run {command}, if you know that it is no more"
+                views = "all views" if name[2] == str(ALL_VIEWS[-1]) else f"views {name[1]} to {name[2]}"
                 raise StoreLocked(
-                    f"views {name[1]} to {name[2]} of {self.store} are being written",
+                    f"{views} of {self.store} are being written",
                     expected="no other writer",
                     found=str(owner),
                     do="wait for it" + (over if owner.elsewhere else ""),

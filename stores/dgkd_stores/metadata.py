@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from .canonical import JsonValue, canonical_json
+from .digests import Seal
 from .errors import InvalidInput, UnsafeStore
 from .files import read_small
 from .text import clean
@@ -19,6 +21,7 @@ __all__ = [
     "MAX_METADATA_BYTES",
     "parse_json",
     "read_metadata",
+    "read_seal",
     "same_json",
     "unsafe",
 ]
@@ -36,6 +39,8 @@ MAX_JSON_CONTAINERS = 2**16
 
 MAX_JSON_COMMAS = 2**21
 """Wherever they stand; a list of the most classes there may be has half as many."""
+
+_HEX64 = re.compile(r"[0-9a-f]{64}")
 
 
 def read_metadata(path: Path, *, limit: int = MAX_METADATA_BYTES) -> Mapping[str, JsonValue]:
@@ -64,6 +69,16 @@ def parse_json(data: bytes, path: Path) -> JsonValue:
             raise unsafe(path, "JSON nested too deep", f"at most {MAX_JSON_DEPTH} levels", "more")
         level = [inner for outer in level for inner in _inside(outer)]
     return value
+
+
+def read_seal(path: Path, seal: JsonValue, digests: JsonValue) -> Seal:
+    """What a store says of its seal and of the digests under it; `UnsafeStore` where these are no SHA-256 in hex."""
+    if not isinstance(digests, Mapping):
+        raise unsafe(path, "no digests under the seal", "a mapping", repr(digests))
+    for value in (seal, *digests.values()):
+        if not isinstance(value, str) or not _HEX64.fullmatch(value):
+            raise unsafe(path, "no seal", "64 lower-case hexadecimal digits", repr(value))
+    return Seal(digest=str(seal), arrays={name: str(value) for name, value in digests.items()})
 
 
 def same_json(found: JsonValue, wanted: JsonValue) -> bool:

@@ -1,15 +1,30 @@
-"""What a store lies in: a Zarr folder, plain or compressed."""
+"""What a store lies in: a Zarr folder, plain or compressed, or one HDF5 file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from dgkd_stores.errors import StoreNotFound
+
 from .container import Container, Place, dump_again
-from .zarr_folder import ZarrFolder
+from .hdf5_file import Hdf5File
+from .zarr_folder import Note, ZarrFolder
 
-__all__ = ["Container", "Place", "ZarrFolder", "dump_again", "open_container"]
+__all__ = ["Container", "Hdf5File", "Place", "ZarrFolder", "dump_again", "open_container"]
 
 
-def open_container(path: Path) -> Container:
-    """Look over whatever lies at `path`, as its container does; nothing in it is decoded but the header."""
-    return ZarrFolder.inspect(path)
+def open_container(path: Path, *, survey: Note | None = None) -> Container:
+    """Look over whatever lies at `path`, as its container does; nothing in it is decoded but the header.
+
+    `survey` is told of single damaged files, which raise without it, where a container consists of files.
+    """
+    if path.is_dir():
+        return ZarrFolder.inspect(path, survey=survey)
+    if path.exists():
+        return Hdf5File.inspect(path)
+    raise StoreNotFound(
+        f"no guide store at {path}",
+        expected="a Zarr folder or an HDF5 file",
+        found="nothing",
+        do="check the path; `dgkd-cache ls` lists the stores of a workspace, `dgkd-cache dump` makes one",
+    )

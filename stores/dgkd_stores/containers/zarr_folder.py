@@ -24,13 +24,12 @@ from dgkd_stores.errors import DamagedStore, DgkdError, StoreNotFound, UnsafeSto
 from dgkd_stores.header import StoreHeader
 from dgkd_stores.layout import ArrayLayout, StoreLayout, default_chunk_rows
 from dgkd_stores.limits import check_limits
-from dgkd_stores.metadata import read_metadata, same_json, unsafe
+from dgkd_stores.metadata import read_metadata, read_seal, same_json, unsafe
 
 from .container import Container, Place, dump_again
 
 __all__ = ["ZarrFolder"]
 
-_HEX64 = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"c(?:\.(?:0|[1-9][0-9]{0,9}))+")
 # What other Zarr libraries may say, or leave out, without a change of meaning.
 _OPTIONAL: Mapping[str, JsonValue] = {"storage_transformers": [], "attributes": {}}
@@ -127,13 +126,7 @@ def _header(path: Path, group: Mapping[str, JsonValue]) -> tuple[StoreHeader, Se
 def _seal(path: Path, attributes: Mapping[str, JsonValue]) -> Seal | None:
     if "dgkd_seal" not in attributes:
         return None
-    seal, digests = attributes["dgkd_seal"], attributes["dgkd_digests"]
-    if not isinstance(digests, Mapping):
-        raise unsafe(path, "no digests under the seal", "a mapping", repr(digests))
-    for value in (seal, *digests.values()):
-        if not isinstance(value, str) or not _HEX64.fullmatch(value):
-            raise unsafe(path, "no seal", "64 lower-case hexadecimal digits", repr(value))
-    return Seal(digest=str(seal), arrays={name: str(value) for name, value in digests.items()})
+    return read_seal(path, attributes["dgkd_seal"], attributes["dgkd_digests"])
 
 
 class _Freedoms(TypedDict):

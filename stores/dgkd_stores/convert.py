@@ -1,0 +1,214 @@
+"""A finished store in another container, codec or chunking: other bytes, the same digests and the same seal.
+
+Every block is proven as it is copied, and once more as it was written; the target appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .codecs import Codec, codec_names
+from .codecs import codec as zarr_codec
+from .containers import dump_again
+from .containers.hdf5_writer import ChunkToWrite, write_hdf5
+from .deflate import Deflate
+from .digests import Seal
+from .errors import DamagedStore, DgkdError, InvalidInput
+from .files import full_disk, make_folder, sync_folder, write_synced
+from .header import StoreHeader
+from .layout import StoreLayout, default_chunk_rows
+from .limits import check_limits
+from .locks import ALL_VIEWS, ViewLock
+from .reader import GuideStore
+from .skeleton import write_skeleton
+
+__all__ = ["HDF5_SUFFIXES", "Report", "codecs_for", "convert"]
+
+HDF5_SUFFIXES = (".h5", ".hdf5")
+"""A target with another suffix is a Zarr folder."""
+
+Report = Callable[[str, int, int], None]
+"""Told what is being done, the bytes of rows done so far, and how many there are."""
+
+
+def codecs_for(target: Path | str) -> tuple[str, ...]:
+    """The codecs that a store of that name can have; the first is no compression."""
+    return ("none", Deflate.name) if Path(target).suffix.lower() in HDF5_SUFFIXES else codec_names()
+
+
+def convert(
+    source: Path | str,
+    target: Path | str,
+    *,
+    codec: str = "none",
+    take_over: bool = False,
+    report: Report | None = None,
+) -> str:
+    """Write the finished store `source` anew at `target`, and give its seal, which is the same.
+
+    A `target` that is this very store already, in that container and codec, is left as it is. Raises `InvalidInput`
+    where anything else is there, or for a codec that the container does not have, `StoreLocked` while another
+    process writes there (`take_over`: as `ViewLock` has it), `NoSpace`, and what `GuideStore.open` and `gather` raise.
+    """
+    source, target = Path(source), Path(target)
+    chosen = _codec(target, codec)
+    with GuideStore.open(source) as store:
+        header = store.header
+        layout = StoreLayout(header, chunk_rows=default_chunk_rows(header), codec=chosen)
+        check_limits(target, layout)
+        _refuse_inside(source, target)
+        if os.path.lexists(target):
+            return _same_already(store, target, codec)
+        with full_disk(target):
+            make_folder(target.parent)
+        lock = ViewLock(target, ALL_VIEWS, guide="", take_over=take_over)
+        with lock, full_disk(target):
+            if os.path.lexists(target):
+                return _same_already(store, target, codec)
+            partial = lock.folder / target.name
+            _write(partial, store, layout, report or _silent)
+            seal = _checked(partial, store, report or _silent)
+            assert lock.folder
+            _put(partial, target)
+    return seal
+
+
+def _write(partial: Path, store: GuideStore, layout: StoreLayout, report: Report) -> None:
+    held = store.container
+    assert held.seal is not None
+    header, seal, identity = held.header, held.seal, held.identity()
+    chunks = _chunks(store, layout, held.digests(), report)
+    if partial.suffix.lower() in HDF5_SUFFIXES:
+        write_hdf5(partial, header, layout, identity, chunks, seal=seal)
+    else:
+        _write_zarr(partial, header, layout, identity, chunks, seal=seal)
+
+
+def _write_zarr(
+    folder: Path,
+    header: StoreHeader,
+    layout: StoreLayout,
+    identity: Mapping[str, NDArray[Any]],
+    chunks: Iterator[ChunkToWrite],
+    *,
+    seal: Seal,
+) -> None:
+    write_skeleton(folder, header, layout, identity, seal=seal)
+    for array, position, rows in chunks:
+        write_synced(folder / array.name / array.key(*position), array.encode(rows))
+    for name in ("digest", *layout.rows):
+        sync_folder(folder / name)
+
+
+def _chunks(
+    store: GuideStore, layout: StoreLayout, digest_VB32: NDArray[np.uint8], report: Report
+) -> Iterator[ChunkToWrite]:
+    """All chunks of digests and rows, the rows proven."""
+    for view, digest_B32 in enumerate(digest_VB32):
+        yield layout.digest, (view, 0, 0), digest_B32
+    for view, part, rows in _proven_rows(store, layout.chunk_rows, "copying", report):
+        for name, array in layout.rows.items():
+            yield array, (view, part, 0), rows[name]
+
+
+def _proven_rows(
+    store: GuideStore, chunk_rows: int, what: str, report: Report
+) -> Iterator[tuple[int, int, dict[str, NDArray[Any]]]]:
+    """For each chunk of so many rows its view (from 0), its number in it and its rows; one is in memory at a time.
+
+    All views of a chunk before the next chunk: so a compressed source decodes the one ahead that is needed next.
+    """
+    samples, views = store.header.dataset.samples, store.views
+    done, total = 0, samples * len(views) * store.header.row_bytes
+    for part, start in enumerate(range(0, samples, chunk_rows)):
+        sample_S = np.arange(start, min(start + chunk_rows, samples))
+        for view in views:
+            report(what, done, total)
+            yield view - views.start, part, store.gather_stored(np.full_like(sample_S, view), sample_S)
+            done += len(sample_S) * store.header.row_bytes
+    report(what, done, total)
+
+
+def _checked(partial: Path, store: GuideStore, report: Report) -> str:
+    """The seal of what was written, computed anew from all of it."""
+    with GuideStore.open(partial) as written:
+        for _ in _proven_rows(written, default_chunk_rows(written.header), "checking", report):
+            pass
+        if written.seal is None or written.seal != store.seal:
+            raise DamagedStore(
+                f"{store.path} changed while it was read: damaged",
+                expected=f"seal {store.seal}",
+                found=str(written.seal),
+                do=dump_again(store.path, store.header),
+            )
+        return written.seal
+
+
+def _put(partial: Path, target: Path) -> None:
+    """Move the finished store to its place; what another program has put there in the meantime is not replaced."""
+    try:
+        if partial.is_file() and _linked(partial, target):
+            os.unlink(partial)
+        elif os.path.lexists(target):
+            raise FileExistsError(target)
+        else:
+            os.rename(partial, target)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise _in_the_way(target) from error
+    sync_folder(target.parent)
+
+
+def _linked(partial: Path, target: Path) -> bool:
+    """A second name for a file, which unlike a rename replaces nothing; not every file system has such names."""
+    try:
+        os.link(partial, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def _same_already(store: GuideStore, target: Path, codec: str) -> str:
+    """The seal of what lies there, if it is this store in this form."""
+    try:
+        with GuideStore.open(target) as there:
+            same = (there.seal, there.container.layout.codec.name) == (store.seal, codec)
+            if same and there.container.kind == ("hdf5" if target.suffix.lower() in HDF5_SUFFIXES else "zarr"):
+                assert there.seal is not None
+                return there.seal
+    except (DgkdError, OSError):
+        pass
+    raise _in_the_way(target)
+
+
+def _in_the_way(target: Path) -> InvalidInput:
+    return InvalidInput(
+        f"{target} is there already and is left as it is",
+        expected="a name that is free, or the same store in the same form",
+        found="something else",
+        do="give another name, or remove it",
+    )
+
+
+def _refuse_inside(source: Path, target: Path) -> None:
+    if source.resolve() in target.resolve().parents:
+        raise InvalidInput(f"{target} lies within the store that it is made from", do="give a place beside it")
+
+
+def _codec(target: Path, name: str) -> Codec:
+    known = codecs_for(target)
+    if name not in known:
+        form = "an HDF5 file" if Deflate.name in known else "a Zarr folder"
+        raise InvalidInput(f"a codec that {form} does not have", expected=f"one of {', '.join(known)}", found=name[:64])
+    return Deflate() if name == Deflate.name else zarr_codec(name)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Nobody asked."""
