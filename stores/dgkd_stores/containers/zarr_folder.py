@@ -115,12 +115,14 @@ def _find(path: Path) -> None:
 
 def _header(path: Path, group: Mapping[str, JsonValue]) -> tuple[StoreHeader, Seal | None]:
     attributes = group.get("attributes")
+    # The header comes first: a newer version is refused by its name, whatever else it brings.
+    header = StoreHeader.from_dict(attributes.get("dgkd") if isinstance(attributes, Mapping) else None)
     if set(group) != {"zarr_format", "node_type", "attributes"} or group["node_type"] != "group":
         raise unsafe(path, "no plain Zarr group", "zarr_format, node_type group, attributes", ", ".join(group))
     if not isinstance(attributes, Mapping) or set(attributes) not in _ATTRIBUTES:
         found = ", ".join(attributes) if isinstance(attributes, Mapping) else repr(attributes)
         raise unsafe(path, "other attributes", "dgkd and, once finished, dgkd_seal and dgkd_digests", found)
-    return StoreHeader.from_dict(attributes["dgkd"]), _seal(path, attributes)
+    return header, _seal(path, attributes)
 
 
 def _seal(path: Path, attributes: Mapping[str, JsonValue]) -> Seal | None:
