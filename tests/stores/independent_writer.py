@@ -1,0 +1,121 @@
+"""A second writer of guide stores, written from stores/FORMAT.md and not from the code: raw stores, written at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "u1", "int32": "<i4", "int64": "<i8"}
+NAMES = {
+    "logits": ("view", "sample", "class"),
+    "scale": ("view", "sample", "affine"),
+    "digest": ("view", "block", "digest_byte"),
+    "label": ("sample",),
+    "sample_digest": ("sample", "sample_digest_byte"),
+    "view_digest": ("view", "digest_byte"),
+    "test_logits": ("test_sample", "class"),
+    "test_scale": ("test_sample", "affine"),
+    "test_label": ("test_sample",),
+    "test_sample_digest": ("test_sample", "sample_digest_byte"),
+}
+
+Array = np.ndarray[Any, Any]
+
+
+def write(path: Path, header: Mapping[str, Any], arrays: Mapping[str, Array], *, chunk_rows: int) -> str:
+    """Write a finished store from its header and all its arrays but `digest`; the seal."""
+    rows = [name for name in ("logits", "scale") if name in arrays]
+    arrays = {**arrays, "digest": digests([arrays[name] for name in rows], header["digest_rows"])}
+    path.mkdir()
+    for name, array in arrays.items():
+        (path / name).mkdir()
+        (path / name / "zarr.json").write_bytes(text(array_metadata(name, array, chunk_rows)))
+        for key, content in chunks(name, array, chunk_rows).items():
+            (path / name / key).write_bytes(content)
+    found = {name: hashlib.sha256(arrays[name].tobytes()).hexdigest() for name in arrays if name not in rows}
+    seal = hashlib.sha256(canonical(header))
+    for name in sorted(found):
+        seal.update(name.encode() + b"\0" + bytes.fromhex(found[name]))
+    attributes = {"dgkd": header, "dgkd_seal": seal.hexdigest(), "dgkd_digests": found}
+    (path / "zarr.json").write_bytes(text({"zarr_format": 3, "node_type": "group", "attributes": attributes}))
+    return seal.hexdigest()
+
+
+def encode(encoding: str, logits: Array) -> dict[str, Array]:
+    """The row arrays of float32 logits [..., C]."""
+    if encoding != "uint8":
+        return {"logits": logits.astype(DTYPES[encoding])}
+    levels, scales = np.zeros(logits.shape, "u1"), np.zeros((*logits.shape[:-1], 2), "<f4")
+    for at in np.ndindex(logits.shape[:-1]):
+        row = logits[at]
+        offset = min(row)
+        scale = np.float32(max(row) - offset) / np.float32(255)
+        scales[at] = [scale + np.float32(0), offset + np.float32(0)]
+        if scale > 0:
+            levels[at] = [min(round(float((x - offset) / scale)), 255) for x in row]
+    return {"logits": levels, "scale": scales}
+
+
+def digests(rows: list[Array], length: int) -> Array:
+    """`digest` [V, K, 32] of the row arrays in name order."""
+    views, samples = rows[0].shape[:2]
+    found = [
+        hashlib.sha256(b"".join(array[v, i].tobytes() for i in range(b, min(b + length, samples)) for array in rows))
+        for v in range(views)
+        for b in range(0, samples, length)
+    ]
+    return np.frombuffer(b"".join(each.digest() for each in found), "u1").reshape(views, -1, 32)
+
+
+def chunk_shape(name: str, array: Array, chunk_rows: int) -> tuple[int, ...]:
+    if name in ("logits", "scale"):
+        return (1, chunk_rows, array.shape[2])
+    return (1, *array.shape[1:]) if name == "digest" else tuple(max(1, size) for size in array.shape)
+
+
+def chunks(name: str, array: Array, chunk_rows: int) -> dict[str, bytes]:
+    """The chunk files of an array by name."""
+    zeros = ".0" * (array.ndim - 1)
+    if name not in ("logits", "scale", "digest"):
+        return {f"c.0{zeros}": array.tobytes()} if array.size else {}
+    if name == "digest":
+        return {f"c.{view}.0.0": digest.tobytes() for view, digest in enumerate(array)}
+    files = {}
+    for view, rows in enumerate(array):
+        for at, start in enumerate(range(0, len(rows), chunk_rows)):
+            chunk = np.full((chunk_rows, rows.shape[1]), np.nan if rows.dtype.kind == "f" else 0, rows.dtype)
+            part = rows[start : start + chunk_rows]
+            chunk[: len(part)] = part
+            files[f"c.{view}.{at}.0"] = chunk.tobytes()
+    return files
+
+
+def array_metadata(name: str, array: Array, chunk_rows: int) -> dict[str, Any]:
+    """The content of an array's zarr.json."""
+    dtype = array.dtype.name
+    third = "digest_byte" if dtype == "uint8" else "probe_value"
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(array.shape),
+        "data_type": dtype,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk_shape(name, array, chunk_rows)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+        "fill_value": "NaN" if dtype.startswith("float") else 0,
+        "codecs": [{"name": "bytes"} if dtype == "uint8" else {"name": "bytes", "configuration": {"endian": "little"}}],
+        "attributes": {},
+        "dimension_names": NAMES.get(name, ("pair", third)),
+    }
+
+
+def canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def text(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,222 @@
+"""The store's reader against a second one, and its writer against a second one, over stores of every kind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter
+from stores import independent_reader, independent_writer
+
+ENCODINGS = ("float32", "float16", "uint8")
+
+
+@st.composite
+def recipes(draw: Any) -> dict[str, Any]:
+    return {
+        "views": draw(st.integers(1, 3)),
+        "samples": draw(st.integers(1, 24)),
+        "classes": draw(st.integers(1, 5)),
+        "tests": draw(st.integers(0, 3)),
+        "first_view": draw(st.integers(0, 9)),
+        "encoding": draw(st.sampled_from(ENCODINGS)),
+        "digest_rows": draw(st.integers(1, 9)),
+        "probe": draw(st.sampled_from(["sha256", "projection"])),
+        "compute": {"batch": draw(st.integers(1, 9))},
+    }
+
+
+def agree(path: Path) -> None:
+    """Both readers find the same in a finished store, bit for bit."""
+    other = independent_reader.read(path, decode=zarrs_own)
+    with GuideStore.open(path) as store:
+        assert store.seal == other.seal and store.header.to_dict() == other.header
+        assert store.views == other.views and other.written.all()
+        samples = np.arange(store.header.dataset.samples)
+        for view in store.views:
+            ours = store.gather(np.full(len(samples), view), samples)
+            assert ours.tobytes() == other.rows[view - store.views.start].astype(ours.dtype).tobytes()
+        assert store.test_logits_MC.tobytes() == other.tests.tobytes()
+        for name, array in {
+            "label": store.label_N,
+            "sample_digest": store.sample_digest_N16,
+            "view_digest": store.view_digest_V32,
+            "probe": store.probe,
+            "test_label": store.test_label_M,
+            "test_sample_digest": store.test_sample_digest_M16,
+        }.items():
+            assert array.tobytes() == other.arrays[name].tobytes(), name
+
+
+def zarrs_own(codec: Mapping[str, Any], stored: bytes, nbytes: int) -> bytes:
+    """Decompression by the libraries that Zarr itself uses."""
+    import numcodecs
+
+    kind = {"zstd": numcodecs.Zstd, "blosc": numcodecs.Blosc}[codec["name"]]
+    try:
+        return bytes(kind().decode(stored))
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(recipe_of=recipes(), chunk=st.integers(1, 400), codec=st.sampled_from(["none", "zstd", "blosc"]))
+def test_what_one_writes_both_read(
+    recipe: Any, monkeypatch: pytest.MonkeyPatch, recipe_of: dict[str, Any], chunk: int, codec: str
+) -> None:
+    monkeypatch.setattr("dgkd_stores.layout.ONE_CHUNK_BYTES", chunk)
+    monkeypatch.setattr("dgkd_stores.layout.TARGET_CHUNK_BYTES", chunk)
+    small = recipe(**recipe_of)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.zarr"
+        with GuideStoreWriter(path, small.header, small.identity, codec=codec) as writer:
+            for slot in writer.missing():
+                writer.write(slot, small.logits(slot.view)[slot.start : slot.stop])
+            seal = writer.seal()
+        agree(path)
+        if codec == "none":
+            files = {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+            assert second_store(small, Path(folder) / "b.zarr", files) == seal
+
+
+def second_store(small: Any, path: Path, wanted: Mapping[str, bytes]) -> str:
+    """The same store by the second writer, byte for byte; its seal."""
+    identity = small.identity
+    logits = np.stack([small.logits(view) for view in small.header.view_range])
+    tests = independent_writer.encode(small.encoding, identity.test_logits_MC)
+    arrays = {
+        **independent_writer.encode(small.encoding, logits),
+        **{f"test_{name}": array for name, array in tests.items()},
+        "label": identity.label_N,
+        "sample_digest": identity.sample_digest_N16,
+        "view_digest": identity.view_digest_V32,
+        "probe": identity.probe,
+        "test_label": identity.test_label_M,
+        "test_sample_digest": identity.test_sample_digest_M16,
+    }
+    grid = json.loads(wanted["logits/zarr.json"])["chunk_grid"]["configuration"]["chunk_shape"]
+    seal = independent_writer.write(path, small.header.to_dict(), arrays, chunk_rows=grid[1])
+    agree(path)
+    assert {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()} == wanted
+    return seal
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_unfinished_store(recipe: Any, small_chunks: None, tmp_path: Path, encoding: str) -> None:
+    small = recipe(encoding=encoding)
+    small.write(tmp_path / "a.zarr", chunks=4, seal=False)
+    with pytest.raises(independent_reader.Refused) as refused:
+        independent_reader.read(tmp_path / "a.zarr")
+    assert refused.value.code == independent_reader.NOT_FINISHED
+    other = independent_reader.read(tmp_path / "a.zarr", allow_incomplete=True)
+    with GuideStore.open(tmp_path / "a.zarr", allow_incomplete=True) as store:
+        assert store.completeness().blocks_missing == int((~other.written).sum()) > 0
+        for view, block in np.argwhere(other.written).tolist():
+            samples = np.arange(block * 8, min(block * 8 + 8, 50))
+            ours = store.gather(np.full(len(samples), view), samples)
+            assert ours.tobytes() == other.rows[view, samples].tobytes()
+    assert np.isnan(other.rows[2]).all()
+
+
+def flip(file: Path, at: int = 0) -> None:
+    content = bytearray(file.read_bytes())
+    content[at] ^= 0x01
+    file.write_bytes(content)
+
+
+def edit(file: Path, change: Callable[[Any], object]) -> None:
+    content = json.loads(file.read_bytes())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def attributes(content: Any) -> Any:
+    return content["attributes"]
+
+
+DAMAGE: dict[str, tuple[int, Callable[[Path], object]]] = {
+    "a bit of a row": (12, lambda path: flip(path / "logits/c.1.0.0", 3)),
+    "a bit of a scale": (12, lambda path: flip(path / "scale/c.2.0.0", 3)),
+    "a bit of a digest": (12, lambda path: flip(path / "digest/c.0.0.0", 40)),
+    "a bit of the probe": (12, lambda path: flip(path / "probe/c.0.0")),
+    "a bit of a test logit": (12, lambda path: flip(path / "test_logits/c.0.0")),
+    "a chunk cut short": (12, lambda path: (path / "logits/c.0.0.0").write_bytes(b"12")),
+    "no chunk of rows": (12, lambda path: (path / "scale/c.0.1.0").unlink()),
+    "no chunk of digests": (12, lambda path: (path / "digest/c.0.0.0").unlink()),
+    "no labels": (12, lambda path: (path / "label/c.0").unlink()),
+    "no metadata": (12, lambda path: (path / "probe/zarr.json").unlink()),
+    "another seal": (12, lambda path: edit(path / "zarr.json", lambda x: attributes(x).update(dgkd_seal="0" * 64))),
+    "another digest of an array": (
+        12,
+        lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd_digests"].update(label="0" * 64)),
+    ),
+    "another licence": (
+        12,
+        lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(licence="mine")),
+    ),
+    "a label that is no class": (15, lambda path: (path / "label/c.0").write_bytes(b"\x07" + bytes(399))),
+    "a file more": (15, lambda path: (path / "evil.py").touch()),
+    "a chunk more": (15, lambda path: (path / "logits/c.3.0.0").touch()),
+    "a link": (15, lambda path: (path / "logits/c.9.0.0").symlink_to("/dev/null")),
+    "an attribute more": (15, lambda path: edit(path / "zarr.json", lambda x: attributes(x).update(more=1))),
+    "no digests": (15, lambda path: edit(path / "zarr.json", lambda x: attributes(x).pop("dgkd_digests"))),
+    "a digest more": (
+        15,
+        lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd_digests"].update(logits="0" * 64)),
+    ),
+    "a key more": (15, lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(more=1))),
+    "a float": (15, lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(views=3.0))),
+    "another plan": (15, lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(plan={}))),
+    "another codec": (
+        15,
+        lambda path: edit(path / "logits/zarr.json", lambda x: x["codecs"].append({"name": "gzip"})),
+    ),
+    "another fill": (15, lambda path: edit(path / "scale/zarr.json", lambda x: x.update(fill_value=0))),
+    "another order": (
+        15,
+        lambda path: edit(path / "label/zarr.json", lambda x: x["codecs"][0]["configuration"].update(endian="big")),
+    ),
+    "a key given twice": (15, lambda path: (path / "zarr.json").write_text('{"zarr_format": 3, "zarr_format": 3}')),
+    "a newer version": (13, lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(version=2))),
+    "no store": (10, lambda path: (path / "zarr.json").unlink()),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_both_refuse_it_as_the_same(recipe: Any, small_chunks: None, tmp_path: Path, what: str) -> None:
+    path = tmp_path / "a.zarr"
+    recipe(encoding="uint8").write(path)
+    code, damage = DAMAGE[what]
+    agree(path)
+    damage(path)
+    with pytest.raises(independent_reader.Refused) as other:
+        independent_reader.read(path)
+    with pytest.raises(DgkdError) as ours, contextlib.closing(GuideStore.open(path)) as store:
+        for view in store.views:
+            store.gather(np.full(50, view), np.arange(50))
+    assert (ours.value.exit_code, other.value.code) == (code, code), (ours.value, other.value)
+
+
+def test_a_newer_version_is_refused_by_name(recipe: Any, tmp_path: Path) -> None:
+    """Whatever else a newer version brings: another attribute, another key of the header."""
+    recipe().write(tmp_path / "a.zarr")
+
+    def newer(content: Any) -> None:
+        attributes(content)["dgkd"].update(version=2, more="of it")
+        attributes(content).update(dgkd_more={})
+
+    edit(tmp_path / "a.zarr" / "zarr.json", newer)
+    with pytest.raises(DgkdError, match="expected format dgkd-guide-store version 1, found version 2") as ours:
+        GuideStore.open(tmp_path / "a.zarr")
+    with pytest.raises(independent_reader.Refused, match="version 2, known is 1") as other:
+        independent_reader.read(tmp_path / "a.zarr")
+    assert (ours.value.exit_code, other.value.code) == (13, 13)
