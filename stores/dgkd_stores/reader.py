@@ -81,7 +81,10 @@ class GuideStore:
         self.view_digest_V32, self.probe = arrays["view_digest"], arrays["probe"]
         self.test_label_M, self.test_sample_digest_M16 = arrays["test_label"], arrays["test_sample_digest"]
         tests = {name: arrays[f"test_{name}"] for name in self._layout.rows}
-        self.test_logits_MC = self.encoding.decode(tests).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.test_logits_MC = self.encoding.decode(tests).astype(np.float32)
+        if not np.isfinite(self.test_logits_MC).all():
+            raise self._damaged(f"{self.path}: test_logits", "finite numbers", "NaN or infinity")
         self._done = done_VB.reshape(-1)
         self._proven = np.zeros_like(self._done)
 

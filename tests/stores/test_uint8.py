@@ -211,3 +211,22 @@ def test_a_hostile_scale_under_a_valid_digest(
         store.gather([0], [7])
         with pytest.raises(DamagedStore, match="samples 8 to 15: damaged: expected finite numbers"):
             store.gather([0], [8])
+
+
+def test_test_rows_that_are_no_numbers_under_a_valid_seal(
+    recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = Uint8.pack
+
+    def pack(self: Uint8, logits_BC: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        arrays = really(self, logits_BC)
+        if len(logits_BC) == 11:
+            arrays["scale"][3] = np.float32(3e38), np.float32(1)
+        return arrays
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Uint8, "pack", pack)
+        patch.setattr(Uint8, "encode", Uint8.pack)
+        recipe(encoding="uint8").write(tmp_path / "a.zarr")
+    with pytest.raises(DamagedStore, match="test_logits: damaged: expected finite numbers"):
+        GuideStore.open(tmp_path / "a.zarr")
