@@ -1,0 +1,115 @@
+"""`dgkd-cache dump` on a tiny workspace of its own: views that others hold, and a disk that is full."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from support.disk import CHANGING, FullDisk, watched
+from support.tiny_chain import CONFIG, MODULE, content
+
+from dgkd_cli.main import main
+from dgkd_stores.locks import Owner, ViewLock
+
+Command = Callable[..., Result]
+
+DUMP = ("dump", "--model", "teacher", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A workspace with a finished teacher, and beside it, under `whole`, the store that an undisturbed dump makes."""
+    folder = tmp_path_factory.mktemp("dump")
+    (folder / "tiny_bars.py").write_text(MODULE)
+    workspace = folder / "ws"
+    workspace.mkdir()
+    chain = 'teacher = "plain2"\nstudent = "plain2"'
+    (workspace / "dgkd.toml").write_text(CONFIG.format(chain=chain))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        patch.chdir(workspace)
+        run = CliRunner().invoke(main, ["train", "--model", "teacher", "--device", "cpu"])
+        assert run.exit_code == 0, run.output
+        shutil.copytree(workspace, folder / "whole")
+        patch.chdir(folder / "whole")
+        assert CliRunner().invoke(main, DUMP).exit_code == 0
+        yield folder
+
+
+@pytest.fixture
+def ws(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the workspace that is the current folder; it has no store yet."""
+    shutil.copytree(trained / "ws", tmp_path / "ws")
+    monkeypatch.chdir(tmp_path / "ws")
+    return tmp_path / "ws"
+
+
+def held_by(ws: Path, owner: dict[str, object], *, views: range = range(0, 2)) -> Path:
+    """A lock on the teacher's store, with a file that was not finished."""
+    (ws / "guides").mkdir(exist_ok=True)
+    lock = ViewLock(ws / "guides" / "teacher.zarr", views, guide="teacher")
+    (lock.folder / "logits.c.0.0.0.partial").write_bytes(b"half")
+    (lock.folder / "owner.json").write_text(json.dumps({**vars(Owner.of(os.getpid())), **owner}))
+    return lock._place
+
+
+@pytest.mark.parametrize("verb", [DUMP, ("run", "--device", "cpu"), (*DUMP, "--shard", "1/2")])
+def test_views_that_another_host_holds(command: Command, trained: Path, ws: Path, verb: tuple[str, ...]) -> None:
+    lock = held_by(ws, {"host": "node17", "pid": 4242, "boot": "x"})
+    refused = command(*verb)
+    assert (refused.exit_code, refused.stdout) == (11, "")
+    assert re.search("views 0 to 1 of .*teacher.zarr.*found process 4242 on host node17; wait for it", refused.stderr)
+    assert [path.name for path in (ws / "guides").iterdir()] == ["teacher.zarr.writing"]
+    assert (lock / "logits.c.0.0.0.partial").exists()
+
+    hint = re.search("`dgkd-cache (.*?)`", refused.stderr)
+    assert hint is not None
+    assert command(*shlex.split(hint[1]), "--device", "cpu").exit_code == 0
+    assert [path.name for path in (ws / "guides").iterdir()] == ["teacher.zarr"]
+    assert content(ws) == content(trained / "whole")
+
+
+def test_views_that_a_process_of_this_host_holds(command: Command, trained: Path, ws: Path) -> None:
+    lock = held_by(ws, {})
+    for options in ((), ("--take-over",)):
+        refused = command(*DUMP, *options)
+        assert (refused.exit_code, refused.stdout) == (11, "")
+        assert re.search(f"views 0 to 1 of .*found process {os.getpid()} on host \\S+; wait for it$", refused.stderr)
+        assert (lock / "logits.c.0.0.0.partial").exists()
+    (lock / "owner.json").write_text(json.dumps({**vars(Owner.of(os.getpid())), "start": "1"}))
+    assert command(*DUMP).exit_code == 0, "the process of that number is another one by now"
+    assert [path.name for path in (ws / "guides").iterdir()] == ["teacher.zarr"]
+    assert content(ws) == content(trained / "whole")
+
+
+def test_what_a_writer_killed_after_the_seal_left_is_swept(command: Command, trained: Path, ws: Path) -> None:
+    shutil.copytree(trained / "whole" / "guides", ws / "guides")
+    held_by(ws, {"start": "1"})
+    finished = command(*DUMP)
+    assert finished.exit_code == 0 and "is finished: nothing to do" in finished.stderr
+    assert [path.name for path in (ws / "guides").iterdir()] == ["teacher.zarr"]
+    assert content(ws) == content(trained / "whole")
+
+
+def test_a_disk_that_is_full_again_and_again(command: Command, trained: Path, ws: Path) -> None:
+    """The first call that changes the disk fails, in the next run the second, and so on until a run gets through."""
+    for point in itertools.count(1):
+        with watched(FullDisk(point, names=CHANGING[:-2], code=errno.ENOSPC)):
+            result = command(*DUMP)
+        if result.exit_code == 0:
+            break
+        assert (result.exit_code, result.stdout) == (14, "")
+        assert "no space left" in result.stderr and "run the same command again" in result.stderr
+        assert {path.name for path in (ws / "guides").glob("*")} <= {"teacher.zarr"}
+        assert not list(ws.rglob("*.partial"))
+    assert point > 20
+    assert content(ws) == content(trained / "whole")
