@@ -25,6 +25,7 @@ from dgkd_cli.commands.ls import ls
 from dgkd_cli.commands.models import models
 from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
+from dgkd_cli.commands.verify import verify
 
 __all__ = ["entry", "main"]
 
@@ -86,7 +87,7 @@ def main(ctx: click.Context, folder: Path, quiet: bool) -> None:
     ctx.obj = App(folder=folder, quiet=quiet)
 
 
-for _verb in (init, run, train, dump, evaluate, ls, info, models, datasets, doctor):
+for _verb in (init, run, train, dump, evaluate, ls, info, verify, models, datasets, doctor):
     main.add_command(_verb)
 
 

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import NoSpace, UnsafeStore, is_no_space
-from .text import clean
 
 __all__ = [
     "full_disk",
     "make_folder",
     "map_file",
     "plain_file",
+    "read_file",
     "read_small",
     "sync_folder",
     "write_durably",
@@ -123,6 +123,19 @@ def map_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[
         return np.frombuffer(mapped, dtype=np.uint8)[before:]
 
 
+def read_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[np.uint8]:
+    """What `map_file` gives, in memory: a bad sector or a file cut short meanwhile is an error, and no signal."""
+    with plain_file(path) as (handle, size):
+        stop = size if nbytes is None else offset + nbytes
+        into = np.empty(max(0, min(stop, size) - offset), dtype=np.uint8)
+        done = 0
+        while done < into.size and (count := os.preadv(handle, [into[done:].data], offset + done)):
+            done += count
+        if offset + done != stop:
+            raise ValueError(f"a file of {offset + done} bytes where {stop} are needed")
+        return into
+
+
 @contextlib.contextmanager
 def plain_file(path: Path) -> Iterator[tuple[int, int]]:
     """A handle of a regular file, and its size; `UnsafeStore` for a link, a pipe, a device."""
@@ -130,12 +143,14 @@ def plain_file(path: Path) -> Iterator[tuple[int, int]]:
         handle = os.open(path, _READ)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
-            raise UnsafeStore(f"{clean(str(path))} is no plain file", expected="a regular file") from error
+            found = "a link" if path.is_symlink() else "a pipe, socket or device"
+            raise UnsafeStore(f"{path} is no plain file", expected="a regular file", found=found) from error
         raise
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise UnsafeStore(f"{clean(str(path))} is no plain file", expected="a regular file")
+            found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+            raise UnsafeStore(f"{path} is no plain file", expected="a regular file", found=found)
         yield handle, status.st_size
     finally:
         os.close(handle)

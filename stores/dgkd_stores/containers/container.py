@@ -7,7 +7,7 @@ side of it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -63,14 +63,20 @@ class Container(ABC):
     def name_of(self, array: ArrayLayout, position: tuple[int, ...]) -> str:
         """A chunk's name within the container, for messages and lists of damage."""
 
-    def chunk(self, array: ArrayLayout, position: tuple[int, ...]) -> NDArray[Any]:
-        """One chunk in its declared shape, padding included, read-only; mapped where it is not compressed.
+    def metadata_files(self) -> Iterator[tuple[str, bytes]]:
+        """Each file of metadata by name, with the bytes that it must have; none where such files have no one form."""
+        return iter(())
+
+    def chunk(
+        self, array: ArrayLayout, position: tuple[int, ...], *, read: Callable[..., NDArray[np.uint8]] = map_file
+    ) -> NDArray[Any]:
+        """One chunk in its declared shape, padding included; by default mapped, read-only, where it is not compressed.
 
         `DamagedStore` for a chunk that is not there or whose bytes do not give exactly its declared size.
         """
         try:
             place = self.place(array, position)
-            stored = map_file(place.path, place.offset, place.nbytes)
+            stored = read(place.path, place.offset, place.nbytes)
             raw = place.codec.decode(stored, array.chunk_bytes)
         except FileNotFoundError:
             found = "no such file"

@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypedDict
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.canonical import JsonValue
-from dgkd_stores.codecs import RAW, Codec, codec_names, codec_of
 from dgkd_stores.digests import Seal
 from dgkd_stores.errors import DamagedStore, DgkdError, StoreNotFound, UnsafeStore
 from dgkd_stores.header import StoreHeader
-from dgkd_stores.layout import ArrayLayout, StoreLayout, default_chunk_rows
+from dgkd_stores.layout import ArrayLayout, StoreLayout, group_metadata, json_file
 from dgkd_stores.limits import check_limits
 from dgkd_stores.metadata import read_metadata, read_seal, same_json, unsafe
 
-from .container import Container, Place, dump_again
+from .container import Container, Place
+from .freedoms import array_metadata, chunk_position, freedoms
 
 __all__ = ["ZarrFolder"]
 
-_KEY = re.compile(r"c(?:\.(?:0|[1-9][0-9]{0,9}))+")
 # What other Zarr libraries may say, or leave out, without a change of meaning.
 _OPTIONAL: Mapping[str, JsonValue] = {"storage_transformers": [], "attributes": {}}
 _ENDIAN_OF_BYTES: JsonValue = {"name": "bytes", "configuration": {"endian": "little"}}
@@ -59,7 +57,7 @@ class ZarrFolder(Container):
         header, seal = _header(path, group)
         note = survey or _raise
         names = {entry.name for entry in _entries(path, "", note)}
-        layout = StoreLayout(header, **_freedoms(path, header, note))
+        layout = StoreLayout(header, **freedoms(path, header, damaged=survey is not None))
         check_limits(path, layout)
         if seal is not None and set(seal.arrays) != set(layout.others):
             raise unsafe(path, "other arrays under the seal", ", ".join(layout.others), ", ".join(seal.arrays))
@@ -68,7 +66,8 @@ class ZarrFolder(Container):
         nbytes = os.stat(path / "zarr.json", follow_symlinks=False).st_size
         present, wrong_size = {}, []
         for name, array in layout.arrays.items():
-            if survey and (path / name).is_symlink():
+            if os.path.lexists(path / name) and not _is_folder(path / name):
+                note(name, unsafe(path, "an array that is no folder", f"a folder {name}", "another kind of file"))
                 present[name] = np.zeros(array.grid, dtype=np.bool_)
                 continue
             _check_array(path / name, array, header, note)
@@ -90,6 +89,11 @@ class ZarrFolder(Container):
 
     def name_of(self, array: ArrayLayout, position: tuple[int, ...]) -> str:
         return f"{array.name}/{array.key(*position)}"
+
+    def metadata_files(self) -> Iterator[tuple[str, bytes]]:
+        for name, array in self.layout.arrays.items():
+            yield f"{name}/zarr.json", json_file(_as_found(self.path / name, array))
+        yield "zarr.json", json_file(group_metadata(self.header, self.seal))
 
 
 def _raise(name: str, error: DgkdError) -> None:
@@ -131,61 +135,9 @@ def _seal(path: Path, attributes: Mapping[str, JsonValue]) -> Seal | None:
     return read_seal(path, attributes["dgkd_seal"], attributes["dgkd_digests"])
 
 
-class _Freedoms(TypedDict):
-    """What a container may choose: neither digests nor seal depend on it."""
-
-    chunk_rows: int
-    codec: Codec
-
-
-def _freedoms(path: Path, header: StoreHeader, note: Note) -> _Freedoms:
-    """Rows in a chunk, all of a view or whole digests, and the codec of the rows, as `logits` has them."""
-    try:
-        metadata = _array_metadata(path / "logits", header)
-        codec = _row_codec(path, metadata)
-        return {"chunk_rows": _chunk_rows(path, header, metadata), "codec": codec}
-    except (UnsafeStore, DamagedStore) as error:
-        note("logits/zarr.json", error)
-        return {"chunk_rows": default_chunk_rows(header), "codec": RAW}
-
-
-def _row_codec(path: Path, metadata: Mapping[str, JsonValue]) -> Codec:
-    stages = metadata.get("codecs")
-    dtype = str(metadata.get("data_type"))
-    itemsize = np.dtype(dtype).itemsize if dtype in ("uint8", "float16", "float32") else 1
-    found = codec_of(list(stages[1:]), itemsize) if isinstance(stages, list) and stages else None
-    if found is None:
-        raise unsafe(path / "logits", "codecs", f"bytes and one of {', '.join(codec_names())}", json.dumps(stages))
-    return found
-
-
-def _chunk_rows(path: Path, header: StoreHeader, metadata: Mapping[str, JsonValue]) -> int:
-    grid = metadata.get("chunk_grid")
-    shape: object = None
-    if isinstance(grid, Mapping) and isinstance(configuration := grid.get("configuration"), Mapping):
-        shape = configuration.get("chunk_shape")
-    rows = shape[1] if isinstance(shape, list) and len(shape) == 3 and isinstance(shape[1], int) else 0
-    samples = header.dataset.samples
-    if not 0 < rows <= samples or (rows != samples and rows % header.digest_rows):
-        expected = f"{samples} rows in a chunk, or fewer in multiples of {header.digest_rows}"
-        raise unsafe(path / "logits", "other chunks", expected, repr(shape))
-    return int(rows)
-
-
-def _array_metadata(folder: Path, header: StoreHeader) -> Mapping[str, JsonValue]:
-    if not os.path.lexists(folder / "zarr.json"):
-        raise DamagedStore(
-            f"{folder.parent} has lost an array",
-            expected=f"{folder.name}/zarr.json",
-            found="no such file",
-            do=dump_again(folder.parent, header),
-        )
-    return read_metadata(folder / "zarr.json")
-
-
 def _check_array(folder: Path, array: ArrayLayout, header: StoreHeader, note: Note) -> None:
     try:
-        metadata = _array_metadata(folder, header)
+        metadata = array_metadata(folder, header)
         found = {key: value for key, value in metadata.items() if value != _OPTIONAL.get(key, ...)}
         wanted = {key: value for key, value in array.metadata().items() if key not in _OPTIONAL}
         if _same_codecs(found.get("codecs"), array):
@@ -198,6 +150,20 @@ def _check_array(folder: Path, array: ArrayLayout, header: StoreHeader, note: No
         note(f"{folder.name}/zarr.json", error)
 
 
+def _as_found(folder: Path, array: ArrayLayout) -> dict[str, JsonValue]:
+    """The metadata of our own writer; the settings of a compressor stay those of whoever compressed."""
+    ours = array.metadata()
+    try:
+        found = read_metadata(folder / "zarr.json").get("codecs")
+    except (DgkdError, OSError):
+        return ours
+    if isinstance(found, list) and array.codec.matches(found[1:], array.numpy_dtype.itemsize):
+        stages = ours["codecs"]
+        assert isinstance(stages, list)
+        ours["codecs"] = [*stages[:1], *found[1:]]
+    return ours
+
+
 def _same_codecs(found: JsonValue, array: ArrayLayout) -> bool:
     """Whether the codecs mean ours: of a byte the order may be stated, a compressor may have another level."""
     if not isinstance(found, list) or not found:
@@ -205,6 +171,10 @@ def _same_codecs(found: JsonValue, array: ArrayLayout) -> bool:
     itemsize = array.numpy_dtype.itemsize
     plain = same_json(found[0], _ENDIAN_OF_BYTES) or (itemsize == 1 and same_json(found[0], {"name": "bytes"}))
     return plain and array.codec.matches(found[1:], itemsize)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _entries(folder: Path, prefix: str, note: Note) -> list[os.DirEntry[str]]:
@@ -229,7 +199,7 @@ def _chunk_files(folder: Path, array: ArrayLayout, note: Note) -> tuple[NDArray[
         nbytes += size
         if entry.name == "zarr.json" and entry.is_file(follow_symlinks=False):
             continue
-        position = tuple(map(int, entry.name.split(".")[1:])) if _KEY.fullmatch(entry.name) else ()
+        position = chunk_position(entry.name)
         inside = len(position) == there.ndim and all(at < size for at, size in zip(position, there.shape, strict=True))
         if not inside or not entry.is_file(follow_symlinks=False):
             odd = unsafe(folder, "a name that is no chunk's", f"c.0.0 ... within {there.shape}", entry.name)

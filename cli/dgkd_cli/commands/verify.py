@@ -1,0 +1,150 @@
+"""`dgkd-cache verify`: are stores whole, and where are they not?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dgkd_cache.errors import DgkdError
+from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.console import print_json, shown
+from dgkd_cli.figures import count_text, size_text
+
+if TYPE_CHECKING:
+    from dgkd_cache.progress import Progress
+    from dgkd_stores.damage import Damage, Verification
+
+__all__ = ["reporting_to", "store_at", "verify"]
+
+GRAVITY = (15, 12, 13, 10, 1, 3, 0)
+"""Exit codes, the gravest first; one that is not listed goes before all others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One store, looked over or refused."""
+
+    name: str
+    path: Path
+    verification: Verification | None = None
+    error: DgkdError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        if self.verification is not None:
+            return self.verification.exit_code
+        assert self.error is not None
+        return self.error.exit_code
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON, with the same first keys for every store."""
+        refused = str(self.error) if self.error else None
+        known = {"store": self.name, "path": str(self.path), "exit_code": self.exit_code, "refused": refused}
+        return known | (self.verification.to_dict() if self.verification else {"damage": []})
+
+
+@click.command()
+@click.argument("what", metavar="[NAME|PATH]...", nargs=-1)
+@click.option("--full", is_flag=True, help="Read every row, too: any flipped bit is noticed.")
+@json_option
+@pass_app
+def verify(app: App, what: tuple[str, ...], full: bool, as_json: bool) -> None:
+    """Check that stores are whole; what is damaged is named by file, view and samples.
+
+    Without NAME or PATH: every store of the workspace. A PATH needs neither a workspace nor torch. Over several stores
+    the exit code is the gravest: 15 unsafe, then 12 damaged, 13 of another version, 10 not there, 1 not readable,
+    3 incomplete.
+
+    \b
+    Examples:
+      dgkd-cache verify
+      dgkd-cache verify ta1 --full
+      dgkd-cache verify guides/ta1.zarr --full --json
+    """
+    names = what or app.workspace().stores()
+    with app.reporting() as progress:
+        results = [_look(app, name, full, progress) for name in names]
+    if as_json:
+        print_json([result.to_dict() for result in results])
+    else:
+        for result in results:
+            click.echo("\n".join(_lines(result)))
+    if not results:
+        app.say("no guide stores here: `dgkd-cache dump` makes them")
+    if code := min((result.exit_code for result in results), key=_rank, default=0):
+        raise click.exceptions.Exit(code)
+
+
+def store_at(app: App, text: str) -> Path:
+    """The store that `text` means: a path, or a name in the workspace, whatever state it is in."""
+    path = Path(text).expanduser()
+    if os.sep in text or path.suffix in (".zarr", ".h5") or (path / "zarr.json").exists():
+        return path
+    return app.workspace().resolve_guide(text)
+
+
+def reporting_to(progress: Progress, what: str) -> Callable[[int, int], None]:
+    """What `verify` reports to: a bar over bytes."""
+    before = 0
+
+    def report(done: int, total: int) -> None:
+        nonlocal before
+        if not before:
+            progress.start(what, total=total, unit="bytes")
+        progress.advance(done - before)
+        before = done
+
+    return report
+
+
+def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
+    from dgkd_stores.verify import verify as look
+
+    path = Path(name)
+    try:
+        path = store_at(app, name)
+        found = look(path, full=full, report=reporting_to(progress, f"verify {shown(name)}"))
+        progress.finish()
+        return Result(name=name, path=path, verification=found)
+    except DgkdError as error:
+        return Result(name=name, path=path, error=error)
+    except OSError as error:
+        return Result(name=name, path=path, error=DgkdError(f"{shown(str(error.filename))}: {error.strerror}"))
+
+
+def _lines(result: Result) -> Iterable[str]:
+    name, found = shown(result.name), result.verification
+    if found is None:
+        yield f"{name}: refused: {result.error}"
+        return
+    held = f"{count_text(found.header.views)} views, {size_text(found.nbytes)}, {found.container}, codec {found.codec}"
+    if found.damage:
+        places = "1 place" if len(found.damage) == 1 else f"{count_text(len(found.damage))} places"
+        yield f"{name}: damaged in {places}: {held}"
+    elif found.complete:
+        extent = "every row checked" if found.full else "rows not read"
+        yield f"{name}: whole, {extent}: {held}, seal {found.seal}"
+    else:
+        yield f"{name}: incomplete, {count_text(found.blocks_written)} of {count_text(found.blocks)} blocks: {held}"
+    for one in found.damage:
+        yield f"  {shown(one.file)}: {one.kind}{_where(one)}{_facts(one)}"
+
+
+def _where(one: Damage) -> str:
+    view = "" if one.view is None else f", view {one.view}"
+    return view if one.samples is None else f"{view}, samples {one.samples[0]} to {one.samples[1] - 1}"
+
+
+def _facts(one: Damage) -> str:
+    facts = [f"expected {shown(one.expected)}"] if one.expected else []
+    facts += [f"found {shown(one.found)}"] if one.found else []
+    return ": " + ", ".join(facts) if facts else ""
+
+
+def _rank(code: int) -> int:
+    return GRAVITY.index(code) if code in GRAVITY else -1

@@ -1,0 +1,90 @@
+"""What `verify` finds: each damage with its place, and what they come to together."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .header import StoreHeader
+
+__all__ = ["KINDS", "Damage", "Verification"]
+
+KINDS = {
+    "foreign": "a name, link, pipe or device that does not belong, or labels that are no class",
+    "seal": "the header or the seal is not what was sealed",
+    "metadata": "a zarr.json that is not, byte for byte, what the header implies",
+    "missing": "a file, or a digest, that is not there",
+    "size": "a file of a size that it cannot have",
+    "undecodable": "a chunk that does not decode to its size",
+    "unreadable": "a file that the system cannot read",
+    "array": "a whole array, or a chunk of digests, that is not what was sealed",
+    "digest": "rows that their digest does not fit",
+    "not-finite": "rows that are no numbers under a digest that fits",
+    "padding": "what fills up a last chunk is not the fill value",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """One damaged place."""
+
+    kind: str
+    """One of `KINDS`."""
+    file: str
+    """Within the store; all files of a chunk, with commas, where a digest over several of them does not fit."""
+    array: str = ""
+    view: int | None = None
+    samples: tuple[int, int] | None = None
+    """First, and one past the last."""
+    expected: str = ""
+    found: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What was found; `exit_code` 15 for anything foreign, else 12 for damage, else 3 while incomplete, else 0."""
+
+    path: Path
+    container: str
+    codec: str
+    header: StoreHeader
+    seal: str | None
+    full: bool
+    blocks: int
+    blocks_written: int
+    """With a digest."""
+    blocks_checked: int
+    """Read and hashed; those that fit are right, whatever else is damaged."""
+    nbytes: int
+    damage: tuple[Damage, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the store was finished, damaged or not."""
+        return self.seal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """Of `dgkd-cache verify`."""
+        if any(one.kind == "foreign" for one in self.damage):
+            return 15
+        return 12 if self.damage else 0 if self.complete else 3
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON, the header left out."""
+        return {
+            "path": str(self.path),
+            "container": self.container,
+            "codec": self.codec,
+            "guide": self.header.guide.name,
+            "seal": self.seal,
+            "complete": self.complete,
+            "full": self.full,
+            "views": self.header.views,
+            "blocks": self.blocks,
+            "blocks_written": self.blocks_written,
+            "blocks_checked": self.blocks_checked,
+            "bytes": self.nbytes,
+            "damage": [asdict(one) for one in self.damage],
+        }

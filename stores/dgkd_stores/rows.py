@@ -1,0 +1,101 @@
+"""The rows of one chunk, read straight through a few megabytes at a time: their digests, and what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .codecs import RAW
+from .containers import Container
+from .digests import records
+from .encodings import encoding
+from .files import read_file
+from .layout import ArrayLayout
+
+__all__ = ["ChunkCheck", "ReadRows", "check_chunk", "open_rows"]
+
+PIECE_BYTES = 4 * 2**20
+"""Read at a time from a chunk that is not compressed; a single row may be larger."""
+
+ReadRows = Callable[[ArrayLayout, int, int], NDArray[Any]]
+"""Rows [S, columns] of an array's chunk, from the first to one before the last; beyond the view they are padding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkCheck:
+    """What a chunk holds."""
+
+    digests: NDArray[np.uint8]
+    """[blocks, 32]."""
+    finite: NDArray[np.bool_]
+    """[blocks]: all numbers of the block are numbers."""
+    padded: tuple[bool, ...]
+    """For each array: the chunk is filled up with the fill value and nothing else."""
+
+
+def open_rows(held: Container, view: int, part: int) -> ReadRows:
+    """Access to chunk `part` of a view, counted from 0; a compressed one is decoded here, as a whole.
+
+    Raises, here or on access, `DamagedStore` for what does not decode, `ValueError` for a file cut short, `OSError`.
+    """
+    position = (view, part, 0)
+    decoded: dict[str, NDArray[Any]] = {}
+    for name, array in held.layout.rows.items():
+        if held.place(array, position).codec is not RAW:
+            decoded[name] = held.chunk(array, position, read=read_file)[0]
+
+    def rows(array: ArrayLayout, first: int, last: int) -> NDArray[Any]:
+        if array.name in decoded:
+            return decoded[array.name][first:last]
+        place = held.place(array, position)
+        row_bytes = array.chunk_bytes // array.chunks[1]
+        stored = read_file(place.path, place.offset + first * row_bytes, (last - first) * row_bytes)
+        found: NDArray[Any] = stored.view(array.numpy_dtype)
+        return found.reshape(last - first, -1)
+
+    return rows
+
+
+def check_chunk(held: Container, view: int, part: int, *, advance: Callable[[int], None]) -> ChunkCheck:
+    """Read one chunk; `advance` is told of bytes. Raises what `open_rows` raises."""
+    layout, header = held.layout, held.header
+    arrays, decode = list(layout.rows.values()), encoding(header.encoding).decode
+    count = min(layout.chunk_rows, header.dataset.samples - part * layout.chunk_rows)
+    rows, step = open_rows(held, view, part), max(1, PIECE_BYTES // header.row_bytes)
+    digests, finite, hashed = [], [True], hashlib.sha256()
+    for first in range(0, count, step):
+        last = min(first + step, count)
+        piece = {array.name: rows(array, first, last) for array in arrays}
+        bytes_SB = records(list(piece.values()))
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite_S = np.asarray(np.isfinite(decode(piece)).all(axis=1))
+        at = first
+        while at < last:
+            stop = min((at // header.digest_rows + 1) * header.digest_rows, last)
+            hashed.update(bytes_SB[at - first : stop - first].data)
+            finite[-1] &= bool(finite_S[at - first : stop - first].all())
+            if stop % header.digest_rows == 0 or stop == count:
+                digests.append(hashed.digest())
+                finite.append(True)
+                hashed = hashlib.sha256()
+            at = stop
+        advance(bytes_SB.nbytes)
+    return ChunkCheck(
+        digests=np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32),
+        finite=np.array(finite[:-1]),
+        padded=tuple(_padded(array, rows, count, step) for array in arrays),
+    )
+
+
+def _padded(array: ArrayLayout, rows: ReadRows, count: int, step: int) -> bool:
+    size = array.chunks[1]
+    for first in range(count, size, step):
+        found = rows(array, first, min(first + step, size))
+        if found.tobytes() != np.full(found.shape, array.fill_value, dtype=array.numpy_dtype).tobytes():
+            return False
+    return True

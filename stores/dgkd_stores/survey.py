@@ -1,0 +1,305 @@
+"""One look over a whole store, as far as the seal can tell what is damaged in it: under `verify` and under repair.
+
+Every chunk is read once, straight through; nothing stops at the first damage, and nothing is believed that the seal
+does not vouch for.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .containers import Container, open_container
+from .damage import Damage
+from .digests import array_digest, seal_of
+from .errors import DamagedStore, DgkdError, Interrupted, UnsafeStore
+from .files import read_file, read_small
+from .identity import labels_within
+from .layout import ArrayLayout
+from .metadata import MAX_METADATA_BYTES
+from .prove import prove_digests
+from .rows import ChunkCheck, check_chunk
+
+__all__ = ["Report", "Survey"]
+
+Report = Callable[[int, int], None]
+"""Told how many bytes are read, out of how many."""
+
+Position = tuple[int, ...]
+
+
+class Survey:
+    """What is damaged, and what vouches for the rest.
+
+    `full` reads the rows, all of them or those of `chunks` ((view, chunk), both from 0), and compares metadata byte for
+    byte. Raises what `open_container` raises for a store whose header cannot be read, and `Interrupted`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        full: bool,
+        chunks: Iterable[tuple[int, int]] | None = None,
+        report: Report = lambda done, total: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.path, self.damage = path, list[Damage]()
+        self._stop = stop
+        self.held: Container = open_container(path, survey=self._note)
+        self.header, self.layout, self.seal = self.held.header, self.held.layout, self.held.seal
+        if chunks is None:
+            every = range(self.header.views), range(self.layout.chunks_per_view)
+            chunks = [(view, part) for view in every[0] for part in every[1]] if full else []
+        self._chunks = list(chunks)
+        self._begin(report)
+        self.digest_VB32 = self._read_digests()
+        self.identity = self._read_identity()
+        self.vouched: Mapping[str, str] | None = self._judge_root()
+        self._judge_identity()
+        if full:
+            self._compare_metadata()
+        self.computed_VB32 = np.zeros_like(self.digest_VB32)
+        self.known_VB = np.zeros(self.digest_VB32.shape[:2], dtype=np.bool_)
+        """Blocks whose rows were read; `computed_VB32` has their digests."""
+        checks = {place: self._read_rows(*place) for place in self._chunks}
+        self.proven_VB32 = self._prove()
+        """Every digest as it was sealed; None where nothing tells."""
+        self._judge_digests()
+        for place, check in checks.items():
+            self._judge_rows(*place, check)
+        self._report_absent()
+
+    @property
+    def right_VB32(self) -> NDArray[np.uint8]:
+        """The digests that rows have to fit, as far as is known."""
+        return self.digest_VB32 if self.proven_VB32 is None else self.proven_VB32
+
+    def slot(self, part: int) -> tuple[int, int]:
+        """First sample of a chunk of a view, and one past its last."""
+        start = part * self.layout.chunk_rows
+        return start, min(start + self.layout.chunk_rows, self.header.dataset.samples)
+
+    def blocks(self, part: int) -> slice:
+        """The digests of a chunk of a view."""
+        start, stop = self.slot(part)
+        return slice(start // self.header.digest_rows, -(-stop // self.header.digest_rows))
+
+    def _add(self, kind: str, file: str, **more: Any) -> None:
+        self.damage.append(Damage(kind=kind, file=file, **more))
+
+    def _note(self, name: str, error: DgkdError) -> None:
+        """What the look at names and metadata finds, told apart by what lies there."""
+        try:
+            mode = os.lstat(self.path / name).st_mode
+        except OSError:
+            mode = None
+        kind = "foreign"
+        if Path(name).name == "zarr.json" and (mode is None or stat.S_ISREG(mode)):
+            kind = "missing" if mode is None else "metadata"
+        if all((one.kind, one.file) != (kind, name) for one in self.damage):
+            array = name.split("/")[0] if "/" in name else ""
+            self._add(kind, name, array=array, expected=error.expected, found=error.found)
+
+    def _begin(self, report: Report) -> None:
+        others = sum(array.nbytes for array in self.layout.others.values())
+        rows = [self.slot(part) for _, part in self._chunks]
+        total = others + sum(stop - start for start, stop in rows) * self.header.row_bytes
+        self._done = 0
+
+        def advance(nbytes: int) -> None:
+            if self._stop():
+                raise Interrupted(
+                    f"the check of {self.path} was stopped", do="run the same command again: nothing was changed"
+                )
+            self._done += nbytes
+            report(self._done, total)
+
+        self._advance = advance
+
+    def _read(self, array: ArrayLayout, position: Position) -> NDArray[Any] | None:
+        """A chunk that is present; None, and a word on it, where it is not what it should be."""
+        try:
+            return self.held.chunk(array, position, read=read_file)
+        except (DamagedStore, UnsafeStore, OSError) as error:
+            self._add_unread(self.held.name_of(array, position), array.name, error)
+            return None
+
+    def _add_unread(self, file: str, array: str, error: Exception, **more: Any) -> None:
+        if isinstance(error, OSError):
+            self._add("unreadable", file, array=array, found=str(error.strerror), **more)
+        elif isinstance(error, DgkdError):
+            self._add("undecodable", file, array=array, expected=error.expected, found=error.found, **more)
+        else:
+            self._add("size", file, array=array, found=str(error), **more)
+
+    def _read_digests(self) -> NDArray[np.uint8]:
+        array = self.layout.digest
+        digest_VB32 = np.zeros(array.shape, dtype=np.uint8)
+        for view in np.flatnonzero(self.held.present["digest"]).tolist():
+            chunk = self._read(array, (view, 0, 0))
+            if chunk is not None:
+                digest_VB32[view] = chunk[0]
+            self._advance(array.chunk_bytes)
+        return digest_VB32
+
+    def _read_identity(self) -> dict[str, NDArray[Any]]:
+        """The whole arrays that can be read."""
+        arrays = {}
+        for name, array in self.layout.identity.items():
+            if not array.nbytes:
+                arrays[name] = np.empty(array.shape, dtype=array.numpy_dtype)
+            elif self.held.present[name].all():
+                chunk = self._read(array, tuple(0 for _ in array.shape))
+                if chunk is not None:
+                    arrays[name] = chunk
+                self._advance(array.nbytes)
+        return arrays
+
+    def _judge_root(self) -> Mapping[str, str] | None:
+        """SHA-256 of each array outside the records, as sealed; where `dgkd_digests` are damaged, the seal says so."""
+        if self.seal is None:
+            return None
+        found = {name: array_digest(array) for name, array in self.identity.items()}
+        found["digest"] = array_digest(self.digest_VB32)
+        if seal_of(self.header.canonical, self.seal.arrays) == self.seal.digest:
+            return self.seal.arrays
+        if set(found) == set(self.seal.arrays) and seal_of(self.header.canonical, found) == self.seal.digest:
+            wrong = ", ".join(name for name in found if found[name] != self.seal.arrays[name])
+            expected = "dgkd_digests that the seal fits"
+            self._add("metadata", "zarr.json", expected=expected, found=f"another SHA-256 of {wrong}")
+            return found
+        seal = seal_of(self.header.canonical, self.seal.arrays)
+        self._add("seal", "zarr.json", expected=f"seal {self.seal.digest}", found=seal)
+        return self.seal.arrays
+
+    def _judge_identity(self) -> None:
+        for name, array in self.identity.items():
+            file = self.held.name_of(self.layout.identity[name], tuple(0 for _ in array.shape))
+            found = array_digest(array)
+            if self.vouched is not None and found != self.vouched[name]:
+                self._add("array", file, array=name, expected=f"SHA-256 {self.vouched[name]}", found=found)
+            elif name in ("label", "test_label") and not labels_within(array, self.header.classes):
+                known = f"labels from 0 to {self.header.classes - 1}"
+                self._add("foreign", file, array=name, expected=known, found=f"{array.min()} to {array.max()}")
+
+    def _compare_metadata(self) -> None:
+        """Every zarr.json, unless it is known to be damaged already."""
+        known = {one.file for one in self.damage}
+        for name, expected in self.held.metadata_files():
+            array = name.rpartition("/")[0]
+            if name in known:
+                continue
+            try:
+                if read_small(self.path / name, limit=MAX_METADATA_BYTES) != expected:
+                    same = f"{len(expected)} bytes as the header implies them"
+                    self._add("metadata", name, array=array, expected=same, found="other bytes")
+            except OSError as error:
+                self._add_unread(name, array, error)
+
+    def _read_rows(self, view: int, part: int) -> ChunkCheck | None:
+        """A chunk's digests, in `computed_VB32` too; None for one that is not there or not readable."""
+        if not all(self.held.present[name][view, part, 0] for name in self.layout.rows):
+            return None
+        try:
+            check = check_chunk(self.held, view, part, advance=self._advance)
+        except (DgkdError, OSError, ValueError) as error:
+            if isinstance(error, Interrupted):
+                raise
+            files = self._files(view, part)
+            where = {"view": view + self.header.first_view, "samples": self.slot(part)}
+            self._add_unread(files, ", ".join(self.layout.rows), error, **where)
+            return None
+        self.computed_VB32[view, self.blocks(part)] = check.digests
+        self.known_VB[view, self.blocks(part)] = True
+        return check
+
+    def _prove(self) -> NDArray[np.uint8] | None:
+        if self.vouched is None or array_digest(self.digest_VB32) == self.vouched["digest"]:
+            return self.digest_VB32
+        return prove_digests(self.digest_VB32, self.computed_VB32, self.known_VB, self.vouched["digest"])
+
+    def _judge_digests(self) -> None:
+        array = self.layout.digest
+        if self.proven_VB32 is None:
+            assert self.vouched is not None
+            sealed, found = self.vouched["digest"], array_digest(self.digest_VB32)
+            if self.held.present["digest"].all():
+                self._add("array", array.name, array=array.name, expected=f"SHA-256 {sealed}", found=found)
+            return
+        noted = {one.file for one in self.damage}
+        for view in np.flatnonzero((self.proven_VB32 != self.digest_VB32).any(axis=(1, 2))).tolist():
+            if self.held.present["digest"][view, 0, 0] and self.held.name_of(array, (view, 0, 0)) not in noted:
+                known = "the digests that the seal covers: rows have them"
+                place = {"array": array.name, "view": view + self.header.first_view}
+                self._add("array", self.held.name_of(array, (view, 0, 0)), **place, expected=known, found="others")
+
+    def _judge_rows(self, view: int, part: int, check: ChunkCheck | None) -> None:
+        if check is None:
+            return
+        where = {"array": ", ".join(self.layout.rows), "view": view + self.header.first_view}
+        (first, _), right_B32 = self.slot(part), self.right_VB32[view, self.blocks(part)]
+        written_B = right_B32.any(axis=1)
+        wrong_B = written_B & (right_B32 != check.digests).any(axis=1)
+        for start, stop in _runs(wrong_B):
+            found = f"SHA-256 {check.digests[start].tobytes().hex()}{self._belongs(check.digests[start])}"
+            expected = f"SHA-256 {right_B32[start].tobytes().hex()}"
+            samples = self._samples(first, start, stop)
+            self._add("digest", self._files(view, part), **where, samples=samples, expected=expected, found=found)
+        for start, stop in _runs(written_B & ~wrong_B & ~check.finite):
+            samples = self._samples(first, start, stop)
+            self._add("not-finite", self._files(view, part), **where, samples=samples, expected="finite numbers")
+        for array, padded in zip(self.layout.rows.values(), check.padded, strict=True):
+            if written_B.any() and not padded:
+                where["array"] = array.name
+                self._add("padding", self.held.name_of(array, (view, part, 0)), **where, expected=f"{array.fill}")
+
+    def _belongs(self, digest_32: NDArray[np.uint8]) -> str:
+        """Whose rows these are, if they are other rows of this store."""
+        for view, block in np.argwhere((self.right_VB32 == digest_32).all(axis=2))[:1].tolist():
+            start, stop = self._samples(0, block, block + 1)
+            return f", that of view {view + self.header.first_view}, samples {start} to {stop - 1}"
+        return ""
+
+    def _samples(self, first: int, start: int, stop: int) -> tuple[int, int]:
+        rows = self.header.digest_rows
+        return first + start * rows, min(first + stop * rows, self.header.dataset.samples)
+
+    def _files(self, view: int, part: int) -> str:
+        return ", ".join(self.held.name_of(array, (view, part, 0)) for array in self.layout.rows.values())
+
+    def _report_absent(self) -> None:
+        """Chunks that are not there and should be: all of a sealed store, and those that a digest was written for."""
+        noted = {one.file for one in self.damage}
+        for name, array in self.layout.arrays.items():
+            for position in map(tuple, np.argwhere(~self.held.present[name]).tolist()):
+                file, where = self.held.name_of(array, position), dict[str, Any]()
+                wanted = self.seal is not None or name in self.layout.identity
+                if name in self.layout.rows:
+                    view, part, _ = position
+                    where = {"view": view + self.header.first_view, "samples": self.slot(part)}
+                    wanted = wanted or bool(self.digest_VB32[view, self.blocks(part)].any())
+                elif name == self.layout.digest.name:
+                    where = {"view": position[0] + self.header.first_view}
+                if file in self.held.wrong_size:
+                    expected, found = f"a chunk of {array.chunk_bytes} bytes", "another size"
+                    self._add("size", file, array=name, **where, expected=expected, found=found)
+                elif wanted and file not in noted:
+                    self._add("missing", file, array=name, **where)
+        if self.seal is not None and self.proven_VB32 is not None:
+            lacking_V = (self.proven_VB32 == 0).all(axis=2).any(axis=1)
+            for view in np.flatnonzero(self.held.present["digest"][:, 0, 0] & lacking_V).tolist():
+                file = self.held.name_of(self.layout.digest, (view, 0, 0))
+                self._add("missing", file, array="digest", view=view + self.header.first_view, found="zeros")
+
+
+def _runs(mask_B: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and one past the last of each run of consecutive True."""
+    edges = np.flatnonzero(np.diff(mask_B.astype(np.int8), prepend=0, append=0)).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))

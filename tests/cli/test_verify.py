@@ -1,0 +1,143 @@
+"""`verify`: one line a whole store, the places of what is damaged, and the gravest exit code of several."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from torch import nn
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def stores(workspace: Path, three_guides: list[Path]) -> Path:
+    """Three whole stores of the workspace."""
+    for path in three_guides:
+        shutil.copytree(path, workspace / "guides" / path.name)
+    return workspace / "guides"
+
+
+def flip(file: Path, at: int = 0) -> None:
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+
+
+def seal_of(store: Path) -> str:
+    return json.loads((store / "zarr.json").read_text())["attributes"]["dgkd_seal"]
+
+
+def test_all_stores_of_a_workspace(command: Command, stores: Path) -> None:
+    result = command("verify")
+    assert (result.exit_code, result.stderr.count("done in")) == (0, 3)
+    lines = result.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["teacher", "ta1", "ta2"]
+    assert all("whole, rows not read" in line for line in lines) and seal_of(stores / "ta1.zarr") in lines[1]
+    full = command("-q", "verify", "--full", "ta1")
+    assert (full.exit_code, full.stderr) == (0, "") and "ta1: whole, every row checked: 3 views" in full.stdout
+
+
+def test_damage_is_placed(command: Command, stores: Path) -> None:
+    flip(stores / "ta1.zarr" / "logits" / "c.2.0.0")
+    assert command("verify").exit_code == 0
+    result = command("verify", "--full")
+    assert result.exit_code == 12
+    lines = result.stdout.splitlines()
+    assert lines[1].startswith("ta1: damaged in 1 place: 3 views")
+    assert lines[2].startswith("  logits/c.2.0.0: digest, view 2, samples 0 to 99: expected SHA-256 ")
+    assert [line.split(",")[0] for line in (lines[0], lines[3])] == ["teacher: whole", "ta2: whole"]
+    printed = json.loads(command("verify", "--full", "--json").stdout)
+    assert [(one["store"], one["exit_code"]) for one in printed] == [("teacher", 0), ("ta1", 12), ("ta2", 0)]
+    (damage,) = printed[1]["damage"]
+    assert (damage["kind"], damage["file"], damage["view"], damage["samples"]) == (
+        "digest",
+        "logits/c.2.0.0",
+        2,
+        [0, 100],
+    )
+    assert printed[0]["seal"] == seal_of(stores / "teacher.zarr") and printed[0]["blocks_checked"] == 3
+
+
+def test_the_gravest_exit_code(
+    command: Command, stores: Path, dump: Callable[..., Path], make_tiny: Callable[..., nn.Module]
+) -> None:
+    dump(stores / "begun.zarr", make_tiny(1), name="begun", mine=range(1))
+    assert command("verify", "teacher", "begun").exit_code == 3
+    assert "begun: incomplete, 1 of 3 blocks" in command("verify", "begun").stdout
+    assert command("verify", "teacher", "begun", "nothing").exit_code == 10
+    newer = stores / "ta2.zarr" / "zarr.json"
+    newer.write_text(newer.read_text().replace('"version": 1', '"version": 2'))
+    assert command("verify", "nothing", "ta2", "begun").exit_code == 13
+    flip(stores / "ta1.zarr" / "label" / "c.0")
+    assert command("verify", "nothing", "ta2", "ta1").exit_code == 12
+    (stores / "teacher.zarr" / "evil.py").write_text("")
+    result = command("verify", "nothing", "begun", "ta2", "ta1", "teacher", "--json")
+    printed = json.loads(result.stdout)
+    assert (result.exit_code, [one["exit_code"] for one in printed]) == (15, [10, 3, 13, 12, 15])
+    assert [one["store"] for one in printed] == ["nothing", "begun", "ta2", "ta1", "teacher"]
+    assert [bool(one["refused"]) for one in printed] == [True, False, True, False, False]
+    assert printed[4]["damage"][0]["kind"] == "foreign" and printed[0]["damage"] == []
+
+
+@pytest.mark.parametrize("change", ["cut", "json", "gone", "link"])
+def test_a_damaged_header_is_said_and_no_traceback(command: Command, stores: Path, change: str) -> None:
+    file = stores / "ta1.zarr" / "zarr.json"
+    if change == "cut":
+        os.truncate(file, 100)
+    elif change == "json":
+        flip(file)
+    else:
+        file.unlink()
+        if change == "link":
+            file.symlink_to("logits/zarr.json")
+    for name in ("ta1", str(stores / "ta1.zarr")):
+        result = command("verify", name)
+        assert result.exit_code == (10 if change == "gone" else 15)
+        assert result.stdout.startswith(f"{name}: refused: ") and len(result.stdout.splitlines()) == 1
+
+
+def test_a_file_that_may_not_be_read(command: Command, stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really = os.scandir
+
+    def denied(folder: object) -> object:
+        if str(folder).endswith("ta1.zarr"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return really(folder)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    result = command("verify", "teacher", "ta1", "ta2")
+    assert result.exit_code == 1
+    assert [line.split()[1].strip(",:") for line in result.stdout.splitlines()] == ["whole", "refused", "whole"]
+    assert "Permission denied" in result.stdout
+
+
+def test_no_stores(command: Command, workspace: Path) -> None:
+    result = command("verify", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+    assert "no guide stores here" in result.stderr
+
+
+def test_a_path_needs_neither_torch_nor_a_workspace(tmp_path: Path, three_guides: list[Path]) -> None:
+    script = f"""
+import sys
+from dgkd_cli.main import main
+main.main(["verify", "--full", {str(three_guides[0])!r}], standalone_mode=False)
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"{three_guides[0]}: whole, every row checked" in done.stdout
+
+
+def test_text_from_a_store_is_cleaned(command: Command, stores: Path) -> None:
+    (stores / "ta1.zarr" / "\x1b[31mevil").write_text("")
+    result = command("verify", "ta1")
+    assert result.exit_code == 15 and "\x1b" not in result.stdout and "evil" in result.stdout
