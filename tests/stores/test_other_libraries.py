@@ -1,0 +1,143 @@
+"""Libraries that people have open a store like any other data: Zarr, xarray, tensorstore and h5py, without ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dgkd_stores import GuideStore, GuideStoreWriter
+from dgkd_stores.convert import convert
+
+DIMENSIONS = {
+    "logits": ("view", "sample", "class"),
+    "scale": ("view", "sample", "affine"),
+    "digest": ("view", "block", "digest_byte"),
+    "label": ("sample",),
+    "sample_digest": ("sample", "sample_digest_byte"),
+    "view_digest": ("view", "digest_byte"),
+    "probe": ("pair", "digest_byte"),
+    "test_logits": ("test_sample", "class"),
+    "test_scale": ("test_sample", "affine"),
+    "test_label": ("test_sample",),
+    "test_sample_digest": ("test_sample", "sample_digest_byte"),
+}
+
+
+def library(name: str) -> ModuleType:
+    """The library, or a skip that says what was not tried."""
+    return pytest.importorskip(
+        name, reason=f"NOT TRIED: stores read by {name}, which is not installed (extra dev has it)"
+    )
+
+
+@pytest.fixture(params=["float32", "float16", "uint8"])
+def small(request: pytest.FixtureRequest, recipe: Any, small_chunks: None) -> Any:
+    return recipe(encoding=request.param, first_view=5)
+
+
+@pytest.fixture(params=["none", "zstd", "blosc"])
+def path(request: pytest.FixtureRequest, small: Any, tmp_path: Path) -> Path:
+    """A finished store of several chunks a view, the last of them padded."""
+    with GuideStoreWriter(tmp_path / "a.zarr", small.header, small.identity, codec=request.param) as writer:
+        for slot in writer.missing():
+            writer.write(slot, small.logits(slot.view)[slot.start : slot.stop])
+        assert writer.seal()
+    return tmp_path / "a.zarr"
+
+
+def stored(path: Path, small: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """The row arrays by our reader [views, samples, columns], and the other arrays that it shows."""
+    with GuideStore.open(path) as store:
+        views, samples = np.repeat(np.arange(5, 8), 50), np.tile(np.arange(50), 3)
+        rows = store.gather_stored(views, samples)
+        return {
+            **{name: array.reshape(3, 50, -1) for name, array in rows.items()},
+            "label": store.label_N,
+            "sample_digest": store.sample_digest_N16,
+            "view_digest": store.view_digest_V32,
+            "probe": store.probe,
+            "test_label": store.test_label_M,
+            "test_sample_digest": store.test_sample_digest_M16,
+        }
+
+
+def names(small: Any) -> set[str]:
+    return {name for name in DIMENSIONS if "scale" not in name or small.encoding == "uint8"}
+
+
+def same(found: Any, expected: np.ndarray[Any, Any]) -> bool:
+    found = np.asarray(found)
+    return found.dtype == expected.dtype and found.shape == expected.shape and found.tobytes() == expected.tobytes()
+
+
+def decoded(small: Any, logits: Any, scale: Any) -> np.ndarray[Any, Any]:
+    """Softened logits as the page says, from whatever a library gave."""
+    logits = np.asarray(logits, dtype=np.float32)
+    if small.encoding != "uint8":
+        return logits
+    return logits * np.asarray(scale)[..., :1] + np.asarray(scale)[..., 1:]
+
+
+def check_rows(small: Any, logits: Any, scale: Any) -> None:
+    """Near what was given to the writer: exact, a half's rounding, or half a level of 256."""
+    given = np.stack([small.logits(view) for view in range(5, 8)])
+    bound = {"float32": 0, "float16": 2e-3, "uint8": 0.02}[small.encoding]
+    assert np.abs(decoded(small, logits, scale) - given).max() <= bound
+
+
+def test_xarray(path: Path, small: Any) -> None:
+    xarray = library("xarray")
+    with xarray.open_zarr(path, consolidated=False) as data:
+        assert not data.coords, "no array is taken for a coordinate"
+        assert set(data.data_vars) == names(small)
+        assert {name: data[name].dims for name in names(small)} == {name: DIMENSIONS[name] for name in names(small)}
+        for name, expected in stored(path, small).items():
+            assert same(data[name].values, expected), name
+        with GuideStore.open(path) as store:
+            assert data.attrs["dgkd_seal"] == store.seal and data.attrs["dgkd"] == store.header.to_dict()
+        scale = data["scale"].values if small.encoding == "uint8" else None
+        check_rows(small, data["logits"].values, scale)
+        assert data["logits"].isel(view=1).sel({"class": 2}).shape == (50,)
+
+
+def test_tensorstore(path: Path, small: Any) -> None:
+    tensorstore = library("tensorstore")
+
+    def opened(name: str) -> Any:
+        place = {"driver": "file", "path": f"{path / name}/"}
+        return tensorstore.open({"driver": "zarr3", "kvstore": place}, open=True, read=True).result()
+
+    for name, expected in stored(path, small).items():
+        array = opened(name)
+        assert array.domain.labels == DIMENSIONS[name]
+        assert same(array.read().result(), expected), name
+    scale = opened("scale").read().result() if small.encoding == "uint8" else None
+    check_rows(small, opened("logits").read().result(), scale)
+    assert opened("logits")[1, 10:14].read().result().shape == (4, 7)
+
+
+def test_zarr(path: Path, small: Any) -> None:
+    zarr = library("zarr")
+    group = zarr.open_group(path, mode="r")
+    assert set(group.array_keys()) == names(small)
+    for name, expected in stored(path, small).items():
+        assert same(group[name][...], expected), name
+    check_rows(small, group["logits"][...], group["scale"][...] if small.encoding == "uint8" else None)
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip"])
+def test_h5py(small: Any, tmp_path: Path, codec: str) -> None:
+    h5py = library("h5py")
+    small.write(tmp_path / "a.zarr")
+    seal = convert(tmp_path / "a.zarr", tmp_path / "a.h5", codec=codec)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert set(file) == names(small) | {"dgkd", "dgkd_digests", "dgkd_seal"}
+        for name, expected in stored(tmp_path / "a.h5", small).items():
+            assert same(file[name][...], expected), name
+        assert file["logits"][0, :10].shape == (10, 7)
+        assert file["dgkd_seal"][...].tobytes().hex() == seal
+        check_rows(small, file["logits"][...], file["scale"][...] if small.encoding == "uint8" else None)
