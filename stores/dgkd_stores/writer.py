@@ -178,6 +178,14 @@ class GuideStoreWriter:
                 found=f"view {view} without some of them",
                 do=dump_again(self.path, self.header),
             )
+        found = sealed(self.header.canonical, {"digest": self._digest_VB32, **self._identity})
+        if self._seal is not None and self._seal != found:
+            raise DamagedStore(
+                f"{self.path}: its content is not what was sealed",
+                expected=f"seal {self._seal.digest}",
+                found=found.digest,
+                do=dump_again(self.path, self.header),
+            )
 
     def _blocks(self, slot: ChunkSlot) -> tuple[int, slice]:
         """Where a slot's digests stand in the array of all digests."""

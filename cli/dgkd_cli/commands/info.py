@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,8 @@ def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     path = Path(what).expanduser()
     if (path / CARD_FILE).is_file():
         return path, None
-    if (path / "zarr.json").is_file():
+    # A link or a pipe in its place is for the store's own checks to refuse.
+    if any(os.path.lexists(path / name) for name in ("zarr.json", ".zgroup", ".zarray")):
         return None, path
     workspace = app.workspace()
     runs = [name for name in workspace.runs() if (workspace.run_folder(name) / CARD_FILE).is_file()]
