@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint format wheel clean
+.PHONY: demo test test-slow test-other lint format wheel clean
 
 demo: $(VENV)/.installed  ## a whole chain on the embedded digits: results table, and where things lie
 	test -f demo/dgkd.toml || $(BIN)/dgkd-cache init demo --dataset digits --chain resnet26,resnet20,resnet14,resnet8 --epochs 12 --views 6
@@ -14,6 +14,9 @@ test: $(VENV)/.installed  ## the test suite
 
 test-slow: $(VENV)/.installed  ## the proofs that are too slow for every commit
 	$(BIN)/python -m pytest -q -m slow
+
+test-other:  ## the stores' tests in another Python, as it is: `make test-other PYTHON=python3.13`
+	PYTHONPATH=stores $(PYTHON) -m pytest -q --confcutdir=tests/stores tests/stores
 
 lint: $(VENV)/.installed  ## style, types
 	$(BIN)/ruff check .
