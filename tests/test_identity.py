@@ -1,0 +1,209 @@
+"""The section "Identity" of stores/FORMAT.md, computed from the page in plain Python, is what a store's digests are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.models.weights import weights_digest
+from dgkd_cache.views import ViewPlan, Views, make_probe
+from dgkd_cache.views.resized_crop import ResizedCrop
+
+PAGE = (Path(__file__).parents[1] / "stores" / "FORMAT.md").read_text()
+MASK = 2**64 - 1
+SAMPLES = 7
+
+
+def word(key: bytes, view: int, domain: int, k: int) -> int:
+    """Philox4x64-10 after Salmon et al.: output k mod 4 of counter (k // 4, view, domain, 0)."""
+    x = [k // 4, view, domain, 0]
+    k0, k1 = struct.unpack("<2Q", key)
+    for _ in range(10):
+        first, second = 0xD2E7470EE14C6C93 * x[0], 0xCA5A826395121157 * x[2]
+        x = [second >> 64 ^ x[1] ^ k0, second & MASK, first >> 64 ^ x[3] ^ k1, first & MASK]
+        k0, k1 = (k0 + 0x9E3779B97F4A7C15) & MASK, (k1 + 0xBB67AE8584CAA73B) & MASK
+    return x[k % 4]
+
+
+def below(w: int, n: int) -> int:
+    return ((w >> 32) * n) >> 32
+
+
+def canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def parameters(plan: dict[str, Any], view: int, sample: int) -> list[int]:
+    """The parameters of a view of a sample, by the page's table of transforms."""
+    if plan["scheme"] == "enumerated":
+        bounds = [bound for each in plan["transforms"] for bound in enumerated_bounds(each)]
+        digits: list[int] = []
+        for bound in reversed(bounds):
+            view, digit = divmod(view, bound)
+            digits.insert(0, digit)
+        return digits
+    key = hashlib.sha256(canonical(plan)).digest()[:16]
+    at = 4 * -(-plan["words"] // 4) * sample
+    found: list[int] = []
+    for each in plan["transforms"]:
+        count = {"none": 0, "crop": 2, "hflip": 1, "resized-crop": 11}[each["name"]]
+        w = [word(key, view, 0, at + i) for i in range(count)]
+        at += count
+        if each["name"] == "crop":
+            found += [below(w[0], 2 * each["padding"] + 1), below(w[1], 2 * each["padding"] + 1)]
+        elif each["name"] == "hflip":
+            found += [below(w[0], 2)]
+        elif each["name"] == "resized-crop":
+            low, high = each["area_q24"]
+            assert high - low == 15435039
+            found += [64 * (low + below(x, high - low)) + ((x & 0xFFFFFFFF) * 64 >> 32) for x in w[:10]]
+            found += [w[10] >> 32, w[10] & 0xFFFFFFFF]
+    return found
+
+
+def enumerated_bounds(transform: dict[str, Any]) -> list[int]:
+    if transform["name"] == "crop":
+        return [2 * transform["padding"] + 1] * 2
+    return [2] if transform["name"] == "hflip" else []
+
+
+def view_pixels(image: np.ndarray[Any, Any], plan: dict[str, Any], values: list[int]) -> np.ndarray[Any, Any]:
+    """Pixels of crop and hflip."""
+    values = list(values)
+    for each in plan["transforms"]:
+        if each["name"] == "crop":
+            p, dy, dx = each["padding"], values.pop(0), values.pop(0)
+            height, width = image.shape[1:]
+            image = np.pad(image, ((0, 0), (p, p), (p, p)))[:, dy : dy + height, dx : dx + width]
+        elif values.pop(0):
+            image = image[:, :, ::-1]
+    return image
+
+
+def box(transform: dict[str, Any], values: list[int], height: int, width: int) -> tuple[int, int, int, int]:
+    *attempts, y, x = values
+    for value in attempts:
+        area, ratio = value // 64, transform["ratio_q16"][value % 64]
+        w = (math.isqrt(4 * height * width * area * ratio >> 40) + 1) >> 1
+        h = (math.isqrt(4 * height * width * area // (ratio << 8)) + 1) >> 1
+        if 0 < w <= width and 0 < h <= height:
+            return y * (height - h + 1) >> 32, x * (width - w + 1) >> 32, h, w
+    h, w = height, width
+    if 4 * width < 3 * height:
+        h = (8 * width + 3) // 6
+    elif 3 * width > 4 * height:
+        w = (8 * height + 3) // 6
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+def int64(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}q", *numbers)
+
+
+@pytest.fixture
+def images() -> TensorImages:
+    pixels = np.arange(SAMPLES * 3 * 8 * 8).reshape(SAMPLES, 3, 8, 8) * 37 % 251
+    labels = np.arange(SAMPLES) % 3
+    return TensorImages(pixels.astype(np.uint8), labels, classes=("cat", "Käfer", "dog"), name="toy", split="train")
+
+
+def plan_of(*transforms: str, scheme: str = "sampled") -> ViewPlan:
+    return ViewPlan.build(image=(3, 8, 8), transforms=transforms, scheme=scheme, seed=5)
+
+
+def probed_pairs(plan: ViewPlan, first: int, count: int) -> list[tuple[int, int]]:
+    key = bytes.fromhex(plan.digest)[:16]
+    words = [word(key, first, 1, k) for k in range(128)]
+    return [(first + below(words[2 * p], count), below(words[2 * p + 1], SAMPLES)) for p in range(64)]
+
+
+def test_the_words_that_are_published() -> None:
+    (shown,) = re.findall(r"^```text philox\n(.*)\n```$", PAGE, flags=re.M)
+    assert [f"{word(bytes(16), 0, 0, k):016x}" for k in range(4)] == shown.split()
+
+
+def test_plan_digest() -> None:
+    plan = plan_of("crop(2)", "hflip")
+    record = {"format": "dgkd-view-plan", "version": 1, "channels": 3, "height": 8, "width": 8, "scheme": "sampled"}
+    record |= {"seed": 5, "words": 3, "transforms": [{"name": "crop", "padding": 2}, {"name": "hflip"}]}
+    assert plan.digest == hashlib.sha256(canonical(record)).hexdigest()
+
+
+def test_sample_and_data_set_digests(images: TensorImages) -> None:
+    digests = [
+        hashlib.sha256(int64(3, 8, 8) + images.image(sample).numpy().tobytes()).digest()[:16]
+        for sample in range(SAMPLES)
+    ]
+    assert images.sample_digest_N16.tobytes() == b"".join(digests)
+    record = {"channels": 3, "height": 8, "width": 8, "samples": SAMPLES, "sample_digest": "pixels"}
+    record["classes"] = ["cat", "Käfer", "dog"]
+    labels = int64(*(sample % 3 for sample in range(SAMPLES)))
+    assert images.digest == hashlib.sha256(canonical(record) + labels + b"".join(digests)).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [plan_of("none"), plan_of("crop(2)", "hflip"), plan_of("resized-crop(8)", "hflip")]
+    + [plan_of("crop(1)", "hflip", scheme="enumerated")],
+    ids=["none", "crop", "resized-crop", "enumerated"],
+)
+def test_view_digests(plan: ViewPlan) -> None:
+    for view in (0, 3, 17):
+        rows = [parameters(plan.to_dict(), view, sample) for sample in range(SAMPLES)]
+        content = b"".join(int64(*row) for row in rows)
+        assert plan.view_digest(view, SAMPLES) == hashlib.sha256(content).digest()
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 64), (64, 9), (300, 200)])
+def test_boxes(size: tuple[int, int]) -> None:
+    plan = plan_of("resized-crop(8)")
+    (record,) = plan.to_dict()["transforms"]
+    transform = plan.transforms[0]
+    assert isinstance(transform, ResizedCrop)
+    never = [64 * 2**24 - 1] * 10 + [2**31, 2**31]
+    for values in [*(parameters(plan.to_dict(), 0, sample) for sample in range(50)), never]:
+        assert transform.box(values, *size) == box(record, values, *size)
+
+
+@pytest.mark.parametrize("scheme", ["sampled", "enumerated"])
+def test_a_probe_of_pixels(images: TensorImages, scheme: str) -> None:
+    plan = plan_of("crop(2)", "hflip", scheme=scheme)
+    kind, probe = make_probe(Views(plan, images), 3, 6)
+    assert kind == "sha256"
+    for pair, (view, sample) in enumerate(probed_pairs(plan, 3, 6)):
+        pixels = view_pixels(images.image(sample).numpy(), plan.to_dict(), parameters(plan.to_dict(), view, sample))
+        assert probe[pair].tobytes() == hashlib.sha256(int64(3, 8, 8) + pixels.tobytes()).digest()
+
+
+def test_a_probe_of_projections(images: TensorImages) -> None:
+    plan = plan_of("resized-crop(16)")
+    views = Views(plan, images)
+    kind, probe = make_probe(views, 3, 6)
+    assert kind == "projection"
+    key = bytes.fromhex(plan.digest)[:16]
+    size = 3 * 16 * 16
+    words = [[word(key, q, 2, k) for k in range(size // 64)] for q in range(64)]
+    signs = [[1 if words[q][k // 64] >> (k % 64) & 1 else -1 for k in range(size)] for q in range(64)]
+    for pair, (view, sample) in enumerate(probed_pairs(plan, 3, 6)):
+        pixels = views.pixels([view], [sample]).numpy().reshape(-1).astype(np.int64)
+        assert probe[pair].tolist() == (np.array(signs) @ pixels).tolist()
+
+
+def test_weights_digest() -> None:
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    content = b""
+    for name, tensor in sorted(model.state_dict().items()):
+        kind = {torch.float32: "float32", torch.int64: "int64"}[tensor.dtype]
+        content += name.encode() + b"\0" + kind.encode() + b"\0" + int64(tensor.ndim, *tensor.shape)
+        content += tensor.numpy().tobytes()
+    assert weights_digest(model) == hashlib.sha256(content).hexdigest()
