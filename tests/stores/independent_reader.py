@@ -431,10 +431,11 @@ def checked(
                 content.update(arrays[name][view, row].tobytes())
         refuse(DAMAGED, content.digest() != arrays["digest"][view, block].tobytes(), f"block {view}, {block}")
         refuse(DAMAGED, not np.isfinite(rows[view, start:stop]).all(), f"no numbers in block {view}, {block}")
-    refuse(NOT_FINISHED, not allow_incomplete and not written.all(), "no digest")
+    refuse(DAMAGED, seal and not written.all(), "no digest")
     for view, block in np.argwhere(~written).tolist():
         rows[view, block * length : (block + 1) * length] = np.nan
     tests = decoded(header, {name: arrays[f"test_{name}"] for name in row_names(header)}).astype("<f4")
+    refuse(DAMAGED, not np.isfinite(tests).all(), "no numbers in the test rows")
     return Store(header=header, seal=seal, arrays=arrays, written=written, rows=rows, tests=tests)
 
 

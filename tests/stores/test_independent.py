@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping
@@ -143,6 +144,22 @@ def attributes(content: Any) -> Any:
     return content["attributes"]
 
 
+def reseal(path: Path, file: str, at: int, content: bytes) -> None:
+    """Change a file outside the rows and have the seal say that it was always so."""
+    changed = bytearray((path / file).read_bytes())
+    changed[at : at + len(content)] = content
+    (path / file).write_bytes(changed)
+    group = json.loads((path / "zarr.json").read_bytes())
+    found = attributes(group)["dgkd_digests"]
+    for name in found:
+        chunks = sorted((path / name).glob("c.*"))
+        found[name] = hashlib.sha256(b"".join(chunk.read_bytes() for chunk in chunks)).hexdigest()
+    message = independent_writer.canonical(attributes(group)["dgkd"])
+    message += b"".join(name.encode() + b"\0" + bytes.fromhex(found[name]) for name in sorted(found))
+    attributes(group)["dgkd_seal"] = hashlib.sha256(message).hexdigest()
+    (path / "zarr.json").write_text(json.dumps(group))
+
+
 DAMAGE: dict[str, tuple[int, Callable[[Path], object]]] = {
     "a bit of a row": (12, lambda path: flip(path / "logits/c.1.0.0", 3)),
     "a bit of a scale": (12, lambda path: flip(path / "scale/c.2.0.0", 3)),
@@ -154,6 +171,9 @@ DAMAGE: dict[str, tuple[int, Callable[[Path], object]]] = {
     "no chunk of digests": (12, lambda path: (path / "digest/c.0.0.0").unlink()),
     "no labels": (12, lambda path: (path / "label/c.0").unlink()),
     "no metadata": (12, lambda path: (path / "probe/zarr.json").unlink()),
+    "a hole that is sealed": (12, lambda path: reseal(path, "digest/c.1.0.0", 64, bytes(32))),
+    "infinite test rows": (12, lambda path: reseal(path, "test_scale/c.0.0", 0, b"\0\0\x80\x7f")),
+    "labels that are sealed": (15, lambda path: reseal(path, "label/c.0", 0, b"\x07")),
     "another seal": (12, lambda path: edit(path / "zarr.json", lambda x: attributes(x).update(dgkd_seal="0" * 64))),
     "another digest of an array": (
         12,
