@@ -128,7 +128,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dgkd_stores.layout.TARGET_CHUNK_BYTES", 500)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recipe() -> type[SmallStore]:
     return SmallStore
 

@@ -225,7 +225,7 @@ def test_lost_arrays_are_damage(path: Path, name: str) -> None:
 def test_zarr_version_2(tmp_path: Path) -> None:
     (tmp_path / ".zgroup").write_text('{"zarr_format": 2}')
     (tmp_path / ".zarray").write_text(json.dumps({"zarr_format": 2, "filters": [{"id": "pickle"}]}))
-    refused(tmp_path, StoreNotFound, "expected a zarr.json")
+    refused(tmp_path, UnsafeStore, "expected zarr_format 3")
 
 
 def test_labels_that_are_no_class(path: Path) -> None:

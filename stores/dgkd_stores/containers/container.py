@@ -131,9 +131,9 @@ class Container(ABC):
     def blocks_done(self, digest_VB32: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which blocks [V, blocks] have a digest, and for each array a chunk that is `present`."""
         done_VB = digest_VB32.any(axis=2)
-        block = np.arange(done_VB.shape[1]) * self.header.digest_rows // self.layout.chunk_rows
+        blocks_of_chunk = -(-self.layout.chunk_rows // self.header.digest_rows)
         for name in self.layout.rows:
-            done_VB &= self.present[name][:, block, 0]
+            done_VB &= np.repeat(self.present[name][:, :, 0], blocks_of_chunk, axis=1)[:, : done_VB.shape[1]]
         return np.asarray(done_VB)
 
 

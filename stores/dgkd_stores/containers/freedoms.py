@@ -21,7 +21,7 @@ from dgkd_stores.errors import DamagedStore, DgkdError, UnsafeStore
 from dgkd_stores.files import map_file
 from dgkd_stores.header import StoreHeader
 from dgkd_stores.layout import ArrayLayout, StoreLayout, default_chunk_rows
-from dgkd_stores.metadata import read_metadata, unsafe
+from dgkd_stores.metadata import MAX_ARRAY_METADATA_BYTES, read_metadata, unsafe
 
 from .container import dump_again
 
@@ -58,7 +58,7 @@ def array_metadata(folder: Path, header: StoreHeader) -> Mapping[str, JsonValue]
             found="no such file",
             do=dump_again(folder.parent, header),
         )
-    return read_metadata(folder / "zarr.json")
+    return read_metadata(folder / "zarr.json", limit=MAX_ARRAY_METADATA_BYTES)
 
 
 def chunk_position(name: str) -> tuple[int, ...]:

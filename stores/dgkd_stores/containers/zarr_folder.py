@@ -108,6 +108,8 @@ def _find(path: Path) -> None:
             found="a file" if path.exists() else "nothing",
             do="check the path; `dgkd-cache ls` lists the stores of a workspace, `dgkd-cache dump` makes one",
         )
+    if any(os.path.lexists(path / name) for name in (".zgroup", ".zarray", ".zmetadata")):
+        raise unsafe(path, "another Zarr format", "zarr_format 3", "files of zarr_format 2")
     if not os.path.lexists(path / "zarr.json"):
         raise StoreNotFound(
             f"no guide store at {path}",

@@ -1,0 +1,23 @@
+"""Stores that strangers may send: code that makes each one out of a good small store, and how it must be refused.
+
+To add one, write a function of the store's folder in the file of its kind, under `@hostile(...)`; its docstring says
+what the store tries.
+"""
+
+from __future__ import annotations
+
+from . import chunk_stores, content_stores, file_stores, good_stores, metadata_stores, text_stores, zarr_stores
+from .corpus import CORPUS, Hostile, build
+
+__all__ = [
+    "CORPUS",
+    "Hostile",
+    "build",
+    "chunk_stores",
+    "content_stores",
+    "file_stores",
+    "good_stores",
+    "metadata_stores",
+    "text_stores",
+    "zarr_stores",
+]
