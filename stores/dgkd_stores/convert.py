@@ -71,11 +71,10 @@ def convert(
         with lock, full_disk(target):
             if os.path.lexists(target):
                 return _same_already(store, target, codec)
-            partial = lock.folder / target.name
-            _write(partial, store, layout, report or _silent)
-            seal = _checked(partial, store, report or _silent)
-            assert lock.folder
-            _put(partial, target)
+            with lock.unfinished(target.name) as partial:
+                _write(partial, store, layout, report or _silent)
+                seal = _checked(partial, store, report or _silent)
+                _put(partial, target)
     return seal
 
 

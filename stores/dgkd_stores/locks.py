@@ -1,8 +1,8 @@
 """Who writes which views: a lock beside the store for each range of views, with its owner's name on it.
 
-A lock is a folder `<store>.writing/views-FIRST-LAST` that holds `owner.json` and whatever the writer has not
-finished. It appears whole by one rename, so there is no lock without an owner; the lock of a process of this
-host that is no more is taken over, with all it left behind. POSIX only.
+A lock is a folder `<store>.writing/views-FIRST-LAST` that holds `owner.json` and a folder, of a name never used
+again, for whatever the writer has not finished. It appears whole by one rename, so there is no lock without an
+owner; the lock of a process of this host that is no more is taken over, with all it left behind. POSIX only.
 
 What can be known of a holder, and what cannot:
 
@@ -13,8 +13,8 @@ What can be known of a holder, and what cannot:
   nothing here): unknown. It is taken over where the caller says so (`take_over`), and never without; a
   container restarted in its place is another one.
 
-Where a caller is wrong about that, the holder notices at its next file (`ViewLock.folder`) and stops; only the
-one file that both write in that very moment can be torn, and no digest fits a torn file.
+Where a caller is wrong about that nothing is lost: the folder of unfinished files is gone, so the holder cannot
+publish one more of them, and stops.
 """
 
 from __future__ import annotations
@@ -119,6 +119,7 @@ class ViewLock:
         self.store, self.views = store, views
         self._guide, self._take_over = guide, take_over
         self._place = writing_folder(store) / f"views-{views.start}-{views.stop - 1}"
+        self._own = self._place / uuid.uuid4().hex
         self._owner = Owner.of(os.getpid())
         with full_disk(store), _alone(store.parent):
             self._acquire()
@@ -126,19 +127,21 @@ class ViewLock:
 
     @property
     def folder(self) -> Path:
-        """The holder's own place for unfinished files, asked for anew for each of them.
+        """The holder's own place for unfinished files.
 
         `StoreLocked` once somebody elsewhere has taken the views over, believing the holder dead.
         """
-        owner = _read_owner(self._place)
-        if owner != self._owner:
-            raise StoreLocked(
-                f"views {self.views.start} to {self.views.stop - 1} of {self.store} were taken over",
-                expected=f"the lock of {self._owner}",
-                found=f"that of {owner}" if owner else "none",
-                do="leave them to the other process; what was finished here is kept",
-            )
-        return self._place
+        self._check()
+        return self._own
+
+    @contextlib.contextmanager
+    def unfinished(self, name: str) -> Iterator[Path]:
+        """Around the writing of one file of `folder`, up to its move out of there; raises what `folder` does."""
+        try:
+            yield self.folder / name
+        except OSError:
+            self._check()
+            raise
 
     def release(self) -> None:
         """Give the views back and leave nothing behind; nothing the second time, or in a forked child."""
@@ -146,7 +149,7 @@ class ViewLock:
             return
         self._holder = 0
         with _alone(self.store.parent):
-            if _read_owner(self._place) == self._owner:
+            if self._own.is_dir():
                 self._remove(self._place)
 
     def __enter__(self) -> Self:
@@ -157,13 +160,23 @@ class ViewLock:
     ) -> None:
         self.release()
 
+    def _check(self) -> None:
+        if not self._own.is_dir():
+            owner = _read_owner(self._place)
+            raise StoreLocked(
+                f"views {self.views.start} to {self.views.stop - 1} of {self.store} were taken over",
+                expected=f"the lock of {self._owner}",
+                found=f"that of {owner}" if owner else "none",
+                do="leave them to the other process; what was finished here is kept",
+            )
+
     def _acquire(self) -> None:
         for _ in range(_ATTEMPTS):
             self._clear_the_way(held=False)
-            fresh = self._place.with_name(f"new-{uuid.uuid4().hex}")
+            fresh = self._place.with_name(f"new-{self._own.name}")
             try:
                 self._place.parent.mkdir(exist_ok=True)
-                fresh.mkdir()
+                (fresh / self._own.name).mkdir(parents=True)
                 write_synced(fresh / "owner.json", json.dumps(asdict(self._owner)).encode())
                 os.rename(fresh, self._place)
             except OSError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,7 @@ from .limits import check_limits
 from .locks import ViewLock
 from .skeleton import write_skeleton
 
-__all__ = ["ChunkSlot", "GuideStoreWriter"]
+__all__ = ["ChunkSlot", "GuideStoreWriter", "seal_finished"]
 
 
 @dataclass(frozen=True)
@@ -135,31 +135,20 @@ class GuideStoreWriter:
     def seal(self) -> str | None:
         """Finish the store if all its views are there, whoever wrote them: the seal, or None."""
         if self._seal is None:
-            held = ZarrFolder.inspect(self.path)
-            digest_VB32 = held.digests()
-            if not held.blocks_done(digest_VB32).all():
-                return None
-            seal = sealed(self.header.canonical, {"digest": digest_VB32, **self._identity})
-            metadata = json_file(group_metadata(self.header, seal))
-            partial = self._lock.folder / "zarr.json.partial"
-            with full_disk(self.path):
-                # Another writer's last digest may be in its place and its name not durable yet.
-                sync_folder(self.path / self._layout.digest.name)
-                write_durably(self.path / "zarr.json", metadata, temporary=partial)
-            self._seal = seal
-        return self._seal.digest
+            self._seal = seal_finished(self.path, self._identity, self._lock)
+        return self._seal.digest if self._seal else None
 
     def _create(self, layout: StoreLayout, identity: dict[str, NDArray[Any]]) -> None:
         """Make the store without its rows in the lock's folder, and move it to its place in one step."""
-        skeleton = self._lock.folder / "skeleton.partial"
-        write_skeleton(skeleton, self.header, layout, identity)
-        try:
-            os.rename(skeleton, self.path)
-        except OSError:
-            if not _holds_something(self.path):
-                raise
-            # A writer of other views was first: its store is taken up and compared like any other.
-            shutil.rmtree(skeleton)
+        with self._lock.unfinished("skeleton.partial") as skeleton:
+            write_skeleton(skeleton, self.header, layout, identity)
+            try:
+                os.rename(skeleton, self.path)
+            except OSError:
+                if not _holds_something(self.path):
+                    raise
+                # A writer of other views was first: its store is taken up and compared like any other.
+                shutil.rmtree(skeleton)
         sync_folder(self.path.parent)
 
     def _take_up(self, given: dict[str, NDArray[Any]]) -> None:
@@ -212,11 +201,22 @@ class GuideStoreWriter:
 
     def _replace(self, layout: ArrayLayout, position: tuple[int, ...], array: NDArray[Any]) -> None:
         key = layout.key(*position)
-        write_durably(
-            self.path / layout.name / key,
-            layout.encode(array),
-            temporary=self._lock.folder / f"{layout.name}.{key}.partial",
-        )
+        with self._lock.unfinished(f"{layout.name}.{key}.partial") as partial:
+            write_durably(self.path / layout.name / key, layout.encode(array), temporary=partial)
+
+
+def seal_finished(path: Path, identity: Mapping[str, NDArray[Any]], lock: ViewLock) -> Seal | None:
+    """Seal the store at `path` if every block of it is there; `lock` is one on some of its views."""
+    held = ZarrFolder.inspect(path)
+    digest_VB32 = held.digests()
+    if not held.blocks_done(digest_VB32).all():
+        return None
+    seal = sealed(held.header.canonical, {"digest": digest_VB32, **identity})
+    with full_disk(path), lock.unfinished("zarr.json.partial") as partial:
+        # Another writer's last digest may be in its place and its name not durable yet.
+        sync_folder(path / held.layout.digest.name)
+        write_durably(path / "zarr.json", json_file(group_metadata(held.header, seal)), temporary=partial)
+    return seal
 
 
 def _holds_something(path: Path) -> bool:

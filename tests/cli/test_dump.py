@@ -58,7 +58,7 @@ def held_by(ws: Path, owner: dict[str, object], *, views: range = range(0, 2)) -
     (ws / "guides").mkdir(exist_ok=True)
     lock = ViewLock(ws / "guides" / "teacher.zarr", views, guide="teacher")
     (lock.folder / "logits.c.0.0.0.partial").write_bytes(b"half")
-    (lock.folder / "owner.json").write_text(json.dumps({**vars(Owner.of(os.getpid())), **owner}))
+    (lock._place / "owner.json").write_text(json.dumps({**vars(Owner.of(os.getpid())), **owner}))
     return lock._place
 
 
@@ -69,7 +69,7 @@ def test_views_that_another_host_holds(command: Command, trained: Path, ws: Path
     assert (refused.exit_code, refused.stdout) == (11, "")
     assert re.search("views 0 to 1 of .*teacher.zarr.*found process 4242 on host node17; wait for it", refused.stderr)
     assert [path.name for path in (ws / "guides").iterdir()] == ["teacher.zarr.writing"]
-    assert (lock / "logits.c.0.0.0.partial").exists()
+    assert list(lock.glob("*/logits.c.0.0.0.partial"))
 
     hint = re.search("`dgkd-cache (.*?)`", refused.stderr)
     assert hint is not None
@@ -84,7 +84,7 @@ def test_views_that_a_process_of_this_host_holds(command: Command, trained: Path
         refused = command(*DUMP, *options)
         assert (refused.exit_code, refused.stdout) == (11, "")
         assert re.search(f"views 0 to 1 of .*found process {os.getpid()} on host \\S+; wait for it$", refused.stderr)
-        assert (lock / "logits.c.0.0.0.partial").exists()
+        assert list(lock.glob("*/logits.c.0.0.0.partial"))
     (lock / "owner.json").write_text(json.dumps({**vars(Owner.of(os.getpid())), "start": "1"}))
     assert command(*DUMP).exit_code == 0, "the process of that number is another one by now"
     assert [path.name for path in (ws / "guides").iterdir()] == ["teacher.zarr"]

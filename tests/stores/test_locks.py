@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.disk import watched
 
 from dgkd_stores import GuideStoreWriter, StoreLocked
 from dgkd_stores.locks import Owner, ViewLock, sweep
@@ -69,7 +71,7 @@ def test_the_same_process_twice(recipe: Any, tmp_path: Path) -> None:
 
 def disguise(lock: ViewLock, **change: Any) -> dict[str, Any]:
     """Another owner in a lock that this process holds, as if that one had taken it; its owner before."""
-    place = lock.folder / "owner.json"
+    place = lock._place / "owner.json"
     owner: dict[str, Any] = json.loads(place.read_bytes())
     place.write_text(json.dumps({**owner, **change}))
     return owner
@@ -128,7 +130,7 @@ def test_a_live_process_of_this_host_is_never_taken_over(holder: Any, tmp_path: 
     with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host") as caught:
         ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True)
     assert caught.value.do == "wait for it"
-    assert (tmp_path / "a.zarr.writing" / "views-0-9" / "logits.c.3.0.0.partial").exists()
+    assert list(tmp_path.glob("a.zarr.writing/views-0-9/*/logits.c.3.0.0.partial"))
 
 
 def test_a_live_process_of_another_user_is_never_taken_over(
@@ -166,29 +168,48 @@ def test_a_lock_that_cannot_be_read_is_not_void(tmp_path: Path, monkeypatch: pyt
     assert lock.folder.exists()
 
 
-def test_a_holder_that_was_taken_over_notices_and_stops(recipe: Any, read_tree: Any, tmp_path: Path) -> None:
-    """Two writers of the same views, because somebody was wrong about one: it publishes nothing any more."""
+def test_a_holder_that_was_taken_over_publishes_nothing_more(recipe: Any, read_tree: Any, tmp_path: Path) -> None:
+    """Two writers of the same views, because somebody was wrong about one."""
     small, store = recipe(), tmp_path / "a.zarr"
     whole = small.write(tmp_path / "whole.zarr")
     with GuideStoreWriter(store, small.header, small.identity) as first:
         slots = list(first.missing())
         first.write(slots[0], small.logits(slots[0].view))
-        place = tmp_path / "a.zarr.writing" / "views-0-2"
-        # As its owner reads it on the other host, so that this process may stand for a second one.
-        owner = disguise(first._lock, **FAR)
+        # This process stands for two: the other host is the one of the lock that is taken over.
+        disguise(first._lock, **FAR)
         with GuideStoreWriter(store, small.header, small.identity, take_over=True) as second:
-            disguise(second._lock, start="0")
             with pytest.raises(StoreLocked, match="views 0 to 2 of .*a.zarr were taken over.*found that of process"):
                 first.write(slots[1], small.logits(slots[1].view))
             first.close()
-            assert place.exists(), "the lock is the other's now"
-            (place / "owner.json").write_text(json.dumps(owner))
+            assert second._lock.folder.exists(), "the lock is the other's now"
             assert list(second.missing()) == slots[1:]
             for slot in slots[1:]:
                 second.write(slot, small.logits(slot.view))
             assert second.seal() == whole
     assert read_tree(store) == read_tree(tmp_path / "whole.zarr")
     assert {path.name for path in tmp_path.iterdir()} == {"a.zarr", "whole.zarr"}
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "close", "replace"])
+def test_taken_over_within_one_file(recipe: Any, tmp_path: Path, call: str) -> None:
+    """Both write the same file of the same name: what the first has begun never gets into the store."""
+    small, store = recipe(), tmp_path / "a.zarr"
+    with GuideStoreWriter(store, small.header, small.identity) as first, contextlib.ExitStack() as then:
+        slot = next(first.missing())
+        disguise(first._lock, **FAR)
+
+        def taken_over(name: str, path: Path) -> None:
+            if name == call and path.name.startswith("logits.c" if call != "replace" else "c."):
+                if not takers:
+                    takers.append(ViewLock(store, range(0, 3), guide="ta1", take_over=True))
+                    then.enter_context(takers[0])
+                    (takers[0].folder / "logits.c.0.0.0.partial").write_bytes(b"half")
+
+        takers: list[ViewLock] = []
+        with watched(taken_over), pytest.raises(StoreLocked, match="were taken over"):
+            first.write(slot, small.logits(0))
+        assert takers and [path.name for path in (store / "logits").iterdir()] == ["zarr.json"]
+        assert (takers[0].folder / "logits.c.0.0.0.partial").read_bytes() == b"half"
 
 
 def test_what_was_left_beside_a_finished_store_is_swept(recipe: Any, tmp_path: Path) -> None:
@@ -220,7 +241,7 @@ def test_a_live_process_of_another_container_is_not_taken_for_dead(recipe: Any, 
         assert process.stdout is not None and process.stdout.readline() == b"held\n"
         with pytest.raises(StoreLocked, match="found process 1 on host .*, in another container; .*--take-over"):
             recipe().write(tmp_path / "a.zarr")
-        assert (tmp_path / "a.zarr.writing" / "views-0-9" / "logits.c.3.0.0.partial").exists()
+        assert list(tmp_path.glob("a.zarr.writing/views-0-9/*/logits.c.3.0.0.partial"))
         process.kill()
     # Nothing here can tell that it died.
     with pytest.raises(StoreLocked, match="in another container"):
@@ -240,12 +261,12 @@ def test_a_lock_is_released_by_its_holder_once(tmp_path: Path) -> None:
     first = ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1")
     first._holder += 1  # As in a forked child.
     first.release()
-    assert (first.folder / "owner.json").exists()
+    assert (first._place / "owner.json").exists()
     first._holder -= 1
     first.release()
     second = ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1")
     first.release()
-    assert (second.folder / "owner.json").exists()
+    assert (second._place / "owner.json").exists()
     second.release()
     assert list(tmp_path.iterdir()) == []
 
