@@ -1,0 +1,109 @@
+"""Stores of version 1 that were written once and are read for ever: rows by formula, seals as they were published."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from stores.fixtures import make_v1
+from stores.test_independent import zarrs_own
+
+from dgkd_stores import GuideStore
+from dgkd_stores.verify import verify
+from stores import independent_reader
+
+FLOAT32 = "f952e202647ccc97853cb291f7953d6debe4cfdd3cc2624840f415faf74c59f3"
+FLOAT16 = "5aba9c88673bc6bc334bd43cc99e1807a1d3b12b884cf2797773b19422ce8fc3"
+UINT8 = "8fa485ed2f96e79bf69dbe68bd8ae25c808670735f61fa2ac2738d3fd4e58cb8"
+SEALS = {
+    "float32.zarr": FLOAT32,
+    "float16.zarr": FLOAT16,
+    "uint8.zarr": UINT8,
+    "float16-zstd.zarr": FLOAT16,
+    "uint8-blosc.zarr": UINT8,
+}
+FILES = {  # SHA-256 over the names and bytes of all files: nothing rewrites them
+    "float32.zarr": "522d27581da30679e976b4a586cb25fa51d5bebfa4879779c613ee8710d55009",
+    "float16.zarr": "2ae5a7523d1aa7b2c9b9793ad4f630e1bb2dec7aa15b7d67481cd526bc1f7a7b",
+    "uint8.zarr": "9be1c3d4675ade53c6b3ba71117409cf9c60d70bd92ed2fad4da7cba085788cc",
+    "float16-zstd.zarr": "8d536c2b07a561b22825e808791fdefa19947f430f1877fe207566fe4bbf491e",
+    "uint8-blosc.zarr": "05efd80efd73adda7a960c32fb795772dfd65ea8d7d006aeb9a4d0f092f50ea9",
+}
+
+
+@pytest.fixture(params=SEALS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def expected_rows(encoding: str, view: int) -> np.ndarray[Any, Any]:
+    """What the rows of a view decode to, float32: the formula of make_v1.py, through 256 levels for uint8."""
+    sample, label = np.indices((10, 4))
+    rows = (((37 * view + 11 * sample + 5 * label**2) % 101 - 50) / 8).astype(np.float32)
+    if encoding != "uint8":
+        return rows
+    offset = rows.min(axis=1, keepdims=True)
+    scale = (rows.max(axis=1, keepdims=True) - offset) / np.float32(255)
+    return np.rint((rows - offset) / scale) * scale + offset
+
+
+def fingerprint(path: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            content = file.read_bytes()
+            digest.update(f"{file.relative_to(path.parent).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def test_all_of_them_are_there() -> None:
+    assert set(SEALS) == set(FILES) == set(make_v1.STORES) == {path.name for path in make_v1.FOLDER.iterdir()}
+
+
+def test_nothing_has_changed_them(name: str) -> None:
+    assert fingerprint(make_v1.FOLDER / name) == FILES[name]
+
+
+def test_rows_by_formula_and_the_published_seal(name: str) -> None:
+    encoding, _ = make_v1.STORES[name]
+    with GuideStore.open(make_v1.FOLDER / name) as store:
+        assert store.seal == SEALS[name] and store.views == range(3, 5)
+        for view in (3, 4):
+            rows = store.gather(np.full(10, view), np.arange(10))
+            assert rows.astype(np.float32).tobytes() == expected_rows(encoding, view).tobytes()
+        assert store.label_N.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1] and store.test_label_M.tolist() == [2, 1, 0]
+        assert store.sample_digest_N16[7].tobytes() == hashlib.sha256(b"sample 7").digest()[:16]
+        assert store.header.dataset.classes == ("cat", "dog", "Käfer", 'a "b"\\')
+        assert store.header.plan["seed"] == 2**63 - 1 and store.header.plan["naïve"] == "é\n\t\u2028"
+        if encoding != "uint8":
+            assert (store.test_logits_MC == np.arange(12).reshape(3, 4) / 4).all()
+
+
+def test_the_second_reader_reads_them(name: str) -> None:
+    encoding, _ = make_v1.STORES[name]
+    path = make_v1.FOLDER / name
+    if name.endswith(".h5"):
+        with h5py.File(path) as file:
+            other = independent_reader.read_hdf5(file)
+    else:
+        other = independent_reader.read(path, decode=zarrs_own)
+    assert other.seal == SEALS[name] and other.written.all()
+    for index, view in enumerate((3, 4)):
+        assert other.rows[index].astype("<f4").tobytes() == expected_rows(encoding, view).tobytes()
+
+
+def test_nothing_is_wrong_with_them(name: str) -> None:
+    found = verify(make_v1.FOLDER / name, full=True)
+    assert (found.exit_code, found.damage, found.seal) == (0, (), SEALS[name])
+    assert found.blocks_checked == found.blocks == 6
+
+
+def test_the_same_store_is_written_today(name: str, tmp_path: Path, read_tree: Any) -> None:
+    """Raw stores byte for byte; what a library compresses or lays out may change with it, its content not."""
+    assert make_v1.make(name, tmp_path) == SEALS[name]
+    if make_v1.STORES[name][1] == "none" and name.endswith(".zarr"):
+        assert read_tree(tmp_path / name) == read_tree(make_v1.FOLDER / name)
