@@ -1,7 +1,7 @@
 """The store as one HDF5 file, and the look at one before any of it is decoded.
 
-HDF5's own code says where things lie, on a file that is checked first; chunks are mapped or decoded here, so an
-uncompressed file is read at the speed of memory and no filter of HDF5's ever runs on it.
+Metadata is read in the few forms that a store may use, and chunks are mapped or decoded here: HDF5's library, which a
+hostile file can crash, takes no part, and an uncompressed file is read at the speed of memory.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,15 @@ from dgkd_stores.codecs import RAW, Codec
 from dgkd_stores.deflate import Deflate
 from dgkd_stores.digests import Seal
 from dgkd_stores.errors import DamagedStore
-from dgkd_stores.files import map_file
+from dgkd_stores.files import plain_file
 from dgkd_stores.header import StoreHeader
 from dgkd_stores.layout import ArrayLayout, StoreLayout
 from dgkd_stores.limits import check_limits
 from dgkd_stores.metadata import MAX_METADATA_BYTES, parse_json, read_seal, unsafe
 
 from .container import Container, Place, dump_again
-from .hdf5_objects import StoredArray, chunk_places, opened_datasets, stored_array
+from .hdf5_blocks import Blocks
+from .hdf5_objects import StoredArray, places, stored_array
 
 __all__ = ["BESIDE", "Hdf5File"]
 
@@ -52,20 +53,20 @@ class Hdf5File(Container):
         `UnsafeStore` for whatever our writer does not make, `Mismatch` for a newer version of the format,
         `DamagedStore` for a file that is cut short or has lost an array.
         """
-        with opened_datasets(path) as (datasets, size):
-            file = _File(path, size, datasets)
+        with plain_file(path) as (handle, size):
+            file = _File(Blocks(path, handle, size))
             header, seal = file.header(), file.seal()
             layout = file.layout(header)
             check_limits(path, layout)
             file.check_names(layout, header)
             if set(seal.arrays) != set(layout.others):
                 raise unsafe(path, "other arrays under the seal", ", ".join(layout.others), ", ".join(seal.arrays))
-            places = {array.name: file.places(array) for array in layout.arrays.values()}
+            lie = {array.name: file.places(array) for array in layout.arrays.values()}
             codecs = {name: file.described(name).codec for name in layout.rows}
         present, wrong_size = {}, []
         for name, array in layout.arrays.items():
-            there = places[name][..., 0] > 0
-            sizes = places[name][..., 1].reshape(-1).tolist()
+            there = lie[name][..., 0] > 0
+            sizes = lie[name][..., 1].reshape(-1).tolist()
             possible = np.array([array.codec.plausible(nbytes, array.chunk_bytes) for nbytes in sizes], dtype=np.bool_)
             present[name] = there & possible.reshape(there.shape)
             wrong_size += [f"{name}/{array.key(*at)}" for at in np.argwhere(there & ~present[name]).tolist()]
@@ -77,7 +78,7 @@ class Hdf5File(Container):
             nbytes=size,
             present=present,
             wrong_size=tuple(wrong_size),
-            places=places,
+            places=lie,
             codecs=codecs,
         )
 
@@ -92,8 +93,8 @@ class Hdf5File(Container):
 class _File:
     """A file that is open: its datasets, each held against what it should be before anything of it is used."""
 
-    def __init__(self, path: Path, size: int, datasets: Mapping[str, Any]) -> None:
-        self._path, self._size, self._datasets = path, size, datasets
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks, self._path, self._names = blocks, blocks.path, blocks.names()
 
     def header(self) -> StoreHeader:
         data = self._bytes("dgkd")
@@ -117,51 +118,37 @@ class _File:
 
     def check_names(self, layout: StoreLayout, header: StoreHeader) -> None:
         wanted = {*layout.arrays, *BESIDE}
-        for odd in sorted({*self._datasets} - wanted):
+        for odd in sorted({*self._names} - wanted):
             raise unsafe(self._path, "a name that is none of a guide store's", ", ".join(sorted(wanted)), odd)
-        for lost in sorted(wanted - {*self._datasets}):
+        for lost in sorted(wanted - {*self._names}):
             raise self._lost(lost, dump_again(self._path, header))
 
     def described(self, name: str) -> StoredArray:
-        if name not in self._datasets:
+        if name not in self._names:
             raise self._lost(name, "copy or download it again")
-        return stored_array(self._path, name, self._datasets[name])
+        return stored_array(self._blocks, name, self._names[name])
 
     def places(self, array: ArrayLayout) -> NDArray[np.int64]:
-        """Where the chunks of an array lie, within the file; `UnsafeStore` for an array that is not as laid out."""
-        found, chunked = self.described(array.name), len(array.shape) == 3
-        compressed = array.codec is not RAW
+        """Where the chunks of an array lie; `UnsafeStore` for an array that is not as laid out."""
+        found = self.described(array.name)
         for what, wanted, given in (
             ("dtype", array.dtype, found.dtype),
             ("shape", array.shape, found.shape),
-            ("chunks", array.chunks if chunked else None, found.chunks),
-            ("filters", compressed, found.codec is not RAW),
+            ("chunks", array.chunks if len(array.shape) == 3 else None, found.chunks),
+            ("filters", array.codec is not RAW, found.codec is not RAW),
         ):
             if wanted != given:
                 raise unsafe(self._path / array.name, what, f"{wanted}", f"{given}")
-        if chunked:
-            places = chunk_places(self._path, self._datasets[array.name], array)
-        else:
-            places = np.zeros((*array.grid, 2), dtype=np.int64)
-            if found.offset is not None and array.nbytes:
-                places[...] = found.offset, array.nbytes
-        # What is mapped must be aligned: numpy copies a whole chunk that is not, for each batch.
-        unit = 1 if compressed else array.numpy_dtype.itemsize
-        inside = ((places >= 0) & (places <= self._size)).all() and (places.sum(axis=-1) <= self._size).all()
-        if not inside or (places[..., 0] % unit).any():
-            expected = f"chunks within {self._size} bytes, at multiples of {unit}"
-            raise unsafe(self._path / array.name, "chunks that lie elsewhere", expected, "others")
-        return places
+        return places(self._blocks, found, array)
 
     def _bytes(self, name: str) -> bytes:
         found = self.described(name)
-        (size,) = found.shape if len(found.shape) == 1 else (-1,)
-        if found.dtype != "uint8" or found.chunks or not 0 <= size <= MAX_METADATA_BYTES or found.offset is None:
+        if found.dtype != "uint8" or found.chunks or len(found.shape) != 1 or found.nbytes > MAX_METADATA_BYTES:
             expected = f"at most {MAX_METADATA_BYTES} contiguous uint8"
             raise unsafe(self._path / name, "no bytes", expected, f"{found.shape} {found.dtype}")
-        if found.offset + size > self._size:
-            raise unsafe(self._path / name, "bytes that lie elsewhere", f"within {self._size}", f"{found.offset}")
-        return map_file(self._path, found.offset, size).tobytes()
+        if found.address is None:
+            raise self._lost(name, "copy or download it again")
+        return self._blocks.read(found.address, found.nbytes)
 
     def _lost(self, name: str, do: str) -> DamagedStore:
         return DamagedStore(f"{self._path} has lost an array", expected=name, found="no such dataset", do=do)

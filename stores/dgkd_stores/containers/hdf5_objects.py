@@ -1,227 +1,200 @@
-"""What an HDF5 file says lies where in it, from a short list of what it may say; none of its data is read.
+"""What the datasets of an HDF5 file are and where their bytes lie, in the few forms that a store may use.
 
-The library sees the file through a handle of ours, which bounds what it reads, and never runs a filter. Source: the
-HDF5 file format specification, version 3.
+Source: the HDF5 file format specification, version 3.0, sections IV.A.2 (messages) and VII.C (fixed arrays).
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
+import math
+import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.codecs import RAW, Codec
 from dgkd_stores.deflate import Deflate
-from dgkd_stores.errors import DamagedStore, DgkdError
-from dgkd_stores.files import plain_file
 from dgkd_stores.layout import ArrayLayout
 from dgkd_stores.metadata import unsafe
-from dgkd_stores.text import clean
 
-__all__ = [
-    "MAX_INDEX_BYTES",
-    "MAX_NAMES",
-    "SIGNATURE",
-    "StoredArray",
-    "chunk_places",
-    "opened_datasets",
-    "stored_array",
-]
+from .hdf5_blocks import Blocks
+from .hdf5_format import (
+    CHUNKED,
+    CONTIGUOUS,
+    DATASPACE,
+    DATATYPE,
+    DATATYPES,
+    DEFLATE,
+    FILL,
+    FILTERS,
+    FIXED_ARRAY,
+    LAYOUT,
+    SHUFFLE,
+    SINGLE_CHUNK,
+    UNDEFINED,
+)
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-SUPERBLOCK_BYTES = 48
-
-MAX_NAMES = 64
-"""Datasets in a file."""
-
-MAX_INDEX_BYTES = 2**30
-"""Of names, shapes and chunk indices that HDF5 reads: 2^24 chunks take half of it."""
-
-_UNDEFINED = b"\xff" * 8
-_SHUFFLE, _DEFLATE = 2, 1
+__all__ = ["StoredArray", "places", "stored_array"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredArray:
-    """One dataset, as the file describes it."""
+    """One dataset, as its object header describes it."""
 
+    name: str
     dtype: str
     shape: tuple[int, ...]
     chunks: tuple[int, ...] | None
     """None for a contiguous one."""
     codec: Codec
-    offset: int | None
-    """Of a contiguous one that has storage."""
+    address: int | None
+    """Of the bytes, of the only chunk, or of the index of chunks; None where there is no storage."""
+    nbytes: int
+    """Of a contiguous one, or of the only chunk."""
+    indexed: bool
 
 
-@contextlib.contextmanager
-def opened_datasets(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """The datasets of a file (`h5py.h5d.DatasetID`) by name, and its size, while the `with` lasts.
-
-    `UnsafeStore` for a link, pipe or device, for anything that is no HDF5, for whatever is in the root group but
-    plain datasets, and for all that the library itself refuses in the meantime; `DamagedStore` for a file that is
-    shorter than it says.
-    """
-    import h5py
-
-    with plain_file(path) as (handle, size):
-        _check_superblock(path, os.pread(handle, SUPERBLOCK_BYTES, 0), size)
-        try:
-            with h5py.File(_Metadata(path, handle), "r") as file:
-                yield _datasets(path, file.id), size
-        except DgkdError:
-            raise
-        except Exception as error:
-            raise unsafe(path, "no proper HDF5", "a file that HDF5 can read", str(error)) from error
+def stored_array(blocks: Blocks, name: str, at: int) -> StoredArray:
+    """The dataset whose object header is at `at`; `UnsafeStore` for any type, storage or filter that no store has."""
+    where = blocks.path / name
+    found = blocks.messages(at)
+    messages = dict(found)
+    needed = {DATASPACE, DATATYPE, LAYOUT}
+    if len(messages) != len(found) or not needed <= messages.keys() <= needed | {FILL, FILTERS}:
+        kinds = ", ".join(str(kind) for kind, _ in found)
+        raise unsafe(where, "no plain dataset", "shape, type, fill, filters and layout alone", f"messages {kinds}")
+    dtype = next((known for known, message in DATATYPES.items() if message == messages[DATATYPE]), None)
+    if dtype is None:
+        raise unsafe(where, "another type", f"one of {', '.join(DATATYPES)}, little-endian", messages[DATATYPE].hex())
+    codec = _codec(where, messages.get(FILTERS), np.dtype(dtype).itemsize)
+    shape = _shape(where, messages[DATASPACE])
+    return _storage(where, messages[LAYOUT], name=name, dtype=dtype, shape=shape, codec=codec)
 
 
-def stored_array(path: Path, name: str, dataset: Any) -> StoredArray:
-    """The description of a dataset; `UnsafeStore` for any type, storage or filter that no writer of ours uses."""
-    from h5py import h5d, h5s
+def places(blocks: Blocks, found: StoredArray, array: ArrayLayout) -> NDArray[np.int64]:
+    """Offset and size [*grid, 2] of every chunk, each within the file; zeros for one that is not there."""
+    shape = (*array.grid, 2)
+    if found.address is None or not array.nbytes:
+        return np.zeros(shape, dtype=np.int64)
+    entries = _fixed_array(blocks, found, array) if found.indexed else [(found.address, found.nbytes)]
+    table = np.array(entries, dtype=np.uint64)
+    table[table[:, 0] == UNDEFINED] = 0
+    # What is mapped must be aligned: of chunks that are not, numpy copies the whole for each batch.
+    unit = 1 if array.codec is not RAW else array.numpy_dtype.itemsize
+    # Compared one by one: the sum of two numbers may not fit.
+    if (table > blocks.size).any() or (table.sum(axis=1) > blocks.size).any() or (table[:, 0] % np.uint64(unit)).any():
+        expected = f"chunks within {blocks.size} bytes, at multiples of {unit}"
+        raise unsafe(blocks.path / array.name, "chunks that lie elsewhere", expected, "others")
+    return table.astype(np.int64).reshape(shape)
 
-    where = path / name
-    # First what the file says of the storage: asked for anything else, a virtual dataset opens other files.
-    storage = dataset.get_create_plist()
-    layout = storage.get_layout()
-    if layout not in (h5d.CONTIGUOUS, h5d.CHUNKED) or storage.get_external_count():
-        raise unsafe(where, "storage elsewhere or of another kind", "contiguous or chunked", f"layout {layout}")
-    kind, space = dataset.get_type(), dataset.get_space()
-    types = _types()
-    dtype = next((known for known, h5_type in types.items() if kind.equal(h5_type)), None)
-    if dtype is None or kind.committed():
-        raise unsafe(where, "another type", f"one of {', '.join(types)}, little-endian", type(kind).__name__)
-    if space.get_simple_extent_type() != h5s.SIMPLE:
-        raise unsafe(where, "no array", "dimensions", "none")
-    shape, largest = space.get_simple_extent_dims(), space.get_simple_extent_dims(maxdims=True)
-    if shape != largest:
-        raise unsafe(where, "an array that can grow", f"at most {shape}", f"{largest}")
-    chunked = layout == h5d.CHUNKED
+
+def _shape(where: Path, message: bytes) -> tuple[int, ...]:
+    version, rank, flags, kind = message[:4] if len(message) >= 4 else (0, 0, 0, 0)
+    if (version, kind) != (2, 1) or not 1 <= rank <= 3 or flags > 1 or len(message) != 4 + 8 * rank * (1 + flags):
+        raise unsafe(where, "another shape", "a dataspace of version 2 and 1 to 3 dimensions", message.hex())
+    sizes = struct.unpack(f"<{rank * (1 + flags)}Q", message[4:])
+    if flags and sizes[:rank] != sizes[rank:]:
+        raise unsafe(where, "an array that can grow", f"at most {sizes[:rank]}", f"{sizes[rank:]}")
+    return sizes[:rank]
+
+
+def _codec(where: Path, message: bytes | None, itemsize: int) -> Codec:
+    if message is None:
+        return RAW
+    # Version and count; of each filter: id, flags, count of values, value.
+    shuffle, deflate = struct.pack("<HxxHI", SHUFFLE, 1, itemsize), struct.pack("<HxxH", DEFLATE, 1)
+    stages = message[2:8] + message[8:]
+    plain = [
+        stages[start : start + 2] + b"\0\0" + stages[start + 4 : start + 10] for start in range(0, len(stages), 10)
+    ]
+    level_fits = len(plain) in (1, 2) and plain[-1][:6] == deflate and int.from_bytes(plain[-1][6:], "little") <= 9
+    if message[:2] != bytes([2, len(plain)]) or not level_fits or plain[:-1] not in ([], [shuffle]):
+        raise unsafe(where, "filters", "none, deflate, or shuffle and deflate", message.hex())
+    return Deflate(itemsize if plain[:-1] else 1)
+
+
+def _storage(
+    where: Path, message: bytes, *, name: str, dtype: str, shape: tuple[int, ...], codec: Codec
+) -> StoredArray:
+    itemsize, rank = np.dtype(dtype).itemsize, len(shape)
+    chunks: tuple[int, ...] | None = None
+    nbytes, indexed = math.prod(shape) * itemsize, False
+    width = message[4] if len(message) > 4 else 0
+    if message[:2] in (bytes([3, CONTIGUOUS]), bytes([4, CONTIGUOUS])) and len(message) == 18 and codec is RAW:
+        address, size = struct.unpack("<QQ", message[2:])
+        if address != UNDEFINED and size != nbytes:
+            raise unsafe(where, "storage of another size", f"{nbytes} bytes", f"{size}")
+    elif message[:2] == bytes([4, CHUNKED]) and message[3:4] == bytes([rank + 1]) and 1 <= width <= 8:
+        flags, at = message[2], 5 + width * (rank + 1)
+        sizes = [int.from_bytes(message[start : start + width], "little") for start in range(5, at, width)]
+        chunks, tail = tuple(sizes[:-1]), message[at:]
+        nbytes = math.prod(sizes)
+        if tail[:1] == bytes([SINGLE_CHUNK]) and len(tail) == 9 and not flags and codec is RAW:
+            address = int.from_bytes(tail[1:], "little")
+        elif tail[:1] == bytes([SINGLE_CHUNK]) and len(tail) == 21 and flags == 2 and codec is not RAW:
+            nbytes, mask, address = struct.unpack("<QIQ", tail[1:])
+            if mask:
+                raise unsafe(where, "a chunk without its filters", "filter mask 0", f"{mask}")
+        elif tail[:1] == bytes([FIXED_ARRAY]) and len(tail) == 10 and not flags:
+            address, indexed = int.from_bytes(tail[2:], "little"), True
+        else:
+            raise unsafe(where, "another index of chunks", "a single chunk or a fixed array", message.hex())
+        if sizes[-1] != itemsize:
+            raise unsafe(where, "other elements", f"{itemsize} bytes", f"{sizes[-1]}")
+    else:
+        raise unsafe(where, "storage of another kind", "contiguous, or chunked as of HDF5 1.10", message.hex())
     return StoredArray(
+        name=name,
         dtype=dtype,
         shape=shape,
-        chunks=storage.get_chunk() if chunked else None,
-        codec=_codec(where, storage, np.dtype(dtype).itemsize),
-        offset=None if chunked else dataset.get_offset(),
+        chunks=chunks,
+        codec=codec,
+        address=None if address == UNDEFINED else address,
+        nbytes=nbytes,
+        indexed=indexed,
     )
 
 
-def chunk_places(path: Path, dataset: Any, array: ArrayLayout) -> NDArray[np.int64]:
-    """Offset and size [*grid, 2] of every chunk of a chunked dataset; zeros for one that is not there.
-
-    `UnsafeStore` for a chunk that is none of the array's, and for one that left out a filter.
-    """
-    places = np.zeros((*array.grid, 2), dtype=np.int64)
-
-    def note(chunk: Any) -> None:
-        position = tuple(at // size for at, size in zip(chunk.chunk_offset, array.chunks, strict=True))
-        start = tuple(at * size for at, size in zip(position, array.chunks, strict=True))
-        inside = all(at < size for at, size in zip(position, array.grid, strict=True))
-        if start != chunk.chunk_offset or not inside or chunk.filter_mask:
-            found = f"{chunk.chunk_offset} with filter mask {chunk.filter_mask}"
-            raise unsafe(path / array.name, "a chunk that is none of this array's", f"one within {array.shape}", found)
-        places[position] = chunk.byte_offset, chunk.size
-
-    dataset.chunk_iter(note)
-    return places
-
-
-class _Metadata:
-    """The file as HDF5 sees it: through an open handle, read-only, and not more than `MAX_INDEX_BYTES` of it."""
-
-    def __init__(self, path: Path, handle: int) -> None:
-        self._path, self._handle = path, handle
-        self._at, self._left = 0, MAX_INDEX_BYTES
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + (os.fstat(self._handle).st_size if whence == os.SEEK_END else 0)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        raise NotImplementedError("h5py takes an object for a file that has this; it calls readinto")
-
-    def readinto(self, into: memoryview) -> int:
-        self._left -= len(into)
-        if self._left < 0:
-            raise unsafe(self._path, "too much metadata", f"at most {MAX_INDEX_BYTES} bytes", "more")
-        # Whatever is not read would be taken from memory as it was.
-        if (count := os.preadv(self._handle, [into], self._at)) != len(into):
-            raise unsafe(self._path, "metadata beyond its end", f"{len(into)} bytes at {self._at}", f"{count}")
-        return count
-
-    def flush(self) -> None:
-        """Nothing is written."""
+def _fixed_array(blocks: Blocks, found: StoredArray, array: ArrayLayout) -> NDArray[np.uint64]:
+    """Address and size [chunks, 2] of all chunks in the order of the grid."""
+    where, count, filtered = blocks.path / found.name, math.prod(array.grid), array.codec is not RAW
+    assert found.address is not None
+    head = blocks.block(found.address, 28, b"FAHD")
+    version, client, entry, bits, stated, data_at = struct.unpack("<4xBBBBQQ", head)
+    if (version, client, stated) != (0, int(filtered), count) or not 0 < bits <= 32:
+        raise unsafe(where, "another index of chunks", f"a fixed array of {count}", head.hex())
+    if (not filtered and entry != 8) or (filtered and not 13 <= entry <= 20):
+        raise unsafe(where, "another index of chunks", "entries of 8, or 13 to 20 bytes", f"{entry}")
+    table = np.zeros((count, 2), dtype=np.uint64)
+    table[:, 0] = UNDEFINED
+    if data_at == UNDEFINED:
+        return table
+    for first, entries in _pages(blocks, data_at, count, entry, 1 << bits):
+        bytes_CE = np.frombuffer(entries, dtype=np.uint8).reshape(-1, entry)
+        last = first + len(bytes_CE)
+        table[first:last, 0] = bytes_CE[:, :8].copy().view("<u8")[:, 0]
+        table[first:last, 1] = found.nbytes
+        if filtered:
+            sizes_C8 = np.zeros((len(bytes_CE), 8), dtype=np.uint8)
+            sizes_C8[:, : entry - 12] = bytes_CE[:, 8:-4]
+            table[first:last, 1] = sizes_C8.view("<u8")[:, 0]
+            if bytes_CE[:, -4:].any():
+                raise unsafe(where, "a chunk without its filters", "filter mask 0", "another")
+    return table
 
 
-def _check_superblock(path: Path, block: bytes, size: int) -> None:
-    """Only the plain one: no user block, no extension (which may name drivers and other files), nothing after it."""
-    if not block.startswith(SIGNATURE) and not SIGNATURE.startswith(block):
-        raise unsafe(path, "no HDF5 file", "the signature of HDF5 at its beginning", repr(block[:8]))
-    end = int.from_bytes(block[28:36], "little")
-    if size < SUPERBLOCK_BYTES or end > size:
-        raise DamagedStore(
-            f"{clean(str(path))} is cut short: damaged",
-            expected=f"{max(end, SUPERBLOCK_BYTES)} bytes",
-            found=f"{size}",
-            do="copy or download it again",
-        )
-    version, plain = block[8], bytes([8, 8, 0])
-    if version not in (2, 3) or block[9:12] != plain or block[12:28] != bytes(8) + _UNDEFINED or end != size:
-        expected = f"a superblock of version 2 or 3 alone, for {size} bytes"
-        raise unsafe(path, "an HDF5 file of another make", expected, block[8:36].hex())
-
-
-def _datasets(path: Path, file: Any) -> dict[str, Any]:
-    from h5py import h5a, h5d, h5g, h5l, h5o
-
-    root = h5g.open(file, b"/")
-    count = root.get_num_objs()
-    if count > MAX_NAMES:
-        raise unsafe(path, "too many names", f"at most {MAX_NAMES}", f"{count}")
-    names: list[bytes] = []
-    root.links.iterate(names.append)
-    datasets = {}
-    for name in names:
-        shown = name.decode("utf-8", "replace")
-        if root.links.get_info(name).type != h5l.TYPE_HARD:
-            raise unsafe(path, "a link", "datasets alone", shown)
-        opened = h5o.open(root, name)
-        if not isinstance(opened, h5d.DatasetID):
-            raise unsafe(path, "neither group nor type may be in it", "datasets alone", shown)
-        if h5a.get_num_attrs(opened):
-            raise unsafe(path, "attributes", "none", shown)
-        datasets[shown] = opened
-    if h5a.get_num_attrs(root):
-        raise unsafe(path, "attributes", "none", "some of the root group")
-    return datasets
-
-
-def _types() -> dict[str, Any]:
-    from h5py import h5t
-
-    return {
-        "uint8": h5t.STD_U8LE,
-        "int32": h5t.STD_I32LE,
-        "int64": h5t.STD_I64LE,
-        "float16": h5t.IEEE_F16LE,
-        "float32": h5t.IEEE_F32LE,
-    }
-
-
-def _codec(where: Path, storage: Any, itemsize: int) -> Codec:
-    filters = [storage.get_filter(number)[::2] for number in range(min(storage.get_nfilters(), 3))]
-    codes = [code for code, _ in filters]
-    if not filters:
-        return RAW
-    shuffled = filters[0] == (_SHUFFLE, (itemsize,))
-    if codes == [_SHUFFLE] * shuffled + [_DEFLATE] and len(filters[-1][1]) == 1 and filters[-1][1][0] <= 9:
-        return Deflate(itemsize if shuffled else 1)
-    raise unsafe(where, "filters", "none, deflate, or shuffle and deflate", f"{filters}")
+def _pages(blocks: Blocks, at: int, count: int, entry: int, most: int) -> list[tuple[int, bytes]]:
+    """The first number and the entries of each page, of `most` entries, that was ever written."""
+    pages = -(-count // most)
+    bitmap = -(-pages // 8) if pages > 1 else 0
+    if pages == 1:
+        block = blocks.block(at, 14 + count * entry + 4, b"FADB\0")
+        return [(0, block[14:])]
+    head = blocks.block(at, 14 + bitmap + 4, b"FADB\0")
+    written = np.unpackbits(np.frombuffer(head[14:], dtype=np.uint8))[:pages]
+    start, size = at + 14 + bitmap + 4, most * entry + 4
+    return [
+        (page * most, blocks.block(start + page * size, min(most, count - page * most) * entry + 4))
+        for page in np.flatnonzero(written).tolist()
+    ]

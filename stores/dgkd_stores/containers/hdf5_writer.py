@@ -1,14 +1,15 @@
-"""A finished store written as one HDF5 file: the same store gives the same bytes, whenever it is written.
+"""A finished store written as one HDF5 file: the same store gives the same bytes, with any version of any library.
 
-HDF5 writes through a handle of ours that never fails: what went wrong is kept and raised once the library has closed
-the file, which it cannot be trusted to do after an error.
+Data first, as it comes; then what says where it lies; the superblock last. Source: the HDF5 file format specification,
+version 3.0, in the forms that HDF5 1.10 and later write.
 """
 
 from __future__ import annotations
 
-import contextlib
+import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import struct
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,28 @@ from dgkd_stores.digests import Seal
 from dgkd_stores.header import StoreHeader
 from dgkd_stores.layout import ArrayLayout, StoreLayout
 
+from .hdf5_format import (
+    CHUNKED,
+    CONTIGUOUS,
+    DATASPACE,
+    DATATYPE,
+    DATATYPES,
+    DEFLATE,
+    FILL,
+    FILTERS,
+    FIXED_ARRAY,
+    GROUP_INFO,
+    LAYOUT,
+    LINK,
+    LINK_INFO,
+    PAGE_BITS,
+    SHUFFLE,
+    SIGNATURE,
+    SUPERBLOCK_BYTES,
+    UNDEFINED,
+    checksummed,
+)
+
 __all__ = ["ChunkToWrite", "write_hdf5"]
 
 ChunkToWrite = tuple[ArrayLayout, tuple[int, ...], NDArray[Any]]
@@ -29,6 +52,9 @@ ChunkToWrite = tuple[ArrayLayout, tuple[int, ...], NDArray[Any]]
 
 _ALIGNMENT = 64
 """Of everything in the file: a mapped chunk must begin at a whole element, and may as well at a cache line."""
+
+Messages = Iterable[tuple[int, int, bytes]]
+"""Type, flags (1: it never changes) and content."""
 
 
 def write_hdf5(
@@ -46,102 +72,126 @@ def write_hdf5(
         "dgkd_digests": canonical_json(seal.arrays),
         "dgkd_seal": bytes.fromhex(seal.digest),
     }
-    with _created(path) as (file, sink):
-        for name, text in sorted(texts.items()):
-            file.create_dataset(name, data=np.frombuffer(text, dtype=np.uint8))
-        for name, array in layout.arrays.items():
-            if name in identity:
-                file.create_dataset(name, data=identity[name])
-            else:
-                _create_chunked(file, array)
-        for array, position, rows in chunks:
-            start = tuple(at * size for at, size in zip(position, array.chunks, strict=True))
-            file[array.name].id.write_direct_chunk(start, array.encode(rows))
-            sink.check()
-
-
-def _create_chunked(file: Any, array: ArrayLayout) -> None:
-    filters: dict[str, Any] = {}
-    if array.codec is not RAW:
-        filters = {"compression": Deflate.level, "shuffle": array.numpy_dtype.itemsize > 1}
-    file.create_dataset(
-        array.name,
-        shape=array.shape,
-        dtype=array.numpy_dtype,
-        chunks=array.chunks,
-        fillvalue=array.fill_value if array.fill == "NaN" else None,
-        **filters,
-    )
-
-
-@contextlib.contextmanager
-def _created(path: Path) -> Iterator[tuple[Any, _Sink]]:
-    import h5py
-
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    whole = {name: np.frombuffer(text, dtype=np.uint8) for name, text in texts.items()} | dict(identity)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
-        sink = _Sink(handle)
-        try:
-            # Of v110 on all metadata has checksums; dates and orders of creation would make each file another one.
-            with h5py.File(
-                sink,
-                "w",
-                libver=("v110", "v110"),
-                track_order=False,
-                alignment_threshold=1,
-                alignment_interval=_ALIGNMENT,
-            ) as file:
-                yield file, sink
-        except Exception:
-            sink.check()
-            raise
-        sink.check()
+        file = _Appended(handle)
+        file.append(bytes(SUPERBLOCK_BYTES))
+        contiguous = {name: file.append(array.data) for name, array in sorted(whole.items()) if array.nbytes}
+        # Address and size of every chunk.
+        chunked = {
+            array.name: np.full((*array.grid, 2), UNDEFINED, dtype="<u8")
+            for array in (layout.digest, *layout.rows.values())
+        }
+        for array, position, rows in chunks:
+            stored = array.encode(rows)
+            chunked[array.name][position] = file.append(stored), memoryview(stored).nbytes
+        objects = {
+            name: file.append(_object_header(_contiguous(array, contiguous.get(name, UNDEFINED))))
+            for name, array in whole.items()
+        }
+        for name, places in chunked.items():
+            array = layout.arrays[name]
+            objects[name] = file.append(_object_header(_chunked(array, _append_index(file, array, places))))
+        root = file.append(_object_header(_root(objects)))
+        superblock = SIGNATURE + bytes([3, 8, 8, 0]) + struct.pack("<QQQQ", 0, UNDEFINED, file.end, root)
+        os.lseek(handle, 0, os.SEEK_SET)
+        _write_all(handle, checksummed(superblock))
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-class _Sink:
-    """The file as HDF5 sees it; after the first failure nothing is written any more, and no call fails."""
+class _Appended:
+    """A new file that is written from its beginning to its end, every piece at a multiple of `_ALIGNMENT`."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
-        self._failure: BaseException | None = None
+        self.end = 0
 
-    def check(self) -> None:
-        """Raise what went wrong."""
-        if self._failure is not None:
-            raise self._failure
+    @property
+    def next(self) -> int:
+        """The address of what is appended next."""
+        return -(-self.end // _ALIGNMENT) * _ALIGNMENT
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return os.lseek(self._handle, offset, whence)
+    def append(self, data: bytes | memoryview) -> int:
+        """Write a piece; its address."""
+        address, view = self.next, memoryview(data).cast("B")
+        _write_all(self._handle, bytes(address - self.end))
+        _write_all(self._handle, view)
+        self.end = address + len(view)
+        return address
 
-    def tell(self) -> int:
-        return os.lseek(self._handle, 0, os.SEEK_CUR)
 
-    def read(self, size: int = -1) -> bytes:
-        raise NotImplementedError("h5py takes an object for a file that has this; it calls readinto")
+def _write_all(handle: int, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while len(view):
+        view = view[os.write(handle, view) :]
 
-    def readinto(self, into: memoryview) -> int:
-        count = os.readv(self._handle, [into])
-        into[count:] = bytes(len(into) - count)
-        return len(into)
 
-    def write(self, data: memoryview) -> int:
-        try:
-            left = data
-            while len(left) and self._failure is None:
-                left = left[os.write(self._handle, left) :]
-        except BaseException as error:
-            self._failure = error
-        return len(data)
+def _append_index(file: _Appended, array: ArrayLayout, places: NDArray[np.uint64]) -> int:
+    """A fixed array of the chunks, in pages where there are many; its address."""
+    count, filtered = math.prod(array.grid), array.codec is not RAW
+    flat_C2 = places.reshape(count, 2)
+    entries_CE = np.ascontiguousarray(flat_C2[:, :1]).view(np.uint8)
+    if filtered:
+        # HDF5 expects this width: one byte more than the size of a chunk needs, for data that grow. Then the mask, 0.
+        width = min(8, 1 + (array.chunk_bytes.bit_length() + 7) // 8)
+        sizes_C8 = np.ascontiguousarray(flat_C2[:, 1:]).view(np.uint8)
+        entries_CE = np.hstack([entries_CE, sizes_C8[:, :width], np.zeros((count, 4), dtype=np.uint8)])
+    head_at = file.next
+    data_at = -(-(head_at + 28) // _ALIGNMENT) * _ALIGNMENT
+    kind = bytes([0, int(filtered)])
+    head = b"FAHD" + kind + struct.pack("<BBQQ", entries_CE.shape[1], PAGE_BITS, count, data_at)
+    file.append(checksummed(head))
+    block, page = b"FADB" + kind + struct.pack("<Q", head_at), 1 << PAGE_BITS
+    if count <= page:
+        file.append(checksummed(block + entries_CE.tobytes()))
+    else:
+        written = np.packbits(np.ones(-(-count // page), dtype=np.bool_)).tobytes()
+        pages = [checksummed(entries_CE[first : first + page].tobytes()) for first in range(0, count, page)]
+        file.append(b"".join([checksummed(block + written), *pages]))
+    return head_at
 
-    def truncate(self, size: int) -> int:
-        try:
-            os.ftruncate(self._handle, size)
-        except OSError as error:
-            self._failure = self._failure or error
-        return size
 
-    def flush(self) -> None:
-        """Every write is the system's already."""
+def _object_header(messages: Messages) -> bytes:
+    body = b"".join(struct.pack("<BHB", kind, len(content), flags) + content for kind, flags, content in messages)
+    # Flags 1: the length takes two bytes.
+    return checksummed(b"OHDR\2\1" + struct.pack("<H", len(body)) + body)
+
+
+def _contiguous(array: NDArray[Any], address: int) -> Messages:
+    yield DATASPACE, 0, _dataspace(array.shape)
+    yield DATATYPE, 1, DATATYPES[array.dtype.name]
+    # Space is allocated late, the fill (the default) is written where it was set.
+    yield FILL, 1, bytes([3, 0b1010])
+    yield LAYOUT, 0, bytes([3, CONTIGUOUS]) + struct.pack("<QQ", address, array.nbytes)
+
+
+def _chunked(array: ArrayLayout, index: int) -> Messages:
+    itemsize = array.numpy_dtype.itemsize
+    yield DATASPACE, 0, _dataspace(array.shape)
+    yield DATATYPE, 1, DATATYPES[array.dtype]
+    # Space is allocated chunk by chunk; a fill that is not 0 is stated, for a chunk that gets lost.
+    fill = np.array(array.fill_value, dtype=array.numpy_dtype).tobytes() if array.fill else b""
+    yield FILL, 1, bytes([3, 0b101011]) + struct.pack("<I", itemsize) + fill if fill else bytes([3, 0b1011])
+    if array.codec is not RAW:
+        stages = [(SHUFFLE, itemsize)] * (itemsize > 1) + [(DEFLATE, Deflate.level)]
+        # Of each: id, flags (1: a chunk may do without), count of values, value.
+        yield FILTERS, 1, bytes([2, len(stages)]) + b"".join(struct.pack("<HHHI", id, 1, 1, x) for id, x in stages)
+    sizes = (*array.chunks, itemsize)
+    width = (max(sizes).bit_length() + 7) // 8
+    dimensions = b"".join(size.to_bytes(width, "little") for size in sizes)
+    head = bytes([4, CHUNKED, 0, len(sizes), width])
+    yield LAYOUT, 0, head + dimensions + bytes([FIXED_ARRAY, PAGE_BITS]) + struct.pack("<Q", index)
+
+
+def _root(objects: Mapping[str, int]) -> Messages:
+    yield LINK_INFO, 0, bytes(2) + struct.pack("<QQ", UNDEFINED, UNDEFINED)
+    yield GROUP_INFO, 1, bytes(2)
+    for name, address in sorted(objects.items()):
+        yield LINK, 0, bytes([1, 0, len(name)]) + name.encode() + struct.pack("<Q", address)
+
+
+def _dataspace(shape: tuple[int, ...]) -> bytes:
+    return bytes([2, len(shape), 1, 1]) + struct.pack(f"<{2 * len(shape)}Q", *shape, *shape)

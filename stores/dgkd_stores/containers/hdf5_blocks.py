@@ -1,0 +1,166 @@
+"""Blocks of metadata in an HDF5 file, each within bounds and under its checksum, and the names in its root group."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dgkd_stores.errors import DamagedStore
+from dgkd_stores.metadata import unsafe
+
+from .hdf5_format import GROUP_INFO, LINK, LINK_INFO, SIGNATURE, SUPERBLOCK_BYTES, UNDEFINED, checksum
+
+__all__ = ["MAX_NAMES", "Blocks"]
+
+MAX_NAMES = 64
+"""Datasets in a file."""
+
+MAX_HEADER_BYTES = 64 * 2**10
+"""Of an object header, and of the block that holds the names."""
+
+# A fractal heap: version, bytes of an id, of filters, flags; huge and tiny objects; block, bits of offsets, place, row.
+_HEAP = struct.Struct("<4xBHHB76xQ8xQ2xQ8xH2xQH")
+# A version 2 B-tree: version, type, bytes of a record, depth; address and records of its root.
+_TREE = struct.Struct("<4xBB4xHH2xQH8x")
+# In the leaf: the hash of a name, and its id in the heap: a zero, offset, length.
+_RECORD_BYTES = 11
+
+
+class Blocks:
+    """An open file of `size` bytes.
+
+    `UnsafeStore` for what no writer of ours makes, `DamagedStore` for a checksum that does not fit.
+    """
+
+    def __init__(self, path: Path, handle: int, size: int) -> None:
+        self.path, self.size = path, size
+        self._handle = handle
+        self._root = self._superblock()
+
+    def read(self, at: int, count: int) -> bytes:
+        """Bytes of the file."""
+        if not 0 <= at <= at + count <= self.size:
+            raise unsafe(self.path, "metadata beyond its end", f"at most {self.size} bytes", f"{count} at {at}")
+        return os.pread(self._handle, count, at)
+
+    def block(self, at: int, count: int, signature: bytes = b"") -> bytes:
+        """A block that begins with its signature and ends with its checksum, without that."""
+        block = self.read(at, count)
+        if not block.startswith(signature):
+            raise unsafe(self.path, "other metadata", f"{signature!r} at {at}", repr(block[:4]))
+        self.check(at, block[:-4], block[-4:])
+        return block[:-4]
+
+    def check(self, at: int, data: bytes, stored: bytes) -> None:
+        """`DamagedStore` where `stored` is not the checksum of `data`."""
+        expected, found = int.from_bytes(stored, "little"), checksum(data)
+        if found != expected:
+            raise DamagedStore(
+                f"{self.path}: damaged at byte {at}",
+                expected=f"checksum {expected:08x}",
+                found=f"{found:08x}",
+                do="copy or download it again",
+            )
+
+    def messages(self, at: int) -> list[tuple[int, bytes]]:
+        """Type and content of each message of an object header."""
+        prefix = self.read(at, min(34, self.size - at))
+        flags = prefix[5] if prefix[:5] == b"OHDR\2" and len(prefix) > 5 else 0xFF
+        if flags >= 64:
+            raise unsafe(self.path, "other metadata", f"an object header of version 2 at {at}", repr(prefix[:6]))
+        # Dates, and when attributes are held elsewhere: of no meaning here.
+        start = 6 + 16 * (flags >> 5 & 1) + 4 * (flags >> 4 & 1)
+        width = 1 << (flags & 3)
+        count = int.from_bytes(prefix[start : start + width], "little")
+        start += width
+        if count > MAX_HEADER_BYTES:
+            raise unsafe(self.path, "a large object header", f"at most {MAX_HEADER_BYTES} bytes", f"{count}")
+        block = self.block(at, start + count + 4, b"OHDR")
+        return list(self._split(block[start:], head=6 if flags & 4 else 4))
+
+    def names(self) -> dict[str, int]:
+        """The address of every object in the root group."""
+        links: list[bytes] = []
+        for kind, body in self.messages(self._root):
+            if kind == LINK:
+                links.append(body)
+            elif kind == LINK_INFO:
+                links += self._dense_links(body)
+            elif kind != GROUP_INFO:
+                raise unsafe(self.path, "more than names in its root group", "links", f"message {kind}")
+        if len(links) > MAX_NAMES:
+            raise unsafe(self.path, "too many names", f"at most {MAX_NAMES}", f"{len(links)}")
+        found = dict(self._hard_link(link) for link in links)
+        if len(found) != len(links):
+            raise unsafe(self.path, "a name given twice", f"{len(links)} names", f"{len(found)}")
+        return found
+
+    def _superblock(self) -> int:
+        """The address of the root group; without user block, extension (it may name other files), or more after it."""
+        block = self.read(0, min(SUPERBLOCK_BYTES, self.size))
+        if not block.startswith(SIGNATURE) and not SIGNATURE.startswith(block):
+            raise unsafe(self.path, "no HDF5 file", "the signature of HDF5 at its beginning", repr(block[:8]))
+        end = int.from_bytes(block[28:36], "little")
+        if self.size < SUPERBLOCK_BYTES or end > self.size:
+            raise DamagedStore(
+                f"{self.path} is cut short: damaged",
+                expected=f"{max(end, SUPERBLOCK_BYTES)} bytes",
+                found=f"{self.size}",
+                do="copy or download it again",
+            )
+        plain = bytes([8, 8, 0]) + struct.pack("<QQQ", 0, UNDEFINED, self.size)
+        if block[8] not in (2, 3) or block[9:36] != plain:
+            expected = f"a superblock of version 2 or 3 alone, for {self.size} bytes"
+            raise unsafe(self.path, "an HDF5 file of another make", expected, block[8:36].hex())
+        self.check(0, block[:44], block[44:])
+        return int.from_bytes(block[36:44], "little")
+
+    def _split(self, body: bytes, *, head: int) -> Iterator[tuple[int, bytes]]:
+        at = 0
+        while at + head <= len(body):
+            kind, size, flags = struct.unpack_from("<BHB", body, at)
+            at += head
+            if at + size > len(body) or (kind and flags & 2):
+                raise unsafe(self.path, "an odd message", "one within its header, not shared", f"type {kind}")
+            if kind:
+                yield kind, body[at : at + size]
+            at += size
+
+    def _hard_link(self, link: bytes) -> tuple[str, int]:
+        # Version, flags (16: the character set is stated), and in one byte the length of the name.
+        charset = 1 if link[:2] == b"\1\x10" else 0
+        length = link[2 + charset] if len(link) > 2 + charset else -1
+        if link[:2] not in (b"\1\0", b"\1\x10") or len(link) != 3 + charset + length + 8:
+            raise unsafe(self.path, "a link", "names of datasets alone", link[:32].hex())
+        return link[3 + charset : -8].decode("utf-8", "replace"), int.from_bytes(link[-8:], "little")
+
+    def _dense_links(self, info: bytes) -> Sequence[bytes]:
+        """Links that HDF5 holds in a heap, as it does with more than eight."""
+        if len(info) != 18 or info[:2] != b"\0\0":
+            raise unsafe(self.path, "names in another form", "no order of creation", info.hex())
+        heap_at, tree_at = struct.unpack("<QQ", info[2:])
+        if heap_at == UNDEFINED:
+            return ()
+        heap = _HEAP.unpack(self.block(heap_at, _HEAP.size + 4, b"FRHP"))
+        tree = _TREE.unpack(self.block(tree_at, _TREE.size + 4, b"BTHD"))
+        block_bytes, bits, block_at, rows = heap[6:]
+        leaf_at, count = tree[4:]
+        if (*heap[:6], bits, rows) != (0, 7, 0, 2, 0, 0, 32, 0) or tree[:4] != (0, 5, _RECORD_BYTES, 0):
+            raise unsafe(self.path, "names in another form", "a heap of one block, a tree of one leaf", "others")
+        if count > MAX_NAMES or block_bytes > MAX_HEADER_BYTES:
+            raise unsafe(self.path, "too many names", f"at most {MAX_NAMES}", f"{count} in {block_bytes} bytes")
+        leaf = self.block(leaf_at, 6 + count * _RECORD_BYTES + 4, b"BTLF")
+        block = self.read(block_at, block_bytes)
+        if block[:5] != b"FHDB\0":
+            raise unsafe(self.path, "other metadata", f"b'FHDB' at {block_at}", repr(block[:4]))
+        # Its checksum stands in its head, and counts as zeros.
+        self.check(block_at, block[:17] + bytes(4) + block[21:], block[17:21])
+        links = []
+        for record in range(6, len(leaf), _RECORD_BYTES):
+            heap_id, offset, length = struct.unpack_from("<BIH", leaf, record + 4)
+            if heap_id or not 21 <= offset <= offset + length <= block_bytes:
+                raise unsafe(self.path, "a name that lies elsewhere", "one in the heap's block", f"at {offset}")
+            links.append(block[offset : offset + length])
+        return links
