@@ -244,7 +244,7 @@ class Survey:
         if check is None:
             return
         where = {"array": ", ".join(self.layout.rows), "view": view + self.header.first_view}
-        (first, _), right_B32 = self.slot(part), self.right_VB32[view, self.blocks(part)]
+        (first, end), right_B32 = self.slot(part), self.right_VB32[view, self.blocks(part)]
         written_B = right_B32.any(axis=1)
         wrong_B = written_B & (right_B32 != check.digests).any(axis=1)
         for start, stop in _runs(wrong_B):
@@ -257,7 +257,7 @@ class Survey:
             self._add("not-finite", self._files(view, part), **where, samples=samples, expected="finite numbers")
         for array, padded in zip(self.layout.rows.values(), check.padded, strict=True):
             if written_B.any() and not padded:
-                where["array"] = array.name
+                where |= {"array": array.name, "samples": (first, end)}
                 self._add("padding", self.held.name_of(array, (view, part, 0)), **where, expected=f"{array.fill}")
 
     def _belongs(self, digest_32: NDArray[np.uint8]) -> str:

@@ -1,0 +1,312 @@
+"""Mending a store: what the seal and the rows can prove at once, the rest from logits that are computed again.
+
+A file is replaced only by one that the seal vouches for, in one step, under a lock on all views. So a repair that is
+stopped anywhere leaves the store no worse, and the next one goes on; the end is the store as it was, file by file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .containers import ZarrFolder, open_container
+from .damage import KINDS
+from .digests import Seal, array_digest, block_digests
+from .encodings import encoding
+from .errors import DamagedStore, InvalidInput, Mismatch, UnsafeStore
+from .files import full_disk, make_folder, sync_folder, write_durably, write_synced
+from .header import StoreHeader
+from .identity import IdentityArrays
+from .layout import ArrayLayout, group_metadata, json_file
+from .locks import ViewLock
+from .survey import Report, Survey
+from .writer import ChunkSlot, seal_finished
+
+__all__ = ["StoreRepair"]
+
+_SHOWN = 5
+
+
+class StoreRepair:
+    """Takes up a damaged or unfinished store; a context manager that holds the lock on all of its views.
+
+    First `mend`; then, for what that leaves, `write_arrays` and `write` with what the guide gives again; then `finish`.
+    Opening reads the whole store. Raises `StoreLocked`, `UnsafeStore` (15) naming what does not belong in the store,
+    `InvalidInput` for an HDF5 file, and what `open_container` raises; `DamagedStore` where header or seal are lost.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        take_over: bool = False,
+        report: Report = lambda done, total: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.path = Path(path)
+        self.header = _header(self.path)
+        self.mended: list[str] = []
+        """Files that were replaced, in order."""
+        self._mended_chunks: set[tuple[int, int]] = set()
+        self._staged: dict[Path, Path] = {}
+        name = self.header.guide.name
+        self._lock = ViewLock(self.path, self.header.view_range, guide=name, take_over=take_over)
+        try:
+            self._survey = Survey(self.path, full=True, report=report, stop=stop)
+            self._refuse()
+            self._right_VB32 = self._survey.right_VB32.copy()
+            self.lost_arrays = self._find_lost_arrays()
+            self._lost = self._find_lost_chunks()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the views; may be called twice."""
+        self._lock.release()
+
+    @property
+    def lost_chunks(self) -> list[ChunkSlot]:
+        """Rows that have to be computed again, in order."""
+        return [self._slot(view, part) for view, part in sorted(self._lost)]
+
+    @cached_property
+    def test_logits_MC(self) -> NDArray[np.float32] | None:
+        """The guide's logits on the test set, where they are undamaged."""
+        names = {name: f"test_{name}" for name in self._survey.layout.rows}
+        if set(names.values()) & set(self.lost_arrays):
+            return None
+        arrays = {name: self._survey.identity[test] for name, test in names.items()}
+        return np.asarray(encoding(self.header.encoding).decode(arrays).astype(np.float32))
+
+    def mend(self) -> None:
+        """What needs no guide: metadata, padding, and digests that rows and seal prove."""
+        with full_disk(self.path):
+            self._mend_metadata()
+            self._mend_digests()
+            self._mend_padding()
+
+    def write_arrays(self, identity: IdentityArrays) -> None:
+        """Replace `lost_arrays`; `Mismatch` where they are not what was sealed, before anything is replaced."""
+        layout, vouched = self._survey.layout.identity, self._survey.vouched
+        given = identity.encoded(self.header, self._survey.layout)
+        for name in self.lost_arrays:
+            if vouched is not None and array_digest(given[name]) != vouched[name]:
+                raise self._other(name, vouched[name], array_digest(given[name]))
+        with full_disk(self.path):
+            for name in self.lost_arrays:
+                self._replace(layout[name], tuple(0 for _ in layout[name].shape), given[name])
+        self.lost_arrays = ()
+
+    def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
+        """Replace a chunk of `lost_chunks` by the softened logits of its rows.
+
+        `Mismatch` where these are not the rows that were sealed: then the chunk is left as it is. Where the digests are
+        lost with the rows, it is `finish` that can tell, and that replaces the chunk.
+        """
+        arrays = encoding(self.header.encoding).encode(logits_SC)
+        stored = {name: arrays[name] for name in self._survey.layout.rows}
+        digests = block_digests(list(stored.values()), self.header.digest_rows)
+        view, part = slot.view - self.header.first_view, slot.start // self._survey.layout.chunk_rows
+        blocks = self._survey.blocks(part)
+        before = self._right_VB32[view, blocks]
+        with full_disk(self.path):
+            if self._survey.seal is None:
+                self._write_unsealed(view, part, stored, digests)
+            elif self._survey.proven_VB32 is None:
+                self._stage(view, part, stored)
+                self._right_VB32[view, blocks] = digests
+            elif (digests != before).any():
+                block = int(np.flatnonzero((digests != before).any(axis=1))[0])
+                where = f"view {slot.view}, samples from {slot.start + block * self.header.digest_rows}"
+                raise self._other(where, before[block].tobytes().hex(), digests[block].tobytes().hex())
+            else:
+                self._write_rows(view, part, stored)
+        self._lost.discard((view, part))
+
+    def finish(self) -> str | None:
+        """Put what `write` held back in its place, seal an unfinished store, and check all that was mended.
+
+        The seal, or None while rows are missing. `Mismatch` where what was held back is not what was sealed.
+        """
+        if self._lost or self.lost_arrays:
+            return None
+        with full_disk(self.path):
+            if self._staged:
+                self._commit()
+            seal = self._survey.seal
+            if seal is None:
+                seal = seal_finished(self.path, ZarrFolder.inspect(self.path).identity(), self._lock)
+                self.mended.append("zarr.json")
+        if self.mended:
+            for one in Survey(self.path, full=True, chunks=sorted(self._mended_chunks)).damage[:1]:
+                raise DamagedStore(
+                    f"{self.path / one.file} is still damaged after its repair",
+                    expected=one.expected,
+                    found=one.found,
+                    do="look at the disk: what was just written to it does not come back",
+                )
+        return seal.digest if seal else None
+
+    def _refuse(self) -> None:
+        found = self._survey.damage
+        if foreign := [one.file for one in found if one.kind == "foreign"]:
+            more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
+            raise UnsafeStore(
+                f"{self.path} holds what does not belong in a guide store",
+                expected="files of the store and nothing else",
+                found=", ".join(foreign[:_SHOWN]) + more,
+                do="remove them, which no repair does, and run the same command again",
+            )
+        for one in found:
+            if one.kind in ("seal", "not-finite"):
+                raise DamagedStore(
+                    f"{self.path / one.file}: {KINDS[one.kind]}",
+                    expected=one.expected,
+                    found=one.found,
+                    do=f"nothing in the store tells what it should be: {_make_again(self.path, self.header)}",
+                )
+
+    def _find_lost_arrays(self) -> tuple[str, ...]:
+        survey = self._survey
+        damaged = {one.array for one in survey.damage if one.kind == "array"}
+        return tuple(name for name in survey.layout.identity if name not in survey.identity or name in damaged)
+
+    def _find_lost_chunks(self) -> set[tuple[int, int]]:
+        survey = self._survey
+        wrong_VB = ~survey.known_VB | (survey.computed_VB32 != self._right_VB32).any(axis=2)
+        parts = range(survey.layout.chunks_per_view)
+        wrong_V = np.flatnonzero(wrong_VB.any(axis=1)).tolist()
+        return {(view, part) for view in wrong_V for part in parts if wrong_VB[view, survey.blocks(part)].any()}
+
+    def _mend_metadata(self) -> None:
+        survey = self._survey
+        wanted = dict(survey.held.metadata_files())
+        if survey.seal is not None and survey.vouched is not None:
+            seal = Seal(digest=survey.seal.digest, arrays=dict(survey.vouched))
+            wanted["zarr.json"] = json_file(group_metadata(self.header, seal))
+        for name in sorted({one.file for one in survey.damage} & set(wanted)):
+            make_folder((self.path / name).parent)
+            with self._lock.unfinished(f"{name.replace('/', '.')}.partial") as partial:
+                write_durably(self.path / name, wanted[name], temporary=partial)
+            self.mended.append(name)
+
+    def _mend_digests(self) -> None:
+        survey, array = self._survey, self._survey.layout.digest
+        if survey.seal is None or survey.proven_VB32 is None:
+            return
+        differing_V = (survey.proven_VB32 != survey.digest_VB32).any(axis=(1, 2)) | ~survey.held.present["digest"][
+            :, 0, 0
+        ]
+        for view in np.flatnonzero(differing_V).tolist():
+            self._replace(array, (view, 0, 0), survey.proven_VB32[view])
+
+    def _mend_padding(self) -> None:
+        for one in self._survey.damage:
+            if one.kind != "padding":
+                continue
+            assert one.view is not None and one.samples is not None
+            view, (start, stop) = one.view - self.header.first_view, one.samples
+            part, array = start // self._survey.layout.chunk_rows, self._survey.layout.rows[one.array]
+            if (view, part) not in self._lost:
+                rows = self._survey.held.chunk(array, (view, part, 0))[0][: stop - start]
+                self._replace(array, (view, part, 0), rows)
+                self._mended_chunks.add((view, part))
+
+    def _write_unsealed(
+        self, view: int, part: int, stored: dict[str, NDArray[Any]], digests: NDArray[np.uint8]
+    ) -> None:
+        blocks = self._survey.blocks(part)
+        if self._right_VB32[view, blocks].any():
+            # As a dump does it: nothing may vouch for what is about to change.
+            self._right_VB32[view, blocks] = 0
+            self._replace(self._survey.layout.digest, (view, 0, 0), self._right_VB32[view])
+        self._write_rows(view, part, stored)
+        self._right_VB32[view, blocks] = digests
+        self._replace(self._survey.layout.digest, (view, 0, 0), self._right_VB32[view])
+
+    def _write_rows(self, view: int, part: int, stored: dict[str, NDArray[Any]]) -> None:
+        for name, rows in stored.items():
+            self._replace(self._survey.layout.rows[name], (view, part, 0), rows)
+        self._mended_chunks.add((view, part))
+
+    def _stage(self, view: int, part: int, stored: dict[str, NDArray[Any]]) -> None:
+        """Keep a chunk beside the store until all digests together tell whether it is right."""
+        for name, rows in stored.items():
+            array = self._survey.layout.rows[name]
+            with self._lock.unfinished(f"{name}.{array.key(view, part, 0)}.staged") as staged:
+                write_synced(staged, array.encode(rows))
+            self._staged[staged] = self.path / name / array.key(view, part, 0)
+        self._mended_chunks.add((view, part))
+
+    def _commit(self) -> None:
+        survey, array = self._survey, self._survey.layout.digest
+        assert survey.vouched is not None
+        if array_digest(self._right_VB32) != survey.vouched["digest"]:
+            views = sorted({view + self.header.first_view for view, _ in self._mended_chunks})
+            shown = ", ".join(map(str, views[:_SHOWN])) + (" and more" if len(views) > _SHOWN else "")
+            raise self._other(f"views {shown}", survey.vouched["digest"], array_digest(self._right_VB32))
+        for staged, place in self._staged.items():
+            with self._lock.unfinished(staged.name):
+                os.replace(staged, place)
+            self.mended.append(str(place.relative_to(self.path)))
+        for name in survey.layout.rows:
+            sync_folder(self.path / name)
+        self._staged.clear()
+        for view in np.flatnonzero((self._right_VB32 != survey.digest_VB32).any(axis=(1, 2))).tolist():
+            self._replace(array, (view, 0, 0), self._right_VB32[view])
+
+    def _replace(self, array: ArrayLayout, position: tuple[int, ...], content: NDArray[Any]) -> None:
+        key = array.key(*position)
+        with self._lock.unfinished(f"{array.name}.{key}.partial") as partial:
+            write_durably(self.path / array.name / key, array.encode(content), temporary=partial)
+        self.mended.append(f"{array.name}/{key}")
+
+    def _slot(self, view: int, part: int) -> ChunkSlot:
+        return ChunkSlot(view + self.header.first_view, *self._survey.slot(part))
+
+    def _other(self, what: str, expected: str, found: str) -> Mismatch:
+        return Mismatch(
+            f"{self.path}: {what} come out otherwise than they were sealed, and are left as they are",
+            expected=f"SHA-256 {expected}",
+            found=found,
+            do="repair it on the machine that made it, with the same versions, data and weights, or "
+            + _make_again(self.path, self.header),
+        )
+
+
+def _header(path: Path) -> StoreHeader:
+    """The header of a store that can be mended at all."""
+    try:
+        held = open_container(path, survey=lambda name, error: None)
+    except UnsafeStore as error:
+        do = f"nothing else tells a header: get a whole copy of the store, or remove {path} and dump the guide again"
+        raise UnsafeStore(error.problem, expected=error.expected, found=error.found, do=do) from error
+    if not isinstance(held, ZarrFolder):
+        raise InvalidInput(
+            f"{path} is not mended in place",
+            expected="a Zarr folder",
+            found=f"{held.kind}, a single file",
+            do="get it again, or export it again from the store that it was made of",
+        )
+    return held.header
+
+
+def _make_again(path: Path, header: StoreHeader) -> str:
+    command = f"`dgkd-cache dump --model {header.guide.name}`"
+    return f"get a whole copy of it, or remove {path} and make it again with {command}"

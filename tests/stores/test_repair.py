@@ -1,0 +1,313 @@
+"""A repaired store is the store that was sealed, file by file; what is not proven is not written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dgkd_stores import (
+    ChunkSlot,
+    DamagedStore,
+    GuideStore,
+    InvalidInput,
+    Mismatch,
+    StoreLocked,
+    StoreNotFound,
+    UnsafeStore,
+)
+from dgkd_stores.convert import convert
+from dgkd_stores.layout import json_file
+from dgkd_stores.locks import ViewLock
+from dgkd_stores.repair import StoreRepair
+from dgkd_stores.verify import verify
+
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
+
+@pytest.fixture
+def whole(recipe: Any, tmp_path: Path) -> tuple[Any, Path]:
+    small = recipe(first_view=2)
+    small.write(tmp_path / "a.zarr")
+    return small, tmp_path / "a.zarr"
+
+
+def flip(file: Path, at: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+
+
+def mend(small: Any, path: Path, *, change: float = 0) -> tuple[list[str], list[ChunkSlot]]:
+    """Repair with the rows of the recipe: the files replaced, and the chunks whose rows were asked for."""
+    with StoreRepair(path) as repair:
+        repair.mend()
+        if repair.lost_arrays:
+            repair.write_arrays(small.identity)
+        lost = repair.lost_chunks
+        for slot in lost:
+            repair.write(slot, small.logits(slot.view)[slot.start : slot.stop] + np.float32(change))
+        assert repair.finish() is not None
+        return repair.mended, lost
+
+
+def swap(path: Path) -> None:
+    first, second = path / "logits" / "c.0.0.0", path / "logits" / "c.2.1.0"
+    shutil.move(first, path / "x")
+    shutil.move(second, first)
+    shutil.move(path / "x", second)
+
+
+def rechunked(path: Path) -> None:
+    file = path / "logits" / "zarr.json"
+    metadata = json.loads(file.read_bytes())
+    metadata["chunk_grid"]["configuration"]["chunk_shape"][1] = 24
+    file.write_bytes(json_file(metadata))
+
+
+def wrong_digests(path: Path) -> None:
+    group = json.loads((path / "zarr.json").read_bytes())
+    group["attributes"]["dgkd_digests"]["probe"] = "0" * 64
+    (path / "zarr.json").write_bytes(json_file(group))
+
+
+Damaging = Callable[[Path], Any]
+
+NO_GUIDE: dict[str, tuple[Damaging, list[str]]] = {
+    "metadata": (lambda path: flip(path / "label" / "zarr.json", 3), ["label/zarr.json"]),
+    "lost metadata": (lambda path: (path / "logits" / "zarr.json").unlink(), ["logits/zarr.json"]),
+    "other metadata": (rechunked, ["logits/zarr.json"]),
+    "white space": (
+        lambda path: os.truncate(path / "zarr.json", (path / "zarr.json").stat().st_size - 1),
+        ["zarr.json"],
+    ),
+    "digests of arrays": (wrong_digests, ["zarr.json"]),
+    "padding": (lambda path: flip(path / "logits" / "c.1.3.0", -1), ["logits/c.1.3.0"]),
+    "digest": (lambda path: flip(path / "digest" / "c.1.0.0", 5), ["digest/c.1.0.0"]),
+    "lost digest": (lambda path: (path / "digest" / "c.1.0.0").unlink(), ["digest/c.1.0.0"]),
+    "cut digest": (lambda path: os.truncate(path / "digest" / "c.1.0.0", 3), ["digest/c.1.0.0"]),
+}
+
+
+@pytest.mark.parametrize("name", NO_GUIDE)
+def test_what_needs_no_guide(whole: tuple[Any, Path], read_tree: Any, name: str) -> None:
+    (small, path), (damaging, files) = whole, NO_GUIDE[name]
+    before = read_tree(path)
+    damaging(path)
+    assert read_tree(path) != before and verify(path, full=True).exit_code == 12
+    assert mend(small, path) == (files, [])
+    assert read_tree(path.parent) == {"a.zarr": None} | {f"a.zarr/{file}": data for file, data in before.items()}
+
+
+ROWS: dict[str, tuple[Damaging, list[ChunkSlot]]] = {
+    "a bit": (lambda path: flip(path / "logits" / "c.1.1.0", 3), [ChunkSlot(3, 16, 32)]),
+    "a lost chunk": (lambda path: (path / "logits" / "c.2.3.0").unlink(), [ChunkSlot(4, 48, 50)]),
+    "a cut chunk": (lambda path: os.truncate(path / "logits" / "c.0.0.0", 9), [ChunkSlot(2, 0, 16)]),
+    "swapped chunks": (swap, [ChunkSlot(2, 0, 16), ChunkSlot(4, 16, 32)]),
+    "padding and rows": (
+        lambda path: (flip(path / "logits" / "c.1.3.0", -1), flip(path / "logits" / "c.1.3.0", 0)),
+        [ChunkSlot(3, 48, 50)],
+    ),
+    "an array's folder": (
+        lambda path: shutil.rmtree(path / "logits"),
+        [ChunkSlot(view, start, min(start + 16, 50)) for view in (2, 3, 4) for start in (0, 16, 32, 48)],
+    ),
+    "digests of another view": (
+        lambda path: (flip(path / "logits" / "c.1.1.0", 3), flip(path / "digest" / "c.2.0.0", 3)),
+        [ChunkSlot(3, 16, 32)],
+    ),
+    "a lost digest of the same view": (
+        lambda path: (flip(path / "logits" / "c.1.1.0", 3), (path / "digest" / "c.1.0.0").unlink()),
+        [ChunkSlot(3, start, min(start + 16, 50)) for start in (0, 16, 32, 48)],
+    ),
+    "a flipped digest of the same rows": (
+        lambda path: (flip(path / "logits" / "c.1.1.0", 3), flip(path / "digest" / "c.1.0.0", 2 * 32)),
+        [ChunkSlot(3, 16, 32)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_that_are_computed_again_and_no_others(whole: tuple[Any, Path], read_tree: Any, name: str) -> None:
+    (small, path), (damaging, slots) = whole, ROWS[name]
+    before = read_tree(path)
+    damaging(path)
+    assert verify(path, full=True).exit_code == 12
+    assert mend(small, path)[1] == slots
+    assert read_tree(path.parent) == {"a.zarr": None} | {f"a.zarr/{file}": data for file, data in before.items()}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_other_rows_are_refused_and_nothing_changes(whole: tuple[Any, Path], read_tree: Any, name: str) -> None:
+    (small, path), (damaging, _) = whole, ROWS[name]
+    damaging(path)
+    before = read_tree(path)
+    with pytest.raises(Mismatch, match="come out otherwise than they were sealed, and are left as they are") as caught:
+        mend(small, path, change=1e-3)
+    assert caught.value.exit_code == 13 and "on the machine that made it" in caught.value.do
+    after = read_tree(path.parent)
+    changed = {name for name, data in before.items() if after[f"a.zarr/{name}"] != data}
+    assert changed <= {"digest/c.2.0.0"}, "that one was proven"
+    assert not [file for file in after if "writing" in file]
+
+
+@pytest.mark.parametrize("array", ["label", "sample_digest", "view_digest", "probe", "test_logits", "test_label"])
+@pytest.mark.parametrize("change", ["flip", "cut", "lost", "folder"])
+def test_whole_arrays(whole: tuple[Any, Path], read_tree: Any, array: str, change: str) -> None:
+    small, path = whole
+    before = read_tree(path)
+    (file,) = (path / array).glob("c.*")
+    match change:
+        case "flip":
+            flip(file, 1)
+        case "cut":
+            os.truncate(file, 1)
+        case "lost":
+            file.unlink()
+        case "folder":
+            shutil.rmtree(path / array)
+    with StoreRepair(path) as repair:
+        assert repair.lost_arrays == (array,) and repair.lost_chunks == []
+        assert (repair.test_logits_MC is None) == (array == "test_logits")
+    files, slots = mend(small, path)
+    assert slots == [] and files[-1] == f"{array}/{file.name}"
+    assert read_tree(path) == before
+
+
+def test_other_arrays_are_refused(whole: tuple[Any, Path], read_tree: Any) -> None:
+    small, path = whole
+    flip(path / "label" / "c.0", 0)
+    flip(path / "probe" / "c.0.0", 0)
+    before = read_tree(path)
+    identity = replace(small.identity, probe=np.roll(small.identity.probe, 1))
+    with StoreRepair(path) as repair, pytest.raises(Mismatch, match="probe come out otherwise"):
+        repair.mend()
+        repair.write_arrays(identity)
+    assert read_tree(path) == before
+
+
+@pytest.mark.parametrize("encoding", ["float16", "float32", "uint8"])
+@pytest.mark.parametrize("codec", ["none", "zstd", "blosc"])
+def test_everything_at_once(recipe: Any, tmp_path: Path, read_tree: Any, encoding: str, codec: str) -> None:
+    small, path = recipe(encoding=encoding), tmp_path / "a.zarr"
+    small.write(tmp_path / "raw.zarr")
+    convert(tmp_path / "raw.zarr", path, codec=codec)
+    before = read_tree(path)
+    for file in (path / "logits" / "c.0.0.0", path / "digest" / "c.1.0.0", path / "test_label" / "c.0"):
+        flip(file, 20)
+    for file in (path / "probe" / "zarr.json", path / "logits" / "c.2.1.0"):
+        file.unlink()
+    _, slots = mend(small, path)
+    assert [(slot.view, slot.start == 0) for slot in slots] == [(0, True), (2, False)]
+    assert read_tree(path) == before
+
+
+def test_nothing_is_wrong(whole: tuple[Any, Path], read_tree: Any) -> None:
+    small, path = whole
+    before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
+    assert mend(small, path) == ([], [])
+    assert before == {file: file.stat().st_mtime_ns for file in path.rglob("*")}
+
+
+def test_an_unfinished_store_is_finished(recipe: Any, tmp_path: Path, read_tree: Any) -> None:
+    small, path = recipe(), tmp_path / "a.zarr"
+    small.write(tmp_path / "whole.zarr")
+    small.write(path, chunks=6)
+    flip(path / "logits" / "c.0.1.0", 0)
+    flip(path / "label" / "zarr.json", 3)
+    (path / "probe" / "c.0.0").unlink()
+    _, slots = mend(small, path)
+    assert slots == [ChunkSlot(0, 16, 32), ChunkSlot(1, 32, 48), ChunkSlot(1, 48, 50)] + [
+        ChunkSlot(2, start, min(start + 16, 50)) for start in (0, 16, 32, 48)
+    ]
+    assert read_tree(path) == read_tree(tmp_path / "whole.zarr")
+
+
+def test_an_unfinished_repair_leaves_no_false_digest(recipe: Any, tmp_path: Path) -> None:
+    """What is written of an unsealed store is vouched for after the write, and not before."""
+    small, path = recipe(), tmp_path / "a.zarr"
+    small.write(path, chunks=6)
+    flip(path / "logits" / "c.0.1.0", 0)
+    with StoreRepair(path) as repair:
+        repair.write(repair.lost_chunks[0], small.logits(0)[16:32])
+        assert repair.finish() is None
+    with GuideStore.open(path, allow_incomplete=True) as store:
+        assert (store.gather(np.zeros(50), np.arange(50)) == small.logits(0)).all()
+
+
+@pytest.mark.parametrize("name", ["evil.py", "logits/c.9.0.0", "label/more"])
+def test_foreign_files_are_named_and_kept(whole: tuple[Any, Path], read_tree: Any, name: str) -> None:
+    small, path = whole
+    (path / name).write_text("mine")
+    flip(path / "label" / "zarr.json", 3)
+    before = read_tree(path.parent)
+    with pytest.raises(UnsafeStore, match=f"found {name}; remove them, which no repair does") as caught:
+        mend(small, path)
+    assert caught.value.exit_code == 15 and read_tree(path.parent) == before
+
+
+def test_links_are_not_followed(whole: tuple[Any, Path], tmp_path: Path) -> None:
+    small, path = whole
+    (tmp_path / "mine").write_text("precious")
+    (path / "probe" / "c.0.0").unlink()
+    (path / "probe" / "c.0.0").symlink_to(tmp_path / "mine")
+    with pytest.raises(UnsafeStore, match="probe/c.0.0"):
+        mend(small, path)
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_a_lost_header(whole: tuple[Any, Path], read_tree: Any) -> None:
+    small, path = whole
+    good = (path / "zarr.json").read_bytes()
+    (path / "zarr.json").write_bytes(good.replace(b'"licence": ""', b'"licence": "x"'))
+    with pytest.raises(DamagedStore, match="header or the seal is not what was sealed.*dump --model ta1"):
+        mend(small, path)
+    (path / "zarr.json").write_bytes(good[:100])
+    with pytest.raises(UnsafeStore, match="no proper JSON.*nothing else tells a header: get a whole copy"):
+        mend(small, path)
+    (path / "zarr.json").unlink()
+    with pytest.raises(StoreNotFound, match="a folder without one; remove"):
+        mend(small, path)
+
+
+def test_rows_that_are_no_numbers_stay(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("dgkd_stores.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC * np.inf})
+        small = recipe()
+        small.write(tmp_path / "a.zarr")
+    with pytest.raises(DamagedStore, match="no numbers"):
+        mend(small, tmp_path / "a.zarr")
+
+
+def test_one_at_a_time(whole: tuple[Any, Path]) -> None:
+    small, path = whole
+    with ViewLock(path, range(3, 4), guide="ta1"), pytest.raises(StoreLocked, match="are being written"):
+        mend(small, path)
+    mend(small, path)
+
+
+def test_what_does_not_come_back_from_the_disk(whole: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    small, path = whole
+    flip(path / "logits" / "c.0.0.0", 0)
+    really = os.replace
+
+    def broken(source: Any, target: Any) -> None:
+        really(source, target)
+        flip(Path(target), 1)
+
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(DamagedStore, match=r"logits/c.0.0.0 is still damaged after its repair.*look at the disk"):
+        mend(small, path)
+
+
+def test_hdf5_is_not_mended(whole: tuple[Any, Path], tmp_path: Path) -> None:
+    convert(whole[1], tmp_path / "a.h5")
+    with pytest.raises(InvalidInput, match="get it again, or export it again"):
+        StoreRepair(tmp_path / "a.h5")
