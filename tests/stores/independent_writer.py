@@ -29,21 +29,50 @@ Array = np.ndarray[Any, Any]
 
 def write(path: Path, header: Mapping[str, Any], arrays: Mapping[str, Array], *, chunk_rows: int) -> str:
     """Write a finished store from its header and all its arrays but `digest`; the seal."""
-    rows = [name for name in ("logits", "scale") if name in arrays]
-    arrays = {**arrays, "digest": digests([arrays[name] for name in rows], header["digest_rows"])}
+    arrays, found, seal = sealed(header, arrays)
     path.mkdir()
     for name, array in arrays.items():
         (path / name).mkdir()
         (path / name / "zarr.json").write_bytes(text(array_metadata(name, array, chunk_rows)))
         for key, content in chunks(name, array, chunk_rows).items():
             (path / name / key).write_bytes(content)
+    attributes = {"dgkd": header, "dgkd_seal": seal, "dgkd_digests": found}
+    (path / "zarr.json").write_bytes(text({"zarr_format": 3, "node_type": "group", "attributes": attributes}))
+    return seal
+
+
+def write_hdf5(
+    path: Path, header: Mapping[str, Any], arrays: Mapping[str, Array], *, chunk_rows: int, gzip: bool
+) -> str:
+    """The same store as one HDF5 file, by HDF5's own library; the seal."""
+    import h5py
+
+    arrays, found, seal = sealed(header, arrays)
+    texts = {"dgkd": canonical(header), "dgkd_digests": canonical(found), "dgkd_seal": bytes.fromhex(seal)}
+    filters = {"compression": 9, "shuffle": True} if gzip else {}
+    with h5py.File(path, "w", libver=("v110", "v110"), alignment_threshold=1, alignment_interval=8) as file:
+        for name, content in texts.items():
+            file.create_dataset(name, data=np.frombuffer(content, "u1"))
+        for name, array in arrays.items():
+            if name in ("logits", "scale", "digest"):
+                shape = chunk_shape(name, array, chunk_rows)
+                fill = np.nan if array.dtype.kind == "f" else 0
+                more = filters if name != "digest" else {}
+                file.create_dataset(name, data=array, chunks=shape, fillvalue=fill, **more)
+            else:
+                file.create_dataset(name, data=array)
+    return seal
+
+
+def sealed(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, str], str]:
+    """The arrays with `digest`, the digests of all but the row arrays, and the seal."""
+    rows = [name for name in ("logits", "scale") if name in arrays]
+    arrays = {**arrays, "digest": digests([arrays[name] for name in rows], header["digest_rows"])}
     found = {name: hashlib.sha256(arrays[name].tobytes()).hexdigest() for name in arrays if name not in rows}
     seal = hashlib.sha256(canonical(header))
     for name in sorted(found):
         seal.update(name.encode() + b"\0" + bytes.fromhex(found[name]))
-    attributes = {"dgkd": header, "dgkd_seal": seal.hexdigest(), "dgkd_digests": found}
-    (path / "zarr.json").write_bytes(text({"zarr_format": 3, "node_type": "group", "attributes": attributes}))
-    return seal.hexdigest()
+    return arrays, found, seal.hexdigest()
 
 
 def encode(encoding: str, logits: Array) -> dict[str, Array]:

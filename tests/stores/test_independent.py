@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter
+from dgkd_stores.convert import convert
 from stores import independent_reader, independent_writer
 
 ENCODINGS = ("float32", "float16", "uint8")
@@ -38,7 +40,7 @@ def recipes(draw: Any) -> dict[str, Any]:
 
 def agree(path: Path) -> None:
     """Both readers find the same in a finished store, bit for bit."""
-    other = independent_reader.read(path, decode=zarrs_own)
+    other = independent_reader.read(path, decode=zarrs_own) if path.is_dir() else read_hdf5(path)
     with GuideStore.open(path) as store:
         assert store.seal == other.seal and store.header.to_dict() == other.header
         assert store.views == other.views and other.written.all()
@@ -56,6 +58,11 @@ def agree(path: Path) -> None:
             "test_sample_digest": store.test_sample_digest_M16,
         }.items():
             assert array.tobytes() == other.arrays[name].tobytes(), name
+
+
+def read_hdf5(path: Path) -> independent_reader.Store:
+    with h5py.File(path) as file:
+        return independent_reader.read_hdf5(file)
 
 
 def zarrs_own(codec: Mapping[str, Any], stored: bytes, nbytes: int) -> bytes:
@@ -104,9 +111,15 @@ def second_store(small: Any, path: Path, wanted: Mapping[str, bytes]) -> str:
         "test_label": identity.test_label_M,
         "test_sample_digest": identity.test_sample_digest_M16,
     }
-    grid = json.loads(wanted["logits/zarr.json"])["chunk_grid"]["configuration"]["chunk_shape"]
-    seal = independent_writer.write(path, small.header.to_dict(), arrays, chunk_rows=grid[1])
+    rows = json.loads(wanted["logits/zarr.json"])["chunk_grid"]["configuration"]["chunk_shape"][1]
+    header = small.header.to_dict()
+    seal = independent_writer.write(path, header, arrays, chunk_rows=rows)
     agree(path)
+    for gzip in (False, True):
+        file = path.with_name(f"{gzip}.h5")
+        assert independent_writer.write_hdf5(file, header, arrays, chunk_rows=rows, gzip=gzip) == seal
+        agree(file)
+        assert convert(file, path.with_name(f"{gzip}.zarr")) == seal
     assert {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()} == wanted
     return seal
 
