@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from dgkd_cache.datasets.folder import index_order
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.models.weights import weights_digest
 from dgkd_cache.views import ViewPlan, Views, make_probe
@@ -149,6 +150,13 @@ def test_sample_and_data_set_digests(images: TensorImages) -> None:
     record["classes"] = ["cat", "Käfer", "dog"]
     labels = int64(*(sample % 3 for sample in range(SAMPLES)))
     assert images.digest == hashlib.sha256(canonical(record) + labels + b"".join(digests)).hexdigest()
+
+
+def test_the_order_of_an_image_folder() -> None:
+    paths = [f"{label}/{number}.png" for label in ("b", "a", "é", "Z") for number in range(6)]
+    key = hashlib.sha256(b"dgkd-folder-index").digest()[:16]
+    numbered = sorted((word(key, 0, 16, k), path) for k, path in enumerate(sorted(paths)))
+    assert index_order(paths) == [path for _, path in numbered]
 
 
 @pytest.mark.parametrize(
