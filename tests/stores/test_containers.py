@@ -1,0 +1,88 @@
+"""Every container under the same tests: Zarr folders with each codec, HDF5 files plain and compressed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stores.store_tests import StoreTests
+
+from dgkd_stores import GuideStoreWriter
+from dgkd_stores.containers.hdf5_format import UNDEFINED, checksummed
+from dgkd_stores.convert import convert
+from dgkd_stores.layout import ArrayLayout
+
+
+class ZarrTests(StoreTests):
+    kind = "zarr"
+
+    def write(self, small: Any, path: Path) -> str:
+        with GuideStoreWriter(path, small.header, small.identity, codec=self.codec) as writer:
+            for slot in writer.missing():
+                writer.write(slot, small.logits(slot.view)[slot.start : slot.stop])
+            seal = writer.seal()
+        assert seal is not None
+        return seal
+
+    def lose(self, path: Path, array: ArrayLayout, position: tuple[int, ...]) -> None:
+        (path / array.name / array.key(*position)).unlink()
+
+    def cut_short(self, path: Path) -> None:
+        chunk = path / "label" / "c.0"
+        os.truncate(chunk, chunk.stat().st_size - 1)
+
+
+class TestZarr(ZarrTests):
+    codec = "none"
+
+
+class TestZarrZstd(ZarrTests):
+    codec = "zstd"
+
+
+class TestZarrBlosc(ZarrTests):
+    codec = "blosc"
+
+
+class Hdf5Tests(StoreTests):
+    kind = "hdf5"
+
+    def write(self, small: Any, path: Path) -> str:
+        folder, file = path.with_name(f"{path.name}-source.zarr"), path.with_name(f"{path.name}.h5")
+        small.write(folder)
+        seal = convert(folder, file, codec=self.codec)
+        file.rename(path)
+        return seal
+
+    def lose(self, path: Path, array: ArrayLayout, position: tuple[int, ...]) -> None:
+        """Write an undefined address into the index, which is a fixed array of one page, under a valid checksum."""
+        number = int(np.ravel_multi_index(position, array.grid))
+        filtered = array.codec.name != "none"
+        data = path.read_bytes()
+        count = int(np.prod(array.grid))
+        at = next(
+            at
+            for at in _all(data, b"FAHD")
+            if data[at + 5] == filtered and int.from_bytes(data[at + 8 : at + 16], "little") == count
+        )
+        entry, block = data[at + 6], int.from_bytes(data[at + 16 : at + 24], "little")
+        body = bytearray(data[block : block + 14 + count * entry])
+        body[14 + number * entry : 14 + number * entry + 8] = UNDEFINED.to_bytes(8, "little")
+        path.write_bytes(data[:block] + checksummed(bytes(body)) + data[block + len(body) + 4 :])
+
+    def cut_short(self, path: Path) -> None:
+        os.truncate(path, path.stat().st_size - 1)
+
+
+class TestHdf5(Hdf5Tests):
+    codec = "none"
+
+
+class TestHdf5Gzip(Hdf5Tests):
+    codec = "gzip"
+
+
+def _all(data: bytes, signature: bytes) -> list[int]:
+    return [at for at in range(len(data)) if data.startswith(signature, at)]
