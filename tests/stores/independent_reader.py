@@ -57,8 +57,8 @@ class Store:
 
 def read(path: Path, *, allow_incomplete: bool = False, decode: Decode | None = None) -> Store:
     """The store in the folder `path`; `Refused` for whatever the page says a reader refuses."""
-    if not path.is_dir() or not os.path.lexists(path / "zarr.json"):
-        raise Refused(NOT_FOUND, "no store")
+    refuse(UNSAFE, any(os.path.lexists(path / name) for name in (".zgroup", ".zarray", ".zmetadata")), "Zarr 2")
+    refuse(NOT_FOUND, not path.is_dir() or not os.path.lexists(path / "zarr.json"), "no store")
     group = metadata(path / "zarr.json", 2**24)
     header, seal, digests = checked_group(group)
     specs = array_specs(header)
@@ -374,10 +374,11 @@ def read_chunks(
         if name == "zarr.json":
             continue
         refuse(UNSAFE, not CHUNK.fullmatch(name) or name not in positions or not (folder / name).is_file(), name)
-        stored, at = (folder / name).read_bytes(), positions[name]
-        if not (len(stored) == nbytes if codec is None else 0 < len(stored) <= nbytes + nbytes // 64 + 4096):
+        size, at = (folder / name).stat().st_size, positions[name]
+        if not (size == nbytes if codec is None else 0 < size <= nbytes + nbytes // 64 + 4096):
             wrong = True
             continue
+        stored = (folder / name).read_bytes()
         if codec is not None:
             assert decode is not None, "a compressed store, and nothing to decompress it with"
             try:

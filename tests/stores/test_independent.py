@@ -13,6 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from hostile import CORPUS, build
+from hostile.corpus import make_bases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -237,6 +239,30 @@ def test_both_refuse_it_as_the_same(recipe: Any, small_chunks: None, tmp_path: P
         for view in store.views:
             store.gather(np.full(50, view), np.arange(50))
     assert (ours.value.exit_code, other.value.code) == (code, code), (ours.value, other.value)
+
+
+def test_the_second_reader_refuses_the_hostile_corpus(recipe: Any, tmp_path: Path) -> None:
+    """All of it that needs no decompressor: the page says enough to be safe, and names the same classes of error."""
+    make_bases(recipe, tmp_path / "bases")
+    odd, tried = {}, 0
+    for name, one in CORPUS.items():
+        if one.base in ("zstd", "blosc"):
+            continue
+        tried += 1
+        found = 0
+        try:
+            independent_reader.read(build(name, tmp_path / "bases", tmp_path), allow_incomplete=True, decode=no_decoder)
+        except independent_reader.Refused as refused:
+            found = refused.code
+        if found != (one.refused.exit_code if one.refused else 0):
+            odd[name] = found
+    # An array is missing there, and a name is too many: either class will do.
+    assert odd == {"array_named_in_upper_case": independent_reader.UNSAFE}
+    assert tried > 150
+
+
+def no_decoder(codec: Mapping[str, Any], stored: bytes, nbytes: int) -> bytes:
+    raise ValueError("not decoded here")
 
 
 def test_a_newer_version_is_refused_by_name(recipe: Any, tmp_path: Path) -> None:
