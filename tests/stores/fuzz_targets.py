@@ -1,0 +1,115 @@
+"""What the fuzzers run: metadata and chunks of any bytes end in a sound value or in the errors that are promised."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores import DgkdError, GuideStore, codecs
+from dgkd_stores.codecs import Blosc, Codec, Zstd
+
+__all__ = ["OUTCOMES", "REFUSALS", "Guarded", "decode_chunk", "open_with"]
+
+REFUSALS = (12, 13, 15)
+
+OUTCOMES: Counter[str] = Counter()
+"""How often what came of an input: the depth that a fuzzer reaches."""
+
+
+def open_with(store: Path, name: str, data: bytes) -> None:
+    """Open a good store with other bytes in one of its zarr.json files, and put back what was there."""
+    file = store / name
+    before = file.read_bytes()
+    file.write_bytes(data)
+    try:
+        with GuideStore.open(store, allow_incomplete=True) as opened:
+            # What is taken means what the JSON says, and nothing is put right on the way.
+            group = json.loads((store / "zarr.json").read_bytes())
+            assert (
+                opened.header.canonical
+                == json.dumps(
+                    group["attributes"]["dgkd"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+                ).encode()
+            )
+            assert opened.seal == group["attributes"].get("dgkd_seal")
+            if opened.seal or opened.completeness().complete:
+                opened.gather([opened.views[0]], [0])
+            OUTCOMES["opened"] += 1
+    except DgkdError as error:
+        assert error.exit_code in REFUSALS, error
+        assert str(error).isprintable(), repr(str(error))
+        OUTCOMES[error.problem.split(".zarr")[-1]] += 1
+    finally:
+        file.write_bytes(before)
+
+
+class Guarded:
+    """Memory that ends where a page begins that nobody may touch: one byte too far is a crash and not a chance."""
+
+    def __init__(self, most: int) -> None:
+        page = mmap.PAGESIZE
+        self.size = -(-most // page) * page
+        self._map = mmap.mmap(-1, self.size + page)
+        self._all = np.frombuffer(self._map, dtype=np.uint8)
+        libc = ctypes.CDLL(None, use_errno=True)
+        end = ctypes.c_void_p(self._all.ctypes.data + self.size)
+        assert libc.mprotect(end, ctypes.c_size_t(page), 0) == 0, ctypes.get_errno()
+
+    def last(self, nbytes: int, fill: int) -> NDArray[np.uint8]:
+        """The last bytes before the guard, and what lies before them, all of one value."""
+        self._all[: self.size] = fill
+        return self._all[self.size - nbytes : self.size]
+
+    def before(self, nbytes: int) -> NDArray[np.uint8]:
+        """What lies before those bytes."""
+        return self._all[: self.size - nbytes]
+
+
+class _Numpy:
+    """numpy as the codecs see it, with `empty` in guarded memory."""
+
+    def __init__(self, memory: Guarded) -> None:
+        self.memory, self.fill = memory, 0
+
+    def empty(self, nbytes: int, dtype: Any) -> NDArray[np.uint8]:
+        return self.memory.last(nbytes, self.fill)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
+MOST = 2**16
+_SOURCE, _INTO = Guarded(MOST), Guarded(MOST)
+
+
+def decode_chunk(data: bytes) -> None:
+    """Decode a chunk: the first byte chooses the codec, two say how large it is to be, the rest is the file."""
+    if len(data) < 3:
+        return
+    codec: Codec = Zstd() if data[0] % 2 else Blosc()
+    nbytes = 1 + int.from_bytes(data[1:3], "little")
+    stored = _SOURCE.last(len(data[3 : MOST + 3]), 0)
+    stored[:] = np.frombuffer(data[3 : MOST + 3], dtype=np.uint8)
+    numpy = _Numpy(_INTO)
+    found = []
+    codecs.np = numpy  # type: ignore[attr-defined]
+    try:
+        for numpy.fill in (0xAA, 0x55):
+            raw = codec.decode(stored, nbytes)
+            assert raw.nbytes == nbytes and (_INTO.before(nbytes) == numpy.fill).all()
+            found.append(raw.tobytes())
+        # Nothing of what was in memory before comes out.
+        assert found[0] == found[1], f"{codec.name} leaves bytes unset"
+        OUTCOMES[f"{codec.name} decoded"] += 1
+    except ValueError as error:
+        OUTCOMES[f"{codec.name}: {re.sub('-?[0-9]+', 'n', str(error))}"] += 1
+    finally:
+        codecs.np = np  # type: ignore[attr-defined]

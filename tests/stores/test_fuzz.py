@@ -1,0 +1,122 @@
+"""Any bytes, and good metadata changed in any place, end in a store that means the same or in a refusal."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fuzz_targets import OUTCOMES, decode_chunk, open_with
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mutations import as_json, mutate, mutate_text
+
+from dgkd_stores import StoreHeader, UnsafeStore
+from dgkd_stores.codecs import Blosc, Zstd
+from dgkd_stores.errors import DgkdError
+
+FILES = ["zarr.json", "logits/zarr.json", "digest/zarr.json", "label/zarr.json"]
+CAP = 32 * 2**20
+
+fuzzing = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def store(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fuzz") / "a.zarr"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: None)
+        recipe(views=2, samples=24, classes=3, tests=5).write(path)
+    return Path(path)
+
+
+@pytest.fixture
+def capped() -> Iterator[None]:
+    """No input takes more memory than that, as far as Python and numpy take it."""
+    tracemalloc.start()
+    yield
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < CAP
+
+
+@pytest.mark.parametrize("name", FILES)
+@fuzzing
+@given(chance=st.randoms(use_true_random=False))
+def test_metadata_changed_in_a_few_places(store: Path, capped: None, name: str, chance: random.Random) -> None:
+    open_with(store, name, as_json(mutate(json.loads((store / name).read_bytes()), chance)))
+
+
+@pytest.mark.parametrize("name", FILES)
+@fuzzing
+@given(chance=st.randoms(use_true_random=False))
+def test_metadata_as_text(store: Path, capped: None, name: str, chance: random.Random) -> None:
+    open_with(store, name, mutate_text((store / name).read_bytes(), chance))
+
+
+@fuzzing
+@given(data=st.binary(max_size=400))
+def test_any_bytes_for_metadata(store: Path, capped: None, data: bytes) -> None:
+    open_with(store, "zarr.json", data)
+
+
+@fuzzing
+@given(chance=st.randoms(use_true_random=False))
+def test_headers(recipe: Any, chance: random.Random) -> None:
+    changed = mutate(recipe().header.to_dict(), chance)
+    try:
+        assert StoreHeader.from_dict(changed).to_dict() == changed
+    except DgkdError as error:
+        assert error.exit_code in (13, 15) and str(error).isprintable()
+
+
+@fuzzing
+@given(st.binary(max_size=300))
+def test_any_bytes_for_a_chunk(data: bytes) -> None:
+    decode_chunk(data)
+
+
+@fuzzing
+@given(chance=st.randoms(use_true_random=False), zstd=st.booleans(), nbytes=st.integers(1, 5000))
+def test_chunks_with_a_few_bytes_changed(chance: random.Random, zstd: bool, nbytes: int) -> None:
+    raw = np.frombuffer(chance.randbytes(10), dtype=np.uint8).repeat(nbytes // 10 + 1)[:nbytes]
+    stored = bytearray((Zstd() if zstd else Blosc()).encode(raw, 4))
+    for _ in range(chance.randint(0, 3)):
+        stored[chance.randrange(len(stored))] = chance.randrange(256)
+    decode_chunk(bytes([zstd]) + (nbytes - 1).to_bytes(2, "little") + bytes(stored))
+
+
+def test_the_fuzzers_reach_all_of_it(store: Path) -> None:
+    """A fixed sequence gets through at times, and is refused for many reasons otherwise."""
+    OUTCOMES.clear()
+    chance = random.Random(1)
+    for name in FILES:
+        good = json.loads((store / name).read_bytes())
+        for _ in range(60):
+            open_with(store, name, as_json(mutate(good, chance)))
+    assert OUTCOMES["opened"] and len(OUTCOMES) > 20, OUTCOMES
+
+
+def test_a_header_is_refused_as_unsafe(recipe: Any) -> None:
+    with pytest.raises(UnsafeStore):
+        StoreHeader.from_dict({**recipe().header.to_dict(), "views": 0})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_spec("atheris"), reason="atheris is not installed: no coverage-guided fuzzing")
+@pytest.mark.parametrize("target", ["metadata", "chunk"])
+def test_coverage_guided(target: str, tmp_path: Path) -> None:
+    """A minute, or 200,000 inputs, of `fuzz_metadata.py`."""
+    script = Path(__file__).with_name("fuzz_metadata.py")
+    limits = ["-runs=200000", "-max_total_time=60", f"-artifact_prefix={tmp_path}/"]
+    done = subprocess.run([sys.executable, str(script), target, *limits], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert "opened" in done.stdout if target == "metadata" else "decoded" in done.stdout
