@@ -357,8 +357,13 @@ def no_number(text: str) -> Any:
 
 
 def depth(value: Any) -> int:
-    inside = value.values() if is_object(value) else value if type(value) is list else ()
-    return 1 + max(map(depth, inside), default=0)
+    """Levels, as far as they matter."""
+    level, levels = [value], 0
+    while level and levels <= 32:
+        levels += 1
+        inside = (outer.values() if is_object(outer) else outer for outer in level if type(outer) in (dict, list))
+        level = [inner for values in inside for inner in values]
+    return levels
 
 
 def read_chunks(
