@@ -33,8 +33,10 @@ __all__ = ["HDF5_SUFFIXES", "Report", "codecs_for", "convert"]
 HDF5_SUFFIXES = (".h5", ".hdf5")
 """A target with another suffix is a Zarr folder."""
 
-Report = Callable[[str, int, int], None]
-"""Told what is being done, the bytes of rows done so far, and how many there are."""
+Report = Callable[[int, int], None]
+"""Told the bytes done, out of how many; the rows count twice: they are written, and read again."""
+
+Advance = Callable[[int], None]
 
 
 def codecs_for(target: Path | str) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ def convert(
     *,
     codec: str = "none",
     take_over: bool = False,
-    report: Report | None = None,
+    report: Report = lambda done, total: None,
 ) -> str:
     """Write the finished store `source` anew at `target`, and give its seal, which is the same.
 
@@ -72,17 +74,18 @@ def convert(
             if os.path.lexists(target):
                 return _same_already(store, target, codec)
             with lock.unfinished(target.name) as partial:
-                _write(partial, store, layout, report or _silent)
-                seal = _checked(partial, store, report or _silent)
+                advance = _counter(2 * header.views * header.dataset.samples * header.row_bytes, report)
+                _write(partial, store, layout, advance)
+                seal = _checked(partial, store, advance)
                 _put(partial, target)
     return seal
 
 
-def _write(partial: Path, store: GuideStore, layout: StoreLayout, report: Report) -> None:
+def _write(partial: Path, store: GuideStore, layout: StoreLayout, advance: Advance) -> None:
     held = store.container
     assert held.seal is not None
     header, seal, identity = held.header, held.seal, held.identity()
-    chunks = _chunks(store, layout, held.digests(), report)
+    chunks = _chunks(store, layout, held.digests(), advance)
     if partial.suffix.lower() in HDF5_SUFFIXES:
         write_hdf5(partial, header, layout, identity, chunks, seal=seal)
     else:
@@ -106,38 +109,35 @@ def _write_zarr(
 
 
 def _chunks(
-    store: GuideStore, layout: StoreLayout, digest_VB32: NDArray[np.uint8], report: Report
+    store: GuideStore, layout: StoreLayout, digest_VB32: NDArray[np.uint8], advance: Advance
 ) -> Iterator[ChunkToWrite]:
     """All chunks of digests and rows, the rows proven."""
     for view, digest_B32 in enumerate(digest_VB32):
         yield layout.digest, (view, 0, 0), digest_B32
-    for view, part, rows in _proven_rows(store, layout.chunk_rows, "copying", report):
+    for view, part, rows in _proven_rows(store, layout.chunk_rows, advance):
         for name, array in layout.rows.items():
             yield array, (view, part, 0), rows[name]
 
 
 def _proven_rows(
-    store: GuideStore, chunk_rows: int, what: str, report: Report
+    store: GuideStore, chunk_rows: int, advance: Advance
 ) -> Iterator[tuple[int, int, dict[str, NDArray[Any]]]]:
     """For each chunk of so many rows its view (from 0), its number in it and its rows; one is in memory at a time.
 
     All views of a chunk before the next chunk: so a compressed source decodes the one ahead that is needed next.
     """
-    samples, views = store.header.dataset.samples, store.views
-    done, total = 0, samples * len(views) * store.header.row_bytes
+    samples = store.header.dataset.samples
     for part, start in enumerate(range(0, samples, chunk_rows)):
         sample_S = np.arange(start, min(start + chunk_rows, samples))
-        for view in views:
-            report(what, done, total)
-            yield view - views.start, part, store.gather_stored(np.full_like(sample_S, view), sample_S)
-            done += len(sample_S) * store.header.row_bytes
-    report(what, done, total)
+        for view in store.views:
+            yield view - store.views.start, part, store.gather_stored(np.full_like(sample_S, view), sample_S)
+            advance(len(sample_S) * store.header.row_bytes)
 
 
-def _checked(partial: Path, store: GuideStore, report: Report) -> str:
+def _checked(partial: Path, store: GuideStore, advance: Advance) -> str:
     """The seal of what was written, computed anew from all of it."""
     with GuideStore.open(partial) as written:
-        for _ in _proven_rows(written, default_chunk_rows(written.header), "checking", report):
+        for _ in _proven_rows(written, default_chunk_rows(written.header), advance):
             pass
         if written.seal is None or written.seal != store.seal:
             raise DamagedStore(
@@ -209,5 +209,12 @@ def _codec(target: Path, name: str) -> Codec:
     return Deflate() if name == Deflate.name else zarr_codec(name)
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    """Nobody asked."""
+def _counter(total: int, report: Report) -> Advance:
+    done = 0
+
+    def advance(nbytes: int) -> None:
+        nonlocal done
+        done += nbytes
+        report(done, total)
+
+    return advance
