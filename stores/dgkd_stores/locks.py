@@ -13,8 +13,8 @@ What can be known of a holder, and what cannot:
   nothing here): unknown. It is taken over where the caller says so (`take_over`), and never without; a
   container restarted in its place is another one.
 
-Where a caller is wrong about that nothing is lost: the folder of unfinished files is gone, so the holder cannot
-publish one more of them, and stops.
+Where a caller is wrong about that nothing is lost: the folder of unfinished files is gone by one rename, so the
+holder cannot publish one more of them, and stops.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ ALL_VIEWS = range(2**54)
 _NAME = re.compile(r"views-(\d+)-(\d+)")
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _ATTEMPTS = 20
+_GONE = "gone-"
 
 
 def writing_folder(store: Path) -> Path:
@@ -209,7 +210,7 @@ class ViewLock:
             ours = name is None or (int(name[1]) < self.views.stop and self.views.start <= int(name[2]))
             # Once we hold our own lock, whoever else is there came in the same moment: nobody takes over then.
             if owner is None or owner.dead or (self._take_over and not held and ours and owner.elsewhere):
-                shutil.rmtree(other, ignore_errors=True)
+                _discard(other)
             elif name and ours:
                 command = "the same command with `--take-over`"
                 if self._guide:
@@ -230,7 +231,7 @@ def sweep(store: Path, *, take_over: bool = False) -> None:
     with _alone(store.parent):
         for lock, owner in _locks(folder):
             if owner is None or owner.dead or (take_over and owner.elsewhere):
-                shutil.rmtree(lock, ignore_errors=True)
+                _discard(lock)
         with contextlib.suppress(OSError):
             folder.rmdir()
 
@@ -241,7 +242,18 @@ def _locks(folder: Path) -> Iterator[tuple[Path, Owner | None]]:
     except FileNotFoundError:
         return
     for lock in found:
-        yield lock, _read_owner(lock)
+        yield lock, None if lock.name.startswith(_GONE) else _read_owner(lock)
+
+
+def _discard(lock: Path) -> None:
+    """Remove another's lock with all in it: in one step for a holder that lives after all.
+
+    Removed file by file, a store that it publishes in that moment would lose some of its files.
+    """
+    gone = lock.with_name(f"{_GONE}{uuid.uuid4().hex}")
+    with contextlib.suppress(OSError):
+        os.rename(lock, gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -43,6 +43,20 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert seen["kills"] >= 150 and seen["kills of two at once"] >= 20 and seen["left an unfinished file"] >= 10
 
 
+@pytest.mark.slow
+def test_taken_over_at_random_moments(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("take_overs.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path), "1", "60"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["stopped"] >= 20
+
+
 def test_writers_that_start_together(tmp_path: Path) -> None:
     script = Path(__file__).with_name("race.py")
     done = subprocess.run(

@@ -218,6 +218,8 @@ def test_what_was_left_beside_a_finished_store_is_swept(recipe: Any, tmp_path: P
     disguise(ViewLock(store, range(0, 1), guide="ta1"), start="1")
     disguise(ViewLock(store, range(1, 2), guide="ta1"), **FAR)
     (tmp_path / "a.zarr.writing" / "new-1234").mkdir()
+    disguise(left := ViewLock(store, range(2, 3), guide="ta1"), **FAR)
+    left._place.rename(left._place.with_name("gone-1234"))  # By a sweep that was killed.
     sweep(store)
     assert [path.name for path in (tmp_path / "a.zarr.writing").iterdir()] == ["views-1-1"]
     sweep(store, take_over=True)
