@@ -6,9 +6,10 @@ does not vouch for.
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from .containers import Container, open_container
 from .damage import Damage
 from .digests import array_digest, seal_of
+from .encodings import encoding
 from .errors import DamagedStore, DgkdError, Interrupted, UnsafeStore
 from .files import read_file, read_small
 from .identity import labels_within
@@ -32,6 +34,9 @@ Report = Callable[[int, int], None]
 """Told how many bytes are read, out of how many."""
 
 Position = tuple[int, ...]
+
+MAX_ABSENT = 2**16
+"""Missing chunks of an array that are named one by one; metadata of a few bytes may claim 2^24."""
 
 
 class Survey:
@@ -188,6 +193,14 @@ class Survey:
             elif name in ("label", "test_label") and not labels_within(array, self.header.classes):
                 known = f"labels from 0 to {self.header.classes - 1}"
                 self._add("foreign", file, array=name, expected=known, found=f"{array.min()} to {array.max()}")
+        tests = [f"test_{name}" for name in self.layout.rows]
+        if all(name in self.identity for name in tests):
+            stored = {name: self.identity[test] for name, test in zip(self.layout.rows, tests, strict=True)}
+            with np.errstate(over="ignore", invalid="ignore"):
+                finite = np.isfinite(encoding(self.header.encoding).decode(stored)).all()
+            if not finite and not any(one.array in tests for one in self.damage):
+                files = [self.held.name_of(self.layout.identity[test], (0, 0)) for test in tests]
+                self._add("not-finite", ", ".join(files), array=", ".join(tests), expected="finite numbers")
 
     def _compare_metadata(self) -> None:
         """Every zarr.json, unless it is known to be damaged already."""
@@ -274,24 +287,34 @@ class Survey:
     def _files(self, view: int, part: int) -> str:
         return ", ".join(self.held.name_of(array, (view, part, 0)) for array in self.layout.rows.values())
 
+    def _place(self, name: str, position: Position) -> dict[str, Any]:
+        """View and samples of a chunk, where its array has them."""
+        if name in self.layout.rows:
+            return {"view": position[0] + self.header.first_view, "samples": self.slot(position[1])}
+        return {"view": position[0] + self.header.first_view} if name == self.layout.digest.name else {}
+
     def _report_absent(self) -> None:
         """Chunks that are not there and should be: all of a sealed store, and those that a digest was written for."""
-        noted = {one.file for one in self.damage}
+        noted, wrong_size = {one.file for one in self.damage}, {*self.held.wrong_size}
+        for file in self.held.wrong_size:
+            name, _, key = file.partition("/")
+            expected = f"a chunk of {self.layout.arrays[name].chunk_bytes} bytes"
+            where = self._place(name, tuple(map(int, key.split(".")[1:])))
+            self._add("size", file, array=name, **where, expected=expected, found="another size")
         for name, array in self.layout.arrays.items():
-            for position in map(tuple, np.argwhere(~self.held.present[name]).tolist()):
-                file, where = self.held.name_of(array, position), dict[str, Any]()
-                wanted = self.seal is not None or name in self.layout.identity
-                if name in self.layout.rows:
-                    view, part, _ = position
-                    where = {"view": view + self.header.first_view, "samples": self.slot(part)}
-                    wanted = wanted or bool(self.digest_VB32[view, self.blocks(part)].any())
-                elif name == self.layout.digest.name:
-                    where = {"view": position[0] + self.header.first_view}
-                if file in self.held.wrong_size:
-                    expected, found = f"a chunk of {array.chunk_bytes} bytes", "another size"
-                    self._add("size", file, array=name, **where, expected=expected, found=found)
-                elif wanted and file not in noted:
-                    self._add("missing", file, array=name, **where)
+            absent = ~self.held.present[name]
+            if self.seal is None and name in self.layout.rows:
+                starts = np.arange(absent.shape[1]) * self.layout.chunk_rows // self.header.digest_rows
+                absent[..., 0] &= np.logical_or.reduceat(self.digest_VB32.any(axis=2), starts, axis=1)
+            elif self.seal is None and name not in self.layout.identity:
+                continue
+            count = int(np.count_nonzero(absent))
+            for position in itertools.islice(_positions(absent), MAX_ABSENT):
+                file = self.held.name_of(array, position)
+                if file not in noted and file not in wrong_size:
+                    self._add("missing", file, array=name, **self._place(name, position))
+            if count > MAX_ABSENT:
+                self._add("missing", name, array=name, found=f"{count - MAX_ABSENT} more chunks that are not there")
         if self.seal is not None and self.proven_VB32 is not None:
             lacking_V = (self.proven_VB32 == 0).all(axis=2).any(axis=1)
             for view in np.flatnonzero(self.held.present["digest"][:, 0, 0] & lacking_V).tolist():
@@ -303,3 +326,11 @@ def _runs(mask_B: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """First and one past the last of each run of consecutive True."""
     edges = np.flatnonzero(np.diff(mask_B.astype(np.int8), prepend=0, append=0)).tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _positions(absent: NDArray[np.bool_]) -> Iterator[Position]:
+    """Where it is true, found piece by piece."""
+    flat, step = absent.reshape(-1), 2**16
+    for start in range(0, flat.size, step):
+        for at in np.flatnonzero(flat[start : start + step]).tolist():
+            yield tuple(int(index) for index in np.unravel_index(start + at, absent.shape))

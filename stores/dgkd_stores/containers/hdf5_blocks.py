@@ -102,7 +102,14 @@ class Blocks:
         block = self.read(0, min(SUPERBLOCK_BYTES, self.size))
         if not block.startswith(SIGNATURE) and not SIGNATURE.startswith(block):
             raise unsafe(self.path, "no HDF5 file", "the signature of HDF5 at its beginning", repr(block[:8]))
+        if block[8:9] not in (b"", b"\2", b"\3"):
+            expected = "a superblock of version 2 or 3"
+            raise unsafe(self.path, "an HDF5 file of another make", expected, f"version {block[8]}")
         end = int.from_bytes(block[28:36], "little")
+        plain = bytes([8, 8, 0]) + struct.pack("<QQ", 0, UNDEFINED)
+        if self.size >= SUPERBLOCK_BYTES and (block[8] not in (2, 3) or block[9:28] != plain or end < self.size):
+            expected = f"a superblock of version 2 or 3 alone, for {self.size} bytes"
+            raise unsafe(self.path, "an HDF5 file of another make", expected, block[8:36].hex())
         if self.size < SUPERBLOCK_BYTES or end > self.size:
             raise DamagedStore(
                 f"{self.path} is cut short: damaged",
@@ -110,10 +117,6 @@ class Blocks:
                 found=f"{self.size}",
                 do="copy or download it again",
             )
-        plain = bytes([8, 8, 0]) + struct.pack("<QQQ", 0, UNDEFINED, self.size)
-        if block[8] not in (2, 3) or block[9:36] != plain:
-            expected = f"a superblock of version 2 or 3 alone, for {self.size} bytes"
-            raise unsafe(self.path, "an HDF5 file of another make", expected, block[8:36].hex())
         self.check(0, block[:44], block[44:])
         return int.from_bytes(block[36:44], "little")
 

@@ -75,6 +75,10 @@ def stored_array(blocks: Blocks, name: str, at: int) -> StoredArray:
 def places(blocks: Blocks, found: StoredArray, array: ArrayLayout) -> NDArray[np.int64]:
     """Offset and size [*grid, 2] of every chunk, each within the file; zeros for one that is not there."""
     shape = (*array.grid, 2)
+    if math.prod(array.grid) > blocks.size:
+        # Before anything of that number is allocated: files are finished, and a chunk has a byte at least.
+        expected = f"at most {blocks.size}, as many as the file has bytes"
+        raise unsafe(blocks.path / array.name, "chunks", expected, f"{math.prod(array.grid)}")
     if found.address is None or not array.nbytes:
         return np.zeros(shape, dtype=np.int64)
     entries = _fixed_array(blocks, found, array) if found.indexed else [(found.address, found.nbytes)]
