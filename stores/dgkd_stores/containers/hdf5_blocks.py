@@ -102,9 +102,6 @@ class Blocks:
         block = self.read(0, min(SUPERBLOCK_BYTES, self.size))
         if not block.startswith(SIGNATURE) and not SIGNATURE.startswith(block):
             raise unsafe(self.path, "no HDF5 file", "the signature of HDF5 at its beginning", repr(block[:8]))
-        if block[8:9] not in (b"", b"\2", b"\3"):
-            expected = "a superblock of version 2 or 3"
-            raise unsafe(self.path, "an HDF5 file of another make", expected, f"version {block[8]}")
         end = int.from_bytes(block[28:36], "little")
         plain = bytes([8, 8, 0]) + struct.pack("<QQ", 0, UNDEFINED)
         if self.size >= SUPERBLOCK_BYTES and (block[8] not in (2, 3) or block[9:28] != plain or end < self.size):
