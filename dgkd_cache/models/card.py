@@ -118,7 +118,7 @@ def load_card(folder: Path) -> ModelCard:
         raise DamagedStore(f"{path} is no model card", expected=f"at most {CARD_LIMIT} bytes")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedStore(f"{path} cannot be read", expected="JSON", found=str(error), do=_TRAIN_AGAIN) from error
     found = [value.get(key) for key in ("format", "version")] if isinstance(value, dict) else [None, None]
     if found != ["dgkd-model-card", 1]:

@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=["dgkd_stores"]):
 
 import numpy as np
 from conftest import SmallStore
-from fuzz_targets import OUTCOMES, decode_chunk, open_with
+from fuzz_targets import OUTCOMES, decode_chunk, open_with, read_group
 from mutations import as_json, mutate, mutate_text
 from numcodecs import blosc, zstd
 
@@ -48,25 +48,29 @@ def metadata(folder: Path) -> None:
 
     def change(data: bytes, most: int, seed: int) -> bytes:
         chance = random.Random(seed)
-        which = data[0] % len(FILES) if data else 0
+        # Half of all is the group's, which has the header in it.
+        which = chance.choice([0, 0, 0, chance.randrange(len(FILES))])
         if chance.randrange(8) == 0:
             return atheris.Mutate(data, most)
         try:
-            value = json.loads(data[1:] if chance.randrange(4) else good[which])
+            same = data and data[0] == which and chance.randrange(4)
+            value = json.loads(data[1:] if same else good[which])
             text = as_json(mutate(value, chance)) if chance.randrange(4) else mutate_text(data[1:], chance)
         except (ValueError, RecursionError):
             text = good[which]
         return (bytes([which]) + text)[:most]
 
     def run(data: bytes) -> None:
-        open_with(store, FILES[data[0] % len(FILES)] if data else FILES[0], data[1:])
+        name = FILES[data[0] % len(FILES)] if data else FILES[0]
+        if name != FILES[0] or read_group(data[1:]):
+            open_with(store, name, data[1:])
         say()
 
     start(run, seeds, change, 8192)
 
 
 def chunk(folder: Path) -> None:
-    """As `decode_chunk` takes it. The C libraries are not instrumented: inputs are sound chunks, a few bytes changed."""
+    """The form of `decode_chunk`: sound chunks with a few bytes changed, for the C libraries are not instrumented."""
     sound = []
     rng = np.random.default_rng(0)
     for nbytes in (1, 100, 192, 4096, 40_000, 65_536):

@@ -13,15 +13,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores import DgkdError, GuideStore, codecs
+from dgkd_stores import DgkdError, GuideStore, StoreHeader, codecs
 from dgkd_stores.codecs import Blosc, Codec, Zstd
+from dgkd_stores.metadata import parse_json
 
-__all__ = ["OUTCOMES", "REFUSALS", "Guarded", "decode_chunk", "open_with"]
+__all__ = ["OUTCOMES", "REFUSALS", "Guarded", "decode_chunk", "open_with", "read_group"]
 
 REFUSALS = (12, 13, 15)
 
 OUTCOMES: Counter[str] = Counter()
 """How often what came of an input: the depth that a fuzzer reaches."""
+
+
+def read_group(data: bytes) -> bool:
+    """Whether bytes are JSON with a header in it that could be a store's: what `open_with` asks first, on no disk."""
+    try:
+        group = parse_json(data, Path("x.zarr"))
+        attributes = group.get("attributes") if isinstance(group, dict) else None
+        StoreHeader.from_dict(attributes.get("dgkd") if isinstance(attributes, dict) else None)
+        return True
+    except DgkdError as error:
+        refuse(error)
+        return False
+
+
+def refuse(error: DgkdError) -> None:
+    """Count a refusal, if it is one that is promised."""
+    assert error.exit_code in REFUSALS, error
+    assert str(error).isprintable(), repr(str(error))
+    problem = error.problem.split(".zarr")[-1]
+    OUTCOMES[problem if re.fullmatch("[a-zA-Z_.:,/ 0-9]{1,60}", problem) else "in other words"] += 1
 
 
 def open_with(store: Path, name: str, data: bytes) -> None:
@@ -44,9 +65,7 @@ def open_with(store: Path, name: str, data: bytes) -> None:
                 opened.gather([opened.views[0]], [0])
             OUTCOMES["opened"] += 1
     except DgkdError as error:
-        assert error.exit_code in REFUSALS, error
-        assert str(error).isprintable(), repr(str(error))
-        OUTCOMES[error.problem.split(".zarr")[-1]] += 1
+        refuse(error)
     finally:
         file.write_bytes(before)
 

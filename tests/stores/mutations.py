@@ -38,7 +38,7 @@ VALUES: list[Any] = [
 def places(value: Any) -> list[tuple[Any, Any]]:
     """Every container in a value with each of its keys."""
     found = []
-    level = [value]
+    level = [value] if isinstance(value, dict | list) else []
     while level:
         container = level.pop()
         keys = list(container) if isinstance(container, dict) else range(len(container))

@@ -6,7 +6,16 @@ what the store tries.
 
 from __future__ import annotations
 
-from . import chunk_stores, content_stores, file_stores, good_stores, metadata_stores, text_stores, zarr_stores
+from . import (
+    chunk_stores,
+    content_stores,
+    file_stores,
+    good_stores,
+    hdf5_stores,
+    metadata_stores,
+    text_stores,
+    zarr_stores,
+)
 from .corpus import CORPUS, Hostile, build
 
 __all__ = [
@@ -17,6 +26,7 @@ __all__ = [
     "content_stores",
     "file_stores",
     "good_stores",
+    "hdf5_stores",
     "metadata_stores",
     "text_stores",
     "zarr_stores",

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from dgkd_stores import DgkdError, GuideStoreWriter
+from dgkd_stores.convert import convert
 
 __all__ = [
     "BASES",
@@ -51,8 +52,8 @@ class Hostile:
 
     name: str
     spoil: Callable[[Path], None]
-    refused: type[DgkdError] | None
-    """None for one that is harmless: it must be read like a good one."""
+    refused: tuple[type[DgkdError], ...]
+    """Empty for one that is harmless: it must be read like a good one."""
     base: str
     rows: bool
     """Only whoever decodes rows can tell."""
@@ -68,7 +69,7 @@ CORPUS: dict[str, Hostile] = {}
 
 
 def hostile(
-    refused: type[DgkdError] | None,
+    refused: type[DgkdError] | tuple[type[DgkdError], ...] | None,
     *,
     base: str = "raw",
     rows: bool = False,
@@ -84,7 +85,7 @@ def hostile(
         CORPUS[name] = Hostile(
             name=name,
             spoil=spoil,
-            refused=refused,
+            refused=refused if isinstance(refused, tuple) else (refused,) if refused else (),
             base=base,
             rows=rows,
             says=says,
@@ -111,6 +112,8 @@ def make_bases(recipe: Any, folder: Path) -> None:
                     # Whole numbers, which a compressor makes smaller; blosc copies what it cannot.
                     writer.write(slot, small.logits(slot.view)[slot.start : slot.stop].round())
                 writer.seal()
+        convert(folder / "raw", folder / "hdf5.h5")
+        convert(folder / "raw", folder / "hdf5_gzip.h5", codec="gzip")
 
 
 def small_store(recipe: Any, base: str) -> Any:
@@ -120,9 +123,15 @@ def small_store(recipe: Any, base: str) -> Any:
 
 def build(name: str, bases: Path, folder: Path) -> Path:
     """Make a store of the corpus in a folder of its own, where there is room for what it points at."""
-    place = folder / name / "store.zarr"
-    shutil.copytree(bases / CORPUS[name].base, place)
-    CORPUS[name].spoil(place)
+    one = CORPUS[name]
+    if one.base.startswith("hdf5"):
+        place = folder / name / "store.h5"
+        place.parent.mkdir()
+        shutil.copy(bases / f"{one.base}.h5", place)
+    else:
+        place = folder / name / "store.zarr"
+        shutil.copytree(bases / one.base, place)
+    one.spoil(place)
     return place
 
 

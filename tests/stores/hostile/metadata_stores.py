@@ -96,7 +96,7 @@ def chunks_without_number(store: Path) -> None:
     edit(store / "logits" / "zarr.json", "chunk_grid", "configuration", "chunk_shape", value=[1, 1, 3])
 
 
-@hostile(DamagedStore, base="unfinished", says="label|sample_digest|probe", reserved_mib=300)
+@hostile(DamagedStore, base="unfinished", says="label|sample_digest|probe", cap_mib=256, reserved_mib=400)
 def a_grid_just_allowed_with_nothing_in_it(store: Path) -> None:
     """2^22 samples and 2^19 chunks, as header and all metadata say, of which no file exists."""
     samples = 2**22
@@ -109,13 +109,14 @@ def a_grid_just_allowed_with_nothing_in_it(store: Path) -> None:
         edit(store / name / "zarr.json", "chunk_grid", "configuration", "chunk_shape", value=shape)
 
 
-@hostile(UnsafeStore, says="compressed chunks that are too large", base="zstd", cap_mib=200, reserved_mib=3000)
+@hostile(UnsafeStore, base="zstd", says="compressed chunks that are too large")
 def a_compressed_chunk_of_a_gigabyte(store: Path) -> None:
     """What is decoded lies in memory as a whole."""
-    samples = 2**26
+    samples, classes = 2**12, 2**16
     header(store, "dataset", "samples", value=samples)
-    edit(store / "logits" / "zarr.json", "shape", value=[2, samples, 3])
-    edit(store / "logits" / "zarr.json", "chunk_grid", "configuration", "chunk_shape", value=[1, samples, 3])
+    header(store, "dataset", "classes", value=["x"] * classes)
+    edit(store / "logits" / "zarr.json", "shape", value=[2, samples, classes])
+    edit(store / "logits" / "zarr.json", "chunk_grid", "configuration", "chunk_shape", value=[1, samples, classes])
 
 
 @hostile(UnsafeStore, says="first_view")

@@ -26,6 +26,7 @@ from conftest import SmallStore
 from numcodecs import blosc, zstd
 
 from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, clean
+from dgkd_stores.convert import convert
 from dgkd_stores.verify import verify
 from hostile.corpus import small_store
 
@@ -56,9 +57,20 @@ def reading(path: Path, base: str) -> None:
 
 
 def writing(path: Path, base: str) -> None:
+    if base.startswith("hdf5"):
+        return  # Only finished stores have that form.
     small = small_store(SmallStore, base)
     with GuideStoreWriter(path, small.header, small.identity) as writer:
         list(writer.missing())
+
+
+def converting(path: Path, base: str) -> None:
+    target = path.with_name("converted.zarr")
+    try:
+        convert(path, target)
+        shutil.rmtree(target)
+    finally:
+        assert not list(path.parent.glob("converted*")), "something is left of what was refused"
 
 
 def verifying(*, full: bool) -> Callable[[Path, str], None]:
@@ -77,6 +89,7 @@ WAYS: dict[str, Callable[[Path, str], None]] = {
     "open unfinished": opening_unfinished,
     "read": reading,
     "write": writing,
+    "convert": converting,
     "verify": verifying(full=False),
     "verify --full": verifying(full=True),
 }
