@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Progress", "Silent"]
+__all__ = ["Progress", "Silent", "over_bytes"]
 
 
 class Progress(Protocol):
@@ -37,3 +38,17 @@ class Silent:
 
     def say(self, line: str) -> None:
         pass
+
+
+def over_bytes(progress: Progress, what: str) -> Callable[[int, int], None]:
+    """What a check of a store reports to, bytes done out of how many: begins `what` and advances it."""
+    before = 0
+
+    def report(done: int, total: int) -> None:
+        nonlocal before
+        if not before:
+            progress.start(what, total=total, unit="bytes")
+        progress.advance(done - before)
+        before = done
+
+    return report

@@ -16,7 +16,7 @@ PLACES = {
     "dgkd_cli": ROOT / "cli" / "dgkd_cli",
 }
 MAY_IMPORT = {
-    "dgkd_stores": {"numpy", "zarr", "numcodecs", "h5py"},
+    "dgkd_stores": {"numpy", "numcodecs"},
     "dgkd_cache": {
         "dgkd_stores",
         "numpy",

@@ -53,6 +53,23 @@ def test_reading_a_store_as_the_docs_say(
     assert names["logits"].shape == (4, 100, 4)
 
 
+def test_sharing_a_store_as_the_docs_say(
+    tmp_path: Path, dump: Callable[..., Path], make_tiny: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dgkd.toml").write_text(
+        '[views]\ntransforms = ["none"]\ncount = 3\n[chain]\nta1 = "plain4"\nta2 = "plain2"\n'
+    )
+    dump(tmp_path / "guides" / "ta1.zarr", make_tiny(1))
+    for line in block_after("docs/guide.md", "## Sharing a store", "sh").strip().splitlines():
+        dgkd(*shlex.split(line)[1:])
+    names: dict[str, object] = {}
+    exec(block_after("docs/guide.md", "## Sharing a store", "python"), names)
+    assert names["logits"].shape == (3, 100, 4)
+    names["logits"].file.close()
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["ta1.zarr"]
+
+
 def test_the_demo_is_what_the_readme_shows(tmp_path: Path) -> None:
     """The Makefile's command line for the demo, down to its workspace: the training itself is a slow test."""
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -19,6 +19,8 @@ from dgkd_cli.commands.datasets import datasets
 from dgkd_cli.commands.doctor import doctor
 from dgkd_cli.commands.dump import dump
 from dgkd_cli.commands.eval import evaluate
+from dgkd_cli.commands.export import export
+from dgkd_cli.commands.import_ import import_
 from dgkd_cli.commands.info import info
 from dgkd_cli.commands.init import init
 from dgkd_cli.commands.ls import ls
@@ -87,7 +89,7 @@ def main(ctx: click.Context, folder: Path, quiet: bool) -> None:
     ctx.obj = App(folder=folder, quiet=quiet)
 
 
-for _verb in (init, run, train, dump, evaluate, ls, info, verify, models, datasets, doctor):
+for _verb in (init, run, train, dump, evaluate, ls, info, verify, export, import_, models, datasets, doctor):
     main.add_command(_verb)
 
 

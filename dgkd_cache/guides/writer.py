@@ -25,6 +25,7 @@ from dgkd_cache.views.probe import make_probe
 from dgkd_cache.views.stream import Pairs, stream
 from dgkd_cache.views.views import Views
 from dgkd_stores import (
+    ChunkSlot,
     DatasetIdentity,
     GuideIdentity,
     GuideStore,
@@ -34,9 +35,11 @@ from dgkd_stores import (
     decimal,
     default_digest_rows,
 )
+from dgkd_stores.compare import check_same_header
 from dgkd_stores.encodings import encoding as encoding_of
 from dgkd_stores.files import full_disk, make_folder
 from dgkd_stores.locks import ViewLock, sweep
+from dgkd_stores.repair import StoreRepair
 
 __all__ = ["Dumped", "GuideWriter"]
 
@@ -149,20 +152,52 @@ class GuideWriter:
             missing = sum(slot.stop - slot.start for slot in slots)
             progress.start(f"dump {header.guide.name}", total=total, unit="samples", done=total - missing)
             for slot in slots:
-                logits_SC = np.empty((slot.stop - slot.start, header.classes), np.float32)
-                for start, logits_BC in self._logits(self._train, slot.view, slot.start, slot.stop):
-                    logits_SC[start - slot.start : start - slot.start + len(logits_BC)] = logits_BC
-                    progress.advance(len(logits_BC))
-                    if stop():
-                        raise Interrupted(
-                            f"the dump of {header.guide.name} was stopped in view {slot.view}",
-                            do="run the same command again to go on: finished chunks are kept",
-                        )
-                writer.write(slot, logits_SC)
+                writer.write(slot, self._rows(slot, "dump", progress, stop))
             seal = writer.seal()
             progress.finish()
         size = sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file())
         return Dumped(path=self._path, seal=seal, views=_views_of(header), nbytes=size)
+
+    def repair(
+        self, store: StoreRepair, *, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Gives a damaged store the arrays and the rows that it has lost, and forwards nothing else.
+
+        Raises Mismatch where this is not the guide or the environment that made it, or where what comes out is not what
+        was sealed; stopped, it keeps what is mended and raises Interrupted.
+        """
+        progress, held = progress or Silent(), store.header
+        ours = replace(
+            self._header,
+            fidelity=held.fidelity,
+            digest_rows=held.digest_rows,
+            guide=replace(self._guide, accuracy=held.guide.accuracy),
+        )
+        check_same_header(self._path, stored=held, given=ours)
+        if store.lost_arrays:
+            test_logits_MC = self._test_logits() if store.test_logits_MC is None else store.test_logits_MC
+            store.write_arrays(self._identity(held, test_logits_MC))
+        slots = store.lost_chunks
+        total = sum(slot.stop - slot.start for slot in slots)
+        progress.start(f"repair {held.guide.name}", total=total, unit="samples")
+        for slot in slots:
+            store.write(slot, self._rows(slot, "repair", progress, stop))
+        progress.finish()
+
+    def _rows(self, slot: ChunkSlot, work: str, progress: Progress, stop: Callable[[], bool]) -> NDArray[np.float32]:
+        """The softened logits of a chunk, in the batches of a view's first dump, wherever its chunks were cut."""
+        batch, samples = self._batch_size, len(self._train.images)
+        first, last = slot.start // batch * batch, min(-(-slot.stop // batch) * batch, samples)
+        logits_SC = np.empty((last - first, self._header.classes), np.float32)
+        for start, logits_BC in self._logits(self._train, slot.view, first, last):
+            logits_SC[start - first : start - first + len(logits_BC)] = logits_BC
+            progress.advance(min(start + len(logits_BC), slot.stop) - max(start, slot.start))
+            if stop():
+                raise Interrupted(
+                    f"the {work} of {self._guide.name} was stopped in view {slot.view}",
+                    do="run the same command again to go on: finished chunks are kept",
+                )
+        return logits_SC[slot.start - first : slot.stop - first]
 
     def _draft(self, views: range, encoding: str, licence: str) -> StoreHeader:
         """The header but for what only the forward pass can tell: accuracy and fidelity."""
@@ -216,7 +251,7 @@ class GuideWriter:
     def _complete(self) -> tuple[StoreHeader, IdentityArrays]:
         """Header and identity arrays, whole before the first row: the test set and the fixed rows are forwarded now."""
         images, test = self._train.images, self._test.images
-        test_logits_MC = np.concatenate([rows for _, rows in self._logits(self._test, None, 0, len(test))])
+        test_logits_MC = self._test_logits()
         correct = int((test_logits_MC.argmax(1) == test.labels_N).sum())
         first = self._header.first_view
         rows = min(FIDELITY_ROWS, len(images))
@@ -226,11 +261,18 @@ class GuideWriter:
             guide=replace(self._guide, accuracy=decimal(round(correct / len(test), 6))),
             fidelity=_fidelity(exact_BC, self._header.encoding),
         )
-        views = _views_of(header)
+        return header, self._identity(header, test_logits_MC)
+
+    def _test_logits(self) -> NDArray[np.float32]:
+        """Softened, over the un-augmented test set."""
+        return np.concatenate([rows for _, rows in self._logits(self._test, None, 0, len(self._test.images))])
+
+    def _identity(self, header: StoreHeader, test_logits_MC: NDArray[np.float32]) -> IdentityArrays:
+        images, test, views = self._train.images, self._test.images, _views_of(header)
         kind, probe = make_probe(self._train, views.start, len(views))
         assert kind == header.probe, "the probe and the header take their kind from the same rule"
         digests = [self._train.plan.view_digest(view, len(images)) for view in views]
-        return header, IdentityArrays(
+        return IdentityArrays(
             label_N=images.labels_N,
             sample_digest_N16=images.sample_digest_N16,
             view_digest_V32=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),

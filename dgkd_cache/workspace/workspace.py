@@ -18,6 +18,7 @@ from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.run_files import CARD_FILE
 from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, read_config
+from dgkd_stores.convert import HDF5_SUFFIXES
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset
@@ -120,10 +121,11 @@ class Workspace:
         if text in names:
             return self.store_path(text)
         path = Path(text).expanduser()
-        if os.sep in text or path.suffix == ".zarr":
-            if (path / "zarr.json").is_file():
+        if os.sep in text or path.suffix == ".zarr" or path.suffix.lower() in HDF5_SUFFIXES:
+            if (path / "zarr.json").is_file() or path.is_file():
                 return path
-            raise StoreNotFound(f"no guide store at {path}", expected="a folder with zarr.json in it")
+            expected = "a folder with zarr.json in it, or an HDF5 file"
+            raise StoreNotFound(f"no guide store at {path}", expected=expected)
         known = text in self.chain or text in self.runs()
         raise StoreNotFound(
             f"no guide store for {text!r}",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .codecs import Codec, codec_names
 from .codecs import codec as zarr_codec
-from .containers import dump_again
+from .containers import how_to_mend
 from .containers.hdf5_writer import ChunkToWrite, write_hdf5
 from .deflate import Deflate
 from .digests import Seal
@@ -144,7 +144,7 @@ def _checked(partial: Path, store: GuideStore, advance: Advance) -> str:
                 f"{store.path} changed while it was read: damaged",
                 expected=f"seal {store.seal}",
                 found=str(written.seal),
-                do=dump_again(store.path, store.header),
+                do=how_to_mend(store.path),
             )
         return written.seal
 

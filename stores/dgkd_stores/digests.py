@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Seal", "array_digest", "block_digest", "block_digests", "records", "seal_of", "sealed"]
+__all__ = ["Seal", "array_digest", "block_digest", "block_digests", "differing_blocks", "records", "seal_of", "sealed"]
+
+
+_COMPARED_BYTES = 2**22
 
 
 def records(arrays: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
@@ -33,6 +36,19 @@ def block_digests(arrays: Sequence[NDArray[Any]], digest_rows: int) -> NDArray[n
     starts = range(0, len(arrays[0]), digest_rows)
     digests = [block_digest([array[start : start + digest_rows] for array in arrays]) for start in starts]
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
+
+
+def differing_blocks(first_VB32: NDArray[np.uint8], second_VB32: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which blocks [V, blocks] have another digest in the second, compared a few megabytes at a time."""
+    differing_VB = np.zeros(first_VB32.shape[:2], dtype=np.bool_)
+    step = max(1, _COMPARED_BYTES // max(1, first_VB32[:1].nbytes))
+    for start in range(0, len(first_VB32), step):
+        views = slice(start, start + step)
+        found = (first_VB32[views] != second_VB32[views]).any(axis=2)
+        # What is all alike is not written to: zeros that nobody touches take no memory.
+        if found.any():
+            differing_VB[views] = found
+    return differing_VB
 
 
 @dataclass(frozen=True, kw_only=True)

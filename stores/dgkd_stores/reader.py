@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .chunks import MAX_DECODED_BYTES, MAX_MAPPINGS, Chunk, ChunkCache, DecodedChunks
 from .codecs import RAW
-from .containers import Container, dump_again, open_container
+from .containers import Container, how_to_mend, open_container
 from .digests import block_digest, sealed
 from .encodings import encoding
 from .errors import DamagedStore, Incomplete, InvalidInput
@@ -286,4 +286,4 @@ class GuideStore:
         )
 
     def _damaged(self, where: Path | str, expected: str, found: str) -> DamagedStore:
-        return DamagedStore(f"{where}: damaged", expected=expected, found=found, do=dump_again(self.path, self.header))
+        return DamagedStore(f"{where}: damaged", expected=expected, found=found, do=how_to_mend(self.path))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .containers import ZarrFolder, open_container
 from .damage import KINDS
-from .digests import Seal, array_digest, block_digests
+from .digests import Seal, array_digest, block_digests, differing_blocks
 from .encodings import encoding
 from .errors import DamagedStore, InvalidInput, Mismatch, UnsafeStore
 from .files import full_disk, make_folder, sync_folder, write_durably, write_synced
@@ -189,7 +189,7 @@ class StoreRepair:
 
     def _find_lost_chunks(self) -> set[tuple[int, int]]:
         survey = self._survey
-        wrong_VB = ~survey.known_VB | (survey.computed_VB32 != self._right_VB32).any(axis=2)
+        wrong_VB = ~survey.known_VB | differing_blocks(survey.computed_VB32, self._right_VB32)
         parts = range(survey.layout.chunks_per_view)
         wrong_V = np.flatnonzero(wrong_VB.any(axis=1)).tolist()
         return {(view, part) for view in wrong_V for part in parts if wrong_VB[view, survey.blocks(part)].any()}
@@ -210,20 +210,15 @@ class StoreRepair:
         survey, array = self._survey, self._survey.layout.digest
         if survey.seal is None or survey.proven_VB32 is None:
             return
-        differing_V = (survey.proven_VB32 != survey.digest_VB32).any(axis=(1, 2)) | ~survey.held.present["digest"][
-            :, 0, 0
-        ]
+        differing_V = differing_blocks(survey.proven_VB32, survey.digest_VB32).any(axis=1)
+        differing_V |= ~survey.held.present["digest"][:, 0, 0]
         for view in np.flatnonzero(differing_V).tolist():
             self._replace(array, (view, 0, 0), survey.proven_VB32[view])
 
     def _mend_padding(self) -> None:
-        for one in self._survey.damage:
-            if one.kind != "padding":
-                continue
-            assert one.view is not None and one.samples is not None
-            view, (start, stop) = one.view - self.header.first_view, one.samples
-            part, array = start // self._survey.layout.chunk_rows, self._survey.layout.rows[one.array]
+        for view, part, name in self._survey.unpadded:
             if (view, part) not in self._lost:
+                array, (start, stop) = self._survey.layout.rows[name], self._survey.slot(part)
                 rows = self._survey.held.chunk(array, (view, part, 0))[0][: stop - start]
                 self._replace(array, (view, part, 0), rows)
                 self._mended_chunks.add((view, part))
@@ -268,7 +263,7 @@ class StoreRepair:
         for name in survey.layout.rows:
             sync_folder(self.path / name)
         self._staged.clear()
-        for view in np.flatnonzero((self._right_VB32 != survey.digest_VB32).any(axis=(1, 2))).tolist():
+        for view in np.flatnonzero(differing_blocks(self._right_VB32, survey.digest_VB32).any(axis=1)).tolist():
             self._replace(array, (view, 0, 0), self._right_VB32[view])
 
     def _replace(self, array: ArrayLayout, position: tuple[int, ...], content: NDArray[Any]) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .containers import Container, open_container
 from .damage import Damage
-from .digests import array_digest, seal_of
+from .digests import array_digest, differing_blocks, seal_of
 from .encodings import encoding
 from .errors import DamagedStore, DgkdError, Interrupted, UnsafeStore
 from .files import read_file, read_small
@@ -26,7 +26,7 @@ from .identity import labels_within
 from .layout import ArrayLayout
 from .metadata import MAX_METADATA_BYTES
 from .prove import prove_digests
-from .rows import ChunkCheck, check_chunk
+from .rows import check_chunk
 
 __all__ = ["Report", "Survey"]
 
@@ -59,26 +59,28 @@ class Survey:
         self._stop = stop
         self.held: Container = open_container(path, survey=self._note)
         self.header, self.layout, self.seal = self.held.header, self.held.layout, self.held.seal
-        if chunks is None:
-            every = range(self.header.views), range(self.layout.chunks_per_view)
-            chunks = [(view, part) for view in every[0] for part in every[1]] if full else []
-        self._chunks = list(chunks)
-        self._begin(report)
+        self._begin(report, full)
         self.digest_VB32 = self._read_digests()
         self.identity = self._read_identity()
         self.vouched: Mapping[str, str] | None = self._judge_root()
         self._judge_identity()
         if full:
             self._compare_metadata()
-        self.computed_VB32 = np.zeros_like(self.digest_VB32)
+        self.computed_VB32 = np.zeros(self.digest_VB32.shape, dtype=np.uint8)
         self.known_VB = np.zeros(self.digest_VB32.shape[:2], dtype=np.bool_)
         """Blocks whose rows were read; `computed_VB32` has their digests."""
-        checks = {place: self._read_rows(*place) for place in self._chunks}
+        self.unpadded: list[tuple[int, int, str]] = []
+        """View and chunk, from 0, and array of each last chunk that is not filled up with the fill value."""
+        self._infinite_VB = np.zeros_like(self.known_VB)
+        if full:
+            for view, part in self._present_chunks() if chunks is None else chunks:
+                self._read_rows(view, part)
         self.proven_VB32 = self._prove()
         """Every digest as it was sealed; None where nothing tells."""
+        self.written_VB = differing_blocks(self.right_VB32, np.broadcast_to(np.uint8(0), self.right_VB32.shape))
+        """Blocks that have a digest."""
         self._judge_digests()
-        for place, check in checks.items():
-            self._judge_rows(*place, check)
+        self._judge_rows()
         self._report_absent()
 
     @property
@@ -112,10 +114,13 @@ class Survey:
             array = name.split("/")[0] if "/" in name else ""
             self._add(kind, name, array=array, expected=error.expected, found=error.found)
 
-    def _begin(self, report: Report) -> None:
-        others = sum(array.nbytes for array in self.layout.others.values())
-        rows = [self.slot(part) for _, part in self._chunks]
-        total = others + sum(stop - start for start, stop in rows) * self.header.row_bytes
+    def _begin(self, report: Report, full: bool) -> None:
+        total = sum(array.nbytes for array in self.layout.others.values())
+        if full:
+            there_VP, last = self._there(), self.layout.chunks_per_view - 1
+            lacking = (last + 1) * self.layout.chunk_rows - self.header.dataset.samples
+            rows = int(there_VP.sum()) * self.layout.chunk_rows - int(there_VP[:, last].sum()) * lacking
+            total += rows * self.header.row_bytes
         self._done = 0
 
         def advance(nbytes: int) -> None:
@@ -127,6 +132,15 @@ class Survey:
             report(self._done, total)
 
         self._advance = advance
+
+    def _there(self) -> NDArray[np.bool_]:
+        """Which chunks [V, chunks of a view] are present in every array of the rows."""
+        return np.asarray(np.logical_and.reduce([self.held.present[name][..., 0] for name in self.layout.rows]))
+
+    def _present_chunks(self) -> Iterator[tuple[int, int]]:
+        for view, there_P in enumerate(self._there()):
+            for part in np.flatnonzero(there_P).tolist():
+                yield view, part
 
     def _read(self, array: ArrayLayout, position: Position) -> NDArray[Any] | None:
         """A chunk that is present; None, and a word on it, where it is not what it should be."""
@@ -216,22 +230,22 @@ class Survey:
             except OSError as error:
                 self._add_unread(name, array, error)
 
-    def _read_rows(self, view: int, part: int) -> ChunkCheck | None:
-        """A chunk's digests, in `computed_VB32` too; None for one that is not there or not readable."""
-        if not all(self.held.present[name][view, part, 0] for name in self.layout.rows):
-            return None
+    def _read_rows(self, view: int, part: int) -> None:
+        """A chunk's digests, into `computed_VB32`, and what else is wrong with it."""
         try:
             check = check_chunk(self.held, view, part, advance=self._advance)
         except (DgkdError, OSError, ValueError) as error:
             if isinstance(error, Interrupted):
                 raise
-            files = self._files(view, part)
-            where = {"view": view + self.header.first_view, "samples": self.slot(part)}
-            self._add_unread(files, ", ".join(self.layout.rows), error, **where)
-            return None
+            self._add_unread(self._files(view, part), ", ".join(self.layout.rows), error, **self._where(view, part))
+            return
         self.computed_VB32[view, self.blocks(part)] = check.digests
         self.known_VB[view, self.blocks(part)] = True
-        return check
+        if not check.finite.all():
+            self._infinite_VB[view, self.blocks(part)] = ~check.finite
+        self.unpadded += [
+            (view, part, name) for name, padded in zip(self.layout.rows, check.padded, strict=True) if not padded
+        ]
 
     def _prove(self) -> NDArray[np.uint8] | None:
         if self.vouched is None or array_digest(self.digest_VB32) == self.vouched["digest"]:
@@ -246,43 +260,59 @@ class Survey:
             if self.held.present["digest"].all():
                 self._add("array", array.name, array=array.name, expected=f"SHA-256 {sealed}", found=found)
             return
+        if self.proven_VB32 is self.digest_VB32:
+            return
         noted = {one.file for one in self.damage}
-        for view in np.flatnonzero((self.proven_VB32 != self.digest_VB32).any(axis=(1, 2))).tolist():
+        for view in np.flatnonzero(differing_blocks(self.proven_VB32, self.digest_VB32).any(axis=1)).tolist():
             if self.held.present["digest"][view, 0, 0] and self.held.name_of(array, (view, 0, 0)) not in noted:
                 known = "the digests that the seal covers: rows have them"
                 place = {"array": array.name, "view": view + self.header.first_view}
                 self._add("array", self.held.name_of(array, (view, 0, 0)), **place, expected=known, found="others")
 
-    def _judge_rows(self, view: int, part: int, check: ChunkCheck | None) -> None:
-        if check is None:
-            return
-        where = {"array": ", ".join(self.layout.rows), "view": view + self.header.first_view}
-        (first, end), right_B32 = self.slot(part), self.right_VB32[view, self.blocks(part)]
-        written_B = right_B32.any(axis=1)
-        wrong_B = written_B & (right_B32 != check.digests).any(axis=1)
-        for start, stop in _runs(wrong_B):
-            found = f"SHA-256 {check.digests[start].tobytes().hex()}{self._belongs(check.digests[start])}"
-            expected = f"SHA-256 {right_B32[start].tobytes().hex()}"
-            samples = self._samples(first, start, stop)
-            self._add("digest", self._files(view, part), **where, samples=samples, expected=expected, found=found)
-        for start, stop in _runs(written_B & ~wrong_B & ~check.finite):
-            samples = self._samples(first, start, stop)
-            self._add("not-finite", self._files(view, part), **where, samples=samples, expected="finite numbers")
-        for array, padded in zip(self.layout.rows.values(), check.padded, strict=True):
-            if written_B.any() and not padded:
-                where |= {"array": array.name, "samples": (first, end)}
-                self._add("padding", self.held.name_of(array, (view, part, 0)), **where, expected=f"{array.fill}")
+    def _judge_rows(self) -> None:
+        right_VB32, names = self.right_VB32, ", ".join(self.layout.rows)
+        wrong_VB = differing_blocks(self.computed_VB32, right_VB32) & self.known_VB & self.written_VB
+        for view, start, stop in self._runs(wrong_VB):
+            right_32, found_32 = right_VB32[view, start], self.computed_VB32[view, start]
+            expected, found = f"SHA-256 {right_32.tobytes().hex()}", f"SHA-256 {found_32.tobytes().hex()}"
+            part, where = self._part(start), self._where(view, 0) | {"samples": self._samples(start, stop)}
+            found += self._belongs(found_32)
+            self._add("digest", self._files(view, part), array=names, **where, expected=expected, found=found)
+        for view, start, stop in self._runs(self._infinite_VB & self.written_VB & ~wrong_VB):
+            part, where = self._part(start), self._where(view, 0) | {"samples": self._samples(start, stop)}
+            self._add("not-finite", self._files(view, part), array=names, **where, expected="finite numbers")
+        for view, part, name in self.unpadded:
+            if self.written_VB[view, self.blocks(part)].any():
+                file, fill = self.held.name_of(self.layout.rows[name], (view, part, 0)), self.layout.rows[name].fill
+                self._add("padding", file, array=name, **self._where(view, part), expected=f"{fill}")
+
+    def _runs(self, mask_VB: NDArray[np.bool_]) -> Iterator[tuple[int, int, int]]:
+        """View, first and one past the last of each run of consecutive blocks of one chunk."""
+        for view in np.flatnonzero(mask_VB.any(axis=1)).tolist():
+            blocks = np.flatnonzero(mask_VB[view])
+            cuts = np.flatnonzero((np.diff(blocks) != 1) | (np.diff(self._part(blocks)) != 0)) + 1
+            for run in np.split(blocks, cuts):
+                yield view, int(run[0]), int(run[-1]) + 1
+
+    def _part(self, block: Any) -> Any:
+        """The chunk of a view that a block lies in."""
+        return block * self.header.digest_rows // self.layout.chunk_rows
 
     def _belongs(self, digest_32: NDArray[np.uint8]) -> str:
         """Whose rows these are, if they are other rows of this store."""
-        for view, block in np.argwhere((self.right_VB32 == digest_32).all(axis=2))[:1].tolist():
-            start, stop = self._samples(0, block, block + 1)
-            return f", that of view {view + self.header.first_view}, samples {start} to {stop - 1}"
+        for view, right_B32 in enumerate(self.right_VB32):
+            for block in np.flatnonzero((right_B32 == digest_32).all(axis=1))[:1].tolist():
+                start, stop = self._samples(block, block + 1)
+                return f", that of view {view + self.header.first_view}, samples {start} to {stop - 1}"
         return ""
 
-    def _samples(self, first: int, start: int, stop: int) -> tuple[int, int]:
+    def _samples(self, start: int, stop: int) -> tuple[int, int]:
+        """First sample of a run of blocks, and one past its last."""
         rows = self.header.digest_rows
-        return first + start * rows, min(first + stop * rows, self.header.dataset.samples)
+        return start * rows, min(stop * rows, self.header.dataset.samples)
+
+    def _where(self, view: int, part: int) -> dict[str, Any]:
+        return {"view": view + self.header.first_view, "samples": self.slot(part)}
 
     def _files(self, view: int, part: int) -> str:
         return ", ".join(self.held.name_of(array, (view, part, 0)) for array in self.layout.rows.values())
@@ -290,7 +320,7 @@ class Survey:
     def _place(self, name: str, position: Position) -> dict[str, Any]:
         """View and samples of a chunk, where its array has them."""
         if name in self.layout.rows:
-            return {"view": position[0] + self.header.first_view, "samples": self.slot(position[1])}
+            return self._where(position[0], position[1])
         return {"view": position[0] + self.header.first_view} if name == self.layout.digest.name else {}
 
     def _report_absent(self) -> None:
@@ -305,7 +335,7 @@ class Survey:
             absent = ~self.held.present[name]
             if self.seal is None and name in self.layout.rows:
                 starts = np.arange(absent.shape[1]) * self.layout.chunk_rows // self.header.digest_rows
-                absent[..., 0] &= np.logical_or.reduceat(self.digest_VB32.any(axis=2), starts, axis=1)
+                absent[..., 0] &= np.logical_or.reduceat(self.written_VB, starts, axis=1)
             elif self.seal is None and name not in self.layout.identity:
                 continue
             count = int(np.count_nonzero(absent))
@@ -316,16 +346,10 @@ class Survey:
             if count > MAX_ABSENT:
                 self._add("missing", name, array=name, found=f"{count - MAX_ABSENT} more chunks that are not there")
         if self.seal is not None and self.proven_VB32 is not None:
-            lacking_V = (self.proven_VB32 == 0).all(axis=2).any(axis=1)
+            lacking_V = ~self.written_VB.all(axis=1)
             for view in np.flatnonzero(self.held.present["digest"][:, 0, 0] & lacking_V).tolist():
                 file = self.held.name_of(self.layout.digest, (view, 0, 0))
                 self._add("missing", file, array="digest", view=view + self.header.first_view, found="zeros")
-
-
-def _runs(mask_B: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and one past the last of each run of consecutive True."""
-    edges = np.flatnonzero(np.diff(mask_B.astype(np.int8), prepend=0, append=0)).tolist()
-    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _positions(absent: NDArray[np.bool_]) -> Iterator[Position]:

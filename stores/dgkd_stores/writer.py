@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .codecs import codec as codec_named
 from .compare import check_same_header, check_same_identity
-from .containers import ZarrFolder, dump_again
+from .containers import ZarrFolder, how_to_mend
 from .digests import Seal, block_digests, sealed
 from .encodings import encoding
 from .errors import DamagedStore, InvalidInput
@@ -165,7 +165,7 @@ class GuideStoreWriter:
                 f"{self.path} is sealed and has lost rows",
                 expected="every chunk and every digest",
                 found=f"view {view} without some of them",
-                do=dump_again(self.path, self.header),
+                do=how_to_mend(self.path),
             )
         found = sealed(self.header.canonical, {"digest": self._digest_VB32, **self._identity})
         if self._seal is not None and self._seal != found:
@@ -173,7 +173,7 @@ class GuideStoreWriter:
                 f"{self.path}: its content is not what was sealed",
                 expected=f"seal {self._seal.digest}",
                 found=found.digest,
-                do=dump_again(self.path, self.header),
+                do=how_to_mend(self.path),
             )
 
     def _blocks(self, slot: ChunkSlot) -> tuple[int, slice]:

@@ -44,7 +44,7 @@ def test_a_flipped_bit_in_a_used_row(made: tuple[Any, Path]) -> None:
                 DamagedStore, match="view 3, samples 24 to 31: damaged: expected SHA-256 .*, found"
             ) as caught:
                 store.gather([3], [sample])
-            assert caught.value.exit_code == 12 and "dgkd-cache dump --model ta1" in caught.value.do
+            assert caught.value.exit_code == 12 and f"dgkd-cache repair {path}" in caught.value.do
 
 
 @pytest.mark.parametrize("array", ["logits", "digest", "label", "probe", "test_logits"])

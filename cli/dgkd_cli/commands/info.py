@@ -35,6 +35,7 @@ def info(app: App, what: str, as_json: bool) -> None:
     Examples:
       dgkd-cache info teacher
       dgkd-cache info guides/teacher.zarr --json
+      dgkd-cache info teacher.h5
     """
     run, store = _places(app, what)
     card = _card(run) if run else None
@@ -55,8 +56,9 @@ def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     path = Path(what).expanduser()
     if (path / CARD_FILE).is_file():
         return path, None
-    # A link or a pipe in its place is for the store's own checks to refuse.
-    if any(os.path.lexists(path / name) for name in ("zarr.json", ".zgroup", ".zarray")):
+    # What lies there in a store's place, a link or a pipe, is for the store's own checks to refuse.
+    metadata = any(os.path.lexists(path / name) for name in ("zarr.json", ".zgroup", ".zarray"))
+    if metadata or path.suffix in (".zarr", ".h5", ".hdf5") or path.is_file():
         return None, path
     workspace = app.workspace()
     runs = [name for name in workspace.runs() if (workspace.run_folder(name) / CARD_FILE).is_file()]
@@ -92,6 +94,8 @@ def _as_json(store: GuideStore | None) -> dict[str, Any] | None:
     written = store.completeness()
     return {
         "path": str(store.path),
+        "container": store.container.kind,
+        "codec": store.container.layout.codec.name,
         "seal": store.seal,
         "bytes": store.nbytes,
         "complete": written.complete,
@@ -139,6 +143,7 @@ def _store_facts(store: GuideStore) -> Iterable[tuple[str, str]]:
     yield "views", f"{store.views.start}:{store.views.stop} of plan {header.plan_digest[:16]}"
     yield "encoding", f"{header.encoding}, logits / {header.temperature}"
     yield "fidelity", f"KL {header.fidelity['kl']}, top-1 {percent_text(str(header.fidelity['top1']))}"
+    yield "container", f"{store.container.kind}, codec {store.container.layout.codec.name}"
     yield "size", size_text(store.nbytes)
     yield "computed with", _settings(header.compute)
     yield "licence", shown(header.licence) or "-"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
+import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dgkd_cache.errors import DgkdError
+from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import print_json, shown
 from dgkd_cli.figures import count_text, size_text
+from dgkd_cli.stores import store_at
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
     from dgkd_stores.damage import Damage, Verification
 
-__all__ = ["reporting_to", "store_at", "verify"]
+__all__ = ["verify"]
 
 GRAVITY = (15, 12, 13, 10, 1, 3, 0)
 """Exit codes, the gravest first; one that is not listed goes before all others."""
@@ -74,32 +76,13 @@ def verify(app: App, what: tuple[str, ...], full: bool, as_json: bool) -> None:
     else:
         for result in results:
             click.echo("\n".join(_lines(result)))
+    for result in results:
+        if result.verification and result.verification.damage:
+            app.say(f"`dgkd-cache repair {shlex.quote(result.name)}` mends {shown(result.name)}")
     if not results:
         app.say("no guide stores here: `dgkd-cache dump` makes them")
     if code := min((result.exit_code for result in results), key=_rank, default=0):
         raise click.exceptions.Exit(code)
-
-
-def store_at(app: App, text: str) -> Path:
-    """The store that `text` means: a path, or a name in the workspace, whatever state it is in."""
-    path = Path(text).expanduser()
-    if os.sep in text or path.suffix in (".zarr", ".h5") or (path / "zarr.json").exists():
-        return path
-    return app.workspace().resolve_guide(text)
-
-
-def reporting_to(progress: Progress, what: str) -> Callable[[int, int], None]:
-    """What `verify` reports to: a bar over bytes."""
-    before = 0
-
-    def report(done: int, total: int) -> None:
-        nonlocal before
-        if not before:
-            progress.start(what, total=total, unit="bytes")
-        progress.advance(done - before)
-        before = done
-
-    return report
 
 
 def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
@@ -108,7 +91,7 @@ def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
     path = Path(name)
     try:
         path = store_at(app, name)
-        found = look(path, full=full, report=reporting_to(progress, f"verify {shown(name)}"))
+        found = look(path, full=full, report=over_bytes(progress, f"verify {shown(name)}"))
         progress.finish()
         return Result(name=name, path=path, verification=found)
     except DgkdError as error:

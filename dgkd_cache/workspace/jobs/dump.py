@@ -15,12 +15,13 @@ from dgkd_cache.guides.writer import Dumped, GuideWriter
 from dgkd_cache.models.card import load_model
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files import DUMP_SECONDS_FILE
+from dgkd_cache.settings import CacheConfig
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace.jobs.fit import ready, require_same_data
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 
-__all__ = ["DumpResult", "dump_guide", "dump_seconds"]
+__all__ = ["DumpResult", "dump_guide", "dump_seconds", "guide_writer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,26 +50,56 @@ def dump_guide(
     run, Mismatch when it was trained on other data, StoreLocked when another process writes these views.
     """
     started = time.perf_counter()
+    held = views if views is not None else range(ws.config.views.count)
+    folder, path = ws.resolve_run(model), ws.store_path(model, held)
+    writer = guide_writer(
+        ws,
+        model=model,
+        path=path,
+        views=held,
+        mine=_share(held, shard),
+        take_over=take_over,
+        cache=ws.config.cache,
+        device=device,
+    )
+    before = _blocks_missing(path)
+    try:
+        result = writer.run(progress=progress, stop=stop)
+    finally:
+        if _blocks_missing(path) != before:
+            _add_dump_seconds(folder, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return DumpResult(path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds)
+
+
+def guide_writer(
+    ws: Workspace,
+    *,
+    model: str,
+    path: Path,
+    views: range,
+    mine: range | None = None,
+    take_over: bool = False,
+    cache: CacheConfig,
+    device: str,
+) -> GuideWriter:
+    """The writer of the store at `path` from the finished run `runs/MODEL`, under the settings `cache`."""
     where = resolve_device(device)
-    cache = ws.config.cache
-    folder = ws.resolve_run(model)
-    network, card = load_model(folder)
+    network, card = load_model(ws.resolve_run(model))
     dataset, plan = ws.dataset(), ws.plan()
     require_same_data(ws, card, model)
-    held = views if views is not None else range(ws.config.views.count)
-    plan.parameters(held.stop - 1, 0, 1)  # refuses what an enumerated plan does not have, before anything is forwarded
-    path = ws.store_path(model, held)
+    plan.parameters(views.stop - 1, 0, 1)  # refuses what an enumerated plan does not have, before anything is forwarded
     precision = resolve_precision(cache.precision, where)
     network, transform = ready(network, card, where)
-    writer = GuideWriter(
+    return GuideWriter(
         path,
         network,
         lambda pixels_BIHW: network(transform(pixels_BIHW)),
         name=model,
         train=Views(plan, dataset.train.to(where)),
         test=Views(plan, dataset.test.to(where)),
-        views=held,
-        mine=_share(held, shard),
+        views=views,
+        mine=mine,
         take_over=take_over,
         temperature=cache.temperature,
         encoding=cache.encoding,
@@ -82,14 +113,6 @@ def dump_guide(
         guides=card.guides,
         licence=cache.licence,
     )
-    before = _blocks_missing(path)
-    try:
-        result = writer.run(progress=progress, stop=stop)
-    finally:
-        if _blocks_missing(path) != before:
-            _add_dump_seconds(folder, time.perf_counter() - started)
-    seconds = time.perf_counter() - started
-    return DumpResult(path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds)
 
 
 def dump_seconds(folder: Path) -> float | None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from dgkd_stores.errors import StoreNotFound
 
-from .container import Container, Place, dump_again
+from .container import Container, Place, how_to_mend
 from .hdf5_file import Hdf5File
 from .zarr_folder import Note, ZarrFolder
 
-__all__ = ["Container", "Hdf5File", "Place", "ZarrFolder", "dump_again", "open_container"]
+__all__ = ["Container", "Hdf5File", "Place", "ZarrFolder", "how_to_mend", "open_container"]
 
 
 def open_container(path: Path, *, survey: Note | None = None) -> Container:

@@ -6,6 +6,7 @@ side of it.
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from dgkd_stores.header import StoreHeader
 from dgkd_stores.identity import labels_within
 from dgkd_stores.layout import ArrayLayout, StoreLayout
 
-__all__ = ["Container", "Place", "dump_again"]
+__all__ = ["Container", "Place", "how_to_mend"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ class Container(ABC):
             f"{self.path / self.name_of(array, position)}: damaged",
             expected=f"a chunk of {array.chunk_bytes} bytes",
             found=found,
-            do=dump_again(self.path, self.header),
+            do=how_to_mend(self.path),
         )
 
     def digests(self) -> NDArray[np.uint8]:
@@ -109,7 +110,7 @@ class Container(ABC):
                 f"{self.path} has lost its array {name}",
                 expected=f"{lost} of {array.chunk_bytes} bytes",
                 found="another size" if lost in self.wrong_size else "no such file",
-                do=dump_again(self.path, self.header),
+                do=how_to_mend(self.path),
             )
         if not array.nbytes:
             return np.empty(array.shape, dtype=array.numpy_dtype)
@@ -137,6 +138,9 @@ class Container(ABC):
         return np.asarray(done_VB)
 
 
-def dump_again(path: Path, header: StoreHeader) -> str:
-    """What to do about a damaged store, as a sentence."""
-    return f"remove {path} and make it again, in its workspace, with `dgkd-cache dump --model {header.guide.name}`"
+def how_to_mend(path: Path) -> str:
+    """What to do about the damaged store at `path`, as a sentence."""
+    place = shlex.quote(str(path))
+    if not path.is_dir():
+        return f"`dgkd-cache verify --full {place}` tells what is damaged; get it again, or export it again"
+    return f"`dgkd-cache verify --full {place}` tells what is damaged, `dgkd-cache repair {place}` mends it"

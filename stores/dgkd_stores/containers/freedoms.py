@@ -23,7 +23,7 @@ from dgkd_stores.header import StoreHeader
 from dgkd_stores.layout import ArrayLayout, StoreLayout, default_chunk_rows
 from dgkd_stores.metadata import MAX_ARRAY_METADATA_BYTES, read_metadata, unsafe
 
-from .container import dump_again
+from .container import how_to_mend
 
 __all__ = ["Freedoms", "array_metadata", "chunk_position", "freedoms"]
 
@@ -56,7 +56,7 @@ def array_metadata(folder: Path, header: StoreHeader) -> Mapping[str, JsonValue]
             f"{folder.parent} has lost an array",
             expected=f"{folder.name}/zarr.json",
             found="no such file",
-            do=dump_again(folder.parent, header),
+            do=how_to_mend(folder.parent),
         )
     return read_metadata(folder / "zarr.json", limit=MAX_ARRAY_METADATA_BYTES)
 

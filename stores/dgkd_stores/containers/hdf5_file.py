@@ -25,7 +25,7 @@ from dgkd_stores.layout import ArrayLayout, StoreLayout
 from dgkd_stores.limits import check_limits
 from dgkd_stores.metadata import MAX_METADATA_BYTES, parse_json, read_seal, unsafe
 
-from .container import Container, Place, dump_again
+from .container import Container, Place, how_to_mend
 from .hdf5_blocks import Blocks
 from .hdf5_objects import StoredArray, places, stored_array
 
@@ -121,7 +121,7 @@ class _File:
         for odd in sorted({*self._names} - wanted):
             raise unsafe(self._path, "a name that is none of a guide store's", ", ".join(sorted(wanted)), odd)
         for lost in sorted(wanted - {*self._names}):
-            raise self._lost(lost, dump_again(self._path, header))
+            raise self._lost(lost, how_to_mend(self._path))
 
     def described(self, name: str) -> StoredArray:
         if name not in self._names:

@@ -1,0 +1,43 @@
+"""`dgkd-cache export`: a store in another form, for somebody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.conversion import convert_and_tell
+from dgkd_cli.stores import store_at
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.argument("store", metavar="NAME|PATH")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--codec",
+    type=click.Choice(["none", "gzip", "zstd", "blosc"]),
+    default="none",
+    show_default=True,
+    help="gzip for a file, zstd and blosc for a folder.",
+)
+@click.option("--take-over", is_flag=True, help="Take TARGET over from a process of another host that is no more.")
+@json_option
+@pass_app
+def export(app: App, store: str, target: Path, codec: str, take_over: bool, as_json: bool) -> None:
+    """Write a finished store as one HDF5 file, or as a Zarr folder with another codec.
+
+    TARGET is an HDF5 file if it ends in .h5 or .hdf5, else a Zarr folder. Every row is checked on the way, and once
+    more as it was written; the seal is the same. TARGET appears whole or not at all, and nothing is ever overwritten.
+    A store that is given as a PATH needs no workspace.
+
+    \b
+    Examples:
+      dgkd-cache export ta1 ta1.h5
+      dgkd-cache export ta1 ta1-small.h5 --codec gzip
+      dgkd-cache export guides/ta1.zarr /media/disk/ta1.zarr --codec zstd
+    """
+    source = store_at(app, store)
+    convert_and_tell(app, "export", source, target.expanduser(), codec=codec, take_over=take_over, as_json=as_json)

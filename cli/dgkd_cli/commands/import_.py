@@ -1,0 +1,53 @@
+"""`dgkd-cache import`: a store that somebody sent becomes a guide of the workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.conversion import convert_and_tell
+
+__all__ = ["import_"]
+
+
+@click.command("import")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--name", help="The store's name in the workspace (default: its guide's).")
+@click.option("--to", "target", type=click.Path(path_type=Path), metavar="PATH", help="A place anywhere.")
+@click.option(
+    "--codec",
+    type=click.Choice(["none", "zstd", "blosc"]),
+    default="none",
+    show_default=True,
+    help="none is read at the speed of memory.",
+)
+@click.option("--take-over", is_flag=True, help="Take the place over from a process of another host that is no more.")
+@json_option
+@pass_app
+def import_(
+    app: App, source: Path, name: str | None, target: Path | None, codec: str, take_over: bool, as_json: bool
+) -> None:
+    """Take in a store: an HDF5 file or a Zarr folder, from wherever it came, becomes guides/NAME.zarr.
+
+    It is looked over first and refused (exit code 15) if it holds anything that a store does not; every row is checked
+    against its digest on the way, and once more as it was written. A store of other views than the workspace's is
+    called NAME-FIRST-STOP, as `dump --views` has it. Nothing is ever overwritten.
+
+    \b
+    Examples:
+      dgkd-cache import ta1.h5
+      dgkd-cache import /media/disk/ta1.zarr --name their-ta1
+      dgkd-cache import ta1.h5 --to ta1.zarr --codec blosc
+    """
+    from dgkd_stores.containers import open_container
+
+    if name and target:
+        raise click.UsageError("give at most one of --name (in the workspace) and --to (anywhere)")
+    source = source.expanduser()
+    if target is None:
+        workspace = app.workspace()
+        header = open_container(source).header
+        target = workspace.store_path(name or header.guide.name, header.view_range)
+    convert_and_tell(app, "import", source, target.expanduser(), codec=codec, take_over=take_over, as_json=as_json)

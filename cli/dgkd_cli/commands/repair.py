@@ -1,0 +1,67 @@
+"""`dgkd-cache repair`: a damaged store becomes whole again, byte for byte."""
+
+from __future__ import annotations
+
+import click
+
+from dgkd_cli.app import App, device_option, json_option, pass_app
+from dgkd_cli.console import facts, print_json, shown
+from dgkd_cli.figures import count_text, duration_text
+from dgkd_cli.stores import store_at, workspace_of
+
+__all__ = ["repair"]
+
+SHOWN = 10
+"""Files named; --json has them all."""
+
+
+@click.command()
+@click.argument("what", metavar="NAME|PATH")
+@click.option(
+    "--take-over", is_flag=True, help="Take over views that a process of another host holds, if you know it is no more."
+)
+@device_option
+@json_option
+@pass_app
+def repair(app: App, what: str, take_over: bool, device: str, as_json: bool) -> None:
+    """Mend a damaged store of the workspace: what the seal can prove at once, the rest by running its guide again.
+
+    Only damaged or missing chunks are computed, and a file is replaced only by one that the seal vouches for: the
+    store ends as it was, byte for byte, or is left as it is (exit code 13: another machine, version, or weights).
+    An unfinished store is finished. Stopped at any moment, the same command goes on. A PATH within a workspace is
+    mended by the runs of that one, any other by those of the workspace that -w names.
+
+    \b
+    Examples:
+      dgkd-cache repair ta1
+      dgkd-cache repair guides/ta1-40-60.zarr --json
+    """
+    from dgkd_cache.workspace.jobs import repair_store
+
+    path = store_at(app, what)
+    workspace = workspace_of(path) or app.workspace()
+    with app.working() as (progress, stop):
+        result = repair_store(workspace, path=path, take_over=take_over, device=device, progress=progress, stop=stop)
+    if as_json:
+        print_json(
+            {
+                "path": str(result.path),
+                "seal": result.seal,
+                "mended": list(result.mended),
+                "samples": result.samples,
+                "seconds": result.seconds,
+            }
+        )
+        return
+    more = f" and {count_text(len(result.mended) - SHOWN)} more" if len(result.mended) > SHOWN else ""
+    click.echo(
+        facts(
+            [
+                ("store", shown(str(result.path))),
+                ("seal", result.seal or "-"),
+                ("mended", ", ".join(result.mended[:SHOWN]) + more if result.mended else "nothing: it is whole"),
+                ("computed", f"{count_text(result.samples)} samples"),
+                ("time", duration_text(result.seconds)),
+            ]
+        )
+    )

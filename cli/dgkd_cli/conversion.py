@@ -1,0 +1,56 @@
+"""What `export` and `import` share: a store is converted with progress, and the result told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from dgkd_cache.progress import over_bytes
+from dgkd_cli.app import App
+from dgkd_cli.console import facts, print_json, shown
+from dgkd_cli.figures import size_text
+
+__all__ = ["convert_and_tell"]
+
+
+def convert_and_tell(
+    app: App, verb: str, source: Path, target: Path, *, codec: str, take_over: bool, as_json: bool
+) -> None:
+    """Write `source` anew at `target` and say what lies there now."""
+    from dgkd_stores.containers import open_container
+    from dgkd_stores.convert import convert
+
+    there = os.path.lexists(target)
+    with app.reporting() as progress:
+        report = over_bytes(progress, f"{verb} {shown(source.name)}")
+        seal = convert(source, target, codec=codec, take_over=take_over, report=report)
+        progress.finish()
+    if there:
+        app.say(f"{target} is this very store already: nothing was done")
+    held = open_container(target)
+    if as_json:
+        print_json(
+            {
+                "source": str(source),
+                "path": str(target),
+                "container": held.kind,
+                "codec": held.layout.codec.name,
+                "seal": seal,
+                "bytes": held.nbytes,
+                "written": not there,
+            }
+        )
+        return
+    click.echo(
+        facts(
+            [
+                ("store", str(target)),
+                ("from", str(source)),
+                ("container", f"{held.kind}, codec {held.layout.codec.name}"),
+                ("seal", seal),
+                ("size", size_text(held.nbytes)),
+            ]
+        )
+    )

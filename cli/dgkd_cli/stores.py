@@ -1,0 +1,32 @@
+"""What NAME or PATH means where a store may be in any state, a damaged one included."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dgkd_cli.app import App
+
+if TYPE_CHECKING:
+    from dgkd_cache.workspace.workspace import Workspace
+
+__all__ = ["store_at", "workspace_of"]
+
+
+def store_at(app: App, text: str) -> Path:
+    """A path as it is, needing no workspace; else the store of that name. Raises StoreNotFound, InvalidInput."""
+    path = Path(text).expanduser()
+    if os.sep in text or path.suffix in (".zarr", ".h5", ".hdf5") or (path / "zarr.json").exists():
+        return path
+    return app.workspace().resolve_guide(text)
+
+
+def workspace_of(store: Path) -> Workspace | None:
+    """The workspace that a store lies in, if it does."""
+    from dgkd_cache.workspace.config import CONFIG_NAME
+    from dgkd_cache.workspace.workspace import Workspace
+
+    folder = store.absolute().parent.parent
+    within = store.absolute().parent.name == "guides" and (folder / CONFIG_NAME).is_file()
+    return Workspace.open(folder) if within else None

@@ -1,0 +1,74 @@
+"""Repair one store of a workspace: what is damaged is proven or computed again, and nothing else is touched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgkd_cache.progress import Progress, over_bytes
+from dgkd_cache.workspace.jobs.dump import guide_writer
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import StoreHeader
+from dgkd_stores.repair import StoreRepair
+
+__all__ = ["RepairResult", "repair_store"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairResult:
+    """What a repair did: the files that it replaced, the samples that were forwarded for it, and the seal."""
+
+    path: Path
+    seal: str | None
+    mended: tuple[str, ...]
+    samples: int
+    seconds: float
+
+
+def repair_store(
+    ws: Workspace,
+    *,
+    path: Path,
+    take_over: bool = False,
+    device: str,
+    progress: Progress,
+    stop: Callable[[], bool],
+) -> RepairResult:
+    """Mends the store at `path`, whose guide has its finished run in this workspace.
+
+    The settings are those of the store's header, not of today's `dgkd.toml`. A store of which nothing is lost is left
+    as it is, and no model is loaded. Raises Mismatch (13) where the run, its data or this machine give other rows than
+    were sealed, and what `StoreRepair` raises.
+    """
+    started = time.perf_counter()
+    with StoreRepair(path, take_over=take_over, report=over_bytes(progress, f"check {path.name}"), stop=stop) as repair:
+        progress.finish()
+        repair.mend()
+        samples = sum(slot.stop - slot.start for slot in repair.lost_chunks)
+        if samples or repair.lost_arrays:
+            header = repair.header
+            writer = guide_writer(
+                ws,
+                model=header.guide.name,
+                path=path,
+                views=header.view_range,
+                cache=ws.config.cache.model_copy(update=_settings_of(header)),
+                device=device,
+            )
+            writer.repair(repair, progress=progress, stop=stop)
+        seal = repair.finish()
+        seconds = time.perf_counter() - started
+        return RepairResult(path=path, seal=seal, mended=tuple(repair.mended), samples=samples, seconds=seconds)
+
+
+def _settings_of(header: StoreHeader) -> dict[str, object]:
+    """The settings of the cache that a store was made under; the check of its header holds the rest to them."""
+    return {
+        "temperature": float(header.temperature),
+        "encoding": header.encoding,
+        "batch_size": header.compute["batch"],
+        "precision": str(header.compute.get("precision")),
+        "licence": header.licence,
+    }

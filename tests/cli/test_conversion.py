@@ -1,0 +1,245 @@
+"""`export` and `import`: a store goes to another form and comes back, and every refusal has its exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import Result
+
+from dgkd_stores import GuideStore
+from dgkd_stores.locks import ALL_VIEWS, Owner, ViewLock
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test here cuts the power."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture
+def guides(workspace: Path, three_guides: list[Path]) -> Path:
+    """The three stores, of views 0 to 2; the workspace's are 0 and 1."""
+    for path in three_guides:
+        shutil.copytree(path, workspace / "guides" / path.name)
+    return workspace / "guides"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def seal_of(store: Path) -> str:
+    return json.loads((store / "zarr.json").read_text())["attributes"]["dgkd_seal"]
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip"])
+def test_out_and_in_again(command: Command, guides: Path, tmp_path: Path, codec: str) -> None:
+    out = command("export", "ta1", "ta1.h5", "--codec", codec, "--json")
+    assert out.exit_code == 0, out.stderr
+    assert json.loads(out.stdout) == {
+        "source": "guides/ta1.zarr",
+        "path": "ta1.h5",
+        "container": "hdf5",
+        "codec": codec,
+        "seal": seal_of(guides / "ta1.zarr"),
+        "bytes": (tmp_path / "ta1.h5").stat().st_size,
+        "written": True,
+    }
+    assert "export ta1.zarr" in out.stderr and "bytes" in out.stderr and "done in" in out.stderr
+    with h5py.File(tmp_path / "ta1.h5") as file, GuideStore.open(guides / "ta1.zarr") as store:
+        assert (file["logits"][2] == store.gather(np.full(100, 2), np.arange(100))).all()
+    back = command("import", "ta1.h5", "--name", "again")
+    assert back.exit_code == 0, back.stderr
+    # Three views where the workspace has two.
+    assert tree(tmp_path / "guides" / "again-0-3.zarr") == tree(guides / "ta1.zarr")
+    assert "container  zarr, codec none" in back.stdout and seal_of(guides / "ta1.zarr") in back.stdout
+    assert not list(tmp_path.rglob("*.writing"))
+
+
+def test_the_guide_gives_the_name(command: Command, guides: Path, workspace: Path) -> None:
+    (workspace / "dgkd.toml").write_text((workspace / "dgkd.toml").read_text().replace("count = 2", "count = 3"))
+    shutil.move(guides / "ta1.zarr", workspace / "moved.zarr")
+    result = command("import", "moved.zarr", "--codec", "blosc")
+    assert result.exit_code == 0, result.stderr
+    with GuideStore.open(guides / "ta1.zarr") as store:
+        assert store.seal == seal_of(workspace / "moved.zarr") and store.container.layout.codec.name == "blosc"
+    assert "ta1 " in command("ls").stdout
+
+
+def test_another_form_of_folder(command: Command, guides: Path, tmp_path: Path) -> None:
+    assert command("export", "guides/ta1.zarr", "small.zarr", "--codec", "zstd").exit_code == 0
+    with GuideStore.open(tmp_path / "small.zarr") as store:
+        assert (store.container.kind, store.container.layout.codec.name) == ("zarr", "zstd")
+
+
+def test_twice_is_once(command: Command, guides: Path, tmp_path: Path) -> None:
+    assert command("export", "ta1", "a.h5").exit_code == 0
+    before = (tmp_path / "a.h5").stat().st_mtime_ns
+    again = command("export", "ta1", "a.h5", "--json")
+    assert again.exit_code == 0 and json.loads(again.stdout)["written"] is False
+    assert again.stderr == "a.h5 is this very store already: nothing was done\n"
+    assert (tmp_path / "a.h5").stat().st_mtime_ns == before
+
+
+def test_no_torch_and_no_workspace(three_guides: list[Path], tmp_path: Path) -> None:
+    script = """
+import sys
+from dgkd_cli.main import main
+for arguments in (
+    ["export", sys.argv[1], "a.h5"], ["import", "a.h5", "--to", "b.zarr"], ["info", "a.h5"], ["info", "a.h5", "--json"]
+):
+    main.main(["-q", *arguments], standalone_mode=False)
+assert not {"torch", "h5py", "zarr"} & set(sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(three_guides[1])], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert "container      hdf5, codec none" in done.stdout and '"container": "hdf5"' in done.stdout
+    assert tree(tmp_path / "b.zarr") == tree(three_guides[1])
+
+
+def test_what_is_not_there(command: Command, workspace: Path) -> None:
+    for arguments in (
+        ("export", "ta1", "a.h5"),
+        ("export", "./no.zarr", "a.h5"),
+        ("import", "no.h5"),
+        ("info", "no.h5"),
+    ):
+        result = command(*arguments)
+        assert (result.exit_code, result.stdout) == (10, ""), arguments
+    assert "`dgkd-cache dump --model ta1` makes it" in command("export", "ta1", "a.h5").stderr
+    assert sorted(os.listdir(workspace)) == ["dgkd.toml"]
+
+
+def test_usage(command: Command, guides: Path, tmp_path: Path) -> None:
+    command("export", "ta1", "a.h5")
+    for arguments, says in (
+        (("export", "ta1", "b.h5", "--codec", "zstd"), "expected one of none, gzip, found zstd"),
+        (("export", "ta1", "b.zarr", "--codec", "gzip"), "expected one of none, blosc, zstd, found gzip"),
+        (("export", "ta1", "b.h5", "--codec", "lzma"), "Invalid value for '--codec'"),
+        (("import", "a.h5", "--codec", "gzip"), "Invalid value for '--codec'"),
+        (("import", "a.h5", "--name", "x", "--to", "y.zarr"), "at most one of --name"),
+        (("import", "a.h5", "--name", "../x"), "../x"),
+        (("export", "ta2", "a.h5"), "a.h5 is there already and is left as it is"),
+        (("export", "ta1", "guides/ta1.zarr/a.h5"), "lies within the store"),
+        (("export", "ta1"), "Missing argument"),
+    ):
+        result = command(*arguments)
+        assert (result.exit_code, result.stdout) == (2, ""), arguments
+        assert says in result.stderr, result.stderr
+    assert sorted(os.listdir(tmp_path)) == ["a.h5", "dgkd.toml", "guides"]
+
+
+def test_import_without_a_workspace(command: Command, three_guides: list[Path], tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    result = command("-w", str(bare), "import", str(three_guides[0]))
+    assert result.exit_code == 2 and "is no workspace" in result.stderr
+    result = command("-w", str(bare), "import", str(three_guides[0]), "--to", str(bare / "deep" / "a.zarr"))
+    assert result.exit_code == 0 and (bare / "deep" / "a.zarr").is_dir()
+
+
+def test_an_unfinished_store(command: Command, guides: Path) -> None:
+    group = guides / "ta1.zarr" / "zarr.json"
+    content = json.loads(group.read_text())
+    del content["attributes"]["dgkd_seal"], content["attributes"]["dgkd_digests"]
+    group.write_text(json.dumps(content))
+    result = command("export", "ta1", "a.h5")
+    assert (result.exit_code, result.stdout) == (3, "") and "is not finished" in result.stderr
+
+
+def test_held_by_another(command: Command, guides: Path, workspace: Path) -> None:
+    with ViewLock(workspace / "a.h5", ALL_VIEWS, guide=""):
+        result = command("export", "ta1", "a.h5")
+        assert (result.exit_code, result.stdout) == (11, "") and "all views of a.h5 are being written" in result.stderr
+        assert command("export", "ta1", "a.h5", "--take-over").exit_code == 11
+
+
+def test_held_elsewhere(command: Command, guides: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "another")
+        lock = ViewLock(workspace / "a.h5", ALL_VIEWS, guide="")
+    refused = command("export", "ta1", "a.h5")
+    assert refused.exit_code == 11 and "on host another" in refused.stderr
+    assert "the same command with `--take-over`" in refused.stderr
+    assert command("export", "ta1", "a.h5", "--take-over").exit_code == 0
+    assert Owner.of(os.getpid()).host != "another" and lock.store == workspace / "a.h5"
+
+
+def test_damage(command: Command, guides: Path, workspace: Path) -> None:
+    command("export", "ta1", "a.h5")
+    data = (workspace / "a.h5").read_bytes()
+    (workspace / "a.h5").write_bytes(data[:-100])
+    result = command("import", "a.h5")
+    assert (result.exit_code, result.stdout) == (12, "") and "cut short" in result.stderr
+    chunk = guides / "ta2.zarr" / "logits" / "c.1.0.0"
+    chunk.write_bytes(bytes(8) + chunk.read_bytes()[8:])
+    result = command("export", "ta2", "b.h5")
+    assert (result.exit_code, result.stdout) == (12, "") and "view 1, samples 0 to 99: damaged" in result.stderr
+    assert not (workspace / "b.h5").exists() and not list(workspace.rglob("*.writing"))
+
+
+def test_another_version(command: Command, guides: Path) -> None:
+    group = guides / "ta1.zarr" / "zarr.json"
+    group.write_text(group.read_text().replace('"version": 1', '"version": 2'))
+    assert command("export", "ta1", "a.h5").exit_code == 13
+
+
+def test_no_space(command: Command, guides: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really = os.write
+
+    def full(handle: int, data: bytes | memoryview) -> int:
+        if len(data) > 1000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return really(handle, data)
+
+    monkeypatch.setattr(os, "write", full)
+    for target in ("a.h5", "a.zarr"):
+        result = command("export", "ta1", target)
+        assert (result.exit_code, result.stdout) == (14, ""), result.stderr
+        assert f"no space left while writing {target}" in result.stderr
+    assert sorted(os.listdir(workspace)) == ["dgkd.toml", "guides"]
+
+
+@pytest.mark.parametrize("what", ["text", "link", "pipe", "foreign", "attribute"])
+def test_unsafe(command: Command, guides: Path, workspace: Path, what: str) -> None:
+    path = workspace / "a.h5"
+    command("export", "ta1", "a.h5")
+    if what == "text":
+        path.write_text("<html>" * 20)
+    elif what == "link":
+        path.rename(workspace / "b.h5")
+        path.symlink_to("b.h5")
+    elif what == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    elif what == "foreign":
+        with h5py.File(path, "w") as file:
+            file["logits"] = np.zeros(5)
+    else:
+        with h5py.File(path, "r+") as file:
+            file["logits"].attrs["x"] = 1
+    for arguments in (
+        ("import", "a.h5"),
+        ("export", "./a.h5", "c.zarr"),
+        ("train", "--student", "plain2", "--guides", "a.h5"),
+    ):
+        if what == "pipe" and arguments[0] == "train":
+            continue
+        result = command(*arguments)
+        assert (result.exit_code, result.stdout) == (15, ""), (arguments, result.stderr)
+    assert sorted(os.listdir(guides)) == ["ta1.zarr", "ta2.zarr", "teacher.zarr"]
+    assert not (workspace / "c.zarr").exists()

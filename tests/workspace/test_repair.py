@@ -1,0 +1,221 @@
+"""A store is repaired from its finished run, and nothing is forwarded but what was lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.tiny_chain import MODULE, content, dump, train, workspace
+
+from dgkd_cache import compute
+from dgkd_cache.errors import DamagedStore, Incomplete, Interrupted, InvalidInput, Mismatch
+from dgkd_cache.guides import writer as writer_module
+from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.progress import Silent
+from dgkd_cache.workspace.config import with_overrides
+from dgkd_cache.workspace.jobs import repair as repair_job
+from dgkd_cache.workspace.jobs import repair_store
+from dgkd_cache.workspace.jobs.repair import RepairResult
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import GuideStore
+from dgkd_stores.convert import convert
+from dgkd_stores.verify import verify
+
+
+@pytest.fixture(scope="module")
+def dumped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with one finished run and its store, of several chunks a view."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("repair")
+        (folder / "tiny_bars.py").write_text(MODULE)
+        patch.syspath_prepend(str(folder))
+        ws = workspace(folder / "ws", training__epochs=1, views__count=3)
+        train(ws, "teacher")
+        for target, value in (("ONE_CHUNK_BYTES", 100), ("TARGET_CHUNK_BYTES", 32 * 8)):
+            patch.setattr(f"dgkd_stores.layout.{target}", value)
+        patch.setattr("dgkd_stores.layout.DIGEST_BYTES", 8 * 8)
+        patch.setattr("dgkd_cache.guides.writer.default_digest_rows", lambda row_bytes: 8)
+        dump(ws, "teacher")
+        return ws.folder
+
+
+@pytest.fixture
+def ws(dumped: Path, tmp_path: Path) -> Workspace:
+    """A copy of it, under the settings of its file, which differ: the store's header counts."""
+    shutil.copytree(dumped, tmp_path / "ws")
+    return Workspace.open(tmp_path / "ws")
+
+
+@pytest.fixture
+def forwarded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, int, int]]:
+    """The (view, first, last) that the guide forwards; the view is None for the test set."""
+    asked: list[tuple[object, int, int]] = []
+    really = GuideWriter._logits
+
+    def logits(self: GuideWriter, source: object, view: object, start: int, stop: int) -> object:
+        asked.append((view, start, stop))
+        return really(self, source, view, start, stop)
+
+    monkeypatch.setattr(GuideWriter, "_logits", logits)
+    return asked
+
+
+def repair(ws: Workspace, name: str = "teacher", **settings: object) -> RepairResult:
+    arguments = {"device": "cpu", "progress": Silent(), "stop": lambda: False, **settings}
+    return repair_store(ws, path=ws.store_path(name), **arguments)
+
+
+def flip(file: Path, at: int = 0) -> None:
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+
+
+def test_only_what_was_lost_is_forwarded(ws: Workspace, forwarded: list[object]) -> None:
+    path, before = ws.store_path("teacher"), content(ws.folder)
+    with GuideStore.open(path) as store:
+        assert store.header.dataset.samples == 96 and store.header.digest_rows == 8
+    flip(path / "logits" / "c.1.2.0")
+    (path / "logits" / "c.2.0.0").unlink()
+    flip(path / "digest" / "c.0.0.0", 3)
+    flip(path / "probe" / "c.0.0")
+    flip(path / "label" / "zarr.json", 5)
+    result = repair(ws)
+    assert forwarded == [(1, 64, 96), (2, 0, 32)] and result.samples == 64
+    assert sorted(result.mended) == [
+        "digest/c.0.0.0",
+        "label/zarr.json",
+        "logits/c.1.2.0",
+        "logits/c.2.0.0",
+        "probe/c.0.0",
+    ]
+    assert content(ws.folder) == before and verify(path, full=True).exit_code == 0
+    assert [one.name for one in path.parent.iterdir()] == ["teacher.zarr"]
+
+
+def test_lost_logits_of_the_test_set(ws: Workspace, forwarded: list[object]) -> None:
+    path, before = ws.store_path("teacher"), content(ws.folder)
+    (path / "test_logits" / "c.0.0").unlink()
+    os.truncate(path / "test_label" / "c.0", 3)
+    assert repair(ws).samples == 0
+    assert forwarded == [(None, 0, 40)] and content(ws.folder) == before
+
+
+def test_a_whole_store_loads_no_model(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair_job, "guide_writer", lambda *words, **more: pytest.fail("the model was loaded"))
+    before = {path: path.stat().st_mtime_ns for path in ws.store_path("teacher").rglob("*")}
+    result = repair(ws)
+    assert (result.mended, result.samples) == ((), 0) and result.seal is not None
+    assert before == {path: path.stat().st_mtime_ns for path in ws.store_path("teacher").rglob("*")}
+    flip(ws.store_path("teacher") / "logits" / "zarr.json", 5)
+    assert repair(ws).mended == ("logits/zarr.json",)
+
+
+def test_the_settings_are_the_stores(ws: Workspace) -> None:
+    before = content(ws.folder)
+    flip(ws.store_path("teacher") / "logits" / "c.0.0.0")
+    other = {"cache.temperature": 2.0, "cache.encoding": "uint8", "cache.batch_size": 5, "views.count": 9}
+    repair(ws.with_config(with_overrides(ws.config, {**other, "cache.licence": "x", "cache.codec": "zstd"})))
+    assert content(ws.folder) == before
+
+
+def test_batches_are_those_of_the_dump_whatever_the_chunks(ws: Workspace, forwarded: list[object]) -> None:
+    path = ws.store_path("teacher")
+    convert(path, ws.store_path("packed"), codec="zstd")
+    with GuideStore.open(ws.store_path("packed")) as store:
+        assert store._layout.chunk_rows == 96, "the settings of today cut other chunks"
+    before = content(ws.folder)
+    (ws.store_path("packed") / "logits" / "c.1.0.0").unlink()
+    repair(ws, "packed")
+    assert forwarded == [(1, 0, 96)] and content(ws.folder) == before
+
+
+def test_chunks_smaller_than_a_batch(
+    ws: Workspace, forwarded: list[object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("dgkd_stores.convert.default_chunk_rows", lambda header: 24)
+    convert(ws.store_path("teacher"), ws.store_path("small"), codec="zstd")
+    before = content(ws.folder)
+    (ws.store_path("small") / "logits" / "c.1.1.0").unlink()  # samples 24 to 47, in the batches from 0 and 32
+    assert repair(ws, "small").samples == 24
+    assert forwarded == [(1, 0, 64)] and content(ws.folder) == before
+
+
+def test_another_machine_and_other_weights(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    flip(ws.store_path("teacher") / "logits" / "c.0.0.0")
+    before = content(ws.folder)
+    really = compute.describe
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "describe", lambda *words: {**really(*words), "torch": "9.9.9"})
+        with pytest.raises(Mismatch, match=r"another compute.torch: expected .*, found .*9\.9\.9") as caught:
+            repair(ws)
+    assert caught.value.exit_code == 13
+    shutil.rmtree(ws.run_folder("teacher"))
+    with pytest.raises(Incomplete, match="not trained"):
+        repair(ws)
+    train(ws, "teacher", training=ws.config.training.model_copy(update={"seed": 5}))
+    with pytest.raises(Mismatch, match=r"guide.weights_digest"):
+        repair(ws)
+    assert {name: data for name, data in content(ws.folder).items() if name.startswith("guides")} == {
+        name: data for name, data in before.items() if name.startswith("guides")
+    }
+
+
+def test_rows_that_come_out_otherwise(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that calls itself the same and is not: the digests tell."""
+    flip(ws.store_path("teacher") / "logits" / "c.0.1.0")
+    flip(ws.store_path("teacher") / "test_logits" / "c.0.0")
+    before = content(ws.folder)
+    really = GuideWriter._logits
+
+    def off(self: GuideWriter, *words: object) -> object:
+        for start, logits_BC in really(self, *words):
+            yield start, logits_BC * np.float32(1.01)
+
+    monkeypatch.setattr(GuideWriter, "_logits", off)
+    with pytest.raises(Mismatch, match="test_logits come out otherwise"):
+        repair(ws)
+    assert content(ws.folder) == before
+    flip(ws.store_path("teacher") / "test_logits" / "c.0.0")
+    with pytest.raises(Mismatch, match="view 0, samples from 32 come out otherwise"):
+        repair(ws)
+
+
+def test_stopped_and_run_again(ws: Workspace, forwarded: list[object]) -> None:
+    path, before = ws.store_path("teacher"), content(ws.folder)
+    for view in range(3):
+        flip(path / "logits" / f"c.{view}.0.0")
+    asked = iter([False] * 1000)
+    with pytest.raises(Interrupted, match="repair of teacher was stopped in view 1"):
+        repair(ws, stop=lambda: len(forwarded) > 1 and next(asked) is False)
+    assert repair(ws).mended == ("logits/c.1.0.0", "logits/c.2.0.0")
+    assert content(ws.folder) == before
+
+
+def test_an_unfinished_store_is_finished(ws: Workspace, forwarded: list[object]) -> None:
+    path, before = ws.store_path("teacher"), content(ws.folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dgkd_stores.layout.ONE_CHUNK_BYTES", 100)
+        patch.setattr("dgkd_stores.layout.TARGET_CHUNK_BYTES", 32 * 8)
+        patch.setattr("dgkd_cache.guides.writer.default_digest_rows", lambda row_bytes: 8)
+        shutil.rmtree(path)
+        dump(ws.with_config(with_overrides(ws.config, {"views.count": 3})), "teacher", shard=(0, 3))
+    flip(path / "logits" / "c.0.1.0")
+    forwarded.clear()
+    assert repair(ws).seal is not None
+    assert forwarded == [(0, 32, 64)] + [(view, start, start + 32) for view in (1, 2) for start in (0, 32, 64)]
+    assert content(ws.folder) == before
+
+
+def test_refusals(ws: Workspace, tmp_path: Path) -> None:
+    path = ws.store_path("teacher")
+    convert(path, tmp_path / "teacher.h5")
+    with pytest.raises(InvalidInput, match="not mended in place"):
+        repair_store(ws, path=tmp_path / "teacher.h5", device="cpu", progress=Silent(), stop=lambda: False)
+    group = path / "zarr.json"
+    group.write_text(group.read_text().replace('"licence": ""', '"licence": "x"'))
+    with pytest.raises(DamagedStore, match="header"):
+        repair(ws)
