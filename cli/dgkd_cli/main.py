@@ -25,6 +25,7 @@ from dgkd_cli.commands.info import info
 from dgkd_cli.commands.init import init
 from dgkd_cli.commands.ls import ls
 from dgkd_cli.commands.models import models
+from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
@@ -89,7 +90,7 @@ def main(ctx: click.Context, folder: Path, quiet: bool) -> None:
     ctx.obj = App(folder=folder, quiet=quiet)
 
 
-for _verb in (init, run, train, dump, evaluate, ls, info, verify, export, import_, models, datasets, doctor):
+for _verb in (init, run, train, dump, evaluate, ls, info, verify, repair, export, import_, models, datasets, doctor):
     main.add_command(_verb)
 
 
