@@ -21,7 +21,8 @@ from dgkd_cli.main import main
 
 Command = Callable[..., Result]
 
-VERBS = ["init", "run", "train", "dump", "eval", "ls", "info", "verify", "repair", "models", "datasets", "doctor"]
+VERBS = ["init", "run", "train", "dump", "eval", "ls", "info", "verify", "repair", "export", "import"]
+VERBS += ["models", "datasets", "doctor"]
 
 
 def test_the_verbs_come_in_the_order_of_work(command: Command) -> None:
