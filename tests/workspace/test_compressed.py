@@ -1,7 +1,8 @@
-"""Compressed stores are trained from as they are: the same seals, the same weights, byte for byte."""
+"""Compressed stores and HDF5 files are trained from as they are: the same seals, the same weights, byte for byte."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from support.tiny_chain import Lines, content, run, train, workspace
 
 from dgkd_cache.workspace.chain import chain_rows
 from dgkd_cache.workspace.config import with_overrides
+from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
+from dgkd_stores.convert import convert
 
 
 @pytest.mark.parametrize("schedule", ["cycle", "draw"])
@@ -38,6 +41,21 @@ def test_another_codec_makes_no_store_stale(done) -> None:
     assert {row.state for row in chain_rows(other, device="cpu")} == {"done"}
     run(other)
     assert content(ws.folder) == before
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip"])
+def test_guides_may_be_hdf5_files(done, tmp_path: Path, codec: str) -> None:
+    shutil.copytree(done[0].folder, tmp_path / "ws")
+    ws = Workspace.open(tmp_path / "ws")
+    folders = [ws.store_path(name) for name in ("teacher", "ta1")]
+    files = [tmp_path / f"{folder.stem}.h5" for folder in folders]
+    for folder, file in zip(folders, files, strict=True):
+        convert(folder, file, codec=codec)
+        assert ws.resolve_guide(str(file)) == file
+    cards = [train(ws, name, guides=guides) for name, guides in (("folders", folders), (f"files-{codec}", files))]
+    assert cards[0].guides == cards[1].guides and len(cards[0].guides) == 2
+    runs = [ws.run_folder(card.name) / "weights.safetensors" for card in cards]
+    assert runs[0].read_bytes() == runs[1].read_bytes()
 
 
 def test_guides_too_large_to_be_kept_decoded_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
