@@ -165,7 +165,7 @@ class ViewLock:
         if not self._own.is_dir():
             owner = _read_owner(self._place)
             raise StoreLocked(
-                f"views {self.views.start} to {self.views.stop - 1} of {self.store} were taken over",
+                f"{_views(self.views.start, self.views.stop - 1)} of {self.store} were taken over",
                 expected=f"the lock of {self._owner}",
                 found=f"that of {owner}" if owner else "none",
                 do="leave them to the other process; what was finished here is kept",
@@ -216,9 +216,8 @@ class ViewLock:
                 if self._guide:
                     command = f"`dgkd-cache dump --model {self._guide} --take-over`, with that dump's other options"
                 over = f", or run {command}, if you know that it is no more"
-                views = "all views" if name[2] == str(ALL_VIEWS[-1]) else f"views {name[1]} to {name[2]}"
                 raise StoreLocked(
-                    f"{views} of {self.store} are being written",
+                    f"{_views(int(name[1]), int(name[2]))} of {self.store} are being written",
                     expected="no other writer",
                     found=str(owner),
                     do="wait for it" + (over if owner.elsewhere else ""),
@@ -266,6 +265,10 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _views(first: int, last: int) -> str:
+    return "all views" if last == ALL_VIEWS[-1] else f"views {first} to {last}"
 
 
 def _read_owner(lock: Path) -> Owner | None:

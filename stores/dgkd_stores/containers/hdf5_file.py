@@ -61,12 +61,12 @@ class Hdf5File(Container):
             file.check_names(layout, header)
             if set(seal.arrays) != set(layout.others):
                 raise unsafe(path, "other arrays under the seal", ", ".join(layout.others), ", ".join(seal.arrays))
-            lie = {array.name: file.places(array) for array in layout.arrays.values()}
+            chunks = {array.name: file.places(array) for array in layout.arrays.values()}
             codecs = {name: file.described(name).codec for name in layout.rows}
         present, wrong_size = {}, []
         for name, array in layout.arrays.items():
-            there = lie[name][..., 0] > 0
-            sizes = lie[name][..., 1].reshape(-1).tolist()
+            there = chunks[name][..., 0] > 0
+            sizes = chunks[name][..., 1].reshape(-1).tolist()
             possible = np.array([array.codec.plausible(nbytes, array.chunk_bytes) for nbytes in sizes], dtype=np.bool_)
             present[name] = there & possible.reshape(there.shape)
             wrong_size += [f"{name}/{array.key(*at)}" for at in np.argwhere(there & ~present[name]).tolist()]
@@ -78,7 +78,7 @@ class Hdf5File(Container):
             nbytes=size,
             present=present,
             wrong_size=tuple(wrong_size),
-            places=lie,
+            places=chunks,
             codecs=codecs,
         )
 
