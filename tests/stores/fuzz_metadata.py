@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of metadata and of compressed chunks; a script, for Linux with atheris installed.
+"""Fuzzing guided by coverage: metadata, compressed chunks, HDF5 files; a script, for Linux with atheris installed.
 
     python tests/stores/fuzz_metadata.py metadata -runs=200000
     python tests/stores/fuzz_metadata.py chunk -max_total_time=300
@@ -27,11 +27,12 @@ with atheris.instrument_imports(include=["dgkd_stores"]):
 
 import numpy as np
 from conftest import SmallStore
-from fuzz_targets import OUTCOMES, decode_chunk, open_with, read_group
+from fuzz_targets import OUTCOMES, decode_chunk, hdf5_blocks, open_hdf5, open_with, read_group
 from mutations import as_json, mutate, mutate_text
 from numcodecs import blosc, zstd
 
 from dgkd_stores.codecs import Zstd
+from dgkd_stores.convert import convert
 
 FILES = ("zarr.json", "logits/zarr.json", "digest/zarr.json", "label/zarr.json")
 EVERY = 1000
@@ -112,6 +113,26 @@ def chunk(folder: Path) -> None:
     start(run, folder / "seeds", change, 70_000)
 
 
+def hdf5(folder: Path) -> None:
+    """An input is the seed of the changes to one of two good files."""
+    SmallStore(views=2, samples=24, classes=3, tests=5).write(folder / "a.zarr")
+    made = []
+    for codec in ("none", "gzip"):
+        convert(folder / "a.zarr", folder / f"{codec}.h5", codec=codec)
+        good = (folder / f"{codec}.h5").read_bytes()
+        made.append((good, hdf5_blocks(good)))
+
+    def change(data: bytes, most: int, seed: int) -> bytes:
+        return seed.to_bytes(8, "little", signed=seed < 0)
+
+    def run(data: bytes) -> None:
+        chance = random.Random(data)
+        open_hdf5(folder / "changed.h5", *chance.choice(made), chance)
+        say()
+
+    start(run, folder / "seeds", change, 8)
+
+
 def start(run, seeds, change, most) -> None:  # type: ignore[no-untyped-def]
     options = [sys.argv[0], *sys.argv[2:], f"-max_len={most}", "-timeout=20", "-rss_limit_mb=1024", str(seeds)]
     atheris.Setup(options, run, custom_mutator=change)
@@ -128,4 +149,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
         (Path(made) / "seeds").mkdir()
         atexit.register(lambda: print(OUTCOMES.total(), dict(OUTCOMES.most_common()), flush=True))
-        {"metadata": metadata, "chunk": chunk}[sys.argv[1]](Path(made))
+        {"metadata": metadata, "chunk": chunk, "hdf5": hdf5}[sys.argv[1]](Path(made))

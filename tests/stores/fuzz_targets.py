@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import mmap
+import random
 import re
 from collections import Counter
 from pathlib import Path
@@ -15,9 +17,10 @@ from numpy.typing import NDArray
 
 from dgkd_stores import DgkdError, GuideStore, StoreHeader, codecs
 from dgkd_stores.codecs import Blosc, Codec, Zstd
+from dgkd_stores.containers.hdf5_format import checksummed
 from dgkd_stores.metadata import parse_json
 
-__all__ = ["OUTCOMES", "REFUSALS", "Guarded", "decode_chunk", "open_with", "read_group"]
+__all__ = ["OUTCOMES", "REFUSALS", "Guarded", "decode_chunk", "hdf5_blocks", "open_hdf5", "open_with", "read_group"]
 
 REFUSALS = (12, 13, 15)
 
@@ -41,7 +44,7 @@ def refuse(error: DgkdError) -> None:
     """Count a refusal, if it is one that is promised."""
     assert error.exit_code in REFUSALS, error
     assert str(error).isprintable(), repr(str(error))
-    problem = error.problem.split(".zarr")[-1]
+    problem = re.split("[.](?:zarr|h5)", error.problem)[-1]
     OUTCOMES[problem if re.fullmatch("[a-zA-Z_.:,/ 0-9]{1,60}", problem) else "in other words"] += 1
 
 
@@ -68,6 +71,37 @@ def open_with(store: Path, name: str, data: bytes) -> None:
         refuse(error)
     finally:
         file.write_bytes(before)
+
+
+def hdf5_blocks(data: bytes) -> list[tuple[int, int]]:
+    """Where the blocks of metadata in a sound HDF5 file begin, and how long they are before their checksums."""
+    found = []
+    for signature in (b"\x89HDF", b"OHDR", b"FAHD", b"FADB", b"FRHP", b"BTHD", b"BTLF"):
+        for match in re.finditer(re.escape(signature), data):
+            at = match.start()
+            fits = (n for n in range(12, 600) if data[at + n : at + n + 4] == checksummed(data[at : at + n])[-4:])
+            found += [(at, length) for length in itertools.islice(fits, 1)]
+    return found
+
+
+def open_hdf5(path: Path, good: bytes, blocks: list[tuple[int, int]], chance: random.Random) -> None:
+    """Open a good file, and read all of it, after changes to one block of its metadata under a checksum that fits."""
+    data, (at, length) = bytearray(good), chance.choice(blocks)
+    for _ in range(chance.choice([1, 1, 2, 4])):
+        place = at + 4 + chance.randrange(length - 4)
+        new = chance.choice([b"\0", b"\1", b"\xff", bytes([chance.randrange(256)]), b"\xff" * 8, b"\0" * 8])
+        new = new[: at + length - place]
+        data[place : place + len(new)] = new
+    data[at + length : at + length + 4] = checksummed(bytes(data[at : at + length]))[-4:]
+    path.write_bytes(data)
+    try:
+        with GuideStore.open(path) as store:
+            samples_N = np.arange(store.header.dataset.samples)
+            for view in store.views:
+                store.gather(np.full_like(samples_N, view), samples_N)
+            OUTCOMES["opened"] += 1
+    except DgkdError as error:
+        refuse(error)
 
 
 class Guarded:

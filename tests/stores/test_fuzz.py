@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzz_targets import OUTCOMES, decode_chunk, open_with
+from fuzz_targets import OUTCOMES, decode_chunk, hdf5_blocks, open_hdf5, open_with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import as_json, mutate, mutate_text
 
 from dgkd_stores import StoreHeader, UnsafeStore
 from dgkd_stores.codecs import Blosc, Zstd
+from dgkd_stores.convert import convert
 from dgkd_stores.errors import DgkdError
 
 FILES = ["zarr.json", "logits/zarr.json", "digest/zarr.json", "label/zarr.json"]
@@ -36,6 +37,18 @@ def store(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("os.fsync", lambda handle: None)
         recipe(views=2, samples=24, classes=3, tests=5).write(path)
     return Path(path)
+
+
+@pytest.fixture(scope="module")
+def hdf5(store: Path) -> dict[str, Any]:
+    """Good HDF5 files by codec, with their blocks of metadata, and a path for others."""
+    made: dict[str, Any] = {"path": store.with_name("changed.h5")}
+    for codec in ("none", "gzip"):
+        convert(store, store.with_name(f"{codec}.h5"), codec=codec)
+        good = store.with_name(f"{codec}.h5").read_bytes()
+        made[codec] = good, hdf5_blocks(good)
+        assert len(made[codec][1]) >= 16
+    return made
 
 
 @pytest.fixture
@@ -66,6 +79,15 @@ def test_metadata_as_text(store: Path, capped: None, name: str, chance: random.R
 @given(data=st.binary(max_size=400))
 def test_any_bytes_for_metadata(store: Path, capped: None, data: bytes) -> None:
     open_with(store, "zarr.json", data)
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip"])
+@fuzzing
+@given(chance=st.randoms(use_true_random=False))
+def test_hdf5_metadata_under_checksums_that_fit(
+    hdf5: dict[str, Any], capped: None, codec: str, chance: random.Random
+) -> None:
+    open_hdf5(hdf5["path"], *hdf5[codec], chance)
 
 
 @fuzzing
@@ -112,11 +134,11 @@ def test_a_header_is_refused_as_unsafe(recipe: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not find_spec("atheris"), reason="atheris is not installed: no coverage-guided fuzzing")
-@pytest.mark.parametrize("target", ["metadata", "chunk"])
+@pytest.mark.parametrize("target", ["metadata", "chunk", "hdf5"])
 def test_coverage_guided(target: str, tmp_path: Path) -> None:
     """A minute, or 200,000 inputs, of `fuzz_metadata.py`."""
     script = Path(__file__).with_name("fuzz_metadata.py")
     limits = ["-runs=200000", "-max_total_time=60", f"-artifact_prefix={tmp_path}/"]
     done = subprocess.run([sys.executable, str(script), target, *limits], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]
-    assert "opened" in done.stdout if target == "metadata" else "decoded" in done.stdout
+    assert ("decoded" if target == "chunk" else "opened") in done.stdout
