@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +22,7 @@ from dgkd_stores import (
     GuideStore,
     InvalidInput,
     Mismatch,
+    NoSpace,
     StoreLocked,
     StoreNotFound,
     UnsafeStore,
@@ -291,6 +295,51 @@ def test_one_at_a_time(whole: tuple[Any, Path]) -> None:
     with ViewLock(path, range(3, 4), guide="ta1"), pytest.raises(StoreLocked, match="are being written"):
         mend(small, path)
     mend(small, path)
+
+
+def test_killed_at_every_point(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("repair_kills.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout.split()[-1]) >= 100
+
+
+@pytest.mark.parametrize("function", ["open", "write", "fsync", "replace"])
+@pytest.mark.parametrize("name", ["a lost chunk", "a lost digest of the same view"])
+def test_a_full_disk_at_every_write(
+    whole: tuple[Any, Path], read_tree: Any, monkeypatch: pytest.MonkeyPatch, function: str, name: str
+) -> None:
+    (small, path), (damaging, _) = whole, ROWS[name]
+    before = read_tree(path.parent)
+    really = getattr(os, function)
+    left = 0
+
+    def full(*args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        if function != "open" or args[1] & os.O_CREAT:
+            left -= 1
+            if left == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return really(*args, **kwargs)
+
+    for point in range(1, 1000):
+        damaging(path)
+        flip(path / "label" / "zarr.json", 3)
+        left = point
+        with monkeypatch.context() as patch:
+            patch.setattr(os, function, full)
+            try:
+                mend(small, path)
+                if left > 0:
+                    break
+            except NoSpace as error:
+                assert error.exit_code == 14 and "run the same command again" in str(error)
+        assert not list(path.parent.glob("*.writing"))
+        mend(small, path)
+        assert read_tree(path.parent) == before
+    assert point > 2
 
 
 def test_what_does_not_come_back_from_the_disk(whole: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,98 @@
+"""Kills a repair at every system call that changes the disk, repairs again, and compares; a script of its own.
+
+`python repair_kills.py FOLDER` prints the number of points last. It forks, so it stays free of threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from conftest import SmallStore, tree
+from kill_points import die_at, in_child
+
+import dgkd_stores.layout
+from dgkd_stores.repair import StoreRepair
+
+
+def flip(file: Path, at: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+
+
+def everything(path: Path) -> None:
+    """What the seal proves, an array, and rows under proven digests."""
+    flip(path / "probe" / "zarr.json", 9)
+    flip(path / "digest" / "c.0.0.0", 9)
+    flip(path / "logits" / "c.0.2.0", -1)
+    (path / "test_logits" / "c.0.0").unlink()
+    flip(path / "logits" / "c.1.0.0", 0)
+    (path / "logits" / "c.1.1.0").unlink()
+
+
+def digests_with_their_rows(path: Path) -> None:
+    """Rows that only the whole of a view's digests can prove."""
+    (path / "digest" / "c.1.0.0").unlink()
+    flip(path / "logits" / "c.1.1.0", 0)
+
+
+def unsealed(path: Path) -> None:
+    """A dump that was stopped, with a damaged row in what it had done."""
+    shutil.rmtree(path)
+    SMALL.write(path, chunks=4)
+    flip(path / "logits" / "c.0.1.0", 0)
+
+
+def repair(path: Path) -> None:
+    with StoreRepair(path) as mending:
+        mending.mend()
+        if mending.lost_arrays:
+            mending.write_arrays(SMALL.identity)
+        for slot in mending.lost_chunks:
+            mending.write(slot, SMALL.logits(slot.view)[slot.start : slot.stop])
+        assert mending.finish() is not None
+
+
+def main(folder: Path) -> None:
+    whole, points = folder / "whole.zarr", 0
+    SMALL.write(whole)
+    reference = tree(whole)
+    for spoil in (everything, digests_with_their_rows, unsealed):
+        for point in itertools.count(1):
+            place = folder / f"{spoil.__name__}-{point}"
+            path = place / "a.zarr"
+            shutil.copytree(whole, path)
+            spoil(path)
+            damaged = tree(path)
+
+            def killed(point: int = point, path: Path = path) -> None:
+                die_at(point)
+                repair(path)
+
+            status = in_child(killed)
+            if status == 0:
+                break
+            assert status == 9, status
+            if spoil is not unsealed:
+                for name, data in tree(path).items():
+                    assert data in (damaged.get(name, ...), reference[name]), (
+                        f"{place}: {name} is neither old nor right"
+                    )
+            repair(path)
+            assert tree(path) == reference, place
+            assert [left.name for left in place.iterdir()] == ["a.zarr"], place
+            points += 1
+        shutil.rmtree(place)
+    print(points)
+
+
+SMALL = SmallStore(views=2, samples=36)
+
+if __name__ == "__main__":
+    os.fsync = lambda handle: None
+    dgkd_stores.layout.ONE_CHUNK_BYTES, dgkd_stores.layout.TARGET_CHUNK_BYTES = 400, 500
+    main(Path(sys.argv[1]))
