@@ -246,7 +246,7 @@ def test_the_second_reader_refuses_the_hostile_corpus(recipe: Any, tmp_path: Pat
     make_bases(recipe, tmp_path / "bases")
     odd, tried = {}, 0
     for name, one in CORPUS.items():
-        if one.base in ("zstd", "blosc"):
+        if one.base not in ("raw", "uint8", "unfinished"):
             continue
         tried += 1
         found = 0
@@ -254,7 +254,7 @@ def test_the_second_reader_refuses_the_hostile_corpus(recipe: Any, tmp_path: Pat
             independent_reader.read(build(name, tmp_path / "bases", tmp_path), allow_incomplete=True, decode=no_decoder)
         except independent_reader.Refused as refused:
             found = refused.code
-        if found != (one.refused.exit_code if one.refused else 0):
+        if found not in ({error.exit_code for error in one.refused} or {0}):
             odd[name] = found
     # An array is missing there, and a name is too many: either class will do.
     assert odd == {"array_named_in_upper_case": independent_reader.UNSAFE}
