@@ -231,9 +231,7 @@ class GuideStore:
         where = f"{self.path}: view {view + self.views.start}, samples {start} to {stop - 1}"
         if found != expected:
             raise self._damaged(where, f"SHA-256 {expected.hex()}", found.hex())
-        with np.errstate(over="ignore", invalid="ignore"):
-            finite = np.isfinite(self.encoding.decode(arrays)).all()
-        if not finite:
+        if not self.encoding.finite(arrays):
             raise self._damaged(where, "finite numbers", "NaN or infinity under a valid digest")
 
     def _require_written(self, block_B: NDArray[np.int64]) -> None:

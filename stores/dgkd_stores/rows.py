@@ -64,7 +64,7 @@ def open_rows(held: Container, view: int, part: int) -> ReadRows:
 def check_chunk(held: Container, view: int, part: int, *, advance: Callable[[int], None]) -> ChunkCheck:
     """Read one chunk; `advance` is told of bytes. Raises what `open_rows` raises."""
     layout, header = held.layout, held.header
-    arrays, decode = list(layout.rows.values()), encoding(header.encoding).decode
+    arrays, held_as = list(layout.rows.values()), encoding(header.encoding)
     count = min(layout.chunk_rows, header.dataset.samples - part * layout.chunk_rows)
     rows, step = open_rows(held, view, part), max(1, PIECE_BYTES // header.row_bytes)
     digests, finite, hashed = [], [True], hashlib.sha256()
@@ -72,13 +72,12 @@ def check_chunk(held: Container, view: int, part: int, *, advance: Callable[[int
         last = min(first + step, count)
         piece = {array.name: rows(array, first, last) for array in arrays}
         bytes_SB = records(list(piece.values()))
-        with np.errstate(over="ignore", invalid="ignore"):
-            finite_S = np.asarray(np.isfinite(decode(piece)).all(axis=1))
-        at = first
+        at, all_finite = first, held_as.finite(piece)
         while at < last:
             stop = min((at // header.digest_rows + 1) * header.digest_rows, last)
-            hashed.update(bytes_SB[at - first : stop - first].data)
-            finite[-1] &= bool(finite_S[at - first : stop - first].all())
+            block = slice(at - first, stop - first)
+            hashed.update(bytes_SB[block].data)
+            finite[-1] &= all_finite or held_as.finite({name: rows_SC[block] for name, rows_SC in piece.items()})
             if stop % header.digest_rows == 0 or stop == count:
                 digests.append(hashed.digest())
                 finite.append(True)

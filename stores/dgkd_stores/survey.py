@@ -210,9 +210,7 @@ class Survey:
         tests = [f"test_{name}" for name in self.layout.rows]
         if all(name in self.identity for name in tests):
             stored = {name: self.identity[test] for name, test in zip(self.layout.rows, tests, strict=True)}
-            with np.errstate(over="ignore", invalid="ignore"):
-                finite = np.isfinite(encoding(self.header.encoding).decode(stored)).all()
-            if not finite and not any(one.array in tests for one in self.damage):
+            if not encoding(self.header.encoding).finite(stored) and not any(one.array in tests for one in self.damage):
                 files = [self.held.name_of(self.layout.identity[test], (0, 0)) for test in tests]
                 self._add("not-finite", ", ".join(files), array=", ".join(tests), expected="finite numbers")
 

@@ -48,3 +48,23 @@ def test_an_unknown_name_names_the_closest() -> None:
         encoding("flaot16")
     assert caught.value.exit_code == 2
     assert encoding_names() == ("float16", "float32", "uint8")
+
+
+def test_every_float16_is_finite_or_not() -> None:
+    patterns = np.arange(2**16, dtype="<u2").view("<f2")
+    told = [encoding("float16").finite({"logits": patterns[at : at + 1].reshape(1, 1)}) for at in range(2**16)]
+    assert told == np.isfinite(patterns).tolist()
+
+
+@pytest.mark.parametrize("level", [0, 1, 128, 255])
+def test_uint8_is_finite_where_its_logits_are(level: int) -> None:
+    """The largest float32 within reach, what lies just above, and what is no number to begin with."""
+    largest = float(np.finfo(np.float32).max)
+    values = [0.0, -1.0, 1e30, largest / 255, largest / 254, largest / 128, -largest / 128, largest, np.inf, np.nan]
+    levels = np.full((1, 3), level, dtype=np.uint8)
+    for scale in values:
+        for offset in values:
+            arrays = {"logits": levels, "scale": np.array([[scale, offset]], dtype="<f4")}
+            with np.errstate(over="ignore", invalid="ignore"):
+                finite = bool(np.isfinite(encoding("uint8").decode(arrays)).all())
+            assert encoding("uint8").finite(arrays) == finite, (scale, offset)
