@@ -189,14 +189,19 @@ def test_close_while_it_is_being_decoded(load: Loader) -> None:
 
 def test_memory_is_bounded_in_any_order(load: Loader) -> None:
     """As a schedule that draws views asks: every chunk in any order, from three stores."""
-    alive: list[weakref.ref[Any]] = []
-    most = 0
+    counting, alive, most = threading.RLock(), 0, 0
+
+    def change(by: int) -> None:
+        # Looking at one array after the other would count what lives now and what lived a moment ago.
+        nonlocal alive, most
+        with counting:
+            alive += by
+            most = max(most, alive)
 
     def loading(number: int) -> Chunk:
-        nonlocal most
         chunk = chunk_of(number)
-        alive.append(weakref.ref(chunk.arrays["logits"]))
-        most = max(most, sum(ref() is not None for ref in alive))
+        change(1)
+        weakref.finalize(chunk.arrays["logits"], change, -1)
         return chunk
 
     chunks = DecodedChunks(5 * 80)
