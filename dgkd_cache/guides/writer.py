@@ -36,7 +36,7 @@ from dgkd_stores import (
     default_digest_rows,
 )
 from dgkd_stores.compare import check_same_header
-from dgkd_stores.encodings import encoding as encoding_of
+from dgkd_stores.encodings import encoding_named
 from dgkd_stores.files import full_disk, make_folder
 from dgkd_stores.locks import ViewLock, sweep
 from dgkd_stores.repair import StoreRepair
@@ -227,7 +227,7 @@ class GuideWriter:
             encoding=encoding,
             fidelity={"kl": "0", "top1": "1", "rows": 0},
             temperature=decimal(self._temperature),
-            digest_rows=default_digest_rows(encoding_of(encoding).row_bytes(len(images.classes))),
+            digest_rows=default_digest_rows(encoding_named(encoding).row_bytes(len(images.classes))),
             probe="sha256" if exact else "projection",
             compute={**describe(self._device, self._precision), "batch": self._batch_size},
             licence=licence,
@@ -306,8 +306,8 @@ def _views_of(header: StoreHeader) -> range:
 
 def _fidelity(exact_BC: NDArray[np.float32], encoding: str) -> dict[str, Any]:
     """Mean KL(exact || stored) in nats and top-1 agreement of the encoded rows, at the store's temperature."""
-    codec = encoding_of(encoding)
-    stored_BC = torch.from_numpy(codec.decode(codec.encode(exact_BC)).astype(np.float64)).log_softmax(1)
+    held_as = encoding_named(encoding)
+    stored_BC = torch.from_numpy(held_as.decode(held_as.encode(exact_BC)).astype(np.float64)).log_softmax(1)
     log_exact_BC = torch.from_numpy(exact_BC).double().log_softmax(1)
     kl = (log_exact_BC.exp() * (log_exact_BC - stored_BC)).sum(1).mean().item()
     same = (stored_BC.argmax(1) == log_exact_BC.argmax(1)).double().mean().item()

@@ -18,7 +18,7 @@ from .canonical import JsonValue
 from .errors import InvalidInput
 from .forks import fork_safe_lock
 
-__all__ = ["MAX_ENCODED_CHUNK_BYTES", "RAW", "Blosc", "Codec", "Raw", "Zstd", "codec", "codec_names", "codec_of"]
+__all__ = ["MAX_ENCODED_CHUNK_BYTES", "RAW", "Blosc", "Codec", "Raw", "Zstd", "codec_named", "codec_names", "codec_of"]
 
 MAX_ENCODED_CHUNK_BYTES = 512 * 2**20
 """Of a chunk that has to be decoded, once decoded: it lies in memory as a whole."""
@@ -230,7 +230,7 @@ def codec_names() -> tuple[str, ...]:
     return tuple(_CODECS)
 
 
-def codec(name: str) -> Codec:
+def codec_named(name: str) -> Codec:
     """The codec of that name; `InvalidInput` names the known ones and the closest."""
     if name not in _CODECS:
         closest = difflib.get_close_matches(name, _CODECS, n=1, cutoff=0.4)

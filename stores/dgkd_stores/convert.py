@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .codecs import Codec, codec_names
-from .codecs import codec as zarr_codec
+from .codecs import Codec, codec_named, codec_names
 from .containers import how_to_mend
 from .containers.hdf5_writer import ChunkToWrite, write_hdf5
 from .deflate import Deflate
@@ -206,7 +205,7 @@ def _codec(target: Path, name: str) -> Codec:
     if name not in known:
         form = "an HDF5 file" if Deflate.name in known else "a Zarr folder"
         raise InvalidInput(f"a codec that {form} does not have", expected=f"one of {', '.join(known)}", found=name[:64])
-    return Deflate() if name == Deflate.name else zarr_codec(name)
+    return Deflate() if name == Deflate.name else codec_named(name)
 
 
 def _counter(total: int, report: Report) -> Advance:

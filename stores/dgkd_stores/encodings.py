@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from .errors import InvalidInput
 
-__all__ = ["Encoding", "Float16", "Float32", "RowArray", "Uint8", "encoding", "encoding_names", "register_encoding"]
+__all__ = [
+    "Encoding",
+    "Float16",
+    "Float32",
+    "RowArray",
+    "Uint8",
+    "encoding_named",
+    "encoding_names",
+    "register_encoding",
+]
 
 ArrayT = TypeVar("ArrayT")
 """numpy's array or torch's tensor."""
@@ -110,7 +119,7 @@ def encoding_names() -> tuple[str, ...]:
     return tuple(sorted(_ENCODINGS))
 
 
-def encoding(name: str) -> Encoding:
+def encoding_named(name: str) -> Encoding:
     """The encoding of that name; `InvalidInput` names the known ones and the closest."""
     if name not in _ENCODINGS:
         closest = difflib.get_close_matches(name, _ENCODINGS, n=1, cutoff=0.4)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from .canonical import JsonValue, canonical_json, plain_json, sha256_hex
 from .checks import bad_field, decimal_text, exact_keys, hex64, integer, mapping, one_of, plain_list, text
-from .encodings import encoding
+from .encodings import encoding_named
 from .errors import InvalidInput, Mismatch, UnsafeStore
 
 __all__ = [
@@ -176,7 +176,7 @@ class StoreHeader:
     @property
     def row_bytes(self) -> int:
         """Bytes of one row over all its arrays."""
-        return encoding(self.encoding).row_bytes(self.classes)
+        return encoding_named(self.encoding).row_bytes(self.classes)
 
     @property
     def view_range(self) -> range:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .encodings import encoding
+from .encodings import encoding_named
 from .errors import InvalidInput
 from .header import StoreHeader
 from .layout import StoreLayout
@@ -36,7 +36,7 @@ class IdentityArrays:
         """The stored arrays by name; `InvalidInput` for a shape, dtype or label that the header forbids."""
         if self.test_logits_MC.dtype != np.float32:
             raise InvalidInput("test_logits", expected="float32", found=str(self.test_logits_MC.dtype))
-        tests = encoding(header.encoding).encode(self.test_logits_MC)
+        tests = encoding_named(header.encoding).encode(self.test_logits_MC)
         given: Mapping[str, NDArray[Any]] = {
             "label": self.label_N,
             "sample_digest": self.sample_digest_N16,

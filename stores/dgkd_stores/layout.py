@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .canonical import JsonValue
 from .codecs import RAW, Codec
 from .digests import Seal
-from .encodings import RowArray, encoding
+from .encodings import RowArray, encoding_named
 from .header import StoreHeader
 
 __all__ = [
@@ -124,7 +124,7 @@ class StoreLayout:
 
     def __init__(self, header: StoreHeader, *, chunk_rows: int, codec: Codec = RAW) -> None:
         samples, views, tests = header.dataset.samples, header.views, header.dataset.test_samples
-        row_arrays = encoding(header.encoding).row_arrays(header.classes)
+        row_arrays = encoding_named(header.encoding).row_arrays(header.classes)
         self.chunk_rows, self.codec = chunk_rows, codec
         self.chunks_per_view = -(-samples // chunk_rows)
         self.rows = {

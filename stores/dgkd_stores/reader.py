@@ -20,7 +20,7 @@ from .chunks import MAX_DECODED_BYTES, MAX_MAPPINGS, Chunk, ChunkCache, DecodedC
 from .codecs import RAW
 from .containers import Container, how_to_mend, open_container
 from .digests import block_digest, sealed
-from .encodings import encoding
+from .encodings import encoding_named
 from .errors import DamagedStore, Incomplete, InvalidInput
 
 __all__ = ["Completeness", "GuideStore"]
@@ -59,7 +59,7 @@ class GuideStore:
         self.container = held = open_container(self.path)
         self.header, self.nbytes, self._layout = held.header, held.nbytes, held.layout
         self.seal = held.seal.digest if held.seal else None
-        self.views, self.encoding = self.header.view_range, encoding(self.header.encoding)
+        self.views, self.encoding = self.header.view_range, encoding_named(self.header.encoding)
         if self.seal is None and not allow_incomplete:
             raise self._unfinished(f"no seal, and rows in {int(held.present['digest'].sum())} views")
         if self.seal is not None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .containers import ZarrFolder, open_container
 from .damage import KINDS
 from .digests import Seal, array_digest, block_digests, differing_blocks
-from .encodings import encoding
+from .encodings import encoding_named
 from .errors import DamagedStore, InvalidInput, Mismatch, UnsafeStore
 from .files import full_disk, make_folder, sync_folder, write_durably, write_synced
 from .header import StoreHeader
@@ -92,7 +92,7 @@ class StoreRepair:
         if set(names.values()) & set(self.lost_arrays):
             return None
         arrays = {name: self._survey.identity[test] for name, test in names.items()}
-        return np.asarray(encoding(self.header.encoding).decode(arrays).astype(np.float32))
+        return np.asarray(encoding_named(self.header.encoding).decode(arrays).astype(np.float32))
 
     def mend(self) -> None:
         """What needs no guide: metadata, padding, and digests that rows and seal prove."""
@@ -119,7 +119,7 @@ class StoreRepair:
         `Mismatch` where these are not the rows that were sealed: then the chunk is left as it is. Where the digests are
         lost with the rows, it is `finish` that can tell, and that replaces the chunk.
         """
-        arrays = encoding(self.header.encoding).encode(logits_SC)
+        arrays = encoding_named(self.header.encoding).encode(logits_SC)
         stored = {name: arrays[name] for name in self._survey.layout.rows}
         digests = block_digests(list(stored.values()), self.header.digest_rows)
         view, part = slot.view - self.header.first_view, slot.start // self._survey.layout.chunk_rows

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .codecs import RAW
 from .containers import Container
 from .digests import records
-from .encodings import encoding
+from .encodings import encoding_named
 from .files import read_file
 from .layout import ArrayLayout
 
@@ -64,7 +64,7 @@ def open_rows(held: Container, view: int, part: int) -> ReadRows:
 def check_chunk(held: Container, view: int, part: int, *, advance: Callable[[int], None]) -> ChunkCheck:
     """Read one chunk; `advance` is told of bytes. Raises what `open_rows` raises."""
     layout, header = held.layout, held.header
-    arrays, held_as = list(layout.rows.values()), encoding(header.encoding)
+    arrays, held_as = list(layout.rows.values()), encoding_named(header.encoding)
     count = min(layout.chunk_rows, header.dataset.samples - part * layout.chunk_rows)
     rows, step = open_rows(held, view, part), max(1, PIECE_BYTES // header.row_bytes)
     digests, finite, hashed = [], [True], hashlib.sha256()

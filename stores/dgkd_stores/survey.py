@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .containers import Container, open_container
 from .damage import Damage
 from .digests import array_digest, differing_blocks, seal_of
-from .encodings import encoding
+from .encodings import encoding_named
 from .errors import DamagedStore, DgkdError, Interrupted, UnsafeStore
 from .files import read_file, read_small
 from .identity import labels_within
@@ -210,7 +210,9 @@ class Survey:
         tests = [f"test_{name}" for name in self.layout.rows]
         if all(name in self.identity for name in tests):
             stored = {name: self.identity[test] for name, test in zip(self.layout.rows, tests, strict=True)}
-            if not encoding(self.header.encoding).finite(stored) and not any(one.array in tests for one in self.damage):
+            if not encoding_named(self.header.encoding).finite(stored) and not any(
+                one.array in tests for one in self.damage
+            ):
                 files = [self.held.name_of(self.layout.identity[test], (0, 0)) for test in tests]
                 self._add("not-finite", ", ".join(files), array=", ".join(tests), expected="finite numbers")
 

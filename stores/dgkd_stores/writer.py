@@ -17,11 +17,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .codecs import codec as codec_named
+from .codecs import codec_named
 from .compare import check_same_header, check_same_identity
 from .containers import ZarrFolder, how_to_mend
 from .digests import Seal, block_digests, sealed
-from .encodings import encoding
+from .encodings import encoding_named
 from .errors import DamagedStore, InvalidInput
 from .files import full_disk, make_folder, sync_folder, write_durably
 from .header import StoreHeader
@@ -118,7 +118,7 @@ class GuideStoreWriter:
         still missing.
         """
         self._check(slot, logits_SC)
-        arrays = encoding(self.header.encoding).encode(logits_SC)
+        arrays = encoding_named(self.header.encoding).encode(logits_SC)
         stored = {name: arrays[name] for name in self._layout.rows}
         digests = block_digests(list(stored.values()), self.header.digest_rows)
         view, blocks = self._blocks(slot)

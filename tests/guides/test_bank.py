@@ -17,7 +17,7 @@ from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.views import Views
 from dgkd_stores.containers import Container
-from dgkd_stores.encodings import encoding as encoding_of
+from dgkd_stores.encodings import encoding_named
 
 
 def bank_of(stores, plan, images, *, scheduled=range(3), temperature=4.0, **settings) -> GuideBank:
@@ -51,7 +51,7 @@ def test_rows_are_bitwise_what_the_dump_wrote(bars, plan, dump, make_tiny, tmp_p
 
 
 def test_torch_decodes_as_numpy_does() -> None:
-    uint8 = encoding_of("uint8")
+    uint8 = encoding_named("uint8")
     random = np.random.Generator(np.random.PCG64(1))
     sizes = 2.0 ** random.integers(-149, 120, (400, 1))  # subnormal steps too
     logits_BC = (random.standard_normal((400, 33)) * sizes + random.standard_normal((400, 1))).astype(np.float32)
@@ -61,7 +61,7 @@ def test_torch_decodes_as_numpy_does() -> None:
     assert rows_BC.dtype == torch.float32
     assert rows_BC.numpy().tobytes() == uint8.decode(arrays).tobytes()
     stored = {"logits": torch.ones(2, 3, dtype=torch.float16)}
-    assert encoding_of("float16").decode(stored) is stored["logits"]
+    assert encoding_named("float16").decode(stored) is stored["logits"]
 
 
 def test_another_temperature_rescales(bars, plan, three_guides, pairs) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numcodecs import blosc, zstd
 
 from dgkd_stores import GuideStore, GuideStoreWriter, InvalidInput, UnsafeStore
-from dgkd_stores.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Blosc, Zstd, codec, codec_names, codec_of
+from dgkd_stores.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Blosc, Zstd, codec_named, codec_names, codec_of
 from dgkd_stores.layout import StoreLayout
 from dgkd_stores.limits import check_limits
 
@@ -111,7 +111,7 @@ def test_the_switch_of_blosc_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch, 
 def test_names() -> None:
     assert codec_names() == ("none", "blosc", "zstd")
     with pytest.raises(InvalidInput, match="one of none, blosc, zstd, found 'zst'; did you mean 'zstd'"):
-        codec("zst")
+        codec_named("zst")
 
 
 @pytest.fixture(params=["float16", "float32", "uint8"])

@@ -16,7 +16,7 @@ from typing import TypedDict
 import numpy as np
 
 from dgkd_stores.canonical import JsonValue
-from dgkd_stores.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Codec, codec, codec_names, codec_of
+from dgkd_stores.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Codec, codec_named, codec_names, codec_of
 from dgkd_stores.errors import DamagedStore, DgkdError, UnsafeStore
 from dgkd_stores.files import map_file
 from dgkd_stores.header import StoreHeader
@@ -113,7 +113,7 @@ def _candidates(path: Path, header: StoreHeader) -> list[Freedoms]:
         rows = {size // row_bytes for size in sizes if size % row_bytes == 0}
         found += [{"chunk_rows": each, "codec": RAW} for each in sorted(rows) if _possible(each, header)]
     rows_of_all = dict.fromkeys([each["chunk_rows"] for each in found] + [default["chunk_rows"]])
-    return found + [{"chunk_rows": rows, "codec": codec(name)} for rows in rows_of_all for name in codec_names()]
+    return found + [{"chunk_rows": rows, "codec": codec_named(name)} for rows in rows_of_all for name in codec_names()]
 
 
 def _fitting(path: Path, layout: StoreLayout) -> int:
