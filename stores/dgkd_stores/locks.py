@@ -4,16 +4,8 @@ A lock is a folder `<store>.writing/views-FIRST-LAST` that holds `owner.json` an
 again, for whatever the writer has not finished. It appears whole by one rename, so there is no lock without an
 owner; the lock of a process of this host that is no more is taken over, with all it left behind. POSIX only.
 
-What can be known of a holder, and what cannot:
-
-- Of this host and boot, in this PID namespace: whether it lives. Dead, it is taken over; alive, it never is.
-- Of this host and an earlier boot: dead. Two machines of one name on one shared disk look the same, and so
-  does a sandbox with a boot id of its own; hosts that share a disk need names of their own.
-- Of another host, or of another container on this machine (its own PID namespace, so that its number says
-  nothing here): unknown. It is taken over where the caller says so (`take_over`), and never without; a
-  container restarted in its place is another one.
-
-Where a caller is wrong about that nothing is lost: the folder of unfinished files is gone by one rename, so the
+A holder of which nothing can be known here (`owner.py`) is taken over where the caller says so (`take_over`), and never
+without. Where a caller is wrong about that nothing is lost: the folder of unfinished files is gone by one rename, so the
 holder cannot publish one more of them, and stops.
 """
 
@@ -26,25 +18,26 @@ import json
 import os
 import re
 import shutil
-import socket
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from .errors import DgkdError, StoreLocked
 from .files import full_disk, read_small, write_synced
-from .text import clean
+from .owner import Owner
 
-__all__ = ["ALL_VIEWS", "Owner", "ViewLock", "sweep", "writing_folder"]
+__all__ = ["ALL_VIEWS", "ViewLock", "sweep", "writing_folder"]
 
 ALL_VIEWS = range(2**54)
-"""For whoever writes a store as a whole: no other writer has any of its views meanwhile."""
+"""For whoever writes a store as a whole: no other writer has any of its views meanwhile.
+
+A header's views end before 2^53 + 2^20 (FORMAT.md): the next power of two covers every store that there can be.
+"""
 
 _NAME = re.compile(r"views-(\d+)-(\d+)")
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _ATTEMPTS = 20
 _GONE = "gone-"
 
@@ -52,59 +45,6 @@ _GONE = "gone-"
 def writing_folder(store: Path) -> Path:
     """Where a store's locks and unfinished files lie: beside it, so that it holds finished files only."""
     return store.with_name(store.name + ".writing")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Owner:
-    """A process, told apart from any later one with its number."""
-
-    host: str
-    pid: int
-    boot: str
-    """The kernel's boot id; empty where the system has none."""
-    pid_namespace: str
-    """What `pid` counts in: containers on one machine have numbers of their own; empty where the system has none."""
-    start: str
-    """When the process started, in ticks since that boot; empty where the system does not say."""
-
-    @classmethod
-    def of(cls, pid: int) -> Self:
-        """The process of that number on this host; the caller knows that there is one."""
-        return cls(
-            host=socket.gethostname(),
-            pid=pid,
-            boot=_content(_BOOT_ID),
-            pid_namespace=_pid_namespace(),
-            start=_start(_content(f"/proc/{pid}/stat")),
-        )
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether nothing here tells if it lives: a process of another host, or of another container of this one."""
-        if self.host != socket.gethostname():
-            return True
-        return self.boot == _content(_BOOT_ID) and self.pid_namespace != _pid_namespace()
-
-    @property
-    def dead(self) -> bool:
-        """Whether this is certain to be no more; a process elsewhere never is."""
-        if self.elsewhere:
-            return False
-        if self.boot != _content(_BOOT_ID):
-            return True
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            pass
-        stat = _content(f"/proc/{self.pid}/stat")
-        # Nothing to read: /proc may hide what belongs to other users (hidepid), and the number is in use.
-        return bool(stat) and self.start != _start(stat)
-
-    def __str__(self) -> str:
-        container = ", in another container" if self.host == socket.gethostname() and self.elsewhere else ""
-        return f"process {self.pid} on host {clean(self.host)}{container}"
 
 
 class ViewLock:
@@ -282,24 +222,3 @@ def _read_owner(lock: Path) -> Owner | None:
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, DgkdError):
         return None
     return owner if isinstance(owner.host, str) and isinstance(owner.pid, int) else None
-
-
-def _pid_namespace() -> str:
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return ""
-
-
-def _start(stat: str) -> str:
-    # Field 22 of /proc/PID/stat; the name before it may hold spaces and brackets.
-    fields = stat.rpartition(")")[2].split()
-    # A zombie is dead already: it only waits for its parent.
-    return fields[19] if len(fields) > 19 and fields[0] != "Z" else ""
-
-
-def _content(path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return ""

@@ -17,7 +17,8 @@ import pytest
 from click.testing import Result
 
 from dgkd_stores import GuideStore
-from dgkd_stores.locks import ALL_VIEWS, Owner, ViewLock
+from dgkd_stores.locks import ALL_VIEWS, ViewLock
+from dgkd_stores.owner import Owner
 
 Command = Callable[..., Result]
 

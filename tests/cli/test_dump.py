@@ -18,7 +18,8 @@ from support.disk import CHANGING, FullDisk, watched
 from support.tiny_chain import CONFIG, MODULE, content
 
 from dgkd_cli.main import main
-from dgkd_stores.locks import Owner, ViewLock
+from dgkd_stores.locks import ViewLock
+from dgkd_stores.owner import Owner
 
 Command = Callable[..., Result]
 

@@ -18,7 +18,8 @@ import pytest
 from support.disk import watched
 
 from dgkd_stores import GuideStoreWriter, StoreLocked
-from dgkd_stores.locks import Owner, ViewLock, sweep
+from dgkd_stores.locks import ViewLock, sweep
+from dgkd_stores.owner import Owner
 
 HOLD = """
 import sys, time
