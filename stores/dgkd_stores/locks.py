@@ -4,9 +4,9 @@ A lock is a folder `<store>.writing/views-FIRST-LAST` that holds `owner.json` an
 again, for whatever the writer has not finished. It appears whole by one rename, so there is no lock without an
 owner; the lock of a process of this host that is no more is taken over, with all it left behind. POSIX only.
 
-A holder of which nothing can be known here (`owner.py`) is taken over where the caller says so (`take_over`), and never
-without. Where a caller is wrong about that nothing is lost: the folder of unfinished files is gone by one rename, so the
-holder cannot publish one more of them, and stops.
+A holder of which nothing can be known here (`owner.py`) is taken over where the caller says so (`take_over`), and
+never without. Where a caller is wrong about that nothing is lost: the folder of unfinished files is gone by one
+rename, so the holder cannot publish one more of them, and stops.
 """
 
 from __future__ import annotations
@@ -14,20 +14,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .errors import DgkdError, StoreLocked
+from .errors import StoreLocked, UnsafeStore
 from .files import full_disk, read_small, write_synced
-from .owner import Owner
+from .owner import UNKNOWN, Owner
 
 __all__ = ["ALL_VIEWS", "ViewLock", "sweep", "writing_folder"]
 
@@ -39,6 +37,7 @@ A header's views end before 2^53 + 2^20 (FORMAT.md): the next power of two cover
 
 _NAME = re.compile(r"views-(\d+)-(\d+)")
 _ATTEMPTS = 20
+_NEW = "new-"
 _GONE = "gone-"
 
 
@@ -114,11 +113,11 @@ class ViewLock:
     def _acquire(self) -> None:
         for _ in range(_ATTEMPTS):
             self._clear_the_way(held=False)
-            fresh = self._place.with_name(f"new-{self._own.name}")
+            fresh = self._place.with_name(f"{_NEW}{self._own.name}")
             try:
                 self._place.parent.mkdir(exist_ok=True)
                 (fresh / self._own.name).mkdir(parents=True)
-                write_synced(fresh / "owner.json", json.dumps(asdict(self._owner)).encode())
+                write_synced(fresh / "owner.json", self._owner.to_bytes())
                 os.rename(fresh, self._place)
             except OSError as error:
                 self._remove(fresh)
@@ -181,7 +180,9 @@ def _locks(folder: Path) -> Iterator[tuple[Path, Owner | None]]:
     except FileNotFoundError:
         return
     for lock in found:
-        yield lock, None if lock.name.startswith(_GONE) else _read_owner(lock)
+        owner = None if lock.name.startswith(_GONE) else _read_owner(lock)
+        # Killed while it wrote its name down: this has not been a lock yet.
+        yield lock, None if owner == UNKNOWN and lock.name.startswith(_NEW) else owner
 
 
 def _discard(lock: Path) -> None:
@@ -212,13 +213,13 @@ def _views(first: int, last: int) -> str:
 
 
 def _read_owner(lock: Path) -> Owner | None:
-    """The owner of a lock, or None for a folder that never became one.
+    """The owner of a lock, or None for a folder that never became one: nothing but a missing owner.json makes it void.
 
-    Any other failure to read it is raised: a lock that cannot be looked into is no void lock.
+    A failure to read it is raised; what is no owner of ours may be one of another version of this software.
     """
     try:
-        value = json.loads(read_small(lock / "owner.json", limit=4096))
-        owner = Owner(**value)
-    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, DgkdError):
+        return Owner.from_bytes(read_small(lock / "owner.json", limit=4096))
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return owner if isinstance(owner.host, str) and isinstance(owner.pid, int) else None
+    except UnsafeStore:
+        return UNKNOWN

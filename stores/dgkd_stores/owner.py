@@ -8,19 +8,22 @@ What can be known of a holder, and what cannot:
 - Of another host, or of another container on this machine (its own PID namespace, so that its number says
   nothing here): unknown. It is taken over where the caller says so (`take_over`), and never without; a
   container restarted in its place is another one.
+- Of an owner.json that leaves out or garbles what would tell: unknown, too. What it says beyond that is another
+  version's business.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 from .text import clean
 
-__all__ = ["Owner"]
+__all__ = ["UNKNOWN", "Owner"]
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -29,13 +32,14 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 class Owner:
     """A process, told apart from any later one with its number."""
 
-    host: str
-    pid: int
-    boot: str
+    host: str = ""
+    pid: int = 0
+    """0 where unknown."""
+    boot: str = ""
     """The kernel's boot id; empty where the system has none."""
-    pid_namespace: str
+    pid_namespace: str = ""
     """What `pid` counts in: containers on one machine have numbers of their own; empty where the system has none."""
-    start: str
+    start: str = ""
     """When the process started, in ticks since that boot; empty where the system does not say."""
 
     @classmethod
@@ -49,12 +53,35 @@ class Owner:
             start=_start(_content(f"/proc/{pid}/stat")),
         )
 
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """What an owner.json says, of this version or another; what is missing or not of its type is unknown."""
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            return cls()
+        texts = {name: found.get(name) for name in ("host", "boot", "pid_namespace", "start")}
+        pid = found.get("pid")
+        return cls(
+            pid=pid if type(pid) is int and 0 < pid < 2**31 else 0,
+            **{name: text for name, text in texts.items() if isinstance(text, str)},
+        )
+
+    def to_bytes(self) -> bytes:
+        """An owner.json."""
+        return json.dumps(asdict(self)).encode()
+
     @property
     def elsewhere(self) -> bool:
-        """Whether nothing here tells if it lives: a process of another host, or of another container of this one."""
-        if self.host != socket.gethostname():
+        """Whether nothing here tells if it lives: a process of another host, of another container, or unknown."""
+        if not self.pid or self.host != socket.gethostname():
             return True
-        return self.boot == _content(_BOOT_ID) and self.pid_namespace != _pid_namespace()
+        here = _content(_BOOT_ID)
+        if self.boot and here and self.boot != here:
+            return False
+        return (self.boot, self.pid_namespace) != (here, _pid_namespace())
 
     @property
     def dead(self) -> bool:
@@ -70,12 +97,18 @@ class Owner:
         except PermissionError:
             pass
         stat = _content(f"/proc/{self.pid}/stat")
-        # Nothing to read: /proc may hide what belongs to other users (hidepid), and the number is in use.
-        return bool(stat) and self.start != _start(stat)
+        # Nothing to compare: /proc may hide what belongs to other users (hidepid), and the number is in use.
+        return bool(stat and self.start) and self.start != _start(stat)
 
     def __str__(self) -> str:
+        if not (self.pid and self.host):
+            return "an owner that this version cannot read"
         container = ", in another container" if self.host == socket.gethostname() and self.elsewhere else ""
         return f"process {self.pid} on host {clean(self.host)}{container}"
+
+
+UNKNOWN = Owner()
+"""Somebody of whom nothing is known."""
 
 
 def _pid_namespace() -> str:

@@ -90,8 +90,7 @@ HERE_IN_A_CONTAINER = {"pid": 1, "pid_namespace": "pid:[1]"}
         {"boot": "another boot"},
         {"boot": "another boot", **HERE_IN_A_CONTAINER},
         {"pid": 2**22 + 1},
-        {"pid": "1"},
-        {"more": 1},
+        {"pid": 2**22 + 1, "more": 1},
     ],
 )
 def test_who_is_dead(tmp_path: Path, change: dict[str, Any]) -> None:
@@ -126,6 +125,68 @@ def test_a_holder_elsewhere_is_taken_over_when_told_so(
     assert recipe().write(store, take_over=True)
     # What no view of ours is in stays its holder's.
     assert [path.name for path in (tmp_path / "a.zarr.writing").iterdir()] == ["views-3-3"]
+
+
+@pytest.mark.parametrize("take_over", [False, True])
+def test_a_live_holder_of_another_version_is_never_taken_over(holder: Any, tmp_path: Path, take_over: bool) -> None:
+    """On one shared disk, and here: its owner.json says more than ours."""
+    (place,) = tmp_path.glob("a.zarr.writing/views-0-9/owner.json")
+    place.write_text(json.dumps({**json.loads(place.read_bytes()), "more": {"than": ["ours"]}}))
+    with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host"):
+        ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=take_over)
+    sweep(tmp_path / "a.zarr", take_over=take_over)
+    assert list(tmp_path.glob("a.zarr.writing/views-0-9/*/logits.c.3.0.0.partial"))
+
+
+def unknown_owners() -> dict[str, Any]:
+    """What another version may leave in place of an owner.json of ours; bytes, or the change of an object."""
+    return {
+        "too large": b" " * 4097,
+        "binary": b"\xff\xfe",
+        "nothing in it": b"",
+        "nested": b"[" * 4000,
+        "a list": b"[]",
+        "no object": b"1",
+        "a link": "owner.txt",
+        "a folder": ...,
+        **{f"no {name}": {name: None} for name in ("host", "pid", "boot", "pid_namespace")},
+        "pid as text": {"pid": "1"},
+        "pid as a boolean": {"pid": True},
+        "pid of all processes": {"pid": -1},
+        "a huge pid": {"pid": 2**80},
+        "a boot number": {"boot": 7},
+    }
+
+
+@pytest.mark.parametrize("kind", unknown_owners())
+def test_an_owner_that_cannot_be_read_is_taken_over_when_told_so(tmp_path: Path, kind: str) -> None:
+    store, content = tmp_path / "a.zarr", unknown_owners()[kind]
+    lock = ViewLock(store, range(0, 3), guide="ta1")
+    place = lock._place / "owner.json"
+    if isinstance(content, dict):
+        disguise(lock, **content)
+    elif isinstance(content, bytes):
+        place.write_bytes(content)
+    else:
+        place.unlink()
+        place.mkdir() if content is ... else place.symlink_to(content)
+    with pytest.raises(StoreLocked, match="views 0 to 2 of .*--take-over"):
+        ViewLock(store, range(2, 4), guide="ta1")
+    sweep(store)
+    assert lock.folder.is_dir()
+    ViewLock(store, range(2, 4), guide="ta1", take_over=True).release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_holder_of_unknown_start_is_dead_when_its_number_is_free(holder: Any, tmp_path: Path) -> None:
+    (place,) = tmp_path.glob("a.zarr.writing/views-0-9/owner.json")
+    place.write_text(json.dumps({**json.loads(place.read_bytes()), "start": None}))
+    with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host"):
+        ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True)
+    holder.kill()
+    holder.wait()
+    ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1").release()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_live_process_of_this_host_is_never_taken_over(holder: Any, tmp_path: Path) -> None:
@@ -259,6 +320,8 @@ def test_a_live_process_of_another_container_is_not_taken_for_dead(recipe: Any, 
 def test_what_never_became_a_lock_is_swept(tmp_path: Path) -> None:
     (tmp_path / "a.zarr.writing" / "new-1234").mkdir(parents=True)
     (tmp_path / "a.zarr.writing" / "views-0-2").mkdir()
+    (tmp_path / "a.zarr.writing" / "new-5678").mkdir()
+    (tmp_path / "a.zarr.writing" / "new-5678" / "owner.json").write_bytes(b'{"host": "cut')  # By a kill.
     ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1").release()
     assert list(tmp_path.iterdir()) == []
 
