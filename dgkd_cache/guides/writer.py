@@ -167,13 +167,13 @@ class GuideWriter:
         was sealed; stopped, it keeps what is mended and raises Interrupted.
         """
         progress, held = progress or Silent(), store.header
-        ours = replace(
-            self._header,
-            fidelity=held.fidelity,
-            digest_rows=held.digest_rows,
-            guide=replace(self._guide, accuracy=held.guide.accuracy),
-        )
-        check_same_header(self._path, stored=held, given=ours)
+        if not store.sealed:
+            # As when a dump is taken up: what was measured has to come out again, too.
+            ours, identity = self._complete()
+            check_same_header(self._path, stored=held, given=replace(ours, digest_rows=held.digest_rows))
+            store.write_arrays(identity)
+        else:
+            check_same_header(self._path, stored=held, given=self._like(held))
         if store.lost_arrays:
             test_logits_MC = self._test_logits() if store.test_logits_MC is None else store.test_logits_MC
             store.write_arrays(self._identity(held, test_logits_MC))
@@ -198,6 +198,15 @@ class GuideWriter:
                     do="run the same command again to go on: finished chunks are kept",
                 )
         return logits_SC[slot.start - first : slot.stop - first]
+
+    def _like(self, held: StoreHeader) -> StoreHeader:
+        """Our header with what was measured, and the cut of the digests, as a finished store has them."""
+        return replace(
+            self._header,
+            fidelity=held.fidelity,
+            digest_rows=held.digest_rows,
+            guide=replace(self._guide, accuracy=held.guide.accuracy),
+        )
 
     def _draft(self, views: range, encoding: str, licence: str) -> StoreHeader:
         """The header but for what only the forward pass can tell: accuracy and fidelity."""
@@ -239,12 +248,7 @@ class GuideWriter:
             return None
         with GuideStore.open(self._path, allow_incomplete=True) as store:
             found = store.header
-            ours = replace(
-                self._header,
-                fidelity=found.fidelity,
-                guide=replace(self._guide, accuracy=found.guide.accuracy),
-            )
-            if store.seal is None or found.canonical != ours.canonical:
+            if store.seal is None or found.canonical != self._like(found).canonical:
                 return None
             return Dumped(path=self._path, seal=store.seal, views=store.views, nbytes=store.nbytes)
 

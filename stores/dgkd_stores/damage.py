@@ -31,14 +31,20 @@ class Damage:
 
     kind: str
     """One of `KINDS`."""
-    file: str
-    """Within the store; all files of a chunk, with commas, where a digest over several of them does not fit."""
-    array: str = ""
+    files: tuple[str, ...]
+    """Within the store; several where a digest over all of them does not fit."""
+    arrays: tuple[str, ...] = ()
+    """Of the store, that these are files of."""
     view: int | None = None
     samples: tuple[int, int] | None = None
     """First, and one past the last."""
     expected: str = ""
     found: str = ""
+
+    @property
+    def file(self) -> str:
+        """The files, as they are shown."""
+        return ", ".join(self.files)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,10 @@ from .digests import array_digest, differing_blocks
 
 __all__ = ["prove_digests"]
 
-Place = tuple[int, NDArray[np.intp]]
-"""A view, and some of its blocks."""
-
 TRIED_BYTES = 2**30
 """Hashed at most in search of the damaged ones."""
+
+MAX_TRIALS = 2**12
 
 
 def prove_digests(
@@ -24,32 +22,32 @@ def prove_digests(
 ) -> NDArray[np.uint8] | None:
     """The digests of SHA-256 `sealed`: the stored ones, some of them replaced by those of the rows; None if none fit.
 
-    `known_VB` are the blocks whose rows could be read. Where rows are damaged beside digests, each choice of views, or
-    of blocks where there are few, is tried as far as `TRIED_BYTES` go.
+    `known_VB` are the blocks whose rows could be read. Rows may be damaged beside digests: so what is tried is to
+    replace all that differ, those of all views but one, of one view, and of one block.
     """
     differing_VB = known_VB & differing_blocks(stored_VB32, computed_VB32)
-    blocks = [(view, np.flatnonzero(differing_VB[view])) for view in np.flatnonzero(differing_VB.any(axis=1)).tolist()]
-    single = [(view, block) for view, blocks_B in blocks for block in blocks_B.reshape(-1, 1)]
-    trials = max(2, TRIED_BYTES // max(1, stored_VB32.nbytes))
-    for places in (blocks, single):
-        # Much is lost at once, or little: next to all digests are the damaged ones, or next to none.
-        sizes = sorted(range(1, len(places) + 1), key=lambda size: min(len(places) - size, size))
-        choices = (chosen for size in sizes for chosen in itertools.combinations(places, size))
-        for chosen in itertools.islice(choices, trials):
-            if (found := _fitting(stored_VB32, computed_VB32, chosen, sealed)) is not None:
-                return found
+    trials = min(MAX_TRIALS, max(2, TRIED_BYTES // max(1, stored_VB32.nbytes)))
+    for replaced_VB, _ in zip(_choices(differing_VB), range(trials), strict=False):
+        # Tried in place, because there may be gigabytes of it.
+        kept = stored_VB32[replaced_VB]
+        stored_VB32[replaced_VB] = computed_VB32[replaced_VB]
+        try:
+            if array_digest(stored_VB32) == sealed:
+                return stored_VB32.copy()
+        finally:
+            stored_VB32[replaced_VB] = kept
     return None
 
 
-def _fitting(
-    stored_VB32: NDArray[np.uint8], computed_VB32: NDArray[np.uint8], chosen: Iterable[Place], sealed: str
-) -> NDArray[np.uint8] | None:
-    """A copy with the chosen digests replaced, if it fits; tried in place, because there may be gigabytes of it."""
-    kept = [(view, blocks_B, stored_VB32[view, blocks_B]) for view, blocks_B in chosen]
-    try:
-        for view, blocks_B, _ in kept:
-            stored_VB32[view, blocks_B] = computed_VB32[view, blocks_B]
-        return stored_VB32.copy() if array_digest(stored_VB32) == sealed else None
-    finally:
-        for view, blocks_B, before in kept:
-            stored_VB32[view, blocks_B] = before
+def _choices(differing_VB: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+    yield differing_VB
+    views = np.flatnonzero(differing_VB.any(axis=1)).tolist()
+    for inside in (False, True):
+        for view in views:
+            chosen_VB = np.zeros_like(differing_VB) if inside else differing_VB.copy()
+            chosen_VB[view] = differing_VB[view] if inside else False
+            yield chosen_VB
+    for view, block in np.argwhere(differing_VB).tolist():
+        chosen_VB = np.zeros_like(differing_VB)
+        chosen_VB[view, block] = True
+        yield chosen_VB

@@ -1,7 +1,8 @@
 """Mending a store: what the seal and the rows can prove at once, the rest from logits that are computed again.
 
-A file is replaced only by one that the seal vouches for, in one step, under a lock on all views. So a repair that is
-stopped anywhere leaves the store no worse, and the next one goes on; the end is the store as it was, file by file.
+A file of a finished store is replaced only by one that the seal vouches for, in one step, under a lock on all views.
+So a repair that is stopped anywhere leaves the store no worse, and the next one goes on; the end is the store as it
+was, file by file. Of an unfinished store nothing vouches for the header and the whole arrays: they come from the guide.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .identity import IdentityArrays
 from .layout import ArrayLayout, group_metadata, json_file
 from .locks import ViewLock
 from .survey import Report, Survey
-from .writer import ChunkSlot, seal_finished
+from .writer import ChunkSlot, check_logits, seal_finished
 
 __all__ = ["StoreRepair"]
 
@@ -56,8 +57,8 @@ class StoreRepair:
         """Files that were replaced, in order."""
         self._mended_chunks: set[tuple[int, int]] = set()
         self._staged: dict[Path, Path] = {}
-        name = self.header.guide.name
-        self._lock = ViewLock(self.path, self.header.view_range, guide=name, take_over=take_over)
+        # No guide is named to whoever is locked out: dumping it would not mend a finished store.
+        self._lock = ViewLock(self.path, self.header.view_range, guide="", take_over=take_over)
         try:
             self._survey = Survey(self.path, full=True, report=report, stop=stop)
             self._refuse()
@@ -81,6 +82,11 @@ class StoreRepair:
         self._lock.release()
 
     @property
+    def sealed(self) -> bool:
+        """Whether the store was finished."""
+        return self._survey.seal is not None
+
+    @property
     def lost_chunks(self) -> list[ChunkSlot]:
         """Rows that have to be computed again, in order."""
         return [self._slot(view, part) for view, part in sorted(self._lost)]
@@ -102,23 +108,28 @@ class StoreRepair:
             self._mend_padding()
 
     def write_arrays(self, identity: IdentityArrays) -> None:
-        """Replace `lost_arrays`; `Mismatch` where they are not what was sealed, before anything is replaced."""
+        """Replace those of `lost_arrays` that differ; `Mismatch` where one is not what was sealed, before any is."""
         layout, vouched = self._survey.layout.identity, self._survey.vouched
-        given = identity.encoded(self.header, self._survey.layout)
+        given, held = identity.encoded(self.header, self._survey.layout), self._survey.identity
         for name in self.lost_arrays:
             if vouched is not None and array_digest(given[name]) != vouched[name]:
                 raise self._other(name, vouched[name], array_digest(given[name]))
         with full_disk(self.path):
             for name in self.lost_arrays:
-                self._replace(layout[name], tuple(0 for _ in layout[name].shape), given[name])
+                if name not in held or given[name].tobytes() != held[name].tobytes():
+                    self._replace(layout[name], tuple(0 for _ in layout[name].shape), given[name])
         self.lost_arrays = ()
 
     def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
         """Replace a chunk of `lost_chunks` by the softened logits of its rows.
 
         `Mismatch` where these are not the rows that were sealed: then the chunk is left as it is. Where the digests are
-        lost with the rows, it is `finish` that can tell, and that replaces the chunk.
+        lost with the rows, it is `finish` that can tell, and that replaces the chunk. `InvalidInput` for another slot,
+        shape or dtype.
         """
+        check_logits(self.header, slot, logits_SC)
+        if slot not in self.lost_chunks:
+            raise InvalidInput("a slot to write", expected="one of `lost_chunks`", found=f"{slot}")
         arrays = encoding_named(self.header.encoding).encode(logits_SC)
         stored = {name: arrays[name] for name in self._survey.layout.rows}
         digests = block_digests(list(stored.values()), self.header.digest_rows)
@@ -184,7 +195,9 @@ class StoreRepair:
 
     def _find_lost_arrays(self) -> tuple[str, ...]:
         survey = self._survey
-        damaged = {one.array for one in survey.damage if one.kind == "array"}
+        if survey.seal is None:
+            return tuple(survey.layout.identity)
+        damaged = {name for one in survey.damage if one.kind == "array" for name in one.arrays}
         return tuple(name for name in survey.layout.identity if name not in survey.identity or name in damaged)
 
     def _find_lost_chunks(self) -> set[tuple[int, int]]:
@@ -200,7 +213,7 @@ class StoreRepair:
         if survey.seal is not None and survey.vouched is not None:
             seal = Seal(digest=survey.seal.digest, arrays=dict(survey.vouched))
             wanted["zarr.json"] = json_file(group_metadata(self.header, seal))
-        for name in sorted({one.file for one in survey.damage} & set(wanted)):
+        for name in sorted({file for one in survey.damage for file in one.files} & set(wanted)):
             make_folder((self.path / name).parent)
             with self._lock.unfinished(f"{name.replace('/', '.')}.partial") as partial:
                 write_durably(self.path / name, wanted[name], temporary=partial)

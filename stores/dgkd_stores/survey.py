@@ -57,6 +57,7 @@ class Survey:
     ) -> None:
         self.path, self.damage = path, list[Damage]()
         self._stop = stop
+        self._noted: set[tuple[str, str]] = set()
         self.held: Container = open_container(path, survey=self._note)
         self.header, self.layout, self.seal = self.held.header, self.held.layout, self.held.seal
         self._begin(report, full)
@@ -98,8 +99,8 @@ class Survey:
         start, stop = self.slot(part)
         return slice(start // self.header.digest_rows, -(-stop // self.header.digest_rows))
 
-    def _add(self, kind: str, file: str, **more: Any) -> None:
-        self.damage.append(Damage(kind=kind, file=file, **more))
+    def _add(self, kind: str, *files: str, array: str = "", arrays: Iterable[str] = (), **more: Any) -> None:
+        self.damage.append(Damage(kind=kind, files=files, arrays=(array,) if array else tuple(arrays), **more))
 
     def _note(self, name: str, error: DgkdError) -> None:
         """What the look at names and metadata finds, told apart by what lies there."""
@@ -110,7 +111,8 @@ class Survey:
         kind = "foreign"
         if Path(name).name == "zarr.json" and (mode is None or stat.S_ISREG(mode)):
             kind = "missing" if mode is None else "metadata"
-        if all((one.kind, one.file) != (kind, name) for one in self.damage):
+        if (kind, name) not in self._noted:
+            self._noted.add((kind, name))
             array = name.split("/")[0] if "/" in name else ""
             self._add(kind, name, array=array, expected=error.expected, found=error.found)
 
@@ -147,16 +149,16 @@ class Survey:
         try:
             return self.held.chunk(array, position, read=read_file)
         except (DamagedStore, UnsafeStore, OSError) as error:
-            self._add_unread(self.held.name_of(array, position), array.name, error)
+            self._add_unread([self.held.name_of(array, position)], [array.name], error)
             return None
 
-    def _add_unread(self, file: str, array: str, error: Exception, **more: Any) -> None:
+    def _add_unread(self, files: Iterable[str], arrays: Iterable[str], error: Exception, **more: Any) -> None:
         if isinstance(error, OSError):
-            self._add("unreadable", file, array=array, found=str(error.strerror), **more)
+            self._add("unreadable", *files, arrays=arrays, found=str(error.strerror), **more)
         elif isinstance(error, DgkdError):
-            self._add("undecodable", file, array=array, expected=error.expected, found=error.found, **more)
+            self._add("undecodable", *files, arrays=arrays, expected=error.expected, found=error.found, **more)
         else:
-            self._add("size", file, array=array, found=str(error), **more)
+            self._add("size", *files, arrays=arrays, found=str(error), **more)
 
     def _read_digests(self) -> NDArray[np.uint8]:
         array = self.layout.digest
@@ -210,15 +212,14 @@ class Survey:
         tests = [f"test_{name}" for name in self.layout.rows]
         if all(name in self.identity for name in tests):
             stored = {name: self.identity[test] for name, test in zip(self.layout.rows, tests, strict=True)}
-            if not encoding_named(self.header.encoding).finite(stored) and not any(
-                one.array in tests for one in self.damage
-            ):
+            noted = {name for one in self.damage for name in one.arrays}
+            if not encoding_named(self.header.encoding).finite(stored) and not noted & set(tests):
                 files = [self.held.name_of(self.layout.identity[test], (0, 0)) for test in tests]
-                self._add("not-finite", ", ".join(files), array=", ".join(tests), expected="finite numbers")
+                self._add("not-finite", *files, arrays=tests, expected="finite numbers")
 
     def _compare_metadata(self) -> None:
         """Every zarr.json, unless it is known to be damaged already."""
-        known = {one.file for one in self.damage}
+        known = self._damaged_files()
         for name, expected in self.held.metadata_files():
             array = name.rpartition("/")[0]
             if name in known:
@@ -228,7 +229,7 @@ class Survey:
                     same = f"{len(expected)} bytes as the header implies them"
                     self._add("metadata", name, array=array, expected=same, found="other bytes")
             except OSError as error:
-                self._add_unread(name, array, error)
+                self._add_unread([name], [array] if array else [], error)
 
     def _read_rows(self, view: int, part: int) -> None:
         """A chunk's digests, into `computed_VB32`, and what else is wrong with it."""
@@ -237,7 +238,7 @@ class Survey:
         except (DgkdError, OSError, ValueError) as error:
             if isinstance(error, Interrupted):
                 raise
-            self._add_unread(self._files(view, part), ", ".join(self.layout.rows), error, **self._where(view, part))
+            self._add_unread(self._files(view, part), self.layout.rows, error, **self._where(view, part))
             return
         self.computed_VB32[view, self.blocks(part)] = check.digests
         self.known_VB[view, self.blocks(part)] = True
@@ -262,25 +263,23 @@ class Survey:
             return
         if self.proven_VB32 is self.digest_VB32:
             return
-        noted = {one.file for one in self.damage}
+        noted = self._damaged_files()
         for view in np.flatnonzero(differing_blocks(self.proven_VB32, self.digest_VB32).any(axis=1)).tolist():
             if self.held.present["digest"][view, 0, 0] and self.held.name_of(array, (view, 0, 0)) not in noted:
                 known = "the digests that the seal covers: rows have them"
-                place = {"array": array.name, "view": view + self.header.first_view}
-                self._add("array", self.held.name_of(array, (view, 0, 0)), **place, expected=known, found="others")
+                file, number = self.held.name_of(array, (view, 0, 0)), view + self.header.first_view
+                self._add("array", file, array=array.name, view=number, expected=known, found="others")
 
     def _judge_rows(self) -> None:
-        right_VB32, names = self.right_VB32, ", ".join(self.layout.rows)
-        wrong_VB = differing_blocks(self.computed_VB32, right_VB32) & self.known_VB & self.written_VB
-        for view, start, stop in self._runs(wrong_VB):
-            right_32, found_32 = right_VB32[view, start], self.computed_VB32[view, start]
-            expected, found = f"SHA-256 {right_32.tobytes().hex()}", f"SHA-256 {found_32.tobytes().hex()}"
-            part, where = self._part(start), self._where(view, 0) | {"samples": self._samples(start, stop)}
-            found += self._belongs(found_32)
-            self._add("digest", self._files(view, part), array=names, **where, expected=expected, found=found)
-        for view, start, stop in self._runs(self._infinite_VB & self.written_VB & ~wrong_VB):
-            part, where = self._part(start), self._where(view, 0) | {"samples": self._samples(start, stop)}
-            self._add("not-finite", self._files(view, part), array=names, **where, expected="finite numbers")
+        wrong_VB = differing_blocks(self.computed_VB32, self.right_VB32) & self.known_VB & self.written_VB
+        wrong = list(self._runs(wrong_VB))
+        elsewhere = self._found_elsewhere({self.computed_VB32[view, start].tobytes() for view, start, _ in wrong})
+        for view, start, stop in wrong:
+            right, found = self.right_VB32[view, start].tobytes(), self.computed_VB32[view, start].tobytes()
+            belongs = f", that of {elsewhere[found]}" if found in elsewhere else ""
+            self._add_rows("digest", view, start, stop, f"SHA-256 {right.hex()}", f"SHA-256 {found.hex()}{belongs}")
+        for run in self._runs(self._infinite_VB & self.written_VB & ~wrong_VB):
+            self._add_rows("not-finite", *run, "finite numbers", "NaN or infinity")
         for view, part, name in self.unpadded:
             if self.written_VB[view, self.blocks(part)].any():
                 file, fill = self.held.name_of(self.layout.rows[name], (view, part, 0)), self.layout.rows[name].fill
@@ -298,13 +297,18 @@ class Survey:
         """The chunk of a view that a block lies in."""
         return block * self.header.digest_rows // self.layout.chunk_rows
 
-    def _belongs(self, digest_32: NDArray[np.uint8]) -> str:
-        """Whose rows these are, if they are other rows of this store."""
-        for view, right_B32 in enumerate(self.right_VB32):
-            for block in np.flatnonzero((right_B32 == digest_32).all(axis=1))[:1].tolist():
+    def _found_elsewhere(self, digests: set[bytes]) -> dict[bytes, str]:
+        """Whose rows these are, of those that are other rows of this store: chunks may have changed places."""
+        first_8 = np.array(sorted({int.from_bytes(digest[:8], "little") for digest in digests}), dtype="<u8")
+        found: dict[bytes, str] = {}
+        for view, right_B32 in enumerate(self.right_VB32 if digests else ()):
+            alike_B = np.isin(np.ascontiguousarray(right_B32[:, :8]).view("<u8")[:, 0], first_8)
+            for block in np.flatnonzero(alike_B).tolist():
                 start, stop = self._samples(block, block + 1)
-                return f", that of view {view + self.header.first_view}, samples {start} to {stop - 1}"
-        return ""
+                where = f"view {view + self.header.first_view}, samples {start} to {stop - 1}"
+                if (digest := right_B32[block].tobytes()) in digests:
+                    found.setdefault(digest, where)
+        return found
 
     def _samples(self, start: int, stop: int) -> tuple[int, int]:
         """First sample of a run of blocks, and one past its last."""
@@ -314,8 +318,17 @@ class Survey:
     def _where(self, view: int, part: int) -> dict[str, Any]:
         return {"view": view + self.header.first_view, "samples": self.slot(part)}
 
-    def _files(self, view: int, part: int) -> str:
-        return ", ".join(self.held.name_of(array, (view, part, 0)) for array in self.layout.rows.values())
+    def _files(self, view: int, part: int) -> list[str]:
+        return [self.held.name_of(array, (view, part, 0)) for array in self.layout.rows.values()]
+
+    def _add_rows(self, kind: str, view: int, start: int, stop: int, expected: str, found: str) -> None:
+        """Blocks `start` to `stop` of a chunk."""
+        files, place = self._files(view, self._part(start)), self._where(view, 0)
+        place["samples"] = self._samples(start, stop)
+        self._add(kind, *files, arrays=self.layout.rows, **place, expected=expected, found=found)
+
+    def _damaged_files(self) -> set[str]:
+        return {file for one in self.damage for file in one.files}
 
     def _place(self, name: str, position: Position) -> dict[str, Any]:
         """View and samples of a chunk, where its array has them."""
@@ -325,7 +338,7 @@ class Survey:
 
     def _report_absent(self) -> None:
         """Chunks that are not there and should be: all of a sealed store, and those that a digest was written for."""
-        noted, wrong_size = {one.file for one in self.damage}, {*self.held.wrong_size}
+        noted, wrong_size = self._damaged_files(), {*self.held.wrong_size}
         for file in self.held.wrong_size:
             name, _, key = file.partition("/")
             expected = f"a chunk of {self.layout.arrays[name].chunk_bytes} bytes"

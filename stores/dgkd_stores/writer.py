@@ -31,7 +31,7 @@ from .limits import check_limits
 from .locks import ViewLock
 from .skeleton import write_skeleton
 
-__all__ = ["ChunkSlot", "GuideStoreWriter", "seal_finished"]
+__all__ = ["ChunkSlot", "GuideStoreWriter", "check_logits", "seal_finished"]
 
 
 @dataclass(frozen=True)
@@ -182,11 +182,7 @@ class GuideStoreWriter:
         return slot.view - self.header.first_view, slice(slot.start // rows, -(-slot.stop // rows))
 
     def _check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
-        shape = (slot.stop - slot.start, self.header.classes)
-        if logits_SC.dtype != np.float32 or logits_SC.shape != shape:
-            raise InvalidInput(
-                "logits of a chunk", expected=f"float32 {shape}", found=f"{logits_SC.dtype} {logits_SC.shape}"
-            )
+        check_logits(self.header, slot, logits_SC)
         rows = self._layout.chunk_rows
         whole = slot.start % rows == 0 and slot.stop == min(slot.start + rows, self.header.dataset.samples)
         if slot.view not in self.views or not whole or self._done_VB[self._blocks(slot)].all():
@@ -221,3 +217,12 @@ def seal_finished(path: Path, identity: Mapping[str, NDArray[Any]], lock: ViewLo
 
 def _holds_something(path: Path) -> bool:
     return os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir()))
+
+
+def check_logits(header: StoreHeader, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
+    """`InvalidInput` for anything but one float32 row of all classes for each sample of the slot."""
+    shape = (slot.stop - slot.start, header.classes)
+    if logits_SC.dtype != np.float32 or logits_SC.shape != shape:
+        raise InvalidInput(
+            "logits of a chunk", expected=f"float32 {shape}", found=f"{logits_SC.dtype} {logits_SC.shape}"
+        )

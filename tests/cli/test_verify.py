@@ -57,9 +57,9 @@ def test_damage_is_placed(command: Command, stores: Path) -> None:
     printed = json.loads(command("verify", "--full", "--json").stdout)
     assert [(one["store"], one["exit_code"]) for one in printed] == [("teacher", 0), ("ta1", 12), ("ta2", 0)]
     (damage,) = printed[1]["damage"]
-    assert (damage["kind"], damage["file"], damage["view"], damage["samples"]) == (
+    assert (damage["kind"], damage["files"], damage["view"], damage["samples"]) == (
         "digest",
-        "logits/c.2.0.0",
+        ["logits/c.2.0.0"],
         2,
         [0, 100],
     )

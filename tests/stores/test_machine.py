@@ -155,7 +155,7 @@ class Machine(RuleBasedStateMachine):
         if not found.damage and self.sealed:
             self.holds_every_row()
             return
-        named = {name for one in found.damage for name in one.file.split(", ")}
+        named = {name for one in found.damage for name in one.files}
         if not self.sealed:
             assert found.exit_code in (3, 12)
             return

@@ -360,3 +360,16 @@ def test_hdf5_is_not_mended(whole: tuple[Any, Path], tmp_path: Path) -> None:
     convert(whole[1], tmp_path / "a.h5")
     with pytest.raises(InvalidInput, match="get it again, or export it again"):
         StoreRepair(tmp_path / "a.h5")
+
+
+def test_rows_that_were_not_asked_for(whole: tuple[Any, Path]) -> None:
+    small, path = whole
+    flip(path / "logits" / "c.1.1.0", 5)
+    with StoreRepair(path) as repair:
+        (slot,) = repair.lost_chunks
+        for bad in (small.logits(3)[16:31], small.logits(3)[16:32].astype(np.float64), small.logits(3)[16:32, :6]):
+            with pytest.raises(InvalidInput, match="logits of a chunk"):
+                repair.write(slot, bad)
+        with pytest.raises(InvalidInput, match="expected one of `lost_chunks`"):
+            repair.write(ChunkSlot(2, 0, 16), small.logits(2)[:16])
+        assert repair.lost_chunks == [slot] and repair.mended == []

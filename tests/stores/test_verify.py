@@ -16,6 +16,7 @@ from dgkd_stores import Interrupted, Mismatch, StoreNotFound, UnsafeStore
 from dgkd_stores.damage import KINDS, Damage
 from dgkd_stores.header import StoreHeader
 from dgkd_stores.layout import StoreLayout, json_file
+from dgkd_stores.prove import prove_digests
 from dgkd_stores.verify import verify
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
@@ -74,7 +75,13 @@ def test_rows(path: Path) -> None:
     flip(path / "logits" / "c.1.1.0", 9 * 28)
     assert verify(path).damage == (), "quick does not read rows"
     (one,) = damage(path)
-    assert (one.kind, one.file, one.array, one.view, one.samples) == ("digest", "logits/c.1.1.0", "logits", 3, (24, 32))
+    assert (one.kind, one.file, one.arrays, one.view, one.samples) == (
+        "digest",
+        "logits/c.1.1.0",
+        ("logits",),
+        3,
+        (24, 32),
+    )
     assert one.expected.startswith("SHA-256 ") and one.found.startswith("SHA-256 ") and one.expected != one.found
     flip(path / "logits" / "c.1.1.0", 0)
     flip(path / "logits" / "c.1.2.0", 15 * 28)
@@ -353,3 +360,21 @@ def recompressed() -> Any:
                 file.write_bytes(zstd.compress(file.read_bytes(), level=level, checksum=True))
 
     return compress
+
+
+def test_thousands_of_strays(path: Path) -> None:
+    """Each is named once, and looking for it does not go through all the others."""
+    names = {f"stray-{number}" for number in range(3000)}
+    for name in names:
+        (path / name).write_bytes(b"")
+    found = verify(path)
+    assert found.exit_code == 15 and sorted(one.file for one in found.damage) == sorted(names)
+
+
+def test_the_search_for_digests_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, all views but one, one view, one block: no more is tried, however many differ."""
+    tried = []
+    monkeypatch.setattr("dgkd_stores.prove.array_digest", lambda array: tried.append(array.tobytes()) or "")
+    stored, computed = np.zeros((40, 2, 32), np.uint8), np.ones((40, 2, 32), np.uint8)
+    assert prove_digests(stored, computed, np.ones((40, 2), np.bool_), "f" * 64) is None
+    assert len(tried) == 1 + 40 + 40 + 80 and len(set(tried)) == len(tried) and not stored.any()

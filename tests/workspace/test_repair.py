@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -206,8 +207,32 @@ def test_an_unfinished_store_is_finished(ws: Workspace, forwarded: list[object])
     flip(path / "logits" / "c.0.1.0")
     forwarded.clear()
     assert repair(ws).seal is not None
-    assert forwarded == [(0, 32, 64)] + [(view, start, start + 32) for view in (1, 2) for start in (0, 32, 64)]
+    # What was measured comes out again, as when a dump is taken up; then the lost rows and no others.
+    lost = [(0, 32, 64)] + [(view, start, start + 32) for view in (1, 2) for start in (0, 32, 64)]
+    assert forwarded == [(None, 0, 40), (0, 0, 96), *lost]
     assert content(ws.folder) == before
+
+
+def unsealed(path: Path, **header: object) -> None:
+    """As a dump leaves it that was killed before its seal."""
+    group = json.loads((path / "zarr.json").read_bytes())
+    group["attributes"] = {"dgkd": group["attributes"]["dgkd"] | header}
+    (path / "zarr.json").write_text(json.dumps(group))
+
+
+def test_nothing_unproven_is_sealed(ws: Workspace) -> None:
+    """Every row is there and fits its digest; of the rest of an unfinished store nothing vouches but the guide."""
+    path, before = ws.store_path("teacher"), content(ws.folder)
+    unsealed(path)
+    for name in ("label/c.0", "test_logits/c.0.0", "probe/c.0.0"):
+        flip(path / name)
+    result = repair(ws)
+    assert set(result.mended) == {"label/c.0", "test_logits/c.0.0", "probe/c.0.0", "zarr.json"}
+    assert content(ws.folder) == before
+    unsealed(path, temperature="8")
+    with pytest.raises(Mismatch, match="begun with another .*temperature") as caught:
+        repair(ws)
+    assert caught.value.exit_code == 13 and GuideStore.open(path, allow_incomplete=True).seal is None
 
 
 def test_refusals(ws: Workspace, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Result:
 
 @click.command()
 @click.argument("what", metavar="[NAME|PATH]...", nargs=-1)
-@click.option("--full", is_flag=True, help="Read every row, too: any flipped bit is noticed.")
+@click.option("--full", is_flag=True, help="Read every row: of a folder, any flipped bit is noticed.")
 @json_option
 @pass_app
 def verify(app: App, what: tuple[str, ...], full: bool, as_json: bool) -> None:
@@ -78,7 +78,7 @@ def verify(app: App, what: tuple[str, ...], full: bool, as_json: bool) -> None:
             click.echo("\n".join(_lines(result)))
     for result in results:
         if result.verification and result.verification.damage:
-            app.say(f"`dgkd-cache repair {shlex.quote(result.name)}` mends {shown(result.name)}")
+            app.say(f"{shown(result.name)}: {_advice(app, result)}")
     if not results:
         app.say("no guide stores here: `dgkd-cache dump` makes them")
     if code := min((result.exit_code for result in results), key=_rank, default=0):
@@ -116,6 +116,23 @@ def _lines(result: Result) -> Iterable[str]:
         yield f"{name}: incomplete, {count_text(found.blocks_written)} of {count_text(found.blocks)} blocks: {held}"
     for one in found.damage:
         yield f"  {shown(one.file)}: {one.kind}{_where(one)}{_facts(one)}"
+
+
+def _advice(app: App, result: Result) -> str:
+    """What to do about it; a repair mends neither what does not belong nor what the seal itself has lost."""
+    assert result.verification is not None
+    kinds = {one.kind for one in result.verification.damage}
+    if result.verification.container != "zarr":
+        return "get it again, or export it again from the folder that it was made of"
+    if "foreign" in kinds:
+        return "remove what does not belong, then check again"
+    if kinds & {"seal", "not-finite"}:
+        return "nothing in it tells what it should be: get a whole copy, or dump the guide again"
+    repair = f"repair {shlex.quote(result.name)}"
+    try:
+        return f"`{app.workspace().command(repair)}` mends it"
+    except DgkdError:
+        return f"`dgkd-cache {repair}` mends it, given `-w` and the workspace of its guide"
 
 
 def _where(one: Damage) -> str:

@@ -38,7 +38,8 @@ def repair_store(
 ) -> RepairResult:
     """Mends the store at `path`, whose guide has its finished run in this workspace.
 
-    The settings are those of the store's header, not of today's `dgkd.toml`. A store of which nothing is lost is left
+    The settings are those of the store's header, not of today's `dgkd.toml`; only for an unfinished store, whose header
+    nothing vouches for, they are those that a dump would have. A store of which nothing is lost is left
     as it is, and no model is loaded. Raises Mismatch (13) where the run, its data or this machine give other rows than
     were sealed, and what `StoreRepair` raises.
     """
@@ -48,13 +49,13 @@ def repair_store(
         repair.mend()
         samples = sum(slot.stop - slot.start for slot in repair.lost_chunks)
         if samples or repair.lost_arrays:
-            header = repair.header
+            header, cache = repair.header, ws.config.cache
             writer = guide_writer(
                 ws,
                 model=header.guide.name,
                 path=path,
                 views=header.view_range,
-                cache=ws.config.cache.model_copy(update=_settings_of(header)),
+                cache=cache.model_copy(update=_settings_of(header)) if repair.sealed else cache,
                 device=device,
             )
             writer.repair(repair, progress=progress, stop=stop)
