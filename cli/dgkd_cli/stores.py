@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,10 @@ __all__ = ["store_at", "workspace_of"]
 
 def store_at(app: App, text: str) -> Path:
     """A path as it is, needing no workspace; else the store of that name. Raises StoreNotFound, InvalidInput."""
-    path = Path(text).expanduser()
-    if os.sep in text or path.suffix in (".zarr", ".h5", ".hdf5") or (path / "zarr.json").exists():
-        return path
-    return app.workspace().resolve_guide(text)
+    from dgkd_stores.paths import as_store_path
+
+    path = as_store_path(text)
+    return app.workspace().resolve_guide(text) if path is None else path
 
 
 def workspace_of(store: Path) -> Workspace | None:

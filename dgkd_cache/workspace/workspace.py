@@ -18,7 +18,7 @@ from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.run_files import CARD_FILE
 from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, read_config
-from dgkd_stores.convert import HDF5_SUFFIXES
+from dgkd_stores.paths import as_store_path
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset
@@ -116,16 +116,15 @@ class Workspace:
         return self._chain_first(path.name[: -len(".zarr")] for path in found if path.suffix == ".zarr")
 
     def resolve_guide(self, text: str) -> Path:
-        """The store that `text` names: a guide of this workspace, or a path. Raises StoreNotFound."""
-        names = self.stores()
-        if text in names:
-            return self.store_path(text)
-        path = Path(text).expanduser()
-        if os.sep in text or path.suffix == ".zarr" or path.suffix.lower() in HDF5_SUFFIXES:
+        """The store that `text` is: a path, or the name of a guide of this workspace. Raises StoreNotFound."""
+        if (path := as_store_path(text)) is not None:
             if (path / "zarr.json").is_file() or path.is_file():
                 return path
             expected = "a folder with zarr.json in it, or an HDF5 file"
             raise StoreNotFound(f"no guide store at {path}", expected=expected)
+        names = self.stores()
+        if text in names:
+            return self.store_path(text)
         known = text in self.chain or text in self.runs()
         raise StoreNotFound(
             f"no guide store for {text!r}",

@@ -24,13 +24,11 @@ from .header import StoreHeader
 from .layout import StoreLayout, default_chunk_rows
 from .limits import check_limits
 from .locks import ALL_VIEWS, ViewLock
+from .paths import names_hdf5
 from .reader import GuideStore
 from .skeleton import write_skeleton
 
-__all__ = ["HDF5_SUFFIXES", "Report", "codecs_for", "convert"]
-
-HDF5_SUFFIXES = (".h5", ".hdf5")
-"""A target with another suffix is a Zarr folder."""
+__all__ = ["Report", "codecs_for", "convert"]
 
 Report = Callable[[int, int], None]
 """Told the bytes done, out of how many; the rows count twice: they are written, and read again."""
@@ -40,7 +38,7 @@ Advance = Callable[[int], None]
 
 def codecs_for(target: Path | str) -> tuple[str, ...]:
     """The codecs that a store of that name can have; the first is no compression."""
-    return ("none", Deflate.name) if Path(target).suffix.lower() in HDF5_SUFFIXES else codec_names()
+    return ("none", Deflate.name) if names_hdf5(target) else codec_names()
 
 
 def convert(
@@ -85,7 +83,7 @@ def _write(partial: Path, store: GuideStore, layout: StoreLayout, advance: Advan
     assert held.seal is not None
     header, seal, identity = held.header, held.seal, held.identity()
     chunks = _chunks(store, layout, held.digests(), advance)
-    if partial.suffix.lower() in HDF5_SUFFIXES:
+    if names_hdf5(partial):
         write_hdf5(partial, header, layout, identity, chunks, seal=seal)
     else:
         _write_zarr(partial, header, layout, identity, chunks, seal=seal)
@@ -178,7 +176,7 @@ def _same_already(store: GuideStore, target: Path, codec: str) -> str:
     try:
         with GuideStore.open(target) as there:
             same = (there.seal, there.container.layout.codec.name) == (store.seal, codec)
-            if same and there.container.kind == ("hdf5" if target.suffix.lower() in HDF5_SUFFIXES else "zarr"):
+            if same and there.container.kind == ("hdf5" if names_hdf5(target) else "zarr"):
                 assert there.seal is not None
                 return there.seal
     except (DgkdError, OSError):

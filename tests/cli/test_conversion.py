@@ -244,3 +244,16 @@ def test_unsafe(command: Command, guides: Path, workspace: Path, what: str) -> N
         assert (result.exit_code, result.stdout) == (15, ""), (arguments, result.stderr)
     assert sorted(os.listdir(guides)) == ["ta1.zarr", "ta2.zarr", "teacher.zarr"]
     assert not (workspace / "c.zarr").exists()
+
+
+def test_every_verb_takes_a_file_for_one_in_letters_of_either_case(
+    command: Command, guides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("export", "ta1", "TA1.H5").exit_code == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "TA1.H5").rename("TA1.H5")
+    for line in ("info TA1.H5", "verify TA1.H5", "export TA1.H5 ta1.zarr", "import TA1.H5 --to again.Hdf5"):
+        done = command(*line.split())
+        assert done.exit_code == 0, (line, done.stderr)
+    assert h5py.is_hdf5("again.Hdf5")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,13 +52,13 @@ def info(app: App, what: str, as_json: bool) -> None:
 
 def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     """The run's folder and the store that `what` means; at least one of them."""
+    from dgkd_stores.paths import as_store_path
+
     path = Path(what).expanduser()
     if (path / CARD_FILE).is_file():
         return path, None
-    # What lies there in a store's place, a link or a pipe, is for the store's own checks to refuse.
-    metadata = any(os.path.lexists(path / name) for name in ("zarr.json", ".zgroup", ".zarray"))
-    if metadata or path.suffix in (".zarr", ".h5", ".hdf5") or path.is_file():
-        return None, path
+    if (store := as_store_path(what)) is not None:
+        return None, store
     workspace = app.workspace()
     runs = [name for name in workspace.runs() if (workspace.run_folder(name) / CARD_FILE).is_file()]
     run = workspace.run_folder(what) if what in runs else None

@@ -1,0 +1,29 @@
+"""What the path of a store looks like: what tells an HDF5 file from a folder, and a path from a name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["as_store_path", "names_hdf5"]
+
+_HDF5_SUFFIXES = (".h5", ".hdf5")
+
+
+def names_hdf5(path: Path | str) -> bool:
+    """Whether a store of that name is one HDF5 file, by its suffix in letters of either case; else a Zarr folder."""
+    return Path(path).suffix.lower() in _HDF5_SUFFIXES
+
+
+def as_store_path(text: str) -> Path | None:
+    """The path that `text` is, or None for what can only be a name, as a workspace gives its stores.
+
+    A path has a separator or a store's suffix, whether anything is there or not, or a Zarr folder lies there, whatever
+    its state: a store called `ta1` in the current folder goes before a name `ta1`.
+    """
+    path = Path(text).expanduser()
+    if os.sep in text or path.suffix.lower() == ".zarr" or names_hdf5(path):
+        return path
+    # A link or a pipe in that place is for the store's own checks to refuse.
+    lies_there = any(os.path.lexists(path / name) for name in ("zarr.json", ".zgroup", ".zarray"))
+    return path if lies_there else None
