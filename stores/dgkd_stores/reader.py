@@ -79,6 +79,7 @@ class GuideStore:
                 self._refuse_seal(held, found.arrays, found.digest)
             if missing := self._completeness.blocks_missing:
                 raise self._damaged(f"{self.path}: sealed", "a digest for every block", f"{missing} blocks without one")
+        held.check_labels(arrays)
         self.label_N, self.sample_digest_N16 = arrays["label"], arrays["sample_digest"]
         self.view_digest_V32, self.probe = arrays["view_digest"], arrays["probe"]
         self.test_label_M, self.test_sample_digest_M16 = arrays["test_label"], arrays["test_sample_digest"]

@@ -167,8 +167,10 @@ class GuideStoreWriter:
                 found=f"view {view} without some of them",
                 do=how_to_mend(self.path),
             )
+        if self._seal is None:
+            return
         found = sealed(self.header.canonical, {"digest": self._digest_VB32, **self._identity})
-        if self._seal is not None and self._seal != found:
+        if self._seal != found:
             raise DamagedStore(
                 f"{self.path}: its content is not what was sealed",
                 expected=f"seal {self._seal.digest}",

@@ -413,8 +413,6 @@ def checked(
     """The store, once its seal and every block are what they should be."""
     refuse(DAMAGED, seal and absent, f"chunks are missing: {absent}")
     refuse(DAMAGED, absent - {"digest", *row_names(header)}, f"arrays are missing: {absent}")
-    for name in ("label", "test_label"):
-        refuse(UNSAFE, ((arrays[name] < 0) | (arrays[name] >= len(header["dataset"]["classes"]))).any(), name)
     if seal:
         found = {name: hashlib.sha256(arrays[name].tobytes()).hexdigest() for name in digests}
         refuse(DAMAGED, found != digests, "digests")
@@ -422,6 +420,8 @@ def checked(
             name.encode() + b"\0" + bytes.fromhex(found[name]) for name in sorted(found)
         )
         refuse(DAMAGED, hashlib.sha256(message).hexdigest() != seal, "seal")
+    for name in ("label", "test_label"):
+        refuse(UNSAFE, ((arrays[name] < 0) | (arrays[name] >= len(header["dataset"]["classes"]))).any(), name)
     refuse(NOT_FINISHED, seal is None and not allow_incomplete, "no seal")
     length, samples = header["digest_rows"], header["dataset"]["samples"]
     rows = decoded(header, {name: arrays[name] for name in row_names(header)})

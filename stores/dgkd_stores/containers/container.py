@@ -117,17 +117,18 @@ class Container(ABC):
         return self.chunk(array, position).copy()
 
     def identity(self) -> dict[str, NDArray[Any]]:
-        """The identity arrays by name; `UnsafeStore` for labels that are no class."""
-        arrays = {}
-        for name in self.layout.identity:
-            arrays[name] = self.whole(name)
-            if name in ("label", "test_label") and not labels_within(arrays[name], self.header.classes):
+        """The identity arrays by name, whatever they hold."""
+        return {name: self.whole(name) for name in self.layout.identity}
+
+    def check_labels(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """`UnsafeStore` for labels that are no class; what the seal does not fit is damage, and comes first."""
+        for name in ("label", "test_label"):
+            if not labels_within(arrays[name], self.header.classes):
                 raise UnsafeStore(
                     f"{self.path}: labels in {name} that are no class",
                     expected=f"0 to {self.header.classes - 1}",
                     found=f"{arrays[name].min()} to {arrays[name].max()}",
                 )
-        return arrays
 
     def blocks_done(self, digest_VB32: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which blocks [V, blocks] have a digest, and for each array a chunk that is `present`."""
