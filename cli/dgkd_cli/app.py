@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
     from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["App", "device_option", "json_option", "pass_app"]
+__all__ = ["App", "device_option", "json_option", "pass_app", "take_over_option"]
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -69,4 +69,13 @@ def device_option(verb: Verb) -> Verb:
         default="auto",
         show_default=True,
         help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.",
+    )(verb)
+
+
+def take_over_option(verb: Verb) -> Verb:
+    """`--take-over`."""
+    return click.option(
+        "--take-over",
+        is_flag=True,
+        help="Take over what a process of another host or container holds, if you know it is no more.",
     )(verb)

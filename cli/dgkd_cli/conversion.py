@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from dgkd_cache.progress import over_bytes
-from dgkd_cli.app import App
+from dgkd_cli.app import App, Verb
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import size_text
+from dgkd_stores.convert import codecs_for
 
-__all__ = ["convert_and_tell"]
+__all__ = ["codec_option", "convert_and_tell"]
+
+
+def codec_option(*targets: str, help: str) -> Callable[[Verb], Verb]:
+    """`--codec`: any that a store of one of these names can have."""
+    names = list(dict.fromkeys(name for target in targets for name in codecs_for(target)))
+    return click.option("--codec", type=click.Choice(names), default=names[0], show_default=True, help=help)
 
 
 def convert_and_tell(

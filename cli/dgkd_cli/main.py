@@ -29,10 +29,9 @@ from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
+from dgkd_stores.errors import is_no_space
 
 __all__ = ["entry", "main"]
-
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Boundary(click.Group):
@@ -47,7 +46,7 @@ class Boundary(click.Group):
             click.echo("interrupted", err=True)
             raise click.exceptions.Exit(130) from error
         except OSError as error:
-            if error.errno in _FULL_DISK:
+            if is_no_space(error):
                 do = "free some and run the same command again: what was finished is kept"
                 raise _refused(NoSpace(f"no space left for {error.filename or 'a file'}", do=do)) from error
             if error.errno == errno.EPIPE or error.filename is None:

@@ -32,6 +32,25 @@ def test_the_verbs_come_in_the_order_of_work(command: Command) -> None:
     assert listed == VERBS
 
 
+def option(verb: str, name: str) -> click.Option:
+    (found,) = [each for each in main.commands[verb].params if each.name == name]
+    assert isinstance(found, click.Option)
+    return found
+
+
+def test_taking_over_is_the_same_for_every_verb_that_writes() -> None:
+    wordings = {option(verb, "take_over").help for verb in ("dump", "repair", "export", "import")}
+    assert wordings == {"Take over what a process of another host or container holds, if you know it is no more."}
+
+
+@pytest.mark.parametrize(
+    ("verb", "codecs"), [("export", {"none", "gzip", "blosc", "zstd"}), ("import", {"none", "blosc", "zstd"})]
+)
+def test_the_codecs_that_the_forms_have(verb: str, codecs: set[str]) -> None:
+    kind = option(verb, "codec").type
+    assert isinstance(kind, click.Choice) and set(kind.choices) == codecs
+
+
 def test_help_loads_no_torch() -> None:
     script = """
 import sys

@@ -7,7 +7,7 @@ import re
 import click
 
 from dgkd_cache.settings import CacheConfig
-from dgkd_cli.app import App, device_option, json_option, pass_app
+from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json
 from dgkd_cli.figures import duration_text, size_text
@@ -44,9 +44,7 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=choice_of(CacheConfig, "precision"),
     help="Of the forward pass (default: dgkd.toml).",
 )
-@click.option(
-    "--take-over", is_flag=True, help="Take over views that a process of another host holds, if you know it is no more."
-)
+@take_over_option
 @device_option
 @json_option
 @pass_app

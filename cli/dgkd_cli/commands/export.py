@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.conversion import convert_and_tell
+from dgkd_cli.app import App, json_option, pass_app, take_over_option
+from dgkd_cli.conversion import codec_option, convert_and_tell
 from dgkd_cli.stores import store_at
 
 __all__ = ["export"]
@@ -16,14 +16,8 @@ __all__ = ["export"]
 @click.command()
 @click.argument("store", metavar="NAME|PATH")
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option(
-    "--codec",
-    type=click.Choice(["none", "gzip", "zstd", "blosc"]),
-    default="none",
-    show_default=True,
-    help="gzip for a file, zstd and blosc for a folder.",
-)
-@click.option("--take-over", is_flag=True, help="Take TARGET over from a process of another host that is no more.")
+@codec_option("target.h5", "target.zarr", help="gzip for a file, zstd and blosc for a folder.")
+@take_over_option
 @json_option
 @pass_app
 def export(app: App, store: str, target: Path, codec: str, take_over: bool, as_json: bool) -> None:

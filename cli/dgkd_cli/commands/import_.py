@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.conversion import convert_and_tell
+from dgkd_cli.app import App, json_option, pass_app, take_over_option
+from dgkd_cli.conversion import codec_option, convert_and_tell
 
 __all__ = ["import_"]
 
@@ -16,14 +16,8 @@ __all__ = ["import_"]
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--name", help="The store's name in the workspace (default: its guide's).")
 @click.option("--to", "target", type=click.Path(path_type=Path), metavar="PATH", help="A place anywhere.")
-@click.option(
-    "--codec",
-    type=click.Choice(["none", "zstd", "blosc"]),
-    default="none",
-    show_default=True,
-    help="none is read at the speed of memory.",
-)
-@click.option("--take-over", is_flag=True, help="Take the place over from a process of another host that is no more.")
+@codec_option("target.zarr", help="none is read at the speed of memory.")
+@take_over_option
 @json_option
 @pass_app
 def import_(

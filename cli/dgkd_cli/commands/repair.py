@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dgkd_cli.app import App, device_option, json_option, pass_app
+from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text
 from dgkd_cli.stores import store_at, workspace_of
@@ -17,9 +17,7 @@ SHOWN = 10
 
 @click.command()
 @click.argument("what", metavar="NAME|PATH")
-@click.option(
-    "--take-over", is_flag=True, help="Take over views that a process of another host holds, if you know it is no more."
-)
+@take_over_option
 @device_option
 @json_option
 @pass_app
