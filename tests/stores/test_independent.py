@@ -198,7 +198,10 @@ DAMAGE: dict[str, tuple[int, Callable[[Path], object]]] = {
         12,
         lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(licence="mine")),
     ),
-    "a label that is no class, and was not sealed": (12, lambda path: (path / "label/c.0").write_bytes(b"\x07" + bytes(399))),
+    "a label that is no class, and was not sealed": (
+        12,
+        lambda path: (path / "label/c.0").write_bytes(b"\x07" + bytes(399)),
+    ),
     "a file more": (15, lambda path: (path / "evil.py").touch()),
     "a chunk more": (15, lambda path: (path / "logits/c.3.0.0").touch()),
     "a link": (15, lambda path: (path / "logits/c.9.0.0").symlink_to("/dev/null")),
