@@ -18,7 +18,18 @@ from .canonical import JsonValue
 from .errors import InvalidInput
 from .forks import fork_safe_lock
 
-__all__ = ["MAX_ENCODED_CHUNK_BYTES", "RAW", "Blosc", "Codec", "Raw", "Zstd", "codec_named", "codec_names", "codec_of"]
+__all__ = [
+    "MAX_ENCODED_CHUNK_BYTES",
+    "RAW",
+    "Blosc",
+    "Codec",
+    "Raw",
+    "ZarrCodec",
+    "Zstd",
+    "codec_named",
+    "codec_names",
+    "codec_of",
+]
 
 MAX_ENCODED_CHUNK_BYTES = 512 * 2**20
 """Of a chunk that has to be decoded, once decoded: it lies in memory as a whole."""
@@ -27,17 +38,9 @@ _SHUFFLES = ("noshuffle", "shuffle", "bitshuffle")
 
 
 class Codec(ABC):
-    """One way to hold the bytes of a chunk."""
+    """One way to hold the bytes of a chunk, in any container."""
 
     name: str
-
-    @abstractmethod
-    def metadata(self, itemsize: int) -> list[dict[str, JsonValue]]:
-        """What follows the codec `bytes` in an array's zarr.json, as our writer writes it."""
-
-    @abstractmethod
-    def matches(self, found: JsonValue, itemsize: int) -> bool:
-        """Whether `found`, in that place, means this codec: levels and the like do not matter to a reader."""
 
     @abstractmethod
     def encode(self, raw: NDArray[np.uint8], itemsize: int) -> bytes | memoryview:
@@ -52,7 +55,19 @@ class Codec(ABC):
         """Whether a file of `stored` bytes can hold a chunk of `nbytes`."""
 
 
-class Raw(Codec):
+class ZarrCodec(Codec):
+    """One that an array of a Zarr folder can have: its zarr.json says so."""
+
+    @abstractmethod
+    def metadata(self, itemsize: int) -> list[dict[str, JsonValue]]:
+        """What follows the codec `bytes` in an array's zarr.json, as our writer writes it."""
+
+    @abstractmethod
+    def matches(self, found: JsonValue, itemsize: int) -> bool:
+        """Whether `found`, in that place, means this codec: levels and the like do not matter to a reader."""
+
+
+class Raw(ZarrCodec):
     """The elements themselves: mapped, never copied."""
 
     name = "none"
@@ -75,7 +90,7 @@ class Raw(Codec):
         return stored == nbytes
 
 
-class _Compressed(Codec):
+class _Compressed(ZarrCodec):
     """What the two compressors share."""
 
     def plausible(self, stored: int, nbytes: int) -> bool:
@@ -222,16 +237,16 @@ class Blosc(_Compressed):
 
 RAW = Raw()
 
-_CODECS: dict[str, Codec] = {each.name: each for each in (RAW, Blosc(), Zstd())}
+_CODECS: dict[str, ZarrCodec] = {each.name: each for each in (RAW, Blosc(), Zstd())}
 
 
 def codec_names() -> tuple[str, ...]:
-    """Every known codec; the first is no compression."""
+    """Every codec of a Zarr folder; the first is no compression."""
     return tuple(_CODECS)
 
 
-def codec_named(name: str) -> Codec:
-    """The codec of that name; `InvalidInput` names the known ones and the closest."""
+def codec_named(name: str) -> ZarrCodec:
+    """The codec of a Zarr folder that has that name; `InvalidInput` names the known ones and the closest."""
     if name not in _CODECS:
         closest = difflib.get_close_matches(name, _CODECS, n=1, cutoff=0.4)
         raise InvalidInput(
@@ -243,7 +258,7 @@ def codec_named(name: str) -> Codec:
     return _CODECS[name]
 
 
-def codec_of(stages: JsonValue, itemsize: int) -> Codec | None:
+def codec_of(stages: JsonValue, itemsize: int) -> ZarrCodec | None:
     """The codec that these stages after `bytes` in a zarr.json mean; None for any that is not on the list."""
     return next((each for each in _CODECS.values() if each.matches(stages, itemsize)), None)
 

@@ -12,7 +12,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .canonical import JsonValue
 from .codecs import Codec
 
 __all__ = ["Deflate"]
@@ -27,12 +26,6 @@ class Deflate(Codec):
 
     shuffled: int = 1
     """For decoding: bytes of the elements whose first bytes lie together, then their second ones; 1 where none do."""
-
-    def metadata(self, itemsize: int) -> list[dict[str, JsonValue]]:
-        raise NotImplementedError("only HDF5 files hold this codec")
-
-    def matches(self, found: JsonValue, itemsize: int) -> bool:
-        return False
 
     def encode(self, raw: NDArray[np.uint8], itemsize: int) -> bytes | memoryview:
         """A zlib stream; elements of several bytes are shuffled before."""

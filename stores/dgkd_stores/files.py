@@ -27,6 +27,7 @@ __all__ = [
     "read_file",
     "read_small",
     "sync_folder",
+    "write_all",
     "write_durably",
     "write_synced",
 ]
@@ -57,9 +58,7 @@ def write_synced(path: Path, *parts: bytes | memoryview) -> None:
     try:
         try:
             for part in parts:
-                view = memoryview(part).cast("B")
-                while len(view):
-                    view = view[os.write(handle, view) :]
+                write_all(handle, part)
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -67,6 +66,13 @@ def write_synced(path: Path, *parts: bytes | memoryview) -> None:
         with contextlib.suppress(OSError):
             os.unlink(path)
         raise
+
+
+def write_all(handle: int, data: bytes | memoryview) -> None:
+    """Write all of it where the handle stands: one write may take less than it is given."""
+    view = memoryview(data).cast("B")
+    while len(view):
+        view = view[os.write(handle, view) :]
 
 
 def write_durably(path: Path, *parts: bytes | memoryview, temporary: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .canonical import JsonValue
-from .codecs import RAW, Codec
+from .codecs import RAW, Codec, ZarrCodec
 from .digests import Seal
 from .encodings import RowArray, encoding_named
 from .header import StoreHeader
@@ -82,6 +82,12 @@ class ArrayLayout:
         """The size of the array itself, without padding."""
         return math.prod(self.shape) * self.numpy_dtype.itemsize
 
+    @property
+    def zarr_codec(self) -> ZarrCodec:
+        """The codec of an array in a folder; what only an HDF5 file can hold has no place there."""
+        assert isinstance(self.codec, ZarrCodec)
+        return self.codec
+
     def key(self, *position: int) -> str:
         """The file name of a chunk inside the array's folder."""
         return ".".join(("c", *map(str, position)))
@@ -109,7 +115,7 @@ class ArrayLayout:
             # One flat folder an array: one directory to fsync and to scan, not one for each view.
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
             "fill_value": self.fill,
-            "codecs": [endian, *self.codec.metadata(self.numpy_dtype.itemsize)],
+            "codecs": [endian, *self.zarr_codec.metadata(self.numpy_dtype.itemsize)],
             "attributes": {},
             "dimension_names": list(self.dimensions),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from .canonical import JsonValue, canonical_json
@@ -71,13 +71,18 @@ def parse_json(data: bytes, path: Path) -> JsonValue:
     return value
 
 
-def read_seal(path: Path, seal: JsonValue, digests: JsonValue) -> Seal:
-    """What a store says of its seal and of the digests under it; `UnsafeStore` where these are no SHA-256 in hex."""
+def read_seal(path: Path, seal: JsonValue, digests: JsonValue, *, arrays: Collection[str]) -> Seal:
+    """What a store says of its seal and of the digests under it.
+
+    `UnsafeStore` where these are no SHA-256 in hex, or not those of `arrays`.
+    """
     if not isinstance(digests, Mapping):
         raise unsafe(path, "no digests under the seal", "a mapping", repr(digests))
     for value in (seal, *digests.values()):
         if not isinstance(value, str) or not _HEX64.fullmatch(value):
             raise unsafe(path, "no seal", "64 lower-case hexadecimal digits", repr(value))
+    if set(digests) != set(arrays):
+        raise unsafe(path, "other arrays under the seal", ", ".join(arrays), ", ".join(digests))
     return Seal(digest=str(seal), arrays={name: str(value) for name, value in digests.items()})
 
 

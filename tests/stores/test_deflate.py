@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dgkd_stores.codecs import Codec, ZarrCodec, codec_names
 from dgkd_stores.deflate import Deflate
 
 
@@ -90,3 +91,8 @@ def test_sizes_that_a_stream_can_have() -> None:
     for count in (1, 100, 2**14, 2**20):
         assert Deflate().plausible(len(bytes(Deflate().encode(noise[:count], 1))), count)
     assert not Deflate().plausible(0, 100) and not Deflate().plausible(2000, 100)
+
+
+def test_it_has_no_form_in_a_folder() -> None:
+    assert isinstance(Deflate(), Codec) and not isinstance(Deflate(), ZarrCodec)
+    assert Deflate.name not in codec_names()

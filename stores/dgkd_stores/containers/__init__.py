@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dgkd_stores.errors import StoreNotFound
-
-from .container import Container, Place, how_to_mend
+from .container import Container, Place, how_to_mend, no_store
 from .hdf5_file import Hdf5File
 from .zarr_folder import Note, ZarrFolder
 
@@ -22,9 +20,4 @@ def open_container(path: Path, *, survey: Note | None = None) -> Container:
         return ZarrFolder.inspect(path, survey=survey)
     if path.exists():
         return Hdf5File.inspect(path)
-    raise StoreNotFound(
-        f"no guide store at {path}",
-        expected="a Zarr folder or an HDF5 file",
-        found="nothing",
-        do="check the path; `dgkd-cache ls` lists the stores of a workspace, `dgkd-cache dump` makes one",
-    )
+    raise no_store(path, expected="a Zarr folder or an HDF5 file", found="nothing")

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from dgkd_stores.codecs import RAW, Codec
 from dgkd_stores.digests import Seal
-from dgkd_stores.errors import DamagedStore, UnsafeStore
+from dgkd_stores.errors import DamagedStore, StoreNotFound, UnsafeStore
 from dgkd_stores.files import map_file
 from dgkd_stores.header import StoreHeader
 from dgkd_stores.identity import labels_within
 from dgkd_stores.layout import ArrayLayout, StoreLayout
 
-__all__ = ["Container", "Place", "how_to_mend"]
+__all__ = ["Container", "Place", "how_to_mend", "no_store"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +60,10 @@ class Container(ABC):
     def place(self, array: ArrayLayout, position: tuple[int, ...]) -> Place:
         """Where a chunk lies that is `present`."""
 
-    @abstractmethod
-    def name_of(self, array: ArrayLayout, position: tuple[int, ...]) -> str:
-        """A chunk's name within the container, for messages and lists of damage."""
+    @staticmethod
+    def name_of(array: ArrayLayout, position: tuple[int, ...]) -> str:
+        """A chunk's name within the container, for messages and lists of damage: in a folder, its file's."""
+        return f"{array.name}/{array.key(*position)}"
 
     def metadata_files(self) -> Iterator[tuple[str, bytes]]:
         """Each file of metadata by name, with the bytes that it must have; none where such files have no one form."""
@@ -145,3 +146,13 @@ def how_to_mend(path: Path) -> str:
     if not path.is_dir():
         return f"`dgkd-cache verify --full {place}` tells what is damaged; get it again, or export it again"
     return f"`dgkd-cache verify --full {place}` tells what is damaged, `dgkd-cache repair {place}` mends it"
+
+
+def no_store(path: Path, *, expected: str, found: str) -> StoreNotFound:
+    """There is none at `path`."""
+    return StoreNotFound(
+        f"no guide store at {path}",
+        expected=expected,
+        found=found,
+        do="check the path; `dgkd-cache ls` lists the stores of a workspace, `dgkd-cache dump` makes one",
+    )

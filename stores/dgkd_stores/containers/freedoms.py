@@ -1,7 +1,7 @@
-"""What a Zarr folder may choose for itself, the rows in a chunk and their codec: neither digests nor seal depend on it.
+"""What a container may choose for itself, the rows in a chunk and their codec: neither digests nor seal depend on it.
 
-`logits/zarr.json` has both. Where it is damaged the chunk files still tell: a damaged store is looked over as what it
-was.
+In a folder `logits/zarr.json` has both. Where it is damaged the chunk files still tell: a damaged store is looked over
+as what it was.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dgkd_stores.metadata import MAX_ARRAY_METADATA_BYTES, read_metadata, unsafe
 
 from .container import how_to_mend
 
-__all__ = ["Freedoms", "array_metadata", "chunk_position", "freedoms"]
+__all__ = ["Freedoms", "array_metadata", "chunk_position", "freedoms", "rows_in_chunks"]
 
 _KEY = re.compile(r"c(?:\.(?:0|[1-9][0-9]{0,9}))+")
 _TRIED = 4
@@ -49,7 +49,7 @@ def freedoms(path: Path, header: StoreHeader, *, damaged: bool) -> Freedoms:
     return max([first, *others], key=lambda one: _fitting(path, StoreLayout(header, **one)))
 
 
-def array_metadata(folder: Path, header: StoreHeader) -> Mapping[str, JsonValue]:
+def array_metadata(folder: Path) -> Mapping[str, JsonValue]:
     """The zarr.json of an array; `DamagedStore` where it is not there."""
     if not os.path.lexists(folder / "zarr.json"):
         raise DamagedStore(
@@ -66,9 +66,22 @@ def chunk_position(name: str) -> tuple[int, ...]:
     return tuple(map(int, name.split(".")[1:])) if _KEY.fullmatch(name) else ()
 
 
+def rows_in_chunks(array: Path, header: StoreHeader, shape: object) -> int:
+    """The rows in chunks of that shape; `UnsafeStore` for any that a store cannot have."""
+    rows = shape[1] if isinstance(shape, list | tuple) and len(shape) == 3 and isinstance(shape[1], int) else 0
+    if not _possible(rows, header):
+        samples = header.dataset.samples
+        expected = f"{samples} rows in a chunk, or fewer in multiples of {header.digest_rows}"
+        raise unsafe(array, "other chunks", expected, repr(shape))
+    return int(rows)
+
+
 def _stated(path: Path, header: StoreHeader, name: str) -> Freedoms:
-    metadata = array_metadata(path / name, header)
-    return {"codec": _row_codec(path / name, metadata), "chunk_rows": _chunk_rows(path / name, header, metadata)}
+    metadata = array_metadata(path / name)
+    return {
+        "codec": _row_codec(path / name, metadata),
+        "chunk_rows": rows_in_chunks(path / name, header, _chunk_shape(metadata)),
+    }
 
 
 def _row_codec(folder: Path, metadata: Mapping[str, JsonValue]) -> Codec:
@@ -81,17 +94,10 @@ def _row_codec(folder: Path, metadata: Mapping[str, JsonValue]) -> Codec:
     return found
 
 
-def _chunk_rows(folder: Path, header: StoreHeader, metadata: Mapping[str, JsonValue]) -> int:
+def _chunk_shape(metadata: Mapping[str, JsonValue]) -> JsonValue:
     grid = metadata.get("chunk_grid")
-    shape: object = None
-    if isinstance(grid, Mapping) and isinstance(configuration := grid.get("configuration"), Mapping):
-        shape = configuration.get("chunk_shape")
-    rows = shape[1] if isinstance(shape, list) and len(shape) == 3 and isinstance(shape[1], int) else 0
-    if not _possible(rows, header):
-        samples = header.dataset.samples
-        expected = f"{samples} rows in a chunk, or fewer in multiples of {header.digest_rows}"
-        raise unsafe(folder, "other chunks", expected, repr(shape))
-    return int(rows)
+    configuration = grid.get("configuration") if isinstance(grid, Mapping) else None
+    return configuration.get("chunk_shape") if isinstance(configuration, Mapping) else None
 
 
 def _possible(rows: int, header: StoreHeader) -> bool:

@@ -26,6 +26,7 @@ from dgkd_stores.limits import check_limits
 from dgkd_stores.metadata import MAX_METADATA_BYTES, parse_json, read_seal, unsafe
 
 from .container import Container, Place, how_to_mend
+from .freedoms import rows_in_chunks
 from .hdf5_blocks import Blocks
 from .hdf5_objects import StoredArray, places, stored_array
 
@@ -55,12 +56,11 @@ class Hdf5File(Container):
         """
         with plain_file(path) as (handle, size):
             file = _File(Blocks(path, handle, size))
-            header, seal = file.header(), file.seal()
+            header = file.header()
             layout = file.layout(header)
             check_limits(path, layout)
-            file.check_names(layout, header)
-            if set(seal.arrays) != set(layout.others):
-                raise unsafe(path, "other arrays under the seal", ", ".join(layout.others), ", ".join(seal.arrays))
+            file.check_names(layout)
+            seal = file.seal(layout)
             chunks = {array.name: file.places(array) for array in layout.arrays.values()}
             codecs = {name: file.described(name).codec for name in layout.rows}
         present, wrong_size = {}, []
@@ -69,7 +69,7 @@ class Hdf5File(Container):
             sizes = chunks[name][..., 1].reshape(-1).tolist()
             possible = np.array([array.codec.plausible(nbytes, array.chunk_bytes) for nbytes in sizes], dtype=np.bool_)
             present[name] = there & possible.reshape(there.shape)
-            wrong_size += [f"{name}/{array.key(*at)}" for at in np.argwhere(there & ~present[name]).tolist()]
+            wrong_size += [cls.name_of(array, tuple(at)) for at in np.argwhere(there & ~present[name]).tolist()]
         return cls(
             path=path,
             header=header,
@@ -86,9 +86,6 @@ class Hdf5File(Container):
         offset, nbytes = self.places[array.name][position].tolist()
         return Place(path=self.path, offset=offset, nbytes=nbytes, codec=self.codecs.get(array.name, RAW))
 
-    def name_of(self, array: ArrayLayout, position: tuple[int, ...]) -> str:
-        return f"{array.name}/{array.key(*position)}"
-
 
 class _File:
     """A file that is open: its datasets, each held against what it should be before anything of it is used."""
@@ -103,20 +100,17 @@ class _File:
             raise unsafe(self._path, "a header that is not canonical JSON", "sorted keys, no white space", "other text")
         return header
 
-    def seal(self) -> Seal:
+    def seal(self, layout: StoreLayout) -> Seal:
         digests: JsonValue = parse_json(self._bytes("dgkd_digests"), self._path)
-        return read_seal(self._path, self._bytes("dgkd_seal").hex(), digests)
+        return read_seal(self._path, self._bytes("dgkd_seal").hex(), digests, arrays=layout.others)
 
     def layout(self, header: StoreHeader) -> StoreLayout:
         """The layout that the header implies, with the chunks and the codec that `logits` has."""
         found = self.described("logits")
-        rows, samples = found.chunks[1] if found.chunks and len(found.chunks) == 3 else 0, header.dataset.samples
-        if not 0 < rows <= samples or (rows != samples and rows % header.digest_rows):
-            expected = f"{samples} rows in a chunk, or fewer in multiples of {header.digest_rows}"
-            raise unsafe(self._path / "logits", "other chunks", expected, repr(found.chunks))
+        rows = rows_in_chunks(self._path / "logits", header, found.chunks)
         return StoreLayout(header, chunk_rows=rows, codec=RAW if found.codec is RAW else Deflate())
 
-    def check_names(self, layout: StoreLayout, header: StoreHeader) -> None:
+    def check_names(self, layout: StoreLayout) -> None:
         wanted = {*layout.arrays, *BESIDE}
         for odd in sorted({*self._names} - wanted):
             raise unsafe(self._path, "a name that is none of a guide store's", ", ".join(sorted(wanted)), odd)

@@ -20,6 +20,7 @@ from dgkd_stores.canonical import canonical_json
 from dgkd_stores.codecs import RAW
 from dgkd_stores.deflate import Deflate
 from dgkd_stores.digests import Seal
+from dgkd_stores.files import write_all
 from dgkd_stores.header import StoreHeader
 from dgkd_stores.layout import ArrayLayout, StoreLayout
 
@@ -96,7 +97,7 @@ def write_hdf5(
         root = file.append(_object_header(_root(objects)))
         superblock = SIGNATURE + bytes([3, 8, 8, 0]) + struct.pack("<QQQQ", 0, UNDEFINED, file.end, root)
         os.lseek(handle, 0, os.SEEK_SET)
-        _write_all(handle, checksummed(superblock))
+        write_all(handle, checksummed(superblock))
         os.fsync(handle)
     finally:
         os.close(handle)
@@ -117,16 +118,10 @@ class _Appended:
     def append(self, data: bytes | memoryview) -> int:
         """Write a piece; its address."""
         address, view = self.next, memoryview(data).cast("B")
-        _write_all(self._handle, bytes(address - self.end))
-        _write_all(self._handle, view)
+        write_all(self._handle, bytes(address - self.end))
+        write_all(self._handle, view)
         self.end = address + len(view)
         return address
-
-
-def _write_all(handle: int, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while len(view):
-        view = view[os.write(handle, view) :]
 
 
 def _append_index(file: _Appended, array: ArrayLayout, places: NDArray[np.uint64]) -> int:

@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.canonical import JsonValue
-from dgkd_stores.digests import Seal
 from dgkd_stores.errors import DamagedStore, DgkdError, StoreNotFound, UnsafeStore
 from dgkd_stores.header import StoreHeader
 from dgkd_stores.layout import ArrayLayout, StoreLayout, group_metadata, json_file
 from dgkd_stores.limits import check_limits
 from dgkd_stores.metadata import read_metadata, read_seal, same_json, unsafe
 
-from .container import Container, Place
+from .container import Container, Place, no_store
 from .freedoms import array_metadata, chunk_position, freedoms
 
 __all__ = ["ZarrFolder"]
@@ -54,13 +53,14 @@ class ZarrFolder(Container):
         """
         _find(path)
         group = read_metadata(path / "zarr.json")
-        header, seal = _header(path, group)
+        header, attributes = _header(path, group)
         note = survey or _raise
         names = {entry.name for entry in _entries(path, "", note)}
         layout = StoreLayout(header, **freedoms(path, header, damaged=survey is not None))
         check_limits(path, layout)
-        if seal is not None and set(seal.arrays) != set(layout.others):
-            raise unsafe(path, "other arrays under the seal", ", ".join(layout.others), ", ".join(seal.arrays))
+        seal = None
+        if "dgkd_seal" in attributes:
+            seal = read_seal(path, attributes["dgkd_seal"], attributes["dgkd_digests"], arrays=layout.others)
         for odd in sorted(names - {"zarr.json", *layout.arrays}):
             note(odd, unsafe(path, "a name that is none of a guide store's", ", ".join(layout.arrays), odd))
         nbytes = os.stat(path / "zarr.json", follow_symlinks=False).st_size
@@ -70,7 +70,7 @@ class ZarrFolder(Container):
                 note(name, unsafe(path, "an array that is no folder", f"a folder {name}", "another kind of file"))
                 present[name] = np.zeros(array.grid, dtype=np.bool_)
                 continue
-            _check_array(path / name, array, header, note)
+            _check_array(path / name, array, note)
             there, odd_sizes, size = _chunk_files(path / name, array, note)
             present[name], nbytes = there, nbytes + size
             wrong_size += odd_sizes
@@ -87,9 +87,6 @@ class ZarrFolder(Container):
     def place(self, array: ArrayLayout, position: tuple[int, ...]) -> Place:
         return Place(path=self.path / self.name_of(array, position), codec=array.codec)
 
-    def name_of(self, array: ArrayLayout, position: tuple[int, ...]) -> str:
-        return f"{array.name}/{array.key(*position)}"
-
     def metadata_files(self) -> Iterator[tuple[str, bytes]]:
         for name, array in self.layout.arrays.items():
             yield f"{name}/zarr.json", json_file(_as_found(self.path / name, array))
@@ -102,12 +99,7 @@ def _raise(name: str, error: DgkdError) -> None:
 
 def _find(path: Path) -> None:
     if not path.is_dir():
-        raise StoreNotFound(
-            f"no guide store at {path}",
-            expected="a folder",
-            found="a file" if path.exists() else "nothing",
-            do="check the path; `dgkd-cache ls` lists the stores of a workspace, `dgkd-cache dump` makes one",
-        )
+        raise no_store(path, expected="a folder", found="a file" if path.exists() else "nothing")
     if any(os.path.lexists(path / name) for name in (".zgroup", ".zarray", ".zmetadata")):
         raise unsafe(path, "another Zarr format", "zarr_format 3", "files of zarr_format 2")
     if not os.path.lexists(path / "zarr.json"):
@@ -115,11 +107,11 @@ def _find(path: Path) -> None:
             f"no guide store at {path}",
             expected="a zarr.json",
             found="a folder without one",
-            do=f"remove {path} and dump the guide again, or give another path",
+            do=f"remove {path} and dump the guide again if it was a guide's, or give another path",
         )
 
 
-def _header(path: Path, group: Mapping[str, JsonValue]) -> tuple[StoreHeader, Seal | None]:
+def _header(path: Path, group: Mapping[str, JsonValue]) -> tuple[StoreHeader, Mapping[str, JsonValue]]:
     attributes = group.get("attributes")
     # The header comes first: a newer version is refused by its name, whatever else it brings.
     header = StoreHeader.from_dict(attributes.get("dgkd") if isinstance(attributes, Mapping) else None)
@@ -128,18 +120,12 @@ def _header(path: Path, group: Mapping[str, JsonValue]) -> tuple[StoreHeader, Se
     if not isinstance(attributes, Mapping) or set(attributes) not in _ATTRIBUTES:
         found = ", ".join(attributes) if isinstance(attributes, Mapping) else repr(attributes)
         raise unsafe(path, "other attributes", "dgkd and, once finished, dgkd_seal and dgkd_digests", found)
-    return header, _seal(path, attributes)
+    return header, attributes
 
 
-def _seal(path: Path, attributes: Mapping[str, JsonValue]) -> Seal | None:
-    if "dgkd_seal" not in attributes:
-        return None
-    return read_seal(path, attributes["dgkd_seal"], attributes["dgkd_digests"])
-
-
-def _check_array(folder: Path, array: ArrayLayout, header: StoreHeader, note: Note) -> None:
+def _check_array(folder: Path, array: ArrayLayout, note: Note) -> None:
     try:
-        metadata = array_metadata(folder, header)
+        metadata = array_metadata(folder)
         found = {key: value for key, value in metadata.items() if value != _OPTIONAL.get(key, ...)}
         wanted = {key: value for key, value in array.metadata().items() if key not in _OPTIONAL}
         if _same_codecs(found.get("codecs"), array):
@@ -159,7 +145,7 @@ def _as_found(folder: Path, array: ArrayLayout) -> dict[str, JsonValue]:
         found = read_metadata(folder / "zarr.json").get("codecs")
     except (DgkdError, OSError):
         return ours
-    if isinstance(found, list) and array.codec.matches(found[1:], array.numpy_dtype.itemsize):
+    if isinstance(found, list) and array.zarr_codec.matches(found[1:], array.numpy_dtype.itemsize):
         stages = ours["codecs"]
         assert isinstance(stages, list)
         ours["codecs"] = [*stages[:1], *found[1:]]
@@ -172,7 +158,7 @@ def _same_codecs(found: JsonValue, array: ArrayLayout) -> bool:
         return False
     itemsize = array.numpy_dtype.itemsize
     plain = same_json(found[0], _ENDIAN_OF_BYTES) or (itemsize == 1 and same_json(found[0], {"name": "bytes"}))
-    return plain and array.codec.matches(found[1:], itemsize)
+    return plain and array.zarr_codec.matches(found[1:], itemsize)
 
 
 def _is_folder(path: Path) -> bool:
