@@ -5,6 +5,7 @@ Every block is proven as it is copied, and once more as it was written; the targ
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -32,6 +33,9 @@ __all__ = ["Report", "codecs_for", "convert"]
 
 Report = Callable[[int, int], None]
 """Told the bytes done, out of how many; the rows count twice: they are written, and read again."""
+
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
+"""What a rename says of a name that has come to be used, by what it moves and what is there."""
 
 Advance = Callable[[int], None]
 
@@ -152,10 +156,12 @@ def _put(partial: Path, target: Path) -> None:
         if partial.is_file() and _linked(partial, target):
             os.unlink(partial)
         elif os.path.lexists(target):
-            raise FileExistsError(target)
+            raise FileExistsError(errno.EEXIST, "there already", str(target))
         else:
             os.rename(partial, target)
-    except (FileExistsError, NotADirectoryError) as error:
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
         raise _in_the_way(target) from error
     sync_folder(target.parent)
 

@@ -296,6 +296,33 @@ def test_two_at_once(source: Path, tmp_path: Path, name: str) -> None:
     convert(source, tmp_path / name)
 
 
+@pytest.mark.parametrize(("name", "there"), [("a.zarr", "file"), ("a.zarr", "folder"), ("a.h5", "folder")])
+def test_what_appears_in_the_last_moment_is_not_replaced(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, there: str
+) -> None:
+    """Between the look and the rename; a file is renamed where there are no second names."""
+    target = tmp_path / name
+
+    def appears(old: Any, new: Any) -> None:
+        if new == target and there == "folder":
+            target.mkdir()
+            (target / "theirs").touch()
+        elif new == target:
+            target.write_bytes(b"theirs")
+        really(old, new)
+
+    def refused(old: Any, new: Any) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    really = os.rename
+    monkeypatch.setattr(os, "rename", appears)
+    monkeypatch.setattr(os, "link", refused)
+    with pytest.raises(InvalidInput, match="is there already and is left as it is"):
+        convert(source, target)
+    assert target.read_bytes() == b"theirs" if there == "file" else os.listdir(target) == ["theirs"]
+    assert sorted(os.listdir(tmp_path)) == sorted([name, "source.zarr"])
+
+
 KILLED = """
 import os, sys
 from dgkd_stores import convert as module
