@@ -35,7 +35,7 @@ from dgkd_stores import (
     decimal,
     default_digest_rows,
 )
-from dgkd_stores.compare import check_same_header
+from dgkd_stores.compare import check_same_header, differing_keys
 from dgkd_stores.encodings import encoding_named
 from dgkd_stores.files import full_disk, make_folder
 from dgkd_stores.locks import ViewLock, sweep
@@ -163,8 +163,9 @@ class GuideWriter:
     ) -> None:
         """Gives a damaged store the arrays and the rows that it has lost, and forwards nothing else.
 
-        Raises Mismatch where this is not the guide or the environment that made it, or where what comes out is not what
-        was sealed; stopped, it keeps what is mended and raises Interrupted.
+        Whether this machine computes what the one before did is told by the digests that were sealed, not by versions.
+        Raises Mismatch where this is another guide, or where what comes out is not what was sealed, naming what differs
+        here; stopped, it keeps what is mended and raises Interrupted.
         """
         progress, held = progress or Silent(), store.header
         if not store.sealed:
@@ -173,13 +174,27 @@ class GuideWriter:
             check_same_header(self._path, stored=held, given=replace(ours, digest_rows=held.digest_rows))
             store.write_arrays(identity)
         else:
-            check_same_header(self._path, stored=held, given=self._like(held))
+            check_same_header(self._path, stored=held, given=replace(self._like(held), compute=held.compute))
+        try:
+            self._give_again(store, progress, stop)
+        except Mismatch as error:
+            differing = differing_keys(held.compute, self._header.compute)
+            here = ", ".join(f"{key} {there}, here {here}" for key, (there, here) in differing.items())
+            if not here:
+                raise
+            raise Mismatch(
+                error.problem, expected=error.expected, found=error.found, do=f"it was computed with {here}; {error.do}"
+            ) from error
+
+    def _give_again(self, store: StoreRepair, progress: Progress, stop: Callable[[], bool]) -> None:
         if store.lost_arrays:
-            test_logits_MC = self._test_logits() if store.test_logits_MC is None else store.test_logits_MC
-            store.write_arrays(self._identity(held, test_logits_MC))
+            test_logits_MC = store.test_logits_MC
+            if test_logits_MC is None:
+                test_logits_MC = self._test_logits()
+            store.write_arrays(self._identity(store.header, test_logits_MC))
         slots = store.lost_chunks
         total = sum(slot.stop - slot.start for slot in slots)
-        progress.start(f"repair {held.guide.name}", total=total, unit="samples")
+        progress.start(f"repair {store.header.guide.name}", total=total, unit="samples")
         for slot in slots:
             store.write(slot, self._rows(slot, "repair", progress, stop))
         progress.finish()
