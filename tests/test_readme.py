@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from dgkd_cli.main import main
+from dgkd_stores import GuideStore
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,6 +48,10 @@ def test_reading_a_store_as_the_docs_say(
     dump(tmp_path / "ta1.zarr", make_tiny(1), views=range(4))
     exec(block_after("docs/library.md", "# The library in your own loop", "python"), {})
     assert re.match(r"ta1 [0-9a-f]{64} \(3, 4\)", capsys.readouterr().out)
+    exec(block_after("docs/library.md", "## Checking and converting a store", "python"), {})
+    with GuideStore.open("ta1.h5") as store:
+        assert (store.kind, store.codec) == ("hdf5", "gzip")
+    assert capsys.readouterr().out == ""
     (tmp_path / "ta1.zarr").rename(tmp_path / "guides" / "ta1.zarr")
     names: dict[str, object] = {}
     exec(block_after("docs/guide.md", "## Stores", "python"), names)

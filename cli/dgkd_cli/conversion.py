@@ -27,7 +27,7 @@ def convert_and_tell(
     app: App, verb: str, source: Path, target: Path, *, codec: str, take_over: bool, as_json: bool
 ) -> None:
     """Write `source` anew at `target` and say what lies there now."""
-    from dgkd_stores.containers import open_container
+    from dgkd_stores import GuideStore
     from dgkd_stores.convert import convert
 
     there = os.path.lexists(target)
@@ -37,16 +37,17 @@ def convert_and_tell(
         progress.finish()
     if there:
         app.say(f"{target} is this very store already: nothing was done")
-    held = open_container(target)
+    with GuideStore.open(target) as written:
+        pass
     if as_json:
         print_json(
             {
                 "source": str(source),
                 "path": str(target),
-                "container": held.kind,
-                "codec": held.layout.codec.name,
+                "container": written.kind,
+                "codec": written.codec,
                 "seal": seal,
-                "bytes": held.nbytes,
+                "bytes": written.nbytes,
                 "written": not there,
             }
         )
@@ -56,9 +57,9 @@ def convert_and_tell(
             [
                 ("store", str(target)),
                 ("from", str(source)),
-                ("container", f"{held.kind}, codec {held.layout.codec.name}"),
+                ("container", f"{written.kind}, codec {written.codec}"),
                 ("seal", seal),
-                ("size", size_text(held.nbytes)),
+                ("size", size_text(written.nbytes)),
             ]
         )
     )

@@ -181,8 +181,8 @@ def _same_already(store: GuideStore, target: Path, codec: str) -> str:
     """The seal of what lies there, if it is this store in this form."""
     try:
         with GuideStore.open(target) as there:
-            same = (there.seal, there.container.layout.codec.name) == (store.seal, codec)
-            if same and there.container.kind == ("hdf5" if names_hdf5(target) else "zarr"):
+            same = (there.seal, there.codec) == (store.seal, codec)
+            if same and there.kind == ("hdf5" if names_hdf5(target) else "zarr"):
                 assert there.seal is not None
                 return there.seal
     except (DgkdError, OSError):

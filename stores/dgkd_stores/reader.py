@@ -48,9 +48,11 @@ class Completeness:
 class GuideStore:
     """An open guide store; a context manager.
 
-    `label_N`, `sample_digest_N16`, `view_digest_V32`, `probe`, `test_logits_MC` (softened, float32),
-    `test_label_M` and `test_sample_digest_M16` are read at once, rows when they are asked for. `seal` is None
-    for an unfinished store, `views` the range of view numbers, `encoding` decodes what `gather_stored` gives.
+    `path`, `header`, `nbytes` (of all files), `kind` (`zarr` or `hdf5`) and `codec` (its name) say what it is;
+    `seal` is None for an unfinished store, `views` the range of view numbers, `encoding` decodes what `gather_stored`
+    gives, and `container` has the bytes of each chunk. `label_N`, `sample_digest_N16`, `view_digest_V32`, `probe`,
+    `test_logits_MC` (softened, float32), `test_label_M` and `test_sample_digest_M16` are read at once, rows when they
+    are asked for.
     """
 
     def __init__(self, path: Path | str, *, allow_incomplete: bool = False) -> None:
@@ -58,6 +60,7 @@ class GuideStore:
         self._number = next(_STORE_NUMBERS)
         self.container = held = open_container(self.path)
         self.header, self.nbytes, self._layout = held.header, held.nbytes, held.layout
+        self.kind, self.codec = held.kind, held.layout.codec.name
         self.seal = held.seal.digest if held.seal else None
         self.views, self.encoding = self.header.view_range, encoding_named(self.header.encoding)
         if self.seal is None and not allow_incomplete:

@@ -75,14 +75,14 @@ def test_the_guide_gives_the_name(command: Command, guides: Path, workspace: Pat
     result = command("import", "moved.zarr", "--codec", "blosc")
     assert result.exit_code == 0, result.stderr
     with GuideStore.open(guides / "ta1.zarr") as store:
-        assert store.seal == seal_of(workspace / "moved.zarr") and store.container.layout.codec.name == "blosc"
+        assert store.seal == seal_of(workspace / "moved.zarr") and store.codec == "blosc"
     assert "ta1 " in command("ls").stdout
 
 
 def test_another_form_of_folder(command: Command, guides: Path, tmp_path: Path) -> None:
     assert command("export", "guides/ta1.zarr", "small.zarr", "--codec", "zstd").exit_code == 0
     with GuideStore.open(tmp_path / "small.zarr") as store:
-        assert (store.container.kind, store.container.layout.codec.name) == ("zarr", "zstd")
+        assert (store.kind, store.codec) == ("zarr", "zstd")
 
 
 def test_twice_is_once(command: Command, guides: Path, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class StoreTests:
         small, path = made
         plain = recipe(first_view=2).write(tmp_path / "plain.zarr")
         with GuideStore.open(path) as store:
-            assert (store.container.kind, store.container.layout.codec.name) == (self.kind, self.codec)
+            assert (store.kind, store.codec) == (self.kind, self.codec)
             assert store.header == small.header and store.seal == plain and store.completeness().complete
             for field in dataclasses.fields(IdentityArrays):
                 expected, found = getattr(small.identity, field.name), getattr(store, field.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,10 @@ def test_no_store(tmp_path: Path) -> None:
 def test_a_copy_of_an_unfinished_store(recipe: Any, tmp_path: Path) -> None:
     recipe().write(tmp_path / "b.zarr", chunks=1)
     assert pickle.loads(pickle.dumps(GuideStore.open(tmp_path / "b.zarr", allow_incomplete=True))).seal is None
+
+
+def test_every_public_attribute_is_described(recipe: Any, tmp_path: Path) -> None:
+    recipe().write(tmp_path / "a.zarr")
+    with GuideStore.open(tmp_path / "a.zarr") as store:
+        named = {name for name in vars(store) if not name.startswith("_")}
+    assert named - set(re.findall(r"`(\w+)`", str(GuideStore.__doc__))) == set()

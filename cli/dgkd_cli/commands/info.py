@@ -93,8 +93,8 @@ def _as_json(store: GuideStore | None) -> dict[str, Any] | None:
     written = store.completeness()
     return {
         "path": str(store.path),
-        "container": store.container.kind,
-        "codec": store.container.layout.codec.name,
+        "container": store.kind,
+        "codec": store.codec,
         "seal": store.seal,
         "bytes": store.nbytes,
         "complete": written.complete,
@@ -142,7 +142,7 @@ def _store_facts(store: GuideStore) -> Iterable[tuple[str, str]]:
     yield "views", f"{store.views.start}:{store.views.stop} of plan {header.plan_digest[:16]}"
     yield "encoding", f"{header.encoding}, logits / {header.temperature}"
     yield "fidelity", f"KL {header.fidelity['kl']}, top-1 {percent_text(str(header.fidelity['top1']))}"
-    yield "container", f"{store.container.kind}, codec {store.container.layout.codec.name}"
+    yield "container", f"{store.kind}, codec {store.codec}"
     yield "size", size_text(store.nbytes)
     yield "computed with", _settings(header.compute)
     yield "licence", shown(header.licence) or "-"
