@@ -29,6 +29,7 @@ __all__ = [
     "MODEL_NAME",
     "WorkspaceConfig",
     "check_model_name",
+    "is_model_name",
     "override",
     "parse_config",
     "read_config",
@@ -64,9 +65,14 @@ class WorkspaceConfig(Table):
         return tables
 
 
+def is_model_name(name: str) -> bool:
+    """Whether a run and a store may be called so."""
+    return MODEL_NAME.fullmatch(name) is not None
+
+
 def check_model_name(name: str) -> str:
     """`name`, if a run and a store may be called so. Raises InvalidInput."""
-    if not MODEL_NAME.fullmatch(name):
+    if not is_model_name(name):
         raise InvalidInput(
             "a model's name is not usable",
             expected="1 to 64 of a-z, 0-9, _ and -",

@@ -31,7 +31,10 @@ class RunEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreEntry:
-    """One store: `sealed`, `incomplete` or `refused` (and why); `views` are first and one past the last."""
+    """One store: `sealed`, `incomplete` or `refused` (and why); `views` are first and one past the last.
+
+    What has no name as a store goes by its path.
+    """
 
     name: str
     state: str
@@ -50,8 +53,9 @@ def list_runs(ws: Workspace) -> list[RunEntry]:
 
 
 def list_stores(ws: Workspace) -> list[StoreEntry]:
-    """The stores under `guides/`, in the same order; each is opened, its rows are not read."""
-    return [_store(name, ws.store_path(name)) for name in ws.stores()]
+    """All that lies under `guides/`, stores first, in the same order; each is opened, its rows are not read."""
+    names = set(ws.stores())
+    return [_store(one, ws.store_path(one) if one in names else Path(one)) for one in ws.guides()]
 
 
 def _run(ws: Workspace, name: str) -> RunEntry:
@@ -89,3 +93,5 @@ def _store(name: str, path: Path) -> StoreEntry:
             )
     except DgkdError as error:
         return StoreEntry(name=name, state="refused", why=str(error))
+    except OSError as error:
+        return StoreEntry(name=name, state="refused", why=f"{error.strerror}")

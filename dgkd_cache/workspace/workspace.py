@@ -17,7 +17,7 @@ from dgkd_cache.data_root import DEFAULT_DATA_ROOT
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.run_files import CARD_FILE
-from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, read_config
+from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, is_model_name, read_config
 from dgkd_stores.paths import as_store_path
 
 if TYPE_CHECKING:
@@ -113,7 +113,17 @@ class Workspace:
     def stores(self) -> tuple[str, ...]:
         """The names of the stores under `guides/`, finished or not, in the same order."""
         found = _folders(self.folder / "guides")
-        return self._chain_first(path.name[: -len(".zarr")] for path in found if path.suffix == ".zarr")
+        return self._chain_first(path.stem for path in found if path.suffix == ".zarr" and is_model_name(path.stem))
+
+    def guides(self) -> tuple[str, ...]:
+        """All that lies under `guides/` for a check: the names of the stores, and the paths of whatever else is there.
+
+        Left out are hidden files and the folders of writers at work.
+        """
+        folder, names = self.folder / "guides", self.stores()
+        stores = {self.store_path(name) for name in names}
+        others = sorted(set(folder.iterdir()) - stores) if folder.is_dir() else []
+        return (*names, *(str(path) for path in others if not (path.name.startswith(".") or _is_writing(path))))
 
     def resolve_guide(self, text: str) -> Path:
         """The store that `text` is: a path, or the name of a guide of this workspace. Raises StoreNotFound."""
@@ -199,6 +209,10 @@ class Workspace:
         found = set(names)
         first = [name for name in self.chain if name in found]
         return (*first, *sorted(found.difference(first)))
+
+
+def _is_writing(path: Path) -> bool:
+    return path.suffix == ".writing" and path.is_dir() and not path.is_symlink()
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -45,6 +45,33 @@ def test_all_stores_of_a_workspace(command: Command, stores: Path) -> None:
     assert (full.exit_code, full.stderr) == (0, "") and "ta1: whole, every row checked: 3 views" in full.stdout
 
 
+def test_all_that_lies_in_guides(command: Command, stores: Path) -> None:
+    assert command("export", "ta2", "guides/ta2.h5").exit_code == 0
+    shutil.rmtree(stores / "ta2.zarr")
+    (stores / "teacher.zarr").rename(stores / "Teacher 1.zarr")
+    (stores / "teacher.zarr").symlink_to("nowhere.zarr")
+    (stores / "begun.zarr").write_text("not yet")
+    (stores / "notes").mkdir()
+    (stores / "ta1.zarr.writing").mkdir()
+    (stores / ".hidden.zarr").mkdir()
+    printed = json.loads(command("-q", "verify", "--json").stdout)
+    assert {one["store"]: one["exit_code"] for one in printed} == {
+        "ta1": 0,
+        "guides/Teacher 1.zarr": 0,
+        "guides/begun.zarr": 15,
+        "guides/notes": 10,
+        "guides/ta2.h5": 0,
+        "guides/teacher.zarr": 10,
+    }
+    assert command("verify").exit_code == 15
+    listed = json.loads(command("ls", "--json").stdout)["stores"]
+    assert [(one["name"], one["state"] == "refused") for one in listed] == [
+        (one["store"], bool(one["refused"])) for one in printed
+    ]
+    for one in printed:
+        assert command("verify", one["store"]).exit_code == one["exit_code"]
+
+
 def test_damage_is_placed(command: Command, stores: Path) -> None:
     flip(stores / "ta1.zarr" / "logits" / "c.2.0.0")
     assert command("verify").exit_code == 0

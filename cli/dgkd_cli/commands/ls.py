@@ -55,7 +55,7 @@ def ls(app: App, as_json: bool) -> None:
     click.echo()
     lines_of_stores = [
         (
-            store.name,
+            shown(store.name),
             store.state,
             f"{store.views[0]}:{store.views[1]}" if store.views else "-",
             str(store.views_done) if store.views else "-",

@@ -58,9 +58,9 @@ class Result:
 def verify(app: App, what: tuple[str, ...], full: bool, as_json: bool) -> None:
     """Check that stores are whole; what is damaged is named by file, view and samples.
 
-    Without NAME or PATH: every store of the workspace. A PATH needs neither a workspace nor torch. Over several stores
-    the exit code is the gravest: 15 unsafe, then 12 damaged, 13 of another version, 10 not there, 1 not readable,
-    3 incomplete.
+    Without NAME or PATH: all that lies in guides/ of the workspace, HDF5 files and what is no store too. A PATH needs
+    neither a workspace nor torch. Over several stores the exit code is the gravest: 15 unsafe, then 12 damaged, 13 of
+    another version, 10 not there, 1 not readable, 3 incomplete.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def verify(app: App, what: tuple[str, ...], full: bool, as_json: bool) -> None:
       dgkd-cache verify ta1 --full
       dgkd-cache verify guides/ta1.zarr --full --json
     """
-    names = what or app.workspace().stores()
+    names = what or app.workspace().guides()
     with app.reporting() as progress:
         results = [_look(app, name, full, progress) for name in names]
     if as_json:
