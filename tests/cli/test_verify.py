@@ -93,6 +93,19 @@ def test_damage_is_placed(command: Command, stores: Path) -> None:
     assert printed[0]["seal"] == seal_of(stores / "teacher.zarr") and printed[0]["blocks_checked"] == 3
 
 
+def test_a_header_that_lies_does_not_flood_the_terminal(command: Command, stores: Path) -> None:
+    group = stores / "ta1.zarr" / "zarr.json"
+    group.write_text(group.read_text().replace('"views": 3', '"views": 1000'))
+    result = command("verify", "ta1", "teacher")
+    assert result.exit_code == 12
+    first, *places, more, last = result.stdout.splitlines()
+    printed = json.loads(command("verify", "ta1", "--json").stdout)[0]["damage"]
+    assert len(printed) > 1000 and (printed[0]["kind"], printed[0]["files"]) == ("seal", ["zarr.json"])
+    assert first.startswith("ta1: damaged in ") and places[0].startswith("  zarr.json: seal: expected seal ")
+    assert len(places) == 10
+    assert more == f"  and {len(printed) - 10:,} more; --json has them all" and last.startswith("teacher: whole")
+
+
 def test_the_gravest_exit_code(
     command: Command, stores: Path, dump: Callable[..., Path], make_tiny: Callable[..., nn.Module]
 ) -> None:

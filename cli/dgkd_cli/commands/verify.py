@@ -26,6 +26,9 @@ __all__ = ["verify"]
 GRAVITY = (15, 12, 13, 10, 1, 3, 0)
 """Exit codes, the gravest first; one that is not listed goes before all others."""
 
+SHOWN = 10
+"""Damaged places of a store that are shown; --json has them all."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
@@ -114,8 +117,10 @@ def _lines(result: Result) -> Iterable[str]:
         yield f"{name}: whole, {extent}: {held}, seal {found.seal}"
     else:
         yield f"{name}: incomplete, {count_text(found.blocks_written)} of {count_text(found.blocks)} blocks: {held}"
-    for one in found.damage:
+    for one in found.damage[:SHOWN]:
         yield f"  {shown(one.file)}: {one.kind}{_where(one)}{_facts(one)}"
+    if len(found.damage) > SHOWN:
+        yield f"  and {count_text(len(found.damage) - SHOWN)} more; --json has them all"
 
 
 def _advice(app: App, result: Result) -> str:
