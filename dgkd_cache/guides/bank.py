@@ -79,7 +79,7 @@ class GuideBank:
         return {guide.name: guide.stores[0].header.guide.training for guide in self._guides}
 
     def decoded_bytes(self, views: int) -> int:
-        """Memory that `views` views of the compressed guides take once decoded, at most MAX_DECODED_BYTES at a time."""
+        """Memory that `views` views of the compressed guides would take once decoded, whatever is kept of it."""
         return sum(
             store.decoded_bytes(min(views, len(store.views))) for guide in self._guides for store in guide.stores
         )

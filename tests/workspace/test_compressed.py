@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support.tiny_chain import Lines, content, run, train, workspace
 
 from dgkd_cache.workspace.chain import chain_rows
 from dgkd_cache.workspace.config import with_overrides
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_cli.main import main
 from dgkd_stores import GuideStore
 from dgkd_stores.convert import convert
 
@@ -66,4 +69,10 @@ def test_guides_too_large_to_be_kept_decoded_are_told(tmp_path: Path, monkeypatc
     assert not any("decoded" in line for line in lines.lines)
     monkeypatch.setattr("dgkd_cache.workspace.jobs.train.MAX_DECODED_BYTES", 1000)
     train(ws, "does-not", guides=[ws.store_path("teacher")], progress=lines)
-    assert any("once decoded" in line and "dgkd-cache export" in line for line in lines.lines)
+    (told,) = [line for line in lines.lines if "once decoded" in line]
+    command = shlex.split(told.split("`")[1].replace("NAME", "teacher").replace("FILE", str(tmp_path / "raw")))
+    assert command[0] == "dgkd-cache"
+    done = CliRunner().invoke(main, command[1:])
+    assert done.exit_code == 0, done.output
+    with GuideStore.open(tmp_path / "raw.zarr") as store:
+        assert store.decoded_bytes(1) == 0

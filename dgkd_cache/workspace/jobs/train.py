@@ -312,5 +312,6 @@ def _tell_of_decoding(ws: Workspace, bank: GuideBank, progress: Progress) -> Non
     if needed > MAX_DECODED_BYTES:
         progress.say(
             f"the compressed guides take {needed / 2**30:.1f} GiB once decoded and {MAX_DECODED_BYTES / 2**30:.0f} GiB "
-            "are kept: training will wait for them; `dgkd-cache export --codec none` makes a guide that is only mapped"
+            f"are kept: training will wait for them; `{ws.command('export NAME FILE.zarr --codec none')}` makes one "
+            "that is only mapped, for `train --guides`"
         )
