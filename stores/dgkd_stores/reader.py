@@ -28,6 +28,7 @@ __all__ = ["Completeness", "GuideStore"]
 _MAPPED = ChunkCache(MAX_MAPPINGS, lambda chunk: len(chunk.arrays))
 _DECODED = DecodedChunks(MAX_DECODED_BYTES)
 _STORE_NUMBERS = itertools.count()
+_LOST = "nothing in the store tells what it should be: get a whole copy, or dump the guide again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,9 @@ class GuideStore:
             if found != held.seal:
                 self._refuse_seal(held, found.arrays, found.digest)
             if missing := self._completeness.blocks_missing:
-                raise self._damaged(f"{self.path}: sealed", "a digest for every block", f"{missing} blocks without one")
+                raise self._damaged(
+                    f"{self.path}: sealed", "a digest for every block", f"{missing} blocks without one", _LOST
+                )
         held.check_labels(arrays)
         self.label_N, self.sample_digest_N16 = arrays["label"], arrays["sample_digest"]
         self.view_digest_V32, self.probe = arrays["view_digest"], arrays["probe"]
@@ -90,7 +93,7 @@ class GuideStore:
         with np.errstate(over="ignore", invalid="ignore"):
             self.test_logits_MC = self.encoding.decode(tests).astype(np.float32)
         if not np.isfinite(self.test_logits_MC).all():
-            raise self._damaged(f"{self.path}: test_logits", "finite numbers", "NaN or infinity")
+            raise self._damaged(f"{self.path}: test_logits", "finite numbers", "NaN or infinity", _LOST)
         self._done = done_VB.reshape(-1)
         self._proven = np.zeros_like(self._done)
 
@@ -236,7 +239,7 @@ class GuideStore:
         if found != expected:
             raise self._damaged(where, f"SHA-256 {expected.hex()}", found.hex())
         if not self.encoding.finite(arrays):
-            raise self._damaged(where, "finite numbers", "NaN or infinity under a valid digest")
+            raise self._damaged(where, "finite numbers", "NaN or infinity under a valid digest", _LOST)
 
     def _require_written(self, block_B: NDArray[np.int64]) -> None:
         for flat in block_B[~self._done[block_B]][:1].tolist():
@@ -269,7 +272,7 @@ class GuideStore:
         for name, digest in held.seal.arrays.items():
             if arrays[name] != digest:
                 raise self._damaged(where, f"{name} of SHA-256 {digest}", arrays[name])
-        raise self._damaged(where, f"seal {held.seal.digest}", seal)
+        raise self._damaged(where, f"seal {held.seal.digest}", seal, _LOST)
 
     def _refuse_lost_chunks(self, held: Container) -> None:
         for name in ("digest", *self._layout.rows):
@@ -287,5 +290,5 @@ class GuideStore:
             do=f"finish it, in its workspace, with `dgkd-cache dump --model {self.header.guide.name}`",
         )
 
-    def _damaged(self, where: Path | str, expected: str, found: str) -> DamagedStore:
-        return DamagedStore(f"{where}: damaged", expected=expected, found=found, do=how_to_mend(self.path))
+    def _damaged(self, where: Path | str, expected: str, found: str, do: str = "") -> DamagedStore:
+        return DamagedStore(f"{where}: damaged", expected=expected, found=found, do=do or how_to_mend(self.path))

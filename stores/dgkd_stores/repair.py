@@ -303,7 +303,7 @@ def _header(path: Path) -> StoreHeader:
     try:
         held = open_container(path, survey=lambda name, error: None)
     except UnsafeStore as error:
-        do = f"nothing else tells a header: get a whole copy of the store, or remove {path} and dump the guide again"
+        do = "nothing else tells a header: check the path, get a whole copy of the store, or dump the guide again"
         raise UnsafeStore(error.problem, expected=error.expected, found=error.found, do=do) from error
     if not isinstance(held, ZarrFolder):
         raise InvalidInput(

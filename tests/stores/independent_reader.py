@@ -201,7 +201,7 @@ def checked_group(group: Any) -> tuple[dict[str, Any], str | None, dict[str, str
     specs = array_specs(header)
     others = set(specs) - set(row_names(header))
     size = sum(math.prod(specs[name][1]) * np.dtype(DTYPES[specs[name][0]]).itemsize for name in others)
-    refuse(UNSAFE, size > 2**32, "size of the other arrays")
+    refuse(UNSAFE, size > 2**30, "size of the other arrays")
     if set(attributes) == {"dgkd"}:
         return header, None, {}
     refuse(UNSAFE, set(attributes) != {"dgkd", "dgkd_seal", "dgkd_digests"}, "attributes")

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
 from dgkd_stores import (
     ChunkSlot,
@@ -274,10 +276,10 @@ def test_a_lost_header(whole: tuple[Any, Path], read_tree: Any) -> None:
     with pytest.raises(DamagedStore, match="header or the seal is not what was sealed.*dump --model ta1"):
         mend(small, path)
     (path / "zarr.json").write_bytes(good[:100])
-    with pytest.raises(UnsafeStore, match="no proper JSON.*nothing else tells a header: get a whole copy"):
+    with pytest.raises(UnsafeStore, match="no proper JSON.*nothing else tells a header: check the path, get"):
         mend(small, path)
     (path / "zarr.json").unlink()
-    with pytest.raises(StoreNotFound, match="a folder without one; remove"):
+    with pytest.raises(StoreNotFound, match="a folder without one; check the path.*lost its header"):
         mend(small, path)
 
 
@@ -373,3 +375,22 @@ def test_rows_that_were_not_asked_for(whole: tuple[Any, Path]) -> None:
         with pytest.raises(InvalidInput, match="expected one of `lost_chunks`"):
             repair.write(ChunkSlot(2, 0, 16), small.logits(2)[:16])
         assert repair.lost_chunks == [slot] and repair.mended == []
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_what_a_zarr_library_has_added(recipe: Any, tmp_path: Path, read_tree: Any, sealed: bool) -> None:
+    """Consolidated metadata and attributes of the user's are no part of a store: refused, found, and taken out."""
+    small, path = recipe(), tmp_path / "a.zarr"
+    small.write(path, seal=sealed)
+    before = read_tree(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that Zarr's specification does not have it
+        zarr.consolidate_metadata(path)
+        zarr.open_group(path).attrs["note"] = "mine"
+    with pytest.raises(UnsafeStore, match="found .*consolidated_metadata"):
+        GuideStore.open(path, allow_incomplete=True)
+    assert [(one.kind, one.file) for one in verify(path, full=True).damage] == [("metadata", "zarr.json")]
+    with StoreRepair(path) as repair:
+        repair.mend()
+        assert repair.mended == ["zarr.json"] and repair.lost_chunks == []
+    assert read_tree(path) == before

@@ -31,7 +31,7 @@ __all__ = ["ZarrFolder"]
 # What other Zarr libraries may say, or leave out, without a change of meaning.
 _OPTIONAL: Mapping[str, JsonValue] = {"storage_transformers": [], "attributes": {}}
 _ENDIAN_OF_BYTES: JsonValue = {"name": "bytes", "configuration": {"endian": "little"}}
-_ATTRIBUTES = ({"dgkd"}, {"dgkd", "dgkd_seal", "dgkd_digests"})
+_SEAL = {"dgkd_seal", "dgkd_digests"}
 
 Note = Callable[[str, DgkdError], None]
 """Told of a file by its name, and what is wrong with it."""
@@ -52,9 +52,8 @@ class ZarrFolder(Container):
         files is handed to it, by name, and not raised; the header itself must be sound.
         """
         _find(path)
-        group = read_metadata(path / "zarr.json")
-        header, attributes = _header(path, group)
         note = survey or _raise
+        header, attributes = _header(path, read_metadata(path / "zarr.json"), note)
         names = {entry.name for entry in _entries(path, "", note)}
         layout = StoreLayout(header, **freedoms(path, header, damaged=survey is not None))
         check_limits(path, layout)
@@ -107,19 +106,24 @@ def _find(path: Path) -> None:
             f"no guide store at {path}",
             expected="a zarr.json",
             found="a folder without one",
-            do=f"remove {path} and dump the guide again if it was a guide's, or give another path",
+            do="check the path; a store without this file has lost its header: get a copy, or dump the guide again",
         )
 
 
-def _header(path: Path, group: Mapping[str, JsonValue]) -> tuple[StoreHeader, Mapping[str, JsonValue]]:
+def _header(path: Path, group: Mapping[str, JsonValue], note: Note) -> tuple[StoreHeader, Mapping[str, JsonValue]]:
     attributes = group.get("attributes")
     # The header comes first: a newer version is refused by its name, whatever else it brings.
     header = StoreHeader.from_dict(attributes.get("dgkd") if isinstance(attributes, Mapping) else None)
-    if set(group) != {"zarr_format", "node_type", "attributes"} or group["node_type"] != "group":
-        raise unsafe(path, "no plain Zarr group", "zarr_format, node_type group, attributes", ", ".join(group))
-    if not isinstance(attributes, Mapping) or set(attributes) not in _ATTRIBUTES:
-        found = ", ".join(attributes) if isinstance(attributes, Mapping) else repr(attributes)
+    assert isinstance(attributes, Mapping)
+    if set(attributes) & _SEAL not in (set(), _SEAL):
+        found = ", ".join(attributes)
         raise unsafe(path, "other attributes", "dgkd and, once finished, dgkd_seal and dgkd_digests", found)
+    # What a Zarr library may have added, and a repair takes out again: header and seal do not depend on it.
+    if set(group) != {"zarr_format", "node_type", "attributes"} or group["node_type"] != "group":
+        plain = "exactly zarr_format, node_type group and attributes"
+        note("zarr.json", unsafe(path, "no plain Zarr group", plain, ", ".join(group)))
+    if more := sorted(set(attributes) - _SEAL - {"dgkd"}):
+        note("zarr.json", unsafe(path, "other attributes", "dgkd, dgkd_seal, dgkd_digests", ", ".join(more)))
     return header, attributes
 
 
