@@ -43,11 +43,11 @@ class Boundary(click.Group):
         except DgkdError as error:
             raise _refused(error) from error
         except KeyboardInterrupt as error:
-            click.echo("interrupted", err=True)
+            click.echo("interrupted: nothing is damaged; run the same command again", err=True)
             raise click.exceptions.Exit(130) from error
         except OSError as error:
             if is_no_space(error):
-                do = "free some and run the same command again: what was finished is kept"
+                do = "free some and run the same command again: nothing is damaged"
                 raise _refused(NoSpace(f"no space left for {error.filename or 'a file'}", do=do)) from error
             if error.errno == errno.EPIPE or error.filename is None:
                 raise

@@ -56,9 +56,13 @@ class Workspace:
         path = folder / CONFIG_NAME
         try:
             with path.open("x", encoding="utf-8") as file:
-                file.write(config_text)
-                file.flush()
-                os.fsync(file.fileno())
+                try:
+                    file.write(config_text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                except BaseException:
+                    path.unlink()
+                    raise
         except FileExistsError as error:
             raise InvalidInput(
                 f"{path.resolve()} is there already and is left as it is",

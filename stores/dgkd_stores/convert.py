@@ -37,6 +37,8 @@ Report = Callable[[int, int], None]
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
 """What a rename says of a name that has come to be used, by what it moves and what is there."""
 
+_LEFT = "nothing half-done stays"
+
 Advance = Callable[[int], None]
 
 
@@ -68,10 +70,10 @@ def convert(
         _refuse_inside(source, target)
         if os.path.lexists(target):
             return _same_already(store, target, codec)
-        with full_disk(target):
+        with full_disk(target, left=_LEFT):
             make_folder(target.parent)
         lock = ViewLock(target, ALL_VIEWS, guide="", take_over=take_over)
-        with lock, full_disk(target):
+        with lock, full_disk(target, left=_LEFT):
             if os.path.lexists(target):
                 return _same_already(store, target, codec)
             with lock.unfinished(target.name) as partial:

@@ -37,8 +37,8 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def full_disk(path: Path) -> Iterator[None]:
-    """Turn "no space" and "quota" into `NoSpace`, naming what was being written."""
+def full_disk(path: Path, *, left: str = "what was finished is kept") -> Iterator[None]:
+    """Turn "no space" and "quota" into `NoSpace`, naming what was being written and what is `left` of it."""
     try:
         yield
     except OSError as error:
@@ -47,7 +47,7 @@ def full_disk(path: Path) -> Iterator[None]:
                 f"no space left while writing {path}",
                 expected="room for it",
                 found=str(error.strerror),
-                do="make room and run the same command again: what was finished is kept",
+                do=f"make room and run the same command again: {left}",
             ) from error
         raise
 

@@ -61,7 +61,7 @@ class ViewLock:
         self._place = writing_folder(store) / f"views-{views.start}-{views.stop - 1}"
         self._own = self._place / uuid.uuid4().hex
         self._owner = Owner.of(os.getpid())
-        with full_disk(store), _alone(store.parent):
+        with full_disk(store, left="nothing was begun"), _alone(store.parent):
             self._acquire()
         self._holder = os.getpid()
 

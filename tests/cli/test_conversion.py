@@ -212,7 +212,42 @@ def test_no_space(command: Command, guides: Path, workspace: Path, monkeypatch: 
         result = command("export", "ta1", target)
         assert (result.exit_code, result.stdout) == (14, ""), result.stderr
         assert f"no space left while writing {target}" in result.stderr
+        assert result.stderr.endswith("run the same command again: nothing half-done stays\n")
     assert sorted(os.listdir(workspace)) == ["dgkd.toml", "guides"]
+
+
+def test_a_full_disk_before_the_first_byte(
+    command: Command, guides: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = os.mkdir
+
+    def full(path: object, *more: int) -> None:
+        if ".writing" in str(path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        really(path, *more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "mkdir", full)
+    result = command("export", "ta1", "a.h5")
+    assert (result.exit_code, result.stdout) == (14, "")
+    assert result.stderr.endswith("run the same command again: nothing was begun\n")
+
+
+@pytest.mark.parametrize("line", ["export ta1 a.h5", "import guides/ta1.zarr --name new", "verify --full ta1"])
+def test_an_interrupt_leaves_nothing_half_done(
+    command: Command, guides: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    before = sorted(workspace.rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr("dgkd_cli.progress.LineProgress.advance", interrupt)
+        result = command(*line.split())
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr.endswith("interrupted: nothing is damaged; run the same command again\n")
+    assert sorted(workspace.rglob("*")) == before
+    assert command(*line.split()).exit_code == 0
+
+
+def interrupt(*arguments: object, **more: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("what", ["text", "link", "pipe", "foreign", "attribute"])

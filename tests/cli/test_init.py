@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,17 @@ def test_a_chain_on_digits(command: Command, here: Path) -> None:
     assert written["training"]["lr_schedule"] == "constant"
     assert written["views"]["transforms"] == ["crop(1)"]
     assert command("-w", "demo", "ls").exit_code == 0
+
+
+def test_an_interrupt_leaves_a_free_place(command: Command, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", interrupt)
+        result = command("init", "--chain", "plain4,plain2", "demo")
+    assert (result.exit_code, list((here / "demo").iterdir())) == (130, [])
+    assert command("init", "--chain", "plain4,plain2", "demo").exit_code == 0
 
 
 def test_every_option_reaches_the_file(command: Command, here: Path) -> None:

@@ -118,7 +118,8 @@ def test_each_error_has_its_exit_code(command: Command, monkeypatch: pytest.Monk
 def test_a_full_disk_and_a_forbidden_file(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     full = raising(command, monkeypatch, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "guides/x"))
     assert full.exit_code == 14
-    assert "no space left for guides/x" in full.stderr
+    assert full.stderr.startswith("Error: no space left for guides/x; free some and run the same command again")
+    assert "what was finished is kept" not in full.stderr
     forbidden = raising(command, monkeypatch, PermissionError(errno.EACCES, "Permission denied", "dgkd.toml"))
     assert forbidden.exit_code == 1
     assert forbidden.stderr == "Error: dgkd.toml: Permission denied\n"
@@ -127,6 +128,7 @@ def test_a_full_disk_and_a_forbidden_file(command: Command, monkeypatch: pytest.
 def test_an_interrupt_is_130(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     result = raising(command, monkeypatch, KeyboardInterrupt())
     assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr == "interrupted: nothing is damaged; run the same command again\n"
 
 
 def test_usage_errors_are_2(command: Command) -> None:
