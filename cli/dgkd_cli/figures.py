@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["count_text", "duration_text", "percent_text", "rate_text", "size_text"]
+__all__ = ["amount_text", "count_text", "duration_text", "percent_text", "rate_text", "size_text"]
 
 
 def size_text(nbytes: int) -> str:
@@ -26,8 +26,15 @@ def duration_text(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def amount_text(number: int, unit: str) -> str:
+    """So many of a unit: "1437 samples", or a size where the unit is bytes."""
+    return size_text(number) if unit == "bytes" else f"{number} {unit}"
+
+
 def rate_text(rate: float, unit: str) -> str:
     """Units a second."""
+    if unit == "bytes":
+        return f"{size_text(round(rate))}/s"
     return f"{rate:,.0f} {unit}/s" if rate >= 100 else f"{rate:.3g} {unit}/s"
 
 

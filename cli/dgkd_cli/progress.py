@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dgkd_cache.progress import Progress, Silent
-from dgkd_cli.figures import duration_text, rate_text
+from dgkd_cli.figures import amount_text, duration_text, rate_text, size_text
 
 __all__ = ["BarProgress", "LineProgress", "open_progress"]
 
@@ -52,8 +52,8 @@ class LineProgress:
         self._what, self._unit, self._total = what, unit, total
         self._done = self._done_before = done
         self._started = self._last = self._clock()
-        before = f", {done} of them done before" if done else ""
-        self.say(f"{what}: {total} {unit}{before}")
+        before = f", {self._amount(done)} of them done before" if done else ""
+        self.say(f"{what}: {amount_text(total, unit)}{before}")
 
     def advance(self, n: int, figures: str = "") -> None:
         """Count, and say so when the last line is old enough."""
@@ -65,7 +65,7 @@ class LineProgress:
         rate = (self._done - self._done_before) / (now - self._started)
         left = f", {duration_text((self._total - self._done) / rate)} left" if rate else ""
         figures = f", {figures}" if figures else ""
-        counted = f"{self._done}/{self._total} {self._unit}, {rate_text(rate, self._unit)}"
+        counted = f"{self._amount(self._done)}/{amount_text(self._total, self._unit)}, {rate_text(rate, self._unit)}"
         self.say(f"{self._what}: {counted}{left}{figures}")
 
     def finish(self) -> None:
@@ -80,6 +80,9 @@ class LineProgress:
 
     def close(self) -> None:
         """Nothing is left on the screen."""
+
+    def _amount(self, number: int) -> str:
+        return size_text(number) if self._unit == "bytes" else str(number)
 
 
 class BarProgress:
@@ -97,7 +100,7 @@ class BarProgress:
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}", markup=False),
             rich.progress.BarColumn(),
-            rich.progress.MofNCompleteColumn(),
+            rich.progress.DownloadColumn() if unit == "bytes" else rich.progress.MofNCompleteColumn(),
             _RateColumn(unit),
             rich.progress.TimeRemainingColumn(),
             rich.progress.TextColumn("{task.fields[figures]}", markup=False),

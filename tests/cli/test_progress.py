@@ -34,6 +34,26 @@ def test_a_line_at_most_every_ten_seconds() -> None:
     ]
 
 
+def test_bytes_are_sizes() -> None:
+    out, clock = io.StringIO(), Clock()
+    lines = LineProgress(out, clock=clock)
+    lines.start("verify ta1", total=4_000_000_000, unit="bytes")
+    clock.now += 10
+    lines.advance(1_500_000_000)
+    lines.finish()
+    assert out.getvalue().splitlines() == [
+        "verify ta1: 4 GB",
+        "verify ta1: 1.5 GB/4 GB, 150 MB/s, 16.7 s left",
+        "verify ta1: done in 10.0 s",
+    ]
+    screen, clock = io.StringIO(), Clock()
+    bar = BarProgress(Console(file=screen, force_terminal=True, width=120, color_system=None), clock=clock)
+    bar.start("verify ta1", total=4_000_000, unit="bytes")
+    bar.advance(1_500_000)
+    bar.finish()
+    assert "1.5/4.0 MB" in screen.getvalue() and "1500000" not in screen.getvalue()
+
+
 def test_two_pieces_of_work_after_each_other_are_counted_apart() -> None:
     out, clock = io.StringIO(), Clock()
     lines = LineProgress(out, clock=clock)
