@@ -84,8 +84,8 @@ def hdf5_blocks(data: bytes) -> list[tuple[int, int]]:
     return found
 
 
-def open_hdf5(path: Path, good: bytes, blocks: list[tuple[int, int]], chance: random.Random) -> None:
-    """Open a good file, and read all of it, after changes to one block of its metadata under a checksum that fits."""
+def change_hdf5(good: bytes, blocks: list[tuple[int, int]], chance: random.Random) -> bytes:
+    """A good file with changes in one block of its metadata, under a checksum that fits."""
     data, (at, length) = bytearray(good), chance.choice(blocks)
     for _ in range(chance.choice([1, 1, 2, 4])):
         place = at + 4 + chance.randrange(length - 4)
@@ -93,7 +93,12 @@ def open_hdf5(path: Path, good: bytes, blocks: list[tuple[int, int]], chance: ra
         new = new[: at + length - place]
         data[place : place + len(new)] = new
     data[at + length : at + length + 4] = checksummed(bytes(data[at : at + length]))[-4:]
-    path.write_bytes(data)
+    return bytes(data)
+
+
+def open_hdf5(path: Path, good: bytes, blocks: list[tuple[int, int]], chance: random.Random) -> None:
+    """Open a good file, and read all of it, after changes to one block of its metadata under a checksum that fits."""
+    path.write_bytes(change_hdf5(good, blocks, chance))
     try:
         with GuideStore.open(path) as store:
             samples_N = np.arange(store.header.dataset.samples)
