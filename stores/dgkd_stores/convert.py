@@ -25,7 +25,7 @@ from .header import StoreHeader
 from .layout import StoreLayout, default_chunk_rows
 from .limits import check_limits
 from .locks import ALL_VIEWS, ViewLock
-from .paths import names_hdf5
+from .paths import names_hdf5, names_store
 from .reader import GuideStore
 from .skeleton import write_skeleton
 
@@ -58,10 +58,12 @@ def convert(
     """Write the finished store `source` anew at `target`, and give its seal, which is the same.
 
     A `target` that is this very store already, in that container and codec, is left as it is. Raises `InvalidInput`
-    where anything else is there, or for a codec that the container does not have, `StoreLocked` while another
-    process writes there (`take_over`: as `ViewLock` has it), `NoSpace`, and what `GuideStore.open` and `gather` raise.
+    where anything else is there, for a name that tells no container, or a codec that its container does not have,
+    `StoreLocked` while another process writes there (`take_over`: as `ViewLock` has it), `NoSpace`, and what
+    `GuideStore.open` and `gather` raise.
     """
     source, target = Path(source), Path(target)
+    _check_suffix(target)
     chosen = _codec(target, codec)
     with GuideStore.open(source) as store:
         header = store.header
@@ -199,6 +201,16 @@ def _in_the_way(target: Path) -> InvalidInput:
         found="something else",
         do="give another name, or remove it",
     )
+
+
+def _check_suffix(target: Path) -> None:
+    if not names_store(target):
+        raise InvalidInput(
+            f"{target} is no name that tells a store's form",
+            expected=".zarr for a folder, .h5 or .hdf5 for a file",
+            found=target.suffix or "no suffix",
+            do="give a name that ends in one of these",
+        )
 
 
 def _refuse_inside(source: Path, target: Path) -> None:

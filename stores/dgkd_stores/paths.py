@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["as_store_path", "names_hdf5"]
+__all__ = ["as_store_path", "names_hdf5", "names_store"]
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 
@@ -15,6 +15,11 @@ def names_hdf5(path: Path | str) -> bool:
     return Path(path).suffix.lower() in _HDF5_SUFFIXES
 
 
+def names_store(path: Path | str) -> bool:
+    """Whether the suffix, in letters of either case, is one that stores have: which then tells their form."""
+    return Path(path).suffix.lower() == ".zarr" or names_hdf5(path)
+
+
 def as_store_path(text: str) -> Path | None:
     """The path that `text` is, or None for what can only be a name, as a workspace gives its stores.
 
@@ -22,7 +27,7 @@ def as_store_path(text: str) -> Path | None:
     its state: a store called `ta1` in the current folder goes before a name `ta1`.
     """
     path = Path(text).expanduser()
-    if os.sep in text or path.suffix.lower() == ".zarr" or names_hdf5(path):
+    if os.sep in text or names_store(path):
         return path
     # A link or a pipe in that place is for the store's own checks to refuse.
     lies_there = any(os.path.lexists(path / name) for name in ("zarr.json", ".zgroup", ".zarray"))

@@ -58,7 +58,7 @@ def test_out_and_in_again(command: Command, guides: Path, tmp_path: Path, codec:
         "bytes": (tmp_path / "ta1.h5").stat().st_size,
         "written": True,
     }
-    assert "export ta1.zarr" in out.stderr and "bytes" in out.stderr and "done in" in out.stderr
+    assert out.stderr.startswith("export ta1.zarr: 9.") and " kB\n" in out.stderr and "done in" in out.stderr
     with h5py.File(tmp_path / "ta1.h5") as file, GuideStore.open(guides / "ta1.zarr") as store:
         assert (file["logits"][2] == store.gather(np.full(100, 2), np.arange(100))).all()
     back = command("import", "ta1.h5", "--name", "again")
@@ -135,6 +135,10 @@ def test_usage(command: Command, guides: Path, tmp_path: Path) -> None:
         (("import", "a.h5", "--name", "x", "--to", "y.zarr"), "at most one of --name"),
         (("import", "a.h5", "--name", "../x"), "../x"),
         (("export", "ta2", "a.h5"), "a.h5 is there already and is left as it is"),
+        (("export", "ta1", "new.txt"), "expected .zarr for a folder, .h5 or .hdf5 for a file, found .txt"),
+        (("export", "ta1", "new.hd5"), "found .hd5"),
+        (("export", "ta1", "new"), "found no suffix"),
+        (("import", "a.h5", "--to", "zarr/"), "found no suffix"),
         (("export", "ta1", "guides/ta1.zarr/a.h5"), "lies within the store"),
         (("export", "ta1"), "Missing argument"),
     ):
