@@ -10,7 +10,7 @@ from dgkd_cli.app import App
 if TYPE_CHECKING:
     from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["store_at", "workspace_of"]
+__all__ = ["store_at", "workspace_for"]
 
 
 def store_at(app: App, text: str) -> Path:
@@ -21,11 +21,13 @@ def store_at(app: App, text: str) -> Path:
     return app.workspace().resolve_guide(text) if path is None else path
 
 
-def workspace_of(store: Path) -> Workspace | None:
-    """The workspace that a store lies in, if it does."""
+def workspace_for(app: App, store: Path) -> Workspace | None:
+    """The workspace that a store lies in, else the one of `-w`; None without `-w` where the current folder is none."""
     from dgkd_cache.workspace.config import CONFIG_NAME
     from dgkd_cache.workspace.workspace import Workspace
 
     folder = store.absolute().parent.parent
-    within = store.absolute().parent.name == "guides" and (folder / CONFIG_NAME).is_file()
-    return Workspace.open(folder) if within else None
+    if store.absolute().parent.name == "guides" and (folder / CONFIG_NAME).is_file():
+        return Workspace.open(folder)
+    nowhere = app.folder == Path(".") and not (app.folder / CONFIG_NAME).is_file()
+    return None if nowhere else app.workspace()

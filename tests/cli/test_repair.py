@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,43 @@ def test_what_a_reader_says_of_a_damaged_store_leads_here(command: Command, stor
     for words in commands:
         command(*words.split())
     assert command("info", "teacher").exit_code == 0
+
+
+def test_a_path_outside_a_workspace(
+    command: Command, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(store)
+    shutil.copytree(store, tmp_path / "moved.zarr")
+    monkeypatch.chdir(tmp_path)
+    moved = Path("moved.zarr")
+    flip(moved / "digest" / "c.1.0.0")
+    (moved / "label" / "zarr.json").unlink()
+    result = command("repair", "moved.zarr", "--device", "cpu")
+    assert (result.exit_code, files(moved) == before) == (0, True), result.output
+    assert command("-w", "typo", "repair", "moved.zarr").exit_code == 2
+    flip(moved / "probe" / "c.0.0")
+    (moved / "logits" / "c.1.0.0").unlink()
+    (moved / "label" / "zarr.json").unlink()
+    lost = command("repair", "moved.zarr", "--device", "cpu")
+    assert (lost.exit_code, lost.stdout) == (2, "")
+    assert "moved.zarr has lost rows of view 1, array probe, and only the guide teacher gives them again" in lost.stderr
+    assert "`dgkd-cache -w WORKSPACE repair moved.zarr`" in lost.stderr
+    assert (moved / "label" / "zarr.json").read_bytes() == before["label/zarr.json"]
+    result = command("-w", str(store.parent.parent), "repair", "moved.zarr", "--device", "cpu")
+    assert (result.exit_code, files(moved) == before) == (0, True), result.output
+
+
+def test_an_unfinished_store_outside_a_workspace(
+    command: Command, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(store, tmp_path / "moved.zarr")
+    monkeypatch.chdir(tmp_path)
+    group = tmp_path / "moved.zarr" / "zarr.json"
+    content = json.loads(group.read_text())
+    del content["attributes"]["dgkd_seal"], content["attributes"]["dgkd_digests"]
+    group.write_text(json.dumps(content))
+    refused = command("repair", "moved.zarr", "--device", "cpu")
+    assert refused.exit_code == 2 and "moved.zarr is not finished, and only the guide teacher gives" in refused.stderr
 
 
 def test_refusals(command: Command, store: Path) -> None:

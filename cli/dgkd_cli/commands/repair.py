@@ -7,7 +7,7 @@ import click
 from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text
-from dgkd_cli.stores import store_at, workspace_of
+from dgkd_cli.stores import store_at, workspace_for
 
 __all__ = ["repair"]
 
@@ -22,12 +22,13 @@ SHOWN = 10
 @json_option
 @pass_app
 def repair(app: App, what: str, take_over: bool, device: str, as_json: bool) -> None:
-    """Mend a damaged store of the workspace: what the seal can prove at once, the rest by running its guide again.
+    """Mend a damaged store: what the seal can prove at once, the rest by running its guide again.
 
     Only damaged or missing chunks are computed, and a file is replaced only by one that the seal vouches for: the
     store ends as it was, byte for byte, or is left as it is (exit code 13: another machine, version, or weights).
     An unfinished store is finished. Stopped at any moment, the same command goes on. A PATH within a workspace is
-    mended by the runs of that one, any other by those of the workspace that -w names.
+    mended by the runs of that one, any other by those of the workspace that -w names; where no rows and no whole arrays
+    are lost, none is needed.
 
     \b
     Examples:
@@ -37,7 +38,7 @@ def repair(app: App, what: str, take_over: bool, device: str, as_json: bool) -> 
     from dgkd_cache.workspace.jobs import repair_store
 
     path = store_at(app, what)
-    workspace = workspace_of(path) or app.workspace()
+    workspace = workspace_for(app, path)
     with app.working() as (progress, stop):
         result = repair_store(workspace, path=path, take_over=take_over, device=device, progress=progress, stop=stop)
     if as_json:

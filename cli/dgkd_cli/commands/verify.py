@@ -137,7 +137,7 @@ def _advice(app: App, result: Result) -> str:
     try:
         return f"`{app.workspace().command(repair)}` mends it"
     except DgkdError:
-        return f"`dgkd-cache {repair}` mends it, given `-w` and the workspace of its guide"
+        return f"`dgkd-cache {repair}` mends it, lost rows and arrays given `-w` and the workspace of its guide"
 
 
 def _where(one: Damage) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Progress, over_bytes
 from dgkd_cache.workspace.jobs.dump import guide_writer
 from dgkd_cache.workspace.workspace import Workspace
@@ -14,6 +16,9 @@ from dgkd_stores import StoreHeader
 from dgkd_stores.repair import StoreRepair
 
 __all__ = ["RepairResult", "repair_store"]
+
+SHOWN = 10
+"""Views that a message names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +33,7 @@ class RepairResult:
 
 
 def repair_store(
-    ws: Workspace,
+    ws: Workspace | None,
     *,
     path: Path,
     take_over: bool = False,
@@ -37,6 +42,8 @@ def repair_store(
     stop: Callable[[], bool],
 ) -> RepairResult:
     """Mends the store at `path`, whose guide has its finished run in this workspace.
+
+    None is enough where neither rows nor whole arrays are lost, else InvalidInput says which are, the rest mended.
 
     The settings are those of the store's header, not of today's `dgkd.toml`; only for an unfinished store, whose header
     nothing vouches for, they are those that a dump would have. A store of which nothing is lost is left
@@ -49,6 +56,8 @@ def repair_store(
         repair.mend()
         samples = sum(slot.stop - slot.start for slot in repair.lost_chunks)
         if samples or repair.lost_arrays:
+            if ws is None:
+                raise _needs_guide(repair)
             header, cache = repair.header, ws.config.cache
             writer = guide_writer(
                 ws,
@@ -62,6 +71,22 @@ def repair_store(
         seal = repair.finish()
         seconds = time.perf_counter() - started
         return RepairResult(path=path, seal=seal, mended=tuple(repair.mended), samples=samples, seconds=seconds)
+
+
+def _needs_guide(repair: StoreRepair) -> InvalidInput:
+    views = list(dict.fromkeys(slot.view for slot in repair.lost_chunks))
+    more = f" and {len(views) - SHOWN} more" if len(views) > SHOWN else ""
+    lost = [f"rows of view {', '.join(map(str, views[:SHOWN]))}{more}"] if views else []
+    lost += [f"array {name}" for name in repair.lost_arrays]
+    guide = repair.header.guide.name
+    only = f", and only the guide {guide} gives"
+    what = f"has lost {', '.join(lost)}{only} them again" if repair.sealed else f"is not finished{only} what lacks"
+    return InvalidInput(
+        f"{repair.path} {what}",
+        expected=f"the workspace with the finished run {guide}",
+        found="no workspace",
+        do=f"`dgkd-cache -w WORKSPACE repair {shlex.quote(str(repair.path))}`; what needs no guide is mended",
+    )
 
 
 def _settings_of(header: StoreHeader) -> dict[str, object]:
