@@ -216,10 +216,14 @@ def test_an_unfinished_store_is_finished(ws: Workspace, forwarded: list[object])
         dump(ws.with_config(with_overrides(ws.config, {"views.count": 3})), "teacher", shard=(0, 3))
     flip(path / "logits" / "c.0.1.0")
     forwarded.clear()
-    assert repair(ws).seal is not None
+    result = repair(ws)
+    assert result.seal is not None
     # What was measured comes out again, as when a dump is taken up; then the lost rows and no others.
     lost = [(0, 32, 64)] + [(view, start, start + 32) for view in (1, 2) for start in (0, 32, 64)]
     assert forwarded == [(None, 0, 40), (0, 0, 96), *lost]
+    digests = [file for file in result.mended if file.startswith("digest/c.")]
+    assert digests == ["digest/c.0.0.0", "digest/c.1.0.0", "digest/c.2.0.0"] and result.mended[-1] == "zarr.json"
+    assert len(set(result.mended)) == len(result.mended)
     assert content(ws.folder) == before
 
 

@@ -23,7 +23,7 @@ SHOWN = 10
 
 @dataclass(frozen=True, kw_only=True)
 class RepairResult:
-    """What a repair did: the files that it replaced, the samples that were forwarded for it, and the seal."""
+    """What a repair did: the files that it replaced, in order, the samples that were forwarded for it, and the seal."""
 
     path: Path
     seal: str | None
@@ -70,7 +70,8 @@ def repair_store(
             writer.repair(repair, progress=progress, stop=stop)
         seal = repair.finish()
         seconds = time.perf_counter() - started
-        return RepairResult(path=path, seal=seal, mended=tuple(repair.mended), samples=samples, seconds=seconds)
+        mended = tuple(dict.fromkeys(repair.mended))
+        return RepairResult(path=path, seal=seal, mended=mended, samples=samples, seconds=seconds)
 
 
 def _needs_guide(repair: StoreRepair) -> InvalidInput:
