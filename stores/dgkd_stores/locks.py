@@ -17,6 +17,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +53,7 @@ class ViewLock:
     `guide` is whose store it is, for a dump's hints; others give none.
 
     `StoreLocked` names the holder of an overlapping range, unless it is dead, or `take_over` is set and it is
-    elsewhere: then its lock and its unfinished files are removed.
+    elsewhere: then its lock and its unfinished files are removed. `UnsafeStore` where no folder of locks can be.
     """
 
     def __init__(self, store: Path, views: range, *, guide: str, take_over: bool = False) -> None:
@@ -175,7 +176,16 @@ def sweep(store: Path, *, take_over: bool = False) -> None:
 
 
 def _locks(folder: Path) -> Iterator[tuple[Path, Owner | None]]:
+    """Every lock there with its owner; `UnsafeStore` where anything but a folder has that name: no link is followed."""
     try:
+        mode = os.lstat(folder).st_mode
+        if not stat.S_ISDIR(mode):
+            raise UnsafeStore(
+                f"{folder} is in the way of what writers need",
+                expected="a folder, or nothing",
+                found="a link" if stat.S_ISLNK(mode) else "another kind of file",
+                do="remove it, if it is nobody's, and run the same command again",
+            )
         found = sorted(folder.iterdir())
     except FileNotFoundError:
         return

@@ -173,6 +173,14 @@ def test_held_by_another(command: Command, guides: Path, workspace: Path) -> Non
         assert command("export", "ta1", "a.h5", "--take-over").exit_code == 11
 
 
+def test_what_has_the_name_of_the_folder_of_locks(command: Command, guides: Path) -> None:
+    (guides / "new-0-3.zarr.writing").write_text("my own words")
+    result = command("import", "guides/ta1.zarr", "--name", "new")
+    assert (result.exit_code, result.stdout) == (15, "")
+    assert "new-0-3.zarr.writing is in the way" in result.stderr and "; remove it" in result.stderr
+    assert command("verify").exit_code == 15
+
+
 def test_held_elsewhere(command: Command, guides: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("socket.gethostname", lambda: "another")

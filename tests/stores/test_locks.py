@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from support.disk import watched
 
-from dgkd_stores import GuideStoreWriter, StoreLocked
+from dgkd_stores import GuideStoreWriter, StoreLocked, UnsafeStore
 from dgkd_stores.locks import ViewLock, sweep
 from dgkd_stores.owner import Owner
 
@@ -51,6 +51,28 @@ def test_a_live_holder_is_named(holder: Any, recipe: Any, tmp_path: Path) -> Non
     with ViewLock(tmp_path / "a.zarr", range(10, 20), guide="ta1"):
         pass
     assert [path.name for path in (tmp_path / "a.zarr.writing").iterdir()] == ["views-0-9"]
+
+
+@pytest.mark.parametrize("what", ["a file", "a pipe", "a link", "a link to nowhere"])
+def test_what_is_in_the_way_is_refused_and_left(recipe: Any, tmp_path: Path, what: str) -> None:
+    store, elsewhere = tmp_path / "a.zarr", tmp_path / "elsewhere"
+    (elsewhere / "gone-1").mkdir(parents=True)
+    place = tmp_path / "a.zarr.writing"
+    if what == "a file":
+        place.write_text("mine")
+    elif what == "a pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("nowhere" if "nowhere" in what else "elsewhere")
+    found = "a link" if "link" in what else "another kind of file"
+    says = f"{re.escape(str(place))} is in the way .*: expected a folder, or nothing, found {found}; remove it"
+    for attempt in (lambda: ViewLock(store, range(3), guide="ta1"), lambda: sweep(store)):
+        with pytest.raises(UnsafeStore, match=says) as caught:
+            attempt()
+        assert caught.value.exit_code == 15
+    assert os.path.lexists(place) and os.listdir(elsewhere) == ["gone-1"]
+    place.unlink()
+    assert recipe().write(store)
 
 
 @pytest.mark.parametrize("reaped", [True, False])
