@@ -37,6 +37,8 @@ A header's views end before 2^53 + 2^20 (FORMAT.md): the next power of two cover
 """
 
 _NAME = re.compile(r"views-(\d+)-(\d+)")
+_OURS = re.compile(r"views-\d+-\d+|(?:new|gone)-[0-9a-f]{32}")
+"""All that this module ever makes there, and so all that it ever removes."""
 _ATTEMPTS = 20
 _NEW = "new-"
 _GONE = "gone-"
@@ -176,7 +178,10 @@ def sweep(store: Path, *, take_over: bool = False) -> None:
 
 
 def _locks(folder: Path) -> Iterator[tuple[Path, Owner | None]]:
-    """Every lock there with its owner; `UnsafeStore` where anything but a folder has that name: no link is followed."""
+    """Every lock there with its owner; `UnsafeStore` where anything but a folder has that name: no link is followed.
+
+    What else may lie in the folder is somebody's, and is left alone.
+    """
     try:
         mode = os.lstat(folder).st_mode
         if not stat.S_ISDIR(mode):
@@ -186,10 +191,11 @@ def _locks(folder: Path) -> Iterator[tuple[Path, Owner | None]]:
                 found="a link" if stat.S_ISLNK(mode) else "another kind of file",
                 do="remove it, if it is nobody's, and run the same command again",
             )
-        found = sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            plain = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return
-    for lock in found:
+    for lock in (folder / name for name in sorted(filter(_OURS.fullmatch, plain))):
         owner = None if lock.name.startswith(_GONE) else _read_owner(lock)
         # Killed while it wrote its name down: this has not been a lock yet.
         yield lock, None if owner == UNKNOWN and lock.name.startswith(_NEW) else owner

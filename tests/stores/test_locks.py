@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from support.disk import watched
 
-from dgkd_stores import GuideStoreWriter, StoreLocked, UnsafeStore
+from dgkd_stores import DgkdError, GuideStoreWriter, StoreLocked, UnsafeStore
 from dgkd_stores.locks import ViewLock, sweep
 from dgkd_stores.owner import Owner
 
@@ -302,9 +302,9 @@ def test_what_was_left_beside_a_finished_store_is_swept(recipe: Any, tmp_path: P
     assert recipe().write(store)
     disguise(ViewLock(store, range(0, 1), guide="ta1"), start="1")
     disguise(ViewLock(store, range(1, 2), guide="ta1"), **FAR)
-    (tmp_path / "a.zarr.writing" / "new-1234").mkdir()
+    (tmp_path / "a.zarr.writing" / ("new-" + "1" * 32)).mkdir()
     disguise(left := ViewLock(store, range(2, 3), guide="ta1"), **FAR)
-    left._place.rename(left._place.with_name("gone-1234"))  # By a sweep that was killed.
+    left._place.rename(left._place.with_name("gone-" + "1" * 32))  # By a sweep that was killed.
     sweep(store)
     assert [path.name for path in (tmp_path / "a.zarr.writing").iterdir()] == ["views-1-1"]
     sweep(store, take_over=True)
@@ -340,10 +340,10 @@ def test_a_live_process_of_another_container_is_not_taken_for_dead(recipe: Any, 
 
 
 def test_what_never_became_a_lock_is_swept(tmp_path: Path) -> None:
-    (tmp_path / "a.zarr.writing" / "new-1234").mkdir(parents=True)
+    (tmp_path / "a.zarr.writing" / ("new-" + "1" * 32)).mkdir(parents=True)
     (tmp_path / "a.zarr.writing" / "views-0-2").mkdir()
-    (tmp_path / "a.zarr.writing" / "new-5678").mkdir()
-    (tmp_path / "a.zarr.writing" / "new-5678" / "owner.json").write_bytes(b'{"host": "cut')  # By a kill.
+    (tmp_path / "a.zarr.writing" / ("new-" + "5" * 32)).mkdir()
+    (tmp_path / "a.zarr.writing" / ("new-" + "5" * 32) / "owner.json").write_bytes(b'{"host": "cut')  # By a kill.
     ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1").release()
     assert list(tmp_path.iterdir()) == []
 
@@ -370,3 +370,26 @@ def test_without_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1"), pytest.raises(StoreLocked):
         ViewLock(tmp_path / "a.zarr", range(2, 5), guide="ta1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_removed_that_is_not_a_lock(tmp_path: Path, recipe: Any) -> None:
+    """A folder of the user's may have that very name, with anything in it, links to other folders included."""
+    precious = tmp_path / "home"
+    (precious / "thesis").mkdir(parents=True)
+    (precious / "thesis" / "chapter").write_text("precious")
+    folder = tmp_path / "a.zarr.writing"
+    folder.mkdir()
+    for name in ("views-0-2", "views-7-9", "new-" + "0" * 32, "gone-" + "0" * 32, "link"):
+        (folder / name).symlink_to(precious)
+    for name in ("new", "gone-x", "views", "views-0-2x", ".views-0-2", "notes"):
+        (folder / name).mkdir()
+        (folder / name / "file").write_text("mine")
+    (folder / "letter").write_text("mine")
+    (folder / "views-3-4").write_text("mine")
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    sweep(tmp_path / "a.zarr", take_over=True)
+    with contextlib.suppress(DgkdError, OSError):
+        ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True).release()
+    ViewLock(tmp_path / "a.zarr", range(20, 23), guide="ta1", take_over=True).release()
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+    assert (precious / "thesis" / "chapter").read_text() == "precious"
