@@ -252,7 +252,7 @@ def run(machine: Callable[[], Machine], examples: int) -> None:
 
 
 def test_any_order_of_events(recipe: Any, read_tree: Any) -> None:
-    run(lambda: Machine(recipe, read_tree), 25)
+    run(lambda: Machine(recipe, read_tree), 15)
 
 
 @pytest.mark.slow
