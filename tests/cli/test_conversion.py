@@ -236,7 +236,7 @@ def test_a_full_disk_before_the_first_byte(
     def full(path: object, *more: int) -> None:
         if ".writing" in str(path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        really(path, *more)  # type: ignore[call-overload]
+        really(path, *more)
 
     monkeypatch.setattr(os, "mkdir", full)
     result = command("export", "ta1", "a.h5")

@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["dgkd_stores"]):
     import dgkd_stores.containers
     import dgkd_stores.header
     import dgkd_stores.metadata
-    import dgkd_stores.reader  # noqa: F401
+    import dgkd_stores.reader  # noqa: F401  (imported here to be instrumented)
 
 import numpy as np
 from conftest import SmallStore
@@ -133,7 +133,7 @@ def hdf5(folder: Path) -> None:
     start(run, folder / "seeds", change, 8)
 
 
-def start(run, seeds, change, most) -> None:  # type: ignore[no-untyped-def]
+def start(run, seeds, change, most) -> None:
     options = [sys.argv[0], *sys.argv[2:], f"-max_len={most}", "-timeout=20", "-rss_limit_mb=1024", str(seeds)]
     atheris.Setup(options, run, custom_mutator=change)
     atheris.Fuzz()

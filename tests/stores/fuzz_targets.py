@@ -158,7 +158,7 @@ def decode_chunk(data: bytes) -> None:
     stored[:] = np.frombuffer(data[3 : MOST + 3], dtype=np.uint8)
     numpy = _Numpy(_INTO)
     found = []
-    codecs.np = numpy  # type: ignore[attr-defined]
+    codecs.np = numpy
     try:
         for numpy.fill in (0xAA, 0x55):
             raw = codec.decode(stored, nbytes)
@@ -170,4 +170,4 @@ def decode_chunk(data: bytes) -> None:
     except ValueError as error:
         OUTCOMES[f"{codec.name}: {re.sub('-?[0-9]+', 'n', str(error))}"] += 1
     finally:
-        codecs.np = np  # type: ignore[attr-defined]
+        codecs.np = np

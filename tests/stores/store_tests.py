@@ -6,6 +6,7 @@ import dataclasses
 import os
 import pickle
 import threading
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,23 +36,23 @@ def open_files() -> int:
 
 
 @pytest.mark.usefixtures("small_chunks")
-class StoreTests:
+class StoreTests(ABC):
     """`made` is a store of views 2 to 4, 50 samples, 4 chunks a view of 16 rows and 2 blocks each."""
 
     kind: ClassVar[str]
     codec: ClassVar[str]
 
+    @abstractmethod
     def write(self, small: Any, path: Path) -> str:
         """Make the store of a recipe; its seal."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lose(self, path: Path, array: ArrayLayout, position: tuple[int, ...]) -> None:
         """Take a chunk away, as a disk or a person might."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cut_short(self, path: Path) -> None:
         """Take the last byte of the last file that was written away."""
-        raise NotImplementedError
 
     @property
     def compressed(self) -> bool:
