@@ -30,9 +30,9 @@ from dgkd_stores import (
     default_digest_rows,
     encoding_names,
     sha256_hex,
+    verify,
 )
-from dgkd_stores.encodings import encoding_named
-from dgkd_stores.verify import verify
+from dgkd_stores.coding.encodings import encoding_named
 
 
 def write(path: Path, name: str, views: int, samples: int, classes: int) -> None:

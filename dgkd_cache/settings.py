@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from dgkd_stores.codecs import codec_names
-from dgkd_stores.encodings import encoding_names
+from dgkd_stores.coding.codecs import codec_names
+from dgkd_stores.coding.encodings import encoding_names
 
 __all__ = [
     "CacheConfig",

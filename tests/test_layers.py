@@ -30,6 +30,17 @@ MAY_IMPORT = {
     },
     "dgkd_cli": {"dgkd_cache", "dgkd_stores", "click", "rich", "numpy", "torch"},
 }
+ROOMS = {
+    "disk": set(),
+    "coding": set(),
+    "format": {"coding", "disk"},
+    "containers": {"format", "coding", "disk"},
+    "reading": {"containers", "coding"},
+    "checking": {"containers", "format", "coding", "disk"},
+    "writing": {"checking", "reading", "containers", "format", "coding", "disk"},
+}
+"""What each room of the stores imports, from the ground up."""
+FOR_ALL_ROOMS = {"errors", "text", "forks"}
 
 
 def imported(path: Path) -> set[str]:
@@ -55,6 +66,36 @@ def test_imports_go_down_only(package: str) -> None:
     assert used == MAY_IMPORT[package], "what nothing imports is not in the list"
 
 
+def test_rooms_of_the_stores() -> None:
+    place, found = PLACES["dgkd_stores"], {name: set[str]() for name in [*ROOMS, *FOR_ALL_ROOMS]}
+    for path in sorted(place.rglob("*.py")):
+        *rooms, name = path.relative_to(place).with_suffix("").parts
+        if rooms or name != "__init__":
+            found[rooms[0] if rooms else name] |= rooms_imported(path, ".".join(["dgkd_stores", *rooms]))
+    below = set[str]()
+    for room, allowed in ROOMS.items():
+        assert found[room] - {room} - FOR_ALL_ROOMS == allowed <= below, f"{room}/ imports {found[room]}"
+        below.add(room)
+    for name in FOR_ALL_ROOMS:
+        assert found[name] <= FOR_ALL_ROOMS, f"{name}.py imports {found[name]}"
+
+
+def rooms_imported(path: Path, package: str) -> set[str]:
+    """The rooms, and the modules beside them, that a file of a package of the stores imports anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level < 2, f"{path}: what lies elsewhere is named in full"
+            module = ".".join([package] * node.level + [node.module] * bool(node.module))
+            names = [f"{module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("dgkd_stores.")}
+    return found
+
+
 @pytest.mark.parametrize(
     ("code", "kept_out"),
     [
@@ -78,9 +119,5 @@ def test_every_public_name_is_there() -> None:
     for package in (dgkd_cache, dgkd_stores):
         for name in package.__all__:
             assert getattr(package, name).__name__ == name
-    # Functions of the same names are in them: they stay modules.
-    from dgkd_stores import convert, verify
-
-    assert type(convert) is type(verify) is type(dgkd_stores)
     with pytest.raises(AttributeError, match="no_such_name"):
         getattr(dgkd_cache, "no_such" + "_name")

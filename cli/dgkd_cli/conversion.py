@@ -12,7 +12,7 @@ from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App, Verb
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import size_text
-from dgkd_stores.convert import codecs_for
+from dgkd_stores.writing.convert import codecs_for
 
 __all__ = ["codec_option", "convert_and_tell"]
 
@@ -27,8 +27,7 @@ def convert_and_tell(
     app: App, verb: str, source: Path, target: Path, *, codec: str, take_over: bool, as_json: bool
 ) -> None:
     """Write `source` anew at `target` and say what lies there now."""
-    from dgkd_stores import GuideStore
-    from dgkd_stores.convert import convert
+    from dgkd_stores import GuideStore, convert
 
     there = os.path.lexists(target)
     with app.reporting() as progress:

@@ -15,7 +15,7 @@ __all__ = ["store_at", "workspace_for"]
 
 def store_at(app: App, text: str) -> Path:
     """A path as it is, needing no workspace; else the store of that name. Raises StoreNotFound, InvalidInput."""
-    from dgkd_stores.paths import as_store_path
+    from dgkd_stores.disk.paths import as_store_path
 
     path = as_store_path(text)
     return app.workspace().resolve_guide(text) if path is None else path

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores.canonical import JsonValue, canonical_json
+from dgkd_stores.coding.canonical import JsonValue, canonical_json
 
 __all__ = ["DigestKind", "Images", "Samples", "TensorImages", "pixel_digest"]
 

@@ -35,11 +35,11 @@ from dgkd_stores import (
     decimal,
     default_digest_rows,
 )
-from dgkd_stores.compare import check_same_header, differing_keys
-from dgkd_stores.encodings import encoding_named
-from dgkd_stores.files import full_disk, make_folder
-from dgkd_stores.locks import ViewLock, sweep
-from dgkd_stores.repair import StoreRepair
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.disk.files import full_disk, make_folder
+from dgkd_stores.disk.locks import ViewLock, sweep
+from dgkd_stores.writing.compare import check_same_header, differing_keys
+from dgkd_stores.writing.repair import StoreRepair
 
 __all__ = ["Dumped", "GuideWriter"]
 

@@ -22,7 +22,7 @@ from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters
 from dgkd_cache.models.weights import model_tensors, tensors_digest, weights_digest
 from dgkd_cache.run_files import CARD_FILE
-from dgkd_stores.files import full_disk, sync_folder, write_synced
+from dgkd_stores.disk.files import full_disk, sync_folder, write_synced
 
 __all__ = [
     "CARD_FILE",

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.errors import DamagedStore
 from dgkd_cache.models.weights import model_tensors
-from dgkd_stores.files import full_disk, write_durably
+from dgkd_stores.disk.files import full_disk, write_durably
 
 __all__ = ["load_checkpoint", "load_state", "read_record", "save_checkpoint", "save_state"]
 

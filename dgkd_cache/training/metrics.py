@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dgkd_stores.files import full_disk, write_durably
+from dgkd_stores.disk.files import full_disk, write_durably
 
 __all__ = ["MetricsLog", "read_metrics"]
 

@@ -21,7 +21,7 @@ from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.views.abc import IntArray, Transform, check_order, parse_transform, transform_from_dict
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
-from dgkd_stores.canonical import canonical_json
+from dgkd_stores.coding.canonical import canonical_json
 
 __all__ = ["Crop", "Hflip", "ResizedCrop", "Scheme", "Unchanged", "ViewPlan"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dgkd_cache.errors import DamagedStore
-from dgkd_stores.files import full_disk, write_durably
+from dgkd_stores.disk.files import full_disk, write_durably
 
 __all__ = ["INPUTS_FILE", "changes", "digest", "flatten", "read_inputs", "write_inputs"]
 

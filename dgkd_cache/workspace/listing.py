@@ -12,7 +12,7 @@ from pathlib import Path
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.run_files import CARD_FILE
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores.reader import GuideStore
+from dgkd_stores.reading.reader import GuideStore
 
 __all__ = ["RunEntry", "StoreEntry", "list_runs", "list_stores"]
 

@@ -18,7 +18,7 @@ from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.run_files import CARD_FILE
 from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, is_model_name, read_config
-from dgkd_stores.paths import as_store_path
+from dgkd_stores.disk.paths import as_store_path
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset

@@ -1,14 +1,12 @@
-"""Guide stores without torch: read, check, write, mend, convert. Needs numpy, and numcodecs for compressed chunks.
-
-`verify` and `convert` are in the modules of these names: `from dgkd_stores.verify import verify`.
-"""
+"""Guide stores without torch: read, check, write, mend, convert. Needs numpy, and numcodecs for compressed chunks."""
 
 from __future__ import annotations
 
-from .canonical import canonical_json, decimal, sha256_hex
-from .codecs import codec_names
-from .damage import Damage, Verification
-from .encodings import encoding_names
+from .checking.damage import Damage, Verification
+from .checking.verify import verify
+from .coding.canonical import canonical_json, decimal, sha256_hex
+from .coding.codecs import codec_names
+from .coding.encodings import encoding_names
 from .errors import (
     DamagedStore,
     DgkdError,
@@ -21,13 +19,14 @@ from .errors import (
     StoreNotFound,
     UnsafeStore,
 )
-from .header import DatasetIdentity, GuideIdentity, StoreHeader
-from .identity import IdentityArrays
-from .layout import default_digest_rows
-from .reader import Completeness, GuideStore
-from .repair import StoreRepair
+from .format.header import DatasetIdentity, GuideIdentity, StoreHeader
+from .format.identity import IdentityArrays
+from .format.layout import default_digest_rows
+from .reading.reader import Completeness, GuideStore
 from .text import clean
-from .writer import ChunkSlot, GuideStoreWriter
+from .writing.convert import convert
+from .writing.repair import StoreRepair
+from .writing.writer import ChunkSlot, GuideStoreWriter
 
 __all__ = [
     "ChunkSlot",
@@ -54,8 +53,10 @@ __all__ = [
     "canonical_json",
     "clean",
     "codec_names",
+    "convert",
     "decimal",
     "default_digest_rows",
     "encoding_names",
     "sha256_hex",
+    "verify",
 ]

@@ -17,8 +17,8 @@ import pytest
 from click.testing import Result
 
 from dgkd_stores import GuideStore
-from dgkd_stores.locks import ALL_VIEWS, ViewLock
-from dgkd_stores.owner import Owner
+from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
+from dgkd_stores.disk.owner import Owner
 
 Command = Callable[..., Result]
 

@@ -18,8 +18,8 @@ from support.disk import CHANGING, FullDisk, watched
 from support.tiny_chain import CONFIG, MODULE, content
 
 from dgkd_cli.main import main
-from dgkd_stores.locks import ViewLock
-from dgkd_stores.owner import Owner
+from dgkd_stores.disk.locks import ViewLock
+from dgkd_stores.disk.owner import Owner
 
 Command = Callable[..., Result]
 

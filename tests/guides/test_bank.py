@@ -16,8 +16,8 @@ from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, 
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.views import Views
+from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.containers import Container
-from dgkd_stores.encodings import encoding_named
 
 
 def bank_of(stores, plan, images, *, scheduled=range(3), temperature=4.0, **settings) -> GuideBank:

@@ -124,8 +124,8 @@ def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several chunks a view, from stores of a few kilobytes."""
-    monkeypatch.setattr("dgkd_stores.layout.ONE_CHUNK_BYTES", 400)
-    monkeypatch.setattr("dgkd_stores.layout.TARGET_CHUNK_BYTES", 500)
+    monkeypatch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", 400)
+    monkeypatch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", 500)
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,11 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["dgkd_stores"]):
-    import dgkd_stores.codecs
+    import dgkd_stores.coding.codecs
     import dgkd_stores.containers
-    import dgkd_stores.header
-    import dgkd_stores.metadata
-    import dgkd_stores.reader  # noqa: F401  (imported here to be instrumented)
+    import dgkd_stores.format.header
+    import dgkd_stores.format.metadata
+    import dgkd_stores.reading.reader  # noqa: F401  (imported here to be instrumented)
 
 import numpy as np
 from conftest import SmallStore
@@ -31,8 +31,8 @@ from fuzz_targets import OUTCOMES, decode_chunk, hdf5_blocks, open_hdf5, open_wi
 from mutations import as_json, mutate, mutate_text
 from numcodecs import blosc, zstd
 
-from dgkd_stores.codecs import Zstd
-from dgkd_stores.convert import convert
+from dgkd_stores import convert
+from dgkd_stores.coding.codecs import Zstd
 
 FILES = ("zarr.json", "logits/zarr.json", "digest/zarr.json", "label/zarr.json")
 EVERY = 1000

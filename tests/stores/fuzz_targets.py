@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores import DgkdError, GuideStore, StoreHeader, codecs
-from dgkd_stores.codecs import Blosc, Codec, Zstd
+from dgkd_stores import DgkdError, GuideStore, StoreHeader
+from dgkd_stores.coding import codecs
+from dgkd_stores.coding.codecs import Blosc, Codec, Zstd
 from dgkd_stores.containers.hdf5_format import checksummed
-from dgkd_stores.metadata import parse_json
+from dgkd_stores.format.metadata import parse_json
 
 __all__ = ["OUTCOMES", "REFUSALS", "Guarded", "decode_chunk", "hdf5_blocks", "open_hdf5", "open_with", "read_group"]
 

@@ -20,7 +20,7 @@ import h5py
 from conftest import SmallStore
 from fuzz_targets import OUTCOMES, change_hdf5, hdf5_blocks, open_hdf5
 
-from dgkd_stores.convert import convert
+from dgkd_stores import convert
 
 
 def read_all(path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from conftest import SmallStore, tree
 
-import dgkd_stores.layout
+import dgkd_stores.format.layout
 from dgkd_stores import GuideStore
 
 CHANGING = ("open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir")
@@ -69,7 +69,7 @@ def check_what_is_vouched_for(path: Path, whole: Path) -> int:
 
 
 def main(folder: Path, encoding: str, shards: int) -> None:
-    dgkd_stores.layout.ONE_CHUNK_BYTES, dgkd_stores.layout.TARGET_CHUNK_BYTES = 400, 500
+    dgkd_stores.format.layout.ONE_CHUNK_BYTES, dgkd_stores.format.layout.TARGET_CHUNK_BYTES = 400, 500
     small = SmallStore(views=2, samples=36, encoding=encoding)
     whole = folder / "whole.zarr"
     small.write(whole)

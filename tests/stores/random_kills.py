@@ -21,14 +21,14 @@ from pathlib import Path
 from conftest import SmallStore, tree
 from kill_points import check_what_is_vouched_for
 
-import dgkd_stores.layout
-from dgkd_stores.locks import writing_folder
+import dgkd_stores.format.layout
+from dgkd_stores.disk.locks import writing_folder
 
 CHECK_EVERY = 5
 
 # Two chunks a view, of two arrays each.
 SMALL = SmallStore(views=30, samples=60, encoding="uint8")
-dgkd_stores.layout.ONE_CHUNK_BYTES, dgkd_stores.layout.TARGET_CHUNK_BYTES = 400, 500
+dgkd_stores.format.layout.ONE_CHUNK_BYTES, dgkd_stores.format.layout.TARGET_CHUNK_BYTES = 400, 500
 
 
 class Writer:

@@ -14,8 +14,8 @@ from pathlib import Path
 from conftest import SmallStore, tree
 from kill_points import die_at, in_child
 
-import dgkd_stores.layout
-from dgkd_stores.repair import StoreRepair
+import dgkd_stores.format.layout
+from dgkd_stores.writing.repair import StoreRepair
 
 
 def flip(file: Path, at: int) -> None:
@@ -94,5 +94,5 @@ SMALL = SmallStore(views=2, samples=36)
 
 if __name__ == "__main__":
     os.fsync = lambda handle: None
-    dgkd_stores.layout.ONE_CHUNK_BYTES, dgkd_stores.layout.TARGET_CHUNK_BYTES = 400, 500
+    dgkd_stores.format.layout.ONE_CHUNK_BYTES, dgkd_stores.format.layout.TARGET_CHUNK_BYTES = 400, 500
     main(Path(sys.argv[1]))

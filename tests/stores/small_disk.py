@@ -14,14 +14,14 @@ from conftest import SmallStore, tree
 from kill_points import check_what_is_vouched_for
 from support.tmpfs import tmpfs
 
-import dgkd_stores.layout
+import dgkd_stores.format.layout
 from dgkd_stores import NoSpace
 
 ENOUGH = "size=8m,nr_inodes=1000"
 
 # Every file of it takes a page.
 SMALL = SmallStore(views=2, samples=36, encoding="uint8")
-dgkd_stores.layout.ONE_CHUNK_BYTES, dgkd_stores.layout.TARGET_CHUNK_BYTES = 400, 500
+dgkd_stores.format.layout.ONE_CHUNK_BYTES, dgkd_stores.format.layout.TARGET_CHUNK_BYTES = 400, 500
 
 
 def filled(path: Path, whole: Path) -> bool:

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dgkd_stores import DamagedStore, GuideStore, IdentityArrays, InvalidInput, reader
-from dgkd_stores.chunks import MAX_MAPPINGS
+from dgkd_stores import DamagedStore, GuideStore, IdentityArrays, InvalidInput, verify
 from dgkd_stores.containers import Container, Place, open_container
-from dgkd_stores.layout import ArrayLayout
-from dgkd_stores.verify import verify
+from dgkd_stores.format.layout import ArrayLayout
+from dgkd_stores.reading import reader
+from dgkd_stores.reading.chunks import MAX_MAPPINGS
 
 
 def spoil(place: Place, byte: int, mask: int = 1) -> None:

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import DamagedStore, DgkdError, GuideStore
-from dgkd_stores.convert import convert
-from dgkd_stores.repair import StoreRepair
-from dgkd_stores.verify import verify
+from dgkd_stores import DamagedStore, DgkdError, GuideStore, convert, verify
+from dgkd_stores.writing.repair import StoreRepair
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 

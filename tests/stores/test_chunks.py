@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import DamagedStore, GuideStore, GuideStoreWriter, reader
-from dgkd_stores.chunks import Chunk, ChunkCache, DecodedChunks
+from dgkd_stores import DamagedStore, GuideStore, GuideStoreWriter
+from dgkd_stores.reading import reader
+from dgkd_stores.reading.chunks import Chunk, ChunkCache, DecodedChunks
 
 ROW = 8
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from numcodecs import blosc, zstd
 
 from dgkd_stores import GuideStore, GuideStoreWriter, InvalidInput, UnsafeStore
-from dgkd_stores.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Blosc, Zstd, codec_named, codec_names, codec_of
-from dgkd_stores.layout import StoreLayout
-from dgkd_stores.limits import check_limits
+from dgkd_stores.coding.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Blosc, Zstd, codec_named, codec_names, codec_of
+from dgkd_stores.format.layout import StoreLayout
+from dgkd_stores.format.limits import check_limits
 
 CODECS = [RAW, Blosc(), Zstd()]
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from stores.store_tests import StoreTests
 
-from dgkd_stores import GuideStoreWriter
+from dgkd_stores import GuideStoreWriter, convert
 from dgkd_stores.containers.hdf5_format import UNDEFINED, checksummed
-from dgkd_stores.convert import convert
-from dgkd_stores.layout import ArrayLayout
+from dgkd_stores.format.layout import ArrayLayout
 
 
 class ZarrTests(StoreTests):

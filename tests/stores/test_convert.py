@@ -26,11 +26,11 @@ from dgkd_stores import (
     NoSpace,
     StoreLocked,
     StoreNotFound,
-    layout,
-    reader,
 )
-from dgkd_stores.convert import codecs_for, convert
-from dgkd_stores.locks import ALL_VIEWS, ViewLock, writing_folder
+from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock, writing_folder
+from dgkd_stores.format import layout
+from dgkd_stores.reading import reader
+from dgkd_stores.writing.convert import codecs_for, convert
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -325,8 +325,8 @@ def test_what_appears_in_the_last_moment_is_not_replaced(
 
 KILLED = """
 import os, sys
-from dgkd_stores import convert as module
-from dgkd_stores.convert import convert
+from dgkd_stores import convert
+from dgkd_stores.writing import convert as module
 really = module._checked
 def checked(*args):
     os.kill(os.getpid(), 9)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgkd_stores.codecs import Codec, ZarrCodec, codec_names
-from dgkd_stores.deflate import Deflate
+from dgkd_stores.coding.codecs import Codec, ZarrCodec, codec_names
+from dgkd_stores.coding.deflate import Deflate
 
 
 def flat(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dgkd_stores import InvalidInput, encoding_names
-from dgkd_stores.encodings import encoding_named
+from dgkd_stores.coding.encodings import encoding_named
 
 
 def test_float32_is_exact() -> None:

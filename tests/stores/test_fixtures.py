@@ -12,8 +12,7 @@ import pytest
 from stores.fixtures import make_v1
 from stores.test_independent import zarrs_own
 
-from dgkd_stores import GuideStore
-from dgkd_stores.verify import verify
+from dgkd_stores import GuideStore, verify
 from stores import independent_reader
 
 FLOAT32 = "f952e202647ccc97853cb291f7953d6debe4cfdd3cc2624840f415faf74c59f3"

@@ -19,9 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import as_json, mutate, mutate_text
 
-from dgkd_stores import StoreHeader, UnsafeStore
-from dgkd_stores.codecs import Blosc, Zstd
-from dgkd_stores.convert import convert
+from dgkd_stores import StoreHeader, UnsafeStore, convert
+from dgkd_stores.coding.codecs import Blosc, Zstd
 from dgkd_stores.errors import DgkdError
 
 FILES = ["zarr.json", "logits/zarr.json", "digest/zarr.json", "label/zarr.json"]

@@ -11,17 +11,16 @@ import h5py
 import numpy as np
 import pytest
 
-from dgkd_stores import DamagedStore, DgkdError, GuideStore, GuideStoreWriter, UnsafeStore
-from dgkd_stores.codecs import RAW
+from dgkd_stores import DamagedStore, DgkdError, GuideStore, GuideStoreWriter, UnsafeStore, convert
+from dgkd_stores.coding.codecs import RAW
+from dgkd_stores.coding.deflate import Deflate
 from dgkd_stores.containers import Hdf5File
 from dgkd_stores.containers.hdf5_blocks import Blocks
 from dgkd_stores.containers.hdf5_file import BESIDE
 from dgkd_stores.containers.hdf5_format import checksum, checksummed
 from dgkd_stores.containers.hdf5_objects import places, stored_array
-from dgkd_stores.convert import convert
-from dgkd_stores.deflate import Deflate
-from dgkd_stores.files import plain_file
-from dgkd_stores.layout import ArrayLayout, StoreLayout
+from dgkd_stores.disk.files import plain_file
+from dgkd_stores.format.layout import ArrayLayout, StoreLayout
 
 V110 = {"libver": ("v110", "v110"), "alignment_threshold": 1, "alignment_interval": 8}
 

@@ -18,8 +18,7 @@ from hostile.corpus import make_bases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter
-from dgkd_stores.convert import convert
+from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, convert
 from stores import independent_reader, independent_writer
 
 ENCODINGS = ("float32", "float16", "uint8")
@@ -83,8 +82,8 @@ def zarrs_own(codec: Mapping[str, Any], stored: bytes, nbytes: int) -> bytes:
 def test_what_one_writes_both_read(
     recipe: Any, monkeypatch: pytest.MonkeyPatch, recipe_of: dict[str, Any], chunk: int, codec: str
 ) -> None:
-    monkeypatch.setattr("dgkd_stores.layout.ONE_CHUNK_BYTES", chunk)
-    monkeypatch.setattr("dgkd_stores.layout.TARGET_CHUNK_BYTES", chunk)
+    monkeypatch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", chunk)
+    monkeypatch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", chunk)
     small = recipe(**recipe_of)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.zarr"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dgkd_stores import default_digest_rows
-from dgkd_stores.layout import StoreLayout, default_chunk_rows
+from dgkd_stores.format.layout import StoreLayout, default_chunk_rows
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,13 @@ import pytest
 from support.disk import watched
 
 from dgkd_stores import DgkdError, GuideStoreWriter, StoreLocked, UnsafeStore
-from dgkd_stores.locks import ViewLock, sweep
-from dgkd_stores.owner import Owner
+from dgkd_stores.disk.locks import ViewLock, sweep
+from dgkd_stores.disk.owner import Owner
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from dgkd_stores.locks import ViewLock
+from dgkd_stores.disk.locks import ViewLock
 lock = ViewLock(Path(sys.argv[1]), range(0, 10), guide="ta1")
 (lock.folder / "logits.c.3.0.0.partial").write_bytes(b"half")
 print("held", flush=True)

@@ -27,10 +27,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter
-from dgkd_stores.convert import convert
-from dgkd_stores.repair import StoreRepair
-from dgkd_stores.verify import verify
+from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, convert, verify
+from dgkd_stores.writing.repair import StoreRepair
 
 CODECS = st.sampled_from(["none", "zstd", "blosc"])
 VIEWS = st.sampled_from([range(0, 3), range(0, 1), range(1, 3)])
@@ -51,8 +49,8 @@ class Machine(RuleBasedStateMachine):
     def begin(self, encoding: str, codec: str) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr("dgkd_stores.layout.ONE_CHUNK_BYTES", 60)
-        self.patch.setattr("dgkd_stores.layout.TARGET_CHUNK_BYTES", 100)
+        self.patch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", 60)
+        self.patch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", 100)
         self.patch.setattr(os, "fsync", lambda handle: None)
         self.small = self.recipe(
             views=3, samples=20, classes=5, tests=3, digest_rows=4, compute={"batch": 4}, encoding=encoding

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgkd_stores import DamagedStore, DgkdError, GuideStore, Mismatch, UnsafeStore
-from dgkd_stores.metadata import MAX_METADATA_BYTES, parse_json
+from dgkd_stores.format.metadata import MAX_METADATA_BYTES, parse_json
 
 
 @pytest.fixture

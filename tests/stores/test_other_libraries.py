@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import GuideStore, GuideStoreWriter
-from dgkd_stores.convert import convert
+from dgkd_stores import GuideStore, GuideStoreWriter, convert
 
 DIMENSIONS = {
     "logits": ("view", "sample", "class"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dgkd_stores.paths import as_store_path, names_hdf5
+from dgkd_stores.disk.paths import as_store_path, names_hdf5
 
 
 @pytest.mark.parametrize("text", ["ta1.h5", "ta1.H5", "ta1.hdf5", "a/ta1.Hdf5"])

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import DamagedStore, GuideStore, Incomplete, StoreNotFound, reader
+from dgkd_stores import DamagedStore, GuideStore, Incomplete, StoreNotFound
+from dgkd_stores.reading import reader
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -87,7 +88,7 @@ def test_rows_that_are_no_numbers_under_a_valid_digest(
     recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("dgkd_stores.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC})
+        patch.setattr("dgkd_stores.coding.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC})
         small = recipe()
         logits = small.logits
         small.logits = lambda view: np.where(np.arange(50)[:, None] == 20, np.nan, logits(view)).astype(np.float32)

@@ -28,12 +28,12 @@ from dgkd_stores import (
     StoreLocked,
     StoreNotFound,
     UnsafeStore,
+    convert,
+    verify,
 )
-from dgkd_stores.convert import convert
-from dgkd_stores.layout import json_file
-from dgkd_stores.locks import ViewLock
-from dgkd_stores.repair import StoreRepair
-from dgkd_stores.verify import verify
+from dgkd_stores.disk.locks import ViewLock
+from dgkd_stores.format.layout import json_file
+from dgkd_stores.writing.repair import StoreRepair
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -285,7 +285,9 @@ def test_a_lost_header(whole: tuple[Any, Path], read_tree: Any) -> None:
 
 def test_rows_that_are_no_numbers_stay(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("dgkd_stores.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC * np.inf})
+        patch.setattr(
+            "dgkd_stores.coding.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC * np.inf}
+        )
         small = recipe()
         small.write(tmp_path / "a.zarr")
     with pytest.raises(DamagedStore, match="no numbers"):

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dgkd_stores import DamagedStore, GuideStore, GuideStoreWriter, InvalidInput
-from dgkd_stores.encodings import Uint8, encoding_named
+from dgkd_stores.coding.encodings import Uint8, encoding_named
 
 LARGEST = 3.4028234663852886e38
 TINIEST = 2.0**-149

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import Interrupted, Mismatch, StoreNotFound, UnsafeStore
-from dgkd_stores.damage import KINDS, Damage
-from dgkd_stores.header import StoreHeader
-from dgkd_stores.layout import StoreLayout, json_file
-from dgkd_stores.prove import prove_digests
-from dgkd_stores.verify import verify
+from dgkd_stores import Interrupted, Mismatch, StoreNotFound, UnsafeStore, verify
+from dgkd_stores.checking.damage import KINDS, Damage
+from dgkd_stores.checking.prove import prove_digests
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import StoreLayout, json_file
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -173,7 +172,7 @@ def test_padding(path: Path) -> None:
 
 def test_rows_that_are_no_numbers(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("dgkd_stores.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC})
+        patch.setattr("dgkd_stores.coding.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC})
         small = recipe()
         logits = small.logits
         small.logits = lambda view: logits(view) * (float("inf") if view == 1 else 1)
@@ -268,7 +267,7 @@ def test_labels_that_are_no_class_under_a_valid_seal(
     recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        for module in ("identity", "containers.container"):
+        for module in ("format.identity", "containers.container"):
             patch.setattr(f"dgkd_stores.{module}.labels_within", lambda labels, classes: True)
 
         class Labelled(recipe):
@@ -322,7 +321,7 @@ def test_stop(path: Path) -> None:
 def test_pieces_of_any_size_give_the_same(
     recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, digest_rows: int
 ) -> None:
-    monkeypatch.setattr("dgkd_stores.rows.PIECE_BYTES", piece)
+    monkeypatch.setattr("dgkd_stores.checking.rows.PIECE_BYTES", piece)
     recipe(encoding="uint8", digest_rows=digest_rows).write(tmp_path / "a.zarr")
     assert verify(tmp_path / "a.zarr", full=True).damage == ()
 
@@ -374,7 +373,7 @@ def test_thousands_of_strays(path: Path) -> None:
 def test_the_search_for_digests_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them, all views but one, one view, one block: no more is tried, however many differ."""
     tried = []
-    monkeypatch.setattr("dgkd_stores.prove.array_digest", lambda array: tried.append(array.tobytes()) or "")
+    monkeypatch.setattr("dgkd_stores.checking.prove.array_digest", lambda array: tried.append(array.tobytes()) or "")
     stored, computed = np.zeros((40, 2, 32), np.uint8), np.ones((40, 2, 32), np.uint8)
     assert prove_digests(stored, computed, np.ones((40, 2), np.bool_), "f" * 64) is None
     assert len(tried) == 1 + 40 + 40 + 80 and len(set(tried)) == len(tried) and not stored.any()

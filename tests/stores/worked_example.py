@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores import DatasetIdentity, GuideIdentity, GuideStore, GuideStoreWriter, IdentityArrays, StoreHeader
-from dgkd_stores.canonical import canonical_json, sha256_hex
+from dgkd_stores.coding.canonical import canonical_json, sha256_hex
 
 PAGE = Path(__file__).parents[2] / "stores" / "FORMAT.md"
 BEGIN, END = "<!-- made by tests/stores/worked_example.py -->\n", "<!-- until here -->\n"

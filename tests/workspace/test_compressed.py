@@ -14,8 +14,7 @@ from dgkd_cache.workspace.chain import chain_rows
 from dgkd_cache.workspace.config import with_overrides
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_cli.main import main
-from dgkd_stores import GuideStore
-from dgkd_stores.convert import convert
+from dgkd_stores import GuideStore, convert
 
 
 @pytest.mark.parametrize("schedule", ["cycle", "draw"])

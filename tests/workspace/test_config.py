@@ -17,7 +17,7 @@ from dgkd_cache.workspace.config import (
     read_config,
     with_overrides,
 )
-from dgkd_stores import encodings
+from dgkd_stores.coding import encodings
 
 SMALL = """
 [views]

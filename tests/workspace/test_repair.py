@@ -21,9 +21,7 @@ from dgkd_cache.workspace.jobs import repair as repair_job
 from dgkd_cache.workspace.jobs import repair_store
 from dgkd_cache.workspace.jobs.repair import RepairResult
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import GuideStore
-from dgkd_stores.convert import convert
-from dgkd_stores.verify import verify
+from dgkd_stores import GuideStore, convert, verify
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +34,8 @@ def dumped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ws = workspace(folder / "ws", training__epochs=1, views__count=3)
         train(ws, "teacher")
         for target, value in (("ONE_CHUNK_BYTES", 100), ("TARGET_CHUNK_BYTES", 32 * 8)):
-            patch.setattr(f"dgkd_stores.layout.{target}", value)
-        patch.setattr("dgkd_stores.layout.DIGEST_BYTES", 8 * 8)
+            patch.setattr(f"dgkd_stores.format.layout.{target}", value)
+        patch.setattr("dgkd_stores.format.layout.DIGEST_BYTES", 8 * 8)
         patch.setattr("dgkd_cache.guides.writer.default_digest_rows", lambda row_bytes: 8)
         dump(ws, "teacher")
         return ws.folder
@@ -137,7 +135,7 @@ def test_batches_are_those_of_the_dump_whatever_the_chunks(ws: Workspace, forwar
 def test_chunks_smaller_than_a_batch(
     ws: Workspace, forwarded: list[object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("dgkd_stores.convert.default_chunk_rows", lambda header: 24)
+    monkeypatch.setattr("dgkd_stores.writing.convert.default_chunk_rows", lambda header: 24)
     convert(ws.store_path("teacher"), ws.store_path("small"), codec="zstd")
     before = content(ws.folder)
     (ws.store_path("small") / "logits" / "c.1.1.0").unlink()  # samples 24 to 47, in the batches from 0 and 32
@@ -209,8 +207,8 @@ def test_stopped_and_run_again(ws: Workspace, forwarded: list[object]) -> None:
 def test_an_unfinished_store_is_finished(ws: Workspace, forwarded: list[object]) -> None:
     path, before = ws.store_path("teacher"), content(ws.folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dgkd_stores.layout.ONE_CHUNK_BYTES", 100)
-        patch.setattr("dgkd_stores.layout.TARGET_CHUNK_BYTES", 32 * 8)
+        patch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", 100)
+        patch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", 32 * 8)
         patch.setattr("dgkd_cache.guides.writer.default_digest_rows", lambda row_bytes: 8)
         shutil.rmtree(path)
         dump(ws.with_config(with_overrides(ws.config, {"views.count": 3})), "teacher", shard=(0, 3))

@@ -16,7 +16,7 @@ from dgkd_cli.figures import count_text, duration_text, percent_text, size_text
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
-    from dgkd_stores.reader import GuideStore
+    from dgkd_stores.reading.reader import GuideStore
 
 __all__ = ["info"]
 
@@ -52,7 +52,7 @@ def info(app: App, what: str, as_json: bool) -> None:
 
 def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     """The run's folder and the store that `what` means; at least one of them."""
-    from dgkd_stores.paths import as_store_path
+    from dgkd_stores.disk.paths import as_store_path
 
     path = Path(what).expanduser()
     if (path / CARD_FILE).is_file():
@@ -81,7 +81,7 @@ def _card(folder: Path) -> ModelCard:
 
 
 def _open(path: Path) -> GuideStore:
-    from dgkd_stores.reader import GuideStore
+    from dgkd_stores.reading.reader import GuideStore
 
     with GuideStore.open(path, allow_incomplete=True) as store:
         return store

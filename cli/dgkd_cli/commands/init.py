@@ -11,7 +11,7 @@ from dgkd_cache.settings import DistillationConfig, ViewsConfig
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json
-from dgkd_stores.encodings import encoding_names
+from dgkd_stores.coding.encodings import encoding_names
 
 __all__ = ["init"]
 

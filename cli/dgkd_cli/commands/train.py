@@ -130,7 +130,7 @@ def _check_always(always: Sequence[str], chain: Sequence[str], stores: Sequence[
 
 
 def _guide_name(path: Path) -> str:
-    from dgkd_stores.reader import GuideStore
+    from dgkd_stores.reading.reader import GuideStore
 
     with GuideStore.open(path, allow_incomplete=True) as store:
         return store.header.guide.name

@@ -19,7 +19,7 @@ from dgkd_cli.stores import store_at
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
-    from dgkd_stores.damage import Damage, Verification
+    from dgkd_stores.checking.damage import Damage, Verification
 
 __all__ = ["verify"]
 
@@ -89,7 +89,7 @@ def verify(app: App, what: tuple[str, ...], full: bool, as_json: bool) -> None:
 
 
 def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
-    from dgkd_stores.verify import verify as look
+    from dgkd_stores import verify as look
 
     path = Path(name)
     try:

@@ -13,7 +13,7 @@ from dgkd_cache.progress import Progress, over_bytes
 from dgkd_cache.workspace.jobs.dump import guide_writer
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import StoreHeader
-from dgkd_stores.repair import StoreRepair
+from dgkd_stores.writing.repair import StoreRepair
 
 __all__ = ["RepairResult", "repair_store"]
 

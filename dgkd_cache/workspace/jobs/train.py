@@ -35,7 +35,7 @@ from dgkd_cache.workspace.jobs.fit import ready, require_same_data
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
-from dgkd_stores.chunks import MAX_DECODED_BYTES
+from dgkd_stores.reading.chunks import MAX_DECODED_BYTES
 
 __all__ = ["expected_inputs", "train_model"]
 

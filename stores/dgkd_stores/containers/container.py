@@ -16,13 +16,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.codecs import RAW, Codec
-from dgkd_stores.digests import Seal
+from dgkd_stores.coding.codecs import RAW, Codec
+from dgkd_stores.coding.digests import Seal
+from dgkd_stores.disk.files import map_file
 from dgkd_stores.errors import DamagedStore, StoreNotFound, UnsafeStore
-from dgkd_stores.files import map_file
-from dgkd_stores.header import StoreHeader
-from dgkd_stores.identity import labels_within
-from dgkd_stores.layout import ArrayLayout, StoreLayout
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.identity import labels_within
+from dgkd_stores.format.layout import ArrayLayout, StoreLayout
 
 __all__ = ["Container", "Place", "how_to_mend", "no_store"]
 

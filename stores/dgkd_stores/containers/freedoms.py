@@ -15,13 +15,13 @@ from typing import TypedDict
 
 import numpy as np
 
-from dgkd_stores.canonical import JsonValue
-from dgkd_stores.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Codec, codec_named, codec_names, codec_of
+from dgkd_stores.coding.canonical import JsonValue
+from dgkd_stores.coding.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Codec, codec_named, codec_names, codec_of
+from dgkd_stores.disk.files import map_file
 from dgkd_stores.errors import DamagedStore, DgkdError, UnsafeStore
-from dgkd_stores.files import map_file
-from dgkd_stores.header import StoreHeader
-from dgkd_stores.layout import ArrayLayout, StoreLayout, default_chunk_rows
-from dgkd_stores.metadata import MAX_ARRAY_METADATA_BYTES, read_metadata, unsafe
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import ArrayLayout, StoreLayout, default_chunk_rows
+from dgkd_stores.format.metadata import MAX_ARRAY_METADATA_BYTES, read_metadata, unsafe
 
 from .container import how_to_mend
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dgkd_stores.errors import DamagedStore
-from dgkd_stores.metadata import unsafe
+from dgkd_stores.format.metadata import unsafe
 
 from .hdf5_format import GROUP_INFO, LINK, LINK_INFO, SIGNATURE, SUPERBLOCK_BYTES, UNDEFINED, checksum
 

@@ -14,16 +14,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.canonical import JsonValue
-from dgkd_stores.codecs import RAW, Codec
-from dgkd_stores.deflate import Deflate
-from dgkd_stores.digests import Seal
+from dgkd_stores.coding.canonical import JsonValue
+from dgkd_stores.coding.codecs import RAW, Codec
+from dgkd_stores.coding.deflate import Deflate
+from dgkd_stores.coding.digests import Seal
+from dgkd_stores.disk.files import plain_file
 from dgkd_stores.errors import DamagedStore
-from dgkd_stores.files import plain_file
-from dgkd_stores.header import StoreHeader
-from dgkd_stores.layout import ArrayLayout, StoreLayout
-from dgkd_stores.limits import check_limits
-from dgkd_stores.metadata import MAX_METADATA_BYTES, parse_json, read_seal, unsafe
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import ArrayLayout, StoreLayout
+from dgkd_stores.format.limits import check_limits
+from dgkd_stores.format.metadata import MAX_METADATA_BYTES, parse_json, read_seal, unsafe
 
 from .container import Container, Place, how_to_mend
 from .freedoms import rows_in_chunks

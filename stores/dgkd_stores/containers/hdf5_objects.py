@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.codecs import RAW, Codec
-from dgkd_stores.deflate import Deflate
-from dgkd_stores.layout import ArrayLayout
-from dgkd_stores.metadata import unsafe
+from dgkd_stores.coding.codecs import RAW, Codec
+from dgkd_stores.coding.deflate import Deflate
+from dgkd_stores.format.layout import ArrayLayout
+from dgkd_stores.format.metadata import unsafe
 
 from .hdf5_blocks import Blocks
 from .hdf5_format import (

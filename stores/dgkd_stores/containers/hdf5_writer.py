@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.canonical import canonical_json
-from dgkd_stores.codecs import RAW
-from dgkd_stores.deflate import Deflate
-from dgkd_stores.digests import Seal
-from dgkd_stores.files import write_all
-from dgkd_stores.header import StoreHeader
-from dgkd_stores.layout import ArrayLayout, StoreLayout
+from dgkd_stores.coding.canonical import canonical_json
+from dgkd_stores.coding.codecs import RAW
+from dgkd_stores.coding.deflate import Deflate
+from dgkd_stores.coding.digests import Seal
+from dgkd_stores.disk.files import write_all
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import ArrayLayout, StoreLayout
 
 from .hdf5_format import (
     CHUNKED,

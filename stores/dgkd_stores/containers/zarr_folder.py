@@ -16,12 +16,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.canonical import JsonValue
+from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.errors import DamagedStore, DgkdError, StoreNotFound, UnsafeStore
-from dgkd_stores.header import StoreHeader
-from dgkd_stores.layout import ArrayLayout, StoreLayout, group_metadata, json_file
-from dgkd_stores.limits import check_limits
-from dgkd_stores.metadata import read_metadata, read_seal, same_json, unsafe
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import ArrayLayout, StoreLayout, group_metadata, json_file
+from dgkd_stores.format.limits import check_limits
+from dgkd_stores.format.metadata import read_metadata, read_seal, same_json, unsafe
 
 from .container import Container, Place, no_store
 from .freedoms import array_metadata, chunk_position, freedoms

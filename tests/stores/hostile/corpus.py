@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import DgkdError, GuideStoreWriter
-from dgkd_stores.convert import convert
+from dgkd_stores import DgkdError, GuideStoreWriter, convert
 
 __all__ = [
     "BASES",
@@ -101,8 +100,8 @@ def make_bases(recipe: Any, folder: Path) -> None:
     """The good stores, under their names, by a `SmallStore` of conftest.py."""
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dgkd_stores.layout.ONE_CHUNK_BYTES", 100)
-        patch.setattr("dgkd_stores.layout.TARGET_CHUNK_BYTES", 100)
+        patch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", 100)
+        patch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", 100)
         patch.setattr("os.fsync", lambda handle: None)
         for name, settings in BASES.items():
             small = small_store(recipe, name)

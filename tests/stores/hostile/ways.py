@@ -25,9 +25,7 @@ import numpy as np
 from conftest import SmallStore
 from numcodecs import blosc, zstd
 
-from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, clean
-from dgkd_stores.convert import convert
-from dgkd_stores.verify import verify
+from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, clean, convert, verify
 from hostile.corpus import small_store
 
 SECONDS = 60

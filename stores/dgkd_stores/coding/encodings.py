@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidInput
+from dgkd_stores.errors import InvalidInput
 
 __all__ = [
     "Encoding",

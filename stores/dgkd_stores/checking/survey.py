@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .containers import Container, open_container
+from dgkd_stores.coding.digests import array_digest, differing_blocks, seal_of
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.containers import Container, open_container
+from dgkd_stores.disk.files import read_file, read_small
+from dgkd_stores.errors import DamagedStore, DgkdError, Interrupted, UnsafeStore
+from dgkd_stores.format.identity import labels_within
+from dgkd_stores.format.layout import ArrayLayout
+from dgkd_stores.format.metadata import MAX_METADATA_BYTES
+
 from .damage import Damage
-from .digests import array_digest, differing_blocks, seal_of
-from .encodings import encoding_named
-from .errors import DamagedStore, DgkdError, Interrupted, UnsafeStore
-from .files import read_file, read_small
-from .identity import labels_within
-from .layout import ArrayLayout
-from .metadata import MAX_METADATA_BYTES
 from .prove import prove_digests
 from .rows import check_chunk
 

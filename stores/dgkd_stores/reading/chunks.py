@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .forks import fork_safe_lock
+from dgkd_stores.forks import fork_safe_lock
 
 __all__ = ["MAX_DECODED_BYTES", "MAX_MAPPINGS", "Chunk", "ChunkCache", "DecodedChunks"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from .codecs import MAX_ENCODED_CHUNK_BYTES, RAW
+from dgkd_stores.coding.codecs import MAX_ENCODED_CHUNK_BYTES, RAW
+
 from .layout import StoreLayout
 from .metadata import unsafe
 

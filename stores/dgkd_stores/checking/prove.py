@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .digests import array_digest, differing_blocks
+from dgkd_stores.coding.digests import array_digest, differing_blocks
 
 __all__ = ["prove_digests"]
 

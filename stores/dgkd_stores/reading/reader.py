@@ -16,12 +16,13 @@ from typing import Any, NoReturn, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dgkd_stores.coding.codecs import RAW
+from dgkd_stores.coding.digests import block_digest, sealed
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.containers import Container, how_to_mend, open_container
+from dgkd_stores.errors import DamagedStore, Incomplete, InvalidInput
+
 from .chunks import MAX_DECODED_BYTES, MAX_MAPPINGS, Chunk, ChunkCache, DecodedChunks
-from .codecs import RAW
-from .containers import Container, how_to_mend, open_container
-from .digests import block_digest, sealed
-from .encodings import encoding_named
-from .errors import DamagedStore, Incomplete, InvalidInput
 
 __all__ = ["Completeness", "GuideStore"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .canonical import JsonValue, canonical_json
-from .errors import Mismatch
-from .header import StoreHeader
-from .text import clean
+from dgkd_stores.coding.canonical import JsonValue, canonical_json
+from dgkd_stores.errors import Mismatch
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.text import clean
 
 __all__ = ["check_same_header", "check_same_identity", "differing_keys"]
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .encodings import encoding_named
-from .errors import InvalidInput
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.errors import InvalidInput
+
 from .header import StoreHeader
 from .layout import StoreLayout
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .digests import Seal
-from .files import sync_folder, write_synced
-from .header import StoreHeader
-from .layout import StoreLayout, group_metadata, json_file
+from dgkd_stores.coding.digests import Seal
+from dgkd_stores.disk.files import sync_folder, write_synced
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import StoreLayout, group_metadata, json_file
 
 __all__ = ["write_skeleton"]
 

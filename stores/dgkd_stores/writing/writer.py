@@ -17,18 +17,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .codecs import codec_named
+from dgkd_stores.coding.codecs import codec_named
+from dgkd_stores.coding.digests import Seal, block_digests, sealed
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.containers import ZarrFolder, how_to_mend
+from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably
+from dgkd_stores.disk.locks import ViewLock
+from dgkd_stores.errors import DamagedStore, InvalidInput
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.identity import IdentityArrays
+from dgkd_stores.format.layout import ArrayLayout, StoreLayout, default_chunk_rows, group_metadata, json_file
+from dgkd_stores.format.limits import check_limits
+
 from .compare import check_same_header, check_same_identity
-from .containers import ZarrFolder, how_to_mend
-from .digests import Seal, block_digests, sealed
-from .encodings import encoding_named
-from .errors import DamagedStore, InvalidInput
-from .files import full_disk, make_folder, sync_folder, write_durably
-from .header import StoreHeader
-from .identity import IdentityArrays
-from .layout import ArrayLayout, StoreLayout, default_chunk_rows, group_metadata, json_file
-from .limits import check_limits
-from .locks import ViewLock
 from .skeleton import write_skeleton
 
 __all__ = ["ChunkSlot", "GuideStoreWriter", "check_logits", "seal_finished"]

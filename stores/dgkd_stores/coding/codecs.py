@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.errors import InvalidInput
+from dgkd_stores.forks import fork_safe_lock
+
 from .canonical import JsonValue
-from .errors import InvalidInput
-from .forks import fork_safe_lock
 
 __all__ = [
     "MAX_ENCODED_CHUNK_BYTES",

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .canonical import JsonValue
-from .codecs import RAW, Codec, ZarrCodec
-from .digests import Seal
-from .encodings import RowArray, encoding_named
+from dgkd_stores.coding.canonical import JsonValue
+from dgkd_stores.coding.codecs import RAW, Codec, ZarrCodec
+from dgkd_stores.coding.digests import Seal
+from dgkd_stores.coding.encodings import RowArray, encoding_named
+
 from .header import StoreHeader
 
 __all__ = [

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import NoSpace, UnsafeStore, is_no_space
+from dgkd_stores.errors import NoSpace, UnsafeStore, is_no_space
 
 __all__ = [
     "full_disk",

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from .text import clean
+from dgkd_stores.text import clean
 
 __all__ = ["UNKNOWN", "Owner"]
 

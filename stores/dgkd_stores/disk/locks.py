@@ -24,7 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .errors import StoreLocked, UnsafeStore
+from dgkd_stores.errors import StoreLocked, UnsafeStore
+
 from .files import full_disk, read_small, write_synced
 from .owner import UNKNOWN, Owner
 

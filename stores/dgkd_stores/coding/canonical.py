@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from .errors import InvalidInput
+from dgkd_stores.errors import InvalidInput
 
 __all__ = ["JsonValue", "canonical_json", "decimal", "plain_json", "sha256_hex"]
 

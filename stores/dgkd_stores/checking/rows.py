@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .codecs import RAW
-from .containers import Container
-from .digests import records
-from .encodings import encoding_named
-from .files import read_file
-from .layout import ArrayLayout
+from dgkd_stores.coding.codecs import RAW
+from dgkd_stores.coding.digests import records
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.containers import Container
+from dgkd_stores.disk.files import read_file
+from dgkd_stores.format.layout import ArrayLayout
 
 __all__ = ["ChunkCheck", "ReadRows", "check_chunk", "open_rows"]
 

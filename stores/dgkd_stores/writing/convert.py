@@ -14,19 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .codecs import Codec, codec_named, codec_names
-from .containers import how_to_mend
-from .containers.hdf5_writer import ChunkToWrite, write_hdf5
-from .deflate import Deflate
-from .digests import Seal
-from .errors import DamagedStore, DgkdError, InvalidInput
-from .files import full_disk, make_folder, sync_folder, write_synced
-from .header import StoreHeader
-from .layout import StoreLayout, default_chunk_rows
-from .limits import check_limits
-from .locks import ALL_VIEWS, ViewLock
-from .paths import names_hdf5, names_store
-from .reader import GuideStore
+from dgkd_stores.coding.codecs import Codec, codec_named, codec_names
+from dgkd_stores.coding.deflate import Deflate
+from dgkd_stores.coding.digests import Seal
+from dgkd_stores.containers import how_to_mend
+from dgkd_stores.containers.hdf5_writer import ChunkToWrite, write_hdf5
+from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_synced
+from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
+from dgkd_stores.disk.paths import names_hdf5, names_store
+from dgkd_stores.errors import DamagedStore, DgkdError, InvalidInput
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import StoreLayout, default_chunk_rows
+from dgkd_stores.format.limits import check_limits
+from dgkd_stores.reading.reader import GuideStore
+
 from .skeleton import write_skeleton
 
 __all__ = ["Report", "codecs_for", "convert"]

@@ -17,17 +17,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .containers import ZarrFolder, open_container
-from .damage import KINDS
-from .digests import Seal, array_digest, block_digests, differing_blocks
-from .encodings import encoding_named
-from .errors import DamagedStore, InvalidInput, Mismatch, UnsafeStore
-from .files import full_disk, make_folder, sync_folder, write_durably, write_synced
-from .header import StoreHeader
-from .identity import IdentityArrays
-from .layout import ArrayLayout, group_metadata, json_file
-from .locks import ViewLock
-from .survey import Report, Survey
+from dgkd_stores.checking.damage import KINDS
+from dgkd_stores.checking.survey import Report, Survey
+from dgkd_stores.coding.digests import Seal, array_digest, block_digests, differing_blocks
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.containers import ZarrFolder, open_container
+from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably, write_synced
+from dgkd_stores.disk.locks import ViewLock
+from dgkd_stores.errors import DamagedStore, InvalidInput, Mismatch, UnsafeStore
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.identity import IdentityArrays
+from dgkd_stores.format.layout import ArrayLayout, group_metadata, json_file
+
 from .writer import ChunkSlot, check_logits, seal_finished
 
 __all__ = ["StoreRepair"]

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from .canonical import JsonValue, plain_json
-from .errors import InvalidInput
-from .text import clean
+from dgkd_stores.coding.canonical import JsonValue, plain_json
+from dgkd_stores.errors import InvalidInput
+from dgkd_stores.text import clean
 
 __all__ = [
     "bad_field",

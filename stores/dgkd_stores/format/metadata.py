@@ -7,11 +7,11 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from .canonical import JsonValue, canonical_json
-from .digests import Seal
-from .errors import InvalidInput, UnsafeStore
-from .files import read_small
-from .text import clean
+from dgkd_stores.coding.canonical import JsonValue, canonical_json
+from dgkd_stores.coding.digests import Seal
+from dgkd_stores.disk.files import read_small
+from dgkd_stores.errors import InvalidInput, UnsafeStore
+from dgkd_stores.text import clean
 
 __all__ = [
     "MAX_ARRAY_METADATA_BYTES",

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from .canonical import JsonValue, canonical_json, plain_json, sha256_hex
+from dgkd_stores.coding.canonical import JsonValue, canonical_json, plain_json, sha256_hex
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
+
 from .checks import bad_field, decimal_text, exact_keys, hex64, integer, mapping, one_of, plain_list, text
-from .encodings import encoding_named
-from .errors import InvalidInput, Mismatch, UnsafeStore
 
 __all__ = [
     "FORMAT",

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .header import StoreHeader
+from dgkd_stores.format.header import StoreHeader
 
 __all__ = ["KINDS", "Damage", "Verification"]
 

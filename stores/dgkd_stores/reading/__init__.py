@@ -1,0 +1,1 @@
+"""Rows out of a store, each proven before it is given out."""

@@ -1,0 +1,1 @@
+"""Stores made, mended and made over."""
