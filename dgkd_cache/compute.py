@@ -67,7 +67,7 @@ def place(module: nn.Module, device: torch.device, *, channels_last: bool) -> nn
 
 
 def describe(device: torch.device, precision: str) -> dict[str, str | int]:
-    """What logits depend on in their last bits: device, instruction set, threads, precision, library versions."""
+    """What logits depend on in their last bits: device, instruction set, precision, library versions."""
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
         unit = {
@@ -82,7 +82,6 @@ def describe(device: torch.device, precision: str) -> dict[str, str | int]:
         }
     return {
         **unit,
-        "threads": torch.get_num_threads() if device.type == "cpu" else 0,
         "precision": precision,
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,

@@ -27,6 +27,7 @@ __all__ = [
     "InvalidInput",
     "Mismatch",
     "NoSpace",
+    "RankLost",
     "StoreLocked",
     "StoreNotFound",
     "UnknownName",
@@ -37,6 +38,10 @@ __all__ = [
 
 class DataUnreadable(DgkdError):
     """A data set, or a file of it, that cannot be read."""
+
+
+class RankLost(DgkdError):
+    """Another process of the same job has ended; why, it says itself."""
 
 
 class UnknownName(InvalidInput):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cli.progress import open_progress
 from dgkd_cli.signals import StopOnSignals
 
@@ -31,6 +32,7 @@ class App:
 
     folder: Path
     quiet: bool
+    ranks: Ranks = ALONE
 
     def workspace(self) -> Workspace:
         """The workspace that `-w` names. Raises InvalidInput where there is none."""
@@ -39,13 +41,15 @@ class App:
         return Workspace.open(self.folder)
 
     def reporting(self) -> AbstractContextManager[Progress]:
-        """Around work that a signal may simply end: progress on stderr."""
-        return open_progress(quiet=self.quiet)
+        """Around work that a signal may simply end: progress on stderr, of the first rank."""
+        return open_progress(quiet=self.quiet or not self.ranks.first)
 
     @contextmanager
     def working(self) -> Iterator[tuple[Progress, StopOnSignals]]:
         """Around work that saves itself: progress, and a flag that the first SIGINT or SIGTERM sets."""
-        with self.reporting() as progress, StopOnSignals(say=progress.say) as stop:
+        # Ranks may get one signal twice, from its sender and from torchrun, which itself ends those that take long.
+        again = not self.ranks.alone
+        with self.reporting() as progress, StopOnSignals(say=progress.say, again_is_the_same=again) as stop:
             yield progress, stop
 
     def say(self, line: str) -> None:

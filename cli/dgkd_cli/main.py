@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, NoReturn
 
 import click
 
-from dgkd_cache.errors import DgkdError, NoSpace
+from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost
+from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cli.app import App
 from dgkd_cli.commands.datasets import datasets
 from dgkd_cli.commands.doctor import doctor
@@ -31,7 +33,10 @@ from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
 from dgkd_stores.errors import is_no_space
 
-__all__ = ["entry", "main"]
+__all__ = ["SHARED", "entry", "main"]
+
+SHARED = ("train", "dump")
+"""The verbs that several processes do together, as ranks of torchrun."""
 
 
 class Boundary(click.Group):
@@ -41,17 +46,17 @@ class Boundary(click.Group):
         try:
             return super().invoke(ctx)
         except DgkdError as error:
-            raise _refused(error) from error
+            raise _refused(ctx, error) from error
         except KeyboardInterrupt as error:
             click.echo("interrupted: nothing is damaged; run the same command again", err=True)
             raise click.exceptions.Exit(130) from error
         except OSError as error:
             if is_no_space(error):
                 do = "free some and run the same command again: nothing is damaged"
-                raise _refused(NoSpace(f"no space left for {error.filename or 'a file'}", do=do)) from error
+                raise _refused(ctx, NoSpace(f"no space left for {error.filename or 'a file'}", do=do)) from error
             if error.errno == errno.EPIPE or error.filename is None:
                 raise
-            raise _refused(DgkdError(f"{error.filename}: {error.strerror}")) from error
+            raise _refused(ctx, DgkdError(f"{error.filename}: {error.strerror}")) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of work, not of the alphabet
@@ -86,7 +91,17 @@ def main(ctx: click.Context, folder: Path, quiet: bool) -> None:
       0 done   1 failure   2 usage   3 incomplete   10 no such store   11 locked   12 damaged
       13 does not match   14 no space   15 unsafe store   130 interrupted
     """
-    ctx.obj = App(folder=folder, quiet=quiet)
+    ranks = Ranks.of(os.environ)
+    ctx.obj = App(folder=folder, quiet=quiet, ranks=ranks)
+    verb = ctx.invoked_subcommand
+    if not ranks.alone and verb not in SHARED:
+        raise InvalidInput(
+            f"`{verb}` is work for one process",
+            expected=f"one of {', '.join(SHARED)} under torchrun",
+            found=f"{verb} in {ranks.world} processes",
+            do=f"run `dgkd-cache {verb}` without torchrun; several processes train and dump one model at a time, with "
+            "`torchrun ... -m dgkd_cli train --model NAME` and `torchrun ... -m dgkd_cli dump --model NAME`",
+        )
 
 
 for _verb in (init, run, train, dump, evaluate, ls, info, verify, repair, export, import_, models, datasets, doctor):
@@ -99,7 +114,9 @@ def entry() -> NoReturn:
     sys.exit(0)
 
 
-def _refused(error: DgkdError) -> click.exceptions.Exit:
-    """Says the error on stderr; the exit that goes with it."""
-    click.echo(f"Error: {error}", err=True)
+def _refused(ctx: click.Context, error: DgkdError) -> click.exceptions.Exit:
+    """Says the error on stderr; the exit that goes with it. What all ranks meet the first one says."""
+    ranks = ctx.obj.ranks if isinstance(ctx.obj, App) else ALONE
+    if ranks.first or not isinstance(error, Interrupted | RankLost):
+        click.echo(f"Error{'' if ranks.alone else f' (rank {ranks.rank})'}: {error}", err=True)
     return click.exceptions.Exit(error.exit_code)

@@ -1,4 +1,4 @@
-"""Stopping politely: the first SIGINT or SIGTERM asks the work to save and end, the next ends it."""
+"""Stopping politely: the first SIGINT or SIGTERM asks the work to save and end, the next ends it (if told to)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopOnSignals:
     """A flag for the library to poll (call it), and the handlers that set it while the `with` lasts."""
 
-    def __init__(self, *, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, *, say: Callable[[str], None], again_is_the_same: bool = False) -> None:
+        self._say, self._again_is_the_same = say, again_is_the_same
         self._asked = False
         self._before: dict[int, object] = {}
         self._owner = 0
@@ -41,7 +41,10 @@ class StopOnSignals:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:
             return  # a forked worker inherits this handler: its parent decides, and ends it
+        if self._asked and self._again_is_the_same:
+            return
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-        self._say("stopping as soon as everything is saved; once more stops at once and loses the last steps")
+        more = "" if self._again_is_the_same else "; once more stops at once and loses the last steps"
+        self._say(f"stopping as soon as everything is saved{more}")

@@ -7,7 +7,7 @@ is kept parameter by parameter, so it is restored to the same bits in each param
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ from dgkd_cache.errors import DamagedStore
 from dgkd_cache.models.weights import model_tensors
 from dgkd_stores.disk.files import full_disk, write_durably
 
-__all__ = ["load_checkpoint", "load_state", "read_record", "save_checkpoint", "save_state"]
+__all__ = ["load_checkpoint", "load_state", "random_state", "read_record", "save_checkpoint", "save_state"]
+
+RandomState = Mapping[str, Tensor]
+"""torch's random state in one process, by the kind of device."""
 
 
 def save_checkpoint(
@@ -28,9 +31,12 @@ def save_checkpoint(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     record: Mapping[str, Any],
-    device: torch.device,
+    random: Sequence[RandomState],
 ) -> None:
-    """Writes all that a run needs to go on from here; `record` is any JSON. Raises NoSpace when the disk is full."""
+    """Writes all that a run needs to go on from here. Raises NoSpace when the disk is full.
+
+    `record` is any JSON, `random` each rank's `random_state`.
+    """
     tensors = {f"model.{name}": value for name, value in model_tensors(model).items()}
     scalars: dict[str, float] = {}
     for index, state in optimizer.state_dict()["state"].items():
@@ -39,11 +45,15 @@ def save_checkpoint(
                 tensors[f"optimizer.{index}.{key}"] = value.contiguous()
             elif value is not None:
                 scalars[f"{index}.{key}"] = value
-    tensors["random.cpu"] = torch.get_rng_state()
-    if device.type == "cuda":
-        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
+    tensors |= {f"random.{rank}.{kind}": state for rank, kinds in enumerate(random) for kind, state in kinds.items()}
     text = json.dumps({"record": record, "optimizer_scalars": scalars})
     _replace(path, tensors, text)
+
+
+def random_state(device: torch.device) -> RandomState:
+    """This process's, as `load_checkpoint` restores it."""
+    cuda = {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
+    return {"cpu": torch.get_rng_state(), **cuda}
 
 
 def save_state(path: Path, model: nn.Module) -> None:
@@ -68,8 +78,14 @@ def read_record(path: Path) -> dict[str, Any]:
         raise _damaged(path, error) from error
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
-    """Puts model, optimiser and random state back in place. Raises DamagedStore when the file is not whole."""
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, *, rank: int = 0
+) -> None:
+    """Puts model, optimiser and the random state of `rank` back in place.
+
+    What was not saved (a run on the processor, or on fewer ranks, may go on here) stays as it is. Raises DamagedStore
+    when the file is not whole.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})["dgkd"])
@@ -90,9 +106,10 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["random.cpu"])
-    if device.type == "cuda" and "random.cuda" in tensors:  # a run begun on the processor may go on here
-        torch.cuda.set_rng_state(tensors["random.cuda"], device)
+    if f"random.{rank}.cpu" in tensors:
+        torch.set_rng_state(tensors[f"random.{rank}.cpu"])
+    if device.type == "cuda" and f"random.{rank}.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors[f"random.{rank}.cuda"], device)
 
 
 def _replace(path: Path, tensors: Mapping[str, Tensor], text: str) -> None:

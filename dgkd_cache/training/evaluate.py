@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from dgkd_cache.compute import autocast
 from dgkd_cache.progress import Progress, Silent
+from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.views.views import Views
 
 __all__ = ["Score", "evaluate"]
@@ -36,15 +37,20 @@ def evaluate(
     precision: str,
     batch_size: int = 512,
     progress: Progress | None = None,
+    ranks: Ranks = ALONE,
 ) -> Score:
-    """The model's score on the un-augmented images `samples_N`; it is left in evaluation mode."""
+    """The model's score on the un-augmented images `samples_N`; it is left in evaluation mode.
+
+    `ranks` share the batches, and each gets the score over all of them.
+    """
     progress = progress or Silent()
     model.eval()
     correct = torch.zeros((), dtype=torch.int64, device=device)
     loss = torch.zeros((), dtype=torch.float64, device=device)
     labels_N = torch.from_numpy(views.images.labels_N[samples_N]).to(device)
     progress.start("evaluate", total=len(samples_N), unit="samples")
-    for start in range(0, len(samples_N), batch_size):
+    cuts = range(0, len(samples_N), batch_size)
+    for start in cuts[ranks.rank :: ranks.world]:
         samples_B = samples_N[start : start + batch_size]
         labels_B = labels_N[start : start + batch_size]
         pixels_BIHW = views.evaluation_pixels(samples_B).to(device)
@@ -54,5 +60,6 @@ def evaluate(
             loss += F.cross_entropy(logits_BC, labels_B, reduction="sum").double()
         progress.advance(len(samples_B))
     progress.finish()
+    sums = torch.stack(ranks.gather(torch.stack([correct.double(), loss]))).sum(0)
     count = len(samples_N)
-    return Score(samples=count, accuracy=correct.item() / count, loss=loss.item() / count)
+    return Score(samples=count, accuracy=sums[0].item() / count, loss=sums[1].item() / count)

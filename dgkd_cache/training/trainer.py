@@ -2,6 +2,7 @@
 
 Order, views and dropping come from counters of (seed, epoch, step), so a run stopped at any step and resumed takes the
 same steps as an uninterrupted one: bitwise on CPU. The loss is read back from the device now and then, not each step.
+Several ranks share each batch and take the step of its mean loss; the first one writes and reports.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput
 from dgkd_cache.guides.guidance import Guidance
 from dgkd_cache.progress import Progress
+from dgkd_cache.ranks import ALONE, Ranks, Share
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.checkpoint import (
     load_checkpoint,
     load_state,
+    random_state,
     read_record,
     save_checkpoint,
     save_state,
@@ -70,7 +73,8 @@ class Trainer:
     """Trains `model` on the samples `samples_N` of `views`, under the guides of `guided`.
 
     `preprocess` turns uint8 pixels into what the model wants. `validate`, where given, scores the model after each
-    epoch; with `training.select` = "best" the weights of its best epoch are the result.
+    epoch; with `training.select` = "best" the weights of its best epoch are the result. Among several `ranks`, all
+    make the same trainer and run it, within `ranks.joined`.
     """
 
     def __init__(
@@ -87,10 +91,12 @@ class Trainer:
         device: torch.device,
         precision: str,
         validate: Callable[[nn.Module], Score] | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self._device = device
-        self._model = place(model, device, channels_last=training.channels_last)
-        self._forward: Callable[[Tensor], Tensor] = torch.compile(model) if training.compile else model
+        self._device, self._ranks = device, ranks
+        self._model = ranks.prepared(place(model, device, channels_last=training.channels_last), device)
+        parallel = ranks.parallel(self._model, device)
+        self._forward: Callable[[Tensor], Tensor] = torch.compile(parallel) if training.compile else parallel
         self._preprocess = preprocess
         self._views, self._samples_N, self._schedule = views, samples_N, schedule
         self._random = random
@@ -113,16 +119,21 @@ class Trainer:
     ) -> Outcome:
         """Trains to the end, from the checkpoint in `folder` where there is one.
 
-        Raises Interrupted after saving a checkpoint when `stop` says so, DgkdError when the loss stops being finite.
+        Raises Interrupted after saving a checkpoint when `stop` of any rank says so (several take one more step first),
+        DgkdError when the loss stops being finite.
         """
+        ranks = self._ranks
         checkpoint = folder / "checkpoint.safetensors"
         state = _State(self._device)
-        torch.manual_seed(self._random.torch_seed())
-        if checkpoint.exists():
-            state.restore(read_record(checkpoint))
-            load_checkpoint(checkpoint, self._model, self._optimizer, self._device)
+        # Each rank's own noise for what a network draws by itself, such as dropout.
+        torch.manual_seed((self._random.torch_seed() + ranks.rank) % 2**63)
+        if ranks.agree(checkpoint.exists()):
+            state.restore(read_record(checkpoint), ranks)
+            load_checkpoint(checkpoint, self._model, self._optimizer, self._device, rank=ranks.rank)
             progress.say(f"{name}: going on at step {state.step} of {self.steps}")
-        log = MetricsLog(folder / "metrics.jsonl", resume_epoch=state.step // self.steps_per_epoch)
+        log = None
+        if ranks.first:
+            log = MetricsLog(folder / "metrics.jsonl", resume_epoch=state.step // self.steps_per_epoch)
         total = self._config.epochs * len(self._samples_N)
         epochs, into = divmod(state.step, self.steps_per_epoch)
         done = epochs * len(self._samples_N) + into * self._config.batch_size
@@ -131,21 +142,26 @@ class Trainer:
 
         def save() -> None:
             state.seconds = time.perf_counter() - started
-            save_checkpoint(checkpoint, self._model, self._optimizer, state.to_json(), self._device)
+            record, random = state.to_json(ranks), self._random_states()
+            if not ranks.first:
+                return
+            save_checkpoint(checkpoint, self._model, self._optimizer, record, random)
             for other in folder.glob("best-*.safetensors"):
                 if state.best is None or other.name != _best_name(state.best["epoch"]):
                     other.unlink()
 
+        stopped = ranks.stops(stop)
         self._model.train()
         for batch in stream(self._views, self.pairs(state.step), device=self._device, workers=self._config.workers):
             loss, correct = self.train_step(batch, state.step)
-            state.add(loss, correct, len(batch.samples_B))
+            state.add(loss, correct, len(batch.samples_B), counted=self._share(state.step).counted)
+            progressed = self._batch_samples(state.step)
             state.step += 1
             figures = f"loss {state.mean_loss():.4f}" if state.step % _SHOW_EVERY == 0 else ""
-            progress.advance(len(batch.samples_B), figures)
+            progress.advance(progressed, figures)
             if state.step % self.steps_per_epoch == 0:
                 self._end_epoch(state, log, folder, time.perf_counter() - started)
-            if stop():
+            if stopped():
                 save()
                 raise Interrupted(
                     f"training of {name} was stopped after step {state.step} of {self.steps}",
@@ -154,10 +170,12 @@ class Trainer:
             if state.step % self._config.checkpoint_steps == 0 or state.step % self.steps_per_epoch == 0:
                 save()
         progress.finish()
-        return self._outcome(state, folder, time.perf_counter() - started)
+        outcome = self._outcome(state, folder, time.perf_counter() - started)
+        ranks.spread(self._model.state_dict().values())
+        return outcome
 
     def pairs(self, first_step: int) -> Iterator[Pairs]:
-        """The (views, samples) of every step from `first_step` on."""
+        """The (views, samples) of every step from `first_step` on, as far as this rank takes part in them."""
         size = self._config.batch_size
         epoch, order_N = -1, self._samples_N
         for step in range(first_step, self.steps):
@@ -165,7 +183,7 @@ class Trainer:
                 epoch = step // self.steps_per_epoch
                 order_N = self._random.order(epoch, self._samples_N)
             start = (step % self.steps_per_epoch) * size
-            samples_B = order_N[start : start + size]
+            samples_B = order_N[start : start + size][self._share(step).part]
             yield self._schedule.views(epoch, samples_B), samples_B
 
     def keep(self, step: int) -> NDArray[np.bool_]:
@@ -194,14 +212,28 @@ class Trainer:
         )
         set_learning_rate(self._optimizer, learning_rate(self._config, step, self.steps_per_epoch))
         self._optimizer.zero_grad(set_to_none=True)
-        loss.loss.backward()
+        weight = self._share(step).weight
+        (loss.loss if weight == 1.0 else loss.loss * weight).backward()
         self._optimizer.step()
         return loss, (logits_BC.detach().argmax(1) == labels_B).sum()
 
-    def _end_epoch(self, state: _State, log: MetricsLog, folder: Path, seconds: float) -> None:
+    def _batch_samples(self, step: int) -> int:
+        """Of all ranks together; the last batch of an epoch is what is left."""
+        size = self._config.batch_size
+        return min(size, len(self._samples_N) - step % self.steps_per_epoch * size)
+
+    def _share(self, step: int) -> Share:
+        return self._ranks.share(self._batch_samples(step))
+
+    def _random_states(self) -> list[dict[str, Tensor]]:
+        """Each rank's random state."""
+        gathered = {kind: self._ranks.gather(state) for kind, state in random_state(self._device).items()}
+        return [{kind: states[rank] for kind, states in gathered.items()} for rank in range(self._ranks.world)]
+
+    def _end_epoch(self, state: _State, log: MetricsLog | None, folder: Path, seconds: float) -> None:
         epoch = state.step // self.steps_per_epoch - 1
-        means = state.means()
-        if not math.isfinite(means["loss"]):
+        means = state.means(self._ranks)
+        if self._ranks.first and not math.isfinite(means["loss"]):
             raise DgkdError(
                 f"the loss is not finite in epoch {epoch}",
                 expected="a finite loss",
@@ -211,6 +243,7 @@ class Trainer:
         line: dict[str, Any] = {"epoch": epoch, "step": state.step, **means, "seconds": round(seconds, 3)}
         line["lr"] = learning_rate(self._config, state.step - 1, self.steps_per_epoch)
         if self._validate is not None:
+            self._ranks.spread(self._model.buffers())
             score = self._validate(self._model)
             self._model.train()
             line |= {"validation_accuracy": score.accuracy, "validation_loss": score.loss}
@@ -221,7 +254,7 @@ class Trainer:
                     "loss": score.loss,
                     "samples": score.samples,
                 }
-                if self._config.select == "best":
+                if self._config.select == "best" and self._ranks.first:
                     save_state(folder / _best_name(epoch), self._model)
             state.last = {
                 "epoch": epoch,
@@ -229,14 +262,16 @@ class Trainer:
                 "loss": score.loss,
                 "samples": score.samples,
             }
-        log.append(line)
+        if log is not None:
+            log.append(line)
         state.reset()
 
     def _outcome(self, state: _State, folder: Path, seconds: float) -> Outcome:
         chosen = state.last
         if self._config.select == "best" and state.best is not None:
             chosen = state.best
-            load_state(folder / _best_name(chosen["epoch"]), self._model)
+            if self._ranks.first:
+                load_state(folder / _best_name(chosen["epoch"]), self._model)
         score = chosen and Score(samples=chosen["samples"], accuracy=chosen["accuracy"], loss=chosen["loss"])
         epoch = chosen["epoch"] if chosen else self._config.epochs - 1
         return Outcome(epoch=epoch, seconds=seconds, validation=score or None)
@@ -264,7 +299,7 @@ def _best_name(epoch: int) -> str:
 
 
 class _State:
-    """Where a run is, and the sums of its current epoch (on the device, so that no step waits for them)."""
+    """Where a run is, and this rank's sums of its current epoch (on the device, so that no step waits for them)."""
 
     def __init__(self, device: torch.device) -> None:
         self.step = 0
@@ -274,34 +309,49 @@ class _State:
         self._sums = torch.zeros(4, dtype=torch.float64, device=device)  # loss, ce, kl, correct
         self._seen = 0
 
-    def add(self, loss: GuidanceLoss, correct: Tensor, samples: int) -> None:
-        means = torch.stack([loss.loss.detach(), loss.ce, loss.kl]).double()
-        self._sums[:3] += means * samples
-        self._sums[3] += correct
-        self._seen += samples
+    def add(self, loss: GuidanceLoss, correct: Tensor, samples: int, *, counted: int) -> None:
+        """Of a step on `samples`: all of them are counted, or, where every rank took them, on one rank only."""
+        if counted:
+            means = torch.stack([loss.loss.detach(), loss.ce, loss.kl]).double()
+            self._sums[:3] += means * samples
+            self._sums[3] += correct
+        self._seen += counted
 
     def mean_loss(self) -> float:
+        """Of this rank."""
         return float(self._sums[0]) / max(self._seen, 1)
 
-    def means(self) -> dict[str, float]:
-        loss, ce, kl, correct = (value / self._seen for value in self._sums.tolist())
+    def means(self, ranks: Ranks) -> dict[str, float]:
+        """Over all ranks."""
+        *sums, seen = torch.tensor(self._all(ranks), dtype=torch.float64).sum(0).tolist()
+        loss, ce, kl, correct = (value / seen for value in sums)
         return {"loss": loss, "ce": ce, "kl": kl, "train_accuracy": correct}
 
     def reset(self) -> None:
         self._sums.zero_()
         self._seen = 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, ranks: Ranks) -> dict[str, Any]:
+        """As all ranks together go on from it; each has to ask."""
         return {
             "step": self.step,
             "seconds": self.seconds,
             "best": self.best,
             "last": self.last,
-            "sums": self._sums.tolist(),
-            "seen": self._seen,
+            "sums": self._all(ranks),
         }
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        self.step, self.seconds, self._seen = saved["step"], saved["seconds"], saved["seen"]
+    def restore(self, saved: Mapping[str, Any], ranks: Ranks) -> None:
+        """As it was; on another number of ranks the first one has all the sums."""
+        self.step, self.seconds = saved["step"], saved["seconds"]
         self.best, self.last = saved["best"], saved["last"]
-        self._sums.copy_(torch.tensor(saved["sums"], dtype=torch.float64))
+        rows = torch.tensor(saved["sums"], dtype=torch.float64)
+        if len(rows) != ranks.world:
+            rows = torch.cat([rows.sum(0, keepdim=True), torch.zeros(ranks.world - 1, 5, dtype=torch.float64)])
+        self._sums.copy_(rows[ranks.rank, :4])
+        self._seen = int(rows[ranks.rank, 4])
+
+    def _all(self, ranks: Ranks) -> list[list[float]]:
+        """Each rank's sums, and last how many samples they are of."""
+        mine = torch.cat([self._sums.cpu(), torch.tensor([float(self._seen)], dtype=torch.float64)])
+        return [row.tolist() for row in ranks.gather(mine)]

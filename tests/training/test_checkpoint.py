@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 
 from dgkd_cache.errors import DamagedStore, NoSpace
-from dgkd_cache.training.checkpoint import load_checkpoint, read_record, save_checkpoint
+from dgkd_cache.training.checkpoint import load_checkpoint, random_state, read_record, save_checkpoint
 
 CPU = torch.device("cpu")
 
@@ -37,7 +37,7 @@ def trained(make_tiny, optimizer_of, steps: int = 3):
 )
 def test_the_same_next_step_after_a_round_trip(make_tiny, optimizer_of, tmp_path: Path) -> None:
     model, optimizer = trained(make_tiny, optimizer_of)
-    save_checkpoint(tmp_path / "c", model, optimizer, {"step": 3}, CPU)
+    save_checkpoint(tmp_path / "c", model, optimizer, {"step": 3}, [random_state(CPU)])
     expected_draw = torch.rand(4)
     other = make_tiny(2).train()
     other_optimizer = optimizer_of(other.parameters())
@@ -55,7 +55,7 @@ def test_the_same_next_step_after_a_round_trip(make_tiny, optimizer_of, tmp_path
 
 def test_it_is_a_safetensors_file_that_others_read(make_tiny, tmp_path: Path) -> None:
     model, optimizer = trained(make_tiny, lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9))
-    save_checkpoint(tmp_path / "c", model, optimizer, {}, CPU)
+    save_checkpoint(tmp_path / "c", model, optimizer, {}, [random_state(CPU)])
     with safe_open(tmp_path / "c", framework="np") as file:
         assert (file.get_tensor("model.0.weight") == model.state_dict()["0.weight"].numpy()).all()
         momentum = optimizer.state_dict()["state"][0]["momentum_buffer"]
@@ -66,7 +66,7 @@ def test_it_is_a_safetensors_file_that_others_read(make_tiny, tmp_path: Path) ->
 def test_a_file_cut_short_is_refused(make_tiny, tmp_path: Path, keep: int) -> None:
     model, optimizer = trained(make_tiny, lambda p: torch.optim.SGD(p, lr=0.1))
     path = tmp_path / "c"
-    save_checkpoint(path, model, optimizer, {}, CPU)
+    save_checkpoint(path, model, optimizer, {}, [random_state(CPU)])
     path.write_bytes(path.read_bytes()[:keep])
     for read in (lambda: read_record(path), lambda: load_checkpoint(path, model, optimizer, CPU)):
         with pytest.raises(DamagedStore, match="expected a whole safetensors.*; start over with --fresh") as caught:
@@ -76,14 +76,14 @@ def test_a_file_cut_short_is_refused(make_tiny, tmp_path: Path, keep: int) -> No
 
 def test_a_full_disk_keeps_the_last_checkpoint(make_tiny, tmp_path: Path, monkeypatch) -> None:
     model, optimizer = trained(make_tiny, lambda p: torch.optim.SGD(p, lr=0.1))
-    save_checkpoint(tmp_path / "c", model, optimizer, {"step": 1}, CPU)
+    save_checkpoint(tmp_path / "c", model, optimizer, {"step": 1}, [random_state(CPU)])
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(NoSpace, match="what was finished is kept") as caught:
-        save_checkpoint(tmp_path / "c", model, optimizer, {"step": 2}, CPU)
+        save_checkpoint(tmp_path / "c", model, optimizer, {"step": 2}, [random_state(CPU)])
     assert caught.value.exit_code == 14
     assert read_record(tmp_path / "c") == {"step": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
@@ -93,7 +93,7 @@ def test_tied_weights_are_saved(tmp_path: Path) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
     model[1].weight = model[0].weight
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    save_checkpoint(tmp_path / "c", model, optimizer, {}, CPU)
+    save_checkpoint(tmp_path / "c", model, optimizer, {}, [random_state(CPU)])
     before = model[0].weight.detach().clone()
     with torch.no_grad():
         model[0].weight.zero_()

@@ -86,7 +86,10 @@ def dump(
             device=device,
             progress=progress,
             stop=stop,
+            ranks=app.ranks,
         )
+    if not app.ranks.first:
+        return
     if as_json:
         print_json(
             {

@@ -115,8 +115,10 @@ def train(
             device=device,
             progress=progress,
             stop=stop,
+            ranks=app.ranks,
         )
-    _show(card, workspace.run_folder(run_name), as_json=as_json)
+    if app.ranks.first:
+        _show(card, workspace.run_folder(run_name), as_json=as_json)
 
 
 def _check_always(always: Sequence[str], chain: Sequence[str], stores: Sequence[Path], runs: Sequence[Path]) -> None:

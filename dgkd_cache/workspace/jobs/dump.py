@@ -9,11 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from dgkd_cache.compute import resolve_device, resolve_precision
-from dgkd_cache.errors import DgkdError, InvalidInput
+from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, RankLost
 from dgkd_cache.guides.writer import Dumped, GuideWriter
 from dgkd_cache.models.card import load_model
 from dgkd_cache.progress import Progress
+from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.run_files import DUMP_SECONDS_FILE
 from dgkd_cache.settings import CacheConfig
 from dgkd_cache.views.views import Views
@@ -41,33 +44,45 @@ def dump_guide(
     device: str,
     progress: Progress,
     stop: Callable[[], bool],
+    ranks: Ranks = ALONE,
 ) -> DumpResult:
     """Writes `guides/MODEL.zarr` from the finished run `runs/MODEL`: every view, or one share of them.
 
     `views` are the views that the store holds (default: those of the workspace; others are another store of the same
     guide, `guides/MODEL-FIRST-STOP.zarr`) and `shard` (i, n) the i-th of n shares of them, from 0. `take_over` takes a
     process of another host that holds these views for dead. Raises UnknownName or Incomplete when there is no finished
-    run, Mismatch when it was trained on other data, StoreLocked when another process writes these views.
+    run, Mismatch when it was trained on other data, StoreLocked when another process writes these views. All of `ranks`
+    call this: each writes its part of the views without a word to the others, and is given what all of them left.
     """
     started = time.perf_counter()
     held = views if views is not None else range(ws.config.views.count)
     folder, path = ws.resolve_run(model), ws.store_path(model, held)
-    writer = guide_writer(
-        ws,
-        model=model,
-        path=path,
-        views=held,
-        mine=_share(held, shard),
-        take_over=take_over,
-        cache=ws.config.cache,
-        device=device,
-    )
+    mine = _share(held, shard)
+    if len(mine) and not ranks.alone:
+        mine = _cut(mine, ranks.rank, ranks.world)  # of few views, some ranks have none
     before = _blocks_missing(path)
-    try:
-        result = writer.run(progress=progress, stop=stop)
-    finally:
-        if _blocks_missing(path) != before:
-            _add_dump_seconds(folder, time.perf_counter() - started)
+    # They exchange nothing but "done", which takes no GPU.
+    with ranks.joined(torch.device("cpu")):
+        ranks.in_turn(ws.dataset)
+        try:
+            if len(mine):
+                writer = guide_writer(
+                    ws,
+                    model=model,
+                    path=path,
+                    views=held,
+                    mine=mine,
+                    take_over=take_over,
+                    cache=ws.config.cache,
+                    device=ranks.device(device),
+                )
+                result = writer.run(progress=progress, stop=stop)
+            _until_all_are_done(ranks, model, stop)
+        finally:
+            if ranks.first and _blocks_missing(path) != before:
+                _add_dump_seconds(folder, time.perf_counter() - started)
+    if not ranks.alone:
+        result = _left_at(path)
     seconds = time.perf_counter() - started
     return DumpResult(path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds)
 
@@ -147,10 +162,26 @@ def _blocks_missing(path: Path) -> int | None:
         return None
 
 
-def _share(held: range, shard: tuple[int, int] | None) -> range | None:
-    """The i-th of n shares of consecutive views."""
+def _until_all_are_done(ranks: Ranks, model: str, stop: Callable[[], bool]) -> None:
+    try:
+        ranks.wait()
+    except RankLost as error:
+        if not stop():
+            raise
+        raise Interrupted(
+            f"the dump of {model} was stopped", do="run the same command again to go on: finished chunks are kept"
+        ) from error
+
+
+def _left_at(path: Path) -> Dumped:
+    with GuideStore.open(path, allow_incomplete=True) as store:
+        return Dumped(path=path, seal=store.seal, views=store.views, nbytes=store.nbytes)
+
+
+def _share(held: range, shard: tuple[int, int] | None) -> range:
+    """The i-th of n shares of consecutive views; all of them for None."""
     if shard is None:
-        return None
+        return held
     index, count = shard
     if not 0 <= index < count or count > len(held):
         raise InvalidInput(
@@ -158,7 +189,11 @@ def _share(held: range, shard: tuple[int, int] | None) -> range | None:
             expected=f"i/n with 0 <= i < n <= {len(held)} views",
             found=f"{index}/{count}",
         )
-    return range(held.start + len(held) * index // count, held.start + len(held) * (index + 1) // count)
+    return _cut(held, index, count)
+
+
+def _cut(views: range, index: int, count: int) -> range:
+    return views[len(views) * index // count : len(views) * (index + 1) // count]
 
 
 def _text(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from dgkd_cache.models.card import CARD_FILE, ModelCard, load_card, load_model, 
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, wanted_input_size
 from dgkd_cache.progress import Progress
+from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cache.training.evaluate import Score, evaluate
@@ -39,6 +40,8 @@ from dgkd_stores.reading.chunks import MAX_DECODED_BYTES
 
 __all__ = ["expected_inputs", "train_model"]
 
+_PRECISIONS = ("float32", "bf16")
+
 
 def train_model(
     ws: Workspace,
@@ -53,22 +56,29 @@ def train_model(
     device: str,
     progress: Progress,
     stop: Callable[[], bool],
+    ranks: Ranks = ALONE,
 ) -> ModelCard:
     """Trains `architecture` into `runs/NAME` under cached `guides` (stores) or `live` ones (run folders), or none.
 
     A finished run of the same inputs is returned as it is, a begun one goes on at its checkpoint. Raises Mismatch,
     naming the settings that differ, where another run has that name, StoreLocked where another process works on it,
     and whatever refuses a guide (see `GuideBank`). With `fresh`, what has that name is set aside first, once nothing
-    refuses the new run; a refused run leaves nothing behind.
+    refuses the new run; a refused run leaves nothing behind. All of `ranks` call this; the first one locks, writes and
+    reports, and each is given the card.
     """
-    where = resolve_device(device)
-    precision = resolve_precision(training.precision, where)
-    views = Views(ws.plan(), ws.dataset().train.to(where))
-    random = RunRandom(training.seed)
-    schedule = _schedule(ws, name, training, random, guided=bool(guides))
+    where = resolve_device(ranks.device(device))
     temperature = distillation.temperature or ws.config.cache.temperature
     folder = ws.run_folder(name)
-    with run_lock(folder, name), _guidance(ws, views, guides, live, temperature=temperature, device=where) as guidance:
+    with (
+        ranks.joined(where),
+        run_lock(folder, name) if ranks.first else nullcontext(),
+        _on_device(ws, where, ranks) as views,
+        _guidance(ws, views, guides, live, temperature=temperature, device=where) as guidance,
+    ):
+        # What a rank measures may differ from what another does: the first one's choice is everyone's.
+        precision = _PRECISIONS[ranks.agree(_PRECISIONS.index(resolve_precision(training.precision, where)))]
+        random = RunRandom(training.seed)
+        schedule = _schedule(ws, name, training, random, guided=bool(guides))
         inputs = expected_inputs(
             ws,
             architecture=architecture,
@@ -78,10 +88,10 @@ def train_model(
             distillation=distillation,
             precision=precision,
         )
-        finished = None if fresh else _finished(folder, name, inputs)
-        if finished is not None:
+        finished = _finished(folder, name, inputs) if ranks.first and not fresh else None
+        if ranks.agree(finished is not None):
             progress.say(f"{name} is trained: nothing to do")
-            return finished
+            return finished or load_card(folder)
         if isinstance(guidance, GuideBank):
             _tell_of_validation(ws, guidance, progress)
             _tell_of_decoding(ws, guidance, progress)
@@ -91,7 +101,7 @@ def train_model(
         transform = preprocess.module(channels_last=training.channels_last).to(where)
 
         def validate(current: nn.Module) -> Score:
-            return evaluate(current, transform, views, held_N, device=where, precision=precision)
+            return evaluate(current, transform, views, held_N, device=where, precision=precision, ranks=ranks)
 
         trainer = Trainer(
             model,
@@ -111,13 +121,16 @@ def train_model(
             device=where,
             precision=precision,
             validate=validate if len(held_N) else None,
+            ranks=ranks,
         )
-        if fresh and (aside := move_aside(ws, name)):
-            progress.say(f"what was there before lies in {aside}")
-        record.write_inputs(folder, inputs)
+        if ranks.first:
+            if fresh and (aside := move_aside(ws, name)):
+                progress.say(f"what was there before lies in {aside}")
+            record.write_inputs(folder, inputs)
         outcome = trainer.run(folder, progress=progress, stop=stop, name=name)
         test = Views(ws.plan(), ws.dataset().test.to(where))
-        score = evaluate(model, transform, test, np.arange(len(test.images)), device=where, precision=precision)
+        test_M = np.arange(len(test.images))
+        score = evaluate(model, transform, test, test_M, device=where, precision=precision, ranks=ranks)
         accuracy = {"test": decimal(round(score.accuracy, 6))}
         if outcome.validation is not None:
             accuracy["validation"] = decimal(round(outcome.validation.accuracy, 6))
@@ -143,12 +156,13 @@ def train_model(
             accuracy=accuracy,
             weights_digest=weights_digest(model),
             seconds=round(outcome.seconds, 3),
-            compute=dict(describe(where, precision)),
+            compute={**describe(where, precision), "threads": torch.get_num_threads(), "ranks": ranks.world},
             inputs_digest=record.digest(inputs),
         )
-        save_model(folder, model, card)
-        for leftover in (folder / "checkpoint.safetensors", *folder.glob("best-*.safetensors")):
-            leftover.unlink(missing_ok=True)
+        if ranks.first:
+            save_model(folder, model, card)
+            for leftover in (folder / "checkpoint.safetensors", *folder.glob("best-*.safetensors")):
+                leftover.unlink(missing_ok=True)
         return card
 
 
@@ -259,6 +273,13 @@ def _schedule(ws: Workspace, name: str, training: TrainingConfig, random: RunRan
     kind = "fresh" if fresh else settings.schedule
     check_schedule(plan, kind, settings.count)
     return Schedule(kind, settings.count, random=random, samples=len(ws.dataset().train))
+
+
+@contextmanager
+def _on_device(ws: Workspace, device: torch.device, ranks: Ranks) -> Iterator[Views]:
+    """The views of the training set."""
+    ranks.in_turn(ws.dataset)
+    yield Views(ws.plan(), ws.dataset().train.to(device))
 
 
 @contextmanager
