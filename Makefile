@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-other lint format wheel clean
+.PHONY: demo test test-slow test-other bench lint format wheel clean
 
 demo: $(VENV)/.installed  ## a whole chain on the embedded digits: results table, and where things lie
 	test -f demo/dgkd.toml || $(BIN)/dgkd-cache init demo --dataset digits --chain resnet26,resnet20,resnet14,resnet8 --epochs 12 --views 6
@@ -17,6 +17,10 @@ test-slow: $(VENV)/.installed  ## the proofs that are too slow for every commit
 
 test-other:  ## the stores' tests in another Python, as it is: `make test-other PYTHON=python3.13`
 	PYTHONPATH=stores $(PYTHON) -m pytest -q --confcutdir=tests/stores tests/stores
+
+bench: $(VENV)/.installed  ## every figure of docs/performance.md, on this machine: about 20 minutes on two quiet cores
+	$(BIN)/python -m benchmarks
+	@echo "bench/ has the figures; $(BIN)/python -m benchmarks.report --take bench puts them into docs/performance.md"
 
 lint: $(VENV)/.installed  ## style, types
 	$(BIN)/ruff check .
@@ -37,4 +41,4 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build demo bench .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,128 @@
+"""Guide gather: random 128-row batches from three stores, beside raw numpy.memmap and beside zarr.
+
+All three read the same files. The memmap side maps each view's file once, before the clock starts, and takes its rows
+by fancy indexing, view by view; it checks no digest and no bound. The zarr side is `oindex`, view by view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from benchmarks.harness import Timed, arguments, at_least, finish, ratio, rounds, scratch, seconds
+from benchmarks.result import Row
+from benchmarks.synthetic import cifar_like, random_stores, views_of
+from benchmarks.training import cached
+from dgkd_cache.run_random import RunRandom
+from dgkd_cache.views.schedule import Schedule
+from dgkd_stores import GuideStore
+
+GUIDES, BATCH = 3, 128
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+Gather = Callable[[NDArray[np.int64], NDArray[np.int64]], object]
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    defaults = {"rounds": 15, "batches": 200, "zarr_rounds": 5, "zarr_batches": 1, "samples": 50_000, "views": 162}
+    quick = {"rounds": 2, "batches": 3, "zarr_rounds": 2, "samples": 2_000}
+    options = arguments(__doc__, defaults, quick, given)
+    rows: list[Row] = []
+    for classes in (10, 100):
+        with scratch(options) as folder:
+            rows += _of_classes(classes, folder, options)
+    finish("gather", "Rows of 128 random samples from three stores (float16)", rows, options)
+
+
+def _of_classes(classes: int, folder: Path, options: Any) -> list[Row]:
+    scheme = "enumerated" if options.views == 162 else "sampled"
+    views = views_of(cifar_like(options.samples, classes), scheme=scheme)
+    paths = random_stores(folder, views, GUIDES, count=options.views)
+    rows = []
+    with ExitStack() as opened:
+        stores = [opened.enter_context(GuideStore.open(path)) for path in paths]
+        bank = opened.enter_context(cached(paths, views, count=options.views, device=options.device))
+        mapped = [_mapped(path, store) for path, store in zip(paths, stores, strict=True)]
+        arrays = [zarr.open_array(path / "logits", mode="r") for path in paths]
+        gathers: dict[str, Gather] = {
+            "stores": lambda v, s: [store.gather_stored(v, s)["logits"] for store in stores],
+            "bank": lambda v, s: bank.gather(v, s),
+            "memmap": lambda v, s: [_by_view(maps, v, s) for maps in mapped],
+            "zarr": lambda v, s: [_oindex(array, v, s) for array in arrays],
+        }
+        for kind in ("cycle", "draw"):
+            pairs = _pairs(kind, options)
+            _same(gathers, pairs[0])
+            fast = {name: gathers[name] for name in ("stores", "bank", "memmap")}
+            times = rounds({name: _side(gather, pairs) for name, gather in fast.items()}, options.rounds)
+            label = f"{classes} classes, {kind}"
+            for name, bar in (("stores", at_least(0.8)), ("bank", None)):
+                floor_is = "the same rows, unchecked"
+                what = f"{label}: memmap / {'GuideStore.gather_stored' if name == 'stores' else 'GuideBank.gather'}"
+                rows.append(ratio(what, times, over="memmap", under=name, floor_is=floor_is, bar=bar))
+            few = pairs[: options.zarr_batches]
+            slow = rounds({name: _side(gathers[name], few) for name in ("stores", "zarr")}, options.zarr_rounds)
+            what = f"{label}: zarr oindex / GuideStore.gather_stored"
+            rows.append(ratio(what, slow, over="zarr", under="stores", floor=None, bar=at_least(100)))
+    return rows
+
+
+def _side(gather: Gather, pairs: Sequence[Pairs]) -> Timed:
+    """The seconds of one batch from all stores; every round has the same batches, so that pages are in memory."""
+    return lambda i: seconds(lambda: [gather(v, s) for v, s in pairs]) / len(pairs)
+
+
+def _pairs(kind: str, options: Any) -> list[Pairs]:
+    """The batches of a run, as the schedule asks for them: with `cycle` one view in all of them."""
+    random = RunRandom(0)
+    schedule = Schedule(kind, options.views, random=random, samples=options.samples)
+    order_N = random.order(0, np.arange(options.samples))
+    starts = [i * BATCH % (options.samples - BATCH) for i in range(options.batches)]
+    return [(schedule.views(0, order_N[s : s + BATCH]), order_N[s : s + BATCH]) for s in starts]
+
+
+def _mapped(path: Path, store: GuideStore) -> list[NDArray[np.float16]]:
+    """One map a view. The store must have one chunk a view, as it has here up to 64 MB."""
+    shape = (store.header.dataset.samples, store.header.classes)
+    return [np.memmap(path / "logits" / f"c.{view}.0.0", dtype="<f2", mode="r", shape=shape) for view in store.views]
+
+
+def _by_view(
+    maps: Sequence[NDArray[np.float16]], views_B: NDArray[np.int64], samples_B: NDArray[np.int64]
+) -> NDArray[np.float16]:
+    """The natural loop: fancy indexing in the map of each view that occurs."""
+    first = views_B[0]
+    if (views_B == first).all():
+        return np.asarray(maps[first][samples_B])
+    rows_BC = np.empty((len(views_B), maps[0].shape[1]), np.float16)
+    for view in np.unique(views_B):
+        place = np.flatnonzero(views_B == view)
+        rows_BC[place] = maps[view][samples_B[place]]
+    return rows_BC
+
+
+def _oindex(array: Any, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> NDArray[np.float16]:
+    rows_BC = np.empty((len(views_B), array.shape[2]), np.float16)
+    for view in np.unique(views_B):
+        place = np.flatnonzero(views_B == view)
+        rows_BC[place] = array.oindex[[int(view)], samples_B[place], slice(None)][0]
+    return rows_BC
+
+
+def _same(gathers: dict[str, Gather], pairs: Pairs) -> None:
+    """All sides give the same numbers: a benchmark of something else would be worth nothing."""
+    expected = np.stack(gathers["memmap"](*pairs))  # type: ignore[call-overload]
+    for name, gather in gathers.items():
+        found: Any = gather(*pairs)
+        found = found.cpu().numpy() if name == "bank" else np.stack(found)
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The project's own training loop, set up for a benchmark: any student under cached, live or no guides.
+
+`run_steps` is the one place that knows how the trainer takes a step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.harness import Timed, synchronize
+from benchmarks.synthetic import PREPROCESS
+from dgkd_cache.compute import place, resolve_precision
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.guides.guidance import Guidance
+from dgkd_cache.guides.live import LiveGuide, LiveGuides
+from dgkd_cache.models.registry import build_model
+from dgkd_cache.run_random import RunRandom
+from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.training.trainer import Guided, Trainer
+from dgkd_cache.views.schedule import Schedule
+from dgkd_cache.views.stream import Batch, stream
+from dgkd_cache.views.views import Views
+
+__all__ = ["AllForwarded", "Loop", "cached", "live", "loop", "precision_of", "run_steps"]
+
+TEMPERATURE = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """A trainer, with what its steps are fed from."""
+
+    trainer: Trainer
+    views: Views
+    device: torch.device
+
+    def timed(self, steps: int, *, after: int = 0) -> Timed:
+        """A side: the seconds of one step, over `steps` steps that go on where the round before stopped."""
+
+        def side(i: int) -> float:
+            first = after + (i + 1) * steps
+            synchronize(self.device)
+            started = time.perf_counter()
+            run_steps(self, first, steps)
+            synchronize(self.device)
+            return (time.perf_counter() - started) / steps
+
+        return side
+
+
+def run_steps(loop: Loop, first: int, steps: int) -> None:
+    """Steps `first` to `first + steps` of a run, as `Trainer.run` takes them, without its records and checkpoints."""
+    batches = stream(loop.views, loop.trainer.pairs(first), device=loop.device, workers=2)
+    for step, batch in enumerate(islice(batches, steps), first):
+        loop.trainer.train_step(batch, step)
+
+
+def loop(
+    views: Views,
+    guidance: Guidance | None,
+    *,
+    device: torch.device,
+    student: str = "resnet8",
+    kind: str = "cycle",
+    count: int = 10,
+    batch_size: int = 128,
+    compiled: bool = False,
+) -> Loop:
+    """A student in the default recipe (bf16 where it is native, channels_last, dropping with keep 0.75)."""
+    channels, height, width = views.plan.view_shape
+    random, samples = RunRandom(0), len(views.images)
+    training = TrainingConfig(epochs=10_000, batch_size=batch_size, lr=0.01, compile=compiled)
+    moved = Views(views.plan, views.images.to(device))
+    trainer = Trainer(
+        build_model(
+            student, channels=channels, classes=len(views.images.classes), height=height, width=width, seed=0
+        ).train(),
+        PREPROCESS.module(channels_last=training.channels_last).to(device),
+        views=moved,
+        samples_N=np.arange(samples),
+        schedule=Schedule(kind, count, random=random, samples=samples),
+        random=random,
+        training=training,
+        guided=Guided(guidance=guidance, dropping=Dropping(), objective="paper", lambda_=0.5, temperature=TEMPERATURE),
+        device=device,
+        precision=precision_of(device),
+    )
+    return Loop(trainer=trainer, views=moved, device=device)
+
+
+def cached(stores: Sequence[Path], views: Views, *, count: int, device: torch.device) -> GuideBank:
+    """The stores as guides; close it."""
+    return GuideBank(stores, views=views, scheduled=range(count), temperature=TEMPERATURE, device=device)
+
+
+def live(architectures: Sequence[str], views: Views, *, device: torch.device) -> LiveGuides:
+    """Guides in the precision and memory format that the student trains in."""
+    channels, height, width = views.plan.view_shape
+    classes = len(views.images.classes)
+    guides = [
+        LiveGuide(
+            name=f"guide{i}",
+            identity="",
+            preprocess=PREPROCESS.module(channels_last=True).to(device),
+            model=place(
+                build_model(name, channels=channels, classes=classes, height=height, width=width, seed=i + 1),
+                device,
+                channels_last=True,
+            ),
+        )
+        for i, name in enumerate(architectures)
+    ]
+    return LiveGuides(guides, temperature=TEMPERATURE, device=device, precision=precision_of(device))
+
+
+class AllForwarded:
+    """Live guides as the authors run them: each is forwarded, and a dropped one's logits are thrown away."""
+
+    def __init__(self, guides: LiveGuides) -> None:
+        self._guides = guides
+        self.names, self.identities = guides.names, guides.identities
+
+    def softened(self, batch: Batch, keep_G: NDArray[np.bool_]) -> Tensor:
+        rows_GBC = self._guides.softened(batch, np.ones_like(keep_G))
+        return rows_GBC[torch.from_numpy(keep_G).to(rows_GBC.device)]
+
+
+def precision_of(device: torch.device) -> str:
+    """What `precision = "auto"` means on this device."""
+    return resolve_precision("auto", device)
