@@ -24,9 +24,10 @@ from .format.identity import IdentityArrays
 from .format.layout import default_digest_rows
 from .reading.reader import Completeness, GuideStore
 from .text import clean
+from .writing.chunk_files import ChunkSlot
 from .writing.convert import convert
 from .writing.repair import StoreRepair
-from .writing.writer import ChunkSlot, GuideStoreWriter
+from .writing.writer import GuideStoreWriter
 
 __all__ = [
     "ChunkSlot",

@@ -17,19 +17,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.checking.damage import KINDS
 from dgkd_stores.checking.survey import Report, Survey
-from dgkd_stores.coding.digests import Seal, array_digest, block_digests, differing_blocks
+from dgkd_stores.coding.digests import Seal, array_digest, differing_blocks
 from dgkd_stores.coding.encodings import encoding_named
-from dgkd_stores.containers import ZarrFolder, open_container
+from dgkd_stores.containers import ZarrFolder
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably, write_synced
 from dgkd_stores.disk.locks import ViewLock
-from dgkd_stores.errors import DamagedStore, InvalidInput, Mismatch, UnsafeStore
-from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.errors import DamagedStore, InvalidInput
 from dgkd_stores.format.identity import IdentityArrays
-from dgkd_stores.format.layout import ArrayLayout, group_metadata, json_file
+from dgkd_stores.format.layout import group_metadata, json_file
 
-from .writer import ChunkSlot, check_logits, seal_finished
+from .chunk_files import ChunkFiles, ChunkSlot
+from .mendable import header_of, other_than_sealed, refuse_unmendable
+from .writer import seal_finished
 
 __all__ = ["StoreRepair"]
 
@@ -53,16 +53,17 @@ class StoreRepair:
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.path = Path(path)
-        self.header = _header(self.path)
-        self.mended: list[str] = []
-        """Files that were replaced, in order."""
+        self.header = header_of(self.path)
         self._mended_chunks: set[tuple[int, int]] = set()
         self._staged: dict[Path, Path] = {}
         # No guide is named to whoever is locked out: dumping it would not mend a finished store.
         self._lock = ViewLock(self.path, self.header.view_range, guide="", take_over=take_over)
         try:
             self._survey = Survey(self.path, full=True, report=report, stop=stop)
-            self._refuse()
+            refuse_unmendable(self.path, self.header, self._survey.damage)
+            self._files = ChunkFiles(self.path, self.header, self._survey.layout, self._lock)
+            self.mended = self._files.replaced
+            """Files that were replaced, in order."""
             self._right_VB32 = self._survey.right_VB32.copy()
             self.lost_arrays = self._find_lost_arrays()
             self._lost = self._find_lost_chunks()
@@ -114,11 +115,12 @@ class StoreRepair:
         given, held = identity.encoded(self.header, self._survey.layout), self._survey.identity
         for name in self.lost_arrays:
             if vouched is not None and array_digest(given[name]) != vouched[name]:
-                raise self._other(name, vouched[name], array_digest(given[name]))
+                found = array_digest(given[name])
+                raise other_than_sealed(self.path, self.header, name, vouched[name], found)
         with full_disk(self.path):
             for name in self.lost_arrays:
                 if name not in held or given[name].tobytes() != held[name].tobytes():
-                    self._replace(layout[name], tuple(0 for _ in layout[name].shape), given[name])
+                    self._files.replace(layout[name], tuple(0 for _ in layout[name].shape), given[name])
         self.lost_arrays = ()
 
     def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
@@ -128,27 +130,26 @@ class StoreRepair:
         lost with the rows, it is `finish` that can tell, and that replaces the chunk. `InvalidInput` for another slot,
         shape or dtype.
         """
-        check_logits(self.header, slot, logits_SC)
+        self._files.check(slot, logits_SC)
         if slot not in self.lost_chunks:
             raise InvalidInput("a slot to write", expected="one of `lost_chunks`", found=f"{slot}")
-        arrays = encoding_named(self.header.encoding).encode(logits_SC)
-        stored = {name: arrays[name] for name in self._survey.layout.rows}
-        digests = block_digests(list(stored.values()), self.header.digest_rows)
-        view, part = slot.view - self.header.first_view, slot.start // self._survey.layout.chunk_rows
-        blocks = self._survey.blocks(part)
+        stored, digests = self._files.encode(logits_SC)
+        view, part, blocks = self._files.place(slot)
         before = self._right_VB32[view, blocks]
         with full_disk(self.path):
             if self._survey.seal is None:
-                self._write_unsealed(view, part, stored, digests)
+                self._files.write(slot, stored, digests, self._right_VB32)
             elif self._survey.proven_VB32 is None:
                 self._stage(view, part, stored)
                 self._right_VB32[view, blocks] = digests
             elif (digests != before).any():
                 block = int(np.flatnonzero((digests != before).any(axis=1))[0])
                 where = f"view {slot.view}, samples from {slot.start + block * self.header.digest_rows}"
-                raise self._other(where, before[block].tobytes().hex(), digests[block].tobytes().hex())
+                sealed, found = before[block].tobytes().hex(), digests[block].tobytes().hex()
+                raise other_than_sealed(self.path, self.header, where, sealed, found)
             else:
-                self._write_rows(view, part, stored)
+                self._files.write_rows(slot, stored)
+        self._mended_chunks.add((view, part))
         self._lost.discard((view, part))
 
     def finish(self) -> str | None:
@@ -174,25 +175,6 @@ class StoreRepair:
                     do="look at the disk: what was just written to it does not come back",
                 )
         return seal.digest if seal else None
-
-    def _refuse(self) -> None:
-        found = self._survey.damage
-        if foreign := [one.file for one in found if one.kind == "foreign"]:
-            more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
-            raise UnsafeStore(
-                f"{self.path} holds what does not belong in a guide store",
-                expected="files of the store and nothing else",
-                found=", ".join(foreign[:_SHOWN]) + more,
-                do="remove them, which no repair does, and run the same command again",
-            )
-        for one in found:
-            if one.kind in ("seal", "not-finite"):
-                raise DamagedStore(
-                    f"{self.path / one.file}: {KINDS[one.kind]}",
-                    expected=one.expected,
-                    found=one.found,
-                    do=f"nothing in the store tells what it should be: {_make_again(self.path, self.header)}",
-                )
 
     def _find_lost_arrays(self) -> tuple[str, ...]:
         survey = self._survey
@@ -227,32 +209,15 @@ class StoreRepair:
         differing_V = differing_blocks(survey.proven_VB32, survey.digest_VB32).any(axis=1)
         differing_V |= ~survey.held.present["digest"][:, 0, 0]
         for view in np.flatnonzero(differing_V).tolist():
-            self._replace(array, (view, 0, 0), survey.proven_VB32[view])
+            self._files.replace(array, (view, 0, 0), survey.proven_VB32[view])
 
     def _mend_padding(self) -> None:
         for view, part, name in self._survey.unpadded:
             if (view, part) not in self._lost:
                 array, (start, stop) = self._survey.layout.rows[name], self._survey.slot(part)
                 rows = self._survey.held.chunk(array, (view, part, 0))[0][: stop - start]
-                self._replace(array, (view, part, 0), rows)
+                self._files.replace(array, (view, part, 0), rows)
                 self._mended_chunks.add((view, part))
-
-    def _write_unsealed(
-        self, view: int, part: int, stored: dict[str, NDArray[Any]], digests: NDArray[np.uint8]
-    ) -> None:
-        blocks = self._survey.blocks(part)
-        if self._right_VB32[view, blocks].any():
-            # As a dump does it: nothing may vouch for what is about to change.
-            self._right_VB32[view, blocks] = 0
-            self._replace(self._survey.layout.digest, (view, 0, 0), self._right_VB32[view])
-        self._write_rows(view, part, stored)
-        self._right_VB32[view, blocks] = digests
-        self._replace(self._survey.layout.digest, (view, 0, 0), self._right_VB32[view])
-
-    def _write_rows(self, view: int, part: int, stored: dict[str, NDArray[Any]]) -> None:
-        for name, rows in stored.items():
-            self._replace(self._survey.layout.rows[name], (view, part, 0), rows)
-        self._mended_chunks.add((view, part))
 
     def _stage(self, view: int, part: int, stored: dict[str, NDArray[Any]]) -> None:
         """Keep a chunk beside the store until all digests together tell whether it is right."""
@@ -261,7 +226,6 @@ class StoreRepair:
             with self._lock.unfinished(f"{name}.{array.key(view, part, 0)}.staged") as staged:
                 write_synced(staged, array.encode(rows))
             self._staged[staged] = self.path / name / array.key(view, part, 0)
-        self._mended_chunks.add((view, part))
 
     def _commit(self) -> None:
         survey, array = self._survey, self._survey.layout.digest
@@ -269,7 +233,8 @@ class StoreRepair:
         if array_digest(self._right_VB32) != survey.vouched["digest"]:
             views = sorted({view + self.header.first_view for view, _ in self._mended_chunks})
             shown = ", ".join(map(str, views[:_SHOWN])) + (" and more" if len(views) > _SHOWN else "")
-            raise self._other(f"views {shown}", survey.vouched["digest"], array_digest(self._right_VB32))
+            sealed, found = survey.vouched["digest"], array_digest(self._right_VB32)
+            raise other_than_sealed(self.path, self.header, f"views {shown}", sealed, found)
         for staged, place in self._staged.items():
             with self._lock.unfinished(staged.name):
                 os.replace(staged, place)
@@ -278,44 +243,7 @@ class StoreRepair:
             sync_folder(self.path / name)
         self._staged.clear()
         for view in np.flatnonzero(differing_blocks(self._right_VB32, survey.digest_VB32).any(axis=1)).tolist():
-            self._replace(array, (view, 0, 0), self._right_VB32[view])
-
-    def _replace(self, array: ArrayLayout, position: tuple[int, ...], content: NDArray[Any]) -> None:
-        key = array.key(*position)
-        with self._lock.unfinished(f"{array.name}.{key}.partial") as partial:
-            write_durably(self.path / array.name / key, array.encode(content), temporary=partial)
-        self.mended.append(f"{array.name}/{key}")
+            self._files.replace(array, (view, 0, 0), self._right_VB32[view])
 
     def _slot(self, view: int, part: int) -> ChunkSlot:
         return ChunkSlot(view + self.header.first_view, *self._survey.slot(part))
-
-    def _other(self, what: str, expected: str, found: str) -> Mismatch:
-        return Mismatch(
-            f"{self.path}: {what} come out otherwise than they were sealed, and are left as they are",
-            expected=f"SHA-256 {expected}",
-            found=found,
-            do="repair it on the machine that made it, with the same versions, data and weights, or "
-            + _make_again(self.path, self.header),
-        )
-
-
-def _header(path: Path) -> StoreHeader:
-    """The header of a store that can be mended at all."""
-    try:
-        held = open_container(path, survey=lambda name, error: None)
-    except UnsafeStore as error:
-        do = "nothing else tells a header: check the path, get a whole copy of the store, or dump the guide again"
-        raise UnsafeStore(error.problem, expected=error.expected, found=error.found, do=do) from error
-    if not isinstance(held, ZarrFolder):
-        raise InvalidInput(
-            f"{path} is not mended in place",
-            expected="a Zarr folder",
-            found=f"{held.kind}, a single file",
-            do="get it again, or export it again from the store that it was made of",
-        )
-    return held.header
-
-
-def _make_again(path: Path, header: StoreHeader) -> str:
-    command = f"`dgkd-cache dump --model {header.guide.name}`"
-    return f"get a whole copy of it, or remove {path} and make it again with {command}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,30 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.codecs import codec_named
-from dgkd_stores.coding.digests import Seal, block_digests, sealed
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.coding.digests import Seal, sealed
 from dgkd_stores.containers import ZarrFolder, how_to_mend
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably
 from dgkd_stores.disk.locks import ViewLock
 from dgkd_stores.errors import DamagedStore, InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import IdentityArrays
-from dgkd_stores.format.layout import ArrayLayout, StoreLayout, default_chunk_rows, group_metadata, json_file
+from dgkd_stores.format.layout import StoreLayout, default_chunk_rows, group_metadata, json_file
 from dgkd_stores.format.limits import check_limits
 
+from .chunk_files import ChunkFiles, ChunkSlot
 from .compare import check_same_header, check_same_identity
 from .skeleton import write_skeleton
 
-__all__ = ["ChunkSlot", "GuideStoreWriter", "check_logits", "seal_finished"]
-
-
-@dataclass(frozen=True)
-class ChunkSlot:
-    """Rows `start` to `stop` of one view: what is written at a time."""
-
-    view: int
-    start: int
-    stop: int
+__all__ = ["GuideStoreWriter", "seal_finished"]
 
 
 class GuideStoreWriter:
@@ -55,6 +45,7 @@ class GuideStoreWriter:
     """
 
     _layout: StoreLayout
+    _files: ChunkFiles
     _seal: Seal | None
     _identity: dict[str, NDArray[Any]]
     _digest_VB32: NDArray[np.uint8]
@@ -108,7 +99,7 @@ class GuideStoreWriter:
         for view in self.views:
             for start in range(0, samples, rows):
                 slot = ChunkSlot(view, start, min(start + rows, samples))
-                if not self._done_VB[self._blocks(slot)].all():
+                if not self._is_done(slot):
                     yield slot
 
     def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
@@ -119,18 +110,10 @@ class GuideStoreWriter:
         still missing.
         """
         self._check(slot, logits_SC)
-        arrays = encoding_named(self.header.encoding).encode(logits_SC)
-        stored = {name: arrays[name] for name in self._layout.rows}
-        digests = block_digests(list(stored.values()), self.header.digest_rows)
-        view, blocks = self._blocks(slot)
+        stored, digests = self._files.encode(logits_SC)
         with full_disk(self.path):
-            if self._digest_VB32[view, blocks].any():
-                # The data went missing under its digest: nothing may vouch for what is about to change.
-                self._replace_digests(view, blocks, np.zeros_like(digests))
-            for name, array in stored.items():
-                layout = self._layout.rows[name]
-                self._replace(layout, (view, slot.start // self._layout.chunk_rows, 0), array)
-            self._replace_digests(view, blocks, digests)
+            self._files.write(slot, stored, digests, self._digest_VB32)
+        view, _, blocks = self._files.place(slot)
         self._done_VB[view, blocks] = True
 
     def seal(self) -> str | None:
@@ -156,6 +139,7 @@ class GuideStoreWriter:
         held = ZarrFolder.inspect(self.path)
         check_same_header(self.path, stored=held.header, given=self.header)
         self._layout, self._seal = held.layout, held.seal
+        self._files = ChunkFiles(self.path, self.header, held.layout, self._lock)
         self._identity = held.identity()
         check_same_identity(self.path, stored=self._identity, given=given)
         self._digest_VB32 = held.digests()
@@ -179,29 +163,16 @@ class GuideStoreWriter:
                 do=how_to_mend(self.path),
             )
 
-    def _blocks(self, slot: ChunkSlot) -> tuple[int, slice]:
-        """Where a slot's digests stand in the array of all digests."""
-        rows = self.header.digest_rows
-        return slot.view - self.header.first_view, slice(slot.start // rows, -(-slot.stop // rows))
+    def _is_done(self, slot: ChunkSlot) -> bool:
+        view, _, blocks = self._files.place(slot)
+        return bool(self._done_VB[view, blocks].all())
 
     def _check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
-        check_logits(self.header, slot, logits_SC)
+        self._files.check(slot, logits_SC)
         rows = self._layout.chunk_rows
         whole = slot.start % rows == 0 and slot.stop == min(slot.start + rows, self.header.dataset.samples)
-        if slot.view not in self.views or not whole or self._done_VB[self._blocks(slot)].all():
+        if slot.view not in self.views or not whole or self._is_done(slot):
             raise InvalidInput("a slot to write", expected="one that `missing()` gives", found=f"{slot}")
-
-    def _replace_digests(self, view: int, blocks: slice, digests: NDArray[np.uint8]) -> None:
-        # The view's other digests are its only writer's own, so the whole chunk can be replaced.
-        updated = self._digest_VB32[view].copy()
-        updated[blocks] = digests
-        self._replace(self._layout.digest, (view, 0, 0), updated)
-        self._digest_VB32[view] = updated
-
-    def _replace(self, layout: ArrayLayout, position: tuple[int, ...], array: NDArray[Any]) -> None:
-        key = layout.key(*position)
-        with self._lock.unfinished(f"{layout.name}.{key}.partial") as partial:
-            write_durably(self.path / layout.name / key, layout.encode(array), temporary=partial)
 
 
 def seal_finished(path: Path, identity: Mapping[str, NDArray[Any]], lock: ViewLock) -> Seal | None:
@@ -220,12 +191,3 @@ def seal_finished(path: Path, identity: Mapping[str, NDArray[Any]], lock: ViewLo
 
 def _holds_something(path: Path) -> bool:
     return os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir()))
-
-
-def check_logits(header: StoreHeader, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
-    """`InvalidInput` for anything but one float32 row of all classes for each sample of the slot."""
-    shape = (slot.stop - slot.start, header.classes)
-    if logits_SC.dtype != np.float32 or logits_SC.shape != shape:
-        raise InvalidInput(
-            "logits of a chunk", expected=f"float32 {shape}", found=f"{logits_SC.dtype} {logits_SC.shape}"
-        )

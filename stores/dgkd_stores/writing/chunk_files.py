@@ -1,0 +1,96 @@
+"""The files of a store's rows and digests as they are replaced: each in one step, under the lock of whoever writes.
+
+Rows are durable before the digest that vouches for them, and no digest vouches for rows that are about to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.coding.digests import block_digests
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.disk.files import write_durably
+from dgkd_stores.disk.locks import ViewLock
+from dgkd_stores.errors import InvalidInput
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import ArrayLayout, StoreLayout
+
+__all__ = ["ChunkFiles", "ChunkSlot"]
+
+
+@dataclass(frozen=True)
+class ChunkSlot:
+    """Rows `start` to `stop` of one view: what is written at a time."""
+
+    view: int
+    start: int
+    stop: int
+
+
+class ChunkFiles:
+    """What writes the chunks of the store at `path`; `replaced` names the files, in order."""
+
+    def __init__(self, path: Path, header: StoreHeader, layout: StoreLayout, lock: ViewLock) -> None:
+        self.path, self.replaced = path, list[str]()
+        self._header, self._layout, self._lock = header, layout, lock
+
+    def place(self, slot: ChunkSlot) -> tuple[int, int, slice]:
+        """View and chunk of a slot, from 0, and its blocks: where its digests stand among the view's."""
+        rows = self._header.digest_rows
+        blocks = slice(slot.start // rows, -(-slot.stop // rows))
+        return slot.view - self._header.first_view, slot.start // self._layout.chunk_rows, blocks
+
+    def check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
+        """`InvalidInput` for anything but one float32 row of all classes for each sample of the slot."""
+        shape = (slot.stop - slot.start, self._header.classes)
+        if logits_SC.dtype != np.float32 or logits_SC.shape != shape:
+            raise InvalidInput(
+                "logits of a chunk", expected=f"float32 {shape}", found=f"{logits_SC.dtype} {logits_SC.shape}"
+            )
+
+    def encode(self, logits_SC: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
+        """The stored arrays of a chunk's rows by name, and the digests [blocks, 32] of these."""
+        arrays = encoding_named(self._header.encoding).encode(logits_SC)
+        stored = {name: arrays[name] for name in self._layout.rows}
+        return stored, block_digests(list(stored.values()), self._header.digest_rows)
+
+    def write(
+        self,
+        slot: ChunkSlot,
+        stored: Mapping[str, NDArray[Any]],
+        digests: NDArray[np.uint8],
+        digest_VB32: NDArray[np.uint8],
+    ) -> None:
+        """Replace a chunk and its digests; `digest_VB32` has all of the store, and follows what is on the disk."""
+        view, _, blocks = self.place(slot)
+        if digest_VB32[view, blocks].any():
+            # The data went missing under its digest: nothing may vouch for what is about to change.
+            self._vouch(view, blocks, np.zeros_like(digests), digest_VB32)
+        self.write_rows(slot, stored)
+        self._vouch(view, blocks, digests, digest_VB32)
+
+    def write_rows(self, slot: ChunkSlot, stored: Mapping[str, NDArray[Any]]) -> None:
+        """Replace a chunk, for digests that are there."""
+        view, part, _ = self.place(slot)
+        for name, rows in stored.items():
+            self.replace(self._layout.rows[name], (view, part, 0), rows)
+
+    def replace(self, array: ArrayLayout, position: tuple[int, ...], content: NDArray[Any]) -> None:
+        """Replace one file of an array."""
+        key = array.key(*position)
+        with self._lock.unfinished(f"{array.name}.{key}.partial") as partial:
+            write_durably(self.path / array.name / key, array.encode(content), temporary=partial)
+        self.replaced.append(f"{array.name}/{key}")
+
+    def _vouch(self, view: int, blocks: slice, digests: NDArray[np.uint8], digest_VB32: NDArray[np.uint8]) -> None:
+        # The view's other digests are its only writer's own, so the whole chunk can be replaced.
+        updated = digest_VB32[view].copy()
+        updated[blocks] = digests
+        self.replace(self._layout.digest, (view, 0, 0), updated)
+        digest_VB32[view] = updated
