@@ -1,7 +1,8 @@
-"""The machine that computes: its device, its precision, and the description that stores and cards record of it."""
+"""The machine that computes: its device, what `auto` means on it, and the description that stores and cards record."""
 
 from __future__ import annotations
 
+import functools
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -12,8 +13,19 @@ import torchvision
 from torch import nn
 
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.profit import COMBINATIONS, Auto, Combination, Profit, measure_profit
+from dgkd_cache.ranks import ALONE, Ranks
 
-__all__ = ["autocast", "bf16_is_native", "describe", "place", "resolve_device", "resolve_precision"]
+__all__ = [
+    "autocast",
+    "bf16_is_native",
+    "choose",
+    "describe",
+    "place",
+    "processor_profit",
+    "resolve_device",
+    "resolve_precision",
+]
 
 
 def resolve_device(name: str) -> torch.device:
@@ -38,13 +50,41 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def resolve_precision(setting: str, device: torch.device) -> str:
-    """`float32` or `bf16`; `auto` takes bf16 where the device computes in it natively."""
-    if setting not in ("auto", "float32", "bf16"):
-        raise InvalidInput("unknown precision", expected="auto, float32 or bf16", found=setting)
-    if setting != "auto":
-        return setting
-    return "bf16" if bf16_is_native(device) else "float32"
+def choose(
+    device: torch.device, *, precision: str = "auto", channels_last: bool | Auto = "auto", ranks: Ranks = ALONE
+) -> Combination:
+    """What `auto` means on that device; what is given stands.
+
+    A processor is measured, once in a process. A GPU takes bf16 where it has it, and channels last. Two ranks may
+    measure differently: all of `ranks` call this, and the first one's choice is everyone's. Raises InvalidInput.
+    """
+    chosen = _chosen(device, precision, channels_last) if ranks.first else COMBINATIONS[0]
+    return COMBINATIONS[ranks.agree(COMBINATIONS.index(chosen))]
+
+
+def resolve_precision(setting: str, device: torch.device, *, begun: str | None = None, ranks: Ranks = ALONE) -> str:
+    """`float32` or `bf16` of a forward pass; for `auto`, the one that work was `begun` in, else what is faster."""
+    if setting == "auto" and begun in ("float32", "bf16"):
+        setting = begun
+    channels_last: bool | Auto = "auto" if setting == "auto" else True
+    return choose(device, precision=setting, channels_last=channels_last, ranks=ranks).precision
+
+
+def _chosen(device: torch.device, precision: str, channels_last: bool | Auto) -> Combination:
+    if precision not in ("auto", "float32", "bf16"):
+        raise InvalidInput("unknown precision", expected="auto, float32 or bf16", found=precision)
+    if precision != "auto" and channels_last != "auto":
+        return Combination(precision=precision, channels_last=channels_last)
+    if device.type == "cpu":
+        return processor_profit().best(precision=precision, channels_last=channels_last)
+    native = "bf16" if bf16_is_native(device) else "float32"
+    return Combination(precision=native if precision == "auto" else precision, channels_last=channels_last is not False)
+
+
+@functools.cache
+def processor_profit() -> Profit:
+    """What was measured of the processor: about half a second, the first time."""
+    return measure_profit(bf16=bf16_is_native(torch.device("cpu")))
 
 
 def bf16_is_native(device: torch.device) -> bool:

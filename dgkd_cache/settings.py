@@ -121,9 +121,11 @@ class TrainingConfig(Table):
     lr_steps: Fractions = Field(default=(0.5, 0.75), description="of all epochs, where a step is taken")
     lr_gamma: float = Field(default=0.1, gt=0, le=1, description="what a step multiplies lr by")
     warmup_epochs: int = Field(default=0, ge=0, description="epochs of linear warm-up")
-    precision: Precision = Field(default="auto", description="auto (bf16 where the device has it), float32, bf16")
-    channels_last: bool = Field(default=True, description="memory format of convolutions")
-    compile: bool = Field(default=False, description="torch.compile the model")
+    precision: Precision = Field(default="auto", description="auto (bf16 where it is faster), float32, bf16")
+    channels_last: Literal["auto", True, False] = Field(
+        default="auto", description="memory format of convolutions: auto (what is faster), true, false"
+    )
+    compile: bool = Field(default=False, description="torch.compile the model: a C++ compiler, and a minute or so")
     views: Literal["cached", "fresh"] = Field(
         default="cached", description="cached: the guides' views; fresh: a new view every epoch, no guides"
     )

@@ -40,7 +40,7 @@ class LiveGuides:
         self._guides = tuple(guides)
         self._temperature = temperature
         self._device = device
-        self._precision = precision
+        self.precision = precision
         for guide in self._guides:
             guide.model.to(device).eval()
 
@@ -56,5 +56,5 @@ class LiveGuides:
         kept = [guide for guide, keep in zip(self._guides, keep_G, strict=True) if keep]
         if not kept:
             return torch.empty(0, device=self._device)
-        with torch.no_grad(), autocast(self._device, self._precision):
+        with torch.no_grad(), autocast(self._device, self.precision):
             return torch.stack([g.model(g.preprocess(batch.pixels_BIHW)).float() / self._temperature for g in kept])

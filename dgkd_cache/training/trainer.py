@@ -37,6 +37,7 @@ from dgkd_cache.training.checkpoint import (
     save_checkpoint,
     save_state,
 )
+from dgkd_cache.training.compiled import compiled
 from dgkd_cache.training.evaluate import Score
 from dgkd_cache.training.metrics import MetricsLog
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate, set_learning_rate
@@ -93,10 +94,11 @@ class Trainer:
         validate: Callable[[nn.Module], Score] | None = None,
         ranks: Ranks = ALONE,
     ) -> None:
+        assert training.channels_last != "auto", "the recipe was settled at the edge: see training/recipe.py"
         self._device, self._ranks = device, ranks
         self._model = ranks.prepared(place(model, device, channels_last=training.channels_last), device)
         parallel = ranks.parallel(self._model, device)
-        self._forward: Callable[[Tensor], Tensor] = torch.compile(parallel) if training.compile else parallel
+        self._forward: Callable[[Tensor], Tensor] = compiled(parallel, device) if training.compile else parallel
         self._preprocess = preprocess
         self._views, self._samples_N, self._schedule = views, samples_N, schedule
         self._random = random

@@ -12,6 +12,7 @@ from dgkd_cache.models.card import ModelCard, load_card
 from dgkd_cache.models.registry import build_model, find_model, wanted_input_size
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files import CARD_FILE
+from dgkd_cache.training.recipe import settled
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import set_aside
 from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, train_model
@@ -182,15 +183,13 @@ def _run_state(ws: Workspace, name: str, card: ModelCard | None, device: str) ->
         if seal is None:
             return "missing", f"waits for the store of {guide}"
         seals[guide] = seal
-    training = ws.config.training_for(name)
     now = expected_inputs(
         ws,
         architecture=ws.architecture(name),
         guides=seals,
-        live=False,
-        training=training,
+        live="",
+        training=settled(ws.config.training_for(name), resolve_device(device), begun=before),
         distillation=ws.config.distillation,
-        precision=resolve_precision(training.precision, resolve_device(device)),
     )
     differing = record.changes(before, now)
     if differing:
@@ -204,14 +203,14 @@ def _store_state(ws: Workspace, name: str, card: ModelCard, device: str) -> tupl
         return "missing", "not dumped", None
     with GuideStore.open(path, allow_incomplete=True) as store:
         header, sealed, nbytes = store.header, store.seal is not None, store.nbytes
-    cache, views = ws.config.cache, ws.config.views
+    cache, views, precision = ws.config.cache, ws.config.views, str(header.compute.get("precision"))
     wanted = {
         "weights": (header.guide.weights_digest[:16], card.weights_digest[:16]),
         "view plan": (header.plan_digest[:16], ws.plan().digest[:16]),
         "views": (_span(header), f"0 to {views.count - 1}"),
         "temperature": (header.temperature, decimal(cache.temperature)),
         "encoding": (header.encoding, cache.encoding),
-        "precision": (str(header.compute.get("precision")), resolve_precision(cache.precision, resolve_device(device))),
+        "precision": (precision, resolve_precision(cache.precision, resolve_device(device), begun=precision)),
         "batch_size": (str(header.compute.get("batch")), str(cache.batch_size)),
         "licence": (repr(header.licence), repr(cache.licence)),
     }

@@ -188,6 +188,7 @@ def test_doctor(command: Command, workspace: Path) -> None:
         "found": "works",
         "state": "ok",
         "do": "",
+        "figures": {},
     }
     assert list(workspace.iterdir()) == [workspace / "dgkd.toml"], "the trial files are gone"
     assert "memory mapping" in command("doctor").stdout

@@ -30,6 +30,7 @@ student = "plain2"
 [training]
 epochs = 1
 precision = "float32"
+channels_last = true
 """
 
 

@@ -85,7 +85,7 @@ def trainer_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tup
         samples_N=np.arange(160),
         schedule=Schedule("cycle", 10, random=random, samples=160),
         random=random,
-        training=TrainingConfig(epochs=epochs, batch_size=32, precision="float32"),
+        training=TrainingConfig(epochs=epochs, batch_size=32, channels_last=True),
         guided=Guided(guidance=guidance, dropping=Dropping(keep=0.75), objective="paper", lambda_=0.5, temperature=4.0),
         device=CPU,
         precision="float32",

@@ -43,6 +43,7 @@ precision = "float32"
 epochs = 2
 batch_size = 32
 precision = "float32"
+channels_last = true
 checkpoint_steps = 2
 [training.teacher]
 epochs = 3

@@ -39,7 +39,7 @@ class Run:
         self.stores = stores
         self.validate = settings.pop("validate", False)
         self.model_of: Callable[[], nn.Module] = settings.pop("model_of", lambda: make_tiny(9))
-        defaults = {"epochs": 3, "batch_size": 32, "lr": 0.05, "checkpoint_steps": 5, "precision": "float32"}
+        defaults = {"epochs": 3, "batch_size": 32, "lr": 0.05, "checkpoint_steps": 5, "channels_last": True}
         self.training = TrainingConfig(**{**defaults, **settings})
 
     def once(self, folder: Path, stop_after: int | None) -> tuple[nn.Module, Outcome]:

@@ -7,8 +7,8 @@ import platform
 import resource
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class Finding:
     found: str
     state: str = "ok"
     do: str = ""
+    figures: Mapping[str, float | str | bool] = field(default_factory=dict)
+    """What was measured, for `--json`."""
 
 
 @click.command()
@@ -45,12 +47,15 @@ class Finding:
 def doctor(app: App, as_json: bool) -> None:
     """Look at this machine and installation. Exit code 1 if something does not work.
 
+    What `precision` and `channels_last` mean where they are "auto" is measured: a small training step on one
+    thread of the processor, in half a second.
+
     \b
     Examples:
       dgkd-cache doctor
       dgkd-cache -w demo doctor --json
     """
-    findings = [*_software(), *_processor(), *_devices(), *_memory(), *_folder(app.folder), _open_files()]
+    findings = [*_software(), *_processor(), *_devices(), _compiler(), *_memory(), *_folder(app.folder), _open_files()]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -90,7 +95,7 @@ def _devices() -> Iterator[Finding]:
     try:
         import torch
 
-        from dgkd_cache.compute import bf16_is_native
+        from dgkd_cache.compute import bf16_is_native, choose
     except (ImportError, OSError) as error:
         reason = str(error).splitlines()[0]
         yield Finding(what="import torch", found=reason, state="problem", do="install torch again")
@@ -100,13 +105,43 @@ def _devices() -> Iterator[Finding]:
     for name in names:
         native = bf16_is_native(torch.device(name))
         title = "" if name == "cpu" else f"{torch.cuda.get_device_name(name)}, "
+        yield Finding(what=name, found=f"{title}{'bf16' if native else 'no bf16'}")
+        chosen = choose(torch.device(name))
         yield Finding(
-            what=name,
-            found=f"{title}{'bf16' if native else 'no bf16'}",
-            do="" if native else "precision auto means float32 here",
+            what=f'"auto" on {name}',
+            found=f'precision = "{chosen.precision}", channels_last = {str(chosen.channels_last).lower()}',
+            figures={"precision": chosen.precision, "channels_last": chosen.channels_last},
         )
+        if name == "cpu":
+            yield from _rates()
     if len(names) == 1:
         yield Finding(what="gpu", found="none that torch can use", do="cores do for small chains")
+
+
+def _rates() -> Iterator[Finding]:
+    """The measurement behind the processor's `auto`: a line for each precision."""
+    from dgkd_cache.compute import processor_profit
+    from dgkd_cache.profit import SAMPLES
+
+    rates: dict[str, dict[str, float]] = {}
+    for each, seconds in processor_profit().seconds.items():
+        layout = "channels_last" if each.channels_last else "contiguous"
+        rates.setdefault(each.precision, {})[layout] = round(SAMPLES / seconds)
+    for precision, rate in rates.items():
+        found = f"{rate['contiguous']:,.0f} samples/s contiguous, {rate['channels_last']:,.0f} channels last"
+        yield Finding(what=f"cpu {precision}", found=found, figures=rate)
+
+
+def _compiler() -> Finding:
+    """What torch.compile needs on a processor."""
+    wanted = os.environ.get("CXX", "clang++" if platform.system() == "Darwin" else "g++")
+    found = shutil.which(wanted)
+    return Finding(
+        what="C++ compiler",
+        found=found or f"no {wanted}",
+        state="ok" if found else "note",
+        do="" if found else "only training.compile needs it: install one, or name it in CXX",
+    )
 
 
 def _memory() -> Iterator[Finding]:

@@ -64,6 +64,9 @@ def dump_guide(
     # They exchange nothing but "done", which takes no GPU.
     with ranks.joined(torch.device("cpu")):
         ranks.in_turn(ws.dataset)
+        where = resolve_device(ranks.device(device))
+        begun = _precision_of(path)
+        precision = resolve_precision(ws.config.cache.precision, where, begun=begun, ranks=ranks)
         try:
             if len(mine):
                 writer = guide_writer(
@@ -73,7 +76,7 @@ def dump_guide(
                     views=held,
                     mine=mine,
                     take_over=take_over,
-                    cache=ws.config.cache,
+                    cache=ws.config.cache.model_copy(update={"precision": precision}),
                     device=ranks.device(device),
                 )
                 result = writer.run(progress=progress, stop=stop)
@@ -104,7 +107,7 @@ def guide_writer(
     dataset, plan = ws.dataset(), ws.plan()
     require_same_data(ws, card, model)
     plan.parameters(views.stop - 1, 0, 1)  # refuses what an enumerated plan does not have, before anything is forwarded
-    precision = resolve_precision(cache.precision, where)
+    precision = resolve_precision(cache.precision, where, begun=_precision_of(path))
     network, transform = ready(network, card, where)
     return GuideWriter(
         path,
@@ -151,6 +154,15 @@ def _add_dump_seconds(folder: Path, seconds: float) -> None:
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
+
+
+def _precision_of(path: Path) -> str | None:
+    """That of the store at `path`, which is gone on with; None where none can be opened."""
+    try:
+        with GuideStore.open(path, allow_incomplete=True) as store:
+            return str(store.header.compute.get("precision"))
+    except DgkdError:
+        return None
 
 
 def _blocks_missing(path: Path) -> int | None:

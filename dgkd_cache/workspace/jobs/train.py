@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cache.training.evaluate import Score, evaluate
+from dgkd_cache.training.recipe import settled
 from dgkd_cache.training.trainer import Guided, Trainer
 from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.views.views import Views
@@ -39,8 +40,6 @@ from dgkd_stores import decimal
 from dgkd_stores.reading.chunks import MAX_DECODED_BYTES
 
 __all__ = ["expected_inputs", "train_model"]
-
-_PRECISIONS = ("float32", "bf16")
 
 
 def train_model(
@@ -69,24 +68,24 @@ def train_model(
     where = resolve_device(ranks.device(device))
     temperature = distillation.temperature or ws.config.cache.temperature
     folder = ws.run_folder(name)
+    begun = {} if fresh else record.read_inputs(folder) or {}
     with (
         ranks.joined(where),
         run_lock(folder, name) if ranks.first else nullcontext(),
         _on_device(ws, where, ranks) as views,
-        _guidance(ws, views, guides, live, temperature=temperature, device=where) as guidance,
+        _guidance(ws, views, guides, live, temperature, device=where, begun=begun, ranks=ranks) as guidance,
     ):
-        # What a rank measures may differ from what another does: the first one's choice is everyone's.
-        precision = _PRECISIONS[ranks.agree(_PRECISIONS.index(resolve_precision(training.precision, where)))]
+        training = settled(training, where, begun=begun, ranks=ranks)
+        precision = training.precision
         random = RunRandom(training.seed)
         schedule = _schedule(ws, name, training, random, guided=bool(guides))
         inputs = expected_inputs(
             ws,
             architecture=architecture,
             guides=dict(guidance.identities) if guidance else {},
-            live=bool(live),
+            live=guidance.precision if isinstance(guidance, LiveGuides) else "",
             training=training,
             distillation=distillation,
-            precision=precision,
         )
         finished = _finished(folder, name, inputs) if ranks.first and not fresh else None
         if ranks.agree(finished is not None):
@@ -98,7 +97,7 @@ def train_model(
         dropping = _dropping(distillation, guidance.names if guidance else (), progress)
         train_N, held_N = split_samples(len(views.images), ws.config.dataset.validation)
         model, preprocess = _build(architecture, ws.dataset(), views, random.torch_seed())
-        transform = preprocess.module(channels_last=training.channels_last).to(where)
+        transform = preprocess.module(channels_last=bool(training.channels_last)).to(where)
 
         def validate(current: nn.Module) -> Score:
             return evaluate(current, transform, views, held_N, device=where, precision=precision, ranks=ranks)
@@ -171,13 +170,15 @@ def expected_inputs(
     *,
     architecture: str,
     guides: dict[str, str],
-    live: bool,
+    live: str,
     training: TrainingConfig,
     distillation: DistillationConfig,
-    precision: str,
 ) -> dict[str, str]:
-    """The flat record of all that a run depends on; what only changes its speed is left out."""
-    recipe = training.model_dump(mode="json", exclude={"checkpoint_steps", "workers", "precision"})
+    """The flat record of all that a run depends on; what only changes its speed is left out.
+
+    `training` is settled: a record holds no `auto`. `live` is the precision of live guides, "" without them.
+    """
+    recipe = training.model_dump(mode="json", exclude={"checkpoint_steps", "workers"})
     tree: dict[str, Any] = {
         "architecture": architecture,
         "dataset": {
@@ -186,13 +187,13 @@ def expected_inputs(
             "validation": ws.config.dataset.validation,
         },
         "views": {**ws.config.views.model_dump(mode="json"), "plan": ws.plan().digest},
-        "training": {**recipe, "precision": precision},
+        "training": recipe,
         "guides": guides,
     }
     if guides:
         settings = distillation.model_dump(mode="json", by_alias=True)
         settings["temperature"] = distillation.temperature or ws.config.cache.temperature
-        tree |= {"distillation": settings, "live": ws.config.cache.precision if live else False}
+        tree |= {"distillation": settings, "live": live or False}
     return record.flatten(tree)
 
 
@@ -288,11 +289,13 @@ def _guidance(
     views: Views,
     guides: Sequence[Path],
     live: Sequence[Path],
-    *,
     temperature: float,
+    *,
     device: torch.device,
+    begun: Mapping[str, str],
+    ranks: Ranks,
 ) -> Iterator[Guidance | None]:
-    """The guides of a run, open for as long as it takes."""
+    """The guides of a run, open for as long as it takes; live ones go on in the precision that `begun` records."""
     assert not (guides and live), "guides are either cached or live"
     if guides:
         scheduled = range(ws.config.views.count)
@@ -300,7 +303,8 @@ def _guidance(
             yield bank
     elif live:
         # In the precision of a dump, so that cached and live guides say the same.
-        precision = resolve_precision(ws.config.cache.precision, device)
+        recorded = begun.get("live", "").strip('"')
+        precision = resolve_precision(ws.config.cache.precision, device, begun=recorded, ranks=ranks)
         loaded = [_live_guide(ws, folder, device) for folder in live]
         yield LiveGuides(loaded, temperature=temperature, device=device, precision=precision)
     else:
