@@ -109,13 +109,19 @@ class Ranks:
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """The ranks connected for as long as the block lasts: gloo between processors, nccl between GPUs."""
+        """The ranks connected for as long as the block lasts: gloo between processors, nccl between GPUs.
+
+        Once in a process: torch's rendezvous takes no rank a second time.
+        """
         if self.alone:
             yield
             return
         import torch
         from torch import distributed
 
+        if distributed.is_initialized():
+            yield  # within a group that the caller has made
+            return
         # On one GPU for all of them (`--device cuda:0`) nccl refuses to work; gloo does.
         nccl = device.type == "cuda" and device.index == self.local_rank
         if device.type == "cuda":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from support.tiny_chain import MODULE, content, dump, train, workspace
 
 from dgkd_stores import GuideStore
 
@@ -25,6 +27,42 @@ def run(*arguments: str | Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_slurm_array_makes_the_store_of_one_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its jobs as Slurm would run them, at once and each with its number."""
+    (tmp_path / "tiny_bars.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    ws = workspace(tmp_path / "ws", chain='teacher = "plain2"\nstudent = "plain2"')
+    train(ws, "teacher")
+    command = tmp_path / "bin" / "dgkd-cache"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m dgkd_cli "$@"\n')
+    command.chmod(0o755)
+    shown = {
+        "PATH": f"{command.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+        "SLURM_ARRAY_TASK_COUNT": "2",
+        "SLURM_CPUS_PER_TASK": "1",
+    }
+
+    def job(number: int) -> str:
+        done = subprocess.run(
+            ["bash", str(EXAMPLES / "dump_array.sbatch"), "teacher"],
+            capture_output=True,
+            text=True,
+            cwd=ws.folder,
+            env={**os.environ, **shown, "SLURM_ARRAY_TASK_ID": str(number)},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    with ThreadPoolExecutor(2) as together:
+        assert all("teacher.zarr" in line for line in together.map(job, range(2)))
+    by_array = content(ws.folder)
+    shutil.rmtree(ws.store_path("teacher"))
+    assert dump(ws, "teacher").seal
+    assert content(ws.folder) == by_array
 
 
 @pytest.mark.parametrize("name", ["train_student.py", "dump_own_model.py"])

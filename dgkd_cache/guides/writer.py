@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.compute import autocast, describe
 from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch
+from dgkd_cache.guides.side_by_side import side_by_side
 from dgkd_cache.models.card import weights_digest
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.progress import Progress, Silent
@@ -60,8 +61,8 @@ class GuideWriter:
     """Writes the store of one guide.
 
     `model` is the guide, whose weights are its identity, in evaluation mode; `forward` takes uint8 pixels (B, I, H, W)
-    on `device`, normalises them and returns the model's logits (B, C); it is called without gradients. `train` and
-    `test` bind the view plan to the training and the test images, `views` are the numbers of the views to write, and
+    on `device`, normalises them and returns the model's logits (B, C); it is called without gradients, and on the
+    processor from several threads at once, each with one of torch's. `train` and `test` bind the view plan to the training and the test images, `views` are the numbers of the views to write, and
     `mine` (default: all) those that this process writes. `take_over` takes a process of another host that holds them
     for dead; `codec` compresses the rows of a store that is begun. The rest is the guide's identity.
 
@@ -313,10 +314,13 @@ class GuideWriter:
             pairs: list[Pairs] = [(np.full(len(s), view), s) for s in samples]
             batches = stream(source, pairs, device=self._device, workers=self._workers)
             pixels = (batch.pixels_BIHW for batch in batches)
-        for cut, pixels_BIHW in zip(cuts, pixels, strict=True):
+
+        def softened(pixels_BIHW: Tensor) -> Tensor:
             with torch.inference_mode(), autocast(self._device, self._precision):
-                logits_BC = self._forward(pixels_BIHW).float() / self._temperature
-            yield cut, logits_BC.cpu().numpy()
+                return (self._forward(pixels_BIHW).float() / self._temperature).cpu()
+
+        for cut, logits_BC in zip(cuts, side_by_side(softened, pixels, device=self._device), strict=True):
+            yield cut, logits_BC.numpy()
 
 
 def _views_of(header: StoreHeader) -> range:

@@ -1,0 +1,102 @@
+"""What a test runs as ranks: `torchrun ... two_ranks.py SCENARIO FOLDER`, FOLDER a workspace of `tiny_chain`.
+
+Each rank leaves what it saw in FOLDER/SCENARIO-RANK.json.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from support.tiny_chain import dump, train
+
+from dgkd_cache.errors import DamagedStore, Interrupted
+from dgkd_cache.ranks import ALONE, Ranks
+from dgkd_cache.training.trainer import Trainer
+from dgkd_cache.workspace.workspace import Workspace
+
+NETS = """
+from torch import nn
+
+def smooth(*, channels, classes, height, width):
+    return nn.Sequential(nn.Conv2d(channels, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(216, classes))
+
+def noisy(*, channels, classes, height, width):
+    return nn.Sequential(
+        nn.Conv2d(channels, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Dropout(0.5), nn.Linear(216, classes)
+    )
+"""
+
+BATCH = 31  # of 96 samples: shares of 16 and 15, and a last batch of 3, too small to share
+Steps = dict[int, list[Any]]
+
+
+def recorded(steps: Steps) -> Callable[[], None]:
+    """Notes (views, samples, kept guides) of every step that a trainer takes; the call that ends it."""
+    original = Trainer.train_step
+
+    def watched(self: Trainer, batch: Any, step: int) -> Any:
+        steps[step] = [batch.views_B.tolist(), batch.samples_B.tolist(), self.keep(step).tolist()]
+        return original(self, batch, step)
+
+    Trainer.train_step = watched  # type: ignore[method-assign]
+
+    def end() -> None:
+        Trainer.train_step = original  # type: ignore[method-assign]
+
+    return end
+
+
+def guided(ws: Workspace, name: str, architecture: str, ranks: Ranks = ALONE, **settings: Any) -> None:
+    """A run under the teacher, in batches that two ranks cannot cut in halves."""
+    recipe = ws.config.training.model_copy(update={"batch_size": BATCH, "lr": 0.05})
+    chosen = {"architecture": f"tiny_nets:{architecture}", "training": recipe, "guides": [ws.store_path("teacher")]}
+    train(ws, name, ranks=ranks, **chosen | settings)
+
+
+def together(ws: Workspace, ranks: Ranks) -> dict[str, Any]:
+    """Whole runs, one that a rank stops, and dumps, all in one group."""
+    seen: dict[str, Any] = {}
+    with ranks.joined(torch.device("cpu")):
+        steps: Steps = {}
+        end = recorded(steps)
+        guided(ws, "smooth-2", "smooth", ranks)
+        end()
+        seen["steps"] = steps
+        guided(ws, "noisy-2", "noisy", ranks)
+        calls = itertools.count(1)
+        try:
+            guided(ws, "stopped-2", "noisy", ranks, stop=lambda: ranks.rank == 1 and next(calls) == 2)
+        except Interrupted as error:
+            seen["stopped"] = error.problem
+        guided(ws, "stopped-2", "noisy", ranks)
+        seen["seal"] = dump(ws, "teacher", views=range(5, 6), ranks=ranks).seal  # one view: a rank has nothing to do
+    return seen
+
+
+def failing(ws: Workspace, ranks: Ranks) -> None:
+    """The second rank meets damage in its third step."""
+    from dgkd_cli.main import main
+
+    original = Trainer.train_step
+
+    def broken(self: Trainer, batch: Any, step: int) -> Any:
+        if ranks.rank == 1 and step == 2:
+            raise DamagedStore("a row is damaged")
+        return original(self, batch, step)
+
+    Trainer.train_step = broken  # type: ignore[method-assign]
+    main(["-w", str(ws.folder), "train", "--model", "ta1", "--device", "cpu"])
+
+
+if __name__ == "__main__":
+    scenario, folder = sys.argv[1], Path(sys.argv[2])
+    here = Ranks.of(os.environ)
+    found = {"together": together, "failing": failing}[scenario](Workspace.open(folder), here)
+    (folder / f"{scenario}-{here.rank}.json").write_text(json.dumps(found))
