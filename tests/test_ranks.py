@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -62,23 +59,18 @@ def test_each_rank_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_one_process_exchanges_nothing() -> None:
-    script = """
-import sys
-import torch
-before = set(sys.modules)
-from dgkd_cache.ranks import ALONE
-model, values, stop = torch.nn.Linear(2, 2), torch.ones(3), lambda: True
-with ALONE.joined(torch.device("cpu")):
-    ALONE.wait()
-    assert ALONE.agree(7) == 7 and ALONE.stops(stop) is stop
-    assert ALONE.gather(values)[0].equal(values)
-    ALONE.spread(model.parameters())
-    assert ALONE.parallel(ALONE.prepared(model, torch.device("cpu")), torch.device("cpu")) is model
-assert not torch.distributed.is_initialized()
-assert "torch.nn.parallel.distributed" in before or "torch.nn.parallel.distributed" not in sys.modules
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    model, values, cpu = torch.nn.Linear(2, 2), torch.ones(3), torch.device("cpu")
+
+    def stop() -> bool:
+        return True
+
+    with ALONE.joined(cpu):
+        assert not torch.distributed.is_initialized()
+        ALONE.wait()
+        assert ALONE.agree(7) == 7 and ALONE.stops(stop) is stop
+        assert ALONE.gather(values)[0].equal(values)
+        ALONE.spread(model.parameters())
+        assert ALONE.parallel(ALONE.prepared(model, cpu), cpu) is model
 
 
 @pytest.mark.parametrize("verb", ["run", "repair", "eval", "ls"])

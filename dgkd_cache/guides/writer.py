@@ -62,9 +62,10 @@ class GuideWriter:
 
     `model` is the guide, whose weights are its identity, in evaluation mode; `forward` takes uint8 pixels (B, I, H, W)
     on `device`, normalises them and returns the model's logits (B, C); it is called without gradients, and on the
-    processor from several threads at once, each with one of torch's. `train` and `test` bind the view plan to the training and the test images, `views` are the numbers of the views to write, and
-    `mine` (default: all) those that this process writes. `take_over` takes a process of another host that holds them
-    for dead; `codec` compresses the rows of a store that is begun. The rest is the guide's identity.
+    processor from several threads at once, each with one of torch's. `train` and `test` bind the view plan to the
+    training and the test images, `views` are the numbers of the views to write, and `mine` (default: all) those that
+    this process writes. `take_over` takes a process of another host that holds them for dead; `codec` compresses the
+    rows of a store that is begun. The rest is the guide's identity.
 
     Raises Mismatch when the store is there with another header (other weights, views, temperature, environment),
     StoreLocked when another process writes these views, NoSpace when the disk is full.

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from support.tiny_chain import dump, train
 
 from dgkd_cache.errors import DamagedStore, Interrupted
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.training.trainer import Trainer
 from dgkd_cache.workspace.workspace import Workspace
+from support.tiny_chain import dump, train
 
 NETS = """
 from torch import nn
