@@ -77,6 +77,8 @@ def together(ws: Workspace, ranks: Ranks) -> dict[str, Any]:
             seen["stopped"] = error.problem
         guided(ws, "stopped-2", "noisy", ranks)
         seen["seal"] = dump(ws, "teacher", views=range(5, 6), ranks=ranks).seal  # one view: a rank has nothing to do
+        shards = [dump(ws, "teacher", views=range(7, 12), shard=(shard, 2), ranks=ranks) for shard in range(2)]
+        seen["shards"] = [shard.seal for shard in shards]
     return seen
 
 
