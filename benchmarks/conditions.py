@@ -26,6 +26,7 @@ def conditions(device: torch.device) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         **({"device": found["device"]} if device.type != "cpu" else {}),
         "capability": found["capability"],
+        "precision": found["precision"],
         "threads": torch.get_num_threads(),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB",
         "Python": platform.python_version(),
