@@ -16,19 +16,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.harness import Timed, Times, arguments, at_most, finish, ratio, scratch
 from benchmarks.result import Row, Side
 from benchmarks.synthetic import cifar_like, random_stores, views_of
-from benchmarks.training import Loop, cached, loop, run_steps
-from dgkd_cache.guides.bank import GuideBank
+from benchmarks.training import Loop, cached, loop, run_steps, touch_all
 from dgkd_cache.views.views import Views
-from dgkd_stores import default_digest_rows
-from dgkd_stores.coding.encodings import encoding_named
 
-BATCH = 128
 SAMPLE_EVERY = 5
 """Steps between two looks at the memory."""
 
@@ -74,20 +69,9 @@ def child(given: Sequence[str]) -> None:
             run_steps(trained, first, min(SAMPLE_EVERY, int(steps) - first))
             largest = max(largest, _anonymous())
         if bank is not None:
-            largest = max(largest, _sweep(bank, views, int(count)))
+            for _ in touch_all(bank, views, int(count)):
+                largest = max(largest, _anonymous())
     print(largest)
-
-
-def _sweep(bank: GuideBank, views: Views, count: int) -> int:
-    """Gathers a row of every block, and so has every block proven: the largest RssAnon on the way."""
-    classes, samples = len(views.images.classes), len(views.images)
-    firsts = np.arange(0, samples, default_digest_rows(encoding_named("float16").row_bytes(classes)))
-    view_N, sample_N = (part.ravel() for part in np.meshgrid(np.arange(count), firsts, indexing="ij"))
-    largest = 0
-    for start in range(0, len(view_N), BATCH):
-        bank.gather(view_N[start : start + BATCH], sample_N[start : start + BATCH])
-        largest = max(largest, _anonymous())
-    return largest
 
 
 def _memory(store: Path, nbytes: int, job: Sequence[str], count: int) -> Row:
@@ -138,7 +122,7 @@ def _command(store: str, job: Sequence[str]) -> list[str]:
 def _first_touch(folder: Path, views: Views, count: int, label: str, kind: str, options: Any) -> list[Row]:
     """Steps whose blocks nobody has proven yet, beside the same steps again, and beside training alone."""
     stores = random_stores(folder, views, 1 if kind == "draw" else 3, count=count)
-    device, steps = options.device, options.touch_steps
+    device, steps = options.device, int(options.touch_steps)
     alone = loop(views, None, device=device, kind=kind, count=count)
 
     def timed(trained: Loop, i: int) -> float:

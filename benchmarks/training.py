@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -30,8 +30,10 @@ from dgkd_cache.training.trainer import Guided, Trainer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import Batch, stream
 from dgkd_cache.views.views import Views
+from dgkd_stores import default_digest_rows
+from dgkd_stores.coding.encodings import encoding_named
 
-__all__ = ["AllForwarded", "Loop", "cached", "live", "loop", "precision_of", "run_steps"]
+__all__ = ["AllForwarded", "Loop", "cached", "live", "loop", "precision_of", "run_steps", "touch_all"]
 
 TEMPERATURE = 4.0
 
@@ -101,6 +103,16 @@ def loop(
 def cached(stores: Sequence[Path], views: Views, *, count: int, device: torch.device) -> GuideBank:
     """The stores as guides; close it."""
     return GuideBank(stores, views=views, scheduled=range(count), temperature=TEMPERATURE, device=device)
+
+
+def touch_all(bank: GuideBank, views: Views, count: int) -> Iterator[None]:
+    """Has every block of float16 stores proven, in batches of 128 rows, one a block; gives way after each."""
+    rows = default_digest_rows(encoding_named("float16").row_bytes(len(views.images.classes)))
+    firsts = np.arange(0, len(views.images), rows)
+    view_N, sample_N = (part.ravel() for part in np.meshgrid(np.arange(count), firsts, indexing="ij"))
+    for start in range(0, len(view_N), 128):
+        bank.gather(view_N[start : start + 128], sample_N[start : start + 128])
+        yield
 
 
 def live(architectures: Sequence[str], views: Views, *, device: torch.device) -> LiveGuides:
