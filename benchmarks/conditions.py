@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from dgkd_cache.compute import describe, resolve_precision
+from dgkd_cache.compute import choose, describe
 
 __all__ = ["conditions"]
 
@@ -20,13 +20,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def conditions(device: torch.device) -> dict[str, Any]:
     """What to know of this machine before one of its figures is believed."""
-    found = describe(device, resolve_precision("auto", device))
+    chosen = choose(device)
+    found = describe(device, chosen.precision)
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         **({"device": found["device"]} if device.type != "cpu" else {}),
         "capability": found["capability"],
-        "precision": found["precision"],
+        "precision": chosen.precision,
+        "channels_last": str(chosen.channels_last).lower(),
         "threads": torch.get_num_threads(),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB",
         "Python": platform.python_version(),

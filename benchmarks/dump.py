@@ -22,10 +22,10 @@ from torch import Tensor
 from benchmarks.harness import Timed, Times, arguments, at_least, finish, ratio, rounds, scratch, seconds, synchronize
 from benchmarks.result import Row
 from benchmarks.synthetic import PREPROCESS, cifar_like, views_of
-from benchmarks.training import precision_of
-from dgkd_cache.compute import autocast, place
+from dgkd_cache.compute import autocast, choose, place
 from dgkd_cache.guides.writer import FIDELITY_ROWS, GuideWriter
 from dgkd_cache.models.registry import build_model
+from dgkd_cache.profit import Combination
 
 BATCH = 512
 VIEWS = 2
@@ -37,7 +37,15 @@ def main(given: Sequence[str] | None = None) -> None:
     models = {"model": "resnet20", "process_model": "resnet8"}
     quick = {"rounds": 2, "samples": 512, "test_samples": 64, "process_rounds": 1, "process_samples": 512}
     options = arguments(__doc__, {**defaults, **processes, **models}, quick, given)
-    job = Job(options.samples, options.test_samples, options.classes, options.model, options.device)
+    combination = choose(options.device)
+    job = Job(
+        options.samples,
+        options.test_samples,
+        options.classes,
+        options.model,
+        device=options.device,
+        combination=combination,
+    )
     with scratch(options) as folder:
         times: Times = rounds({"forward": job.forward(), "dump": job.dump(folder)}, options.rounds)
         rows = [
@@ -53,8 +61,9 @@ def main(given: Sequence[str] | None = None) -> None:
         notes = [f"{job.rows:,} rows a dump: {job.rows / statistics.median(times['dump']):,.0f} rows a second."]
         cores = sorted(os.sched_getaffinity(0))[:2]
         if options.device.type == "cpu" and len(cores) == 2:
-            shares = [str(options.process_samples), str(options.test_samples), str(options.classes)]
-            rows.append(_shared(folder, cores, [*shares, options.process_model], options.process_rounds))
+            shares = [options.process_samples, options.test_samples, options.classes, options.process_model]
+            how = [combination.precision, int(combination.channels_last)]
+            rows.append(_shared(folder, cores, [str(one) for one in (*shares, *how)], options.process_rounds))
             notes.append(
                 f"Processes dump {options.process_model}, each pinned to its core with one thread; the clock runs from "
                 "when all are ready (Python, torch and images loaded) to when the store is sealed. Each forwards the "
@@ -68,14 +77,23 @@ def main(given: Sequence[str] | None = None) -> None:
 class Job:
     """One guide over two views of random images: what is dumped, and what is forwarded."""
 
-    def __init__(self, samples: int, test_samples: int, classes: int, architecture: str, device: torch.device) -> None:
+    def __init__(
+        self,
+        samples: int,
+        test_samples: int,
+        classes: int,
+        architecture: str,
+        *,
+        device: torch.device,
+        combination: Combination,
+    ) -> None:
         self.train = views_of(cifar_like(samples, classes))
         self.test = views_of(cifar_like(test_samples, classes, split="test"))
         assert self.train.images.digest, "taken once for a data set, not for a dump"
         model = build_model(architecture, channels=3, classes=classes, height=32, width=32, seed=0)
-        self._model = place(model, device, channels_last=True).eval()
-        self._preprocess = PREPROCESS.module(channels_last=True).to(device)
-        self._device, self._precision = device, precision_of(device)
+        self._model = place(model, device, channels_last=combination.channels_last).eval()
+        self._preprocess = PREPROCESS.module(channels_last=combination.channels_last).to(device)
+        self._device, self._precision = device, combination.precision
         self.rows = VIEWS * samples + test_samples + min(FIDELITY_ROWS, samples)
 
     def writer(self, path: Path, mine: range | None = None) -> GuideWriter:

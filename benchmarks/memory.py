@@ -22,6 +22,8 @@ from benchmarks.harness import Timed, Times, arguments, at_most, finish, ratio, 
 from benchmarks.result import Row, Side
 from benchmarks.synthetic import cifar_like, random_stores, views_of
 from benchmarks.training import Loop, cached, loop, run_steps, touch_all
+from dgkd_cache.compute import choose
+from dgkd_cache.profit import Combination
 from dgkd_cache.views.views import Views
 
 SAMPLE_EVERY = 5
@@ -38,7 +40,9 @@ def main(given: Sequence[str] | None = None) -> None:
     rows: list[Row] = []
     notes: list[str] = []
     with scratch(options) as folder:
-        job = [str(options.views), str(options.samples), str(options.classes), str(options.steps)]
+        chosen = choose(options.device)
+        how = [chosen.precision, str(int(chosen.channels_last))]
+        job = [str(options.views), str(options.samples), str(options.classes), str(options.steps), *how]
         views = views_of(cifar_like(options.samples, options.classes))
         store = random_stores(folder, views, 1, count=options.views)[0]
         nbytes = sum(file.stat().st_size for file in store.rglob("c.*"))
@@ -56,14 +60,15 @@ def child(given: Sequence[str]) -> None:
 
     So few steps do not reach every block of the store: what they left is read afterwards, in batches of the same size.
     """
-    store, count, samples, classes, steps = given
+    store, count, samples, classes, steps, precision, last = given
+    combination = Combination(precision=precision, channels_last=bool(int(last)))
     views = views_of(cifar_like(int(samples), int(classes)))
     device = torch.device("cpu")
     with ExitStack() as opened:
         bank = None
         if store != "-":
             bank = opened.enter_context(cached([Path(store)], views, count=int(count), device=device))
-        trained = loop(views, bank, device=device, kind="draw", count=int(count))
+        trained = loop(views, bank, device=device, kind="draw", count=int(count), combination=combination)
         largest = 0
         for first in range(0, int(steps), SAMPLE_EVERY):
             run_steps(trained, first, min(SAMPLE_EVERY, int(steps) - first))

@@ -1,6 +1,6 @@
 """One run of `memory.py` in a process of its own.
 
-python -m benchmarks.memory_child STORE|- VIEWS SAMPLES CLASSES STEPS
+python -m benchmarks.memory_child STORE|- VIEWS SAMPLES CLASSES STEPS PRECISION CHANNELS_LAST
 """
 
 from __future__ import annotations

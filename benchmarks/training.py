@@ -18,12 +18,13 @@ from torch import Tensor
 
 from benchmarks.harness import Timed, synchronize
 from benchmarks.synthetic import PREPROCESS
-from dgkd_cache.compute import place, resolve_precision
+from dgkd_cache.compute import choose, place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guidance import Guidance
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.models.registry import build_model
+from dgkd_cache.profit import Combination
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.trainer import Guided, Trainer
@@ -33,7 +34,7 @@ from dgkd_cache.views.views import Views
 from dgkd_stores import default_digest_rows
 from dgkd_stores.coding.encodings import encoding_named
 
-__all__ = ["AllForwarded", "Loop", "cached", "live", "loop", "precision_of", "run_steps", "touch_all"]
+__all__ = ["AllForwarded", "Loop", "cached", "live", "loop", "run_steps", "touch_all"]
 
 TEMPERATURE = 4.0
 
@@ -77,17 +78,21 @@ def loop(
     count: int = 10,
     batch_size: int = 128,
     compiled: bool = False,
+    combination: Combination | None = None,
 ) -> Loop:
-    """A student in the default recipe (bf16 where it is faster, dropping with keep 0.75), channels last."""
+    """A student in the default recipe: precision and memory format as `auto` chooses them, dropping with keep 0.75."""
     channels, height, width = views.plan.view_shape
     random, samples = RunRandom(0), len(views.images)
-    training = TrainingConfig(epochs=10_000, batch_size=batch_size, lr=0.01, channels_last=True, compile=compiled)
+    chosen = combination or choose(device)
+    training = TrainingConfig(
+        epochs=10_000, batch_size=batch_size, lr=0.01, channels_last=chosen.channels_last, compile=compiled
+    )
     moved = Views(views.plan, views.images.to(device))
     trainer = Trainer(
         build_model(
             student, channels=channels, classes=len(views.images.classes), height=height, width=width, seed=0
         ).train(),
-        PREPROCESS.module(channels_last=True).to(device),
+        PREPROCESS.module(channels_last=chosen.channels_last).to(device),
         views=moved,
         samples_N=np.arange(samples),
         schedule=Schedule(kind, count, random=random, samples=samples),
@@ -95,7 +100,7 @@ def loop(
         training=training,
         guided=Guided(guidance=guidance, dropping=Dropping(), objective="paper", lambda_=0.5, temperature=TEMPERATURE),
         device=device,
-        precision=precision_of(device),
+        precision=chosen.precision,
     )
     return Loop(trainer=trainer, views=moved, device=device)
 
@@ -118,21 +123,21 @@ def touch_all(bank: GuideBank, views: Views, count: int) -> Iterator[None]:
 def live(architectures: Sequence[str], views: Views, *, device: torch.device) -> LiveGuides:
     """Guides in the precision and memory format that the student trains in."""
     channels, height, width = views.plan.view_shape
-    classes = len(views.images.classes)
+    classes, chosen = len(views.images.classes), choose(device)
     guides = [
         LiveGuide(
             name=f"guide{i}",
             identity="",
-            preprocess=PREPROCESS.module(channels_last=True).to(device),
+            preprocess=PREPROCESS.module(channels_last=chosen.channels_last).to(device),
             model=place(
                 build_model(name, channels=channels, classes=classes, height=height, width=width, seed=i + 1),
                 device,
-                channels_last=True,
+                channels_last=chosen.channels_last,
             ),
         )
         for i, name in enumerate(architectures)
     ]
-    return LiveGuides(guides, temperature=TEMPERATURE, device=device, precision=precision_of(device))
+    return LiveGuides(guides, temperature=TEMPERATURE, device=device, precision=chosen.precision)
 
 
 class AllForwarded:
@@ -145,8 +150,3 @@ class AllForwarded:
     def softened(self, batch: Batch, keep_G: NDArray[np.bool_]) -> Tensor:
         rows_GBC = self._guides.softened(batch, np.ones_like(keep_G))
         return rows_GBC[torch.from_numpy(keep_G).to(rows_GBC.device)]
-
-
-def precision_of(device: torch.device) -> str:
-    """What `precision = "auto"` means on this device."""
-    return resolve_precision("auto", device)
