@@ -35,7 +35,7 @@ ROOMS = {
     "coding": set(),
     "format": {"coding", "disk"},
     "containers": {"format", "coding", "disk"},
-    "reading": {"containers", "coding"},
+    "reading": {"containers", "coding", "disk"},
     "checking": {"containers", "format", "coding", "disk"},
     "writing": {"checking", "reading", "containers", "format", "coding", "disk"},
 }

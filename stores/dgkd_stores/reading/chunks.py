@@ -1,8 +1,4 @@
-"""Chunks at hand, of all open stores: mapped ones are bounded by their files, decoded ones by their bytes.
-
-A mapping keeps its file open, and 1024 open files is a common limit; a decoded chunk takes memory: so there is one
-bound of each kind for the whole process. Decoding runs one step ahead, on a thread of its own.
-"""
+"""Decoded chunks at hand, of all open stores, bounded by their bytes; decoding runs one step ahead on a thread."""
 
 from __future__ import annotations
 
@@ -19,10 +15,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores.forks import fork_safe_lock
 
-__all__ = ["MAX_DECODED_BYTES", "MAX_MAPPINGS", "Chunk", "ChunkCache", "DecodedChunks"]
-
-MAX_MAPPINGS = 256
-"""Chunk files open at a time, over all stores of the process."""
+__all__ = ["MAX_DECODED_BYTES", "Chunk", "ChunkCache", "DecodedChunks"]
 
 MAX_DECODED_BYTES = 2 * 2**30
 """Memory for decoded chunks, over all stores of the process; a chunk alone is kept whatever its size."""
@@ -36,8 +29,8 @@ class Chunk:
     """The row arrays of one chunk by name, each [S, columns]."""
 
     arrays: Mapping[str, NDArray[Any]]
-    proven: NDArray[np.bool_] | None
-    """For each digest block of a decoded chunk: it was checked. None for a mapped one: its store keeps count."""
+    proven: NDArray[np.bool_]
+    """For each digest block: it was checked."""
 
 
 class ChunkCache:

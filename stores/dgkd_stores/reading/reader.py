@@ -22,11 +22,11 @@ from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.containers import Container, how_to_mend, open_container
 from dgkd_stores.errors import DamagedStore, Incomplete, InvalidInput
 
-from .chunks import MAX_DECODED_BYTES, MAX_MAPPINGS, Chunk, ChunkCache, DecodedChunks
+from .chunks import MAX_DECODED_BYTES, Chunk, DecodedChunks
+from .mapped import MappedChunks
 
 __all__ = ["Completeness", "GuideStore"]
 
-_MAPPED = ChunkCache(MAX_MAPPINGS, lambda chunk: len(chunk.arrays))
 _DECODED = DecodedChunks(MAX_DECODED_BYTES)
 _STORE_NUMBERS = itertools.count()
 _LOST = "nothing in the store tells what it should be: get a whole copy, or dump the guide again"
@@ -96,7 +96,7 @@ class GuideStore:
         if not np.isfinite(self.test_logits_MC).all():
             raise self._damaged(f"{self.path}: test_logits", "finite numbers", "NaN or infinity", _LOST)
         self._done = done_VB.reshape(-1)
-        self._proven = np.zeros_like(self._done)
+        self._mapped: MappedChunks | None = None
 
     @classmethod
     def open(cls, path: Path | str, *, allow_incomplete: bool = False) -> Self:
@@ -122,7 +122,8 @@ class GuideStore:
 
     def close(self) -> None:
         """Let the mapped files and decoded chunks go; the store may still be used and takes them anew."""
-        _MAPPED.drop(self._number)
+        if self._mapped is not None:
+            self._mapped.close()
         _DECODED.drop(self._number)
 
     def decoded_bytes(self, views: int) -> int:
@@ -147,22 +148,17 @@ class GuideStore:
         store does not cover, `Incomplete` for rows that are not written, `DamagedStore` for a block that its
         digest does not fit.
         """
-        view_B = np.asarray(views_B, dtype=np.int64) - self.views.start
-        sample_B = np.asarray(samples_B, dtype=np.int64)
+        view_B, sample_B = np.asarray(views_B, dtype=np.int64), np.asarray(samples_B, dtype=np.int64)
+        if self.views.start:
+            view_B = view_B - self.views.start
         self._check_bounds(view_B, sample_B)
-        block_B = view_B * self.header.blocks + sample_B // self.header.digest_rows
         if not self._completeness.complete:
-            self._require_written(block_B)
-        if self._layout.codec is RAW:
-            proven_B = self._proven[block_B]
-            if not proven_B.all():
-                for block in np.unique(block_B[~proven_B]).tolist():
-                    view, inside = divmod(block, self.header.blocks)
-                    first = inside * self.header.digest_rows
-                    number = view * self._layout.chunks_per_view + first // self._layout.chunk_rows
-                    self._prove(view, inside, self._chunk(number).arrays)
-                    self._proven[block] = True
-        return self._take(view_B, sample_B)
+            self._require_written(view_B * self.header.blocks + sample_B // self.header.digest_rows)
+        if self._layout.codec is not RAW:
+            return self._take(view_B, sample_B)
+        if self._mapped is None:
+            self._mapped = MappedChunks(self.container, self._prove)
+        return self._mapped.gather(view_B, sample_B)
 
     def _take(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         chunk_B = view_B * self._layout.chunks_per_view + sample_B // self._layout.chunk_rows
@@ -188,9 +184,9 @@ class GuideStore:
         return taken
 
     def _proven_chunk(self, number: int, row_B: NDArray[np.int64]) -> Chunk:
-        """A chunk whose given rows are proven; `gather_stored` has seen to those of mapped ones."""
+        """A decoded chunk whose given rows are proven."""
         chunk = self._chunk(number)
-        if chunk.proven is not None and not chunk.proven.all():
+        if not chunk.proven.all():
             block_B = row_B // self.header.digest_rows
             for block in np.unique(block_B[~chunk.proven[block_B]]).tolist():
                 view, first = self._first_block(number)
@@ -198,14 +194,8 @@ class GuideStore:
         return chunk
 
     def _chunk(self, number: int) -> Chunk:
-        if self._layout.codec is not RAW:
-            following = (number + self._layout.chunks_per_view) % (self.header.views * self._layout.chunks_per_view)
-            return _DECODED.get((self._number, number), self._decode, following=following)
-        chunk = _MAPPED.get((self._number, number))
-        if chunk is None:
-            chunk = Chunk(arrays=self._arrays(number), proven=None)
-            _MAPPED.put((self._number, number), chunk)
-        return chunk
+        following = (number + self._layout.chunks_per_view) % (self.header.views * self._layout.chunks_per_view)
+        return _DECODED.get((self._number, number), self._decode, following=following)
 
     def _decode(self, number: int) -> Chunk:
         """Decode a chunk and check all that is written of it: on another thread, so that `gather` need not."""
@@ -260,7 +250,8 @@ class GuideStore:
             ("views", view_B, self.views.start, len(self.views)),
             ("samples", sample_B, 0, self.header.dataset.samples),
         ):
-            if indices.size and (indices.min() < 0 or indices.max() >= count):
+            # Once for both ends (without its sign, what is negative is very large); counting is faster than any().
+            if np.count_nonzero(indices.view(np.uint64) >= count):
                 raise InvalidInput(
                     f"{name} that {self.path} does not hold",
                     expected=f"{first} to {first + count - 1}",

@@ -1,0 +1,122 @@
+"""Rows of raw chunks, mapped when they are first used and proven block by block: nothing unproven comes out."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.containers import Container
+from dgkd_stores.forks import fork_safe_lock
+
+from .addresses import Addresses
+
+__all__ = ["MAX_MAPPINGS", "MappedChunks", "Prove"]
+
+MAX_MAPPINGS = 2**15
+"""Chunk files mapped at a time, over all stores of the process: half of what Linux gives a process."""
+
+_FEWEST = 64
+
+Prove = Callable[[int, int, Mapping[str, NDArray[Any]]], None]
+"""Of a view and a block in it, both from 0, and the arrays of its chunk: raises what is wrong with the block."""
+
+_LOCK = fork_safe_lock()
+"""Held while rows are taken, over all stores, so that no mapping is let go meanwhile."""
+
+_open: weakref.WeakSet[MappedChunks] = weakref.WeakSet()
+
+
+class MappedChunks:
+    """The rows of one store whose chunks are not compressed. Safe over threads."""
+
+    def __init__(self, container: Container, prove: Prove) -> None:
+        self._container, self._layout, self._prove = container, container.layout, prove
+        header = container.header
+        self._blocks, self._digest_rows = header.blocks, header.digest_rows
+        self._per_view, self._chunk_rows = self._layout.chunks_per_view, self._layout.chunk_rows
+        chunks = header.views * self._per_view
+        self._rows = {
+            name: Addresses(
+                chunks=chunks,
+                chunk_bytes=array.chunk_bytes,
+                row_bytes=array.shape[2] * array.numpy_dtype.itemsize,
+            )
+            for name, array in self._layout.rows.items()
+        }
+        self._proven = np.zeros(header.views * header.blocks, np.bool_)
+        """Of every block of the store."""
+        self._ready = np.zeros_like(self._proven)
+        """Of every block: it is proven, and mapped."""
+        self._mapped_C, self._ready_C = np.zeros(chunks, np.bool_), np.zeros(chunks, np.bool_)
+        """Of every chunk: it is mapped; it is, and each of its blocks is proven."""
+        _open.add(self)
+
+    def gather(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """The stored rows [B, columns] of each array; views, from 0, and samples are there."""
+        with _LOCK:
+            return self._gather(view_B, sample_B)
+
+    def close(self) -> None:
+        """Let all mappings go; what is proven stays so."""
+        with _LOCK:
+            self._let_go()
+
+    def _gather(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        chunk_B, row_B = view_B, sample_B
+        if self._per_view > 1:
+            part_B, row_B = np.divmod(sample_B, self._chunk_rows)
+            chunk_B = view_B * self._per_view + part_B
+        if np.count_nonzero(self._ready_C[chunk_B]) != len(chunk_B):
+            block_B = view_B * self._blocks + sample_B // self._digest_rows
+            if not self._ready[block_B].all() and not self._make_ready(chunk_B, block_B):
+                half = len(view_B) // 2
+                parts = [self._gather(view_B[at], sample_B[at]) for at in (slice(half), slice(half, None))]
+                return {name: np.concatenate([part[name] for part in parts]) for name in self._rows}
+        return {
+            name: rows.gather(chunk_B, row_B).view(array.numpy_dtype).reshape(-1, array.shape[2])
+            for (name, rows), array in zip(self._rows.items(), self._layout.rows.values(), strict=True)
+        }
+
+    def _make_ready(self, chunk_B: NDArray[np.int64], block_B: NDArray[np.int64]) -> bool:
+        """Map these chunks and prove these blocks, where that is not done; False for more than can be mapped."""
+        numbers = np.unique(chunk_B)
+        limit = max(_FEWEST, MAX_MAPPINGS // (len(_open) * len(self._rows)))
+        if len(numbers) > limit:
+            return False
+        lacking = numbers[~self._mapped_C[numbers]]
+        if np.count_nonzero(self._mapped_C) + len(lacking) > limit:
+            self._let_go()
+            lacking = numbers
+        for number in lacking.tolist():
+            position = (*divmod(number, self._per_view), 0)
+            for name, rows in self._rows.items():
+                self._container.chunk(self._layout.rows[name], position, read=functools.partial(rows.map, number))
+            self._mapped_C[number] = True
+        for block in np.unique(block_B[~self._proven[block_B]]).tolist():
+            view, inside = divmod(block, self._blocks)
+            number = view * self._per_view + inside * self._digest_rows // self._chunk_rows
+            self._prove(view, inside, {name: self._chunk(name, number) for name in self._rows})
+            self._proven[block] = True
+        self._ready[block_B] = True
+        for number in numbers.tolist():
+            view, part = divmod(number, self._per_view)
+            first = part * self._chunk_rows // self._digest_rows
+            last = min(first + -(-self._chunk_rows // self._digest_rows), self._blocks)
+            self._ready_C[number] = self._proven[view * self._blocks + first : view * self._blocks + last].all()
+        return True
+
+    def _chunk(self, name: str, number: int) -> NDArray[Any]:
+        array = self._layout.rows[name]
+        mapped = self._rows[name].chunk(number, array.chunk_bytes)
+        return mapped.view(array.numpy_dtype).reshape(array.chunks)[0]
+
+    def _let_go(self) -> None:
+        for rows in self._rows.values():
+            rows.unmap()
+        for flags in (self._ready, self._mapped_C, self._ready_C):
+            flags[:] = False
