@@ -159,7 +159,7 @@ def _forward(guides: LiveGuides, guide: int, on: Loop, steps: int) -> Timed:
         synchronize(on.device)
         started = time.perf_counter()
         for _ in range(steps):
-            guides.softened(batch, keep_G)
+            guides.begin(views_B, samples_B, keep_G)(batch)
         synchronize(on.device)
         return (time.perf_counter() - started) / steps
 

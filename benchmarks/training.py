@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from benchmarks.synthetic import PREPROCESS
 from dgkd_cache.compute import choose, place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
-from dgkd_cache.guides.guidance import Guidance
+from dgkd_cache.guides.guidance import Guidance, Softened
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.models.registry import build_model
 from dgkd_cache.profit import Combination
@@ -29,7 +29,7 @@ from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.trainer import Guided, Trainer
 from dgkd_cache.views.schedule import Schedule
-from dgkd_cache.views.stream import Batch, stream
+from dgkd_cache.views.stream import Batch
 from dgkd_cache.views.views import Views
 from dgkd_stores import default_digest_rows
 from dgkd_stores.coding.encodings import encoding_named
@@ -39,13 +39,15 @@ __all__ = ["AllForwarded", "Loop", "cached", "live", "loop", "run_steps", "touch
 TEMPERATURE = 4.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Loop:
-    """A trainer, with what its steps are fed from."""
+    """A trainer, with what its steps are fed from, which goes on from one block of steps to the next."""
 
     trainer: Trainer
     views: Views
     device: torch.device
+    _fed: Generator[tuple[Batch, Tensor | None]] | None = None
+    _next: int = -1
 
     def timed(self, steps: int, *, after: int = 0) -> Timed:
         """A side: the seconds of one step, over `steps` steps that go on where the round before stopped."""
@@ -63,9 +65,13 @@ class Loop:
 
 def run_steps(loop: Loop, first: int, steps: int) -> None:
     """Steps `first` to `first + steps` of a run, as `Trainer.run` takes them, without its records and checkpoints."""
-    batches = stream(loop.views, loop.trainer.pairs(first), device=loop.device, workers=2)
-    for step, batch in enumerate(islice(batches, steps), first):
-        loop.trainer.train_step(batch, step)
+    if loop._fed is None or loop._next != first:
+        if loop._fed is not None:
+            loop._fed.close()
+        loop._fed = loop.trainer.feed(first)
+    for step, (batch, softened_KBC) in enumerate(islice(loop._fed, steps), first):
+        loop.trainer.train_step(batch, softened_KBC, step)
+    loop._next = first + steps
 
 
 def loop(
@@ -147,6 +153,7 @@ class AllForwarded:
         self._guides = guides
         self.names, self.identities = guides.names, guides.identities
 
-    def softened(self, batch: Batch, keep_G: NDArray[np.bool_]) -> Tensor:
-        rows_GBC = self._guides.softened(batch, np.ones_like(keep_G))
-        return rows_GBC[torch.from_numpy(keep_G).to(rows_GBC.device)]
+    def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
+        everything = self._guides.begin(views_B, samples_B, np.ones_like(keep_G))
+        kept_K = np.flatnonzero(keep_G)
+        return lambda batch: everything(batch)[kept_K]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 import torchvision
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.profit import COMBINATIONS, Auto, Combination, Profit, measure_profit
@@ -25,6 +26,7 @@ __all__ = [
     "processor_profit",
     "resolve_device",
     "resolve_precision",
+    "send",
 ]
 
 
@@ -104,6 +106,12 @@ def place(module: nn.Module, device: torch.device, *, channels_last: bool) -> nn
     """The module itself, on the device and in that memory format of its convolutions."""
     layout: dict[str, Any] = {"memory_format": torch.channels_last if channels_last else torch.contiguous_format}
     return module.to(device, **layout)
+
+
+def send(array: NDArray[Any], device: torch.device) -> Tensor:
+    """A numpy array as a tensor on the device; nothing waits for a GPU to take it."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def describe(device: torch.device, precision: str) -> dict[str, str | int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,10 @@ from torch import Tensor
 
 from dgkd_cache.views.stream import Batch
 
-__all__ = ["Guidance"]
+__all__ = ["Guidance", "Softened"]
+
+Softened = Callable[[Batch], Tensor]
+"""Logits / temperature of the kept guides for the batch that was announced: (K, B, C) on the device."""
 
 
 class Guidance(Protocol):
@@ -25,5 +28,5 @@ class Guidance(Protocol):
     def identities(self) -> Mapping[str, str]:
         """What vouches for each guide: the seal of its store, or the digest of its weights."""
 
-    def softened(self, batch: Batch, keep_G: NDArray[np.bool_]) -> Tensor:
-        """Logits / temperature of the kept guides: (K, B, C) on the device. A dropped guide is not touched."""
+    def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
+        """Does what can be done before the batch is there, on any thread; a dropped guide is not touched."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgkd_cache.compute import autocast
+from dgkd_cache.guides.guidance import Softened
 from dgkd_cache.views.stream import Batch
 
 __all__ = ["LiveGuide", "LiveGuides"]
@@ -52,9 +53,14 @@ class LiveGuides:
     def identities(self) -> Mapping[str, str]:
         return {guide.name: guide.identity for guide in self._guides}
 
-    def softened(self, batch: Batch, keep_G: NDArray[np.bool_]) -> Tensor:
+    def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
         kept = [guide for guide, keep in zip(self._guides, keep_G, strict=True) if keep]
-        if not kept:
-            return torch.empty(0, device=self._device)
-        with torch.no_grad(), autocast(self._device, self.precision):
-            return torch.stack([g.model(g.preprocess(batch.pixels_BIHW)).float() / self._temperature for g in kept])
+
+        def softened(batch: Batch) -> Tensor:
+            if not kept:
+                return torch.empty(0, device=self._device)
+            with torch.no_grad(), autocast(self._device, self.precision):
+                logits_KBC = [guide.model(guide.preprocess(batch.pixels_BIHW)).float() for guide in kept]
+                return torch.stack(logits_KBC) / self._temperature
+
+        return softened

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dgkd_cache.compute import autocast, place
+from dgkd_cache.compute import autocast, place, send
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput
-from dgkd_cache.guides.guidance import Guidance
+from dgkd_cache.guides.guidance import Guidance, Softened
 from dgkd_cache.progress import Progress
 from dgkd_cache.ranks import ALONE, Ranks, Share
 from dgkd_cache.run_random import RunRandom
@@ -39,6 +39,7 @@ from dgkd_cache.training.checkpoint import (
 )
 from dgkd_cache.training.compiled import compiled
 from dgkd_cache.training.evaluate import Score
+from dgkd_cache.training.feed import feed
 from dgkd_cache.training.metrics import MetricsLog
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate, set_learning_rate
 from dgkd_cache.views.schedule import Schedule
@@ -154,23 +155,24 @@ class Trainer:
 
         stopped = ranks.stops(stop)
         self._model.train()
-        for batch in stream(self._views, self.pairs(state.step), device=self._device, workers=self._config.workers):
-            loss, correct = self.train_step(batch, state.step)
-            state.add(loss, correct, len(batch.samples_B), counted=self._share(state.step).counted)
-            progressed = self._batch_samples(state.step)
-            state.step += 1
-            figures = f"loss {state.mean_loss():.4f}" if state.step % _SHOW_EVERY == 0 else ""
-            progress.advance(progressed, figures)
-            if state.step % self.steps_per_epoch == 0:
-                self._end_epoch(state, log, folder, time.perf_counter() - started)
-            if stopped():
-                save()
-                raise Interrupted(
-                    f"training of {name} was stopped after step {state.step} of {self.steps}",
-                    do="run the same command again to go on from there",
-                )
-            if state.step % self._config.checkpoint_steps == 0 or state.step % self.steps_per_epoch == 0:
-                save()
+        with closing(self.feed(state.step)) as fed:
+            for batch, softened_KBC in fed:
+                loss, correct = self.train_step(batch, softened_KBC, state.step)
+                state.add(loss, correct, len(batch.samples_B), counted=self._share(state.step).counted)
+                progressed = self._batch_samples(state.step)
+                state.step += 1
+                figures = f"loss {state.mean_loss():.4f}" if state.step % _SHOW_EVERY == 0 else ""
+                progress.advance(progressed, figures)
+                if state.step % self.steps_per_epoch == 0:
+                    self._end_epoch(state, log, folder, time.perf_counter() - started)
+                if stopped():
+                    save()
+                    raise Interrupted(
+                        f"training of {name} was stopped after step {state.step} of {self.steps}",
+                        do="run the same command again to go on from there",
+                    )
+                if state.step % self._config.checkpoint_steps == 0 or state.step % self.steps_per_epoch == 0:
+                    save()
         progress.finish()
         outcome = self._outcome(state, folder, time.perf_counter() - started)
         ranks.spread(self._model.state_dict().values())
@@ -188,6 +190,19 @@ class Trainer:
             samples_B = order_N[start : start + size][self._share(step).part]
             yield self._schedule.views(epoch, samples_B), samples_B
 
+    def feed(self, first_step: int) -> Generator[tuple[Batch, Tensor | None]]:
+        """The batch of every step from `first_step` on, and its guides' softened logits: what `train_step` takes."""
+        guidance = self._guided.guidance
+
+        def render(pairs: Iterator[Pairs]) -> Iterator[Batch]:
+            return stream(self._views, pairs, device=self._device, workers=self._config.workers)
+
+        def begin(number: int, pairs: Pairs) -> Softened:
+            assert guidance is not None
+            return guidance.begin(*pairs, self.keep(first_step + number))
+
+        return feed(self.pairs(first_step), render=render, begin=None if guidance is None else begin)
+
     def keep(self, step: int) -> NDArray[np.bool_]:
         """Which guides take part in a step: bool (G,). It depends on the seed and the step alone."""
         guidance = self._guided.guidance
@@ -196,11 +211,10 @@ class Trainer:
         words_G1 = self._random.drop_words(step, len(guidance.names))
         return self._guided.dropping.keep_mask(words_G1, guidance.names)
 
-    def train_step(self, batch: Batch, step: int) -> tuple[GuidanceLoss, Tensor]:
+    def train_step(self, batch: Batch, softened_KBC: Tensor | None, step: int) -> tuple[GuidanceLoss, Tensor]:
         """One step: (the loss and its parts, the number of correct answers before the update as a tensor)."""
         guided, guidance = self._guided, self._guided.guidance
-        softened_KBC = None if guidance is None else guidance.softened(batch, self.keep(step))
-        labels_B = self._labels_N[torch.from_numpy(batch.samples_B).to(self._device)]
+        labels_B = self._labels_N[send(batch.samples_B, self._device)]
         with autocast(self._device, self._precision), _single_sample_told():
             logits_BC = self._forward(self._preprocess(batch.pixels_BIHW))
         loss = dense_guidance_loss(

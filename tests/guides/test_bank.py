@@ -16,6 +16,7 @@ from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, 
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.views import Views
+from dgkd_stores import GuideStore
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.containers import Container
 
@@ -76,10 +77,10 @@ def test_only_kept_guides_are_opened(bars, plan, three_guides, pairs, monkeypatc
     opened: list[Path] = []
     original = Container.chunk
 
-    def chunk(self, array, position):
+    def chunk(self, array, position, **how):
         if array.name == "logits":
             opened.append(self.path)
-        return original(self, array, position)
+        return original(self, array, position, **how)
 
     monkeypatch.setattr(Container, "chunk", chunk)
     with bank_of(three_guides, plan, bars.train) as bank:
@@ -103,7 +104,7 @@ def test_neither_array_of_a_dropped_guide_is_opened(bars, plan, dump, make_tiny,
     monkeypatch.setattr(
         Container,
         "chunk",
-        lambda self, *where: (opened.add((self.path.name, where[0].name)), original(self, *where))[1],
+        lambda self, *at, **how: (opened.add((self.path.name, at[0].name)), original(self, *at, **how))[1],
     )
     with bank_of(stores, plan, bars.train) as bank:
         opened.clear()
@@ -231,3 +232,24 @@ def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, dump, ma
     dump(tmp_path / "teacher.zarr", make_tiny(1), train=Shifted(plan, bars.train))
     with pytest.raises(Mismatch, match="not the ones that the guide saw.*in view .* of sample"):
         bank_of([tmp_path / "teacher.zarr"], plan, bars.train)
+
+
+@pytest.mark.parametrize("encoding", ["float16", "uint8"])
+def test_resident_rows_are_streamed_rows(bars, plan, dump, make_tiny, tmp_path, pairs, monkeypatch, encoding) -> None:
+    """The kept views of kept guides are read once, whole; what comes out is the same, byte for byte."""
+    stores = [dump(tmp_path / f"{name}.zarr", make_tiny(seed), encoding=encoding) for seed, name in enumerate("abc")]
+    keep_G = np.array([True, False, True])
+    with bank_of(stores, plan, bars.train) as streamed, bank_of(stores, plan, bars.train, resident=True) as resident:
+        expected = streamed.gather(*pairs, keep_G)
+        opened: list[str] = []
+        original = GuideStore.gather_stored
+        monkeypatch.setattr(
+            GuideStore, "gather_stored", lambda self, *at: (opened.append(self.path.name), original(self, *at))[1]
+        )
+        for _ in range(3):
+            assert torch.equal(resident.gather(*pairs, keep_G), expected)
+        assert opened == ["a.zarr"] * 3 + ["c.zarr"] * 3  # three views
+        views_B, samples_B = pairs
+        begun = resident.begin(views_B[::-1], samples_B[::-1], keep_G)
+        assert torch.equal(begun(None), expected.flip(1))  # type: ignore[arg-type]
+        assert len(opened) == 6

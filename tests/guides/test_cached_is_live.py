@@ -24,7 +24,6 @@ from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.trainer import Guided, Trainer
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.schedule import Schedule
-from dgkd_cache.views.stream import stream
 from dgkd_cache.views.views import Views
 
 CPU = torch.device("cpu")
@@ -105,22 +104,17 @@ def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, enc
         trainer, model = trainer_of(coloured, plan, preprocess, bank)
         kept_counts = set()
         worst = 0.0
-        for step, (views_B, samples_B) in enumerate(trainer.pairs(0)):
-            batch = next(stream(views, [(views_B, samples_B)], device=CPU))
-            keep_G = trainer.keep(step)
+        for step, (batch, cached_KBC) in enumerate(trainer.feed(0)):
+            views_B, samples_B, keep_G = batch.views_B, batch.samples_B, trainer.keep(step)
             kept_counts.add(int(keep_G.sum()))
             labels_B = torch.from_numpy(coloured.train.labels_N[samples_B])
             logits_BC = model.train()(preprocess(batch.pixels_BIHW)).detach()
             losses = [
-                float(
-                    dense_guidance_loss(
-                        logits_BC, labels_B, source.softened(batch, keep_G), guides=3, temperature=4.0
-                    ).loss
-                )
-                for source in (bank, lives)
+                float(dense_guidance_loss(logits_BC, labels_B, softened_KBC, guides=3, temperature=4.0).loss)
+                for softened_KBC in (cached_KBC, lives.begin(views_B, samples_B, keep_G)(batch))
             ]
             worst = max(worst, abs(losses[0] / losses[1] - 1))
-            trainer.train_step(batch, step)
+            trainer.train_step(batch, cached_KBC, step)
         assert step == 49 and len(kept_counts) > 1  # 50 steps, with dropping at work
         assert worst < bound
         if encoding != "float32":
@@ -137,14 +131,20 @@ def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, settin
     )
     seen = []
     with GuideBank(stores["float16"], views=Views(plan, coloured.train), scheduled=range(10), temperature=4.0) as bank:
-        original = bank.softened
+        original = bank.begin
 
-        def watched(batch, keep_G):
-            rows = original(batch, keep_G)
-            seen.append((batch.views_B, batch.samples_B, keep_G, rows))
-            return rows
+        def watched(views_B, samples_B, keep_G):
+            begun = original(views_B, samples_B, keep_G)
 
-        bank.softened = watched
+            def softened(batch):
+                assert (batch.views_B == views_B).all() and (batch.samples_B == samples_B).all()
+                rows = begun(batch)
+                seen.append((views_B, samples_B, keep_G, rows))
+                return rows
+
+            return softened
+
+        bank.begin = watched
         trainer, _ = trainer_of(coloured, plan, preprocess, bank, epochs=2)
         trainer.run(tmp_path, progress=Silent(), stop=lambda: False, name="free")
     assert len(seen) == 10

@@ -41,9 +41,9 @@ def recorded(steps: Steps) -> Callable[[], None]:
     """Notes (views, samples, kept guides) of every step that a trainer takes; the call that ends it."""
     original = Trainer.train_step
 
-    def watched(self: Trainer, batch: Any, step: int) -> Any:
+    def watched(self: Trainer, batch: Any, softened: Any, step: int) -> Any:
         steps[step] = [batch.views_B.tolist(), batch.samples_B.tolist(), self.keep(step).tolist()]
-        return original(self, batch, step)
+        return original(self, batch, softened, step)
 
     Trainer.train_step = watched  # type: ignore[method-assign]
 
@@ -88,10 +88,10 @@ def failing(ws: Workspace, ranks: Ranks) -> None:
 
     original = Trainer.train_step
 
-    def broken(self: Trainer, batch: Any, step: int) -> Any:
+    def broken(self: Trainer, batch: Any, softened: Any, step: int) -> Any:
         if ranks.rank == 1 and step == 2:
             raise DamagedStore("a row is damaged")
-        return original(self, batch, step)
+        return original(self, batch, softened, step)
 
     Trainer.train_step = broken  # type: ignore[method-assign]
     main(["-w", str(ws.folder), "train", "--model", "ta1", "--device", "cpu"])

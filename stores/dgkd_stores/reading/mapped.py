@@ -113,7 +113,8 @@ class MappedChunks:
     def _chunk(self, name: str, number: int) -> NDArray[Any]:
         array = self._layout.rows[name]
         mapped = self._rows[name].chunk(number, array.chunk_bytes)
-        return mapped.view(array.numpy_dtype).reshape(array.chunks)[0]
+        rows: NDArray[Any] = mapped.view(array.numpy_dtype).reshape(array.chunks)[0]
+        return rows
 
     def _let_go(self) -> None:
         for rows in self._rows.values():

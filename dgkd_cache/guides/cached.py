@@ -1,0 +1,102 @@
+"""One guide of a bank: one store, or several of the same model over different views."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dgkd_cache.compute import send
+from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.guides.rows import Decode, Rows
+from dgkd_stores import GuideStore
+
+__all__ = ["CachedGuide"]
+
+
+class CachedGuide:
+    """One or more stores of the same weights over disjoint views; `rescale` takes its rows to another temperature."""
+
+    def __init__(self, name: str, rescale: float) -> None:
+        self.name = name
+        self._rescale = rescale
+        self.stores: list[GuideStore] = []
+
+    @property
+    def identity(self) -> str:
+        """The seal of its store; of several, the SHA-256 (hex) of their seals in the order of views."""
+        seals = [str(store.seal) for store in sorted(self.stores, key=lambda store: store.views.start)]
+        return seals[0] if len(seals) == 1 else hashlib.sha256("".join(seals).encode()).hexdigest()
+
+    def check_parts(self) -> None:
+        """Raises Mismatch or InvalidInput for stores of different models, or of the same views."""
+        first = self.stores[0].header
+        for store in self.stores[1:]:
+            other = store.header
+            if (other.guide.weights_digest, other.temperature) != (
+                first.guide.weights_digest,
+                first.temperature,
+            ):
+                raise Mismatch(
+                    f"two stores say that they are guide {self.name!r} and hold different models or temperatures",
+                    expected=f"weights {first.guide.weights_digest[:16]} at T = {first.temperature}",
+                    found=f"weights {other.guide.weights_digest[:16]} at T = {other.temperature} in {store.path}",
+                    do="give guides of one run different names",
+                )
+        taken: set[int] = set()
+        for store in self.stores:
+            if taken & set(store.views):
+                raise InvalidInput(
+                    f"guide {self.name!r} is given twice for the same views",
+                    expected="stores of one guide with disjoint views",
+                    found=f"view {min(taken & set(store.views))} again in {store.path}",
+                    do="name each store once",
+                )
+            taken |= set(store.views)
+
+    def require(self, scheduled: range) -> None:
+        """Raises Mismatch where one of these views is in none of the stores."""
+        held = set().union(*(set(store.views) for store in self.stores))
+        lacking = next((view for view in scheduled if view not in held), None)
+        if lacking is not None:
+            raise Mismatch(
+                f"guide {self.name!r} has too few views",
+                expected=f"views {scheduled.start} to {scheduled.stop - 1}",
+                found=f"no view {lacking} in " + ", ".join(str(store.path) for store in self.stores),
+                do="lower views.count, or add a store of the same guide with the missing views",
+            )
+
+    def place(self, device: torch.device, kind: Callable[[GuideStore, torch.device], Rows]) -> None:
+        """Where its rows are to be taken from; before `read`."""
+        self._device = device
+        self._parts = [(store.views, kind(store, device)) for store in self.stores]
+
+    def read(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> Decode:
+        """Its rows (B, C), in the temperature of the run; see `Rows`."""
+        parts = []
+        for views, rows in self._parts:
+            if len(self._parts) == 1:
+                return self._rescaled(rows.read(views_B, samples_B))
+            place = np.flatnonzero((views_B >= views.start) & (views_B < views.stop))
+            if len(place):
+                parts.append((send(place, self._device), rows.read(views_B[place], samples_B[place])))
+        return self._rescaled(lambda: _joined(parts, len(views_B)))
+
+    def _rescaled(self, decode: Decode) -> Decode:
+        return decode if self._rescale == 1.0 else lambda: decode().float() * self._rescale
+
+
+def _joined(parts: Sequence[tuple[Tensor, Decode]], batch: int) -> Tensor:
+    """The rows of several stores, each at its places in the batch."""
+    decoded = [(place, decode()) for place, decode in parts]
+    dtype = functools.reduce(torch.promote_types, (rows.dtype for _, rows in decoded))
+    first = decoded[0][1]
+    rows_BC = torch.empty(batch, first.shape[1], dtype=dtype, device=first.device)
+    for place, rows in decoded:
+        rows_BC[place] = rows.to(dtype)
+    return rows_BC

@@ -1,0 +1,79 @@
+"""A store's rows on the way to the training device: streamed with each batch, or resident there, decoded there.
+
+Either way a row is checked against its digest before anything is computed with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dgkd_cache.compute import send
+from dgkd_stores import GuideStore
+
+__all__ = ["Decode", "ResidentRows", "Rows", "StreamedRows", "resident_bytes"]
+
+Decode = Callable[[], Tensor]
+"""Gives the rows (B, C) on the device, in a floating type; called on the thread that computes."""
+
+_SLAB = 2**16  # rows that are read at a time when a view is made resident
+
+
+class Rows(Protocol):
+    """The rows of one store for one device."""
+
+    def read(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> Decode:
+        """Reads and checks them now, on any thread. Raises what `GuideStore.gather_stored` raises."""
+
+
+class StreamedRows:
+    """Rows that are sent to the device batch by batch, as small as they are stored."""
+
+    def __init__(self, store: GuideStore, device: torch.device) -> None:
+        self._store, self._device = store, device
+
+    def read(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> Decode:
+        stored = self._store.gather_stored(views_B, samples_B)
+        decode, device = self._store.encoding.decode, self._device
+        sent = {name: send(rows, device) for name, rows in stored.items()}
+        return lambda: decode(sent)
+
+
+class ResidentRows:
+    """All rows of a store in the device's memory, as they are stored; a view is sent when it is first asked for."""
+
+    def __init__(self, store: GuideStore, device: torch.device) -> None:
+        self._store, self._device = store, device
+        self._samples = store.header.dataset.samples
+        self._sent_V = np.zeros(len(store.views), np.bool_)
+        self._tables: dict[str, Tensor] = {}
+
+    def read(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> Decode:
+        view_B = views_B - self._store.views.start
+        for view in np.unique(view_B[~self._sent_V[view_B]]).tolist():
+            self._send(view)
+        row_B = send(view_B * self._samples + samples_B, self._device)
+        decode, tables = self._store.encoding.decode, self._tables
+        return lambda: decode({name: rows.index_select(0, row_B) for name, rows in tables.items()})
+
+    def _send(self, view: int) -> None:
+        for start in range(0, self._samples, _SLAB):
+            sample_S = np.arange(start, min(start + _SLAB, self._samples))
+            stored = self._store.gather_stored(np.full_like(sample_S, view + self._store.views.start), sample_S)
+            for name, rows in stored.items():
+                if name not in self._tables:
+                    size = (len(self._sent_V) * self._samples, rows.shape[1])
+                    self._tables[name] = torch.empty(size, dtype=torch.from_numpy(rows).dtype, device=self._device)
+                first = view * self._samples + start
+                self._tables[name][first : first + len(rows)] = send(rows, self._device)
+        self._sent_V[view] = True
+
+
+def resident_bytes(store: GuideStore) -> int:
+    """Device memory that `ResidentRows` of a store takes."""
+    return len(store.views) * store.header.dataset.samples * store.header.row_bytes

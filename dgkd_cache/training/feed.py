@@ -1,0 +1,48 @@
+"""What each step is fed: pixels, and the kept guides' rows, read steps ahead on a thread of its own.
+
+There, blocks of rows are checked and what lies on disk is waited for while the processor or GPU computes: hashing and
+the system's reading hold no lock of Python. What comes out is the same whoever reads, and when.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from torch import Tensor
+
+from dgkd_cache.guides.guidance import Softened
+from dgkd_cache.views.stream import Batch, Pairs
+
+__all__ = ["AHEAD", "feed"]
+
+AHEAD = 8
+"""Steps whose guide rows are in memory at a time."""
+
+
+def feed(
+    pairs: Iterator[Pairs],
+    *,
+    render: Callable[[Iterator[Pairs]], Iterator[Batch]],
+    begin: Callable[[int, Pairs], Softened] | None,
+) -> Generator[tuple[Batch, Tensor | None]]:
+    """(the batch, its softened logits (K, B, C)) for each of `pairs`, in order; None in their place without `begin`.
+
+    `begin` is told how many steps came before, from 0. What it raises is raised at its step, after the earlier ones.
+    """
+    if begin is None:
+        for batch in render(pairs):
+            yield batch, None
+        return
+    rendered, read = itertools.tee(pairs)
+    numbered = enumerate(read)
+    begun: deque[Future[Softened]] = deque()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="dgkd-guides")
+    try:
+        for batch in render(rendered):
+            begun.extend(thread.submit(begin, *one) for one in itertools.islice(numbered, AHEAD - len(begun)))
+            yield batch, begun.popleft().result()(batch)
+    finally:
+        thread.shutdown(cancel_futures=True)
