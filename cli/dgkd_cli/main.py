@@ -27,6 +27,7 @@ from dgkd_cli.commands.info import info
 from dgkd_cli.commands.init import init
 from dgkd_cli.commands.ls import ls
 from dgkd_cli.commands.models import models
+from dgkd_cli.commands.plan import plan
 from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
@@ -104,7 +105,23 @@ def main(ctx: click.Context, folder: Path, quiet: bool) -> None:
         )
 
 
-for _verb in (init, run, train, dump, evaluate, ls, info, verify, repair, export, import_, models, datasets, doctor):
+for _verb in (
+    init,
+    plan,
+    run,
+    train,
+    dump,
+    evaluate,
+    ls,
+    info,
+    verify,
+    repair,
+    export,
+    import_,
+    models,
+    datasets,
+    doctor,
+):
     main.add_command(_verb)
 
 

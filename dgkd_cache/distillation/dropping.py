@@ -64,3 +64,13 @@ class Dropping:
         if self.at_least_one and not keep_G.any():
             keep_G[int(integer_below(words_G1[guides:], guides)[0])] = True
         return keep_G
+
+    def kept_share(self, names: Sequence[str]) -> tuple[float, ...]:
+        """The share of all batches in which each of the guides called `names` is kept, in expectation."""
+        guides = len(names)
+        if self.kind == "fixed":
+            return tuple(max(0, guides - self.drop) / guides for _ in names)
+        if self.kind == "none":
+            return tuple(1.0 for _ in names)
+        alone = (1 - self.keep) ** guides / guides if self.at_least_one and not self.always and guides else 0.0
+        return tuple(1.0 if name in self.always else self.keep + alone for name in names)

@@ -42,9 +42,10 @@ from dgkd_stores.disk.locks import ViewLock, sweep
 from dgkd_stores.writing.compare import check_same_header, differing_keys
 from dgkd_stores.writing.repair import StoreRepair
 
-__all__ = ["Dumped", "GuideWriter"]
+__all__ = ["FIDELITY_ROWS", "Dumped", "GuideWriter"]
 
 FIDELITY_ROWS = 2048
+"""Of the first view: what an encoding loses is judged by them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +127,22 @@ class GuideWriter:
             guides=dict(guides or {}),
         )
         self._header = self._draft(views, encoding, licence)
+
+    @property
+    def header(self) -> StoreHeader:
+        """Of the store to be, but for what only the forward pass can tell: accuracy and fidelity."""
+        return self._header
+
+    @property
+    def forwards(self) -> int:
+        """Samples that a dump of all views forwards: every view, the test set, and the rows that judge its encoding."""
+        images = self._train.images
+        return self._header.views * len(images) + len(self._test.images) + min(FIDELITY_ROWS, len(images))
+
+    def rehearse(self, view: int) -> Iterator[int]:
+        """Forwards a view in the batches of a dump and writes nothing: the size of each batch, once it is done."""
+        for _, rows in self._logits(self._train, view, 0, len(self._train.images)):
+            yield len(rows)
 
     def run(self, *, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False) -> Dumped:
         """Writes what is missing and seals the store once every view of it is there.

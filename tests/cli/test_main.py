@@ -21,7 +21,7 @@ from dgkd_cli.main import main
 
 Command = Callable[..., Result]
 
-VERBS = ["init", "run", "train", "dump", "eval", "ls", "info", "verify", "repair", "export", "import"]
+VERBS = ["init", "plan", "run", "train", "dump", "eval", "ls", "info", "verify", "repair", "export", "import"]
 VERBS += ["models", "datasets", "doctor"]
 
 

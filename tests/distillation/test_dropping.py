@@ -94,3 +94,23 @@ def test_bad_settings(settings, error, words: str) -> None:
 def test_an_unknown_guide_to_keep_always() -> None:
     with pytest.raises(UnknownName, match="did you mean .*ta1"):
         masks(Dropping(always=("ta",)), 1)
+
+
+@pytest.mark.parametrize(
+    "dropping",
+    [
+        Dropping(),
+        Dropping(keep=0.3, at_least_one=True),
+        Dropping(keep=0.0, at_least_one=True),
+        Dropping(keep=0.3, always=("b",)),
+        Dropping(keep=0.3, always=("b",), at_least_one=True),
+        Dropping(kind="fixed", drop=1),
+        Dropping(kind="fixed", drop=5),
+        Dropping(kind="none"),
+    ],
+)
+def test_the_kept_share_is_the_mean_of_many_masks(dropping: Dropping) -> None:
+    names, steps, random = ("a", "b", "c"), 4000, RunRandom(5)
+    masks = np.mean([dropping.keep_mask(random.drop_words(step, 3), names) for step in range(steps)], axis=0)
+    assert masks == pytest.approx(dropping.kept_share(names), abs=5 * 0.5 / steps**0.5)
+    assert Dropping().kept_share(()) == ()

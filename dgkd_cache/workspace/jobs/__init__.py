@@ -1,4 +1,4 @@
-"""The jobs of a workspace, one a file: train a model, dump a guide, repair its store, evaluate a model.
+"""The jobs of a workspace, one a file: train a model, dump a guide, repair its store, evaluate a model, plan.
 
 Each may be stopped at any moment and run again; each leaves a finished result as it is.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dgkd_cache.workspace.jobs.dump import DumpResult, dump_guide, dump_seconds
 from dgkd_cache.workspace.jobs.evaluate import EvalResult, evaluate_model
+from dgkd_cache.workspace.jobs.plan import plan_chain
 from dgkd_cache.workspace.jobs.repair import RepairResult, repair_store
 from dgkd_cache.workspace.jobs.train import expected_inputs, train_model
 
@@ -18,6 +19,7 @@ __all__ = [
     "dump_seconds",
     "evaluate_model",
     "expected_inputs",
+    "plan_chain",
     "repair_store",
     "train_model",
 ]

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from dgkd_cache.compute import resolve_device, resolve_precision
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, RankLost
 from dgkd_cache.guides.writer import Dumped, GuideWriter
-from dgkd_cache.models.card import load_model
+from dgkd_cache.models.card import ModelCard, load_model
 from dgkd_cache.progress import Progress
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.run_files import DUMP_SECONDS_FILE
@@ -24,7 +25,7 @@ from dgkd_cache.workspace.jobs.fit import ready, require_same_data
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 
-__all__ = ["DumpResult", "dump_guide", "dump_seconds", "guide_writer"]
+__all__ = ["DumpResult", "dump_guide", "dump_seconds", "guide_writer", "writer_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +105,26 @@ def guide_writer(
     """The writer of the store at `path` from the finished run `runs/MODEL`, under the settings `cache`."""
     where = resolve_device(device)
     network, card = load_model(ws.resolve_run(model))
-    dataset, plan = ws.dataset(), ws.plan()
     require_same_data(ws, card, model)
+    return writer_of(
+        ws, network, card, path=path, views=views, mine=mine, take_over=take_over, cache=cache, device=where
+    )
+
+
+def writer_of(
+    ws: Workspace,
+    network: nn.Module,
+    card: ModelCard,
+    *,
+    path: Path,
+    views: range,
+    mine: range | None = None,
+    take_over: bool = False,
+    cache: CacheConfig,
+    device: torch.device,
+) -> GuideWriter:
+    """The writer of the store at `path` for a model in evaluation mode, whatever its weights are."""
+    dataset, plan, where = ws.dataset(), ws.plan(), device
     plan.parameters(views.stop - 1, 0, 1)  # refuses what an enumerated plan does not have, before anything is forwarded
     precision = resolve_precision(cache.precision, where, begun=_precision_of(path))
     network, transform = ready(network, card, where)
@@ -113,7 +132,7 @@ def guide_writer(
         path,
         network,
         lambda pixels_BIHW: network(transform(pixels_BIHW)),
-        name=model,
+        name=card.name,
         train=Views(plan, dataset.train.to(where)),
         test=Views(plan, dataset.test.to(where)),
         views=views,
@@ -125,7 +144,7 @@ def guide_writer(
         batch_size=cache.batch_size,
         device=where,
         precision=precision,
-        workers=ws.config.training_for(model).workers,
+        workers=ws.config.training_for(card.name).workers,
         architecture=card.architecture,
         training={key: _text(value) for key, value in card.training.items()} | {"views": _text(card.views)},
         guides=card.guides,

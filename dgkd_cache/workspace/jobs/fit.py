@@ -1,16 +1,50 @@
-"""A finished model in this workspace: whether it belongs to the data here, and ready to be forwarded."""
+"""A model in this workspace: a new one for its views, or a finished one that belongs to the data here."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from dgkd_cache.compute import place
+from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.models.card import ModelCard
+from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.models.registry import build_model, wanted_input_size
+from dgkd_cache.settings import DistillationConfig
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["ready", "require_same_data"]
+__all__ = ["dropping_of", "new_model", "ready", "require_same_data"]
+
+
+def new_model(ws: Workspace, architecture: str, *, seed: int) -> tuple[nn.Module, Preprocess]:
+    """An untrained model for the views of the workspace, and how it takes their pixels."""
+    channels, height, width = ws.plan().view_shape
+    dataset, input_size = ws.dataset(), wanted_input_size(architecture, height, width)
+    preprocess = Preprocess.build(mean=dataset.mean, std=dataset.std, input_size=input_size)
+    network_height, network_width = preprocess.network_size(height, width)
+    model = build_model(
+        architecture,
+        channels=channels,
+        classes=len(dataset.classes),
+        height=network_height,
+        width=network_width,
+        seed=seed,
+    )
+    return model, preprocess
+
+
+def dropping_of(settings: DistillationConfig, names: Sequence[str]) -> Dropping:
+    """The rule for guides of these names: `always` is written for the whole chain, and earlier models lack some."""
+    return Dropping(
+        kind=settings.dropping,
+        keep=settings.keep,
+        drop=settings.drop,
+        always=tuple(name for name in settings.always if name in names),
+        at_least_one=settings.at_least_one,
+    )
 
 
 def ready(model: nn.Module, card: ModelCard, device: torch.device) -> tuple[nn.Module, nn.Module]:

@@ -12,16 +12,13 @@ import torch
 from torch import nn
 
 from dgkd_cache.compute import describe, resolve_device, resolve_precision
-from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.split import split_samples
-from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guidance import Guidance
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.models.card import CARD_FILE, ModelCard, load_card, load_model, save_model, weights_digest
-from dgkd_cache.models.preprocess import Preprocess
-from dgkd_cache.models.registry import build_model, count_parameters, wanted_input_size
+from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.progress import Progress
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.run_random import RunRandom
@@ -33,13 +30,13 @@ from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import move_aside
-from dgkd_cache.workspace.jobs.fit import ready, require_same_data
+from dgkd_cache.workspace.jobs.fit import dropping_of, new_model, ready, require_same_data
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
 from dgkd_stores.reading.chunks import MAX_DECODED_BYTES
 
-__all__ = ["expected_inputs", "train_model"]
+__all__ = ["card_recipe", "expected_inputs", "train_model"]
 
 
 def train_model(
@@ -94,9 +91,11 @@ def train_model(
         if isinstance(guidance, GuideBank):
             _tell_of_validation(ws, guidance, progress)
             _tell_of_decoding(ws, guidance, progress)
-        dropping = _dropping(distillation, guidance.names if guidance else (), progress)
+        names = guidance.names if guidance else ()
+        _tell_of_dropping(distillation, names, progress)
+        dropping = dropping_of(distillation, names)
         train_N, held_N = split_samples(len(views.images), ws.config.dataset.validation)
-        model, preprocess = _build(architecture, ws.dataset(), views, random.torch_seed())
+        model, preprocess = new_model(ws, architecture, seed=random.torch_seed())
         transform = preprocess.module(channels_last=bool(training.channels_last)).to(where)
 
         def validate(current: nn.Module) -> Score:
@@ -133,10 +132,7 @@ def train_model(
         accuracy = {"test": decimal(round(score.accuracy, 6))}
         if outcome.validation is not None:
             accuracy["validation"] = decimal(round(outcome.validation.accuracy, 6))
-        recipe = training.model_dump(mode="json") | {"method": "scratch"}
-        if guidance:
-            recipe |= distillation.model_dump(mode="json", by_alias=True)
-            recipe |= {"temperature": temperature, "live": bool(live)}
+        recipe = card_recipe(ws, training, distillation if guidance else None, epoch=outcome.epoch, live=bool(live))
         channels, height, width = ws.plan().view_shape
         card = ModelCard(
             name=name,
@@ -150,7 +146,7 @@ def train_model(
             dataset={"name": views.images.name, "digest": views.images.digest},
             plan_digest=ws.plan().digest,
             views={"kind": training.views, "count": ws.config.views.count, "schedule": schedule.kind},
-            training={**recipe, "epoch_chosen": outcome.epoch, "validation": ws.config.dataset.validation},
+            training=recipe,
             guides=dict(guidance.identities) if guidance else {},
             accuracy=accuracy,
             weights_digest=weights_digest(model),
@@ -163,6 +159,17 @@ def train_model(
             for leftover in (folder / "checkpoint.safetensors", *folder.glob("best-*.safetensors")):
                 leftover.unlink(missing_ok=True)
         return card
+
+
+def card_recipe(
+    ws: Workspace, training: TrainingConfig, distillation: DistillationConfig | None, *, epoch: int, live: bool = False
+) -> dict[str, Any]:
+    """The recipe as a card tells it; `distillation` is None for a model without guides, `epoch` the one chosen."""
+    recipe = training.model_dump(mode="json") | {"method": "scratch"}
+    if distillation is not None:
+        recipe |= distillation.model_dump(mode="json", by_alias=True)
+        recipe |= {"temperature": distillation.temperature or ws.config.cache.temperature, "live": live}
+    return {**recipe, "epoch_chosen": epoch, "validation": ws.config.dataset.validation}
 
 
 def expected_inputs(
@@ -230,34 +237,9 @@ def _finished(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | No
     return card
 
 
-def _build(architecture: str, dataset: Dataset, views: Views, seed: int) -> tuple[nn.Module, Preprocess]:
-    channels, height, width = views.plan.view_shape
-    preprocess = Preprocess.build(
-        mean=dataset.mean, std=dataset.std, input_size=wanted_input_size(architecture, height, width)
-    )
-    network_height, network_width = preprocess.network_size(height, width)
-    model = build_model(
-        architecture,
-        channels=channels,
-        classes=len(dataset.classes),
-        height=network_height,
-        width=network_width,
-        seed=seed,
-    )
-    return model, preprocess
-
-
-def _dropping(settings: DistillationConfig, names: Sequence[str], progress: Progress) -> Dropping:
+def _tell_of_dropping(settings: DistillationConfig, names: Sequence[str], progress: Progress) -> None:
     if names and settings.dropping == "fixed" and settings.drop >= len(names):
         progress.say(f"dropping = fixed with drop = {settings.drop} leaves none of the {len(names)} guides")
-    # `always` is written for the whole chain: earlier models do not have all of these guides.
-    return Dropping(
-        kind=settings.dropping,
-        keep=settings.keep,
-        drop=settings.drop,
-        always=tuple(name for name in settings.always if name in names),
-        at_least_one=settings.at_least_one,
-    )
 
 
 def _schedule(ws: Workspace, name: str, training: TrainingConfig, random: RunRandom, *, guided: bool) -> Schedule:

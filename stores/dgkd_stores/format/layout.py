@@ -29,6 +29,7 @@ __all__ = [
     "StoreLayout",
     "default_chunk_rows",
     "default_digest_rows",
+    "finished_bytes",
     "group_metadata",
     "json_file",
 ]
@@ -202,6 +203,16 @@ def group_metadata(header: StoreHeader, seal: Seal | None) -> dict[str, JsonValu
     if seal is not None:
         attributes |= {"dgkd_seal": seal.digest, "dgkd_digests": dict(seal.arrays)}
     return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+
+
+def finished_bytes(header: StoreHeader) -> int:
+    """The size of all files of a finished store with this header, its rows uncompressed; nothing is read or written."""
+    layout = StoreLayout(header, chunk_rows=default_chunk_rows(header))
+    arrays = layout.arrays.values()
+    chunks = sum(math.prod(array.grid) * array.chunk_bytes for array in arrays if array.nbytes)
+    seal = Seal(digest="0" * 64, arrays=dict.fromkeys(layout.others, "0" * 64))
+    metadata = [group_metadata(header, seal), *(array.metadata() for array in arrays)]
+    return chunks + sum(len(json_file(one)) for one in metadata)
 
 
 def json_file(value: JsonValue) -> bytes:

@@ -1,0 +1,33 @@
+"""The size of a guide's store before it is written, from its drafted header and the layout of stores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dgkd_cache.guides.writer import FIDELITY_ROWS
+from dgkd_stores import StoreHeader, default_digest_rows
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.format.layout import finished_bytes
+
+__all__ = ["SLACK_BYTES", "drafted_bytes"]
+
+SLACK_BYTES = 64
+"""A real header may be shorter by this much: accuracy and fidelity are counted with all the digits they may have."""
+
+_ACCURACY = "0.123456"
+_FIDELITY = {"kl": "0.000000123456", "top1": "0.123456"}
+_EXACT = {"kl": "0", "top1": "1"}
+
+
+def drafted_bytes(drafted: StoreHeader, encoding: str) -> int:
+    """All files of the finished store under that encoding, rows uncompressed, and at most `SLACK_BYTES` more."""
+    row_bytes = encoding_named(encoding).row_bytes(drafted.classes)
+    fidelity = _EXACT if encoding == "float32" else _FIDELITY
+    header = replace(
+        drafted,
+        encoding=encoding,
+        digest_rows=default_digest_rows(row_bytes),
+        fidelity={**fidelity, "rows": min(FIDELITY_ROWS, drafted.dataset.samples)},
+        guide=replace(drafted.guide, accuracy=_ACCURACY),
+    )
+    return finished_bytes(header)

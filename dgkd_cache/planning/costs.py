@@ -1,0 +1,121 @@
+"""The arithmetic of a plan: what guides, runs and the whole chain take, cached and live, and from which run on it pays.
+
+Nothing is measured here; rates come in, in samples a second of this machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["ChainCost", "GuideCost", "RunCost", "first_cheaper_run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuideCost:
+    """One guide: dumped once, or forwarded at every step of the models after it."""
+
+    guide: str
+    architecture: str
+    forwards: int
+    """Samples that its dump forwards."""
+    samples_per_second: float
+    """Of the dump: views are rendered, in its precision and batch."""
+    live_samples_per_second: float
+    """Of the forward pass alone, in the student's batch."""
+    nbytes: int
+    """Of the finished store, up to a few digits in its header; with a codec, at most."""
+    encodings: Mapping[str, int]
+    """The same under every encoding."""
+
+    @property
+    def dump_seconds(self) -> float:
+        return self.forwards / self.samples_per_second
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCost:
+    """One model's training, and what its guides would add to it if they were live."""
+
+    model: str
+    architecture: str
+    guides: tuple[str, ...]
+    samples: int
+    """Over all epochs."""
+    samples_per_second: float
+    """Of a training step without guides."""
+    live_seconds: float
+    """Of the kept guides."""
+    live_all_seconds: float
+    """Of all guides, kept or not, as the authors' code has it."""
+
+    @property
+    def train_seconds(self) -> float:
+        return self.samples / self.samples_per_second
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainCost:
+    """The whole chain; its last model is the student, which is trained again for every seed and ablation."""
+
+    guides: tuple[GuideCost, ...]
+    runs: tuple[RunCost, ...]
+    encoding: str
+    free_bytes: int
+
+    @property
+    def forwards(self) -> int:
+        return sum(guide.forwards for guide in self.guides)
+
+    @property
+    def dump_seconds(self) -> float:
+        return sum(guide.dump_seconds for guide in self.guides)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(guide.nbytes for guide in self.guides)
+
+    @property
+    def encodings(self) -> dict[str, int]:
+        """Bytes of all stores under each encoding."""
+        names = self.guides[0].encodings if self.guides else ()
+        return {name: sum(guide.encodings[name] for guide in self.guides) for name in names}
+
+    @property
+    def train_seconds(self) -> float:
+        return sum(run.train_seconds for run in self.runs)
+
+    @property
+    def fits(self) -> bool:
+        return self.nbytes <= self.free_bytes
+
+    @property
+    def cheaper_from(self) -> int | None:
+        """The first run of the student at which caching has taken less time than live guides that are dropped."""
+        return first_cheaper_run(
+            self.dump_seconds,
+            once=sum(run.live_seconds for run in self.runs[:-1]),
+            each=self.runs[-1].live_seconds,
+        )
+
+    @property
+    def cheaper_from_all_live(self) -> int | None:
+        """The same against live guides that are all forwarded."""
+        return first_cheaper_run(
+            self.dump_seconds,
+            once=sum(run.live_all_seconds for run in self.runs[:-1]),
+            each=self.runs[-1].live_all_seconds,
+        )
+
+
+def first_cheaper_run(dump_seconds: float, *, once: float, each: float) -> int | None:
+    """The smallest n >= 1 with dump_seconds < once + n * each; None where there is none.
+
+    `once` is what live guides cost the models before the student, `each` what they cost a run of the student.
+    """
+    if dump_seconds < once + each:
+        return 1
+    if each <= 0:
+        return None
+    return math.floor((dump_seconds - once) / each) + 1

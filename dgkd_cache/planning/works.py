@@ -1,0 +1,42 @@
+"""The pieces of work that a plan times: a dump's batch, a training step, a live guide's forward pass."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dgkd_cache.guides.live import LiveGuides
+from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.planning.rates import Work
+from dgkd_cache.training.trainer import Trainer
+from dgkd_cache.views.stream import Batch, stream
+from dgkd_cache.views.views import Views
+
+__all__ = ["dumping", "forwarding", "training"]
+
+
+def dumping(writer: GuideWriter) -> Work:
+    """Batches of a dump, views rendered, again and again from the first view on; nothing is written."""
+    for view in itertools.cycle(writer.header.view_range):
+        yield from writer.rehearse(view)
+
+
+def training(trainer: Trainer, views: Views, *, device: torch.device, workers: int) -> Work:
+    """Training steps from the first one on, views rendered, for as many as the trainer has."""
+    for step, batch in enumerate(stream(views, trainer.pairs(0), device=device, workers=workers)):
+        trainer.train_step(batch, step)
+        yield len(batch.samples_B)
+
+
+def forwarding(guides: LiveGuides, views: Views, samples_B: NDArray[np.int64], *, device: torch.device) -> Work:
+    """Live guides on one batch, all of them kept; the batch is rendered beforehand, as the student's is anyhow."""
+    views_B = np.zeros_like(samples_B)
+    pixels_BIHW = views.pixels(views_B, samples_B).to(device)
+    batch = Batch(views_B=views_B, samples_B=samples_B, pixels_BIHW=pixels_BIHW)
+    keep_G = np.ones(len(guides.names), np.bool_)
+    while True:
+        guides.softened(batch, keep_G)
+        yield len(samples_B)

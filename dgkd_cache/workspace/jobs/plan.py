@@ -1,0 +1,189 @@
+"""Plan the chain of a workspace: what its guides and runs will take here, before anything is trained.
+
+Untrained weights serve: neither speed nor the size of a store depends on their values.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+
+from dgkd_cache.compute import place, resolve_device, resolve_precision
+from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides.live import LiveGuide, LiveGuides
+from dgkd_cache.guides.sizes import drafted_bytes
+from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.models.card import ModelCard
+from dgkd_cache.models.registry import count_parameters
+from dgkd_cache.planning.costs import ChainCost, GuideCost, RunCost
+from dgkd_cache.planning.rates import Work, samples_per_second
+from dgkd_cache.planning.works import dumping, forwarding, training
+from dgkd_cache.progress import Progress
+from dgkd_cache.run_random import RunRandom
+from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.training.recipe import settled
+from dgkd_cache.training.trainer import Guided, Trainer
+from dgkd_cache.views.schedule import Schedule
+from dgkd_cache.views.views import Views
+from dgkd_cache.workspace.jobs.dump import writer_of
+from dgkd_cache.workspace.jobs.fit import dropping_of, new_model
+from dgkd_cache.workspace.jobs.train import card_recipe
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores.coding.encodings import encoding_names
+
+__all__ = ["plan_chain"]
+
+_NO_DIGEST = "0" * 64
+_MANY_EPOCHS = 10_000  # a small set must not run out of steps within the seconds
+
+
+def plan_chain(
+    ws: Workspace,
+    *,
+    device: str,
+    seconds: float,
+    progress: Progress,
+    clock: Callable[[], float] = time.perf_counter,
+) -> ChainCost:
+    """What the chain takes on this machine, by rates measured for `seconds` of `clock` in all, warm-up left out.
+
+    A guide is measured as its dump forwards it and as a live one is forwarded; a model, in its training step without
+    guides (never compiled). What is trained or dumped already is planned all the same. Raises InvalidInput for
+    `seconds` that are not positive, UnknownName for an architecture that is not known.
+    """
+    if not seconds > 0:
+        raise InvalidInput("no time to measure", expected="more than 0 seconds", found=str(seconds))
+    where = resolve_device(device)
+    recipes = {name: settled(ws.config.training_for(name), where) for name in ws.chain}
+    teaching = [name for name in ws.chain if any(name in ws.guides_for(later) for later in ws.chain)]
+    writers = {name: _writer(ws, name, recipes[name], where) for name in teaching}
+    works: dict[tuple[object, ...], Callable[[], Work]] = {}
+    for name, recipe in recipes.items():
+        works.setdefault(_training_key(ws, name, recipe), partial(_training, ws, name, recipe, where))
+    for name, writer in writers.items():
+        works.setdefault(_key(ws, "dump", name, recipes[name]), partial(dumping, writer))
+        works.setdefault(_key(ws, "live", name, recipes[name]), partial(_forwarding, ws, name, recipes[name], where))
+    progress.start("measure", total=len(works), unit="rates")
+    rates = {}
+    for key, work in works.items():
+        rates[key] = samples_per_second(work(), seconds=seconds / len(works), clock=clock, device=where)
+        progress.advance(1)
+    progress.finish()
+    guides = {
+        name: GuideCost(
+            guide=name,
+            architecture=ws.architecture(name),
+            forwards=writer.forwards,
+            samples_per_second=rates[_key(ws, "dump", name, recipes[name])],
+            live_samples_per_second=rates[_key(ws, "live", name, recipes[name])],
+            nbytes=drafted_bytes(writer.header, ws.config.cache.encoding),
+            encodings={encoding: drafted_bytes(writer.header, encoding) for encoding in encoding_names()},
+        )
+        for name, writer in writers.items()
+    }
+    return ChainCost(
+        guides=tuple(guides.values()),
+        runs=tuple(
+            _run(ws, name, recipe, rates[_training_key(ws, name, recipe)], guides) for name, recipe in recipes.items()
+        ),
+        encoding=ws.config.cache.encoding,
+        free_bytes=shutil.disk_usage(ws.folder).free,
+    )
+
+
+def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: dict[str, GuideCost]) -> RunCost:
+    names = ws.guides_for(name)
+    train_N, _ = split_samples(len(ws.dataset().train), ws.config.dataset.validation)
+    samples = recipe.epochs * len(train_N)
+    live = [samples / guides[guide].live_samples_per_second for guide in names]
+    kept = dropping_of(ws.config.distillation, names).kept_share(names)
+    return RunCost(
+        model=name,
+        architecture=ws.architecture(name),
+        guides=names,
+        samples=samples,
+        samples_per_second=rate,
+        live_seconds=sum(share * one for share, one in zip(kept, live, strict=True)),
+        live_all_seconds=sum(live),
+    )
+
+
+def _key(ws: Workspace, work: str, name: str, recipe: TrainingConfig) -> tuple[object, ...]:
+    """What a rate depends on: models that agree in this are measured once."""
+    return work, ws.architecture(name), recipe.channels_last
+
+
+def _training_key(ws: Workspace, name: str, recipe: TrainingConfig) -> tuple[object, ...]:
+    return *_key(ws, "train", name, recipe), recipe.precision, recipe.batch_size, recipe.optimizer
+
+
+def _writer(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> GuideWriter:
+    """The writer of an untrained guide's store, whose header is that of the real one but for digests and digits."""
+    model, preprocess = new_model(ws, ws.architecture(name), seed=0)
+    plan, dataset, guides = ws.plan(), ws.dataset(), dict.fromkeys(ws.guides_for(name), _NO_DIGEST)
+    channels, height, width = plan.view_shape
+    fresh = recipe.views == "fresh" and plan.scheme == "sampled"
+    kind = "fresh" if fresh else ws.config.views.schedule
+    card = ModelCard(
+        name=name,
+        architecture=ws.architecture(name),
+        channels=channels,
+        classes=dataset.classes,
+        height=height,
+        width=width,
+        parameters=count_parameters(model),
+        preprocess=preprocess,
+        dataset={"name": dataset.train.name, "digest": dataset.train.digest},
+        plan_digest=plan.digest,
+        views={"kind": recipe.views, "count": ws.config.views.count, "schedule": kind},
+        training=card_recipe(ws, recipe, ws.config.distillation if guides else None, epoch=recipe.epochs - 1),
+        guides=guides,
+        accuracy={},
+        weights_digest=_NO_DIGEST,
+        seconds=0,
+    )
+    views = range(ws.config.views.count)
+    return writer_of(ws, model, card, path=ws.store_path(name), views=views, cache=ws.config.cache, device=device)
+
+
+def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
+    """Steps without guides, and without torch.compile, which would take longer than all the rest."""
+    model, preprocess = new_model(ws, ws.architecture(name), seed=0)
+    views = Views(ws.plan(), ws.dataset().train.to(device))
+    random, settings = RunRandom(recipe.seed), ws.config.views
+    train_N, _ = split_samples(len(views.images), ws.config.dataset.validation)
+    trainer = Trainer(
+        model.train(),
+        preprocess.module(channels_last=bool(recipe.channels_last)).to(device),
+        views=views,
+        samples_N=train_N,
+        schedule=Schedule(settings.schedule, settings.count, random=random, samples=len(views.images)),
+        random=random,
+        training=recipe.model_copy(update={"epochs": _MANY_EPOCHS, "compile": False}),
+        guided=Guided(guidance=None, dropping=Dropping(), objective="paper", lambda_=0.5, temperature=1.0),
+        device=device,
+        precision=recipe.precision,
+    )
+    return training(trainer, views, device=device, workers=recipe.workers)
+
+
+def _forwarding(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
+    """The guide as `train --live` forwards it, in batches of the student's size."""
+    model, preprocess = new_model(ws, ws.architecture(name), seed=0)
+    last = bool(recipe.channels_last)
+    transform = preprocess.module(channels_last=last).to(device)
+    guide = LiveGuide(
+        name=name, identity=_NO_DIGEST, preprocess=transform, model=place(model, device, channels_last=last)
+    )
+    precision = resolve_precision(ws.config.cache.precision, device)
+    views = Views(ws.plan(), ws.dataset().train.to(device))
+    samples_B = np.arange(min(ws.config.training_for(ws.chain[-1]).batch_size, len(views.images)))
+    guides = LiveGuides([guide], temperature=ws.config.cache.temperature, device=device, precision=precision)
+    return forwarding(guides, views, samples_B, device=device)

@@ -1,0 +1,135 @@
+"""A plan against what a chain then takes: on a clock that the models' own forward passes move, so nothing is timed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from support.tiny_chain import dump, run, train, workspace
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides.sizes import SLACK_BYTES
+from dgkd_cache.planning.costs import ChainCost
+from dgkd_cache.progress import Silent
+from dgkd_cache.workspace.config import with_overrides
+from dgkd_cache.workspace.jobs import plan_chain
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import encoding_names
+
+CLOCKED = """
+from torch import nn
+
+now, forwarded = 0.0, 0
+
+class Clocked(nn.Module):
+    def __init__(self, cost, channels, classes):
+        super().__init__()
+        self.cost = cost
+        self.layers = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels, classes))
+
+    def forward(self, images):
+        global now, forwarded
+        if len(images) > 1:  # a model of the user's own is tried on one image when it is built
+            now += self.cost * len(images)
+            forwarded += len(images)
+        return self.layers(images)
+
+def four(*, channels, classes, height, width):
+    return Clocked(4.0, channels, classes)
+
+def two(*, channels, classes, height, width):
+    return Clocked(2.0, channels, classes)
+
+def one(*, channels, classes, height, width):
+    return Clocked(1.0, channels, classes)
+"""
+CHAIN = 'teacher = "clocked:four"\nta1 = "clocked:two"\nstudent = "clocked:one"'
+SAMPLES, TESTS, VIEWS = 96, 40, 2
+
+
+@pytest.fixture
+def clocked(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    folder = tmp_path_factory.mktemp("clocked")
+    (folder / "clocked.py").write_text(CLOCKED)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(importlib.sys.modules, "clocked", raising=False)
+    return importlib.import_module("clocked")
+
+
+def planned(ws: Workspace, clocked: ModuleType) -> ChainCost:
+    return plan_chain(ws, device="cpu", seconds=7000, progress=Silent(), clock=lambda: clocked.now)
+
+
+def taken(clocked: ModuleType, work: Callable[[], object]) -> tuple[float, int]:
+    """(seconds, forwards) of some work."""
+    before = clocked.now, clocked.forwarded
+    work()
+    return clocked.now - before[0], clocked.forwarded - before[1]
+
+
+def test_a_real_dump_takes_what_was_planned(tmp_path: Path, clocked: ModuleType) -> None:
+    ws = workspace(tmp_path / "ws", chain=CHAIN)
+    cost = planned(ws, clocked)
+    assert not (ws.folder / "runs").exists() and not (ws.folder / "guides").exists()
+    assert [guide.guide for guide in cost.guides] == ["teacher", "ta1"]
+    for guide, each in zip(cost.guides, (4.0, 2.0), strict=True):
+        stores = [ws.store_path(name) for name in ws.guides_for(guide.guide)]
+        train(
+            ws,
+            guide.guide,
+            architecture=guide.architecture,
+            guides=stores,
+            training=ws.config.training_for(guide.guide),
+        )
+        assert (guide.dump_seconds, guide.forwards) == taken(clocked, partial(dump, ws, guide.guide))
+        assert guide.forwards == VIEWS * SAMPLES + TESTS + SAMPLES
+        assert guide.dump_seconds == each * guide.forwards
+    assert cost.dump_seconds == 6.0 * cost.guides[0].forwards
+
+
+@pytest.mark.parametrize("encoding", encoding_names())
+def test_bytes_are_those_of_a_real_store(tmp_path: Path, clocked: ModuleType, encoding: str) -> None:
+    ws = workspace(tmp_path / "ws", chain=CHAIN, cache__encoding="float16", training__epochs=1)
+    cost = planned(ws, clocked)
+    assert cost.encoding == "float16" and cost.nbytes == cost.encodings["float16"]
+    other = ws.with_config(with_overrides(ws.config, {"cache.encoding": encoding}))
+    run(other)
+    for guide in cost.guides:
+        files = [path for path in ws.store_path(guide.guide).rglob("*") if path.is_file()]
+        assert 0 <= guide.encodings[encoding] - sum(path.stat().st_size for path in files) <= SLACK_BYTES
+
+
+def test_live_guides_take_what_was_planned(tmp_path: Path, clocked: ModuleType) -> None:
+    """Trained without guides, and under live ones that are never dropped; the test set is scored in the end."""
+    ws = workspace(tmp_path / "ws", chain=CHAIN, distillation__dropping="none")
+    student = planned(ws, clocked).runs[-1]
+    assert student.samples == 2 * SAMPLES
+    for name in ("teacher", "ta1"):
+        train(ws, name, architecture=ws.architecture(name))
+    alone, _ = taken(clocked, lambda: train(ws, "alone", architecture="clocked:one"))
+    folders = [ws.run_folder(name) for name in student.guides]
+    live, _ = taken(clocked, lambda: train(ws, "live", architecture="clocked:one", live=folders))
+    assert student.train_seconds == alone - TESTS
+    assert student.live_seconds == student.live_all_seconds == live - alone == 6.0 * 2 * SAMPLES
+
+
+def test_dropping_recipes_and_the_validation_split_are_counted(tmp_path: Path, clocked: ModuleType) -> None:
+    ws = workspace(tmp_path / "ws", chain=CHAIN, dataset__validation=16, distillation__keep=0.5)
+    teacher, ta1, student = planned(ws, clocked).runs
+    assert (teacher.samples, ta1.samples, student.samples) == (3 * 80, 2 * 80, 2 * 80)
+    assert (teacher.train_seconds, ta1.train_seconds, student.train_seconds) == (4.0 * 240, 2.0 * 160, 160.0)
+    assert teacher.live_all_seconds == 0
+    assert (ta1.live_seconds, ta1.live_all_seconds) == (0.5 * 4 * 160, 4.0 * 160)
+    assert (student.live_seconds, student.live_all_seconds) == (0.5 * 6 * 160, 6.0 * 160)
+
+
+def test_a_chain_without_guides_and_no_time(tmp_path: Path, clocked: ModuleType) -> None:
+    ws = workspace(tmp_path / "ws", chain=CHAIN, distillation__method="scratch")
+    cost = planned(ws, clocked)
+    assert (cost.guides, cost.forwards, cost.encodings, cost.cheaper_from) == ((), 0, {}, None)
+    with pytest.raises(InvalidInput, match="more than 0 seconds"):
+        plan_chain(ws, device="cpu", seconds=0, progress=Silent())
