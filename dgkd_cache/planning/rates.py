@@ -12,18 +12,16 @@ __all__ = ["Work", "samples_per_second"]
 Work = Generator[int, None, None]
 """Each `next` does one piece and says how many samples that was; it never ends."""
 
-_PIECES = 2  # at least: one alone may meet a moment of other work
-
 
 def samples_per_second(work: Work, *, seconds: float, clock: Callable[[], float], device: torch.device) -> float:
-    """The rate over at least `seconds` and two pieces; waits for what a GPU still has to do."""
+    """The rate over at least `seconds` and one piece; waits for what a GPU still has to do."""
     with closing(work):
         next(work)  # kernels are chosen, workers are started
         _wait(device)
-        started, samples, pieces = clock(), 0, 0
-        while pieces < _PIECES or clock() - started < seconds:
+        started = clock()
+        samples = next(work)
+        while clock() - started < seconds:
             samples += next(work)
-            pieces += 1
         _wait(device)
         return samples / (clock() - started)
 

@@ -19,9 +19,14 @@ __all__ = ["dumping", "forwarding", "training"]
 
 
 def dumping(writer: GuideWriter) -> Work:
-    """Batches of a dump, views rendered, again and again from the first view on; nothing is written."""
-    for view in itertools.cycle(writer.header.view_range):
-        yield from writer.rehearse(view)
+    """Batches of a dump, views rendered, again and again from the first view on; nothing is written.
+
+    As many batches as torch has threads make a piece: they are forwarded side by side and end together.
+    """
+    views = itertools.cycle(writer.header.view_range)
+    batches = itertools.chain.from_iterable(writer.rehearse(view) for view in views)
+    while True:
+        yield sum(itertools.islice(batches, torch.get_num_threads()))
 
 
 def training(trainer: Trainer, views: Views, *, device: torch.device, workers: int) -> Work:
