@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.planning.rates import Work
 from dgkd_cache.training.trainer import Trainer
-from dgkd_cache.views.stream import Batch, stream
+from dgkd_cache.views.stream import Batch
 from dgkd_cache.views.views import Views
 
 __all__ = ["dumping", "forwarding", "training"]
@@ -29,11 +30,12 @@ def dumping(writer: GuideWriter) -> Work:
         yield sum(itertools.islice(batches, torch.get_num_threads()))
 
 
-def training(trainer: Trainer, views: Views, *, device: torch.device, workers: int) -> Work:
+def training(trainer: Trainer) -> Work:
     """Training steps from the first one on, views rendered, for as many as the trainer has."""
-    for step, batch in enumerate(stream(views, trainer.pairs(0), device=device, workers=workers)):
-        trainer.train_step(batch, step)
-        yield len(batch.samples_B)
+    with closing(trainer.feed(0)) as fed:
+        for step, (batch, softened_KBC) in enumerate(fed):
+            trainer.train_step(batch, softened_KBC, step)
+            yield len(batch.samples_B)
 
 
 def forwarding(guides: LiveGuides, views: Views, samples_B: NDArray[np.int64], *, device: torch.device) -> Work:
@@ -42,6 +44,7 @@ def forwarding(guides: LiveGuides, views: Views, samples_B: NDArray[np.int64], *
     pixels_BIHW = views.pixels(views_B, samples_B).to(device)
     batch = Batch(views_B=views_B, samples_B=samples_B, pixels_BIHW=pixels_BIHW)
     keep_G = np.ones(len(guides.names), np.bool_)
+    softened = guides.begin(views_B, samples_B, keep_G)
     while True:
-        guides.softened(batch, keep_G)
+        softened(batch)
         yield len(samples_B)

@@ -171,7 +171,7 @@ def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.de
         device=device,
         precision=recipe.precision,
     )
-    return training(trainer, views, device=device, workers=recipe.workers)
+    return training(trainer)
 
 
 def _forwarding(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
