@@ -243,6 +243,17 @@ class Ranks:
 
         return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
+    def require_gradients(self, model: nn.Module) -> None:
+        """After a first step: DDP averages nothing where a parameter has no part in the loss. Raises InvalidInput."""
+        idle = [name for name, weight in model.named_parameters() if weight.requires_grad and weight.grad is None]
+        if idle and not self.alone:
+            raise InvalidInput(
+                "several ranks cannot train this model",
+                expected="a part in the loss for each of its parameters",
+                found=f"none for {', '.join(idle[:5])}",
+                do="set requires_grad = False for what is not trained, or train in one process, without torchrun",
+            )
+
 
 ALONE = Ranks()
 """One process, as without torchrun."""

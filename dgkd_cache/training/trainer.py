@@ -153,11 +153,13 @@ class Trainer:
                 if state.best is None or other.name != _best_name(state.best["epoch"]):
                     other.unlink()
 
-        stopped = ranks.stops(stop)
+        first_step, stopped = state.step, ranks.stops(stop)
         self._model.train()
         with closing(self.feed(state.step)) as fed:
             for batch, softened_KBC in fed:
                 loss, correct = self.train_step(batch, softened_KBC, state.step)
+                if first_step == state.step:
+                    ranks.require_gradients(self._model)
                 state.add(loss, correct, len(batch.samples_B), counted=self._share(state.step).counted)
                 progressed = self._batch_samples(state.step)
                 state.step += 1
