@@ -16,7 +16,7 @@ from dgkd_cache.errors import Interrupted, InvalidInput, RankLost
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
 __all__ = ["ALONE", "Ranks", "Share"]
 
@@ -222,37 +222,6 @@ class Ranks:
         distributed.broadcast(packed, 0)
         for tensor, part in zip(mine, packed.split([len(part) for part in parts]), strict=True):
             tensor.copy_(part.clone().view(tensor.dtype).view(tensor.shape))
-
-    def prepared(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """The model as several ranks train it: on GPUs its batch norm sees the whole batch.
-
-        On processors torch has no such batch norm: each rank's statistics are those of its share.
-        """
-        if self.alone or device.type != "cuda":
-            return model
-        from torch import nn
-
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        return converted
-
-    def parallel(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """The module to forward and differentiate: gradients are averaged over the ranks, buffers are the first's."""
-        if self.alone:
-            return model
-        from torch.nn.parallel import DistributedDataParallel
-
-        return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
-
-    def require_gradients(self, model: nn.Module) -> None:
-        """After a first step: DDP averages nothing where a parameter has no part in the loss. Raises InvalidInput."""
-        idle = [name for name, weight in model.named_parameters() if weight.requires_grad and weight.grad is None]
-        if idle and not self.alone:
-            raise InvalidInput(
-                "several ranks cannot train this model",
-                expected="a part in the loss for each of its parameters",
-                found=f"none for {', '.join(idle[:5])}",
-                do="set requires_grad = False for what is not trained, or train in one process, without torchrun",
-            )
 
 
 ALONE = Ranks()

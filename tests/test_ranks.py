@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.ranks import ALONE, Ranks
+from dgkd_cache.training.parallel import parallel, prepared
 from dgkd_cli.main import SHARED, main
 
 
@@ -70,7 +71,7 @@ def test_one_process_exchanges_nothing() -> None:
         assert ALONE.agree(7) == 7 and ALONE.stops(stop) is stop
         assert ALONE.gather(values)[0].equal(values)
         ALONE.spread(model.parameters())
-        assert ALONE.parallel(ALONE.prepared(model, cpu), cpu) is model
+        assert parallel(prepared(model, cpu, ALONE), cpu, ALONE) is model
 
 
 @pytest.mark.parametrize("verb", ["run", "repair", "eval", "ls"])

@@ -42,6 +42,7 @@ from dgkd_cache.training.evaluate import Score
 from dgkd_cache.training.feed import feed
 from dgkd_cache.training.metrics import MetricsLog
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate, set_learning_rate
+from dgkd_cache.training.parallel import parallel, prepared, require_gradients
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import Batch, Pairs, stream
 from dgkd_cache.views.views import Views
@@ -97,9 +98,9 @@ class Trainer:
     ) -> None:
         assert training.channels_last != "auto", "the recipe was settled at the edge: see training/recipe.py"
         self._device, self._ranks = device, ranks
-        self._model = ranks.prepared(place(model, device, channels_last=training.channels_last), device)
-        parallel = ranks.parallel(self._model, device)
-        self._forward: Callable[[Tensor], Tensor] = compiled(parallel, device) if training.compile else parallel
+        self._model = prepared(place(model, device, channels_last=training.channels_last), device, ranks)
+        shared = parallel(self._model, device, ranks)
+        self._forward: Callable[[Tensor], Tensor] = compiled(shared, device) if training.compile else shared
         self._preprocess = preprocess
         self._views, self._samples_N, self._schedule = views, samples_N, schedule
         self._random = random
@@ -159,7 +160,7 @@ class Trainer:
             for batch, softened_KBC in fed:
                 loss, correct = self.train_step(batch, softened_KBC, state.step)
                 if first_step == state.step:
-                    ranks.require_gradients(self._model)
+                    require_gradients(self._model, ranks)
                 state.add(loss, correct, len(batch.samples_B), counted=self._share(state.step).counted)
                 progressed = self._batch_samples(state.step)
                 state.step += 1
