@@ -7,6 +7,7 @@ are cut within chunks, never by where it stopped, because logits change in the l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -170,8 +171,16 @@ class GuideWriter:
             total = len(mine) * rows
             missing = sum(slot.stop - slot.start for slot in slots)
             progress.start(f"dump {header.guide.name}", total=total, unit="samples", done=total - missing)
-            for slot in slots:
-                writer.write(slot, self._rows(slot, "dump", progress, stop))
+            with ThreadPoolExecutor(1, thread_name_prefix="dgkd-write") as thread:
+                written: Future[None] | None = None
+                for slot in slots:
+                    rows_SC = self._rows(slot, "dump", progress, stop)
+                    # A chunk is hashed, written and synced while the next one is forwarded: two are in memory.
+                    if written is not None:
+                        written.result()
+                    written = thread.submit(writer.write, slot, rows_SC)
+                if written is not None:
+                    written.result()
             seal = writer.seal()
             progress.finish()
         size = sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file())
@@ -222,7 +231,8 @@ class GuideWriter:
         """The softened logits of a chunk, in the batches of a view's first dump, wherever its chunks were cut."""
         batch, samples = self._batch_size, len(self._train.images)
         first, last = slot.start // batch * batch, min(-(-slot.stop // batch) * batch, samples)
-        logits_SC = np.empty((last - first, self._header.classes), np.float32)
+        # On the device until the chunk is whole: to fetch each batch would be to wait for it.
+        logits_SC = torch.empty(last - first, self._header.classes, device=self._device)
         for start, logits_BC in self._logits(self._train, slot.view, first, last):
             logits_SC[start - first : start - first + len(logits_BC)] = logits_BC
             progress.advance(min(start + len(logits_BC), slot.stop) - max(start, slot.start))
@@ -231,7 +241,7 @@ class GuideWriter:
                     f"the {work} of {self._guide.name} was stopped in view {slot.view}",
                     do="run the same command again to go on: finished chunks are kept",
                 )
-        return logits_SC[slot.start - first : slot.stop - first]
+        return logits_SC[slot.start - first : slot.stop - first].cpu().numpy()
 
     def _like(self, held: StoreHeader) -> StoreHeader:
         """Our header with what was measured, and the cut of the digests, as a finished store has them."""
@@ -293,7 +303,7 @@ class GuideWriter:
         correct = int((test_logits_MC.argmax(1) == test.labels_N).sum())
         first = self._header.first_view
         rows = min(FIDELITY_ROWS, len(images))
-        exact_BC = np.concatenate([rows for _, rows in self._logits(self._train, first, 0, rows)])
+        exact_BC = torch.cat([rows for _, rows in self._logits(self._train, first, 0, rows)]).cpu().numpy()
         header = replace(
             self._header,
             guide=replace(self._guide, accuracy=decimal(round(correct / len(test), 6))),
@@ -303,7 +313,7 @@ class GuideWriter:
 
     def _test_logits(self) -> NDArray[np.float32]:
         """Softened, over the un-augmented test set."""
-        return np.concatenate([rows for _, rows in self._logits(self._test, None, 0, len(self._test.images))])
+        return torch.cat([rows for _, rows in self._logits(self._test, None, 0, len(self._test.images))]).cpu().numpy()
 
     def _identity(self, header: StoreHeader, test_logits_MC: NDArray[np.float32]) -> IdentityArrays:
         images, test, views = self._train.images, self._test.images, _views_of(header)
@@ -320,10 +330,11 @@ class GuideWriter:
             test_sample_digest_M16=test.sample_digest_N16,
         )
 
-    def _logits(
-        self, source: Views, view: int | None, start: int, stop: int
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """(first sample, softened logits (B, C)) over samples start..stop of a view, or un-augmented for None."""
+    def _logits(self, source: Views, view: int | None, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
+        """(first sample, softened float32 logits (B, C) on the device) over samples start..stop of a view.
+
+        Un-augmented images for None.
+        """
         cuts = range(start, stop, self._batch_size)
         samples = [np.arange(cut, min(cut + self._batch_size, stop)) for cut in cuts]
         if view is None:
@@ -335,10 +346,9 @@ class GuideWriter:
 
         def softened(pixels_BIHW: Tensor) -> Tensor:
             with torch.inference_mode(), autocast(self._device, self._precision):
-                return (self._forward(pixels_BIHW).float() / self._temperature).cpu()
+                return self._forward(pixels_BIHW).float() / self._temperature
 
-        for cut, logits_BC in zip(cuts, side_by_side(softened, pixels, device=self._device), strict=True):
-            yield cut, logits_BC.numpy()
+        yield from zip(cuts, side_by_side(softened, pixels, device=self._device), strict=True)
 
 
 def _views_of(header: StoreHeader) -> range:
