@@ -157,3 +157,6 @@ class AllForwarded:
         everything = self._guides.begin(views_B, samples_B, np.ones_like(keep_G))
         kept_K = np.flatnonzero(keep_G)
         return lambda batch: everything(batch)[kept_K]
+
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        pass

@@ -30,6 +30,7 @@ class Domain(IntEnum):
     DROPPING = 18
     WEIGHTS = 19
     VALIDATION = 20
+    BLOCKS = 21
 
 
 def philox_at(key16: bytes, counter: int, blocks: int) -> UInt64Array:

@@ -17,7 +17,13 @@ import numpy.typing as npt
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, integer_below, philox_words
 
-__all__ = ["RunRandom"]
+__all__ = ["BLOCK", "WINDOW", "RunRandom"]
+
+BLOCK = 1024
+"""Samples that are read together in block order: 20 kB of a guide's rows with 10 classes in float16, 2 MB with 1000."""
+
+WINDOW = 64
+"""Blocks whose samples are mixed with one another."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,19 @@ class RunRandom:
         ids_N = np.asarray(samples_N, dtype=np.int64)
         words_N = self.words(Domain.ORDER, at=epoch, count=len(ids_N))
         return np.asarray(ids_N[np.argsort(words_N, kind="stable")])
+
+    def block_order(self, epoch: int, samples_N: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """`samples_N` in an order whose rows lie close together on disk for a while: for sets larger than memory.
+
+        Blocks of BLOCK consecutive ids come in random order, and samples are mixed within each WINDOW blocks of them,
+        stable, by the words of `order`; so up to BLOCK * WINDOW ids in all the order is that of `order`.
+        """
+        ids_N = np.asarray(samples_N, dtype=np.int64)
+        block_N = ids_N // BLOCK
+        blocks = int(block_N.max(initial=0)) + 1
+        place_K = np.argsort(np.argsort(self.words(Domain.BLOCKS, at=epoch, count=blocks), kind="stable"))
+        words_N = self.words(Domain.ORDER, at=epoch, count=len(ids_N))
+        return np.asarray(ids_N[np.lexsort((words_N, place_K[block_N] // WINDOW))])
 
     def draw_views(self, epoch: int, samples_total: int, count: int) -> npt.NDArray[np.int64]:
         """int64[N]: for each of the samples [0, samples_total) a number in [0, count), uniform."""

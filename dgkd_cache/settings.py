@@ -130,6 +130,9 @@ class TrainingConfig(Table):
         default="cached", description="cached: the guides' views; fresh: a new view every epoch, no guides"
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="order, schedule, dropping, initial weights")
+    order: Literal["shuffled", "blocks"] = Field(
+        default="shuffled", description="blocks: neighbours stay together, for guides that are larger than memory"
+    )
     checkpoint_steps: int = Field(default=500, ge=1, description="steps between checkpoints")
     workers: int = Field(default=2, ge=0, description="data loader processes, where data is not resident")
     select: Literal["last", "best"] = Field(

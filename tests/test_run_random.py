@@ -11,7 +11,7 @@ from scipy import stats
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.philox import Domain, philox_words
-from dgkd_cache.run_random import RunRandom
+from dgkd_cache.run_random import BLOCK, WINDOW, RunRandom
 
 
 def test_key_is_the_hash_of_the_seed() -> None:
@@ -66,3 +66,27 @@ def test_torch_accepts_the_seed_and_global_state_does_not_matter() -> None:
     torch.manual_seed(2)
     np.random.seed(2)
     assert RunRandom(4).order(0, np.arange(50)).tolist() == first
+
+
+def test_block_order_keeps_neighbours_together_and_mixes_them() -> None:
+    random, samples = RunRandom(3), 200_000
+    order_N = random.block_order(5, np.arange(samples))
+    assert (np.sort(order_N) == np.arange(samples)).all()
+    window = BLOCK * WINDOW
+    for start in range(0, samples - window, window):
+        blocks, counts = np.unique(order_N[start : start + window] // BLOCK, return_counts=True)
+        # Whole blocks, but for the last one of the set, which is short and shifts what follows by less than one.
+        assert len(blocks) <= WINDOW + 1 and np.sort(counts)[2:].min() == BLOCK
+        steps = np.abs(np.diff(order_N[start : start + window]))
+        assert np.median(steps) > 10_000  # neighbours in the order are not neighbours on disk
+    assert (order_N != random.block_order(6, np.arange(samples))).any()
+    assert (order_N != RunRandom(4).block_order(5, np.arange(samples))).any()
+
+
+def test_block_order_of_a_part_and_of_a_small_set() -> None:
+    random = RunRandom(0)
+    few = np.arange(0, 50_000, 3)
+    assert (random.block_order(1, few) == random.order(1, few)).all()
+    part = np.setdiff1d(np.arange(150_000), np.arange(0, 150_000, 7))
+    assert (np.sort(random.block_order(1, part)) == part).all()
+    assert random.block_order(1, []).shape == (0,)

@@ -113,6 +113,11 @@ class GuideBank:
         read = self._read(views_B, samples_B, keep_G)
         return lambda _: self._stacked(read)
 
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        """A hint that these pairs will be asked for: their rows are read from the disk while others are trained on."""
+        for guide in self._guides:
+            guide.expect(views_B, samples_B)
+
     def _read(
         self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None
     ) -> list[Decode]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -78,14 +78,25 @@ class CachedGuide:
 
     def read(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> Decode:
         """Its rows (B, C), in the temperature of the run; see `Rows`."""
-        parts = []
+        if len(self._parts) == 1:
+            return self._rescaled(self._parts[0][1].read(views_B, samples_B))
+        parts = [
+            (send(place, self._device), rows.read(views_B[place], samples_B[place]))
+            for rows, place in self._places(views_B)
+        ]
+        return self._rescaled(lambda: _joined(parts, len(views_B)))
+
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        """A hint that these rows will be read; see `Rows`."""
+        for rows, place in self._places(views_B):
+            rows.expect(views_B[place], samples_B[place])
+
+    def _places(self, views_B: NDArray[np.int64]) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
+        """Each store's rows that are in the batch, and where."""
         for views, rows in self._parts:
-            if len(self._parts) == 1:
-                return self._rescaled(rows.read(views_B, samples_B))
             place = np.flatnonzero((views_B >= views.start) & (views_B < views.stop))
             if len(place):
-                parts.append((send(place, self._device), rows.read(views_B[place], samples_B[place])))
-        return self._rescaled(lambda: _joined(parts, len(views_B)))
+                yield rows, place
 
     def _rescaled(self, decode: Decode) -> Decode:
         return decode if self._rescale == 1.0 else lambda: decode().float() * self._rescale

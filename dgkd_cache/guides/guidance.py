@@ -30,3 +30,6 @@ class Guidance(Protocol):
 
     def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
         """Does what can be done before the batch is there, on any thread; a dropped guide is not touched."""
+
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        """These will be asked for some steps from now: a hint, on any thread, to have them read from the disk."""

@@ -30,6 +30,9 @@ class Rows(Protocol):
     def read(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> Decode:
         """Reads and checks them now, on any thread. Raises what `GuideStore.gather_stored` raises."""
 
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        """A hint that they will be read; see `GuideStore.expect`."""
+
 
 class StreamedRows:
     """Rows that are sent to the device batch by batch, as small as they are stored."""
@@ -42,6 +45,9 @@ class StreamedRows:
         decode, device = self._store.encoding.decode, self._device
         sent = {name: send(rows, device) for name, rows in stored.items()}
         return lambda: decode(sent)
+
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        self._store.expect(views_B, samples_B)
 
 
 class ResidentRows:
@@ -60,6 +66,9 @@ class ResidentRows:
         row_B = send(view_B * self._samples + samples_B, self._device)
         decode, tables = self._store.encoding.decode, self._tables
         return lambda: decode({name: rows.index_select(0, row_B) for name, rows in tables.items()})
+
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        pass
 
     def _send(self, view: int) -> None:
         for start in range(0, self._samples, _SLAB):

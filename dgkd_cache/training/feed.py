@@ -16,10 +16,13 @@ from torch import Tensor
 from dgkd_cache.guides.guidance import Softened
 from dgkd_cache.views.stream import Batch, Pairs
 
-__all__ = ["AHEAD", "feed"]
+__all__ = ["AHEAD", "FAR", "feed"]
 
 AHEAD = 8
 """Steps whose guide rows are in memory at a time."""
+
+FAR = 256
+"""Steps whose guide rows are expected from the disk at a time."""
 
 
 def feed(
@@ -27,22 +30,31 @@ def feed(
     *,
     render: Callable[[Iterator[Pairs]], Iterator[Batch]],
     begin: Callable[[int, Pairs], Softened] | None,
+    expect: Callable[[Pairs], None] | None = None,
 ) -> Generator[tuple[Batch, Tensor | None]]:
     """(the batch, its softened logits (K, B, C)) for each of `pairs`, in order; None in their place without `begin`.
 
     `begin` is told how many steps came before, from 0. What it raises is raised at its step, after the earlier ones.
+    `expect` is told of `pairs` long before they are begun: where it can, it has the disk read them.
     """
     if begin is None:
         for batch in render(pairs):
             yield batch, None
         return
     rendered, read = itertools.tee(pairs)
-    numbered = enumerate(read)
+    later: Iterator[Pairs] = iter(())
+    if expect is not None:  # an iterator that nobody reads would keep all pairs of the run
+        read, later = itertools.tee(read)
+    numbered, far = enumerate(read), FAR
     begun: deque[Future[Softened]] = deque()
     thread = ThreadPoolExecutor(1, thread_name_prefix="dgkd-guides")
     try:
         for batch in render(rendered):
             begun.extend(thread.submit(begin, *one) for one in itertools.islice(numbered, AHEAD - len(begun)))
+            if expect is not None:
+                for soon in itertools.islice(later, far):
+                    thread.submit(expect, soon)
+                far = 1
             yield batch, begun.popleft().result()(batch)
     finally:
         thread.shutdown(cancel_futures=True)

@@ -184,11 +184,12 @@ class Trainer:
     def pairs(self, first_step: int) -> Iterator[Pairs]:
         """The (views, samples) of every step from `first_step` on, as far as this rank takes part in them."""
         size = self._config.batch_size
+        order = self._random.block_order if self._config.order == "blocks" else self._random.order
         epoch, order_N = -1, self._samples_N
         for step in range(first_step, self.steps):
             if step // self.steps_per_epoch != epoch:
                 epoch = step // self.steps_per_epoch
-                order_N = self._random.order(epoch, self._samples_N)
+                order_N = order(epoch, self._samples_N)
             start = (step % self.steps_per_epoch) * size
             samples_B = order_N[start : start + size][self._share(step).part]
             yield self._schedule.views(epoch, samples_B), samples_B
@@ -204,7 +205,17 @@ class Trainer:
             assert guidance is not None
             return guidance.begin(*pairs, self.keep(first_step + number))
 
-        return feed(self.pairs(first_step), render=render, begin=None if guidance is None else begin)
+        def expect(pairs: Pairs) -> None:
+            assert guidance is not None
+            guidance.expect(*pairs)
+
+        return feed(
+            self.pairs(first_step),
+            render=render,
+            begin=None if guidance is None else begin,
+            # Only in block order does what is read ahead belong to the next steps.
+            expect=expect if self._config.order == "blocks" else None,
+        )
 
     def keep(self, step: int) -> NDArray[np.bool_]:
         """Which guides take part in a step: bool (G,). It depends on the seed and the step alone."""

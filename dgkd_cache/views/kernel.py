@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
+from dgkd_cache.compute import send
+
 __all__ = ["evaluation_crop", "gather_crop_flip", "resized_crop"]
 
 IntArray = npt.NDArray[np.int64]
@@ -92,7 +94,7 @@ def _gather_anywhere(
 ) -> Tensor:
     device = images_NIHW.device
     channels, height, width = images_NIHW.shape[1:]
-    numbers = torch.from_numpy(np.stack([samples_B, dy_B, dx_B, flip_B])).to(device)
+    numbers = send(np.stack([samples_B, dy_B, dx_B, flip_B]), device)
     samples, dy, dx, flip = (row.unsqueeze(1) for row in numbers)
     wide = width + 2 * padding
     columns = torch.arange(width, device=device).unsqueeze(0)

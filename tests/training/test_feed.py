@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from dgkd_cache.training import feed as module
 from dgkd_cache.training.feed import AHEAD, feed
 from dgkd_cache.views.stream import Batch, Pairs
 
@@ -72,3 +73,12 @@ def test_a_feed_that_is_closed_begins_nothing_more() -> None:
         next(fed)
     fed.close()
     assert len(guides.begun) <= 2 + AHEAD and not threads()
+
+
+def test_what_is_expected_is_told_long_before_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FAR", 12)
+    expected: list[int] = []
+    fed = feed(pairs(), render=render, begin=Guides().begin, expect=lambda pairs: expected.append(int(pairs[0][0])))
+    for step, _ in enumerate(fed):
+        assert len(expected) <= 12 + step
+    assert expected == list(range(STEPS))

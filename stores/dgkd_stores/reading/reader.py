@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.containers import Container, how_to_mend, open_container
 from dgkd_stores.errors import DamagedStore, Incomplete, InvalidInput
 
+from .ahead import ReadAhead
 from .chunks import MAX_DECODED_BYTES, Chunk, DecodedChunks
 from .mapped import MappedChunks
 
@@ -97,6 +99,7 @@ class GuideStore:
             raise self._damaged(f"{self.path}: test_logits", "finite numbers", "NaN or infinity", _LOST)
         self._done = done_VB.reshape(-1)
         self._mapped: MappedChunks | None = None
+        self._ahead = ReadAhead(held)
 
     @classmethod
     def open(cls, path: Path | str, *, allow_incomplete: bool = False) -> Self:
@@ -133,6 +136,17 @@ class GuideStore:
     def completeness(self) -> Completeness:
         """How much was written when the store was opened."""
         return self._completeness
+
+    def expect(self, views_B: ArrayLike, samples_B: ArrayLike) -> None:
+        """Have the system read these rows ahead, where they are not in memory; it makes no difference to what is read.
+
+        Where the system has no such call (macOS), nothing happens. Raises `InvalidInput` as `gather_stored` does.
+        """
+        if not hasattr(os, "posix_fadvise"):
+            return
+        view_B, sample_B = np.asarray(views_B, dtype=np.int64) - self.views.start, np.asarray(samples_B, dtype=np.int64)
+        self._check_bounds(view_B, sample_B)
+        self._ahead.expect(view_B, sample_B)
 
     def gather(self, views_B: ArrayLike, samples_B: ArrayLike) -> NDArray[Any]:
         """Rows [B, C] in the order asked for, in a floating type: as stored for float16 and float32, float32 for uint8.
