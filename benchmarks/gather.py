@@ -30,7 +30,7 @@ Gather = Callable[[NDArray[np.int64], NDArray[np.int64]], object]
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    defaults = {"rounds": 15, "batches": 200, "zarr_rounds": 5, "zarr_batches": 1, "samples": 50_000, "views": 162}
+    defaults = {"rounds": 15, "batches": 80, "zarr_rounds": 5, "zarr_batches": 1, "samples": 50_000, "views": 162}
     quick = {"rounds": 2, "batches": 3, "zarr_rounds": 2, "samples": 2_000}
     options = arguments(__doc__, defaults, quick, given)
     rows: list[Row] = []
