@@ -1,7 +1,8 @@
 """A whole dump beside the bare evaluation forward of the same model, and two processes beside one.
 
 The bare side forwards the same rows in the same batches, already rendered and in memory, and throws the logits away; it
-normalises, as a forward pass of uint8 pixels must. The dump renders views, softens, encodes, hashes, writes and syncs.
+normalises, as a forward pass of uint8 pixels must. It does so in a plain loop, whose threads share each batch, and once
+more as the dump does, batches side by side. The dump renders views, softens, encodes, hashes, writes and syncs.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from benchmarks.harness import Timed, Times, arguments, at_least, finish, ratio,
 from benchmarks.result import Row
 from benchmarks.synthetic import PREPROCESS, cifar_like, views_of
 from dgkd_cache.compute import autocast, choose, place
+from dgkd_cache.guides.side_by_side import side_by_side
 from dgkd_cache.guides.writer import FIDELITY_ROWS, GuideWriter
 from dgkd_cache.models.registry import build_model
 from dgkd_cache.profit import Combination
@@ -47,16 +49,18 @@ def main(given: Sequence[str] | None = None) -> None:
         combination=combination,
     )
     with scratch(options) as folder:
-        times: Times = rounds({"forward": job.forward(), "dump": job.dump(folder)}, options.rounds)
+        sides = {"forward": job.forward(), "forward, side by side": job.forward(at_once=True), "dump": job.dump(folder)}
+        times: Times = rounds(sides, options.rounds)
         rows = [
             ratio(
-                f"{options.model}, {options.classes} classes: forward alone / dump",
+                f"{options.model}, {options.classes} classes: {forward} alone / dump",
                 times,
-                over="forward",
+                over=forward,
                 under="dump",
                 floor_is="the forward pass alone",
                 bar=at_least(0.93),
             )
+            for forward in ("forward", "forward, side by side")
         ]
         notes = [f"{job.rows:,} rows a dump: {job.rows / statistics.median(times['dump']):,.0f} rows a second."]
         cores = sorted(os.sched_getaffinity(0))[:2]
@@ -123,27 +127,36 @@ class Job:
 
         return side
 
-    def forward(self) -> Timed:
-        """The seconds of the forward passes that a dump makes: the views, the test set and the rows of the fidelity."""
-        train, test = self.train.images, self.test.images
-        cuts = [np.arange(i, min(i + BATCH, len(train))) for i in range(0, len(train), BATCH)]
-        rendered = [self.train.pixels(np.full(len(s), view), s).to(self._device) for view in range(VIEWS) for s in cuts]
-        few = min(FIDELITY_ROWS, len(train))
-        rendered += [pixels[: few - i * BATCH] for i, pixels in enumerate(rendered[: -(-few // BATCH)])]
-        tested = self.test.evaluation_pixels(np.arange(len(test))).to(self._device)
-        rendered += list(tested.split(BATCH))
+    def forward(self, *, at_once: bool = False) -> Timed:
+        """The seconds of the forward passes that a dump makes: the views, the test set and the rows of the fidelity.
+
+        Batch after batch in a plain loop, or `at_once` as the dump forwards them.
+        """
+        rendered = self._rendered()
         assert sum(map(len, rendered)) == self.rows
 
-        def side(i: int) -> float:
+        def bare(pixels_BIHW: Tensor) -> Tensor:
+            with torch.inference_mode(), autocast(self._device, self._precision):
+                return self._logits(pixels_BIHW)
+
+        def side(_: int) -> float:
             synchronize(self._device)
             started = time.perf_counter()
-            for pixels_BIHW in rendered:
-                with torch.inference_mode(), autocast(self._device, self._precision):
-                    self._logits(pixels_BIHW)
+            for _logits_BC in side_by_side(bare, rendered, device=self._device) if at_once else map(bare, rendered):
+                pass
             synchronize(self._device)
             return time.perf_counter() - started
 
         return side
+
+    def _rendered(self) -> list[Tensor]:
+        train, test = self.train.images, self.test.images
+        cuts = [np.arange(i, min(i + BATCH, len(train))) for i in range(0, len(train), BATCH)]
+        batches = [self.train.pixels(np.full(len(s), view), s).to(self._device) for view in range(VIEWS) for s in cuts]
+        few = min(FIDELITY_ROWS, len(train))
+        batches += [pixels[: few - i * BATCH] for i, pixels in enumerate(batches[: -(-few // BATCH)])]
+        tested = self.test.evaluation_pixels(np.arange(len(test))).to(self._device)
+        return [*batches, *tested.split(BATCH)]
 
     def _logits(self, pixels_BIHW: Tensor) -> Tensor:
         logits_BC: Tensor = self._model(self._preprocess(pixels_BIHW))

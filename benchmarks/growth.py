@@ -51,6 +51,7 @@ def _cell(samples: int, count: int, guides: Sequence[int], options: Any) -> list
                 times = rounds(
                     {"alone": alone.timed(options.steps), "guided": guided.timed(options.steps)}, options.rounds
                 )
+                guided.close()
             rows.append(
                 ratio(
                     f"{number} guide{'s' * (number > 1)}, {count} views, {samples:,} samples ({nbytes / 1e9:.2f} GB): "

@@ -34,7 +34,7 @@ WARM_UP = 2
 
 def main(given: Sequence[str] | None = None) -> None:
     defaults = {"rounds": 5, "steps": 80, "views": 40, "samples": 50_000, "classes": 1000}
-    touch = {"touch_rounds": 7, "touch_steps": 10, "touch_views": 4}
+    touch = {"touch_rounds": 7, "touch_steps": 20, "touch_views": 4}
     quick = {"rounds": 1, "steps": 3, "views": 2, "samples": 2_000, "touch_rounds": 1, "touch_steps": 2}
     options = arguments(__doc__, {**defaults, **touch}, quick, given)
     rows: list[Row] = []
@@ -145,6 +145,7 @@ def _first_touch(folder: Path, views: Views, count: int, label: str, kind: str, 
             run_steps(guided, (1 + i) * guided.trainer.steps_per_epoch + i * steps, WARM_UP)
             times["first pass"].append(timed(guided, i))
             times["later"].append(timed(guided, i))
+            guided.close()
         times["alone"].append(timed(alone, i))
     guides = f"{len(stores)} guide{'s' if len(stores) > 1 else ''}"
     return [

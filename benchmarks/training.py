@@ -49,6 +49,12 @@ class Loop:
     _fed: Generator[tuple[Batch, Tensor | None]] | None = None
     _next: int = -1
 
+    def close(self) -> None:
+        """Ends what reads ahead; the loop may still be used."""
+        if self._fed is not None:
+            self._fed.close()
+        self._fed = None
+
     def timed(self, steps: int, *, after: int = 0) -> Timed:
         """A side: the seconds of one step, over `steps` steps that go on where the round before stopped."""
 
@@ -66,8 +72,7 @@ class Loop:
 def run_steps(loop: Loop, first: int, steps: int) -> None:
     """Steps `first` to `first + steps` of a run, as `Trainer.run` takes them, without its records and checkpoints."""
     if loop._fed is None or loop._next != first:
-        if loop._fed is not None:
-            loop._fed.close()
+        loop.close()
         loop._fed = loop.trainer.feed(first)
     for step, (batch, softened_KBC) in enumerate(islice(loop._fed, steps), first):
         loop.trainer.train_step(batch, softened_KBC, step)
