@@ -34,8 +34,8 @@ VIEWS = 2
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    defaults = {"rounds": 6, "samples": 10_000, "test_samples": 500, "classes": 100}
-    processes = {"process_rounds": 6, "process_samples": 16_000}
+    defaults = {"rounds": 6, "samples": 8_000, "test_samples": 500, "classes": 100}
+    processes = {"process_rounds": 6, "process_samples": 10_000}
     models = {"model": "resnet20", "process_model": "resnet8"}
     quick = {"rounds": 2, "samples": 512, "test_samples": 64, "process_rounds": 1, "process_samples": 512}
     options = arguments(__doc__, {**defaults, **processes, **models}, quick, given)
