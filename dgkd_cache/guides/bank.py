@@ -23,7 +23,7 @@ from dgkd_cache.guides.check import check_store
 from dgkd_cache.guides.guidance import Softened
 from dgkd_cache.guides.rows import Decode, ResidentRows, StreamedRows, resident_bytes
 from dgkd_cache.views.views import Views
-from dgkd_stores import GuideStore
+from dgkd_stores import GuideStore, RowIndex
 
 __all__ = ["GuideBank"]
 
@@ -122,7 +122,8 @@ class GuideBank:
         self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None
     ) -> list[Decode]:
         kept = [g for i, g in enumerate(self._guides) if keep_G is None or keep_G[i]]
-        return [guide.read(views_B, samples_B) for guide in kept]
+        index = RowIndex(views_B, samples_B)
+        return [guide.read(index) for guide in kept]
 
     def _stacked(self, read: Sequence[Decode]) -> Tensor:
         if not read:

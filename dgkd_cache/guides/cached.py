@@ -14,7 +14,7 @@ from torch import Tensor
 from dgkd_cache.compute import send
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.rows import Decode, Rows
-from dgkd_stores import GuideStore
+from dgkd_stores import GuideStore, RowIndex
 
 __all__ = ["CachedGuide"]
 
@@ -76,12 +76,13 @@ class CachedGuide:
         self._device = device
         self._parts = [(store.views, kind(store, device)) for store in self.stores]
 
-    def read(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> Decode:
+    def read(self, index: RowIndex) -> Decode:
         """Its rows (B, C), in the temperature of the run; see `Rows`."""
         if len(self._parts) == 1:
-            return self._rescaled(self._parts[0][1].read(views_B, samples_B))
+            return self._rescaled(self._parts[0][1].read(index))
+        views_B, samples_B = index.views_B, index.samples_B
         parts = [
-            (send(place, self._device), rows.read(views_B[place], samples_B[place]))
+            (send(place, self._device), rows.read(RowIndex(views_B[place], samples_B[place])))
             for rows, place in self._places(views_B)
         ]
         return self._rescaled(lambda: _joined(parts, len(views_B)))

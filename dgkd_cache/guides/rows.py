@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dgkd_cache.compute import send
-from dgkd_stores import GuideStore
+from dgkd_stores import GuideStore, RowIndex
 
 __all__ = ["Decode", "ResidentRows", "Rows", "StreamedRows", "resident_bytes"]
 
@@ -27,8 +27,8 @@ _SLAB = 2**16  # rows that are read at a time when a view is made resident
 class Rows(Protocol):
     """The rows of one store for one device."""
 
-    def read(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> Decode:
-        """Reads and checks them now, on any thread. Raises what `GuideStore.gather_stored` raises."""
+    def read(self, index: RowIndex) -> Decode:
+        """Reads and checks them now, on any thread. Raises what `GuideStore.gather_rows` raises."""
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         """A hint that they will be read; see `GuideStore.expect`."""
@@ -40,8 +40,8 @@ class StreamedRows:
     def __init__(self, store: GuideStore, device: torch.device) -> None:
         self._store, self._device = store, device
 
-    def read(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> Decode:
-        stored = self._store.gather_stored(views_B, samples_B)
+    def read(self, index: RowIndex) -> Decode:
+        stored = self._store.gather_rows(index)
         decode, device = self._store.encoding.decode, self._device
         sent = {name: send(rows, device) for name, rows in stored.items()}
         return lambda: decode(sent)
@@ -59,11 +59,11 @@ class ResidentRows:
         self._sent_V = np.zeros(len(store.views), np.bool_)
         self._tables: dict[str, Tensor] = {}
 
-    def read(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> Decode:
-        view_B = views_B - self._store.views.start
+    def read(self, index: RowIndex) -> Decode:
+        view_B, sample_B = index.within(self._store.path, self._store.views, self._samples)
         for view in np.unique(view_B[~self._sent_V[view_B]]).tolist():
             self._send(view)
-        row_B = send(view_B * self._samples + samples_B, self._device)
+        row_B = send(view_B * self._samples + sample_B, self._device)
         decode, tables = self._store.encoding.decode, self._tables
         return lambda: decode({name: rows.index_select(0, row_B) for name, rows in tables.items()})
 

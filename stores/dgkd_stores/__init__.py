@@ -23,6 +23,7 @@ from .format.header import DatasetIdentity, GuideIdentity, StoreHeader
 from .format.identity import IdentityArrays
 from .format.layout import default_digest_rows
 from .reading.reader import Completeness, GuideStore
+from .reading.row_index import RowIndex
 from .text import clean
 from .writing.chunk_files import ChunkSlot
 from .writing.convert import convert
@@ -45,6 +46,7 @@ __all__ = [
     "InvalidInput",
     "Mismatch",
     "NoSpace",
+    "RowIndex",
     "StoreHeader",
     "StoreLocked",
     "StoreNotFound",

@@ -14,6 +14,7 @@ import pytest
 from dgkd_stores import GuideStore
 from dgkd_stores.reading import mapped
 from dgkd_stores.reading.addresses import Addresses
+from dgkd_stores.reading.row_index import Placed
 
 pytestmark = [
     pytest.mark.usefixtures("small_chunks"),
@@ -78,7 +79,7 @@ def test_chunks_anywhere_in_a_file(tmp_path: Path) -> None:
         assert (rows.map(chunk, tmp_path / "rows", start, 9000) == content[start : start + 9000]).all()
     chunk_B, row_B = np.array([2, 0, 1, 2, 0]), np.array([99, 0, 50, 0, 98])
     expected = [content[starts[chunk] + 90 * row :][:90] for chunk, row in zip(chunk_B, row_B, strict=True)]
-    assert (rows.gather(chunk_B, row_B).view(np.uint8).reshape(-1, 90) == np.stack(expected)).all()
+    assert (rows.gather(Placed(chunk_B, row_B)).view(np.uint8).reshape(-1, 90) == np.stack(expected)).all()
     for start, nbytes in ((31_001, 9000), (0, 0), (0, 20_000)):
         with pytest.raises(ValueError, match="a file of 40000 bytes where"):
             rows.map(0, tmp_path / "rows", start, nbytes)
@@ -90,6 +91,7 @@ def test_too_few_addresses_are_an_error_and_no_crash(recipe: Any, tmp_path: Path
 import resource
 from dgkd_stores import GuideStore
 from dgkd_stores.reading.addresses import Addresses
+from dgkd_stores.reading.row_index import Placed
 with GuideStore.open({str(tmp_path / "a.zarr")!r}) as store:
     resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))
     store.gather([0], [0])

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from dgkd_stores.disk.files import plain_file
 
+from .row_index import Placed
+
 __all__ = ["Addresses"]
 
 # Neither is in the module mmap; both are the same on Linux, macOS and the BSDs.
@@ -41,15 +43,16 @@ class Addresses:
     def __init__(self, *, chunks: int, chunk_bytes: int, row_bytes: int) -> None:
         page = mmap.ALLOCATIONGRANULARITY
         # One page more than a chunk takes: it need not begin at a page of its file.
-        self._slot_bytes = -(-chunk_bytes // page) * page + page
-        self._nbytes = chunks * self._slot_bytes
+        self.slot_bytes = -(-chunk_bytes // page) * page + page
+        self._nbytes = chunks * self.slot_bytes
         self._row_bytes = row_bytes
         self._base = _map(None, self._nbytes, _NO_ACCESS, _NOTHING, -1, 0)
         release = weakref.finalize(self, _libc.munmap, self._base, self._nbytes)
         release.atexit = False  # a thread may still read then, and the system takes it all back
         self._bytes = np.asarray(_Bytes(self._base, self._nbytes))
         self._every_row = np.ndarray((self._nbytes - row_bytes + 1,), f"V{row_bytes}", self._bytes, strides=(1,))
-        self._first_byte_C = np.zeros(chunks, np.int64)
+        self._before_C = np.zeros(chunks, np.int64)  # bytes of its first page that are not the chunk's
+        self._shifted = False
 
     def map(self, chunk: int, path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[np.uint8]:
         """Map `nbytes` bytes of a regular file from `offset` on (default: all) as that chunk, and give a view of them.
@@ -59,24 +62,25 @@ class Addresses:
         with plain_file(path) as (handle, size):
             stop = size if nbytes is None else offset + nbytes
             before = offset % mmap.ALLOCATIONGRANULARITY
-            if not 0 <= offset < stop <= size or before + stop - offset > self._slot_bytes:
+            if not 0 <= offset < stop <= size or before + stop - offset > self.slot_bytes:
                 raise ValueError(f"a file of {size} bytes where {stop} are needed")
-            first = chunk * self._slot_bytes + before
-            address, length = self._base + first - before, before + stop - offset
+            address, length = self._base + chunk * self.slot_bytes, before + stop - offset
             _map(address, length, mmap.PROT_READ, mmap.MAP_SHARED | _FIXED, handle, offset - before)
-        self._first_byte_C[chunk] = first
-        return self._bytes[first : first + stop - offset]
+        self._before_C[chunk] = before
+        self._shifted |= before > 0
+        return self.chunk(chunk, stop - offset)
 
     def chunk(self, chunk: int, nbytes: int) -> NDArray[np.uint8]:
         """The first bytes of a mapped chunk, for as long as it is mapped."""
-        first = int(self._first_byte_C[chunk])
+        first = chunk * self.slot_bytes + int(self._before_C[chunk])
         return self._bytes[first : first + nbytes]
 
-    def gather(self, chunk_B: NDArray[np.int64], row_B: NDArray[np.int64]) -> NDArray[np.void]:
-        """A copy of row `row_B[i]` of the mapped chunk `chunk_B[i]`, for each i: opaque elements [B] of a row each."""
-        first_byte_B = row_B * self._row_bytes
-        first_byte_B += self._first_byte_C[chunk_B]
-        rows: NDArray[np.void] = self._every_row[first_byte_B]
+    def gather(self, placed: Placed) -> NDArray[np.void]:
+        """A copy of each row, which is mapped: opaque elements [B]."""
+        byte_B = placed.byte_B(self.slot_bytes, self._row_bytes)
+        if self._shifted:
+            byte_B = byte_B + self._before_C[placed.chunk_B]
+        rows: NDArray[np.void] = self._every_row[byte_B]
         return rows
 
     def unmap(self) -> None:

@@ -14,6 +14,7 @@ from dgkd_stores.containers import Container
 from dgkd_stores.forks import fork_safe_lock
 
 from .addresses import Addresses
+from .row_index import Placed
 
 __all__ = ["MAX_MAPPINGS", "MappedChunks", "Prove"]
 
@@ -48,6 +49,9 @@ class MappedChunks:
             )
             for name, array in self._layout.rows.items()
         }
+        self._arrays = [
+            (name, self._rows[name], array.numpy_dtype, array.shape[2]) for name, array in self._layout.rows.items()
+        ]
         self._proven = np.zeros(header.views * header.blocks, np.bool_)
         """Of every block of the store."""
         self._ready = np.zeros_like(self._proven)
@@ -56,30 +60,28 @@ class MappedChunks:
         """Of every chunk: it is mapped; it is, and each of its blocks is proven."""
         _open.add(self)
 
-    def gather(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """The stored rows [B, columns] of each array; views, from 0, and samples are there."""
+    def gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
+        """The stored rows [B, columns] of each array; they are there."""
         with _LOCK:
-            return self._gather(view_B, sample_B)
+            return self._gather(placed)
 
     def close(self) -> None:
         """Let all mappings go; what is proven stays so."""
         with _LOCK:
             self._let_go()
 
-    def _gather(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        chunk_B, row_B = view_B, sample_B
-        if self._per_view > 1:
-            part_B, row_B = np.divmod(sample_B, self._chunk_rows)
-            chunk_B = view_B * self._per_view + part_B
+    def _gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
+        chunk_B = placed.chunk_B
         if np.count_nonzero(self._ready_C[chunk_B]) != len(chunk_B):
-            block_B = view_B * self._blocks + sample_B // self._digest_rows
+            row_B = placed.row_B
+            view_B, part_B = np.divmod(chunk_B, self._per_view)
+            block_B = view_B * self._blocks + (part_B * self._chunk_rows + row_B) // self._digest_rows
             if not self._ready[block_B].all() and not self._make_ready(chunk_B, block_B):
-                half = len(view_B) // 2
-                parts = [self._gather(view_B[at], sample_B[at]) for at in (slice(half), slice(half, None))]
+                half = len(chunk_B) // 2
+                parts = [self._gather(Placed(chunk_B[at], row_B[at])) for at in (slice(half), slice(half, None))]
                 return {name: np.concatenate([part[name] for part in parts]) for name in self._rows}
         return {
-            name: rows.gather(chunk_B, row_B).view(array.numpy_dtype).reshape(-1, array.shape[2])
-            for (name, rows), array in zip(self._rows.items(), self._layout.rows.values(), strict=True)
+            name: rows.gather(placed).view(dtype).reshape(-1, columns) for name, rows, dtype, columns in self._arrays
         }
 
     def _make_ready(self, chunk_B: NDArray[np.int64], block_B: NDArray[np.int64]) -> bool:

@@ -21,11 +21,12 @@ from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.digests import block_digest, sealed
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.containers import Container, how_to_mend, open_container
-from dgkd_stores.errors import DamagedStore, Incomplete, InvalidInput
+from dgkd_stores.errors import DamagedStore, Incomplete
 
 from .ahead import ReadAhead
 from .chunks import MAX_DECODED_BYTES, Chunk, DecodedChunks
 from .mapped import MappedChunks
+from .row_index import RowIndex
 
 __all__ = ["Completeness", "GuideStore"]
 
@@ -98,6 +99,7 @@ class GuideStore:
         if not np.isfinite(self.test_logits_MC).all():
             raise self._damaged(f"{self.path}: test_logits", "finite numbers", "NaN or infinity", _LOST)
         self._done = done_VB.reshape(-1)
+        self._samples = self.header.dataset.samples
         self._mapped: MappedChunks | None = None
         self._ahead = ReadAhead(held)
 
@@ -144,9 +146,7 @@ class GuideStore:
         """
         if not hasattr(os, "posix_fadvise"):
             return
-        view_B, sample_B = np.asarray(views_B, dtype=np.int64) - self.views.start, np.asarray(samples_B, dtype=np.int64)
-        self._check_bounds(view_B, sample_B)
-        self._ahead.expect(view_B, sample_B)
+        self._ahead.expect(*RowIndex(views_B, samples_B).within(self.path, self.views, self._samples))
 
     def gather(self, views_B: ArrayLike, samples_B: ArrayLike) -> NDArray[Any]:
         """Rows [B, C] in the order asked for, in a floating type: as stored for float16 and float32, float32 for uint8.
@@ -162,21 +162,22 @@ class GuideStore:
         store does not cover, `Incomplete` for rows that are not written, `DamagedStore` for a block that its
         digest does not fit.
         """
-        view_B, sample_B = np.asarray(views_B, dtype=np.int64), np.asarray(samples_B, dtype=np.int64)
-        if self.views.start:
-            view_B = view_B - self.views.start
-        self._check_bounds(view_B, sample_B)
-        if not self._completeness.complete:
-            self._require_written(view_B * self.header.blocks + sample_B // self.header.digest_rows)
-        if self._layout.codec is not RAW:
-            return self._take(view_B, sample_B)
-        if self._mapped is None:
-            self._mapped = MappedChunks(self.container, self._prove)
-        return self._mapped.gather(view_B, sample_B)
+        return self.gather_rows(RowIndex(views_B, samples_B))
 
-    def _take(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        chunk_B = view_B * self._layout.chunks_per_view + sample_B // self._layout.chunk_rows
-        row_B = sample_B % self._layout.chunk_rows
+    def gather_rows(self, index: RowIndex) -> dict[str, NDArray[Any]]:
+        """`gather_stored` of an index that many stores share."""
+        placed = index.placed(self.path, self.views, self._samples, self._layout)
+        if not self._completeness.complete:
+            view_B, sample_B = index.within(self.path, self.views, self._samples)
+            self._require_written(view_B * self.header.blocks + sample_B // self.header.digest_rows)
+        if self._mapped is not None:
+            return self._mapped.gather(placed)
+        if self._layout.codec is not RAW:
+            return self._take(placed.chunk_B, placed.row_B)
+        self._mapped = MappedChunks(self.container, self._prove)
+        return self._mapped.gather(placed)
+
+    def _take(self, chunk_B: NDArray[np.int64], row_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         if chunk_B.size and (chunk_B == chunk_B[0]).all():
             chunk = self._proven_chunk(int(chunk_B[0]), row_B)
             return {name: rows.take(row_B, axis=0) for name, rows in chunk.arrays.items()}
@@ -252,25 +253,6 @@ class GuideStore:
             first, last = block * self.header.digest_rows, (block + 1) * self.header.digest_rows - 1
             last = min(last, self.header.dataset.samples - 1)
             raise self._unfinished(f"no rows for view {view + self.views.start}, samples {first} to {last}")
-
-    def _check_bounds(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> None:
-        if view_B.shape != sample_B.shape or view_B.ndim != 1:
-            raise InvalidInput(
-                "rows to gather",
-                expected="as many views as samples",
-                found=f"{view_B.shape} {sample_B.shape}",
-            )
-        for name, indices, first, count in (
-            ("views", view_B, self.views.start, len(self.views)),
-            ("samples", sample_B, 0, self.header.dataset.samples),
-        ):
-            # Once for both ends (without its sign, what is negative is very large); counting is faster than any().
-            if np.count_nonzero(indices.view(np.uint64) >= count):
-                raise InvalidInput(
-                    f"{name} that {self.path} does not hold",
-                    expected=f"{first} to {first + count - 1}",
-                    found=f"{indices.min() + first} to {indices.max() + first}",
-                )
 
     def _refuse_seal(self, held: Container, arrays: Mapping[str, str], seal: str) -> NoReturn:
         assert held.seal is not None
