@@ -17,14 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dgkd_cache.compute import autocast, describe
+from dgkd_cache.compute import describe
 from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch
-from dgkd_cache.guides.side_by_side import side_by_side
+from dgkd_cache.guides.logits import GuideLogits
 from dgkd_cache.models.card import weights_digest
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.views.probe import make_probe
-from dgkd_cache.views.stream import Pairs, stream
 from dgkd_cache.views.views import Views
 from dgkd_stores import (
     ChunkSlot,
@@ -109,15 +108,17 @@ class GuideWriter:
                 do="call model.eval() first",
             )
         self._path = Path(path)
-        self._forward = forward
         self._train, self._test = train, test
         self._mine, self._codec = mine, codec
         self._take_over = take_over
-        self._temperature = temperature
-        self._batch_size = batch_size
-        self._device = torch.device(device)
-        self._precision = precision
-        self._workers = workers
+        self._logits = GuideLogits(
+            forward=forward,
+            device=torch.device(device),
+            precision=precision,
+            temperature=temperature,
+            batch_size=batch_size,
+            workers=workers,
+        )
         self._guide = GuideIdentity(
             name=name,
             architecture=architecture or type(model).__name__,
@@ -142,8 +143,7 @@ class GuideWriter:
 
     def rehearse(self, view: int) -> Iterator[int]:
         """Forwards a view in the batches of a dump and writes nothing: the size of each batch, once it is done."""
-        for _, rows in self._logits(self._train, view, 0, len(self._train.images)):
-            yield len(rows)
+        return map(len, self._logits.of_view(self._train, view, len(self._train.images)))
 
     def run(self, *, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False) -> Dumped:
         """Writes what is missing and seals the store once every view of it is there.
@@ -171,11 +171,10 @@ class GuideWriter:
             total = len(mine) * rows
             missing = sum(slot.stop - slot.start for slot in slots)
             progress.start(f"dump {header.guide.name}", total=total, unit="samples", done=total - missing)
+            # A chunk is hashed, written and synced while the next one is forwarded: two are in memory.
             with ThreadPoolExecutor(1, thread_name_prefix="dgkd-write") as thread:
                 written: Future[None] | None = None
-                for slot in slots:
-                    rows_SC = self._rows(slot, "dump", progress, stop)
-                    # A chunk is hashed, written and synced while the next one is forwarded: two are in memory.
+                for slot, rows_SC in self._logits.of_chunks(self._train, slots, self._told("dump", progress, stop)):
                     if written is not None:
                         written.result()
                     written = thread.submit(writer.write, slot, rows_SC)
@@ -218,30 +217,27 @@ class GuideWriter:
         if store.lost_arrays:
             test_logits_MC = store.test_logits_MC
             if test_logits_MC is None:
-                test_logits_MC = self._test_logits()
+                test_logits_MC = self._logits.of_images(self._test)
             store.write_arrays(self._identity(store.header, test_logits_MC))
         slots = store.lost_chunks
         total = sum(slot.stop - slot.start for slot in slots)
         progress.start(f"repair {store.header.guide.name}", total=total, unit="samples")
-        for slot in slots:
-            store.write(slot, self._rows(slot, "repair", progress, stop))
+        for slot, rows_SC in self._logits.of_chunks(self._train, slots, self._told("repair", progress, stop)):
+            store.write(slot, rows_SC)
         progress.finish()
 
-    def _rows(self, slot: ChunkSlot, work: str, progress: Progress, stop: Callable[[], bool]) -> NDArray[np.float32]:
-        """The softened logits of a chunk, in the batches of a view's first dump, wherever its chunks were cut."""
-        batch, samples = self._batch_size, len(self._train.images)
-        first, last = slot.start // batch * batch, min(-(-slot.stop // batch) * batch, samples)
-        # On the device until the chunk is whole: to fetch each batch would be to wait for it.
-        logits_SC = torch.empty(last - first, self._header.classes, device=self._device)
-        for start, logits_BC in self._logits(self._train, slot.view, first, last):
-            logits_SC[start - first : start - first + len(logits_BC)] = logits_BC
-            progress.advance(min(start + len(logits_BC), slot.stop) - max(start, slot.start))
+    def _told(self, work: str, progress: Progress, stop: Callable[[], bool]) -> Callable[[ChunkSlot, int], None]:
+        """What follows each batch: progress, and Interrupted when `stop` says so."""
+
+        def told(slot: ChunkSlot, rows: int) -> None:
+            progress.advance(rows)
             if stop():
                 raise Interrupted(
                     f"the {work} of {self._guide.name} was stopped in view {slot.view}",
                     do="run the same command again to go on: finished chunks are kept",
                 )
-        return logits_SC[slot.start - first : slot.stop - first].cpu().numpy()
+
+        return told
 
     def _like(self, held: StoreHeader) -> StoreHeader:
         """Our header with what was measured, and the cut of the digests, as a finished store has them."""
@@ -279,10 +275,10 @@ class GuideWriter:
             guide=self._guide,
             encoding=encoding,
             fidelity={"kl": "0", "top1": "1", "rows": 0},
-            temperature=decimal(self._temperature),
+            temperature=decimal(self._logits.temperature),
             digest_rows=default_digest_rows(encoding_named(encoding).row_bytes(len(images.classes))),
             probe="sha256" if exact else "projection",
-            compute={**describe(self._device, self._precision), "batch": self._batch_size},
+            compute={**describe(self._logits.device, self._logits.precision), "batch": self._logits.batch_size},
             licence=licence,
         )
 
@@ -299,21 +295,17 @@ class GuideWriter:
     def _complete(self) -> tuple[StoreHeader, IdentityArrays]:
         """Header and identity arrays, whole before the first row: the test set and the fixed rows are forwarded now."""
         images, test = self._train.images, self._test.images
-        test_logits_MC = self._test_logits()
+        test_logits_MC = self._logits.of_images(self._test)
         correct = int((test_logits_MC.argmax(1) == test.labels_N).sum())
         first = self._header.first_view
         rows = min(FIDELITY_ROWS, len(images))
-        exact_BC = torch.cat([rows for _, rows in self._logits(self._train, first, 0, rows)]).cpu().numpy()
+        exact_BC = torch.cat(list(self._logits.of_view(self._train, first, rows))).cpu().numpy()
         header = replace(
             self._header,
             guide=replace(self._guide, accuracy=decimal(round(correct / len(test), 6))),
             fidelity=_fidelity(exact_BC, self._header.encoding),
         )
         return header, self._identity(header, test_logits_MC)
-
-    def _test_logits(self) -> NDArray[np.float32]:
-        """Softened, over the un-augmented test set."""
-        return torch.cat([rows for _, rows in self._logits(self._test, None, 0, len(self._test.images))]).cpu().numpy()
 
     def _identity(self, header: StoreHeader, test_logits_MC: NDArray[np.float32]) -> IdentityArrays:
         images, test, views = self._train.images, self._test.images, _views_of(header)
@@ -329,26 +321,6 @@ class GuideWriter:
             test_label_M=test.labels_N,
             test_sample_digest_M16=test.sample_digest_N16,
         )
-
-    def _logits(self, source: Views, view: int | None, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
-        """(first sample, softened float32 logits (B, C) on the device) over samples start..stop of a view.
-
-        Un-augmented images for None.
-        """
-        cuts = range(start, stop, self._batch_size)
-        samples = [np.arange(cut, min(cut + self._batch_size, stop)) for cut in cuts]
-        if view is None:
-            pixels = (source.evaluation_pixels(s).to(self._device) for s in samples)
-        else:
-            pairs: list[Pairs] = [(np.full(len(s), view), s) for s in samples]
-            batches = stream(source, pairs, device=self._device, workers=self._workers)
-            pixels = (batch.pixels_BIHW for batch in batches)
-
-        def softened(pixels_BIHW: Tensor) -> Tensor:
-            with torch.inference_mode(), autocast(self._device, self._precision):
-                return self._forward(pixels_BIHW).float() / self._temperature
-
-        yield from zip(cuts, side_by_side(softened, pixels, device=self._device), strict=True)
 
 
 def _views_of(header: StoreHeader) -> range:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.tiny_chain import MODULE, content, dump, train, workspace
+from torch import Tensor
 
 from dgkd_cache import compute
 from dgkd_cache.errors import DamagedStore, Incomplete, Interrupted, InvalidInput, Mismatch
 from dgkd_cache.guides import writer as writer_module
-from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.guides.logits import GuideLogits
 from dgkd_cache.progress import Silent
+from dgkd_cache.views.stream import Pairs
+from dgkd_cache.views.views import Views
 from dgkd_cache.workspace.config import with_overrides
 from dgkd_cache.workspace.jobs import repair as repair_job
 from dgkd_cache.workspace.jobs import repair_store
@@ -50,15 +54,29 @@ def ws(dumped: Path, tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def forwarded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, int, int]]:
-    """The (view, first, last) that the guide forwards; the view is None for the test set."""
+    """The (view, first, last) that the guide forwards, batches in a row as one; the view is None for the test set."""
     asked: list[tuple[object, int, int]] = []
-    really = GuideWriter._logits
+    of_images, of_pairs = GuideLogits.of_images, GuideLogits._of_pairs
 
-    def logits(self: GuideWriter, source: object, view: object, start: int, stop: int) -> object:
-        asked.append((view, start, stop))
-        return really(self, source, view, start, stop)
+    def images(self: GuideLogits, source: Views) -> object:
+        asked.append((None, 0, len(source.images)))
+        return of_images(self, source)
 
-    monkeypatch.setattr(GuideWriter, "_logits", logits)
+    def pairs(self: GuideLogits, source: Views, pairs: Iterable[Pairs]) -> object:
+        def watched() -> Iterator[Pairs]:
+            for views_B, samples_B in pairs:
+                view, start, stop = int(views_B[0]), int(samples_B[0]), int(samples_B[-1]) + 1
+                assert (views_B == view).all() and (samples_B == np.arange(start, stop)).all()
+                if asked and asked[-1][0] == view and asked[-1][2] == start:
+                    asked[-1] = (view, asked[-1][1], stop)
+                else:
+                    asked.append((view, start, stop))
+                yield views_B, samples_B
+
+        return of_pairs(self, source, watched())
+
+    monkeypatch.setattr(GuideLogits, "of_images", images)
+    monkeypatch.setattr(GuideLogits, "_of_pairs", pairs)
     return asked
 
 
@@ -173,13 +191,13 @@ def test_rows_that_come_out_otherwise(ws: Workspace, monkeypatch: pytest.MonkeyP
     flip(ws.store_path("teacher") / "logits" / "c.0.1.0")
     flip(ws.store_path("teacher") / "test_logits" / "c.0.0")
     before = content(ws.folder)
-    really = GuideWriter._logits
+    really = GuideLogits._forwarded
 
-    def off(self: GuideWriter, *words: object) -> object:
-        for start, logits_BC in really(self, *words):
-            yield start, logits_BC * np.float32(1.01)
+    def off(self: GuideLogits, pixels: Iterable[Tensor]) -> Iterator[Tensor]:
+        for logits_BC in really(self, pixels):
+            yield logits_BC * np.float32(1.01)
 
-    monkeypatch.setattr(GuideWriter, "_logits", off)
+    monkeypatch.setattr(GuideLogits, "_forwarded", off)
     with pytest.raises(Mismatch, match="test_logits come out otherwise"):
         repair(ws)
     assert content(ws.folder) == before
@@ -217,7 +235,7 @@ def test_an_unfinished_store_is_finished(ws: Workspace, forwarded: list[object])
     result = repair(ws)
     assert result.seal is not None
     # What was measured comes out again, as when a dump is taken up; then the lost rows and no others.
-    lost = [(0, 32, 64)] + [(view, start, start + 32) for view in (1, 2) for start in (0, 32, 64)]
+    lost = [(0, 32, 64), (1, 0, 96), (2, 0, 96)]
     assert forwarded == [(None, 0, 40), (0, 0, 96), *lost]
     digests = [file for file in result.mended if file.startswith("digest/c.")]
     assert digests == ["digest/c.0.0.0", "digest/c.1.0.0", "digest/c.2.0.0"] and result.mended[-1] == "zarr.json"
