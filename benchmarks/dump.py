@@ -24,8 +24,9 @@ from benchmarks.harness import Timed, Times, arguments, at_least, finish, ratio,
 from benchmarks.result import Row
 from benchmarks.synthetic import PREPROCESS, cifar_like, views_of
 from dgkd_cache.compute import autocast, choose, place
+from dgkd_cache.guides.fidelity import fidelity_rows
 from dgkd_cache.guides.side_by_side import side_by_side
-from dgkd_cache.guides.writer import FIDELITY_ROWS, GuideWriter
+from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.models.registry import build_model
 from dgkd_cache.profit import Combination
 
@@ -98,7 +99,7 @@ class Job:
         self._model = place(model, device, channels_last=combination.channels_last).eval()
         self._preprocess = PREPROCESS.module(channels_last=combination.channels_last).to(device)
         self._device, self._precision = device, combination.precision
-        self.rows = VIEWS * samples + test_samples + min(FIDELITY_ROWS, samples)
+        self.rows = VIEWS * samples + test_samples + fidelity_rows(samples)
 
     def writer(self, path: Path, mine: range | None = None) -> GuideWriter:
         return GuideWriter(
@@ -153,7 +154,7 @@ class Job:
         train, test = self.train.images, self.test.images
         cuts = [np.arange(i, min(i + BATCH, len(train))) for i in range(0, len(train), BATCH)]
         batches = [self.train.pixels(np.full(len(s), view), s).to(self._device) for view in range(VIEWS) for s in cuts]
-        few = min(FIDELITY_ROWS, len(train))
+        few = fidelity_rows(len(train))
         batches += [pixels[: few - i * BATCH] for i, pixels in enumerate(batches[: -(-few // BATCH)])]
         tested = self.test.evaluation_pixels(np.arange(len(test))).to(self._device)
         return [*batches, *tested.split(BATCH)]
@@ -169,7 +170,7 @@ def _shared(folder: Path, cores: Sequence[int], job: Sequence[str], count: int) 
         {"one process": _processes(folder, cores[:1], job), "two processes": _processes(folder, cores, job)}, count
     )
     shared = VIEWS * int(job[0])
-    doubled = int(job[1]) + min(FIDELITY_ROWS, int(job[0]))
+    doubled = int(job[1]) + fidelity_rows(int(job[0]))
     return ratio(
         "one process on one core / two processes on two",
         times,

@@ -68,6 +68,7 @@ def resolve_precision(setting: str, device: torch.device, *, begun: str | None =
     """`float32` or `bf16` of a forward pass; for `auto`, the one that work was `begun` in, else what is faster."""
     if setting == "auto" and begun in ("float32", "bf16"):
         setting = begun
+    # What is not asked for is given, so that nothing is measured where the precision is known.
     channels_last: bool | Auto = "auto" if setting == "auto" else True
     return choose(device, precision=setting, channels_last=channels_last, ranks=ranks).precision
 

@@ -7,9 +7,8 @@ the training device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +20,7 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.cached import CachedGuide
 from dgkd_cache.guides.check import check_store
 from dgkd_cache.guides.guidance import Softened
-from dgkd_cache.guides.rows import Decode, ResidentRows, StreamedRows, resident_bytes
+from dgkd_cache.guides.rows import Decode, ResidentRows, Rows, StreamedRows, resident_bytes
 from dgkd_cache.views.views import Views
 from dgkd_stores import GuideStore, RowIndex
 
@@ -55,15 +54,14 @@ class GuideBank:
         if not temperature > 0:
             raise InvalidInput("temperature is out of range", expected="a number > 0", found=str(temperature))
         self._device = torch.device(device)
-        self._guides: list[CachedGuide] = []
+        self._stores: list[GuideStore] = []
         try:
             for path in stores:
-                self._add(GuideStore.open(Path(path)), views, temperature)
+                self._stores.append(GuideStore.open(Path(path)))
+                check_store(self._stores[-1], views)
+            self._guides = self._grouped(temperature, ResidentRows if self._fits(resident) else StreamedRows)
             for guide in self._guides:
                 guide.require(scheduled)
-            kind = ResidentRows if self._fits(resident) else StreamedRows
-            for guide in self._guides:
-                guide.place(self._device, kind)
         except BaseException:
             self.close()
             raise
@@ -85,9 +83,7 @@ class GuideBank:
 
     def decoded_bytes(self, views: int) -> int:
         """Memory that `views` views of the compressed guides would take once decoded, whatever is kept of it."""
-        return sum(
-            store.decoded_bytes(min(views, len(store.views))) for guide in self._guides for store in guide.stores
-        )
+        return sum(store.decoded_bytes(min(views, len(store.views))) for store in self._stores)
 
     def gather(
         self,
@@ -118,6 +114,21 @@ class GuideBank:
         for guide in self._guides:
             guide.expect(views_B, samples_B)
 
+    def _grouped(self, temperature: float, kind: Callable[[GuideStore, torch.device], Rows]) -> tuple[CachedGuide, ...]:
+        """The guides, in the order in which their first stores were given."""
+        by_name: dict[str, list[GuideStore]] = {}
+        for store in self._stores:
+            by_name.setdefault(store.header.guide.name, []).append(store)
+        return tuple(
+            CachedGuide(
+                name,
+                [(store, kind(store, self._device)) for store in stores],
+                rescale=float(stores[0].header.temperature) / temperature,
+                device=self._device,
+            )
+            for name, stores in by_name.items()
+        )
+
     def _read(
         self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None
     ) -> list[Decode]:
@@ -137,29 +148,16 @@ class GuideBank:
         """Whether the rows are to stay on the device."""
         if resident is not None or self._device.type != "cuda":
             return bool(resident)
-        needed = sum(resident_bytes(store) for guide in self._guides for store in guide.stores)
+        needed = sum(map(resident_bytes, self._stores))
         return needed <= torch.cuda.mem_get_info(self._device)[0] // 2
 
     def close(self) -> None:
         """Unmaps the stores."""
-        for guide in self._guides:
-            for store in guide.stores:
-                store.close()
+        for store in self._stores:
+            store.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _add(self, store: GuideStore, views: Views, temperature: float) -> None:
-        name = store.header.guide.name
-        same = next((guide for guide in self._guides if guide.name == name), None)
-        guide = same or CachedGuide(name, float(store.header.temperature) / temperature)
-        guide.stores.append(store)
-        if same is None:
-            self._guides.append(guide)
-        check_store(store, views)
-        guide.check_parts()

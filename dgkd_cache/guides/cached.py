@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,10 +22,12 @@ __all__ = ["CachedGuide"]
 class CachedGuide:
     """One or more stores of the same weights over disjoint views; `rescale` takes its rows to another temperature."""
 
-    def __init__(self, name: str, rescale: float) -> None:
+    def __init__(self, name: str, parts: Sequence[tuple[GuideStore, Rows]], *, rescale: float, device: torch.device):
+        """Raises Mismatch or InvalidInput for stores of different models, or of the same views."""
         self.name = name
-        self._rescale = rescale
-        self.stores: list[GuideStore] = []
+        self.stores = tuple(store for store, _ in parts)
+        self._parts, self._rescale, self._device = tuple(parts), rescale, device
+        self._check_parts()
 
     @property
     def identity(self) -> str:
@@ -33,8 +35,35 @@ class CachedGuide:
         seals = [str(store.seal) for store in sorted(self.stores, key=lambda store: store.views.start)]
         return seals[0] if len(seals) == 1 else hashlib.sha256("".join(seals).encode()).hexdigest()
 
-    def check_parts(self) -> None:
-        """Raises Mismatch or InvalidInput for stores of different models, or of the same views."""
+    def require(self, scheduled: range) -> None:
+        """Raises Mismatch where one of these views is in none of the stores."""
+        held = set().union(*(set(store.views) for store in self.stores))
+        lacking = next((view for view in scheduled if view not in held), None)
+        if lacking is not None:
+            raise Mismatch(
+                f"guide {self.name!r} has too few views",
+                expected=f"views {scheduled.start} to {scheduled.stop - 1}",
+                found=f"no view {lacking} in " + ", ".join(str(store.path) for store in self.stores),
+                do="lower views.count, or add a store of the same guide with the missing views",
+            )
+
+    def read(self, index: RowIndex) -> Decode:
+        """Its rows (B, C), in the temperature of the run; see `Rows`."""
+        if len(self._parts) == 1:
+            return self._rescaled(self._parts[0][1].read(index))
+        views_B, samples_B = index.views_B, index.samples_B
+        parts = [
+            (send(place, self._device), rows.read(RowIndex(views_B[place], samples_B[place])))
+            for rows, place in self._places(views_B)
+        ]
+        return self._rescaled(lambda: _joined(parts, len(views_B)))
+
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        """A hint that these rows will be read; see `Rows`."""
+        for rows, place in self._places(views_B):
+            rows.expect(views_B[place], samples_B[place])
+
+    def _check_parts(self) -> None:
         first = self.stores[0].header
         for store in self.stores[1:]:
             other = store.header
@@ -59,43 +88,10 @@ class CachedGuide:
                 )
             taken |= set(store.views)
 
-    def require(self, scheduled: range) -> None:
-        """Raises Mismatch where one of these views is in none of the stores."""
-        held = set().union(*(set(store.views) for store in self.stores))
-        lacking = next((view for view in scheduled if view not in held), None)
-        if lacking is not None:
-            raise Mismatch(
-                f"guide {self.name!r} has too few views",
-                expected=f"views {scheduled.start} to {scheduled.stop - 1}",
-                found=f"no view {lacking} in " + ", ".join(str(store.path) for store in self.stores),
-                do="lower views.count, or add a store of the same guide with the missing views",
-            )
-
-    def place(self, device: torch.device, kind: Callable[[GuideStore, torch.device], Rows]) -> None:
-        """Where its rows are to be taken from; before `read`."""
-        self._device = device
-        self._parts = [(store.views, kind(store, device)) for store in self.stores]
-
-    def read(self, index: RowIndex) -> Decode:
-        """Its rows (B, C), in the temperature of the run; see `Rows`."""
-        if len(self._parts) == 1:
-            return self._rescaled(self._parts[0][1].read(index))
-        views_B, samples_B = index.views_B, index.samples_B
-        parts = [
-            (send(place, self._device), rows.read(RowIndex(views_B[place], samples_B[place])))
-            for rows, place in self._places(views_B)
-        ]
-        return self._rescaled(lambda: _joined(parts, len(views_B)))
-
-    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
-        """A hint that these rows will be read; see `Rows`."""
-        for rows, place in self._places(views_B):
-            rows.expect(views_B[place], samples_B[place])
-
     def _places(self, views_B: NDArray[np.int64]) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
         """Each store's rows that are in the batch, and where."""
-        for views, rows in self._parts:
-            place = np.flatnonzero((views_B >= views.start) & (views_B < views.stop))
+        for store, rows in self._parts:
+            place = np.flatnonzero((views_B >= store.views.start) & (views_B < store.views.stop))
             if len(place):
                 yield rows, place
 

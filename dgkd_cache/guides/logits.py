@@ -52,9 +52,9 @@ class GuideLogits:
         batches = self._of_pairs(source, pairs)
         for slot, of_slot in zip(slots, cuts, strict=True):
             rows = []
-            for (start, stop), logits_BC in zip(of_slot, batches, strict=False):
+            for start, stop in of_slot:
                 inside = slice(max(slot.start - start, 0), min(slot.stop, stop) - start)
-                rows.append(logits_BC[inside])
+                rows.append(next(batches)[inside])
                 done(slot, len(rows[-1]))
             yield slot, torch.cat(rows).cpu().numpy()
 

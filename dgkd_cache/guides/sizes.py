@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dgkd_cache.guides.writer import FIDELITY_ROWS
+from dgkd_cache.guides.fidelity import fidelity_rows
 from dgkd_stores import StoreHeader, default_digest_rows
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.format.layout import finished_bytes
@@ -22,12 +22,12 @@ _EXACT = {"kl": "0", "top1": "1"}
 def drafted_bytes(drafted: StoreHeader, encoding: str) -> int:
     """All files of the finished store under that encoding, rows uncompressed, and at most `SLACK_BYTES` more."""
     row_bytes = encoding_named(encoding).row_bytes(drafted.classes)
-    fidelity = _EXACT if encoding == "float32" else _FIDELITY
+    measured = _EXACT if encoding == "float32" else _FIDELITY
     header = replace(
         drafted,
         encoding=encoding,
         digest_rows=default_digest_rows(row_bytes),
-        fidelity={**fidelity, "rows": min(FIDELITY_ROWS, drafted.dataset.samples)},
+        fidelity={**measured, "rows": fidelity_rows(drafted.dataset.samples)},
         guide=replace(drafted.guide, accuracy=_ACCURACY),
     )
     return finished_bytes(header)

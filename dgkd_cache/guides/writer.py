@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.compute import describe
 from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch
+from dgkd_cache.guides.fidelity import fidelity, fidelity_rows
 from dgkd_cache.guides.logits import GuideLogits
 from dgkd_cache.models.card import weights_digest
 from dgkd_cache.models.registry import count_parameters
@@ -42,10 +43,7 @@ from dgkd_stores.disk.locks import ViewLock, sweep
 from dgkd_stores.writing.compare import check_same_header, differing_keys
 from dgkd_stores.writing.repair import StoreRepair
 
-__all__ = ["FIDELITY_ROWS", "Dumped", "GuideWriter"]
-
-FIDELITY_ROWS = 2048
-"""Of the first view: what an encoding loses is judged by them."""
+__all__ = ["Dumped", "GuideWriter"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +137,7 @@ class GuideWriter:
     def forwards(self) -> int:
         """Samples that a dump of all views forwards: every view, the test set, and the rows that judge its encoding."""
         images = self._train.images
-        return self._header.views * len(images) + len(self._test.images) + min(FIDELITY_ROWS, len(images))
+        return self._header.views * len(images) + len(self._test.images) + fidelity_rows(len(images))
 
     def rehearse(self, view: int) -> Iterator[int]:
         """Forwards a view in the batches of a dump and writes nothing: the size of each batch, once it is done."""
@@ -157,7 +155,7 @@ class GuideWriter:
             sweep(self._path, take_over=self._take_over)
             progress.say(f"{self._path} is finished: nothing to do")
             return done
-        mine = self._mine if self._mine is not None else _views_of(self._header)
+        mine = self._mine if self._mine is not None else self._header.view_range
         with full_disk(self._path):
             make_folder(self._path.parent)
         # Whoever holds these views is named now, not once the test set was forwarded; the writer locks for itself.
@@ -183,7 +181,7 @@ class GuideWriter:
             seal = writer.seal()
             progress.finish()
         size = sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file())
-        return Dumped(path=self._path, seal=seal, views=_views_of(header), nbytes=size)
+        return Dumped(path=self._path, seal=seal, views=header.view_range, nbytes=size)
 
     def repair(
         self, store: StoreRepair, *, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
@@ -298,17 +296,17 @@ class GuideWriter:
         test_logits_MC = self._logits.of_images(self._test)
         correct = int((test_logits_MC.argmax(1) == test.labels_N).sum())
         first = self._header.first_view
-        rows = min(FIDELITY_ROWS, len(images))
+        rows = fidelity_rows(len(images))
         exact_BC = torch.cat(list(self._logits.of_view(self._train, first, rows))).cpu().numpy()
         header = replace(
             self._header,
             guide=replace(self._guide, accuracy=decimal(round(correct / len(test), 6))),
-            fidelity=_fidelity(exact_BC, self._header.encoding),
+            fidelity=fidelity(exact_BC, self._header.encoding),
         )
         return header, self._identity(header, test_logits_MC)
 
     def _identity(self, header: StoreHeader, test_logits_MC: NDArray[np.float32]) -> IdentityArrays:
-        images, test, views = self._train.images, self._test.images, _views_of(header)
+        images, test, views = self._train.images, self._test.images, header.view_range
         kind, probe = make_probe(self._train, views.start, len(views))
         assert kind == header.probe, "the probe and the header take their kind from the same rule"
         digests = [self._train.plan.view_digest(view, len(images)) for view in views]
@@ -321,17 +319,3 @@ class GuideWriter:
             test_label_M=test.labels_N,
             test_sample_digest_M16=test.sample_digest_N16,
         )
-
-
-def _views_of(header: StoreHeader) -> range:
-    return range(header.first_view, header.first_view + header.views)
-
-
-def _fidelity(exact_BC: NDArray[np.float32], encoding: str) -> dict[str, Any]:
-    """Mean KL(exact || stored) in nats and top-1 agreement of the encoded rows, at the store's temperature."""
-    held_as = encoding_named(encoding)
-    stored_BC = torch.from_numpy(held_as.decode(held_as.encode(exact_BC)).astype(np.float64)).log_softmax(1)
-    log_exact_BC = torch.from_numpy(exact_BC).double().log_softmax(1)
-    kl = (log_exact_BC.exp() * (log_exact_BC - stored_BC)).sum(1).mean().item()
-    same = (stored_BC.argmax(1) == log_exact_BC.argmax(1)).double().mean().item()
-    return {"kl": decimal(max(round(kl, 12), 0.0)), "top1": decimal(round(same, 6)), "rows": len(exact_BC)}

@@ -228,7 +228,6 @@ class StoreTests(ABC):
 
     def test_threads(self, made: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
         small, path = made
-        monkeypatch.setattr(mapped, "_FEWEST", 2)
         monkeypatch.setattr(mapped, "MAX_MAPPINGS", 2)
         everything, wrong = np.stack([small.logits(view) for view in range(2, 5)]), []
 

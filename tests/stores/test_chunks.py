@@ -25,10 +25,6 @@ def chunk_of(number: int, rows: int = 10) -> Chunk:
     return Chunk(arrays={"logits": np.full((rows, ROW), number, np.uint8)}, proven=np.ones(1, dtype=np.bool_))
 
 
-def weigh(chunk: Chunk) -> int:
-    return sum(rows.nbytes for rows in chunk.arrays.values())
-
-
 class Loader:
     """Loads that are counted, each on its thread; one that is told to wait does so in the thread."""
 
@@ -67,18 +63,18 @@ def value(chunk: Chunk) -> int:
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    cache = ChunkCache(240, weigh)
+    cache = ChunkCache(240)
     for number in range(3):
         cache.put((0, number), chunk_of(number))
     assert cache.get((0, 0)) is not None
     cache.put((1, 7), chunk_of(7))
     assert [key in cache for key in ((0, 0), (0, 1), (0, 2), (1, 7))] == [True, False, True, True]
     cache.put((0, 0), chunk_of(9))
-    assert cache._weight == 240
+    assert cache._nbytes == 240
     cache.drop(0)
-    assert cache._weight == 80 and (1, 7) in cache
+    assert cache._nbytes == 80 and (1, 7) in cache
     cache.put((2, 0), chunk_of(1, rows=1000))
-    assert (2, 0) in cache and (1, 7) not in cache and cache._weight == 8000
+    assert (2, 0) in cache and (1, 7) not in cache and cache._nbytes == 8000
 
 
 def test_the_next_chunk_is_decoded_ahead_on_another_thread(load: Loader) -> None:
@@ -173,7 +169,7 @@ def test_close_lets_everything_go(load: Loader) -> None:
     gc.collect()
     assert first() is None and second() is None
     assert chunks._begun == {} and {key[0] for key in chunks._unused} <= {7}
-    assert list(chunks._cache._chunks) == [(7, 0)] and chunks._cache._weight == 80
+    assert list(chunks._cache._chunks) == [(7, 0)] and chunks._cache._nbytes == 80
 
 
 def test_close_while_it_is_being_decoded(load: Loader) -> None:
@@ -210,7 +206,7 @@ def test_memory_is_bounded_in_any_order(load: Loader) -> None:
     for _ in range(300):
         number = int(rng.integers(0, 40))
         assert value(chunks.get((int(rng.integers(0, 3)), number), loading, following=(number + 1) % 40)) == number
-        assert chunks._cache._weight <= 400
+        assert chunks._cache._nbytes <= 400
     load.settle(chunks)
     # Five kept, one decoded ahead, one in the caller's hand and one that is being put in its place.
     assert most <= 8
@@ -247,7 +243,7 @@ def test_threads_over_one_cache() -> None:
         assert not thread.is_alive()
     for store in range(2):
         chunks.drop(store)
-    assert wrong == [] and chunks._begun == {} and chunks._cache._weight == 0 and chunks._unused == set()
+    assert wrong == [] and chunks._begun == {} and chunks._cache._nbytes == 0 and chunks._unused == set()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

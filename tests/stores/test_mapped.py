@@ -37,7 +37,6 @@ def test_no_more_mappings_than_the_limit(
         rng = np.random.default_rng(0)
         everything = store.gather(np.repeat(np.arange(12), 50), np.tile(np.arange(50), 12)).reshape(12, 50, -1)
         unbounded = mappings(tmp_path)
-        monkeypatch.setattr(mapped, "_FEWEST", 5)
         monkeypatch.setattr(mapped, "MAX_MAPPINGS", 5)
         store.close()
         assert mappings(tmp_path) == 0
@@ -45,9 +44,33 @@ def test_no_more_mappings_than_the_limit(
             for _ in range(10):
                 views_B, samples_B = rng.integers(0, 12, size), rng.integers(0, 50, size)
                 assert (store.gather(views_B, samples_B) == everything[views_B, samples_B]).all()
-                arrays = len(store.container.layout.rows)
-                assert 0 < mappings(tmp_path) <= 5 * arrays < unbounded
+                assert 0 < mappings(tmp_path) <= 5 < unbounded
     assert mappings(tmp_path) == 0
+
+
+def test_the_limit_is_for_all_stores_together(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = recipe(views=12)
+    everything = np.stack([small.logits(view) for view in range(12)])
+    for name in "ab":
+        small.write(tmp_path / name)
+    monkeypatch.setattr(mapped, "MAX_MAPPINGS", 20)
+    rng = np.random.default_rng(1)
+    with GuideStore.open(tmp_path / "a") as first, GuideStore.open(tmp_path / "b") as second:
+        for _ in range(20):
+            for store in (first, second):
+                views_B, samples_B = rng.integers(0, 12, 9), rng.integers(0, 50, 9)
+                assert (store.gather(views_B, samples_B) == everything[views_B, samples_B]).all()
+                assert 0 < mappings(tmp_path) <= 20
+    assert mappings(tmp_path) == 0
+
+
+@pytest.mark.slow
+def test_as_many_mappings_as_the_limit_can_be_had(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes(bytes(4096))
+    rows = Addresses(chunks=mapped.MAX_MAPPINGS + 1000, chunk_bytes=4096, row_bytes=8)
+    for chunk in range(mapped.MAX_MAPPINGS):
+        rows.map(chunk, tmp_path / "rows")
+    assert mappings(tmp_path) == mapped.MAX_MAPPINGS
 
 
 def test_addresses_are_given_back(recipe: Any, tmp_path: Path) -> None:

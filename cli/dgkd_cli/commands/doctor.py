@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,9 +18,6 @@ from dgkd_cli.console import print_json, table
 from dgkd_cli.figures import size_text
 
 __all__ = ["Finding", "doctor"]
-
-OPEN_FILES = 512
-"""Twice the 256 mappings that a reader keeps, for the rest of the process."""
 
 LITTLE_DISK = 10**9
 _PACKAGES = ("torch", "torchvision", "numpy", "pydantic", "safetensors")
@@ -55,7 +51,7 @@ def doctor(app: App, as_json: bool) -> None:
       dgkd-cache doctor
       dgkd-cache -w demo doctor --json
     """
-    findings = [*_software(), *_processor(), *_devices(), _compiler(), *_memory(), *_folder(app.folder), _open_files()]
+    findings = [*_software(), *_processor(), *_devices(), _compiler(), *_memory(), *_folder(app.folder)]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -198,15 +194,3 @@ def _mapping_problem(folder: Path) -> str:
     except OSError as error:
         return f"{error.strerror}: {folder.resolve()}"
     return "" if same else "a mapped file differs from what was written"
-
-
-def _open_files() -> Finding:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = soft == resource.RLIM_INFINITY
-    enough = unlimited or soft >= OPEN_FILES
-    return Finding(
-        what="open files",
-        found="no limit" if unlimited else f"at most {soft}",
-        state="ok" if enough else "note",
-        do="" if enough else f"`ulimit -n {min(1024, hard) if hard > 0 else 1024}` in this shell",
-    )

@@ -32,14 +32,19 @@ class Chunk:
     proven: NDArray[np.bool_]
     """For each digest block: it was checked."""
 
+    @property
+    def nbytes(self) -> int:
+        """Of memory."""
+        return sum(rows.nbytes for rows in self.arrays.values())
+
 
 class ChunkCache:
-    """Chunks up to a weight of `limit` together, the least recently used let go first. Safe over threads."""
+    """Chunks of `limit` bytes together, the least recently used let go first. Safe over threads."""
 
-    def __init__(self, limit: int, weigh: Callable[[Chunk], int]) -> None:
-        self.limit, self._weigh = limit, weigh
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self._chunks: OrderedDict[Key, Chunk] = OrderedDict()
-        self._weight = 0
+        self._nbytes = 0
         self._lock = fork_safe_lock()
 
     def get(self, key: Key) -> Chunk | None:
@@ -55,8 +60,8 @@ class ChunkCache:
         with self._lock:
             self._forget(key)
             self._chunks[key] = chunk
-            self._weight += self._weigh(chunk)
-            while self._weight > self.limit and len(self._chunks) > 1:
+            self._nbytes += chunk.nbytes
+            while self._nbytes > self.limit and len(self._chunks) > 1:
                 self._forget(next(iter(self._chunks)))
 
     def __contains__(self, key: Key) -> bool:
@@ -70,7 +75,7 @@ class ChunkCache:
 
     def _forget(self, key: Key) -> None:
         if (chunk := self._chunks.pop(key, None)) is not None:
-            self._weight -= self._weigh(chunk)
+            self._nbytes -= chunk.nbytes
 
 
 class DecodedChunks:
@@ -84,7 +89,7 @@ class DecodedChunks:
     """
 
     def __init__(self, limit: int) -> None:
-        self._cache = ChunkCache(limit, lambda chunk: sum(rows.nbytes for rows in chunk.arrays.values()))
+        self._cache = ChunkCache(limit)
         # Guards what follows; never held while a chunk is decoded or waited for.
         self._lock = fork_safe_lock()
         self._begun: dict[Key, Future[Chunk]] = {}

@@ -18,10 +18,9 @@ from .row_index import Placed
 
 __all__ = ["MAX_MAPPINGS", "MappedChunks", "Prove"]
 
-MAX_MAPPINGS = 2**15
-"""Chunk files mapped at a time, over all stores of the process: half of what Linux gives a process."""
-
-_FEWEST = 64
+MAX_MAPPINGS = 2**14
+"""Chunks mapped at a time, over all stores of the process. Each takes two of the 65,530 areas that Linux gives a
+process: itself, and what is left of its slot."""
 
 Prove = Callable[[int, int, Mapping[str, NDArray[Any]]], None]
 """Of a view and a block in it, both from 0, and the arrays of its chunk: raises what is wrong with the block."""
@@ -58,7 +57,8 @@ class MappedChunks:
         """Of every block: it is proven, and mapped."""
         self._mapped_C, self._ready_C = np.zeros(chunks, np.bool_), np.zeros(chunks, np.bool_)
         """Of every chunk: it is mapped; it is, and each of its blocks is proven."""
-        _open.add(self)
+        with _LOCK:
+            _open.add(self)
 
     def gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
         """The stored rows [B, columns] of each array; they are there."""
@@ -87,12 +87,12 @@ class MappedChunks:
     def _make_ready(self, chunk_B: NDArray[np.int64], block_B: NDArray[np.int64]) -> bool:
         """Map these chunks and prove these blocks, where that is not done; False for more than can be mapped."""
         numbers = np.unique(chunk_B)
-        limit = max(_FEWEST, MAX_MAPPINGS // (len(_open) * len(self._rows)))
-        if len(numbers) > limit:
+        if len(numbers) > max(1, MAX_MAPPINGS // len(self._rows)):
             return False
         lacking = numbers[~self._mapped_C[numbers]]
-        if np.count_nonzero(self._mapped_C) + len(lacking) > limit:
-            self._let_go()
+        if len(lacking) and _mappings() + len(lacking) * len(self._rows) > MAX_MAPPINGS:
+            for store in _open:
+                store._let_go()
             lacking = numbers
         for number in lacking.tolist():
             position = (*divmod(number, self._per_view), 0)
@@ -123,3 +123,8 @@ class MappedChunks:
             rows.unmap()
         for flags in (self._ready, self._mapped_C, self._ready_C):
             flags[:] = False
+
+
+def _mappings() -> int:
+    """Of all stores."""
+    return sum(len(store._rows) * int(np.count_nonzero(store._mapped_C)) for store in _open)

@@ -11,7 +11,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -116,9 +115,7 @@ class GuideStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -166,15 +163,14 @@ class GuideStore:
 
     def gather_rows(self, index: RowIndex) -> dict[str, NDArray[Any]]:
         """`gather_stored` of an index that many stores share."""
-        placed = index.placed(self.path, self.views, self._samples, self._layout)
+        placed = index.placed(self.path, self.views, self._samples, self._layout.chunk_rows)
         if not self._completeness.complete:
             view_B, sample_B = index.within(self.path, self.views, self._samples)
             self._require_written(view_B * self.header.blocks + sample_B // self.header.digest_rows)
-        if self._mapped is not None:
-            return self._mapped.gather(placed)
         if self._layout.codec is not RAW:
             return self._take(placed.chunk_B, placed.row_B)
-        self._mapped = MappedChunks(self.container, self._prove)
+        if self._mapped is None:
+            self._mapped = MappedChunks(self.container, self._prove)
         return self._mapped.gather(placed)
 
     def _take(self, chunk_B: NDArray[np.int64], row_B: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dgkd_stores.errors import InvalidInput
-from dgkd_stores.format.layout import StoreLayout
 
 __all__ = ["Placed", "RowIndex"]
 
@@ -51,27 +50,27 @@ class RowIndex:
         found = self._within.get((views, samples))
         if found is None:
             found = (self.views_B - views.start if views.start else self.views_B), self.samples_B
-            for indices, count in zip(found, (len(views), samples), strict=True):
+            what = (("views", views.start, found[0], len(views)), ("samples", 0, found[1], samples))
+            for name, first, indices, count in what:
                 # Once for both ends (without its sign, what is negative is very large); counting is faster than any().
                 if np.count_nonzero(np.greater_equal(indices.view(_UNSIGNED), _unsigned(count))):
-                    what, first = ("samples", 0) if indices is self.samples_B else ("views", views.start)
                     raise InvalidInput(
-                        f"{what} that {path} does not hold",
+                        f"{name} that {path} does not hold",
                         expected=f"{first} to {first + count - 1}",
                         found=f"{indices.min() + first} to {indices.max() + first}",
                     )
             self._within[views, samples] = found
         return found
 
-    def placed(self, path: Path, views: range, samples: int, layout: StoreLayout) -> Placed:
-        """Where the rows are in a store of that layout; see `within`."""
-        key = (views, samples, layout.chunk_rows)
+    def placed(self, path: Path, views: range, samples: int, chunk_rows: int) -> Placed:
+        """Where the rows are in a store that is cut into chunks of `chunk_rows`; see `within`."""
+        key = (views, samples, chunk_rows)
         placed = self._placed.get(key)
         if placed is None:
             chunk_B, row_B = self.within(path, views, samples)
-            if layout.chunks_per_view > 1:
-                part_B, row_B = np.divmod(row_B, layout.chunk_rows)
-                chunk_B = chunk_B * layout.chunks_per_view + part_B
+            if samples > chunk_rows:
+                part_B, row_B = np.divmod(row_B, chunk_rows)
+                chunk_B = chunk_B * -(-samples // chunk_rows) + part_B
             placed = self._placed[key] = Placed(chunk_B, row_B)
         return placed
 
