@@ -58,7 +58,7 @@ def test_refused(one: Hostile, findings: dict[str, Any]) -> None:
             assert len(outcome["message"]) <= MAX_MESSAGE and "\n" not in outcome["message"], told
             assert way in ("write", *VERIFYING) or outcome["code"] == 3 or re.search(one.says, outcome["message"]), told
         harmless(outcome["message"] + outcome["output"].replace("\n", ""))
-    assert found["grown_kib"] <= 1
+    assert found["grown_kib"] <= one.cap_mib * 1024
     assert found["unpickled"] == []
 
 
