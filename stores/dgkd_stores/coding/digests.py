@@ -23,7 +23,16 @@ _COMPARED_BYTES = 2**22
 def records(arrays: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
     """The bytes [B, row bytes] of rows: for each row the raw elements of its arrays, in name order."""
     parts = [np.ascontiguousarray(array).view(np.uint8) for array in arrays]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    if len(parts) == 1:
+        return parts[0]
+    records_BR = np.empty((len(parts[0]), sum(part.shape[1] for part in parts)), np.uint8)
+    first = 0
+    for part in parts:
+        # A row's bytes as one opaque element: three times as fast as byte by byte.
+        row = f"V{part.shape[1]}"
+        records_BR[:, first : first + part.shape[1]].view(row)[...] = part.view(row)
+        first += part.shape[1]
+    return records_BR
 
 
 def block_digest(arrays: Sequence[NDArray[Any]]) -> bytes:
