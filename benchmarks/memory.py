@@ -142,7 +142,7 @@ def _first_touch(folder: Path, views: Views, count: int, label: str, kind: str, 
         # the same steps again. Warm-up is in another epoch: other views (cycle) or other draws.
         with cached(stores, views, count=count, device=device) as bank:
             guided = loop(views, bank, device=device, kind=kind, count=count)
-            run_steps(guided, (1 + i) * guided.trainer.steps_per_epoch + i * steps, WARM_UP)
+            run_steps(guided, (1 + i) * guided.steps.steps_per_epoch + i * steps, WARM_UP)
             times["first pass"].append(timed(guided, i))
             times["later"].append(timed(guided, i))
             guided.close()

@@ -94,7 +94,7 @@ def _against_live(
     sides = {"alone": alone, "cached": three, "live": kept, "live, all forwarded": everything}
     times = rounds({**{name: side.timed(steps) for name, side in sides.items()}, **forwards}, count)
     share_RG = [
-        np.mean([kept.trainer.keep(step) for step in range((i + 1) * steps, (i + 2) * steps)], axis=0)
+        np.mean([kept.steps.keep(step) for step in range((i + 1) * steps, (i + 2) * steps)], axis=0)
         for i in range(count)
     ]
     ones = np.ones(len(architectures))
@@ -151,7 +151,7 @@ def _ceiling(times: Times, i: int, share_G: np.ndarray[tuple[int, ...], np.dtype
 def _forward(guides: LiveGuides, guide: int, on: Loop, steps: int) -> Timed:
     """The seconds of one guide's forward pass over a rendered batch, normalising included."""
     keep_G = np.arange(len(guides.names)) == guide
-    views_B, samples_B = next(on.trainer.pairs(0))
+    views_B, samples_B = next(on.steps.pairs(0))
     pixels_BIHW = on.views.pixels(views_B, samples_B).to(on.device)
     batch = Batch(views_B=views_B, samples_B=samples_B, pixels_BIHW=pixels_BIHW)
 

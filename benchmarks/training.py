@@ -1,6 +1,6 @@
 """The project's own training loop, set up for a benchmark: any student under cached, live or no guides.
 
-`run_steps` is the one place that knows how the trainer takes a step.
+`run_steps` is the one place that knows how a step is taken.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dgkd_cache.models.registry import build_model
 from dgkd_cache.profit import Combination
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import TrainingConfig
-from dgkd_cache.training.trainer import Guided, Trainer
+from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import Batch
 from dgkd_cache.views.views import Views
@@ -41,9 +41,9 @@ TEMPERATURE = 4.0
 
 @dataclass(kw_only=True)
 class Loop:
-    """A trainer, with what its steps are fed from, which goes on from one block of steps to the next."""
+    """The steps of a run, with what they are fed from; it goes on from one block of steps to the next."""
 
-    trainer: Trainer
+    steps: Steps
     views: Views
     device: torch.device
     _fed: Generator[tuple[Batch, Tensor | None]] | None = None
@@ -73,9 +73,9 @@ def run_steps(loop: Loop, first: int, steps: int) -> None:
     """Steps `first` to `first + steps` of a run, as `Trainer.run` takes them, without its records and checkpoints."""
     if loop._fed is None or loop._next != first:
         loop.close()
-        loop._fed = loop.trainer.feed(first)
+        loop._fed = loop.steps.feed(first)
     for step, (batch, softened_KBC) in enumerate(islice(loop._fed, steps), first):
-        loop.trainer.train_step(batch, softened_KBC, step)
+        loop.steps.train_step(batch, softened_KBC, step)
     loop._next = first + steps
 
 
@@ -95,11 +95,11 @@ def loop(
     channels, height, width = views.plan.view_shape
     random, samples = RunRandom(0), len(views.images)
     chosen = combination or choose(device)
-    training = TrainingConfig(
-        epochs=10_000, batch_size=batch_size, lr=0.01, channels_last=chosen.channels_last, compile=compiled
+    training = TrainingConfig(epochs=10_000, batch_size=batch_size, lr=0.01, compile=compiled).model_copy(
+        update={"precision": chosen.precision, "channels_last": chosen.channels_last}
     )
     moved = Views(views.plan, views.images.to(device))
-    trainer = Trainer(
+    steps = Steps(
         build_model(
             student, channels=channels, classes=len(views.images.classes), height=height, width=width, seed=0
         ).train(),
@@ -111,9 +111,8 @@ def loop(
         training=training,
         guided=Guided(guidance=guidance, dropping=Dropping(), objective="paper", lambda_=0.5, temperature=TEMPERATURE),
         device=device,
-        precision=chosen.precision,
     )
-    return Loop(trainer=trainer, views=moved, device=device)
+    return Loop(steps=steps, views=moved, device=device)
 
 
 def cached(stores: Sequence[Path], views: Views, *, count: int, device: torch.device) -> GuideBank:

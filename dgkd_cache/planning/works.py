@@ -12,29 +12,31 @@ from numpy.typing import NDArray
 from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.planning.rates import Work
-from dgkd_cache.training.trainer import Trainer
+from dgkd_cache.training.steps import Steps
 from dgkd_cache.views.stream import Batch
 from dgkd_cache.views.views import Views
 
 __all__ = ["dumping", "forwarding", "training"]
 
 
-def dumping(writer: GuideWriter) -> Work:
+def dumping(writer: GuideWriter, *, device: torch.device) -> Work:
     """Batches of a dump, views rendered, again and again from the first view on; nothing is written.
 
-    As many batches as torch has threads make a piece: they are forwarded side by side and end together.
+    On a processor, as many batches as torch has threads make a piece: so many are forwarded side by side.
     """
+    # Asked once, beforehand: between two batches of a dump each of its threads is torch's only one.
+    batches_a_piece = torch.get_num_threads() if device.type == "cpu" else 1
     views = itertools.cycle(writer.header.view_range)
     batches = itertools.chain.from_iterable(writer.rehearse(view) for view in views)
     while True:
-        yield sum(itertools.islice(batches, torch.get_num_threads()))
+        yield sum(itertools.islice(batches, batches_a_piece))
 
 
-def training(trainer: Trainer) -> Work:
-    """Training steps from the first one on, views rendered, for as many as the trainer has."""
-    with closing(trainer.feed(0)) as fed:
+def training(steps: Steps) -> Work:
+    """Training steps from the first one on, views rendered, for as many as there are."""
+    with closing(steps.feed(0)) as fed:
         for step, (batch, softened_KBC) in enumerate(fed):
-            trainer.train_step(batch, softened_KBC, step)
+            steps.train_step(batch, softened_KBC, step)
             yield len(batch.samples_B)
 
 

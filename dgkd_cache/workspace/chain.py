@@ -12,10 +12,10 @@ from dgkd_cache.models.card import ModelCard, load_card
 from dgkd_cache.models.registry import build_model, find_model, wanted_input_size
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files import CARD_FILE
-from dgkd_cache.training.recipe import settled
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import set_aside
 from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, train_model
+from dgkd_cache.workspace.recipe import settled
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader, decimal
 

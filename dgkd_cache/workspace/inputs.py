@@ -14,7 +14,7 @@ from typing import Any
 from dgkd_cache.errors import DamagedStore
 from dgkd_stores.disk.files import full_disk, write_durably
 
-__all__ = ["INPUTS_FILE", "changes", "digest", "flatten", "read_inputs", "write_inputs"]
+__all__ = ["INPUTS_FILE", "changes", "digest", "flatten", "read_inputs", "recorded", "write_inputs"]
 
 INPUTS_FILE = "inputs.json"
 
@@ -28,6 +28,15 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[prefix + key] = json.dumps(value, ensure_ascii=False)
     return flat
+
+
+def recorded(inputs: Mapping[str, str], key: str) -> object:
+    """The value that `flatten` was given for a dotted key; None where the record has none."""
+    try:
+        value: object = json.loads(inputs.get(key, "null"))
+    except ValueError:
+        return None  # edited by hand: the comparison of the records names it
+    return value
 
 
 def digest(inputs: Mapping[str, str]) -> str:

@@ -21,7 +21,8 @@ from dgkd_cache.models.registry import build_model
 from dgkd_cache.progress import Silent
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import TrainingConfig
-from dgkd_cache.training.trainer import Guided, Trainer
+from dgkd_cache.training.steps import Guided, Steps
+from dgkd_cache.training.trainer import Trainer
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.views import Views
@@ -74,22 +75,21 @@ def setting(coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
     return plan, preprocess, stores, live
 
 
-def trainer_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tuple[Trainer, nn.Module]:
+def steps_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tuple[Steps, nn.Module]:
     random = RunRandom(7)
     model = build_model("resnet8", channels=3, classes=10, height=16, width=16, seed=random.torch_seed())
-    trainer = Trainer(
+    steps = Steps(
         model,
         preprocess,
         views=Views(plan, coloured.train),
         samples_N=np.arange(160),
         schedule=Schedule("cycle", 10, random=random, samples=160),
         random=random,
-        training=TrainingConfig(epochs=epochs, batch_size=32, channels_last=True),
+        training=TrainingConfig(epochs=epochs, batch_size=32, precision="float32", channels_last=True),
         guided=Guided(guidance=guidance, dropping=Dropping(keep=0.75), objective="paper", lambda_=0.5, temperature=4.0),
         device=CPU,
-        precision="float32",
     )
-    return trainer, model
+    return steps, model
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, enc
     lives = LiveGuides(live, temperature=4.0, device=CPU)
     views = Views(plan, coloured.train)
     with GuideBank(stores[encoding], views=views, scheduled=range(10), temperature=4.0) as bank:
-        trainer, model = trainer_of(coloured, plan, preprocess, bank)
+        steps, model = steps_of(coloured, plan, preprocess, bank)
         kept_counts = set()
         worst = 0.0
-        for step, (batch, cached_KBC) in enumerate(trainer.feed(0)):
-            views_B, samples_B, keep_G = batch.views_B, batch.samples_B, trainer.keep(step)
+        for step, (batch, cached_KBC) in enumerate(steps.feed(0)):
+            views_B, samples_B, keep_G = batch.views_B, batch.samples_B, steps.keep(step)
             kept_counts.add(int(keep_G.sum()))
             labels_B = torch.from_numpy(coloured.train.labels_N[samples_B])
             logits_BC = model.train()(preprocess(batch.pixels_BIHW)).detach()
@@ -114,7 +114,7 @@ def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, enc
                 for softened_KBC in (cached_KBC, lives.begin(views_B, samples_B, keep_G)(batch))
             ]
             worst = max(worst, abs(losses[0] / losses[1] - 1))
-            trainer.train_step(batch, cached_KBC, step)
+            steps.train_step(batch, cached_KBC, step)
         assert step == 49 and len(kept_counts) > 1  # 50 steps, with dropping at work
         assert worst < bound
         if encoding != "float32":
@@ -145,8 +145,8 @@ def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, settin
             return softened
 
         bank.begin = watched
-        trainer, _ = trainer_of(coloured, plan, preprocess, bank, epochs=2)
-        trainer.run(tmp_path, progress=Silent(), stop=lambda: False, name="free")
+        steps, _ = steps_of(coloured, plan, preprocess, bank, epochs=2)
+        Trainer(steps).run(tmp_path, progress=Silent(), stop=lambda: False, name="free")
     assert len(seen) == 10
     for views_B, samples_B, keep_G, rows in seen:
         expected = raw_GVNC[np.flatnonzero(keep_G)][:, views_B, samples_B]

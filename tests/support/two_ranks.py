@@ -17,7 +17,7 @@ import torch
 
 from dgkd_cache.errors import DamagedStore, Interrupted
 from dgkd_cache.ranks import ALONE, Ranks
-from dgkd_cache.training.trainer import Trainer
+from dgkd_cache.training.steps import Steps
 from dgkd_cache.workspace.workspace import Workspace
 from support.tiny_chain import dump, train
 
@@ -41,21 +41,21 @@ def noisy(*, channels, classes, height, width):
 """
 
 BATCH = 31  # of 96 samples: shares of 16 and 15, and a last batch of 3, too small to share
-Steps = dict[int, list[Any]]
+Seen = dict[int, list[Any]]
 
 
-def recorded(steps: Steps) -> Callable[[], None]:
-    """Notes (views, samples, kept guides) of every step that a trainer takes; the call that ends it."""
-    original = Trainer.train_step
+def recorded(steps: Seen) -> Callable[[], None]:
+    """Notes (views, samples, kept guides) of every step that is taken; the call that ends it."""
+    original = Steps.train_step
 
-    def watched(self: Trainer, batch: Any, softened: Any, step: int) -> Any:
+    def watched(self: Steps, batch: Any, softened: Any, step: int) -> Any:
         steps[step] = [batch.views_B.tolist(), batch.samples_B.tolist(), self.keep(step).tolist()]
         return original(self, batch, softened, step)
 
-    Trainer.train_step = watched  # type: ignore[method-assign]
+    Steps.train_step = watched  # type: ignore[method-assign]
 
     def end() -> None:
-        Trainer.train_step = original  # type: ignore[method-assign]
+        Steps.train_step = original  # type: ignore[method-assign]
 
     return end
 
@@ -71,7 +71,7 @@ def together(ws: Workspace, ranks: Ranks) -> dict[str, Any]:
     """Whole runs, one that a rank stops, and dumps, all in one group."""
     seen: dict[str, Any] = {}
     with ranks.joined(torch.device("cpu")):
-        steps: Steps = {}
+        steps: Seen = {}
         end = recorded(steps)
         guided(ws, "smooth-2", "smooth", ranks)
         end()
@@ -93,14 +93,14 @@ def failing(ws: Workspace, ranks: Ranks) -> None:
     """The second rank meets damage in its third step."""
     from dgkd_cli.main import main
 
-    original = Trainer.train_step
+    original = Steps.train_step
 
-    def broken(self: Trainer, batch: Any, softened: Any, step: int) -> Any:
+    def broken(self: Steps, batch: Any, softened: Any, step: int) -> Any:
         if ranks.rank == 1 and step == 2:
             raise DamagedStore("a row is damaged")
         return original(self, batch, softened, step)
 
-    Trainer.train_step = broken  # type: ignore[method-assign]
+    Steps.train_step = broken  # type: ignore[method-assign]
     main(["-w", str(ws.folder), "train", "--model", "ta1", "--device", "cpu"])
 
 

@@ -23,7 +23,8 @@ from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.training.metrics import read_metrics
-from dgkd_cache.training.trainer import Guided, Outcome, Trainer
+from dgkd_cache.training.steps import Guided, Steps
+from dgkd_cache.training.trainer import Outcome, Trainer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.views import Views
 
@@ -39,7 +40,8 @@ class Run:
         self.stores = stores
         self.validate = settings.pop("validate", False)
         self.model_of: Callable[[], nn.Module] = settings.pop("model_of", lambda: make_tiny(9))
-        defaults = {"epochs": 3, "batch_size": 32, "lr": 0.05, "checkpoint_steps": 5, "channels_last": True}
+        defaults = {"epochs": 3, "batch_size": 32, "lr": 0.05, "checkpoint_steps": 5}
+        defaults |= {"precision": "float32", "channels_last": True}
         self.training = TrainingConfig(**{**defaults, **settings})
 
     def once(self, folder: Path, stop_after: int | None) -> tuple[nn.Module, Outcome]:
@@ -52,7 +54,7 @@ class Run:
         def validate(current: nn.Module) -> Score:
             return evaluate(current, self.as_input, views, held_N, device=CPU, precision="float32")
 
-        trainer = Trainer(
+        steps = Steps(
             model,
             self.as_input,
             views=views,
@@ -62,10 +64,9 @@ class Run:
             training=self.training,
             guided=Guided(guidance=bank, dropping=Dropping(keep=0.6), objective="paper", lambda_=0.5, temperature=4.0),
             device=CPU,
-            precision="float32",
-            validate=validate if self.validate else None,
         )
-        assert trainer.steps == STEPS or self.training.epochs != 3
+        trainer = Trainer(steps, validate=validate if self.validate else None)
+        assert steps.count == STEPS or self.training.epochs != 3
         calls = itertools.count(1)
         try:
             outcome = trainer.run(folder, progress=Silent(), stop=lambda: next(calls) == stop_after, name="tiny")
@@ -140,14 +141,14 @@ def test_workers_change_nothing_and_a_resumed_run_draws_the_same(
 ) -> None:
     """Images that are not held come from loader processes: neither dropout nor the guides' dropping may notice."""
     drops: dict[int, list[bool]] = {}
-    keep = Trainer.keep
+    keep = Steps.keep
 
-    def watched(self: Trainer, step: int) -> np.ndarray:
+    def watched(self: Steps, step: int) -> np.ndarray:
         mask = keep(self, step)
         assert drops.setdefault(step, mask.tolist()) == mask.tolist()  # a resumed run asks again for what was ahead
         return mask
 
-    monkeypatch.setattr(Trainer, "keep", watched)
+    monkeypatch.setattr(Steps, "keep", watched)
 
     class OnTheFly(TensorImages):
         resident = None

@@ -28,13 +28,13 @@ from dgkd_cache.planning.works import dumping, forwarding, training
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import TrainingConfig
-from dgkd_cache.training.recipe import settled
-from dgkd_cache.training.trainer import Guided, Trainer
+from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace.jobs.dump import writer_of
 from dgkd_cache.workspace.jobs.fit import dropping_of, new_model
 from dgkd_cache.workspace.jobs.train import card_recipe
+from dgkd_cache.workspace.recipe import settled
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.coding.encodings import encoding_names
 
@@ -68,7 +68,7 @@ def plan_chain(
     for name, recipe in recipes.items():
         works.setdefault(_training_key(ws, name, recipe), partial(_training, ws, name, recipe, where))
     for name, writer in writers.items():
-        works.setdefault(_key(ws, "dump", name, recipes[name]), partial(dumping, writer))
+        works.setdefault(_key(ws, "dump", name, recipes[name]), partial(dumping, writer, device=where))
         works.setdefault(_key(ws, "live", name, recipes[name]), partial(_forwarding, ws, name, recipes[name], where))
     progress.start("measure", total=len(works), unit="rates")
     rates = {}
@@ -159,7 +159,7 @@ def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.de
     views = Views(ws.plan(), ws.dataset().train.to(device))
     random, settings = RunRandom(recipe.seed), ws.config.views
     train_N, _ = split_samples(len(views.images), ws.config.dataset.validation)
-    trainer = Trainer(
+    steps = Steps(
         model.train(),
         preprocess.module(channels_last=bool(recipe.channels_last)).to(device),
         views=views,
@@ -169,9 +169,8 @@ def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.de
         training=recipe.model_copy(update={"epochs": _MANY_EPOCHS, "compile": False}),
         guided=Guided(guidance=None, dropping=Dropping(), objective="paper", lambda_=0.5, temperature=1.0),
         device=device,
-        precision=recipe.precision,
     )
-    return training(trainer)
+    return training(steps)
 
 
 def _forwarding(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:

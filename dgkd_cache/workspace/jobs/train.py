@@ -24,13 +24,14 @@ from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cache.training.evaluate import Score, evaluate
-from dgkd_cache.training.recipe import settled
-from dgkd_cache.training.trainer import Guided, Trainer
+from dgkd_cache.training.steps import Guided, Steps
+from dgkd_cache.training.trainer import Trainer
 from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import move_aside
 from dgkd_cache.workspace.jobs.fit import dropping_of, new_model, ready, require_same_data
+from dgkd_cache.workspace.recipe import settled
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
@@ -101,7 +102,7 @@ def train_model(
         def validate(current: nn.Module) -> Score:
             return evaluate(current, transform, views, held_N, device=where, precision=precision, ranks=ranks)
 
-        trainer = Trainer(
+        steps = Steps(
             model,
             transform,
             views=views,
@@ -117,14 +118,13 @@ def train_model(
                 temperature=temperature,
             ),
             device=where,
-            precision=precision,
-            validate=validate if len(held_N) else None,
             ranks=ranks,
         )
         if ranks.first:
             if fresh and (aside := move_aside(ws, name)):
                 progress.say(f"what was there before lies in {aside}")
             record.write_inputs(folder, inputs)
+        trainer = Trainer(steps, validate=validate if len(held_N) else None)
         outcome = trainer.run(folder, progress=progress, stop=stop, name=name)
         test = Views(ws.plan(), ws.dataset().test.to(where))
         test_M = np.arange(len(test.images))

@@ -5,7 +5,6 @@ What a begun run recorded stands, whatever machine goes on with it: a second mea
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import torch
@@ -13,6 +12,7 @@ import torch
 from dgkd_cache.compute import choose
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.workspace.inputs import recorded
 
 __all__ = ["settled"]
 
@@ -29,17 +29,10 @@ def settled(
     All of `ranks` call this and are given what the first one finds.
     """
     precision, channels_last = training.precision, training.channels_last
-    recorded = _recorded(begun or {}, "precision"), _recorded(begun or {}, "channels_last")
-    if precision == "auto" and recorded[0] in ("float32", "bf16"):
-        precision = recorded[0]
-    if channels_last == "auto" and isinstance(recorded[1], bool):
-        channels_last = recorded[1]
+    before = [recorded(begun or {}, f"training.{key}") for key in ("precision", "channels_last")]
+    if precision == "auto" and before[0] in ("float32", "bf16"):
+        precision = before[0]
+    if channels_last == "auto" and isinstance(before[1], bool):
+        channels_last = before[1]
     chosen = choose(device, precision=precision, channels_last=channels_last, ranks=ranks)
     return training.model_copy(update={"precision": chosen.precision, "channels_last": chosen.channels_last})
-
-
-def _recorded(begun: Mapping[str, str], key: str) -> object:
-    try:
-        return json.loads(begun.get(f"training.{key}", "null"))
-    except ValueError:
-        return None  # edited by hand: the comparison of the records names it

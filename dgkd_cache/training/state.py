@@ -1,0 +1,76 @@
+"""Where a training run is: what its checkpoint records beside the tensors, and the running sums of its epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dgkd_cache.distillation.objectives import GuidanceLoss
+from dgkd_cache.ranks import Ranks
+
+__all__ = ["RunState"]
+
+
+class RunState:
+    """Where a run is, and this rank's sums of its current epoch (on the device, so that no step waits for them).
+
+    `best` and `last` are the scores of the best and of the last epoch, with its number under "epoch".
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.step = 0
+        self.seconds = 0.0
+        self.best: dict[str, Any] | None = None
+        self.last: dict[str, Any] | None = None
+        self._sums = torch.zeros(4, dtype=torch.float64, device=device)  # loss, ce, kl, correct
+        self._seen = 0
+
+    def add(self, loss: GuidanceLoss, correct: Tensor, samples: int, *, counted: int) -> None:
+        """Of a step on `samples`: all of them are counted, or, where every rank took them, on one rank only."""
+        if counted:
+            means = torch.stack([loss.loss.detach(), loss.ce, loss.kl]).double()
+            self._sums[:3] += means * samples
+            self._sums[3] += correct
+        self._seen += counted
+
+    def mean_loss(self) -> float:
+        """Of this rank."""
+        return float(self._sums[0]) / max(self._seen, 1)
+
+    def means(self, ranks: Ranks) -> dict[str, float]:
+        """Over all ranks."""
+        *sums, seen = torch.tensor(self._all(ranks), dtype=torch.float64).sum(0).tolist()
+        loss, ce, kl, correct = (value / seen for value in sums)
+        return {"loss": loss, "ce": ce, "kl": kl, "train_accuracy": correct}
+
+    def reset(self) -> None:
+        self._sums.zero_()
+        self._seen = 0
+
+    def to_json(self, ranks: Ranks) -> dict[str, Any]:
+        """As all ranks together go on from it; each has to ask."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+            "last": self.last,
+            "sums": self._all(ranks),
+        }
+
+    def restore(self, saved: Mapping[str, Any], ranks: Ranks) -> None:
+        """As it was; on another number of ranks the first one has all the sums."""
+        self.step, self.seconds = saved["step"], saved["seconds"]
+        self.best, self.last = saved["best"], saved["last"]
+        rows = torch.tensor(saved["sums"], dtype=torch.float64)
+        if len(rows) != ranks.world:
+            rows = torch.cat([rows.sum(0, keepdim=True), torch.zeros(ranks.world - 1, 5, dtype=torch.float64)])
+        self._sums.copy_(rows[ranks.rank, :4])
+        self._seen = int(rows[ranks.rank, 4])
+
+    def _all(self, ranks: Ranks) -> list[list[float]]:
+        """Each rank's sums, and last how many samples they are of."""
+        mine = torch.cat([self._sums.cpu(), torch.tensor([float(self._seen)], dtype=torch.float64)])
+        return [row.tolist() for row in ranks.gather(mine)]

@@ -1,0 +1,171 @@
+"""Steps: what a model learns from in each step of a run, under any guides or none, and the step itself.
+
+Order, views and dropping come from counters of (seed, epoch, step): any step may be the first. Nothing here opens a
+file, reads a clock or reports: see `Trainer`. Several ranks share each batch and take the step of its mean loss.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dgkd_cache.compute import autocast, place, send
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides.guidance import Guidance
+from dgkd_cache.ranks import ALONE, Ranks, Share
+from dgkd_cache.run_random import RunRandom
+from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.training.compiled import compiled
+from dgkd_cache.training.feed import feed
+from dgkd_cache.training.optimisation import build_optimizer, learning_rate, set_learning_rate
+from dgkd_cache.training.parallel import parallel, prepared
+from dgkd_cache.views.schedule import Schedule
+from dgkd_cache.views.stream import Batch, Pairs, stream
+from dgkd_cache.views.views import Views
+
+__all__ = ["Guided", "Steps"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guided:
+    """How a model learns from its guides; `guidance` None is training from scratch."""
+
+    guidance: Guidance | None
+    dropping: Dropping
+    objective: str
+    lambda_: float
+    temperature: float
+
+
+class Steps:
+    """The steps of `model` on the samples `samples_N` of `views`, under the guides of `guided`, numbered from 0.
+
+    `preprocess` turns uint8 pixels into what the model wants; `training` has nothing left to `auto`. Among several
+    `ranks`, all make the same steps, within `ranks.joined`. `model` is then the one whose weights are trained, `count`
+    the number of steps in all epochs.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        preprocess: nn.Module,
+        *,
+        views: Views,
+        samples_N: NDArray[np.int64],
+        schedule: Schedule,
+        random: RunRandom,
+        training: TrainingConfig,
+        guided: Guided,
+        device: torch.device,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        unsettled = "auto" in (training.precision, training.channels_last)
+        assert not unsettled, "the recipe is settled at the edge: see workspace/recipe.py"
+        self.device, self.ranks = device, ranks
+        self.training, self.random = training, random
+        self.model = prepared(place(model, device, channels_last=bool(training.channels_last)), device, ranks)
+        shared = parallel(self.model, device, ranks)
+        self._forward: Callable[[Tensor], Tensor] = compiled(shared, device) if training.compile else shared
+        self._preprocess = preprocess
+        self._views, self._samples_N, self._schedule = views, samples_N, schedule
+        self._guided = guided
+        self._labels_N = torch.from_numpy(views.images.labels_N).to(device)
+        self.optimizer = build_optimizer(model, training)
+        self.steps_per_epoch = math.ceil(len(samples_N) / training.batch_size)
+        self.count = training.epochs * self.steps_per_epoch
+
+    def pairs(self, first_step: int) -> Iterator[Pairs]:
+        """The (views, samples) of every step from `first_step` on, as far as this rank takes part in them."""
+        size = self.training.batch_size
+        order = self.random.block_order if self.training.order == "blocks" else self.random.order
+        epoch, order_N = -1, self._samples_N
+        for step in range(first_step, self.count):
+            if step // self.steps_per_epoch != epoch:
+                epoch = step // self.steps_per_epoch
+                order_N = order(epoch, self._samples_N)
+            start = (step % self.steps_per_epoch) * size
+            samples_B = order_N[start : start + size][self.share(step).part]
+            yield self._schedule.views(epoch, samples_B), samples_B
+
+    def feed(self, first_step: int) -> Generator[tuple[Batch, Tensor | None]]:
+        """The batch of every step from `first_step` on, and its guides' softened logits: what `train_step` takes."""
+        guidance, pairs = self._guided.guidance, self.pairs(first_step)
+        render = functools.partial(stream, self._views, device=self.device, workers=self.training.workers)
+        if guidance is None:
+            return feed(pairs, render=render, begin=None)
+        return feed(
+            pairs,
+            render=render,
+            begin=lambda number, pair: guidance.begin(*pair, self.keep(first_step + number)),
+            # Only in block order does what is read ahead belong to the next steps.
+            expect=(lambda pair: guidance.expect(*pair)) if self.training.order == "blocks" else None,
+        )
+
+    def keep(self, step: int) -> NDArray[np.bool_]:
+        """Which guides take part in a step: bool (G,). It depends on the seed and the step alone."""
+        guidance = self._guided.guidance
+        if guidance is None:
+            return np.zeros(0, np.bool_)
+        words_G1 = self.random.drop_words(step, len(guidance.names))
+        return self._guided.dropping.keep_mask(words_G1, guidance.names)
+
+    def train_step(self, batch: Batch, softened_KBC: Tensor | None, step: int) -> tuple[GuidanceLoss, Tensor]:
+        """One step: (the loss and its parts, the number of correct answers before the update as a tensor)."""
+        guided, guidance = self._guided, self._guided.guidance
+        labels_B = self._labels_N[send(batch.samples_B, self.device)]
+        with autocast(self.device, self.training.precision), _single_sample_told():
+            logits_BC = self._forward(self._preprocess(batch.pixels_BIHW))
+        loss = dense_guidance_loss(
+            logits_BC,
+            labels_B,
+            softened_KBC,
+            guides=0 if guidance is None else len(guidance.names),
+            objective=guided.objective,
+            lambda_=guided.lambda_,
+            temperature=guided.temperature,
+        )
+        set_learning_rate(self.optimizer, self.learning_rate(step))
+        self.optimizer.zero_grad(set_to_none=True)
+        weight = self.share(step).weight
+        (loss.loss if weight == 1.0 else loss.loss * weight).backward()
+        self.optimizer.step()
+        return loss, (logits_BC.detach().argmax(1) == labels_B).sum()
+
+    def learning_rate(self, step: int) -> float:
+        """That of a step."""
+        return learning_rate(self.training, step, self.steps_per_epoch)
+
+    def samples_before(self, step: int) -> int:
+        """How many samples the steps before this one take, those of all ranks together."""
+        epochs, into = divmod(step, self.steps_per_epoch)
+        return epochs * len(self._samples_N) + into * self.training.batch_size
+
+    def share(self, step: int) -> Share:
+        """This rank's part in the batch of a step; the last batch of an epoch is what is left."""
+        return self.ranks.share(self.samples_before(step + 1) - self.samples_before(step))
+
+
+@contextmanager
+def _single_sample_told() -> Iterator[None]:
+    """Batch norm cannot normalise one value a channel, as a last batch of one sample may leave it in small maps."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise InvalidInput(
+            "a batch of one sample cannot train this model: its batch normalisation sees one value a channel",
+            expected="at least two samples in every batch",
+            found="one in the last batch of an epoch",
+            do="choose another training.batch_size",
+        ) from error
