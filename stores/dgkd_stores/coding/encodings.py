@@ -159,7 +159,7 @@ class Float16(_Float):
     largest = float(np.finfo(np.float16).max)
 
     def finite(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
-        # An exponent of all ones is 0x7C00 and more in positive numbers, 0xFC00 and more in negative ones. Two maxima of
+        # An exponent of all ones is from 0x7C00 on in positive numbers, from 0xFC00 on in negative ones. Two maxima of
         # integers take a tenth of SHA-256 of the same bytes; numpy's isfinite of float16 takes longer than it.
         bits = arrays["logits"].view("<u2")
         return bool(bits.max(initial=0) < 0xFC00 and bits.view("<i2").max(initial=0) < 0x7C00)
