@@ -89,6 +89,7 @@ def loop(
     count: int = 10,
     batch_size: int = 128,
     compiled: bool = False,
+    order: str = "shuffled",
     combination: Combination | None = None,
 ) -> Loop:
     """A student in the default recipe: precision and memory format as `auto` chooses them, dropping with keep 0.75."""
@@ -96,7 +97,7 @@ def loop(
     random, samples = RunRandom(0), len(views.images)
     chosen = combination or choose(device)
     training = TrainingConfig(epochs=10_000, batch_size=batch_size, lr=0.01, compile=compiled).model_copy(
-        update={"precision": chosen.precision, "channels_last": chosen.channels_last}
+        update={"precision": chosen.precision, "channels_last": chosen.channels_last, "order": order}
     )
     moved = Views(views.plan, views.images.to(device))
     steps = Steps(

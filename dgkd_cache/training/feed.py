@@ -24,6 +24,8 @@ AHEAD = 8
 FAR = 256
 """Steps whose guide rows are expected from the disk at a time."""
 
+_EXPECTED_AT_ONCE = 4
+
 
 def feed(
     pairs: Iterator[Pairs],
@@ -45,16 +47,18 @@ def feed(
     later: Iterator[Pairs] = iter(())
     if expect is not None:  # an iterator that nobody reads would keep all pairs of the run
         read, later = itertools.tee(read)
-    numbered, far = enumerate(read), FAR
+    numbered, lead = enumerate(read), 0
     begun: deque[Future[Softened]] = deque()
     thread = ThreadPoolExecutor(1, thread_name_prefix="dgkd-guides")
     try:
         for batch in render(rendered):
             begun.extend(thread.submit(begin, *one) for one in itertools.islice(numbered, AHEAD - len(begun)))
             if expect is not None:
-                for soon in itertools.islice(later, far):
-                    thread.submit(expect, soon)
-                far = 1
+                # A few at a time: reading for the next step does not wait for all of them.
+                soon = list(itertools.islice(later, min(_EXPECTED_AT_ONCE, FAR - lead)))
+                for one in soon:
+                    thread.submit(expect, one)
+                lead += len(soon) - 1
             yield batch, begun.popleft().result()(batch)
     finally:
         thread.shutdown(cancel_futures=True)
