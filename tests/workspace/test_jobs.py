@@ -153,6 +153,14 @@ def test_views_that_an_enumerated_plan_does_not_have(tmp_path: Path) -> None:
     assert not (ws.folder / "guides").exists()
 
 
+def test_no_views_are_no_store(done) -> None:
+    ws, _ = done
+    for views in (range(0), range(5, 5)):
+        with pytest.raises(InvalidInput, match="no views to write"):
+            dump(ws, "teacher", views=views)
+        assert not ws.store_path("teacher", views).exists()
+
+
 def test_the_time_of_dumps_stands_in_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ws = workspace(tmp_path / "ws", training__epochs=1)
     train(ws, "teacher")

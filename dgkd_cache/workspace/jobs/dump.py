@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,15 +62,14 @@ def dump_guide(
     mine = _share(held, shard)
     if len(mine) and not ranks.alone:
         mine = _cut(mine, ranks.rank, ranks.world)  # of few views, some ranks have none
-    before = _blocks_missing(path)
+    begun, before = _held(path)
     # They exchange nothing but "done", which takes no GPU.
     with ranks.joined(torch.device("cpu")):
         ranks.in_turn(ws.dataset)
         where = resolve_device(ranks.device(device))
-        begun = _precision_of(path)
         precision = resolve_precision(ws.config.cache.precision, where, begun=begun, ranks=ranks)
         try:
-            if len(mine):
+            if len(mine) or ranks.alone:
                 writer = guide_writer(
                     ws,
                     model=model,
@@ -83,7 +83,7 @@ def dump_guide(
                 result = writer.run(progress=progress, stop=stop)
             _until_all_are_done(ranks, model, stop)
         finally:
-            if ranks.first and _blocks_missing(path) != before:
+            if ranks.first and _held(path)[1] != before:
                 _add_dump_seconds(folder, time.perf_counter() - started)
     if not ranks.alone:
         result = _left_at(path)
@@ -125,8 +125,10 @@ def writer_of(
 ) -> GuideWriter:
     """The writer of the store at `path` for a model in evaluation mode, whatever its weights are."""
     dataset, plan, where = ws.dataset(), ws.plan(), device
-    plan.parameters(views.stop - 1, 0, 1)  # refuses what an enumerated plan does not have, before anything is forwarded
-    precision = resolve_precision(cache.precision, where, begun=_precision_of(path))
+    # Refuses what an enumerated plan does not have, before anything is forwarded; no views at all are told below.
+    plan.parameters(max(views.stop, 1) - 1, 0, 1)
+    begun = _held(path)[0] if cache.precision == "auto" else None
+    precision = resolve_precision(cache.precision, where, begun=begun)
     network, transform = ready(network, card, where)
     return GuideWriter(
         path,
@@ -175,22 +177,13 @@ def _add_dump_seconds(folder: Path, seconds: float) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _precision_of(path: Path) -> str | None:
-    """That of the store at `path`, which is gone on with; None where none can be opened."""
-    try:
-        with GuideStore.open(path, allow_incomplete=True) as store:
-            return str(store.header.compute.get("precision"))
-    except DgkdError:
-        return None
-
-
-def _blocks_missing(path: Path) -> int | None:
-    """Of the store at `path`; None where none can be opened."""
-    try:
-        with GuideStore.open(path, allow_incomplete=True) as store:
-            return store.completeness().blocks_missing
-    except DgkdError:
-        return None
+def _held(path: Path) -> tuple[str | None, int | None]:
+    """(the precision, which is kept; the blocks missing) of the store at `path`; None for what cannot be read."""
+    precision = missing = None
+    with suppress(DgkdError), GuideStore.open(path, allow_incomplete=True) as store:
+        precision = str(store.header.compute.get("precision"))
+        missing = store.completeness().blocks_missing
+    return precision, missing
 
 
 def _until_all_are_done(ranks: Ranks, model: str, stop: Callable[[], bool]) -> None:

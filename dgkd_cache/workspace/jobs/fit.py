@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,11 +13,11 @@ from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.models.preprocess import Preprocess
-from dgkd_cache.models.registry import build_model, wanted_input_size
-from dgkd_cache.settings import DistillationConfig
+from dgkd_cache.models.registry import build_model, count_parameters, wanted_input_size
+from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["dropping_of", "new_model", "ready", "require_same_data"]
+__all__ = ["card_of", "dropping_of", "new_model", "ready", "require_same_data", "schedule_kind"]
 
 
 def new_model(ws: Workspace, architecture: str, *, seed: int) -> tuple[nn.Module, Preprocess]:
@@ -34,6 +35,56 @@ def new_model(ws: Workspace, architecture: str, *, seed: int) -> tuple[nn.Module
         seed=seed,
     )
     return model, preprocess
+
+
+def card_of(
+    ws: Workspace,
+    model: nn.Module,
+    preprocess: Preprocess,
+    *,
+    name: str,
+    architecture: str,
+    training: TrainingConfig,
+    distillation: DistillationConfig,
+    guides: Mapping[str, str],
+    live: bool = False,
+    epoch: int,
+    weights_digest: str,
+    **found: Any,
+) -> ModelCard:
+    """The card of a model of this workspace, trained under `guides` to the end of `epoch`.
+
+    `found` are the fields of the card that only a training tells: accuracy, seconds, compute, inputs_digest.
+    """
+    plan, dataset = ws.plan(), ws.dataset()
+    channels, height, width = plan.view_shape
+    recipe = training.model_dump(mode="json") | {"method": "scratch"}
+    if guides:
+        recipe |= distillation.model_dump(mode="json", by_alias=True)
+        recipe |= {"temperature": distillation.temperature or ws.config.cache.temperature, "live": live}
+    return ModelCard(
+        name=name,
+        architecture=architecture,
+        channels=channels,
+        classes=dataset.classes,
+        height=height,
+        width=width,
+        parameters=count_parameters(model),
+        preprocess=preprocess,
+        dataset={"name": dataset.train.name, "digest": dataset.train.digest},
+        plan_digest=plan.digest,
+        views={"kind": training.views, "count": ws.config.views.count, "schedule": schedule_kind(ws, training)},
+        training={**recipe, "epoch_chosen": epoch, "validation": ws.config.dataset.validation},
+        guides=dict(guides),
+        weights_digest=weights_digest,
+        **found,
+    )
+
+
+def schedule_kind(ws: Workspace, training: TrainingConfig) -> str:
+    """The schedule of a run's views: enumerated ones are all there are, drawing from them is fresh augmentation."""
+    fresh = training.views == "fresh" and ws.plan().scheme == "sampled"
+    return "fresh" if fresh else ws.config.views.schedule
 
 
 def dropping_of(settings: DistillationConfig, names: Sequence[str]) -> Dropping:

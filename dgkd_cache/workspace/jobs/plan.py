@@ -20,8 +20,6 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.guides.sizes import drafted_bytes
 from dgkd_cache.guides.writer import GuideWriter
-from dgkd_cache.models.card import ModelCard
-from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.planning.costs import ChainCost, GuideCost, RunCost
 from dgkd_cache.planning.rates import Work, samples_per_second
 from dgkd_cache.planning.works import dumping, forwarding, training
@@ -32,8 +30,7 @@ from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace.jobs.dump import writer_of
-from dgkd_cache.workspace.jobs.fit import dropping_of, new_model
-from dgkd_cache.workspace.jobs.train import card_recipe
+from dgkd_cache.workspace.jobs.fit import card_of, dropping_of, new_model
 from dgkd_cache.workspace.recipe import settled
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.coding.encodings import encoding_names
@@ -127,27 +124,17 @@ def _training_key(ws: Workspace, name: str, recipe: TrainingConfig) -> tuple[obj
 def _writer(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> GuideWriter:
     """The writer of an untrained guide's store, whose header is that of the real one but for digests and digits."""
     model, preprocess = new_model(ws, ws.architecture(name), seed=0)
-    plan, dataset, guides = ws.plan(), ws.dataset(), dict.fromkeys(ws.guides_for(name), _NO_DIGEST)
-    channels, height, width = plan.view_shape
-    fresh = recipe.views == "fresh" and plan.scheme == "sampled"
-    kind = "fresh" if fresh else ws.config.views.schedule
-    card = ModelCard(
+    card = card_of(
+        ws,
+        model,
+        preprocess,
         name=name,
         architecture=ws.architecture(name),
-        channels=channels,
-        classes=dataset.classes,
-        height=height,
-        width=width,
-        parameters=count_parameters(model),
-        preprocess=preprocess,
-        dataset={"name": dataset.train.name, "digest": dataset.train.digest},
-        plan_digest=plan.digest,
-        views={"kind": recipe.views, "count": ws.config.views.count, "schedule": kind},
-        training=card_recipe(ws, recipe, ws.config.distillation if guides else None, epoch=recipe.epochs - 1),
-        guides=guides,
-        accuracy={},
+        training=recipe,
+        distillation=ws.config.distillation,
+        guides=dict.fromkeys(ws.guides_for(name), _NO_DIGEST),
+        epoch=recipe.epochs - 1,
         weights_digest=_NO_DIGEST,
-        seconds=0,
     )
     views = range(ws.config.views.count)
     return writer_of(ws, model, card, path=ws.store_path(name), views=views, cache=ws.config.cache, device=device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guidance import Guidance
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.models.card import CARD_FILE, ModelCard, load_card, load_model, save_model, weights_digest
-from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.progress import Progress
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.run_random import RunRandom
@@ -30,14 +29,14 @@ from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import move_aside
-from dgkd_cache.workspace.jobs.fit import dropping_of, new_model, ready, require_same_data
+from dgkd_cache.workspace.jobs.fit import card_of, dropping_of, new_model, ready, require_same_data, schedule_kind
 from dgkd_cache.workspace.recipe import settled
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
 from dgkd_stores.reading.chunks import MAX_DECODED_BYTES
 
-__all__ = ["card_recipe", "expected_inputs", "train_model"]
+__all__ = ["expected_inputs", "train_model"]
 
 
 def train_model(
@@ -67,12 +66,11 @@ def train_model(
     temperature = distillation.temperature or ws.config.cache.temperature
     folder = ws.run_folder(name)
     begun = {} if fresh else record.read_inputs(folder) or {}
-    with (
-        ranks.joined(where),
-        run_lock(folder, name) if ranks.first else nullcontext(),
-        _on_device(ws, where, ranks) as views,
-        _guidance(ws, views, guides, live, temperature, device=where, begun=begun, ranks=ranks) as guidance,
-    ):
+    with ranks.joined(where), run_lock(folder, name) if ranks.first else nullcontext(), ExitStack() as opened:
+        views = _views_on(ws, where, ranks)
+        guidance = opened.enter_context(
+            _guidance(ws, views, guides, live, temperature, device=where, begun=begun, ranks=ranks)
+        )
         training = settled(training, where, begun=begun, ranks=ranks)
         precision = training.precision
         random = RunRandom(training.seed)
@@ -132,24 +130,19 @@ def train_model(
         accuracy = {"test": decimal(round(score.accuracy, 6))}
         if outcome.validation is not None:
             accuracy["validation"] = decimal(round(outcome.validation.accuracy, 6))
-        recipe = card_recipe(ws, training, distillation if guidance else None, epoch=outcome.epoch, live=bool(live))
-        channels, height, width = ws.plan().view_shape
-        card = ModelCard(
+        card = card_of(
+            ws,
+            model,
+            preprocess,
             name=name,
             architecture=architecture,
-            channels=channels,
-            classes=ws.dataset().classes,
-            height=height,
-            width=width,
-            parameters=count_parameters(model),
-            preprocess=preprocess,
-            dataset={"name": views.images.name, "digest": views.images.digest},
-            plan_digest=ws.plan().digest,
-            views={"kind": training.views, "count": ws.config.views.count, "schedule": schedule.kind},
-            training=recipe,
-            guides=dict(guidance.identities) if guidance else {},
-            accuracy=accuracy,
+            training=training,
+            distillation=distillation,
+            guides=guidance.identities if guidance else {},
+            live=bool(live),
+            epoch=outcome.epoch,
             weights_digest=weights_digest(model),
+            accuracy=accuracy,
             seconds=round(outcome.seconds, 3),
             compute={**describe(where, precision), "threads": torch.get_num_threads(), "ranks": ranks.world},
             inputs_digest=record.digest(inputs),
@@ -159,17 +152,6 @@ def train_model(
             for leftover in (folder / "checkpoint.safetensors", *folder.glob("best-*.safetensors")):
                 leftover.unlink(missing_ok=True)
         return card
-
-
-def card_recipe(
-    ws: Workspace, training: TrainingConfig, distillation: DistillationConfig | None, *, epoch: int, live: bool = False
-) -> dict[str, Any]:
-    """The recipe as a card tells it; `distillation` is None for a model without guides, `epoch` the one chosen."""
-    recipe = training.model_dump(mode="json") | {"method": "scratch"}
-    if distillation is not None:
-        recipe |= distillation.model_dump(mode="json", by_alias=True)
-        recipe |= {"temperature": distillation.temperature or ws.config.cache.temperature, "live": live}
-    return {**recipe, "epoch_chosen": epoch, "validation": ws.config.dataset.validation}
 
 
 def expected_inputs(
@@ -243,26 +225,22 @@ def _tell_of_dropping(settings: DistillationConfig, names: Sequence[str], progre
 
 
 def _schedule(ws: Workspace, name: str, training: TrainingConfig, random: RunRandom, *, guided: bool) -> Schedule:
-    settings, plan = ws.config.views, ws.plan()
-    # Enumerated views are all there are: drawing from them already is fresh augmentation.
-    fresh = training.views == "fresh" and plan.scheme == "sampled"
-    if fresh and guided:
+    kind, count = schedule_kind(ws, training), ws.config.views.count
+    if kind == "fresh" and guided:
         raise InvalidInput(
             f"{name} cannot train on fresh views",
             expected='training.views = "cached" for a model with cached guides',
             found='"fresh"',
             do=f'set views = "fresh" only in [training.{ws.chain[0]}], or use --live',
         )
-    kind = "fresh" if fresh else settings.schedule
-    check_schedule(plan, kind, settings.count)
-    return Schedule(kind, settings.count, random=random, samples=len(ws.dataset().train))
+    check_schedule(ws.plan(), kind, count)
+    return Schedule(kind, count, random=random, samples=len(ws.dataset().train))
 
 
-@contextmanager
-def _on_device(ws: Workspace, device: torch.device, ranks: Ranks) -> Iterator[Views]:
+def _views_on(ws: Workspace, device: torch.device, ranks: Ranks) -> Views:
     """The views of the training set."""
     ranks.in_turn(ws.dataset)
-    yield Views(ws.plan(), ws.dataset().train.to(device))
+    return Views(ws.plan(), ws.dataset().train.to(device))
 
 
 @contextmanager
@@ -285,8 +263,8 @@ def _guidance(
             yield bank
     elif live:
         # In the precision of a dump, so that cached and live guides say the same.
-        recorded = begun.get("live", "").strip('"')
-        precision = resolve_precision(ws.config.cache.precision, device, begun=recorded, ranks=ranks)
+        before = str(record.recorded(begun, "live"))
+        precision = resolve_precision(ws.config.cache.precision, device, begun=before, ranks=ranks)
         loaded = [_live_guide(ws, folder, device) for folder in live]
         yield LiveGuides(loaded, temperature=temperature, device=device, precision=precision)
     else:
