@@ -21,7 +21,7 @@ GUIDES, VIEWS = 3, 1
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    defaults = {"rounds": 6, "steps": 40, "samples": 200_000, "classes": 1000}
+    defaults = {"rounds": 6, "steps": 20, "samples": 200_000, "classes": 1000}
     quick = {"rounds": 1, "steps": 2, "samples": 2_000, "classes": 10}
     options = arguments(__doc__, defaults, quick, given)
     with scratch(options) as folder:
