@@ -33,7 +33,7 @@ WARM_UP = 2
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    defaults = {"rounds": 5, "steps": 80, "views": 40, "samples": 50_000, "classes": 1000}
+    defaults = {"rounds": 6, "steps": 80, "views": 40, "samples": 50_000, "classes": 1000}
     touch = {"touch_rounds": 7, "touch_steps": 20, "touch_views": 4}
     quick = {"rounds": 1, "steps": 3, "views": 2, "samples": 2_000, "touch_rounds": 1, "touch_steps": 2}
     options = arguments(__doc__, {**defaults, **touch}, quick, given)

@@ -59,8 +59,10 @@ def quantile(samples: Sequence[float], share: float) -> float:
 
 
 def verdict(samples: Sequence[float], bar: Bar) -> Verdict:
-    """`undecided` where the interval of the median has values on both sides of the bar."""
+    """`undecided` where the interval of the median has values on both sides of the bar, or covers less than 95 %."""
     interval = median_interval(samples)
+    if interval.coverage < 0.95:
+        return "undecided"
     met = {bar.met(interval.low), bar.met(interval.high)}
     if len(met) == 2:
         return "undecided"

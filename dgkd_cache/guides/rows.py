@@ -57,7 +57,15 @@ class ResidentRows:
         self._store, self._device = store, device
         self._samples = store.header.dataset.samples
         self._sent_V = np.zeros(len(store.views), np.bool_)
-        self._tables: dict[str, Tensor] = {}
+        self._tables = {
+            name: torch.empty(
+                len(store.views) * self._samples,
+                array.shape[2],
+                dtype=torch.from_numpy(np.empty(0, array.numpy_dtype)).dtype,
+                device=device,
+            )
+            for name, array in store.container.layout.rows.items()
+        }
 
     def read(self, index: RowIndex) -> Decode:
         view_B, sample_B = index.within(self._store.path, self._store.views, self._samples)
@@ -75,9 +83,6 @@ class ResidentRows:
             sample_S = np.arange(start, min(start + _SLAB, self._samples))
             stored = self._store.gather_stored(np.full_like(sample_S, view + self._store.views.start), sample_S)
             for name, rows in stored.items():
-                if name not in self._tables:
-                    size = (len(self._sent_V) * self._samples, rows.shape[1])
-                    self._tables[name] = torch.empty(size, dtype=torch.from_numpy(rows).dtype, device=self._device)
                 first = view * self._samples + start
                 self._tables[name][first : first + len(rows)] = send(rows, self._device)
         self._sent_V[view] = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgkd_cache.compute import resolve_device, resolve_precision
-from dgkd_cache.errors import InvalidInput, Mismatch, StoreNotFound
+from dgkd_cache.errors import Mismatch, StoreNotFound
 from dgkd_cache.models.card import ModelCard, load_card
 from dgkd_cache.models.registry import build_model, find_model, wanted_input_size
 from dgkd_cache.progress import Progress
@@ -15,6 +15,7 @@ from dgkd_cache.run_files import CARD_FILE
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import set_aside
 from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, train_model
+from dgkd_cache.workspace.jobs.fit import schedule_kind
 from dgkd_cache.workspace.recipe import settled
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader, decimal
@@ -151,14 +152,7 @@ def _check_chain(ws: Workspace, device: str) -> None:
     """What the student cannot be is not to be noticed after the teacher's hours."""
     for name in ws.chain:
         find_model(ws.architecture(name))
-        recipe = ws.config.training_for(name)
-        if recipe.views == "fresh" and ws.config.views.scheme == "sampled" and ws.guides_for(name):
-            raise InvalidInput(
-                f"{name} cannot train on fresh views",
-                expected='training.views = "cached" for a model with cached guides',
-                found='"fresh"',
-                do=f'set views = "fresh" only in [training.{ws.chain[0]}]',
-            )
+        schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
     channels, height, width = ws.plan().view_shape
     to_make = [name for name in ws.chain if _standing(ws, name, device).run != "done"]
     for architecture in dict.fromkeys(ws.architecture(name) for name in to_make):

@@ -240,6 +240,8 @@ def test_resident_rows_are_streamed_rows(bars, plan, dump, make_tiny, tmp_path, 
     stores = [dump(tmp_path / f"{name}.zarr", make_tiny(seed), encoding=encoding) for seed, name in enumerate("abc")]
     keep_G = np.array([True, False, True])
     with bank_of(stores, plan, bars.train) as streamed, bank_of(stores, plan, bars.train, resident=True) as resident:
+        nothing = np.empty(0, np.int64)
+        assert resident.gather(nothing, nothing).shape == streamed.gather(nothing, nothing).shape == (3, 0, 4)
         expected = streamed.gather(*pairs, keep_G)
         opened: list[str] = []
         original = GuideStore.gather_stored

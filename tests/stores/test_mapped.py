@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import GuideStore
+from dgkd_stores import GuideStore, InvalidInput, RowIndex
 from dgkd_stores.reading import mapped
 from dgkd_stores.reading.addresses import Addresses
 from dgkd_stores.reading.row_index import Placed
@@ -112,7 +112,7 @@ def test_too_few_addresses_are_an_error_and_no_crash(recipe: Any, tmp_path: Path
     recipe().write(tmp_path / "a.zarr")
     code = f"""
 import resource
-from dgkd_stores import GuideStore
+from dgkd_stores import GuideStore, InvalidInput, RowIndex
 from dgkd_stores.reading.addresses import Addresses
 from dgkd_stores.reading.row_index import Placed
 with GuideStore.open({str(tmp_path / "a.zarr")!r}) as store:
@@ -125,3 +125,40 @@ with GuideStore.open({str(tmp_path / "a.zarr")!r}) as store:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "ulimit -v" in done.stdout
+
+
+def test_interrupted_while_chunks_are_let_go(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C may come at any line: what is unmapped by then is mapped again before it is read."""
+    small = recipe()
+    small.write(tmp_path / "a.zarr")
+    really = Addresses.unmap
+
+    def interrupted(self: Addresses) -> None:
+        really(self)
+        raise KeyboardInterrupt
+
+    with GuideStore.open(tmp_path / "a.zarr") as store:
+        assert (store.gather([1], [3])[0] == small.logits(1)[3]).all()
+        with monkeypatch.context() as patch:
+            patch.setattr(Addresses, "unmap", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.close()
+        assert (store.gather([1], [3])[0] == small.logits(1)[3]).all()
+
+
+def test_an_index_is_of_the_numbers_that_it_was_given(recipe: Any, tmp_path: Path) -> None:
+    small = recipe()
+    small.write(tmp_path / "a.zarr")
+    views_B, samples_B = np.array([0, 2]), np.array([1, 49])
+    with GuideStore.open(tmp_path / "a.zarr") as store:
+        index = RowIndex(views_B, samples_B)
+        first = store.gather_rows(index)["logits"]
+        views_B[:], samples_B[:] = 1, 7
+        store.close()
+        assert (store.gather_rows(index)["logits"] == first).all()
+        for wrong in ([0.5, 1.0], [True, False], ["0", "1"]):
+            with pytest.raises(InvalidInput, match="expected integers"):
+                store.gather(wrong, [0, 1])
+        with pytest.raises(InvalidInput, match="views that .* expected 0 to 2, found 3 to 3"):
+            same = np.array([3])
+            store.gather(same, same)

@@ -118,6 +118,17 @@ def test_shares_of_a_dump(done, tmp_path: Path) -> None:
         dump(ws, "teacher", shard=(2, 2))
 
 
+def test_more_shares_than_views(tmp_path: Path) -> None:
+    """An array of jobs may be larger than the store: those without a view have nothing to do."""
+    ws = workspace(tmp_path / "ws", training__epochs=1, views__count=2)
+    train(ws, "teacher")
+    left = [dump(ws, "teacher", shard=(share, 5)) for share in range(5)]
+    assert [one.nbytes > 0 for one in left] == [False, False, True, True, True]
+    assert [one.seal is not None for one in left] == [False] * 4 + [True]
+    seal, before = left[-1].seal, content(ws.folder)
+    assert dump(ws, "teacher", shard=(0, 5)).seal == seal and content(ws.folder) == before
+
+
 def test_dumping_what_is_not_trained_or_was_trained_on_other_views(done) -> None:
     ws, _ = done
     with pytest.raises(UnknownName, match="'nobody'.*ls` lists them") as caught:

@@ -60,6 +60,8 @@ def dump_guide(
     held = views if views is not None else range(ws.config.views.count)
     folder, path = ws.resolve_run(model), ws.store_path(model, held)
     mine = _share(held, shard)
+    if held and not mine:  # an array of more jobs than there are views
+        progress.say(f"of {len(held)} views, this share has none: nothing to do")
     if len(mine) and not ranks.alone:
         mine = _cut(mine, ranks.rank, ranks.world)  # of few views, some ranks have none
     begun, before = _held(path)
@@ -69,7 +71,7 @@ def dump_guide(
         where = resolve_device(ranks.device(device))
         precision = resolve_precision(ws.config.cache.precision, where, begun=begun, ranks=ranks)
         try:
-            if len(mine) or ranks.alone:
+            if mine or not held:  # no views at all are refused there
                 writer = guide_writer(
                     ws,
                     model=model,
@@ -80,13 +82,12 @@ def dump_guide(
                     cache=ws.config.cache.model_copy(update={"precision": precision}),
                     device=ranks.device(device),
                 )
-                result = writer.run(progress=progress, stop=stop)
+                writer.run(progress=progress, stop=stop)
             _until_all_are_done(ranks, model, stop)
         finally:
             if ranks.first and _held(path)[1] != before:
                 _add_dump_seconds(folder, time.perf_counter() - started)
-    if not ranks.alone:
-        result = _left_at(path)
+    result = _left_at(path) if mine or path.exists() else Dumped(path=path, seal=None, views=held, nbytes=0)
     seconds = time.perf_counter() - started
     return DumpResult(path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds)
 
@@ -207,12 +208,8 @@ def _share(held: range, shard: tuple[int, int] | None) -> range:
     if shard is None:
         return held
     index, count = shard
-    if not 0 <= index < count or count > len(held):
-        raise InvalidInput(
-            "there is no such share",
-            expected=f"i/n with 0 <= i < n <= {len(held)} views",
-            found=f"{index}/{count}",
-        )
+    if not 0 <= index < count:
+        raise InvalidInput("there is no such share", expected="i/n with 0 <= i < n", found=f"{index}/{count}")
     return _cut(held, index, count)
 
 

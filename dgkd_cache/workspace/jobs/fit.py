@@ -10,7 +10,7 @@ from torch import nn
 
 from dgkd_cache.compute import place
 from dgkd_cache.distillation.dropping import Dropping
-from dgkd_cache.errors import Mismatch
+from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, wanted_input_size
@@ -62,6 +62,7 @@ def card_of(
     if guides:
         recipe |= distillation.model_dump(mode="json", by_alias=True)
         recipe |= {"temperature": distillation.temperature or ws.config.cache.temperature, "live": live}
+    kind = schedule_kind(ws, name, training, guided=False)  # what its guides allow was seen before it was trained
     return ModelCard(
         name=name,
         architecture=architecture,
@@ -73,7 +74,7 @@ def card_of(
         preprocess=preprocess,
         dataset={"name": dataset.train.name, "digest": dataset.train.digest},
         plan_digest=plan.digest,
-        views={"kind": training.views, "count": ws.config.views.count, "schedule": schedule_kind(ws, training)},
+        views={"kind": training.views, "count": ws.config.views.count, "schedule": kind},
         training={**recipe, "epoch_chosen": epoch, "validation": ws.config.dataset.validation},
         guides=dict(guides),
         weights_digest=weights_digest,
@@ -81,9 +82,19 @@ def card_of(
     )
 
 
-def schedule_kind(ws: Workspace, training: TrainingConfig) -> str:
-    """The schedule of a run's views: enumerated ones are all there are, drawing from them is fresh augmentation."""
-    fresh = training.views == "fresh" and ws.plan().scheme == "sampled"
+def schedule_kind(ws: Workspace, name: str, training: TrainingConfig, *, guided: bool) -> str:
+    """The schedule of a run's views: enumerated ones are all there are, drawing from them is fresh augmentation.
+
+    Raises InvalidInput for fresh views of a model that is `guided` by stores, which do not have them.
+    """
+    fresh = training.views == "fresh" and ws.config.views.scheme == "sampled"
+    if fresh and guided:
+        raise InvalidInput(
+            f"{name} cannot train on fresh views",
+            expected='training.views = "cached" for a model with cached guides',
+            found='"fresh"',
+            do=f'set views = "fresh" only in [training.{ws.chain[0]}], or train it with `train --live`',
+        )
     return "fresh" if fresh else ws.config.views.schedule
 
 

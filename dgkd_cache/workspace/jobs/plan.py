@@ -30,7 +30,7 @@ from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace.jobs.dump import writer_of
-from dgkd_cache.workspace.jobs.fit import card_of, dropping_of, new_model
+from dgkd_cache.workspace.jobs.fit import card_of, dropping_of, new_model, schedule_kind
 from dgkd_cache.workspace.recipe import settled
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.coding.encodings import encoding_names
@@ -58,6 +58,8 @@ def plan_chain(
     if not seconds > 0:
         raise InvalidInput("no time to measure", expected="more than 0 seconds", found=str(seconds))
     where = resolve_device(device)
+    for name in ws.chain:
+        schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
     recipes = {name: settled(ws.config.training_for(name), where) for name in ws.chain}
     teaching = [name for name in ws.chain if any(name in ws.guides_for(later) for later in ws.chain)]
     writers = {name: _writer(ws, name, recipes[name], where) for name in teaching}

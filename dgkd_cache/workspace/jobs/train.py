@@ -13,7 +13,7 @@ from torch import nn
 
 from dgkd_cache.compute import describe, resolve_device, resolve_precision
 from dgkd_cache.datasets.split import split_samples
-from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.errors import Mismatch
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guidance import Guidance
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
@@ -225,14 +225,7 @@ def _tell_of_dropping(settings: DistillationConfig, names: Sequence[str], progre
 
 
 def _schedule(ws: Workspace, name: str, training: TrainingConfig, random: RunRandom, *, guided: bool) -> Schedule:
-    kind, count = schedule_kind(ws, training), ws.config.views.count
-    if kind == "fresh" and guided:
-        raise InvalidInput(
-            f"{name} cannot train on fresh views",
-            expected='training.views = "cached" for a model with cached guides',
-            found='"fresh"',
-            do=f'set views = "fresh" only in [training.{ws.chain[0]}], or use --live',
-        )
+    kind, count = schedule_kind(ws, name, training, guided=guided), ws.config.views.count
     check_schedule(ws.plan(), kind, count)
     return Schedule(kind, count, random=random, samples=len(ws.dataset().train))
 

@@ -100,5 +100,6 @@ def _map(address: int | None, nbytes: int, protection: int, flags: int, handle: 
     mapped = _libc.mmap(address, nbytes, protection, flags, handle, offset)
     if mapped in (_FAILED, None):
         number = ctypes.get_errno()
-        raise OSError(number, f"{os.strerror(number)}: {nbytes} bytes of addresses (see `ulimit -v`)")
+        limits = "`ulimit -v` bounds addresses, `sysctl vm.max_map_count` mappings"
+        raise OSError(number, f"{os.strerror(number)}: mapping {nbytes} bytes ({limits})")
     return int(mapped)

@@ -119,10 +119,11 @@ class MappedChunks:
         return rows
 
     def _let_go(self) -> None:
-        for rows in self._rows.values():
-            rows.unmap()
+        # In this order: whatever comes in between, nothing that may be unmapped is taken for ready.
         for flags in (self._ready, self._mapped_C, self._ready_C):
             flags[:] = False
+        for rows in self._rows.values():
+            rows.unmap()
 
 
 def _mappings() -> int:

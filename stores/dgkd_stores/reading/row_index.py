@@ -35,10 +35,11 @@ class Placed:
 
 
 class RowIndex:
-    """Rows to gather: `views_B` and `samples_B`, int64 of one length (else InvalidInput)."""
+    """Rows to gather: copies of `views_B` and `samples_B`, integers of one length (else InvalidInput)."""
 
     def __init__(self, views_B: ArrayLike, samples_B: ArrayLike) -> None:
-        self.views_B, self.samples_B = np.asarray(views_B, dtype=np.int64), np.asarray(samples_B, dtype=np.int64)
+        # Copies, because what is found out of them is kept: rows of an array that changed later might not be mapped.
+        self.views_B, self.samples_B = _integers(views_B), _integers(samples_B)
         if self.views_B.shape != self.samples_B.shape or self.views_B.ndim != 1:
             found = f"{self.views_B.shape} {self.samples_B.shape}"
             raise InvalidInput("rows to gather", expected="as many views as samples", found=found)
@@ -73,6 +74,13 @@ class RowIndex:
                 chunk_B = chunk_B * -(-samples // chunk_rows) + part_B
             placed = self._placed[key] = Placed(chunk_B, row_B)
         return placed
+
+
+def _integers(values: ArrayLike) -> IntArray:
+    given = np.asarray(values)
+    if given.dtype.kind not in "iu" and given.size:
+        raise InvalidInput("rows to gather", expected="integers", found=f"{given.dtype}")
+    return given.astype(np.int64)
 
 
 @cache
