@@ -1,4 +1,4 @@
-"""Ranks: the processes of one job, as torchrun starts them, and all that they ever say to one another.
+"""Ranks: the processes of one job, as torchrun starts them, and what they agree on beside their gradients.
 
 What a job computes does not depend on their number: a batch is cut into consecutive shares, gradients and sums are
 those of the whole batch. One process alone exchanges nothing, and torch.distributed is not even imported.
