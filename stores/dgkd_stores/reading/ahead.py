@@ -26,18 +26,25 @@ class ReadAhead:
         raw = self._layout.codec is RAW
         rows = max(1, _STRETCH_BYTES // container.header.row_bytes) if raw else self._layout.chunk_rows
         self._stretch_rows = min(rows, self._layout.chunk_rows)
-        self._asked: set[tuple[int, int, int]] = set()
+        self._per_chunk = -(-self._layout.chunk_rows // self._stretch_rows)
+        chunks = container.header.views * self._layout.chunks_per_view
+        self._asked = np.zeros(chunks * self._per_chunk, np.bool_)
+        """Of every stretch of the store."""
 
     def expect(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> None:
         """These rows will be read; views are counted from 0. Whatever goes wrong shows when they are."""
         part_B, row_B = np.divmod(sample_B, self._layout.chunk_rows)
-        stretches = np.unique(np.stack([view_B, part_B, row_B // self._stretch_rows]), axis=1)
-        if len(self._asked) > _REMEMBERED:
-            self._asked.clear()
-        for stretch in set(zip(*stretches.tolist(), strict=True)) - self._asked:
-            self._asked.add(stretch)
+        chunk_B = view_B * self._layout.chunks_per_view + part_B
+        stretch_B = chunk_B * self._per_chunk + row_B // self._stretch_rows
+        new = np.unique(stretch_B[~self._asked[stretch_B]])
+        if len(new) and np.count_nonzero(self._asked) > _REMEMBERED:
+            self._asked[:] = False
+        self._asked[new] = True
+        for number in new.tolist():
+            chunk, stretch = divmod(number, self._per_chunk)
+            view, part = divmod(chunk, self._layout.chunks_per_view)
             with contextlib.suppress(OSError, ValueError):
-                self._ask(*stretch)
+                self._ask(view, part, stretch)
 
     def _ask(self, view: int, part: int, stretch: int) -> None:
         for array in self._layout.rows.values():
