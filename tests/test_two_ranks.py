@@ -164,6 +164,7 @@ def test_dumped_under_torchrun_the_store_is_that_of_one_process(ws: Workspace, t
     assert not list((two.folder / "guides").glob("*.writing"))
 
 
+@pytest.mark.slow
 def test_what_one_rank_meets_ends_both(ws: Workspace) -> None:
     code, out, err = ended(torchrun(ws.folder, two_ranks.__file__, "failing", ws.folder))
     assert (code, out) == (1, "")

@@ -245,7 +245,7 @@ def test_an_unfinished_repair_leaves_no_false_digest(recipe: Any, tmp_path: Path
         repair.write(repair.lost_chunks[0], small.logits(0)[16:32])
         assert repair.finish() is None
     with GuideStore.open(path, allow_incomplete=True) as store:
-        assert (store.gather(np.zeros(50), np.arange(50)) == small.logits(0)).all()
+        assert (store.gather(np.zeros(50, np.int64), np.arange(50)) == small.logits(0)).all()
 
 
 @pytest.mark.parametrize("name", ["evil.py", "logits/c.9.0.0", "label/more"])
