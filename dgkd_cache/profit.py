@@ -8,13 +8,14 @@ counts by its best round.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from dgkd_cache.threads import one_thread
 
 __all__ = ["COMBINATIONS", "SAMPLES", "Auto", "Combination", "Profit", "measure_profit"]
 
@@ -83,7 +84,7 @@ def measure_profit(*, bf16: bool, clock: Callable[[], float] = time.thread_time)
     """
     combinations = [each for each in COMBINATIONS if bf16 or each.precision != "bf16"]
     best = dict.fromkeys(combinations, float("inf"))
-    with _one_thread():
+    with one_thread():
         steps = {each: _step(each) for each in combinations}
         for step in steps.values():
             step()  # kernels are chosen in the first one
@@ -95,16 +96,6 @@ def measure_profit(*, bf16: bool, clock: Callable[[], float] = time.thread_time)
                 best[each] = min(best[each], clock() - started)
             rounds += 1
     return Profit(seconds=best)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _step(each: Combination) -> Callable[[], None]:

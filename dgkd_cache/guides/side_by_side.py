@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+from dgkd_cache.threads import one_thread
 
 __all__ = ["side_by_side"]
 
@@ -30,7 +31,7 @@ def side_by_side(
         yield from map(forward, batches)
         return
     running: deque[Future[Tensor]] = deque()
-    with _one_thread_each(), ThreadPoolExecutor(workers) as pool:
+    with one_thread(), ThreadPoolExecutor(workers) as pool:
         for batch in batches:
             running.append(pool.submit(forward, batch))
             # One more than there are workers: the next batch is rendered while they work.
@@ -38,14 +39,3 @@ def side_by_side(
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """New threads take the number that holds when they first compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
