@@ -131,11 +131,14 @@ def _oindex(array: Any, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]
 
 def _same(gathers: dict[str, Gather], pairs: Pairs) -> None:
     """All sides give the same numbers: a benchmark of something else would be worth nothing."""
-    expected = np.stack(gathers["memmap"](*pairs))  # type: ignore[call-overload]
-    for name, gather in gathers.items():
+
+    def rows_of(gather: Gather) -> NDArray[Any]:
         found: Any = gather(*pairs)
-        found = found.cpu().numpy() if isinstance(found, torch.Tensor) else np.stack(found)
-        np.testing.assert_array_equal(found, expected, err_msg=name)
+        return found.cpu().numpy() if isinstance(found, torch.Tensor) else np.stack(found)
+
+    expected = rows_of(gathers["memmap"])
+    for name, gather in gathers.items():
+        np.testing.assert_array_equal(rows_of(gather), expected, err_msg=name)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ one, once with its transforms (which also draw) and once with its functional ker
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from benchmarks.harness import Times, arguments, at_least, at_most, finish, ratio, rounds, seconds
+from benchmarks.harness import Timed, Times, arguments, at_least, at_most, finish, ratio, rounds, seconds
 from benchmarks.result import Row, Side
 from benchmarks.spread import Bar
 from benchmarks.synthetic import cifar_like
@@ -67,13 +67,11 @@ def _pixels(size: int, samples: int, batches: int, count: int, bar: Bar | None) 
         "functional": functions,
         "copy": lambda s: torch.index_select(pixels_NIHW, 0, torch.from_numpy(s), out=out_BIHW),
     }
-    times: Times = rounds(
-        {
-            name: lambda i, act=act: seconds(lambda: [act(s) for s in order]) / batches / BATCH  # type: ignore[misc]
-            for name, act in several.items()
-        },
-        count,
-    )
+
+    def timed(act: Callable[[np.ndarray[tuple[int, ...], np.dtype[np.int64]]], torch.Tensor]) -> Timed:
+        return lambda _: seconds(lambda: [act(s) for s in order]) / batches / BATCH
+
+    times: Times = rounds({name: timed(act) for name, act in several.items()}, count)
     rows = []
     for name in ("transforms", "functional"):
         rows.append(

@@ -15,6 +15,7 @@ from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, StoreNotFound
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.stream import Batch
 from dgkd_cache.views.views import Views
 from dgkd_stores import GuideStore
 from dgkd_stores.coding.encodings import encoding_named
@@ -253,5 +254,6 @@ def test_resident_rows_are_streamed_rows(bars, plan, dump, make_tiny, tmp_path, 
         assert opened == ["a.zarr"] * 3 + ["c.zarr"] * 3  # three views
         views_B, samples_B = pairs
         begun = resident.begin(views_B[::-1], samples_B[::-1], keep_G)
-        assert torch.equal(begun(None), expected.flip(1))  # type: ignore[arg-type]
+        batch = Batch(views_B=views_B[::-1], samples_B=samples_B[::-1], pixels_BIHW=torch.empty(64, 0, 0, 0))
+        assert torch.equal(begun(batch), expected.flip(1))
         assert len(opened) == 6

@@ -297,10 +297,10 @@ def test_the_same_part_of_the_next_view_is_decoded_ahead(compressed: tuple[Any, 
     small, path = compressed
     with GuideStore.open(path) as store:
         assert (store.gather([0, 0], [17, 18]) == small.logits(0)[[17, 18]]).all()
-        reader._DECODED._thread.submit(lambda: None).result(60)  # type: ignore[union-attr]
+        Loader().settle(reader._DECODED)
         assert decoded == [1, 5]
         assert (store.gather([1], [31]) == small.logits(1)[31]).all()
-        reader._DECODED._thread.submit(lambda: None).result(60)  # type: ignore[union-attr]
+        Loader().settle(reader._DECODED)
         assert decoded == [1, 5, 9]
 
 
