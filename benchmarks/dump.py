@@ -23,12 +23,12 @@ from torch import Tensor
 from benchmarks.harness import Timed, Times, arguments, at_least, finish, ratio, rounds, scratch, seconds, synchronize
 from benchmarks.result import Row
 from benchmarks.synthetic import PREPROCESS, cifar_like, views_of
+from dgkd_cache.autotune import Combination
 from dgkd_cache.compute import autocast, choose, place
 from dgkd_cache.guides.fidelity import fidelity_rows
 from dgkd_cache.guides.side_by_side import side_by_side
 from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.models.registry import build_model
-from dgkd_cache.profit import Combination
 
 BATCH = 512
 VIEWS = 2

@@ -22,8 +22,8 @@ from benchmarks.harness import Timed, Times, arguments, at_most, finish, ratio, 
 from benchmarks.result import Row, Side
 from benchmarks.synthetic import cifar_like, random_stores, views_of
 from benchmarks.training import Loop, cached, loop, run_steps, touch_all
+from dgkd_cache.autotune import Combination
 from dgkd_cache.compute import choose
-from dgkd_cache.profit import Combination
 from dgkd_cache.views.views import Views
 
 SAMPLE_EVERY = 5

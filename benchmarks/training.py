@@ -18,13 +18,13 @@ from torch import Tensor
 
 from benchmarks.harness import Timed, synchronize
 from benchmarks.synthetic import PREPROCESS
+from dgkd_cache.autotune import Combination
 from dgkd_cache.compute import choose, place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guidance import Guidance, Softened
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.models.registry import build_model
-from dgkd_cache.profit import Combination
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.steps import Guided, Steps

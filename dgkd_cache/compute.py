@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -13,8 +12,8 @@ import torchvision
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dgkd_cache.autotune import COMBINATIONS, Auto, Combination, combination, processor_unit
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.profit import COMBINATIONS, Auto, Combination, Profit, measure_profit
 from dgkd_cache.ranks import ALONE, Ranks
 
 __all__ = [
@@ -23,10 +22,10 @@ __all__ = [
     "choose",
     "describe",
     "place",
-    "processor_profit",
     "resolve_device",
     "resolve_precision",
     "send",
+    "unit_of",
 ]
 
 
@@ -57,45 +56,34 @@ def choose(
 ) -> Combination:
     """What `auto` means on that device; what is given stands.
 
-    A processor is measured, once in a process. A GPU takes bf16 where it has it, and channels last. Two ranks may
-    measure differently: all of `ranks` call this, and the first one's choice is everyone's. Raises InvalidInput.
+    The table in `autotune` has it for each kind of device. Two ranks may have different processors: all of `ranks` call
+    this, and the first one's choice is everyone's. Raises InvalidInput.
     """
-    chosen = _chosen(device, precision, channels_last) if ranks.first else COMBINATIONS[0]
+    if precision not in ("auto", "float32", "bf16"):
+        raise InvalidInput("unknown precision", expected="auto, float32 or bf16", found=precision)
+    chosen = combination(unit_of(device), precision=precision, channels_last=channels_last)
     return COMBINATIONS[ranks.agree(COMBINATIONS.index(chosen))]
 
 
 def resolve_precision(setting: str, device: torch.device, *, begun: str | None = None, ranks: Ranks = ALONE) -> str:
-    """`float32` or `bf16` of a forward pass; for `auto`, the one that work was `begun` in, else what is faster."""
+    """`float32` or `bf16` of a forward pass; for `auto`, the one that work was `begun` in, else the device's."""
     if setting == "auto" and begun in ("float32", "bf16"):
         setting = begun
-    # What is not asked for is given, so that nothing is measured where the precision is known.
-    channels_last: bool | Auto = "auto" if setting == "auto" else True
-    return choose(device, precision=setting, channels_last=channels_last, ranks=ranks).precision
+    return choose(device, precision=setting, ranks=ranks).precision
 
 
-def _chosen(device: torch.device, precision: str, channels_last: bool | Auto) -> Combination:
-    if precision not in ("auto", "float32", "bf16"):
-        raise InvalidInput("unknown precision", expected="auto, float32 or bf16", found=precision)
-    if precision != "auto" and channels_last != "auto":
-        return Combination(precision=precision, channels_last=channels_last)
-    if device.type == "cpu":
-        return processor_profit().best(precision=precision, channels_last=channels_last)
-    native = "bf16" if bf16_is_native(device) else "float32"
-    return Combination(precision=native if precision == "auto" else precision, channels_last=channels_last is not False)
-
-
-@functools.cache
-def processor_profit() -> Profit:
-    """What was measured of the processor: about half a second, the first time."""
-    return measure_profit(bf16=bf16_is_native(torch.device("cpu")))
+def unit_of(device: torch.device) -> str:
+    """The kind of device that `autotune` has a rule for."""
+    if device.type == "cuda":
+        return "GPU bf16" if bf16_is_native(device) else "GPU"
+    return processor_unit(torch.backends.cpu.get_cpu_capability(), torch.cpu.get_capabilities())
 
 
 def bf16_is_native(device: torch.device) -> bool:
     """Whether the device multiplies in bfloat16 by itself (emulated, it is slower than float32)."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("arm_bf16"))
+    return unit_of(device).endswith(" bf16")
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

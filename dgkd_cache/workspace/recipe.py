@@ -1,6 +1,6 @@
 """The recipe of one run with nothing left to `auto`.
 
-What a begun run recorded stands, whatever machine goes on with it: a second measurement must not make it stale.
+What a begun run recorded stands, whatever machine goes on with it: another processor must not make it stale.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from collections.abc import Mapping
 
 import torch
 
-from dgkd_cache.compute import choose
+from dgkd_cache.autotune import Combination
+from dgkd_cache.compute import choose, unit_of
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.workspace.inputs import recorded
 
-__all__ = ["settled"]
+__all__ = ["settled", "told"]
 
 
 def settled(
@@ -24,7 +25,7 @@ def settled(
     begun: Mapping[str, str] | None = None,
     ranks: Ranks = ALONE,
 ) -> TrainingConfig:
-    """The same with `precision` and `channels_last` chosen: as `begun`, a run's record, has them, else the fastest.
+    """The same with `precision` and `channels_last` chosen: as `begun`, a run's record, has them, else by the device.
 
     All of `ranks` call this and are given what the first one finds.
     """
@@ -36,3 +37,13 @@ def settled(
         channels_last = before[1]
     chosen = choose(device, precision=precision, channels_last=channels_last, ranks=ranks)
     return training.model_copy(update={"precision": chosen.precision, "channels_last": chosen.channels_last})
+
+
+def told(
+    training: TrainingConfig, asked: TrainingConfig, device: torch.device, *, begun: Mapping[str, str] | None = None
+) -> str:
+    """A line on the precision and memory format of `training`, and why they are so."""
+    chosen = Combination(precision=training.precision, channels_last=bool(training.channels_last))
+    if "auto" not in (asked.precision, asked.channels_last):
+        return f"{chosen}: as the recipe says"
+    return f"{chosen}: {'as the run was begun' if begun else f'auto on {unit_of(device)}'}"

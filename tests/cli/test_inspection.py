@@ -189,6 +189,10 @@ def test_doctor(command: Command, workspace: Path) -> None:
         "do": "",
         "figures": {},
     }
+    bf16 = torch.cpu.get_capabilities().get("avx512_bf16") and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    auto = found['"auto" on cpu']
+    assert auto["figures"] == {"precision": "bf16" if bf16 else "float32", "channels_last": True}
+    assert "channels_last = true (AVX" in auto["found"] or not torch.cpu.get_capabilities().get("avx2")
     assert list(workspace.iterdir()) == [workspace / "dgkd.toml"], "the trial files are gone"
     assert "memory mapping" in command("doctor").stdout
 

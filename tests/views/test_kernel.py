@@ -41,6 +41,27 @@ def test_gather_is_torchvisions_pad_crop_and_flip() -> None:
         assert torch.equal(pixels, functional.horizontal_flip(expected) if flipped else expected)
 
 
+@pytest.mark.parametrize("width", [1, 2, 4, 7, 8, 12, 28, 32, 40])
+def test_every_place_in_the_first_and_the_last_image(augment: Any, width: int) -> None:
+    """A shifted copy of these would begin before the images, or end behind them; and any width of word is mirrored."""
+    random = np.random.Generator(np.random.PCG64(5))
+    images = random.integers(1, 256, (2, 2, 3, width), dtype=np.uint8)
+    places = np.array([(i, dy, dx, flip) for i in (0, 1) for dy in range(5) for dx in range(5) for flip in (0, 1)])
+    samples, dy, dx, flip = places.T
+    expected = np.stack([augment(images[i], *numbers, 2) for i, *numbers in places])
+    for count in (len(images), 1):  # of one image, first and last at once
+        chosen = samples < count
+        found = gather_crop_flip(
+            torch.from_numpy(images[:count]),
+            samples[chosen],
+            dy_B=dy[chosen],
+            dx_B=dx[chosen],
+            flip_B=flip[chosen],
+            padding=2,
+        )
+        assert np.array_equal(found.numpy(), expected[chosen])
+
+
 def test_images_that_are_not_contiguous_are_gathered_too(augment: Any) -> None:
     random = np.random.Generator(np.random.PCG64(4))
     images = torch.from_numpy(random.integers(0, 256, (6, 9, 9, 3), dtype=np.uint8)).permute(0, 3, 1, 2)

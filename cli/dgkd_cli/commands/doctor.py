@@ -43,8 +43,8 @@ class Finding:
 def doctor(app: App, as_json: bool) -> None:
     """Look at this machine and installation. Exit code 1 if something does not work.
 
-    What `precision` and `channels_last` mean where they are "auto" is measured: a small training step on one
-    thread of the processor, in half a second.
+    What `precision` and `channels_last` mean where they are "auto" follows from what the processor or GPU can do,
+    by a table of measured reasons; nothing is measured here.
 
     \b
     Examples:
@@ -91,7 +91,8 @@ def _devices() -> Iterator[Finding]:
     try:
         import torch
 
-        from dgkd_cache.compute import bf16_is_native, choose
+        from dgkd_cache.autotune import rule_for
+        from dgkd_cache.compute import bf16_is_native, choose, unit_of
     except (ImportError, OSError) as error:
         reason = str(error).splitlines()[0]
         yield Finding(what="import torch", found=reason, state="problem", do="install torch again")
@@ -102,30 +103,15 @@ def _devices() -> Iterator[Finding]:
         native = bf16_is_native(torch.device(name))
         title = "" if name == "cpu" else f"{torch.cuda.get_device_name(name)}, "
         yield Finding(what=name, found=f"{title}{'bf16' if native else 'no bf16'}")
-        chosen = choose(torch.device(name))
+        chosen, unit = choose(torch.device(name)), unit_of(torch.device(name))
         yield Finding(
             what=f'"auto" on {name}',
-            found=f'precision = "{chosen.precision}", channels_last = {str(chosen.channels_last).lower()}',
+            found=f'precision = "{chosen.precision}", channels_last = {str(chosen.channels_last).lower()} '
+            f"({unit}: {rule_for(unit).because})",
             figures={"precision": chosen.precision, "channels_last": chosen.channels_last},
         )
-        if name == "cpu":
-            yield from _rates()
     if len(names) == 1:
         yield Finding(what="gpu", found="none that torch can use", do="cores do for small chains")
-
-
-def _rates() -> Iterator[Finding]:
-    """The measurement behind the processor's `auto`: a line for each precision."""
-    from dgkd_cache.compute import processor_profit
-    from dgkd_cache.profit import SAMPLES
-
-    rates: dict[str, dict[str, float]] = {}
-    for each, seconds in processor_profit().seconds.items():
-        layout = "channels_last" if each.channels_last else "contiguous"
-        rates.setdefault(each.precision, {})[layout] = round(SAMPLES / seconds)
-    for precision, rate in rates.items():
-        found = f"{rate['contiguous']:,.0f} samples/s contiguous, {rate['channels_last']:,.0f} channels last"
-        yield Finding(what=f"cpu {precision}", found=found, figures=rate)
 
 
 def _compiler() -> Finding:

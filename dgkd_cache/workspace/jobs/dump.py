@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from dgkd_cache.compute import resolve_device, resolve_precision
+from dgkd_cache.compute import resolve_device, resolve_precision, unit_of
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, RankLost
 from dgkd_cache.guides.writer import Dumped, GuideWriter
 from dgkd_cache.models.card import ModelCard, load_model
@@ -70,6 +70,9 @@ def dump_guide(
         ranks.in_turn(ws.dataset)
         where = resolve_device(ranks.device(device))
         precision = resolve_precision(ws.config.cache.precision, where, begun=begun, ranks=ranks)
+        if ws.config.cache.precision == "auto":
+            why = "as the store was begun" if begun == precision else f"auto on {unit_of(where)}"
+            progress.say(f"{model}: dumped in {precision}: {why}")
         try:
             if mine or not held:  # no views at all are refused there
                 writer = guide_writer(

@@ -30,7 +30,7 @@ from dgkd_cache.views.views import Views
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import move_aside
 from dgkd_cache.workspace.jobs.fit import card_of, dropping_of, new_model, ready, require_same_data, schedule_kind
-from dgkd_cache.workspace.recipe import settled
+from dgkd_cache.workspace.recipe import settled, told
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
@@ -71,7 +71,7 @@ def train_model(
         guidance = opened.enter_context(
             _guidance(ws, views, guides, live, temperature, device=where, begun=begun, ranks=ranks)
         )
-        training = settled(training, where, begun=begun, ranks=ranks)
+        asked, training = training, settled(training, where, begun=begun, ranks=ranks)
         precision = training.precision
         random = RunRandom(training.seed)
         schedule = _schedule(ws, name, training, random, guided=bool(guides))
@@ -87,6 +87,7 @@ def train_model(
         if ranks.agree(finished is not None):
             progress.say(f"{name} is trained: nothing to do")
             return finished or load_card(folder)
+        progress.say(f"{name}: {told(training, asked, where, begun=begun)}")
         if isinstance(guidance, GuideBank):
             _tell_of_validation(ws, guidance, progress)
             _tell_of_decoding(ws, guidance, progress)
