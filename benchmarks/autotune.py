@@ -41,8 +41,8 @@ MODELS: Mapping[str, tuple[tuple[int, int, int], ...]] = {
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    defaults = {"rounds": 6, "batch": 128, "models": ",".join(MODELS)}
-    quick = {"rounds": 1, "batch": 8, "models": "resnet8"}
+    defaults: dict[str, int | str] = {"rounds": 6, "batch": 128, "models": ",".join(MODELS)}
+    quick: dict[str, int | str] = {"rounds": 1, "batch": 8, "models": "resnet8"}
     options = arguments(__doc__, defaults, quick, given)
     settings = [str(options.rounds), str(options.batch), options.models]
     environments = [{}, AVX2] if unit_of(CPU).startswith("AVX-512") else [{}]
