@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# A process of pytest-xdist on each core; each takes about 1 GB, so at most eight. `make test SPREAD=` runs one.
+SPREAD ?= -n auto --maxprocesses 8 --dist worksteal
 
 .PHONY: demo test test-slow test-other bench lint format wheel clean
 
@@ -10,10 +12,10 @@ demo: $(VENV)/.installed  ## a whole chain on the embedded digits: results table
 	$(BIN)/dgkd-cache -w demo run
 
 test: $(VENV)/.installed  ## the test suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(SPREAD)
 
 test-slow: $(VENV)/.installed  ## the proofs that are too slow for every commit
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow $(SPREAD)
 
 test-other:  ## the stores' tests in another Python, as it is: `make test-other PYTHON=python3.13`
 	PYTHONPATH=stores $(PYTHON) -m pytest -q --confcutdir=tests/stores tests/stores

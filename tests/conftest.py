@@ -1,6 +1,12 @@
-"""What many tests share: a tiny data set, a tiny model, and one thread."""
+"""Shared pieces of many tests: one thread a process, a tiny data set, a tiny model."""
 
 from __future__ import annotations
+
+import os
+
+# Libraries read these when they are loaded, and every process that a test starts inherits them. Sums over threads
+# differ in the last bit, one thread is quickest for what is tiny, and pytest-xdist runs a process on each core.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +23,6 @@ from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.views import Views
 
 CLASSES = ("ant", "bee", "cow", "dog")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
-    """Sums over threads differ in the last bit; one thread is also quickest for what is tiny."""
-    torch.set_num_threads(1)
 
 
 def make_images(samples: int, *, split: str, seed: int, size: int = 8) -> TensorImages:

@@ -16,6 +16,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.memory import go_on_in_a_child
+
+if __name__ == "__main__":
+    go_on_in_a_child()  # libFuzzer's limit on memory is on `ru_maxrss`
+
 import atheris
 
 with atheris.instrument_imports(include=["dgkd_stores"]):

@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hostile import CORPUS, Hostile, build
 from hostile.corpus import make_bases
+from support.memory import HEAP
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and measures memory as Linux does")
 
@@ -26,29 +28,32 @@ MAX_MESSAGE = 5000
 
 
 @pytest.fixture(scope="module")
-def findings(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What came of all ways into each store, by its name; `hostile/ways.py` has the form."""
+def enter(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Hostile], dict[str, Any]]]:
+    """What comes of all ways into a store of the corpus; `hostile/ways.py` has the form."""
     folder = tmp_path_factory.mktemp("hostile")
     make_bases(recipe, folder / "bases")
-    stores = {
-        name: {"path": str(build(name, folder / "bases", folder)), "base": one.base, "reserved_mib": one.reserved_mib}
-        for name, one in CORPUS.items()
-    }
-    one_heap = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "hostile" / "ways.py")],
-        input=json.dumps(stores),
-        env=os.environ | one_heap,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
+    command = [sys.executable, str(Path(__file__).parent / "hostile" / "ways.py"), str(folder / "bases" / "raw")]
+    environment = os.environ | HEAP | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    with (
+        (folder / "errors").open("w") as errors,
+        subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=errors, text=True) as process,
+    ):
+
+        def ask(one: Hostile) -> dict[str, Any]:
+            path = build(one.name, folder / "bases", folder)
+            question = {"path": str(path), "base": one.base, "reserved_mib": one.reserved_mib}
+            print(json.dumps(question), file=process.stdin, flush=True)
+            answer = process.stdout.readline()
+            assert answer, (folder / "errors").read_text()
+            return dict(json.loads(answer))
+
+        yield ask
 
 
 @pytest.mark.parametrize("one", CORPUS.values(), ids=CORPUS)
-def test_refused(one: Hostile, findings: dict[str, Any]) -> None:
-    found = findings[one.name]
+def test_refused(one: Hostile, enter: Callable[[Hostile], dict[str, Any]]) -> None:
+    found = enter(one)
     assert found["died"] == 0
     for way, outcome in found["ways"].items():
         told = f"{way}: {outcome['error']} {outcome['code']} {outcome['message']}"

@@ -1,7 +1,8 @@
 """Every way into each store, a process for each store under a limit on its memory; a script.
 
-`python ways.py` reads stores by name as JSON from stdin ({"path", "base", "reserved_mib"}) and writes findings by name
-to stdout: for each way the error, its message and what was printed; how far memory grew, and what was unpickled.
+`python ways.py GOOD` warms up on a good store, then reads a store a line as JSON from stdin ({"path", "base",
+"reserved_mib"}) and answers each with a line on stdout: for each way the error, its message and what was printed; how
+far anonymous memory grew, and what was unpickled. Its environment must have the `HEAP` of `support/memory.py`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 from conftest import SmallStore
 from numcodecs import blosc, zstd
+from support.memory import anonymous_kib, give_back
 
 from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, clean, convert, verify
 from hostile.corpus import small_store
@@ -131,13 +134,13 @@ def attempt(way: Callable[[Path, str], None], path: Path, base: str) -> dict[str
 
 def every_way(path: Path, base: str, reserved_mib: int) -> dict[str, Any]:
     """All ways into one store, in this process, which is for nothing else."""
+    give_back()
+    before = anonymous_kib()
     limit = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + reserved_mib * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     signal.alarm(SECONDS)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ways = {name: attempt(way, path, base) for name, way in WAYS.items()}
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return {"died": 0, "ways": ways, "grown_kib": grown, "unpickled": unpickled}
+    return {"died": 0, "ways": ways, "grown_kib": anonymous_kib() - before, "unpickled": unpickled}
 
 
 def forked(path: Path, base: str, reserved_mib: int) -> dict[str, Any]:
@@ -150,22 +153,21 @@ def forked(path: Path, base: str, reserved_mib: int) -> dict[str, Any]:
     return {"died": died} if died else json.loads(result.read_text())
 
 
-def run() -> None:
+def run(good: Path) -> None:
     sys.addaudithook(listen)
-    stores = json.load(sys.stdin)
     # What is imported and compiled once for all is no memory that a store takes.
     blosc.decompress(blosc.compress(bytes(100), b"zstd", 5))
     zstd.decompress(zstd.compress(bytes(100)))
     with contextlib.redirect_stdout(None):
         for way in WAYS.values():
-            way(Path(stores["good"]["path"]), stores["good"]["base"])
-    findings = {}
-    for name, store in stores.items():
+            way(good, "raw")
+    for line in sys.stdin:
+        store = json.loads(line)
         path = Path(store["path"])
-        findings[name] = forked(path, store["base"], store["reserved_mib"])
+        found = forked(path, store["base"], store["reserved_mib"])
         shutil.rmtree(path.parent, ignore_errors=True)
-    json.dump(findings, sys.stdout)
+        print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":
-    run()
+    run(Path(sys.argv[1]))
