@@ -2,7 +2,8 @@
 
 All three read the same files. The memmap side maps each view's file once, before the clock starts, and takes its rows
 by fancy indexing, view by view; it checks no digest and no bound. The zarr side is `oindex`, view by view, for the
-first few of the batches.
+first few of the batches. The other reader, `pread`, is beside the mapped one twice: with all of its blocks held, and at
+its first read of each block, when it copies and checks 64 KiB.
 """
 
 from __future__ import annotations
@@ -32,8 +33,16 @@ Gather = Callable[[NDArray[np.int64], NDArray[np.int64]], object]
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    defaults = {"rounds": 15, "batches": 80, "zarr_rounds": 6, "zarr_batches": 2, "samples": 50_000, "views": 162}
-    quick = {"rounds": 2, "batches": 3, "zarr_rounds": 2, "samples": 2_000}
+    defaults = {
+        "rounds": 15,
+        "batches": 80,
+        "zarr_rounds": 6,
+        "zarr_batches": 2,
+        "first_rounds": 6,
+        "samples": 50_000,
+        "views": 162,
+    }
+    quick = {"rounds": 2, "batches": 3, "zarr_rounds": 2, "first_rounds": 2, "samples": 2_000}
     options = arguments(__doc__, defaults, quick, given)
     rows: list[Row] = []
     for classes in (10, 100):
@@ -48,12 +57,14 @@ def _of_classes(classes: int, folder: Path, options: Any) -> list[Row]:
     paths = random_stores(folder, views, GUIDES, count=options.views)
     rows = []
     with ExitStack() as opened:
-        stores = [opened.enter_context(GuideStore.open(path)) for path in paths]
+        stores = [opened.enter_context(GuideStore.open(path, reader="mmap")) for path in paths]
+        read = [opened.enter_context(GuideStore.open(path, reader="pread")) for path in paths]
         bank = opened.enter_context(cached(paths, views, count=options.views, device=options.device))
         mapped = [_mapped(path, store) for path, store in zip(paths, stores, strict=True)]
         arrays = [zarr.open_array(path / "logits", mode="r") for path in paths]
         gathers: dict[str, Gather] = {
             "stores": lambda v, s: _from_stores(stores, v, s),
+            "pread": lambda v, s: _from_stores(read, v, s),
             "memmap": lambda v, s: [_by_view(maps, v, s) for maps in mapped],
             # A bank gives one tensor of all guides: so does the other side.
             "bank": lambda v, s: bank.gather(v, s),
@@ -74,6 +85,12 @@ def _of_classes(classes: int, folder: Path, options: Any) -> list[Row]:
                 rows.append(
                     ratio(f"{label}: {what}", times, over=over, under=under, floor_is=floor_is, bar=at_least(0.8))
                 )
+            what = f"{label}: GuideStore.gather_rows by mmap / by pread, all blocks held"
+            rows.append(ratio(what, times, over="stores", under="pread", floor_is="a copy for nothing"))
+            sides = {reader: _first_read(paths, reader, pairs) for reader in ("mmap", "pread")}
+            first = rounds(sides, options.first_rounds)
+            what = f"{label}: GuideStore.gather_rows by mmap / by pread, each block's first read"
+            rows.append(ratio(what, first, over="mmap", under="pread", floor_is="a copy for nothing"))
             few = pairs[: options.zarr_batches]
             both = {"stores": _side(gathers["stores"], pairs), "zarr": _side(gathers["zarr"], few)}
             slow = rounds(both, options.zarr_rounds)
@@ -85,6 +102,17 @@ def _of_classes(classes: int, folder: Path, options: Any) -> list[Row]:
 def _side(gather: Gather, pairs: Sequence[Pairs]) -> Timed:
     """The seconds of one batch from all stores; every round has the same batches, so that pages are in memory."""
     return lambda i: seconds(lambda: [gather(v, s) for v, s in pairs]) / len(pairs)
+
+
+def _first_read(paths: Sequence[Path], reader: str, pairs: Sequence[Pairs]) -> Timed:
+    """The seconds of one batch from stores that were just opened; their files are in memory."""
+
+    def side(i: int) -> float:
+        with ExitStack() as opened:
+            fresh = [opened.enter_context(GuideStore.open(path, reader=reader)) for path in paths]
+            return seconds(lambda: [_from_stores(fresh, v, s) for v, s in pairs]) / len(pairs)
+
+    return side
 
 
 def _pairs(kind: str, options: Any) -> list[Pairs]:

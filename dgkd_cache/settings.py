@@ -105,6 +105,9 @@ class CacheConfig(Table):
     )
     batch_size: int = Field(default=512, ge=1, description="fixed by the store: part of its identity")
     licence: str = Field(default="", max_length=256, description="of the stores, for whoever gets them")
+    reader: Literal["auto", "mmap", "pread"] = Field(
+        default="auto", description="auto, mmap (local disks), pread (disks that others write to)"
+    )
 
 
 class TrainingConfig(Table):

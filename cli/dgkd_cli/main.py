@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import faulthandler
 import os
 import sys
 from importlib.metadata import version
@@ -127,6 +128,8 @@ for _verb in (
 
 def entry() -> NoReturn:
     """The console script."""
+    if sys.stderr is not None:  # what is mapped may be cut short by another program: SIGBUS
+        faulthandler.enable()
     main(prog_name="dgkd-cache")
     sys.exit(0)
 

@@ -127,18 +127,28 @@ class FolderImages(Images):
         threads = self._threads if get_worker_info() is None else 1
         paths = [self._paths[sample] for sample in samples]
         decoded = read_all(self._folder, paths, lambda _, path: _decode(path), threads=threads)
-        return [self._checked(sample, pixels_IHW) for sample, pixels_IHW in zip(samples, decoded, strict=True)]
+        return [self._checked(sample, read) for sample, read in zip(samples, decoded, strict=True)]
 
-    def _checked(self, sample: int, pixels_IHW: NDArray[np.uint8]) -> Tensor:
-        """The tensor, once it has the size that was seen while loading."""
+    def _checked(self, sample: int, read: tuple[NDArray[np.uint8], bytes]) -> Tensor:
+        """The pixels of a file that is as it was while loading: of its size, and of its digest where that is known.
+
+        A run knows all digests: they are compared with its guides' before it begins.
+        """
+        pixels_IHW, digest = read
+        known_N16 = vars(self).get("sample_digest_N16")
         if pixels_IHW.shape[1:] != tuple(self._sizes[sample]):
-            raise DataUnreadable(
-                f"{self._folder / self._paths[sample]} changed since the data set was loaded",
-                expected="an image of {} x {}".format(*self._sizes[sample]),
-                found="{} x {}".format(*pixels_IHW.shape[1:]),
-                do="start again, so that the guides are checked against the new images",
-            )
-        return torch.from_numpy(pixels_IHW)
+            expected = "an image of {} x {}".format(*self._sizes[sample])
+            found = "{} x {}".format(*pixels_IHW.shape[1:])
+        elif known_N16 is not None and digest != known_N16[sample].tobytes():
+            expected, found = f"SHA-256 {known_N16[sample].tobytes().hex()}...", f"{digest.hex()}..."
+        else:
+            return torch.from_numpy(pixels_IHW)
+        raise DataUnreadable(
+            f"{self._folder / self._paths[sample]} changed since the data set was loaded",
+            expected=expected,
+            found=found,
+            do="start again, so that the guides are checked against the new images",
+        )
 
     def _hold(self, looks: list[Look]) -> None:
         """Move the decoded pixels into one tensor, letting go of each on the way, and keep the digests."""
@@ -163,8 +173,10 @@ def index_order(paths: Sequence[str]) -> list[str]:
     return [in_order[place] for place in np.argsort(words, kind="stable")]
 
 
-def _decode(path: Path) -> NDArray[np.uint8]:
-    return decode(path.read_bytes())
+def _decode(path: Path) -> tuple[NDArray[np.uint8], bytes]:
+    """The pixels of a file, and the digest of the same bytes."""
+    content = path.read_bytes()
+    return decode(content), file_digest(content)
 
 
 def _split_folder(path: Path, split: str) -> Path:

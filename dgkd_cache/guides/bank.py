@@ -37,6 +37,8 @@ class GuideBank:
     first difference, when a store was made from other samples, labels, classes, views or pixels, or lacks scheduled
     views.
 
+    `reader` is how the stores' files are read, as `GuideStore.open` has it.
+
     On a GPU the rows stay in its memory once they are read, where they take at most half of what is free there;
     `resident` says so, or not, on any device.
     """
@@ -50,6 +52,7 @@ class GuideBank:
         temperature: float,
         device: torch.device | str = "cpu",
         resident: bool | None = None,
+        reader: str = "auto",
     ) -> None:
         if not temperature > 0:
             raise InvalidInput("temperature is out of range", expected="a number > 0", found=str(temperature))
@@ -57,7 +60,7 @@ class GuideBank:
         self._stores: list[GuideStore] = []
         try:
             for path in stores:
-                self._stores.append(GuideStore.open(Path(path)))
+                self._stores.append(GuideStore.open(Path(path), reader=reader))
                 check_store(self._stores[-1], views)
             self._guides = self._grouped(temperature, ResidentRows if self._fits(resident) else StreamedRows)
             for guide in self._guides:
@@ -80,6 +83,11 @@ class GuideBank:
     def trainings(self) -> Mapping[str, Mapping[str, Any]]:
         """How each guide was trained, as its store's header says."""
         return {guide.name: guide.stores[0].header.guide.training for guide in self._guides}
+
+    @property
+    def copied(self) -> Mapping[str, str]:
+        """The guides whose blocks are copied into memory before they are checked, and the reason for it."""
+        return {guide.name: why for guide in self._guides for store in guide.stores if (why := store.copied_because)}
 
     def decoded_bytes(self, views: int) -> int:
         """Memory that `views` views of the compressed guides would take once decoded, whatever is kept of it."""

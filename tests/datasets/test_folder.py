@@ -178,6 +178,21 @@ def test_broken_files_of_a_batch_are_named_together(write_folder: WriteFolder) -
         train.batch(range(18))
 
 
+def test_another_image_of_the_same_size_is_named_once_digests_are_known(write_folder: WriteFolder) -> None:
+    """In another process, too: what a worker opens by its path is what its parent compared with the guides."""
+    folder = write_folder(pictures())
+    train = train_of(folder, hold_bytes=0)
+    path = folder / "train" / "dog" / "01.png"
+    sample = relative(train).index("train/dog/01.png")
+    assert len(train.sample_digest_N16) == 18
+    sent = pickle.dumps(train)
+    Image.fromarray(np.zeros((6, 7, 3), np.uint8)).save(path)
+    for images in (train, pickle.loads(sent)):
+        for read in (lambda images=images: images.image(sample), lambda images=images: images.batch(range(18))):
+            with pytest.raises(DataUnreadable, match="01.png changed since .*expected SHA-256 [0-9a-f]{32}..., found"):
+                read()
+
+
 def test_normalisation_counts_every_pixel_once(write_folder: WriteFolder) -> None:
     files = pictures(mixed=True)
     train = train_of(write_folder(files))

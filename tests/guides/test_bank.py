@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import shutil
 from pathlib import Path
 
@@ -41,15 +42,30 @@ def pairs() -> tuple[np.ndarray, np.ndarray]:
     return random.integers(0, 3, 64), random.integers(0, 100, 64)
 
 
+@pytest.mark.parametrize("reader", ["mmap", "pread"])
 @pytest.mark.parametrize(("encoding", "dtype"), [("float32", "<f4"), ("float16", "<f2"), ("uint8", "u1")])
-def test_rows_are_bitwise_what_the_dump_wrote(bars, plan, dump, make_tiny, tmp_path, pairs, encoding, dtype):
+def test_rows_are_bitwise_what_the_dump_wrote(bars, plan, dump, make_tiny, tmp_path, pairs, encoding, dtype, reader):
     store = dump(tmp_path / "teacher.zarr", make_tiny(1), encoding=encoding)
     views_B, samples_B = pairs
-    with bank_of([store], plan, bars.train) as bank:
+    with bank_of([store], plan, bars.train, reader=reader) as bank:
         rows_KBC = bank.gather(views_B, samples_B)
     expected = np.stack([raw_rows(store, v, dtype=dtype)[i] for v, i in zip(views_B, samples_B, strict=True)])
     assert rows_KBC.shape == (1, 64, 4)
     assert rows_KBC[0].numpy().tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("resident", [False, True])
+def test_a_bank_sent_to_another_process_has_the_same_stores(bars, plan, dump, make_tiny, tmp_path, pairs, resident):
+    store = dump(tmp_path / "teacher.zarr", make_tiny(1))
+    with bank_of([store], plan, bars.train, reader="pread", resident=resident) as bank:
+        rows_KBC, sent = bank.gather(*pairs), pickle.dumps(bank)
+    with pickle.loads(sent) as copy:
+        assert torch.equal(copy.gather(*pairs), rows_KBC)
+        assert copy.identities == bank.identities and copy.copied == bank.copied != {}
+    store.rename(tmp_path / "away")
+    dump(store, make_tiny(2))
+    with pytest.raises(Mismatch, match="is not the store that was sent to this process: expected seal"):
+        pickle.loads(sent)
 
 
 def test_torch_decodes_as_numpy_does() -> None:

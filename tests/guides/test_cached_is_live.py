@@ -92,15 +92,17 @@ def steps_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tuple
     return steps, model
 
 
+@pytest.mark.parametrize("reader", ["mmap", "pread"])
 @pytest.mark.parametrize(
     ("encoding", "bound"), [("float32", 1e-5), ("float16", 1e-3), ("uint8", 1e-3)]
 )  # found: 0, 2e-5, 1.4e-4
-def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, encoding, bound) -> None:
+def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, encoding, bound, reader) -> None:
     """Identical weights before each step: the loss of the cached batch against that of the live one."""
     plan, preprocess, stores, live = setting
     lives = LiveGuides(live, temperature=4.0, device=CPU)
     views = Views(plan, coloured.train)
-    with GuideBank(stores[encoding], views=views, scheduled=range(10), temperature=4.0) as bank:
+    with GuideBank(stores[encoding], views=views, scheduled=range(10), temperature=4.0, reader=reader) as bank:
+        assert bool(bank.copied) == (reader == "pread")
         steps, model = steps_of(coloured, plan, preprocess, bank)
         kept_counts = set()
         worst = 0.0

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from dgkd_stores import DamagedStore, GuideStore, GuideStoreWriter
-from dgkd_stores.reading import reader
+from dgkd_stores.reading import decoded as decoding
 from dgkd_stores.reading.chunks import Chunk, ChunkCache, DecodedChunks
+from dgkd_stores.reading.decoded import DecodedRows
 
 ROW = 8
 
@@ -270,7 +271,7 @@ def test_a_forked_child_reads_on(load: Loader) -> None:
 @pytest.fixture
 def compressed(recipe: Any, small_chunks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Path]:
     """A zstd store of 3 views of 4 chunks, the last of two rows, and a cache of its own."""
-    monkeypatch.setattr(reader, "_DECODED", DecodedChunks(2**20))
+    monkeypatch.setattr(decoding, "_DECODED", DecodedChunks(2**20))
     small = recipe()
     with GuideStoreWriter(tmp_path / "a.zarr", small.header, small.identity, codec="zstd") as writer:
         for slot in writer.missing():
@@ -283,8 +284,8 @@ def compressed(recipe: Any, small_chunks: None, tmp_path: Path, monkeypatch: pyt
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Numbers of the chunks decoded, in order."""
     numbers: list[int] = []
-    really = GuideStore._decode
-    monkeypatch.setattr(GuideStore, "_decode", lambda self, number: (numbers.append(number), really(self, number))[1])
+    really = DecodedRows._decode
+    monkeypatch.setattr(DecodedRows, "_decode", lambda self, number: (numbers.append(number), really(self, number))[1])
     return numbers
 
 
@@ -297,10 +298,10 @@ def test_the_same_part_of_the_next_view_is_decoded_ahead(compressed: tuple[Any, 
     small, path = compressed
     with GuideStore.open(path) as store:
         assert (store.gather([0, 0], [17, 18]) == small.logits(0)[[17, 18]]).all()
-        Loader().settle(reader._DECODED)
+        Loader().settle(decoding._DECODED)
         assert decoded == [1, 5]
         assert (store.gather([1], [31]) == small.logits(1)[31]).all()
-        Loader().settle(reader._DECODED)
+        Loader().settle(decoding._DECODED)
         assert decoded == [1, 5, 9]
 
 

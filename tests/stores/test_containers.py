@@ -37,6 +37,10 @@ class TestZarr(ZarrTests):
     codec = "none"
 
 
+class TestZarrRead(TestZarr):
+    reader = "pread"
+
+
 class TestZarrZstd(ZarrTests):
     codec = "zstd"
 
@@ -77,6 +81,10 @@ class Hdf5Tests(StoreTests):
 
 class TestHdf5(Hdf5Tests):
     codec = "none"
+
+
+class TestHdf5Read(TestHdf5):
+    reader = "pread"
 
 
 class TestHdf5Gzip(Hdf5Tests):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dgkd_stores import DamagedStore, GuideStore, Incomplete, StoreNotFound
-from dgkd_stores.reading import reader
+from dgkd_stores.reading import proof
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -25,8 +25,8 @@ def made(recipe: Any, tmp_path: Path) -> tuple[Any, Path]:
 
 def test_a_block_is_hashed_once(made: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     hashed = []
-    really = reader.block_digest
-    monkeypatch.setattr(reader, "block_digest", lambda arrays: (hashed.append(len(arrays[0])), really(arrays))[1])
+    really = proof.block_digest
+    monkeypatch.setattr(proof, "block_digest", lambda arrays: (hashed.append(len(arrays[0])), really(arrays))[1])
     with GuideStore.open(made[1]) as store:
         store.gather([2, 2, 2, 3], [0, 7, 8, 0])
         store.gather([2, 3, 2], [1, 1, 48])

@@ -143,6 +143,8 @@ def _store_facts(store: GuideStore) -> Iterable[tuple[str, str]]:
     yield "encoding", f"{header.encoding}, logits / {header.temperature}"
     yield "fidelity", f"KL {header.fidelity['kl']}, top-1 {percent_text(str(header.fidelity['top1']))}"
     yield "container", f"{store.kind}, codec {store.codec}"
+    if store.copied_because:
+        yield "reader", f"pread: {store.copied_because}"
     yield "size", size_text(store.nbytes)
     yield "computed with", _settings(header.compute)
     yield "licence", shown(header.licence) or "-"

@@ -91,6 +91,7 @@ def train_model(
         if isinstance(guidance, GuideBank):
             _tell_of_validation(ws, guidance, progress)
             _tell_of_decoding(ws, guidance, progress)
+            _tell_of_reader(guidance, progress)
         names = guidance.names if guidance else ()
         _tell_of_dropping(distillation, names, progress)
         dropping = dropping_of(distillation, names)
@@ -252,8 +253,14 @@ def _guidance(
     """The guides of a run, open for as long as it takes; live ones go on in the precision that `begun` records."""
     assert not (guides and live), "guides are either cached or live"
     if guides:
-        scheduled = range(ws.config.views.count)
-        with GuideBank(guides, views=views, scheduled=scheduled, temperature=temperature, device=device) as bank:
+        with GuideBank(
+            guides,
+            views=views,
+            scheduled=range(ws.config.views.count),
+            temperature=temperature,
+            device=device,
+            reader=ws.config.cache.reader,
+        ) as bank:
             yield bank
     elif live:
         # In the precision of a dump, so that cached and live guides say the same.
@@ -281,6 +288,14 @@ def _tell_of_validation(ws: Workspace, bank: GuideBank, progress: Progress) -> N
                 f"guide {name} may have been trained on the {held_out} samples held out here: "
                 "judge by the test set, not by the validation split"
             )
+
+
+def _tell_of_reader(bank: GuideBank, progress: Progress) -> None:
+    reasons: dict[str, list[str]] = {}
+    for name, why in bank.copied.items():
+        reasons.setdefault(why, []).append(name)
+    for why, names in reasons.items():
+        progress.say(f"rows of {', '.join(names)} are read by pread and not mapped: {why}")
 
 
 def _tell_of_decoding(ws: Workspace, bank: GuideBank, progress: Progress) -> None:

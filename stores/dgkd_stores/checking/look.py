@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.containers import Container, open_container
-from dgkd_stores.disk.files import read_file, read_small
+from dgkd_stores.disk.files import read_small
 from dgkd_stores.errors import DamagedStore, DgkdError, Interrupted, UnsafeStore
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.format.metadata import MAX_METADATA_BYTES
@@ -109,7 +109,7 @@ class Look:
     def _read(self, array: ArrayLayout, position: Position) -> NDArray[Any] | None:
         """A chunk that is present; None, and a word on it, where it is not what it should be."""
         try:
-            return self.held.chunk(array, position, read=read_file)
+            return self.held.chunk(array, position)
         except (DamagedStore, UnsafeStore, OSError) as error:
             self._add_unread([self.held.name_of(array, position)], [array.name], error)
             return None

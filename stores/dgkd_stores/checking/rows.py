@@ -47,7 +47,7 @@ def open_rows(held: Container, view: int, part: int) -> ReadRows:
     decoded: dict[str, NDArray[Any]] = {}
     for name, array in held.layout.rows.items():
         if held.place(array, position).codec is not RAW:
-            decoded[name] = held.chunk(array, position, read=read_file)[0]
+            decoded[name] = held.chunk(array, position)[0]
 
     def rows(array: ArrayLayout, first: int, last: int) -> NDArray[Any]:
         if array.name in decoded:

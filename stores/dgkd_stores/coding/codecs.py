@@ -69,7 +69,7 @@ class ZarrCodec(Codec):
 
 
 class Raw(ZarrCodec):
-    """The elements themselves: mapped, never copied."""
+    """The elements themselves."""
 
     name = "none"
 

@@ -7,6 +7,7 @@ side of it.
 from __future__ import annotations
 
 import shlex
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores.coding.codecs import RAW, Codec
 from dgkd_stores.coding.digests import Seal
-from dgkd_stores.disk.files import map_file
+from dgkd_stores.disk.files import read_file
 from dgkd_stores.errors import DamagedStore, StoreNotFound, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import labels_within
@@ -70,15 +71,15 @@ class Container(ABC):
         return iter(())
 
     def chunk(
-        self, array: ArrayLayout, position: tuple[int, ...], *, read: Callable[..., NDArray[np.uint8]] = map_file
+        self, array: ArrayLayout, position: tuple[int, ...], *, read: Callable[..., NDArray[np.uint8]] = read_file
     ) -> NDArray[Any]:
-        """One chunk in its declared shape, padding included; by default mapped, read-only, where it is not compressed.
+        """One chunk in its declared shape, padding included; by default in memory of its own.
 
         `DamagedStore` for a chunk that is not there or whose bytes do not give exactly its declared size.
         """
         try:
             place = self.place(array, position)
-            stored = read(place.path, place.offset, place.nbytes)
+            stored = read(place.path, place.offset, _stored_bytes(place, array))
             raw = place.codec.decode(stored, array.chunk_bytes)
         except FileNotFoundError:
             found = "no such file"
@@ -115,7 +116,7 @@ class Container(ABC):
             )
         if not array.nbytes:
             return np.empty(array.shape, dtype=array.numpy_dtype)
-        return self.chunk(array, position).copy()
+        return self.chunk(array, position)
 
     def identity(self) -> dict[str, NDArray[Any]]:
         """The identity arrays by name, whatever they hold."""
@@ -138,6 +139,18 @@ class Container(ABC):
         for name in self.layout.rows:
             done_VB &= np.repeat(self.present[name][:, :, 0], blocks_of_chunk, axis=1)[:, : done_VB.shape[1]]
         return np.asarray(done_VB)
+
+
+def _stored_bytes(place: Place, array: ArrayLayout) -> int | None:
+    """The size of a chunk's file as it is now; `ValueError` where it has grown beyond what the chunk can have."""
+    if place.nbytes is not None:
+        return place.nbytes
+    status = place.path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        return None  # whoever opens it refuses it
+    if not place.codec.plausible(status.st_size, array.chunk_bytes):
+        raise ValueError(f"{status.st_size} bytes")
+    return status.st_size
 
 
 def how_to_mend(path: Path) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Codec, codec_named, codec_names, codec_of
-from dgkd_stores.disk.files import map_file
+from dgkd_stores.disk.files import read_file
 from dgkd_stores.errors import DamagedStore, DgkdError, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout, default_chunk_rows
@@ -138,7 +138,7 @@ def _decodes(file: Path, array: ArrayLayout, position: tuple[int, ...]) -> bool:
     if array.chunk_bytes > MAX_ENCODED_CHUNK_BYTES:
         return False
     try:
-        array.codec.decode(map_file(file), array.chunk_bytes)
+        array.codec.decode(read_file(file), array.chunk_bytes)
     except (ValueError, OSError, UnsafeStore):
         return False
     return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -20,9 +19,9 @@ from numpy.typing import NDArray
 from dgkd_stores.errors import NoSpace, UnsafeStore, is_no_space
 
 __all__ = [
+    "fill",
     "full_disk",
     "make_folder",
-    "map_file",
     "plain_file",
     "read_file",
     "read_small",
@@ -112,34 +111,27 @@ def read_small(path: Path, *, limit: int) -> bytes:
         return os.read(handle, size)
 
 
-def map_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[np.uint8]:
-    """`nbytes` bytes of a regular file from `offset` on (default: all), read-only in the page cache.
+def read_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[np.uint8]:
+    """`nbytes` bytes of a regular file from `offset` on (default: all), in memory of its own.
 
-    Takes no memory of its own, whatever the size; `ValueError` where the file is shorter.
+    A bad sector or a file cut short meanwhile is an error and no signal, as it would be of mapped bytes; `ValueError`
+    where the file is shorter.
     """
     with plain_file(path) as (handle, size):
         stop = size if nbytes is None else offset + nbytes
-        if not 0 <= offset <= stop <= size:
-            raise ValueError(f"a file of {size} bytes where {stop} are needed")
-        if offset == stop:
-            return np.empty(0, dtype=np.uint8)
-        # A mapping begins at a page.
-        before = offset % mmap.ALLOCATIONGRANULARITY
-        mapped = mmap.mmap(handle, stop - offset + before, access=mmap.ACCESS_READ, offset=offset - before)
-        return np.frombuffer(mapped, dtype=np.uint8)[before:]
-
-
-def read_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[np.uint8]:
-    """What `map_file` gives, in memory: a bad sector or a file cut short meanwhile is an error, and no signal."""
-    with plain_file(path) as (handle, size):
-        stop = size if nbytes is None else offset + nbytes
         into = np.empty(max(0, min(stop, size) - offset), dtype=np.uint8)
-        done = 0
-        while done < into.size and (count := os.preadv(handle, [into[done:].data], offset + done)):
-            done += count
+        done = fill(handle, into, offset)
         if offset + done != stop:
             raise ValueError(f"a file of {offset + done} bytes where {stop} are needed")
         return into
+
+
+def fill(handle: int, into: NDArray[np.uint8], offset: int) -> int:
+    """Read from `offset` on until `into` is full or the file ends; the number of bytes read."""
+    done = 0
+    while done < into.size and (count := os.preadv(handle, [into[done:].data], offset + done)):
+        done += count
+    return done
 
 
 @contextlib.contextmanager
@@ -158,5 +150,10 @@ def plain_file(path: Path) -> Iterator[tuple[int, int]]:
             found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
             raise UnsafeStore(f"{path} is no plain file", expected="a regular file", found=found)
         yield handle, status.st_size
+    except OSError as error:
+        # A failed read or mapping names no file by itself.
+        if error.filename is None:
+            error.filename = os.fspath(path)
+        raise
     finally:
         os.close(handle)

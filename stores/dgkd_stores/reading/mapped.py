@@ -1,10 +1,13 @@
-"""Rows of raw chunks, mapped when they are first used and proven block by block: nothing unproven comes out."""
+"""Rows of raw chunks, mapped when they are first used; each block is checked against its digest at its first use.
+
+The bytes stay the file's: a chunk that another program rewrites after that check is not checked again, and one that is
+cut short ends the process (SIGBUS). `blocks.py` is for disks that others write to.
+"""
 
 from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,16 +17,14 @@ from dgkd_stores.containers import Container
 from dgkd_stores.forks import fork_safe_lock
 
 from .addresses import Addresses
+from .proof import BlockProof
 from .row_index import Placed
 
-__all__ = ["MAX_MAPPINGS", "MappedChunks", "Prove"]
+__all__ = ["MAX_MAPPINGS", "MappedChunks"]
 
 MAX_MAPPINGS = 2**14
 """Chunks mapped at a time, over all stores of the process. Each takes two of the 65,530 areas that Linux gives a
 process: itself, and what is left of its slot."""
-
-Prove = Callable[[int, int, Mapping[str, NDArray[Any]]], None]
-"""Of a view and a block in it, both from 0, and the arrays of its chunk: raises what is wrong with the block."""
 
 _LOCK = fork_safe_lock()
 """Held while rows are taken, over all stores, so that no mapping is let go meanwhile."""
@@ -34,11 +35,13 @@ _open: weakref.WeakSet[MappedChunks] = weakref.WeakSet()
 class MappedChunks:
     """The rows of one store whose chunks are not compressed. Safe over threads."""
 
-    def __init__(self, container: Container, prove: Prove) -> None:
-        self._container, self._layout, self._prove = container, container.layout, prove
+    def __init__(self, container: Container, proof: BlockProof) -> None:
+        self._container, self._layout, self._proof = container, container.layout, proof
         header = container.header
         self._blocks, self._digest_rows = header.blocks, header.digest_rows
         self._per_view, self._chunk_rows = self._layout.chunks_per_view, self._layout.chunk_rows
+        self.rows_each = self._chunk_rows
+        """Rows are placed by chunks of so many."""
         chunks = header.views * self._per_view
         self._rows = {
             name: Addresses(
@@ -102,7 +105,7 @@ class MappedChunks:
         for block in np.unique(block_B[~self._proven[block_B]]).tolist():
             view, inside = divmod(block, self._blocks)
             number = view * self._per_view + inside * self._digest_rows // self._chunk_rows
-            self._prove(view, inside, {name: self._chunk(name, number) for name in self._rows})
+            self._check(view, inside, number)
             self._proven[block] = True
         self._ready[block_B] = True
         for number in numbers.tolist():
@@ -111,6 +114,11 @@ class MappedChunks:
             last = min(first + -(-self._chunk_rows // self._digest_rows), self._blocks)
             self._ready_C[number] = self._proven[view * self._blocks + first : view * self._blocks + last].all()
         return True
+
+    def _check(self, view: int, block: int, number: int) -> None:
+        rows = self._proof.rows(block)
+        inside = slice(rows.start % self._chunk_rows, rows.start % self._chunk_rows + len(rows))
+        self._proof.check(view, block, {name: self._chunk(name, number)[inside] for name in self._rows})
 
     def _chunk(self, name: str, number: int) -> NDArray[Any]:
         array = self._layout.rows[name]

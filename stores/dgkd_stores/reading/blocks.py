@@ -1,0 +1,174 @@
+"""Rows of raw chunks, read block by block into memory of their own: what was checked is what is given out.
+
+For disks that others write to: a chunk that is rewritten in place is refused unless its rows are held already, and one
+that is cut short is an error and no signal. All stores of the process together hold `MAX_HELD_BYTES` of blocks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.containers import Container
+from dgkd_stores.disk.files import fill, plain_file
+from dgkd_stores.errors import DamagedStore, UnsafeStore
+from dgkd_stores.forks import fork_safe_lock
+
+from .proof import BlockProof
+from .ring import NOWHERE, Ring
+from .row_index import Placed
+
+__all__ = ["MAX_HELD_BYTES", "HeldBlocks"]
+
+MAX_HELD_BYTES = 2 * 2**30
+"""Memory for blocks, over all stores of the process."""
+
+_ALIGNED = 64
+
+_RING = Ring(MAX_HELD_BYTES)
+_LOCK = fork_safe_lock()
+"""Held while rows are taken, over all stores, so that nothing in the ring is overwritten meanwhile."""
+
+_open: weakref.WeakSet[HeldBlocks] = weakref.WeakSet()
+
+
+class HeldBlocks:
+    """The rows of one store whose chunks are not compressed. Safe over threads."""
+
+    def __init__(self, container: Container, proof: BlockProof) -> None:
+        self._container, self._layout, self._proof = container, container.layout, proof
+        header = container.header
+        self._blocks, block_rows = header.blocks, min(header.digest_rows, header.dataset.samples)
+        self.rows_each = header.digest_rows
+        """Rows are placed by blocks of so many."""
+        self._parts: list[_Part] = []
+        first = 0
+        for array in self._layout.rows.values():
+            part = _Part(array.name, array.numpy_dtype, array.shape[2], first=first)
+            self._parts.append(part)
+            first += -(-part.row_bytes * block_rows // _ALIGNED) * _ALIGNED
+        self._block_bytes = first
+        if first > MAX_HELD_BYTES:
+            raise UnsafeStore(
+                f"{container.path}: digest blocks too large to be copied into memory",
+                expected=f"at most {MAX_HELD_BYTES} bytes, and 64 KiB from our writer",
+                found=f"{first}",
+                do="set reader to mmap, if you trust its disk",
+            )
+        self._places = np.full(header.views * header.blocks, NOWHERE, np.int64)
+        self._memory = np.empty(0, np.uint8)
+        self._every_row: list[NDArray[np.void]] = []
+        """Of each array: a row from each byte of the ring on."""
+
+    def gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
+        """The stored rows [B, columns] of each array; they are there."""
+        with _LOCK:
+            return self._gather(placed)
+
+    def close(self) -> None:
+        """Let all blocks go."""
+        with _LOCK:
+            _open.discard(self)
+            self._memory, self._every_row = np.empty(0, np.uint8), []
+            _RING.drop(self._places)
+
+    def _gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
+        start_B = self._places.take(placed.chunk_B)
+        if np.count_nonzero(start_B < 0):
+            if not self._hold(placed.chunk_B):
+                half = len(start_B) // 2
+                parts = [
+                    self._gather(Placed(placed.chunk_B[at], placed.row_B[at]))
+                    for at in (slice(half), slice(half, None))
+                ]
+                return {name: np.concatenate([part[name] for part in parts]) for name in self._layout.rows}
+            start_B = self._places.take(placed.chunk_B)
+        if self._memory is not _RING.memory:
+            self._look_at(_RING.memory)
+        rows = {}
+        for part, every_row in zip(self._parts, self._every_row, strict=True):
+            byte_B = start_B + placed.byte_B(0, part.row_bytes)
+            if part.first:
+                byte_B += part.first
+            rows[part.name] = every_row.take(byte_B).view(part.dtype).reshape(-1, part.columns)
+        return rows
+
+    def _look_at(self, memory: NDArray[np.uint8]) -> None:
+        self._every_row = [
+            np.ndarray((max(0, memory.size - part.row_bytes + 1),), f"V{part.row_bytes}", memory, strides=(1,))
+            for part in self._parts
+        ]
+        self._memory = memory
+
+    def _hold(self, block_B: NDArray[np.int64]) -> bool:
+        """Have these blocks read and checked, where they are not held; False for more than can be held at once."""
+        _open.add(self)
+        _RING.reserve(sum(len(store._places) * store._block_bytes for store in _open), self._block_bytes)
+        needed = np.unique(block_B)
+        if not _RING.fits(len(needed), self._block_bytes):
+            return False
+        # What is read may overwrite what is needed too. It ends: what was just read is overwritten last.
+        while len(lacking := needed[self._places[needed] < 0]):
+            chunk_L = (lacking // self._blocks) * self._layout.chunks_per_view
+            chunk_L += lacking % self._blocks * self.rows_each // self._layout.chunk_rows
+            for chunk, found in itertools.groupby(
+                zip(chunk_L.tolist(), lacking.tolist(), strict=True), lambda at: at[0]
+            ):
+                self._read(chunk, [block for _, block in found])
+        return True
+
+    def _read(self, chunk: int, blocks: Sequence[int]) -> None:
+        """Read blocks, counted over the store, that lie in one chunk; keep each once it is checked."""
+        view, in_view = divmod(chunk, self._layout.chunks_per_view)
+        with ExitStack() as opened:
+            files = [self._opened(opened, part.name, view, in_view, blocks[0] % self._blocks) for part in self._parts]
+            for block in blocks:
+                inside = block % self._blocks
+                rows, room = self._proof.rows(inside), _RING.room(self._block_bytes)
+                before, held = rows.start - in_view * self._layout.chunk_rows, {}
+                for part, (handle, offset) in zip(self._parts, files, strict=True):
+                    into = room[part.first : part.first + len(rows) * part.row_bytes]
+                    done = fill(handle, into, offset + before * part.row_bytes)
+                    if done != into.size:
+                        found = f"{done} before the file ends"
+                        raise self._lost(part.name, view, in_view, inside, f"{into.size} bytes", found)
+                    held[part.name] = into.view(part.dtype).reshape(len(rows), part.columns)
+                self._proof.check(view, inside, held)
+                _RING.keep(self._places, block, self._block_bytes)
+
+    def _opened(self, opened: ExitStack, name: str, view: int, in_view: int, block: int) -> tuple[int, int]:
+        """The file of a chunk, and where the chunk begins in it; `DamagedStore` where it is not there or too short."""
+        array, found = self._layout.rows[name], "no such file"
+        place = self._container.place(array, (view, in_view, 0))
+        stop = place.offset + array.chunk_bytes
+        with suppress(FileNotFoundError):
+            handle, size = opened.enter_context(plain_file(place.path))
+            if size == stop or (place.nbytes is not None and size > stop):
+                return handle, place.offset
+            found = f"a file of {size} bytes"
+        raise self._lost(name, view, in_view, block, f"a chunk of {array.chunk_bytes} bytes", found)
+
+    def _lost(self, name: str, view: int, in_view: int, block: int, expected: str, found: str) -> DamagedStore:
+        file = self._container.name_of(self._layout.rows[name], (view, in_view, 0))
+        return self._proof.damaged(view, block, expected, found, file=file)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The rows of one array in a block: they begin `first` bytes from its start."""
+
+    name: str
+    dtype: np.dtype[Any]
+    columns: int
+    first: int = field(kw_only=True)
+
+    @property
+    def row_bytes(self) -> int:
+        return self.columns * self.dtype.itemsize

@@ -1,0 +1,71 @@
+"""Which reader a store is read with: chunks are mapped from local disks, and copied block by block from others.
+
+Other machines write to a network file system, and the host to a folder that it shares with a virtual machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgkd_stores.errors import InvalidInput
+
+__all__ = ["READERS", "Choice", "choose_reader", "file_system"]
+
+READERS = ("auto", "mmap", "pread")
+
+_MOUNTS = Path("/proc/self/mountinfo")
+
+_SHARED = frozenset(
+    # of networks and clusters, then of virtual machines' hosts
+    "nfs nfs4 cifs smb3 smbfs afs coda ceph glusterfs lustre gpfs beegfs panfs wekafs orangefs pvfs2 dvs gfs2 ocfs2 "
+    "davfs ncpfs 9p virtiofs vboxsf vmhgfs prl_fs drvfs".split()
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A reader, and the reason why it is used."""
+
+    reader: str
+    """`mmap` or `pread`."""
+    why: str
+
+
+def choose_reader(path: Path, wanted: str = "auto") -> Choice:
+    """The reader `wanted` for the store at `path`; for `auto`, by its file system. Raises InvalidInput."""
+    if wanted not in READERS:
+        raise InvalidInput("no such reader", expected=f"one of {', '.join(READERS)}", found=repr(wanted))
+    if wanted != "auto":
+        return Choice(reader=wanted, why="reader is set")
+    try:
+        kind = file_system(path, mounts=_MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError:
+        kind = ""
+    if not kind:
+        return Choice(reader="pread", why="its file system is not known")
+    if kind in _SHARED or re.match(r"fuse(\.|$)", kind):
+        return Choice(reader="pread", why=f"others may write to a file system of type {kind}")
+    return Choice(reader="mmap", why=f"it lies on a local file system of type {kind}")
+
+
+def file_system(path: Path, *, mounts: str) -> str:
+    """The type of the file system that `path` lies on, as the table of mounts (proc(5), mountinfo) names it, or ""."""
+    place, found = os.path.realpath(path), (-1, "")
+    device = os.stat(place).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in mounts.splitlines():
+        # 36 35 98:0 /root /mount/point options... - type source options
+        before, _, after = line.partition(" - ")
+        fields, kind = before.split(" "), after.partition(" ")[0]
+        if len(fields) < 5:
+            continue
+        if fields[2] == number:
+            return kind
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
+        # The last of several mounts at one place is the one that is seen.
+        if (place + "/").startswith(point.rstrip("/") + "/") and len(point) >= found[0]:
+            found = (len(point), kind)
+    return found[1]

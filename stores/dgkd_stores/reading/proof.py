@@ -1,0 +1,52 @@
+"""The proof of one block of rows: its SHA-256 is the store's, and all its numbers are numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.coding.digests import block_digest
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.containers import Container, how_to_mend
+from dgkd_stores.errors import DamagedStore
+
+__all__ = ["LOST", "BlockProof"]
+
+LOST = "nothing in the store tells what it should be: get a whole copy, or dump the guide again"
+"""What to do about damage that `repair` cannot mend."""
+
+
+class BlockProof:
+    """Checks the rows of blocks against the digests [V, blocks, 32] of their store."""
+
+    def __init__(self, container: Container, digest_VB32: NDArray[np.uint8]) -> None:
+        header = container.header
+        self._path, self._digest_VB32, self._encoding = container.path, digest_VB32, encoding_named(header.encoding)
+        self._rows, self._samples, self._first_view = header.digest_rows, header.dataset.samples, header.first_view
+
+    def rows(self, block: int) -> range:
+        """The samples of a block of any view."""
+        return range(block * self._rows, min((block + 1) * self._rows, self._samples))
+
+    def where(self, view: int, block: int) -> str:
+        """A block in words, for messages; views are counted from 0."""
+        rows = self.rows(block)
+        return f"view {view + self._first_view}, samples {rows.start} to {rows.stop - 1}"
+
+    def check(self, view: int, block: int, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Raise `DamagedStore` unless these arrays, by name, are the rows of that block."""
+        expected, found = self._digest_VB32[view, block].tobytes(), block_digest(list(arrays.values()))
+        if found != expected:
+            raise self.damaged(view, block, f"SHA-256 {expected.hex()}", found.hex())
+        if not self._encoding.finite(arrays):
+            raise self.damaged(view, block, "finite numbers", "NaN or infinity under a valid digest", LOST)
+
+    def damaged(
+        self, view: int, block: int, expected: str, found: str, do: str = "", *, file: str = ""
+    ) -> DamagedStore:
+        """The error that says so of a block, or of the file that it lies in."""
+        where = f"{self._path / file}: {self.where(view, block)}: damaged"
+        return DamagedStore(where, expected=expected, found=found, do=do or how_to_mend(self._path))
