@@ -2,3 +2,10 @@
 
 `python -m benchmarks` runs all of them, `python -m benchmarks.NAME --help` one. They print and never assert.
 """
+
+from __future__ import annotations
+
+import os
+
+# Before torch is loaded: threads that sleep while they wait take no processor time, which then tells the work alone.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from dgkd_cache.compute import choose, describe
+from dgkd_cache.openmp import describe_waiting
 
 __all__ = ["conditions"]
 
@@ -30,6 +31,7 @@ def conditions(device: torch.device) -> dict[str, Any]:
         "precision": chosen.precision,
         "channels_last": str(chosen.channels_last).lower(),
         "threads": torch.get_num_threads(),
+        "waits": describe_waiting(os.environ),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB",
         "Python": platform.python_version(),
         **{package: version(package) for package in ("torch", "torchvision", "numpy", "zarr")},

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import statistics
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.harness import Timed, arguments, finish, ratio, rounds, scratch, synchronize
+from benchmarks.harness import Stopwatch, Timed, arguments, finish, ratio, rounds, scratch, synchronize
 from benchmarks.synthetic import cifar_like, random_stores, views_of
 from benchmarks.training import Loop, cached, loop, run_steps
 
@@ -68,10 +67,10 @@ def _begun(on: Loop, dropped: Sequence[Path], steps: int) -> Timed:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(handle)
         synchronize(on.device)
-        started = time.perf_counter()
+        stopwatch = Stopwatch()
         run_steps(on, (i + 1) * on.steps.steps_per_epoch, steps)
         synchronize(on.device)
-        return (time.perf_counter() - started) / steps
+        return stopwatch.span(steps)
 
     return side
 

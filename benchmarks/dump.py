@@ -20,7 +20,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.harness import Timed, Times, arguments, at_least, finish, ratio, rounds, scratch, seconds, synchronize
+from benchmarks.harness import (
+    Stopwatch,
+    Timed,
+    Times,
+    arguments,
+    at_least,
+    finish,
+    ratio,
+    rounds,
+    scratch,
+    seconds,
+    synchronize,
+)
 from benchmarks.result import Row
 from benchmarks.synthetic import PREPROCESS, cifar_like, views_of
 from dgkd_cache.autotune import Combination
@@ -142,11 +154,11 @@ class Job:
 
         def side(_: int) -> float:
             synchronize(self._device)
-            started = time.perf_counter()
+            stopwatch = Stopwatch()
             for _logits_BC in side_by_side(bare, rendered, device=self._device) if at_once else map(bare, rendered):
                 pass
             synchronize(self._device)
-            return time.perf_counter() - started
+            return stopwatch.span()
 
         return side
 

@@ -101,7 +101,7 @@ def _of_classes(classes: int, folder: Path, options: Any) -> list[Row]:
 
 def _side(gather: Gather, pairs: Sequence[Pairs]) -> Timed:
     """The seconds of one batch from all stores; every round has the same batches, so that pages are in memory."""
-    return lambda i: seconds(lambda: [gather(v, s) for v, s in pairs]) / len(pairs)
+    return lambda i: seconds(lambda: [gather(v, s) for v, s in pairs], len(pairs))
 
 
 def _first_read(paths: Sequence[Path], reader: str, pairs: Sequence[Pairs]) -> Timed:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -24,6 +24,8 @@ from benchmarks.spread import Bar
 from dgkd_cache.compute import resolve_device
 
 __all__ = [
+    "Span",
+    "Stopwatch",
     "Timed",
     "Times",
     "arguments",
@@ -37,8 +39,36 @@ __all__ = [
     "synchronize",
 ]
 
+
+class Span(float):
+    """Wall seconds of one unit of work, and the processor seconds of all threads that went into it.
+
+    Other tenants of a machine lengthen wall time by any factor and processor time hardly. It tells the work only where
+    threads sleep while they wait: see `benchmarks/__init__.py`.
+    """
+
+    processor: float
+
+    def __new__(cls, wall: float, processor: float) -> Self:
+        span = super().__new__(cls, wall)
+        span.processor = processor
+        return span
+
+
+class Stopwatch:
+    """Both clocks of this process, running from construction on."""
+
+    def __init__(self) -> None:
+        self._wall, self._processor = time.perf_counter(), time.process_time()
+
+    def span(self, units: float = 1) -> Span:
+        """The time since then, divided by the `units` of work that it took."""
+        processor = time.process_time() - self._processor
+        return Span((time.perf_counter() - self._wall) / units, processor / units)
+
+
 Timed = Callable[[int], float]
-"""Does its work for round i (-1: the warm-up) and returns the seconds of one unit of it."""
+"""Does its work for round i (-1: the warm-up) and returns the seconds of one unit of it, as a `Span` where it can."""
 
 Times = dict[str, list[float]]
 """By side, a figure a round."""
@@ -58,12 +88,11 @@ def rounds(sides: Mapping[str, Timed], count: int) -> Times:
     return times
 
 
-def seconds(action: Callable[[], object], times: int = 1) -> float:
-    """The seconds of one call, the mean of `times` calls."""
-    started = time.perf_counter()
-    for _ in range(times):
-        action()
-    return (time.perf_counter() - started) / times
+def seconds(action: Callable[[], object], units: float = 1) -> Span:
+    """The seconds of one call, divided by the `units` of work that it is."""
+    stopwatch = Stopwatch()
+    action()
+    return stopwatch.span(units)
 
 
 def ratio(
@@ -77,10 +106,13 @@ def ratio(
     bar: Bar | None = None,
 ) -> Row:
     """`over` divided by `under`, round by round: how many times faster `under` is."""
+    pairs = list(zip(times[over], times[under], strict=True))
+    spans = [(a, b) for a, b in pairs if isinstance(a, Span) and isinstance(b, Span) and b.processor]
     return Row(
         what=what,
         unit="x",
-        samples=tuple(a / b for a, b in zip(times[over], times[under], strict=True)),
+        samples=tuple(a / b for a, b in pairs),
+        processor=tuple(a.processor / b.processor for a, b in spans) if len(spans) == len(pairs) else (),
         sides=tuple(Side(name=name, median=statistics.median(times[name])) for name in (over, under)),
         floor=floor,
         floor_is=floor_is,

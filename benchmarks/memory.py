@@ -10,7 +10,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.harness import Timed, Times, arguments, at_most, finish, ratio, scratch
+from benchmarks.harness import Stopwatch, Timed, Times, arguments, at_most, finish, ratio, scratch
 from benchmarks.result import Row, Side
 from benchmarks.synthetic import cifar_like, random_stores, views_of
 from benchmarks.training import Loop, cached, loop, run_steps, touch_all
@@ -131,9 +130,9 @@ def _first_touch(folder: Path, views: Views, count: int, label: str, kind: str, 
     alone = loop(views, None, device=device, kind=kind, count=count)
 
     def timed(trained: Loop, i: int) -> float:
-        started = time.perf_counter()
+        stopwatch = Stopwatch()
         run_steps(trained, i * steps, steps)
-        return (time.perf_counter() - started) / steps
+        return stopwatch.span(steps)
 
     times: Times = {"alone": [], "first pass": [], "later": []}
     timed(alone, 0)

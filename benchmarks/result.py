@@ -31,12 +31,14 @@ class Row:
     """One finding: a figure a round, what it was made of, its floor and its bar.
 
     `unit` is "x" for a ratio of two sides. `floor` is the best that arithmetic or bytes allow (`floor_is` says what),
-    None where there is none; `higher_is_better` tells on which side of it a figure falls short.
+    None where there is none; `higher_is_better` tells on which side of it a figure falls short. `processor` has the
+    figures of the same rounds by processor time, none where they would say nothing.
     """
 
     what: str
     unit: str
     samples: tuple[float, ...]
+    processor: tuple[float, ...] = ()
     sides: tuple[Side, ...] = ()
     floor: float | None = None
     floor_is: str = ""
@@ -76,6 +78,7 @@ class Row:
             what=record["what"],
             unit=record["unit"],
             samples=tuple(record["samples"]),
+            processor=tuple(record.get("processor", ())),
             sides=tuple(Side(**side) for side in record["sides"]),
             floor=record["floor"],
             floor_is=record["floor_is"],
@@ -107,7 +110,19 @@ class Result:
         return cls(**{**record, "rows": rows, "notes": tuple(record["notes"])})
 
 
-_HEAD = ("measured", "sides (median)", "median", "95 % interval", "p10 to p90", "n", "floor", "distance", "bar", "")
+_HEAD = (
+    "measured",
+    "sides (median)",
+    "median",
+    "95 % interval",
+    "p10 to p90",
+    "n",
+    "floor",
+    "distance",
+    "bar",
+    "",
+    "by processor time",
+)
 
 
 def text(result: Result) -> str:
@@ -155,7 +170,18 @@ def _cells(row: Row) -> Sequence[str]:
         "-" if row.distance is None else f"{100 * row.distance:.1f} %",
         f"{'≥' if row.bar.kind == 'at least' else '≤'} {figure(row.bar.limit, row.unit)}" if row.bar else "-",
         f"**{verdict(row.samples, row.bar)}**" if row.bar else "",
+        _by_processor(row),
     )
+
+
+def _by_processor(row: Row) -> str:
+    """Median, interval and verdict of the same rounds by processor time."""
+    if len(row.processor) < 2:
+        return figure(row.processor[0], row.unit) if row.processor else "-"
+    interval = median_interval(row.processor)
+    low, high = figure(interval.low, row.unit), figure(interval.high, row.unit)
+    judged = f" **{verdict(row.processor, row.bar)}**" if row.bar else ""
+    return f"{figure(statistics.median(row.processor), row.unit)} ({low} to {high}){judged}"
 
 
 def figure(value: float, unit: str) -> str:

@@ -7,14 +7,25 @@ The live loop is the project's own: same precision, memory format, views and dro
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import numpy as np
 import torch
 
-from benchmarks.harness import Timed, Times, arguments, at_least, finish, ratio, rounds, scratch, synchronize
+from benchmarks.harness import (
+    Span,
+    Stopwatch,
+    Timed,
+    Times,
+    arguments,
+    at_least,
+    finish,
+    ratio,
+    rounds,
+    scratch,
+    synchronize,
+)
 from benchmarks.result import Row, Side
 from benchmarks.synthetic import cifar_like, random_stores, views_of
 from benchmarks.training import AllForwarded, Loop, cached, live, loop
@@ -100,7 +111,8 @@ def _against_live(
     ones = np.ones(len(architectures))
     rows = []
     for name, shares, bar in (("live", share_RG, at_least(0.95)), ("live, all forwarded", [ones] * count, None)):
-        ceilings = [_ceiling(times, i, share_G) for i, share_G in enumerate(shares)]
+        ceilings = [_ceiling(times, i, share_G, float) for i, share_G in enumerate(shares)]
+        by_processor = [_ceiling(times, i, share_G, _processor) for i, share_G in enumerate(shares)]
         speedup = ratio(
             f"{name}{label} / cached",
             times,
@@ -115,6 +127,7 @@ def _against_live(
                 what=f"{name}{label} / cached, as a share of the ceiling of the same round",
                 unit="x",
                 samples=tuple(s / c for s, c in zip(speedup.samples, ceilings, strict=True)),
+                processor=tuple(s / c for s, c in zip(speedup.processor, by_processor, strict=True)),
                 sides=tuple(
                     Side(name=f"forward of {architecture}", median=statistics.median(times[f"forward {i}"]))
                     for i, architecture in enumerate(architectures)
@@ -143,9 +156,16 @@ def _compiled(alone: Loop, compiled: Loop, guided: Loop, steps: int, count: int)
     ]
 
 
-def _ceiling(times: Times, i: int, share_G: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    student = times["alone"][i]
-    return float((student + sum(share * times[f"forward {g}"][i] for g, share in enumerate(share_G))) / student)
+def _ceiling(
+    times: Times, i: int, share_G: np.ndarray[tuple[int, ...], np.dtype[np.float64]], clock: Callable[[float], float]
+) -> float:
+    student = clock(times["alone"][i])
+    return float((student + sum(share * clock(times[f"forward {g}"][i]) for g, share in enumerate(share_G))) / student)
+
+
+def _processor(span: float) -> float:
+    assert isinstance(span, Span)
+    return span.processor
 
 
 def _forward(guides: LiveGuides, guide: int, on: Loop, steps: int) -> Timed:
@@ -157,11 +177,11 @@ def _forward(guides: LiveGuides, guide: int, on: Loop, steps: int) -> Timed:
 
     def side(i: int) -> float:
         synchronize(on.device)
-        started = time.perf_counter()
+        stopwatch = Stopwatch()
         for _ in range(steps):
             guides.begin(views_B, samples_B, keep_G)(batch)
         synchronize(on.device)
-        return (time.perf_counter() - started) / steps
+        return stopwatch.span(steps)
 
     return side
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.harness import Timed, synchronize
+from benchmarks.harness import Stopwatch, Timed, synchronize
 from benchmarks.synthetic import PREPROCESS
 from dgkd_cache.autotune import Combination
 from dgkd_cache.compute import choose, place
@@ -61,10 +60,10 @@ class Loop:
         def side(i: int) -> float:
             first = after + (i + 1) * steps
             synchronize(self.device)
-            started = time.perf_counter()
+            stopwatch = Stopwatch()
             run_steps(self, first, steps)
             synchronize(self.device)
-            return (time.perf_counter() - started) / steps
+            return stopwatch.span(steps)
 
         return side
 

@@ -1,16 +1,13 @@
 """View pixels beside torchvision v2 per sample, and the parameters of a whole view.
 
 At 32 pixels the kernel renders batches of 128 of a resident set; torchvision crops and flips the same images one by
-one, once with its transforms (which also draw) and once with its functional kernels, given the parameters. Wall time is
-with torch's threads as they come, processor time with one.
+one, once with its transforms (which also draw) and once with its functional kernels, given the parameters.
 """
 
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -22,7 +19,6 @@ from benchmarks.result import Row, Side
 from benchmarks.spread import Bar
 from benchmarks.synthetic import cifar_like
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
-from dgkd_cache.threads import one_thread
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.views import Views
 
@@ -72,33 +68,23 @@ def _pixels(size: int, samples: int, batches: int, count: int, bar: Bar | None) 
         "copy": lambda s: torch.index_select(pixels_NIHW, 0, torch.from_numpy(s), out=out_BIHW),
     }
 
-    def timed(
-        act: Callable[[np.ndarray[tuple[int, ...], np.dtype[np.int64]]], torch.Tensor], clock: Callable[[], float]
-    ) -> Timed:
-        def side(_: int) -> float:
-            started = clock()
-            for samples_B in order:
-                act(samples_B)
-            return (clock() - started) / batches / BATCH
+    def timed(act: Callable[[np.ndarray[tuple[int, ...], np.dtype[np.int64]]], torch.Tensor]) -> Timed:
+        return lambda _: seconds(lambda: [act(s) for s in order], batches * BATCH)
 
-        return side
-
+    times: Times = rounds({name: timed(act) for name, act in several.items()}, count)
     rows = []
-    for what, clock in (("", time.perf_counter), (", processor time", time.process_time)):
-        with one_thread() if what else nullcontext():
-            times: Times = rounds({name: timed(act, clock) for name, act in several.items()}, count)
-        for name in ("transforms", "functional"):
-            rows.append(
-                ratio(
-                    f"{size} px, a sample{what}: torchvision v2 {name} / view kernel",
-                    times,
-                    over=name,
-                    under="kernel",
-                    floor=statistics.median(a / b for a, b in zip(times[name], times["copy"], strict=True)),
-                    floor_is="rows copied as they are",
-                    bar=bar,
-                )
+    for name in ("transforms", "functional"):
+        rows.append(
+            ratio(
+                f"{size} px, a sample: torchvision v2 {name} / view kernel",
+                times,
+                over=name,
+                under="kernel",
+                floor=statistics.median(a / b for a, b in zip(times[name], times["copy"], strict=True)),
+                floor_is="rows copied as they are",
+                bar=bar,
             )
+        )
     return rows
 
 

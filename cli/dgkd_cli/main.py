@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost
+from dgkd_cache.openmp import choose_waiting
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cli.app import App
 from dgkd_cli.commands.datasets import datasets
@@ -130,6 +131,7 @@ def entry() -> NoReturn:
     """The console script."""
     if sys.stderr is not None:  # what is mapped may be cut short by another program: SIGBUS
         faulthandler.enable()
+    choose_waiting(os.environ)  # a verb loads torch, and what it starts inherits this
     main(prog_name="dgkd-cache")
     sys.exit(0)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from dgkd_cache.openmp import describe_waiting
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import print_json, table
 from dgkd_cli.figures import size_text
@@ -85,6 +86,7 @@ def _software() -> Iterator[Finding]:
 def _processor() -> Iterator[Finding]:
     usable, all_of_them = len(os.sched_getaffinity(0)), os.cpu_count()
     yield Finding(what="cores", found=f"{usable} of {all_of_them} ({platform.machine()})")
+    yield Finding(what="threads wait", found=describe_waiting(os.environ))
 
 
 def _devices() -> Iterator[Finding]:

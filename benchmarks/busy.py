@@ -1,0 +1,200 @@
+"""Training, dumping and the demo while another process keeps cores busy, and what the waits of idle threads cost.
+
+Each side is a fresh process with OpenMP's waits set before torch is loaded; the processes take turns, a few steps at a
+time, while the others sleep. A busy core is a Python process that loops and is pinned to no core.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.harness import Span, Times, arguments, at_most, finish, ratio, rounds, scratch
+from benchmarks.result import Row, Side
+from benchmarks.spread import median_interval
+from dgkd_cache.compute import choose
+from dgkd_cache.openmp import SPIN_COUNT
+
+SHIPPED = f"{SPIN_COUNT} spins"
+UNSET = "unset"
+WAITS: Mapping[str, Mapping[str, str]] = {
+    UNSET: {},
+    **{f"{count} spins": {"GOMP_SPINCOUNT": count} for count in ("100000", "10000", SPIN_COUNT, "1000")},
+    "passive": {"OMP_WAIT_POLICY": "passive"},
+}
+WORKS = {"resnet8@32": "resnet8 on 32x32", "resnet26@8": "the demo's teacher on 8x8", "dump": "a dump"}
+SURE = 0.02
+"""How wide the interval of the pairs may be, up and down."""
+
+_CHAIN = ["--dataset", "digits", "--chain", "resnet26,resnet20,resnet14,resnet8"]
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    defaults = {"rounds": 6, "steps": 10, "pairs": 40, "most_pairs": 80, "pair_steps": 100, "demos": 3, "epochs": 12}
+    quick = {"rounds": 1, "steps": 1, "pairs": 1, "most_pairs": 1, "pair_steps": 10, "demos": 1, "epochs": 1}
+    options = arguments(__doc__, defaults, quick, given)
+    rows = [_pairs(options)]
+    for work, what in WORKS.items():
+        rows += _beside_others(work, what, options)
+    with scratch(options) as folder:
+        rows.append(_demo(folder, options))
+    notes = [f"Shipped: GOMP_SPINCOUNT={SPIN_COUNT}. Unset: as torch comes. Sides are medians of one unit of work."]
+    finish("busy", "Beside other processes", rows, options, notes)
+
+
+class Child:
+    """One fresh process of `busy_child.py`, ready to work."""
+
+    def __init__(self, work: str, waits: Mapping[str, str], combination: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.busy_child", work, *combination],
+            env={**_bare(), **waits},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._line() == "ready", "the child says what is wrong"
+
+    def span(self, units: int) -> Span:
+        """The time of one unit, over so many."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{units}\n")
+        self._process.stdin.flush()
+        found = json.loads(self._line())
+        return Span(found["wall"], found["processor"])
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+def _pairs(options: Any) -> Row:
+    """Idle: each pair is two fresh processes that take turns, ten steps at a time, until both have `pair_steps`."""
+    ratios: list[float] = []
+    processor: list[float] = []
+    sides: Times = {SHIPPED: [], UNSET: []}
+    while len(ratios) < options.most_pairs:
+        with ExitStack() as ended:
+            pair = {name: _child(ended, "resnet8@32", name) for name in sides}
+            turns: dict[str, list[Span]] = {name: [] for name in sides}
+            for turn in range(max(1, options.pair_steps // 10)):
+                for name in sorted(pair, reverse=(turn + len(ratios)) % 2 == 0):
+                    turns[name].append(pair[name].span(10))
+        for name, spans in turns.items():
+            sides[name].append(statistics.fmean(spans))
+        ratios.append(sides[SHIPPED][-1] / sides[UNSET][-1])
+        processor.append(sum(s.processor for s in turns[SHIPPED]) / sum(s.processor for s in turns[UNSET]))
+        interval = median_interval(ratios)
+        sure = interval.coverage >= 0.95 and interval.high - interval.low <= 2 * SURE * statistics.median(ratios)
+        if len(ratios) >= options.pairs and sure:
+            break
+    return Row(
+        what="idle, resnet8 on 32x32, pairs of fresh processes: a step as shipped / unset",
+        unit="x",
+        samples=tuple(ratios),
+        processor=tuple(processor),
+        sides=tuple(Side(name=name, median=statistics.median(seconds)) for name, seconds in sides.items()),
+        floor=1.0,
+        floor_is="nothing lost",
+        higher_is_better=False,
+        bar=at_most(1.03),
+    )
+
+
+def _beside_others(work: str, what: str, options: Any) -> list[Row]:
+    """Idle, one core busy and all cores busy, in every round; each way of waiting is a side of each row."""
+    units = 1 if work == "dump" else options.steps
+    times: dict[str, Times] = {}
+    with ExitStack() as ended:
+        children = {name: _child(ended, work, name) for name in WAITS}
+        for load in (0, 1, os.cpu_count() or 1):
+            with _busy(load):
+                sides = {name: lambda i, child=child: child.span(units) for name, child in children.items()}
+                times[_loaded(load)] = rounds(sides, options.rounds)
+    rows = []
+    for load, seconds in times.items():
+        busy = load != "idle"
+        row = ratio(
+            f"{what}, {load}: as shipped / {'idle' if busy else 'unset'}",
+            {"shipped": seconds[SHIPPED], "other": times["idle"][SHIPPED] if busy else seconds[UNSET]},
+            over="shipped",
+            under="other",
+            floor=None,
+            bar=at_most(2.5) if load == _loaded(1) else None,
+        )
+        sides_shown = tuple(Side(name=name, median=statistics.median(each)) for name, each in seconds.items())
+        rows.append(
+            Row(what=row.what, unit="x", samples=row.samples, processor=row.processor, sides=sides_shown, bar=row.bar)
+        )
+    return rows
+
+
+def _demo(folder: Path, options: Any) -> Row:
+    """The demo's two commands with one core busy, beside the same on an idle machine."""
+
+    def demo(load: int) -> float:
+        place = folder / "demo"
+        words = ["init", str(place), *_CHAIN, "--epochs", str(options.epochs), "--views", "6"]
+        with _busy(load):
+            started = time.perf_counter()
+            for command in (words, ["-w", str(place), "run"]):
+                done = subprocess.run(
+                    [sys.executable, "-m", "dgkd_cli", "--quiet", *command], env=_bare(), capture_output=True, text=True
+                )
+                assert done.returncode == 0, done.stderr
+            taken = time.perf_counter() - started
+        shutil.rmtree(place)
+        return taken
+
+    times = rounds({"one core busy": lambda i: demo(1), "idle": lambda i: demo(0)}, options.demos)
+    return ratio(
+        "the demo, one core busy / idle", times, over="one core busy", under="idle", floor=None, bar=at_most(2.5)
+    )
+
+
+def _child(ended: ExitStack, work: str, waits: str) -> Child:
+    chosen = choose(torch.device("cpu"))
+    child = Child(work, WAITS[waits], [chosen.precision, str(int(chosen.channels_last))])
+    ended.callback(child.end)
+    return child
+
+
+def _bare() -> dict[str, str]:
+    """The environment without any word on threads."""
+    said = ("OMP_", "GOMP_", "KMP_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(said)}
+
+
+@contextmanager
+def _busy(cores: int) -> Iterator[None]:
+    """So many processes that do nothing but compute."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(cores)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def _loaded(cores: int) -> str:
+    return {0: "idle", 1: "one core busy"}.get(cores, "all cores busy")
+
+
+if __name__ == "__main__":
+    main()

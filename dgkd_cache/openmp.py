@@ -1,0 +1,31 @@
+"""How the threads of OpenMP wait for one another, which has to be said before torch is loaded. Loads no torch.
+
+libgomp's threads spin for milliseconds before they sleep. Where another process has one of the cores, they spin away
+the time of the thread that they wait for: with one of two cores taken, a training step took 4 to 17 times as long. How
+threads wait changes no bit of what they compute; how many there are does, so that never depends on the load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+
+__all__ = ["SPIN_COUNT", "choose_waiting", "describe_waiting"]
+
+SPIN_COUNT = "3000"
+"""Turns of libgomp's loop before a thread sleeps. Measured: `python -m benchmarks.busy`, docs/performance.md."""
+
+_SAID_BY = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
+
+def choose_waiting(environment: MutableMapping[str, str]) -> None:
+    """Has libgomp's threads spin `SPIN_COUNT` times and then sleep, unless the environment says how they wait.
+
+    What is loaded and started after that inherits it: torch, data loader workers, other commands.
+    """
+    if not any(name in environment for name in _SAID_BY):
+        environment["GOMP_SPINCOUNT"] = SPIN_COUNT
+
+
+def describe_waiting(environment: Mapping[str, str]) -> str:
+    """The variables in force, such as "GOMP_SPINCOUNT=3000"."""
+    return " ".join(f"{name}={environment[name]}" for name in _SAID_BY if name in environment) or "libgomp's own choice"
