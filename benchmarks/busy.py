@@ -122,10 +122,10 @@ def _beside_others(work: str, what: str, options: Any) -> list[Row]:
     times: dict[str, Times] = {}
     with ExitStack() as ended:
         children = {name: _child(ended, work, name) for name in WAITS}
-        for load in (0, 1, os.cpu_count() or 1):
-            with _busy(load):
+        for cores in (0, 1, os.cpu_count() or 1):
+            with _busy(cores):
                 sides = {name: lambda i, child=child: child.span(units) for name, child in children.items()}
-                times[_loaded(load)] = rounds(sides, options.rounds)
+                times[_loaded(cores)] = rounds(sides, options.rounds)
     rows = []
     for load, seconds in times.items():
         busy = load != "idle"
