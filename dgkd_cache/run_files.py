@@ -1,11 +1,158 @@
-"""The names of files in a run's folder that more than one place must know. Loads no torch."""
+"""The files of a run's folder: their names, how large each may be, and the one way to read them. Loads no torch.
+
+No link is followed, only a regular file is read, and no more than the limit of it; JSON is bounded. All else is
+refused: UnsafeStore (exit 15) for a link, a pipe, a device or a folder in its place, DamagedStore (exit 12) for what is
+too large or no proper JSON.
+"""
 
 from __future__ import annotations
 
-__all__ = ["CARD_FILE", "DUMP_SECONDS_FILE"]
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dgkd_cache.errors import DamagedStore
+from dgkd_stores.disk.files import plain_file
+
+__all__ = [
+    "CARD_FILE",
+    "CHECKPOINT_FILE",
+    "DUMP_SECONDS_FILE",
+    "INPUTS_FILE",
+    "LIMITS",
+    "METRICS_FILE",
+    "START_OVER",
+    "WEIGHTS_FILE",
+    "best_file",
+    "damaged",
+    "is_there",
+    "json_digest",
+    "leftovers",
+    "parse_json",
+    "parse_object",
+    "read_file",
+]
 
 CARD_FILE = "card.json"
 """The last file of a run: a folder with a card holds a finished model."""
 
+INPUTS_FILE = "inputs.json"
+"""The first file of a run: the record of all that it depends on."""
+
+METRICS_FILE = "metrics.jsonl"
+"""A line an epoch."""
+
+WEIGHTS_FILE = "weights.safetensors"
+"""The finished model."""
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+"""Where a run that is not finished goes on."""
+
 DUMP_SECONDS_FILE = "dump_seconds.txt"
 """How long its dumps took."""
+
+LIMITS = {
+    CARD_FILE: 16 * 2**20,  # a card of 100,000 long class names stays below
+    INPUTS_FILE: 2**20,  # some dozens of settings, and a seal a guide
+    METRICS_FILE: 64 * 2**20,  # 200,000 epochs
+    DUMP_SECONDS_FILE: 64,
+}
+"""Bytes of the files that are read as a whole. Tensors are held to their own header: see `tensor_file`."""
+
+_UNFINISHED = re.compile(r"(checkpoint|best-\d+)\.safetensors(\.partial)?")
+
+MAX_JSON_DEPTH = 32
+
+MAX_JSON_PARTS = 2**20
+"""Brackets, braces and commas, wherever they stand: each may cost a hundred bytes of memory."""
+
+START_OVER = "start over with --fresh (what is there is set aside), or restore the file from a copy"
+
+
+def best_file(epoch: int) -> str:
+    """A file for each epoch: a kill between it and the checkpoint that names it must not mix two epochs' weights."""
+    return f"best-{epoch}.safetensors"
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """The checkpoint and the weights of best epochs in `folder`: what only a run that is not finished needs."""
+    return [
+        path
+        for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        if _UNFINISHED.fullmatch(path.name) and (path.is_symlink() or path.is_file())
+    ]
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything has that name, be it a link to nothing."""
+    return os.path.lexists(path)
+
+
+def read_file(path: Path, *, limit: int | None = None) -> bytes:
+    """The bytes of a file, of at most what `LIMITS` has for its name. Raises FileNotFoundError where there is none."""
+    limit = LIMITS[path.name] if limit is None else limit
+    with plain_file(path) as (handle, size):
+        if size > limit:
+            raise damaged(path, f"at most {limit} bytes", f"{size} bytes")
+        parts, left = [], size
+        while left and (part := os.read(handle, left)):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+
+
+def parse_json(data: bytes, path: Path) -> Any:
+    """The value of JSON of bounded depth and size, without NaN, infinity, lone surrogates or a key given twice."""
+    if (parts := sum(map(data.count, (b"[", b"{", b",")))) > MAX_JSON_PARTS:
+        raise damaged(path, f"JSON of at most {MAX_JSON_PARTS} parts", f"{parts}")
+    try:
+        value = json.loads(data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, "JSON as RFC 8259 has it", str(error) or type(error).__name__) from error
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > MAX_JSON_DEPTH:
+            raise damaged(path, f"JSON of at most {MAX_JSON_DEPTH} levels", "more")
+        level = [inner for outer in level for inner in _inside(outer)]
+    return value
+
+
+def parse_object(data: bytes, path: Path) -> dict[str, Any]:
+    """The same, of a JSON object."""
+    value = parse_json(data, path)
+    if not isinstance(value, dict):
+        raise damaged(path, "a JSON object", type(value).__name__)
+    return value
+
+
+def json_digest(value: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of an object as JSON with sorted keys and no white space, in ASCII."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def damaged(path: Path, expected: str, found: str, *, do: str = START_OVER) -> DamagedStore:
+    """The refusal of a file whose content is not what this program wrote."""
+    return DamagedStore(f"{path} cannot be read", expected=expected, found=found[:200], do=do)
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key given twice")
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"the number {name}")

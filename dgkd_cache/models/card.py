@@ -1,27 +1,28 @@
 """A trained model on disk: safetensors weights, and beside them a JSON card that says what they are.
 
-Both are written under another name, synced and renamed, the card last: a folder with a card holds a finished
-model. Reading checks the weights against the card's SHA-256 and never unpickles anything.
+Both are written under another name, synced and renamed, the card last: a folder with a card holds a finished model. The
+card's file also holds a digest of each file of the run, and one of itself (see `run_card`). Reading checks card and
+weights against their digests and never unpickles anything.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import safetensors.torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import nn
 
-from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, UnknownName
+from dgkd_cache.errors import DamagedStore, Mismatch, UnknownName
 from dgkd_cache.models.preprocess import Preprocess
-from dgkd_cache.models.registry import build_model, count_parameters
-from dgkd_cache.models.weights import model_tensors, tensors_digest, weights_digest
-from dgkd_cache.run_files import CARD_FILE
+from dgkd_cache.models.registry import build_model, count_parameters, count_unbuilt
+from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest, weights_digest
+from dgkd_cache.run_card import FileDigest, read_card, with_digests
+from dgkd_cache.run_files import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, damaged, is_there, read_file
+from dgkd_cache.tensor_file import TensorFile, open_tensors
 from dgkd_stores.disk.files import full_disk, sync_folder, write_synced
 
 __all__ = [
@@ -35,9 +36,6 @@ __all__ = [
     "weights_digest",
 ]
 
-WEIGHTS_FILE = "weights.safetensors"
-CARD_LIMIT = 16 * 2**20  # bytes; a card of 100,000 long class names stays below
-
 
 class ModelCard(BaseModel):
     """What a model is, what it was trained on and how, and how good it is."""
@@ -48,10 +46,10 @@ class ModelCard(BaseModel):
     version: Literal[1] = 1
     name: str  # its name in the chain
     architecture: str  # what build_model takes, or a name of the user's own
-    channels: int = Field(ge=1)  # I of the views
+    channels: int = Field(ge=1, le=2**12)  # I of the views
     classes: tuple[str, ...] = Field(min_length=1)  # names, in the order of the logits
-    height: int = Field(ge=1)  # pixels of the views; the network sees preprocess.network_size(height, width)
-    width: int = Field(ge=1)
+    height: int = Field(ge=1, le=2**16)  # pixels of the views; the network sees preprocess.network_size(height, width)
+    width: int = Field(ge=1, le=2**16)
     parameters: int = Field(ge=0)
     preprocess: Preprocess
     dataset: dict[str, str]  # name and digest
@@ -69,6 +67,8 @@ class ModelCard(BaseModel):
 def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
     """Write `weights.safetensors` and `card.json` into `folder`, replacing a model that lies there.
 
+    The card covers a run's inputs and metrics as they lie in the folder then.
+
     Stopped at any moment it leaves the old model, the new one or (for an instant) none, never a mixture.
     Raises Mismatch (exit 13) if the card is of another model and NoSpace (exit 14) on a full disk; the old
     model stays then.
@@ -85,10 +85,16 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     weights, text = folder / WEIGHTS_FILE, folder / CARD_FILE
     written = [path.with_name(path.name + ".partial") for path in (weights, text)]
+    content = safetensors.torch.save(tensors)
+    files = {WEIGHTS_FILE: FileDigest.of(content)}
+    files |= {
+        name: FileDigest.of(read_file(folder / name)) for name in (INPUTS_FILE, METRICS_FILE) if is_there(folder / name)
+    }
+    sealed = with_digests(card.model_dump(mode="json"), files)
     try:
         with full_disk(folder):
-            write_synced(written[0], safetensors.torch.save(tensors))
-            write_synced(written[1], (card.model_dump_json(indent=2) + "\n").encode())
+            write_synced(written[0], content)
+            write_synced(written[1], (json.dumps(sealed, indent=2, ensure_ascii=False) + "\n").encode())
             # Without its card the folder holds no model: new weights are never seen beside an old card.
             text.unlink(missing_ok=True)
             os.replace(written[0], weights)
@@ -102,40 +108,19 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
 def load_card(folder: Path) -> ModelCard:
     """The card of the finished model in `folder`.
 
-    Raises Incomplete (exit 3) where there is none, DamagedStore (exit 12) for text that is not JSON, Mismatch
-    (exit 13) for a card of another format or version and InvalidInput (exit 2) for unknown, missing or wrong
-    keys.
+    Raises Incomplete (exit 3) where there is none, DamagedStore (exit 12) for what is no card as this version writes it
+    or has changed since, Mismatch (exit 13) for a card of another format or version, and UnsafeStore (exit 15) for what
+    is no plain file.
     """
     path = folder / CARD_FILE
-    if not path.is_file():
-        raise Incomplete(
-            f"no finished model in {folder}",
-            expected=f"a file {CARD_FILE}",
-            found="none",
-            do="train it first (`dgkd-cache train --model NAME`, or `dgkd-cache run` for the whole chain)",
-        )
-    if path.stat().st_size > CARD_LIMIT:
-        raise DamagedStore(f"{path} is no model card", expected=f"at most {CARD_LIMIT} bytes")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DamagedStore(f"{path} cannot be read", expected="JSON", found=str(error), do=_TRAIN_AGAIN) from error
-    found = [value.get(key) for key in ("format", "version")] if isinstance(value, dict) else [None, None]
-    if found != ["dgkd-model-card", 1]:
-        raise Mismatch(
-            f"{path} is of another format",
-            expected="dgkd-model-card version 1",
-            found=f"{found[0]!r} version {found[1]!r}",
-            do="read it with the version of dgkd-cache that wrote it",
-        )
-    try:
-        return ModelCard.model_validate(value)
+        return ModelCard.model_validate(read_card(folder).model)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise InvalidInput(
+        raise DamagedStore(
             f"{path} is not a card as this version writes it",
             expected=f"the keys {', '.join(ModelCard.model_fields)}",
-            found="; ".join(problems[:5]),
+            found="; ".join(problems[:5])[:1000],
             do="undo the change to it, or train the model again",
         ) from error
 
@@ -149,6 +134,7 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
     card = load_card(folder)
     height, width = card.preprocess.network_size(card.height, card.width)
     try:
+        _require_room(card, folder, height, width)
         model = build_model(
             card.architecture,
             channels=card.channels,
@@ -171,43 +157,67 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
 def load_weights(model: nn.Module, folder: Path) -> ModelCard:
     """Put the weights in `folder` into `model`, which keeps its device, and return the card.
 
-    Raises DamagedStore (exit 12) for weights that are missing, unreadable or not those of the card, and
-    Mismatch (exit 13) where the model has other tensors than the weights; then the model is as it was.
+    Raises DamagedStore (exit 12) for weights that are missing, unreadable or not those of the card, UnsafeStore (15)
+    for what is no plain file, and Mismatch (13) where the model has other tensors than the weights; then the model is
+    as it was.
     """
     card = load_card(folder)
     path = folder / WEIGHTS_FILE
     try:
-        tensors = safetensors.torch.load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise DamagedStore(f"{path} cannot be read", found=str(error), do=_TRAIN_AGAIN) from error
-    digest = tensors_digest(tensors)
-    if digest != card.weights_digest:
-        raise DamagedStore(
-            f"{path} has changed since its card was written",
-            expected=f"weights of SHA-256 {card.weights_digest[:16]}",
-            found=digest[:16],
-            do=_TRAIN_AGAIN,
-        )
-    _check_tensors(model, tensors, card, str(path))
+        with open_tensors(path) as file:
+            fits = {name: tuple(value.shape) for name, value in model.state_dict().items()} == file.shapes
+            # What does not fit is not read into memory: a file of another size is hashed piece by piece.
+            tensors = read_tensors(file) if fits else {}
+            _check_digest(file, card)
+            _check_tensors(model, file, card)
+    except FileNotFoundError as error:
+        raise damaged(path, "the weights that its card tells of", "no such file", do=_TRAIN_AGAIN) from error
     _check_parameters(model, card, str(path))
     model.load_state_dict(tensors)
     return card
 
 
-_TRAIN_AGAIN = "restore it from a copy, or remove its folder and train the model again"
+_TRAIN_AGAIN = "restore it from a copy, or train the model again with --fresh (what is there is set aside)"
 _AS_THE_CARD_SAYS = "build the model as its card says (architecture, channels, classes, height, width)"
 
 
-def _check_tensors(model: nn.Module, tensors: Mapping[str, Tensor], card: ModelCard, where: str) -> None:
+_SPARE = 2**24  # parameters beyond the size of the weights that a network may have before it is compared in detail
+
+
+def _require_room(card: ModelCard, folder: Path, height: int, width: int) -> None:
+    """Refuse a card whose network is far larger than the weights beside it, before any memory is taken for it."""
+    sizes = {"channels": card.channels, "classes": len(card.classes), "height": height, "width": width}
+    count, path = count_unbuilt(card.architecture, **sizes), folder / WEIGHTS_FILE
+    held = path.lstat().st_size if is_there(path) else 0
+    if count > held + _SPARE:
+        raise Mismatch(
+            f"the card at {folder} is of another model",
+            expected=f"a network that {held} bytes of weights may be of",
+            found=f"one of {count} parameters",
+            do="restore the card from a copy, or train the model again",
+        )
+
+
+def _check_digest(file: TensorFile, card: ModelCard) -> None:
+    digest = file.digest()
+    if digest != card.weights_digest:
+        raise DamagedStore(
+            f"{file.path} has changed since its card was written",
+            expected=f"weights of SHA-256 {card.weights_digest[:16]}",
+            found=digest[:16],
+            do=_TRAIN_AGAIN,
+        )
+
+
+def _check_tensors(model: nn.Module, file: TensorFile, card: ModelCard) -> None:
     """Refuse weights that do not fit the model, naming the first tensor that differs."""
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    present = {name: tuple(value.shape) for name, value in tensors.items()}
-    for name in [*wanted, *present]:
-        if wanted.get(name) != present.get(name):
+    for name in [*wanted, *file.shapes]:
+        if wanted.get(name) != file.shapes.get(name):
             raise Mismatch(
-                f"the weights at {where} do not fit a {card.architecture} with {len(card.classes)} classes",
+                f"the weights at {file.path} do not fit a {card.architecture} with {len(card.classes)} classes",
                 expected=f"{name} of shape {wanted[name]}" if name in wanted else f"no tensor {name}",
-                found=f"{present.get(name, 'no such tensor')}",
+                found=f"{file.shapes.get(name, 'no such tensor')}",
                 do=_AS_THE_CARD_SAYS,
             )
 

@@ -26,7 +26,7 @@ class Preprocess(BaseModel):
 
     mean: tuple[str, ...]  # per channel, of pixels scaled to 0..1
     std: tuple[str, ...]  # per channel, likewise
-    input_size: int | None = Field(default=None, ge=1)  # side in pixels to resize to; None for as it is
+    input_size: int | None = Field(default=None, ge=1, le=2**16)  # side in pixels to resize to; None for as it is
 
     @model_validator(mode="after")
     def _check(self) -> Self:

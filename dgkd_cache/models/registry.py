@@ -22,6 +22,7 @@ __all__ = [
     "Registration",
     "build_model",
     "count_parameters",
+    "count_unbuilt",
     "find_model",
     "model_names",
     "model_patterns",
@@ -115,6 +116,19 @@ def build_model(architecture: str, *, channels: int, classes: int, height: int, 
         # torch.manual_seed would also reseed every accelerator, which fork_rng does not restore here.
         torch.default_generator.manual_seed(seed)
         return registration.factory(channels=channels, classes=classes, height=height, width=width)
+
+
+def count_unbuilt(architecture: str, *, channels: int, classes: int, height: int, width: int) -> int:
+    """P of a network that takes no memory; 0 for a `module:factory`, which may build whatever it likes.
+
+    Raises what `build_model` raises.
+    """
+    registration = find_model(architecture)
+    check_geometry(architecture, registration, channels=channels, classes=classes, height=height, width=width)
+    if ":" in architecture and not architecture.startswith("torchvision:"):
+        return 0
+    with torch.device("meta"):
+        return count_parameters(registration.factory(channels=channels, classes=classes, height=height, width=width))
 
 
 def check_geometry(

@@ -1,4 +1,4 @@
-"""The tensors of a model as they are stored, and the digest that vouches for them."""
+"""The tensors of a model as they are stored, and their digest."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.tensor_file import TensorFile
 
-__all__ = ["model_tensors", "tensors_digest", "weights_digest"]
+__all__ = ["model_tensors", "read_tensors", "tensors_digest", "weights_digest"]
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -51,3 +52,16 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
         total.update(b"".join(size.to_bytes(8, "little") for size in shape))
         total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()
+
+
+def read_tensors(file: TensorFile) -> dict[str, Tensor]:
+    """All tensors of an open file, on the CPU; they share the memory that the file was read into."""
+    return {name: _tensor(file, name) for name in file.entries}
+
+
+def _tensor(file: TensorFile, name: str) -> Tensor:
+    entry, dtype = file.entries[name], getattr(torch, file.entries[name].dtype)
+    content = torch.from_numpy(file.read(name))
+    if content.data_ptr() % dtype.itemsize:  # only a file that another program wrote
+        content = content.clone()
+    return content.view(dtype).reshape(entry.shape)

@@ -1,29 +1,51 @@
 """Checkpoints: one safetensors file with model, optimiser and random state, and a JSON record in its metadata.
 
-Nothing is pickled, and the file is replaced in one rename: there is always a whole checkpoint or none. Optimiser state
-is kept parameter by parameter, so it is restored to the same bits in each parameter's own memory format.
+Nothing is pickled, and the file is replaced in one rename: there is always a whole checkpoint or none. One that has
+changed since is refused (see `checkpoint_file`). Optimiser state is kept parameter by parameter, so it is restored to
+the same bits in each parameter's own memory format.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from dgkd_cache.errors import DamagedStore
-from dgkd_cache.models.weights import model_tensors
+from dgkd_cache.checkpoint_file import metadata_of, open_checkpoint, read_record, require_digest, texts_of
+from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest
+from dgkd_cache.run_files import damaged
+from dgkd_cache.tensor_file import TensorFile
 from dgkd_stores.disk.files import full_disk, write_durably
 
-__all__ = ["load_checkpoint", "load_state", "random_state", "read_record", "save_checkpoint", "save_state"]
+__all__ = [
+    "Checkpoint",
+    "load_checkpoint",
+    "load_state",
+    "random_state",
+    "read_checkpoint",
+    "read_record",
+    "save_checkpoint",
+    "save_state",
+]
 
 RandomState = Mapping[str, Tensor]
 """torch's random state in one process, by the kind of device."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint as it was read, all at once: its record, and its content as `load_checkpoint` puts it in place."""
+
+    path: Path
+    record: Mapping[str, Any]
+    scalars: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
 
 
 def save_checkpoint(
@@ -62,36 +84,49 @@ def save_state(path: Path, model: nn.Module) -> None:
 
 
 def load_state(path: Path, model: nn.Module) -> None:
-    """Puts weights that `save_state` wrote into the model. Raises DamagedStore when the file is not whole."""
-    try:
-        model.load_state_dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise _damaged(path, error) from error
+    """Puts weights that `save_state` wrote into the model. Raises DamagedStore when they do not fit or have changed."""
+    with open_checkpoint(path) as file:
+        _require_fit(file, model, "")
+        tensors = read_tensors(file)
+        require_digest(file)
+    model.load_state_dict(tensors)
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """The JSON record of a checkpoint, without reading a tensor. Raises DamagedStore when the file is not whole."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return dict(json.loads((file.metadata() or {})["dgkd"])["record"])
-    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from error
+def read_checkpoint(path: Path, model: nn.Module) -> Checkpoint:
+    """The checkpoint of a run of that `model`.
+
+    Raises DamagedStore (exit 12) when it is missing, not whole, of another model or not what was written, UnsafeStore
+    (exit 15) when it is no plain file.
+    """
+    with open_checkpoint(path) as file:
+        _require_fit(file, model, "model.")
+        texts, tensors = texts_of(file), read_tensors(file)
+        require_digest(file)
+    return Checkpoint(path=path, record=texts["record"], scalars=texts["optimizer_scalars"], tensors=tensors)
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, *, rank: int = 0
+    checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, *, rank: int = 0
 ) -> None:
     """Puts model, optimiser and the random state of `rank` back in place.
 
     What was not saved (a run on the processor, or on fewer ranks, may go on here) stays as it is. Raises DamagedStore
-    when the file is not whole.
+    where the content does not fit, which a file with a digest that is right only does if it was made to.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {})["dgkd"])
-            tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}
-    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from error
+        _put_back(checkpoint, model, optimizer, device, rank)
+    except torch.OutOfMemoryError:
+        raise
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise damaged(
+            checkpoint.path, "the state of this model and optimiser", str(error).partition("\n")[0]
+        ) from error
+
+
+def _put_back(
+    checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, rank: int
+) -> None:
+    tensors = checkpoint.tensors
     model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
@@ -102,7 +137,7 @@ def load_checkpoint(
             same = value.shape == like.shape
             placed = torch.empty_like(like, dtype=value.dtype).copy_(value) if same else value
             state.setdefault(int(index), {})[name] = placed.detach()
-    for key, value in meta["optimizer_scalars"].items():
+    for key, value in checkpoint.scalars.items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
@@ -113,15 +148,16 @@ def load_checkpoint(
 
 
 def _replace(path: Path, tensors: Mapping[str, Tensor], text: str) -> None:
-    content = save(dict(tensors), metadata={"dgkd": text})
+    content = save(dict(tensors), metadata=metadata_of(text, tensors_digest(tensors)))
     with full_disk(path):
         write_durably(path, content, temporary=path.with_name(path.name + ".partial"))
 
 
-def _damaged(path: Path, error: Exception) -> DamagedStore:
-    return DamagedStore(
-        f"the checkpoint {path} cannot be read",
-        expected="a whole safetensors file of this program",
-        found=str(error).splitlines()[0],
-        do="start over with --fresh (what is there is set aside), or restore the file from a copy",
-    )
+def _require_fit(file: TensorFile, model: nn.Module, prefix: str) -> None:
+    """Before anything is read: what is of another size costs no memory."""
+    wanted = {f"{prefix}{name}": tuple(value.shape) for name, value in model.state_dict().items()}
+    present = {name: shape for name, shape in file.shapes.items() if name.startswith(prefix or name)}
+    for name in [*wanted, *present]:
+        if wanted.get(name) != present.get(name):
+            found = f"{name[:80]} of shape {present.get(name, 'none')}"
+            raise damaged(file.path, f"the tensors of this model, {wanted.get(name, 'no such one')}", found)

@@ -1,12 +1,15 @@
-"""Metrics as JSON lines: one line an epoch, appended whole; a resumed run first cuts off what it will write again."""
+"""Metrics as JSON lines, one an epoch; the file is replaced whole, so nothing is ever written into what lies there."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dgkd_cache.errors import DamagedStore
+from dgkd_cache.run_files import LIMITS, METRICS_FILE, START_OVER, is_there, parse_object, read_file
 from dgkd_stores.disk.files import full_disk, write_durably
 
 __all__ = ["MetricsLog", "read_metrics"]
@@ -15,28 +18,49 @@ __all__ = ["MetricsLog", "read_metrics"]
 class MetricsLog:
     """The metrics file of one run."""
 
-    def __init__(self, path: Path, *, resume_epoch: int) -> None:
-        """Keeps the lines of epochs before `resume_epoch` and drops the others. Raises NoSpace, and loses nothing."""
+    def __init__(self, path: Path, *, resume_epoch: int, digest: str | None = None) -> None:
+        """Keeps the lines of epochs before `resume_epoch` and drops the others, which a resumed run writes again.
+
+        Raises DamagedStore where the kept lines are not those of `digest`, UnsafeStore where the file is no plain one,
+        and NoSpace, and loses nothing.
+        """
         self._path = path
-        if not path.exists():
-            return
-        kept = [line for line in read_metrics(path) if line["epoch"] < resume_epoch]
-        text = "".join(map(_line, kept)).encode()
-        if text != path.read_bytes():
-            with full_disk(path):
-                write_durably(path, text, temporary=path.with_name(path.name + ".partial"))
+        there = _read(path) if is_there(path) else b""
+        lines = there.split(b"\n")[:-1][:resume_epoch]
+        self._text = b"".join(line + b"\n" for line in lines)
+        if digest is not None and digest != self.digest:
+            raise DamagedStore(
+                f"{path} is not what was written up to the checkpoint beside it",
+                expected=f"lines of {resume_epoch} epochs, of SHA-256 {digest[:16]}",
+                found=f"{len(lines)}, of {self.digest[:16]}",
+                do=START_OVER,
+            )
+        if self._text != there:
+            self._write(self._text)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all lines so far."""
+        return hashlib.sha256(self._text).hexdigest()
 
     def append(self, values: Mapping[str, Any]) -> None:
-        """One more line. Raises NoSpace."""
-        with full_disk(self._path), self._path.open("a", encoding="utf-8") as file:
-            file.write(_line(values))
+        """One more line. Raises NoSpace, and the file stays as it was."""
+        text = self._text + (json.dumps(dict(values), allow_nan=False) + "\n").encode()
+        self._write(text)
+        self._text = text
+
+    def _write(self, text: bytes) -> None:
+        with full_disk(self._path):
+            write_durably(self._path, text, temporary=self._path.with_name(self._path.name + ".partial"))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a metrics file; a last line cut off by a crash is left out."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines]
+    """The lines of a metrics file; a last one that an older version left without its end is left out.
+
+    Raises DamagedStore, UnsafeStore and FileNotFoundError.
+    """
+    return [parse_object(line, path) for line in _read(path).split(b"\n")[:-1]]
 
 
-def _line(values: Mapping[str, Any]) -> str:
-    return json.dumps(dict(values), allow_nan=False) + "\n"
+def _read(path: Path) -> bytes:
+    return read_file(path, limit=LIMITS[METRICS_FILE])

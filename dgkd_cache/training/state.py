@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dgkd_cache.distillation.objectives import GuidanceLoss
 from dgkd_cache.ranks import Ranks
 
-__all__ = ["RunState"]
+__all__ = ["RunState", "SavedState"]
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class SavedScore(BaseModel):
+    """An epoch's score on the validation split."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epoch: int = Field(ge=0, lt=2**63)
+    samples: int = Field(ge=1, lt=2**63)
+    accuracy: Finite
+    loss: Finite
+
+
+class SavedState(BaseModel):
+    """A state as a checkpoint records it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int = Field(ge=0, lt=2**63)
+    seconds: Finite
+    best: SavedScore | None
+    last: SavedScore | None
+    sums: list[tuple[Finite, Finite, Finite, Finite, Finite]] = Field(min_length=1)
+    metrics: str | None = None  # SHA-256 of the lines of the epochs before; None: of a version that recorded none
+    inputs: str | None = None  # the digest of the run's inputs; likewise
 
 
 class RunState:
@@ -60,11 +87,12 @@ class RunState:
             "sums": self._all(ranks),
         }
 
-    def restore(self, saved: Mapping[str, Any], ranks: Ranks) -> None:
+    def restore(self, saved: SavedState, ranks: Ranks) -> None:
         """As it was; on another number of ranks the first one has all the sums."""
-        self.step, self.seconds = saved["step"], saved["seconds"]
-        self.best, self.last = saved["best"], saved["last"]
-        rows = torch.tensor(saved["sums"], dtype=torch.float64)
+        self.step, self.seconds = saved.step, saved.seconds
+        self.best = saved.best.model_dump() if saved.best else None
+        self.last = saved.last.model_dump() if saved.last else None
+        rows = torch.tensor(saved.sums, dtype=torch.float64)
         if len(rows) != ranks.world:
             rows = torch.cat([rows.sum(0, keepdim=True), torch.zeros(ranks.world - 1, 5, dtype=torch.float64)])
         self._sums.copy_(rows[ranks.rank, :4])

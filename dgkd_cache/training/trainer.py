@@ -15,22 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from dgkd_cache.errors import DgkdError, Interrupted
 from dgkd_cache.progress import Progress
+from dgkd_cache.run_files import CHECKPOINT_FILE, METRICS_FILE, best_file, damaged, is_there, leftovers
 from dgkd_cache.training.checkpoint import (
     load_checkpoint,
     load_state,
     random_state,
-    read_record,
+    read_checkpoint,
     save_checkpoint,
     save_state,
 )
 from dgkd_cache.training.evaluate import Score
 from dgkd_cache.training.metrics import MetricsLog
 from dgkd_cache.training.parallel import require_gradients
-from dgkd_cache.training.state import RunState
+from dgkd_cache.training.state import RunState, SavedState
 from dgkd_cache.training.steps import Steps
 
 __all__ = ["Outcome", "Trainer"]
@@ -65,25 +67,26 @@ class Trainer:
         progress: Progress,
         stop: Callable[[], bool],
         name: str,
+        inputs: str | None = None,
     ) -> Outcome:
         """Trains to the end, from the checkpoint in `folder` where there is one.
 
-        Raises Interrupted after saving a checkpoint when `stop` of any rank says so (several take one more step first),
-        DgkdError when the loss stops being finite.
+        `inputs` is the digest of what the run depends on, for the checkpoint to record. Raises DamagedStore (exit 12)
+        where the checkpoint, or the metrics beside it, are not what was written, Interrupted after saving a checkpoint
+        when `stop` of any rank says so (several take one more step first), DgkdError when the loss stops being finite.
         """
         steps = self._steps
         ranks, model, per_epoch = steps.ranks, steps.model, steps.steps_per_epoch
-        checkpoint = folder / "checkpoint.safetensors"
-        state = RunState(steps.device)
+        checkpoint = folder / CHECKPOINT_FILE
+        state, metrics = RunState(steps.device), None
         # Each rank's own noise for what a network draws by itself, such as dropout.
         torch.manual_seed((steps.random.torch_seed() + ranks.rank) % 2**63)
-        if ranks.agree(checkpoint.exists()):
-            state.restore(read_record(checkpoint), ranks)
-            load_checkpoint(checkpoint, model, steps.optimizer, steps.device, rank=ranks.rank)
+        if ranks.agree(is_there(checkpoint)):
+            metrics = self._resume(checkpoint, state)
             progress.say(f"{name}: going on at step {state.step} of {steps.count}")
         log = None
         if ranks.first:
-            log = MetricsLog(folder / "metrics.jsonl", resume_epoch=state.step // per_epoch)
+            log = MetricsLog(folder / METRICS_FILE, resume_epoch=state.step // per_epoch, digest=metrics)
         done, total = (steps.samples_before(step) for step in (state.step, steps.count))
         progress.start(f"train {name}", total=total, unit="samples", done=done)
         started = time.perf_counter() - state.seconds
@@ -91,11 +94,13 @@ class Trainer:
         def save() -> None:
             state.seconds = time.perf_counter() - started
             record, random = state.to_json(ranks), self._random_states()
-            if not ranks.first:
+            if log is None:
                 return
+            record |= {"metrics": log.digest, "inputs": inputs}
             save_checkpoint(checkpoint, model, steps.optimizer, record, random)
-            for other in folder.glob("best-*.safetensors"):
-                if state.best is None or other.name != _best_name(state.best["epoch"]):
+            kept = {CHECKPOINT_FILE, best_file(state.best["epoch"]) if state.best else ""}
+            for other in leftovers(folder):
+                if other.name not in kept:
                     other.unlink()
 
         first_step, stopped = state.step, ranks.stops(stop)
@@ -125,6 +130,20 @@ class Trainer:
         ranks.spread(model.state_dict().values())
         return outcome
 
+    def _resume(self, path: Path, state: RunState) -> str | None:
+        """Puts model, optimiser, random state and `state` back; what the checkpoint says of the metrics so far."""
+        steps = self._steps
+        checkpoint = read_checkpoint(path, steps.model)
+        try:
+            saved = SavedState.model_validate(checkpoint.record)
+        except ValidationError as error:
+            raise damaged(path, "the record of a run's state", str(error.errors()[0]["msg"])) from error
+        if saved.step > steps.count:
+            raise damaged(path, f"one of {steps.count} steps", f"step {saved.step}")
+        state.restore(saved, steps.ranks)
+        load_checkpoint(checkpoint, steps.model, steps.optimizer, steps.device, rank=steps.ranks.rank)
+        return saved.metrics
+
     def _random_states(self) -> list[dict[str, Tensor]]:
         """Each rank's random state."""
         ranks = self._steps.ranks
@@ -153,7 +172,7 @@ class Trainer:
             if state.best is None or score.accuracy > state.best["accuracy"]:
                 state.best = state.last
                 if steps.training.select == "best" and steps.ranks.first:
-                    save_state(folder / _best_name(epoch), steps.model)
+                    save_state(folder / best_file(epoch), steps.model)
         if log is not None:
             log.append(line)
         state.reset()
@@ -163,13 +182,8 @@ class Trainer:
         if steps.training.select == "best" and state.best is not None:
             chosen = state.best
             if steps.ranks.first:
-                load_state(folder / _best_name(chosen["epoch"]), steps.model)
+                load_state(folder / best_file(chosen["epoch"]), steps.model)
         if chosen is None:
             return Outcome(epoch=steps.training.epochs - 1, seconds=seconds, validation=None)
         score = Score(samples=chosen["samples"], accuracy=chosen["accuracy"], loss=chosen["loss"])
         return Outcome(epoch=chosen["epoch"], seconds=seconds, validation=score)
-
-
-def _best_name(epoch: int) -> str:
-    """A file for each epoch: a kill between it and the checkpoint that names it must not mix two epochs' weights."""
-    return f"best-{epoch}.safetensors"

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgkd_cache.compute import resolve_device, resolve_precision
-from dgkd_cache.errors import Mismatch, StoreNotFound
+from dgkd_cache.errors import DamagedStore, DgkdError, Incomplete, Mismatch, StoreNotFound, UnsafeStore
 from dgkd_cache.models.card import ModelCard, load_card
 from dgkd_cache.models.registry import build_model, find_model, wanted_input_size
 from dgkd_cache.progress import Progress
-from dgkd_cache.run_files import CARD_FILE
+from dgkd_cache.run_files import CARD_FILE, is_there, leftovers
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import set_aside
 from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, train_model
+from dgkd_cache.workspace.jobs.finished import remove_leftovers
 from dgkd_cache.workspace.jobs.fit import schedule_kind
 from dgkd_cache.workspace.recipe import settled
+from dgkd_cache.workspace.run_check import check_run
+from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader, decimal
 
@@ -46,13 +49,19 @@ def run_chain(
 
     What is finished and still valid is skipped. Something stale is refused with Mismatch, which says why; with `remake`
     it is set aside under `aside/` and made again: a run with its stores, or the stores alone where the run is valid.
-    A model that cannot be built for these views, or whose settings contradict each other, is refused before anything is
+    A run whose files are not what was written is treated in the same way, and refused with DamagedStore. That,
+    a model that cannot be built for these views, and settings that contradict each other are refused before anything is
     trained. Raises what training and dumping raise.
     """
+    for name, damage in _damaged_runs(ws).items():
+        if not remake:
+            raise damage
+        progress.say(f"{name} is damaged ({damage.problem}): set aside in {set_aside(ws, name)}")
     _check_chain(ws, device)
     for name in ws.chain:
         standing = _standing(ws, name, device)
         if standing.state == "done":
+            _remove_leftovers(ws, name)
             progress.say(f"{name} is done and up to date")
             continue
         if standing.state == "stale":
@@ -105,7 +114,7 @@ class _Standing:
 
 def _standing(ws: Workspace, name: str, device: str) -> _Standing:
     folder = ws.run_folder(name)
-    card = load_card(folder) if (folder / CARD_FILE).exists() else None
+    card = load_card(folder) if is_there(folder / CARD_FILE) else None
     run, run_why = _run_state(ws, name, card, device)
     if card is None or not _teaches(ws, name):
         return _Standing(card=card, run=run, run_why=run_why)
@@ -146,6 +155,29 @@ def _stale(ws: Workspace, name: str, standing: _Standing) -> Mismatch:
         do=f"undo the change, or `{ws.command('run --remake')}` sets it aside with all that learnt from it "
         "and makes them again",
     )
+
+
+def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
+    """The chain's runs whose files are not what was written, each with what was found first; reads all of them.
+
+    Raises what is no damage: a file that may not be read, or one of another version.
+    """
+    found: dict[str, DgkdError] = {}
+    for name in ws.chain:
+        problems = check_run(ws.run_folder(name)).problems
+        for error in [problem for problem in problems if not isinstance(problem, Incomplete)][:1]:
+            if not isinstance(error, DamagedStore | UnsafeStore):
+                raise error
+            do = f"restore it from a copy, or {ws.remedy(name)} (`{ws.command('run --remake')}` does both)"
+            found[name] = type(error)(error.problem, expected=error.expected, found=error.found, do=do)
+    return found
+
+
+def _remove_leftovers(ws: Workspace, name: str) -> None:
+    folder = ws.run_folder(name)
+    if leftovers(folder):
+        with run_lock(folder, name):
+            remove_leftovers(folder)
 
 
 def _check_chain(ws: Workspace, device: str) -> None:

@@ -1,6 +1,7 @@
 """What a run was made from, as one flat record: equal records mean that the run is still valid.
 
-The record lies in the run's folder from before its first step, so that a changed setting is told key by key.
+The record lies in the run's folder from before its first step, so that a changed setting is told key by key. Checkpoint
+and card hold its digest.
 """
 
 from __future__ import annotations
@@ -12,11 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from dgkd_cache.errors import DamagedStore
+from dgkd_cache.run_files import INPUTS_FILE, START_OVER, damaged, parse_object, read_file
 from dgkd_stores.disk.files import full_disk, write_durably
 
-__all__ = ["INPUTS_FILE", "changes", "digest", "flatten", "read_inputs", "recorded", "write_inputs"]
+__all__ = [
+    "IMPLIED",
+    "changes",
+    "digest",
+    "flatten",
+    "read_inputs",
+    "recorded",
+    "require_inputs",
+    "without_implied",
+    "write_inputs",
+]
 
-INPUTS_FILE = "inputs.json"
+IMPLIED: dict[str, object] = {}
+"""The keys that came after the first records, each with the value that older runs had by implication.
+
+Such a key is left out of a record at that value, so it makes no older run stale. An entry is never changed or removed,
+even where the default of its setting changes.
+"""
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -28,6 +45,12 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[prefix + key] = json.dumps(value, ensure_ascii=False)
     return flat
+
+
+def without_implied(inputs: Mapping[str, str]) -> dict[str, str]:
+    """The record as it is kept: a later key at the value that older runs had by implication is left out."""
+    implied = flatten(IMPLIED)
+    return {key: value for key, value in inputs.items() if implied.get(key) != value}
 
 
 def recorded(inputs: Mapping[str, str], key: str) -> object:
@@ -55,19 +78,29 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def read_inputs(folder: Path) -> dict[str, str] | None:
-    """The record of the run in `folder`, or None where no run was begun. Raises DamagedStore for one cut short."""
+    """The record of the run in `folder`, or None where no run was begun.
+
+    Raises DamagedStore (12) for what is no record, UnsafeStore (15) for what is no plain file.
+    """
     path = folder / INPUTS_FILE
-    if not path.exists():
-        return None
     try:
-        return {str(key): str(value) for key, value in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (ValueError, AttributeError) as error:
+        value = parse_object(read_file(path), path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not all(isinstance(text, str) for text in value.values()):
+        raise damaged(path, "a text for every key", "other values")
+    return value
+
+
+def require_inputs(folder: Path, inputs: Mapping[str, str], expected: str | None, *, by: str) -> None:
+    """Raises DamagedStore unless `inputs`, read in `folder`, has the digest that `by` holds; None fits any."""
+    if expected is not None and (found := digest(inputs)) != expected:
         raise DamagedStore(
-            f"{path} cannot be read",
-            expected="a JSON object",
-            found=str(error),
-            do=f"remove the folder {folder}: the run then starts from its beginning",
-        ) from error
+            f"{folder / INPUTS_FILE} has changed since the run was begun",
+            expected=f"inputs of SHA-256 {expected[:16]}, as {by} has them",
+            found=found[:16],
+            do=START_OVER,
+        )
 
 
 def write_inputs(folder: Path, inputs: Mapping[str, str]) -> None:

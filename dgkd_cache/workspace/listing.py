@@ -5,12 +5,15 @@ States are told from the files alone; whether a run still fits the settings is f
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.run_files import CARD_FILE
+from dgkd_cache.workspace.run_check import check_run
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.reading.reader import GuideStore
 
@@ -19,7 +22,10 @@ __all__ = ["RunEntry", "StoreEntry", "list_runs", "list_stores"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunEntry:
-    """One run: `done`, `begun`, `missing` (of the chain, not begun) or `damaged`."""
+    """One run: `done`, `begun`, `missing` (of the chain, not begun), `damaged` or `refused` (and why).
+
+    What is no run goes by its path, as `unknown`. A run from before there were digests is done; `why` says unverified.
+    """
 
     name: str
     state: str
@@ -27,6 +33,7 @@ class RunEntry:
     parameters: int | None = None
     accuracy: str | None = None
     nbytes: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +53,11 @@ class StoreEntry:
 
 
 def list_runs(ws: Workspace) -> list[RunEntry]:
-    """The chain's runs in its order, then the others by name."""
+    """The chain's runs in its order, then the others by name, then what else lies there; no weights are read."""
     there = ws.runs()
     names = (*ws.chain, *(name for name in there if name not in ws.chain))
-    return [_run(ws, name) for name in names]
+    others = [RunEntry(name=str(path), state="unknown", why=_what_it_is(path)) for path in ws.other_runs()]
+    return [*(_run(ws, name) for name in names), *others]
 
 
 def list_stores(ws: Workspace) -> list[StoreEntry]:
@@ -63,21 +71,31 @@ def _run(ws: Workspace, name: str) -> RunEntry:
     architecture = ws.config.chain.get(name, "")
     if not folder.is_dir():
         return RunEntry(name=name, state="missing", architecture=architecture)
-    nbytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    try:
-        card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
-        return RunEntry(
-            name=name,
-            state="done",
-            architecture=str(card["architecture"]),
-            parameters=int(card["parameters"]),
-            accuracy=card["accuracy"].get("test"),
-            nbytes=nbytes,
-        )
-    except FileNotFoundError:
-        return RunEntry(name=name, state="begun", architecture=architecture, nbytes=nbytes)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return RunEntry(name=name, state="damaged", architecture=architecture, nbytes=nbytes)
+    check = check_run(folder, full=False)
+    entry = RunEntry(name=name, state=check.state, architecture=architecture, nbytes=_nbytes(folder), why=check.why)
+    if check.card is None:
+        return entry
+    architecture, parameters, accuracy = (check.card.get(key) for key in ("architecture", "parameters", "accuracy"))
+    score = accuracy.get("test") if isinstance(accuracy, dict) else None
+    if not isinstance(architecture, str) or not isinstance(parameters, int):
+        return replace(entry, state="damaged", why=f"{folder / CARD_FILE} is not a card as this version writes it")
+    return replace(entry, architecture=architecture, parameters=parameters, accuracy=score)
+
+
+def _nbytes(folder: Path) -> int:
+    """Of the files in it; nothing is opened, and no link is followed."""
+    found = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                status = os.lstat(os.path.join(here, name))
+                found += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return found
+
+
+def _what_it_is(path: Path) -> str:
+    kind = "a link" if path.is_symlink() else "a folder" if path.is_dir() else "a file"
+    return f"{kind} that is no run: a run is a folder, with a name of a-z, 0-9, _ and -"
 
 
 def _store(name: str, path: Path) -> StoreEntry:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from dgkd_cache.data_root import DEFAULT_DATA_ROOT
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
-from dgkd_cache.run_files import CARD_FILE
+from dgkd_cache.run_files import CARD_FILE, START_OVER, is_there
 from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, is_model_name, read_config
 from dgkd_stores.disk.paths import as_store_path
 
@@ -112,7 +112,13 @@ class Workspace:
 
     def runs(self) -> tuple[str, ...]:
         """The names under `runs/`: the chain's first, in its order, then the others."""
-        return self._chain_first(path.name for path in _folders(self.folder / "runs"))
+        return self._chain_first(path.name for path in _folders(self.folder / "runs") if is_model_name(path.name))
+
+    def other_runs(self) -> tuple[Path, ...]:
+        """What lies under `runs/` and is no folder with a run's name; left out are hidden files and locks."""
+        folder, names = self.folder / "runs", self.runs()
+        others = sorted(folder.iterdir()) if folder.is_dir() else []
+        return tuple(path for path in others if path.name not in names and not _is_hidden_or_lock(path))
 
     def stores(self) -> tuple[str, ...]:
         """The names of the stores under `guides/`, finished or not, in the same order."""
@@ -152,7 +158,7 @@ class Workspace:
     def resolve_run(self, name: str) -> Path:
         """The folder of the finished run called `name`. Raises UnknownName, Incomplete."""
         folder = self.run_folder(name)
-        if (folder / CARD_FILE).is_file():
+        if is_there(folder / CARD_FILE):
             return folder
         if name not in self.chain and not folder.is_dir():
             known = {*self.chain, *self.runs()}
@@ -163,6 +169,12 @@ class Workspace:
             expected=f"a finished run in {folder}",
             do=f"`{self.command(f'train --model {model}')}` trains a model of the chain",
         )
+
+    def remedy(self, name: str) -> str:
+        """What to do about the finished run called `name` when its files are not what was written."""
+        if name not in self.chain:
+            return START_OVER
+        return f"`{self.command(f'train --model {name} --fresh')}` sets it aside and trains it again"
 
     def command(self, words: str) -> str:
         """The command line of these words, as it works from the current folder: for hints."""
@@ -213,6 +225,10 @@ class Workspace:
         found = set(names)
         first = [name for name in self.chain if name in found]
         return (*first, *sorted(found.difference(first)))
+
+
+def _is_hidden_or_lock(path: Path) -> bool:
+    return path.name.startswith(".") or path.suffix == ".lock"
 
 
 def _is_writing(path: Path) -> bool:

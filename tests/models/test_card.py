@@ -26,6 +26,7 @@ from dgkd_cache.errors import (
     Mismatch,
     NoSpace,
     UnknownName,
+    UnsafeStore,
 )
 from dgkd_cache.models import (
     ModelCard,
@@ -174,8 +175,11 @@ def test_a_pickle_in_place_of_the_weights_is_not_opened(saved: Path, tmp_path: P
 
 
 def edit(folder: Path, **changes: Any) -> None:
+    """Changes a card and takes its digests out, as in a card from before there were any: what else is checked?"""
     path = folder / "card.json"
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+    content = json.loads(path.read_text(encoding="utf-8")) | changes
+    del content["digest"], content["files"]
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def test_no_model_is_incomplete_and_says_how_to_train_one(tmp_path: Path) -> None:
@@ -185,7 +189,7 @@ def test_no_model_is_incomplete_and_says_how_to_train_one(tmp_path: Path) -> Non
 
 def test_a_card_with_an_unknown_key_is_refused(saved: Path) -> None:
     edit(saved, acuracy={})
-    message = refused(InvalidInput, 2, lambda: load_card(saved))
+    message = refused(DamagedStore, 12, lambda: load_card(saved))
     assert "acuracy" in message and "expected the keys" in message
 
 
@@ -202,7 +206,7 @@ def test_a_card_with_an_unknown_key_is_refused(saved: Path) -> None:
 )
 def test_a_card_with_wrong_values_names_the_key(saved: Path, changes: dict[str, Any]) -> None:
     edit(saved, **changes)
-    assert next(iter(changes)) in refused(InvalidInput, 2, lambda: load_card(saved))
+    assert next(iter(changes)) in refused(DamagedStore, 12, lambda: load_card(saved))
 
 
 def test_a_newer_card_and_another_file_are_refused_by_name(saved: Path) -> None:
@@ -305,3 +309,80 @@ def test_stopped_anywhere_there_is_an_old_model_a_new_one_or_none(
         refused(Incomplete, 3, lambda: load_model(saved))
     save_model(saved, new, new_card)
     assert load_model(saved)[1] == new_card
+
+
+def test_the_digests_in_a_card_are_those_of_other_programs(saved: Path) -> None:
+    (saved / "metrics.jsonl").write_text('{"epoch": 0}\n')
+    (saved / "inputs.json").write_text("{}\n")
+    save_model(saved, network(), card_of(network()))
+    card = json.loads((saved / "card.json").read_text(encoding="utf-8"))
+    assert sorted(card["files"]) == ["inputs.json", "metrics.jsonl", "weights.safetensors"]
+    for name, about in card["files"].items():
+        content = (saved / name).read_bytes()
+        assert about == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    digest = card.pop("digest")
+    assert digest == hashlib.sha256(json.dumps(card, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"accuracy": {"test": "0.9999"}}, {"seconds": 1}, {"files": {}}, {"digest": "0" * 64}]
+)
+def test_a_card_that_was_edited_is_noticed(saved: Path, changes: dict[str, Any]) -> None:
+    path = saved / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+    assert "expected a card of SHA-256" in refused(DamagedStore, 12, lambda: load_card(saved))
+    refused(DamagedStore, 12, lambda: load_model(saved))
+
+
+def test_every_flipped_bit_of_a_card_is_noticed(saved: Path) -> None:
+    """Or it changes white space, which says nothing; another format or version is told as that."""
+    path = saved / "card.json"
+    content, before = path.read_bytes(), load_card(saved)
+    for place in range(len(content)):
+        for bit in range(8):
+            path.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+            try:
+                assert load_card(saved) == before and content[place : place + 1].isspace()
+            except DgkdError as error:
+                assert error.exit_code in (12, 13)
+
+
+@pytest.mark.parametrize("name", ["card.json", "weights.safetensors"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_is_no_plain_file_is_unsafe(saved: Path, name: str, kind: str) -> None:
+    path = saved / name
+    path.rename(saved / "behind")
+    if kind == "link":
+        path.symlink_to("behind")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    refused(UnsafeStore, 15, lambda: load_model(saved))
+
+
+def test_weights_that_may_not_be_read_are_not_called_damaged(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really = os.open
+
+    def denied(path: Any, *arguments: Any, **more: Any) -> int:
+        if str(path).endswith("weights.safetensors"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return really(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", denied)
+    try:
+        load_model(saved)
+    except OSError as error:
+        assert error.errno == errno.EACCES
+    except DgkdError as error:
+        assert error.exit_code == 1 and "ermission" in str(error)
+    else:
+        raise AssertionError("read")
+
+
+@pytest.mark.parametrize("changes", [{"height": 10**9, "width": 10**9}, {"channels": 10**12}, {"parameters": 10**4000}])
+def test_a_card_of_an_impossible_model_takes_no_memory(saved: Path, changes: dict[str, Any]) -> None:
+    edit(saved, **changes)
+    with pytest.raises(DgkdError) as caught:
+        load_model(saved)
+    assert caught.value.exit_code in (12, 13)

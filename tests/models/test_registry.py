@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from dgkd_cache.errors import InvalidInput, UnknownName
-from dgkd_cache.models import build_model, find_model, model_patterns, registry, wanted_input_size
+from dgkd_cache.models import build_model, find_model, model_names, model_patterns, registry, wanted_input_size
+from dgkd_cache.models.registry import count_parameters, count_unbuilt
 
 Build = Callable[..., nn.Module]
 
@@ -215,3 +216,10 @@ def test_a_bad_network_of_the_user_s_own_is_refused(
     with pytest.raises(InvalidInput, match=message) as caught:
         tiny(name)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", [*model_names(), "wrn-10-1", "torchvision:mobilenet_v2", "torchvision:vit_b_16"])
+def test_a_network_is_counted_without_building_it(name: str) -> None:
+    side = wanted_input_size(name, 32, 32) or 32
+    sizes = {"channels": 3, "classes": 10, "height": side, "width": side}
+    assert count_unbuilt(name, **sizes) == count_parameters(build_model(name, seed=0, **sizes))

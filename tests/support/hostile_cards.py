@@ -19,7 +19,7 @@ import torch
 
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.models.card import load_card, load_model, load_weights
-from dgkd_cache.training.checkpoint import load_checkpoint, load_state, read_record
+from dgkd_cache.training.checkpoint import load_checkpoint, load_state, read_checkpoint, read_record
 
 CARD = {
     "format": "dgkd-model-card",
@@ -70,7 +70,7 @@ def run(folder: Path) -> None:
         lambda: load_weights(model, folder),
         lambda: read_record(weights),
         lambda: load_state(weights, model),
-        lambda: load_checkpoint(weights, model, optimizer, torch.device("cpu")),
+        lambda: load_checkpoint(read_checkpoint(weights, model), model, optimizer, torch.device("cpu")),
     ]
     unpickled: list[str] = []
     codes = set()

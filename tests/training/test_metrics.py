@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from dgkd_cache.errors import NoSpace
+from dgkd_cache.errors import DamagedStore, NoSpace, UnsafeStore
 from dgkd_cache.training.metrics import MetricsLog, read_metrics
 
 
@@ -44,3 +45,51 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_numbers_that_json_does_not_have_are_a_bug(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         MetricsLog(tmp_path / "m", resume_epoch=0).append({"loss": float("nan")})
+
+
+def test_the_digest_is_of_the_lines_that_a_resumed_run_keeps(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    log = MetricsLog(path, resume_epoch=0)
+    digests = [log.digest]
+    for epoch in range(3):
+        log.append({"epoch": epoch, "loss": 0.5})
+        digests.append(log.digest)
+    assert digests[3] == hashlib.sha256(path.read_bytes()).hexdigest()
+    text = path.read_bytes()
+    assert MetricsLog(path, resume_epoch=2, digest=digests[2]).digest == digests[2]
+    assert path.read_bytes() == text[: len(text) * 2 // 3]
+    path.write_bytes(text.replace(b"0.5", b"0.4", 1))
+    for content in (text.replace(b"0.5", b"0.4", 1), text[:20], b""):
+        path.write_bytes(content)
+        with pytest.raises(DamagedStore, match="not what was written up to the checkpoint.*--fresh") as caught:
+            MetricsLog(path, resume_epoch=2, digest=digests[2])
+        assert caught.value.exit_code == 12 and path.read_bytes() == content
+    path.unlink()
+    with pytest.raises(DamagedStore):
+        MetricsLog(path, resume_epoch=2, digest=digests[2])
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    path, behind = tmp_path / "metrics.jsonl", tmp_path / "behind"
+    behind.write_text("mine")
+    os.link(behind, path)
+    log = MetricsLog(path, resume_epoch=0)
+    log.append({"epoch": 0})
+    assert behind.read_text() == "mine" and path.read_text() == '{"epoch": 0}\n'
+    path.unlink()
+    path.symlink_to(behind)
+    log.append({"epoch": 1})
+    assert behind.read_text() == "mine" and not path.is_symlink(), "replaced between two epochs"
+    path.unlink()
+    path.symlink_to(behind)
+    with pytest.raises(UnsafeStore):
+        MetricsLog(path, resume_epoch=0)
+    assert behind.read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ['{"epoch": 0\n', "[]\n", '{"epoch": NaN}\n', "[" * 10**5 + "\n"])
+def test_lines_that_are_none_are_damage(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(text)
+    with pytest.raises(DamagedStore):
+        read_metrics(path)

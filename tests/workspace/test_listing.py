@@ -41,8 +41,11 @@ def test_a_card_that_says_nothing_is_damage_and_hides_no_other_run(ws: Workspace
 def test_a_run_that_was_begun(ws: Workspace) -> None:
     folder = ws.run_folder("extra")
     folder.mkdir(parents=True)
-    (folder / "checkpoint.safetensors").write_bytes(b"12345")
+    (folder / "inputs.json").write_bytes(b"{}   ")
     assert list_runs(ws)[-1] == RunEntry(name="extra", state="begun", nbytes=5)
+    (folder / "checkpoint.safetensors").write_bytes(b"12345")
+    entry = list_runs(ws)[-1]
+    assert (entry.state, entry.nbytes) == ("damaged", 10) and "checkpoint.safetensors" in entry.why
 
 
 def test_stores_whole_unfinished_and_refused(

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dgkd_cache.errors import StoreNotFound
-from dgkd_cache.run_files import CARD_FILE
+from dgkd_cache.run_files import CARD_FILE, is_there
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text, percent_text, size_text
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
+    from dgkd_cache.workspace.run_check import RunCheck
     from dgkd_stores.reading.reader import GuideStore
 
 __all__ = ["info"]
@@ -36,15 +37,20 @@ def info(app: App, what: str, as_json: bool) -> None:
       dgkd-cache info guides/teacher.zarr --json
       dgkd-cache info teacher.h5
     """
+    from dgkd_cache.workspace.run_check import check_run
+
     run, store = _places(app, what)
     card = _card(run) if run else None
+    check = check_run(run, full=False) if run else None
     opened = _open(store) if store else None
     if as_json:
-        print_json({"run": card.model_dump(mode="json") if card else None, "store": _as_json(opened)})
+        state = {"state": check.state, "why": check.why} if check else None
+        run_json = card.model_dump(mode="json") if card else None
+        print_json({"run": run_json, "run_state": state, "store": _as_json(opened)})
         return
     parts = []
-    if card and run:
-        parts.append(facts(_run_facts(card, run)))
+    if card and check:
+        parts.append(facts(_run_facts(card, check)))
     if opened:
         parts.append(facts(_store_facts(opened)))
     click.echo("\n\n".join(parts))
@@ -55,12 +61,12 @@ def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     from dgkd_stores.disk.paths import as_store_path
 
     path = Path(what).expanduser()
-    if (path / CARD_FILE).is_file():
+    if is_there(path / CARD_FILE):
         return path, None
     if (store := as_store_path(what)) is not None:
         return None, store
     workspace = app.workspace()
-    runs = [name for name in workspace.runs() if (workspace.run_folder(name) / CARD_FILE).is_file()]
+    runs = [name for name in workspace.runs() if is_there(workspace.run_folder(name) / CARD_FILE)]
     run = workspace.run_folder(what) if what in runs else None
     store = workspace.store_path(what) if what in workspace.stores() else None
     if run is None and store is None:
@@ -104,8 +110,9 @@ def _as_json(store: GuideStore | None) -> dict[str, Any] | None:
     }
 
 
-def _run_facts(card: ModelCard, folder: Path) -> Iterable[tuple[str, str]]:
-    yield "run", str(folder)
+def _run_facts(card: ModelCard, check: RunCheck) -> Iterable[tuple[str, str]]:
+    yield "run", str(check.folder)
+    yield "state", f"{check.state}: {shown(check.why)}" if check.why else check.state
     yield "architecture", f"{shown(card.architecture)}, {count_text(card.parameters)} parameters"
     for split, accuracy in card.accuracy.items():
         computed = shown(str(card.compute.get("precision", "")))

@@ -19,6 +19,9 @@ __all__ = ["ls"]
 def ls(app: App, as_json: bool) -> None:
     """List the runs and guide stores of the workspace, with state and size.
 
+    The files of a run are looked over, its weights only by their size: `verify` reads them. What cannot be used is
+    named with the reason; it hides nothing else.
+
     \b
     Examples:
       dgkd-cache ls
@@ -37,18 +40,20 @@ def ls(app: App, as_json: bool) -> None:
             }
         )
         return
+    remarks = any(run.why for run in runs)
     lines = [
         (
-            run.name,
+            shown(run.name),
             run.state,
             shown(run.architecture),
             count_text(run.parameters) if run.parameters is not None else "-",
             percent_text(run.accuracy),
             size_text(run.nbytes) if run.nbytes else "-",
+            *([shown(run.why)] if remarks else []),
         )
         for run in runs
     ]
-    headers = ("run", "state", "architecture", "parameters", "accuracy", "size")
+    headers = ("run", "state", "architecture", "parameters", "accuracy", "size", *(["remark"] if remarks else []))
     click.echo(table(headers, lines, right=("parameters", "accuracy", "size")))
     if not stores:
         return

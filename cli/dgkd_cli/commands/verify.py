@@ -1,4 +1,4 @@
-"""`dgkd-cache verify`: are stores whole, and where are they not?"""
+"""`dgkd-cache verify`: are runs and stores whole, and where are they not?"""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import print_json, shown
 from dgkd_cli.figures import count_text, size_text
+from dgkd_cli.runs import RunResult, run_at
 from dgkd_cli.stores import store_at
 
 if TYPE_CHECKING:
@@ -59,33 +60,66 @@ class Result:
 @json_option
 @pass_app
 def verify(app: App, what: tuple[str, ...], full: bool, as_json: bool) -> None:
-    """Check that stores are whole; what is damaged is named by file, view and samples.
+    """Check that runs and stores are whole; what is damaged is named by file, of a store by view and samples too.
 
-    Without NAME or PATH: all that lies in guides/ of the workspace, HDF5 files and what is no store too. A PATH needs
-    neither a workspace nor torch. Over several stores the exit code is the gravest: 15 unsafe, then 12 damaged, 13 of
-    another version, 10 not there, 1 not readable, 3 incomplete.
+    Without NAME or PATH: all runs of the workspace, and all that lies in guides/, HDF5 files and what is no store too.
+    A NAME is its run and its store. A PATH needs neither a workspace nor torch. Every byte of a run that its card has a
+    digest of is read. Over all of them the exit code is the gravest: 15 unsafe, then 12 damaged, 13 of another version,
+    10 not there, 1 not readable, 3 incomplete.
 
     \b
     Examples:
       dgkd-cache verify
       dgkd-cache verify ta1 --full
+      dgkd-cache verify runs/ta1
       dgkd-cache verify guides/ta1.zarr --full --json
     """
-    names = what or app.workspace().guides()
+    folders, names = _named(app, what) if what else _all(app)
+    runs = [_look_at_run(name, folder) for name, folder in folders]
     with app.reporting() as progress:
         results = [_look(app, name, full, progress) for name in names]
+    codes = [_gravest(run.exit_codes) for run in runs]
     if as_json:
-        print_json([result.to_dict() for result in results])
+        found = [run.to_dict(code) for run, code in zip(runs, codes, strict=True)]
+        print_json([*found, *(result.to_dict() for result in results)])
     else:
-        for result in results:
-            click.echo("\n".join(_lines(result)))
+        for lines in (*(run.lines() for run in runs), *(_lines(result) for result in results)):
+            click.echo("\n".join(lines))
     for result in results:
         if result.verification and result.verification.damage:
             app.say(f"{shown(result.name)}: {_advice(app, result)}")
-    if not results:
-        app.say("no guide stores here: `dgkd-cache dump` makes them")
-    if code := min((result.exit_code for result in results), key=_rank, default=0):
+    if not (runs or results):
+        app.say("no runs and no guide stores here: `dgkd-cache run` makes them")
+    if code := _gravest((*codes, *(result.exit_code for result in results))):
         raise click.exceptions.Exit(code)
+
+
+def _all(app: App) -> tuple[list[tuple[str, Path]], tuple[str, ...]]:
+    """The runs of the workspace, by name, and all that lies under its `guides/`."""
+    from dgkd_cache.workspace.run_check import is_run
+
+    workspace = app.workspace()
+    folders = [(name, workspace.run_folder(name)) for name in workspace.runs()]
+    return [(name, folder) for name, folder in folders if is_run(folder)], workspace.guides()
+
+
+def _named(app: App, what: tuple[str, ...]) -> tuple[list[tuple[str, Path]], tuple[str, ...]]:
+    """The runs and the stores that these names and paths mean; a name that has no run has to be a store's."""
+    found = [(text, run_at(app, text)) for text in what]
+    folders = [(text, folder) for text, folder in found if folder is not None]
+    return folders, tuple(text for text, folder in found if folder is None or _has_store(app, text))
+
+
+def _has_store(app: App, text: str) -> bool:
+    from dgkd_cache.workspace.config import CONFIG_NAME
+
+    return (app.folder / CONFIG_NAME).is_file() and text in app.workspace().stores()
+
+
+def _look_at_run(name: str, folder: Path) -> RunResult:
+    from dgkd_cache.workspace.run_check import check_run
+
+    return RunResult(name=name, check=check_run(folder))
 
 
 def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
@@ -149,6 +183,10 @@ def _facts(one: Damage) -> str:
     facts = [f"expected {shown(one.expected)}"] if one.expected else []
     facts += [f"found {shown(one.found)}"] if one.found else []
     return ": " + ", ".join(facts) if facts else ""
+
+
+def _gravest(codes: Iterable[int]) -> int:
+    return min(codes, key=_rank, default=0)
 
 
 def _rank(code: int) -> int:

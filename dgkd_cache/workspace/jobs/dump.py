@@ -16,13 +16,13 @@ from torch import nn
 from dgkd_cache.compute import resolve_device, resolve_precision, unit_of
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, RankLost
 from dgkd_cache.guides.writer import Dumped, GuideWriter
-from dgkd_cache.models.card import ModelCard, load_model
+from dgkd_cache.models.card import ModelCard
 from dgkd_cache.progress import Progress
 from dgkd_cache.ranks import ALONE, Ranks
-from dgkd_cache.run_files import DUMP_SECONDS_FILE
+from dgkd_cache.run_files import DUMP_SECONDS_FILE, read_file
 from dgkd_cache.settings import CacheConfig
 from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.jobs.fit import ready, require_same_data
+from dgkd_cache.workspace.jobs.fit import load_run, ready, require_same_data
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 
@@ -108,7 +108,7 @@ def guide_writer(
 ) -> GuideWriter:
     """The writer of the store at `path` from the finished run `runs/MODEL`, under the settings `cache`."""
     where = resolve_device(device)
-    network, card = load_model(ws.resolve_run(model))
+    network, card = load_run(ws, model)
     require_same_data(ws, card, model)
     return writer_of(
         ws, network, card, path=path, views=views, mine=mine, take_over=take_over, cache=cache, device=where
@@ -164,9 +164,9 @@ def dump_seconds(folder: Path) -> float | None:
     They lie beside the run because a store holds no clock: its bytes must not depend on when it was written.
     """
     try:
-        seconds = float((folder / DUMP_SECONDS_FILE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
+        seconds = float(read_file(folder / DUMP_SECONDS_FILE))
+    except (OSError, ValueError, DgkdError):
+        return None  # a figure that nothing depends on
     return seconds if math.isfinite(seconds) else None
 
 

@@ -9,11 +9,10 @@ import numpy as np
 from dgkd_cache.compute import resolve_device
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.models.card import load_model
 from dgkd_cache.progress import Progress
 from dgkd_cache.training.evaluate import evaluate
 from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.jobs.fit import ready, require_same_data
+from dgkd_cache.workspace.jobs.fit import load_run, ready, require_same_data
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["EvalResult", "evaluate_model"]
@@ -33,7 +32,7 @@ class EvalResult:
 def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progress: Progress) -> EvalResult:
     """Scores the finished run `model` on un-augmented images: `test`, `train` or the held-out `validation` split."""
     where = resolve_device(device)
-    network, card = load_model(ws.resolve_run(model))
+    network, card = load_run(ws, model)
     dataset, plan = ws.dataset(), ws.plan()
     require_same_data(ws, card, model)
     train_N, held_N = split_samples(len(dataset.train), ws.config.dataset.validation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,14 +11,14 @@ from torch import nn
 
 from dgkd_cache.compute import place
 from dgkd_cache.distillation.dropping import Dropping
-from dgkd_cache.errors import InvalidInput, Mismatch
-from dgkd_cache.models.card import ModelCard
+from dgkd_cache.errors import DamagedStore, InvalidInput, Mismatch
+from dgkd_cache.models.card import ModelCard, load_model
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, wanted_input_size
 from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["card_of", "dropping_of", "new_model", "ready", "require_same_data", "schedule_kind"]
+__all__ = ["card_of", "dropping_of", "load_run", "new_model", "ready", "require_same_data", "schedule_kind"]
 
 
 def new_model(ws: Workspace, architecture: str, *, seed: int) -> tuple[nn.Module, Preprocess]:
@@ -80,6 +81,14 @@ def card_of(
         weights_digest=weights_digest,
         **found,
     )
+
+
+def load_run(ws: Workspace, name: str, folder: Path | None = None) -> tuple[nn.Module, ModelCard]:
+    """The finished run called `name` (or in `folder`), as `load_model` gives it; errors name the command that helps."""
+    try:
+        return load_model(folder or ws.resolve_run(name))
+    except DamagedStore as error:
+        raise DamagedStore(error.problem, expected=error.expected, found=error.found, do=ws.remedy(name)) from error
 
 
 def schedule_kind(ws: Workspace, name: str, training: TrainingConfig, *, guided: bool) -> str:

@@ -13,11 +13,10 @@ from torch import nn
 
 from dgkd_cache.compute import describe, resolve_device, resolve_precision
 from dgkd_cache.datasets.split import split_samples
-from dgkd_cache.errors import Mismatch
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guidance import Guidance
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
-from dgkd_cache.models.card import CARD_FILE, ModelCard, load_card, load_model, save_model, weights_digest
+from dgkd_cache.models.card import ModelCard, load_card, save_model, weights_digest
 from dgkd_cache.progress import Progress
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.run_random import RunRandom
@@ -29,7 +28,16 @@ from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import move_aside
-from dgkd_cache.workspace.jobs.fit import card_of, dropping_of, new_model, ready, require_same_data, schedule_kind
+from dgkd_cache.workspace.jobs.finished import finished_run, remove_leftovers
+from dgkd_cache.workspace.jobs.fit import (
+    card_of,
+    dropping_of,
+    load_run,
+    new_model,
+    ready,
+    require_same_data,
+    schedule_kind,
+)
 from dgkd_cache.workspace.recipe import settled, told
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
@@ -83,7 +91,7 @@ def train_model(
             training=training,
             distillation=distillation,
         )
-        finished = _finished(folder, name, inputs) if ranks.first and not fresh else None
+        finished = finished_run(folder, name, inputs) if ranks.first and not fresh else None
         if ranks.agree(finished is not None):
             progress.say(f"{name} is trained: nothing to do")
             return finished or load_card(folder)
@@ -125,7 +133,7 @@ def train_model(
                 progress.say(f"what was there before lies in {aside}")
             record.write_inputs(folder, inputs)
         trainer = Trainer(steps, validate=validate if len(held_N) else None)
-        outcome = trainer.run(folder, progress=progress, stop=stop, name=name)
+        outcome = trainer.run(folder, progress=progress, stop=stop, name=name, inputs=record.digest(inputs))
         test = Views(ws.plan(), ws.dataset().test.to(where))
         test_M = np.arange(len(test.images))
         score = evaluate(model, transform, test, test_M, device=where, precision=precision, ranks=ranks)
@@ -151,8 +159,7 @@ def train_model(
         )
         if ranks.first:
             save_model(folder, model, card)
-            for leftover in (folder / "checkpoint.safetensors", *folder.glob("best-*.safetensors")):
-                leftover.unlink(missing_ok=True)
+            remove_leftovers(folder)
         return card
 
 
@@ -185,40 +192,7 @@ def expected_inputs(
         settings = distillation.model_dump(mode="json", by_alias=True)
         settings["temperature"] = distillation.temperature or ws.config.cache.temperature
         tree |= {"distillation": settings, "live": live or False}
-    return record.flatten(tree)
-
-
-def _finished(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
-    """The finished run in `folder`; None where none is, or one that was begun with the same inputs."""
-    before = record.read_inputs(folder)
-    if before is None:
-        if (folder / CARD_FILE).exists():
-            raise Mismatch(
-                f"{folder} holds a model of unknown inputs",
-                expected=f"a file {record.INPUTS_FILE} beside its card",
-                found="none",
-                do="choose another --name, or start over with --fresh",
-            )
-        return None
-    differing = record.changes(before, inputs)
-    if differing:
-        raise Mismatch(
-            f"the run {name} in {folder} has other inputs",
-            expected="the same settings, data, guides and precision",
-            found="; ".join(differing[:6]) + (f" and {len(differing) - 6} more" if len(differing) > 6 else ""),
-            do="choose another --name, or start over with --fresh (the old run is set aside, not deleted)",
-        )
-    if not (folder / CARD_FILE).exists():
-        return None
-    card = load_card(folder)
-    if card.inputs_digest != record.digest(inputs):
-        raise Mismatch(
-            f"the card in {folder} is of other inputs than the {record.INPUTS_FILE} beside it",
-            expected=f"inputs {record.digest(inputs)[:16]}",
-            found=card.inputs_digest[:16] or "none",
-            do="start over with --fresh (the old run is set aside, not deleted)",
-        )
-    return card
+    return record.without_implied(record.flatten(tree))
 
 
 def _tell_of_dropping(settings: DistillationConfig, names: Sequence[str], progress: Progress) -> None:
@@ -273,7 +247,7 @@ def _guidance(
 
 
 def _live_guide(ws: Workspace, folder: Path, device: torch.device) -> LiveGuide:
-    model, card = load_model(folder)
+    model, card = load_run(ws, folder.name, folder)
     require_same_data(ws, card, card.name)
     model, transform = ready(model, card, device)
     return LiveGuide(name=card.name, identity=card.weights_digest, preprocess=transform, model=model)

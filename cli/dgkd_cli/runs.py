@@ -1,0 +1,76 @@
+"""Runs as `verify` tells of them: what NAME or PATH means, and the result of a look at one. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dgkd_cache.errors import DamagedStore, DgkdError
+from dgkd_cli.app import App
+from dgkd_cli.console import shown
+from dgkd_cli.figures import count_text
+
+if TYPE_CHECKING:
+    from dgkd_cache.workspace.run_check import RunCheck
+
+__all__ = ["RunResult", "run_at"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """One run, looked over."""
+
+    name: str
+    check: RunCheck
+
+    @property
+    def exit_codes(self) -> tuple[int, ...]:
+        """Of all that was found; none for a whole run."""
+        return tuple(problem.exit_code for problem in self.check.problems)
+
+    def to_dict(self, exit_code: int) -> dict[str, Any]:
+        """As JSON, with the same keys for every run."""
+        damage = [_to_dict(problem) for problem in self.check.problems if isinstance(problem, DamagedStore)]
+        return {
+            "run": self.name,
+            "path": str(self.check.folder),
+            "exit_code": exit_code,
+            "refused": self.check.why if self.check.state == "refused" else None,
+            "state": self.check.state,
+            "verified": self.check.verified,
+            "damage": damage,
+        }
+
+    def lines(self) -> Iterable[str]:
+        """One line for the run, and one for each problem."""
+        name, check = f"run {shown(self.name)}", self.check
+        if check.state == "begun":
+            yield f"{name}: begun and not finished, what there is of it checked"
+        elif check.state == "done":
+            unverified = f"; {check.why}" if check.why else ""
+            yield f"{name}: whole, every file that its card covers checked{unverified}"
+        else:
+            problems = "1 problem" if len(check.problems) == 1 else f"{count_text(len(check.problems))} problems"
+            yield f"{name}: {check.state}, {problems}"
+            for problem in check.problems:
+                yield f"  {problem}"
+
+
+def run_at(app: App, text: str) -> Path | None:
+    """The folder of the run that `text` names, or that lies at that path; None where there is no run."""
+    from dgkd_cache.workspace.config import CONFIG_NAME, is_model_name
+    from dgkd_cache.workspace.run_check import is_run
+
+    path = Path(text).expanduser()
+    if is_run(path):
+        return path
+    if not is_model_name(text) or not (app.folder / CONFIG_NAME).is_file():
+        return None
+    folder = app.workspace().run_folder(text)
+    return folder if is_run(folder) else None
+
+
+def _to_dict(problem: DgkdError) -> dict[str, str]:
+    return {"problem": problem.problem, "expected": problem.expected, "found": problem.found}

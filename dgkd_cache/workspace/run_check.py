@@ -1,0 +1,201 @@
+"""Whether a run's folder holds what was written there, told from its files alone. Loads no torch.
+
+The card has a digest of itself and of each file beside it, a checkpoint one of itself. Other files in the folder, such
+as those of a logger, are not covered and do no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dgkd_cache.checkpoint_file import check_checkpoint, read_record
+from dgkd_cache.errors import DamagedStore, DgkdError, Incomplete, Mismatch
+from dgkd_cache.run_card import RunCard, read_card
+from dgkd_cache.run_files import (
+    CARD_FILE,
+    CHECKPOINT_FILE,
+    INPUTS_FILE,
+    METRICS_FILE,
+    START_OVER,
+    WEIGHTS_FILE,
+    damaged,
+    is_there,
+    leftovers,
+    read_file,
+)
+from dgkd_cache.tensor_file import open_tensors
+from dgkd_cache.workspace.inputs import read_inputs, require_inputs
+from dgkd_stores.disk.files import plain_file
+
+__all__ = ["RunCheck", "check_run", "is_run", "require_sound"]
+
+UNVERIFIED = "its card is older than the digests that cover it"
+
+_PIECE = 2**20  # bytes that are hashed at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCheck:
+    """A run as its files show it.
+
+    `card` is what its card says, None where it is not finished or the card cannot be read. `verified` is False for a
+    finished run from before there were digests. `problems` are all that was found.
+    """
+
+    folder: Path
+    card: Mapping[str, Any] | None
+    verified: bool
+    problems: tuple[DgkdError, ...]
+
+    @property
+    def state(self) -> str:
+        """`done`, `begun`, `damaged`, or `refused`: what is no plain file, or may not be read."""
+        found = [problem for problem in self.problems if not isinstance(problem, Incomplete)]
+        if not found:
+            return "begun" if self.card is None else "done"
+        return "damaged" if all(isinstance(one, DamagedStore | Mismatch) for one in found) else "refused"
+
+    @property
+    def why(self) -> str:
+        """What is to be said of the state, or nothing."""
+        for problem in self.problems:
+            if not isinstance(problem, Incomplete):
+                return str(problem)
+        return "" if self.verified or self.card is None else f"unverified: {UNVERIFIED}"
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run, finished or begun, whole or not."""
+    return folder.is_dir() and any(is_there(folder / name) for name in (CARD_FILE, INPUTS_FILE, CHECKPOINT_FILE))
+
+
+def check_run(folder: Path, *, full: bool = True) -> RunCheck:
+    """Looks the run in `folder` over, and raises nothing that a file in it is to blame for.
+
+    `full` reads every byte that a digest covers; else of the weights only the size is looked at.
+    """
+    problems: list[DgkdError] = []
+    card = _found(lambda: read_card(folder), problems)
+    checks: list[Callable[[], None]] = []
+    if card is not None:
+        checks = _finished_checks(folder, card, full=full)
+    elif isinstance(problems[0], Incomplete):
+        checks = _begun_checks(folder, full=full)
+    for check in checks:
+        _found(check, problems)
+    return RunCheck(
+        folder=folder,
+        card=card.model if card else None,
+        verified=card is not None and card.files is not None,
+        problems=tuple(problems),
+    )
+
+
+def require_sound(folder: Path) -> None:
+    """Raises the first problem of the run in `folder`, every byte of it read; that it is not finished is none."""
+    for problem in check_run(folder).problems:
+        if not isinstance(problem, Incomplete):
+            raise problem
+
+
+def _found(check: Callable[[], Any], problems: list[DgkdError]) -> Any:
+    try:
+        return check()
+    except DgkdError as error:
+        problems.append(error)
+    except OSError as error:
+        problems.append(DgkdError(f"{error.filename}: {error.strerror}"))
+    return None
+
+
+def _begun_checks(folder: Path, *, full: bool) -> list[Callable[[], None]]:
+    """What each file of a run that is not finished is held to."""
+    checks: list[Callable[[], None]] = []
+    for path in leftovers(folder):
+        if path.suffix != ".partial":
+            checks.append(partial(check_checkpoint, path, full=full))
+    return [partial(_check_begun, folder), *checks]
+
+
+def _finished_checks(folder: Path, card: RunCard, *, full: bool) -> list[Callable[[], None]]:
+    """What each file of a finished run is held to."""
+    checks: list[Callable[[], None]] = [partial(_check_inputs, folder, card)]
+    for name, file in (card.files or {}).items():
+        checks.append(partial(_check_file, folder / name, file.nbytes, file.sha256 if full else ""))
+    if card.files is None or WEIGHTS_FILE not in card.files:
+        checks.append(partial(_check_weights, folder / WEIGHTS_FILE, card, full=full))
+    return checks
+
+
+def _check_begun(folder: Path) -> None:
+    """A checkpoint knows the inputs and the metrics that lie beside it; metrics of later epochs are written again."""
+    inputs = read_inputs(folder)
+    if not is_there(folder / CHECKPOINT_FILE):
+        return
+    record = read_record(folder / CHECKPOINT_FILE)
+    if inputs is None:
+        raise damaged(folder / INPUTS_FILE, "what the checkpoint beside it was made from", "no such file")
+    if "inputs" in record:
+        require_inputs(folder, inputs, str(record["inputs"]), by=CHECKPOINT_FILE)
+    if "metrics" in record:
+        _check_lines(folder / METRICS_FILE, str(record["metrics"]))
+
+
+def _check_lines(path: Path, sha256: str) -> None:
+    total = hashlib.sha256()
+    lines = read_file(path).split(b"\n")[:-1] if is_there(path) else []
+    for line in lines:
+        if total.hexdigest() == sha256:
+            return
+        total.update(line + b"\n")
+    if total.hexdigest() != sha256:
+        raise DamagedStore(
+            f"{path} is not what was written up to the checkpoint beside it",
+            expected=f"first lines of SHA-256 {sha256[:16]}",
+            found=f"{len(lines)} others",
+            do=START_OVER,
+        )
+
+
+def _check_inputs(folder: Path, card: RunCard) -> None:
+    inputs, expected = read_inputs(folder), card.model.get("inputs_digest")
+    if inputs is not None and isinstance(expected, str):
+        require_inputs(folder, inputs, expected or None, by=CARD_FILE)
+
+
+def _check_file(path: Path, nbytes: int, sha256: str) -> None:
+    """The size first: what is of another one is not read."""
+    try:
+        with plain_file(path) as (handle, size):
+            if size != nbytes:
+                raise _changed(path, f"{nbytes} bytes", f"{size}")
+            if not sha256:
+                return
+            total = hashlib.sha256()
+            while piece := os.read(handle, _PIECE):
+                total.update(piece)
+    except FileNotFoundError as error:
+        raise damaged(path, "the file that its card tells of", "no such file") from error
+    if total.hexdigest() != sha256:
+        raise _changed(path, f"SHA-256 {sha256[:16]}", total.hexdigest()[:16])
+
+
+def _check_weights(path: Path, card: RunCard, *, full: bool) -> None:
+    """Of a card that is older than the digests of files: the weights' own digest is in it."""
+    expected = str(card.model.get("weights_digest"))
+    try:
+        with open_tensors(path) as file:
+            if full and (found := file.digest()) != expected:
+                raise _changed(path, f"weights of SHA-256 {expected[:16]}", found[:16])
+    except FileNotFoundError as error:
+        raise damaged(path, "the weights that its card tells of", "no such file") from error
+
+
+def _changed(path: Path, expected: str, found: str) -> DamagedStore:
+    return DamagedStore(f"{path} has changed since its card was written", expected=expected, found=found, do=START_OVER)

@@ -1,0 +1,327 @@
+"""Runs held to their digests: what changes one file of a finished or a begun run, and who notices."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from support.tiny_chain import MODULE, Lines, content, dump, run, train, workspace
+
+from dgkd_cache.errors import DamagedStore, DgkdError, Interrupted, Mismatch, UnsafeStore
+from dgkd_cache.progress import Silent
+from dgkd_cache.workspace.jobs import evaluate_model
+from dgkd_cache.workspace.listing import list_runs
+from dgkd_cache.workspace.run_check import check_run
+from dgkd_cache.workspace.workspace import Workspace
+
+COVERED = ["card.json", "inputs.json", "metrics.jsonl", "weights.safetensors"]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A finished chain of a teacher and a student."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("two")
+        (folder / "tiny_bars.py").write_text(MODULE)
+        patch.syspath_prepend(str(folder))
+        ws = workspace(folder / "ws", chain='teacher = "plain2"\nstudent = "plain2"')
+        run(ws)
+        return ws
+
+
+@pytest.fixture
+def ws(two: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copytree(two.folder, tmp_path / "ws", symlinks=True)
+    return Workspace(tmp_path / "ws", two.config)
+
+
+def flip(path: Path, at: int = -1) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def edited(path: Path) -> None:
+    """As a person would edit it: still sound JSON."""
+    path.write_text(path.read_text().replace("0", "1", 1))
+
+
+def sparse(path: Path) -> None:
+    path.write_bytes(b"")
+    os.truncate(path, 2 * 2**30)
+
+
+def linked(path: Path) -> None:
+    path.rename(path.parent / "behind")
+    path.symlink_to("behind")
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def brackets(path: Path) -> None:
+    path.write_bytes(b"[" * 100_000)
+
+
+CHANGES: list[tuple[Callable[[Path], None], int]] = [
+    (flip, 12),
+    (sparse, 12),
+    (brackets, 12),
+    (linked, 15),
+    (a_pipe, 15),
+    (a_folder, 15),
+]
+
+
+def states(ws: Workspace) -> dict[str, str]:
+    return {run.name: run.state for run in list_runs(ws)}
+
+
+def test_a_finished_run_is_whole(ws: Workspace) -> None:
+    for name in ws.chain:
+        check = check_run(ws.run_folder(name))
+        assert (check.state, check.verified, check.problems, check.why) == ("done", True, (), "")
+    assert states(ws) == {"teacher": "done", "student": "done"}
+
+
+@pytest.mark.parametrize("name", COVERED)
+@pytest.mark.parametrize(("change", "code"), CHANGES)
+def test_every_file_of_a_finished_run_is_covered(
+    ws: Workspace, name: str, change: Callable[[Path], None], code: int
+) -> None:
+    before = content(ws.folder)
+    change(ws.run_folder("student") / name)
+    check = check_run(ws.run_folder("student"))
+    assert check.problems[0].exit_code == code
+    assert check.state == ("damaged" if code == 12 else "refused") and name in check.why
+    for refused in (lambda: run(ws), lambda: train(ws, "student", **of_student(ws))):
+        with pytest.raises(DgkdError, match=name) as caught:
+            refused()
+        assert caught.value.exit_code == code
+    # By its size alone `ls` cannot tell a flipped bit.
+    seen = "done" if change is flip and name in ("weights.safetensors", "metrics.jsonl") else check.state
+    assert states(ws) == {"teacher": "done", "student": seen}
+    assert {key: value for key, value in content(ws.folder).items() if "student" not in key} == {
+        key: value for key, value in before.items() if "student" not in key
+    }
+
+
+def of_student(ws: Workspace) -> dict[str, object]:
+    return {"training": ws.config.training_for("student"), "guides": [ws.store_path("teacher")]}
+
+
+@pytest.mark.parametrize("name", ["inputs.json", "metrics.jsonl", "weights.safetensors"])
+def test_a_file_that_is_gone_is_damage(ws: Workspace, name: str) -> None:
+    (ws.run_folder("teacher") / name).unlink()
+    assert states(ws) == {"teacher": "damaged", "student": "done"}
+    with pytest.raises(DamagedStore, match=f"{name} cannot be read: .*found no such file") as caught:
+        run(ws)
+    assert caught.value.exit_code == 12
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_the_hints_of_run_work(ws: Workspace, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each of the two commands that it names ends in the chain as it was."""
+    monkeypatch.chdir(ws.folder)
+    before = content(ws.folder)
+    flip(ws.run_folder("teacher") / name)
+    with pytest.raises(DamagedStore) as caught:
+        run(ws)
+    assert "`dgkd-cache train --model teacher --fresh` sets it aside and trains it again" in str(caught.value)
+    assert "`dgkd-cache run --remake` does both" in str(caught.value)
+    copy = Workspace(ws.folder.parent / "copy", ws.config)
+    shutil.copytree(ws.folder, copy.folder)
+    lines = Lines()
+    assert {row.state for row in run(ws, remake=True, progress=lines)} == {"done"}
+    assert lines.lines[0].startswith("teacher is damaged") and (ws.folder / "aside" / "teacher-1" / "teacher").is_dir()
+    train(copy, "teacher", training=copy.config.training_for("teacher"), fresh=True)
+    assert {row.state for row in run(copy)} == {"done"}
+    assert content(ws.folder) == content(copy.folder) == before, "the student is not trained again"
+
+
+@pytest.mark.parametrize("name", ["card.json", "weights.safetensors"])
+def test_whoever_needs_the_model_refuses_it(ws: Workspace, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(ws.folder)
+    edited(ws.run_folder("teacher") / name) if name == "card.json" else flip(ws.run_folder("teacher") / name)
+    shutil.rmtree(ws.store_path("teacher"))
+    for needing in (
+        lambda: dump(ws, "teacher"),
+        lambda: evaluate_model(ws, model="teacher", split="test", device="cpu", progress=Silent()),
+        lambda: train(ws, "live", live=[ws.run_folder("teacher")]),
+    ):
+        with pytest.raises(DamagedStore, match="`dgkd-cache train --model teacher --fresh`") as caught:
+            needing()
+        assert caught.value.exit_code == 12
+
+
+def test_files_of_anyone_else_do_no_harm(ws: Workspace) -> None:
+    folder = ws.run_folder("teacher")
+    (folder / "events.out.tfevents.1").write_bytes(b"\x00" * 100)
+    (folder / "notes").mkdir()
+    (folder / "link").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe")
+    assert check_run(folder).problems == ()
+    assert {row.state for row in run(ws)} == {"done"} and states(ws)["teacher"] == "done"
+    assert (folder / "events.out.tfevents.1").exists()
+
+
+def test_what_a_kill_left_of_a_finished_run_is_removed(ws: Workspace) -> None:
+    """Between the card and the removal of the checkpoint there is a moment."""
+    for finish in (lambda: run(ws), lambda: train(ws, "student", **of_student(ws))):
+        for name in ("checkpoint.safetensors", "best-1.safetensors", "checkpoint.safetensors.partial"):
+            (ws.run_folder("student") / name).write_bytes(b"any")
+        finish()
+        assert sorted(path.name for path in ws.run_folder("student").iterdir()) == COVERED
+
+
+@pytest.fixture
+def begun(ws: Workspace) -> Path:
+    """The folder of a run that was stopped in its second epoch, its best epoch kept."""
+    with pytest.raises(Interrupted):
+        train_begun(ws, stop_after=4)
+    folder = ws.run_folder("begun")
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.safetensors", "inputs.json", "metrics.jsonl"]
+    return folder
+
+
+def train_begun(ws: Workspace, *, stop_after: int | None = None, **more: object) -> object:
+    calls = itertools.count(1)
+    return train(ws, "begun", guides=[ws.store_path("teacher")], stop=lambda: next(calls) == stop_after, **more)
+
+
+def test_a_begun_run_is_no_damage(ws: Workspace, begun: Path) -> None:
+    check = check_run(begun)
+    assert (check.state, check.why, [problem.exit_code for problem in check.problems]) == ("begun", "", [3])
+    metrics = begun / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + '{"epoch": 1, "of": "a kill before the next checkpoint"}\n')
+    assert check_run(begun).state == "begun"
+    train_begun(ws)
+    assert check_run(begun).state == "done" and "a kill" not in metrics.read_text()
+
+
+@pytest.mark.parametrize("name", ["checkpoint.safetensors", "inputs.json", "metrics.jsonl"])
+@pytest.mark.parametrize(("change", "code"), CHANGES)
+def test_every_file_of_a_begun_run_is_covered(
+    ws: Workspace, begun: Path, name: str, change: Callable[[Path], None], code: int
+) -> None:
+    if name == "inputs.json" and change is flip:
+        change = edited
+    if name == "metrics.jsonl" and change is flip:
+        change = edited
+    change(begun / name)
+    check = check_run(begun)
+    assert code in [problem.exit_code for problem in check.problems]
+    assert check.state == ("damaged" if code == 12 else "refused")
+    with pytest.raises(DgkdError, match=name) as caught:
+        train_begun(ws)
+    assert caught.value.exit_code == code
+    assert ("--fresh" in str(caught.value)) == (code == 12)
+    train_begun(ws, fresh=True)  # the hint
+    assert check_run(begun).state == "done" and (ws.folder / "aside" / "begun-1" / "begun" / name).exists()
+
+
+@pytest.mark.parametrize("name", ["inputs.json", "metrics.jsonl"])
+def test_a_checkpoint_without_what_belongs_to_it_is_refused(ws: Workspace, begun: Path, name: str) -> None:
+    (begun / name).unlink()
+    with pytest.raises(DamagedStore, match=f"{name}.*--fresh") as caught:
+        train_begun(ws)
+    assert caught.value.exit_code == 12
+    assert not (begun / "card.json").exists() and not (begun / "inputs.json").exists() or name == "metrics.jsonl"
+
+
+def test_a_checkpoint_with_another_step_is_refused(ws: Workspace, begun: Path) -> None:
+    path = begun / "checkpoint.safetensors"
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    assert json.loads(metadata["dgkd"])["record"]["step"] == 4
+    text = metadata["dgkd"].replace('"step": 4', '"step": 5')
+    save_file(load_file(path), path, metadata=metadata | {"dgkd": text})
+    with pytest.raises(DamagedStore, match="has changed since it was written"):
+        train_begun(ws)
+
+
+def test_changed_settings_are_still_told_as_that(ws: Workspace, begun: Path) -> None:
+    other = ws.config.training.model_copy(update={"lr": 0.01})
+    with pytest.raises(Mismatch, match="begun.*training.lr: 0.1 -> 0.01.*--fresh") as caught:
+        train_begun(ws, training=other)
+    assert caught.value.exit_code == 13
+
+
+def test_a_begun_model_of_the_chain_is_checked_before_anything_is_trained(ws: Workspace) -> None:
+    shutil.rmtree(ws.run_folder("student"))
+    with pytest.raises(Interrupted):
+        run(ws, stop=lambda: True)
+    edited(ws.run_folder("student") / "inputs.json")
+    with pytest.raises(DamagedStore, match="inputs.json has changed since the run was begun.*run --remake"):
+        run(ws)
+    assert {row.state for row in run(ws, remake=True)} == {"done"}
+
+
+def test_the_best_epoch_is_covered(ws: Workspace) -> None:
+    held = workspace(ws.folder / "held", chain='teacher = "plain2"', dataset__validation=16, training__select="best")
+    calls, recipe = itertools.count(1), held.config.training_for("teacher")
+    with pytest.raises(Interrupted):
+        train(held, "teacher", training=recipe, stop=lambda: next(calls) == 4)
+    (best,) = held.run_folder("teacher").glob("best-*.safetensors")
+    flip(best)
+    for refused in (lambda: run(held), lambda: train(held, "teacher", training=recipe)):
+        with pytest.raises(DamagedStore, match="best-0.safetensors has changed"):
+            refused()
+
+
+def test_foreign_things_stop_nobody(ws: Workspace) -> None:
+    runs = ws.folder / "runs"
+    (runs / "Not a Run").mkdir()
+    (runs / "file.txt").write_text("")
+    (runs / "gone").symlink_to("nowhere")
+    (runs / "empty").mkdir()
+    (runs / "broken").mkdir()
+    (runs / "broken" / "card.json").write_bytes(b"\xff")
+    (runs / "tree").mkdir()
+    (runs / "tree" / "card.json").mkdir()
+    os.mkfifo(runs / "pipe")
+    found = {Path(name).name: state for name, state in states(ws).items()}
+    assert found == {
+        "teacher": "done",
+        "student": "done",
+        "empty": "begun",
+        "broken": "damaged",
+        "tree": "refused",
+        "Not a Run": "unknown",
+        "file.txt": "unknown",
+        "gone": "unknown",
+        "pipe": "unknown",
+    }
+    assert all(run.why for run in list_runs(ws) if run.state not in ("done", "begun"))
+    assert {row.state for row in run(ws)} == {"done"}
+    assert dump(ws, "teacher").seal
+
+
+def test_a_run_that_may_not_be_read_is_not_called_damaged(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    really = os.open
+
+    def denied(path: object, *arguments: int, **more: object) -> int:
+        if str(path).endswith("student/card.json"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", denied)
+        assert states(ws) == {"teacher": "done", "student": "refused"}
+        with pytest.raises(DgkdError, match="ermission") as caught:
+            run(ws)
+        assert caught.value.exit_code == 1 and not isinstance(caught.value, DamagedStore | UnsafeStore)
