@@ -121,7 +121,7 @@ def load_card(folder: Path) -> ModelCard:
             f"{path} is not a card as this version writes it",
             expected=f"the keys {', '.join(ModelCard.model_fields)}",
             found="; ".join(problems[:5])[:1000],
-            do="undo the change to it, or train the model again",
+            do=_TRAIN_AGAIN,
         ) from error
 
 

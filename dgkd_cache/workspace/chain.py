@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgkd_cache.compute import resolve_device, resolve_precision
-from dgkd_cache.errors import DamagedStore, DgkdError, Incomplete, Mismatch, StoreNotFound, UnsafeStore
+from dgkd_cache.errors import DamagedStore, DgkdError, Mismatch, StoreNotFound, UnsafeStore
 from dgkd_cache.models.card import ModelCard, load_card
 from dgkd_cache.models.registry import build_model, find_model, wanted_input_size
 from dgkd_cache.progress import Progress
@@ -18,7 +18,7 @@ from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs,
 from dgkd_cache.workspace.jobs.finished import remove_leftovers
 from dgkd_cache.workspace.jobs.fit import schedule_kind
 from dgkd_cache.workspace.recipe import settled
-from dgkd_cache.workspace.run_check import check_run
+from dgkd_cache.workspace.run_check import require_sound
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader, decimal
@@ -164,10 +164,14 @@ def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
     """
     found: dict[str, DgkdError] = {}
     for name in ws.chain:
-        problems = check_run(ws.run_folder(name)).problems
-        for error in [problem for problem in problems if not isinstance(problem, Incomplete)][:1]:
+        folder = ws.run_folder(name)
+        try:
+            require_sound(folder)
+            if is_there(folder / CARD_FILE):
+                load_card(folder)
+        except DgkdError as error:
             if not isinstance(error, DamagedStore | UnsafeStore):
-                raise error
+                raise
             do = f"restore it from a copy, or {ws.remedy(name)} (`{ws.command('run --remake')}` does both)"
             found[name] = type(error)(error.problem, expected=error.expected, found=error.found, do=do)
     return found

@@ -75,11 +75,11 @@ def _run(ws: Workspace, name: str) -> RunEntry:
     entry = RunEntry(name=name, state=check.state, architecture=architecture, nbytes=_nbytes(folder), why=check.why)
     if check.card is None:
         return entry
-    architecture, parameters, accuracy = (check.card.get(key) for key in ("architecture", "parameters", "accuracy"))
+    found, parameters, accuracy = (check.card.get(key) for key in ("architecture", "parameters", "accuracy"))
     score = accuracy.get("test") if isinstance(accuracy, dict) else None
-    if not isinstance(architecture, str) or not isinstance(parameters, int):
+    if not isinstance(found, str) or not isinstance(parameters, int) or not isinstance(score, str | None):
         return replace(entry, state="damaged", why=f"{folder / CARD_FILE} is not a card as this version writes it")
-    return replace(entry, architecture=architecture, parameters=parameters, accuracy=score)
+    return replace(entry, architecture=found, parameters=parameters, accuracy=score)
 
 
 def _nbytes(folder: Path) -> int:

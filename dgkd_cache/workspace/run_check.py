@@ -141,9 +141,9 @@ def _check_begun(folder: Path) -> None:
     record = read_record(folder / CHECKPOINT_FILE)
     if inputs is None:
         raise damaged(folder / INPUTS_FILE, "what the checkpoint beside it was made from", "no such file")
-    if "inputs" in record:
+    if record.get("inputs") is not None:
         require_inputs(folder, inputs, str(record["inputs"]), by=CHECKPOINT_FILE)
-    if "metrics" in record:
+    if record.get("metrics") is not None:
         _check_lines(folder / METRICS_FILE, str(record["metrics"]))
 
 

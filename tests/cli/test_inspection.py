@@ -72,6 +72,46 @@ def test_ls_tells_states_and_sizes(command: Command, workspace: Path, teacher: P
     assert printed["stores"][0]["why"]
 
 
+def test_foreign_things_in_runs_are_named_and_hide_nothing(command: Command, workspace: Path, teacher: Path) -> None:
+    runs = workspace / "runs"
+    (runs / "A run?").mkdir()
+    os.mkfifo(runs / "pipe")
+    (runs / "piped").mkdir()
+    os.mkfifo(runs / "piped" / "card.json")
+    (runs / "sparse").mkdir()
+    (runs / "sparse" / "card.json").touch()
+    os.truncate(runs / "sparse" / "card.json", 2 * 2**30)
+    (runs / "evil").mkdir()
+    (runs / "evil" / "card.json").write_text('{"format": "\\u001b[2J[bold]x"}')
+    printed = json.loads(command("ls", "--json").stdout)["runs"]
+    assert {Path(run["name"]).name: run["state"] for run in printed} == {
+        "teacher": "done",
+        "ta1": "missing",
+        "student": "missing",
+        "piped": "refused",
+        "sparse": "damaged",
+        "evil": "damaged",
+        "A run?": "unknown",
+        "pipe": "unknown",
+    }
+    assert [bool(run["why"]) for run in printed] == [False] * 3 + [True] * 5
+    listed = command("ls")
+    assert listed.exit_code == 0 and "\x1b" not in listed.stdout and "remark" in listed.stdout
+    assert command("info", "teacher").exit_code == 0
+    for name, code in (("piped", 15), ("sparse", 12), ("evil", 13)):
+        result = command("info", name)
+        assert (result.exit_code, result.stdout) == (code, "") and result.stderr.startswith("Error: runs/")
+
+
+def test_info_says_what_has_become_of_the_weights(command: Command, workspace: Path, teacher: Path) -> None:
+    assert "state          done" in command("info", "teacher").stdout.splitlines()
+    (teacher / "weights.safetensors").unlink()
+    result = command("info", "teacher")
+    assert result.exit_code == 0 and "damaged: runs/teacher/weights.safetensors cannot be read" in result.stdout
+    printed = json.loads(command("info", "teacher", "--json").stdout)["run_state"]
+    assert printed["state"] == "damaged" and "no such file" in printed["why"]
+
+
 def test_info_of_a_run_by_name_and_by_path(command: Command, workspace: Path, teacher: Path) -> None:
     result = command("info", "teacher")
     assert (result.exit_code, result.stderr) == (0, "")

@@ -14,6 +14,10 @@ import pytest
 from click.testing import Result
 from torch import nn
 
+from dgkd_cache.models import build_model, save_model, weights_digest
+from dgkd_cache.models.card import ModelCard
+from dgkd_cache.models.preprocess import Preprocess
+
 Command = Callable[..., Result]
 
 
@@ -181,3 +185,78 @@ def test_text_from_a_store_is_cleaned(command: Command, stores: Path) -> None:
     (stores / "ta1.zarr" / "\x1b[31mevil").write_text("")
     result = command("verify", "ta1")
     assert result.exit_code == 15 and "\x1b" not in result.stdout and "evil" in result.stdout
+
+
+@pytest.fixture
+def run(workspace: Path) -> Path:
+    """A finished run of the teacher."""
+    model = build_model("plain6", channels=1, classes=2, height=8, width=8, seed=0)
+    card = ModelCard(
+        name="teacher",
+        architecture="plain6",
+        channels=1,
+        classes=("a", "b"),
+        height=8,
+        width=8,
+        parameters=sum(tensor.numel() for tensor in model.parameters()),
+        preprocess=Preprocess(mean=("0.5",), std=("0.25",)),
+        dataset={"name": "digits", "digest": "0" * 64},
+        plan_digest="",
+        views={},
+        training={},
+        weights_digest=weights_digest(model),
+    )
+    save_model(workspace / "runs" / "teacher", model, card)
+    return workspace / "runs" / "teacher"
+
+
+def test_runs_are_verified_with_the_stores(command: Command, stores: Path, run: Path) -> None:
+    """Without a name all runs and stores; a name is its run and its store; a path is what lies there."""
+    assert [line.partition(":")[0] for line in command("-q", "verify").stdout.splitlines()] == [
+        "run teacher",
+        "teacher",
+        "ta1",
+        "ta2",
+    ]
+    both = command("-q", "verify", "teacher")
+    assert both.exit_code == 0
+    assert both.stdout.startswith("run teacher: whole, every file that its card covers checked\nteacher: whole")
+    flip(run / "weights.safetensors", -1)
+    for name, others in (("teacher", 1), ("runs/teacher", 0)):
+        result = command("-q", "verify", name)
+        assert result.exit_code == 12 and len(result.stdout.splitlines()) == 2 + others
+        assert "  runs/teacher/weights.safetensors has changed since its card was written" in result.stdout
+    printed = json.loads(command("-q", "verify", "--json").stdout)
+    assert [one.get("run", one.get("store")) for one in printed] == ["teacher", "teacher", "ta1", "ta2"]
+    assert (printed[0]["exit_code"], printed[0]["state"], len(printed[0]["damage"])) == (12, "damaged", 1)
+    assert command("verify", "ta1").exit_code == 0
+
+
+def test_all_that_is_wrong_with_a_run_is_named_and_the_gravest_wins(command: Command, run: Path) -> None:
+    (run.parent / "begun").mkdir()
+    (run.parent / "begun" / "inputs.json").write_text("{}")
+    result = command("-q", "verify")
+    assert (result.exit_code, result.stdout.splitlines()[1][:21]) == (3, "run begun: begun and ")
+    flip(run / "weights.safetensors", -1)
+    (run / "inputs.json").symlink_to("/etc/passwd")
+    result = command("-q", "verify", "--json")
+    refused = json.loads(result.stdout)[0]
+    assert (result.exit_code, refused["exit_code"], refused["state"]) == (15, 15, "refused")
+    assert "a link" in refused["refused"] and "weights.safetensors" in refused["damage"][0]["problem"]
+    (run / "inputs.json").unlink()
+    (run / "card.json").write_text("{")
+    result = command("-q", "verify", "teacher")
+    assert result.exit_code == 12 and "card.json cannot be read" in result.stdout
+
+
+def test_a_run_by_its_path_needs_neither_torch_nor_a_workspace(tmp_path: Path, run: Path) -> None:
+    script = f"""
+import sys
+from dgkd_cli.main import main
+main.main(["verify", {str(run)!r}], standalone_mode=False)
+assert "torch" not in sys.modules
+"""
+    (tmp_path / "elsewhere").mkdir()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path / "elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert f"run {run}: whole" in done.stdout
