@@ -63,7 +63,7 @@ LIMITS = {
 }
 """Bytes of the files that are read as a whole. Tensors are held to their own header: see `tensor_file`."""
 
-_UNFINISHED = re.compile(r"(checkpoint|best-\d+)\.safetensors(\.partial)?")
+_UNFINISHED = re.compile(r"(checkpoint|best-\d+)\.safetensors((\.[0-9a-f]{32})?\.partial)?")
 
 MAX_JSON_DEPTH = 32
 

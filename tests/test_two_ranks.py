@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from support import two_ranks
 from support.tiny_chain import MODULE, Lines, dump, train, workspace
 
+from dgkd_cache.errors import Interrupted
 from dgkd_cache.models.card import load_card
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.workspace.workspace import Workspace
@@ -260,3 +261,21 @@ def test_verbs_for_one_process_say_so(ws: Workspace) -> None:
     code, out, err = ended(torchrun(ws.folder, "-m", "dgkd_cli", "run"))
     assert (code, out) == (1, "")
     assert "`run` is work for one process: expected one of train, dump under torchrun, found run in 2 processes" in err
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_refused_by_all_and_told_once(ws: Workspace, tmp_path: Path) -> None:
+    two = copied(ws, tmp_path)
+    calls = iter(range(100))
+    with pytest.raises(Interrupted):
+        train(two, "student-plain2", stop=lambda: next(calls) == 3)
+    path = two.run_folder("student-plain2") / "checkpoint.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    command = ("-m", "dgkd_cli", "train", "--student", "plain2", "--method", "scratch", "--device", "cpu")
+    code, out, err = ended(torchrun(two.folder, *command))
+    assert (code, out, err.count("Traceback")) == (1, "", 1), "torchrun's own code and traceback"
+    (said,) = [line for line in err.splitlines() if line.startswith("Error")]
+    assert said.startswith("Error (rank 0): the checkpoint") and "has changed" in said and "--fresh" in said
+    assert path.read_bytes() == bytes(content)
