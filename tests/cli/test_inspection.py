@@ -104,7 +104,7 @@ def test_foreign_things_in_runs_are_named_and_hide_nothing(command: Command, wor
 
 
 def test_info_says_what_has_become_of_the_weights(command: Command, workspace: Path, teacher: Path) -> None:
-    assert "state          done" in command("info", "teacher").stdout.splitlines()
+    assert "state            done" in command("info", "teacher").stdout.splitlines()
     (teacher / "weights.safetensors").unlink()
     result = command("info", "teacher")
     assert result.exit_code == 0 and "damaged: runs/teacher/weights.safetensors cannot be read" in result.stdout
