@@ -25,6 +25,7 @@ __all__ = [
     "INPUTS_FILE",
     "LIMITS",
     "METRICS_FILE",
+    "RUN_FILES",
     "START_OVER",
     "WEIGHTS_FILE",
     "best_file",
@@ -54,6 +55,17 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 
 DUMP_SECONDS_FILE = "dump_seconds.txt"
 """How long its dumps took."""
+
+RUN_FILES = (
+    CARD_FILE,
+    DUMP_SECONDS_FILE,
+    INPUTS_FILE,
+    METRICS_FILE,
+    WEIGHTS_FILE,
+    CHECKPOINT_FILE,
+    "best-*.safetensors",
+)
+"""Patterns of all names that this program writes in a run's folder; what else lies there is somebody's."""
 
 LIMITS = {
     CARD_FILE: 16 * 2**20,  # a card of 100,000 long class names stays below

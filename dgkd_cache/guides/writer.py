@@ -152,17 +152,17 @@ class GuideWriter:
         progress = progress or Silent()
         done = self._finished()
         if done is not None:
-            sweep(self._path, take_over=self._take_over)
+            sweep(self._path, take_over=self._take_over, stop=stop)
             progress.say(f"{self._path} is finished: nothing to do")
             return done
         mine = self._mine if self._mine is not None else self._header.view_range
         with full_disk(self._path):
             make_folder(self._path.parent)
         # Whoever holds these views is named now, not once the test set was forwarded; the writer locks for itself.
-        ViewLock(self._path, mine, guide=self._guide.name, take_over=self._take_over).release()
+        ViewLock(self._path, mine, guide=self._guide.name, take_over=self._take_over, stop=stop).release()
         header, identity = self._complete()
         with GuideStoreWriter(
-            self._path, header, identity, views=mine, codec=self._codec, take_over=self._take_over
+            self._path, header, identity, views=mine, codec=self._codec, take_over=self._take_over, stop=stop
         ) as writer:
             slots = list(writer.missing())
             rows = len(self._train.images)

@@ -23,7 +23,7 @@ from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_diges
 from dgkd_cache.run_card import FileDigest, read_card, with_digests
 from dgkd_cache.run_files import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, damaged, is_there, read_file
 from dgkd_cache.tensor_file import TensorFile, open_tensors
-from dgkd_stores.disk.files import full_disk, sync_folder, write_synced
+from dgkd_stores.disk.files import full_disk, partial_of, refuse_in_the_way, sync_folder, write_synced
 
 __all__ = [
     "CARD_FILE",
@@ -84,7 +84,9 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     weights, text = folder / WEIGHTS_FILE, folder / CARD_FILE
-    written = [path.with_name(path.name + ".partial") for path in (weights, text)]
+    for path in (weights, text):
+        refuse_in_the_way(path)
+    written = [partial_of(path) for path in (weights, text)]
     content = safetensors.torch.save(tensors)
     files = {WEIGHTS_FILE: FileDigest.of(content)}
     files |= {

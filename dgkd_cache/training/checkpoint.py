@@ -150,7 +150,7 @@ def _put_back(
 def _replace(path: Path, tensors: Mapping[str, Tensor], text: str) -> None:
     content = save(dict(tensors), metadata=metadata_of(text, tensors_digest(tensors)))
     with full_disk(path):
-        write_durably(path, content, temporary=path.with_name(path.name + ".partial"))
+        write_durably(path, content)
 
 
 def _require_fit(file: TensorFile, model: nn.Module, prefix: str) -> None:

@@ -51,7 +51,7 @@ class MetricsLog:
 
     def _write(self, text: bytes) -> None:
         with full_disk(self._path):
-            write_durably(self._path, text, temporary=self._path.with_name(self._path.name + ".partial"))
+            write_durably(self._path, text)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from dgkd_cache.workspace.jobs.finished import remove_leftovers
 from dgkd_cache.workspace.jobs.fit import schedule_kind
 from dgkd_cache.workspace.recipe import settled
 from dgkd_cache.workspace.run_check import require_sound
-from dgkd_cache.workspace.run_lock import run_lock
+from dgkd_cache.workspace.run_lock import run_lock, sweep_workspace
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader, decimal
 
@@ -43,12 +43,19 @@ class ChainRow:
 
 
 def run_chain(
-    ws: Workspace, *, device: str, remake: bool, progress: Progress, stop: Callable[[], bool]
+    ws: Workspace,
+    *,
+    device: str,
+    remake: bool,
+    take_over: bool = False,
+    progress: Progress,
+    stop: Callable[[], bool],
 ) -> list[ChainRow]:
     """Makes every model of the chain and the store of every model that later ones learn from.
 
     What is finished and still valid is skipped. Something stale is refused with Mismatch, which says why; with `remake`
     it is set aside under `aside/` and made again: a run with its stores, or the stores alone where the run is valid.
+    `take_over` takes processes of other hosts that hold a run or a store for dead.
     A run whose files are not what was written is treated in the same way, and refused with DamagedStore. That,
     a model that cannot be built for these views, and settings that contradict each other are refused before anything is
     trained. Raises what training and dumping raise.
@@ -56,20 +63,20 @@ def run_chain(
     for name, damage in _damaged_runs(ws).items():
         if not remake:
             raise damage
-        progress.say(f"{name} is damaged ({damage.problem}): set aside in {set_aside(ws, name)}")
+        progress.say(
+            f"{name} is damaged ({damage.problem}): set aside in {set_aside(ws, name, take_over=take_over, stop=stop)}"
+        )
     _check_chain(ws, device)
+    sweep_workspace(ws.folder, stop=stop)
     for name in ws.chain:
         standing = _standing(ws, name, device)
+        if standing.run == "done":
+            _remove_leftovers(ws, name, take_over, stop)
         if standing.state == "done":
-            _remove_leftovers(ws, name)
             progress.say(f"{name} is done and up to date")
             continue
-        if standing.state == "stale":
-            if not remake:
-                raise _stale(ws, name, standing)
-            kept = set_aside(ws, name, stores_only=standing.run == "done")
-            what = "the store of " if standing.run == "done" else ""
-            progress.say(f"{what}{name} is stale ({standing.why}): set aside in {kept}")
+        if standing.run == "stale":
+            _set_aside(ws, name, standing, remake, take_over, progress, stop)
         if standing.run != "done":
             train_model(
                 ws,
@@ -78,12 +85,17 @@ def run_chain(
                 guides=[ws.store_path(guide) for guide in ws.guides_for(name)],
                 training=ws.config.training_for(name),
                 distillation=ws.config.distillation,
+                take_over=take_over,
                 device=device,
                 progress=progress,
                 stop=stop,
             )
+            # A store of an earlier run of that name may still be there.
+            standing = _standing(ws, name, device)
         if _teaches(ws, name):
-            dump_guide(ws, model=name, device=device, progress=progress, stop=stop)
+            if standing.store == "stale":
+                _set_aside(ws, name, standing, remake, take_over, progress, stop)
+            dump_guide(ws, model=name, take_over=take_over, device=device, progress=progress, stop=stop)
     return chain_rows(ws, device=device)
 
 
@@ -139,6 +151,23 @@ def _row(ws: Workspace, name: str, device: str) -> ChainRow:
     )
 
 
+def _set_aside(
+    ws: Workspace,
+    name: str,
+    standing: _Standing,
+    remake: bool,
+    take_over: bool,
+    progress: Progress,
+    stop: Callable[[], bool],
+) -> None:
+    """Moves a stale run with its stores to `aside/`, or the stores of a valid run; Mismatch without `remake`."""
+    if not remake:
+        raise _stale(ws, name, standing)
+    stores_only = standing.run == "done"
+    kept = set_aside(ws, name, stores_only=stores_only, take_over=take_over, stop=stop)
+    progress.say(f"{'the store of ' * stores_only}{name} is stale ({standing.why}): set aside in {kept}")
+
+
 def _stale(ws: Workspace, name: str, standing: _Standing) -> Mismatch:
     if standing.run == "done":
         return Mismatch(
@@ -177,10 +206,10 @@ def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
     return found
 
 
-def _remove_leftovers(ws: Workspace, name: str) -> None:
+def _remove_leftovers(ws: Workspace, name: str, take_over: bool, stop: Callable[[], bool]) -> None:
     folder = ws.run_folder(name)
     if leftovers(folder):
-        with run_lock(folder, name):
+        with run_lock(folder, name, take_over=take_over, stop=stop):
             remove_leftovers(folder)
 
 

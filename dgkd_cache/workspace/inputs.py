@@ -109,4 +109,4 @@ def write_inputs(folder: Path, inputs: Mapping[str, str]) -> None:
     text = json.dumps(dict(inputs), indent=1, ensure_ascii=False) + "\n"
     with full_disk(path):
         folder.mkdir(parents=True, exist_ok=True)
-        write_durably(path, text.encode(), temporary=path.with_name(path.name + ".partial"))
+        write_durably(path, text.encode())

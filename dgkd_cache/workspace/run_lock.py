@@ -1,72 +1,110 @@
-"""One process at a time in a run: an advisory lock beside its folder, which the kernel drops when its holder dies.
+"""One process at a time in a run: the lock of a store's views, beside the run's folder as `runs/NAME.writing`.
 
-The file `runs/NAME.lock` is removed again on leaving; one that a killed process left behind locks nothing.
+A process of this host that is no more is taken over, with what it left unfinished; one elsewhere when told so.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
+import fnmatch
 import os
-import socket
+import re
+import shlex
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dgkd_cache.errors import StoreLocked
+from dgkd_cache.errors import StoreLocked, UnsafeStore
+from dgkd_cache.run_files import RUN_FILES
+from dgkd_stores.disk.alone import Stop, never
+from dgkd_stores.disk.files import full_disk, make_folder, partials, refuse_in_the_way, sweep_partials
+from dgkd_stores.disk.locks import Lock, ViewLock, sweep
+from dgkd_stores.disk.owner import Owner
 
-__all__ = ["run_lock"]
+__all__ = ["RunLock", "refuse_linked_files", "refuse_no_folder", "run_lock", "sweep_workspace"]
 
-# A file system without locks (some network mounts) is no reason not to train there.
-_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
+_NAME = "run"
+
+
+class RunLock(Lock):
+    """The right to work on the run called `name`, whose folder (there or not) is `folder`."""
+
+    names = re.compile(_NAME)
+
+    def __init__(self, folder: Path, name: str, *, take_over: bool = False, stop: Stop = never) -> None:
+        self._run = name
+        super().__init__(folder, _NAME, take_over=take_over, stop=stop)
+
+    def _overlaps(self, name: str) -> bool:
+        return True
+
+    def _refusal(self, name: str, owner: Owner) -> StoreLocked:
+        over = ", or run the same command with `--take-over`, if you know that it is no more"
+        return StoreLocked(
+            f"another process works on the run {self._run}",
+            expected="one process at a time",
+            found=str(owner),
+            do="wait until it is done, stop it (it saves a checkpoint), or train under another --name"
+            + (over if owner.elsewhere else ""),
+        )
+
+    def _loss(self, found: str) -> StoreLocked:
+        return StoreLocked(
+            f"the run {self._run} was taken over",
+            expected=f"the lock of {self._owner}",
+            found=found,
+            do="leave it to the other process",
+        )
 
 
 @contextmanager
-def run_lock(folder: Path, name: str) -> Iterator[None]:
+def run_lock(folder: Path, name: str, *, take_over: bool = False, stop: Stop = never) -> Iterator[RunLock]:
     """Holds the run called `name`, whose folder (there or not) is `folder`, for as long as the block lasts.
 
-    Raises StoreLocked (exit 11), which names the process, where another one holds it.
+    Raises StoreLocked (exit 11), which names the process, where another one holds it and, with `take_over`, is not one
+    of another host or container; UnsafeStore (exit 15) where the folder is a link or another kind of file.
     """
-    path = folder.with_name(f"{folder.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _acquire(path, name)
+    with full_disk(folder, left="nothing was begun"):
+        make_folder(folder.parent)
+    refuse_no_folder(folder)
+    with RunLock(folder, name, take_over=take_over, stop=stop) as lock:
+        refuse_no_folder(folder)
+        sweep_partials(folder)
+        yield lock
+
+
+def sweep_workspace(folder: Path, *, stop: Stop = never) -> None:
+    """Remove what dead processes left beside and in the runs and stores of the workspace in `folder`.
+
+    Each run and store that is worked on is swept by whoever does; this is for those that are finished, or gone.
+    """
+    for room, names in (("runs", RunLock.names), ("guides", ViewLock.names)):
+        for place in sorted((folder / room).glob("*.writing")):
+            if place.is_dir() and not place.is_symlink():
+                sweep(place.with_suffix(""), names=names, stop=stop)
+    for run in sorted((folder / "runs").glob("*/")):
+        if not run.is_symlink() and partials(run):
+            with suppress(StoreLocked), run_lock(run, run.name, stop=stop):
+                pass
+
+
+def refuse_linked_files(folder: Path) -> None:
+    """`UnsafeStore` where a link, a folder or a device has the name of a file of a run: before any is written."""
+    for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+        if any(fnmatch.fnmatchcase(name, own) for own in RUN_FILES):
+            refuse_in_the_way(folder / name)
+
+
+def refuse_no_folder(folder: Path) -> None:
+    """`UnsafeStore` where anything but a folder has the place of a run: a link is not followed."""
     try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def _acquire(path: Path, name: str) -> int:
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 256, 0).decode(errors="replace").strip()
-            os.close(descriptor)
-            raise StoreLocked(
-                f"another process works on the run {name}",
-                expected="one process at a time",
-                found=holder or "one that has just begun",
-                do="wait until it is done, stop it (it saves a checkpoint), or train under another --name",
-            ) from error
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                os.close(descriptor)
-                raise
-        if _is_same_file(descriptor, path):
-            with suppress(OSError):  # the text is for people; a full disk is met elsewhere
-                os.truncate(descriptor, 0)
-                os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-            return descriptor
-        os.close(descriptor)  # its last holder removed it between our opening and our locking
-
-
-def _is_same_file(descriptor: int, path: Path) -> bool:
-    try:
-        there = path.stat()
+        mode = os.lstat(folder).st_mode
     except FileNotFoundError:
-        return False
-    here = os.fstat(descriptor)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+        return
+    if not stat.S_ISDIR(mode):
+        raise UnsafeStore(
+            f"{folder} is in the way of a run",
+            expected="a folder, or nothing",
+            found="a link" if stat.S_ISLNK(mode) else "another kind of file",
+            do=f"move it elsewhere (`mv {shlex.quote(str(folder))} ELSEWHERE`) and run the same command again",
+        )

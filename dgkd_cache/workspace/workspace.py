@@ -5,7 +5,6 @@ Data set and plan are made on first use, so that opening a workspace loads no to
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.run_files import CARD_FILE, START_OVER, is_there
 from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, is_model_name, read_config
+from dgkd_stores.disk.files import full_disk, make_folder, partial_of, publish_new, write_synced
 from dgkd_stores.disk.paths import as_store_path
 
 if TYPE_CHECKING:
@@ -51,23 +51,20 @@ class Workspace:
     @classmethod
     def init(cls, folder: Path | str, config_text: str) -> Workspace:
         """A new workspace in `folder`, made if need be. Raises InvalidInput where one is there already."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / CONFIG_NAME
+        path = Path(folder) / CONFIG_NAME
+        partial = partial_of(path)
         try:
-            with path.open("x", encoding="utf-8") as file:
-                try:
-                    file.write(config_text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                except BaseException:
-                    path.unlink()
-                    raise
+            with full_disk(path, left="nothing was begun"):
+                make_folder(path.parent)
+                write_synced(partial, config_text.encode())
+                publish_new(partial, path)
         except FileExistsError as error:
             raise InvalidInput(
                 f"{path.resolve()} is there already and is left as it is",
                 do="edit it, or name another folder: `dgkd-cache init --help`",
             ) from error
+        finally:
+            partial.unlink(missing_ok=True)
         return cls.open(folder)
 
     def with_config(self, config: WorkspaceConfig) -> Workspace:
@@ -228,7 +225,7 @@ class Workspace:
 
 
 def _is_hidden_or_lock(path: Path) -> bool:
-    return path.name.startswith(".") or path.suffix == ".lock"
+    return path.name.startswith(".") or path.suffix in (".writing", ".lock")
 
 
 def _is_writing(path: Path) -> bool:

@@ -16,11 +16,13 @@ __all__ = [
     "Interrupted",
     "InvalidInput",
     "Mismatch",
+    "NoPermission",
     "NoSpace",
     "StoreLocked",
     "StoreNotFound",
     "UnsafeStore",
     "is_no_space",
+    "no_space",
 ]
 
 
@@ -78,8 +80,12 @@ class Mismatch(DgkdError):
     exit_code = 13
 
 
+class NoPermission(DgkdError, PermissionError):
+    """A file that this user may not read: nothing is known of its content, so it is not damaged."""
+
+
 class NoSpace(DgkdError):
-    """The disk is full; what was finished before is kept."""
+    """The disk is full, or a file may not grow any further; what was finished before is kept."""
 
     exit_code = 14
 
@@ -97,5 +103,23 @@ class Interrupted(DgkdError):
 
 
 def is_no_space(error: OSError) -> bool:
-    """Whether the error says that the disk or the quota is full."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    """Whether the error says that the disk or the quota is full, or that a file has reached the limit on its size."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def no_space(path: object, error: OSError, *, left: str) -> NoSpace:
+    """The error for a write to `path` that failed in one of these ways; `left` says what is kept."""
+    if error.errno == errno.EFBIG:
+        return NoSpace(
+            f"{path} may not grow any further",
+            expected="no limit on the size of files, or a higher one",
+            found=str(error.strerror),
+            do="raise the limit (`ulimit -f unlimited`; some file systems have one of their own) and run the same "
+            f"command again: {left}",
+        )
+    return NoSpace(
+        f"no space left while writing {path}",
+        expected="room for it",
+        found=str(error.strerror),
+        do=f"make room and run the same command again: {left}",
+    )

@@ -339,6 +339,63 @@ def test_a_live_process_of_another_container_is_not_taken_for_dead(recipe: Any, 
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
 
 
+def in_another_time() -> list[str]:
+    """How to run something in a time namespace of its own; skips, and says why, where that is not allowed."""
+    if not shutil.which("unshare"):
+        pytest.skip("no time namespaces here: there is no unshare")
+    words = ["unshare", "--map-root-user", "--time", "--boottime", "100000", "--fork", "--kill-child"]
+    tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no time namespaces here: {tried.stderr.strip()}")
+    return words
+
+
+def test_the_owner_says_whose_clock_its_start_is_of() -> None:
+    assert Owner.of(os.getpid()).time_namespace == os.readlink("/proc/self/ns/time")
+
+
+@pytest.mark.parametrize("earlier_version", [False, True])
+def test_a_live_process_in_another_time_is_not_taken_for_dead(
+    recipe: Any, tmp_path: Path, earlier_version: bool
+) -> None:
+    """Its number counts here, but /proc says another start of it than it says itself."""
+    command = [*in_another_time(), sys.executable, "-c", HOLD, str(tmp_path / "a.zarr")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        (place,) = tmp_path.glob("a.zarr.writing/views-0-9/owner.json")
+        owner = json.loads(place.read_bytes())
+        stat = Path(f"/proc/{owner['pid']}/stat").read_text().rpartition(")")[2].split()
+        assert abs(int(owner["start"]) - int(stat[19]) - 100000 * os.sysconf("SC_CLK_TCK")) <= 1
+        assert owner["time_namespace"] != os.readlink("/proc/self/ns/time")
+        if earlier_version:
+            del owner["time_namespace"]
+            place.write_text(json.dumps(owner))
+        with pytest.raises(StoreLocked, match=f"found process {owner['pid']} on host .*, in another time namespace;"):
+            recipe().write(tmp_path / "a.zarr")
+        sweep(tmp_path / "a.zarr")
+        assert list(tmp_path.glob("a.zarr.writing/views-0-9/*/logits.c.3.0.0.partial"))
+        os.kill(owner["pid"], signal.SIGKILL)
+        process.wait()
+    # Its number is free: it is dead, whatever its clock was.
+    assert recipe().write(tmp_path / "a.zarr")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_an_owner_of_an_earlier_version_is_told_by_its_start(holder: Any, tmp_path: Path) -> None:
+    (place,) = tmp_path.glob("a.zarr.writing/views-0-9/owner.json")
+    owner = json.loads(place.read_bytes())
+    del owner["time_namespace"]
+    place.write_text(json.dumps(owner))
+    with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host .*; wait for it$"):
+        ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True)
+    # The number is in use, but since another moment: perhaps another process, perhaps another clock.
+    place.write_text(json.dumps({**owner, "start": "1"}))
+    with pytest.raises(StoreLocked, match="in another time namespace; .*--take-over"):
+        ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1")
+    ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True).release()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_never_became_a_lock_is_swept(tmp_path: Path) -> None:
     (tmp_path / "a.zarr.writing" / ("new-" + "1" * 32)).mkdir(parents=True)
     (tmp_path / "a.zarr.writing" / "views-0-2").mkdir()
@@ -381,7 +438,7 @@ def test_nothing_is_removed_that_is_not_a_lock(tmp_path: Path, recipe: Any) -> N
     folder.mkdir()
     for name in ("views-0-2", "views-7-9", "new-" + "0" * 32, "gone-" + "0" * 32, "link"):
         (folder / name).symlink_to(precious)
-    for name in ("new", "gone-x", "views", "views-0-2x", ".views-0-2", "notes"):
+    for name in ("run", "new", "gone-x", "views", "views-0-2x", ".views-0-2", "notes"):
         (folder / name).mkdir()
         (folder / name / "file").write_text("mine")
     (folder / "letter").write_text("mine")

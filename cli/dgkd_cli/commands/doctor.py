@@ -171,7 +171,7 @@ def _mapping_problem(folder: Path) -> str:
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".dgkd-doctor-") as name:
             partial, path = Path(name) / "rows.partial", Path(name) / "rows"
-            with partial.open("wb") as file:
+            with partial.open("xb") as file:
                 file.write(rows_BC.tobytes())
                 file.flush()
                 os.fsync(file.fileno())

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from dgkd_cache.compute import resolve_device, resolve_precision, unit_of
-from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, RankLost
+from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, RankLost, UnsafeStore
 from dgkd_cache.guides.writer import Dumped, GuideWriter
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.progress import Progress
@@ -23,8 +23,10 @@ from dgkd_cache.run_files import DUMP_SECONDS_FILE, read_file
 from dgkd_cache.settings import CacheConfig
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace.jobs.fit import load_run, ready, require_same_data
+from dgkd_cache.workspace.run_lock import refuse_no_folder
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
+from dgkd_stores.disk.files import refuse_in_the_way, write_durably
 
 __all__ = ["DumpResult", "dump_guide", "dump_seconds", "guide_writer", "writer_of"]
 
@@ -59,6 +61,8 @@ def dump_guide(
     started = time.perf_counter()
     held = views if views is not None else range(ws.config.views.count)
     folder, path = ws.resolve_run(model), ws.store_path(model, held)
+    refuse_no_folder(folder)
+    refuse_in_the_way(folder / DUMP_SECONDS_FILE)
     mine = _share(held, shard)
     if held and not mine:  # an array of more jobs than there are views
         progress.say(f"of {len(held)} views, this share has none: nothing to do")
@@ -172,13 +176,9 @@ def dump_seconds(folder: Path) -> float | None:
 
 def _add_dump_seconds(folder: Path, seconds: float) -> None:
     """Never stands in the way of the dump: where the disk is full, the figure before stays."""
-    path = folder / DUMP_SECONDS_FILE
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(f"{(dump_seconds(folder) or 0.0) + seconds:.3f}\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
+    with suppress(OSError, UnsafeStore):
+        text = f"{(dump_seconds(folder) or 0.0) + seconds:.3f}\n"
+        write_durably(folder / DUMP_SECONDS_FILE, text.encode())
 
 
 def _held(path: Path) -> tuple[str | None, int | None]:

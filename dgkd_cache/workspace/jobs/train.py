@@ -39,7 +39,7 @@ from dgkd_cache.workspace.jobs.fit import (
     schedule_kind,
 )
 from dgkd_cache.workspace.recipe import settled, told
-from dgkd_cache.workspace.run_lock import run_lock
+from dgkd_cache.workspace.run_lock import refuse_linked_files, run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
 from dgkd_stores.reading.chunks import MAX_DECODED_BYTES
@@ -57,6 +57,7 @@ def train_model(
     training: TrainingConfig,
     distillation: DistillationConfig,
     fresh: bool = False,
+    take_over: bool = False,
     device: str,
     progress: Progress,
     stop: Callable[[], bool],
@@ -65,16 +66,27 @@ def train_model(
     """Trains `architecture` into `runs/NAME` under cached `guides` (stores) or `live` ones (run folders), or none.
 
     A finished run of the same inputs is returned as it is, a begun one goes on at its checkpoint. Raises Mismatch,
-    naming the settings that differ, where another run has that name, StoreLocked where another process works on it,
-    and whatever refuses a guide (see `GuideBank`). With `fresh`, what has that name is set aside first, once nothing
-    refuses the new run; a refused run leaves nothing behind. All of `ranks` call this; the first one locks, writes and
-    reports, and each is given the card.
+    naming the settings that differ, where another run has that name, StoreLocked where another process works on it
+    (with `take_over`, one of another host is taken for dead), and whatever refuses a guide (see `GuideBank`). With
+    `fresh`, what has that name is set aside first, once nothing refuses the new run; a refused run leaves nothing
+    behind. All of `ranks` call this; the first one locks, writes and reports, and each is given the card.
     """
     where = resolve_device(ranks.device(device))
     temperature = distillation.temperature or ws.config.cache.temperature
     folder = ws.run_folder(name)
-    begun = {} if fresh else record.read_inputs(folder) or {}
-    with ranks.joined(where), run_lock(folder, name) if ranks.first else nullcontext(), ExitStack() as opened:
+    with ranks.joined(where), ExitStack() as opened:
+        held = run_lock(folder, name, take_over=take_over, stop=stop) if ranks.first else nullcontext()
+        lock = opened.enter_context(held)
+        if lock is not None and not fresh:
+            refuse_linked_files(folder)
+        begun = {} if fresh else record.read_inputs(folder) or {}
+
+        def stopped() -> bool:
+            """What `stop` says; StoreLocked once another process has taken the run over."""
+            if lock is not None:
+                lock.check()
+            return stop()
+
         views = _views_on(ws, where, ranks)
         guidance = opened.enter_context(
             _guidance(ws, views, guides, live, temperature, device=where, begun=begun, ranks=ranks)
@@ -129,11 +141,11 @@ def train_model(
             ranks=ranks,
         )
         if ranks.first:
-            if fresh and (aside := move_aside(ws, name)):
+            if fresh and (aside := move_aside(ws, name, take_over=take_over, stop=stop)):
                 progress.say(f"what was there before lies in {aside}")
             record.write_inputs(folder, inputs)
         trainer = Trainer(steps, validate=validate if len(held_N) else None)
-        outcome = trainer.run(folder, progress=progress, stop=stop, name=name, inputs=record.digest(inputs))
+        outcome = trainer.run(folder, progress=progress, stop=stopped, name=name, inputs=record.digest(inputs))
         test = Views(ws.plan(), ws.dataset().test.to(where))
         test_M = np.arange(len(test.images))
         score = evaluate(model, transform, test, test_M, device=where, precision=precision, ranks=ranks)
@@ -157,7 +169,8 @@ def train_model(
             compute={**describe(where, precision), "threads": torch.get_num_threads(), "ranks": ranks.world},
             inputs_digest=record.digest(inputs),
         )
-        if ranks.first:
+        if lock is not None:
+            lock.check()
             save_model(folder, model, card)
             remove_leftovers(folder)
         return card

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores.containers import Container, open_container
 from dgkd_stores.disk.files import read_small
-from dgkd_stores.errors import DamagedStore, DgkdError, Interrupted, UnsafeStore
+from dgkd_stores.errors import DamagedStore, DgkdError, Interrupted, NoPermission, UnsafeStore
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.format.metadata import MAX_METADATA_BYTES
 
@@ -35,7 +35,7 @@ class Look:
     """A store as it lies there: digests and whole arrays are read at once, `read_metadata` and `read_rows` go on.
 
     `full` says that they will be asked for, so that `report` is told of the bytes of all. Raises what `open_container`
-    raises for a store whose header cannot be read, and `Interrupted`.
+    raises for a store whose header cannot be read, `NoPermission` for any file, and `Interrupted`.
     """
 
     def __init__(self, path: Path, *, full: bool, report: Report, stop: Callable[[], bool]) -> None:
@@ -82,6 +82,8 @@ class Look:
                 if read_small(self.path / name, limit=MAX_METADATA_BYTES) != expected:
                     same = f"{len(expected)} bytes as the header implies them"
                     self._add("metadata", name, array=array, expected=same, found="other bytes")
+            except NoPermission:
+                raise
             except OSError as error:
                 self._add_unread([name], [array] if array else [], error)
 
@@ -90,7 +92,7 @@ class Look:
         try:
             check = check_chunk(self.held, view, part, advance=self._advance)
         except (DgkdError, OSError, ValueError) as error:
-            if isinstance(error, Interrupted):
+            if isinstance(error, Interrupted | NoPermission):
                 raise
             self._add_unread(self._files(view, part), self.layout.rows, error, **self._where(view, part))
             return
@@ -110,6 +112,8 @@ class Look:
         """A chunk that is present; None, and a word on it, where it is not what it should be."""
         try:
             return self.held.chunk(array, position)
+        except NoPermission:
+            raise
         except (DamagedStore, UnsafeStore, OSError) as error:
             self._add_unread([self.held.name_of(array, position)], [array.name], error)
             return None

@@ -17,7 +17,7 @@ import numpy as np
 
 from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Codec, codec_named, codec_names, codec_of
-from dgkd_stores.disk.files import read_file
+from dgkd_stores.disk.files import lies_at, read_file
 from dgkd_stores.errors import DamagedStore, DgkdError, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout, default_chunk_rows
@@ -51,7 +51,7 @@ def freedoms(path: Path, header: StoreHeader, *, damaged: bool) -> Freedoms:
 
 def array_metadata(folder: Path) -> Mapping[str, JsonValue]:
     """The zarr.json of an array; `DamagedStore` where it is not there."""
-    if not os.path.lexists(folder / "zarr.json"):
+    if not lies_at(folder / "zarr.json"):
         raise DamagedStore(
             f"{folder.parent} has lost an array",
             expected=f"{folder.name}/zarr.json",

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import JsonValue
+from dgkd_stores.disk.files import lies_at
 from dgkd_stores.errors import DamagedStore, DgkdError, StoreNotFound, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout, group_metadata, json_file
@@ -101,7 +102,7 @@ def _find(path: Path) -> None:
         raise no_store(path, expected="a folder", found="a file" if path.exists() else "nothing")
     if any(os.path.lexists(path / name) for name in (".zgroup", ".zarray", ".zmetadata")):
         raise unsafe(path, "another Zarr format", "zarr_format 3", "files of zarr_format 2")
-    if not os.path.lexists(path / "zarr.json"):
+    if not lies_at(path / "zarr.json"):
         raise StoreNotFound(
             f"no guide store at {path}",
             expected="a zarr.json",

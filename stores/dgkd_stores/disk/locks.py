@@ -1,8 +1,9 @@
-"""Who writes which views: a lock beside the store for each range of views, with its owner's name on it.
+"""Who works on what: a lock beside a store for each range of views, or beside a run, with its owner's name on it.
 
-A lock is a folder `<store>.writing/views-FIRST-LAST` that holds `owner.json` and a folder, of a name never used
-again, for whatever the writer has not finished. It appears whole by one rename, so there is no lock without an
-owner; the lock of a process of this host that is no more is taken over, with all it left behind. POSIX only.
+A lock is a folder `<target>.writing/NAME` (`views-FIRST-LAST` of a store, `run` of a run) that holds `owner.json` and
+a folder, of a name never used again, for whatever the holder has not finished. It appears whole by one rename, so there
+is no lock without an owner; the lock of a process of this host that is no more is taken over, with all it left behind.
+POSIX only.
 
 A holder of which nothing can be known here (`owner.py`) is taken over where the caller says so (`take_over`), and
 never without. Where a caller is wrong about that nothing is lost: the folder of unfinished files is gone by one
@@ -13,12 +14,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import shutil
 import stat
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -26,10 +27,11 @@ from typing import Self
 
 from dgkd_stores.errors import StoreLocked, UnsafeStore
 
+from .alone import Stop, alone, never
 from .files import full_disk, read_small, write_synced
 from .owner import UNKNOWN, Owner
 
-__all__ = ["ALL_VIEWS", "ViewLock", "sweep", "writing_folder"]
+__all__ = ["ALL_VIEWS", "Lock", "ViewLock", "sweep", "writing_folder"]
 
 ALL_VIEWS = range(2**54)
 """For whoever writes a store as a whole: no other writer has any of its views meanwhile.
@@ -37,46 +39,67 @@ ALL_VIEWS = range(2**54)
 A header's views end before 2^53 + 2^20 (FORMAT.md): the next power of two covers every store that there can be.
 """
 
-_NAME = re.compile(r"views-(\d+)-(\d+)")
-_OURS = re.compile(r"views-\d+-\d+|(?:new|gone)-[0-9a-f]{32}")
-"""All that this module ever makes there, and so all that it ever removes."""
+_VIEWS = re.compile(r"views-(\d+)-(\d+)")
+_PASSING = re.compile(r"(?:new|gone)-[0-9a-f]{32}")
+"""What becomes a lock, or was one; these and locks are all that is ever made there, and so all that is ever removed."""
 _ATTEMPTS = 20
 _NEW = "new-"
 _GONE = "gone-"
+_RELEASE_PATIENCE = 2.0  # seconds: nobody's flock keeps a holder from leaving
 
 
-def writing_folder(store: Path) -> Path:
-    """Where a store's locks and unfinished files lie: beside it, so that it holds finished files only."""
-    return store.with_name(store.name + ".writing")
+def writing_folder(target: Path) -> Path:
+    """Where the locks of a store or a run and unfinished files lie: beside it, so that it holds finished files only."""
+    return target.with_name(target.name + ".writing")
 
 
-class ViewLock:
-    """The right to write views `views` of `store`, held from construction to `release`.
+class Lock(ABC):
+    """The right to work on `target`, held from construction to `release`; what it covers, a subclass says.
 
-    `guide` is whose store it is, for a dump's hints; others give none.
-
-    `StoreLocked` names the holder of an overlapping range, unless it is dead, or `take_over` is set and it is
-    elsewhere: then its lock and its unfinished files are removed. `UnsafeStore` where no folder of locks can be.
+    `StoreLocked` names the holder of what overlaps, unless it is dead, or `take_over` is set and it is elsewhere: then
+    its lock and its unfinished files are removed. `UnsafeStore` where no folder of locks can be. `stop` is asked while
+    another process keeps the folder that `target` lies in; `Interrupted` when it says so.
     """
 
-    def __init__(self, store: Path, views: range, *, guide: str, take_over: bool = False) -> None:
-        self.store, self.views = store, views
-        self._guide, self._take_over = guide, take_over
-        self._place = writing_folder(store) / f"views-{views.start}-{views.stop - 1}"
+    names: re.Pattern[str]
+    """Of all locks of this kind."""
+
+    def __init__(self, target: Path, name: str, *, take_over: bool = False, stop: Stop = never) -> None:
+        self.target = target
+        self._take_over = take_over
+        self._place = writing_folder(target) / name
         self._own = self._place / uuid.uuid4().hex
         self._owner = Owner.of(os.getpid())
-        with full_disk(store, left="nothing was begun"), _alone(store.parent):
+        with full_disk(target, left="nothing was begun"), alone(target.parent, stop=stop):
             self._acquire()
         self._holder = os.getpid()
+
+    @abstractmethod
+    def _overlaps(self, name: str) -> bool:
+        """Whether the lock of that name covers any of what this one does."""
+
+    @abstractmethod
+    def _refusal(self, name: str, owner: Owner) -> StoreLocked:
+        """The error that names the holder of a lock that overlaps."""
+
+    @abstractmethod
+    def _loss(self, found: str) -> StoreLocked:
+        """The error of a holder that has been taken over; `found` is whose the lock is now."""
 
     @property
     def folder(self) -> Path:
         """The holder's own place for unfinished files.
 
-        `StoreLocked` once somebody elsewhere has taken the views over, believing the holder dead.
+        `StoreLocked` once somebody elsewhere has taken over, believing the holder dead.
         """
-        self._check()
+        self.check()
         return self._own
+
+    def check(self) -> None:
+        """`StoreLocked` once somebody elsewhere has taken over, believing the holder dead."""
+        if not self._own.is_dir():
+            owner = _read_owner(self._place)
+            raise self._loss(f"that of {owner}" if owner else "none")
 
     @contextlib.contextmanager
     def unfinished(self, name: str) -> Iterator[Path]:
@@ -84,15 +107,15 @@ class ViewLock:
         try:
             yield self.folder / name
         except OSError:
-            self._check()
+            self.check()
             raise
 
     def release(self) -> None:
-        """Give the views back and leave nothing behind; nothing the second time, or in a forked child."""
+        """Give it back and leave nothing behind; nothing the second time, or in a forked child."""
         if self._holder != os.getpid():
             return
         self._holder = 0
-        with _alone(self.store.parent):
+        with alone(self.target.parent, patience=_RELEASE_PATIENCE):
             if self._own.is_dir():
                 self._remove(self._place)
 
@@ -103,16 +126,6 @@ class ViewLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-
-    def _check(self) -> None:
-        if not self._own.is_dir():
-            owner = _read_owner(self._place)
-            raise StoreLocked(
-                f"{_views(self.views.start, self.views.stop - 1)} of {self.store} were taken over",
-                expected=f"the lock of {self._owner}",
-                found=f"that of {owner}" if owner else "none",
-                do="leave them to the other process; what was finished here is kept",
-            )
 
     def _acquire(self) -> None:
         for _ in range(_ATTEMPTS):
@@ -136,7 +149,7 @@ class ViewLock:
                 self._remove(self._place)
                 raise
             return
-        raise StoreLocked(f"no lock on {self.store}", expected="a moment without others taking it", found="none")
+        raise StoreLocked(f"no lock on {self.target}", expected="a moment without others taking it", found="none")
 
     def _remove(self, lock: Path) -> None:
         shutil.rmtree(lock, ignore_errors=True)
@@ -145,40 +158,70 @@ class ViewLock:
             self._place.parent.rmdir()
 
     def _clear_the_way(self, *, held: bool) -> None:
-        """Remove what dead processes left, and what is to be taken over; raise for the holder of any of the views."""
-        for other, owner in _locks(self._place.parent):
+        """Remove what dead processes left, and what is to be taken over; raise for the holder of any of this."""
+        for other, owner in _locks(self._place.parent, self.names):
             if held and other == self._place:
                 continue
-            name = _NAME.fullmatch(other.name)
-            ours = name is None or (int(name[1]) < self.views.stop and self.views.start <= int(name[2]))
+            lock = self.names.fullmatch(other.name) is not None
+            ours = not lock or self._overlaps(other.name)
             # Once we hold our own lock, whoever else is there came in the same moment: nobody takes over then.
             if owner is None or owner.dead or (self._take_over and not held and ours and owner.elsewhere):
                 _discard(other)
-            elif name and ours:
-                command = "the same command with `--take-over`"
-                if self._guide:
-                    command = f"`dgkd-cache dump --model {self._guide} --take-over`, with that dump's other options"
-                over = f", or run {command}, if you know that it is no more"
-                raise StoreLocked(
-                    f"{_views(int(name[1]), int(name[2]))} of {self.store} are being written",
-                    expected="no other writer",
-                    found=str(owner),
-                    do="wait for it" + (over if owner.elsewhere else ""),
-                )
+            elif lock and ours:
+                raise self._refusal(other.name, owner)
 
 
-def sweep(store: Path, *, take_over: bool = False) -> None:
-    """Remove what dead writers left beside a finished store; `take_over` takes those elsewhere for dead."""
-    folder = writing_folder(store)
-    with _alone(store.parent):
-        for lock, owner in _locks(folder):
+class ViewLock(Lock):
+    """The right to write views `views` of `store`; `guide` is whose store it is, for the hints of a dump."""
+
+    names = _VIEWS
+
+    def __init__(self, store: Path, views: range, *, guide: str, take_over: bool = False, stop: Stop = never) -> None:
+        self.store, self.views, self._guide = store, views, guide
+        super().__init__(store, f"views-{views.start}-{views.stop - 1}", take_over=take_over, stop=stop)
+
+    def _overlaps(self, name: str) -> bool:
+        first, last = _first_and_last(name)
+        return first < self.views.stop and self.views.start <= last
+
+    def _refusal(self, name: str, owner: Owner) -> StoreLocked:
+        command = "the same command with `--take-over`"
+        if self._guide:
+            command = f"`dgkd-cache dump --model {self._guide} --take-over`, with that dump's other options"
+        over = f", or run {command}, if you know that it is no more"
+        return StoreLocked(
+            f"{_views(name)} of {self.target} are being written",
+            expected="no other writer",
+            found=str(owner),
+            do="wait for it" + (over if owner.elsewhere else ""),
+        )
+
+    def _loss(self, found: str) -> StoreLocked:
+        return StoreLocked(
+            f"{_views(self._place.name)} of {self.target} were taken over",
+            expected=f"the lock of {self._owner}",
+            found=found,
+            do="leave them to the other process; what was finished here is kept",
+        )
+
+
+def sweep(
+    target: Path, *, names: re.Pattern[str] = ViewLock.names, take_over: bool = False, stop: Stop = never
+) -> None:
+    """Remove what dead holders left beside a finished store; `take_over` takes those elsewhere for dead.
+
+    `names` are those of the locks: of another class for what is no store.
+    """
+    folder = writing_folder(target)
+    with alone(target.parent, stop=stop):
+        for lock, owner in _locks(folder, names):
             if owner is None or owner.dead or (take_over and owner.elsewhere):
                 _discard(lock)
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
-def _locks(folder: Path) -> Iterator[tuple[Path, Owner | None]]:
+def _locks(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, Owner | None]]:
     """Every lock there with its owner; `UnsafeStore` where anything but a folder has that name: no link is followed.
 
     What else may lie in the folder is somebody's, and is left alone.
@@ -196,7 +239,9 @@ def _locks(folder: Path) -> Iterator[tuple[Path, Owner | None]]:
             plain = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return
-    for lock in (folder / name for name in sorted(filter(_OURS.fullmatch, plain))):
+    for lock in (
+        folder / name for name in sorted(name for name in plain if names.fullmatch(name) or _PASSING.fullmatch(name))
+    ):
         owner = None if lock.name.startswith(_GONE) else _read_owner(lock)
         # Killed while it wrote its name down: this has not been a lock yet.
         yield lock, None if owner == UNKNOWN and lock.name.startswith(_NEW) else owner
@@ -213,20 +258,15 @@ def _discard(lock: Path) -> None:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time looks at locks and changes them, where the file system has flock."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _views(first: int, last: int) -> str:
+def _views(name: str) -> str:
+    first, last = _first_and_last(name)
     return "all views" if last == ALL_VIEWS[-1] else f"views {first} to {last}"
+
+
+def _first_and_last(name: str) -> tuple[int, int]:
+    found = _VIEWS.fullmatch(name)
+    assert found is not None, name
+    return int(found[1]), int(found[2])
 
 
 def _read_owner(lock: Path) -> Owner | None:

@@ -8,6 +8,8 @@ What can be known of a holder, and what cannot:
 - Of another host, or of another container on this machine (its own PID namespace, so that its number says
   nothing here): unknown. It is taken over where the caller says so (`take_over`), and never without; a
   container restarted in its place is another one.
+- Of this host, boot and PID namespace, but another time namespace: dead, where its number is free. Where the number is
+  in use nothing tells whose it is, because /proc counts a start from the boot of the reader's own time namespace.
 - Of an owner.json that leaves out or garbles what would tell: unknown, too. What it says beyond that is another
   version's business.
 """
@@ -19,7 +21,7 @@ import os
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from dgkd_stores.text import clean
 
@@ -41,6 +43,8 @@ class Owner:
     """What `pid` counts in: containers on one machine have numbers of their own; empty where the system has none."""
     start: str = ""
     """When the process started, in ticks since that boot; empty where the system does not say."""
+    time_namespace: str = ""
+    """Whose boot `start` counts from; empty where the system has none, and from earlier versions."""
 
     @classmethod
     def of(cls, pid: int) -> Self:
@@ -49,8 +53,9 @@ class Owner:
             host=socket.gethostname(),
             pid=pid,
             boot=_content(_BOOT_ID),
-            pid_namespace=_pid_namespace(),
+            pid_namespace=_namespace("pid"),
             start=_start(_content(f"/proc/{pid}/stat")),
+            time_namespace=_namespace("time"),
         )
 
     @classmethod
@@ -62,7 +67,7 @@ class Owner:
             found = None
         if not isinstance(found, dict):
             return cls()
-        texts = {name: found.get(name) for name in ("host", "boot", "pid_namespace", "start")}
+        texts = {name: found.get(name) for name in ("host", "boot", "pid_namespace", "start", "time_namespace")}
         pid = found.get("pid")
         return cls(
             pid=pid if type(pid) is int and 0 < pid < 2**31 else 0,
@@ -76,44 +81,56 @@ class Owner:
     @property
     def elsewhere(self) -> bool:
         """Whether nothing here tells if it lives: a process of another host, of another container, or unknown."""
-        if not self.pid or self.host != socket.gethostname():
-            return True
-        here = _content(_BOOT_ID)
-        if self.boot and here and self.boot != here:
-            return False
-        return (self.boot, self.pid_namespace) != (here, _pid_namespace())
+        return self._fate() == "unknown"
 
     @property
     def dead(self) -> bool:
         """Whether this is certain to be no more; a process elsewhere never is."""
-        if self.elsewhere:
-            return False
-        if self.boot != _content(_BOOT_ID):
-            return True
+        return self._fate() == "dead"
+
+    def _fate(self) -> Literal["alive", "dead", "unknown"]:
+        if not self.pid or self.host != socket.gethostname():
+            return "unknown"
+        here = _content(_BOOT_ID)
+        if self.boot and here and self.boot != here:
+            return "dead"
+        if not self._of_this_container(here):
+            return "unknown"
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
-            return True
+            return "dead"
         except PermissionError:
             pass
         stat = _content(f"/proc/{self.pid}/stat")
-        # Nothing to compare: /proc may hide what belongs to other users (hidepid), and the number is in use.
-        return bool(stat and self.start) and self.start != _start(stat)
+        if not (stat and self.start):
+            # Nothing to compare: /proc may hide what belongs to other users (hidepid), and the number is in use.
+            return "alive"
+        start = _start(stat)
+        if start == self.start:
+            return "alive"
+        return "dead" if not start or self.time_namespace == _namespace("time") else "unknown"
+
+    def _of_this_container(self, boot: str) -> bool:
+        return (self.boot, self.pid_namespace) == (boot, _namespace("pid"))
 
     def __str__(self) -> str:
         if not (self.pid and self.host):
             return "an owner that this version cannot read"
-        container = ", in another container" if self.host == socket.gethostname() and self.elsewhere else ""
-        return f"process {self.pid} on host {clean(self.host)}{container}"
+        where = ""
+        if self.host == socket.gethostname() and self.elsewhere:
+            own = self._of_this_container(_content(_BOOT_ID))
+            where = ", in another time namespace" if own else ", in another container"
+        return f"process {self.pid} on host {clean(self.host)}{where}"
 
 
 UNKNOWN = Owner()
 """Somebody of whom nothing is known."""
 
 
-def _pid_namespace() -> str:
+def _namespace(kind: str) -> str:
     try:
-        return os.readlink("/proc/self/ns/pid")
+        return os.readlink(f"/proc/self/ns/{kind}")
     except OSError:
         return ""
 

@@ -19,7 +19,7 @@ from dgkd_stores.coding.deflate import Deflate
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.containers import how_to_mend
 from dgkd_stores.containers.hdf5_writer import ChunkToWrite, write_hdf5
-from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_synced
+from dgkd_stores.disk.files import full_disk, make_folder, publish_new, sync_folder, write_synced
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import DamagedStore, DgkdError, InvalidInput
@@ -158,28 +158,11 @@ def _checked(partial: Path, store: GuideStore, advance: Advance) -> str:
 def _put(partial: Path, target: Path) -> None:
     """Move the finished store to its place; what another program has put there in the meantime is not replaced."""
     try:
-        if partial.is_file() and _linked(partial, target):
-            os.unlink(partial)
-        elif os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, "there already", str(target))
-        else:
-            os.rename(partial, target)
+        publish_new(partial, target)
     except OSError as error:
         if error.errno not in _TAKEN:
             raise
         raise _in_the_way(target) from error
-    sync_folder(target.parent)
-
-
-def _linked(partial: Path, target: Path) -> bool:
-    """A second name for a file, which unlike a rename replaces nothing; not every file system has such names."""
-    try:
-        os.link(partial, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        return False
-    return True
 
 
 def _same_already(store: GuideStore, target: Path, codec: str) -> str:

@@ -56,7 +56,7 @@ class StoreRepair:
         self._mended_chunks: set[tuple[int, int]] = set()
         self._staged: dict[Path, Path] = {}
         # No guide is named to whoever is locked out: dumping it would not mend a finished store.
-        self._lock = ViewLock(self.path, self.header.view_range, guide="", take_over=take_over)
+        self._lock = ViewLock(self.path, self.header.view_range, guide="", take_over=take_over, stop=stop)
         try:
             self._survey = Survey(self.path, full=True, report=report, stop=stop)
             refuse_unmendable(self.path, self.header, self._survey.damage)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dgkd_stores.coding.codecs import codec_named
 from dgkd_stores.coding.digests import Seal, sealed
 from dgkd_stores.containers import ZarrFolder, how_to_mend
+from dgkd_stores.disk.alone import Stop, never
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably
 from dgkd_stores.disk.locks import ViewLock
 from dgkd_stores.errors import DamagedStore, InvalidInput
@@ -38,7 +39,8 @@ class GuideStoreWriter:
 
     `views` is the part that this writer answers for, by default all views of the header; `codec` compresses the rows
     of a store that it creates, one that is there keeps its own. Raises `StoreLocked`
-    for a live writer of any of them, and for one on another host, which `take_over` takes for dead; `Mismatch`
+    for a live writer of any of them, and for one on another host, which `take_over` takes for dead; `Interrupted` when
+    `stop` says so while another process keeps the folder that the store lies in; `Mismatch`
     when the store there was begun with another header or other identity arrays, `InvalidInput` for arrays that
     do not fit the header, `NoSpace`, and what `ZarrFolder.inspect` raises.
     """
@@ -59,6 +61,7 @@ class GuideStoreWriter:
         views: range | None = None,
         codec: str = "none",
         take_over: bool = False,
+        stop: Stop = never,
     ) -> None:
         self.path, self.header = Path(path), header
         self.views = header.view_range if views is None else views
@@ -70,7 +73,7 @@ class GuideStoreWriter:
         given = identity.encoded(header, layout)
         with full_disk(self.path):
             make_folder(self.path.parent)
-        self._lock = ViewLock(self.path, self.views, guide=header.guide.name, take_over=take_over)
+        self._lock = ViewLock(self.path, self.views, guide=header.guide.name, take_over=take_over, stop=stop)
         try:
             with full_disk(self.path):
                 if not _holds_something(self.path):

@@ -1,0 +1,246 @@
+"""Durable files: no name leads to another file, no disk's oddity is silent, and no permission is taken for damage."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.unprivileged import open_folder, unprivileged
+
+import dgkd_stores.disk.notice
+from dgkd_stores import GuideStore, GuideStoreWriter, NoPermission, NoSpace, UnsafeStore, verify
+from dgkd_stores.disk.files import full_disk, read_small, sweep_partials, sync_folder, write_durably, write_synced
+
+
+def test_a_hard_link_keeps_what_it_had(tmp_path: Path) -> None:
+    path, other = tmp_path / "card.json", tmp_path / "thesis.tex"
+    other.write_bytes(b"precious")
+    os.link(other, path)
+    write_durably(path, b"ne", b"w")
+    assert (path.read_bytes(), other.read_bytes()) == (b"new", b"precious")
+    assert sorted(os.listdir(tmp_path)) == ["card.json", "thesis.tex"]
+
+
+@pytest.mark.parametrize("what", ["a link", "a link to nowhere", "a folder", "a pipe", "a device"])
+def test_what_lies_in_the_place_of_a_file_is_refused_and_left(tmp_path: Path, what: str) -> None:
+    path, other = tmp_path / "run files" / "card.json", tmp_path / "thesis.tex"
+    path.parent.mkdir()
+    other.write_bytes(b"precious")
+    if what.startswith("a link"):
+        path.symlink_to(tmp_path / "nothing" if "nowhere" in what else other)
+    elif what == "a folder":
+        path.mkdir()
+    elif what == "a pipe":
+        os.mkfifo(path)
+    else:
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("only root makes devices")
+    before = os.lstat(path)
+    found = {"a link to nowhere": "a link", "a folder": "a folder"}.get(what, what)
+    found = "a pipe, socket or device" if what in ("a pipe", "a device") else found
+    with pytest.raises(UnsafeStore, match=f"expected a regular file, or nothing, found {found}; move it .*`mv '") as no:
+        write_durably(path, b"new")
+    assert no.value.exit_code == 15
+    assert os.lstat(path)[:4] == before[:4] and other.read_bytes() == b"precious"
+    assert sorted(os.listdir(tmp_path)) == ["run files", "thesis.tex"] and os.listdir(path.parent) == ["card.json"]
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "pipe"])
+def test_a_prepared_temporary_is_never_written_into(tmp_path: Path, kind: str) -> None:
+    """Its default name holds 128 random bits; one that a caller chose is opened only where it makes the file."""
+    partial, other = tmp_path / "partial", tmp_path / "thesis.tex"
+    other.write_bytes(b"precious")
+    {
+        "link": lambda: partial.symlink_to(other),
+        "file": lambda: os.link(other, partial),
+        "pipe": lambda: os.mkfifo(partial),
+    }[kind]()
+    for write in (
+        lambda: write_synced(partial, b"new"),
+        lambda: write_durably(tmp_path / "a", b"new", temporary=partial),
+    ):
+        with pytest.raises(FileExistsError):
+            write()
+    assert other.read_bytes() == b"precious" and os.path.lexists(partial) and not (tmp_path / "a").exists()
+
+
+def test_what_a_kill_leaves_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    def killed() -> str:
+        os.replace = lambda *_: os._exit(9)
+        write_durably(tmp_path / "card.json", b"new")
+        return "not reached"
+
+    pid = os.fork()
+    if pid == 0:
+        killed()
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    (left,) = os.listdir(tmp_path)
+    assert left.startswith("card.json.") and left.endswith(".partial")
+    mine = ["notes.partial", "a.0123.partial", f"{'0' * 32}.partial", "card.json"]
+    for name in mine:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / f"b.{'1' * 32}.partial").mkdir()
+    (tmp_path / f"c.{'1' * 32}.partial").symlink_to("card.json")
+    sweep_partials(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted([*mine, f"b.{'1' * 32}.partial", f"c.{'1' * 32}.partial"])
+    sweep_partials(tmp_path / "nothing")
+
+
+@pytest.fixture
+def fresh_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dgkd_stores.disk.notice, "_said", set())
+
+
+@pytest.mark.usefixtures("fresh_notices")
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_sync_folders(
+    recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    """As CIFS, FUSE and shared folders of virtual machines have it: files are synced, folders are not."""
+
+    def sync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(code, os.strerror(code))
+        really(handle)
+
+    really = os.fsync
+    monkeypatch.setattr(os, "fsync", sync)
+    assert recipe().write(tmp_path / "a.zarr")
+    (said,) = caplog.messages
+    assert said.startswith("the file system of ") and "cannot sync folders" in said and os.strerror(code) in said
+    assert verify(tmp_path / "a.zarr", full=True).damage == ()
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+def test_a_folder_that_fails_to_sync_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def sync(handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        sync_folder(tmp_path)
+
+
+def test_a_notice_is_a_line_on_stderr_once(tmp_path: Path) -> None:
+    code = (
+        "from dgkd_stores.disk.notice import notice_once as n; n('a', 'one\\x1b[31m\\nline'); n('a', 'x'); n('b', 'y')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "one?[31m line\ny\n")
+
+
+def test_a_limit_on_the_size_of_files_is_told_as_that(recipe: Any, tmp_path: Path, read_tree: Any) -> None:
+    """As `ulimit -f` sets it; Python ignores SIGXFSZ, so a write says EFBIG."""
+    small, store = recipe(), tmp_path / "a.zarr"
+    whole = small.write(tmp_path / "whole.zarr")
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = "nothing was refused"
+        try:
+            assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+            small.write(store)
+        except NoSpace as error:
+            said = f"{error.exit_code} {error}"
+        except BaseException as error:
+            said = repr(error)
+        finally:
+            os.write(write, said.encode())
+            os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(write)
+    with os.fdopen(read) as answer:
+        said = answer.read()
+    assert said.startswith("14 ") and "may not grow any further" in said and "`ulimit -f unlimited`" in said, said
+    assert "found File too large" in said and "run the same command again" in said
+    assert os.listdir(tmp_path) == ["whole.zarr"]
+    assert small.write(store) == whole and read_tree(store) == read_tree(tmp_path / "whole.zarr")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_what_is_told_as_no_space(code: int) -> None:
+    with pytest.raises(NoSpace, match="what was kept") as caught, full_disk(Path("a"), left="what was kept"):
+        raise OSError(code, os.strerror(code))
+    assert (caught.value.exit_code, caught.value.found) == (14, os.strerror(code))
+
+
+FILES = ["zarr.json", "logits/zarr.json", "logits/c.0.0.0", "digest/c.0.0.0", "label/c.0"]
+# A folder of mode 444 tells its names and nothing of what they are.
+BARRED = [("", 0o000), ("", 0o444), ("logits", 0o000), ("logits", 0o444), *((name, 0o000) for name in FILES)]
+WAYS: dict[str, Callable[[Path], object]] = {
+    "open and read": lambda path: GuideStore.open(path).gather([0], [0]),
+    "verify": lambda path: verify(path, full=True),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("barred", "mode"), BARRED)
+def test_a_store_that_may_not_be_read(recipe: Any, barred: str, way: str, mode: int) -> None:
+    with open_folder() as folder:
+        path = folder / "a.zarr"
+        recipe().write(path)
+        (path / barred).chmod(mode)
+
+        def look() -> str:
+            try:
+                WAYS[way](path)
+            except NoPermission as error:
+                return f"{error.exit_code} {error}"
+            return "nothing was refused"
+
+        said = unprivileged(look)
+        assert (
+            said.startswith("1 ")
+            and "may not be read: expected permission to read it, found Permission denied to user" in said
+        )
+        assert f"chmod a+rX {path / barred}`".replace("/`", "`") in said or "chmod u+rX" in said
+        (path / barred).chmod(0o755)
+        assert verify(path, full=True).damage == ()
+
+
+def test_a_small_file_that_may_not_be_read() -> None:
+    with open_folder() as folder:
+        (folder / "card.json").write_text("{}")
+        (folder / "card.json").chmod(0o000)
+
+        def read() -> str:
+            try:
+                read_small(folder / "card.json", limit=10)
+            except PermissionError as error:
+                return type(error).__name__
+            return "read"
+
+        assert unprivileged(read) == "NoPermission"
+
+
+def test_a_writer_asks_for_new_names_only(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file that a dump makes is opened so that neither a link nor a file of before can be meant."""
+    flags: list[int] = []
+
+    def opened(path: Any, how: int, *args: Any, **kwargs: Any) -> int:
+        if how & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            flags.append(how)
+        return really(path, how, *args, **kwargs)
+
+    really = os.open
+    monkeypatch.setattr(os, "open", opened)
+    small = recipe()
+    with GuideStoreWriter(tmp_path / "a.zarr", small.header, small.identity) as writer:
+        for slot in writer.missing():
+            writer.write(slot, small.logits(slot.view)[slot.start : slot.stop])
+        writer.seal()
+    needed = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    assert len(flags) > 10 and all(how & needed == needed and not how & os.O_TRUNC for how in flags)
