@@ -83,6 +83,14 @@ class Mismatch(DgkdError):
 class NoPermission(DgkdError, PermissionError):
     """A file that this user may not read: nothing is known of its content, so it is not damaged."""
 
+    def __init__(self, problem: str, *, expected: str = "", found: str = "", do: str = "") -> None:
+        super().__init__(problem, expected=expected, found=found, do=do)
+        self.errno = errno.EACCES
+
+    def __str__(self) -> str:
+        # That of an OSError leaves the message out where something has given it a file's name.
+        return str(self.args[0])
+
 
 class NoSpace(DgkdError):
     """The disk is full, or a file may not grow any further; what was finished before is kept."""
