@@ -66,6 +66,7 @@ def test_a_remake_killed_at_its_renames(ws: Workspace, tmp_path: Path, what: str
 def test_a_remake_killed_at_every_change_of_the_disk(ws: Workspace, tmp_path: Path, what: str) -> None:
     reference, names = remade(ws, tmp_path, REMAKES[what])
     assert len(names) >= 60 and {"rename", "unlink", "mkdir", "write", "replace"} <= set(names)
+    print(len(names), "points")
     assert kill_remakes(ws, reference, tmp_path, range(1, len(names) + 1), **REMAKES[what]) == len(names)
 
 
