@@ -136,14 +136,15 @@ def check(place: Path, wanted: dict[str, bytes], what: object) -> None:
 
 def kill_at_random_moments(ws: Workspace, folder: Path, *, seed: int, kills: int, check_every: int = 5) -> Counter[str]:
     """Kills `run` at moments uniform over its length, `kills` times; every few times it ends and is compared."""
-    begun = time.perf_counter()
-    first = in_folder(ws, begin(ws, folder / "whole"))
+    first, draw, seen = in_folder(ws, begin(ws, folder / "whole")), random.Random(seed), Counter[str]()
     assert in_child(lambda: run(first)) == 0
-    length = time.perf_counter() - begun
-    wanted, draw, seen = content(first.folder), random.Random(seed), Counter[str]()
+    wanted = content(first.folder)
+    length = _length(ws, folder / "measured")
     moments: list[float] = []
     while seen["kills"] < kills:
         here = in_folder(ws, begin(ws, folder / str(seen["chains"])))
+        if seen["chains"] % 10 == 9:  # a machine has more or less else to do
+            length = _length(ws, folder / "measured")
         for _ in range(check_every):
             moments.append(draw.uniform(0, length))
             pid = os.fork()
@@ -169,6 +170,16 @@ def kill_at_random_moments(ws: Workspace, folder: Path, *, seed: int, kills: int
         shutil.rmtree(here.folder)
         seen["chains"] += 1
     return seen
+
+
+def _length(ws: Workspace, folder: Path) -> float:
+    """The seconds that a whole chain takes now, from the fork on."""
+    whole = in_folder(ws, begin(ws, folder))
+    begun = time.perf_counter()
+    assert in_child(lambda: run(whole)) == 0
+    length = time.perf_counter() - begun
+    shutil.rmtree(folder)
+    return length
 
 
 def begin(ws: Workspace, folder: Path) -> Path:
