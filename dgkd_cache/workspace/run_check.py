@@ -89,6 +89,8 @@ def check_run(folder: Path, *, full: bool = True) -> RunCheck:
         checks = _begun_checks(folder, full=full)
     for check in checks:
         _found(check, problems)
+    if card is None and len(problems) > 1 and is_there(folder / CARD_FILE):
+        return check_run(folder, full=full)  # its training has ended meanwhile, and removed what was looked at
     return RunCheck(
         folder=folder,
         card=card.model if card else None,
@@ -119,7 +121,7 @@ def _begun_checks(folder: Path, *, full: bool) -> list[Callable[[], None]]:
     checks: list[Callable[[], None]] = []
     for path in leftovers(folder):
         if path.suffix != ".partial":
-            checks.append(partial(check_checkpoint, path, full=full))
+            checks.append(partial(_check_leftover, path, full=full))
     return [partial(_check_begun, folder), *checks]
 
 
@@ -131,6 +133,14 @@ def _finished_checks(folder: Path, card: RunCard, *, full: bool) -> list[Callabl
     if card.files is None or WEIGHTS_FILE not in card.files:
         checks.append(partial(_check_weights, folder / WEIGHTS_FILE, card, full=full))
     return checks
+
+
+def _check_leftover(path: Path, *, full: bool) -> None:
+    try:
+        check_checkpoint(path, full=full)
+    except DamagedStore:
+        if is_there(path):  # else a process that trains has removed it meanwhile
+            raise
 
 
 def _check_begun(folder: Path) -> None:

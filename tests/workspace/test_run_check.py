@@ -16,6 +16,7 @@ from support.tiny_chain import MODULE, Lines, content, dump, run, train, workspa
 
 from dgkd_cache.errors import DamagedStore, DgkdError, Interrupted, Mismatch, UnsafeStore
 from dgkd_cache.progress import Silent
+from dgkd_cache.workspace import run_check
 from dgkd_cache.workspace.jobs import evaluate_model
 from dgkd_cache.workspace.listing import list_runs
 from dgkd_cache.workspace.run_check import check_run
@@ -325,3 +326,26 @@ def test_a_run_that_may_not_be_read_is_not_called_damaged(ws: Workspace, monkeyp
         with pytest.raises(DgkdError, match="ermission") as caught:
             run(ws)
         assert caught.value.exit_code == 1 and not isinstance(caught.value, DamagedStore | UnsafeStore)
+
+
+def test_what_a_process_that_trains_removes_meanwhile_is_no_damage(
+    ws: Workspace, begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It replaces the weights of its best epoch, and ends: `ls` beside it sees one moment or the other."""
+    (begun / "best-0.safetensors").write_bytes(b"any")
+
+    def replaced(path: Path, *, full: bool) -> None:
+        (begun / "best-0.safetensors").unlink(missing_ok=True)
+        really(path, full=full)
+
+    really = run_check.check_checkpoint
+    monkeypatch.setattr(run_check, "check_checkpoint", replaced)
+    assert check_run(begun).state == "begun"
+
+    def ended(path: Path, *, full: bool) -> None:
+        monkeypatch.setattr(run_check, "check_checkpoint", really)
+        train_begun(ws)
+        raise DamagedStore(f"{path} is gone")
+
+    monkeypatch.setattr(run_check, "check_checkpoint", ended)
+    assert check_run(begun).state == "begun", "as it was when the look began"
