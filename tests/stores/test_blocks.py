@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,20 @@ def test_any_rows_in_less_memory_than_a_batch_takes(recipe: Any, tmp_path: Path,
                 assert (store.gather(views_B, samples_B) == mapped.gather(views_B, samples_B)).all()
                 assert ring.memory.size <= 3 * BLOCK
     assert ring.memory.size == 0
+
+
+def test_a_batch_takes_the_memory_of_its_rows(made: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the ring, whatever its size."""
+    ring = Ring(2**22)
+    monkeypatch.setattr(blocks, "_RING", ring)
+    with GuideStore.open(made[1], reader="pread") as store:
+        ring.reserve(2**22, BLOCK)
+        for view in (2, 3):
+            tracemalloc.start()
+            store.gather(np.full(50, view), np.arange(50))
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert ring.memory.size == 2**22 and peak < 2**20
 
 
 def test_a_block_is_read_once_and_again_once_it_is_forgotten(

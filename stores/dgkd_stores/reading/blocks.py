@@ -97,7 +97,8 @@ class HeldBlocks:
             byte_B = start_B + placed.byte_B(0, part.row_bytes)
             if part.first:
                 byte_B += part.first
-            rows[part.name] = every_row.take(byte_B).view(part.dtype).reshape(-1, part.columns)
+            # Not `take`: it copies what it is given whole, where rows overlap as here.
+            rows[part.name] = every_row[byte_B].view(part.dtype).reshape(-1, part.columns)
         return rows
 
     def _look_at(self, memory: NDArray[np.uint8]) -> None:
