@@ -56,7 +56,7 @@ class Ranks:
         values = [environment.get(name, "") for name in names]
         if not all(values):
             return cls()
-        numbers = [int(value) if value.isdecimal() else -1 for value in values]
+        numbers = [int(value) if value.isdecimal() and len(value) < 10 else -1 for value in values]
         rank, world, local_rank = numbers
         if not (0 <= rank < world and 0 <= local_rank < world):
             raise InvalidInput(
@@ -129,7 +129,7 @@ class Ranks:
         backend = "cpu:gloo,cuda:nccl" if nccl else "gloo"
         whole = False
         try:
-            distributed.init_process_group(backend, rank=self.rank, world_size=self.world, timeout=_PATIENCE)
+            self._meet(backend)
             yield
             whole = True
         except Interrupted:
@@ -148,6 +148,19 @@ class Ranks:
             # After a failure nccl may wait for ever for what the others will not send.
             if distributed.is_initialized() and (whole or not nccl):
                 distributed.destroy_process_group()
+
+    def _meet(self, backend: str) -> None:
+        from torch import distributed
+
+        try:
+            distributed.init_process_group(backend, rank=self.rank, world_size=self.world, timeout=_PATIENCE)
+        except ValueError as error:
+            raise InvalidInput(
+                "the environment does not say where the processes of this job meet",
+                expected="MASTER_ADDR and MASTER_PORT as torchrun sets them",
+                found=str(error),
+                do="start it with torchrun, or unset RANK, WORLD_SIZE and LOCAL_RANK",
+            ) from error
 
     def in_turn(self, load: Callable[[], object]) -> None:
         """Does `load` on each machine's first rank, then on the others: a data set is downloaded once."""

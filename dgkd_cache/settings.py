@@ -17,6 +17,7 @@ __all__ = [
     "DatasetConfig",
     "DistillationConfig",
     "Method",
+    "Name",
     "Table",
     "TrainingConfig",
     "ViewsConfig",
@@ -25,6 +26,10 @@ __all__ = [
 
 Method = Literal["scratch", "kd", "takd", "dgkd"]
 Precision = Literal["auto", "float32", "bf16"]
+
+
+MOST = 2**31 - 1
+"""Of every count: what is larger is a slip of the keyboard, and overflows somewhere in numpy or torch."""
 
 
 def _tuple_from_list(value: object) -> object:
@@ -43,7 +48,14 @@ def _known_codec(name: str) -> str:
     return name
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_from_list)]
+def _name(text: str) -> str:
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("text in UTF-8 without NUL, as file names and TOML have it")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Texts = Annotated[tuple[Name, ...], BeforeValidator(_tuple_from_list)]
 Fractions = Annotated[
     tuple[Annotated[float, Field(gt=0, le=1)], ...],
     BeforeValidator(_tuple_from_list),
@@ -64,14 +76,14 @@ def choices(table: type[Table], key: str) -> tuple[str, ...]:
 class DatasetConfig(Table):
     """Where samples come from."""
 
-    name: str = Field(
+    name: Name = Field(
         default="digits",
         min_length=1,
         description="digits, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or module:factory",
     )
-    root: str | None = Field(default=None, description="where data sets are kept (default: ~/.cache/dgkd-cache)")
+    root: Name | None = Field(default=None, description="where data sets are kept (default: ~/.cache/dgkd-cache)")
     download: bool = Field(default=True, description="fetch a known data set that is not there yet")
-    validation: int = Field(default=0, ge=0, description="samples held out of training, for every model")
+    validation: int = Field(default=0, ge=0, le=MOST, description="samples held out of training, for every model")
 
 
 class ViewsConfig(Table):
@@ -83,7 +95,7 @@ class ViewsConfig(Table):
     scheme: Literal["sampled", "enumerated"] = Field(
         default="sampled", description="sampled: each (view, sample) draws; enumerated: every outcome once"
     )
-    count: int = Field(default=40, ge=1, description="views that are cached of every guide")
+    count: int = Field(default=40, ge=1, le=MOST, description="views that are cached of every guide")
     schedule: Literal["cycle", "draw"] = Field(
         default="cycle", description="cycle: view = epoch mod count; draw: one per (epoch, sample)"
     )
@@ -103,7 +115,7 @@ class CacheConfig(Table):
     precision: Precision = Field(
         default="float32", description="the guide's forward pass, run once: auto, float32, bf16"
     )
-    batch_size: int = Field(default=512, ge=1, description="fixed by the store: part of its identity")
+    batch_size: int = Field(default=512, ge=1, le=MOST, description="fixed by the store: part of its identity")
     licence: str = Field(default="", max_length=256, description="of the stores, for whoever gets them")
     reader: Literal["auto", "mmap", "pread"] = Field(
         default="auto", description="auto, mmap (local disks), pread (disks that others write to)"
@@ -113,8 +125,8 @@ class CacheConfig(Table):
 class TrainingConfig(Table):
     """One model's recipe; `[training.ta1]` overrides any of it for ta1."""
 
-    epochs: int = Field(default=160, ge=1, description="passes over the training set")
-    batch_size: int = Field(default=128, ge=1, description="samples in a step")
+    epochs: int = Field(default=160, ge=1, le=MOST, description="passes over the training set")
+    batch_size: int = Field(default=128, ge=1, le=MOST, description="samples in a step")
     optimizer: Literal["sgd", "adamw"] = Field(default="sgd", description="sgd or adamw")
     lr: float = Field(default=0.1, gt=0, description="learning rate at the start")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd")
@@ -123,7 +135,7 @@ class TrainingConfig(Table):
     lr_schedule: Literal["step", "constant", "cosine"] = Field(default="step", description="step, constant or cosine")
     lr_steps: Fractions = Field(default=(0.5, 0.75), description="of all epochs, where a step is taken")
     lr_gamma: float = Field(default=0.1, gt=0, le=1, description="what a step multiplies lr by")
-    warmup_epochs: int = Field(default=0, ge=0, description="epochs of linear warm-up")
+    warmup_epochs: int = Field(default=0, ge=0, le=MOST, description="epochs of linear warm-up")
     precision: Precision = Field(default="auto", description="auto (bf16 where it is faster), float32, bf16")
     channels_last: Literal["auto", True, False] = Field(
         default="auto", description="memory format of convolutions: auto (what is faster), true, false"
@@ -136,8 +148,8 @@ class TrainingConfig(Table):
     order: Literal["shuffled", "blocks"] = Field(
         default="shuffled", description="blocks: neighbours stay together, for guides that are larger than memory"
     )
-    checkpoint_steps: int = Field(default=500, ge=1, description="steps between checkpoints")
-    workers: int = Field(default=2, ge=0, description="data loader processes, where data is not resident")
+    checkpoint_steps: int = Field(default=500, ge=1, le=MOST, description="steps between checkpoints")
+    workers: int = Field(default=2, ge=0, le=1024, description="data loader processes, where data is not resident")
     select: Literal["last", "best"] = Field(
         default="last", description="last epoch, or the best by the validation split"
     )
@@ -158,7 +170,7 @@ class DistillationConfig(Table):
         default="bernoulli", description="bernoulli: each guide by itself; fixed: exactly `drop`; none"
     )
     keep: float = Field(default=0.75, ge=0, le=1, description="bernoulli: a guide's chance to take part")
-    drop: int = Field(default=1, ge=0, description="fixed: guides left out of every batch")
+    drop: int = Field(default=1, ge=0, le=MOST, description="fixed: guides left out of every batch")
     always: Texts = Field(default=(), description="bernoulli: guides that are never dropped")
     at_least_one: bool = Field(default=False, description="bernoulli: keep one guide in every batch")
 

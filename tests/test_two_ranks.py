@@ -188,9 +188,11 @@ def wait_for(folder: Path, pattern: str, process: subprocess.Popen[str]) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("to", ["torchrun", "one rank"])
+@pytest.mark.parametrize(
+    ("to", "number"), [("torchrun", signal.SIGTERM), ("one rank", signal.SIGTERM), ("one rank", signal.SIGHUP)]
+)
 def test_a_signal_stops_all_with_a_checkpoint_from_which_one_process_goes_on(
-    ws: Workspace, tmp_path: Path, to: str
+    ws: Workspace, tmp_path: Path, to: str, number: signal.Signals
 ) -> None:
     two = copied(ws, tmp_path)
     config = (two.folder / "dgkd.toml").read_text().replace("epochs = 2", "epochs = 400").replace("resnet8", "plain2")
@@ -199,7 +201,7 @@ def test_a_signal_stops_all_with_a_checkpoint_from_which_one_process_goes_on(
     shutil.copytree(ws.store_path("teacher"), two.store_path("teacher"))
     process = torchrun(two.folder, "-m", "dgkd_cli", "train", "--model", "ta1", "--device", "cpu")
     wait_for(two.folder, "runs/ta1/checkpoint.safetensors", process)
-    os.kill(process.pid if to == "torchrun" else ranks_of(process)[1], signal.SIGTERM)
+    os.kill(process.pid if to == "torchrun" else ranks_of(process)[1], number)
     code, out, err = ended(process)
     assert (code, out) == (1, ""), "torchrun's own code"
     (said,) = [line for line in err.splitlines() if line.startswith("Error")]

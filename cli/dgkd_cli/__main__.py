@@ -1,8 +1,24 @@
-"""`python -m dgkd_cli` is `dgkd-cache`."""
+"""`python -m dgkd_cli` is `dgkd-cache`; nothing is imported from the current folder.
 
-from __future__ import annotations
+`python -m` puts that folder first on the module path: a torch.py in it would run in place of torch. It is taken out
+before anything is imported that Python has not loaded itself; even `__future__` is a file, which may lie there.
+"""
 
-from dgkd_cli.main import entry
+import os
+import sys
+
+
+def _leave_out_the_current_folder() -> None:
+    try:
+        here = os.getcwd()
+    except OSError:  # deleted: Python has put nothing there
+        return
+    if not sys.flags.safe_path and sys.path[:1] == [here]:
+        del sys.path[0]
+
 
 if __name__ == "__main__":
+    _leave_out_the_current_folder()
+    from dgkd_cli.main import entry
+
     entry()

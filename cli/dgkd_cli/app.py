@@ -5,9 +5,9 @@ Loads no torch; the library is imported inside the verbs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,12 +16,13 @@ import click
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cli.progress import open_progress
 from dgkd_cli.signals import StopOnSignals
+from dgkd_cli.user_code import UserCode
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
     from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["App", "device_option", "json_option", "pass_app", "take_over_option"]
+__all__ = ["App", "architecture_option", "device_option", "json_option", "pass_app", "take_over_option"]
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -33,12 +34,18 @@ class App:
     folder: Path
     quiet: bool
     ranks: Ranks = ALONE
+    user_code: UserCode = field(default_factory=UserCode)
 
-    def workspace(self) -> Workspace:
-        """The workspace that `-w` names. Raises InvalidInput where there is none."""
+    def workspace(self, architectures: Sequence[str] = (), *, folder: Path | None = None) -> Workspace:
+        """The workspace in `folder` (default: that of `-w`), where flags name `architectures`, too.
+
+        Raises InvalidInput where there is none.
+        """
         from dgkd_cache.workspace.workspace import Workspace
 
-        return Workspace.open(self.folder)
+        workspace = Workspace.open(folder or self.folder)
+        self.user_code.read_in_file((workspace.config.dataset.name, *workspace.config.chain.values()))
+        return workspace.naming(architectures)
 
     def reporting(self) -> AbstractContextManager[Progress]:
         """Around work that a signal may simply end: progress on stderr, of the first rank."""
@@ -46,7 +53,7 @@ class App:
 
     @contextmanager
     def working(self) -> Iterator[tuple[Progress, StopOnSignals]]:
-        """Around work that saves itself: progress, and a flag that the first SIGINT or SIGTERM sets."""
+        """Around work that saves itself: progress, and a flag that the first SIGINT, SIGTERM or SIGHUP sets."""
         # Ranks may get one signal twice, from its sender and from torchrun, which itself ends those that take long.
         again = not self.ranks.alone
         with self.reporting() as progress, StopOnSignals(say=progress.say, again_is_the_same=again) as stop:
@@ -64,6 +71,17 @@ pass_app = click.make_pass_decorator(App)
 def json_option(verb: Verb) -> Verb:
     """`--json`, passed as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="The result as JSON.")(verb)
+
+
+def architecture_option(verb: Verb) -> Verb:
+    """`--architecture`, passed as `architectures`."""
+    return click.option(
+        "--architecture",
+        "architectures",
+        multiple=True,
+        metavar="MODULE:FACTORY",
+        help="Code of your own that a run's card names and dgkd.toml does not: only then is it imported.",
+    )(verb)
 
 
 def device_option(verb: Verb) -> Verb:

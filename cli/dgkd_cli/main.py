@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import faulthandler
+import io
 import os
 import sys
 from importlib.metadata import version
@@ -18,6 +19,7 @@ import click
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost
 from dgkd_cache.openmp import choose_waiting
 from dgkd_cache.ranks import ALONE, Ranks
+from dgkd_cache.user_code import asked_before_import
 from dgkd_cli.app import App
 from dgkd_cli.commands.datasets import datasets
 from dgkd_cli.commands.doctor import doctor
@@ -34,6 +36,7 @@ from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
+from dgkd_cli.user_code import NO_USER_CODE, UserCode
 from dgkd_stores.errors import is_no_space
 
 __all__ = ["SHARED", "entry", "main"]
@@ -57,9 +60,10 @@ class Boundary(click.Group):
             if is_no_space(error):
                 do = "free some and run the same command again: nothing is damaged"
                 raise _refused(ctx, NoSpace(f"no space left for {error.filename or 'a file'}", do=do)) from error
-            if error.errno == errno.EPIPE or error.filename is None:
+            if error.errno == errno.EPIPE:
                 raise
-            raise _refused(ctx, DgkdError(f"{error.filename}: {error.strerror}")) from error
+            where = "" if error.filename is None else f"{error.filename}: "
+            raise _refused(ctx, DgkdError(f"{where}{error.strerror or error}")) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of work, not of the alphabet
@@ -74,10 +78,17 @@ class Boundary(click.Group):
     default=Path("."),
     help="The workspace: the folder with dgkd.toml (default: the current one).",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr; errors are still said.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr; errors, and code of yours, are still said.")
+@click.option(
+    "--no-user-code",
+    is_flag=True,
+    envvar=NO_USER_CODE,
+    show_envvar=True,
+    help="Refuse every module:factory, of dgkd.toml and of options, before it is imported.",
+)
 @click.version_option(version("dgkd-cache"), prog_name="dgkd-cache")
 @click.pass_context
-def main(ctx: click.Context, folder: Path, quiet: bool) -> None:
+def main(ctx: click.Context, folder: Path, quiet: bool, no_user_code: bool) -> None:
     """Densely guided knowledge distillation with cached guides.
 
     A chain of ever smaller models is trained, each under all larger ones; every guide runs once, and its
@@ -94,8 +105,11 @@ def main(ctx: click.Context, folder: Path, quiet: bool) -> None:
       0 done   1 failure   2 usage   3 incomplete   10 no such store   11 locked   12 damaged
       13 does not match   14 no space   15 unsafe store   130 interrupted
     """
+    _require_current_folder()
     ranks = Ranks.of(os.environ)
-    ctx.obj = App(folder=folder, quiet=quiet, ranks=ranks)
+    user_code = UserCode(refused=no_user_code, said=ranks.first)
+    ctx.obj = App(folder=folder, quiet=quiet, ranks=ranks, user_code=user_code)
+    ctx.with_resource(asked_before_import(user_code))
     verb = ctx.invoked_subcommand
     if not ranks.alone and verb not in SHARED:
         raise InvalidInput(
@@ -132,8 +146,25 @@ def entry() -> NoReturn:
     if sys.stderr is not None:  # what is mapped may be cut short by another program: SIGBUS
         faulthandler.enable()
     choose_waiting(os.environ)  # a verb loads torch, and what it starts inherits this
+    # Python processes that torch or multiprocessing start would look for modules in the current folder first.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that this terminal cannot show is no failure
     main(prog_name="dgkd-cache")
     sys.exit(0)
+
+
+def _require_current_folder() -> None:
+    """Paths start there, and so do the hints: told once, before any verb trips over it."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise InvalidInput(
+            "the current folder cannot be used",
+            expected="a folder that is there",
+            found=str(error.strerror),
+            do="it may have been deleted or made anew: cd to it once more, or to another folder",
+        ) from error
 
 
 def _refused(ctx: click.Context, error: DgkdError) -> click.exceptions.Exit:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgkd_cache.errors import DamagedStore, DgkdError
+from dgkd_cache.errors import DamagedStore, DgkdError, InvalidInput
 from dgkd_cli.app import App
 from dgkd_cli.console import shown
 from dgkd_cli.figures import count_text
+from dgkd_stores.disk.paths import expanded
 
 if TYPE_CHECKING:
     from dgkd_cache.workspace.run_check import RunCheck
@@ -63,9 +65,9 @@ def run_at(app: App, text: str) -> Path | None:
     from dgkd_cache.workspace.config import CONFIG_NAME, is_model_name
     from dgkd_cache.workspace.run_check import is_run
 
-    path = Path(text).expanduser()
-    if is_run(path):
-        return path
+    with suppress(InvalidInput):  # nobody's home: as the path of a store it is refused, beside the others' results
+        if is_run(path := expanded(text)):
+            return path
     if not is_model_name(text) or not (app.folder / CONFIG_NAME).is_file():
         return None
     folder = app.workspace().run_folder(text)

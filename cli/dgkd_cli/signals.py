@@ -1,4 +1,8 @@
-"""Stopping politely: the first SIGINT or SIGTERM asks the work to save and end, the next ends it (if told to)."""
+"""Stopping politely: the first SIGINT, SIGTERM or SIGHUP asks the work to save and end, the next ends it (if told to).
+
+A terminal that goes away sends SIGHUP, often twice: once from the system and once from the shell. A second one ends
+nothing. Under nohup it stays ignored.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,13 @@ import os
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 __all__ = ["StopOnSignals"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+Handler = Callable[[int, FrameType | None], Any] | int | None
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopOnSignals:
@@ -19,7 +25,8 @@ class StopOnSignals:
     def __init__(self, *, say: Callable[[str], None], again_is_the_same: bool = False) -> None:
         self._say, self._again_is_the_same = say, again_is_the_same
         self._asked = False
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Handler] = {}
+        self._terminals: list[int] = []
         self._owner = 0
 
     def __call__(self) -> bool:
@@ -28,7 +35,10 @@ class StopOnSignals:
 
     def __enter__(self) -> Self:
         self._owner = os.getpid()
+        self._terminals = [stream for stream in (1, 2) if os.isatty(stream)]
         for number in _SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
             self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -36,15 +46,26 @@ class StopOnSignals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler if callable(handler) else signal.SIG_DFL)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:
             return  # a forked worker inherits this handler: its parent decides, and ends it
-        if self._asked and self._again_is_the_same:
+        if number == signal.SIGHUP:
+            self._leave_lost_terminals()
+        if self._asked and (self._again_is_the_same or number == signal.SIGHUP):
             return
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
         more = "" if self._again_is_the_same else "; once more stops at once and loses the last steps"
         self._say(f"stopping as soon as everything is saved{more}")
+
+    def _leave_lost_terminals(self) -> None:
+        """A write to a terminal that is gone is an error, which must not stand in the way of saving."""
+        lost = [stream for stream in self._terminals if not os.isatty(stream)]
+        for stream in lost:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)
+        self._terminals = [stream for stream in self._terminals if stream not in lost]

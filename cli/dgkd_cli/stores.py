@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,15 @@ def store_at(app: App, text: str) -> Path:
     return app.workspace().resolve_guide(text) if path is None else path
 
 
-def workspace_for(app: App, store: Path) -> Workspace | None:
-    """The workspace that a store lies in, else the one of `-w`; None without `-w` where the current folder is none."""
+def workspace_for(app: App, store: Path, architectures: Sequence[str] = ()) -> Workspace | None:
+    """The workspace that a store lies in, else the one of `-w`; None without `-w` where the current folder is none.
+
+    `architectures` are those that flags name.
+    """
     from dgkd_cache.workspace.config import CONFIG_NAME
-    from dgkd_cache.workspace.workspace import Workspace
 
     folder = store.absolute().parent.parent
     if store.absolute().parent.name == "guides" and (folder / CONFIG_NAME).is_file():
-        return Workspace.open(folder)
+        return app.workspace(architectures, folder=folder)
     nowhere = app.folder == Path(".") and not (app.folder / CONFIG_NAME).is_file()
-    return None if nowhere else app.workspace()
+    return None if nowhere else app.workspace(architectures)

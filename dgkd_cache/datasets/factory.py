@@ -28,7 +28,7 @@ _RETURNS = "a Dataset, or (train, test) of Images or of (uint8 pixels [N, I, H, 
 
 
 def load_factory(name: str) -> Dataset:
-    """The data set that `module:factory` makes; the current directory is put on Python's module path first.
+    """The data set that `module:factory` makes; the module is installed or lies in the current folder.
 
     Without class names they are the numbers up to the largest label; normalisation is computed.
 

@@ -11,6 +11,7 @@ from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
 from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_stores.disk.paths import expanded
 
 __all__ = [
     "PATTERNS",
@@ -65,13 +66,13 @@ def dataset_summaries() -> dict[str, str]:
 def load_dataset(name: str, *, root: Path = DEFAULT_DATA_ROOT, download: bool = True) -> Dataset:
     """The data set called `name`, or the one that `folder:PATH` or `module:factory` describe.
 
-    `root` is where downloaded data sets lie. PATH and the module are looked for from the current directory.
+    `root` is where downloaded data sets lie. PATH and the module are looked for from the current folder.
     Raises UnknownName, InvalidInput for what the name cannot mean, DataUnreadable for what cannot be read.
     """
     if name.startswith("folder:"):
-        return load_folder(Path(name.removeprefix("folder:")).expanduser())
+        return load_folder(expanded(name.removeprefix("folder:")))
     if ":" in name:
         return load_factory(name)
     if name not in _loaders:
         raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="see: dgkd-cache datasets")
-    return _loaders[name](root=root.expanduser(), download=download)
+    return _loaders[name](root=expanded(root), download=download)

@@ -18,7 +18,7 @@ from torch import nn
 
 from dgkd_cache.errors import DamagedStore, Mismatch, UnknownName
 from dgkd_cache.models.preprocess import Preprocess
-from dgkd_cache.models.registry import build_model, count_parameters, count_unbuilt
+from dgkd_cache.models.registry import build_model, count_parameters, count_unbuilt, is_user_code
 from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest, weights_digest
 from dgkd_cache.run_card import FileDigest, read_card, with_digests
 from dgkd_cache.run_files import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, damaged, is_there, read_file
@@ -127,13 +127,24 @@ def load_card(folder: Path) -> ModelCard:
         ) from error
 
 
-def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
+def load_model(folder: Path, *, architecture: str | None = None) -> tuple[nn.Module, ModelCard]:
     """The model in `folder`, on the CPU in evaluation mode, and its card.
 
-    Raises what `load_card` and `load_weights` raise, and UnknownName or InvalidInput (exit 2) where the
-    architecture on the card cannot be rebuilt by name: build it yourself then and use `load_weights`.
+    A card may be somebody else's, so it never chooses code: a `module:factory` on it is imported only where
+    `architecture`, the caller's own word, is the same text. Raises Mismatch (exit 13) where it is not, what
+    `load_card` and `load_weights` raise, and UnknownName or InvalidInput (exit 2) where the architecture cannot
+    be rebuilt by name: build it yourself then and use `load_weights`.
     """
     card = load_card(folder)
+    if architecture != card.architecture and (architecture is not None or is_user_code(card.architecture)):
+        raise Mismatch(
+            f"the card in {folder} names another architecture than its reader"
+            if architecture
+            else f"the card in {folder} names code, and a card is not let choose what runs",
+            expected=repr(architecture) if architecture else "an architecture that `dgkd-cache models` lists",
+            found=repr(card.architecture),
+            do="if that code is your own, call load_model(folder, architecture=...) with this text",
+        )
     height, width = card.preprocess.network_size(card.height, card.width)
     try:
         _require_room(card, folder, height, width)

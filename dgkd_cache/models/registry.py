@@ -24,6 +24,7 @@ __all__ = [
     "count_parameters",
     "count_unbuilt",
     "find_model",
+    "is_user_code",
     "model_names",
     "model_patterns",
     "register_model",
@@ -65,15 +66,16 @@ def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFacto
     return enter
 
 
-def register_pattern(regex: str, *, form: str, about: str) -> Callable[[Parser], Parser]:
+def register_pattern(regex: str, *, form: str, about: str, user_code: bool = False) -> Callable[[Parser], Parser]:
     """A decorator for a function that turns every name that `regex` matches in full into a registration.
 
-    `form` is how a person writes such a name (`wrn-D-K`) and `about` a line on it. No two patterns overlap.
+    `form` is how a person writes such a name (`wrn-D-K`) and `about` a line on it; `user_code` says that the function
+    imports what the name says. No two patterns overlap.
     """
 
     def enter(parse: Parser) -> Parser:
         assert form not in _PATTERNS, f"the form {form!r} is registered already"
-        _PATTERNS[form] = (re.compile(regex), about, parse)
+        _PATTERNS[form] = _Pattern(re.compile(regex), about, parse, user_code)
         return parse
 
     return enter
@@ -86,7 +88,14 @@ def model_names() -> tuple[str, ...]:
 
 def model_patterns() -> dict[str, str]:
     """The forms of name that stand for many models, each with a line on what it means."""
-    return {form: about for form, (_, about, _) in sorted(_PATTERNS.items())}
+    return {form: pattern.about for form, pattern in sorted(_PATTERNS.items())}
+
+
+def is_user_code(architecture: str) -> bool:
+    """Whether `find_model` would import a module that this name names. Imports nothing."""
+    if architecture in _MODELS:
+        return False
+    return any(one.user_code and one.regex.fullmatch(architecture) for one in _PATTERNS.values())
 
 
 def find_model(architecture: str) -> Registration:
@@ -96,9 +105,9 @@ def find_model(architecture: str) -> Registration:
     """
     if architecture in _MODELS:
         return _MODELS[architecture]
-    for regex, _, parse in _PATTERNS.values():
-        if regex.fullmatch(architecture):
-            return parse(architecture)
+    for pattern in _PATTERNS.values():
+        if pattern.regex.fullmatch(architecture):
+            return pattern.parse(architecture)
     known = [*_MODELS, *_PATTERNS]
     raise unknown_name("model", architecture, known, do="`dgkd-cache models` lists them all")
 
@@ -162,8 +171,18 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+@dataclass(frozen=True)
+class _Pattern:
+    """A form of name that stands for many models."""
+
+    regex: re.Pattern[str]
+    about: str
+    parse: Parser
+    user_code: bool
+
+
 _MODELS: dict[str, Registration] = {}
-_PATTERNS: dict[str, tuple[re.Pattern[str], str, Parser]] = {}
+_PATTERNS: dict[str, _Pattern] = {}
 
 
 def _natural(name: str) -> list[tuple[str, int]]:

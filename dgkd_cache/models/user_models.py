@@ -1,7 +1,7 @@
 """module:factory, a network of the user's own: a function, imported by name and called with four keywords.
 
 `factory(channels=, classes=, height=, width=)` returns a torch.nn.Module. Importing a module runs it, so the
-name must come from the user's own command line, settings or card.
+name must come from the user's own command line, settings or program; `load_model` never takes it from a card alone.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ __all__ = ["find_factory"]
 
 
 def find_factory(name: str) -> ModelFactory:
-    """The function behind `module:factory`, looked for from the current directory. Raises InvalidInput (exit 2)."""
+    """The function behind `module:factory`; the module is installed or in the current folder. Raises InvalidInput."""
     define = "(*, channels, classes, height, width) there, returning a torch.nn.Module"
     factory = import_factory(name, kind="model", define=define, otherwise="torchvision:NAME")
     return cast(ModelFactory, factory)
 
 
 @register_pattern(
-    "(?!torchvision:).+:.+", form="module:factory", about="a network of your own: mypackage.nets:make_net"
+    "(?!torchvision:).+:.+",
+    form="module:factory",
+    about="a network of your own: mypackage.nets:make_net",
+    user_code=True,
 )
 def _parse(architecture: str) -> Registration:
     factory = partial(_user_model, name=architecture, factory=find_factory(architecture))

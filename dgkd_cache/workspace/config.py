@@ -6,7 +6,6 @@ An unknown key is an error that names file, table, key and the nearest known key
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -18,11 +17,13 @@ from dgkd_cache.settings import (
     CacheConfig,
     DatasetConfig,
     DistillationConfig,
+    Name,
     Table,
     TrainingConfig,
     ViewsConfig,
 )
 from dgkd_cache.workspace.config_errors import invalid_setting, nearest, unknown_key
+from dgkd_cache.workspace.config_file import read_tables
 
 __all__ = [
     "CONFIG_NAME",
@@ -48,7 +49,7 @@ class WorkspaceConfig(Table):
     dataset: DatasetConfig = DatasetConfig()
     views: ViewsConfig
     cache: CacheConfig = CacheConfig()
-    chain: dict[str, Annotated[str, Field(min_length=1)]] = Field(min_length=1)
+    chain: dict[str, Annotated[Name, Field(min_length=1)]] = Field(min_length=1)
     training: TrainingConfig = TrainingConfig()
     training_models: dict[str, dict[str, object]] = {}
     distillation: DistillationConfig = DistillationConfig()
@@ -84,21 +85,7 @@ def check_model_name(name: str) -> str:
 
 def read_config(path: Path) -> WorkspaceConfig:
     """The settings in the file at `path`. Raises InvalidInput, which names file, table and key."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path} cannot be read", expected="UTF-8 text", found=str(error)) from error
-    except FileNotFoundError as error:
-        raise InvalidInput(
-            f"{path} does not exist",
-            do="`dgkd-cache init --dataset digits --chain plain4,plain2` writes one, and "
-            "`dgkd-cache init --help` tells more",
-        ) from error
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"{path} cannot be read", expected="TOML", found=f"an error: {error}") from error
-    return parse_config(tables, source=str(path))
+    return parse_config(read_tables(path), source=str(path))
 
 
 def parse_config(tables: Mapping[str, Any], *, source: str) -> WorkspaceConfig:

@@ -71,7 +71,7 @@ def _wrong_value(detail: ErrorDetails, place: Sequence[str], root: type[BaseMode
     expected = detail["msg"].removeprefix("Input should be ")
     if cause := detail.get("ctx", {}).get("error"):
         expected = str(cause)
-    found = repr(detail["input"])
+    found = _shown(detail["input"])
     if detail["type"] in ("model_type", "dict_type"):
         expected = "a table"
     elif detail["type"] == "too_short":
@@ -81,6 +81,13 @@ def _wrong_value(detail: ErrorDetails, place: Sequence[str], root: type[BaseMode
     *tables, key = place
     what = _called(place, source) if _keys_of(place, root) else f"key {key!r} in {_called(tables, source)}"
     return InvalidInput(f"{what} is wrong", expected=expected, found=found)
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def _keys_of(tables: Sequence[str], root: type[BaseModel]) -> tuple[str, ...]:

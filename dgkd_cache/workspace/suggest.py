@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.workspace.config import WorkspaceConfig, parse_config, with_overrides
+from dgkd_stores.disk.paths import expanded
 
 __all__ = [
     "SMALL_SIDE",
@@ -149,7 +150,7 @@ def _image_size(dataset: str) -> tuple[int | None, int | None]:
     if dataset.startswith("folder:"):
         from dgkd_cache.datasets.folder import FolderImages
 
-        train = Path(dataset.removeprefix("folder:")).expanduser() / "train"
+        train = expanded(dataset.removeprefix("folder:")) / "train"
         # Holding no pixels, it reads the headers of all files and no more.
         images = FolderImages(train, name=dataset, split="train", hold_bytes=0)
         return images.height, images.width

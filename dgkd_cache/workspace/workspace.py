@@ -18,7 +18,7 @@ from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_n
 from dgkd_cache.run_files import CARD_FILE, START_OVER, is_there
 from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, is_model_name, read_config
 from dgkd_stores.disk.files import full_disk, make_folder, partial_of, publish_new, write_synced
-from dgkd_stores.disk.paths import as_store_path
+from dgkd_stores.disk.paths import as_store_path, expanded
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset
@@ -30,9 +30,10 @@ __all__ = ["Workspace"]
 class Workspace:
     """A folder with a `dgkd.toml`; relative paths in that file start at the folder."""
 
-    def __init__(self, folder: Path, config: WorkspaceConfig) -> None:
+    def __init__(self, folder: Path, config: WorkspaceConfig, *, named: frozenset[str] = frozenset()) -> None:
         self.folder = folder
         self.config = config
+        self._named = named
 
     @classmethod
     def open(cls, folder: Path | str) -> Workspace:
@@ -69,7 +70,18 @@ class Workspace:
 
     def with_config(self, config: WorkspaceConfig) -> Workspace:
         """The same folder under other settings (flags laid over the file)."""
-        return Workspace(self.folder, config)
+        return Workspace(self.folder, config, named=self._named)
+
+    def naming(self, architectures: Iterable[str]) -> Workspace:
+        """The same workspace where the user also names these architectures, beside those of [chain]."""
+        return Workspace(self.folder, self.config, named=self._named.union(architectures))
+
+    def names(self, architecture: str) -> bool:
+        """Whether the user names exactly this architecture, in [chain] of dgkd.toml or by a flag.
+
+        A `module:factory` that only a card names is not imported.
+        """
+        return architecture in self.config.chain.values() or architecture in self._named
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -175,20 +187,23 @@ class Workspace:
 
     def command(self, words: str) -> str:
         """The command line of these words, as it works from the current folder: for hints."""
-        here = self.folder.resolve() == Path.cwd().resolve()
+        try:
+            here = self.folder.resolve() == Path.cwd()
+        except OSError:  # the current folder was deleted meanwhile
+            here = False
         return f"dgkd-cache {words}" if here else f"dgkd-cache -w {shlex.quote(str(self.folder))} {words}"
 
     @property
     def data_root(self) -> Path:
         """Where data sets are kept."""
-        return self.folder / Path(self.config.dataset.root or DEFAULT_DATA_ROOT).expanduser()
+        return self.folder / expanded(self.config.dataset.root or DEFAULT_DATA_ROOT)
 
     @property
     def dataset_name(self) -> str:
         """The data set's name as the registry takes it: the path of `folder:PATH` made absolute."""
         kind, colon, path = self.config.dataset.name.partition(":")
         if kind == "folder" and colon:
-            return f"folder:{(self.folder / Path(path).expanduser()).resolve()}"
+            return f"folder:{(self.folder / expanded(path)).resolve()}"
         return self.config.dataset.name
 
     def dataset(self) -> Dataset:

@@ -176,7 +176,7 @@ with App(folder=Path("."), quiet=False).working() as (progress, stop):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_lets_the_work_save(number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", WORKING.format(polite=True)], stdout=-1, stderr=-1, text=True

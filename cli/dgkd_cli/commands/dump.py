@@ -7,7 +7,7 @@ import re
 import click
 
 from dgkd_cache.settings import CacheConfig
-from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option
+from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json
 from dgkd_cli.figures import duration_text, size_text
@@ -19,7 +19,7 @@ def _view_range(ctx: click.Context, param: click.Parameter, value: str | None) -
     """`A:B`: views A to B - 1."""
     if value is None:
         return None
-    found = re.fullmatch(r"(\d+):(\d+)", value)
+    found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", value)
     if not found or int(found[1]) >= int(found[2]):
         raise click.BadParameter(f"expected A:B with A < B, as 0:40, found {value!r}")
     return range(int(found[1]), int(found[2]))
@@ -29,7 +29,7 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     """`i/n`: share i of n, counted from 0 as ranks and array jobs are."""
     if value is None:
         return None
-    found = re.fullmatch(r"(\d+)/(\d+)", value)
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", value)
     if not found or int(found[1]) >= int(found[2]):
         raise click.BadParameter(f"expected i/n with 0 <= i < n, as 0/4 to 3/4, found {value!r}")
     return int(found[1]), int(found[2])
@@ -44,6 +44,7 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=choice_of(CacheConfig, "precision"),
     help="Of the forward pass (default: dgkd.toml).",
 )
+@architecture_option
 @take_over_option
 @device_option
 @json_option
@@ -54,6 +55,7 @@ def dump(
     views: range | None,
     shard: tuple[int, int] | None,
     precision: str | None,
+    architectures: tuple[str, ...],
     take_over: bool,
     device: str,
     as_json: bool,
@@ -73,7 +75,7 @@ def dump(
     from dgkd_cache.workspace.config import with_overrides
     from dgkd_cache.workspace.jobs import dump_guide
 
-    workspace = app.workspace()
+    workspace = app.workspace(architectures)
     if precision:
         workspace = workspace.with_config(with_overrides(workspace.config, {"cache.precision": precision}))
     with app.working() as (progress, stop):

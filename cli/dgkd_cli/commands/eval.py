@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from dgkd_cli.app import App, device_option, json_option, pass_app
+from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
 from dgkd_cli.console import facts, print_json
 from dgkd_cli.figures import count_text, percent_text
 
@@ -22,10 +22,11 @@ __all__ = ["evaluate"]
     show_default=True,
     help="The samples, un-augmented.",
 )
+@architecture_option
 @device_option
 @json_option
 @pass_app
-def evaluate(app: App, model: str, split: str, device: str, as_json: bool) -> None:
+def evaluate(app: App, model: str, split: str, architectures: tuple[str, ...], device: str, as_json: bool) -> None:
     """Measure a trained model's accuracy.
 
     \b
@@ -35,7 +36,7 @@ def evaluate(app: App, model: str, split: str, device: str, as_json: bool) -> No
     """
     from dgkd_cache.workspace.jobs import evaluate_model
 
-    workspace = app.workspace()
+    workspace = app.workspace(architectures)
     with app.reporting() as progress:
         result = evaluate_model(workspace, model=model, split=split, device=device, progress=progress)
     if as_json:

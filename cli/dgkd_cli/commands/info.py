@@ -58,9 +58,9 @@ def info(app: App, what: str, as_json: bool) -> None:
 
 def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     """The run's folder and the store that `what` means; at least one of them."""
-    from dgkd_stores.disk.paths import as_store_path
+    from dgkd_stores.disk.paths import as_store_path, expanded
 
-    path = Path(what).expanduser()
+    path = expanded(what)
     if is_there(path / CARD_FILE):
         return path, None
     if (store := as_store_path(what)) is not None:

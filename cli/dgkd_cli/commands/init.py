@@ -12,6 +12,7 @@ from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json
 from dgkd_stores.coding.encodings import encoding_names
+from dgkd_stores.disk.paths import expanded
 
 __all__ = ["init"]
 
@@ -93,7 +94,7 @@ def init(
 
     given = {_KEYS[name]: value for name, value in settings.items() if value is not None}
     if data_root:
-        given["dataset.root"] = str(Path(data_root).expanduser().absolute())
+        given["dataset.root"] = str(expanded(data_root).absolute())
     if transforms:
         given["views.transforms"] = _listed(transforms)
     config = suggest_config(_from_here(dataset), _listed(chain), given)
@@ -128,4 +129,4 @@ def _from_here(dataset: str) -> str:
     kind, colon, path = dataset.partition(":")
     if kind != "folder" or not colon:
         return dataset
-    return f"folder:{Path(path).expanduser().absolute()}"
+    return f"folder:{expanded(path).absolute()}"

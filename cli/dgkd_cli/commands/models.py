@@ -15,7 +15,7 @@ __all__ = ["models"]
 
 
 def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int, int]:
-    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", value)
+    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", value)
     if not found:
         raise click.BadParameter(f"expected channels x height x width, as 3x32x32, found {value!r}")
     return int(found[1]), int(found[2]), int(found[3])
@@ -23,7 +23,7 @@ def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tupl
 
 @click.command()
 @click.option("--image", default="3x32x32", show_default=True, callback=_image_shape, help="Of the views.")
-@click.option("--classes", type=click.IntRange(min=1), default=10, show_default=True, help="Of the logits.")
+@click.option("--classes", type=click.IntRange(min=1, max=10**6), default=10, show_default=True, help="Of the logits.")
 @click.argument("name", required=False)
 @json_option
 def models(image: tuple[int, int, int], classes: int, name: str | None, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option
+from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text
 from dgkd_cli.stores import store_at, workspace_for
@@ -17,11 +17,12 @@ SHOWN = 10
 
 @click.command()
 @click.argument("what", metavar="NAME|PATH")
+@architecture_option
 @take_over_option
 @device_option
 @json_option
 @pass_app
-def repair(app: App, what: str, take_over: bool, device: str, as_json: bool) -> None:
+def repair(app: App, what: str, architectures: tuple[str, ...], take_over: bool, device: str, as_json: bool) -> None:
     """Mend a damaged store: what the seal can prove at once, the rest by running its guide again.
 
     Only damaged or missing chunks are computed, and a file is replaced only by one that the seal vouches for: the
@@ -38,7 +39,7 @@ def repair(app: App, what: str, take_over: bool, device: str, as_json: bool) -> 
     from dgkd_cache.workspace.jobs import repair_store
 
     path = store_at(app, what)
-    workspace = workspace_for(app, path)
+    workspace = workspace_for(app, path, architectures)
     with app.working() as (progress, stop):
         result = repair_store(workspace, path=path, take_over=take_over, device=device, progress=progress, stop=stop)
     if as_json:

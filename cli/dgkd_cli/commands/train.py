@@ -11,7 +11,7 @@ import click
 
 from dgkd_cache.errors import unknown_name
 from dgkd_cache.settings import DistillationConfig, TrainingConfig
-from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option
+from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text, percent_text
@@ -48,6 +48,7 @@ _RECIPE = ("epochs", "seed", "precision", "compile")
 @click.option("--drop", type=int, help="fixed: guides left out of every batch.")
 @click.option("--always", metavar="A,B,...", help="bernoulli: guides that are never dropped.")
 @click.option("--at-least-one", is_flag=True, default=None, help="bernoulli: keep one guide in every batch.")
+@architecture_option
 @take_over_option
 @device_option
 @json_option
@@ -61,6 +62,7 @@ def train(
     name: str | None,
     live: bool,
     fresh: bool,
+    architectures: tuple[str, ...],
     take_over: bool,
     device: str,
     as_json: bool,
@@ -88,7 +90,7 @@ def train(
         raise click.UsageError("give exactly one of --model (of the chain) and --student (any architecture)")
     if model and guides:
         raise click.UsageError("--guides goes with --student; --method chooses the guides of --model")
-    workspace = app.workspace()
+    workspace = app.workspace((*architectures, student) if student else architectures)
     if model:
         architecture, chosen = workspace.architecture(model), workspace.guides_for(model, method)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from torch import nn
 from dgkd_cache.compute import place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import DamagedStore, InvalidInput, Mismatch
-from dgkd_cache.models.card import ModelCard, load_model
+from dgkd_cache.models.card import ModelCard, load_card, load_model
 from dgkd_cache.models.preprocess import Preprocess
-from dgkd_cache.models.registry import build_model, count_parameters, wanted_input_size
+from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
 from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cache.workspace.workspace import Workspace
 
@@ -84,11 +85,30 @@ def card_of(
 
 
 def load_run(ws: Workspace, name: str, folder: Path | None = None) -> tuple[nn.Module, ModelCard]:
-    """The finished run called `name` (or in `folder`), as `load_model` gives it; errors name the command that helps."""
+    """The finished run called `name` (or in `folder`), as `load_model` gives it; errors name the command that helps.
+
+    A module:factory on its card is imported only where the user names it too (`Workspace.names`), else Mismatch.
+    """
     try:
-        return load_model(folder or ws.resolve_run(name))
+        folder = folder or ws.resolve_run(name)
+        written = load_card(folder).architecture
+        own = written if is_user_code(written) else None
+        if own and not ws.names(own):
+            raise _not_named(ws, name, own)
+        return load_model(folder, architecture=own)
     except DamagedStore as error:
         raise DamagedStore(error.problem, expected=error.expected, found=error.found, do=ws.remedy(name)) from error
+
+
+def _not_named(ws: Workspace, name: str, own: str) -> Mismatch:
+    code = shlex.quote(own)
+    example = ws.command(f"eval --model {name} --architecture {code}")
+    return Mismatch(
+        f"the card of {name} names code that nothing of yours names",
+        expected="a module:factory that [chain] of dgkd.toml or --architecture names",
+        found=repr(own),
+        do=f"if that code is your own, say so with --architecture {code}, as in `{example}`",
+    )
 
 
 def schedule_kind(ws: Workspace, name: str, training: TrainingConfig, *, guided: bool) -> str:

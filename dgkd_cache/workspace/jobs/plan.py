@@ -38,6 +38,7 @@ from dgkd_stores.coding.encodings import encoding_names
 __all__ = ["plan_chain"]
 
 _NO_DIGEST = "0" * 64
+_MANY_SECONDS = 86_400
 _MANY_EPOCHS = 10_000  # a small set must not run out of steps within the seconds
 
 
@@ -55,8 +56,9 @@ def plan_chain(
     guides (never compiled). What is trained or dumped already is planned all the same. Raises InvalidInput for
     `seconds` that are not positive, UnknownName for an architecture that is not known.
     """
-    if not seconds > 0:
-        raise InvalidInput("no time to measure", expected="more than 0 seconds", found=str(seconds))
+    if not 0 < seconds <= _MANY_SECONDS:
+        expected = f"at most {_MANY_SECONDS} seconds" if seconds > 0 else "more than 0 seconds"
+        raise InvalidInput("this is no time to measure for", expected=expected, found=str(seconds))
     where = resolve_device(device)
     for name in ws.chain:
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["as_store_path", "names_hdf5", "names_store"]
+from dgkd_stores.errors import InvalidInput
+
+__all__ = ["as_store_path", "expanded", "names_hdf5", "names_store"]
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 
@@ -20,13 +22,26 @@ def names_store(path: Path | str) -> bool:
     return Path(path).suffix.lower() == ".zarr" or names_hdf5(path)
 
 
+def expanded(path: Path | str) -> Path:
+    """The path with `~` and `~user` put in full. Raises InvalidInput where nobody has that home folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InvalidInput(
+            f"the path {path} cannot be used",
+            expected="the home folder of a user whom this machine knows",
+            found=f"none for {Path(path).parts[0]}",
+            do="write the path in full (HOME tells where ~ is)",
+        ) from error
+
+
 def as_store_path(text: str) -> Path | None:
     """The path that `text` is, or None for what can only be a name, as a workspace gives its stores.
 
     A path has a separator or a store's suffix, whether anything is there or not, or a Zarr folder lies there, whatever
     its state: a store called `ta1` in the current folder goes before a name `ta1`.
     """
-    path = Path(text).expanduser()
+    path = expanded(text)
     if os.sep in text or names_store(path):
         return path
     # A link or a pipe in that place is for the store's own checks to refuse.

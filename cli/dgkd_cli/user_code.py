@@ -1,0 +1,40 @@
+"""Code of the user's own: the command says on stderr which it is about to run, or refuses all of it. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from dgkd_cache.errors import InvalidInput
+
+__all__ = ["NO_USER_CODE", "UserCode"]
+
+NO_USER_CODE = "DGKD_NO_USER_CODE"
+"""The environment variable that stands for --no-user-code."""
+
+
+class UserCode:
+    """What is asked before a module:factory is imported: it says so once, on stderr, or raises InvalidInput."""
+
+    def __init__(self, *, refused: bool = False, said: bool = True) -> None:
+        self._refused, self._says = refused, said
+        self._of_file: set[str] = set()
+        self._said: set[str] = set()
+
+    def read_in_file(self, names: Iterable[str]) -> None:
+        """Names that dgkd.toml has; all others are the command line's."""
+        self._of_file.update(names)
+
+    def __call__(self, name: str) -> None:
+        source = "dgkd.toml" if name in self._of_file else "the command line"
+        if self._refused:
+            raise InvalidInput(
+                f"{name} is code, and code from outside dgkd-cache is not to be run",
+                expected=f"no module:factory, because of --no-user-code or {NO_USER_CODE}",
+                found=f"{name} from {source}",
+                do="read that code first; to run it, leave the option and the variable out",
+            )
+        if self._says and name not in self._said:
+            click.echo(f"running your code: {name} from {source}", err=True)
+        self._said.add(name)

@@ -1,0 +1,76 @@
+"""Reads a TOML file that anybody may have written, within bounded memory and time."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dgkd_cache.errors import InvalidInput
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "read_tables"]
+
+MAX_BYTES = 64 * 2**10
+"""A long chain with a table for every model takes a tenth of it; tomllib takes a second for the worst of that size."""
+
+MAX_DEPTH = 8
+"""Tables and arrays within one another; dgkd.toml has three."""
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables of the file at `path`, which may be a link to one.
+
+    Raises InvalidInput for what is not a file, is not TOML in UTF-8, or is larger or deeper than settings are.
+    """
+    data = _read(path)
+    try:
+        tables = tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} cannot be read", expected="UTF-8 text", found=str(error)) from error
+    except RecursionError as error:
+        raise _too_deep(path) from error
+    except ValueError as error:  # TOMLDecodeError, and a number of more digits than Python converts
+        raise InvalidInput(f"{path} cannot be read", expected="TOML", found=f"an error: {error}") from error
+    level: list[object] = [tables]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _within(outer)]
+    if level:
+        raise _too_deep(path)
+    return tables
+
+
+def _read(path: Path) -> bytes:
+    try:
+        # A FIFO must not make the open wait for a writer.
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise InvalidInput(
+            f"{path} does not exist",
+            do="`dgkd-cache init --dataset digits --chain plain4,plain2` writes one, and "
+            "`dgkd-cache init --help` tells more",
+        ) from error
+    try:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise InvalidInput(f"{path} cannot be read", expected="a file", found="something else of that name")
+        with os.fdopen(number, "rb", closefd=False) as file:
+            data = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(number)
+    if len(data) > MAX_BYTES:
+        raise InvalidInput(f"{path} cannot be read", expected=f"at most {MAX_BYTES} bytes", found="more")
+    return data
+
+
+def _too_deep(path: Path) -> InvalidInput:
+    return InvalidInput(
+        f"{path} cannot be read", expected=f"at most {MAX_DEPTH} tables within one another", found="more of them"
+    )
+
+
+def _within(value: object) -> list[object]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, list) else []
