@@ -6,7 +6,7 @@ are cut within chunks, never by where it stopped, because logits change in the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -210,6 +210,26 @@ class GuideWriter:
             raise Mismatch(
                 error.problem, expected=error.expected, found=error.found, do=f"it was computed with {here}; {error.do}"
             ) from error
+
+    def again(
+        self,
+        held: StoreHeader,
+        slots: Sequence[ChunkSlot],
+        *,
+        progress: Progress | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
+        """The rows of a finished store as the guide gives them now, softened and not encoded; nothing is written.
+
+        Raises Mismatch where `held`, the store's header, says something else than this guide but for what was measured
+        and where.
+        """
+        progress = progress or Silent()
+        check_same_header(self._path, stored=held, given=replace(self._like(held), compute=held.compute))
+        total = sum(slot.stop - slot.start for slot in slots)
+        progress.start(f"recompute {held.guide.name}", total=total, unit="samples")
+        yield from self._logits.of_chunks(self._train, slots, self._told("recomputation", progress, stop))
+        progress.finish()
 
     def _give_again(self, store: StoreRepair, progress: Progress, stop: Callable[[], bool]) -> None:
         if store.lost_arrays:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dgkd_cache.errors import DgkdError
+from dgkd_cache.errors import DgkdError, Mismatch
 from dgkd_cache.progress import over_bytes
-from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
 from dgkd_cli.console import print_json, shown
 from dgkd_cli.figures import count_text, size_text
+from dgkd_cli.recompute import Recompute, recomputed_line
 from dgkd_cli.runs import RunResult, run_at
 from dgkd_cli.stores import store_at
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
+    from dgkd_cache.workspace.jobs import Recomputed
     from dgkd_stores.checking.damage import Damage, Verification
 
 __all__ = ["verify"]
@@ -39,10 +42,14 @@ class Result:
     path: Path
     verification: Verification | None = None
     error: DgkdError | None = None
+    recomputed: Recomputed | None = None
 
     @property
     def exit_code(self) -> int:
-        if self.verification is not None:
+        if self.recomputed is not None and self.recomputed.differing:
+            return Mismatch.exit_code
+        if self.error is None:
+            assert self.verification is not None
             return self.verification.exit_code
         assert self.error is not None
         return self.error.exit_code
@@ -51,21 +58,43 @@ class Result:
         """As JSON, with the same first keys for every store."""
         refused = str(self.error) if self.error else None
         known = {"store": self.name, "path": str(self.path), "exit_code": self.exit_code, "refused": refused}
-        return known | (self.verification.to_dict() if self.verification else {"damage": []})
+        again = {"recomputed": self.recomputed.to_dict()} if self.recomputed else {}
+        return known | (self.verification.to_dict() if self.verification else {"damage": []}) | again
 
 
 @click.command()
 @click.argument("what", metavar="[NAME|PATH]...", nargs=-1)
 @click.option("--full", is_flag=True, help="Read every row: of a folder, any flipped bit is noticed.")
+@click.option(
+    "--recompute",
+    "rows",
+    type=click.IntRange(min=1, max=10**9),
+    metavar="N",
+    help="Forward N drawn rows again with the guide's run, in the batches of its dump, and compare.",
+)
+@architecture_option
+@device_option
 @json_option
 @pass_app
-def verify(app: App, what: tuple[str, ...], full: bool, as_json: bool) -> None:
+def verify(
+    app: App,
+    what: tuple[str, ...],
+    full: bool,
+    rows: int | None,
+    architectures: tuple[str, ...],
+    device: str,
+    as_json: bool,
+) -> None:
     """Check that runs and stores are whole; what is damaged is named by file, of a store by view and samples too.
 
     Without NAME or PATH: all runs of the workspace, and all that lies in guides/, HDF5 files and what is no store too.
     A NAME is its run and its store. A PATH needs neither a workspace nor torch. Every byte of a run that its card has a
-    digest of is read. Over all of them the exit code is the gravest: 15 unsafe, then 12 damaged, 13 of another version,
-    10 not there, 1 not readable, 3 incomplete.
+    digest of is read. Over all of them the exit code is the gravest: 15 unsafe, then 12 damaged, 13 of another version
+    or of other rows than its guide gives, 10 not there, 1 not readable, 3 incomplete.
+
+    A seal tells that a store is whole, not who made it. With --recompute the guide's finished run, in the workspace
+    that the store lies in or that of -w, computes rows again. They must be the same to the bit on the kind of machine
+    that dumped it, elsewhere within the encoding's error and a tolerance; else the exit code is 13.
 
     \b
     Examples:
@@ -73,11 +102,15 @@ def verify(app: App, what: tuple[str, ...], full: bool, as_json: bool) -> None:
       dgkd-cache verify ta1 --full
       dgkd-cache verify runs/ta1
       dgkd-cache verify guides/ta1.zarr --full --json
+      dgkd-cache verify ta1 --recompute 1000
     """
     folders, names = _named(app, what) if what else _all(app)
     runs = [_look_at_run(name, folder) for name, folder in folders]
     with app.reporting() as progress:
         results = [_look(app, name, full, progress) for name in names]
+        if rows is not None:
+            again = Recompute(rows=rows, architectures=architectures, device=device)
+            results = [_recomputed(app, result, again, progress) for result in results]
     codes = [_gravest(run.exit_codes) for run in runs]
     if as_json:
         found = [run.to_dict(code) for run, code in zip(runs, codes, strict=True)]
@@ -137,6 +170,17 @@ def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
         return Result(name=name, path=path, error=DgkdError(f"{shown(str(error.filename))}: {error.strerror}"))
 
 
+def _recomputed(app: App, result: Result, again: Recompute, progress: Progress) -> Result:
+    """The same with the comparison, where the store is whole."""
+    found = result.verification
+    if found is None or found.damage or not found.complete:
+        return result
+    try:
+        return dataclasses.replace(result, recomputed=again.of(app, result.path, progress))
+    except DgkdError as error:
+        return dataclasses.replace(result, error=error)
+
+
 def _lines(result: Result) -> Iterable[str]:
     name, found = shown(result.name), result.verification
     if found is None:
@@ -155,6 +199,10 @@ def _lines(result: Result) -> Iterable[str]:
         yield f"  {shown(one.file)}: {one.kind}{_where(one)}{_facts(one)}"
     if len(found.damage) > SHOWN:
         yield f"  and {count_text(len(found.damage) - SHOWN)} more; --json has them all"
+    if result.recomputed:
+        yield f"{name}: {recomputed_line(result.recomputed)}"
+    elif result.error:
+        yield f"{name}: not recomputed: {result.error}"
 
 
 def _advice(app: App, result: Result) -> str:

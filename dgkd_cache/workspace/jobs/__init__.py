@@ -8,18 +8,21 @@ from __future__ import annotations
 from dgkd_cache.workspace.jobs.dump import DumpResult, dump_guide, dump_seconds
 from dgkd_cache.workspace.jobs.evaluate import EvalResult, evaluate_model
 from dgkd_cache.workspace.jobs.plan import plan_chain
+from dgkd_cache.workspace.jobs.recompute import Recomputed, recompute_rows
 from dgkd_cache.workspace.jobs.repair import RepairResult, repair_store
 from dgkd_cache.workspace.jobs.train import expected_inputs, train_model
 
 __all__ = [
     "DumpResult",
     "EvalResult",
+    "Recomputed",
     "RepairResult",
     "dump_guide",
     "dump_seconds",
     "evaluate_model",
     "expected_inputs",
     "plan_chain",
+    "recompute_rows",
     "repair_store",
     "train_model",
 ]

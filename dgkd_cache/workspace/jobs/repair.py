@@ -15,7 +15,7 @@ from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import StoreHeader
 from dgkd_stores.writing.repair import StoreRepair
 
-__all__ = ["RepairResult", "repair_store"]
+__all__ = ["RepairResult", "repair_store", "settings_of"]
 
 SHOWN = 10
 """Views that a message names."""
@@ -64,7 +64,7 @@ def repair_store(
                 model=header.guide.name,
                 path=path,
                 views=header.view_range,
-                cache=cache.model_copy(update=_settings_of(header)) if repair.sealed else cache,
+                cache=cache.model_copy(update=settings_of(header)) if repair.sealed else cache,
                 device=device,
             )
             writer.repair(repair, progress=progress, stop=stop)
@@ -90,7 +90,7 @@ def _needs_guide(repair: StoreRepair) -> InvalidInput:
     )
 
 
-def _settings_of(header: StoreHeader) -> dict[str, object]:
+def settings_of(header: StoreHeader) -> dict[str, object]:
     """The settings of the cache that a store was made under; the check of its header holds the rest to them."""
     return {
         "temperature": float(header.temperature),

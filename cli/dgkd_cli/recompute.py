@@ -1,0 +1,56 @@
+"""`verify --recompute`: asks the library to forward rows of a store again, and says what came out. Loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cli.app import App
+from dgkd_cli.console import shown
+from dgkd_cli.figures import count_text
+from dgkd_cli.stores import workspace_for
+
+if TYPE_CHECKING:
+    from dgkd_cache.progress import Progress
+    from dgkd_cache.workspace.jobs import Recomputed
+
+__all__ = ["Recompute", "recomputed_line"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recompute:
+    """What the options ask for."""
+
+    rows: int
+    architectures: tuple[str, ...]
+    device: str
+
+    def of(self, app: App, store: Path, progress: Progress) -> Recomputed:
+        """The comparison of one store. Raises InvalidInput where there is no workspace, and what the job raises."""
+        from dgkd_cache.workspace.jobs import recompute_rows
+
+        workspace = workspace_for(app, store, self.architectures)
+        if workspace is None:
+            raise InvalidInput(
+                f"no row of {store} can be computed again here",
+                expected="the workspace with the finished run of its guide",
+                found="no workspace",
+                do="name it with -w, as in `dgkd-cache -w WORKSPACE verify PATH --recompute 1000`",
+            )
+        return recompute_rows(workspace, path=store, rows=self.rows, device=self.device, progress=progress)
+
+
+def recomputed_line(found: Recomputed) -> str:
+    """A sentence on it."""
+    rows = f"{count_text(found.rows)} rows in {count_text(found.batches)} batches"
+    held_to = "to the bit" if found.exact else "within the tolerance for another machine"
+    away = f"largest difference {found.largest:.3g}"
+    if found.first is None:
+        return f"as its guide {shown(found.run)} gives it, {held_to}: {rows}, {away}"
+    view, sample = found.first
+    return (
+        f"not what its guide {shown(found.run)} gives, {held_to}: {count_text(found.differing)} of {rows} differ, the "
+        f"first in view {view}, sample {sample}; {away}: dump the guide again, or get the store from who trained it"
+    )
