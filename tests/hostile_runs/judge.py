@@ -1,0 +1,145 @@
+"""What may come of a case: a refusal by its exit code in one clean line, or the outcome of the untouched workspace.
+
+Whether a file still means what it did is told here by parsers of the tests' own.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hostile_runs.children import Ended, Finding
+from hostile_runs.corpus import Case
+
+__all__ = ["faults", "meaning"]
+
+MAX_MESSAGE = 5000
+
+MODEL = ("card.json", "weights.safetensors")
+FINISHED = {
+    "eval": MODEL,
+    "dump": MODEL,
+    "live": MODEL,
+    "train": (*MODEL, "inputs.json"),
+    "run": (*MODEL, "inputs.json"),
+    "verify": (*MODEL, "inputs.json", "metrics.jsonl"),
+    "info": ("card.json",),
+}
+"""The files of a finished run that each verb goes by: none of them may differ in what it means and be taken."""
+
+BEGUN = dict.fromkeys(("train", "run", "verify"), ("inputs.json", "metrics.jsonl", "checkpoint.safetensors"))
+"""Those of a run that is not finished."""
+
+UNSAFE = ("fifo", "device", "sockets", "link", "dangling_link", "link_to_itself", "link_to_a_device")
+
+
+def faults(case: Case, found: Finding, untouched: Finding, changed: bool) -> Iterator[str]:
+    """Each way in which a finding breaks a promise; `changed` tells whether the file means something else now."""
+    if found.died:
+        yield f"{case}: the child ended with {found.died}"
+        return
+    if not found.outside:
+        yield f"{case}: something outside the workspace has changed"
+    for verb, ended in found.verbs.items():
+        for fault in verb_faults(case, verb, ended, untouched.verbs[verb], changed):
+            text = (ended.err or ended.out).strip()
+            yield f"{case}: {verb} gave {ended.code}: {fault}: {text[-500:]}"
+    if found.verbs[case.verb].code == 0 and "/" in case.file:
+        for path in sorted({*found.outcome, *untouched.outcome}):
+            mine = path == case.file and (changed or case.verb not in ("run", "train"))
+            if found.outcome.get(path) != untouched.outcome.get(path) and not mine:
+                yield f"{case}: done, but {path} is not what it is in the untouched workspace"
+
+
+def verb_faults(case: Case, verb: str, ended: Ended, untouched: Ended, changed: bool) -> Iterator[str]:
+    """What is wrong with how one verb ended."""
+    text = ended.out + ended.err
+    if "Traceback" in text:
+        yield "a traceback"
+        return
+    if acting := [hex(ord(c)) for c in text.replace("\n", "") if unicodedata.category(c) in ("Cc", "Cf", "Cs")]:
+        yield f"{acting} act on a terminal"
+    if verb == "ls" and "/" in case.file:
+        if ended.code:
+            yield "one bad file stops the list"
+        elif others(ended, case.run) != others(untouched, case.run):
+            yield f"other runs or stores are told otherwise, {others(ended, case.run)}"
+        return
+    if ended.code not in codes(case, verb, untouched.code, changed):
+        yield f"not of {sorted(codes(case, verb, untouched.code, changed))}"
+    if ended.code and verb != "verify":
+        if ended.err.count("\n") != 1 or not ended.err.startswith("Error: ") or len(ended.err) > MAX_MESSAGE:
+            yield "not one line of error"
+        elif "expected " not in ended.err and "found " not in ended.err:
+            yield "neither what was expected nor what was found"
+    if verb == "eval" and not ended.code and ended.out != untouched.out:
+        yield f"another result than {untouched.out}"
+
+
+def codes(case: Case, verb: str, untouched: int, changed: bool) -> set[int]:
+    """The exit codes that a verb may end with."""
+    read = goes_by(case, verb)
+    if case.file == "dgkd.toml":
+        return {0, 1, 2, 3, 10, 12, 13, 15}
+    if ".writing/" in case.file or case.file.endswith(".lock"):
+        # Whose lock it is cannot be told any more: nobody is taken for dead.
+        return {untouched, 11, 15}
+    if case.change in UNSAFE:
+        return {15} if read else {untouched, 15}
+    if case.change in ("folder", "full_folder"):
+        return {12, 15} if read else {untouched, 12, 15}
+    if case.change == "unreadable":
+        return {1} if read else {untouched, 1}
+    if case.change == "hard_link":
+        return {untouched, 15}
+    if case.change == "missing":
+        return {untouched, 3, 10, 12, 13}
+    return {12, 13} if read and changed else {untouched, 12, 13}
+
+
+def goes_by(case: Case, verb: str) -> bool:
+    """Whether a verb goes by the file of a case."""
+    if verb == "live" and case.run != "teacher":
+        return False
+    begun = case.state == "begun" and case.run == "student"
+    return Path(case.file).name in (BEGUN if begun else FINISHED).get(verb, ())
+
+
+def others(ended: Ended, run: str) -> Any:
+    """What `ls --json` tells of all other runs and of the stores."""
+    told = json.loads(ended.out)
+    return [one for one in told["runs"] if one["name"] != run], told["stores"]
+
+
+def meaning(file: str, data: bytes) -> Any:
+    """What a file says, for comparison: white space and the order of keys do not count."""
+    try:
+        if file.endswith(".json"):
+            return _json(data)
+        if file.endswith(".jsonl"):
+            return [_json(line) for line in data.splitlines() if line.strip()]
+        if file.endswith(".safetensors"):
+            length = int.from_bytes(data[:8], "little")
+            return _json(data[8 : 8 + length]), data[8 + length :]
+    except (ValueError, RecursionError):
+        return data
+    return data
+
+
+def _json(data: bytes) -> str:
+    value = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+    return json.dumps(value, sort_keys=True)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key twice")
+    return found
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
