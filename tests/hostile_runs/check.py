@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hostile_runs.bases import STATES, make_bases
 from hostile_runs.children import Finding, attempt, meet, without_syncs
 from hostile_runs.corpus import LOOKING, WORKING, Case, apply, cases, command
-from hostile_runs.judge import faults, meaning
+from hostile_runs.judge import Difference, compared, faults
 
 __all__ = ["check"]
 
@@ -45,27 +45,27 @@ def check(chosen: list[Case], bases: Path, folder: Path, *, commands: bool = Fal
             assert not untouched[key].died, case
         verbs = [(*LOOKING, case.verb)[case.number % (len(LOOKING) + 1)]] if commands else []
         found = meet(case, bases, folder, verbs=verbs)
-        broken += faults(case, found, untouched[key], changed(case, bases, folder))
+        broken += faults(case, found, untouched[key], difference(case, bases, folder))
         for verb, one in found.verbs.items():
             ended[f"{verb} {one.code}"] += 1
     return broken, ended
 
 
-def changed(case: Case, bases: Path, folder: Path) -> bool:
-    """Whether the changed file means something else than before."""
+def difference(case: Case, bases: Path, folder: Path) -> Difference:
+    """How the changed file differs from what it was."""
     workspace, outside = folder / "meaning", folder / "elsewhere"
-    before = bases / case.state / case.file
     workspace.mkdir()
     outside.mkdir()
     shutil.copytree(bases / case.state / "runs", workspace / "runs")
     shutil.copy(bases / case.state / "dgkd.toml", workspace)
+    before = (workspace / case.file).read_bytes()
     apply(case, workspace, outside)
     path = workspace / case.file
-    same = path.is_file() and path.stat().st_size < 2**24
-    same = same and meaning(case.file, path.read_bytes()) == meaning(case.file, before.read_bytes())
+    plain = path.is_file() and path.stat().st_size < 2**24
+    found = compared(case.file, before, path.read_bytes()) if plain else "changed"
     shutil.rmtree(workspace)
     shutil.rmtree(outside)
-    return not same
+    return found
 
 
 def warm_up(bases: Path, folder: Path) -> None:

@@ -9,12 +9,15 @@ import json
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hostile_runs.children import Ended, Finding
 from hostile_runs.corpus import Case
 
-__all__ = ["faults", "meaning"]
+__all__ = ["Difference", "compared", "faults"]
+
+Difference = Literal["same", "changed", "unverified"]
+"""What a changed file is: the same but for white space and order, another, or one without digests, as old ones are."""
 
 MAX_MESSAGE = 5000
 
@@ -36,25 +39,26 @@ BEGUN = dict.fromkeys(("train", "run", "verify"), ("inputs.json", "metrics.jsonl
 UNSAFE = ("fifo", "device", "sockets", "link", "dangling_link", "link_to_itself", "link_to_a_device")
 
 
-def faults(case: Case, found: Finding, untouched: Finding, changed: bool) -> Iterator[str]:
-    """Each way in which a finding breaks a promise; `changed` tells whether the file means something else now."""
+def faults(case: Case, found: Finding, untouched: Finding, difference: Difference) -> Iterator[str]:
+    """Each way in which a finding breaks a promise."""
     if found.died:
         yield f"{case}: the child ended with {found.died}"
         return
     if not found.outside:
         yield f"{case}: something outside the workspace has changed"
     for verb, ended in found.verbs.items():
-        for fault in verb_faults(case, verb, ended, untouched.verbs[verb], changed):
+        for fault in verb_faults(case, verb, ended, untouched.verbs[verb], difference):
             text = (ended.err or ended.out).strip()
             yield f"{case}: {verb} gave {ended.code}: {fault}: {text[-500:]}"
-    if found.verbs[case.verb].code == 0 and "/" in case.file:
+    done = case.verb in found.verbs and found.verbs[case.verb].code == 0
+    if done and "/" in case.file and difference != "unverified":
         for path in sorted({*found.outcome, *untouched.outcome}):
-            mine = path == case.file and (changed or case.verb not in ("run", "train"))
+            mine = path == case.file and (difference != "same" or case.verb not in ("run", "train"))
             if found.outcome.get(path) != untouched.outcome.get(path) and not mine:
                 yield f"{case}: done, but {path} is not what it is in the untouched workspace"
 
 
-def verb_faults(case: Case, verb: str, ended: Ended, untouched: Ended, changed: bool) -> Iterator[str]:
+def verb_faults(case: Case, verb: str, ended: Ended, untouched: Ended, difference: Difference) -> Iterator[str]:
     """What is wrong with how one verb ended."""
     text = ended.out + ended.err
     if "Traceback" in text:
@@ -68,18 +72,18 @@ def verb_faults(case: Case, verb: str, ended: Ended, untouched: Ended, changed: 
         elif others(ended, case.run) != others(untouched, case.run):
             yield f"other runs or stores are told otherwise, {others(ended, case.run)}"
         return
-    if ended.code not in codes(case, verb, untouched.code, changed):
-        yield f"not of {sorted(codes(case, verb, untouched.code, changed))}"
+    if ended.code not in codes(case, verb, untouched.code, difference):
+        yield f"not of {sorted(codes(case, verb, untouched.code, difference))}"
     if ended.code and verb != "verify":
         if ended.err.count("\n") != 1 or not ended.err.startswith("Error: ") or len(ended.err) > MAX_MESSAGE:
             yield "not one line of error"
         elif "expected " not in ended.err and "found " not in ended.err:
             yield "neither what was expected nor what was found"
-    if verb == "eval" and not ended.code and ended.out != untouched.out:
+    if verb == "eval" and not ended.code and difference != "unverified" and ended.out != untouched.out:
         yield f"another result than {untouched.out}"
 
 
-def codes(case: Case, verb: str, untouched: int, changed: bool) -> set[int]:
+def codes(case: Case, verb: str, untouched: int, difference: Difference) -> set[int]:
     """The exit codes that a verb may end with."""
     read = goes_by(case, verb)
     if case.file == "dgkd.toml":
@@ -97,7 +101,7 @@ def codes(case: Case, verb: str, untouched: int, changed: bool) -> set[int]:
         return {untouched, 15}
     if case.change == "missing":
         return {untouched, 3, 10, 12, 13}
-    return {12, 13} if read and changed else {untouched, 12, 13}
+    return {12, 13} if read and difference == "changed" else {untouched, 12, 13}
 
 
 def goes_by(case: Case, verb: str) -> bool:
@@ -112,6 +116,21 @@ def others(ended: Ended, run: str) -> Any:
     """What `ls --json` tells of all other runs and of the stores."""
     told = json.loads(ended.out)
     return [one for one in told["runs"] if one["name"] != run], told["stores"]
+
+
+def compared(file: str, before: bytes, after: bytes) -> Difference:
+    """How a file's content differs."""
+    if meaning(file, before) == meaning(file, after):
+        return "same"
+    try:
+        if file.endswith("/card.json") and not {"digest", "files"} & set(json.loads(after)):
+            return "unverified"
+        if file.endswith("/checkpoint.safetensors"):
+            header = json.loads(after[8 : 8 + int.from_bytes(after[:8], "little")])
+            return "changed" if "digest" in header["__metadata__"] else "unverified"
+    except (ValueError, LookupError, TypeError, RecursionError):
+        pass
+    return "changed"
 
 
 def meaning(file: str, data: bytes) -> Any:

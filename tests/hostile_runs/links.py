@@ -2,8 +2,8 @@
 
     python tests/hostile_runs/links.py WORK...
 
-The paths are found and not listed here: an audit hook hears what each work opens for writing, makes, renames and
-removes. Names that differ from one time to the next cannot be met by a link that was there before.
+The paths are found and not listed here: an audit hook hears what each work opens for writing, makes and
+renames. Names that differ from one time to the next cannot be met by a link that was there before.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def tell(file: int, event: str, about: tuple[Any, ...]) -> None:
             paths = about[:1] if isinstance(about[2], int) and about[2] & WRITING else ()
         case "os.rename" | "os.link" | "os.symlink":
             paths = about[:2]
-        case "os.mkdir" | "os.remove" | "os.rmdir" | "os.truncate":
+        case "os.mkdir" | "os.truncate":
             paths = about[:1]
     for path in paths:
         if not isinstance(path, int):
