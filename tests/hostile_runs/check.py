@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
 import json
 import os
@@ -27,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hostile_runs.bases import STATES, make_bases
 from hostile_runs.children import Finding, attempt, meet, without_syncs
-from hostile_runs.corpus import LOOKING, WORKING, Case, apply, cases, command
-from hostile_runs.judge import Difference, compared, faults
+from hostile_runs.corpus import LOOKING, WORKING, Case, cases, command
+from hostile_runs.judge import faults
 
 __all__ = ["check"]
 
@@ -45,27 +46,10 @@ def check(chosen: list[Case], bases: Path, folder: Path, *, commands: bool = Fal
             assert not untouched[key].died, case
         verbs = [(*LOOKING, case.verb)[case.number % (len(LOOKING) + 1)]] if commands else []
         found = meet(case, bases, folder, verbs=verbs)
-        broken += faults(case, found, untouched[key], difference(case, bases, folder))
+        broken += faults(case, found, untouched[key])
         for verb, one in found.verbs.items():
             ended[f"{verb} {one.code}"] += 1
     return broken, ended
-
-
-def difference(case: Case, bases: Path, folder: Path) -> Difference:
-    """How the changed file differs from what it was."""
-    workspace, outside = folder / "meaning", folder / "elsewhere"
-    workspace.mkdir()
-    outside.mkdir()
-    shutil.copytree(bases / case.state / "runs", workspace / "runs")
-    shutil.copy(bases / case.state / "dgkd.toml", workspace)
-    before = (workspace / case.file).read_bytes()
-    apply(case, workspace, outside)
-    path = workspace / case.file
-    plain = path.is_file() and path.stat().st_size < 2**24
-    found = compared(case.file, before, path.read_bytes()) if plain else "changed"
-    shutil.rmtree(workspace)
-    shutil.rmtree(outside)
-    return found
 
 
 def warm_up(bases: Path, folder: Path) -> None:
@@ -96,6 +80,8 @@ def main() -> int:
         without_syncs()
         make_bases(bases)
         warm_up(bases, folder)
+        gc.collect()
+        gc.freeze()  # or each child copies what its collector touches
         chosen = cases(bases, given.count)
         if given.only is not None:
             chosen = [case for case in chosen if case.number in given.only]

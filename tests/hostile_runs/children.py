@@ -18,6 +18,7 @@ from typing import Any
 
 from dgkd_cli.main import main
 from hostile_runs.corpus import LOOKING, Case, apply, command
+from hostile_runs.meaning import Difference, compared
 
 __all__ = ["Ended", "Finding", "in_child", "meet", "outcome", "without_syncs"]
 
@@ -49,6 +50,8 @@ class Finding:
     verbs: dict[str, Ended]
     outcome: dict[str, str]
     """Digests of weights and stores afterwards, and how `ls` tells them."""
+    difference: Difference
+    """What the change made of the file."""
     outside: bool
     """Whether all that lies outside of the workspace is as it was."""
 
@@ -61,9 +64,13 @@ def meet(case: Case, bases: Path, folder: Path, *, untouched: bool = False, verb
     workspace, outside = folder / "ws", folder / "outside"
     shutil.copytree(bases / case.state, workspace)
     outside.mkdir()
+    file = workspace / case.file
+    before = file.read_bytes()
     if not untouched:
         apply(case, workspace, outside)
-    before = snapshot(outside)
+    plain = file.is_file() and file.stat().st_size < 2**24
+    difference = compared(case.file, before, file.read_bytes()) if plain else "changed"
+    kept = snapshot(outside)
     nobody = case.change == "unreadable" and os.geteuid() == 0
     if nobody:
         for place in (workspace, *workspace.rglob("*")):
@@ -73,7 +80,9 @@ def meet(case: Case, bases: Path, folder: Path, *, untouched: bool = False, verb
         died, ended = 0, {verb: as_command(workspace, words, nobody=nobody) for verb, words in arguments.items()}
     else:
         died, ended = in_child(workspace, arguments, folder / "result", nobody=nobody)
-    finding = Finding(died=died, verbs=ended, outcome=outcome(workspace), outside=snapshot(outside) == before)
+    finding = Finding(
+        died=died, verbs=ended, outcome=outcome(workspace), difference=difference, outside=snapshot(outside) == kept
+    )
     for path in (workspace, outside):
         shutil.rmtree(path)
     return finding

@@ -1,7 +1,4 @@
-"""What may come of a case: a refusal by its exit code in one clean line, or the outcome of the untouched workspace.
-
-Whether a file still means what it did is told here by parsers of the tests' own.
-"""
+"""What may come of a case: a refusal by its exit code in one clean line, or the outcome of the untouched workspace."""
 
 from __future__ import annotations
 
@@ -9,15 +6,13 @@ import json
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hostile_runs.children import Ended, Finding
 from hostile_runs.corpus import Case
+from hostile_runs.meaning import Difference
 
-__all__ = ["Difference", "compared", "faults"]
-
-Difference = Literal["same", "changed", "unverified"]
-"""What a changed file is: the same but for white space and order, another, or one without digests, as old ones are."""
+__all__ = ["faults"]
 
 MAX_MESSAGE = 5000
 
@@ -39,7 +34,7 @@ BEGUN = dict.fromkeys(("train", "run", "verify"), ("inputs.json", "metrics.jsonl
 UNSAFE = ("fifo", "device", "sockets", "link", "dangling_link", "link_to_itself", "link_to_a_device")
 
 
-def faults(case: Case, found: Finding, untouched: Finding, difference: Difference) -> Iterator[str]:
+def faults(case: Case, found: Finding, untouched: Finding) -> Iterator[str]:
     """Each way in which a finding breaks a promise."""
     if found.died:
         yield f"{case}: the child ended with {found.died}"
@@ -47,13 +42,13 @@ def faults(case: Case, found: Finding, untouched: Finding, difference: Differenc
     if not found.outside:
         yield f"{case}: something outside the workspace has changed"
     for verb, ended in found.verbs.items():
-        for fault in verb_faults(case, verb, ended, untouched.verbs[verb], difference):
+        for fault in verb_faults(case, verb, ended, untouched.verbs[verb], found.difference):
             text = (ended.err or ended.out).strip()
             yield f"{case}: {verb} gave {ended.code}: {fault}: {text[-500:]}"
     done = case.verb in found.verbs and found.verbs[case.verb].code == 0
-    if done and "/" in case.file and difference != "unverified":
+    if done and "/" in case.file and found.difference != "unverified":
         for path in sorted({*found.outcome, *untouched.outcome}):
-            mine = path == case.file and (difference != "same" or case.verb not in ("run", "train"))
+            mine = path == case.file and (found.difference != "same" or case.verb not in ("run", "train"))
             if found.outcome.get(path) != untouched.outcome.get(path) and not mine:
                 yield f"{case}: done, but {path} is not what it is in the untouched workspace"
 
@@ -116,49 +111,3 @@ def others(ended: Ended, run: str) -> Any:
     """What `ls --json` tells of all other runs and of the stores."""
     told = json.loads(ended.out)
     return [one for one in told["runs"] if one["name"] != run], told["stores"]
-
-
-def compared(file: str, before: bytes, after: bytes) -> Difference:
-    """How a file's content differs."""
-    if meaning(file, before) == meaning(file, after):
-        return "same"
-    try:
-        if file.endswith("/card.json") and not {"digest", "files"} & set(json.loads(after)):
-            return "unverified"
-        if file.endswith("/checkpoint.safetensors"):
-            header = json.loads(after[8 : 8 + int.from_bytes(after[:8], "little")])
-            return "changed" if "digest" in header["__metadata__"] else "unverified"
-    except (ValueError, LookupError, TypeError, RecursionError):
-        pass
-    return "changed"
-
-
-def meaning(file: str, data: bytes) -> Any:
-    """What a file says, for comparison: white space and the order of keys do not count."""
-    try:
-        if file.endswith(".json"):
-            return _json(data)
-        if file.endswith(".jsonl"):
-            return [_json(line) for line in data.splitlines() if line.strip()]
-        if file.endswith(".safetensors"):
-            length = int.from_bytes(data[:8], "little")
-            return _json(data[8 : 8 + length]), data[8 + length :]
-    except (ValueError, RecursionError):
-        return data
-    return data
-
-
-def _json(data: bytes) -> str:
-    value = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
-    return json.dumps(value, sort_keys=True)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key twice")
-    return found
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(name)
