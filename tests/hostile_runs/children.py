@@ -62,7 +62,7 @@ def meet(case: Case, bases: Path, folder: Path, *, untouched: bool = False, verb
     With `verbs`, these run as commands of their own instead.
     """
     workspace, outside = folder / "ws", folder / "outside"
-    shutil.copytree(bases / case.state, workspace)
+    shutil.copytree(bases / case.state, workspace, copy_function=shutil.copyfile)
     outside.mkdir()
     file = workspace / case.file
     before = file.read_bytes()
