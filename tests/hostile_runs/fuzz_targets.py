@@ -14,10 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dgkd_cache.errors import DgkdError
 from dgkd_cache.run_card import read_card
 from dgkd_cache.tensor_file import open_tensors
-
-from dgkd_cache.errors import DgkdError
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.workspace.inputs import read_inputs
 

@@ -35,8 +35,11 @@ def meaning(file: str, data: bytes) -> Any:
             return [_json(line) for line in data.splitlines() if line.strip()]
         if file.endswith(".safetensors"):
             length = int.from_bytes(data[:8], "little")
-            return _json(data[8 : 8 + length]), data[8 + length :]
-    except (ValueError, RecursionError):
+            header = json.loads(_json(data[8 : 8 + length]))
+            if file.endswith("/weights.safetensors"):
+                header.pop("__metadata__", None)  # which weights have none of
+            return header, data[8 + length :]
+    except (ValueError, RecursionError, AttributeError):
         return data
     return data
 

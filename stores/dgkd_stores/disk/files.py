@@ -28,6 +28,7 @@ from .notice import notice_once
 __all__ = [
     "fill",
     "full_disk",
+    "in_the_way",
     "lies_at",
     "make_folder",
     "partial_of",
@@ -164,11 +165,27 @@ def sweep_partials(folder: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are not there, durably; nothing where it is there."""
+    """Make a folder, and those above it that are not there, durably; nothing where it is there.
+
+    `UnsafeStore` where a file or a link to nothing has its name.
+    """
     if not path.is_dir():
         make_folder(path.parent)
-        path.mkdir(exist_ok=True)
+        try:
+            path.mkdir(exist_ok=True)
+        except FileExistsError as error:
+            raise in_the_way(path) from error
         sync_folder(path.parent)
+
+
+def in_the_way(path: Path) -> UnsafeStore:
+    """The error for something that is no folder where this program needs one of that name."""
+    return UnsafeStore(
+        f"{path} is in the way of what writers need",
+        expected="a folder, or nothing",
+        found="a link" if path.is_symlink() else "another kind of file",
+        do="remove it, if it is nobody's, and run the same command again",
+    )
 
 
 def sync_folder(path: Path) -> None:

@@ -28,7 +28,7 @@ from typing import Self
 from dgkd_stores.errors import StoreLocked, UnsafeStore
 
 from .alone import Stop, alone, never
-from .files import full_disk, read_small, write_synced
+from .files import full_disk, in_the_way, read_small, write_synced
 from .owner import UNKNOWN, Owner
 
 __all__ = ["ALL_VIEWS", "Lock", "ViewLock", "sweep", "writing_folder"]
@@ -138,6 +138,8 @@ class Lock(ABC):
                 os.rename(fresh, self._place)
             except OSError as error:
                 self._remove(fresh)
+                if error.errno == errno.ENOTDIR:
+                    raise in_the_way(self._place) from error
                 # The name was taken, or the folder swept away by a writer that left, in this very moment.
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                     raise
@@ -229,12 +231,7 @@ def _locks(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, Owner |
     try:
         mode = os.lstat(folder).st_mode
         if not stat.S_ISDIR(mode):
-            raise UnsafeStore(
-                f"{folder} is in the way of what writers need",
-                expected="a folder, or nothing",
-                found="a link" if stat.S_ISLNK(mode) else "another kind of file",
-                do="remove it, if it is nobody's, and run the same command again",
-            )
+            raise in_the_way(folder)
         with os.scandir(folder) as entries:
             plain = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
