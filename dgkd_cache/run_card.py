@@ -87,7 +87,7 @@ def read_card(folder: Path) -> RunCard:
     digest = value.pop("digest", None)
     if digest != (computed := json_digest(value)):
         raise damaged(path, f"a card of SHA-256 {str(digest)[:16]}, as it says", computed[:16], do=START_OVER)
-    return RunCard(model=value, files=_files(value.pop("files"), path))
+    return RunCard(model=value, files=_files(value.pop("files", None), path))
 
 
 def _files(table: Any, path: Path) -> dict[str, FileDigest]:

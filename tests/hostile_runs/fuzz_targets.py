@@ -59,7 +59,7 @@ def inputs(path: Path, data: bytes) -> None:
 
 def metrics(path: Path, data: bytes) -> None:
     """Lines that are taken are the file's whole lines."""
-    assert read_metrics(path) == [json.loads(line) for line in data.decode().split("\n")[:-1]]
+    assert read_metrics(path) == [json.loads(line) for line in data.split(b"\n")[:-1]]
 
 
 def tensors(path: Path, data: bytes) -> None:
