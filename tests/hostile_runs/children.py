@@ -69,7 +69,7 @@ def meet(case: Case, bases: Path, folder: Path, *, untouched: bool = False, verb
     if not untouched:
         apply(case, workspace, outside)
     plain = file.is_file() and file.stat().st_size < 2**24
-    difference = compared(case.file, before, file.read_bytes()) if plain else "changed"
+    difference = compared(case.file, before, file.read_bytes(), begun=case.begun) if plain else "changed"
     kept = snapshot(outside)
     nobody = case.change == "unreadable" and os.geteuid() == 0
     if nobody:

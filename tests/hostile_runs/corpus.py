@@ -39,6 +39,11 @@ class Case:
         """The run that the file is of; dgkd.toml is of all."""
         return self.file.split("/")[1].partition(".")[0] if "/" in self.file else "student"
 
+    @property
+    def begun(self) -> bool:
+        """Whether that run is not finished."""
+        return self.state == "begun" and self.run == "student"
+
     def __str__(self) -> str:
         return f"case {self.number}: {self.change} in {self.file} of {self.state}, then {self.verb}"
 
