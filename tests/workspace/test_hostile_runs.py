@@ -40,8 +40,8 @@ def checked(*arguments: str) -> dict[str, Any]:
 
 
 def test_changed_files_drawn() -> None:
-    found = checked("--draw", "150")
-    assert found["cases"] == 150 and found["broken"] == 0
+    found = checked("--draw", "100")
+    assert found["cases"] == 100 and found["broken"] == 0
     assert all(any(key.startswith(f"{verb} ") for key in found["ended"]) for verb in ("ls", "run", "train", "eval"))
     # The corpus is no empty threat: some are refused, and some do not matter.
     assert found["ended"]["verify 12"] and found["ended"]["verify 15"] and found["ended"]["verify 0"]
