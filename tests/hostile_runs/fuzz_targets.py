@@ -48,7 +48,6 @@ def card(path: Path, data: bytes) -> None:
     assert dict(found.model) == value
     for name, one in (found.files or {}).items():
         assert (files[name]["bytes"], files[name]["sha256"]) == (one.nbytes, one.sha256)
-        assert re.fullmatch("[0-9a-f]{64}", one.sha256)
 
 
 def inputs(path: Path, data: bytes) -> None:

@@ -77,7 +77,7 @@ def test_any_bytes(target: str, tmp_path: Path) -> None:
     for seed in range(400):
         data = changed(target, data if seed % 4 else b"", seed)
         fuzz(target, tmp_path, data)
-    assert OUTCOMES["taken"] and len(OUTCOMES) > 10, OUTCOMES
+    assert OUTCOMES["taken"] and len(OUTCOMES) > 5, OUTCOMES
 
 
 def test_a_card_under_a_digest_that_fits_and_without_its_table_of_files(tmp_path: Path) -> None:
