@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -26,45 +26,63 @@ from benchmarks.spread import median_interval
 from dgkd_cache.compute import choose
 from dgkd_cache.openmp import SPIN_COUNT
 
-SHIPPED = f"{SPIN_COUNT} spins"
+SHIPPED = f"{SPIN_COUNT} spins, own cores"
 UNSET = "unset"
-WAITS: Mapping[str, Mapping[str, str]] = {
-    UNSET: {},
-    **{f"{count} spins": {"GOMP_SPINCOUNT": count} for count in ("100000", "10000", SPIN_COUNT, "1000")},
-    "passive": {"OMP_WAIT_POLICY": "passive"},
+WAITS: Mapping[str, tuple[Mapping[str, str], bool]] = {
+    UNSET: ({}, False),
+    **{f"{count} spins": ({"GOMP_SPINCOUNT": count}, False) for count in ("100000", SPIN_COUNT, "3000")},
+    "passive": ({"OMP_WAIT_POLICY": "passive"}, False),
+    "unset, own cores": ({}, True),
+    **{f"{count} spins, own cores": ({"GOMP_SPINCOUNT": count}, True) for count in (SPIN_COUNT, "3000")},
+    "passive, own cores": ({"OMP_WAIT_POLICY": "passive"}, True),
 }
+"""How threads wait, and whether each has a core of its own."""
+ROOT = Path(__file__).resolve().parent.parent
 WORKS = {"resnet8@32": "resnet8 on 32x32", "resnet26@8": "the demo's teacher on 8x8", "dump": "a dump"}
 SURE = 0.02
 """How wide the interval of the pairs may be, up and down."""
 
-_CHAIN = ["--dataset", "digits", "--chain", "resnet26,resnet20,resnet14,resnet8"]
-
 
 def main(given: Sequence[str] | None = None) -> None:
-    defaults = {"rounds": 6, "steps": 10, "pairs": 40, "most_pairs": 80, "pair_steps": 100, "demos": 3, "epochs": 12}
-    quick = {"rounds": 1, "steps": 1, "pairs": 1, "most_pairs": 1, "pair_steps": 10, "demos": 1, "epochs": 1}
-    options = arguments(__doc__, defaults, quick, given)
+    defaults = {"rounds": 6, "steps": 6, "pairs": 40, "most_pairs": 80, "pair_steps": 100, "all_waits": 1}
+    of_demo = {"demos": 3, "epochs": 12, "chain": "resnet26,resnet20,resnet14,resnet8"}
+    quick = {"rounds": 1, "steps": 1, "pairs": 1, "most_pairs": 1, "pair_steps": 10, "all_waits": 0}
+    quick_demo = {"demos": 1, "epochs": 1, "chain": "plain4,plain2"}
+    options = arguments(__doc__, {**defaults, **of_demo}, {**quick, **quick_demo}, given)
     rows = [_pairs(options)]
     for work, what in WORKS.items():
         rows += _beside_others(work, what, options)
     with scratch(options) as folder:
         rows.append(_demo(folder, options))
-    notes = [f"Shipped: GOMP_SPINCOUNT={SPIN_COUNT}. Unset: as torch comes. Sides are medians of one unit of work."]
+    notes = [
+        f"Shipped: GOMP_SPINCOUNT={SPIN_COUNT}, and a core for each thread while a model trains. Unset: as torch "
+        "comes. Sides are medians of one unit of work.",
+        "With cores of their own, threads are as many as training takes: one for the demo's teacher.",
+    ]
     finish("busy", "Beside other processes", rows, options, notes)
 
 
 class Child:
     """One fresh process of `busy_child.py`, ready to work."""
 
-    def __init__(self, work: str, waits: Mapping[str, str], combination: Sequence[str]) -> None:
+    def __init__(self, work: str, waits: str, combination: Sequence[str]) -> None:
+        said, own = WAITS[waits]
+        paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.busy_child", work, *combination],
-            env={**_bare(), **waits},
+            [sys.executable, str(ROOT / "benchmarks" / "busy_child.py"), work, *combination, str(int(own))],
+            env={**_bare(), **said, "PYTHONPATH": paths},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self._line() == "ready", "the child says what is wrong"
+        self._ready = False
+
+    def begin(self) -> Self:
+        """Waits until it has loaded all it needs; several may load at once."""
+        if not self._ready:
+            assert self._line() == "ready", "the child says what is wrong"
+            self._ready = True
+        return self
 
     def span(self, units: int) -> Span:
         """The time of one unit, over so many."""
@@ -91,6 +109,8 @@ def _pairs(options: Any) -> Row:
     while len(ratios) < options.most_pairs:
         with ExitStack() as ended:
             pair = {name: _child(ended, "resnet8@32", name) for name in sides}
+            for child in pair.values():
+                child.begin()
             turns: dict[str, list[Span]] = {name: [] for name in sides}
             for turn in range(max(1, options.pair_steps // 10)):
                 for name in sorted(pair, reverse=(turn + len(ratios)) % 2 == 0):
@@ -121,7 +141,11 @@ def _beside_others(work: str, what: str, options: Any) -> list[Row]:
     units = 1 if work == "dump" else options.steps
     times: dict[str, Times] = {}
     with ExitStack() as ended:
-        children = {name: _child(ended, work, name) for name in WAITS}
+        # A dump's threads do not wait for one another.
+        names = list(WAITS) if options.all_waits and work != "dump" else [SHIPPED, UNSET]
+        children = {name: _child(ended, work, name) for name in names}
+        for child in children.values():
+            child.begin()
         for cores in (0, 1, os.cpu_count() or 1):
             with _busy(cores):
                 sides = {name: lambda i, child=child: child.span(units) for name, child in children.items()}
@@ -149,7 +173,18 @@ def _demo(folder: Path, options: Any) -> Row:
 
     def demo(load: int) -> float:
         place = folder / "demo"
-        words = ["init", str(place), *_CHAIN, "--epochs", str(options.epochs), "--views", "6"]
+        words = [
+            "init",
+            str(place),
+            "--dataset",
+            "digits",
+            "--chain",
+            options.chain,
+            "--epochs",
+            str(options.epochs),
+            "--views",
+            "6",
+        ]
         with _busy(load):
             started = time.perf_counter()
             for command in (words, ["-w", str(place), "run"]):
@@ -169,7 +204,7 @@ def _demo(folder: Path, options: Any) -> Row:
 
 def _child(ended: ExitStack, work: str, waits: str) -> Child:
     chosen = choose(torch.device("cpu"))
-    child = Child(work, WAITS[waits], [chosen.precision, str(int(chosen.channels_last))])
+    child = Child(work, waits, [chosen.precision, str(int(chosen.channels_last))])
     ended.callback(child.end)
     return child
 

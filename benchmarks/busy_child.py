@@ -1,36 +1,49 @@
 """One fresh process of `busy.py`: it is told how much to do, does it, and answers with the seconds, line by line.
 
-python -m benchmarks.busy_child WORK PRECISION CHANNELS_LAST
+python benchmarks/busy_child.py WORK PRECISION CHANNELS_LAST OWN_CORES
+
+It is a script, so that torch is loaded before `benchmarks/__init__.py` says how threads wait.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 
 from benchmarks.dump import Job
+from benchmarks.harness import Stopwatch
 from benchmarks.synthetic import cifar_like, views_of
 from benchmarks.training import loop, run_steps
 from dgkd_cache.autotune import Combination
+from dgkd_cache.cores import own_cores
+from dgkd_cache.threads import threads_for
+
+BATCH = 128
 
 
 def main(given: list[str]) -> None:
-    work, precision, last = given
+    work, precision, last, own = given
+    device = torch.device("cpu")
     run = _work(work, Combination(precision=precision, channels_last=bool(int(last))))
-    run(3)
-    print("ready", flush=True)
-    for line in sys.stdin:
-        units = int(line)
-        wall, processor = time.perf_counter(), time.process_time()
-        run(units)
-        found = {"wall": (time.perf_counter() - wall) / units, "processor": (time.process_time() - processor) / units}
-        print(json.dumps(found), flush=True)
+    with ExitStack() as placed:
+        if int(own) and work != "dump":  # as training does
+            size = int(work.split("@")[1])
+            placed.enter_context(threads_for(BATCH * size * size, device, os.environ))
+            placed.enter_context(own_cores(device))
+        run(1 if work == "dump" else 3)
+        print("ready", flush=True)
+        for line in sys.stdin:
+            stopwatch = Stopwatch()
+            run(int(line))
+            span = stopwatch.span(int(line))
+            print(json.dumps({"wall": span, "processor": span.processor}), flush=True)
 
 
 def _work(work: str, combination: Combination) -> Callable[[int], None]:

@@ -19,6 +19,7 @@ from benchmarks.harness import Stopwatch, Timed, synchronize
 from benchmarks.synthetic import PREPROCESS
 from dgkd_cache.autotune import Combination
 from dgkd_cache.compute import choose, place
+from dgkd_cache.cores import own_cores
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guidance import Guidance, Softened
@@ -59,11 +60,12 @@ class Loop:
 
         def side(i: int) -> float:
             first = after + (i + 1) * steps
-            synchronize(self.device)
-            stopwatch = Stopwatch()
-            run_steps(self, first, steps)
-            synchronize(self.device)
-            return stopwatch.span(steps)
+            with own_cores(self.device):
+                synchronize(self.device)
+                stopwatch = Stopwatch()
+                run_steps(self, first, steps)
+                synchronize(self.device)
+                return stopwatch.span(steps)
 
         return side
 

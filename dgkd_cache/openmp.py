@@ -1,8 +1,8 @@
 """How the threads of OpenMP wait for one another, which has to be said before torch is loaded. Loads no torch.
 
 libgomp's threads spin for milliseconds before they sleep. Where another process has one of the cores, they spin away
-the time of the thread that they wait for: with one of two cores taken, a training step took 4 to 17 times as long. How
-threads wait changes no bit of what they compute; how many there are does, so that never depends on the load.
+the time of the thread that they wait for. How threads wait changes no bit of what they compute; how many there are
+does, so that never depends on the load. `cores.py` keeps them apart while a model trains.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, MutableMapping
 
 __all__ = ["SPIN_COUNT", "choose_waiting", "describe_waiting"]
 
-SPIN_COUNT = "3000"
+SPIN_COUNT = "30000"
 """Turns of libgomp's loop before a thread sleeps. Measured: `python -m benchmarks.busy`, docs/performance.md."""
 
 _SAID_BY = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from torch import Tensor
 
+from dgkd_cache.cores import every_core
 from dgkd_cache.guides.guidance import Softened
 from dgkd_cache.views.stream import Batch, Pairs
 
@@ -49,7 +50,7 @@ def feed(
         read, later = itertools.tee(read)
     numbered, lead = enumerate(read), 0
     begun: deque[Future[Softened]] = deque()
-    thread = ThreadPoolExecutor(1, thread_name_prefix="dgkd-guides")
+    thread = ThreadPoolExecutor(1, thread_name_prefix="dgkd-guides", initializer=every_core)
     try:
         for batch in render(rendered):
             begun.extend(thread.submit(begin, *one) for one in itertools.islice(numbered, AHEAD - len(begun)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dgkd_cache.cores import every_core
 from dgkd_cache.views.dataset import ViewDataset
 from dgkd_cache.views.views import Views
 
@@ -47,6 +48,7 @@ def stream(views: Views, pairs: Iterable[Pairs], *, device: torch.device, worker
         # Without its own the loader draws from torch's global state, and a resumed run would not go on as it was.
         generator=torch.Generator(),
         pin_memory=device.type == "cuda",
+        worker_init_fn=every_core,
     )
     for pixels, _, views_B, samples_B in loader:
         yield Batch(

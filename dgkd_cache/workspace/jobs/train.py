@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from dgkd_cache.compute import describe, resolve_device, resolve_precision
+from dgkd_cache.cores import own_cores
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guidance import Guidance
@@ -21,6 +23,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import DistillationConfig, TrainingConfig
+from dgkd_cache.threads import threads_for
 from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.training.trainer import Trainer
@@ -117,6 +120,8 @@ def train_model(
         dropping = dropping_of(distillation, names)
         train_N, held_N = split_samples(len(views.images), ws.config.dataset.validation)
         model, preprocess = new_model(ws, architecture, seed=random.torch_seed())
+        height, width = preprocess.network_size(*ws.plan().view_shape[1:])
+        opened.enter_context(threads_for(training.batch_size * height * width, where, os.environ))
         transform = preprocess.module(channels_last=bool(training.channels_last)).to(where)
 
         def validate(current: nn.Module) -> Score:
@@ -145,6 +150,7 @@ def train_model(
                 progress.say(f"what was there before lies in {aside}")
             record.write_inputs(folder, inputs)
         trainer = Trainer(steps, validate=validate if len(held_N) else None)
+        opened.enter_context(own_cores(where))
         outcome = trainer.run(folder, progress=progress, stop=stopped, name=name, inputs=record.digest(inputs))
         test = Views(ws.plan(), ws.dataset().test.to(where))
         test_M = np.arange(len(test.images))
