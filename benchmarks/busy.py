@@ -45,9 +45,9 @@ SURE = 0.02
 
 def main(given: Sequence[str] | None = None) -> None:
     defaults = {"rounds": 6, "steps": 6, "pairs": 40, "most_pairs": 80, "pair_steps": 100, "all_waits": 1}
-    of_demo = {"demos": 3, "epochs": 12, "chain": "resnet26,resnet20,resnet14,resnet8"}
+    of_demo: dict[str, int | str] = {"demos": 3, "epochs": 12, "chain": "resnet26,resnet20,resnet14,resnet8"}
     quick = {"rounds": 1, "steps": 1, "pairs": 1, "most_pairs": 1, "pair_steps": 10, "all_waits": 0}
-    quick_demo = {"demos": 1, "epochs": 1, "chain": "plain4,plain2"}
+    quick_demo: dict[str, int | str] = {"demos": 1, "epochs": 1, "chain": "plain4,plain2"}
     options = arguments(__doc__, {**defaults, **of_demo}, {**quick, **quick_demo}, given)
     rows = [_pairs(options)]
     for work, what in WORKS.items():
