@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from dgkd_cache.openmp import SPIN_COUNT
 from dgkd_cli.main import main
 from dgkd_stores import GuideStore
 
@@ -86,3 +90,12 @@ def test_the_demo_is_what_the_readme_shows(tmp_path: Path) -> None:
     chain = shlex.split(line.group(1))[shlex.split(line.group(1)).index("--chain") + 1].split(",")
     assert shown[0].split() == ["model", "architecture", "parameters", "guides", "accuracy", "train", "dump", "cache"]
     assert [row.split()[1] for row in shown[1:5]] == chain
+
+
+def test_a_script_says_how_threads_wait_before_torch_is_loaded() -> None:
+    block = block_after("docs/library.md", "## How threads wait", "python")
+    ask = "import sys\n" + block.replace("import torch", "assert 'torch' not in sys.modules")
+    ask += "\nprint(os.environ['GOMP_SPINCOUNT'])"
+    bare = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run([sys.executable, "-c", ask], env=bare, capture_output=True, text=True)
+    assert done.stdout.strip() == SPIN_COUNT, done.stderr

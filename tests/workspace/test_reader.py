@@ -61,14 +61,14 @@ def test_another_reader_makes_nothing_stale(done) -> None:
 def test_a_run_says_that_rows_are_copied(done) -> None:
     ws, _ = done
     guides = [ws.store_path("teacher"), ws.store_path("ta1")]
-    for reader, told in (
-        ("mmap", []),
-        ("pread", ["rows of teacher, ta1 are read by pread and not mapped: reader is set"]),
+    for number, reader, told in (
+        (0, "mmap", []),
+        (1, "pread", ["rows of teacher, ta1 are read by pread and not mapped: reader is set"]),
     ):
         lines = Lines()
         train(
             ws.with_config(with_overrides(ws.config, {"cache.reader": reader})),
-            f"by-{reader}",
+            f"student-{number}",
             guides=guides,
             progress=lines,
         )
