@@ -89,7 +89,7 @@ def codes(case: Case, verb: str, untouched: int, difference: Difference) -> set[
         return {0, 1, 2, 3, 10, 12, 13, 15}
     if ".writing/" in case.file or case.file.endswith(".lock"):
         # Whose lock it is cannot be told any more: nobody is taken for dead.
-        return {untouched, 11, 15}
+        return {untouched, 11, 15} | ({1} if case.change == "unreadable" else set())
     if case.change in UNSAFE:
         return {15} if read else {untouched, 15}
     if case.change in ("folder", "full_folder"):
