@@ -83,6 +83,9 @@ def main() -> int:
         gc.collect()
         gc.freeze()  # or each child copies what its collector touches
         chosen = cases(bases, given.count)
+        if given.commands:
+            # Another user may have no right to this Python.
+            chosen = [case for case in chosen if case.change != "unreadable"]
         if given.only is not None:
             chosen = [case for case in chosen if case.number in given.only]
         if given.draw is not None:

@@ -77,7 +77,7 @@ def meet(case: Case, bases: Path, folder: Path, *, untouched: bool = False, verb
             os.chown(place, NOBODY, NOBODY, follow_symlinks=False)
     arguments = {verb: command(verb, case.run) for verb in verbs or (*LOOKING, case.verb)}
     if verbs:
-        died, ended = 0, {verb: as_command(workspace, words, nobody=nobody) for verb, words in arguments.items()}
+        died, ended = 0, {verb: as_command(workspace, words) for verb, words in arguments.items()}
     else:
         died, ended = in_child(workspace, arguments, folder / "result", nobody=nobody)
     finding = Finding(
@@ -115,16 +115,14 @@ def in_child(
     return 0, {verb: Ended(code=code, out=out, err=err) for verb, code, out, err in json.loads(result.read_text())}
 
 
-def as_command(workspace: Path, arguments: Sequence[str], *, nobody: bool = False) -> Ended:
+def as_command(workspace: Path, arguments: Sequence[str]) -> Ended:
     """The same by a process of its own."""
-    other = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if nobody else {}
     done = subprocess.run(
         [sys.executable, "-m", "dgkd_cli", "-q", "-w", str(workspace), *arguments],
         cwd=workspace.parent,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         capture_output=True,
         timeout=10 * SECONDS,
-        **other,
     )
     return Ended(
         code=done.returncode, out=done.stdout.decode(errors="replace"), err=done.stderr.decode(errors="replace")
