@@ -1,4 +1,4 @@
-"""What `auto` means for precision and memory format: a table over what the device can do.
+"""The meaning of `auto` for precision and memory format: a table over what the device can do.
 
 No clock takes part: the same recipe on the same processor gets the same choice, and with it the same weights, however
 busy the machine is. `benchmarks/autotune.py` measures what every combination costs; the figures are in
@@ -18,7 +18,7 @@ Auto = Literal["auto"]
 
 @dataclass(frozen=True, kw_only=True)
 class Combination:
-    """How a network is computed: in `float32` or under `bf16` autocast, and in which memory format."""
+    """The way a network is computed: in `float32` or under `bf16` autocast, and in which memory format."""
 
     precision: str
     channels_last: bool
@@ -35,7 +35,7 @@ COMBINATIONS = tuple(
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What `auto` takes on a kind of device, and what was measured there."""
+    """The choice of `auto` on a kind of device, and what was measured there."""
 
     precision: str
     channels_last: bool
@@ -75,7 +75,7 @@ def rule_for(unit: str) -> Rule:
 
 
 def combination(unit: str, *, precision: str = "auto", channels_last: bool | Auto = "auto") -> Combination:
-    """What `auto` means on a kind of device; what is given stands."""
+    """The combination that `auto` means on a kind of device; what is given stands."""
     rule = rule_for(unit)
     return Combination(
         precision=rule.precision if precision == "auto" else precision,

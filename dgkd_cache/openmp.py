@@ -1,4 +1,4 @@
-"""How the threads of OpenMP wait for one another, which has to be said before torch is loaded. Loads no torch.
+"""The way OpenMP's threads wait for one another, which has to be set before torch is loaded. Loads no torch.
 
 libgomp's threads spin for milliseconds before they sleep. Where another process has one of the cores, they spin away
 the time of the thread that they wait for. How threads wait changes no bit of what they compute; how many there are
@@ -27,5 +27,5 @@ def choose_waiting(environment: MutableMapping[str, str]) -> None:
 
 
 def describe_waiting(environment: Mapping[str, str]) -> str:
-    """The variables in force, such as "GOMP_SPINCOUNT=3000"."""
+    """The variables in force, such as "GOMP_SPINCOUNT=30000"."""
     return " ".join(f"{name}={environment[name]}" for name in _SAID_BY if name in environment) or "libgomp's own choice"

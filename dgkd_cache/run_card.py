@@ -39,13 +39,13 @@ class FileDigest:
 
     @classmethod
     def of(cls, content: bytes) -> FileDigest:
-        """Of a file with that content."""
+        """The digest of a file with that content."""
         return cls(nbytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunCard:
-    """What a card says of its model (the fields of `ModelCard`), and the files that it covers; None: it is older."""
+    """A card: the fields of `ModelCard`, and the files that it covers; None where it is older than their digests."""
 
     model: Mapping[str, Any]
     files: Mapping[str, FileDigest] | None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dgkd_cache.errors import DamagedStore
+from dgkd_stores.coding.strict_json import deeper_than, parse_strictly
 from dgkd_stores.disk.files import plain_file
 
 __all__ = [
@@ -51,7 +52,7 @@ WEIGHTS_FILE = "weights.safetensors"
 """The finished model."""
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-"""Where a run that is not finished goes on."""
+"""The state from which a run that is not finished goes on."""
 
 DUMP_SECONDS_FILE = "dump_seconds.txt"
 """How long its dumps took."""
@@ -100,7 +101,7 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 def is_there(path: Path) -> bool:
-    """Whether anything has that name, be it a link to nothing."""
+    """True where anything has that name, be it a link to nothing."""
     return os.path.lexists(path)
 
 
@@ -122,21 +123,17 @@ def parse_json(data: bytes, path: Path) -> Any:
     if (parts := sum(map(data.count, (b"[", b"{", b",")))) > MAX_JSON_PARTS:
         raise damaged(path, f"JSON of at most {MAX_JSON_PARTS} parts", f"{parts}")
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        value = parse_strictly(data)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise damaged(path, "JSON as RFC 8259 has it", str(error) or type(error).__name__) from error
-    level, depth = [value], 0
-    while level:
-        depth += 1
-        if depth > MAX_JSON_DEPTH:
-            raise damaged(path, f"JSON of at most {MAX_JSON_DEPTH} levels", "more")
-        level = [inner for outer in level for inner in _inside(outer)]
+    if deeper_than(MAX_JSON_DEPTH, value):
+        raise damaged(path, f"JSON of at most {MAX_JSON_DEPTH} levels", "more")
     return value
 
 
 def parse_object(data: bytes, path: Path) -> dict[str, Any]:
-    """The same, of a JSON object."""
+    """The JSON object in `data`, under the bounds of `parse_json`."""
     value = parse_json(data, path)
     if not isinstance(value, dict):
         raise damaged(path, "a JSON object", type(value).__name__)
@@ -151,20 +148,3 @@ def json_digest(value: Mapping[str, Any]) -> str:
 def damaged(path: Path, expected: str, found: str, *, do: str = START_OVER) -> DamagedStore:
     """The refusal of a file whose content is not what this program wrote."""
     return DamagedStore(f"{path} cannot be read", expected=expected, found=found[:200], do=do)
-
-
-def _inside(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key given twice")
-    return value
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"the number {name}")

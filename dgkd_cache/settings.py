@@ -29,7 +29,7 @@ Precision = Literal["auto", "float32", "bf16"]
 
 
 MOST = 2**31 - 1
-"""Of every count: what is larger is a slip of the keyboard, and overflows somewhere in numpy or torch."""
+"""The upper limit of every count: what is larger is a slip of the keyboard, and overflows in numpy or torch."""
 
 
 def _tuple_from_list(value: object) -> object:

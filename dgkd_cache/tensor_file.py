@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dgkd_cache.errors import DamagedStore
 from dgkd_cache.run_files import damaged, parse_object
-from dgkd_stores.disk.files import plain_file
+from dgkd_stores.disk.files import fill, plain_file
 
 __all__ = ["Entry", "TensorFile", "open_tensors"]
 
@@ -106,9 +106,7 @@ class TensorFile:
 
     def _bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
         into = np.empty(stop - start, dtype=np.uint8)
-        done = 0
-        while done < into.size and (count := os.preadv(self._handle, [into[done:].data], start + done)):
-            done += count
+        done = fill(self._handle, into, start)
         if done < into.size:
             raise damaged(self.path, f"{stop} bytes", f"a file of {start + done} bytes")
         return into

@@ -1,4 +1,4 @@
-"""What `auto` takes: a table over named capabilities. It reads no clock, and a busy machine changes nothing."""
+"""The choice of `auto`: a table over named capabilities. It reads no clock, and a busy machine changes nothing."""
 
 from __future__ import annotations
 

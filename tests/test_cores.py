@@ -1,4 +1,4 @@
-"""Where threads run while a model trains, as the kernel tells it; what is started meanwhile may run anywhere."""
+"""Cores of threads while a model trains, as the kernel tells it; what is started meanwhile may run anywhere."""
 
 from __future__ import annotations
 

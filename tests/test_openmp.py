@@ -1,4 +1,4 @@
-"""How threads wait is set before torch is loaded, by every way into the command line, and never over a user's word."""
+"""Every way into the command line sets how threads wait before torch is loaded, and never over a user's word."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_every_type_of_this_torch_is_known(tmp_path: Path) -> None:
 
 
 def test_tensors_that_do_not_begin_at_their_own_multiple_are_read(tmp_path: Path) -> None:
-    """As another program may write them."""
+    """Files as another program may write them."""
     header = {
         "a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]},
         "b": {"dtype": "F32", "shape": [1], "data_offsets": [1, 5]},

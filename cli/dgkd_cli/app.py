@@ -36,6 +36,13 @@ class App:
     ranks: Ranks = ALONE
     user_code: UserCode = field(default_factory=UserCode)
 
+    @property
+    def has_workspace(self) -> bool:
+        """True where a dgkd.toml lies in the folder of `-w`; it is not read."""
+        from dgkd_cache.workspace.config import CONFIG_NAME
+
+        return (self.folder / CONFIG_NAME).is_file()
+
     def workspace(self, architectures: Sequence[str] = (), *, folder: Path | None = None) -> Workspace:
         """The workspace in `folder` (default: that of `-w`), where flags name `architectures`, too.
 

@@ -21,7 +21,7 @@ __all__ = ["Recompute", "recomputed_line"]
 
 @dataclass(frozen=True, kw_only=True)
 class Recompute:
-    """What the options ask for."""
+    """The options of `verify --recompute`."""
 
     rows: int
     architectures: tuple[str, ...]

@@ -29,11 +29,11 @@ class RunResult:
 
     @property
     def exit_codes(self) -> tuple[int, ...]:
-        """Of all that was found; none for a whole run."""
+        """The code of each problem that was found; none for a whole run."""
         return tuple(problem.exit_code for problem in self.check.problems)
 
     def to_dict(self, exit_code: int) -> dict[str, Any]:
-        """As JSON, with the same keys for every run."""
+        """The run as JSON, with the same keys for every run."""
         damage = [_to_dict(problem) for problem in self.check.problems if isinstance(problem, DamagedStore)]
         return {
             "run": self.name,
@@ -62,13 +62,13 @@ class RunResult:
 
 def run_at(app: App, text: str) -> Path | None:
     """The folder of the run that `text` names, or that lies at that path; None where there is no run."""
-    from dgkd_cache.workspace.config import CONFIG_NAME, is_model_name
+    from dgkd_cache.workspace.config import is_model_name
     from dgkd_cache.workspace.run_check import is_run
 
     with suppress(InvalidInput):  # nobody's home: as the path of a store it is refused, beside the others' results
         if is_run(path := expanded(text)):
             return path
-    if not is_model_name(text) or not (app.folder / CONFIG_NAME).is_file():
+    if not is_model_name(text) or not app.has_workspace:
         return None
     folder = app.workspace().run_folder(text)
     return folder if is_run(folder) else None

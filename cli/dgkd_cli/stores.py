@@ -32,5 +32,5 @@ def workspace_for(app: App, store: Path, architectures: Sequence[str] = ()) -> W
     folder = store.absolute().parent.parent
     if store.absolute().parent.name == "guides" and (folder / CONFIG_NAME).is_file():
         return app.workspace(architectures, folder=folder)
-    nowhere = app.folder == Path(".") and not (app.folder / CONFIG_NAME).is_file()
+    nowhere = app.folder == Path(".") and not app.has_workspace
     return None if nowhere else app.workspace(architectures)

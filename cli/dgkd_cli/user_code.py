@@ -15,7 +15,7 @@ NO_USER_CODE = "DGKD_NO_USER_CODE"
 
 
 class UserCode:
-    """What is asked before a module:factory is imported: it says so once, on stderr, or raises InvalidInput."""
+    """Called before a module:factory is imported: says so once, on stderr, or raises InvalidInput."""
 
     def __init__(self, *, refused: bool = False, said: bool = True) -> None:
         self._refused, self._says = refused, said

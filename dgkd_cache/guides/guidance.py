@@ -26,7 +26,7 @@ class Guidance(Protocol):
 
     @property
     def identities(self) -> Mapping[str, str]:
-        """What vouches for each guide: the seal of its store, or the digest of its weights."""
+        """The proof of each guide: the seal of its store, or the digest of its weights."""
 
     def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
         """Does what can be done before the batch is there, on any thread; a dropped guide is not touched."""

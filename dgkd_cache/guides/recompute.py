@@ -24,7 +24,7 @@ TOLERANCES = {"float32": 0.01, "bf16": 0.1}
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What came out: rows compared, those that differ, and the first of them as (view, sample).
+    """The result: rows compared, those that differ, and the first of them as (view, sample).
 
     `exact` says that this machine computes as the one of the dump, so that every bit had to agree; `largest` is the
     largest difference of a stored logit to a computed one, that of the encoding included.

@@ -211,7 +211,7 @@ class GuideWriter:
                 error.problem, expected=error.expected, found=error.found, do=f"it was computed with {here}; {error.do}"
             ) from error
 
-    def again(
+    def recompute(
         self,
         held: StoreHeader,
         slots: Sequence[ChunkSlot],

@@ -92,7 +92,7 @@ def model_patterns() -> dict[str, str]:
 
 
 def is_user_code(architecture: str) -> bool:
-    """Whether `find_model` would import a module that this name names. Imports nothing."""
+    """True where `find_model` would import a module that this name names. Imports nothing."""
     if architecture in _MODELS:
         return False
     return any(one.user_code and one.regex.fullmatch(architecture) for one in _PATTERNS.values())
@@ -134,7 +134,7 @@ def count_unbuilt(architecture: str, *, channels: int, classes: int, height: int
     """
     registration = find_model(architecture)
     check_geometry(architecture, registration, channels=channels, classes=classes, height=height, width=width)
-    if ":" in architecture and not architecture.startswith("torchvision:"):
+    if is_user_code(architecture):
         return 0
     with torch.device("meta"):
         return count_parameters(registration.factory(channels=channels, classes=classes, height=height, width=width))

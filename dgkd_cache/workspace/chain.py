@@ -165,7 +165,8 @@ def _set_aside(
         raise _stale(ws, name, standing)
     stores_only = standing.run == "done"
     kept = set_aside(ws, name, stores_only=stores_only, take_over=take_over, stop=stop)
-    progress.say(f"{'the store of ' * stores_only}{name} is stale ({standing.why}): set aside in {kept}")
+    what = "the store of " if stores_only else ""
+    progress.say(f"{what}{name} is stale ({standing.why}): set aside in {kept}")
 
 
 def _stale(ws: Workspace, name: str, standing: _Standing) -> Mismatch:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dgkd_cache.errors import InvalidInput
+from dgkd_stores.coding.strict_json import deeper_than
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "read_tables"]
 
@@ -34,10 +34,7 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise _too_deep(path) from error
     except ValueError as error:  # TOMLDecodeError, and a number of more digits than Python converts
         raise InvalidInput(f"{path} cannot be read", expected="TOML", found=f"an error: {error}") from error
-    level: list[object] = [tables]
-    for _ in range(MAX_DEPTH):
-        level = [inner for outer in level for inner in _within(outer)]
-    if level:
+    if deeper_than(MAX_DEPTH, tables):
         raise _too_deep(path)
     return tables
 
@@ -68,9 +65,3 @@ def _too_deep(path: Path) -> InvalidInput:
     return InvalidInput(
         f"{path} cannot be read", expected=f"at most {MAX_DEPTH} tables within one another", found="more of them"
     )
-
-
-def _within(value: object) -> list[object]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return list(value) if isinstance(value, list) else []

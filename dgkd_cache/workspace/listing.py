@@ -83,7 +83,7 @@ def _run(ws: Workspace, name: str) -> RunEntry:
 
 
 def _nbytes(folder: Path) -> int:
-    """Of the files in it; nothing is opened, and no link is followed."""
+    """The size of all files in a folder; nothing is opened, and no link is followed."""
     found = 0
     for here, _, names in os.walk(folder):
         for name in names:

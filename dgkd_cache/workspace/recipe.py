@@ -15,7 +15,7 @@ from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.workspace.inputs import recorded
 
-__all__ = ["settled", "told"]
+__all__ = ["describe_choice", "settled"]
 
 
 def settled(
@@ -25,7 +25,7 @@ def settled(
     begun: Mapping[str, str] | None = None,
     ranks: Ranks = ALONE,
 ) -> TrainingConfig:
-    """The same with `precision` and `channels_last` chosen: as `begun`, a run's record, has them, else by the device.
+    """The recipe with `precision` and `channels_last` chosen: as `begun`, a run's record, has them, else by the device.
 
     All of `ranks` call this and are given what the first one finds.
     """
@@ -39,7 +39,7 @@ def settled(
     return training.model_copy(update={"precision": chosen.precision, "channels_last": chosen.channels_last})
 
 
-def told(
+def describe_choice(
     training: TrainingConfig, asked: TrainingConfig, device: torch.device, *, begun: Mapping[str, str] | None = None
 ) -> str:
     """A line on the precision and memory format of `training`, and why they are so."""

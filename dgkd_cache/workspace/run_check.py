@@ -1,4 +1,4 @@
-"""Whether a run's folder holds what was written there, told from its files alone. Loads no torch.
+"""Checks that a run's folder holds what was written there, by its files alone. Loads no torch.
 
 The card has a digest of itself and of each file beside it, a checkpoint one of itself. Other files in the folder, such
 as those of a logger, are not covered and do no harm.
@@ -54,24 +54,27 @@ class RunCheck:
     problems: tuple[DgkdError, ...]
 
     @property
+    def faults(self) -> tuple[DgkdError, ...]:
+        """The problems but for this one: that the run is not finished."""
+        return tuple(problem for problem in self.problems if not isinstance(problem, Incomplete))
+
+    @property
     def state(self) -> str:
         """`done`, `begun`, `damaged`, or `refused`: what is no plain file, or may not be read."""
-        found = [problem for problem in self.problems if not isinstance(problem, Incomplete)]
-        if not found:
+        if not self.faults:
             return "begun" if self.card is None else "done"
-        return "damaged" if all(isinstance(one, DamagedStore | Mismatch) for one in found) else "refused"
+        return "damaged" if all(isinstance(one, DamagedStore | Mismatch) for one in self.faults) else "refused"
 
     @property
     def why(self) -> str:
-        """What is to be said of the state, or nothing."""
-        for problem in self.problems:
-            if not isinstance(problem, Incomplete):
-                return str(problem)
+        """The reason for the state, or ""."""
+        if self.faults:
+            return str(self.faults[0])
         return "" if self.verified or self.card is None else f"unverified: {UNVERIFIED}"
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder holds a run, finished or begun, whole or not."""
+    """True where a folder holds a run, finished or begun, whole or not."""
     return folder.is_dir() and any(is_there(folder / name) for name in (CARD_FILE, INPUTS_FILE, CHECKPOINT_FILE))
 
 
@@ -101,9 +104,8 @@ def check_run(folder: Path, *, full: bool = True) -> RunCheck:
 
 def require_sound(folder: Path) -> None:
     """Raises the first problem of the run in `folder`, every byte of it read; that it is not finished is none."""
-    for problem in check_run(folder).problems:
-        if not isinstance(problem, Incomplete):
-            raise problem
+    for fault in check_run(folder).faults:
+        raise fault
 
 
 def _found(check: Callable[[], Any], problems: list[DgkdError]) -> Any:
@@ -117,7 +119,7 @@ def _found(check: Callable[[], Any], problems: list[DgkdError]) -> Any:
 
 
 def _begun_checks(folder: Path, *, full: bool) -> list[Callable[[], None]]:
-    """What each file of a run that is not finished is held to."""
+    """The checks of each file of a run that is not finished."""
     checks: list[Callable[[], None]] = []
     for path in leftovers(folder):
         if path.suffix != ".partial":
@@ -126,7 +128,7 @@ def _begun_checks(folder: Path, *, full: bool) -> list[Callable[[], None]]:
 
 
 def _finished_checks(folder: Path, card: RunCard, *, full: bool) -> list[Callable[[], None]]:
-    """What each file of a finished run is held to."""
+    """The checks of each file of a finished run."""
     checks: list[Callable[[], None]] = [partial(_check_inputs, folder, card)]
     for name, file in (card.files or {}).items():
         checks.append(partial(_check_file, folder / name, file.nbytes, file.sha256 if full else ""))
@@ -197,7 +199,7 @@ def _check_file(path: Path, nbytes: int, sha256: str) -> None:
 
 
 def _check_weights(path: Path, card: RunCard, *, full: bool) -> None:
-    """Of a card that is older than the digests of files: the weights' own digest is in it."""
+    """Holds weights to the digest in their card, where that is older than the digests of files."""
     expected = str(card.model.get("weights_digest"))
     try:
         with open_tensors(path) as file:

@@ -73,11 +73,11 @@ class Workspace:
         return Workspace(self.folder, config, named=self._named)
 
     def naming(self, architectures: Iterable[str]) -> Workspace:
-        """The same workspace where the user also names these architectures, beside those of [chain]."""
+        """This workspace where the user also names these architectures, beside those of [chain]."""
         return Workspace(self.folder, self.config, named=self._named.union(architectures))
 
     def names(self, architecture: str) -> bool:
-        """Whether the user names exactly this architecture, in [chain] of dgkd.toml or by a flag.
+        """True where the user names exactly this architecture, in [chain] of dgkd.toml or by a flag.
 
         A `module:factory` that only a card names is not imported.
         """
@@ -124,7 +124,7 @@ class Workspace:
         return self._chain_first(path.name for path in _folders(self.folder / "runs") if is_model_name(path.name))
 
     def other_runs(self) -> tuple[Path, ...]:
-        """What lies under `runs/` and is no folder with a run's name; left out are hidden files and locks."""
+        """Everything under `runs/` that is no folder with a run's name; hidden files and locks are left out."""
         folder, names = self.folder / "runs", self.runs()
         others = sorted(folder.iterdir()) if folder.is_dir() else []
         return tuple(path for path in others if path.name not in names and not _is_hidden_or_lock(path))
@@ -180,7 +180,7 @@ class Workspace:
         )
 
     def remedy(self, name: str) -> str:
-        """What to do about the finished run called `name` when its files are not what was written."""
+        """The hint for a finished run called `name` whose files are not what was written."""
         if name not in self.chain:
             return START_OVER
         return f"`{self.command(f'train --model {name} --fresh')}` sets it aside and trains it again"

@@ -69,7 +69,7 @@ class StoreLocked(DgkdError):
 
 
 class DamagedStore(DgkdError):
-    """Content that differs from what its digest vouches for."""
+    """Content that does not fit its digest."""
 
     exit_code = 12
 
@@ -111,7 +111,7 @@ class Interrupted(DgkdError):
 
 
 def is_no_space(error: OSError) -> bool:
-    """Whether the error says that the disk or the quota is full, or that a file has reached the limit on its size."""
+    """True where the disk or the quota is full, or a file has reached the limit on its size."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from dgkd_cache.models import build_model, save_model, weights_digest
+from dgkd_cache.models.card import ModelCard
+from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cli.main import main
 
 TEXT = """
@@ -24,6 +27,7 @@ lr = 0.01
 """
 
 Command = Callable[..., Result]
+SaveTeacher = Callable[..., Path]
 
 
 @pytest.fixture
@@ -45,3 +49,30 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "dgkd.toml").write_text(TEXT)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def save_teacher(workspace: Path) -> SaveTeacher:
+    """Makes the finished run `teacher`, with changes of its card; gives its folder."""
+
+    def save(**changes: object) -> Path:
+        model = build_model("plain6", channels=1, classes=2, height=8, width=8, seed=0)
+        card = ModelCard(
+            name="teacher",
+            architecture="plain6",
+            channels=1,
+            classes=("a", "b"),
+            height=8,
+            width=8,
+            parameters=sum(tensor.numel() for tensor in model.parameters()),
+            preprocess=Preprocess(mean=("0.5",), std=("0.25",)),
+            dataset={"name": "digits", "digest": "0" * 64},
+            plan_digest="",
+            views={},
+            training={},
+            weights_digest=weights_digest(model),
+        )
+        save_model(workspace / "runs" / "teacher", model, card.model_copy(update=changes))
+        return workspace / "runs" / "teacher"
+
+    return save

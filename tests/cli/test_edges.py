@@ -1,4 +1,4 @@
-"""What a user may give or lose by accident: an exit code and a sentence, never a traceback and never a wait."""
+"""Things that a user may give or lose by accident: an exit code and a sentence, never a traceback and never a wait."""
 
 from __future__ import annotations
 

@@ -16,38 +16,24 @@ import torch
 from click.testing import Result
 from torch import nn
 
-from dgkd_cache.models import build_model, save_model, weights_digest
-from dgkd_cache.models.card import ModelCard
-from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.models import build_model
 from dgkd_cli.commands import doctor as doctor_verb
 from dgkd_stores import GuideStore, GuideStoreWriter, IdentityArrays
 
 Command = Callable[..., Result]
+SaveTeacher = Callable[..., Path]
 
 
 @pytest.fixture
-def teacher(workspace: Path) -> Path:
+def teacher(save_teacher: SaveTeacher) -> Path:
     """A finished run."""
-    model = build_model("plain6", channels=1, classes=2, height=8, width=8, seed=0)
-    card = ModelCard(
-        name="teacher",
-        architecture="plain6",
-        channels=1,
-        classes=("a", "b"),
-        height=8,
-        width=8,
-        parameters=sum(tensor.numel() for tensor in model.parameters()),
-        preprocess=Preprocess(mean=("0.5",), std=("0.25",)),
+    return save_teacher(
         dataset={"name": "di[bold]gits\x1b[2J", "digest": "0" * 64},
-        plan_digest="",
         views={"count": 2},
         training={"method": "scratch"},
         accuracy={"test": "0.8812"},
-        weights_digest=weights_digest(model),
         seconds=75,
     )
-    save_model(workspace / "runs" / "teacher", model, card)
-    return workspace / "runs" / "teacher"
 
 
 def test_ls_tells_states_and_sizes(command: Command, workspace: Path, teacher: Path) -> None:

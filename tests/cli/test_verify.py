@@ -14,11 +14,8 @@ import pytest
 from click.testing import Result
 from torch import nn
 
-from dgkd_cache.models import build_model, save_model, weights_digest
-from dgkd_cache.models.card import ModelCard
-from dgkd_cache.models.preprocess import Preprocess
-
 Command = Callable[..., Result]
+SaveTeacher = Callable[..., Path]
 
 
 @pytest.fixture
@@ -188,26 +185,9 @@ def test_text_from_a_store_is_cleaned(command: Command, stores: Path) -> None:
 
 
 @pytest.fixture
-def run(workspace: Path) -> Path:
+def run(save_teacher: SaveTeacher) -> Path:
     """A finished run of the teacher."""
-    model = build_model("plain6", channels=1, classes=2, height=8, width=8, seed=0)
-    card = ModelCard(
-        name="teacher",
-        architecture="plain6",
-        channels=1,
-        classes=("a", "b"),
-        height=8,
-        width=8,
-        parameters=sum(tensor.numel() for tensor in model.parameters()),
-        preprocess=Preprocess(mean=("0.5",), std=("0.25",)),
-        dataset={"name": "digits", "digest": "0" * 64},
-        plan_digest="",
-        views={},
-        training={},
-        weights_digest=weights_digest(model),
-    )
-    save_model(workspace / "runs" / "teacher", model, card)
-    return workspace / "runs" / "teacher"
+    return save_teacher()
 
 
 def test_runs_are_verified_with_the_stores(command: Command, stores: Path, run: Path) -> None:

@@ -97,7 +97,7 @@ def surrogates(data: bytes, other: bytes, chance: random.Random) -> bytes:
 
 
 def encoded(data: bytes, other: bytes, chance: random.Random) -> bytes:
-    """The same text in another encoding, or behind a mark of order."""
+    """Text in another encoding, or behind a byte order mark."""
     letters = data.decode()
     return chance.choice([letters.encode("utf-16"), letters.encode("utf-32"), b"\xef\xbb\xbf" + data, b"\x00" + data])
 
@@ -246,7 +246,7 @@ def brackets(path: Path, outside: Path, chance: random.Random) -> None:
 
 
 def keys(path: Path, outside: Path, chance: random.Random) -> None:
-    """As deep, in objects."""
+    """Objects within one another, as deep."""
     path.write_bytes(b'{"a":' * BRACKETS)
 
 
@@ -285,7 +285,7 @@ PLACES: dict[str, Change] = {
         missing,
     )
 }
-"""What may stand in a file's place, whatever the file is."""
+"""Things that may stand in a file's place, whatever the file is."""
 
 
 def content_changes(name: str) -> list[Callable[[bytes, bytes, random.Random], bytes]]:

@@ -35,7 +35,7 @@ __all__ = ["check"]
 
 
 def check(chosen: list[Case], bases: Path, folder: Path, *, commands: bool = False) -> tuple[list[str], Counter[str]]:
-    """What is broken in those cases, and how they ended."""
+    """Broken promises in those cases, and how they ended."""
     untouched: dict[tuple[str, str, str], Finding] = {}
     broken: list[str] = []
     ended: Counter[str] = Counter()

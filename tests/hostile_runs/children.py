@@ -26,14 +26,14 @@ SECONDS = 30
 """A case that takes longer over all its verbs is taken for one that hangs."""
 
 GROWTH_MIB = 192
-"""What a child's address space may grow by, C libraries and threads included."""
+"""The most that a child's address space may grow by, C libraries and threads included."""
 
 NOBODY = 65534
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How one verb ended."""
+    """The end of one verb."""
 
     code: int
     """-1 for an error that no verb turned into a message."""
@@ -43,7 +43,7 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What came of one case."""
+    """The outcome of one case."""
 
     died: int
     """The child's own exit code: 0, or the signal that ended it, negative."""
@@ -51,9 +51,9 @@ class Finding:
     outcome: dict[str, str]
     """Digests of weights and stores afterwards, and how `ls` tells them."""
     difference: Difference
-    """What the change made of the file."""
+    """The content that the change made of the file."""
     outside: bool
-    """Whether all that lies outside of the workspace is as it was."""
+    """True where all that lies outside of the workspace is as it was."""
 
 
 def meet(case: Case, bases: Path, folder: Path, *, untouched: bool = False, verbs: Sequence[str] = ()) -> Finding:
@@ -116,7 +116,7 @@ def in_child(
 
 
 def as_command(workspace: Path, arguments: Sequence[str]) -> Ended:
-    """The same by a process of its own."""
+    """The verb by a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "dgkd_cli", "-q", "-w", str(workspace), *arguments],
         cwd=workspace.parent,
@@ -156,7 +156,7 @@ def attempt(arguments: Sequence[str]) -> int:
 
 
 def taken(handle: int) -> str:
-    """What was written to a file since it was asked last."""
+    """Text that was written to a file since it was asked last."""
     size = os.lseek(handle, 0, os.SEEK_CUR)
     text = os.pread(handle, size, 0).decode(errors="replace")
     os.ftruncate(handle, 0)

@@ -41,7 +41,7 @@ class Case:
 
     @property
     def begun(self) -> bool:
-        """Whether that run is not finished."""
+        """True where that run is not finished."""
         return self.state == "begun" and self.run == "student"
 
     def __str__(self) -> str:

@@ -53,7 +53,7 @@ def start(target: str, folder: Path) -> None:
 
 
 def say() -> None:
-    """The outcomes so far: libFuzzer ends without a word to Python."""
+    """The outcomes so far: libFuzzer ends the process and tells Python nothing."""
     assert "torch" not in sys.modules
     print(OUTCOMES.total(), dict(OUTCOMES.most_common()), flush=True)
 

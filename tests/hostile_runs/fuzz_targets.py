@@ -1,4 +1,4 @@
-"""What the fuzzer of run files runs: any bytes end in what an independent parser reads, or in a promised error.
+"""Targets of the fuzzer of run files: any bytes end in what an independent parser reads, or in a promised error.
 
 Loads no torch.
 """
@@ -23,7 +23,7 @@ from dgkd_cache.workspace.inputs import read_inputs
 __all__ = ["FILES", "OUTCOMES", "TARGETS", "digested", "fuzz"]
 
 OUTCOMES: Counter[str] = Counter()
-"""How often what came of an input: the depth that the fuzzer reaches."""
+"""Counts of what came of inputs: the depth that the fuzzer reaches."""
 
 REFUSALS = (12, 13, 15)
 

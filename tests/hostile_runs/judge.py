@@ -1,4 +1,4 @@
-"""What may come of a case: a refusal by its exit code in one clean line, or the outcome of the untouched workspace."""
+"""The outcomes of a case: a refusal by its exit code in one clean line, or the outcome of the untouched workspace."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def faults(case: Case, found: Finding, untouched: Finding) -> Iterator[str]:
 
 
 def verb_faults(case: Case, verb: str, ended: Ended, untouched: Ended, difference: Difference) -> Iterator[str]:
-    """What is wrong with how one verb ended."""
+    """Faults in how one verb ended."""
     text = ended.out + ended.err
     if "Traceback" in text:
         yield "a traceback"
@@ -106,13 +106,13 @@ def codes(case: Case, verb: str, untouched: int, difference: Difference) -> set[
 
 
 def goes_by(case: Case, verb: str) -> bool:
-    """Whether a verb goes by the file of a case."""
+    """True where a verb goes by the file of a case."""
     if verb == "live" and case.run != "teacher":
         return False
     return Path(case.file).name in (BEGUN if case.begun else FINISHED).get(verb, ())
 
 
 def others(ended: Ended, run: str) -> Any:
-    """What `ls --json` tells of all other runs and of the stores."""
+    """The part of `ls --json` on all other runs and the stores."""
     told = json.loads(ended.out)
     return [one for one in told["runs"] if one["name"] != run], told["stores"]

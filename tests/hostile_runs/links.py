@@ -46,7 +46,7 @@ WORKS: dict[str, tuple[str, list[str], Callable[[], None]]] = {
     "remake": ("stale", ["run", "--remake"], nothing),
     "fresh": ("finished", ["train", "--model", "student", "--fresh"], nothing),
 }
-"""What writes files of runs: a state of the workspace, a command, and what is done before it."""
+"""Work that writes files of runs: a state of the workspace, a command, and what is done before it."""
 
 
 def symbolic(path: Path, target: Path) -> None:

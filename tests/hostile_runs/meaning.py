@@ -1,4 +1,4 @@
-"""Whether a file of a run still says what it did, told by parsers that are not those under test."""
+"""Tells if a file of a run still says what it did, told by parsers that are not those under test."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Literal
 __all__ = ["Difference", "compared"]
 
 Difference = Literal["same", "changed", "unverified"]
-"""What a changed file is: the same but for white space and order, another, or one without digests, as old ones are."""
+"""Kinds of a changed file: the same but for white space and order, another, or one without digests, as old ones are."""
 
 
 def compared(file: str, before: bytes, after: bytes, *, begun: bool) -> Difference:
-    """How a file's content differs; `begun` tells that the run is not finished: what follows its metrics is dropped."""
+    """The kind of a changed file; `begun` tells that the run is not finished: what follows its metrics is dropped."""
     if begun and file.endswith("/metrics.jsonl"):
         after = b"\n".join(after.split(b"\n")[: before.count(b"\n")]) + b"\n"
     if meaning(file, before) == meaning(file, after):
@@ -29,7 +29,7 @@ def compared(file: str, before: bytes, after: bytes, *, begun: bool) -> Differen
 
 
 def meaning(file: str, data: bytes) -> Any:
-    """What a file says, for comparison: white space and the order of keys do not count."""
+    """A file's meaning, for comparison: white space and the order of keys do not count."""
     try:
         if file.endswith(".json"):
             return _json(data)

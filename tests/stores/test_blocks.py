@@ -159,7 +159,7 @@ def test_a_block_is_read_once_and_again_once_it_is_forgotten(
 
 @pytest.mark.parametrize("container", ["zarr", "hdf5"])
 def test_a_chunk_that_is_rewritten_after_its_first_use(made: tuple[Any, Path], ring: Ring, container: str) -> None:
-    """What was checked stays as it was; what has to be read again is refused."""
+    """Rows that were checked stay as they were; what has to be read again is refused."""
     small, path = made
     if container == "hdf5":
         convert(path, path := path.with_suffix(".h5"))
@@ -259,14 +259,14 @@ def test_cut_short_while_it_is_read(made: tuple[Any, Path]) -> None:
 
 
 def test_cut_short_while_it_is_mapped(made: tuple[Any, Path]) -> None:
-    """What docs/reliability.md says of mapped chunks: a signal, and a report of where it was."""
+    """Mapped chunks end as docs/reliability.md says: a signal, and a report of where it was."""
     done = cut_while_read(made[1], "mmap")
     assert done.returncode == -signal.SIGBUS
     assert "Bus error" in done.stderr and "mapped.py" in done.stderr and "gather" in done.stderr
 
 
 class TestCopies:
-    """What another process gets of a store that it is sent."""
+    """Rows that another process gets of a store that it is sent."""
 
     def test_the_same_store_and_reader(self, made: tuple[Any, Path]) -> None:
         small, path = made

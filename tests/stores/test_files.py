@@ -108,7 +108,7 @@ def fresh_notices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_system_that_cannot_sync_folders(
     recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
 ) -> None:
-    """As CIFS, FUSE and shared folders of virtual machines have it: files are synced, folders are not."""
+    """A file system as CIFS, FUSE and shared folders of virtual machines are: files are synced, folders are not."""
 
     def sync(handle: int) -> None:
         if stat.S_ISDIR(os.fstat(handle).st_mode):
@@ -142,7 +142,7 @@ def test_a_notice_is_a_line_on_stderr_once(tmp_path: Path) -> None:
 
 
 def test_a_limit_on_the_size_of_files_is_told_as_that(recipe: Any, tmp_path: Path, read_tree: Any) -> None:
-    """As `ulimit -f` sets it; Python ignores SIGXFSZ, so a write says EFBIG."""
+    """A limit as `ulimit -f` sets it; Python ignores SIGXFSZ, so a write says EFBIG."""
     small, store = recipe(), tmp_path / "a.zarr"
     whole = small.write(tmp_path / "whole.zarr")
     read, write = os.pipe()

@@ -29,7 +29,7 @@ MAX_MESSAGE = 5000
 
 @pytest.fixture(scope="module")
 def enter(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Hostile], dict[str, Any]]]:
-    """What comes of all ways into a store of the corpus; `hostile/ways.py` has the form."""
+    """Outcomes of all ways into a store of the corpus; `hostile/ways.py` has the form."""
     folder = tmp_path_factory.mktemp("hostile")
     make_bases(recipe, folder / "bases")
     command = [sys.executable, str(Path(__file__).parent / "hostile" / "ways.py"), str(folder / "bases" / "raw")]

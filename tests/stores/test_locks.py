@@ -6,39 +6,25 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.disk import watched
+from support.holder import another_holder
 
 from dgkd_stores import DgkdError, GuideStoreWriter, StoreLocked, UnsafeStore
 from dgkd_stores.disk.locks import ViewLock, sweep
 from dgkd_stores.disk.owner import Owner
 
-HOLD = """
-import sys, time
-from pathlib import Path
-from dgkd_stores.disk.locks import ViewLock
-lock = ViewLock(Path(sys.argv[1]), range(0, 10), guide="ta1")
-(lock.folder / "logits.c.3.0.0.partial").write_bytes(b"half")
-print("held", flush=True)
-time.sleep(300)
-"""
-
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Any:
     """Another process that holds views 0 to 9."""
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "a.zarr")], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+    with another_holder(tmp_path / "a.zarr") as process:
         yield process
-        process.kill()
 
 
 def test_a_live_holder_is_named(holder: Any, recipe: Any, tmp_path: Path) -> None:
@@ -310,90 +296,6 @@ def test_what_was_left_beside_a_finished_store_is_swept(recipe: Any, tmp_path: P
     sweep(store, take_over=True)
     sweep(store)
     assert list(tmp_path.iterdir()) == [store]
-
-
-def in_another_container() -> list[str]:
-    """How to run something in a PID namespace of its own; skips, and says why, where that is not allowed."""
-    if not shutil.which("unshare"):
-        pytest.skip("no PID namespaces here: there is no unshare")
-    words = ["unshare", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
-    if tried.returncode:
-        pytest.skip(f"no PID namespaces here: {tried.stderr.strip()}")
-    return words
-
-
-def test_a_live_process_of_another_container_is_not_taken_for_dead(recipe: Any, tmp_path: Path) -> None:
-    """Its host name and boot id are ours, and its number is nobody's here, or somebody else's."""
-    command = [*in_another_container(), sys.executable, "-c", HOLD, str(tmp_path / "a.zarr")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"held\n"
-        with pytest.raises(StoreLocked, match="found process 1 on host .*, in another container; .*--take-over"):
-            recipe().write(tmp_path / "a.zarr")
-        assert list(tmp_path.glob("a.zarr.writing/views-0-9/*/logits.c.3.0.0.partial"))
-        process.kill()
-    # Nothing here can tell that it died.
-    with pytest.raises(StoreLocked, match="in another container"):
-        recipe().write(tmp_path / "a.zarr")
-    assert recipe().write(tmp_path / "a.zarr", take_over=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
-
-
-def in_another_time() -> list[str]:
-    """How to run something in a time namespace of its own; skips, and says why, where that is not allowed."""
-    if not shutil.which("unshare"):
-        pytest.skip("no time namespaces here: there is no unshare")
-    words = ["unshare", "--map-root-user", "--time", "--boottime", "100000", "--fork", "--kill-child"]
-    tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
-    if tried.returncode:
-        pytest.skip(f"no time namespaces here: {tried.stderr.strip()}")
-    return words
-
-
-def test_the_owner_says_whose_clock_its_start_is_of() -> None:
-    assert Owner.of(os.getpid()).time_namespace == os.readlink("/proc/self/ns/time")
-
-
-@pytest.mark.parametrize("earlier_version", [False, True])
-def test_a_live_process_in_another_time_is_not_taken_for_dead(
-    recipe: Any, tmp_path: Path, earlier_version: bool
-) -> None:
-    """Its number counts here, but /proc says another start of it than it says itself."""
-    command = [*in_another_time(), sys.executable, "-c", HOLD, str(tmp_path / "a.zarr")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"held\n"
-        (place,) = tmp_path.glob("a.zarr.writing/views-0-9/owner.json")
-        owner = json.loads(place.read_bytes())
-        stat = Path(f"/proc/{owner['pid']}/stat").read_text().rpartition(")")[2].split()
-        assert abs(int(owner["start"]) - int(stat[19]) - 100000 * os.sysconf("SC_CLK_TCK")) <= 1
-        assert owner["time_namespace"] != os.readlink("/proc/self/ns/time")
-        if earlier_version:
-            del owner["time_namespace"]
-            place.write_text(json.dumps(owner))
-        with pytest.raises(StoreLocked, match=f"found process {owner['pid']} on host .*, in another time namespace;"):
-            recipe().write(tmp_path / "a.zarr")
-        sweep(tmp_path / "a.zarr")
-        assert list(tmp_path.glob("a.zarr.writing/views-0-9/*/logits.c.3.0.0.partial"))
-        os.kill(owner["pid"], signal.SIGKILL)
-        process.wait()
-    # Its number is free: it is dead, whatever its clock was.
-    assert recipe().write(tmp_path / "a.zarr")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
-
-
-def test_an_owner_of_an_earlier_version_is_told_by_its_start(holder: Any, tmp_path: Path) -> None:
-    (place,) = tmp_path.glob("a.zarr.writing/views-0-9/owner.json")
-    owner = json.loads(place.read_bytes())
-    del owner["time_namespace"]
-    place.write_text(json.dumps(owner))
-    with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host .*; wait for it$"):
-        ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True)
-    # The number is in use, but since another moment: perhaps another process, perhaps another clock.
-    place.write_text(json.dumps({**owner, "start": "1"}))
-    with pytest.raises(StoreLocked, match="in another time namespace; .*--take-over"):
-        ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1")
-    ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True).release()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_never_became_a_lock_is_swept(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ print(anonymous_kib() - start)
 
 
 def grown_kib(work: str, tmp_path: Path, *, before: str = "") -> int:
-    """What a process of its own says of `work`."""
+    """The figure that a process of its own gives for `work`."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE.format(work=work, before=before), str(tmp_path / "file")],
         capture_output=True,

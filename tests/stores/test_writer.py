@@ -89,7 +89,7 @@ def recorded(events: list[tuple[str, str]], folder: Path) -> Any:
 
 @pytest.mark.parametrize("encoding", ["float32", "uint8"])
 def test_order_on_disk_of_a_chunk(recipe: Any, tmp_path: Path, encoding: str) -> None:
-    """Data and its folder are synced before the digest that vouches for them is begun."""
+    """Data and its folder are synced before their digest is begun."""
     small, path = recipe(encoding=encoding), tmp_path / "a.zarr"
     events: list[tuple[str, str]] = []
     with GuideStoreWriter(path, small.header, small.identity) as writer:

@@ -1,4 +1,4 @@
-"""How much anonymous memory a process took at its peak: the kernel keeps that figure only together with mapped files.
+"""The anonymous memory that a process took at its peak: the kernel keeps that figure only together with mapped files.
 
 `HEAP` is for the environment of a Python process, before it starts. Its heap then gives nothing back: every allocation
 comes from the break, which never shrinks, so that what is anonymous at the end is what was at the peak. Nothing adapts

@@ -29,7 +29,7 @@ def open_folder() -> Iterator[Path]:
 
 
 def unprivileged(action: Callable[[], str]) -> str:
-    """What `action` returns in a forked child, as a user who is not root."""
+    """Result of `action` in a forked child, as a user who is not root."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:

@@ -133,7 +133,7 @@ def test_its_digest_is_what_the_description_says(make_tiny, tmp_path: Path) -> N
 
 
 def test_a_changed_step_is_noticed(make_tiny, tmp_path: Path) -> None:
-    """As another program would write it: sound safetensors and JSON, only not what was written."""
+    """A checkpoint as another program would write it: sound safetensors and JSON, only not what was written."""
     model = saved(make_tiny, tmp_path / "c")
     with safe_open(tmp_path / "c", framework="pt") as file:
         metadata = file.metadata()

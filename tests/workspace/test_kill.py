@@ -80,7 +80,7 @@ def test_a_chain_killed_at_random_moments(tmp_path: Path) -> None:
 
 
 def test_a_store_without_its_run_is_set_aside(ws: Workspace, tmp_path: Path) -> None:
-    """As a remake that an earlier version was killed in has left it."""
+    """A workspace as an earlier version left it when its remake was killed."""
     changed = in_folder(ws, ws.folder, training__epochs=3)
     (ws.run_folder("teacher")).rename(tmp_path / "moved")
     rows = run(changed, remake=True)

@@ -50,7 +50,7 @@ def flip(path: Path, at: int = -1) -> None:
 
 
 def edited(path: Path) -> None:
-    """As a person would edit it: still sound JSON."""
+    """A file as a person would edit it: still sound JSON."""
     path.write_text(path.read_text().replace("0", "1", 1))
 
 

@@ -166,7 +166,7 @@ def test_no_file_of_a_run_is_written_through_a_link(tmp_path: Path, tiny_bars: N
 
 
 def test_the_other_name_of_a_file_of_a_run_keeps_its_content(tmp_path: Path, tiny_bars: None) -> None:
-    """As `cp -al` makes a copy: a training that goes on replaces names."""
+    """A copy as `cp -al` makes it: a training that goes on replaces names."""
     ws, copy = workspace(tmp_path / "ws"), tmp_path / "copy"
     asked: list[None] = []
 

@@ -13,7 +13,7 @@ from dgkd_cache.workspace.template import render_config
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 places = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
-"""What names files or code: NUL is refused there (tests/cli/test_edges.py)."""
+"""Settings that name files or code: NUL is refused there (tests/cli/test_edges.py)."""
 names = st.from_regex(r"[a-z0-9_-]{1,12}", fullmatch=True).filter(lambda name: name not in TrainingConfig.model_fields)
 overrides = st.fixed_dictionaries({}, optional={"epochs": st.integers(1, 9), "nesterov": st.booleans()})
 

@@ -62,7 +62,7 @@ def dump(
 ) -> None:
     """Run a trained model over every view and store its softened logits.
 
-    Stopped at any moment, the same command computes what lacks and nothing else. The store is sealed once
+    Stopped at any moment, the same command computes only what is missing. The store is sealed once
     every view is there, and never changes after that. Other --views than the workspace's are another store
     of the same guide, guides/NAME-A-B.zarr; `train` takes both, as --guides ta1,ta1-40-60.
 

@@ -144,9 +144,7 @@ def _named(app: App, what: tuple[str, ...]) -> tuple[list[tuple[str, Path]], tup
 
 
 def _has_store(app: App, text: str) -> bool:
-    from dgkd_cache.workspace.config import CONFIG_NAME
-
-    return (app.folder / CONFIG_NAME).is_file() and text in app.workspace().stores()
+    return app.has_workspace and text in app.workspace().stores()
 
 
 def _look_at_run(name: str, folder: Path) -> RunResult:
@@ -171,7 +169,7 @@ def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
 
 
 def _recomputed(app: App, result: Result, again: Recompute, progress: Progress) -> Result:
-    """The same with the comparison, where the store is whole."""
+    """`result` with the comparison added, where the store is whole."""
     found = result.verification
     if found is None or found.damage or not found.complete:
         return result

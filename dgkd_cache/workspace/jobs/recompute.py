@@ -24,12 +24,12 @@ __all__ = ["Recomputed", "recompute_rows"]
 
 @dataclass(frozen=True, kw_only=True)
 class Recomputed(Comparison):
-    """What the comparison gave, and the name of the run that computed the rows."""
+    """A comparison, and the name of the run that computed the rows."""
 
     run: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """The fields as JSON."""
         return asdict(self)
 
 
@@ -61,7 +61,7 @@ def recompute_rows(
         )
         slots = drawn_batches(store, rows)
         exact = not differing_keys(held.compute, writer.header.compute)
-        computed = writer.again(held, slots, progress=progress, stop=stop)
+        computed = writer.recompute(held, slots, progress=progress, stop=stop)
         found = compare_rows(store, computed, exact=exact)
     return Recomputed(run=run, **asdict(found))
 

@@ -46,7 +46,7 @@ def repair_store(
     None is enough where neither rows nor whole arrays are lost, else InvalidInput says which are, the rest mended.
 
     The settings are those of the store's header, not of today's `dgkd.toml`; only for an unfinished store, whose header
-    nothing vouches for, they are those that a dump would have. A store of which nothing is lost is left
+    no seal covers, they are those that a dump would have. A store of which nothing is lost is left
     as it is, and no model is loaded. Raises Mismatch (13) where the run, its data or this machine give other rows than
     were sealed, and what `StoreRepair` raises.
     """

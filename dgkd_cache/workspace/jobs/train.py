@@ -41,7 +41,7 @@ from dgkd_cache.workspace.jobs.fit import (
     require_same_data,
     schedule_kind,
 )
-from dgkd_cache.workspace.recipe import settled, told
+from dgkd_cache.workspace.recipe import describe_choice, settled
 from dgkd_cache.workspace.run_lock import refuse_linked_files, run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
@@ -85,7 +85,7 @@ def train_model(
         begun = {} if fresh else record.read_inputs(folder) or {}
 
         def stopped() -> bool:
-            """What `stop` says; StoreLocked once another process has taken the run over."""
+            """Asks `stop`; raises StoreLocked once another process has taken the run over."""
             if lock is not None:
                 lock.check()
             return stop()
@@ -110,7 +110,7 @@ def train_model(
         if ranks.agree(finished is not None):
             progress.say(f"{name} is trained: nothing to do")
             return finished or load_card(folder)
-        progress.say(f"{name}: {told(training, asked, where, begun=begun)}")
+        progress.say(f"{name}: {describe_choice(training, asked, where, begun=begun)}")
         if isinstance(guidance, GuideBank):
             _tell_of_validation(ws, guidance, progress)
             _tell_of_decoding(ws, guidance, progress)

@@ -1,1 +1,1 @@
-"""What is damaged in a store, and what vouches for the rest."""
+"""The damage of a store, and the proof that the rest is whole."""

@@ -34,7 +34,7 @@ class Damage:
     files: tuple[str, ...]
     """Within the store; several where a digest over all of them does not fit."""
     arrays: tuple[str, ...] = ()
-    """Of the store, that these are files of."""
+    """Path of the store that these files belong to."""
     view: int | None = None
     samples: tuple[int, int] | None = None
     """First, and one past the last."""

@@ -1,6 +1,6 @@
 """What the seal says of all that is there, as far as it can tell what is damaged: under `verify` and under repair.
 
-Nothing is believed that it does not vouch for; where the digests themselves are damaged, rows may tell which were
+Only content covered by a verified digest is used; where the digests themselves are damaged, rows may tell which were
 sealed.
 """
 
@@ -27,7 +27,7 @@ MAX_ABSENT = 2**16
 
 
 class Survey(Look):
-    """A look over a whole store, judged: what is damaged, and what vouches for the rest.
+    """A look over a whole store, judged: what is damaged, and what proves the rest.
 
     `full` reads the rows, all of them or those of `chunks` ((view, chunk), both from 0), and compares metadata byte for
     byte. Raises what `open_container` raises for a store whose header cannot be read, and `Interrupted`.

@@ -62,7 +62,7 @@ def differing_blocks(first_VB32: NDArray[np.uint8], second_VB32: NDArray[np.uint
 
 @dataclass(frozen=True, kw_only=True)
 class Seal:
-    """What vouches for a finished store."""
+    """The seal of a finished store, and the digests of its arrays under it."""
 
     digest: str
     """The seal itself, 64 hexadecimal digits."""

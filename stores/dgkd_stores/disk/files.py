@@ -28,9 +28,9 @@ from .notice import notice_once
 __all__ = [
     "fill",
     "full_disk",
-    "in_the_way",
     "lies_at",
     "make_folder",
+    "not_a_folder",
     "partial_of",
     "partials",
     "permitted",
@@ -148,7 +148,7 @@ def refuse_in_the_way(path: Path) -> None:
 
 
 def partials(folder: Path) -> list[Path]:
-    """What a killed `write_durably` left in `folder`; nothing where it cannot be listed."""
+    """Files that a killed `write_durably` left in `folder`; none where it cannot be listed."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         return [
             Path(entry.path)
@@ -159,7 +159,7 @@ def partials(folder: Path) -> list[Path]:
 
 
 def sweep_partials(folder: Path) -> None:
-    """Remove that; for whoever holds the lock under which it is written."""
+    """Remove the `partials` of `folder`; for whoever holds the lock under which it is written."""
     for path in partials(folder):
         path.unlink(missing_ok=True)
 
@@ -174,11 +174,11 @@ def make_folder(path: Path) -> None:
         try:
             path.mkdir(exist_ok=True)
         except FileExistsError as error:
-            raise in_the_way(path) from error
+            raise not_a_folder(path) from error
         sync_folder(path.parent)
 
 
-def in_the_way(path: Path) -> UnsafeStore:
+def not_a_folder(path: Path) -> UnsafeStore:
     """The error for something that is no folder where this program needs one of that name."""
     return UnsafeStore(
         f"{path} is in the way of what writers need",
@@ -263,7 +263,7 @@ def plain_file(path: Path) -> Iterator[tuple[int, int]]:
 
 
 def lies_at(path: Path) -> bool:
-    """Whether anything has that name, a link to nothing included; `NoPermission` where nobody may tell this user."""
+    """True where anything has that name, a link to nothing included; `NoPermission` where this user may not look."""
     with permitted(path):
         try:
             os.lstat(path)

@@ -28,7 +28,7 @@ from typing import Self
 from dgkd_stores.errors import StoreLocked, UnsafeStore
 
 from .alone import Stop, alone, never
-from .files import full_disk, in_the_way, read_small, write_synced
+from .files import full_disk, not_a_folder, read_small, write_synced
 from .owner import UNKNOWN, Owner
 
 __all__ = ["ALL_VIEWS", "Lock", "ViewLock", "sweep", "writing_folder"]
@@ -41,7 +41,7 @@ A header's views end before 2^53 + 2^20 (FORMAT.md): the next power of two cover
 
 _VIEWS = re.compile(r"views-(\d+)-(\d+)")
 _PASSING = re.compile(r"(?:new|gone)-[0-9a-f]{32}")
-"""What becomes a lock, or was one; these and locks are all that is ever made there, and so all that is ever removed."""
+"""Folders that become a lock, or were one; nothing but these and locks is made there, and nothing else removed."""
 _ATTEMPTS = 20
 _NEW = "new-"
 _GONE = "gone-"
@@ -49,7 +49,7 @@ _RELEASE_PATIENCE = 2.0  # seconds: nobody's flock keeps a holder from leaving
 
 
 def writing_folder(target: Path) -> Path:
-    """Where the locks of a store or a run and unfinished files lie: beside it, so that it holds finished files only."""
+    """The folder of locks and unfinished files of a store or a run: beside it, so that it holds finished files only."""
     return target.with_name(target.name + ".writing")
 
 
@@ -62,7 +62,7 @@ class Lock(ABC):
     """
 
     names: re.Pattern[str]
-    """Of all locks of this kind."""
+    """The names of all locks of this kind."""
 
     def __init__(self, target: Path, name: str, *, take_over: bool = False, stop: Stop = never) -> None:
         self.target = target
@@ -76,7 +76,7 @@ class Lock(ABC):
 
     @abstractmethod
     def _overlaps(self, name: str) -> bool:
-        """Whether the lock of that name covers any of what this one does."""
+        """True where the lock of that name covers any of what this one does."""
 
     @abstractmethod
     def _refusal(self, name: str, owner: Owner) -> StoreLocked:
@@ -139,7 +139,7 @@ class Lock(ABC):
             except OSError as error:
                 self._remove(fresh)
                 if error.errno == errno.ENOTDIR:
-                    raise in_the_way(self._place) from error
+                    raise not_a_folder(self._place) from error
                 # The name was taken, or the folder swept away by a writer that left, in this very moment.
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                     raise
@@ -231,7 +231,7 @@ def _locks(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, Owner |
     try:
         mode = os.lstat(folder).st_mode
         if not stat.S_ISDIR(mode):
-            raise in_the_way(folder)
+            raise not_a_folder(folder)
         with os.scandir(folder) as entries:
             plain = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from dgkd_stores.coding.canonical import JsonValue, canonical_json
 from dgkd_stores.coding.digests import Seal
+from dgkd_stores.coding.strict_json import deeper_than, parse_strictly
 from dgkd_stores.disk.files import read_small
 from dgkd_stores.errors import InvalidInput, UnsafeStore
 from dgkd_stores.text import clean
@@ -59,15 +59,11 @@ def parse_json(data: bytes, path: Path) -> JsonValue:
         if (found := sum(map(data.count, marks))) > most:
             raise unsafe(path, "JSON of too many parts", f"at most {most} of {marks.decode()!r}", f"{found}")
     try:
-        value: JsonValue = json.loads(data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        value = parse_strictly(data)
     except (ValueError, RecursionError) as error:
         raise unsafe(path, "no proper JSON", "JSON as RFC 8259 has it", str(error)) from error
-    level, depth = [value], 0
-    while level:
-        depth += 1
-        if depth > MAX_JSON_DEPTH:
-            raise unsafe(path, "JSON nested too deep", f"at most {MAX_JSON_DEPTH} levels", "more")
-        level = [inner for outer in level for inner in _inside(outer)]
+    if deeper_than(MAX_JSON_DEPTH, value):
+        raise unsafe(path, "JSON nested too deep", f"at most {MAX_JSON_DEPTH} levels", "more")
     return value
 
 
@@ -102,20 +98,3 @@ def unsafe(path: Path, problem: str, expected: str, found: str) -> UnsafeStore:
         found=clean(found),
         do="do not use this store; if you changed it yourself, undo that",
     )
-
-
-def _inside(value: JsonValue) -> list[JsonValue]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return list(value) if isinstance(value, list) else []
-
-
-def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key given twice")
-    return value
-
-
-def _refuse_constant(name: str) -> JsonValue:
-    raise ValueError(f"the number {name}")

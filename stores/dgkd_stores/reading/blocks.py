@@ -65,7 +65,7 @@ class HeldBlocks:
         self._places = np.full(header.views * header.blocks, NOWHERE, np.int64)
         self._memory = np.empty(0, np.uint8)
         self._every_row: list[NDArray[np.void]] = []
-        """Of each array: a row from each byte of the ring on."""
+        """For each array, a row from each byte of the ring on."""
 
     def gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
         """The stored rows [B, columns] of each array; they are there."""

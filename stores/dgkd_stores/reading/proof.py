@@ -16,7 +16,7 @@ from dgkd_stores.errors import DamagedStore
 __all__ = ["LOST", "BlockProof"]
 
 LOST = "nothing in the store tells what it should be: get a whole copy, or dump the guide again"
-"""What to do about damage that `repair` cannot mend."""
+"""The hint for damage that `repair` cannot mend."""
 
 
 class BlockProof:

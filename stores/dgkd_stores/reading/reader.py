@@ -49,7 +49,7 @@ class Completeness:
 
 
 class _Rows(Protocol):
-    """Where rows come from, each checked; safe over threads."""
+    """A source of rows, each checked; safe over threads."""
 
     rows_each: int
     """They are placed by chunks or blocks of so many."""
@@ -150,7 +150,7 @@ class GuideStore:
             self._rows.close()
 
     def decoded_bytes(self, views: int) -> int:
-        """Memory that `views` views of a compressed store take once decoded; 0 where rows are mapped."""
+        """Memory that `views` views of a compressed store take once decoded; 0 for one that is not compressed."""
         return 0 if self._layout.codec is RAW else views * self.header.dataset.samples * self.header.row_bytes
 
     def completeness(self) -> Completeness:

@@ -44,7 +44,7 @@ class Ring:
                 size = self.limit = max(size // 2, block_bytes)
 
     def fits(self, blocks: int, block_bytes: int) -> bool:
-        """Whether so many blocks can be held at once; at the ring's end up to one block's room is not used."""
+        """True where so many blocks can be held at once; at the ring's end up to one block's room is not used."""
         return blocks == 1 or (blocks + 1) * block_bytes <= self.memory.size
 
     def room(self, nbytes: int) -> NDArray[np.uint8]:

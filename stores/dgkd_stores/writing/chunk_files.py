@@ -1,6 +1,6 @@
 """The files of a store's rows and digests as they are replaced: each in one step, under the lock of whoever writes.
 
-Rows are durable before the digest that vouches for them, and no digest vouches for rows that are about to change.
+Rows are durable before their digest, and a digest is zeroed before its rows change.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ class ChunkFiles:
         """Replace a chunk and its digests; `digest_VB32` has all of the store, and follows what is on the disk."""
         view, _, blocks = self.place(slot)
         if digest_VB32[view, blocks].any():
-            # The data went missing under its digest: nothing may vouch for what is about to change.
-            self._vouch(view, blocks, np.zeros_like(digests), digest_VB32)
+            # The data went missing under its digest: no digest may stand for what is about to change.
+            self._write_digests(view, blocks, np.zeros_like(digests), digest_VB32)
         self.write_rows(slot, stored)
-        self._vouch(view, blocks, digests, digest_VB32)
+        self._write_digests(view, blocks, digests, digest_VB32)
 
     def write_rows(self, slot: ChunkSlot, stored: Mapping[str, NDArray[Any]]) -> None:
         """Replace a chunk, for digests that are there."""
@@ -88,7 +88,9 @@ class ChunkFiles:
             write_durably(self.path / array.name / key, array.encode(content), temporary=partial)
         self.replaced.append(f"{array.name}/{key}")
 
-    def _vouch(self, view: int, blocks: slice, digests: NDArray[np.uint8], digest_VB32: NDArray[np.uint8]) -> None:
+    def _write_digests(
+        self, view: int, blocks: slice, digests: NDArray[np.uint8], digest_VB32: NDArray[np.uint8]
+    ) -> None:
         # The view's other digests are its only writer's own, so the whole chunk can be replaced.
         updated = digest_VB32[view].copy()
         updated[blocks] = digests

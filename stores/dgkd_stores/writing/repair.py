@@ -1,8 +1,8 @@
 """Mending a store: what the seal and the rows can prove at once, the rest from logits that are computed again.
 
-A file of a finished store is replaced only by one that the seal vouches for, in one step, under a lock on all views.
+A file of a finished store is replaced only by one that fits the seal, in one step, under a lock on all views.
 So a repair that is stopped anywhere leaves the store no worse, and the next one goes on; the end is the store as it
-was, file by file. Of an unfinished store nothing vouches for the header and the whole arrays: they come from the guide.
+was, file by file. No seal covers header and whole arrays of an unfinished store: they come from the guide.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writing a guide store: whole chunks, each durable before the digest that vouches for it.
+"""Writing a guide store: whole chunks, each durable before its digest.
 
 Stop or be killed anywhere and open it again: what has a digest is kept, and the finished store is the same,
 file by file, as one that was never stopped. stores/FORMAT.md has the order of the writes.

@@ -1,0 +1,41 @@
+"""JSON as RFC 8259 has it, from whoever may have written it: what Python's parser lets through besides is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from .canonical import JsonValue
+
+__all__ = ["deeper_than", "parse_strictly"]
+
+
+def parse_strictly(data: bytes) -> JsonValue:
+    """The value of JSON in UTF-8. Raises RecursionError and ValueError, also for NaN, infinity and a doubled key."""
+    value: JsonValue = json.loads(data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    return value
+
+
+def deeper_than(levels: int, value: object) -> bool:
+    """True where mappings and lists within one another have more than so many levels, that of plain values included."""
+    level = [value]
+    for _ in range(levels):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return bool(level)
+
+
+def _inside(value: object) -> list[object]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, list) else []
+
+
+def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key given twice")
+    return value
+
+
+def _refuse_constant(name: str) -> JsonValue:
+    raise ValueError(f"the number {name}")

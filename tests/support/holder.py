@@ -1,0 +1,33 @@
+"""Another process that holds views of a store and has not finished a file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["another_holder"]
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from dgkd_stores.disk.locks import ViewLock
+lock = ViewLock(Path(sys.argv[1]), range(0, 10), guide="ta1")
+(lock.folder / "logits.c.3.0.0.partial").write_bytes(b"half")
+print("held", flush=True)
+time.sleep(300)
+"""
+
+
+@contextmanager
+def another_holder(store: Path, *, within: list[str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """The process that holds views 0 to 9 of `store`, killed at the end; `within` are words before its command."""
+    command = [*(within or []), sys.executable, "-c", _HOLD, str(store)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == b"held\n"
+            yield process
+        finally:
+            process.kill()
