@@ -54,7 +54,7 @@ def resolve_device(name: str) -> torch.device:
 def choose(
     device: torch.device, *, precision: str = "auto", channels_last: bool | Auto = "auto", ranks: Ranks = ALONE
 ) -> Combination:
-    """What `auto` means on that device; what is given stands.
+    """The combination that `auto` means on that device; what is given stands.
 
     The table in `autotune` has it for each kind of device. Two ranks may have different processors: all of `ranks` call
     this, and the first one's choice is everyone's. Raises InvalidInput.
@@ -80,7 +80,7 @@ def unit_of(device: torch.device) -> str:
 
 
 def bf16_is_native(device: torch.device) -> bool:
-    """Whether the device multiplies in bfloat16 by itself (emulated, it is slower than float32)."""
+    """True where the device multiplies in bfloat16 by itself (emulated, it is slower than float32)."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return unit_of(device).endswith(" bf16")
@@ -104,7 +104,7 @@ def send(array: NDArray[Any], device: torch.device) -> Tensor:
 
 
 def describe(device: torch.device, precision: str) -> dict[str, str | int]:
-    """What logits depend on in their last bits: device, instruction set, precision, library versions."""
+    """Everything that logits depend on in their last bits: device, instruction set, precision, library versions."""
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
         unit = {

@@ -1,4 +1,4 @@
-"""Where data sets are kept when nobody says otherwise; a module of its own because the command line loads no torch."""
+"""The default folder of data sets; a module of its own because the command line loads no torch."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ UInt64Array = npt.NDArray[np.uint64]
 
 
 class Domain(IntEnum):
-    """What words are for: below 16 with a view plan's key, from 16 on with a run's. None share a counter."""
+    """The purposes of words: below 16 with a view plan's key, from 16 on with a run's. None share a counter."""
 
     PARAMETERS = 0
     PROBE = 1

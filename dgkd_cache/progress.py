@@ -1,4 +1,4 @@
-"""How long work reports on itself: a protocol, so that what computes never prints."""
+"""The reports of long work on itself: a protocol, so that what computes never prints."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Silent:
 
 
 def over_bytes(progress: Progress, what: str) -> Callable[[int, int], None]:
-    """What a check of a store reports to, bytes done out of how many: begins `what` and advances it."""
+    """The callback of a check of a store, bytes done out of how many: begins `what` and advances it."""
     before = 0
 
     def report(done: int, total: int) -> None:

@@ -69,12 +69,12 @@ class Ranks:
 
     @property
     def alone(self) -> bool:
-        """Whether there is one process only."""
+        """True where there is one process only."""
         return self.world == 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes and reports."""
+        """True where this is the one that writes and reports."""
         return self.rank == 0
 
     def device(self, name: str) -> str:

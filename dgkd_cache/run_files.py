@@ -55,7 +55,7 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 """The state from which a run that is not finished goes on."""
 
 DUMP_SECONDS_FILE = "dump_seconds.txt"
-"""How long its dumps took."""
+"""The seconds that its dumps took."""
 
 RUN_FILES = (
     CARD_FILE,

@@ -63,18 +63,18 @@ Fractions = Annotated[
 
 
 class Table(BaseModel):
-    """What all tables share: frozen, strict about types, no unknown keys."""
+    """The base of all tables: frozen, strict about types, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
 
 
 def choices(table: type[Table], key: str) -> tuple[str, ...]:
-    """What a key with fixed values may be set to."""
+    """The values that a key with fixed values may be set to."""
     return tuple(get_args(table.model_fields[key].annotation))
 
 
 class DatasetConfig(Table):
-    """Where samples come from."""
+    """The source of samples."""
 
     name: Name = Field(
         default="digits",
@@ -103,7 +103,7 @@ class ViewsConfig(Table):
 
 
 class CacheConfig(Table):
-    """How a guide's logits are stored."""
+    """The storage of a guide's logits."""
 
     temperature: float = Field(default=4.0, gt=0, description="rows are stored as logits / temperature")
     encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
@@ -156,7 +156,7 @@ class TrainingConfig(Table):
 
 
 class DistillationConfig(Table):
-    """How guides teach."""
+    """The way guides teach."""
 
     method: Method = Field(
         default="dgkd", description="guides: scratch none, kd teacher, takd the one before, dgkd all before"

@@ -1,4 +1,4 @@
-"""What every verb is given: the workspace folder, how loud to be, and where results and reports go.
+"""The context of every verb: the workspace folder, how loud to be, and where results and reports go.
 
 Loads no torch; the library is imported inside the verbs.
 """

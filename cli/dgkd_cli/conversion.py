@@ -1,4 +1,4 @@
-"""What `export` and `import` share: a store is converted with progress, and the result told."""
+"""The common part of `export` and `import`: a store is converted with progress, and the result told."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class StopOnSignals:
         self._owner = 0
 
     def __call__(self) -> bool:
-        """Whether to stop."""
+        """True once a signal has asked to stop."""
         return self._asked
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What NAME or PATH means where a store may be in any state, a damaged one included."""
+"""The store that NAME or PATH means where a store may be in any state, a damaged one included."""
 
 from __future__ import annotations
 

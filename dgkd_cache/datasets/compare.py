@@ -19,7 +19,7 @@ def explain_difference(
     sample_digest_N16: NDArray[np.uint8],
     classes: Sequence[str],
 ) -> str | None:
-    """How `images` differ from the recorded classes, labels and sample digests, or None when they do not.
+    """The first difference of `images` from the recorded classes, labels and sample digests, or None when they do not.
 
     Compared in this order: classes, number of samples, content (a change or another order), labels.
     """

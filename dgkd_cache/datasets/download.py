@@ -1,4 +1,4 @@
-"""What the data sets that torchvision can download have in common: how a failed download is told."""
+"""The common part of data sets that torchvision can download: the report of a failed download."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def _split_folder(path: Path, split: str) -> Path:
 
 
 def _check_classes(train: Path, test: Path) -> None:
-    """The same class folders must lie in both splits, which is cheap to see before any image is read."""
+    """Both splits must have equal class folders, which is cheap to see before any image is read."""
     names = [set(_find_classes(folder)) for folder in (train, test)]
     for folder, lacking in ((test, names[0] - names[1]), (train, names[1] - names[0])):
         if lacking:

@@ -93,7 +93,7 @@ class Images(ABC):
         return None
 
     def to(self, device: torch.device | str) -> Images:
-        """The same split with its resident pixels on `device`; itself when nothing is resident or all is there.
+        """This split with its resident pixels on `device`; itself when nothing is resident or all is there.
 
         A copy keeps the original and takes its digests, so each pixel is hashed once, and none is brought back for it.
         """

@@ -23,7 +23,7 @@ from dgkd_cache.errors import DataUnreadable, InvalidInput
 __all__ = ["DEBIAN_FASHION_MNIST", "fashion_mnist", "mnist"]
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
-"""Where Debian's package dataset-fashion-mnist puts the four files."""
+"""The folder in which Debian's package dataset-fashion-mnist puts the four files."""
 
 _STEMS = {"train": "train", "test": "t10k"}
 

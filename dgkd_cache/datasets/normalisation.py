@@ -30,7 +30,7 @@ KNOWN: dict[str, Constants] = {
 }
 
 SUBSET = 5_000
-"""How many samples are read, evenly spaced over the index, when the pixels are not resident."""
+"""The number of samples that are read, evenly spaced over the index, when the pixels are not resident."""
 
 _CHUNK = 2_048
 _DIGITS = Decimal("0.000001")

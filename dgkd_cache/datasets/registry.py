@@ -27,7 +27,7 @@ PATTERNS = {
     "folder:PATH": "images in class folders under PATH/train and PATH/test (or PATH/val)",
     "module:factory": "a function of your own, without arguments, that returns (train, test)",
 }
-"""What a name may look like besides the registered ones, each with a line on what it means."""
+"""Forms of name besides the registered ones, each with a line on what it means."""
 
 
 class Loader(Protocol):

@@ -1,1 +1,1 @@
-"""What dense guidance asks of a student: objectives, stochastic dropping, methods."""
+"""Dense guidance as a student meets it: objectives, stochastic dropping, methods."""

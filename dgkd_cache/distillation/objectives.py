@@ -20,7 +20,7 @@ __all__ = ["GuidanceLoss", "Objective", "dense_guidance_loss", "objective_names"
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What an objective weighs: `ce` () and `kl_K` (K,) in nats, `guides` n kept or not, `classes` C."""
+    """The terms that an objective weighs: `ce` () and `kl_K` (K,) in nats, `guides` n kept or not, `classes` C."""
 
     ce: Tensor
     kl_K: Tensor

@@ -81,7 +81,7 @@ class GuideBank:
 
     @property
     def trainings(self) -> Mapping[str, Mapping[str, Any]]:
-        """How each guide was trained, as its store's header says."""
+        """The training of each guide, as its store's header says."""
         return {guide.name: guide.stores[0].header.guide.training for guide in self._guides}
 
     @property
@@ -153,7 +153,7 @@ class GuideBank:
         return torch.stack(rows)
 
     def _fits(self, resident: bool | None) -> bool:
-        """Whether the rows are to stay on the device."""
+        """True where the rows are to stay on the device."""
         if resident is not None or self._device.type != "cuda":
             return bool(resident)
         needed = sum(map(resident_bytes, self._stores))

@@ -1,4 +1,4 @@
-"""Whether a guide store was made from these samples under these views: refused at the first difference, by name."""
+"""Checks that a guide store was made from these samples under these views: refused at the first difference, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an encoding loses of a guide, judged by the first rows of its first view."""
+"""The loss of a guide's encoding, judged by the first rows of its first view."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROWS = 2048
 
 
 def fidelity_rows(samples: int) -> int:
-    """How many rows judge a store of that many samples."""
+    """The number of rows that judge a store of that many samples."""
     return min(_ROWS, samples)
 
 

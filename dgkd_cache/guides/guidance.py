@@ -1,4 +1,4 @@
-"""What the training loop asks of its guides, whether they are cached or live."""
+"""The protocol of guides in the training loop, whether they are cached or live."""
 
 from __future__ import annotations
 

@@ -34,13 +34,13 @@ class GuideLogits:
     workers: int
 
     def of_images(self, source: Views) -> NDArray[np.float32]:
-        """Of all images, not augmented: float32 (N, C)."""
+        """Logits of all images, not augmented: float32 (N, C)."""
         samples = [np.arange(start, stop) for start, stop in self._cuts(0, len(source.images))]
         pixels = (source.evaluation_pixels(samples_B).to(self.device) for samples_B in samples)
         return torch.cat(list(self._forwarded(pixels))).cpu().numpy()
 
     def of_view(self, source: Views, view: int, rows: int) -> Iterator[Tensor]:
-        """Of the first `rows` samples of a view, batch by batch: float32 (B, C) on the device."""
+        """Logits of the first `rows` samples of a view, batch by batch: float32 (B, C) on the device."""
         return self._of_pairs(source, [_pairs(view, start, stop) for start, stop in self._cuts(0, rows)])
 
     def of_chunks(

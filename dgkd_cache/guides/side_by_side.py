@@ -19,7 +19,7 @@ from dgkd_cache.threads import one_thread
 __all__ = ["side_by_side"]
 
 _IN_FLIGHT_BYTES = 2**31
-"""Of batches as float32: 341 of 512 CIFAR images, 6 of 512 photographs; what lies between the layers comes on top."""
+"""The limit of batches as float32: 341 of 512 CIFAR images, 6 of 512 photographs; activations come on top."""
 
 
 def side_by_side(

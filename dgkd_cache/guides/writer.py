@@ -48,7 +48,7 @@ __all__ = ["Dumped", "GuideWriter"]
 
 @dataclass(frozen=True, kw_only=True)
 class Dumped:
-    """What a dump left: `seal` is None while other writers still have views to write."""
+    """The result of a dump: `seal` is None while other writers still have views to write."""
 
     path: Path
     seal: str | None
@@ -130,7 +130,7 @@ class GuideWriter:
 
     @property
     def header(self) -> StoreHeader:
-        """Of the store to be, but for what only the forward pass can tell: accuracy and fidelity."""
+        """The header of the store to be, but for what only the forward pass can tell: accuracy and fidelity."""
         return self._header
 
     @property
@@ -245,7 +245,7 @@ class GuideWriter:
         progress.finish()
 
     def _told(self, work: str, progress: Progress, stop: Callable[[], bool]) -> Callable[[ChunkSlot, int], None]:
-        """What follows each batch: progress, and Interrupted when `stop` says so."""
+        """The callback after each batch: progress, and Interrupted when `stop` says so."""
 
         def told(slot: ChunkSlot, rows: int) -> None:
             progress.advance(rows)

@@ -38,7 +38,7 @@ __all__ = [
 
 
 class ModelCard(BaseModel):
-    """What a model is, what it was trained on and how, and how good it is."""
+    """A trained model: its architecture, its data and training, and its accuracy."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -20,7 +20,7 @@ __all__ = ["Preprocess", "Preprocessing"]
 
 
 class Preprocess(BaseModel):
-    """How pixels become a network's input; numbers are decimal strings, which every reader takes alike."""
+    """The way from pixels to a network's input; numbers are decimal strings, which every reader takes alike."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +40,7 @@ class Preprocess(BaseModel):
 
     @classmethod
     def build(cls, *, mean: Sequence[str], std: Sequence[str], input_size: int | None = None) -> Preprocess:
-        """The same, with InvalidInput (exit 2) for what makes no sense."""
+        """A checked `Preprocess`; InvalidInput (exit 2) for what makes no sense."""
         try:
             return cls(mean=tuple(mean), std=tuple(std), input_size=input_size)
         except ValueError as error:
@@ -52,7 +52,7 @@ class Preprocess(BaseModel):
         return len(self.mean)
 
     def to_json(self) -> dict[str, JsonValue]:
-        """What the card keeps; `Preprocess.model_validate` reads it back."""
+        """The fields as the card keeps them; `Preprocess.model_validate` reads them back."""
         return self.model_dump(mode="json")
 
     def network_size(self, height: int, width: int) -> tuple[int, int]:

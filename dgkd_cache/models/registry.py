@@ -41,7 +41,7 @@ class ModelFactory(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
-    """What the registry knows of one architecture."""
+    """The registry's entry of one architecture."""
 
     factory: ModelFactory
     smallest: int = 1  # pixels: the shortest image side that the architecture can take

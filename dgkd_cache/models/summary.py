@@ -1,4 +1,4 @@
-"""What an architecture costs: parameters, and multiply-adds of one image's forward pass."""
+"""The cost of an architecture: parameters, and multiply-adds of one image's forward pass."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """As `weights_digest`, of tensors on the CPU that were read or copied before."""
+    """The `weights_digest` of tensors on the CPU that were read or copied before."""
     total = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]

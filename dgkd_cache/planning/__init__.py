@@ -1,1 +1,1 @@
-"""What a chain will cost before anything is trained: rates measured on this machine, and the arithmetic on them."""
+"""The cost of a chain before anything is trained: rates measured on this machine, and the arithmetic on them."""

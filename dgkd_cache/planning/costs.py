@@ -21,13 +21,13 @@ class GuideCost:
     forwards: int
     """Samples that its dump forwards."""
     samples_per_second: float
-    """Of the dump: views are rendered, in its precision and batch."""
+    """Samples a second of the dump: views are rendered, in its precision and batch."""
     live_samples_per_second: float
-    """Of the forward pass alone, in the student's batch."""
+    """Samples a second of the forward pass alone, in the student's batch."""
     nbytes: int
-    """Of the finished store, up to a few digits in its header; with a codec, at most."""
+    """Bytes of the finished store, up to a few digits in its header; with a codec, at most."""
     encodings: Mapping[str, int]
-    """The same under every encoding."""
+    """Bytes of the store under every encoding."""
 
     @property
     def dump_seconds(self) -> float:
@@ -44,11 +44,11 @@ class RunCost:
     samples: int
     """Over all epochs."""
     samples_per_second: float
-    """Of a training step without guides."""
+    """Samples a second of a training step without guides."""
     live_seconds: float
-    """Of the kept guides."""
+    """Seconds of the kept guides."""
     live_all_seconds: float
-    """Of all guides, kept or not, as the authors' code has it."""
+    """Seconds of all guides, kept or not, as the authors' code has it."""
 
     @property
     def train_seconds(self) -> float:
@@ -101,7 +101,7 @@ class ChainCost:
 
     @property
     def cheaper_from_all_live(self) -> int | None:
-        """The same against live guides that are all forwarded."""
+        """The break-even against live guides that are all forwarded."""
         return first_cheaper_run(
             self.dump_seconds,
             once=sum(run.live_all_seconds for run in self.runs[:-1]),

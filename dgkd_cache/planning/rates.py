@@ -1,4 +1,4 @@
-"""How fast this machine does a piece of work, on a clock that is given; the first piece is outside the timing."""
+"""The rate of a piece of work on this machine, on a clock that is given; the first piece is outside the timing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each step is fed: pixels, and the kept guides' rows, read steps ahead on a thread of its own.
+"""The feed of each step: pixels, and the kept guides' rows, read steps ahead on a thread of its own.
 
 There, blocks of rows are checked and what lies on disk is waited for while the processor or GPU computes: hashing and
 the system's reading hold no lock of Python. What comes out is the same whoever reads, and when.

@@ -1,4 +1,4 @@
-"""Where a training run is: what its checkpoint records beside the tensors, and the running sums of its epoch."""
+"""The state of a training run: what its checkpoint records beside the tensors, and the running sums of its epoch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SavedState(BaseModel):
 
 
 class RunState:
-    """Where a run is, and this rank's sums of its current epoch (on the device, so that no step waits for them).
+    """The step of a run, and this rank's sums of its current epoch (on the device, so that no step waits for them).
 
     `best` and `last` are the scores of the best and of the last epoch, with its number under "epoch".
     """
@@ -56,7 +56,7 @@ class RunState:
         self._seen = 0
 
     def add(self, loss: GuidanceLoss, correct: Tensor, samples: int, *, counted: int) -> None:
-        """Of a step on `samples`: all of them are counted, or, where every rank took them, on one rank only."""
+        """Adds a step on `samples`: all of them are counted, or, where every rank took them, on one rank only."""
         if counted:
             means = torch.stack([loss.loss.detach(), loss.ce, loss.kl]).double()
             self._sums[:3] += means * samples
@@ -64,7 +64,7 @@ class RunState:
         self._seen += counted
 
     def mean_loss(self) -> float:
-        """Of this rank."""
+        """The mean loss of this rank."""
         return float(self._sums[0]) / max(self._seen, 1)
 
     def means(self, ranks: Ranks) -> dict[str, float]:
@@ -78,7 +78,7 @@ class RunState:
         self._seen = 0
 
     def to_json(self, ranks: Ranks) -> dict[str, Any]:
-        """As all ranks together go on from it; each has to ask."""
+        """The state that all ranks together go on from; each has to ask."""
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -88,7 +88,7 @@ class RunState:
         }
 
     def restore(self, saved: SavedState, ranks: Ranks) -> None:
-        """As it was; on another number of ranks the first one has all the sums."""
+        """Puts the saved state back; on another number of ranks the first one has all the sums."""
         self.step, self.seconds = saved.step, saved.seconds
         self.best = saved.best.model_dump() if saved.best else None
         self.last = saved.last.model_dump() if saved.last else None

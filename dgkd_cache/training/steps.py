@@ -38,7 +38,7 @@ __all__ = ["Guided", "Steps"]
 
 @dataclass(frozen=True, kw_only=True)
 class Guided:
-    """How a model learns from its guides; `guidance` None is training from scratch."""
+    """The terms on which a model learns from its guides; `guidance` None is training from scratch."""
 
     guidance: Guidance | None
     dropping: Dropping
@@ -142,11 +142,11 @@ class Steps:
         return loss, (logits_BC.detach().argmax(1) == labels_B).sum()
 
     def learning_rate(self, step: int) -> float:
-        """That of a step."""
+        """The learning rate of a step."""
         return learning_rate(self.training, step, self.steps_per_epoch)
 
     def samples_before(self, step: int) -> int:
-        """How many samples the steps before this one take, those of all ranks together."""
+        """The number of samples that the steps before this one take, those of all ranks together."""
         epochs, into = divmod(step, self.steps_per_epoch)
         return epochs * len(self._samples_N) + into * self.training.batch_size
 

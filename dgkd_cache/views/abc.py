@@ -1,4 +1,4 @@
-"""What a transform is, and the registry of them.
+"""The protocol of a transform, and the registry of them.
 
 A transform turns a sample's random words into integers by exact arithmetic (no exp, log or sin: they differ
 between processors), and pixels from those integers. To add one, subclass `Transform` and decorate it with
@@ -76,7 +76,7 @@ class Transform(ABC):
 
     @property
     def outcomes(self) -> int | None:
-        """How many outcomes there are, all equally probable; None when they cannot be enumerated."""
+        """The number of outcomes, all equally probable; None when they cannot be enumerated."""
         return math.prod(self.limits.values())
 
     @abstractmethod

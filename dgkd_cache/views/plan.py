@@ -35,7 +35,7 @@ _SLAB = 2**16  # samples whose words are held at once
 
 @dataclass(frozen=True, kw_only=True)
 class ViewPlan:
-    """What fixes the views; see `build`. `height` and `width` are None for images that differ in size."""
+    """The plan that fixes the views; see `build`. `height` and `width` are None for images that differ in size."""
 
     channels: int
     height: int | None
@@ -169,12 +169,12 @@ class ViewPlan:
 
     @property
     def exact(self) -> bool:
-        """Whether pixels are the same on every machine (class b), given the same source pixels."""
+        """True where pixels are the same on every machine (class b), given the same source pixels."""
         return all(transform.exact for transform in self.transforms)
 
     @cached_property
     def outcomes(self) -> int | None:
-        """How many outcomes a sample has, all equally probable; None when they cannot be enumerated."""
+        """The number of outcomes of a sample, all equally probable; None when they cannot be enumerated."""
         counts = [transform.outcomes for transform in self.transforms]
         return None if None in counts else math.prod(count for count in counts if count is not None)
 

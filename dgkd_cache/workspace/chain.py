@@ -63,9 +63,8 @@ def run_chain(
     for name, damage in _damaged_runs(ws).items():
         if not remake:
             raise damage
-        progress.say(
-            f"{name} is damaged ({damage.problem}): set aside in {set_aside(ws, name, take_over=take_over, stop=stop)}"
-        )
+        kept = set_aside(ws, name, take_over=take_over, stop=stop)
+        progress.say(f"{name} is damaged ({damage.problem}): set aside in {kept}")
     _check_chain(ws, device)
     sweep_workspace(ws.folder, stop=stop)
     for name in ws.chain:
@@ -215,7 +214,7 @@ def _remove_leftovers(ws: Workspace, name: str, take_over: bool, stop: Callable[
 
 
 def _check_chain(ws: Workspace, device: str) -> None:
-    """What the student cannot be is not to be noticed after the teacher's hours."""
+    """Finds what the student cannot be before the teacher's hours, not after."""
     for name in ws.chain:
         find_model(ws.architecture(name))
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))

@@ -60,14 +60,14 @@ class WorkspaceConfig(Table):
         return TrainingConfig.model_validate(merged)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same settings as nested tables, shaped like the file."""
+        """The settings as nested tables, shaped like the file."""
         tables = self.model_dump(by_alias=True, exclude={"training_models"})
         tables["training"].update({name: dict(table) for name, table in self.training_models.items()})
         return tables
 
 
 def is_model_name(name: str) -> bool:
-    """Whether a run and a store may be called so."""
+    """True where a run and a store may be called so."""
     return MODEL_NAME.fullmatch(name) is not None
 
 

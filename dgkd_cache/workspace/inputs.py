@@ -1,4 +1,4 @@
-"""What a run was made from, as one flat record: equal records mean that the run is still valid.
+"""The inputs of a run, as one flat record: equal records mean that the run is still valid.
 
 The record lies in the run's folder from before its first step, so that a changed setting is told key by key. Checkpoint
 and card hold its digest.

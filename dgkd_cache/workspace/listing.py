@@ -1,4 +1,4 @@
-"""What lies in a workspace: its runs and its guide stores, each with its state and size. Loads no torch.
+"""The contents of a workspace: its runs and its guide stores, each with its state and size. Loads no torch.
 
 States are told from the files alone; whether a run still fits the settings is for `run` to say.
 """

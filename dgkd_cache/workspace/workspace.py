@@ -69,7 +69,7 @@ class Workspace:
         return cls.open(folder)
 
     def with_config(self, config: WorkspaceConfig) -> Workspace:
-        """The same folder under other settings (flags laid over the file)."""
+        """This folder under other settings (flags laid over the file)."""
         return Workspace(self.folder, config, named=self._named)
 
     def naming(self, architectures: Iterable[str]) -> Workspace:
@@ -101,11 +101,11 @@ class Workspace:
         return guides_of(method or self.config.distillation.method, before)
 
     def run_folder(self, name: str) -> Path:
-        """Where the run called `name` lies, whether it is there or not."""
+        """The folder of the run called `name`, whether it is there or not."""
         return self.folder / "runs" / check_model_name(name)
 
     def store_path(self, name: str, views: range | None = None) -> Path:
-        """Where the guide store of `name` lies, whether it is there or not.
+        """The path of the guide store of `name`, whether it is there or not.
 
         It holds the workspace's views; a store of other `views` of the same guide is called NAME-FIRST-STOP.
         """
@@ -195,7 +195,7 @@ class Workspace:
 
     @property
     def data_root(self) -> Path:
-        """Where data sets are kept."""
+        """The folder of data sets."""
         return self.folder / expanded(self.config.dataset.root or DEFAULT_DATA_ROOT)
 
     @property

@@ -10,7 +10,7 @@ MAX_SHOWN = 200
 """Characters shown of any one text."""
 
 MAX_LINE = 2000
-"""Of a part of a message; a path may have 4096 bytes."""
+"""The longest part of a message; a path may have 4096 bytes."""
 
 # Brackets open markup in rich and in HTML alike; round ones open nothing anywhere.
 _BRACKETS = str.maketrans("[]<>", "()()")

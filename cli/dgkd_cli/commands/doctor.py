@@ -35,7 +35,7 @@ class Finding:
     state: str = "ok"
     do: str = ""
     figures: Mapping[str, float | str | bool] = field(default_factory=dict)
-    """What was measured, for `--json`."""
+    """Measured figures, for `--json`."""
 
 
 @click.command()
@@ -117,7 +117,7 @@ def _devices() -> Iterator[Finding]:
 
 
 def _compiler() -> Finding:
-    """What torch.compile needs on a processor."""
+    """The compiler that torch.compile needs on a processor."""
     wanted = os.environ.get("CXX", "clang++" if platform.system() == "Darwin" else "g++")
     found = shutil.which(wanted)
     return Finding(
@@ -164,7 +164,7 @@ def _folder(folder: Path) -> Iterator[Finding]:
 
 
 def _mapping_problem(folder: Path) -> str:
-    """What goes wrong with a file that is written, synced, renamed and mapped as a store's are, or ""."""
+    """The problem with a file that is written, synced, renamed and mapped as a store's are, or ""."""
     import numpy as np
 
     rows_BC = np.arange(64, dtype="<f2").reshape(8, 8)

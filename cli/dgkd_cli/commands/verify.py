@@ -55,7 +55,7 @@ class Result:
         return self.error.exit_code
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON, with the same first keys for every store."""
+        """The result as JSON, with the same first keys for every store."""
         refused = str(self.error) if self.error else None
         known = {"store": self.name, "path": str(self.path), "exit_code": self.exit_code, "refused": refused}
         again = {"recomputed": self.recomputed.to_dict()} if self.recomputed else {}
@@ -204,7 +204,7 @@ def _lines(result: Result) -> Iterable[str]:
 
 
 def _advice(app: App, result: Result) -> str:
-    """What to do about it; a repair mends neither what does not belong nor what the seal itself has lost."""
+    """The advice on a damaged store; a repair mends neither what does not belong nor what the seal itself has lost."""
     assert result.verification is not None
     kinds = {one.kind for one in result.verification.damage}
     if result.verification.container != "zarr":

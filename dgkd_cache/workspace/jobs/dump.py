@@ -33,7 +33,7 @@ __all__ = ["DumpResult", "dump_guide", "dump_seconds", "guide_writer", "writer_o
 
 @dataclass(frozen=True, kw_only=True)
 class DumpResult(Dumped):
-    """What a dump left, and the seconds that this call took."""
+    """The result of a dump, and the seconds that this call took."""
 
     seconds: float
 
@@ -56,7 +56,7 @@ def dump_guide(
     guide, `guides/MODEL-FIRST-STOP.zarr`) and `shard` (i, n) the i-th of n shares of them, from 0. `take_over` takes a
     process of another host that holds these views for dead. Raises UnknownName or Incomplete when there is no finished
     run, Mismatch when it was trained on other data, StoreLocked when another process writes these views. All of `ranks`
-    call this: each writes its part of the views without a word to the others, and is given what all of them left.
+    call this: each writes its part of the views on its own, and is given what all of them left.
     """
     started = time.perf_counter()
     held = views if views is not None else range(ws.config.views.count)

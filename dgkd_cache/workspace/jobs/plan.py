@@ -50,7 +50,7 @@ def plan_chain(
     progress: Progress,
     clock: Callable[[], float] = time.perf_counter,
 ) -> ChainCost:
-    """What the chain takes on this machine, by rates measured for `seconds` of `clock` in all, warm-up left out.
+    """The plan of the chain on this machine, by rates measured for `seconds` of `clock` in all, warm-up left out.
 
     A guide is measured as its dump forwards it and as a live one is forwarded; a model, in its training step without
     guides (never compiled). What is trained or dumped already is planned all the same. Raises InvalidInput for
@@ -117,7 +117,7 @@ def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: 
 
 
 def _key(ws: Workspace, work: str, name: str, recipe: TrainingConfig) -> tuple[object, ...]:
-    """What a rate depends on: models that agree in this are measured once."""
+    """The key of a rate: models that agree in this are measured once."""
     return work, ws.architecture(name), recipe.channels_last
 
 

@@ -23,7 +23,7 @@ SHOWN = 10
 
 @dataclass(frozen=True, kw_only=True)
 class RepairResult:
-    """What a repair did: the files that it replaced, in order, the samples that were forwarded for it, and the seal."""
+    """The result of a repair: the files that it replaced, in order, the samples that it forwarded, and the seal."""
 
     path: Path
     seal: str | None

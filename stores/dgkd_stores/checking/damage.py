@@ -1,4 +1,4 @@
-"""What `verify` finds: each damage with its place, and what they come to together."""
+"""The findings of `verify`: each damage with its place, and what they come to together."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Damage:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What was found; `exit_code` 15 for anything foreign, else 12 for damage, else 3 while incomplete, else 0."""
+    """The findings; `exit_code` 15 for anything foreign, else 12 for damage, else 3 while incomplete, else 0."""
 
     path: Path
     container: str
@@ -67,18 +67,18 @@ class Verification:
 
     @property
     def complete(self) -> bool:
-        """Whether the store was finished, damaged or not."""
+        """True where the store was finished, damaged or not."""
         return self.seal is not None
 
     @property
     def exit_code(self) -> int:
-        """Of `dgkd-cache verify`."""
+        """The exit code of `dgkd-cache verify`."""
         if any(one.kind == "foreign" for one in self.damage):
             return 15
         return 12 if self.damage else 0 if self.complete else 3
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON, the header left out."""
+        """The findings as JSON, the header left out."""
         return {
             "path": str(self.path),
             "container": self.container,

@@ -1,4 +1,4 @@
-"""What lies there of a store: every file read once, straight through, and kept, or noted where it cannot be right.
+"""A store as it lies there: every file read once, straight through, and kept, or noted where it cannot be right.
 
 Nothing stops at the first damage. What the seal says of it all is for the survey.
 """
@@ -145,7 +145,7 @@ class Look:
         self.damage.append(Damage(kind=kind, files=files, arrays=(array,) if array else tuple(arrays), **more))
 
     def _note(self, name: str, error: DgkdError) -> None:
-        """What the look at names and metadata finds, told apart by what lies there."""
+        """The findings on names and metadata, told apart by what lies there."""
         try:
             mode = os.lstat(self.path / name).st_mode
         except OSError:

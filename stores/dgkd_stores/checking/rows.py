@@ -28,7 +28,7 @@ ReadRows = Callable[[ArrayLayout, int, int], NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkCheck:
-    """What a chunk holds."""
+    """The content of a chunk."""
 
     digests: NDArray[np.uint8]
     """[blocks, 32]."""

@@ -1,4 +1,4 @@
-"""What the seal says of all that is there, as far as it can tell what is damaged: under `verify` and under repair.
+"""The seal's judgement of all that is there, as far as it can tell what is damaged: under `verify` and under repair.
 
 Only content covered by a verified digest is used; where the digests themselves are damaged, rows may tell which were
 sealed.
@@ -190,7 +190,7 @@ class Survey(Look):
 
 
 def _positions(absent: NDArray[np.bool_]) -> Iterator[Position]:
-    """Where it is true, found piece by piece."""
+    """The indices where it is true, found piece by piece."""
     flat, step = absent.reshape(-1), 2**16
     for start in range(0, flat.size, step):
         for at in np.flatnonzero(flat[start : start + step]).tolist():

@@ -1,4 +1,4 @@
-"""How a chunk's bytes lie on disk: raw, or compressed by a codec of this short list.
+"""Codecs, the forms of a chunk's bytes on disk: raw, or compressed by a codec of this short list.
 
 A codec never gives out more or fewer bytes than the chunk's declared size, whatever its input says of itself.
 Sources: the Zarr v3 codecs `blosc` and `zstd`; the blosc header (c-blosc, README_CHUNK_FORMAT).
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 MAX_ENCODED_CHUNK_BYTES = 512 * 2**20
-"""Of a chunk that has to be decoded, once decoded: it lies in memory as a whole."""
+"""The limit of a chunk that has to be decoded, once decoded: it lies in memory as a whole."""
 
 _SHUFFLES = ("noshuffle", "shuffle", "bitshuffle")
 
@@ -53,7 +53,7 @@ class Codec(ABC):
 
     @abstractmethod
     def plausible(self, stored: int, nbytes: int) -> bool:
-        """Whether a file of `stored` bytes can hold a chunk of `nbytes`."""
+        """True where a file of `stored` bytes can hold a chunk of `nbytes`."""
 
 
 class ZarrCodec(Codec):
@@ -61,11 +61,11 @@ class ZarrCodec(Codec):
 
     @abstractmethod
     def metadata(self, itemsize: int) -> list[dict[str, JsonValue]]:
-        """What follows the codec `bytes` in an array's zarr.json, as our writer writes it."""
+        """The codecs after `bytes` in an array's zarr.json, as our writer writes it."""
 
     @abstractmethod
     def matches(self, found: JsonValue, itemsize: int) -> bool:
-        """Whether `found`, in that place, means this codec: levels and the like do not matter to a reader."""
+        """True where `found`, in that place, means this codec: levels and the like do not matter to a reader."""
 
 
 class Raw(ZarrCodec):
@@ -92,7 +92,7 @@ class Raw(ZarrCodec):
 
 
 class _Compressed(ZarrCodec):
-    """What the two compressors share."""
+    """The base of the two compressors."""
 
     def plausible(self, stored: int, nbytes: int) -> bool:
         # Incompressible data grows by a header and a fraction of a percent.
@@ -115,7 +115,7 @@ class _Compressed(ZarrCodec):
 
     @abstractmethod
     def _configuration(self, given: dict[str, Any], itemsize: int) -> bool:
-        """Whether another writer's configuration, which has our keys, is one that we know."""
+        """True where another writer's configuration, which has our keys, is one that we know."""
 
 
 class Zstd(_Compressed):

@@ -1,4 +1,4 @@
-"""How a row of float32 logits is held on disk: one small class for each encoding, in a registry by name.
+"""Encodings, the forms of a row of float32 logits on disk: one small class for each encoding, in a registry by name.
 
 An encoding states its arrays for each row; layout, digests, writer and reader follow from that statement
 alone. What it decodes with serves numpy arrays and torch tensors alike, so rows can be decoded where they are used.
@@ -94,7 +94,7 @@ class Encoding(ABC):
         return arrays
 
     def finite(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
-        """Whether stored arrays decode to numbers alone."""
+        """True where stored arrays decode to numbers alone."""
         with np.errstate(over="ignore", invalid="ignore"):
             return bool(np.isfinite(self.decode(arrays)).all())
 

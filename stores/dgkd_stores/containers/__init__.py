@@ -1,4 +1,4 @@
-"""What a store lies in: a Zarr folder, plain or compressed, or one HDF5 file."""
+"""The containers of a store: a Zarr folder, plain or compressed, or one HDF5 file."""
 
 from __future__ import annotations
 

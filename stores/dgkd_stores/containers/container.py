@@ -1,4 +1,4 @@
-"""What every container of a store gives: header, seal, what is there, and the bytes of each chunk.
+"""The interface of every container of a store: header, seal, what is there, and the bytes of each chunk.
 
 A container is looked over before anything in it is decoded; reading, verifying and converting know no other
 side of it.
@@ -30,7 +30,7 @@ __all__ = ["Container", "Place", "how_to_mend", "no_store"]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where the bytes of one chunk lie."""
+    """The place of one chunk's bytes."""
 
     path: Path
     offset: int = 0
@@ -44,14 +44,14 @@ class Container(ABC):
     """One store on disk, by name and size; nothing of it is decoded yet but the header."""
 
     kind: ClassVar[str]
-    """How users call it."""
+    """The name that users call it."""
 
     path: Path
     header: StoreHeader
     seal: Seal | None
     layout: StoreLayout
     nbytes: int
-    """Of every file together."""
+    """The bytes of all files together."""
     present: Mapping[str, NDArray[np.bool_]]
     """For each array, over its grid of chunks: it is there, in a size that it can have."""
     wrong_size: tuple[str, ...]
@@ -59,7 +59,7 @@ class Container(ABC):
 
     @abstractmethod
     def place(self, array: ArrayLayout, position: tuple[int, ...]) -> Place:
-        """Where a chunk lies that is `present`."""
+        """The place of a chunk that is `present`."""
 
     @staticmethod
     def name_of(array: ArrayLayout, position: tuple[int, ...]) -> str:
@@ -154,7 +154,7 @@ def _stored_bytes(place: Place, array: ArrayLayout) -> int | None:
 
 
 def how_to_mend(path: Path) -> str:
-    """What to do about the damaged store at `path`, as a sentence."""
+    """The advice on the damaged store at `path`, as a sentence."""
     place = shlex.quote(str(path))
     if not path.is_dir():
         return f"`dgkd-cache verify --full {place}` tells what is damaged; get it again, or export it again"

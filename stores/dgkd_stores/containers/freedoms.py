@@ -1,4 +1,4 @@
-"""What a container may choose for itself, the rows in a chunk and their codec: neither digests nor seal depend on it.
+"""The free choices of a container, the rows in a chunk and their codec: neither digests nor seal depend on it.
 
 In a folder `logits/zarr.json` has both. Where it is damaged the chunk files still tell: a damaged store is looked over
 as what it was.
@@ -33,14 +33,14 @@ _TRIED = 4
 
 
 class Freedoms(TypedDict):
-    """What beside the header `StoreLayout` needs."""
+    """The choices that `StoreLayout` needs beside the header."""
 
     chunk_rows: int
     codec: Codec
 
 
 def freedoms(path: Path, header: StoreHeader, *, damaged: bool) -> Freedoms:
-    """As `logits` has them; with `damaged`, as the chunk files fit best: those of `logits` unless none fits."""
+    """Those of `logits`; with `damaged`, as the chunk files fit best: those of `logits` unless none fits."""
     if not damaged:
         return _stated(path, header, "logits")
     first, *others = _candidates(path, header)
@@ -62,7 +62,7 @@ def array_metadata(folder: Path) -> Mapping[str, JsonValue]:
 
 
 def chunk_position(name: str) -> tuple[int, ...]:
-    """Where in the grid the chunk file of that name stands; empty for a name that is no chunk's."""
+    """The position in the grid of the chunk file of that name; empty for a name that is no chunk's."""
     return tuple(map(int, name.split(".")[1:])) if _KEY.fullmatch(name) else ()
 
 
@@ -106,7 +106,7 @@ def _possible(rows: int, header: StoreHeader) -> bool:
 
 
 def _candidates(path: Path, header: StoreHeader) -> list[Freedoms]:
-    """What the metadata of each array of the rows says, what its files have the size of, and what a dump chooses."""
+    """The metadata's choices, for each array of the rows, those that its files have the size of, and a dump's."""
     default: Freedoms = {"chunk_rows": default_chunk_rows(header), "codec": RAW}
     found: list[Freedoms] = []
     for name, array in StoreLayout(header, **default).rows.items():
@@ -123,7 +123,7 @@ def _candidates(path: Path, header: StoreHeader) -> list[Freedoms]:
 
 
 def _fitting(path: Path, layout: StoreLayout) -> int:
-    """How many of the first chunk files of each array have a place and a size in this layout, and can be decoded."""
+    """The number of first chunk files of each array that have a place and a size in this layout, and can be decoded."""
     return sum(
         _decodes(file, array, position) for name, array in layout.rows.items() for file, position in _files(path / name)
     )

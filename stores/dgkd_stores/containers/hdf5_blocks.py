@@ -18,7 +18,7 @@ MAX_NAMES = 64
 """Datasets in a file."""
 
 MAX_HEADER_BYTES = 64 * 2**10
-"""Of an object header, and of the block that holds the names."""
+"""The limit of an object header, and of the block that holds the names."""
 
 # A fractal heap: version, bytes of an id, of filters, flags; huge and tiny objects; block, bits of offsets, place, row.
 _HEAP = struct.Struct("<4xBHHB76xQ8xQ2xQ8xH2xQH")

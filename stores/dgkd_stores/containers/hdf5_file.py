@@ -45,7 +45,7 @@ class Hdf5File(Container):
     places: Mapping[str, NDArray[np.int64]]
     """Offset and size [*grid, 2] of every chunk of each array; zeros where there is none."""
     codecs: Mapping[str, Codec]
-    """Of each array of the rows, with its shuffling."""
+    """The codec of each array of the rows, with its shuffling."""
 
     @classmethod
     def inspect(cls, path: Path) -> Self:
@@ -123,7 +123,7 @@ class _File:
         return stored_array(self._blocks, name, self._names[name])
 
     def places(self, array: ArrayLayout) -> NDArray[np.int64]:
-        """Where the chunks of an array lie; `UnsafeStore` for an array that is not as laid out."""
+        """The places of an array's chunks; `UnsafeStore` for an array that is not as laid out."""
         found = self.described(array.name)
         for what, wanted, given in (
             ("dtype", array.dtype, found.dtype),

@@ -42,7 +42,7 @@ DATASPACE, LINK_INFO, DATATYPE, FILL, LINK, LAYOUT, GROUP_INFO, FILTERS = 1, 2, 
 
 CONTIGUOUS, CHUNKED = 1, 2
 SINGLE_CHUNK, FIXED_ARRAY = 1, 3
-"""How chunks are found."""
+"""The ways in which chunks are found."""
 
 PAGE_BITS = 10
 """A fixed array of more than 2^10 chunks is cut into pages of so many."""

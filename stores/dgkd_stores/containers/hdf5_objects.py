@@ -1,4 +1,4 @@
-"""What the datasets of an HDF5 file are and where their bytes lie, in the few forms that a store may use.
+"""The datasets of an HDF5 file, and where their bytes lie, in the few forms that a store may use.
 
 Source: the HDF5 file format specification, version 3.0, sections IV.A.2 (messages) and VII.C (fixed arrays).
 """
@@ -49,9 +49,9 @@ class StoredArray:
     """None for a contiguous one."""
     codec: Codec
     address: int | None
-    """Of the bytes, of the only chunk, or of the index of chunks; None where there is no storage."""
+    """The address of the bytes, of the only chunk, or of the index of chunks; None where there is no storage."""
     nbytes: int
-    """Of a contiguous one, or of the only chunk."""
+    """The size of a contiguous one, or of the only chunk."""
     indexed: bool
 
 

@@ -52,7 +52,7 @@ ChunkToWrite = tuple[ArrayLayout, tuple[int, ...], NDArray[Any]]
 """An array, where in its grid, and the elements there, without padding."""
 
 _ALIGNMENT = 64
-"""Of everything in the file: a mapped chunk must begin at a whole element, and may as well at a cache line."""
+"""The alignment of everything in the file: a mapped chunk must begin at a whole element; this is a cache line."""
 
 Messages = Iterable[tuple[int, int, bytes]]
 """Type, flags (1: it never changes) and content."""

@@ -158,7 +158,7 @@ def _as_found(folder: Path, array: ArrayLayout) -> dict[str, JsonValue]:
 
 
 def _same_codecs(found: JsonValue, array: ArrayLayout) -> bool:
-    """Whether the codecs mean ours: of a byte the order may be stated, a compressor may have another level."""
+    """True where the codecs mean ours: of a byte the order may be stated, a compressor may have another level."""
     if not isinstance(found, list) or not found:
         return False
     itemsize = array.numpy_dtype.itemsize

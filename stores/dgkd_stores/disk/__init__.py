@@ -1,1 +1,1 @@
-"""What lies on a disk, whatever is in it: durable files, the paths of stores, and the locks of whoever writes."""
+"""Files on a disk, whatever is in them: durable files, the paths of stores, and the locks of whoever writes."""

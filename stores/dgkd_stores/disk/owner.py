@@ -40,7 +40,7 @@ class Owner:
     boot: str = ""
     """The kernel's boot id; empty where the system has none."""
     pid_namespace: str = ""
-    """What `pid` counts in: containers on one machine have numbers of their own; empty where the system has none."""
+    """The namespace of `pid`: containers on one machine have numbers of their own; empty where the system has none."""
     start: str = ""
     """When the process started, in ticks since that boot; empty where the system does not say."""
     time_namespace: str = ""
@@ -60,7 +60,7 @@ class Owner:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """What an owner.json says, of this version or another; what is missing or not of its type is unknown."""
+        """The owner in an owner.json of this version or another; what is missing or not of its type is unknown."""
         try:
             found = json.loads(data)
         except (ValueError, RecursionError):
@@ -80,12 +80,12 @@ class Owner:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether nothing here tells if it lives: a process of another host, of another container, or unknown."""
+        """True where nothing here tells if it lives: a process of another host, of another container, or unknown."""
         return self._fate() == "unknown"
 
     @property
     def dead(self) -> bool:
-        """Whether this is certain to be no more; a process elsewhere never is."""
+        """True where this is certain to be no more; a process elsewhere never is."""
         return self._fate() == "dead"
 
     def _fate(self) -> Literal["alive", "dead", "unknown"]:

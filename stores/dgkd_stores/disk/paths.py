@@ -1,4 +1,4 @@
-"""What the path of a store looks like: what tells an HDF5 file from a folder, and a path from a name."""
+"""The paths of stores: what tells an HDF5 file from a folder, and a path from a name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _HDF5_SUFFIXES = (".h5", ".hdf5")
 
 
 def names_hdf5(path: Path | str) -> bool:
-    """Whether a store of that name is one HDF5 file, by its suffix in letters of either case; else a Zarr folder."""
+    """True where a store of that name is one HDF5 file, by its suffix in letters of either case; else a Zarr folder."""
     return Path(path).suffix.lower() in _HDF5_SUFFIXES
 
 
 def names_store(path: Path | str) -> bool:
-    """Whether the suffix, in letters of either case, is one that stores have: which then tells their form."""
+    """True where the suffix, in letters of either case, is one that stores have: which then tells their form."""
     return Path(path).suffix.lower() == ".zarr" or names_hdf5(path)
 
 

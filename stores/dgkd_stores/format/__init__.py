@@ -1,1 +1,1 @@
-"""What a store is made of: header, arrays and their layout, metadata, and the limits of each."""
+"""The parts of a store: header, arrays and their layout, metadata, and the limits of each."""

@@ -54,7 +54,7 @@ class DatasetIdentity:
     test_samples: int
     digest: str
     sample_digest: str
-    """What a sample digest covers: "pixels" (shape and decoded uint8 pixels) or "file" (the file's bytes)."""
+    """The subject of a sample digest: "pixels" (shape and decoded uint8 pixels) or "file" (the file's bytes)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
@@ -69,7 +69,7 @@ class DatasetIdentity:
         one_of("dataset.sample_digest", self.sample_digest, ("pixels", "file"))
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """As JSON."""
+        """The fields as JSON."""
         return _fields_to_dict(self)
 
     @classmethod
@@ -109,7 +109,7 @@ class GuideIdentity:
             hex64(f"guide.guides.{name}", seal)
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """As JSON."""
+        """The fields as JSON."""
         return _fields_to_dict(self)
 
     @classmethod
@@ -131,13 +131,13 @@ class StoreHeader:
     guide: GuideIdentity
     encoding: str
     fidelity: Mapping[str, JsonValue]
-    """Of the encoding against the exact logits: decimals "kl" and "top1", over "rows" fixed rows."""
+    """The encoding's agreement with the exact logits: decimals "kl" and "top1", over "rows" fixed rows."""
     temperature: str
     """Rows are logits divided by this decimal."""
     digest_rows: int
     """Rows under one digest."""
     probe: str
-    """What the probe array holds: "sha256" of pixels or "projection"s of them."""
+    """The content of the probe array: "sha256" of pixels or "projection"s of them."""
     compute: Mapping[str, JsonValue]
     """Device, precision, batch (rows a forward pass), library versions."""
     licence: str
@@ -195,7 +195,7 @@ class StoreHeader:
         return canonical_json(self.to_dict())
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """As JSON, format and version included."""
+        """The fields as JSON, format and version included."""
         return {"format": FORMAT, "version": VERSION, **_fields_to_dict(self)}
 
     @classmethod

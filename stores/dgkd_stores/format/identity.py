@@ -20,7 +20,7 @@ __all__ = ["IdentityArrays", "labels_within"]
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityArrays:
-    """What a writer gets beside the rows. M counts test samples, V the views of the whole store."""
+    """The arrays that a writer gets beside the rows. M counts test samples, V the views of the whole store."""
 
     label_N: NDArray[np.int64]
     sample_digest_N16: NDArray[np.uint8]
@@ -62,5 +62,5 @@ class IdentityArrays:
 
 
 def labels_within(labels: NDArray[Any], classes: int) -> bool:
-    """Whether every label is the index of a class."""
+    """True where every label is the index of a class."""
     return labels.size == 0 or (int(labels.min()) >= 0 and int(labels.max()) < classes)

@@ -1,4 +1,4 @@
-"""What a store may ask of a reader's memory at most, checked before anything of it is allocated."""
+"""The most that a store may ask of a reader's memory, checked before anything of it is allocated."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .metadata import unsafe
 __all__ = ["MAX_CHUNKS", "MAX_OTHER_BYTES", "check_limits"]
 
 MAX_CHUNKS = 2**24
-"""Of one array."""
+"""The most chunks of one array."""
 
 MAX_OTHER_BYTES = 2**30
-"""Of all arrays outside the records together, which are read into memory: twice what ImageNet over 300 views has."""
+"""The bytes of all arrays outside the records, which are read into memory: twice those of ImageNet over 300 views."""
 
 
 def check_limits(path: Path, layout: StoreLayout) -> None:

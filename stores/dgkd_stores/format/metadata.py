@@ -27,10 +27,10 @@ __all__ = [
 ]
 
 MAX_METADATA_BYTES = 16 * 2**20
-"""Of the group's zarr.json; a header with a hundred thousand class names fits easily."""
+"""The limit of the group's zarr.json; a header with a hundred thousand class names fits easily."""
 
 MAX_ARRAY_METADATA_BYTES = 64 * 2**10
-"""Of an array's zarr.json, which says the same few things for every array."""
+"""The limit of an array's zarr.json, which says the same few things for every array."""
 
 MAX_JSON_DEPTH = 32
 
@@ -68,7 +68,7 @@ def parse_json(data: bytes, path: Path) -> JsonValue:
 
 
 def read_seal(path: Path, seal: JsonValue, digests: JsonValue, *, arrays: Collection[str]) -> Seal:
-    """What a store says of its seal and of the digests under it.
+    """The seal of a store, and the digests under it, as the store has them.
 
     `UnsafeStore` where these are no SHA-256 in hex, or not those of `arrays`.
     """
@@ -83,7 +83,7 @@ def read_seal(path: Path, seal: JsonValue, digests: JsonValue, *, arrays: Collec
 
 
 def same_json(found: JsonValue, wanted: JsonValue) -> bool:
-    """Whether two values are equal as JSON: in Python 1 == True == 1.0, in a shape they are not the same."""
+    """True where two values are equal as JSON: in Python 1 == True == 1.0, in a shape they are not the same."""
     try:
         return canonical_json(found) == canonical_json(wanted)
     except InvalidInput:

@@ -1,6 +1,6 @@
 """A stretch of addresses for the rows of many chunks, which files are mapped into one by one.
 
-Mapped by themselves, chunk files would keep a file open each, and rows of 160 chunks would take 160 calls (measured: a
+Mapped one by one, chunk files would keep a file open each, and rows of 160 chunks would take 160 calls (measured: a
 batch from three stores, 1.5 ms; in one stretch, 0.05 ms). Nothing of it is handed out for long but copies.
 """
 

@@ -29,7 +29,7 @@ class ReadAhead:
         self._per_chunk = -(-self._layout.chunk_rows // self._stretch_rows)
         chunks = container.header.views * self._layout.chunks_per_view
         self._asked = np.zeros(chunks * self._per_chunk, np.bool_)
-        """Of every stretch of the store."""
+        """One flag for every stretch of the store."""
 
     def expect(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> None:
         """These rows will be read; views are counted from 0. Whatever goes wrong shows when they are."""

@@ -34,7 +34,7 @@ class Chunk:
 
     @property
     def nbytes(self) -> int:
-        """Of memory."""
+        """The bytes of memory."""
         return sum(rows.nbytes for rows in self.arrays.values())
 
 
@@ -146,7 +146,7 @@ class DecodedChunks:
                 self._begun.pop(key, None)
 
     def _settle(self, key: Key, future: Future[Chunk]) -> Chunk | None:
-        """What was begun, if it is sound; what is wrong with it is said to whoever decodes it again."""
+        """The result of what was begun, if it is sound; what is wrong with it is said to whoever decodes it again."""
         if future.cancel():
             with self._lock:
                 if self._begun.get(key) is future:

@@ -55,11 +55,11 @@ class MappedChunks:
             (name, self._rows[name], array.numpy_dtype, array.shape[2]) for name, array in self._layout.rows.items()
         ]
         self._proven = np.zeros(header.views * header.blocks, np.bool_)
-        """Of every block of the store."""
+        """One flag for every block of the store."""
         self._ready = np.zeros_like(self._proven)
-        """Of every block: it is proven, and mapped."""
+        """One flag for every block: it is proven, and mapped."""
         self._mapped_C, self._ready_C = np.zeros(chunks, np.bool_), np.zeros(chunks, np.bool_)
-        """Of every chunk: it is mapped; it is, and each of its blocks is proven."""
+        """Flags for every chunk: it is mapped; it is, and each of its blocks is proven."""
         with _LOCK:
             _open.add(self)
 
@@ -135,5 +135,5 @@ class MappedChunks:
 
 
 def _mappings() -> int:
-    """Of all stores."""
+    """The mapped chunks of all stores."""
     return sum(len(store._rows) * int(np.count_nonzero(store._mapped_C)) for store in _open)

@@ -35,7 +35,7 @@ __all__ = ["Completeness", "GuideStore"]
 
 @dataclass(frozen=True, kw_only=True)
 class Completeness:
-    """How much of a store is written."""
+    """The written part of a store."""
 
     views: int
     views_done: int
@@ -44,7 +44,7 @@ class Completeness:
 
     @property
     def complete(self) -> bool:
-        """Whether every block is there."""
+        """True where every block is there."""
         return self.blocks_missing == 0
 
 
@@ -154,7 +154,7 @@ class GuideStore:
         return 0 if self._layout.codec is RAW else views * self.header.dataset.samples * self.header.row_bytes
 
     def completeness(self) -> Completeness:
-        """How much was written when the store was opened."""
+        """The part that was written when the store was opened."""
         return self._completeness
 
     def expect(self, views_B: ArrayLike, samples_B: ArrayLike) -> None:

@@ -27,7 +27,7 @@ class Placed:
         self._bytes_B: dict[tuple[int, int], IntArray] = {}
 
     def byte_B(self, slot_bytes: int, row_bytes: int) -> IntArray:
-        """Where each row begins, with `slot_bytes` from one chunk to the next."""
+        """The byte at which each row begins, with `slot_bytes` from one chunk to the next."""
         byte_B = self._bytes_B.get((slot_bytes, row_bytes))
         if byte_B is None:
             byte_B = self._bytes_B[slot_bytes, row_bytes] = self.chunk_B * slot_bytes + self.row_B * row_bytes
@@ -64,7 +64,7 @@ class RowIndex:
         return found
 
     def placed(self, path: Path, views: range, samples: int, chunk_rows: int) -> Placed:
-        """Where the rows are in a store that is cut into chunks of `chunk_rows`; see `within`."""
+        """The places of the rows in a store that is cut into chunks of `chunk_rows`; see `within`."""
         key = (views, samples, chunk_rows)
         placed = self._placed.get(key)
         if placed is None:

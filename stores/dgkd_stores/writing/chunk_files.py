@@ -34,7 +34,7 @@ class ChunkSlot:
 
 
 class ChunkFiles:
-    """What writes the chunks of the store at `path`; `replaced` names the files, in order."""
+    """The writer of the chunks of the store at `path`; `replaced` names the files, in order."""
 
     def __init__(self, path: Path, header: StoreHeader, layout: StoreLayout, lock: ViewLock) -> None:
         self.path, self.replaced = path, list[str]()

@@ -36,7 +36,7 @@ Report = Callable[[int, int], None]
 """Told the bytes done, out of how many; the rows count twice: they are written, and read again."""
 
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
-"""What a rename says of a name that has come to be used, by what it moves and what is there."""
+"""The errors of a rename to a name that has come to be used, by what it moves and what is there."""
 
 _LEFT = "nothing half-done stays"
 

@@ -53,7 +53,7 @@ def refuse_unmendable(path: Path, header: StoreHeader, damage: Sequence[Damage])
 
 
 def other_than_sealed(path: Path, header: StoreHeader, what: str, expected: str, found: str) -> Mismatch:
-    """What was computed again has another SHA-256 than was sealed."""
+    """The error for rows or arrays that were computed again and have another SHA-256 than was sealed."""
     return Mismatch(
         f"{path}: {what} come out otherwise than they were sealed, and are left as they are",
         expected=f"SHA-256 {expected}",

@@ -82,7 +82,7 @@ class StoreRepair:
 
     @property
     def sealed(self) -> bool:
-        """Whether the store was finished."""
+        """True where the store was finished."""
         return self._survey.seal is not None
 
     @property
@@ -100,7 +100,7 @@ class StoreRepair:
         return np.asarray(encoding_named(self.header.encoding).decode(arrays).astype(np.float32))
 
     def mend(self) -> None:
-        """What needs no guide: metadata, padding, and digests that rows and seal prove."""
+        """Mends what needs no guide: metadata, padding, and digests that rows and seal prove."""
         with full_disk(self.path):
             self._mend_metadata()
             self._mend_digests()
