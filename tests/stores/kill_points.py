@@ -9,52 +9,17 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from conftest import SmallStore, tree
+from dying import die_at, in_child
 
 import dgkd_stores.format.layout
 from dgkd_stores import GuideStore
 
-CHANGING = ("open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir")
 
-
-def die_at(point: int) -> None:
-    """Make the process die at its `point`-th change of the disk; a write is cut in half."""
-    left = itertools.count(1)
-
-    def deadly(name: str, really: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if name == "open" and not args[1] & os.O_CREAT:
-                return really(*args, **kwargs)
-            if next(left) == point:
-                if name == "write":
-                    really(args[0], bytes(args[1])[: len(args[1]) // 2])
-                os._exit(9)
-            return None if name == "fsync" else really(*args, **kwargs)
-
-        return call
-
-    for name in CHANGING:
-        setattr(os, name, deadly(name, getattr(os, name)))
-
-
-def in_child(action: Callable[[], Any]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            action()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def check_what_is_vouched_for(path: Path, whole: Path) -> int:
+def check_what_is_given_out(path: Path, whole: Path) -> int:
     """Every row that an unfinished store gives out is the right one; the number of blocks it has."""
     if not path.exists():
         return 0
@@ -94,7 +59,7 @@ def main(folder: Path, encoding: str, shards: int) -> None:
             if status == 0:
                 break
             assert status == 9, status
-            check_what_is_vouched_for(path, whole)
+            check_what_is_given_out(path, whole)
             for other in [] if others_first else others:
                 small.write(path, views=other)
             assert small.write(path, views=mine) is not None

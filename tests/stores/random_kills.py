@@ -19,7 +19,7 @@ from collections import Counter, deque
 from pathlib import Path
 
 from conftest import SmallStore, tree
-from kill_points import check_what_is_vouched_for
+from kill_points import check_what_is_given_out
 
 import dgkd_stores.format.layout
 from dgkd_stores.disk.locks import writing_folder
@@ -99,7 +99,7 @@ def main(folder: Path, seed: int, kills: int) -> None:
                     seen["left a lock"] += len(locks)
                     seen["left an unfinished file"] += any(any(lock.glob("*/*")) for lock in locks)
                     if seen["kills"] % CHECK_EVERY == 0:
-                        seen["blocks compared"] += check_what_is_vouched_for(path, whole)
+                        seen["blocks compared"] += check_what_is_given_out(path, whole)
             assert tree(path) == reference
             assert [one.name for one in place.iterdir()] == ["a.zarr"]
             seen["stores"] += 1

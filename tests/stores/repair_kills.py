@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from conftest import SmallStore, tree
-from kill_points import die_at, in_child
+from dying import die_at, in_child
 
 import dgkd_stores.format.layout
 from dgkd_stores.writing.repair import StoreRepair

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from conftest import SmallStore, tree
-from kill_points import check_what_is_vouched_for
+from kill_points import check_what_is_given_out
 from support.tmpfs import tmpfs
 
 import dgkd_stores.format.layout
@@ -31,7 +31,7 @@ def filled(path: Path, whole: Path) -> bool:
     except NoSpace as error:
         assert error.exit_code == 14
         assert [one.name for one in path.parent.iterdir()] in ([], ["a.zarr"])
-        check_what_is_vouched_for(path, whole)
+        check_what_is_given_out(path, whole)
         return True
     return False
 

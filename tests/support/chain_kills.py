@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from dying import die_at, in_child
 
 from dgkd_cache.workspace.config import with_overrides
 from dgkd_cache.workspace.workspace import Workspace
 from support.tiny_chain import content, run
 
-__all__ = ["die_at", "in_child", "kill_at_random_moments", "kill_remakes", "points_of"]
-
-_CHANGING = ("open", "write", "fsync", "replace", "rename", "link", "mkdir", "unlink", "rmdir")
-
-
-def die_at(point: int, *, counted: Callable[[str], None] = lambda name: None) -> None:
-    """Make this process die at its `point`-th change of the disk (0: never); a write is cut in half."""
-    left = itertools.count(1)
-
-    def deadly(name: str, really: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if name == "open" and not args[1] & os.O_CREAT:
-                return really(*args, **kwargs)
-            counted(name)
-            if next(left) == point:
-                if name == "write":
-                    really(args[0], bytes(args[1])[: len(args[1]) // 2])
-                os._exit(9)
-            return None if name == "fsync" else really(*args, **kwargs)
-
-        return call
-
-    for name in _CHANGING:
-        setattr(os, name, deadly(name, getattr(os, name)))
-
-
-def in_child(action: Callable[[], Any]) -> int:
-    """Runs `action` in a fork of this process; 0, or how that ended."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            action()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+__all__ = ["kill_at_random_moments", "kill_remakes", "points_of"]
 
 
 def in_folder(ws: Workspace, folder: Path, **changes: object) -> Workspace:
