@@ -17,7 +17,7 @@ from dgkd_cache.workspace.config import with_overrides
 from dgkd_cache.workspace.workspace import Workspace
 from support.tiny_chain import content, run
 
-__all__ = ["kill_at_random_moments", "kill_remakes", "points_of"]
+__all__ = ["in_folder", "kill_at_random_moments", "kill_remakes", "points_of"]
 
 
 def in_folder(ws: Workspace, folder: Path, **changes: object) -> Workspace:
