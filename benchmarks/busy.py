@@ -36,11 +36,11 @@ WAITS: Mapping[str, tuple[Mapping[str, str], bool]] = {
     **{f"{count} spins, own cores": ({"GOMP_SPINCOUNT": count}, True) for count in (SPIN_COUNT, "3000")},
     "passive, own cores": ({"OMP_WAIT_POLICY": "passive"}, True),
 }
-"""How threads wait, and whether each has a core of its own."""
+"""Ways of waiting: the environment that says so, and whether each thread has a core of its own."""
 ROOT = Path(__file__).resolve().parent.parent
 WORKS = {"resnet8@32": "resnet8 on 32x32", "resnet26@8": "the demo's teacher on 8x8", "dump": "a dump"}
 SURE = 0.02
-"""How wide the interval of the pairs may be, up and down."""
+"""The interval of the pairs may go up and down by this share."""
 
 
 def main(given: Sequence[str] | None = None) -> None:
