@@ -54,6 +54,9 @@ class Span(float):
         span.processor = processor
         return span
 
+    def __getnewargs__(self) -> tuple[float, float]:  # type: ignore[override]
+        return float(self), self.processor
+
 
 class Stopwatch:
     """Both clocks of this process, running from construction on."""

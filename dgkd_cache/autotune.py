@@ -43,8 +43,8 @@ class Rule:
 
 
 # bf16 rounds coarsely: it is taken only where training is at least 1.2 times as fast. The model's family is not in the
-# table: at 28 and 32 pixels residual, plain and VGG networks agree. Channels last is 1.0 to 1.9 times as fast in float32;
-# in bf16, 0.92 (resnet8) to 1.8 times (plain2). At 8 pixels bf16 wins little (0.8 to 1.3 times).
+# table: at 28 and 32 pixels residual, plain and VGG networks agree. Channels last is 1.0 to 1.9 times as fast in
+# float32; in bf16, 0.92 (resnet8) to 1.8 times (plain2). At 8 pixels bf16 wins little (0.8 to 1.3 times).
 RULES: dict[str, Rule] = {
     "AVX-512 bf16": Rule(
         precision="bf16", channels_last=True, because="1.5 to 2.3 times as fast as float32 at 32 pixels"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.harness import at_least, finish, ratio, rounds
+from benchmarks.harness import Span, Stopwatch, at_least, finish, ratio, rounds
 from benchmarks.result import Result, Row, Side, figure, markdown
 
 
@@ -37,6 +39,23 @@ def test_a_ratio_is_taken_round_by_round() -> None:
     row = ratio("x", {"a": [1.0, 10.0, 3.0], "b": [2.0, 20.0, 6.0]}, over="a", under="b", bar=at_least(0.4))
     assert row.samples == (0.5, 0.5, 0.5) and row.distance == 0.5
     assert [(side.name, side.median) for side in row.sides] == [("a", 3.0), ("b", 6.0)]
+
+
+def test_both_clocks_have_their_ratio_and_survive_the_file() -> None:
+    times = {"a": [Span(2.0, 9.0), Span(4.0, 6.0)], "b": [Span(1.0, 3.0), Span(1.0, 1.0)]}
+    row = ratio("x", times, over="a", under="b")
+    assert row.samples == (2.0, 4.0) and row.processor == (3.0, 6.0)
+    assert ratio("x", {"a": times["a"], "b": [1.0, 2.0]}, over="a", under="b").processor == ()
+    taken = Row(what="", unit="s", samples=tuple(times["a"]))
+    record = json.loads(json.dumps(taken.to_json()))
+    assert record["samples"] == [2.0, 4.0] and Row.from_json(record) == taken
+
+
+def test_a_stopwatch_reads_both_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "perf_counter", iter([10.0, 16.0]).__next__)
+    monkeypatch.setattr(time, "process_time", iter([1.0, 10.0]).__next__)
+    span = Stopwatch().span(3)
+    assert (float(span), span.processor) == (2.0, 3.0)
 
 
 @pytest.mark.parametrize(("higher", "expected"), [(True, 0.25), (False, -0.25)])
