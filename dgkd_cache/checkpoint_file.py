@@ -52,7 +52,11 @@ def texts_of(file: TensorFile) -> dict[str, Any]:
 def require_digest(file: TensorFile) -> None:
     """Raises DamagedStore unless the open file is what its digest says; what was read before is not read again."""
     expected = file.metadata.get("digest")
-    if expected is not None and expected != (found := _digest(file.metadata["dgkd"], file.digest())):
+    if expected is None:
+        # The digest came with those of inputs and metrics: a record that has these has lost it.
+        if file.metadata["dgkd"] and {"inputs", "metrics"} & set(texts_of(file)["record"]):
+            raise damaged(file.path, "a digest of its own beside those in its record", "none")
+    elif expected != (found := _digest(file.metadata["dgkd"], file.digest())):
         raise DamagedStore(
             f"the checkpoint {file.path} has changed since it was written",
             expected=f"content of SHA-256 {expected[:16]}",

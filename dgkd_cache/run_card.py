@@ -61,8 +61,8 @@ def with_digests(model: Mapping[str, Any], files: Mapping[str, FileDigest]) -> d
 def read_card(folder: Path) -> RunCard:
     """The card of the finished run in `folder`.
 
-    Raises Incomplete (3) where there is none, Mismatch (13) for another format or version, DamagedStore (12) for what
-    is no JSON or has changed since it was written, and UnsafeStore (15) for a link, a pipe or a folder in its place.
+    Raises Incomplete (3) where there is none, Mismatch (13) for another version, DamagedStore (12) for what is no card
+    or has changed since it was written, and UnsafeStore (15) for a link, a pipe or a folder in its place.
     """
     path = folder / CARD_FILE
     try:
@@ -74,20 +74,25 @@ def read_card(folder: Path) -> RunCard:
             found="none",
             do="train it first (`dgkd-cache train --model NAME`, or `dgkd-cache run` for the whole chain)",
         ) from error
-    found = [value.get(key) for key in ("format", "version")] if isinstance(value, dict) else [None, None]
-    if found != ["dgkd-model-card", 1] or isinstance(found[1], bool):
-        raise Mismatch(
-            f"{path} is of another format",
-            expected="dgkd-model-card version 1",
-            found=f"{found[0]!r} version {found[1]!r}"[:200],
-            do="read it with the version of dgkd-cache that wrote it",
-        )
-    if "digest" not in value and "files" not in value:
-        return RunCard(model=value, files=None)
+    if not isinstance(value, dict):
+        raise damaged(path, "a JSON object", type(value).__name__)
+    covered = "digest" in value or "files" in value
     digest = value.pop("digest", None)
-    if digest != (computed := json_digest(value)):
+    # Before its version: a card of another version has a digest that fits, and a flipped bit of this one has not.
+    if covered and digest != (computed := json_digest(value)):
         raise damaged(path, f"a card of SHA-256 {str(digest)[:16]}, as it says", computed[:16], do=START_OVER)
-    return RunCard(model=value, files=_files(value.pop("files", None), path))
+    version = value.get("version")
+    if value.get("format") != "dgkd-model-card" or type(version) is not int:
+        raise damaged(path, "the format dgkd-model-card and a version", f"{value.get('format')!r}, {version!r}")
+    if version != 1:
+        raise Mismatch(
+            f"{path} is of another version",
+            expected="dgkd-model-card version 1",
+            found=f"version {version}"[:200],
+            do="read it with the version of dgkd-cache that wrote it, or start over with `dgkd-cache train --model "
+            "NAME --fresh` (what is there is set aside)",
+        )
+    return RunCard(model=value, files=_files(value.pop("files", None), path) if covered else None)
 
 
 def _files(table: Any, path: Path) -> dict[str, FileDigest]:

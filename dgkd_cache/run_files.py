@@ -83,7 +83,10 @@ MAX_JSON_DEPTH = 32
 MAX_JSON_PARTS = 2**20
 """Brackets, braces and commas, wherever they stand: each may cost a hundred bytes of memory."""
 
-START_OVER = "start over with --fresh (what is there is set aside), or restore the file from a copy"
+START_OVER = (
+    "start over with `dgkd-cache train --model NAME --fresh` (what is there is set aside), "
+    "or restore the file from a copy"
+)
 
 
 def best_file(epoch: int) -> str:

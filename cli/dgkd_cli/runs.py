@@ -30,7 +30,7 @@ class RunResult:
     @property
     def exit_codes(self) -> tuple[int, ...]:
         """The code of each problem that was found; none for a whole run."""
-        return tuple(problem.exit_code for problem in self.check.problems)
+        return tuple(problem.exit_code for problem in self.check.faults or self.check.problems)
 
     def to_dict(self, exit_code: int) -> dict[str, Any]:
         """The run as JSON, with the same keys for every run."""
@@ -54,9 +54,9 @@ class RunResult:
             unverified = f"; {check.why}" if check.why else ""
             yield f"{name}: whole, every file that its card covers checked{unverified}"
         else:
-            problems = "1 problem" if len(check.problems) == 1 else f"{count_text(len(check.problems))} problems"
+            problems = "1 problem" if len(check.faults) == 1 else f"{count_text(len(check.faults))} problems"
             yield f"{name}: {check.state}, {problems}"
-            for problem in check.problems:
+            for problem in check.faults:
                 yield f"  {problem}"
 
 

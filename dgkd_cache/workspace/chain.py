@@ -189,7 +189,8 @@ def _stale(ws: Workspace, name: str, standing: _Standing) -> Mismatch:
 def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
     """The chain's runs whose files are not what was written, each with what was found first; reads all of them.
 
-    Raises what is no damage: a file that may not be read, or one of another version.
+    A card of another version is among them: `run --remake` sets it aside. Raises what a copy would not mend, such as a
+    file that may not be read.
     """
     found: dict[str, DgkdError] = {}
     for name in ws.chain:
@@ -199,7 +200,7 @@ def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
             if is_there(folder / CARD_FILE):
                 load_card(folder)
         except DgkdError as error:
-            if not isinstance(error, DamagedStore | UnsafeStore):
+            if not isinstance(error, DamagedStore | UnsafeStore | Mismatch):
                 raise
             do = f"restore it from a copy, or {ws.remedy(name)} (`{ws.command('run --remake')}` does both)"
             found[name] = type(error)(error.problem, expected=error.expected, found=error.found, do=do)

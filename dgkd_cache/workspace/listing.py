@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.run_files import CARD_FILE
-from dgkd_cache.workspace.run_check import check_run
+from dgkd_cache.workspace.run_check import check_run, is_run
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.reading.reader import GuideStore
 
@@ -69,8 +69,12 @@ def list_stores(ws: Workspace) -> list[StoreEntry]:
 def _run(ws: Workspace, name: str) -> RunEntry:
     folder = ws.run_folder(name)
     architecture = ws.config.chain.get(name, "")
-    if not folder.is_dir():
-        return RunEntry(name=name, state="missing", architecture=architecture)
+    if folder.is_symlink():
+        return RunEntry(name=name, state="refused", architecture=architecture, why=f"{folder} is a link")
+    if not is_run(folder):
+        if name in ws.chain:
+            return RunEntry(name=name, state="missing", architecture=architecture)
+        return RunEntry(name=name, state="unknown", why="a folder without a file of a run")
     check = check_run(folder, full=False)
     entry = RunEntry(name=name, state=check.state, architecture=architecture, nbytes=_nbytes(folder), why=check.why)
     if check.card is None:

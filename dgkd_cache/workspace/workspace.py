@@ -121,7 +121,8 @@ class Workspace:
 
     def runs(self) -> tuple[str, ...]:
         """The names under `runs/`: the chain's first, in its order, then the others."""
-        return self._chain_first(path.name for path in _folders(self.folder / "runs") if is_model_name(path.name))
+        found = _folders(self.folder / "runs")
+        return self._chain_first(path.name for path in found if is_model_name(path.name) and not path.is_symlink())
 
     def other_runs(self) -> tuple[Path, ...]:
         """Everything under `runs/` that is no folder with a run's name; hidden files and locks are left out."""
@@ -154,13 +155,13 @@ class Workspace:
         names = self.stores()
         if text in names:
             return self.store_path(text)
-        known = text in self.chain or text in self.runs()
+        trained = is_model_name(text) and is_there(self.run_folder(text) / CARD_FILE)
         raise StoreNotFound(
             f"no guide store for {text!r}",
             expected=f"one of {', '.join(names)}" if names else f"a store under {self.folder / 'guides'}",
             found=repr(text) if names else "none",
             do=f"`{self.command(f'dump --model {text}')}` makes it"
-            if known
+            if trained or text in self.chain
             else f"`{self.command('ls')}` lists what is there",
         )
 

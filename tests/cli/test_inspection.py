@@ -47,7 +47,7 @@ def test_ls_tells_states_and_sizes(command: Command, workspace: Path, teacher: P
     runs, stores = result.stdout.split("\n\n")
     assert [line.split()[:2] for line in runs.splitlines()[1:]] == [
         ["teacher", "done"],
-        ["ta1", "begun"],
+        ["ta1", "missing"],
         ["student", "missing"],
         ["other", "damaged"],
     ]
@@ -84,7 +84,7 @@ def test_foreign_things_in_runs_are_named_and_hide_nothing(command: Command, wor
     listed = command("ls")
     assert listed.exit_code == 0 and "\x1b" not in listed.stdout and "remark" in listed.stdout
     assert command("info", "teacher").exit_code == 0
-    for name, code in (("piped", 15), ("sparse", 12), ("evil", 13)):
+    for name, code in (("piped", 15), ("sparse", 12), ("evil", 12)):
         result = command("info", name)
         assert (result.exit_code, result.stdout) == (code, "") and result.stderr.startswith("Error: runs/")
 

@@ -290,6 +290,7 @@ def test_foreign_things_stop_nobody(ws: Workspace) -> None:
     (runs / "file.txt").write_text("")
     (runs / "gone").symlink_to("nowhere")
     (runs / "empty").mkdir()
+    (runs / "elsewhere").symlink_to("/")
     (runs / "broken").mkdir()
     (runs / "broken" / "card.json").write_bytes(b"\xff")
     (runs / "tree").mkdir()
@@ -299,7 +300,8 @@ def test_foreign_things_stop_nobody(ws: Workspace) -> None:
     assert found == {
         "teacher": "done",
         "student": "done",
-        "empty": "begun",
+        "empty": "unknown",
+        "elsewhere": "unknown",
         "broken": "damaged",
         "tree": "refused",
         "Not a Run": "unknown",
@@ -349,3 +351,14 @@ def test_what_a_process_that_trains_removes_meanwhile_is_no_damage(
 
     monkeypatch.setattr(run_check, "check_checkpoint", ended)
     assert check_run(begun).state == "begun", "as it was when the look began"
+
+
+@pytest.mark.parametrize(("old", "new"), [('"version": 1', '"version": 3'), ('"format": "dgkd', '"format": "dgke')])
+def test_a_flipped_bit_of_a_cards_version_is_damage_that_a_remake_mends(ws: Workspace, old: str, new: str) -> None:
+    before = content(ws.folder)
+    path = ws.run_folder("teacher") / "card.json"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(DamagedStore, match="run --remake"):
+        run(ws)
+    run(ws, remake=True)
+    assert content(ws.folder) == before
