@@ -7,7 +7,7 @@ import json
 import random
 from typing import Any
 
-__all__ = ["mutate", "mutate_text", "places"]
+__all__ = ["VALUES", "as_json", "mutate", "mutate_text", "places", "value_of"]
 
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 2, 3, 2**31, 2**32, 2**53, 2**63, 2**64, -(2**63), 10**300),
@@ -55,11 +55,11 @@ def mutate(value: Any, chance: random.Random) -> Any:
     for _ in range(chance.randint(1, 3)):
         known = places(changed)
         if not known:
-            return chance.choice(VALUES)
+            return value_of(chance)
         container, key = chance.choice(known)
         match chance.randrange(6):
             case 0 | 1:
-                container[key] = copy.deepcopy(chance.choice(VALUES))
+                container[key] = value_of(chance)
             case 2:
                 del container[key]
             case 3:
@@ -68,12 +68,17 @@ def mutate(value: Any, chance: random.Random) -> Any:
                 container[key] = copy.deepcopy(other[its]) if its in _keys(other) else None
             case 4:
                 if isinstance(container, dict):
-                    container[chance.choice(["x", "", "dgkd_seal", "must_understand", "\x1b"])] = chance.choice(VALUES)
+                    container[chance.choice(["x", "", "dgkd_seal", "must_understand", "\x1b"])] = value_of(chance)
                 else:
                     container.insert(key, copy.deepcopy(container[key]))
             case 5:
                 container[key] = _near(container[key], chance)
     return changed
+
+
+def value_of(chance: random.Random) -> Any:
+    """One of `VALUES`, for the caller to change: the next round may put a container into itself."""
+    return copy.deepcopy(chance.choice(VALUES))
 
 
 def mutate_text(text: bytes, chance: random.Random) -> bytes:

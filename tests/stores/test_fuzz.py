@@ -17,7 +17,7 @@ import pytest
 from fuzz_targets import OUTCOMES, decode_chunk, hdf5_blocks, open_hdf5, open_with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mutations import as_json, mutate, mutate_text
+from mutations import VALUES, as_json, mutate, mutate_text
 
 from dgkd_stores import StoreHeader, UnsafeStore, convert
 from dgkd_stores.coding.codecs import Blosc, Zstd
@@ -124,6 +124,14 @@ def test_the_fuzzers_reach_all_of_it(store: Path) -> None:
         for _ in range(60):
             open_with(store, name, as_json(mutate(good, chance)))
     assert OUTCOMES["opened"] and len(OUTCOMES) > 20, OUTCOMES
+
+
+def test_mutations_leave_the_values_that_they_draw_from_alone() -> None:
+    """A list that is shared grows from input to input, and a table that gets itself never ends."""
+    before, chance = json.dumps(VALUES), random.Random(1)
+    for _ in range(3000):
+        mutate({"a": {"b": [1, {}]}}, chance)
+    assert json.dumps(VALUES) == before
 
 
 def test_a_header_is_refused_as_unsafe(recipe: Any) -> None:
