@@ -36,8 +36,9 @@ def main(folder: Path) -> None:
     chain = 'teacher = "plain2"\nstudent = "plain2"'
     (folder / "dgkd.toml").write_text(CONFIG.format(chain=chain).replace("count = 2", f"count = {VIEWS}"))
     (folder / "tiny_bars.py").write_text(MODULE)
-    assert dgkd(folder, "train") == (0, "")
-    assert dgkd(folder, "dump") == (0, "")
+    announced = "running your code: tiny_bars:bars from dgkd.toml\n"
+    assert dgkd(folder, "train") == (0, announced)
+    assert dgkd(folder, "dump") == (0, announced)
     (folder / "guides").rename(folder / "whole")
     reference = content(folder / "whole")
     seen = {"bytes": sum(map(len, reference.values())), "views finished": [], "exit codes": []}
