@@ -1,4 +1,4 @@
-"""How sides are timed: all of them in every round, in an order that turns, so that a drifting machine slows each alike.
+"""Timing of sides: all of them in every round, in an order that turns, so that a drifting machine slows each alike.
 
 Ratios are taken within a round. A side returns the seconds of one unit of its work; what it does besides (warming up,
 filling a queue) it leaves out itself. One round goes before and is not counted.
@@ -54,8 +54,8 @@ class Span(float):
         span.processor = processor
         return span
 
-    def __getnewargs__(self) -> tuple[float, float]:  # type: ignore[override]
-        return float(self), self.processor
+    def __reduce__(self) -> tuple[type[Span], tuple[float, float]]:
+        return Span, (float(self), self.processor)
 
 
 class Stopwatch:

@@ -1,4 +1,4 @@
-"""What a benchmark found: rows with their samples, and the conditions. As JSON, as text and as Markdown.
+"""The result of a benchmark: rows with their samples, and the conditions. As JSON, as text and as Markdown.
 
 A row keeps every sample, so that its figures can be made again from the file; what is shown is computed from them.
 """
