@@ -120,6 +120,9 @@ class CacheConfig(Table):
     reader: Literal["auto", "mmap", "pread"] = Field(
         default="auto", description="auto, mmap (local disks), pread (disks that others write to)"
     )
+    accept_probabilities: bool = Field(
+        default=False, description="take a guide's outputs for logits though each row sums to 1, as after a softmax"
+    )
 
 
 class TrainingConfig(Table):
@@ -141,6 +144,9 @@ class TrainingConfig(Table):
         default="auto", description="memory format of convolutions: auto (what is faster), true, false"
     )
     compile: bool = Field(default=False, description="torch.compile the model: a C++ compiler, and a minute or so")
+    input_size: Annotated[int, Field(ge=1, le=2**16)] | None = Field(
+        default=None, description="side in pixels that views are resized to (default: as the model was made for)"
+    )
     views: Literal["cached", "fresh"] = Field(
         default="cached", description="cached: the guides' views; fresh: a new view every epoch, no guides"
     )

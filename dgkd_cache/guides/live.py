@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.compute import autocast
 from dgkd_cache.guides.guidance import Softened
+from dgkd_cache.guides.rehearsal import Rehearsal
 from dgkd_cache.views.stream import Batch
 
 __all__ = ["LiveGuide", "LiveGuides"]
@@ -37,11 +38,13 @@ class LiveGuides:
         temperature: float,
         device: torch.device,
         precision: str = "float32",
+        accept_probabilities: bool = False,
     ) -> None:
         self._guides = tuple(guides)
         self._temperature = temperature
         self._device = device
         self.precision = precision
+        self._accept_probabilities = accept_probabilities
         for guide in self._guides:
             guide.model.to(device).eval()
 
@@ -52,6 +55,21 @@ class LiveGuides:
     @property
     def identities(self) -> Mapping[str, str]:
         return {guide.name: guide.identity for guide in self._guides}
+
+    def rehearse(self, pixels_BIHW: Tensor, *, classes: int) -> None:
+        """Forwards these images twice with each guide, and raises what `Rehearsal` raises; before training begins."""
+        for guide in self._guides:
+            network = nn.Sequential(guide.preprocess, guide.model).eval()
+            rehearsal = Rehearsal(
+                guide.model,
+                guide=guide.name,
+                device=self._device,
+                precision=self.precision,
+                classes=classes,
+                accept_probabilities=self._accept_probabilities,
+            )
+            with torch.no_grad(), autocast(self._device, self.precision):
+                rehearsal(network, lambda forward: forward(pixels_BIHW), batch=len(pixels_BIHW))
 
     def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
         kept = [guide for guide, keep in zip(self._guides, keep_G, strict=True) if keep]

@@ -1,6 +1,7 @@
 """The softened logits of one guide, in batches that are the same wherever a dump was stopped or its chunks were cut.
 
-Batches go to the device one after the other without a wait between chunks, and stay there until a chunk is whole.
+Batches go to the device one after the other without a wait between chunks, and stay there until a chunk is whole. The
+first one is rehearsed (see `rehearsal`), and rows that the store's encoding cannot hold are refused by their place.
 """
 
 from __future__ import annotations
@@ -14,22 +15,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dgkd_cache.compute import autocast
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides.called_modules import Forward
+from dgkd_cache.guides.rehearsal import Rehearsal
 from dgkd_cache.guides.side_by_side import side_by_side
 from dgkd_cache.views.stream import Pairs, stream
 from dgkd_cache.views.views import Views
 from dgkd_stores import ChunkSlot
+from dgkd_stores.coding.encodings import encoding_named
 
 __all__ = ["GuideLogits"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuideLogits:
-    """`forward` takes uint8 pixels (B, I, H, W) on `device`; on a processor it is called from several threads."""
+    """`forward` takes uint8 pixels (B, I, H, W) on `device`; on a processor it is called from several threads.
 
-    forward: Callable[[Tensor], Tensor]
+    What gives logits raises what `Rehearsal` raises, and InvalidInput for a row that `encoding` cannot hold.
+    """
+
+    forward: Forward
+    rehearsal: Rehearsal
     device: torch.device
     precision: str
     temperature: float
+    encoding: str
     batch_size: int
     workers: int
 
@@ -37,11 +47,19 @@ class GuideLogits:
         """Logits of all images, not augmented: float32 (N, C)."""
         samples = [np.arange(start, stop) for start, stop in self._cuts(0, len(source.images))]
         pixels = (source.evaluation_pixels(samples_B).to(self.device) for samples_B in samples)
-        return torch.cat(list(self._forwarded(pixels))).cpu().numpy()
+        logits_NC = torch.cat(list(self._forwarded(pixels))).cpu().numpy()
+        self._require_holdable(logits_NC, source, "", 0)
+        return logits_NC
 
     def of_view(self, source: Views, view: int, rows: int) -> Iterator[Tensor]:
-        """Logits of the first `rows` samples of a view, batch by batch: float32 (B, C) on the device."""
+        """Logits of the first `rows` samples of a view, batch by batch: float32 (B, C) on the device, not checked."""
         return self._of_pairs(source, [_pairs(view, start, stop) for start, stop in self._cuts(0, rows)])
+
+    def of_first_rows(self, source: Views, view: int, rows: int) -> NDArray[np.float32]:
+        """Logits of the first `rows` samples of a view: float32 (N, C)."""
+        logits_NC = torch.cat(list(self.of_view(source, view, rows))).cpu().numpy()
+        self._require_holdable(logits_NC, source, f"view {view}, ", 0)
+        return logits_NC
 
     def of_chunks(
         self, source: Views, slots: Sequence[ChunkSlot], done: Callable[[ChunkSlot, int], None]
@@ -56,7 +74,9 @@ class GuideLogits:
                 inside = slice(max(slot.start - start, 0), min(slot.stop, stop) - start)
                 rows.append(next(batches)[inside])
                 done(slot, len(rows[-1]))
-            yield slot, torch.cat(rows).cpu().numpy()
+            logits_SC = torch.cat(rows).cpu().numpy()
+            self._require_holdable(logits_SC, source, f"view {slot.view}, ", slot.start)
+            yield slot, logits_SC
 
     def _around(self, slot: ChunkSlot, samples: int) -> tuple[int, int]:
         """The whole batches of the view that hold the chunk."""
@@ -73,10 +93,36 @@ class GuideLogits:
 
     def _forwarded(self, pixels: Iterable[Tensor]) -> Iterator[Tensor]:
         def softened(pixels_BIHW: Tensor) -> Tensor:
-            with torch.inference_mode(), autocast(self.device, self.precision):
-                return self.forward(pixels_BIHW).float() / self.temperature
+            return self.rehearsal.logits(self._raw(pixels_BIHW), len(pixels_BIHW)) / self.temperature
 
-        return side_by_side(softened, pixels, device=self.device)
+        batches = iter(pixels)
+        if not self.rehearsal.done and (first := next(batches, None)) is not None:
+            yield self._rehearsed(first) / self.temperature
+        yield from side_by_side(softened, batches, device=self.device)
+
+    def _rehearsed(self, pixels_BIHW: Tensor) -> Tensor:
+        """The logits of the first batch, forwarded as all others are: its rows are used."""
+
+        def run(forward: Forward) -> object:
+            return next(side_by_side(forward, [pixels_BIHW], device=self.device))
+
+        return self.rehearsal(self._raw, run, batch=len(pixels_BIHW))
+
+    def _raw(self, pixels_BIHW: Tensor) -> object:
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            return self.forward(pixels_BIHW)
+
+    def _require_holdable(self, logits_SC: NDArray[np.float32], source: Views, view: str, first: int) -> None:
+        """Raises InvalidInput for a row that the encoding refuses: sample `first` and those after it."""
+        encoding = encoding_named(self.encoding)
+        for row in np.flatnonzero(~(np.abs(logits_SC).max(axis=1) <= encoding.largest)).tolist():
+            try:
+                encoding.encode(logits_SC[row : row + 1])
+            except InvalidInput as error:
+                place = f"{view}{source.images.describe(first + row)}"
+                raise InvalidInput(
+                    f"{error.problem} ({place})", expected=error.expected, found=error.found, do=error.do
+                ) from error
 
 
 def _pairs(view: int, start: int, stop: int) -> Pairs:

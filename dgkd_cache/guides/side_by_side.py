@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -18,19 +19,21 @@ from dgkd_cache.threads import one_thread
 
 __all__ = ["side_by_side"]
 
+Given = TypeVar("Given")
+
 _IN_FLIGHT_BYTES = 2**31
 """The limit of batches as float32: 341 of 512 CIFAR images, 6 of 512 photographs; activations come on top."""
 
 
 def side_by_side(
-    forward: Callable[[Tensor], Tensor], batches: Iterable[Tensor], *, device: torch.device
-) -> Iterator[Tensor]:
+    forward: Callable[[Tensor], Given], batches: Iterable[Tensor], *, device: torch.device
+) -> Iterator[Given]:
     """`forward` of each batch, in order; on the processor as many at once as torch has threads."""
     workers = torch.get_num_threads() if device.type == "cpu" else 1
     if workers == 1:
         yield from map(forward, batches)
         return
-    running: deque[Future[Tensor]] = deque()
+    running: deque[Future[Given]] = deque()
     with one_thread(), ThreadPoolExecutor(workers) as pool:
         for batch in batches:
             running.append(pool.submit(forward, batch))

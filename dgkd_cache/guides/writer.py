@@ -18,26 +18,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgkd_cache.compute import describe
-from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch
+from dgkd_cache.errors import Interrupted, Mismatch
 from dgkd_cache.guides.fidelity import fidelity, fidelity_rows
+from dgkd_cache.guides.header import draft_header, identity_arrays
 from dgkd_cache.guides.logits import GuideLogits
+from dgkd_cache.guides.rehearsal import Rehearsal, require_evaluation_mode
+from dgkd_cache.guides.writer_arguments import check_writer, usable_device
 from dgkd_cache.models.card import weights_digest
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.progress import Progress, Silent
-from dgkd_cache.views.probe import make_probe
 from dgkd_cache.views.views import Views
 from dgkd_stores import (
     ChunkSlot,
-    DatasetIdentity,
     GuideIdentity,
     GuideStore,
     GuideStoreWriter,
     IdentityArrays,
     StoreHeader,
     decimal,
-    default_digest_rows,
 )
-from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.disk.files import full_disk, make_folder
 from dgkd_stores.disk.locks import ViewLock, sweep
 from dgkd_stores.writing.compare import check_same_header, differing_keys
@@ -64,10 +63,13 @@ class GuideWriter:
     processor from several threads at once, each with one of torch's. `train` and `test` bind the view plan to the
     training and the test images, `views` are the numbers of the views to write, and `mine` (default: all) those that
     this process writes. `take_over` takes a process of another host that holds them for dead; `codec` compresses the
-    rows of a store that is begun. The rest is the guide's identity.
+    rows of a store that is begun. `accept_probabilities` takes rows that look like probabilities for logits all the
+    same. The rest is the guide's identity.
 
-    Raises Mismatch when the store is there with another header (other weights, views, temperature, environment),
-    StoreLocked when another process writes these views, NoSpace when the disk is full.
+    The first batch is forwarded twice before anything is written: see `Rehearsal` for what is refused then. Raises
+    InvalidInput for arguments that make no sense and for logits that `encoding` cannot hold, Mismatch when the store is
+    there with another header (other weights, views, temperature, environment), StoreLocked when another process writes
+    these views, NoSpace when the disk is full.
     """
 
     def __init__(
@@ -93,29 +95,48 @@ class GuideWriter:
         training: Mapping[str, Any] | None = None,
         guides: Mapping[str, str] | None = None,
         licence: str = "",
+        accept_probabilities: bool = False,
     ) -> None:
-        if not temperature > 0:
-            raise InvalidInput("temperature is out of range", expected="a number > 0", found=str(temperature))
-        if len(views) < 1 or views.step != 1:
-            raise InvalidInput("no views to write", expected="a range of at least one view", found=str(views))
-        if model.training:
-            raise InvalidInput(
-                f"guide {name!r} is in training mode",
-                expected="a model in evaluation mode: batch statistics must not decide its logits",
-                found="model.training is True",
-                do="call model.eval() first",
-            )
+        check_writer(
+            path=path,
+            model=model,
+            forward=forward,
+            name=name,
+            train=train,
+            test=test,
+            views=views,
+            mine=mine,
+            temperature=temperature,
+            encoding=encoding,
+            codec=codec,
+            batch_size=batch_size,
+            precision=precision,
+            workers=workers,
+            texts={"architecture": architecture, "licence": licence},
+            tables={"training": training, "guides": guides},
+        )
+        require_evaluation_mode(model, name)
+        where = usable_device(device)
         self._path = Path(path)
         self._train, self._test = train, test
         self._mine, self._codec = mine, codec
         self._take_over = take_over
         self._logits = GuideLogits(
             forward=forward,
-            device=torch.device(device),
+            rehearsal=Rehearsal(
+                model,
+                guide=name,
+                device=where,
+                precision=precision,
+                classes=len(train.images.classes),
+                accept_probabilities=accept_probabilities,
+            ),
+            device=where,
             precision=precision,
-            temperature=temperature,
-            batch_size=batch_size,
-            workers=workers,
+            temperature=float(temperature),
+            encoding=encoding,
+            batch_size=int(batch_size),
+            workers=int(workers),
         )
         self._guide = GuideIdentity(
             name=name,
@@ -126,7 +147,16 @@ class GuideWriter:
             training=dict(training or {}),
             guides=dict(guides or {}),
         )
-        self._header = self._draft(views, encoding, licence)
+        self._header = draft_header(
+            self._guide,
+            train,
+            test,
+            views=views,
+            encoding=encoding,
+            temperature=self._logits.temperature,
+            compute={**describe(self._logits.device, self._logits.precision), "batch": self._logits.batch_size},
+            licence=licence,
+        )
 
     @property
     def header(self) -> StoreHeader:
@@ -135,9 +165,13 @@ class GuideWriter:
 
     @property
     def forwards(self) -> int:
-        """Samples that a dump of all views forwards: every view, the test set, and the rows that judge its encoding."""
-        images = self._train.images
-        return self._header.views * len(images) + len(self._test.images) + fidelity_rows(len(images))
+        """Samples that a dump of all views forwards.
+
+        Those of every view, of the test set, the rows that judge its encoding, and the first batch once more.
+        """
+        samples, tests = len(self._train.images), len(self._test.images)
+        rehearsed = min(self._logits.batch_size, tests)
+        return self._header.views * samples + tests + fidelity_rows(samples) + rehearsed
 
     def rehearse(self, view: int) -> Iterator[int]:
         """Forwards a view in the batches of a dump and writes nothing: the size of each batch, once it is done."""
@@ -236,7 +270,7 @@ class GuideWriter:
             test_logits_MC = store.test_logits_MC
             if test_logits_MC is None:
                 test_logits_MC = self._logits.of_images(self._test)
-            store.write_arrays(self._identity(store.header, test_logits_MC))
+            store.write_arrays(identity_arrays(self._train, self._test, store.header, test_logits_MC))
         slots = store.lost_chunks
         total = sum(slot.stop - slot.start for slot in slots)
         progress.start(f"repair {store.header.guide.name}", total=total, unit="samples")
@@ -266,40 +300,6 @@ class GuideWriter:
             guide=replace(self._guide, accuracy=held.guide.accuracy),
         )
 
-    def _draft(self, views: range, encoding: str, licence: str) -> StoreHeader:
-        """The header but for what only the forward pass can tell: accuracy and fidelity."""
-        images, test, plan = self._train.images, self._test.images, self._train.plan
-        if images.classes != test.classes:
-            raise Mismatch(
-                "training and test images have different classes",
-                expected=", ".join(images.classes[:8]),
-                found=", ".join(test.classes[:8]),
-            )
-        exact = plan.exact and images.digest_kind == "pixels"
-        return StoreHeader(
-            dataset=DatasetIdentity(
-                name=images.name,
-                split=images.split,
-                classes=images.classes,
-                samples=len(images),
-                test_samples=len(test),
-                digest=images.digest,
-                sample_digest=images.digest_kind,
-            ),
-            plan=plan.to_dict(),
-            plan_digest=plan.digest,
-            first_view=views.start,
-            views=len(views),
-            guide=self._guide,
-            encoding=encoding,
-            fidelity={"kl": "0", "top1": "1", "rows": 0},
-            temperature=decimal(self._logits.temperature),
-            digest_rows=default_digest_rows(encoding_named(encoding).row_bytes(len(images.classes))),
-            probe="sha256" if exact else "projection",
-            compute={**describe(self._logits.device, self._logits.precision), "batch": self._logits.batch_size},
-            licence=licence,
-        )
-
     def _finished(self) -> Dumped | None:
         """The store as it is, when it is sealed and its header differs from ours in nothing but what was measured."""
         if not self._path.exists():
@@ -317,25 +317,10 @@ class GuideWriter:
         correct = int((test_logits_MC.argmax(1) == test.labels_N).sum())
         first = self._header.first_view
         rows = fidelity_rows(len(images))
-        exact_BC = torch.cat(list(self._logits.of_view(self._train, first, rows))).cpu().numpy()
+        exact_BC = self._logits.of_first_rows(self._train, first, rows)
         header = replace(
             self._header,
             guide=replace(self._guide, accuracy=decimal(round(correct / len(test), 6))),
             fidelity=fidelity(exact_BC, self._header.encoding),
         )
-        return header, self._identity(header, test_logits_MC)
-
-    def _identity(self, header: StoreHeader, test_logits_MC: NDArray[np.float32]) -> IdentityArrays:
-        images, test, views = self._train.images, self._test.images, header.view_range
-        kind, probe = make_probe(self._train, views.start, len(views))
-        assert kind == header.probe, "the probe and the header take their kind from the same rule"
-        digests = [self._train.plan.view_digest(view, len(images)) for view in views]
-        return IdentityArrays(
-            label_N=images.labels_N,
-            sample_digest_N16=images.sample_digest_N16,
-            view_digest_V32=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
-            probe=probe,
-            test_logits_MC=test_logits_MC,
-            test_label_M=test.labels_N,
-            test_sample_digest_M16=test.sample_digest_N16,
-        )
+        return header, identity_arrays(self._train, self._test, header, test_logits_MC)

@@ -159,6 +159,7 @@ def writer_of(
         training={key: _text(value) for key, value in card.training.items()} | {"views": _text(card.views)},
         guides=card.guides,
         licence=cache.licence,
+        accept_probabilities=cache.accept_probabilities,
     )
 
 

@@ -98,4 +98,5 @@ def settings_of(header: StoreHeader) -> dict[str, object]:
         "batch_size": header.compute["batch"],
         "precision": str(header.compute.get("precision")),
         "licence": header.licence,
+        "accept_probabilities": True,  # they are sealed: what was made of them is proven, not judged again
     }

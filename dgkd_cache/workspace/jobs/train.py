@@ -49,6 +49,9 @@ from dgkd_stores.reading.chunks import MAX_DECODED_BYTES
 
 __all__ = ["expected_inputs", "train_model"]
 
+_REHEARSED = 32
+"""Images that each live guide forwards twice before anything is written: less than a usual batch in all."""
+
 
 def train_model(
     ws: Workspace,
@@ -115,6 +118,10 @@ def train_model(
             _tell_of_validation(ws, guidance, progress)
             _tell_of_decoding(ws, guidance, progress)
             _tell_of_reader(guidance, progress)
+        elif isinstance(guidance, LiveGuides):
+            samples_B = np.arange(min(len(views.images), _REHEARSED))
+            pixels_BIHW = views.pixels(np.zeros_like(samples_B), samples_B).to(where)
+            guidance.rehearse(pixels_BIHW, classes=len(views.images.classes))
         names = guidance.names if guidance else ()
         _tell_of_dropping(distillation, names, progress)
         dropping = dropping_of(distillation, names)
@@ -260,7 +267,13 @@ def _guidance(
         before = str(record.recorded(begun, "live"))
         precision = resolve_precision(ws.config.cache.precision, device, begun=before, ranks=ranks)
         loaded = [_live_guide(ws, folder, device) for folder in live]
-        yield LiveGuides(loaded, temperature=temperature, device=device, precision=precision)
+        yield LiveGuides(
+            loaded,
+            temperature=temperature,
+            device=device,
+            precision=precision,
+            accept_probabilities=ws.config.cache.accept_probabilities,
+        )
     else:
         yield None
 

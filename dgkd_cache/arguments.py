@@ -1,0 +1,68 @@
+"""Checks of what a public call is given: an error names the call, the argument, and what it should be.
+
+They come first in a call, so that nothing was read or written when it is refused. Loads no torch.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from numbers import Integral, Real
+
+from dgkd_cache.errors import InvalidInput
+
+__all__ = ["described", "refused", "require_integer", "require_kind", "require_number"]
+
+MOST_SHOWN = 60
+"""Characters of a value in a message; a longer one is described by its type."""
+
+
+def require_kind(
+    call: str, name: str, value: object, kinds: type | tuple[type, ...], *, expected: str, do: str = ""
+) -> None:
+    """Raises InvalidInput unless `value`, the argument `name` of `call`, is one of `kinds`."""
+    if not isinstance(value, kinds):
+        raise refused(call, name, value, expected=expected, do=do)
+
+
+def require_integer(call: str, name: str, value: object, *, low: int, high: int | None = None) -> None:
+    """Raises InvalidInput unless `value` is an integer from `low` to `high`; True and False are none."""
+    ok = isinstance(value, Integral) and not isinstance(value, bool)
+    if not ok or not low <= int(str(value)) <= (int(str(value)) if high is None else high):
+        expected = f"an integer from {low} " + ("on" if high is None else f"to {high}")
+        raise refused(call, name, value, expected=expected)
+
+
+def require_number(call: str, name: str, value: object, *, low: float, high: float | None = None) -> None:
+    """Raises InvalidInput unless `value` is a finite number above `low`, or from `low` to `high` where that is given.
+
+    True and False are none.
+    """
+    fits = False
+    if isinstance(value, Real) and not isinstance(value, bool):
+        number = float(value)
+        fits = math.isfinite(number) and (number > low if high is None else low <= number <= high)
+    if not fits:
+        raise refused(
+            call, name, value, expected=f"a number > {low:g}" if high is None else f"a number in [{low:g}, {high:g}]"
+        )
+
+
+def refused(call: str, name: str, value: object, *, expected: str, do: str = "") -> InvalidInput:
+    """The error for the argument `name` of `call`."""
+    return InvalidInput(f"{call} cannot use this {name}", expected=expected, found=described(value), do=do)
+
+
+def described(value: object) -> str:
+    """A value for a message: its text where that is short, else its type, and the name of a function or a class."""
+    if isinstance(value, type):
+        return f"the class {value.__module__}.{value.__qualname__}"
+    if isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
+        return f"the function {value.__qualname__}"
+    kind = type(value)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if value is None or isinstance(value, str | bytes | int | float | complex | range | tuple | list | dict):
+        text = repr(value)
+        if len(text) <= MOST_SHOWN:
+            return text if isinstance(value, str | range) or value is None else f"{text} ({name})"
+    return f"an object of type {name}"

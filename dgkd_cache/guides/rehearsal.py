@@ -1,0 +1,182 @@
+"""The rehearsal of a guide: its first batch is forwarded twice, and refused where it cannot be a guide's.
+
+A store's rows are computed again when a dump is taken up, repaired or checked, and its header says which weights they
+came from. So the logits must follow from the pixels and those weights alone. Nothing is written before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from dgkd_cache.arguments import described
+from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.guides.called_modules import CalledModules, Forward
+from dgkd_cache.guides.recompute import TOLERANCES
+
+__all__ = ["Rehearsal", "require_evaluation_mode"]
+
+_BF16 = 2.0**-8
+"""How far a row of probabilities may be from 1 in all: each of them is rounded by at most this share of itself."""
+
+
+def require_evaluation_mode(model: nn.Module, guide: str) -> None:
+    """Raises InvalidInput where the model or any part of it is in training mode, and names the first one."""
+    for name, part in model.named_modules():
+        if part.training:
+            what = f"the part {name!r} of guide {guide!r}" if name else f"guide {guide!r}"
+            raise InvalidInput(
+                f"{what} is in training mode",
+                expected="a model in evaluation mode, all parts of it: neither dropout nor batch statistics may decide "
+                "its logits",
+                found=f"{type(part).__name__} with training = True",
+                do="call model.eval() first, and put no part of it back into training mode",
+            )
+
+
+class Rehearsal:
+    """The first batch of one guide: called with it once, and `done` after that.
+
+    Forwarded again, its logits must be the same bits on a processor, and elsewhere within the tolerance that rows have
+    between machines. The forward pass calls modules of `model` (if it calls any) and no other module with parameters,
+    and leaves all buffers as they were. `classes` is the number of logits in a row, where it is known. Rows of
+    probabilities, as a softmax at the end gives, are refused unless `accept_probabilities`: softened once more they
+    would be nearly uniform targets.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        guide: str,
+        device: torch.device,
+        precision: str,
+        classes: int | None = None,
+        accept_probabilities: bool = False,
+    ) -> None:
+        self.done = False
+        self._model, self._guide, self._classes = model, guide, classes
+        self._tolerance = 0.0 if device.type == "cpu" else TOLERANCES[precision]
+        self._accept_probabilities = accept_probabilities
+
+    def __call__(self, forward: Forward, run: Callable[[Forward], object], *, batch: int) -> Tensor:
+        """The logits (B, C), float32. `run` calls what it is given with the first `batch` images, and gives its result.
+
+        Raises Mismatch for another number of classes, InvalidInput for everything else.
+        """
+        called = CalledModules(self._model)
+        once = self.logits(run(called.watched(forward)), batch)
+        self._require_own(called.modules)
+        again = self.logits(run(forward), batch)
+        if self._differing(once, again):
+            # A compiled model is run as it was written while its calls are noted, and may give other last bits then.
+            once, again = again, self.logits(run(forward), batch)
+        self._require_buffers(called)
+        if rows := self._differing(once, again):
+            raise self._other_each_time(rows, batch)
+        if not self._accept_probabilities:
+            self._refuse_probabilities(again)
+        self.done = True
+        return again
+
+    def logits(self, given: object, batch: int) -> Tensor:
+        """What a forward pass over `batch` images gave, float32, where it is logits (B, C); of any batch."""
+        expected = f"a tensor of numbers [{batch}, {'classes' if self._classes is None else self._classes}]"
+        found = described(given)
+        if isinstance(given, Tensor):
+            if given.is_floating_point() and given.ndim == 2 and len(given) == batch:
+                if self._classes not in (None, given.shape[1]):
+                    raise Mismatch(
+                        f"guide {self._guide!r} has other classes than the data set",
+                        expected=f"logits of {self._classes} classes",
+                        found=f"logits of {given.shape[1]} classes",
+                        do="use a guide that was trained on the classes of this data set",
+                    )
+                return given.float()
+            found = f"{str(given.dtype).removeprefix('torch.')} {list(given.shape)}"
+        raise InvalidInput(
+            f"the forward pass of guide {self._guide!r} returns no logits",
+            expected=expected,
+            found=found,
+            do="return the logits alone, a row for each image",
+        )
+
+    def _require_own(self, called: list[nn.Module]) -> None:
+        own = {id(part) for part in self._model.modules()}
+        beside = [module for module in called if id(module) not in own]
+        if not beside:
+            return
+        # Another module may share the model's parameters, or have others in the same memory.
+        weights = {parameter.data_ptr() for parameter in self._model.parameters()}
+        parts = (part for module in called for part in module.modules())
+        if not any(id(part) in own or _has(part, weights) for part in parts):
+            raise InvalidInput(
+                f"the forward pass of guide {self._guide!r} uses another model",
+                expected=f"calls of the {type(self._model).__name__} whose weights the store records",
+                found=f"calls of {_kinds(called)}, and none of any part of it",
+                do="give the model that the forward pass calls",
+            )
+        others = [module for module in beside if not _has(module, weights, all_of_it=True)]
+        if others:
+            raise InvalidInput(
+                f"the forward pass of guide {self._guide!r} uses parameters that are not the model's",
+                expected="logits that follow from the weights that the store records",
+                found=f"calls of {_kinds(others)} outside the model",
+                do="put all of it into one torch.nn.Module, and give that as the model",
+            )
+
+    def _require_buffers(self, called: CalledModules) -> None:
+        changed = called.changed_buffer()
+        if changed:
+            raise InvalidInput(
+                f"the forward pass of guide {self._guide!r} changes the buffer {changed}",
+                expected="buffers that stay as they are",
+                found="other values after two passes",
+                do="call .eval() on every module that the forward pass uses (in training mode, batch normalisation "
+                "updates its statistics)",
+            )
+
+    def _differing(self, once_BC: Tensor, again_BC: Tensor) -> int:
+        """The number of rows that are not the same, within the tolerance."""
+        differs_B = (once_BC.view(torch.int32) != again_BC.view(torch.int32)).any(1)
+        if self._tolerance:
+            away_B = (once_BC - again_BC).abs().amax(1)
+            differs_B &= ~(away_B <= self._tolerance * once_BC.abs().amax(1))
+        return int(differs_B.sum())
+
+    def _other_each_time(self, rows: int, batch: int) -> InvalidInput:
+        return InvalidInput(
+            f"guide {self._guide!r} gives other logits for the same images when it is run again",
+            expected=f"logits within {self._tolerance:.0%} of a row's largest one each time"
+            if self._tolerance
+            else "the same bits each time",
+            found=f"{rows} of {batch} rows that differ",
+            do="take out what draws random numbers in evaluation mode, such as functional.dropout without "
+            "training=self.training",
+        )
+
+    def _refuse_probabilities(self, logits_BC: Tensor) -> None:
+        if logits_BC.shape[1] == 1:  # nothing but 1 can be the softmax of one class; as a logit it is as good as any
+            return
+        near_B = (logits_BC.sum(1) - 1).abs() <= _BF16
+        if bool((logits_BC >= 0).all()) and bool(near_B.all()):
+            raise InvalidInput(
+                f"guide {self._guide!r} gives probabilities, as a softmax at its end does",
+                expected="logits, which softmax is still to be taken of",
+                found=f"no negative number, and a sum of 1 in each of the first {len(logits_BC)} rows",
+                do="return what goes into the softmax; if these are logits all the same, set accept_probabilities = "
+                "true in table [cache] of dgkd.toml, or give GuideWriter accept_probabilities=True",
+            )
+
+
+def _has(module: nn.Module, weights: set[int], *, all_of_it: bool = False) -> bool:
+    """True where a parameter of the module itself, or each of them, lies at one of these places in memory."""
+    lies_there = [parameter.data_ptr() in weights for parameter in module.parameters(recurse=False)]
+    return all(lies_there) if all_of_it else any(lies_there)
+
+
+def _kinds(modules: list[nn.Module]) -> str:
+    names = list(dict.fromkeys(type(module).__name__ for module in modules))
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,285 @@
+"""The rehearsal: what cannot be a guide is refused at its first batch, before anything is written."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.guides.live import LiveGuide, LiveGuides
+from dgkd_cache.guides.rehearsal import Rehearsal
+from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.views.views import Views
+from dgkd_stores import GuideStore
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def write(bars, plan, as_input, tmp_path: Path) -> Callable[..., GuideWriter]:
+    """A writer of a model, into a folder that is not there before anything is written."""
+
+    def make(model: nn.Module, forward: Callable[[Tensor], object] | None = None, **settings) -> GuideWriter:
+        return GuideWriter(
+            tmp_path / "guides" / "guide.zarr",
+            model,
+            forward or (lambda pixels: model(as_input(pixels))),
+            name="guide",
+            train=Views(plan, bars.train),
+            test=Views(plan, bars.test),
+            **{"views": range(2), "batch_size": 32, **settings},
+        )
+
+    return make
+
+
+def refused(writer: GuideWriter, tmp_path: Path, words: str, kind: type[Exception] = InvalidInput) -> str:
+    with pytest.raises(kind, match=words) as caught:
+        writer.run()
+    assert not list(tmp_path.rglob("*.zarr*")), "nothing of the store was begun"
+    return str(caught.value)
+
+
+def network(*last: nn.Module, classes: int = 4) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, classes), *last).eval()
+
+
+def test_a_part_in_training_mode_is_named(write, tmp_path: Path) -> None:
+    model = network(nn.Sequential(nn.ReLU(), nn.Dropout(0.5)))
+    model[2][1].train()
+    with pytest.raises(InvalidInput, match=r"'2.1' of guide 'guide' is in training mode.*found Dropout") as caught:
+        write(model)
+    assert caught.value.exit_code == 2 and "call model.eval() first" in str(caught.value)
+    model.eval()
+    assert write(model).run().seal
+
+
+class Noisy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.linear(F.dropout(images.flatten(1), 0.5))
+
+
+def test_functional_dropout_is_refused(write, tmp_path: Path) -> None:
+    words = refused(write(Noisy().eval()), tmp_path, "gives other logits for the same images")
+    assert "found 32 of 32 rows that differ" in words
+
+
+def test_a_guide_that_counts_its_calls_is_refused(write, tmp_path: Path, as_input) -> None:
+    model, calls = network(), []
+
+    def forward(pixels: Tensor) -> Tensor:
+        calls.append(1)
+        return model(as_input(pixels)) + len(calls) * 2.0**-20
+
+    refused(write(model, forward), tmp_path, "gives other logits for the same images")
+    assert len(calls) == 3  # once more, to be sure that it is not the noting of calls that changes a compiled model
+
+
+def test_another_model_is_refused_and_a_copy_is_another(write, tmp_path: Path, as_input) -> None:
+    model, other = network(), network(nn.ReLU())
+    for used in (other, copy.deepcopy(model)):
+        writer = write(model, lambda pixels, used=used: used(as_input(pixels)))
+        words = refused(writer, tmp_path, "uses another model")
+        assert "give the model that the forward pass calls" in words
+
+
+def test_parameters_beside_the_model_are_refused(write, tmp_path: Path, as_input) -> None:
+    model, head = network(), nn.Linear(4, 4).eval()
+    writer = write(model, lambda pixels: head(model(as_input(pixels))))
+    assert "found calls of Linear outside the model" in refused(writer, tmp_path, "parameters that are not the model's")
+    assert write(nn.ModuleList([model, head]).eval(), writer._logits.forward).run().seal
+
+
+def test_the_model_may_be_wrapped_compiled_shared_or_called_by_its_parts(write, tmp_path: Path, as_input) -> None:
+    model, shared = network(), network()
+    shared[1].weight, shared[1].bias = (nn.Parameter(parameter.data) for parameter in model.parameters())
+    expected = None
+    for forward in (
+        nn.Sequential(as_input, model),  # in training mode itself, which holds no part of the model there
+        torch.compile(nn.Sequential(as_input, model), backend="eager"),
+        lambda pixels: shared(as_input(pixels)),
+        lambda pixels: model[1](as_input(pixels).flatten(1)),
+        lambda pixels: F.linear((pixels.float() / 255 - 0.35).flatten(1), model[1].weight, model[1].bias),
+    ):
+        model.eval()
+        path = write(model, forward).run().path
+        with GuideStore.open(path) as store:
+            rows = store.test_logits_MC
+        expected = rows if expected is None else expected
+        np.testing.assert_allclose(rows, expected, rtol=1e-3)
+        path.rename(path.with_name(f"{len(list(path.parent.iterdir()))}.zarr"))
+
+
+def test_buffers_of_the_model_and_of_what_it_calls_stay_as_they_are(write, tmp_path: Path, bars, as_input) -> None:
+    model, norm = network(), nn.BatchNorm2d(1, affine=False)
+    words = refused(write(model, lambda pixels: model(norm(as_input(pixels)))), tmp_path, "changes the buffer")
+    assert "BatchNorm2d.running_mean" in words
+    norm.eval()
+    assert write(model, lambda pixels: model(norm(as_input(pixels)))).run().seal
+
+    class Own(nn.Module):
+        seen: Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(64, 4)
+            self.register_buffer("seen", torch.full((1,), torch.nan))
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.seen = self.seen if counted is None else torch.ones(1)
+            return self.linear(images.flatten(1))
+
+    counted = None
+    model = Own().eval()
+    rehearsal = Rehearsal(model, guide="own", device=CPU, precision="float32")
+    images = torch.zeros(3, 1, 8, 8)
+    assert rehearsal(model, lambda forward: forward(images), batch=3).shape == (3, 4)
+    assert rehearsal.done
+    counted = 1
+    with pytest.raises(InvalidInput, match=r"changes the buffer Own.seen"):
+        Rehearsal(model, guide="own", device=CPU, precision="float32")(model, lambda forward: forward(images), batch=3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_probabilities_are_refused_unless_they_are_accepted(write, tmp_path: Path, as_input, dtype) -> None:
+    model = network(nn.Softmax(1)).to(dtype)
+    settings = {"forward": lambda pixels: model(as_input(pixels).to(dtype))}
+    words = refused(write(model, **settings), tmp_path, "gives probabilities")
+    assert "accept_probabilities=True" in words and "accept_probabilities = true in table [cache]" in words
+    path = write(model, **settings, encoding="float32", temperature=1.0, accept_probabilities=True).run().path
+    with GuideStore.open(path) as store:
+        np.testing.assert_allclose(store.test_logits_MC.sum(1), 1, atol=2**-8)
+        assert "accept" not in store.header.canonical.decode()
+
+
+def rehearsed(logits_BC: Tensor, classes: int | None = None, device: str = "cpu", **again: Tensor) -> Tensor:
+    given = itertools.chain([logits_BC], itertools.cycle([again.get("again", logits_BC), logits_BC]))
+    rehearsal = Rehearsal(nn.Identity(), guide="g", device=torch.device(device), precision="float32", classes=classes)
+    return rehearsal(lambda _: next(given), lambda forward: forward(torch.empty(0)), batch=len(logits_BC))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1.0], [1.0]],  # one class
+        [[0.5, 0.5], [0.5, 0.6]],
+        [[0.25, 0.75], [2.0, -1.0]],
+        [[0.0, 0.0], [0.0, 0.0]],
+    ],
+)
+def test_what_is_no_sign_of_probabilities(rows: list[list[float]]) -> None:
+    assert rehearsed(torch.tensor(rows)).tolist() == torch.tensor(rows).tolist()
+
+
+def test_log_probabilities_are_logits() -> None:
+    assert rehearsed(torch.tensor([[0.2, 0.8], [0.5, 0.5]]).log()).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (lambda rows: (rows, rows), "found an object of type tuple"),
+        (lambda rows: {"logits": rows}, "found an object of type dict"),
+        (lambda rows: rows[0], r"found float32 \[4\]"),
+        (lambda rows: rows[None], r"found float32 \[1, 32, 4\]"),
+        (lambda rows: rows[1:], r"found float32 \[31, 4\]"),
+        (lambda rows: rows.argmax(1, keepdim=True), r"found int64 \[32, 1\]"),
+    ],
+)
+def test_a_forward_pass_that_returns_no_logits(write, tmp_path: Path, as_input, given, found: str) -> None:
+    model = network()
+    writer = write(model, lambda pixels: given(model(as_input(pixels))))
+    words = refused(writer, tmp_path, rf"returns no logits: expected a tensor of numbers \[32, 4\], {found}")
+    assert "return the logits alone" in words
+
+
+def test_a_later_batch_that_is_squeezed_is_refused(write, tmp_path: Path, as_input) -> None:
+    model = network()
+    writer = write(model, lambda pixels: model(as_input(pixels)).squeeze(0), batch_size=39)  # 40 test images
+    refused(writer, tmp_path, r"expected a tensor of numbers \[1, 4\], found float32 \[4\]")
+
+
+def test_other_classes_are_told_at_the_first_batch(write, tmp_path: Path, as_input) -> None:
+    model, batches = network(classes=3), []
+
+    def forward(pixels: Tensor) -> Tensor:
+        batches.append(len(pixels))
+        return model(as_input(pixels))
+
+    words = refused(write(model, forward), tmp_path, "other classes than the data set", Mismatch)
+    assert "expected logits of 4 classes, found logits of 3 classes" in words and batches == [32]
+
+
+def test_elsewhere_logits_may_differ_within_their_tolerance() -> None:
+    logits_BC = torch.tensor([[100.0, -3.0], [0.5, 2.0]])
+    near, far = logits_BC + torch.tensor([[0.9, 0.0], [0.0, 0.01]]), logits_BC + torch.tensor([[0.0, 0.0], [0.03, 0.0]])
+    assert torch.equal(rehearsed(logits_BC, device="cuda", again=near), near)
+    with pytest.raises(InvalidInput, match=r"expected logits within 1% of a row's largest one.*found 1 of 2 rows"):
+        rehearsed(logits_BC, device="cuda", again=far)
+    with pytest.raises(InvalidInput, match="expected the same bits each time, found 2 of 2 rows"):
+        rehearsed(logits_BC, again=near)
+
+
+def test_a_number_that_is_none_is_named_by_view_and_sample(write, tmp_path: Path, as_input, bars) -> None:
+    model = network()
+
+    def spoilt(value: float, batch: int) -> Callable[[Tensor], Tensor]:
+        seen: list[int] = []
+
+        def forward(pixels: Tensor) -> Tensor:
+            seen.append(len(pixels))
+            logits_BC = model(as_input(pixels))
+            if len(seen) == batch:
+                logits_BC[5, 1] = value
+            return logits_BC
+
+        return forward
+
+    # On one thread: the first test batch twice, the second one; four batches of the first view, which judge the
+    # encoding; then the views, in four batches each.
+    train, test = (bars.train.labels_N, bars.train), (bars.test.labels_N, bars.test)
+    for value, batch, words in (
+        (torch.nan, 3, f"test, class {test[1].classes[test[0][37]]}"),
+        (torch.inf, 5, f"view 0, sample 37 (train, class {train[1].classes[train[0][37]]})"),
+    ):
+        found = refused(write(model, spoilt(value, batch)), tmp_path, "logits that are no numbers")
+        assert "sample 37" in found and words in found
+    with pytest.raises(InvalidInput, match=r"too large for float16 \(view 1, sample 69 .*at most 65504.*found 250000"):
+        write(model, spoilt(1e6, 14)).run()
+
+
+def test_a_first_batch_of_no_numbers_is_no_random_guide(write, tmp_path: Path, as_input) -> None:
+    model = network()
+    writer = write(model, lambda pixels: model(as_input(pixels)) * torch.nan)
+    refused(writer, tmp_path, r"logits that are no numbers \(sample 0 \(test")
+
+
+def test_live_guides_are_rehearsed_too(as_input) -> None:
+    images = torch.zeros(8, 1, 8, 8, dtype=torch.uint8)
+
+    def live(model: nn.Module, **settings) -> LiveGuides:
+        guide = LiveGuide(name="ta1", identity="0" * 64, preprocess=as_input, model=model)
+        return LiveGuides([guide], temperature=4.0, device=CPU, **settings)
+
+    live(network()).rehearse(images, classes=4)
+    with pytest.raises(InvalidInput, match="guide 'ta1' gives other logits"):
+        live(Noisy()).rehearse(images + 1, classes=4)
+    with pytest.raises(Mismatch, match="other classes"):
+        live(network()).rehearse(images, classes=5)
+    with pytest.raises(InvalidInput, match="guide 'ta1' gives probabilities"):
+        live(network(nn.Softmax(1))).rehearse(images, classes=4)
+    live(network(nn.Softmax(1)), accept_probabilities=True).rehearse(images, classes=4)
