@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
+from pathlib import Path
 
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["asked_before_import", "import_factory"]
+__all__ = ["accepted", "asked_before_import", "import_factory", "told"]
+
+_THIS_PACKAGE = Path(__file__).parent
 
 _askers: list[Callable[[str], None]] = []
 
@@ -52,7 +58,7 @@ def import_factory(name: str, *, kind: str, define: str, otherwise: str) -> Call
         raise InvalidInput(
             f"the {kind} {name} cannot be imported",
             expected=f"a module {module_name!r} in {here or 'the current folder'} or installed, or {otherwise}",
-            found=f"{type(error).__name__}: {error}",
+            found=told(error),
             do="run from the folder of the module, or put that folder on PYTHONPATH",
         ) from error
     factory = getattr(module, attribute, None)
@@ -65,6 +71,51 @@ def import_factory(name: str, *, kind: str, define: str, otherwise: str) -> Call
         )
     made: Callable[..., object] = factory
     return made
+
+
+def accepted(name: str, factory: Callable[..., object], offered: Mapping[str, object]) -> dict[str, object]:
+    """Those of the `offered` keywords that the factory called `name` takes: all of them where it has **keywords.
+
+    Raises InvalidInput, which names the parameter, where it cannot be called with keywords of these names.
+    """
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):  # of some builtins nothing is known
+        return dict(offered)
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    for parameter in parameters:
+        required = parameter.default is parameter.empty and parameter.kind not in (
+            parameter.VAR_KEYWORD,
+            parameter.VAR_POSITIONAL,
+        )
+        if required and (parameter.kind is parameter.POSITIONAL_ONLY or parameter.name not in offered):
+            raise InvalidInput(
+                f"the function {name} cannot be called",
+                expected=f"a function that needs no more than the keywords {', '.join(offered)}"
+                if offered
+                else "a function that needs no arguments",
+                found=f"the required parameter {parameter.name!r}"
+                + (" without a keyword" if parameter.kind is parameter.POSITIONAL_ONLY else ""),
+                do="give it a default"
+                + (", or take it as a keyword" if parameter.name in offered else " or take it out of the signature"),
+            )
+    names = {parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY}
+    return {key: value for key, value in offered.items() if takes_all or key in names}
+
+
+def told(error: BaseException) -> str:
+    """An exception of somebody's code in one line: its type, its message, and the last line of their own it came by."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not _lies_in(frame.filename, "stdlib", "platstdlib")]
+    own = [frame for frame in theirs if not _lies_in(frame.filename, "purelib", "platlib")] or theirs
+    where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _lies_in(filename: str, *keys: str) -> bool:
+    """True for a file in one of these folders of Python (see sysconfig) or in this package, and for what is no file."""
+    folders = (_THIS_PACKAGE, *(Path(sysconfig.get_path(key)) for key in keys))
+    return filename.startswith("<") or any(Path(filename).is_relative_to(folder) for folder in folders)
 
 
 def _current_folder() -> str | None:

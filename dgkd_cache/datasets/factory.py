@@ -6,7 +6,6 @@ classes) with uint8 pixels [N, I, H, W]. Importing a module runs it: the name mu
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import Images, TensorImages
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput
-from dgkd_cache.user_code import import_factory
+from dgkd_cache.user_code import accepted, import_factory, told
 
 __all__ = ["load_factory"]
 
@@ -66,15 +65,15 @@ class _Arrays:
 
 def _call(name: str) -> object:
     factory = import_factory(name, kind="data set", define=f"() there, returning {_RETURNS}", otherwise="folder:PATH")
+    accepted(name, factory, {})
     try:
         return factory()
     except DgkdError:
         raise
     except Exception as error:  # the user's code may raise anything
-        frame = traceback.extract_tb(error.__traceback__)[-1]
         raise DataUnreadable(
             f"the data set factory {name} failed",
-            found=f"{type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})",
+            found=told(error),
             do="call it by hand and mend it",
         ) from error
 

@@ -1,11 +1,12 @@
-"""Networks made elsewhere, held to this project's contract: one forward pass before they are believed."""
+"""Networks made elsewhere, held to this project's contract: a forward pass in each mode before they are believed."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.errors import DgkdError, InvalidInput
+from dgkd_cache.user_code import told
 
 __all__ = ["check_forward"]
 
@@ -13,9 +14,10 @@ __all__ = ["check_forward"]
 def check_forward(
     architecture: str, model: object, *, channels: int, classes: int, height: int, width: int
 ) -> nn.Module:
-    """The model, if it is one that maps [1, channels, height, width] to [1, classes]; otherwise InvalidInput.
+    """The model, if it maps [B, channels, height, width] to [B, classes] in both modes; otherwise InvalidInput.
 
-    It runs once in evaluation mode on zeros, which also gives lazy layers their sizes.
+    It runs on zeros, in evaluation mode on one image, which also gives lazy layers their sizes, and in training mode on
+    two. Its mode, its buffers and torch's random state are as before then, so its training begins as it always did.
     """
     if not isinstance(model, nn.Module):
         raise InvalidInput(
@@ -24,24 +26,44 @@ def check_forward(
             found=type(model).__name__,
             do="return the network from the factory",
         )
-    training = model.training
+    modes = [(part, part.training) for part in model.modules()]
+    _require_logits(architecture, model.eval(), torch.zeros(1, channels, height, width), classes)
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    try:
+        with torch.random.fork_rng(devices=[]):
+            _require_logits(architecture, model.train(), torch.zeros(2, channels, height, width), classes)
+    finally:
+        with torch.no_grad():
+            for name, buffer in model.named_buffers():
+                if name in buffers:
+                    buffer.copy_(buffers[name])
+        for part, training in modes:
+            part.training = training
+    return model
+
+
+def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, classes: int) -> None:
+    """One forward pass without gradients, in the mode that the model is in."""
+    batch, *image = images_BIHW.shape
+    mode = " in training mode" if model.training else ""
     try:
         with torch.no_grad():
-            output = model.eval()(torch.zeros(1, channels, height, width))
+            output = model(images_BIHW)
+    except DgkdError:
+        raise
     except Exception as error:  # somebody's network may raise anything
         raise InvalidInput(
-            f"{architecture} cannot take these images",
-            expected=f"a network for float32 [B, {channels}, {height}, {width}]",
-            found=f"{type(error).__name__}: {error}",
-            do="use images of another size or another architecture (`dgkd-cache models` lists them)",
+            f"{architecture} cannot take these images{mode}",
+            expected=f"a network for float32 [B, {', '.join(map(str, image))}]",
+            found=told(error),
+            do="mend its forward pass where it is yours, or use images of another size or another architecture "
+            "(`dgkd-cache models` lists them)",
         ) from error
-    model.train(training)
     found = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
-    if found != [1, classes]:
+    if found != [batch, classes]:
         raise InvalidInput(
-            f"{architecture} does not return one logit a class",
-            expected=f"a tensor [1, {classes}] for one image",
+            f"{architecture} does not return one logit a class{mode}",
+            expected=f"a tensor [{batch}, {classes}] for {'one image' if batch == 1 else 'two images'}",
             found=str(found),
-            do="return the logits alone, one for each class",
+            do="return the logits alone, one for each class, in evaluation and in training mode",
         )
-    return model

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["Preprocess", "Preprocessing"]
+__all__ = ["Preprocess", "Preprocessing", "resized"]
 
 
 class Preprocess(BaseModel):
@@ -101,6 +101,13 @@ class Preprocessing(nn.Module):
         if size != (height, width):
             pixels = functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)
         return torch.addcmul(self.shift_I11, pixels, self.scale_I11)
+
+
+def resized(height: int, width: int, input_size: int | None) -> str:
+    """The words on what a network sees of a view: "input 32 -> 224", or nothing where that is the view as it is."""
+    if input_size is None or (height, width) == (input_size, input_size):
+        return ""
+    return f"input {height if height == width else f'{height}x{width}'} -> {input_size}"
 
 
 def _number(text: str) -> Decimal:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dgkd_cache.models.registry import build_model, count_parameters, wanted_input_size
+from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
 
 __all__ = ["ModelSummary", "model_summary"]
 
@@ -25,15 +25,17 @@ class ModelSummary:
 def model_summary(architecture: str, *, channels: int, height: int, width: int, classes: int) -> ModelSummary:
     """Parameters and multiply-adds for views of `height` x `width`; raises what `build_model` raises.
 
-    Only the building takes time: the pass is counted on the meta device, without arithmetic.
+    Only the building takes time: the pass is counted on the meta device, without arithmetic, but for a network of the
+    user's own, which may look at numbers.
     """
     input_size = wanted_input_size(architecture, height=height, width=width)
     if input_size is not None:
         height = width = input_size
     model = build_model(architecture, channels=channels, classes=classes, height=height, width=width, seed=0)
     parameters = count_parameters(model)
+    device = "cpu" if is_user_code(architecture) else "meta"
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.to("meta").eval()(torch.empty(1, channels, height, width, device="meta"))
+        model.to(device).eval()(torch.zeros(1, channels, height, width, device=device))
     return ModelSummary(
         architecture=architecture,
         parameters=parameters,

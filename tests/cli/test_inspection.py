@@ -178,8 +178,36 @@ def test_one_model_and_an_unknown_one(command: Command) -> None:
 
 def test_too_small_an_image_is_said_beside_the_model(command: Command) -> None:
     result = command("models", "vgg8", "--image", "3x4x4")
-    assert result.exit_code == 0
-    assert "too small" in result.stdout
+    assert result.exit_code == 1
+    assert "the image is too small for vgg8: expected at least 8x8 pixels, found 4x4; choose" in result.stdout
+    listed = command("models", "--image", "3x4x4")
+    assert listed.exit_code == 0
+    lines = {line.split()[0]: " ".join(line.split()) for line in listed.stdout.splitlines() if line}
+    assert lines["vgg8"] == "vgg8 - - the image is too small for vgg8: at least 8x8 pixels"
+    assert "too small" not in lines["resnet8"]
+
+
+def test_a_model_of_ones_own_that_fails_is_told_with_its_exception(command: Command, workspace: Path) -> None:
+    (workspace / "dgkd_test_nets.py").write_text(
+        "from torch import nn\n\n"
+        "def r18(*, classes):\n    return nn.Linear(classes, 'x')\n\n"
+        "def looks(*, classes):\n    return Looking(nn.Flatten(), nn.LazyLinear(classes))\n\n"
+        "class Looking(nn.Sequential):\n"
+        "    def forward(self, images):\n        return super().forward(images * (images.sum().item() + 1))\n"
+    )
+    failed = command("models", "dgkd_test_nets:r18")
+    assert failed.exit_code == 1
+    assert "the model factory dgkd_test_nets:r18 failed" in failed.stdout and "found TypeError: " in failed.stdout
+    assert f"({workspace / 'dgkd_test_nets.py'}, line 4)" in failed.stdout
+    asked = json.loads(command("models", "dgkd_test_nets:r18", "--json").stdout)["models"]
+    assert asked[0].keys() == {"name", "problem"} and "TypeError" in asked[0]["problem"]
+    made = json.loads(command("models", "dgkd_test_nets:looks", "--image", "1x4x4", "--json").stdout)["models"]
+    assert made == [{"name": "dgkd_test_nets:looks", "parameters": 17 * 10, "multiply_adds": 16 * 10}]
+
+
+def test_a_model_that_is_shown_larger_images_is_listed_with_their_size(command: Command) -> None:
+    shown = command("models", "torchvision:squeezenet1_1", "--image", "3x32x48")
+    assert shown.exit_code == 0 and shown.stdout.rstrip().endswith("input 32x48 -> 224")
 
 
 def test_datasets(command: Command) -> None:

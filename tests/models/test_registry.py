@@ -172,7 +172,7 @@ def test_a_torchvision_model_that_cannot_take_the_size_says_so() -> None:
     assert "[B, 3, 16, 16]" in str(caught.value) and caught.value.exit_code == 2
 
 
-def test_a_network_of_the_user_s_own_is_called_with_four_keywords(user_module: Callable[[str], None]) -> None:
+def test_a_network_of_the_user_s_own_is_called_with_the_keywords_it_takes(user_module: Callable[[str], None]) -> None:
     user_module(
         "def net(*, channels, classes, height, width):\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes))\n"
@@ -180,6 +180,99 @@ def test_a_network_of_the_user_s_own_is_called_with_four_keywords(user_module: C
     model = tiny("my_nets:net", height=6)
     assert model(torch.zeros(2, 1, 6, 8)).shape == (2, 10)
     assert model.training and same(model, tiny("my_nets:net", height=6))
+
+
+@pytest.mark.parametrize(
+    ("signature", "gets"),
+    [
+        ("*, channels, classes, height, width", "channels classes height width"),
+        ("**kw", "channels classes height width"),
+        ("classes, **rest", "channels classes height width"),
+        ("classes", "classes"),
+        ("width, depth=3, *more, classes=2", "classes width"),
+        ("", ""),
+        ("first=1, /, height=2", "height"),
+    ],
+)
+def test_a_factory_gets_only_what_it_takes(user_module: Callable[[str], None], signature: str, gets: str) -> None:
+    user_module(
+        f"got = []\ndef net({signature}):\n"
+        "    got.append({**locals(), **locals().get('kw', {}), **locals().get('rest', {})})\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(30, 10))\n"
+    )
+    tiny("my_nets:net", height=5, width=6)
+    offered = {"channels": 1, "classes": 10, "height": 5, "width": 6}
+    assert sys.modules["my_nets"].got[-1].items() >= {key: offered[key] for key in gets.split()}.items()
+
+
+@pytest.mark.parametrize(
+    ("signature", "found"),
+    [
+        ("depth, **kw", "the required parameter 'depth'; give it a default or take it out of the signature"),
+        ("*, classes, depth", "the required parameter 'depth'"),
+        ("channels, /, classes", "the required parameter 'channels' without a keyword; give it a default, or take it"),
+    ],
+)
+def test_a_factory_that_needs_more_is_refused_by_name(
+    user_module: Callable[[str], None], signature: str, found: str
+) -> None:
+    user_module(f"def net({signature}): return 1 / 0\n")
+    with pytest.raises(
+        InvalidInput, match="needs no more than the keywords channels, classes, height, width"
+    ) as caught:
+        tiny("my_nets:net")
+    assert found in str(caught.value) and caught.value.exit_code == 2
+
+
+def test_an_exception_of_a_factory_is_told_with_its_own_line(
+    user_module: Callable[[str], None], tmp_path: Path
+) -> None:
+    user_module("def layer(width):\n    return nn.Linear(-1, width)\ndef net(*, width):\n    return layer(width)\n")
+    with pytest.raises(InvalidInput) as caught:
+        tiny("my_nets:net", width=7)
+    words = str(caught.value)
+    assert "the model factory my_nets:net failed" in words and "RuntimeError: Trying to create tensor" in words
+    assert f"({tmp_path / 'my_nets.py'}, line 4)" in words and "call it by hand with width=7 and mend it" in words
+
+
+AUXILIARY = """
+class Auxiliary(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.BatchNorm2d(1), nn.Dropout(0.5), nn.Flatten())
+        self.head = nn.LazyLinear(classes)
+        self.body[0].eval()
+
+    def forward(self, images):
+        logits = self.head(self.body(images))
+        return (logits, logits) if self.training and AUXILIARY else logits
+
+def net(*, classes):
+    return Auxiliary(classes)
+"""
+
+
+def test_a_network_is_tried_in_both_modes(user_module: Callable[[str], None]) -> None:
+    user_module("AUXILIARY = True\n" + AUXILIARY)
+    with pytest.raises(
+        InvalidInput, match=r"one logit a class in training mode.*\[2, 10\] for two images, found tuple"
+    ):
+        tiny("my_nets:net")
+    user_module(AUXILIARY.replace("if self.training and AUXILIARY", "if False"))
+    tiny("my_nets:net")
+
+
+def test_trying_a_network_changes_nothing_of_it(user_module: Callable[[str], None]) -> None:
+    user_module("AUXILIARY = False\n" + AUXILIARY)
+    model = tiny("my_nets:net")
+    norm = model.get_submodule("body.0")
+    assert norm.running_mean.tolist() == [0.0] and norm.running_var.tolist() == [1.0]
+    assert norm.num_batches_tracked == 0
+    assert model.training and not norm.training
+    with torch.random.fork_rng(devices=[]):  # the weights that its layers draw, and nothing else draws before them
+        torch.manual_seed(5)
+        expected = nn.Linear(64, 10)
+    assert torch.equal(model.get_submodule("head").weight, expected.weight)
 
 
 def test_lazy_layers_of_a_user_s_network_have_their_sizes(user_module: Callable[[str], None]) -> None:
@@ -195,11 +288,7 @@ def test_lazy_layers_of_a_user_s_network_have_their_sizes(user_module: Callable[
         ("1 / 0", "my_nets:net", r"cannot be imported: .*ZeroDivisionError"),
         ("", "my_nets:net", r"expected a function 'net' in the module my_nets, found nothing of that name"),
         ("net = 3", "my_nets:net", r"expected a function 'net' .*found int"),
-        (
-            "def net(n): return n",
-            "my_nets:net",
-            r"keywords channels, classes, height and width, found TypeError",
-        ),
+        ("def net(n): return n", "my_nets:net", r"keywords channels, .*, found the required parameter 'n'"),
         ("def net(**kw): return 3", "my_nets:net", r"expected a torch.nn.Module, found int"),
         ("def net(**kw): return nn.Linear(3, 3)", "my_nets:net", r"cannot take these images: .*RuntimeError"),
         (

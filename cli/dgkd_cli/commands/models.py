@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -29,6 +30,8 @@ def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tupl
 def models(image: tuple[int, int, int], classes: int, name: str | None, as_json: bool) -> None:
     """List the known architectures with their size, or one (NAME) of any form.
 
+    Exit code 1 where that one cannot be built for these images.
+
     \b
     Examples:
       dgkd-cache models
@@ -39,33 +42,47 @@ def models(image: tuple[int, int, int], classes: int, name: str | None, as_json:
 
     if name:
         find_model(name)
-    rows = [_row(one, image, classes) for one in ((name,) if name else model_names())]
+    rows = [_row(name, image, classes)] if name else [_row(one, image, classes, brief=True) for one in model_names()]
     forms = {} if name else model_patterns()
     if as_json:
         print_json({"models": rows, "forms": forms})
-        return
+    else:
+        _show(rows)
+        if forms:
+            click.echo()
+            click.echo(table(("form", "meaning"), forms.items()))
+    if name and "problem" in rows[0]:
+        raise click.exceptions.Exit(1)
+
+
+def _show(rows: Sequence[Mapping[str, str | int]]) -> None:
+    """The table; its last column says why a model cannot be built, or to which size its images are resized."""
     lines = [
         (
             str(row["name"]),
             count_text(int(row["parameters"])) if "parameters" in row else "-",
             f"{int(row['multiply_adds']) / 1e6:,.1f} M" if "multiply_adds" in row else "-",
-            str(row.get("problem", "")),
+            str(row.get("problem", row.get("input", ""))),
         )
         for row in rows
     ]
     numbers = ("parameters", "multiply-adds")
     click.echo(table(("model", *numbers, ""), lines, right=numbers))
-    if forms:
-        click.echo()
-        click.echo(table(("form", "meaning"), forms.items()))
 
 
-def _row(name: str, image: tuple[int, int, int], classes: int) -> dict[str, str | int]:
+def _row(name: str, image: tuple[int, int, int], classes: int, *, brief: bool = False) -> dict[str, str | int]:
     from dgkd_cache.models import model_summary
+    from dgkd_cache.models.preprocess import resized
 
     channels, height, width = image
     try:
         summary = model_summary(name, channels=channels, height=height, width=width, classes=classes)
     except InvalidInput as error:  # too small an image is no reason to show nothing of the others
-        return {"name": name, "problem": f"{error.problem}: {error.expected}"}
-    return {"name": name, "parameters": summary.parameters, "multiply_adds": summary.multiply_adds}
+        return {"name": name, "problem": f"{error.problem}: {error.expected}" if brief else str(error)}
+    row: dict[str, str | int] = {
+        "name": name,
+        "parameters": summary.parameters,
+        "multiply_adds": summary.multiply_adds,
+    }
+    said = resized(height, width, summary.input_size)
+    return row | {"input": said} if said else row
