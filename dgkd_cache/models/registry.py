@@ -157,12 +157,13 @@ def check_geometry(
         )
 
 
-def wanted_input_size(architecture: str, height: int, width: int) -> int | None:
+def wanted_input_size(architecture: str, height: int, width: int, setting: int | None = None) -> int | None:
     """The side in pixels to which a view is resized for this architecture, None for as it is.
 
-    Only architectures made for one resolution want one (torchvision's); it goes into the `Preprocess`.
+    It is the recipe's `setting`; without one, only architectures made for one resolution (torchvision's) want any. It
+    goes into the `Preprocess`.
     """
-    wanted = find_model(architecture).input_size
+    wanted = find_model(architecture).input_size if setting is None else setting
     return None if wanted is None or (height, width) == (wanted, wanted) else wanted
 
 

@@ -221,8 +221,9 @@ def _check_chain(ws: Workspace, device: str) -> None:
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
     channels, height, width = ws.plan().view_shape
     to_make = [name for name in ws.chain if _standing(ws, name, device).run != "done"]
-    for architecture in dict.fromkeys(ws.architecture(name) for name in to_make):
-        side = wanted_input_size(architecture, height, width)
+    sizes = {name: ws.config.training_for(name).input_size for name in to_make}
+    for architecture, size in dict.fromkeys((ws.architecture(name), sizes[name]) for name in to_make):
+        side = wanted_input_size(architecture, height, width, size)
         build_model(
             architecture,
             channels=channels,

@@ -28,7 +28,9 @@ __all__ = [
     "write_inputs",
 ]
 
-IMPLIED: dict[str, object] = {}
+IMPLIED: dict[str, object] = {
+    "training.input_size": None,
+}
 """The keys that came after the first records, each with the value that older runs had by implication.
 
 Such a key is left out of a record at that value, so it makes no older run stale. An entry is never changed or removed,

@@ -15,7 +15,7 @@ from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.workspace.inputs import recorded
 
-__all__ = ["describe_choice", "settled"]
+__all__ = ["describe_choice", "input_choice", "settled"]
 
 
 def settled(
@@ -47,3 +47,10 @@ def describe_choice(
     if "auto" not in (asked.precision, asked.channels_last):
         return f"{chosen}: as the recipe says"
     return f"{chosen}: {'as the run was begun' if begun else f'auto on {unit_of(device)}'}"
+
+
+def input_choice(architecture: str, training: TrainingConfig) -> str:
+    """The reason for the size that views are resized to, and how to choose another."""
+    if training.input_size is not None:
+        return "training.input_size"
+    return f"what {architecture} was made for; training.input_size chooses another"

@@ -44,6 +44,11 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=choice_of(CacheConfig, "precision"),
     help="Of the forward pass (default: dgkd.toml).",
 )
+@click.option(
+    "--accept-probabilities",
+    is_flag=True,
+    help="Take outputs for logits though each row sums to 1, as after a softmax.",
+)
 @architecture_option
 @take_over_option
 @device_option
@@ -55,6 +60,7 @@ def dump(
     views: range | None,
     shard: tuple[int, int] | None,
     precision: str | None,
+    accept_probabilities: bool,
     architectures: tuple[str, ...],
     take_over: bool,
     device: str,
@@ -76,8 +82,9 @@ def dump(
     from dgkd_cache.workspace.jobs import dump_guide
 
     workspace = app.workspace(architectures)
-    if precision:
-        workspace = workspace.with_config(with_overrides(workspace.config, {"cache.precision": precision}))
+    given = {"cache.precision": precision or None, "cache.accept_probabilities": accept_probabilities or None}
+    if settings := {key: value for key, value in given.items() if value is not None}:
+        workspace = workspace.with_config(with_overrides(workspace.config, settings))
     with app.working() as (progress, stop):
         result = dump_guide(
             workspace,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_RECIPE = ("epochs", "seed", "precision", "compile")
+_RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
 
 
 @click.command()
@@ -34,6 +34,7 @@ _RECIPE = ("epochs", "seed", "precision", "compile")
 @click.option("--epochs", type=int, help="Passes over the training set.")
 @click.option("--seed", type=int, help="Of order, schedule, dropping and initial weights.")
 @click.option("--precision", type=choice_of(TrainingConfig, "precision"), help="Of the forward pass.")
+@click.option("--input-size", type=int, metavar="PIXELS", help="Side that views are resized to for this model.")
 @click.option("--compile/--no-compile", default=None, help="torch.compile the model; it takes a C++ compiler.")
 @click.option(
     "--method",

@@ -22,7 +22,7 @@ from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.run_files import DUMP_SECONDS_FILE, read_file
 from dgkd_cache.settings import CacheConfig
 from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.jobs.fit import load_run, ready, require_same_data
+from dgkd_cache.workspace.jobs.fit import load_run, ready, require_same_data, say_input
 from dgkd_cache.workspace.run_lock import refuse_no_folder
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
@@ -88,6 +88,7 @@ def dump_guide(
                     take_over=take_over,
                     cache=ws.config.cache.model_copy(update={"precision": precision}),
                     device=ranks.device(device),
+                    progress=progress,
                 )
                 writer.run(progress=progress, stop=stop)
             _until_all_are_done(ranks, model, stop)
@@ -109,11 +110,13 @@ def guide_writer(
     take_over: bool = False,
     cache: CacheConfig,
     device: str,
+    progress: Progress,
 ) -> GuideWriter:
     """The writer of the store at `path` from the finished run `runs/MODEL`, under the settings `cache`."""
     where = resolve_device(device)
     network, card = load_run(ws, model)
     require_same_data(ws, card, model)
+    say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
     return writer_of(
         ws, network, card, path=path, views=views, mine=mine, take_over=take_over, cache=cache, device=where
     )

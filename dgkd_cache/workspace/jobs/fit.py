@@ -14,18 +14,33 @@ from dgkd_cache.compute import place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import DamagedStore, InvalidInput, Mismatch
 from dgkd_cache.models.card import ModelCard, load_card, load_model
-from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.models.preprocess import Preprocess, resized
 from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
+from dgkd_cache.progress import Progress
 from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["card_of", "dropping_of", "load_run", "new_model", "ready", "require_same_data", "schedule_kind"]
+__all__ = [
+    "card_of",
+    "dropping_of",
+    "load_run",
+    "new_model",
+    "ready",
+    "require_same_data",
+    "say_input",
+    "schedule_kind",
+]
 
 
-def new_model(ws: Workspace, architecture: str, *, seed: int) -> tuple[nn.Module, Preprocess]:
-    """An untrained model for the views of the workspace, and how it takes their pixels."""
+def new_model(
+    ws: Workspace, architecture: str, *, input_size: int | None = None, seed: int
+) -> tuple[nn.Module, Preprocess]:
+    """An untrained model for the views of the workspace, and how it takes their pixels.
+
+    `input_size` is the recipe's: the side to resize views to, None for what the architecture was made for.
+    """
     channels, height, width = ws.plan().view_shape
-    dataset, input_size = ws.dataset(), wanted_input_size(architecture, height, width)
+    dataset, input_size = ws.dataset(), wanted_input_size(architecture, height, width, input_size)
     preprocess = Preprocess.build(mean=dataset.mean, std=dataset.std, input_size=input_size)
     network_height, network_width = preprocess.network_size(height, width)
     model = build_model(
@@ -37,6 +52,13 @@ def new_model(ws: Workspace, architecture: str, *, seed: int) -> tuple[nn.Module
         seed=seed,
     )
     return model, preprocess
+
+
+def say_input(ws: Workspace, name: str, input_size: int | None, progress: Progress, *, why: str) -> None:
+    """Says to which size views are resized for the model, and why, where they are: it may cost fifty times the work."""
+    _, height, width = ws.plan().view_shape
+    if said := resized(height, width, input_size):
+        progress.say(f"{name}: {said} ({why})")
 
 
 def card_of(
@@ -60,7 +82,8 @@ def card_of(
     """
     plan, dataset = ws.plan(), ws.dataset()
     channels, height, width = plan.view_shape
-    recipe = training.model_dump(mode="json") | {"method": "scratch"}
+    # The size of the input is that of `preprocess`, whether the recipe or the architecture chose it.
+    recipe = training.model_dump(mode="json", exclude={"input_size"}) | {"method": "scratch"}
     if guides:
         recipe |= distillation.model_dump(mode="json", by_alias=True)
         recipe |= {"temperature": distillation.temperature or ws.config.cache.temperature, "live": live}

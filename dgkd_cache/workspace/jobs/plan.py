@@ -20,6 +20,7 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.guides.sizes import drafted_bytes
 from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.models.registry import wanted_input_size
 from dgkd_cache.planning.costs import ChainCost, GuideCost, RunCost
 from dgkd_cache.planning.rates import Work, samples_per_second
 from dgkd_cache.planning.works import dumping, forwarding, training
@@ -30,8 +31,8 @@ from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.views import Views
 from dgkd_cache.workspace.jobs.dump import writer_of
-from dgkd_cache.workspace.jobs.fit import card_of, dropping_of, new_model, schedule_kind
-from dgkd_cache.workspace.recipe import settled
+from dgkd_cache.workspace.jobs.fit import card_of, dropping_of, new_model, say_input, schedule_kind
+from dgkd_cache.workspace.recipe import input_choice, settled
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.coding.encodings import encoding_names
 
@@ -63,6 +64,10 @@ def plan_chain(
     for name in ws.chain:
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
     recipes = {name: settled(ws.config.training_for(name), where) for name in ws.chain}
+    for name, recipe in recipes.items():
+        architecture = ws.architecture(name)
+        size = wanted_input_size(architecture, *ws.plan().view_shape[1:], recipe.input_size)
+        say_input(ws, name, size, progress, why=input_choice(architecture, recipe))
     teaching = [name for name in ws.chain if any(name in ws.guides_for(later) for later in ws.chain)]
     writers = {name: _writer(ws, name, recipes[name], where) for name in teaching}
     works: dict[tuple[object, ...], Callable[[], Work]] = {}
@@ -118,7 +123,7 @@ def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: 
 
 def _key(ws: Workspace, work: str, name: str, recipe: TrainingConfig) -> tuple[object, ...]:
     """The key of a rate: models that agree in this are measured once."""
-    return work, ws.architecture(name), recipe.channels_last
+    return work, ws.architecture(name), recipe.channels_last, recipe.input_size
 
 
 def _training_key(ws: Workspace, name: str, recipe: TrainingConfig) -> tuple[object, ...]:
@@ -127,7 +132,7 @@ def _training_key(ws: Workspace, name: str, recipe: TrainingConfig) -> tuple[obj
 
 def _writer(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> GuideWriter:
     """The writer of an untrained guide's store, whose header is that of the real one but for digests and digits."""
-    model, preprocess = new_model(ws, ws.architecture(name), seed=0)
+    model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     card = card_of(
         ws,
         model,
@@ -146,7 +151,7 @@ def _writer(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.devi
 
 def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
     """Steps without guides, and without torch.compile, which would take longer than all the rest."""
-    model, preprocess = new_model(ws, ws.architecture(name), seed=0)
+    model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     views = Views(ws.plan(), ws.dataset().train.to(device))
     random, settings = RunRandom(recipe.seed), ws.config.views
     train_N, _ = split_samples(len(views.images), ws.config.dataset.validation)
@@ -166,7 +171,7 @@ def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.de
 
 def _forwarding(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
     """The guide as `train --live` forwards it, in batches of the student's size."""
-    model, preprocess = new_model(ws, ws.architecture(name), seed=0)
+    model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     last = bool(recipe.channels_last)
     transform = preprocess.module(channels_last=last).to(device)
     guide = LiveGuide(

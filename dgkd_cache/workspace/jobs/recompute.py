@@ -58,6 +58,7 @@ def recompute_rows(
             views=held.view_range,
             cache=ws.config.cache.model_copy(update=settings_of(held)),
             device=device,
+            progress=progress,
         )
         slots = drawn_batches(store, rows)
         exact = not differing_keys(held.compute, writer.header.compute)

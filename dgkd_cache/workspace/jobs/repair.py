@@ -66,6 +66,7 @@ def repair_store(
                 views=header.view_range,
                 cache=cache.model_copy(update=settings_of(header)) if repair.sealed else cache,
                 device=device,
+                progress=progress,
             )
             writer.repair(repair, progress=progress, stop=stop)
         seal = repair.finish()

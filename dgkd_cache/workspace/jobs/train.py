@@ -39,9 +39,10 @@ from dgkd_cache.workspace.jobs.fit import (
     new_model,
     ready,
     require_same_data,
+    say_input,
     schedule_kind,
 )
-from dgkd_cache.workspace.recipe import describe_choice, settled
+from dgkd_cache.workspace.recipe import describe_choice, input_choice, settled
 from dgkd_cache.workspace.run_lock import refuse_linked_files, run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
@@ -126,7 +127,8 @@ def train_model(
         _tell_of_dropping(distillation, names, progress)
         dropping = dropping_of(distillation, names)
         train_N, held_N = split_samples(len(views.images), ws.config.dataset.validation)
-        model, preprocess = new_model(ws, architecture, seed=random.torch_seed())
+        model, preprocess = new_model(ws, architecture, input_size=training.input_size, seed=random.torch_seed())
+        say_input(ws, name, preprocess.input_size, progress, why=input_choice(architecture, training))
         height, width = preprocess.network_size(*ws.plan().view_shape[1:])
         opened.enter_context(threads_for(training.batch_size * height * width, where, os.environ))
         transform = preprocess.module(channels_last=bool(training.channels_last)).to(where)
