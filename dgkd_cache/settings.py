@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from dgkd_stores.coding.codecs import codec_names
 from dgkd_stores.coding.encodings import encoding_names
+from dgkd_stores.format.header import MAX_VIEWS
 
 __all__ = [
     "CacheConfig",
@@ -95,7 +96,7 @@ class ViewsConfig(Table):
     scheme: Literal["sampled", "enumerated"] = Field(
         default="sampled", description="sampled: each (view, sample) draws; enumerated: every outcome once"
     )
-    count: int = Field(default=40, ge=1, le=MOST, description="views that are cached of every guide")
+    count: int = Field(default=40, ge=1, le=MAX_VIEWS, description="views that are cached of every guide")
     schedule: Literal["cycle", "draw"] = Field(
         default="cycle", description="cycle: view = epoch mod count; draw: one per (epoch, sample)"
     )
@@ -168,7 +169,7 @@ class DistillationConfig(Table):
         default="dgkd", description="guides: scratch none, kd teacher, takd the one before, dgkd all before"
     )
     objective: Literal["paper", "official", "mean"] = Field(
-        default="paper", description="paper (Eq. 7), official (the authors' code) or mean"
+        default="paper", description="paper (Eq. 7, a sum: may need a lower lr), official (the authors' code), mean"
     )
     lambda_: float = Field(default=0.5, alias="lambda", ge=0, le=1, description="share of the guides, 0 to 1")
     temperature: float | None = Field(default=None, gt=0, description="of the loss (default: the cache's)")

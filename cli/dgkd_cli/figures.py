@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["amount_text", "count_text", "duration_text", "percent_text", "rate_text", "size_text"]
+import math
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = [
+    "amount_text",
+    "count_text",
+    "duration_text",
+    "percent_text",
+    "rate_text",
+    "share_number",
+    "size_text",
+    "with_numbers",
+]
 
 
 def size_text(nbytes: int) -> str:
@@ -44,5 +57,23 @@ def count_text(number: int) -> str:
 
 
 def percent_text(share: str | float | None) -> str:
-    """A share in [0, 1], as a decimal string or a number: "0.8812" -> "88.12 %"; None or "" -> "-"."""
-    return "-" if share is None or share == "" else f"{float(share) * 100:.2f} %"
+    """A share in [0, 1], as a decimal string or a number: "0.8812" -> "88.12 %"; what is no number -> "-"."""
+    number = share_number(share)
+    return "-" if number is None else f"{number * 100:.2f} %"
+
+
+def share_number(share: str | float | None) -> float | None:
+    """A share as a JSON number: files keep decimal strings. None for None, "" and what is no finite number."""
+    try:
+        number = float(share or "nan") if isinstance(share, str | None) else share
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def with_numbers(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record for `--json`, its "accuracy" as a number, or as numbers by split."""
+    accuracy = record["accuracy"]
+    if isinstance(accuracy, Mapping):
+        return {**record, "accuracy": {split: share_number(share) for split, share in accuracy.items()}}
+    return {**record, "accuracy": share_number(accuracy)}

@@ -171,5 +171,7 @@ def _refused(ctx: click.Context, error: DgkdError) -> click.exceptions.Exit:
     """Says the error on stderr; the exit that goes with it. What all ranks meet the first one says."""
     ranks = ctx.obj.ranks if isinstance(ctx.obj, App) else ALONE
     if ranks.first or not isinstance(error, Interrupted | RankLost):
-        click.echo(f"Error{'' if ranks.alone else f' (rank {ranks.rank})'}: {error}", err=True)
+        who = [] if isinstance(error, Interrupted) else ["Error"]  # whoever stops it, asked for that
+        who += [] if ranks.alone else [f"(rank {ranks.rank})"]
+        click.echo(f"{' '.join(who)}: {error}" if who else str(error), err=True)
     return click.exceptions.Exit(error.exit_code)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.fidelity import fidelity_rows
 from dgkd_stores import StoreHeader, default_digest_rows
 from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.format.header import MAX_RECORD_BYTES
 from dgkd_stores.format.layout import finished_bytes
 
-__all__ = ["SLACK_BYTES", "drafted_bytes"]
+__all__ = ["SLACK_BYTES", "drafted_bytes", "row_bytes"]
 
 SLACK_BYTES = 64
 """A real header may be shorter by this much: accuracy and fidelity are counted with all the digits they may have."""
@@ -21,13 +23,26 @@ _EXACT = {"kl": "0", "top1": "1"}
 
 def drafted_bytes(drafted: StoreHeader, encoding: str) -> int:
     """All files of the finished store under that encoding, rows uncompressed, and at most `SLACK_BYTES` more."""
-    row_bytes = encoding_named(encoding).row_bytes(drafted.classes)
+    row = encoding_named(encoding).row_bytes(drafted.classes)
     measured = _EXACT if encoding == "float32" else _FIDELITY
     header = replace(
         drafted,
         encoding=encoding,
-        digest_rows=default_digest_rows(row_bytes),
+        digest_rows=default_digest_rows(row),
         fidelity={**measured, "rows": fidelity_rows(drafted.dataset.samples)},
         guide=replace(drafted.guide, accuracy=_ACCURACY),
     )
     return finished_bytes(header)
+
+
+def row_bytes(*, views: int, samples: int, classes: int, encoding: str) -> int:
+    """The bytes of all rows of one store, uncompressed; InvalidInput where the format has no store of that size."""
+    nbytes = views * samples * encoding_named(encoding).row_bytes(classes)
+    if nbytes > MAX_RECORD_BYTES:
+        raise InvalidInput(
+            "a guide's store would be larger than a store may be",
+            expected=f"at most {MAX_RECORD_BYTES:,} bytes of rows",
+            found=f"{nbytes:,} ({views:,} views of {samples:,} samples and {classes:,} classes in {encoding})",
+            do="lower views.count; further views can be another store of the same guide, on another disk",
+        )
+    return nbytes

@@ -67,6 +67,11 @@ class RunState:
         """The mean loss of this rank."""
         return float(self._sums[0]) / max(self._seen, 1)
 
+    def loss_over_ce(self) -> float:
+        """The mean loss of this rank over its mean cross-entropy."""
+        loss, ce = self._sums[:2].tolist()
+        return loss / ce if ce > 0 else 1.0
+
     def means(self, ranks: Ranks) -> dict[str, float]:
         """Over all ranks."""
         *sums, seen = torch.tensor(self._all(ranks), dtype=torch.float64).sum(0).tolist()

@@ -78,7 +78,7 @@ class Steps:
         self._forward: Callable[[Tensor], Tensor] = compiled(shared, device) if training.compile else shared
         self._preprocess = preprocess
         self._views, self._samples_N, self._schedule = views, samples_N, schedule
-        self._guided = guided
+        self.guided = guided
         self._labels_N = torch.from_numpy(views.images.labels_N).to(device)
         self.optimizer = build_optimizer(model, training)
         self.steps_per_epoch = math.ceil(len(samples_N) / training.batch_size)
@@ -99,7 +99,7 @@ class Steps:
 
     def feed(self, first_step: int) -> Generator[tuple[Batch, Tensor | None]]:
         """The batch of every step from `first_step` on, and its guides' softened logits: what `train_step` takes."""
-        guidance, pairs = self._guided.guidance, self.pairs(first_step)
+        guidance, pairs = self.guided.guidance, self.pairs(first_step)
         render = functools.partial(stream, self._views, device=self.device, workers=self.training.workers)
         if guidance is None:
             return feed(pairs, render=render, begin=None)
@@ -113,15 +113,15 @@ class Steps:
 
     def keep(self, step: int) -> NDArray[np.bool_]:
         """Which guides take part in a step: bool (G,). It depends on the seed and the step alone."""
-        guidance = self._guided.guidance
+        guidance = self.guided.guidance
         if guidance is None:
             return np.zeros(0, np.bool_)
         words_G1 = self.random.drop_words(step, len(guidance.names))
-        return self._guided.dropping.keep_mask(words_G1, guidance.names)
+        return self.guided.dropping.keep_mask(words_G1, guidance.names)
 
     def train_step(self, batch: Batch, softened_KBC: Tensor | None, step: int) -> tuple[GuidanceLoss, Tensor]:
         """One step: (the loss and its parts, the number of correct answers before the update as a tensor)."""
-        guided, guidance = self._guided, self._guided.guidance
+        guided, guidance = self.guided, self.guided.guidance
         labels_B = self._labels_N[send(batch.samples_B, self.device)]
         with autocast(self.device, self.training.precision), _single_sample_told():
             logits_BC = self._forward(self._preprocess(batch.pixels_BIHW))

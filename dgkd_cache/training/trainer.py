@@ -33,11 +33,14 @@ from dgkd_cache.training.evaluate import Score
 from dgkd_cache.training.metrics import MetricsLog
 from dgkd_cache.training.parallel import require_gradients
 from dgkd_cache.training.state import RunState, SavedState
-from dgkd_cache.training.steps import Steps
+from dgkd_cache.training.steps import Guided, Steps
 
 __all__ = ["Outcome", "Trainer"]
 
 _SHOW_EVERY = 25  # steps between looks at the loss: each one waits for the device
+
+_MANY_TIMES = 4.0
+"""The first steps' loss over the cross-entropy from which on a learning rate that suits training alone is in doubt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +116,8 @@ class Trainer:
                 state.add(loss, correct, len(batch.samples_B), counted=steps.share(state.step).counted)
                 state.step += 1
                 figures = f"loss {state.mean_loss():.4f}" if state.step % _SHOW_EVERY == 0 else ""
+                if state.step == _SHOW_EVERY and (large := _too_large(steps.guided, state.loss_over_ce())):
+                    progress.say(f"{name}: {large}")
                 before, done = done, steps.samples_before(state.step)
                 progress.advance(done - before, figures)
                 if state.step % per_epoch == 0:
@@ -187,3 +192,16 @@ class Trainer:
             return Outcome(epoch=steps.training.epochs - 1, seconds=seconds, validation=None)
         score = Score(samples=chosen["samples"], accuracy=chosen["accuracy"], loss=chosen["loss"])
         return Outcome(epoch=chosen["epoch"], seconds=seconds, validation=score)
+
+
+def _too_large(guided: Guided, ratio: float) -> str:
+    """A line where the guides make the first steps' loss many times the cross-entropy; nothing where they do not."""
+    if guided.guidance is None or ratio < _MANY_TIMES:
+        return ""
+    remedy = "" if guided.objective == "mean" else ', or objective = "mean", whose scale does not grow with the guides'
+    return (
+        f"the loss is {ratio:.1f} times the cross-entropy in the first {_SHOW_EVERY} steps (objective "
+        f"{guided.objective}, {len(guided.guidance.names)} guides, lambda {guided.lambda_}, temperature "
+        f"{guided.temperature}): a learning rate that suits training without guides may be too large. "
+        f"Try a lower training.lr{remedy}"
+    )

@@ -9,14 +9,13 @@ from pathlib import Path
 from dgkd_cache.compute import resolve_device, resolve_precision
 from dgkd_cache.errors import DamagedStore, DgkdError, Mismatch, StoreNotFound, UnsafeStore
 from dgkd_cache.models.card import ModelCard, load_card
-from dgkd_cache.models.registry import build_model, find_model, wanted_input_size
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files import CARD_FILE, is_there, leftovers
 from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.aside import set_aside
+from dgkd_cache.workspace.chain_check import check_chain
 from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, train_model
 from dgkd_cache.workspace.jobs.finished import remove_leftovers
-from dgkd_cache.workspace.jobs.fit import schedule_kind
 from dgkd_cache.workspace.recipe import settled
 from dgkd_cache.workspace.run_check import require_sound
 from dgkd_cache.workspace.run_lock import run_lock, sweep_workspace
@@ -65,7 +64,7 @@ def run_chain(
             raise damage
         kept = set_aside(ws, name, take_over=take_over, stop=stop)
         progress.say(f"{name} is damaged ({damage.problem}): set aside in {kept}")
-    _check_chain(ws, device)
+    _check(ws, device, progress)
     sweep_workspace(ws.folder, stop=stop)
     for name in ws.chain:
         standing = _standing(ws, name, device)
@@ -214,24 +213,14 @@ def _remove_leftovers(ws: Workspace, name: str, take_over: bool, stop: Callable[
             remove_leftovers(folder)
 
 
-def _check_chain(ws: Workspace, device: str) -> None:
-    """Finds what the student cannot be before the teacher's hours, not after."""
-    for name in ws.chain:
-        find_model(ws.architecture(name))
-        schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
-    channels, height, width = ws.plan().view_shape
-    to_make = [name for name in ws.chain if _standing(ws, name, device).run != "done"]
-    sizes = {name: ws.config.training_for(name).input_size for name in to_make}
-    for architecture, size in dict.fromkeys((ws.architecture(name), sizes[name]) for name in to_make):
-        side = wanted_input_size(architecture, height, width, size)
-        build_model(
-            architecture,
-            channels=channels,
-            classes=len(ws.dataset().classes),
-            height=side or height,
-            width=side or width,
-            seed=0,
-        )
+def _check(ws: Workspace, device: str, progress: Progress) -> None:
+    standings = {name: _standing(ws, name, device) for name in ws.chain}
+    check_chain(
+        ws,
+        trained={name: one.card.parameters for name, one in standings.items() if one.card and one.run == "done"},
+        to_dump=[name for name, one in standings.items() if _teaches(ws, name) and one.state != "done"],
+        progress=progress,
+    )
 
 
 def _run_state(ws: Workspace, name: str, card: ModelCard | None, device: str) -> tuple[str, str]:

@@ -27,7 +27,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     """
     data = _read(path)
     try:
-        tables = tomllib.loads(data.decode("utf-8"))
+        tables = tomllib.loads(data.decode("utf-8-sig"))  # Windows' editors begin a file with a byte order mark
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} cannot be read", expected="UTF-8 text", found=str(error)) from error
     except RecursionError as error:

@@ -14,6 +14,7 @@ from dgkd_stores.disk.paths import expanded
 
 __all__ = [
     "SMALL_SIDE",
+    "chain_growth",
     "chain_names",
     "default_recipe",
     "default_transforms",
@@ -38,6 +39,9 @@ _TRANSFORMS = {
 
 # How many outcomes transforms have does not depend on the images.
 _ANY_IMAGE = (1, 1024, 1024)
+
+# Which of two networks is larger hardly depends on the images.
+_ANY_SIDE = 32
 
 # The authors train plain networks at a constant tenth of the ResNets' rate.
 _PLAIN_RECIPE: Mapping[str, object] = {"lr": 0.01, "lr_schedule": "constant"}
@@ -96,6 +100,22 @@ def chain_names(architectures: Sequence[str]) -> dict[str, str]:
     assistants = [f"ta{i}" for i in range(1, len(architectures) - 1)]
     names = ["teacher", *assistants, "student"] if len(architectures) > 1 else ["student"]
     return dict(zip(names, architectures, strict=True))
+
+
+def chain_growth(chain: Mapping[str, str]) -> list[str]:
+    """A line for each model that is larger than the one before it, counted for colour images of 10 classes.
+
+    Networks of the user's own are not built here; `run` counts those too, with the images themselves.
+    """
+    from dgkd_cache.models.registry import count_unbuilt, is_user_code, wanted_input_size
+    from dgkd_cache.workspace.chain_check import growth
+
+    parameters = []
+    for name, architecture in chain.items():
+        side = wanted_input_size(architecture, _ANY_SIDE, _ANY_SIDE) or _ANY_SIDE
+        if not is_user_code(architecture):
+            parameters.append((name, count_unbuilt(architecture, channels=3, classes=10, height=side, width=side)))
+    return growth(parameters)
 
 
 def usual_transforms(dataset: str) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from dgkd_cache.models import model_summary
+
 Command = Callable[..., Result]
 
 
@@ -131,3 +133,28 @@ def test_wrong_options_write_nothing(command: Command, here: Path, options: str,
     assert word in result.stderr
     assert result.stdout == ""
     assert not (here / "dgkd.toml").exists()
+
+
+def test_what_was_not_asked_for_is_said(command: Command, here: Path) -> None:
+    result = command("init", "--chain", "resnet8")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert f"{here / 'dgkd.toml'}: this folder is a workspace now" in result.stdout
+    assert "digits (--dataset NAME chooses another)" in result.stdout
+    asked = command("init", "--chain", "resnet8", "--dataset", "digits", "there")
+    assert "chooses another" not in asked.stdout and "a workspace now" not in asked.stdout
+
+
+def test_a_chain_that_grows_is_told(command: Command, here: Path) -> None:
+    result = command("init", "--chain", "resnet8,resnet20,plain2", "grows")
+    assert result.exit_code == 0
+    counts = {name: summary(name) for name in ("resnet8", "resnet20")}
+    assert result.stderr == (
+        f"the chain grows: ta1 has {counts['resnet20']:,} parameters and teacher, before it, {counts['resnet8']:,}; "
+        "a chain lists the largest model first\n"
+    )
+    assert command("init", "--chain", "resnet20,resnet8,plain2", "shrinks").stderr == ""
+    assert command("init", "--chain", "torchvision:resnet18,torchvision:resnet18", "equal").stderr == ""
+
+
+def summary(name: str) -> int:
+    return model_summary(name, channels=3, height=32, width=32, classes=10).parameters

@@ -166,3 +166,16 @@ def test_an_encoding_that_is_added_as_contributing_says_is_a_setting(monkeypatch
     monkeypatch.undo()
     with pytest.raises(InvalidInput, match="key 'encoding'"):
         parsed(SMALL + "[cache]\nencoding = 'float64'")
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "dgkd.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + SMALL.encode())
+    assert read_config(path) == parse_config(tomllib.loads(SMALL), source="the same without it")
+
+
+@pytest.mark.parametrize("count", [10**17, 2**20 + 1])
+def test_more_views_than_a_store_may_have_are_refused_at_once(count: int) -> None:
+    with pytest.raises(InvalidInput, match="'count' in table .views.*less than or equal to 1048576") as refused:
+        parse_config({**tomllib.loads(SMALL), "views": {"transforms": ["hflip"], "count": count}}, source="dgkd.toml")
+    assert refused.value.exit_code == 2

@@ -46,7 +46,7 @@ def test_waiting_is_said_and_stopped(tmp_path: Path, words: list[str], folder: s
             process.send_signal(number)
             rest = process.stderr.read()
             assert process.wait() == 130, rest
-        assert "Error: stopped while waiting for" in rest and "Traceback" not in rest
+        assert "\nstopped while waiting for" in rest and "Error" not in rest and "Traceback" not in rest
     finally:
         os.close(handle)
     assert content(ws.folder) == before

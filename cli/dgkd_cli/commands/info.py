@@ -12,7 +12,7 @@ from dgkd_cache.errors import StoreNotFound
 from dgkd_cache.run_files import CARD_FILE, is_there
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import facts, print_json, shown
-from dgkd_cli.figures import count_text, duration_text, percent_text, size_text
+from dgkd_cli.figures import count_text, duration_text, percent_text, share_number, size_text, with_numbers
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
@@ -45,7 +45,7 @@ def info(app: App, what: str, as_json: bool) -> None:
     opened = _open(store) if store else None
     if as_json:
         state = {"state": check.state, "why": check.why} if check else None
-        run_json = card.model_dump(mode="json") if card else None
+        run_json = with_numbers(card.model_dump(mode="json")) if card else None
         print_json({"run": run_json, "run_state": state, "store": _as_json(opened)})
         return
     parts = []
@@ -103,6 +103,7 @@ def _as_json(store: GuideStore | None) -> dict[str, Any] | None:
         "codec": store.codec,
         "seal": store.seal,
         "bytes": store.nbytes,
+        "accuracy": share_number(store.header.guide.accuracy),
         "complete": written.complete,
         "views_done": written.views_done,
         "blocks_missing": written.blocks_missing,

@@ -35,9 +35,7 @@ _KEYS = {
 
 
 @click.command()
-@click.option(
-    "--dataset", default="digits", show_default=True, metavar="NAME", help="`dgkd-cache datasets` lists them."
-)
+@click.option("--dataset", metavar="NAME", help="`dgkd-cache datasets` lists them.  [default: digits]")
 @click.option(
     "--chain",
     required=True,
@@ -67,7 +65,7 @@ def init(
     app: App,
     /,
     folder: Path | None,
-    dataset: str,
+    dataset: str | None,
     chain: str,
     transforms: str | None,
     as_json: bool,
@@ -88,7 +86,7 @@ def init(
       dgkd-cache init --dataset cifar10 --chain resnet26,resnet20,resnet14,resnet8 --views 40 cifar
       dgkd-cache init --dataset cifar10 --chain resnet20,resnet8 --scheme enumerated exact
     """
-    from dgkd_cache.workspace.suggest import suggest_config
+    from dgkd_cache.workspace.suggest import chain_growth, suggest_config
     from dgkd_cache.workspace.template import render_config
     from dgkd_cache.workspace.workspace import Workspace
 
@@ -97,18 +95,20 @@ def init(
         given["dataset.root"] = str(expanded(data_root).absolute())
     if transforms:
         given["views.transforms"] = _listed(transforms)
-    config = suggest_config(_from_here(dataset), _listed(chain), given)
+    config = suggest_config(_from_here(dataset or "digits"), _listed(chain), given)
     workspace = Workspace.init(folder or app.folder, render_config(config))
     path = workspace.folder / "dgkd.toml"
+    for line in chain_growth(config.chain):
+        app.say(line)
     if as_json:
         print_json({"config": str(path), **config.to_dict()})
         return
-    views = config.views
+    views, here = config.views, folder is None and path.parent.resolve() == Path.cwd()
     click.echo(
         facts(
             [
-                ("written", str(path)),
-                ("data set", config.dataset.name),
+                ("written", f"{path.resolve()}: this folder is a workspace now" if here else str(path)),
+                ("data set", config.dataset.name + ("" if dataset else " (--dataset NAME chooses another)")),
                 ("chain", " -> ".join(f"{name} ({arch})" for name, arch in config.chain.items())),
                 (
                     "views",

@@ -8,7 +8,7 @@ import click
 
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import print_json, shown, table
-from dgkd_cli.figures import count_text, percent_text, size_text
+from dgkd_cli.figures import count_text, percent_text, size_text, with_numbers
 
 __all__ = ["ls"]
 
@@ -35,7 +35,7 @@ def ls(app: App, as_json: bool) -> None:
         print_json(
             {
                 "workspace": str(workspace.folder.resolve()),
-                "runs": [dataclasses.asdict(run) for run in runs],
+                "runs": [with_numbers(dataclasses.asdict(run)) for run in runs],
                 "stores": [dataclasses.asdict(store) for store in stores],
             }
         )

@@ -10,7 +10,7 @@ import click
 
 from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.console import print_json, table
-from dgkd_cli.figures import count_text, duration_text, percent_text, size_text
+from dgkd_cli.figures import count_text, duration_text, percent_text, size_text, with_numbers
 
 if TYPE_CHECKING:
     from dgkd_cache.workspace.chain import ChainRow
@@ -42,7 +42,7 @@ def run(app: App, remake: bool, take_over: bool, device: str, as_json: bool) -> 
     with app.working() as (progress, stop):
         rows = run_chain(workspace, device=device, remake=remake, take_over=take_over, progress=progress, stop=stop)
     if as_json:
-        print_json([dataclasses.asdict(row) for row in rows])
+        print_json([with_numbers(dataclasses.asdict(row)) for row in rows])
         return
     click.echo(_results(rows))
     app.say(f"models: {workspace.folder / 'runs'}   guide stores: {workspace.folder / 'guides'}")

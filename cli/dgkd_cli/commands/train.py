@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json, shown
-from dgkd_cli.figures import count_text, duration_text, percent_text
+from dgkd_cli.figures import count_text, duration_text, percent_text, with_numbers
+from dgkd_cli.guidance_options import check_guidance_options, check_method, check_one_guide
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
@@ -83,7 +84,6 @@ def train(
       dgkd-cache train --student resnet8 --guides teacher --name kd-seed1 --seed 1
       dgkd-cache train --model student --live --name student-live
     """
-    from dgkd_cache.distillation.methods import guides_of
     from dgkd_cache.workspace.config import override
     from dgkd_cache.workspace.jobs import train_model
 
@@ -91,23 +91,32 @@ def train(
         raise click.UsageError("give exactly one of --model (of the chain) and --student (any architecture)")
     if model and guides:
         raise click.UsageError("--guides goes with --student; --method chooses the guides of --model")
+    if architectures and not live:
+        raise click.UsageError("--architecture goes with --live: nothing else of `train` reads a guide's card")
+    if student:
+        check_method(method, _listed(guides))
     workspace = app.workspace((*architectures, student) if student else architectures)
     if model:
         architecture, chosen = workspace.architecture(model), workspace.guides_for(model, method)
     else:
-        architecture, chosen = student or "", _listed(guides) or ()
-        if not chosen and method != "scratch":
-            raise click.UsageError("--student needs --guides A,B,..., or --method scratch to train without any")
-        chosen = guides_of(method or "dgkd", chosen)
-        method = method or "dgkd"
+        architecture, chosen, method = student or "", _listed(guides) or (), method or "dgkd"
     run_name = name or model or _default_name(architecture)
     recipe = {key: settings.pop(key) for key in _RECIPE}
     settings |= {"method": method, "lambda": lambda_, "always": _listed(always)}
     distillation = override(workspace.config.distillation, settings, name="distillation")
+    check_guidance_options({**settings, "live": live}, distillation, guided=bool(chosen))
     training = override(workspace.config.training_for(model or run_name), recipe, name="training")
     stores = [] if live else [workspace.resolve_guide(guide) for guide in chosen]
     runs = [workspace.resolve_run(guide) for guide in chosen] if live else []
-    _check_always(distillation.always, workspace.chain, stores, runs)
+
+    def names() -> set[str]:
+        """The guides' own names; several stores may be of one guide."""
+        return {*map(_guide_name, stores), *(path.name for path in runs)}
+
+    if len(chosen) > 1:
+        check_one_guide(distillation.method, names)
+    if not {*distillation.always} <= {*workspace.chain}:
+        _check_always(distillation.always, {*workspace.chain, *names()})
     with app.working() as (progress, stop):
         card = train_model(
             workspace,
@@ -128,14 +137,11 @@ def train(
         _show(card, workspace.run_folder(run_name), as_json=as_json)
 
 
-def _check_always(always: Sequence[str], chain: Sequence[str], stores: Sequence[Path], runs: Sequence[Path]) -> None:
+def _check_always(always: Sequence[str], known: Collection[str]) -> None:
     """A guide of the chain that this model does not have is no mistake: the setting may be written for all models."""
-    if set(always) <= set(chain):
-        return
-    given = {*(_guide_name(path) for path in stores), *(path.name for path in runs)}
     for name in always:
-        if name not in given and name not in chain:
-            raise unknown_name("guide to keep always", name, {*chain, *given})
+        if name not in known:
+            raise unknown_name("guide to keep always", name, known)
 
 
 def _guide_name(path: Path) -> str:
@@ -155,7 +161,7 @@ def _default_name(architecture: str) -> str:
 
 def _show(card: ModelCard, folder: Path, *, as_json: bool) -> None:
     if as_json:
-        print_json(card.model_dump(mode="json"))
+        print_json(with_numbers(card.model_dump(mode="json")))
         return
     accuracy = [(f"accuracy ({split})", percent_text(value)) for split, value in card.accuracy.items()]
     click.echo(

@@ -18,6 +18,7 @@ from dgkd_cache.models.preprocess import Preprocess, resized
 from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
 from dgkd_cache.progress import Progress
 from dgkd_cache.settings import DistillationConfig, TrainingConfig
+from dgkd_cache.workspace import inputs as record
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = [
@@ -169,10 +170,13 @@ def ready(model: nn.Module, card: ModelCard, device: torch.device) -> tuple[nn.M
 
 
 def require_same_data(ws: Workspace, card: ModelCard, model: str) -> None:
-    """Raises Mismatch unless the model was trained on the data set, view plan and validation split of the workspace."""
+    """Raises Mismatch unless the run has the data set, test set, view plan and validation split of the workspace."""
     dataset, plan = ws.dataset(), ws.plan()
+    before = record.read_inputs(ws.run_folder(model)) or {}
+    tested_on = record.recorded(before, "dataset.test_digest") or dataset.test.digest
     for what, here, there in (
         ("data set", dataset.train.digest, card.dataset.get("digest", "")),
+        ("test set", dataset.test.digest, str(tested_on)),
         ("view plan", plan.digest, card.plan_digest),
         ("validation split", f"{ws.config.dataset.validation} samples", f"{card.training.get('validation')} samples"),
     ):

@@ -1,0 +1,143 @@
+"""Options of `train` that contradict each other or would be ignored: all pairs, and each kind with its message."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from torch import nn
+
+from dgkd_cache.workspace import jobs
+
+Command = Callable[..., Result]
+
+OPTIONS = {
+    "live": "--live",
+    "fresh": "--fresh",
+    "take-over": "--take-over",
+    "seed": "--seed 3",
+    "epochs": "--epochs 1",
+    "objective": "--objective mean",
+    "lambda": "--lambda 0.25",
+    "temperature": "--temperature 3",
+    "bernoulli": "--dropping bernoulli",
+    "fixed": "--dropping fixed",
+    "none": "--dropping none",
+    "keep": "--keep 0.5",
+    "drop": "--drop 1",
+    "always": "--always teacher",
+    "at-least-one": "--at-least-one",
+    "scratch": "--method scratch",
+    "kd": "--method kd",
+    "takd": "--method takd",
+    "dgkd": "--method dgkd",
+    "architecture": "--architecture nets:make",
+    "guides": "--guides teacher",
+}
+
+# What an option must have beside it to mean anything, for a model that has guides and a file that says bernoulli.
+NEEDS = {"drop": {"fixed"}, "architecture": {"live"}}
+
+# Pairs that cannot both be meant.
+AGAINST = [
+    *itertools.product(["keep", "always", "at-least-one"], ["fixed", "none"]),
+    *itertools.product(["drop"], ["bernoulli", "none"]),
+    *itertools.product(
+        ["scratch"],
+        ["live", "objective", "lambda", "temperature", "bernoulli", "fixed", "none", "keep", "drop", "always",
+         "at-least-one"],
+    ),
+]  # fmt: skip
+
+
+@pytest.fixture
+def job(
+    workspace: Path, dump: Callable[..., Path], make_tiny: Callable[..., nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> list[dict[str, Any]]:
+    """A workspace whose teacher is trained and dumped; what `train` asks of the library, in order."""
+    dump(workspace / "guides" / "teacher.zarr", make_tiny(1), name="teacher")
+    dump(workspace / "guides" / "ta1.zarr", make_tiny(2), name="ta1")
+    for name in ("teacher", "ta1"):
+        (workspace / "runs" / name).mkdir(parents=True)
+        (workspace / "runs" / name / "card.json").write_text("{}")
+    asked: list[dict[str, Any]] = []
+
+    def train_model(_: object, **words: Any) -> object:
+        asked.append(words)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(jobs, "train_model", train_model)
+    return asked
+
+
+def means_nothing(chosen: set[str]) -> bool:
+    """True for options of `--model ta1` of which one would be ignored, by the two tables above."""
+    lacking = any(option in chosen and not needed <= chosen for option, needed in NEEDS.items())
+    against = any({one, other} <= chosen for one, other in AGAINST)
+    return lacking or against or "guides" in chosen
+
+
+def test_all_pairs_of_options(command: Command, job: list[dict[str, Any]]) -> None:
+    alone = [{option} for option in OPTIONS]
+    pairs = [{one, other} for one, other in itertools.combinations(OPTIONS, 2)]
+    refused = 0
+    for chosen in [*alone, *pairs]:
+        if len({OPTIONS[option].split()[0] for option in chosen}) < len(chosen):
+            continue  # one option given twice: the last one holds, as everywhere
+        asked = len(job)
+        words = " ".join(OPTIONS[option] for option in sorted(chosen)).split()
+        result = command("train", "--model", "ta1", *words)
+        expected = 2 if means_nothing(chosen) else 0
+        assert result.exit_code == expected, (words, result.stderr)
+        assert (len(job) - asked, bool(result.stderr)) == (expected == 0, expected == 2), words
+        refused += expected == 2
+    assert refused > 60
+
+
+@pytest.mark.parametrize(
+    ("options", "found", "do"),
+    [
+        ("--guides teacher,ta1 --method kd", "--method kd is one guide (the teacher)", "--guides teacher"),
+        ("--guides teacher,ta1 --method takd", "--method takd is one guide (the model before it)", "--guides ta1"),
+        ("--guides teacher --method scratch", "--method scratch trains without guides", "--method scratch"),
+        ("--guides , --method dgkd", "--guides names no guide", "--method scratch"),
+        ("--method dgkd", "--method dgkd does not say which guides", "--method dgkd --guides teacher,ta1"),
+        ("--method scratch --keep 0.5", "--keep would have no effect", "--guides teacher --keep 0.5"),
+        ("--guides teacher --keep 0.5 --dropping none", "with dropping = none", "--guides teacher --dropping none"),
+        ("--guides teacher --drop 1", "add --dropping fixed", "--guides teacher --drop 1 --dropping fixed"),
+    ],
+)
+def test_a_student_of_its_own(command: Command, job: list[dict[str, Any]], options: str, found: str, do: str) -> None:
+    result = command("train", "--student", "plain2", *options.split())
+    assert (result.exit_code, result.stdout, job) == (2, "", [])
+    assert found in result.stderr
+    assert command("train", "--student", "plain2", *do.split()).exit_code == 0, "what the message recommends"
+
+
+def test_the_guides_that_are_named_are_those_that_teach(command: Command, job: list[dict[str, Any]]) -> None:
+    for method in ("kd", "takd", "dgkd"):
+        command("train", "--student", "plain2", "--guides", "ta1", "--method", method)
+        assert [path.name for path in job[-1]["guides"]] == ["ta1.zarr"], method
+    command("train", "--student", "plain2", "--guides", "teacher,ta1")
+    assert [path.name for path in job[-1]["guides"]] == ["teacher.zarr", "ta1.zarr"]
+
+
+def test_a_model_without_guides_takes_no_option_of_guides(command: Command, job: list[dict[str, Any]]) -> None:
+    result = command("train", "--model", "teacher", "--lambda", "0.9", "--at-least-one")
+    assert (result.exit_code, job) == (2, [])
+    assert "--at-least-one and --lambda would have no effect, since this model has no guides" in result.stderr
+
+
+def test_what_the_file_says_counts(command: Command, job: list[dict[str, Any]], workspace: Path) -> None:
+    with (workspace / "dgkd.toml").open("a") as file:
+        file.write('[distillation]\ndropping = "fixed"\n')
+    assert command("train", "--model", "ta1", "--drop", "0").exit_code == 0
+    refused = command("train", "--model", "ta1", "--keep", "0.5")
+    assert (
+        refused.exit_code == 2 and "with dropping = fixed: leave it out, or add --dropping bernoulli" in refused.stderr
+    )
+    assert command("train", "--model", "ta1", "--keep", "0.5", "--dropping", "bernoulli").exit_code == 0

@@ -1,0 +1,89 @@
+"""What is refused or said before a chain is trained: sizes of stores, a full disk to be, a chain that grows."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.tiny_chain import Lines, run, workspace
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides import sizes
+from dgkd_cache.models import build_model
+from dgkd_cache.workspace import chain
+from dgkd_cache.workspace.chain_check import check_chain, growth
+
+
+@pytest.fixture
+def nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("trained before it was refused")
+
+    monkeypatch.setattr(chain, "train_model", refuse)
+
+
+@pytest.mark.usefixtures("nothing_is_trained")
+def test_a_store_larger_than_the_format_has_is_refused_before_the_teacher(tmp_path: Path, monkeypatch) -> None:
+    ws = workspace(tmp_path / "ws", chain='teacher = "plain4"\nstudent = "plain2"', views__count=50)
+    bytes_needed = 50 * 96 * 4 * 2  # views, samples, classes, bytes of float16
+    monkeypatch.setattr(sizes, "MAX_RECORD_BYTES", bytes_needed - 1)
+    with pytest.raises(InvalidInput, match=r"38,400 \(50 views of 96 samples and 4 classes in float16\).*views.count"):
+        run(ws)
+    assert not (ws.folder / "runs").exists()
+    monkeypatch.setattr(sizes, "MAX_RECORD_BYTES", bytes_needed)
+    with pytest.raises(AssertionError, match="trained before"):
+        run(ws)
+
+
+def test_the_limit_is_that_of_the_format() -> None:
+    with pytest.raises(InvalidInput, match="lower views.count"):
+        sizes.row_bytes(views=2**20, samples=2**20, classes=100, encoding="float32")
+    assert sizes.row_bytes(views=300, samples=1_281_167, classes=1000, encoding="float16") == 300 * 1_281_167 * 2000
+
+
+@pytest.mark.usefixtures("nothing_is_trained")
+def test_a_disk_that_will_not_do_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws = workspace(tmp_path / "ws", views__count=50)
+    needed = 2 * 50 * 96 * 4 * 2  # two guides
+    for free, told in ((needed - 1, True), (needed, False)):
+        usage = shutil.disk_usage(tmp_path)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free, usage=usage: usage._replace(free=free))
+        said = Lines()
+        with pytest.raises(AssertionError, match="trained before"):
+            run(ws, progress=said)
+        assert any("0.0 GB are free" in line and "plan`" in line for line in said.lines) is told
+
+
+@pytest.mark.usefixtures("nothing_is_trained")
+def test_a_chain_that_grows_is_told(tmp_path: Path) -> None:
+    ws = workspace(tmp_path / "ws", chain='teacher = "plain2"\nta1 = "resnet8"\nstudent = "plain2"')
+    said = Lines()
+    with pytest.raises(AssertionError, match="trained before"):
+        run(ws, progress=said)
+    small, large = (
+        sum(
+            tensor.numel()
+            for tensor in build_model(name, channels=1, classes=4, height=8, width=8, seed=0).parameters()
+        )
+        for name in ("plain2", "resnet8")
+    )
+    assert [line for line in said.lines if "grows" in line] == [
+        f"the chain grows: ta1 has {large:,} parameters and teacher, before it, {small:,}; "
+        "a chain lists the largest model first"
+    ]
+
+
+def test_growth_is_by_neighbours() -> None:
+    assert growth([("a", 3), ("b", 3), ("c", 1), ("d", 2), ("e", 3)]) == [
+        "the chain grows: d has 2 parameters and c, before it, 1; a chain lists the largest model first",
+        "the chain grows: e has 3 parameters and d, before it, 2; a chain lists the largest model first",
+    ]
+
+
+def test_finished_models_are_counted_by_their_cards(tmp_path: Path) -> None:
+    ws, said = workspace(tmp_path / "ws"), Lines()  # resnet14, plain2, resnet8
+    check_chain(ws, trained={"teacher": 10**6, "ta1": 70_000}, to_dump=(), progress=said)
+    assert len(said.lines) == 1 and "student has 74," in said.lines[0] and "ta1, before it, 70,000" in said.lines[0]
+    check_chain(ws, trained={"teacher": 1, "ta1": 2, "student": 3}, to_dump=(), progress=said)
+    assert len(said.lines) == 1, "a finished chain was told of it"
