@@ -9,9 +9,12 @@ import math
 import types
 from numbers import Integral, Real
 
+import numpy as np
+import numpy.typing as npt
+
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["described", "refused", "require_integer", "require_kind", "require_number"]
+__all__ = ["described", "integers", "refused", "require_integer", "require_kind", "require_number"]
 
 MOST_SHOWN = 60
 """Characters of a value in a message; a longer one is described by its type."""
@@ -46,6 +49,17 @@ def require_number(call: str, name: str, value: object, *, low: float, high: flo
         raise refused(
             call, name, value, expected=f"a number > {low:g}" if high is None else f"a number in [{low:g}, {high:g}]"
         )
+
+
+def integers(call: str, name: str, values: npt.ArrayLike, *, expected: str, do: str = "") -> npt.NDArray[np.int64]:
+    """The argument `name` of `call` as int64[N]. Raises InvalidInput for what is no one-dimensional integers."""
+    try:
+        found = np.asarray(values)
+    except (TypeError, ValueError):  # lists of several lengths, a tensor on a GPU
+        raise refused(call, name, values, expected=expected, do=do) from None
+    if found.ndim != 1 or (found.dtype.kind not in "iu" and len(found)):
+        raise refused(call, name, values, expected=expected, do=do)
+    return found.astype(np.int64)
 
 
 def refused(call: str, name: str, value: object, *, expected: str, do: str = "") -> InvalidInput:

@@ -12,6 +12,7 @@ import torchvision
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dgkd_cache.arguments import described
 from dgkd_cache.autotune import COMBINATIONS, Auto, Combination, combination, processor_unit
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.ranks import ALONE, Ranks
@@ -26,6 +27,7 @@ __all__ = [
     "resolve_precision",
     "send",
     "unit_of",
+    "usable_device",
 ]
 
 
@@ -49,6 +51,21 @@ def resolve_device(name: str) -> torch.device:
             found=f"{name} ({reason})",
         ) from error
     return device
+
+
+def usable_device(device: torch.device | str, *, call: str) -> torch.device:
+    """The device that the argument of a public call names. Raises InvalidInput for what is none, or not there."""
+    try:
+        found = torch.device(device)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(
+            f"{call} cannot use this device",
+            expected="a torch.device that is there, or a name such as cpu or cuda:0",
+            found=f"{described(device)} ({reason})",
+        ) from error
+    return found
 
 
 def choose(

@@ -53,7 +53,7 @@ class UnknownName(InvalidInput):
 def unknown_name(kind: str, name: str, known: Iterable[str], *, do: str = "") -> UnknownName:
     """The error for an unknown `kind` called `name`, which names the closest known ones."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else do
     listed = ", ".join(names[:40]) or "none"
     return UnknownName(f"unknown {kind} {name!r}", expected=f"one of {listed}", found=repr(name), do=hint or do)

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from dgkd_cache.arguments import integers, require_integer
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, integer_below, philox_words
 
@@ -43,12 +44,14 @@ class RunRandom:
 
     def words(self, domain: Domain, *, at: int, count: int) -> npt.NDArray[np.uint64]:
         """The first `count` words of `domain` at an epoch or step; asking for more never changes those."""
+        require_integer("RunRandom", "epoch or step", at, low=0, high=2**63 - 1)
+        require_integer("RunRandom", "number of words", count, low=0, high=2**40)
         blocks = -(-count // WORDS_PER_BLOCK)
         return philox_words(self.key16, view=at, domain=domain, first_block=0, blocks=blocks)[:count]
 
     def order(self, epoch: int, samples_N: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """`samples_N` (int64 ids) in the order of that epoch: the stable argsort of one word per position."""
-        ids_N = np.asarray(samples_N, dtype=np.int64)
+        ids_N = integers("RunRandom.order", "samples", samples_N, expected="samples' ids, one-dimensional integers")
         words_N = self.words(Domain.ORDER, at=epoch, count=len(ids_N))
         return np.asarray(ids_N[np.argsort(words_N, kind="stable")])
 
@@ -71,6 +74,7 @@ class RunRandom:
 
     def drop_words(self, step: int, guides: int) -> npt.NDArray[np.uint64]:
         """uint64[guides + 1]: a word for each guide in that step, and one more for choosing among them."""
+        require_integer("RunRandom", "number of guides", guides, low=0)
         return self.words(Domain.DROPPING, at=step, count=guides + 1)
 
     def torch_seed(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dgkd_cache.arguments import require_kind
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
 
@@ -24,6 +25,12 @@ class Dataset:
     std: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        for split in ("train", "test"):
+            expected = "the images of one split (dgkd_cache.Images)"
+            require_kind("Dataset", split, getattr(self, split), Images, expected=expected, do="use TensorImages")
+        for name in ("mean", "std"):
+            expected = "a tuple of decimal strings, one a channel"
+            require_kind("Dataset", name, getattr(self, name), (tuple, list), expected=expected)
         if self.train.classes != self.test.classes:
             raise InvalidInput(
                 f"the splits of {self.name} have different classes",

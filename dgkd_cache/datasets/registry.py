@@ -6,6 +6,7 @@ import inspect
 from pathlib import Path
 from typing import Protocol
 
+from dgkd_cache.arguments import require_kind
 from dgkd_cache.data_root import DEFAULT_DATA_ROOT
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
@@ -69,6 +70,8 @@ def load_dataset(name: str, *, root: Path = DEFAULT_DATA_ROOT, download: bool = 
     `root` is where downloaded data sets lie. PATH and the module are looked for from the current folder.
     Raises UnknownName, InvalidInput for what the name cannot mean, DataUnreadable for what cannot be read.
     """
+    require_kind("load_dataset", "name", name, str, expected="the name of a data set")
+    require_kind("load_dataset", "root", root, (str, Path), expected="the folder where data sets lie")
     if name.startswith("folder:"):
         return load_folder(expanded(name.removeprefix("folder:")))
     if ":" in name:

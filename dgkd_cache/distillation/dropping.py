@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_cache.arguments import described, refused, require_integer, require_kind, require_number
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.philox import integer_below, unit_double
 
@@ -35,12 +36,14 @@ class Dropping:
     at_least_one: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in ("bernoulli", "fixed", "none"):
+        if not isinstance(self.kind, str) or self.kind not in ("bernoulli", "fixed", "none"):
             raise unknown_name("dropping", self.kind, ("bernoulli", "fixed", "none"))
-        if not 0.0 <= self.keep <= 1.0:
-            raise InvalidInput("keep is out of range", expected="a probability in [0, 1]", found=str(self.keep))
-        if self.drop < 0:
-            raise InvalidInput("drop is out of range", expected="a number of guides", found=str(self.drop))
+        require_number("Dropping", "keep", self.keep, low=0, high=1)
+        require_integer("Dropping", "drop", self.drop, low=0)
+        if not isinstance(self.always, tuple | list) or not all(isinstance(name, str) for name in self.always):
+            do = f"write always=({self.always!r},)" if isinstance(self.always, str) else ""
+            raise refused("Dropping", "always", self.always, expected="a tuple of guides' names", do=do)
+        require_kind("Dropping", "at_least_one", self.at_least_one, bool, expected="True or False")
 
     def keep_mask(self, words_G1: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.bool_]:
         """Which of the G guides called `names` are kept: bool (G,).
@@ -48,7 +51,17 @@ class Dropping:
         `words_G1` are G + 1 random 64-bit words of the step (`RunRandom.drop_words`): one a guide, one to choose a
         guide where at least one must stay. Raises UnknownName when `always` names no guide.
         """
+        if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+            raise refused("keep_mask", "names", names, expected="the guides' names", do="write bank.names")
         guides = len(names)
+        words = len(words_G1) if isinstance(words_G1, np.ndarray) and words_G1.dtype == np.uint64 else -1
+        if words != guides + 1:
+            raise InvalidInput(
+                "the random words do not fit the guides",
+                expected=f"{guides + 1} words, one for each of the guides called {', '.join(names)} and one more",
+                found=described(words_G1) if words < 0 else f"{words} words",
+                do="write keep_mask(random.drop_words(step, len(bank.names)), bank.names)",
+            )
         if self.kind == "none" or guides == 0:
             return np.ones(guides, dtype=np.bool_)
         words_G = words_G1[:guides]

@@ -13,9 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.arguments import refused, require_integer, require_number
+from dgkd_cache.errors import unknown_name
 
 __all__ = ["GuidanceLoss", "Objective", "dense_guidance_loss", "objective_names"]
+
+
+_CALL = "dense_guidance_loss"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +64,15 @@ def dense_guidance_loss(
     (1-lambda) CE + lambda T^2 sum KL / C) or `mean` ((1-lambda) CE + lambda T^2 mean KL), with
     KL(guide || student) averaged over the batch. All of it is computed in float32.
 
-    Raises InvalidInput for an unknown objective, or a lambda or temperature out of range.
+    Raises InvalidInput for an unknown objective, a lambda or temperature out of range, and for tensors that do not fit
+    each other.
     """
-    if objective not in _OBJECTIVES:
+    if not isinstance(objective, str) or objective not in _OBJECTIVES:
         raise unknown_name("objective", objective, _OBJECTIVES)
-    if not 0.0 <= lambda_ <= 1.0 or not temperature > 0.0:
-        raise InvalidInput(
-            "a distillation setting is out of range",
-            expected="lambda in [0, 1] and temperature > 0",
-            found=f"lambda {lambda_}, temperature {temperature}",
-        )
+    require_number(_CALL, "lambda_", lambda_, low=0, high=1)
+    require_number(_CALL, "temperature", temperature, low=0)
+    require_integer(_CALL, "guides", guides, low=0)
+    _check_shapes(logits_BC, labels_B, softened_KBC, guides)
     logits_BC = logits_BC.float()
     ce = F.cross_entropy(logits_BC, labels_B)
     if guides == 0:
@@ -85,6 +88,35 @@ def dense_guidance_loss(
     )
     loss = _OBJECTIVES[objective](terms)
     return GuidanceLoss(loss=loss, ce=ce.detach(), kl=kl_K.detach().sum())
+
+
+def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, guides: int) -> None:
+    """Raises InvalidInput for tensors that do not fit each other; their values are not looked at."""
+    found = logits_BC.shape if isinstance(logits_BC, Tensor) else ()
+    if len(found) != 2:
+        raise refused(_CALL, "logits_BC", _shape(logits_BC), expected="the student's logits, a tensor (batch, classes)")
+    batch, classes = found
+    integers = isinstance(labels_B, Tensor) and not (labels_B.is_floating_point() or labels_B.is_complex())
+    if not isinstance(labels_B, Tensor) or not integers or labels_B.shape != (batch,):
+        expected = f"the number of each image's class, a tensor of integers ({batch},)"
+        raise refused(_CALL, "labels_B", _shape(labels_B), expected=expected)
+    if softened_KBC is None:
+        return
+    kept = len(softened_KBC) if isinstance(softened_KBC, Tensor) and softened_KBC.ndim else -1
+    fits = isinstance(softened_KBC, Tensor) and (kept == 0 or softened_KBC.shape[1:] == (batch, classes))
+    if not fits or not 0 <= kept <= guides:
+        raise refused(
+            _CALL,
+            "softened_KBC",
+            _shape(softened_KBC),
+            expected=f"the kept guides' logits, a tensor (at most {guides}, {batch}, {classes}), or None",
+            do="give what bank.gather(views, samples, keep) returns, and guides=len(bank.names)",
+        )
+
+
+def _shape(value: object) -> object:
+    """What a message shows of a tensor: its type and its shape."""
+    return (str(value.dtype).removeprefix("torch."), *value.shape) if isinstance(value, Tensor) else value
 
 
 def objective_names() -> tuple[str, ...]:

@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dgkd_cache.arguments import described, refused, require_kind, require_number
+from dgkd_cache.compute import usable_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.cached import CachedGuide
 from dgkd_cache.guides.check import check_store
@@ -54,9 +56,9 @@ class GuideBank:
         resident: bool | None = None,
         reader: str = "auto",
     ) -> None:
-        if not temperature > 0:
-            raise InvalidInput("temperature is out of range", expected="a number > 0", found=str(temperature))
-        self._device = torch.device(device)
+        _check_arguments(stores, views, scheduled, resident, reader)
+        require_number("GuideBank", "temperature", temperature, low=0)
+        self._device = usable_device(device, call="GuideBank")
         self._stores: list[GuideStore] = []
         try:
             for path in stores:
@@ -104,11 +106,12 @@ class GuideBank:
         They are float16 or float32 as stored, float32 for uint8 and where they had to be rescaled. A guide that is not
         kept is not read. Raises DamagedStore when a row's block does not match its digest.
         """
-        if keep_G is not None and len(keep_G) != len(self._guides):
+        if keep_G is not None and not _is_mask(keep_G, len(self._guides)):
             raise InvalidInput(
                 "the keep mask does not fit the guides",
-                expected=f"one entry for each of {', '.join(self.names)}",
-                found=f"{len(keep_G)} entries",
+                expected=f"True or False for each of {', '.join(self.names)}",
+                found=f"{len(keep_G)} entries" if isinstance(keep_G, np.ndarray) and keep_G.ndim else described(keep_G),
+                do="give what Dropping.keep_mask returns for bank.names, or nothing to keep all",
             )
         return self._stacked(self._read(views_B, samples_B, keep_G))
 
@@ -169,3 +172,25 @@ class GuideBank:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_mask(keep_G: object, guides: int) -> bool:
+    if isinstance(keep_G, list | tuple):
+        return len(keep_G) == guides and all(isinstance(keep, bool) for keep in keep_G)
+    return isinstance(keep_G, np.ndarray) and keep_G.dtype == np.bool_ and keep_G.shape == (guides,)
+
+
+def _check_arguments(stores: object, views: object, scheduled: object, resident: object, reader: object) -> None:
+    call, expected = "GuideBank", "a list of paths of guide stores"
+    if isinstance(stores, str | Path):
+        raise refused(call, "stores", stores, expected=expected, do=f"write [{str(stores)!r}]")
+    require_kind(call, "stores", stores, Sequence, expected=expected, do='write ["teacher.zarr", "ta1.zarr"]')
+    assert isinstance(stores, Sequence)
+    for store in stores:
+        require_kind(call, "store", store, (str, Path), expected="the path of a guide store")
+    expected = "the Views of the training images"
+    require_kind(call, "views", views, Views, expected=expected, do="write views=dgkd_cache.Views(plan, data.train)")
+    do = f"write scheduled=range({scheduled})" if type(scheduled) is int and scheduled > 0 else ""
+    require_kind(call, "scheduled", scheduled, range, expected="a range of view numbers", do=do)
+    require_kind(call, "resident", resident, (bool, type(None)), expected="True, False or None")
+    require_kind(call, "reader", reader, str, expected="auto, mmap or pread")

@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dgkd_cache.compute import describe
+from dgkd_cache.compute import describe, usable_device
 from dgkd_cache.errors import Interrupted, Mismatch
 from dgkd_cache.guides.fidelity import fidelity, fidelity_rows
 from dgkd_cache.guides.header import draft_header, identity_arrays
 from dgkd_cache.guides.logits import GuideLogits
 from dgkd_cache.guides.rehearsal import Rehearsal, require_evaluation_mode
-from dgkd_cache.guides.writer_arguments import check_writer, usable_device
+from dgkd_cache.guides.writer_arguments import check_writer
 from dgkd_cache.models.card import weights_digest
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.progress import Progress, Silent
@@ -116,7 +116,7 @@ class GuideWriter:
             tables={"training": training, "guides": guides},
         )
         require_evaluation_mode(model, name)
-        where = usable_device(device)
+        where = usable_device(device, call="GuideWriter")
         self._path = Path(path)
         self._train, self._test = train, test
         self._mine, self._codec = mine, codec

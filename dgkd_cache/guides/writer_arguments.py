@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from dgkd_cache.arguments import refused, require_integer, require_kind, require_number
@@ -14,7 +13,7 @@ from dgkd_cache.views.views import Views
 from dgkd_stores.coding.codecs import codec_named
 from dgkd_stores.coding.encodings import encoding_named
 
-__all__ = ["check_writer", "usable_device"]
+__all__ = ["check_writer"]
 
 _CALL = "GuideWriter"
 
@@ -63,14 +62,6 @@ def check_writer(
     require_integer(_CALL, "workers", workers, low=0)
     for key, table in tables.items():
         require_kind(_CALL, key, table, (Mapping, type(None)), expected="a mapping of texts to values, or None")
-
-
-def usable_device(device: torch.device | str, *, call: str = _CALL) -> torch.device:
-    """The device that an argument names. Raises InvalidInput."""
-    try:
-        return torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise refused(call, "device", device, expected="a torch.device, or a name such as cpu or cuda:0") from error
 
 
 def _check_views(views: object, mine: object) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from dgkd_cache.arguments import require_integer, require_kind
 from dgkd_cache.errors import InvalidInput, unknown_name
 
 __all__ = [
@@ -119,6 +120,10 @@ def build_model(architecture: str, *, channels: int, classes: int, height: int, 
     unknown architecture and InvalidInput (exit 2) for an image that is too small or for counts below one. A
     `module:factory` that draws from anything but torch's generator is not seeded by this.
     """
+    require_kind("build_model", "architecture", architecture, str, expected="a name that `dgkd-cache models` lists")
+    for key, size in {"channels": channels, "classes": classes, "height": height, "width": width}.items():
+        require_integer("build_model", key, size, low=-(2**63))  # too small a one is told with what fits
+    require_integer("build_model", "seed", seed, low=-(2**63), high=2**64 - 1)
     registration = find_model(architecture)
     check_geometry(architecture, registration, channels=channels, classes=classes, height=height, width=width)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from dgkd_cache.arguments import described
 from dgkd_cache.errors import InvalidInput, unknown_name
 
 __all__ = [
@@ -161,6 +162,13 @@ def parse_transform(text: str) -> Transform:
 
     Raises UnknownName for a name that is not known, InvalidInput for numbers that mean nothing there.
     """
+    if not isinstance(text, str):
+        raise InvalidInput(
+            "a transform is written as text, because views must be the same everywhere",
+            expected=f"one of {', '.join(transform_names())}",
+            found=described(text),
+            do='write transforms=["crop(4)", "hflip"]',
+        )
     match = re.fullmatch(r"\s*([A-Za-z][\w-]*)\s*(?:\(([^()]*)\))?\s*", text)
     if match is None:
         raise InvalidInput(

@@ -14,11 +14,12 @@ import numpy.typing as npt
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from dgkd_cache.arguments import integers, require_kind
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.schedule import Schedule
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.views import Views, require_images
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.images import Images
@@ -33,7 +34,9 @@ class ViewDataset(Dataset[Item]):
     """(view, sample) -> (uint8 [I, H, W], label, view, sample), for a DataLoader with ViewSampler."""
 
     def __init__(self, images: Images, plan: ViewPlan) -> None:
-        """Raises Mismatch when the images do not fit the plan."""
+        """Raises Mismatch when the images do not fit the plan, InvalidInput for arguments of another kind."""
+        require_images("ViewDataset", images)
+        require_kind("ViewDataset", "plan", plan, ViewPlan, expected="a ViewPlan", do="write ViewDataset(images, plan)")
         self.views = Views(plan, images)
 
     def __len__(self) -> int:
@@ -75,7 +78,10 @@ class ViewSampler(Sampler[list[Pair]]):
         step: int = 0,
     ) -> None:
         """`samples` is their number or the int64 ids to train on. Raises InvalidInput for none of them."""
-        self._samples_N = np.asarray(np.arange(samples) if isinstance(samples, int) else samples, dtype=np.int64)
+        require_kind("ViewSampler", "schedule", schedule, Schedule, expected="a Schedule")
+        require_kind("ViewSampler", "random", random, RunRandom, expected="a RunRandom", do="write RunRandom(seed)")
+        require_kind("ViewSampler", "batch_size", batch_size, int, expected="a number of samples")
+        self._samples_N = _sample_ids(samples)
         if len(self._samples_N) < 1 or batch_size < 1:
             raise InvalidInput(
                 "nothing to sample",
@@ -87,6 +93,8 @@ class ViewSampler(Sampler[list[Pair]]):
 
     def set_epoch(self, epoch: int, *, step: int = 0) -> None:
         """The epoch to go through next, from its batch `step` on; InvalidInput where that is not."""
+        require_kind("ViewSampler", "epoch", epoch, int, expected="an epoch from 0 on")
+        require_kind("ViewSampler", "step", step, int, expected="a step from 0 on")
         if epoch < 0 or not 0 <= step <= self._batches:
             raise InvalidInput(
                 "no such place in a run",
@@ -108,3 +116,11 @@ class ViewSampler(Sampler[list[Pair]]):
     @property
     def _batches(self) -> int:
         return -(-len(self._samples_N) // self._batch_size)
+
+
+def _sample_ids(samples: int | npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """The ids to sample from: all below a number, or those given."""
+    if isinstance(samples, int | np.integer) and not isinstance(samples, bool):
+        return np.arange(samples, dtype=np.int64)
+    expected = "a number of samples, or their ids as one-dimensional integers"
+    return integers("ViewSampler", "samples", samples, expected=expected, do="write len(images), or train_N")

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
+from dgkd_cache.arguments import described, refused
 from dgkd_cache.errors import InvalidInput, Mismatch, unknown_name
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.views.abc import IntArray, Transform, check_order, parse_transform, transform_from_dict
@@ -78,8 +79,17 @@ class ViewPlan:
         "sampled": each (view, sample) draws its own parameters. "enumerated": view v applies the v-th of all
         outcomes to all samples. Raises InvalidInput (UnknownName for names) for what makes no sense.
         """
-        if isinstance(transforms, str):
-            raise InvalidInput("bad transforms", expected='a list like ["crop(4)", "hflip"]', found=repr(transforms))
+        if isinstance(transforms, str) or not isinstance(transforms, Sequence):
+            raise InvalidInput(
+                "bad transforms", expected='a list like ["crop(4)", "hflip"]', found=described(transforms)
+            )
+        if not isinstance(image, tuple | list) or len(image) != 3:
+            raise refused(
+                "ViewPlan.build",
+                "image",
+                image,
+                expected="channels, height and width, as (3, 32, 32); (3, None, None) for images of several sizes",
+            )
         channels, height, width = image
         return cls(
             channels=channels,
@@ -236,7 +246,7 @@ class ViewPlan:
 
 def _known_scheme(scheme: Any) -> Scheme:
     for known in get_args(Scheme):
-        if scheme == known:
+        if isinstance(scheme, str) and scheme == known:
             found: Scheme = known
             return found
     raise unknown_name("view scheme", str(scheme)[:80], get_args(Scheme))

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from dgkd_cache.arguments import refused, require_integer, require_kind
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.views.abc import IntArray
@@ -29,6 +30,11 @@ class Schedule:
     def __init__(self, kind: str, views: range | int | None = None, *, random: RunRandom, samples: int) -> None:
         """Raises UnknownName for a kind that is not known, InvalidInput for no views."""
         self.kind = _known_kind(kind)
+        numbered = views is None or isinstance(views, range) or (isinstance(views, int) and not isinstance(views, bool))
+        if not numbered:
+            raise refused("Schedule", "views", views, expected="a range of view numbers, or their count")
+        require_kind("Schedule", "random", random, RunRandom, expected="a RunRandom", do="write random=RunRandom(seed)")
+        require_integer("Schedule", "samples", samples, low=1)
         self._views = range(views) if isinstance(views, int) else views or range(0)
         if self.kind != "fresh" and (len(self._views) < 1 or self._views.step != 1 or self._views.start < 0):
             raise InvalidInput(
@@ -77,7 +83,7 @@ def check_schedule(plan: ViewPlan, kind: str, count: int) -> None:
 
 def _known_kind(kind: str) -> ScheduleKind:
     for known in get_args(ScheduleKind):
-        if kind == known:
+        if isinstance(kind, str) and kind == known:
             found: ScheduleKind = known
             return found
-    raise unknown_name("view schedule", str(kind), get_args(ScheduleKind))
+    raise unknown_name("view schedule", str(kind)[:80], get_args(ScheduleKind))

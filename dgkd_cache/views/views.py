@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dgkd_cache.arguments import integers, require_kind
 from dgkd_cache.compute import send
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.views.abc import IntArray, Transform
@@ -23,7 +24,7 @@ from dgkd_cache.views.transforms import Crop, Hflip
 if TYPE_CHECKING:
     from dgkd_cache.datasets.images import Images
 
-__all__ = ["Views"]
+__all__ = ["Views", "require_images"]
 
 
 class Views:
@@ -33,6 +34,8 @@ class Views:
     """
 
     def __init__(self, plan: ViewPlan, images: Images, *, table_bytes: int = TABLE_BYTES) -> None:
+        require_kind("Views", "plan", plan, ViewPlan, expected="a ViewPlan", do="write Views(plan, images)")
+        require_images("Views", images)
         channels, height, width = plan.view_shape
         size = images.height, images.width
         fits = plan.transforms[0].any_size or size == (height, width)
@@ -125,10 +128,29 @@ class Views:
         return samples
 
 
+def require_images(call: str, images: object) -> None:
+    """Raises InvalidInput for anything but `Images`, such as a data set of torchvision."""
+    from dgkd_cache.datasets.images import Images  # which loads what reads files, and nothing else here needs that
+
+    require_kind(
+        call,
+        "images",
+        images,
+        Images,
+        expected="the images of one split (dgkd_cache.Images)",
+        do="write TensorImages(pixels, labels, classes=..., name=..., split=...) for arrays, or "
+        'load_dataset("folder:PATH").train for files',
+    )
+
+
 def _integers(numbers: Any) -> IntArray:
-    values = np.asarray(numbers.cpu() if isinstance(numbers, Tensor) else numbers)
-    assert values.ndim == 1 and (values.dtype.kind in "iu" or not len(values)), "one-dimensional integers"
-    return values.astype(np.int64)
+    return integers(
+        "Views",
+        "views or samples",
+        numbers.cpu() if isinstance(numbers, Tensor) else numbers,
+        expected="one-dimensional integers",
+        do="write views.pixels([0, 0], [5, 17]) for samples 5 and 17 in view 0",
+    )
 
 
 def _is_crop_flip(steps: list[tuple[Transform, IntArray]]) -> bool:

@@ -77,7 +77,10 @@ class RowIndex:
 
 
 def _integers(values: ArrayLike) -> IntArray:
-    given = np.asarray(values)
+    try:
+        given = np.asarray(values)
+    except (TypeError, ValueError) as error:  # lists of several lengths, a tensor on a GPU
+        raise InvalidInput("rows to gather", expected="integers", found=str(error)[:200]) from error
     if given.dtype.kind not in "iu" and given.size:
         raise InvalidInput("rows to gather", expected="integers", found=f"{given.dtype}")
     return given.astype(np.int64)

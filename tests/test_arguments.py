@@ -1,0 +1,237 @@
+"""The public calls: each argument of another kind is refused by name, with what was expected, found, and a way on."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torchvision.transforms import v2
+
+import dgkd_cache as dgkd
+from dgkd_cache.arguments import described, require_integer, require_number
+from dgkd_cache.errors import DgkdError, InvalidInput
+
+RANDOM = dgkd.RunRandom(0)
+OTHERS: tuple[object, ...] = (
+    None,
+    True,
+    4,
+    -1,
+    0.5,
+    float("nan"),
+    "x",
+    b"x",
+    [],
+    [None],
+    ["x"],
+    {},
+    {"x": 1},
+    range(0),
+    lambda x: x,
+    object(),
+    dict,
+    np.zeros((2, 3)),
+    torch.zeros(3),
+    v2.RandomCrop(4),
+    nn.Linear(2, 2),
+    torchvision.datasets.FakeData(3),
+    Path("x"),
+)
+"""What a caller may give by mistake."""
+
+
+@pytest.fixture
+def calls(
+    bars, plan, make_tiny, three_guides, tmp_path: Path
+) -> dict[str, tuple[Callable[..., object], dict[str, Any]]]:
+    """Every public call with keywords that work; constructors that read and write nothing more."""
+    train, test = dgkd.Views(plan, bars.train), dgkd.Views(plan, bars.test)
+    dropping = dgkd.Dropping()
+    bank = dgkd.GuideBank(three_guides[:1], views=train, scheduled=range(3), temperature=4.0)
+    softened = torch.zeros(2, 5, 4)
+    return {
+        "Dataset": (dgkd.Dataset, {"train": bars.train, "test": bars.test, "mean": ("0.1",), "std": ("0.2",)}),
+        "Dropping": (
+            dgkd.Dropping,
+            {"kind": "bernoulli", "keep": 0.5, "drop": 1, "always": ("ta1",), "at_least_one": False},
+        ),
+        "keep_mask": (dropping.keep_mask, {"words_G1": RANDOM.drop_words(0, 2), "names": ("a", "b")}),
+        "GuideBank": (
+            dgkd.GuideBank,
+            {
+                "stores": three_guides[:1],
+                "views": train,
+                "scheduled": range(3),
+                "temperature": 4.0,
+                "device": "cpu",
+                "resident": None,
+                "reader": "auto",
+            },
+        ),
+        "GuideWriter": (
+            dgkd.GuideWriter,
+            {
+                "path": tmp_path / "a.zarr",
+                "model": make_tiny(1),
+                "forward": make_tiny(1),
+                "name": "a",
+                "train": train,
+                "test": test,
+                "views": range(4),
+                "mine": None,
+                "temperature": 4.0,
+                "encoding": "float16",
+                "codec": "none",
+                "batch_size": 8,
+                "device": "cpu",
+                "precision": "float32",
+                "workers": 0,
+                "architecture": "a",
+                "training": {},
+                "guides": {},
+                "licence": "",
+            },
+        ),
+        "gather": (
+            bank.gather,
+            {"views_B": np.array([0, 1]), "samples_B": np.array([5, 6]), "keep_G": np.array([True])},
+        ),
+        "RunRandom": (dgkd.RunRandom, {"seed": 3}),
+        "drop_words": (RANDOM.drop_words, {"step": 5, "guides": 2}),
+        "order": (RANDOM.order, {"epoch": 1, "samples_N": np.arange(5)}),
+        "Schedule": (dgkd.Schedule, {"kind": "cycle", "views": 4, "random": RANDOM, "samples": 100}),
+        "ViewDataset": (dgkd.ViewDataset, {"images": bars.train, "plan": plan}),
+        "ViewPlan": (
+            dgkd.ViewPlan.build,
+            {"image": (1, 8, 8), "transforms": ["crop(1)"], "scheme": "sampled", "seed": 0},
+        ),
+        "ViewSampler": (
+            dgkd.ViewSampler,
+            {
+                "schedule": dgkd.Schedule("cycle", 4, random=RANDOM, samples=100),
+                "random": RANDOM,
+                "samples": 100,
+                "batch_size": 32,
+                "epoch": 0,
+                "step": 0,
+            },
+        ),
+        "Views": (dgkd.Views, {"plan": plan, "images": bars.train}),
+        "pixels": (train.pixels, {"views_B": [0, 1], "samples_B": [5, 6]}),
+        "build_model": (
+            dgkd.build_model,
+            {"architecture": "resnet8", "channels": 1, "classes": 4, "height": 8, "width": 8, "seed": 0},
+        ),
+        "dense_guidance_loss": (
+            dgkd.dense_guidance_loss,
+            {
+                "logits_BC": torch.zeros(5, 4),
+                "labels_B": torch.zeros(5, dtype=torch.int64),
+                "softened_KBC": softened,
+                "guides": 2,
+                "objective": "paper",
+                "lambda_": 0.5,
+                "temperature": 4.0,
+            },
+        ),
+        "load_dataset": (dgkd.load_dataset, {"name": "digits", "root": Path("x"), "download": False}),
+    }
+
+
+NAMES = (
+    "Dataset Dropping keep_mask GuideBank GuideWriter RunRandom Schedule ViewDataset ViewPlan ViewSampler "
+    "Views pixels gather drop_words order build_model dense_guidance_loss load_dataset"
+).split()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_argument_gives_a_raw_error(calls, name: str) -> None:
+    """Each argument in turn is replaced by what a caller may give by mistake: it works or is told, and nothing else."""
+    call, keywords = calls[name]
+    close(call(**keywords))
+    told = 0
+    for argument in keywords:
+        for other in OTHERS:
+            try:
+                close(call(**{**keywords, argument: other}))
+            except DgkdError as error:
+                told += 1
+                assert error.problem and (error.expected or error.do), f"{name}({argument}={described(other)}): {error}"
+            except Exception as error:
+                raise AssertionError(
+                    f"{name}({argument}={described(other)}): {type(error).__name__} {error}"
+                ) from error
+    assert told > len(keywords)
+
+
+def close(made: object) -> None:
+    if isinstance(made, dgkd.GuideBank):
+        made.close()
+
+
+def test_all_public_calls_are_among_them() -> None:
+    others = {"Images", "GuidanceLoss", "TensorImages"}  # to be subclassed, a result, and tests/datasets has its arrays
+    assert {name for name in dgkd.__all__} - others <= set(NAMES)
+    for name in ("GuideBank", "GuideWriter", "dense_guidance_loss", "Views", "ViewDataset"):
+        assert inspect.signature(getattr(dgkd, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        (
+            "GuideBank",
+            {"stores": "guides/a.zarr"},
+            r"a list of paths.*found 'guides/a.zarr'; write \['guides/a.zarr'\]",
+        ),
+        ("GuideBank", {"stores": Path("a.zarr")}, r"found .*PosixPath; write \['a.zarr'\]"),
+        ("GuideBank", {"scheduled": 4}, r"found 4 \(int\); write scheduled=range\(4\)"),
+        ("GuideBank", {"temperature": 0}, r"expected a number > 0, found 0 \(int\)"),
+        ("GuideWriter", {"views": 4}, r"GuideWriter cannot use this views.*found 4 \(int\); write views=range\(4\)"),
+        ("GuideWriter", {"views": range(0, 8, 2)}, "no views to write: expected .*without gaps"),
+        ("GuideWriter", {"model": lambda x: x}, r"cannot use this model: expected a torch.nn.Module.*<lambda>"),
+        ("GuideWriter", {"forward": None}, r"expected a function of uint8 pixels.*write lambda pixels: model\("),
+        ("GuideWriter", {"mine": range(3, 5)}, r"this mine: expected a part of range\(0, 4\)"),
+        ("GuideWriter", {"encoding": "float17"}, "did you mean 'float16'"),
+        ("GuideWriter", {"device": "gpu"}, "expected a torch.device that is there"),
+        ("Views", {"images": torchvision.datasets.FakeData(3)}, r"found an object of type torchvision.*FakeData"),
+        ("ViewPlan", {"transforms": [v2.RandomCrop(4)]}, r"written as text.*found an object of type torchvision.*Crop"),
+        ("ViewPlan", {"transforms": v2.RandomCrop(4)}, r"expected a list like \[\"crop"),
+        ("ViewPlan", {"image": (32, 32)}, r"expected channels, height and width, as \(3, 32, 32\)"),
+        ("Dropping", {"always": "ta1"}, r"found 'ta1'; write always=\('ta1',\)"),
+        (
+            "keep_mask",
+            {"names": ("a", "b", "c")},
+            "expected 4 words, one for each of the guides called a, b, c and one more, found 3 words",
+        ),
+        ("dense_guidance_loss", {"guides": 1}, r"expected .*\(at most 1, 5, 4\).*found .*float32.*2, 5, 4"),
+        ("dense_guidance_loss", {"labels_B": torch.zeros(4, dtype=torch.int64)}, r"integers \(5,\).*'int64', 4"),
+    ],
+)
+def test_the_way_on_is_in_the_message(calls, name: str, changes: dict[str, Any], words: str) -> None:
+    call, keywords = calls[name]
+    with pytest.raises(InvalidInput, match=words) as caught:
+        call(**{**keywords, **changes})
+    assert caught.value.exit_code == 2
+
+
+def test_swapped_arguments_are_told_in_order(bars, plan) -> None:
+    with pytest.raises(InvalidInput, match=r"write Views\(plan, images\)"):
+        dgkd.Views(bars.train, plan)
+    with pytest.raises(InvalidInput, match="ViewDataset cannot use this images"):
+        dgkd.ViewDataset(plan, bars.train)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    require_integer("f", "n", np.int32(3), low=0, high=3)
+    require_number("f", "x", np.float32(0.5), low=0, high=1)
+    for wrong in (np.float32(np.inf), np.bool_(True), "1", 2.5):
+        with pytest.raises(InvalidInput, match="f cannot use this x"):
+            require_number("f", "x", wrong, low=0, high=1)
