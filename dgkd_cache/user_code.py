@@ -59,7 +59,7 @@ def import_factory(name: str, *, kind: str, define: str, otherwise: str) -> Call
             f"the {kind} {name} cannot be imported",
             expected=f"a module {module_name!r} in {here or 'the current folder'} or installed, or {otherwise}",
             found=told(error),
-            do="run from the folder of the module, or put that folder on PYTHONPATH",
+            do=_way_on(error, module_name),
         ) from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
@@ -110,6 +110,16 @@ def told(error: BaseException) -> str:
     own = [frame for frame in theirs if not _lies_in(frame.filename, "purelib", "platlib")] or theirs
     where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {error}{where}"
+
+
+def _way_on(error: BaseException, module_name: str) -> str:
+    """The hint for a module that is not there, for one that needs another, or for one that fails by itself."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and f"{module_name}.".startswith(f"{missing}."):
+        return "run from the folder of the module, or put that folder on PYTHONPATH"
+    if missing:
+        return f"install {missing}, or put its folder on PYTHONPATH"
+    return f"mend the module: `python -c 'import {module_name}'` shows all of the error"
 
 
 def _lies_in(filename: str, *keys: str) -> bool:

@@ -119,9 +119,12 @@ class GuideLogits:
             try:
                 encoding.encode(logits_SC[row : row + 1])
             except InvalidInput as error:
+                do = error.do
+                if self.precision == "float32" and not np.isfinite(logits_SC[row]).all():
+                    do = "train the model again, for instance at a lower learning rate"
                 place = f"{view}{source.images.describe(first + row)}"
                 raise InvalidInput(
-                    f"{error.problem} ({place})", expected=error.expected, found=error.found, do=error.do
+                    f"{error.problem} ({place})", expected=error.expected, found=error.found, do=do
                 ) from error
 
 

@@ -56,8 +56,8 @@ def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, cl
             f"{architecture} cannot take these images{mode}",
             expected=f"a network for float32 [B, {', '.join(map(str, image))}]",
             found=told(error),
-            do="mend its forward pass where it is yours, or use images of another size or another architecture "
-            "(`dgkd-cache models` lists them)",
+            do="mend its forward pass where it is yours, set training.input_size to a size that it takes, or choose "
+            "another architecture (`dgkd-cache models` lists them)",
         ) from error
     found = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
     if found != [batch, classes]:

@@ -158,7 +158,8 @@ def check_geometry(
             f"the image is too small for {architecture}",
             expected=f"at least {smallest}x{smallest} pixels",
             found=f"{height}x{width}",
-            do="choose another architecture (`dgkd-cache models` lists them) or views of larger images",
+            do="choose another architecture (`dgkd-cache models` lists them), views of larger images, or a larger "
+            "training.input_size",
         )
 
 

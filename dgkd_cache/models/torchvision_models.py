@@ -60,7 +60,8 @@ def _parse(architecture: str) -> Registration:
     name = architecture.removeprefix("torchvision:")
     known = torchvision_names()
     if name not in known:
-        raise unknown_name("torchvision model", name, known, do="`dgkd-cache models` lists them")
+        listing = "import torchvision.models as m; print(*m.list_models(module=m))"
+        raise unknown_name("torchvision model", name, known, do=f"`python -c {listing!r}` lists them all")
     weights = torchvision.models.get_model_weights(name)
     sizes = [weight.transforms().crop_size[0] for weight in weights]
     return Registration(factory=partial(_torchvision, name=name), input_size=min(sizes))

@@ -285,7 +285,8 @@ def test_lazy_layers_of_a_user_s_network_have_their_sizes(user_module: Callable[
     ("source", "name", "message"),
     [
         ("", "no_such_module_at_all:net", r"cannot be imported: .*No module named.*PYTHONPATH"),
-        ("1 / 0", "my_nets:net", r"cannot be imported: .*ZeroDivisionError"),
+        ("1 / 0", "my_nets:net", r"imported: .*ZeroDivisionError.*my_nets.py, line 3\); mend .* -c 'import my_nets'`"),
+        ("import no_such_layers", "my_nets:net", r"No module named 'no_such_layers'.*line 3\); install no_such_layers"),
         ("", "my_nets:net", r"expected a function 'net' in the module my_nets, found nothing of that name"),
         ("net = 3", "my_nets:net", r"expected a function 'net' .*found int"),
         ("def net(n): return n", "my_nets:net", r"keywords channels, .*, found the required parameter 'n'"),
