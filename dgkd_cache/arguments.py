@@ -30,8 +30,11 @@ def require_kind(
 
 def require_integer(call: str, name: str, value: object, *, low: int, high: int | None = None) -> None:
     """Raises InvalidInput unless `value` is an integer from `low` to `high`; True and False are none."""
-    ok = isinstance(value, Integral) and not isinstance(value, bool)
-    if not ok or not low <= int(str(value)) <= (int(str(value)) if high is None else high):
+    fits = False
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        fits = low <= number and (high is None or number <= high)
+    if not fits:
         expected = f"an integer from {low} " + ("on" if high is None else f"to {high}")
         raise refused(call, name, value, expected=expected)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dgkd_cache.datasets import load_dataset
-from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.errors import DataUnreadable, InvalidInput, Mismatch
 from dgkd_cache.models import build_model, is_user_code, load_model, model_names, save_model, weights_digest
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.models.preprocess import Preprocess
@@ -80,6 +80,16 @@ def test_a_model_in_the_current_folder(here: Path) -> None:
 
 def test_a_data_set_in_the_current_folder(here: Path) -> None:
     assert len(load_dataset("dgkd_test_user_code:data").train) == 4
+
+
+def test_a_factory_of_a_data_set_needs_no_arguments_and_its_exception_is_told_with_its_line(here: Path) -> None:
+    (here / "dgkd_test_sets.py").write_text(
+        "import json\ndef needs(root, fast=True): pass\ndef fails(fast=True):\n    return json.loads('{')\n"
+    )
+    with pytest.raises(InvalidInput, match="expected a function that needs no arguments, found .* parameter 'root'"):
+        load_dataset("dgkd_test_sets:needs")
+    with pytest.raises(DataUnreadable, match=r"found JSONDecodeError: .*dgkd_test_sets.py, line 4\)"):
+        load_dataset("dgkd_test_sets:fails")
 
 
 def test_refusals_say_what_it_was_to_be(here: Path) -> None:

@@ -40,10 +40,10 @@ class Rehearsal:
     """The first batch of one guide: called with it once, and `done` after that.
 
     Forwarded again, its logits must be the same bits on a processor, and elsewhere within the tolerance that rows have
-    between machines. The forward pass calls modules of `model` (if it calls any) and no other module with parameters,
-    and leaves all buffers as they were. `classes` is the number of logits in a row, where it is known. Rows of
-    probabilities, as a softmax at the end gives, are refused unless `accept_probabilities`: softened once more they
-    would be nearly uniform targets.
+    between machines; no random numbers are drawn for them. The forward pass calls modules of `model` (if it calls any)
+    and no other module with parameters, and leaves all buffers as they were. `classes` is the number of logits in a
+    row, where it is known. Rows of probabilities, as a softmax at the end gives, are refused unless
+    `accept_probabilities`: softened once more they would be nearly uniform targets.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Rehearsal:
         accept_probabilities: bool = False,
     ) -> None:
         self.done = False
-        self._model, self._guide, self._classes = model, guide, classes
+        self._model, self._guide, self._classes, self._device = model, guide, classes, device
         self._tolerance = 0.0 if device.type == "cpu" else TOLERANCES[precision]
         self._accept_probabilities = accept_probabilities
 
@@ -67,15 +67,21 @@ class Rehearsal:
         Raises Mismatch for another number of classes, InvalidInput for everything else.
         """
         called = CalledModules(self._model)
+        before = self._random_state()
         once = self.logits(run(called.watched(forward)), batch)
         self._require_own(called.modules)
+        between = self._random_state()
         again = self.logits(run(forward), batch)
+        # To compile a model may draw, too, but only in the second pass.
+        draws = not torch.equal(before, between) and not torch.equal(between, self._random_state())
         if self._differing(once, again):
             # A compiled model is run as it was written while its calls are noted, and may give other last bits then.
             once, again = again, self.logits(run(forward), batch)
         self._require_buffers(called)
         if rows := self._differing(once, again):
-            raise self._other_each_time(rows, batch)
+            raise self._other_each_time(f"{rows} of {batch} rows that differ")
+        if draws:  # a layer that is rarely left out may well be kept twice
+            raise self._other_each_time("random numbers that the forward pass draws")
         if not self._accept_probabilities:
             self._refuse_probabilities(again)
         self.done = True
@@ -146,13 +152,20 @@ class Rehearsal:
             differs_B &= ~(away_B <= self._tolerance * once_BC.abs().amax(1))
         return int(differs_B.sum())
 
-    def _other_each_time(self, rows: int, batch: int) -> InvalidInput:
+    def _random_state(self) -> Tensor:
+        """The state of the random numbers that torch draws on the processor and on the guide's device."""
+        states = [torch.get_rng_state()]
+        if self._device.type == "cuda" and torch.cuda.is_initialized():
+            states.append(torch.cuda.get_rng_state(self._device))
+        return torch.cat(states)
+
+    def _other_each_time(self, found: str) -> InvalidInput:
         return InvalidInput(
             f"guide {self._guide!r} gives other logits for the same images when it is run again",
             expected=f"logits within {self._tolerance:.0%} of a row's largest one each time"
             if self._tolerance
             else "the same bits each time",
-            found=f"{rows} of {batch} rows that differ",
+            found=found,
             do="take out what draws random numbers in evaluation mode, such as functional.dropout without "
             "training=self.training",
         )

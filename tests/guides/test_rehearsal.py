@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.ops import stochastic_depth
 
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
@@ -76,6 +77,16 @@ class Noisy(nn.Module):
 def test_functional_dropout_is_refused(write, tmp_path: Path) -> None:
     words = refused(write(Noisy().eval()), tmp_path, "gives other logits for the same images")
     assert "found 32 of 32 rows that differ" in words
+
+
+def test_random_numbers_are_refused_that_happened_to_change_nothing(write, tmp_path: Path, as_input) -> None:
+    """Stochastic depth leaves most passes as they are."""
+    model = network()
+
+    def forward(pixels: Tensor) -> Tensor:
+        return stochastic_depth(model(as_input(pixels)), 1e-9, "batch")
+
+    refused(write(model, forward), tmp_path, "found random numbers that the forward pass draws; take out what draws")
 
 
 def test_a_guide_that_counts_its_calls_is_refused(write, tmp_path: Path, as_input) -> None:

@@ -40,7 +40,7 @@ def dumped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for target, value in (("ONE_CHUNK_BYTES", 100), ("TARGET_CHUNK_BYTES", 32 * 8)):
             patch.setattr(f"dgkd_stores.format.layout.{target}", value)
         patch.setattr("dgkd_stores.format.layout.DIGEST_BYTES", 8 * 8)
-        patch.setattr("dgkd_cache.guides.writer.default_digest_rows", lambda row_bytes: 8)
+        patch.setattr("dgkd_cache.guides.header.default_digest_rows", lambda row_bytes: 8)
         dump(ws, "teacher")
         return ws.folder
 
@@ -227,7 +227,7 @@ def test_an_unfinished_store_is_finished(ws: Workspace, forwarded: list[object])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", 100)
         patch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", 32 * 8)
-        patch.setattr("dgkd_cache.guides.writer.default_digest_rows", lambda row_bytes: 8)
+        patch.setattr("dgkd_cache.guides.header.default_digest_rows", lambda row_bytes: 8)
         shutil.rmtree(path)
         dump(ws.with_config(with_overrides(ws.config, {"views.count": 3})), "teacher", shard=(0, 3))
     flip(path / "logits" / "c.0.1.0")

@@ -29,10 +29,18 @@ class Noisy(nn.Module):
         self.layers = nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))
 
     def forward(self, images):
-        return self.layers(images) + torch.randn(1) * noise
+        return self.layers(images) + (torch.randn(1) * noise if noise else 0)
 
 def noisy(*, classes):
     return Noisy(classes)
+
+class Auxiliary(nn.Sequential):
+    def forward(self, images):
+        logits = super().forward(images)
+        return (logits, logits) if self.training else logits
+
+def auxiliary(*, classes):
+    return Auxiliary(nn.Flatten(), nn.LazyLinear(classes))
 
 def softmax(*, classes):
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes), nn.Softmax(1))
@@ -80,6 +88,13 @@ def test_a_guide_that_draws_random_numbers(tmp_path: Path, wrong) -> None:
     wrong.noise = 0.0
     assert repair_store(ws, **repair).seal == sealed.seal and chunk.read_bytes() == kept
     assert recompute_rows(ws, **recompute).differing == 0
+
+
+def test_a_network_that_cannot_be_trained_leaves_nothing_behind(tmp_path: Path, wrong) -> None:
+    ws = workspace(tmp_path / "ws", chain=CHAIN.format("auxiliary"), training__epochs=1)
+    with pytest.raises(InvalidInput, match="does not return one logit a class in training mode.*found tuple"):
+        train(ws, "teacher", architecture="dgkd_wrong:auxiliary")
+    assert not list((ws.folder / "runs").rglob("inputs.json"))
 
 
 def test_a_softmax_at_the_end_and_the_way_past_it(tmp_path: Path, wrong) -> None:

@@ -82,8 +82,10 @@ def dump(
     from dgkd_cache.workspace.jobs import dump_guide
 
     workspace = app.workspace(architectures)
-    given = {"cache.precision": precision or None, "cache.accept_probabilities": accept_probabilities or None}
-    if settings := {key: value for key, value in given.items() if value is not None}:
+    settings: dict[str, object] = {"cache.precision": precision} if precision else {}
+    if accept_probabilities:
+        settings["cache.accept_probabilities"] = True
+    if settings:
         workspace = workspace.with_config(with_overrides(workspace.config, settings))
     with app.working() as (progress, stop):
         result = dump_guide(

@@ -47,7 +47,7 @@ def models(image: tuple[int, int, int], classes: int, name: str | None, as_json:
     if as_json:
         print_json({"models": rows, "forms": forms})
     else:
-        _show(rows)
+        _show(rows, image)
         if forms:
             click.echo()
             click.echo(table(("form", "meaning"), forms.items()))
@@ -55,14 +55,18 @@ def models(image: tuple[int, int, int], classes: int, name: str | None, as_json:
         raise click.exceptions.Exit(1)
 
 
-def _show(rows: Sequence[Mapping[str, str | int]]) -> None:
+def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) -> None:
     """The table; its last column says why a model cannot be built, or to which size its images are resized."""
+    from dgkd_cache.models.preprocess import resized
+
     lines = [
         (
             str(row["name"]),
             count_text(int(row["parameters"])) if "parameters" in row else "-",
             f"{int(row['multiply_adds']) / 1e6:,.1f} M" if "multiply_adds" in row else "-",
-            str(row.get("problem", row.get("input", ""))),
+            str(row["problem"])
+            if "problem" in row
+            else resized(*image[1:], int(row["input_size"]) if "input_size" in row else None),
         )
         for row in rows
     ]
@@ -72,7 +76,6 @@ def _show(rows: Sequence[Mapping[str, str | int]]) -> None:
 
 def _row(name: str, image: tuple[int, int, int], classes: int, *, brief: bool = False) -> dict[str, str | int]:
     from dgkd_cache.models import model_summary
-    from dgkd_cache.models.preprocess import resized
 
     channels, height, width = image
     try:
@@ -84,5 +87,4 @@ def _row(name: str, image: tuple[int, int, int], classes: int, *, brief: bool = 
         "parameters": summary.parameters,
         "multiply_adds": summary.multiply_adds,
     }
-    said = resized(height, width, summary.input_size)
-    return row | {"input": said} if said else row
+    return row if summary.input_size is None else row | {"input_size": summary.input_size}
