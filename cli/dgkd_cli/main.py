@@ -56,6 +56,11 @@ class Boundary(click.Group):
         except KeyboardInterrupt as error:
             click.echo("interrupted: nothing is damaged; run the same command again", err=True)
             raise click.exceptions.Exit(130) from error
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            do = "close other programs, or lower training.batch_size or cache.batch_size; what was saved is not damaged"
+            raise _refused(ctx, DgkdError("there is not enough memory", found=_line(error), do=do)) from error
         except OSError as error:
             if is_no_space(error):
                 do = "free some and run the same command again: nothing is damaged"
@@ -165,6 +170,16 @@ def _require_current_folder() -> None:
             found=str(error.strerror),
             do="it may have been deleted or made anew: cd to it once more, or to another folder",
         ) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """True for Python's, numpy's and torch's ways to say so: torch has a class for GPUs and only a text for processors."""
+    told = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or told
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _refused(ctx: click.Context, error: DgkdError) -> click.exceptions.Exit:
