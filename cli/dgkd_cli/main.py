@@ -173,7 +173,7 @@ def _require_current_folder() -> None:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """True for Python's, numpy's and torch's ways to say so: torch has a class for GPUs and only a text for processors."""
+    """True for what Python, numpy and torch raise then: torch has a class for GPUs and a text for processors."""
     told = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     return isinstance(error, MemoryError) or told
 
