@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -148,6 +149,14 @@ def ready(model: nn.Module, card: ModelCard, device: torch.device) -> tuple[nn.M
 def require_same_data(ws: Workspace, card: ModelCard, model: str) -> None:
     """Raises Mismatch unless the model was trained on the data set, view plan and validation split of the workspace."""
     dataset, plan = ws.dataset(), ws.plan()
+    decoded = {key: rules for key in ("decoding", "test_decoding") if (rules := card.compute.get(key))}
+    if dataset.decoding != decoded:
+        raise Mismatch(
+            f"the run {model} was trained on images that were decoded by other rules",
+            expected=f"decoding rules {json.dumps(dataset.decoding)}, as this version decodes them",
+            found=json.dumps(decoded),
+            do="train the model again",
+        )
     for what, here, there in (
         ("data set", dataset.train.digest, card.dataset.get("digest", "")),
         ("view plan", plan.digest, card.plan_digest),
