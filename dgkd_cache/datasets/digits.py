@@ -36,7 +36,7 @@ def digits(*, root: Path, download: bool) -> Dataset:
             found="none installed",
             do='run: pip install "dgkd-cache[demo]"',
         ) from error
-    say_source("digits", f"scikit-learn in {Path(sklearn.__file__).parent}")
+    say_source("digits", Path(sklearn.__file__).parent)
     bunch = load_digits()
     pixels_NIHW = (bunch.images.astype(np.int64)[:, None] * 255 // 16).astype(np.uint8)
     classes = tuple(str(name) for name in bunch.target_names)

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dgkd_cache.datasets.dataset import Dataset
@@ -67,7 +68,8 @@ class _Arrays:
 def _call(name: str) -> object:
     factory = import_factory(name, kind="data set", define=f"() there, returning {_RETURNS}", otherwise="folder:PATH")
     module = sys.modules[name.partition(":")[0]]
-    say_source(name, getattr(module, "__file__", None) or "a module without a file")
+    if module.__file__:
+        say_source(name, Path(module.__file__))
     try:
         return factory()
     except DgkdError:

@@ -49,7 +49,7 @@ def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
     folders = {split: _split_folder(path, split) for split in ("train", "test")}
     _check_classes(folders["train"], folders["test"])
     name = f"folder:{path.resolve().name}"
-    say_source(name, " and ".join(map(str, folders.values())))
+    say_source(name, *folders.values())
     train = FolderImages(folders["train"], name=name, split="train", hold_bytes=hold_bytes)
     test = FolderImages(folders["test"], name=name, split="test", hold_bytes=hold_bytes)
     mean, std = mean_and_std(train)

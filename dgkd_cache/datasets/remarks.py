@@ -7,6 +7,7 @@ shows both on stderr. Without any set-up of logging, Python prints the warnings 
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from dgkd_stores.text import one_line
 
@@ -15,9 +16,10 @@ __all__ = ["say_source", "warn"]
 _LOGGER = logging.getLogger("dgkd_cache.datasets")
 
 
-def say_source(dataset: str, source: object) -> None:
+def say_source(dataset: str, *places: Path) -> None:
     """One line that says where the samples of a data set were found."""
-    _LOGGER.info("%s", one_line(f"data set {dataset}: read from {source}"))
+    found = " and ".join(str(place.absolute()) for place in places)
+    _LOGGER.info("%s", one_line(f"data set {dataset}: read from {found}"))
 
 
 def warn(text: str) -> None:
