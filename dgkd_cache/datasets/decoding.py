@@ -29,6 +29,7 @@ runs, cards and stores hold it."""
 
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _SIXTEEN_BITS = ("PNG", "PPM")  # Pillow gives their greyscale of more than 8 bits in the range 0..65535
+_WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _UNSIGNED = 1
 _WHITE_IS_ZERO = 0
 _BAD_EXIF = (struct.error, KeyError, SyntaxError, TypeError, ValueError)  # what Pillow's reader lets out
@@ -69,7 +70,7 @@ def traits(picture: Image.Image) -> Trait:
         found |= Trait.REDUCED
     if _is_rotated(picture):
         found |= Trait.ROTATED
-    if picture.has_transparency_data:
+    if picture.mode in _WITH_ALPHA or "transparency" in picture.info:
         found |= Trait.TRANSPARENT
     if getattr(picture, "is_animated", False):
         found |= Trait.FRAMES

@@ -89,14 +89,15 @@ class _Walk:
     def tell(self) -> None:
         """One line for all that was left out, if anything was."""
         counted = (
-            (self._extensions.total(), f"of other formats ({_listed(self._extensions)})"),
-            (self._beside.total(), f"beside the class folders ({_listed(self._beside)})"),
-            (self._macos, "that begin with ._"),
-            (self._aside, "folders that begin with a dot or are __MACOSX"),
-            (self._again, "links to folders that are read already"),
+            ("files of other formats", self._extensions.total(), self._extensions),
+            ("files beside the class folders", self._beside.total(), self._beside),
+            ("files that begin with ._", self._macos, None),
+            ("folders that begin with a dot or are __MACOSX", self._aside, None),
+            ("links to folders that are read already", self._again, None),
         )
-        if left := [f"{count} {what}" for count, what in counted if count]:
-            warn(f"{self._folder}: left out {', '.join(left)}")
+        left = [f"{what}: {count}{_listed(extensions)}" for what, count, extensions in counted if count]
+        if left:
+            warn(f"{self._folder}: left out {'; '.join(left)}")
 
     def _count(self, entry: os.DirEntry[str]) -> None:
         """Counts what lies beside the class folders."""
@@ -141,10 +142,12 @@ def _extension(file: str) -> str:
     return os.path.splitext(file)[1].lower() or "without extension"
 
 
-def _listed(extensions: Counter[str]) -> str:
+def _listed(extensions: Counter[str] | None) -> str:
+    if extensions is None:
+        return ""
     shown = [f"{count} {name}" for name, count in sorted(extensions.items(), key=lambda one: (-one[1], one[0]))]
     more = ["..."] if len(shown) > _EXTENSIONS_SHOWN else []
-    return ", ".join(shown[:_EXTENSIONS_SHOWN] + more)
+    return f" ({', '.join(shown[:_EXTENSIONS_SHOWN] + more)})"
 
 
 def _refuse(error: OSError) -> NoReturn:

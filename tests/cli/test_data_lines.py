@@ -67,11 +67,17 @@ def test_what_is_left_out_or_changed_is_said_even_if_quiet(command: Command, pic
     for options in ((), ("-q",)):
         said = command(*options, "datasets", "folder:pictures").stderr.splitlines()
         assert said[-2:] == [
-            "pictures/train: left out 1 of other formats (1 .gif)",
+            "pictures/train: left out files of other formats: 1 (1 .gif)",
             "pictures/train: 1 of 12 images have greyscale of more than 8 bits: scaled to 8 "
             "(decoding rule depth16 = 1)",
         ]
         assert len(said) == (2 if options else 3)
+
+
+@pytest.mark.parametrize("option", [("--data-root", "/nonexistent"), ("--no-download",)])
+def test_an_option_that_the_list_has_no_use_for_is_refused(command: Command, option: tuple[str, ...]) -> None:
+    result = command("datasets", *option)
+    assert result.exit_code == 2 and "go with NAME" in result.stderr and not result.stdout
 
 
 def test_logging_is_as_before_when_a_verb_ends(command: Command, pictures: Path) -> None:

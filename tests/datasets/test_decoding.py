@@ -37,24 +37,33 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def tiff(data: bytes, size: tuple[int, int], *, bits: int, white_is_zero: bool = False, form: int = 1) -> bytes:
-    """An uncompressed little-endian greyscale TIFF (TIFF 6.0); `form` is its SampleFormat."""
+def tiff(
+    data: bytes, size: tuple[int, int], *, bits: int, meaning: int = 1, channels: int = 1, form: int = 1, turn: int = 1
+) -> bytes:
+    """An uncompressed little-endian TIFF (TIFF 6.0) of these Photometric, SampleFormat and Orientation tags."""
     width, height = size
     tags = {
         256: width,
         257: height,
         258: bits,
         259: 1,
-        262: 0 if white_is_zero else 1,
+        262: meaning,
         273: 8,  # the pixels follow the header
-        277: 1,
+        274: turn,
+        277: channels,
         278: height,
         279: len(data),
         339: form,
     }
-    entries = b"".join(struct.pack("<HHII", tag, 4 if tag == 279 else 3, 1, value) for tag, value in tags.items())
+    count = {258: channels, 339: channels}
+    after = data + struct.pack("<6H", *[bits] * 3, *[form] * 3)
+    if channels == 3:  # these two do not fit into their entries
+        tags[258], tags[339] = 8 + len(data), 8 + len(data) + 6
+    entries = b"".join(
+        struct.pack("<HHII", tag, 4 if tag == 279 else 3, count.get(tag, 1), value) for tag, value in tags.items()
+    )
     directory = struct.pack("<H", len(tags)) + entries + bytes(4)
-    return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + directory
+    return struct.pack("<2sHI", b"II", 42, 8 + len(after)) + after + directory
 
 
 def load(folder: Path, files: dict[str, bytes], *, hold_bytes: int = 1 << 30) -> FolderImages:
@@ -81,7 +90,7 @@ def test_sixteen_bits_of_grey_are_scaled_and_not_clipped(
         "b.pgm": head + RAMP.astype(">u2").tobytes(),
         "c.pgm": head.replace(b"P5", b"P2") + " ".join(map(str, RAMP.ravel())).encode(),
         "d.tif": tiff(RAMP.astype("<u2").tobytes(), (width, height), bits=16),
-        "e.tif": tiff((65535 - RAMP).astype("<u2").tobytes(), (width, height), bits=16, white_is_zero=True),
+        "e.tif": tiff((65535 - RAMP).astype("<u2").tobytes(), (width, height), bits=16, meaning=0),
         "f.png": io_bytes(Image.fromarray(GREY.astype(np.uint8)), "PNG"),
     }
     images = load(tmp_path, files, hold_bytes=hold_bytes)
@@ -136,15 +145,17 @@ def test_more_than_eight_bits_of_colour_are_told(
         "rgb.png": png(values, colour=2),
         "alpha.png": png(grey_alpha, colour=4),
         "rgb.ppm": b"P6\n5 4\n65535\n" + values.astype(">u2").tobytes(),
+        "rgb.tif": tiff(values.astype("<u2").tobytes(), (5, 4), bits=16, meaning=2, channels=3),
         "rgb8.ppm": b"P6\n5 4\n100\n" + (values // 656).astype(np.uint8).tobytes(),
     }
     images = load(tmp_path, files, hold_bytes=hold_bytes)
     found = pixels_of(images)
     assert np.array_equal(found["rgb.png"], (values >> 8).transpose(2, 0, 1)) and images.decoding == {}
+    assert np.array_equal(found["rgb.tif"], (values >> 8).transpose(2, 0, 1))
     assert np.array_equal(found["alpha.png"], np.stack([values[:, :, 0] >> 8] * 3))
     assert [line.partition(": ")[2][:40] for line in caplog.messages] == [
-        "3 of 4 images have more than 8 bits a ch",
-        "1 of 4 images have transparency: it is d",
+        "4 of 5 images have more than 8 bits a ch",
+        "1 of 5 images have transparency: it is d",
     ]
 
 
@@ -186,6 +197,25 @@ def test_rotation_transparency_palettes_and_frames_are_as_image_folder_has_them(
         "1 of 7 images have several frames: the first one is read",
     ]
     assert all(record.levelno == logging.WARNING for record in caplog.records)
+
+
+@HOLD
+def test_tiff_is_turned_by_pillow_and_read_from_its_first_page(
+    tmp_path: Path, hold_bytes: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = np.random.default_rng(7).integers(0, 65536, (4, 5), dtype=np.uint16)
+    turned = tiff(values.astype("<u2").tobytes(), (5, 4), bits=16, turn=6)  # row 0 is the right-hand side
+    pages = [Image.new("L", (4, 5), grey) for grey in (7, 8)]
+    files = {"turned.tif": turned, "pages.tif": io_bytes(pages[0], "TIFF", save_all=True, append_images=pages[1:])}
+    images = load(tmp_path, files, hold_bytes=hold_bytes)
+    found = pixels_of(images)
+    assert (
+        np.array_equal(found["turned.tif"][0], np.rot90(np.round(values / 257), -1)) and found["pages.tif"].max() == 7
+    )
+    assert [line.partition(": ")[2] for line in caplog.messages] == [
+        "1 of 2 images have greyscale of more than 8 bits: scaled to 8 (decoding rule depth16 = 1)",
+        "1 of 2 images have several frames: the first one is read",
+    ]
 
 
 def test_usual_images_are_read_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -67,9 +67,9 @@ def test_what_nobody_means_is_left_out_and_counted(tmp_path: Path, caplog: pytes
     classes, labels = find_images(folder)
     assert classes == ["cat", "dog"] and labels == {"cat/1.png": 0, "dog/1.png": 1, "dog/deep/2.png": 1}
     assert caplog.messages == [
-        f"{folder}: left out 6 of other formats (2 .gif, 1 .avif, 1 .jfif, 1 .jp2, 1 without extension), "
-        "2 beside the class folders (1 .png, 1 .txt), 3 that begin with ._, "
-        "4 folders that begin with a dot or are __MACOSX"
+        f"{folder}: left out files of other formats: 6 (2 .gif, 1 .avif, 1 .jfif, 1 .jp2, 1 without extension); "
+        "files beside the class folders: 2 (1 .png, 1 .txt); files that begin with ._: 3; "
+        "folders that begin with a dot or are __MACOSX: 4"
     ]
 
 
@@ -92,7 +92,7 @@ def test_a_loop_of_links_gives_each_image_once(tmp_path: Path, caplog: pytest.Lo
         "dog/shared/4.png": 1,
         "dog/shared/in/5.png": 1,
     }
-    assert caplog.messages == [f"{folder}: left out 6 links to folders that are read already"]
+    assert caplog.messages == [f"{folder}: left out links to folders that are read already: 6"]
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems have names in UTF-8 only")
@@ -106,7 +106,7 @@ def test_a_class_of_other_formats_only_says_what_it_has(tmp_path: Path, caplog: 
     folder = touch(tmp_path / "train", "cat/1.png", "dog/1.gif")
     with pytest.raises(DataUnreadable, match="no valid file for the classes dog; valid are .jpg, .*add images, or"):
         find_images(folder)
-    assert caplog.messages == [f"{folder}: left out 1 of other formats (1 .gif)"]
+    assert caplog.messages == [f"{folder}: left out files of other formats: 1 (1 .gif)"]
 
 
 def test_one_folder_as_two_classes_is_refused(tmp_path: Path) -> None:
