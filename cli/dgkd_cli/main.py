@@ -36,6 +36,7 @@ from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
+from dgkd_cli.data_lines import data_lines
 from dgkd_cli.user_code import NO_USER_CODE, UserCode
 from dgkd_stores.errors import is_no_space
 
@@ -83,7 +84,9 @@ class Boundary(click.Group):
     default=Path("."),
     help="The workspace: the folder with dgkd.toml (default: the current one).",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr; errors, and code of yours, are still said.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="No progress on stderr; errors, warnings and code of yours are still said."
+)
 @click.option(
     "--no-user-code",
     is_flag=True,
@@ -115,6 +118,7 @@ def main(ctx: click.Context, folder: Path, quiet: bool, no_user_code: bool) -> N
     user_code = UserCode(refused=no_user_code, said=ranks.first)
     ctx.obj = App(folder=folder, quiet=quiet, ranks=ranks, user_code=user_code)
     ctx.with_resource(asked_before_import(user_code))
+    ctx.with_resource(data_lines(quiet=quiet, said=ranks.first))
     verb = ctx.invoked_subcommand
     if not ranks.alone and verb not in SHARED:
         raise InvalidInput(

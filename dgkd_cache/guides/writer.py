@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgkd_cache.compute import describe
+from dgkd_cache.datasets.dataset import decoding_record
 from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch
 from dgkd_cache.guides.fidelity import fidelity, fidelity_rows
 from dgkd_cache.guides.logits import GuideLogits
@@ -300,7 +301,11 @@ class GuideWriter:
             temperature=decimal(self._logits.temperature),
             digest_rows=default_digest_rows(encoding_named(encoding).row_bytes(len(images.classes))),
             probe="sha256" if exact else "projection",
-            compute={**describe(self._logits.device, self._logits.precision), "batch": self._logits.batch_size},
+            compute={
+                **describe(self._logits.device, self._logits.precision),
+                "batch": self._logits.batch_size,
+                **decoding_record(images, test),
+            },
             licence=licence,
         )
 

@@ -172,7 +172,12 @@ def train_model(
             weights_digest=weights_digest(model),
             accuracy=accuracy,
             seconds=round(outcome.seconds, 3),
-            compute={**describe(where, precision), "threads": torch.get_num_threads(), "ranks": ranks.world},
+            compute={
+                **describe(where, precision),
+                "threads": torch.get_num_threads(),
+                "ranks": ranks.world,
+                **ws.dataset().decoding,
+            },
             inputs_digest=record.digest(inputs),
         )
         if lock is not None:
@@ -202,6 +207,7 @@ def expected_inputs(
             "digest": ws.dataset().train.digest,
             "test_digest": ws.dataset().test.digest,
             "validation": ws.config.dataset.validation,
+            **ws.dataset().decoding,
         },
         "views": {**ws.config.views.model_dump(mode="json"), "plan": ws.plan().digest},
         "training": recipe,
