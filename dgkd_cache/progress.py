@@ -11,8 +11,11 @@ __all__ = ["Progress", "Silent", "over_bytes"]
 class Progress(Protocol):
     """One piece of work at a time: `start`, any number of `advance`, `finish`; `say` is a line between them."""
 
-    def start(self, what: str, *, total: int, unit: str, done: int = 0) -> None:
-        """Begin `what`, of `total` units, `done` of which were there before (a resumed piece of work)."""
+    def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
+        """Begin `what`, of `total` units, `done` of which were there before (a resumed piece of work).
+
+        `seconds` went by in preparing it: they count for how long it took, and not for its rate.
+        """
 
     def advance(self, n: int, figures: str = "") -> None:
         """`n` more units are done; `figures` is a short text such as the loss."""
@@ -27,7 +30,7 @@ class Progress(Protocol):
 class Silent:
     """Reports nothing."""
 
-    def start(self, what: str, *, total: int, unit: str, done: int = 0) -> None:
+    def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
         pass
 
     def advance(self, n: int, figures: str = "") -> None:

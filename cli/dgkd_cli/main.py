@@ -36,6 +36,7 @@ from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
+from dgkd_cli.data_lines import data_lines
 from dgkd_cli.user_code import NO_USER_CODE, UserCode
 from dgkd_stores.errors import is_no_space
 
@@ -56,6 +57,11 @@ class Boundary(click.Group):
         except KeyboardInterrupt as error:
             click.echo("interrupted: nothing is damaged; run the same command again", err=True)
             raise click.exceptions.Exit(130) from error
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            do = "close other programs, or lower training.batch_size or cache.batch_size; what was saved is not damaged"
+            raise _refused(ctx, DgkdError("there is not enough memory", found=_line(error), do=do)) from error
         except OSError as error:
             if is_no_space(error):
                 do = "free some and run the same command again: nothing is damaged"
@@ -78,7 +84,9 @@ class Boundary(click.Group):
     default=Path("."),
     help="The workspace: the folder with dgkd.toml (default: the current one).",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr; errors, and code of yours, are still said.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="No progress on stderr; errors, warnings and code of yours are still said."
+)
 @click.option(
     "--no-user-code",
     is_flag=True,
@@ -110,6 +118,7 @@ def main(ctx: click.Context, folder: Path, quiet: bool, no_user_code: bool) -> N
     user_code = UserCode(refused=no_user_code, said=ranks.first)
     ctx.obj = App(folder=folder, quiet=quiet, ranks=ranks, user_code=user_code)
     ctx.with_resource(asked_before_import(user_code))
+    ctx.with_resource(data_lines(quiet=quiet, said=ranks.first))
     verb = ctx.invoked_subcommand
     if not ranks.alone and verb not in SHARED:
         raise InvalidInput(
@@ -165,6 +174,16 @@ def _require_current_folder() -> None:
             found=str(error.strerror),
             do="it may have been deleted or made anew: cd to it once more, or to another folder",
         ) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """True for what Python, numpy and torch raise then: torch has a class for GPUs and a text for processors."""
+    told = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or told
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _refused(ctx: click.Context, error: DgkdError) -> click.exceptions.Exit:

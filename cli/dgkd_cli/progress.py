@@ -47,11 +47,12 @@ class LineProgress:
         self._clock = clock
         self._what = ""
 
-    def start(self, what: str, *, total: int, unit: str, done: int = 0) -> None:
+    def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
         """Begin: says what, how much, and how much of it was there before."""
         self._what, self._unit, self._total = what, unit, total
         self._done = self._done_before = done
         self._started = self._last = self._clock()
+        self._began = self._started - seconds
         before = f", {self._amount(done)} of them done before" if done else ""
         self.say(f"{what}: {amount_text(total, unit)}{before}")
 
@@ -71,7 +72,7 @@ class LineProgress:
     def finish(self) -> None:
         """Say how long it took."""
         if self._what:
-            self.say(f"{self._what}: done in {duration_text(self._clock() - self._started)}")
+            self.say(f"{self._what}: done in {duration_text(self._clock() - self._began)}")
         self._what = ""
 
     def say(self, line: str) -> None:
@@ -93,10 +94,10 @@ class BarProgress:
         self._clock = clock
         self._bar: rich.progress.Progress | None = None
 
-    def start(self, what: str, *, total: int, unit: str, done: int = 0) -> None:
+    def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
         """Put up a bar."""
         self.close()
-        self._what, self._started = what, self._clock()
+        self._what, self._began = what, self._clock() - seconds
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}", markup=False),
             rich.progress.BarColumn(),
@@ -124,7 +125,7 @@ class BarProgress:
         """Take the bar down and say how long it took."""
         if self._bar is not None:
             self.close()
-            self.say(f"{self._what}: done in {duration_text(self._clock() - self._started)}")
+            self.say(f"{self._what}: done in {duration_text(self._clock() - self._began)}")
 
     def say(self, line: str) -> None:
         """One line above the bar."""

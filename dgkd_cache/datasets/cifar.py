@@ -12,6 +12,7 @@ from dgkd_cache.datasets.download import no_data, run_download
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.datasets.normalisation import KNOWN
 from dgkd_cache.datasets.registry import register_dataset
+from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable
 
 __all__ = ["cifar10", "cifar100"]
@@ -46,6 +47,7 @@ def _load(name: str, source: type[CIFAR10], *, root: Path, download: bool) -> Da
         missing = _missing(source, folder)
     if missing:
         raise no_data(name, folders=[folder], files=missing)
+    say_source(name, folder)
     train, test = (_split(name, source, root, split) for split in ("train", "test"))
     mean, std = KNOWN[name]
     return Dataset(train=train, test=test, mean=mean, std=std)

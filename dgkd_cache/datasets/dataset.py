@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from dgkd_cache.arguments import require_kind
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "decoding_record"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Two splits with the same classes and channels.
+    """Two splits with the same classes and channels, and a first image each that is as it says.
 
     `mean` and `std` are decimal strings, one a channel, for pixels scaled to [0, 1]. Raises InvalidInput when
     the splits or the constants do not fit each other.
@@ -44,6 +46,8 @@ class Dataset:
                 expected=f"{self.train.channels} as in the training split",
                 found=str(self.test.channels),
             )
+        for images in (self.train, self.test):
+            _check_first_image(images)
         if not len(self.mean) == len(self.std) == self.train.channels:
             raise InvalidInput(
                 f"the normalisation of {self.name} does not fit its images",
@@ -58,3 +62,27 @@ class Dataset:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.train.classes
+
+    @property
+    def decoding(self) -> dict[str, dict[str, int]]:
+        """The numbered decoding rules of the splits, as records hold them."""
+        return decoding_record(self.train, self.test)
+
+
+def decoding_record(train: Images, test: Images) -> dict[str, dict[str, int]]:
+    """The numbered decoding rules of both splits; a split that needs none has no key."""
+    rules = {"decoding": train.decoding, "test_decoding": test.decoding}
+    return {key: dict(value) for key, value in rules.items() if value}
+
+
+def _check_first_image(images: Images) -> None:
+    first = images.image(0)
+    expected = (images.channels, images.height, images.width)
+    fits = first.ndim == 3 and all(want in (None, have) for want, have in zip(expected, first.shape, strict=True))
+    if first.dtype != torch.uint8 or not fits:
+        raise InvalidInput(
+            f"the images of {images.name} ({images.split}) are not as they say",
+            expected=f"uint8 [channels, height, width] of {[size or 'any' for size in expected]}",
+            found=f"{str(first.dtype).removeprefix('torch.')} {list(first.shape)}",
+            do="let image() return uint8 pixels, channels first",
+        )

@@ -10,6 +10,7 @@ from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.registry import register_dataset
+from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable
 
 __all__ = ["TEST_SAMPLES", "digits"]
@@ -26,6 +27,7 @@ def digits(*, root: Path, download: bool) -> Dataset:
     `download` are not used. Raises DataUnreadable without scikit-learn.
     """
     try:
+        import sklearn
         from sklearn.datasets import load_digits
     except ModuleNotFoundError as error:
         raise DataUnreadable(
@@ -34,6 +36,7 @@ def digits(*, root: Path, download: bool) -> Dataset:
             found="none installed",
             do='run: pip install "dgkd-cache[demo]"',
         ) from error
+    say_source("digits", Path(sklearn.__file__).parent)
     bunch = load_digits()
     pixels_NIHW = (bunch.images.astype(np.int64)[:, None] * 255 // 16).astype(np.uint8)
     classes = tuple(str(name) for name in bunch.target_names)

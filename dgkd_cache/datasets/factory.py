@@ -6,17 +6,17 @@ classes) with uint8 pixels [N, I, H, W]. Importing a module runs it: the name mu
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from pathlib import Path
+from typing import Any
 
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import Images, TensorImages
+from dgkd_cache.datasets.labels import numbered_classes
 from dgkd_cache.datasets.normalisation import mean_and_std
+from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput
 from dgkd_cache.user_code import accepted, import_factory, told
 
@@ -29,7 +29,8 @@ _RETURNS = "a Dataset, or (train, test) of Images or of (uint8 pixels [N, I, H, 
 def load_factory(name: str) -> Dataset:
     """The data set that `module:factory` makes; the module is installed or lies in the current folder.
 
-    Without class names they are the numbers up to the largest label; normalisation is computed.
+    Without class names in either split they are the numbers up to the largest label, each of which occurs in training;
+    normalisation is computed.
 
     Raises InvalidInput for a module or function that is not there and for a result of another form,
     DataUnreadable when the function fails.
@@ -40,10 +41,10 @@ def load_factory(name: str) -> Dataset:
     if not isinstance(made, tuple | list) or len(made) != 2:
         raise _no_dataset(name, _kind(made))
     parts = [_part(name, part, split) for part, split in zip(made, _SPLITS, strict=True)]
-    largest = max(int(np.max(part.labels_N, initial=0)) for part in parts)
-    numbers = [str(number) for number in range(largest + 1)]
+    named = [part.classes for part in parts if part.classes is not None]
+    classes = named[0] if named else numbered_classes(name, *(part.labels_N for part in parts))
     train, test = (
-        part if isinstance(part, Images) else part.images(name, split, numbers)
+        part if isinstance(part, Images) else part.images(name, split, classes)
         for part, split in zip(parts, _SPLITS, strict=True)
     )
     mean, std = mean_and_std(train)
@@ -54,17 +55,20 @@ def load_factory(name: str) -> Dataset:
 class _Arrays:
     """One split as it was returned: nothing of it is checked before `images`."""
 
-    pixels_NIHW: Tensor
-    labels_N: NDArray[np.int64]
+    pixels_NIHW: Any
+    labels_N: Any
     classes: Sequence[str] | None
 
-    def images(self, name: str, split: str, numbers: Sequence[str]) -> TensorImages:
-        classes = numbers if self.classes is None else self.classes
-        return TensorImages(self.pixels_NIHW, self.labels_N, classes=classes, name=name, split=split)
+    def images(self, name: str, split: str, classes: Sequence[str]) -> TensorImages:
+        own = classes if self.classes is None else self.classes
+        return TensorImages(self.pixels_NIHW, self.labels_N, classes=own, name=name, split=split)
 
 
 def _call(name: str) -> object:
     factory = import_factory(name, kind="data set", define=f"() there, returning {_RETURNS}", otherwise="folder:PATH")
+    module = sys.modules[name.partition(":")[0]]
+    if module.__file__:
+        say_source(name, Path(module.__file__))
     accepted(name, factory, {})
     try:
         return factory()
@@ -84,10 +88,9 @@ def _part(name: str, part: object, split: str) -> Images | _Arrays:
     if not isinstance(part, tuple | list) or len(part) not in (2, 3):
         raise _no_dataset(name, f"{_kind(part)} as the {split} split")
     try:
-        labels_N = torch.as_tensor(part[1]).cpu().numpy()
-        return _Arrays(torch.as_tensor(part[0]), labels_N, tuple(part[2]) if len(part) == 3 else None)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise _no_dataset(name, f"a {split} split that is no arrays ({error})") from error
+        return _Arrays(part[0], part[1], tuple(part[2]) if len(part) == 3 else None)
+    except TypeError as error:
+        raise _no_dataset(name, f"a {split} split whose class names are {_kind(part[2])}") from error
 
 
 def _kind(made: object) -> str:

@@ -1,4 +1,4 @@
-"""folder:PATH, images in class folders under train/ and test/ (or val/), found as ImageFolder finds them.
+"""folder:PATH, images in class folders under train/ and test/ (or val/), found as `discovery` says.
 
 A sample is known by the bytes of its file, since JPEG decoders differ (DESIGN 4). Its index depends on the
 relative paths alone: they are sorted, then permuted in a fixed way, so that rows are not sorted by class.
@@ -18,13 +18,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import get_worker_info
-from torchvision.datasets import ImageFolder
-from torchvision.datasets.folder import find_classes
 
 from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.decoding import rules_of, tell
+from dgkd_cache.datasets.discovery import find_classes, find_images
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.reading import Look, decode, decoding_threads, file_digest, look_at, read_all, read_one
+from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
 
@@ -48,6 +49,7 @@ def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
     folders = {split: _split_folder(path, split) for split in ("train", "test")}
     _check_classes(folders["train"], folders["test"])
     name = f"folder:{path.resolve().name}"
+    say_source(name, *folders.values())
     train = FolderImages(folders["train"], name=name, split="train", hold_bytes=hold_bytes)
     test = FolderImages(folders["test"], name=name, split="test", hold_bytes=hold_bytes)
     mean, std = mean_and_std(train)
@@ -64,20 +66,24 @@ class FolderImages(Images):
     def __init__(self, folder: Path, *, name: str, split: str, hold_bytes: int = HOLD_BYTES) -> None:
         """Raises DataUnreadable for class folders without images and for files that are no images."""
         self._folder = folder
-        classes, self._paths, labels_N = _listing(folder)
+        classes, label_of = find_images(folder)
+        self._paths = index_order(list(label_of))
         self._threads = decoding_threads(folder, self._paths)
         looks = look_at(folder, self._paths, hold_bytes=hold_bytes, threads=self._threads)
+        found = [look.traits for look in looks]
+        tell(str(folder), found)
         sizes = [(look.height, look.width) for look in looks]
         one_size = sizes[0] if len(set(sizes)) == 1 else (None, None)
         super().__init__(
             name=name,
             split=split,
             classes=classes,
-            labels_N=labels_N,
+            labels_N=np.array([label_of[path] for path in self._paths], dtype=np.int64),
             channels=3,
             height=one_size[0],
             width=one_size[1],
             digest_kind="file",
+            decoding=rules_of(found),
         )
         self._sizes = np.array(sizes, dtype=np.int64)
         # Sample i is bytes [offset i, offset i + 1) of one flat tensor, which workers share without a copy.
@@ -194,7 +200,7 @@ def _split_folder(path: Path, split: str) -> Path:
 
 def _check_classes(train: Path, test: Path) -> None:
     """Both splits must have equal class folders, which is cheap to see before any image is read."""
-    names = [set(_find_classes(folder)) for folder in (train, test)]
+    names = [set(find_classes(folder)) for folder in (train, test)]
     for folder, lacking in ((test, names[0] - names[1]), (train, names[1] - names[0])):
         if lacking:
             raise DataUnreadable(
@@ -203,35 +209,6 @@ def _check_classes(train: Path, test: Path) -> None:
                 found=f"{', '.join(sorted(lacking)[:8])} not in {folder.name}/ ({len(lacking)} in all)",
                 do="give both splits the same class folders",
             )
-
-
-def _find_classes(folder: Path) -> list[str]:
-    try:
-        classes: list[str] = find_classes(str(folder))[0]
-    except FileNotFoundError as error:
-        raise _no_images(folder, error) from error
-    return classes
-
-
-def _listing(folder: Path) -> tuple[list[str], list[str], NDArray[np.int64]]:
-    """Class names, relative posix paths in index order and their labels."""
-    try:
-        found = ImageFolder(str(folder))
-    except FileNotFoundError as error:
-        raise _no_images(folder, error) from error
-    label_of = {Path(path).relative_to(folder).as_posix(): label for path, label in found.samples}
-    paths = index_order(list(label_of))
-    return found.classes, paths, np.array([label_of[path] for path in paths], dtype=np.int64)
-
-
-def _no_images(folder: Path, error: FileNotFoundError) -> DataUnreadable:
-    there = folder.is_dir()
-    return DataUnreadable(
-        f"{folder} does not hold images by class",
-        expected="one folder a class with at least one image in it",
-        found=str(error) if there else "no such folder",
-        do="add images, or remove the empty folders" if there else "name the folder above train/",
-    )
 
 
 def _as_rows(digests: Sequence[bytes]) -> NDArray[np.uint8]:

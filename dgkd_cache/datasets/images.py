@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, Self
 
@@ -18,6 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dgkd_cache.arguments import require_kind
+from dgkd_cache.datasets.arrays import are_last, checked_pixels
+from dgkd_cache.datasets.labels import as_array, checked_classes, checked_labels
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores.coding.canonical import JsonValue, canonical_json
 
@@ -34,7 +37,8 @@ class Images(ABC):
     """A split: what every reader of pixels, labels and identity may rely on.
 
     `labels_N` is int64 in [0, C) with C = len(classes). `height` and `width` are None when the images
-    differ in size. `digest_kind` says what a sample digest covers: the decoded "pixels" or the "file".
+    differ in size. `digest_kind` says what a sample digest covers: the decoded "pixels" or the "file". `decoding` has
+    the numbered rules (see `decoding.py`) that some of the images were decoded by, which a digest of files cannot tell.
     """
 
     _original: Images | None = None  # of a copy on a device: the images that it was copied from
@@ -50,16 +54,27 @@ class Images(ABC):
         height: int | None,
         width: int | None,
         digest_kind: DigestKind = "pixels",
+        decoding: Mapping[str, int] | None = None,
     ) -> None:
-        """Raises InvalidInput when labels and classes do not fit each other."""
+        """Raises InvalidInput when labels and classes do not fit each other, or for channels that come last."""
+        require_kind("Images", "name", name, str, expected="the name of the data set")
+        require_kind("Images", "split", split, str, expected="the name of the split, such as train")
         self.name = name
         self.split = split
-        self.classes = tuple(classes)
-        self.labels_N = _checked_labels(f"{name} ({split})", labels_N, self.classes)
+        self.classes = checked_classes(f"{name} ({split})", classes)
+        self.labels_N = checked_labels(f"{name} ({split})", labels_N, self.classes)
         self.channels = channels
         self.height = height
         self.width = width
         self.digest_kind: DigestKind = digest_kind
+        self.decoding = dict(decoding or {})
+        if height is not None and width is not None and are_last((channels, height, width)):
+            raise InvalidInput(
+                f"the images of {name} ({split}) have their channels last",
+                expected="channels, height and width in this order",
+                found=f"channels={channels}, height={height}, width={width}",
+                do=f"give channels={width}, height={channels}, width={height}, and images in that order",
+            )
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -148,28 +163,13 @@ class TensorImages(Images):
     ) -> None:
         """Raises InvalidInput for pixels that are not uint8 [N, I, H, W] or labels that do not fit them."""
         what = f"{name} ({split})"
-        pixels_NIHW = torch.as_tensor(images_NIHW)
-        if pixels_NIHW.dtype != torch.uint8 or pixels_NIHW.ndim != 4 or 0 in pixels_NIHW.shape:
-            raise InvalidInput(
-                f"the images of {what} cannot be used",
-                expected="a non-empty uint8 array [samples, channels, height, width]",
-                found=f"{str(pixels_NIHW.dtype).removeprefix('torch.')} {list(pixels_NIHW.shape)}",
-                do="convert them, for example with images.astype('uint8').transpose(0, 3, 1, 2)",
-            )
-        labels = np.asarray(labels_N.cpu() if isinstance(labels_N, Tensor) else labels_N)
+        pixels_NIHW = checked_pixels(what, images_NIHW, samples=len(np.atleast_1d(as_array(labels_N))))
         samples, channels, height, width = pixels_NIHW.shape
-        if labels.shape != (samples,):
-            raise InvalidInput(
-                f"the labels of {what} do not fit its images",
-                expected=f"one label for each of {samples} images",
-                found=f"shape {list(labels.shape)}",
-                do="give the labels as a one-dimensional array in the order of the images",
-            )
         super().__init__(
             name=name,
             split=split,
             classes=classes,
-            labels_N=labels,
+            labels_N=checked_labels(what, labels_N, checked_classes(what, classes), samples=samples),
             channels=channels,
             height=height,
             width=width,
@@ -202,32 +202,3 @@ def pixel_digest(image_IHW: Tensor) -> bytes:
 def _as_list(samples_B: Samples) -> list[int]:
     indices: list[int] = samples_B.tolist() if isinstance(samples_B, Tensor | np.ndarray) else list(samples_B)
     return indices
-
-
-def _checked_labels(what: str, labels_N: NDArray[np.int64], classes: tuple[str, ...]) -> NDArray[np.int64]:
-    """The labels as int64, once they are integers in [0, C) and the class names are distinct texts."""
-    if not classes or not all(isinstance(name, str) and name for name in classes):
-        raise InvalidInput(f"the classes of {what} have no names", expected="one text a class", found=repr(classes))
-    if len(set(classes)) != len(classes):
-        twice = next(name for name in classes if classes.count(name) > 1)
-        raise InvalidInput(
-            f"two classes of {what} share a name",
-            expected="distinct names",
-            found=f"{twice!r} more than once",
-        )
-    if labels_N.ndim != 1 or not len(labels_N) or labels_N.dtype.kind not in "iu":
-        raise InvalidInput(
-            f"the labels of {what} cannot be used",
-            expected="a non-empty one-dimensional array of integers",
-            found=f"{labels_N.dtype} {list(labels_N.shape)}",
-            do="number the classes from 0",
-        )
-    outside = np.flatnonzero((labels_N < 0) | (labels_N >= len(classes)))
-    if len(outside):
-        raise InvalidInput(
-            f"a label of {what} names no class",
-            expected=f"labels from 0 to {len(classes) - 1}",
-            found=f"{labels_N[outside[0]]} at sample {outside[0]}",
-            do="number the classes from 0, or name all of them",
-        )
-    return labels_N.astype(np.int64)

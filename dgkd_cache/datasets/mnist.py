@@ -1,8 +1,9 @@
 """MNIST (LeCun, Cortes, Burges) and Fashion-MNIST (arXiv 1708.07747) from their four idx files.
 
-Looked for, gzipped or plain, where torchvision keeps them and in the folder of Debian's package; else downloaded by
-torchvision. The MD5 of the gzipped files is published, so these are read, once it is right, where both lie there. For
-plain files, and for Debian's, which are packed anew, nothing is published: gzip's own checksum and the form must do.
+Looked for, gzipped or plain, where torchvision keeps them under the root and, if that is the default one, in the folder
+of Debian's package; else downloaded by torchvision. The MD5 of the gzipped files is published, so these are read, once
+it is right, where both lie there. For plain files, and for Debian's, which are packed anew, nothing is published: the
+checksum of gzip and the form must do.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from pathlib import Path
 from torchvision.datasets import MNIST, FashionMNIST
 from torchvision.datasets.utils import check_integrity
 
+from dgkd_cache.data_root import DEFAULT_DATA_ROOT
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.download import no_data, run_download
 from dgkd_cache.datasets.idx import read_idx
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.datasets.normalisation import KNOWN
 from dgkd_cache.datasets.registry import register_dataset
+from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, InvalidInput
+from dgkd_stores.disk.paths import expanded
 
 __all__ = ["DEBIAN_FASHION_MNIST", "fashion_mnist", "mnist"]
 
@@ -42,9 +46,10 @@ def mnist(*, root: Path, download: bool) -> Dataset:
 def fashion_mnist(*, root: Path, download: bool) -> Dataset:
     """28x28 grey pictures of clothes, 60,000 + 10,000, in 10 classes; 31 MB to download
 
-    From `root`/FashionMNIST/raw or Debian's folder. Raises DataUnreadable as `mnist` does.
+    From `root`/FashionMNIST/raw or, where `root` is the default one, Debian's folder. Raises DataUnreadable as `mnist`
+    does.
     """
-    others = [DEBIAN_FASHION_MNIST]
+    others = [DEBIAN_FASHION_MNIST] if root == expanded(DEFAULT_DATA_ROOT) else []
     return _load("fashion-mnist", FashionMNIST, root=root, others=others, download=download)
 
 
@@ -56,6 +61,7 @@ def _load(name: str, source: type[MNIST], *, root: Path, others: list[Path], dow
         found = _complete(folders)
     if found is None:
         raise no_data(name, folders=folders, files=[_file(split, kind) for split in _STEMS for kind in _KINDS])
+    say_source(name, found)
     if found == folders[0]:
         _check_published(found, source)
     train, test = (_split(found, name, source, split) for split in _STEMS)

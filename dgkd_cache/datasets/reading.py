@@ -1,4 +1,4 @@
-"""Reading image files in parallel, as torchvision's ImageFolder reads them: Pillow, converted to RGB.
+"""Reading image files in parallel: pixels as `decoding` has them, sizes and digests.
 
 Every file that cannot be read is counted and the first ones are named, with the reason.
 """
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from dgkd_cache.datasets.decoding import Trait, UndefinedRange, pillow_warnings_ignored, rgb, traits
 from dgkd_cache.errors import DataUnreadable
 
 __all__ = ["Look", "decode", "decoding_threads", "file_digest", "look_at", "read_all", "read_one"]
@@ -36,10 +37,11 @@ _BYTES_PER_THREAD = 4096
 
 @dataclass(frozen=True)
 class Look:
-    """One file as it was read: its size, and pixels [I, H, W] and digest when they were to be held."""
+    """One file as it was read: its size and traits, and pixels [I, H, W] and digest when they were to be held."""
 
     height: int
     width: int
+    traits: Trait
     pixels_IHW: NDArray[np.uint8] | None = None
     digest: bytes | None = None
 
@@ -66,9 +68,10 @@ def look_at(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads: int
             content = path.read_bytes()
             with Image.open(io.BytesIO(content)) as picture:
                 if budget.take(3 * picture.height * picture.width):
-                    return Look(picture.height, picture.width, _rgb(picture), file_digest(content))
+                    found = traits(picture)
+                    return Look(picture.height, picture.width, found, rgb(picture), file_digest(content))
         with Image.open(path) as picture:
-            return Look(picture.height, picture.width)
+            return Look(picture.height, picture.width, traits(picture))
 
     return read_all(folder, paths, look, threads=threads)
 
@@ -76,7 +79,7 @@ def look_at(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads: int
 def decode(content: bytes) -> NDArray[np.uint8]:
     """The RGB pixels [3, H, W] of the image file with these bytes. Raises what Pillow raises."""
     with Image.open(io.BytesIO(content)) as picture:
-        return _rgb(picture)
+        return rgb(picture)
 
 
 def file_digest(content: bytes) -> bytes:
@@ -101,7 +104,7 @@ def read_all(
 
     # Threads and not processes: Pillow decodes outside the interpreter lock, and processes would need a fork
     # beside torch's threads, or spawn and an import guard in every user's script, to win 1-2 s on CIFAR.
-    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+    with pillow_warnings_ignored, ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         run = map if pool is None else pool.map
         attempts = [attempt for chunk in run(read_chunk, range(0, len(paths), size)) for attempt in chunk]
     failures = [attempt for attempt in attempts if isinstance(attempt, _Failure)]
@@ -112,14 +115,11 @@ def read_all(
 
 def read_one(folder: Path, path: str, read: Callable[[Path], Result]) -> Result:
     """`read(folder / path)`. Raises DataUnreadable naming the file."""
-    attempt = _attempt(lambda _, file: read(file), 0, folder, path)
+    with pillow_warnings_ignored:
+        attempt = _attempt(lambda _, file: read(file), 0, folder, path)
     if isinstance(attempt, _Failure):
         raise _unreadable(folder, 1, [attempt]) from attempt.error
     return attempt
-
-
-def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
-    return np.asarray(picture.convert("RGB")).transpose(2, 0, 1).copy()
 
 
 class _Budget:
@@ -155,11 +155,13 @@ def _unreadable(folder: Path, total: int, failures: Sequence[_Failure]) -> DataU
     listed = "; ".join(f"{failure.path} ({_reason(failure.error)})" for failure in failures[:_NAMED])
     more = f"; and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
     of = f" of {total}" if total > 1 else ""
+    undefined = any(isinstance(failure.error, UndefinedRange) for failure in failures)
     return DataUnreadable(
         f"{len(failures)}{of} image {'files' if total > 1 else 'file'} in {folder} cannot be read",
-        expected="whole images in a format that Pillow knows",
+        expected="whole images in a format that Pillow knows"
+        + (", of 8 bits or 16-bit greyscale" if undefined else ""),
         found=listed + more,
-        do="replace or remove what is listed",
+        do="replace or remove what is listed" + ("; scale such pixels to 8 bits, 255 for white" if undefined else ""),
     )
 
 
@@ -167,4 +169,6 @@ def _reason(error: Exception) -> str:
     # Pillow quotes the object that it was given, whose address tells nobody anything.
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
+    if isinstance(error, UndefinedRange):
+        return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -41,6 +41,14 @@ def check_store(store: GuideStore, views: Views) -> None:
             + (f" ({difference})" if difference else ""),
             do="use the data set that the guide saw, or dump the guide again from this one",
         )
+    decoded = header.compute.get("decoding", {})
+    if decoded != images.decoding:
+        raise Mismatch(
+            f"{who} saw images that were decoded by other rules",
+            expected=f"decoding rules {_brief(images.decoding)}",
+            found=_brief(decoded),
+            do="dump the guide again from a model that is trained on these images, with one version of dgkd-cache",
+        )
     if header.plan_digest != views.plan.digest:
         raise Mismatch(
             f"{who} was dumped under another view plan",

@@ -21,6 +21,7 @@ from dgkd_stores import (
     decimal,
     default_digest_rows,
 )
+from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.encodings import encoding_named
 
 __all__ = ["draft_header", "identity_arrays"]
@@ -34,7 +35,7 @@ def draft_header(
     views: range,
     encoding: str,
     temperature: float,
-    compute: Mapping[str, str | int],
+    compute: Mapping[str, JsonValue],
     licence: str,
 ) -> StoreHeader:
     """The header but for what only the forward pass can tell: accuracy and fidelity.

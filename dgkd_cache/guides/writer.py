@@ -6,6 +6,7 @@ are cut within chunks, never by where it stopped, because logits change in the l
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgkd_cache.compute import describe, usable_device
+from dgkd_cache.datasets.dataset import decoding_record
 from dgkd_cache.errors import Interrupted, Mismatch
 from dgkd_cache.guides.fidelity import fidelity, fidelity_rows
 from dgkd_cache.guides.header import draft_header, identity_arrays
@@ -154,7 +156,11 @@ class GuideWriter:
             views=views,
             encoding=encoding,
             temperature=self._logits.temperature,
-            compute={**describe(self._logits.device, self._logits.precision), "batch": self._logits.batch_size},
+            compute={
+                **describe(self._logits.device, self._logits.precision),
+                "batch": self._logits.batch_size,
+                **decoding_record(train.images, test.images),
+            },
             licence=licence,
         )
 
@@ -183,7 +189,7 @@ class GuideWriter:
         A finished store of the same guide is left as it is. `stop` is asked between batches; when it says so, what is
         finished stays and Interrupted is raised.
         """
-        progress = progress or Silent()
+        progress, began = progress or Silent(), time.perf_counter()
         done = self._finished()
         if done is not None:
             sweep(self._path, take_over=self._take_over, stop=stop)
@@ -202,7 +208,10 @@ class GuideWriter:
             rows = len(self._train.images)
             total = len(mine) * rows
             missing = sum(slot.stop - slot.start for slot in slots)
-            progress.start(f"dump {header.guide.name}", total=total, unit="samples", done=total - missing)
+            spent = time.perf_counter() - began
+            progress.start(
+                f"dump {header.guide.name}", total=total, unit="samples", done=total - missing, seconds=spent
+            )
             # A chunk is hashed, written and synced while the next one is forwarded: two are in memory.
             with ThreadPoolExecutor(1, thread_name_prefix="dgkd-write") as thread:
                 written: Future[None] | None = None

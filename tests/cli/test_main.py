@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy
 import pytest
+import torch
 from click.testing import Result
 
 import dgkd_cache.workspace.workspace
@@ -113,6 +115,19 @@ def test_each_error_has_its_exit_code(command: Command, monkeypatch: pytest.Monk
     assert result.stdout == ""
     said = "it went wrong: expected this, found that; do the other\n"
     assert result.stderr == (said if name == "Interrupted" else f"Error: {said}"), "a clean stop is no error"
+
+
+@pytest.mark.parametrize("lack", [lambda: bytearray(2**62), lambda: numpy.empty(2**57), lambda: torch.empty(2**57)])
+def test_memory_that_is_not_there(
+    command: Command, monkeypatch: pytest.MonkeyPatch, lack: Callable[[], object]
+) -> None:
+    with pytest.raises((MemoryError, RuntimeError)) as wanted:
+        lack()
+    result = raising(command, monkeypatch, wanted.value)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: there is not enough memory") and "batch_size" in result.stderr
+    with pytest.raises(RuntimeError, match="a bug"):
+        raising(command, monkeypatch, RuntimeError("a bug"))
 
 
 def test_a_full_disk_and_a_forbidden_file(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

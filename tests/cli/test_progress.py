@@ -34,6 +34,24 @@ def test_a_line_at_most_every_ten_seconds() -> None:
     ]
 
 
+def test_seconds_of_preparation_count_for_the_time_and_not_for_the_rate() -> None:
+    out, clock = io.StringIO(), Clock()
+    bar = BarProgress(Console(file=out, force_terminal=True, width=120, color_system=None), clock=clock)
+    for progress in (LineProgress(out, clock=clock), bar):
+        progress.start("dump ta1", total=1000, unit="samples", seconds=3.9)
+        clock.now += 20.0
+        progress.advance(500)
+        clock.now += 20.0
+        progress.advance(500)
+        progress.finish()
+    assert out.getvalue().splitlines()[:3] == [
+        "dump ta1: 1000 samples",
+        "dump ta1: 500/1000 samples, 25 samples/s, 20.0 s left",
+        "dump ta1: done in 43.9 s",
+    ]
+    assert "dump ta1: done in 43.9 s" in out.getvalue().splitlines()[-1]
+
+
 def test_bytes_are_sizes() -> None:
     out, clock = io.StringIO(), Clock()
     lines = LineProgress(out, clock=clock)

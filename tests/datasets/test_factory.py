@@ -36,6 +36,8 @@ def three(): return 1, 2, 3
 def one_array(): return pixels, (pixels, [0] * 4)
 def floats(): return (pixels / 2, [0] * 4), (pixels, [0] * 4)
 def texts(): return (["a"], [0]), (pixels, [0] * 4)
+def ragged(): return ([pixels[0], pixels[1, :, :2]], [0, 1]), (pixels, [0] * 4)
+def name(): return (pixels, [0] * 4, 3), (pixels, [0] * 4)
 def label(): return (pixels, [0, 1, 2, 3], "ab"), (pixels, [0] * 4, "ab")
 def negative(): return (pixels, [0, -1, 2, 3]), (pixels, [0] * 4)
 def other_classes(): return (pixels, [0, 1, 0, 1], "ab"), (pixels, [0] * 4, "ba")
@@ -78,7 +80,9 @@ def test_each_form_of_result_is_taken(module: str) -> None:
         ("three", InvalidInput, r"expected a Dataset, or \(train, test\).*found tuple of 3"),
         ("one_array", InvalidInput, "found ndarray as the train split"),
         ("floats", InvalidInput, r"non-empty uint8 array .*found float64 \[4, 1, 3, 3\]"),
-        ("texts", InvalidInput, "a train split that is no arrays"),
+        ("texts", InvalidInput, r"the images of .*texts \(train\) are no array.*found list"),
+        ("ragged", InvalidInput, r"the images of .*ragged \(train\) are no array"),
+        ("name", InvalidInput, "a train split whose class names are int"),
         ("label", InvalidInput, r"labels from 0 to 1, found 2 at sample 2"),
         ("negative", InvalidInput, r"labels from 0 to 3, found -1 at sample 1"),
         ("other_classes", InvalidInput, "different classes"),

@@ -353,5 +353,5 @@ def test_class_folders_must_agree_and_hold_images(write_folder: WriteFolder) -> 
         load_folder(folder)
     (folder / "empty" / "train").mkdir(parents=True)
     (folder / "empty" / "test").mkdir()
-    with pytest.raises(DataUnreadable, match="train does not hold images by class.*any class folder"):
+    with pytest.raises(DataUnreadable, match="train does not hold images by class.*no class folder"):
         load_folder(folder / "empty")

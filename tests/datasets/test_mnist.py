@@ -48,6 +48,13 @@ def no_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def default_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The default root, in a home folder that is empty."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / ".cache" / "dgkd-cache"
+
+
 def check(name: str, root: Path) -> None:
     dataset = load_dataset(name, root=root, download=False)
     for images, part in ((dataset.train, "train"), (dataset.test, "t10k")):
@@ -97,18 +104,33 @@ def test_the_same_as_torchvision_reads(tmp_path: Path, no_debian: Path) -> None:
     assert ours.labels_N.tolist() == theirs.targets.tolist() and ours.classes == tuple(theirs.classes)
 
 
-def test_debian_s_folder_is_looked_in_for_fashion_mnist(tmp_path: Path, no_debian: Path) -> None:
+def test_debian_s_folder_is_looked_in_for_fashion_mnist(
+    default_root: Path, no_debian: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write(no_debian, zipped=True)
-    check("fashion-mnist", tmp_path / "nothing")
+    caplog.set_level("INFO")
+    check("fashion-mnist", default_root)
+    assert caplog.messages == [f"data set fashion-mnist: read from {no_debian}"]
+    write(default_root / "FashionMNIST" / "raw")
+    check("fashion-mnist", default_root)
+    assert caplog.messages[1:] == [f"data set fashion-mnist: read from {default_root}/FashionMNIST/raw"]
     with pytest.raises(DataUnreadable, match="mnist is not on this machine"):
-        load_dataset("mnist", root=tmp_path / "nothing", download=False)
+        load_dataset("mnist", download=False)
 
 
-def test_missing_files_are_named_with_their_places(tmp_path: Path, no_debian: Path) -> None:
+def test_another_root_is_the_only_place(tmp_path: Path, default_root: Path, no_debian: Path) -> None:
+    """Neither the system's copy nor the default root's is taken for it."""
+    write(no_debian, zipped=True)
+    write(default_root / "FashionMNIST" / "raw")
+    with pytest.raises(DataUnreadable, match=f"expected {TRAIN_IMAGES}.* in {tmp_path}/no/FashionMNIST/raw, found"):
+        load_dataset("fashion-mnist", root=tmp_path / "no", download=False)
+
+
+def test_missing_files_are_named_with_their_places(default_root: Path, no_debian: Path) -> None:
     with pytest.raises(DataUnreadable) as caught:
-        load_dataset("fashion-mnist", root=tmp_path, download=False)
+        load_dataset("fashion-mnist", download=False)
     message = str(caught.value)
-    for part in (TRAIN_IMAGES, str(tmp_path / "FashionMNIST" / "raw"), str(no_debian), "download = true"):
+    for part in (TRAIN_IMAGES, str(default_root / "FashionMNIST" / "raw"), str(no_debian), "download = true"):
         assert part in message
     assert caught.value.exit_code == 1
 
@@ -122,7 +144,7 @@ def test_missing_files_are_named_with_their_places(tmp_path: Path, no_debian: Pa
     ],
 )
 def test_a_failed_download_says_where_files_may_be_put(
-    tmp_path: Path,
+    default_root: Path,
     no_debian: Path,
     monkeypatch: pytest.MonkeyPatch,
     failure: Exception,
@@ -133,9 +155,9 @@ def test_a_failed_download_says_where_files_may_be_put(
 
     monkeypatch.setattr(torchvision.datasets.MNIST, "download", fail)
     with pytest.raises(error) as caught:
-        load_dataset("fashion-mnist", root=tmp_path, download=True)
+        load_dataset("fashion-mnist", download=True)
     if error is DataUnreadable:
-        for part in (str(failure), str(tmp_path / "FashionMNIST" / "raw"), str(no_debian), "run again"):
+        for part in (str(failure), str(default_root / "FashionMNIST" / "raw"), str(no_debian), "run again"):
             assert part in str(caught.value)
 
 

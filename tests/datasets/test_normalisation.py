@@ -48,7 +48,7 @@ def test_images_that_are_not_held_are_sampled_evenly() -> None:
 
 
 @pytest.mark.skipif(not DEBIAN_FASHION_MNIST.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
-def test_the_constants_of_fashion_mnist_are_those_of_its_files(tmp_path: Path) -> None:
+def test_the_constants_of_fashion_mnist_are_those_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with gzip.open(DEBIAN_FASHION_MNIST / "train-images-idx3-ubyte.gz") as stream:
         pixels = stream.read()[16:]
     assert len(pixels) == 60_000 * 28 * 28
@@ -56,5 +56,6 @@ def test_the_constants_of_fashion_mnist_are_those_of_its_files(tmp_path: Path) -
     mean = np.average(np.arange(256) / 255, weights=count_256)
     std = np.average((np.arange(256) / 255 - mean) ** 2, weights=count_256) ** 0.5
     assert KNOWN["fashion-mnist"] == ((f"{mean:.4f}",), (f"{std:.4f}",))
-    dataset = load_dataset("fashion-mnist", root=tmp_path, download=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    dataset = load_dataset("fashion-mnist", download=False)
     assert mean_and_std(dataset.train) == ((f"{mean:.6f}",), (f"{std:.6f}",))

@@ -23,7 +23,7 @@ __all__ = ["datasets"]
     "--data-root",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where data sets are kept.  [default: ~/.cache/dgkd-cache]",
+    help="Where data sets are kept; no other place is looked in.  [default: ~/.cache/dgkd-cache]",
 )
 @click.option("--no-download", is_flag=True, help="Fail rather than fetch.")
 @json_option
@@ -44,6 +44,8 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
         root = data_root or DEFAULT_DATA_ROOT
         _show(load_dataset(name, root=root, download=not no_download), as_json=as_json)
         return
+    if data_root or no_download:
+        raise click.UsageError("--data-root and --no-download go with NAME, the data set to load")
     known = dataset_summaries()
     if as_json:
         listed = [

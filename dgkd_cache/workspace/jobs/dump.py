@@ -58,7 +58,6 @@ def dump_guide(
     run, Mismatch when it was trained on other data, StoreLocked when another process writes these views. All of `ranks`
     call this: each writes its part of the views on its own, and is given what all of them left.
     """
-    started = time.perf_counter()
     held = views if views is not None else range(ws.config.views.count)
     folder, path = ws.resolve_run(model), ws.store_path(model, held)
     refuse_no_folder(folder)
@@ -77,6 +76,7 @@ def dump_guide(
         if ws.config.cache.precision == "auto":
             why = "as the store was begun" if begun == precision else f"auto on {unit_of(where)}"
             progress.say(f"{model}: dumped in {precision}: {why}")
+        started = time.perf_counter()
         try:
             if mine or not held:  # no views at all are refused there
                 writer = guide_writer(
@@ -90,13 +90,14 @@ def dump_guide(
                     device=ranks.device(device),
                     progress=progress,
                 )
+                started = time.perf_counter()  # where the progress of the dump begins to count: one clock for both
                 writer.run(progress=progress, stop=stop)
             _until_all_are_done(ranks, model, stop)
         finally:
+            seconds = time.perf_counter() - started
             if ranks.first and _held(path)[1] != before:
-                _add_dump_seconds(folder, time.perf_counter() - started)
+                _add_dump_seconds(folder, seconds)
     result = _left_at(path) if mine or path.exists() else Dumped(path=path, seal=None, views=held, nbytes=0)
-    seconds = time.perf_counter() - started
     return DumpResult(path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds)
 
 

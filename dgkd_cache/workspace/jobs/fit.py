@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -187,3 +188,11 @@ def require_same_data(ws: Workspace, card: ModelCard, model: str) -> None:
                 found=there[:16],
                 do="undo the change to dgkd.toml or to the data, or train the model again",
             )
+    decoded = {key: rules for key in ("decoding", "test_decoding") if (rules := card.compute.get(key))}
+    if dataset.decoding != decoded:
+        raise Mismatch(
+            f"the run {model} was trained on images that were decoded by other rules",
+            expected=f"decoding rules {json.dumps(dataset.decoding)}, as this version decodes them",
+            found=json.dumps(decoded),
+            do="train the model again",
+        )

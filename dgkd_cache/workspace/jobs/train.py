@@ -181,7 +181,12 @@ def train_model(
             weights_digest=weights_digest(model),
             accuracy=accuracy,
             seconds=round(outcome.seconds, 3),
-            compute={**describe(where, precision), "threads": torch.get_num_threads(), "ranks": ranks.world},
+            compute={
+                **describe(where, precision),
+                "threads": torch.get_num_threads(),
+                "ranks": ranks.world,
+                **ws.dataset().decoding,
+            },
             inputs_digest=record.digest(inputs),
         )
         if lock is not None:
@@ -211,6 +216,7 @@ def expected_inputs(
             "digest": ws.dataset().train.digest,
             "test_digest": ws.dataset().test.digest,
             "validation": ws.config.dataset.validation,
+            **ws.dataset().decoding,
         },
         "views": {**ws.config.views.model_dump(mode="json"), "plan": ws.plan().digest},
         "training": recipe,

@@ -1,0 +1,35 @@
+"""Lines about the data set of a verb, on stderr: where it was read from, and what of it was left out or changed.
+
+The library says them through the logger `dgkd_cache.datasets`. Loads no torch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+__all__ = ["data_lines"]
+
+
+class _OnStderr(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
+@contextmanager
+def data_lines(*, quiet: bool, said: bool) -> Iterator[None]:
+    """While the block lasts, the lines are shown: only the warnings where it is to be `quiet`, none unless `said`."""
+    logger, handler = logging.getLogger("dgkd_cache.datasets"), _OnStderr()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.CRITICAL if not said else logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False  # a user's module:factory may set up logging, and would show each line again
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate

@@ -1,0 +1,116 @@
+"""Pixels that come in as an array: what is taken, and for what is not, the line of code that makes it so.
+
+Nothing is converted by itself: the same numbers may be pixels of 8 bits, of 16 bits or in [0, 1], and of channels that
+come first or last. A hint says what it assumes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dgkd_cache.errors import InvalidInput
+
+__all__ = ["are_last", "checked_pixels", "expression_of"]
+
+_MOST_CHANNELS_OF_PICTURES = 4
+
+
+def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
+    """The uint8 pixels [N, I, H, W] in `images`, an array, tensor or list, for as many labels as `samples`.
+
+    Raises InvalidInput for anything else.
+    """
+    try:
+        pixels = images if isinstance(images, Tensor) else _as_tensor(images)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidInput(
+            f"the images of {what} are no array",
+            expected="a uint8 array [samples, channels, height, width]",
+            found=f"{type(images).__name__} ({error})",
+            do="stack images of one size with numpy.stack; `folder:PATH` takes images of several sizes",
+        ) from error
+    channels_last = pixels.ndim == 4 and are_last(pixels.shape[1:])
+    if pixels.dtype == torch.uint8 and pixels.ndim == 4 and 0 not in pixels.shape and not channels_last:
+        return pixels
+    raise InvalidInput(
+        f"the images of {what} cannot be used",
+        expected="a non-empty uint8 array [samples, channels, height, width]",
+        found=f"{str(pixels.dtype).removeprefix('torch.')} {list(pixels.shape)}"
+        + (", with the channels last" if channels_last else ""),
+        do=_hint(images, pixels, samples),
+    )
+
+
+def are_last(shape: Sequence[int]) -> bool:
+    """True for a shape [a, b, c] that is a picture's [H, W, I]: c is a number of channels, a and b are sizes."""
+    return shape[2] <= _MOST_CHANNELS_OF_PICTURES < min(shape[0], shape[1])
+
+
+def expression_of(name: str, given: object) -> str:
+    """The expression for what the caller calls `name`, as a numpy array or a tensor."""
+    return name if isinstance(given, Tensor | np.ndarray) else f"numpy.asarray({name})"
+
+
+def _as_tensor(images: Any) -> Tensor:
+    array = np.ascontiguousarray(images)
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def _hint(images: object, pixels: Tensor, samples: int) -> str:
+    if 0 in pixels.shape:
+        return "give at least one image"
+    numpy = not isinstance(images, Tensor)
+    layout = _layout(list(pixels.shape), samples, "transpose" if numpy else "permute")
+    if layout is None:
+        return "make one array of them with these four axes"
+    assumed, form = _values(pixels, numpy)
+    if form is None:
+        return assumed
+    return f"{assumed}`images = {form.format(expression_of('images', images) + layout)}`"
+
+
+def _layout(shape: list[int], samples: int, reorder: str) -> str | None:
+    """What follows the array's name to give it four axes, channels second; None where that cannot be told."""
+    if len(shape) == 4:
+        return f".{reorder}(0, 3, 1, 2)" if are_last(shape[1:]) else ""
+    if len(shape) == 3 and shape[0] == samples:
+        return "[:, None]"
+    if len(shape) == 3 and samples == 1:
+        return f".{reorder}(2, 0, 1)[None]" if are_last(shape) else "[None]"
+    if len(shape) == 2 and shape[0] == samples and (side := isqrt(shape[1])) ** 2 == shape[1]:
+        return f".reshape(-1, 1, {side}, {side})"
+    return None
+
+
+def _values(pixels: Tensor, numpy: bool) -> tuple[str, str | None]:
+    """(what is assumed of the values, the form of the expression that makes them uint8), or (a hint, None)."""
+    to = ".astype('{}')" if numpy else ".to(torch.{})"
+    as_uint8, as_int64 = to.format("uint8"), to.format("int64")
+    if pixels.dtype == torch.uint8:
+        return "", "{}"
+    if pixels.dtype == torch.bool:
+        return "True is white: ", f"{{}}{as_uint8} * 255"
+    if pixels.is_complex():
+        return "give the pixels as real numbers", None
+    values: NDArray[Any] = (pixels.double() if pixels.is_floating_point() else pixels).detach().cpu().numpy()
+    least, most = values.min(), values.max()
+    if not (least >= 0 and np.isfinite(most)):
+        return "give the pixels as they were before they were normalised, 0 for black and 255 for white", None
+    if pixels.is_floating_point():
+        if most <= 1:
+            return "1 is white: ", f"({{}} * 255).round(){as_uint8}"
+        if most <= 255:
+            return "255 is white: ", f"{{}}.round(){as_uint8}"
+    elif most <= 255:
+        return "255 is white: ", f"{{}}{as_uint8}"
+    elif most <= 65535:
+        # round(v * 255 / 65535) = round(v / 257), and 257 is odd: no value lies half-way
+        return "65535 is white (16 bits): ", f"(({{}}{as_int64} + 128) // 257){as_uint8}"
+    return "scale them to 0 for black and 255 for white, by the range that they are defined in", None

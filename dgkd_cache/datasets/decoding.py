@@ -1,0 +1,161 @@
+"""Decoding: the rules by which a picture becomes 8-bit RGB pixels, and what a picture has beyond them.
+
+Pillow decodes, as for torchvision's ImageFolder: the first frame, EXIF rotation not applied, transparency dropped,
+palettes expanded. Greyscale of more than 8 bits, which Pillow clips, is scaled by a rule of this project.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
+from enum import Flag, auto
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT, TiffImageFile
+
+from dgkd_cache.datasets.remarks import warn
+from dgkd_stores.forks import fork_safe_lock
+
+__all__ = ["Trait", "UndefinedRange", "pillow_warnings_ignored", "rgb", "rules_of", "tell", "traits"]
+
+DEPTH16 = 1
+"""The number of the rule `depth16`: v of 0..M becomes round(255 v / M), in integers; M is 65535, or 4095 in TIFF of
+12 bits (Pillow brings PGM of another maximum to 65535). It changes whenever the rule gives other pixels; the records of
+runs, cards and stores hold it."""
+
+_WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+_SIXTEEN_BITS = ("PNG", "PPM")  # Pillow gives their greyscale of more than 8 bits in the range 0..65535
+_WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+_UNSIGNED = 1
+_WHITE_IS_ZERO = 0
+_BAD_EXIF = (struct.error, KeyError, SyntaxError, TypeError, ValueError)  # what Pillow's reader lets out
+
+
+class UndefinedRange(ValueError):
+    """A picture whose file does not say which of its values is white."""
+
+
+class Trait(Flag):
+    """A property of a picture that its 8-bit RGB pixels do not keep."""
+
+    SCALED = auto()
+    REDUCED = auto()
+    ROTATED = auto()
+    TRANSPARENT = auto()
+    FRAMES = auto()
+
+
+_TOLD = {
+    Trait.SCALED: f"greyscale of more than 8 bits: scaled to 8 (decoding rule depth16 = {DEPTH16})",
+    Trait.REDUCED: "more than 8 bits a channel in colour or with transparency: Pillow reduces them to 8",
+    Trait.ROTATED: "a rotation in their EXIF data: it is not applied",
+    Trait.TRANSPARENT: "transparency: it is dropped",
+    Trait.FRAMES: "several frames: the first one is read",
+}
+
+
+def traits(picture: Image.Image) -> Trait:
+    """The traits of an opened picture, before its pixels are decoded. Raises UndefinedRange."""
+    found = Trait(0)
+    if isinstance(picture, TiffImageFile) and set(picture.tag_v2.get(SAMPLEFORMAT, ())) - {_UNSIGNED}:
+        raise UndefinedRange("signed or floating-point pixels, whose range the file does not define")
+    if picture.mode == "F" or picture.mode in _WIDE:
+        _white(picture)
+        found |= Trait.SCALED
+    elif _bits(picture) > 8:
+        found |= Trait.REDUCED
+    if _is_rotated(picture):
+        found |= Trait.ROTATED
+    if picture.mode in _WITH_ALPHA or "transparency" in picture.info:
+        found |= Trait.TRANSPARENT
+    if getattr(picture, "is_animated", False):
+        found |= Trait.FRAMES
+    return found
+
+
+def rgb(picture: Image.Image) -> NDArray[np.uint8]:
+    """The pixels [3, H, W] of an opened picture. Raises UndefinedRange, and what Pillow raises."""
+    if picture.mode != "F" and picture.mode not in _WIDE:
+        return np.asarray(picture.convert("RGB")).transpose(2, 0, 1).copy()
+    white = _white(picture)
+    values_HW = np.asarray(picture).astype(np.int64)
+    if isinstance(picture, TiffImageFile) and picture.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO:
+        values_HW = white - values_HW  # Pillow inverts these up to 8 bits only
+    grey_HW = ((2 * 255 * values_HW + white) // (2 * white)).astype(np.uint8)
+    return np.stack([grey_HW] * 3)
+
+
+def rules_of(found: Sequence[Trait]) -> dict[str, int]:
+    """The numbered rules that pictures of these traits are decoded by."""
+    return {"depth16": DEPTH16} if any(Trait.SCALED in one for one in found) else {}
+
+
+def tell(where: str, found: Sequence[Trait]) -> None:
+    """One line for each trait that pictures have: how many of them, and what becomes of it."""
+    for trait, told in _TOLD.items():
+        if count := sum(trait in one for one in found):
+            warn(f"{where}: {count} of {len(found)} images have {told}")
+
+
+def _white(picture: Image.Image) -> int:
+    """The value that is white, 0 being black (or the reverse, where the file says so)."""
+    if isinstance(picture, TiffImageFile) and picture.mode.startswith("I;16"):
+        return (1 << int(picture.tag_v2[BITSPERSAMPLE][0])) - 1
+    if picture.format in _SIXTEEN_BITS and picture.mode in _WIDE:
+        return 0xFFFF
+    kind = "floating-point" if picture.mode == "F" else "integer"
+    raise UndefinedRange(f"{kind} pixels of more than 8 bits, whose range the file does not define")
+
+
+def _bits(picture: Image.Image) -> int:
+    """The bits of a channel in the file, where Pillow may have taken some away."""
+    if isinstance(picture, TiffImageFile):
+        return int(max(picture.tag_v2.get(BITSPERSAMPLE, (1,))))
+    if not isinstance(picture, ImageFile.ImageFile) or picture.format not in _SIXTEEN_BITS or not picture.tile:
+        return 8
+    arguments = picture.tile[0][3]
+    if isinstance(arguments, tuple):
+        return int(arguments[-1]).bit_length()  # of PPM, with the largest value after the mode
+    return 16 if str(arguments).endswith(";16B") else 8
+
+
+def _is_rotated(picture: Image.Image) -> bool:
+    """True where EXIF asks for a rotation or reflection; Pillow itself applies that of TIFF."""
+    if "exif" not in picture.info or isinstance(picture, TiffImageFile):
+        return False
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
+    except _BAD_EXIF:
+        return False  # whoever cannot read it cannot apply it either
+
+
+class _Ignored:
+    """The context in which Pillow's warnings are ignored.
+
+    Filters are those of the process and not of a thread, so they are set by the first thread that enters and taken back
+    by the last one that leaves.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._filters = fork_safe_lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._filters.enter_context(warnings.catch_warnings())
+                warnings.filterwarnings("ignore", module=r"PIL\b")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._filters.close()
+
+
+pillow_warnings_ignored = _Ignored()
+"""What Pillow warns of is told here by `tell`, or is no matter of the pixels."""

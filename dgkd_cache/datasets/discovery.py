@@ -1,0 +1,164 @@
+"""Discovery of image files in class folders: the samples of torchvision's ImageFolder, without what nobody means.
+
+Folders that begin with a dot, `__MACOSX` and files that begin with `._` are left out, and each real folder is visited
+once. One line says how many of these there were, and how many files of other formats.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension
+
+from dgkd_cache.datasets.remarks import warn
+from dgkd_cache.errors import DataUnreadable
+
+__all__ = ["find_classes", "find_images"]
+
+_EXTENSIONS_SHOWN = 8
+
+
+def find_classes(folder: Path) -> list[str]:
+    """The names of the class folders, sorted. Raises DataUnreadable where there are none or one is not UTF-8."""
+    if not folder.is_dir():
+        raise _no_images(folder, "no such folder", do="name the folder above train/")
+    with os.scandir(folder) as entries:
+        classes = sorted(entry.name for entry in entries if entry.is_dir() and not _is_aside(entry.name))
+    if not classes:
+        raise _no_images(folder, "no class folder", do="put the images of each class into a folder of its own")
+    for name in classes:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise DataUnreadable(
+                f"a class folder in {folder} has a name that is not UTF-8",
+                expected="UTF-8, in which stores and cards hold the names of classes",
+                found=f"the bytes {os.fsencode(name)!r}",
+                do="rename that folder",
+            )
+    return classes
+
+
+def find_images(folder: Path) -> tuple[list[str], dict[str, int]]:
+    """(the class names, the label of each image file by its posix path below `folder`); the paths come in no order.
+
+    Raises DataUnreadable for a class without images and for a folder that cannot be listed.
+    """
+    classes, walk = find_classes(folder), _Walk(folder)
+    labels = dict(walk.labelled(classes))
+    walk.tell()
+    with_images = set(labels.values())
+    if empty := [name for label, name in enumerate(classes) if label not in with_images]:
+        found = f"no valid file for the classes {', '.join(empty)}; valid are {', '.join(IMG_EXTENSIONS)}"
+        raise _no_images(folder, found, do="add images, or remove the empty folders")
+    return classes, labels
+
+
+class _Walk:
+    """A walk through the class folders of one split, each real folder once; it counts what it leaves out."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._extensions, self._beside = Counter[str](), Counter[str]()
+        self._macos = self._aside = self._again = 0
+        self._visited = {_identity(folder)}
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                self._count(entry)
+
+    def labelled(self, classes: Sequence[str]) -> Iterator[tuple[str, int]]:
+        """The posix path of each image file, relative to the folder of all classes, and its label."""
+        tops = [(os.path.join(self._folder, name), label) for label, name in enumerate(classes)]
+        while tops:
+            links = list[tuple[str, int]]()
+            for top, label in tops:
+                if not self._is_new(top):
+                    continue
+                for place, folders, files in os.walk(top, onerror=_refuse):
+                    inside = {name: os.path.join(place, name) for name in folders if not self._leaves(name)}
+                    # Links wait: what lies in a class folder itself has the label of that class.
+                    linked = {name for name, path in inside.items() if os.path.islink(path)}
+                    links += [(inside[name], label) for name in sorted(linked)]
+                    folders[:] = [name for name in inside if name not in linked and self._is_new(inside[name])]
+                    relative = Path(place).relative_to(self._folder).as_posix()
+                    yield from ((f"{relative}/{file}", label) for file in files if self._is_image(file))
+            tops = links
+
+    def tell(self) -> None:
+        """One line for all that was left out, if anything was."""
+        counted = (
+            ("files of other formats", self._extensions.total(), self._extensions),
+            ("files beside the class folders", self._beside.total(), self._beside),
+            ("files that begin with ._", self._macos, None),
+            ("folders that begin with a dot or are __MACOSX", self._aside, None),
+            ("links to folders that are read already", self._again, None),
+        )
+        left = [f"{what}: {count}{_listed(extensions)}" for what, count, extensions in counted if count]
+        if left:
+            warn(f"{self._folder}: left out {'; '.join(left)}")
+
+    def _count(self, entry: os.DirEntry[str]) -> None:
+        """Counts what lies beside the class folders."""
+        if entry.is_dir():
+            self._leaves(entry.name)
+        elif entry.name.startswith("._"):
+            self._macos += 1
+        else:
+            self._beside[_extension(entry.name)] += 1
+
+    def _leaves(self, name: str) -> bool:
+        self._aside += _is_aside(name)
+        return _is_aside(name)
+
+    def _is_new(self, folder: str) -> bool:
+        identity = _identity(folder)
+        again = identity in self._visited
+        self._visited.add(identity)
+        self._again += again
+        return not again
+
+    def _is_image(self, file: str) -> bool:
+        if file.startswith("._"):
+            self._macos += 1
+            return False
+        if not has_file_allowed_extension(file, IMG_EXTENSIONS):
+            self._extensions[_extension(file)] += 1
+            return False
+        return True
+
+
+def _is_aside(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _identity(folder: str | Path) -> tuple[int, int]:
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
+
+
+def _extension(file: str) -> str:
+    return os.path.splitext(file)[1].lower() or "without extension"
+
+
+def _listed(extensions: Counter[str] | None) -> str:
+    if extensions is None:
+        return ""
+    shown = [f"{count} {name}" for name, count in sorted(extensions.items(), key=lambda one: (-one[1], one[0]))]
+    more = ["..."] if len(shown) > _EXTENSIONS_SHOWN else []
+    return f" ({', '.join(shown[:_EXTENSIONS_SHOWN] + more)})"
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise DataUnreadable(
+        f"{error.filename} cannot be listed",
+        expected="a folder that may be read",
+        found=str(error.strerror),
+        do="change its permissions, or move it away",
+    ) from error
+
+
+def _no_images(folder: Path, found: str, *, do: str) -> DataUnreadable:
+    expected = "one folder a class with at least one image in it"
+    return DataUnreadable(f"{folder} does not hold images by class", expected=expected, found=found, do=do)

@@ -1,0 +1,134 @@
+"""Labels and class names: what is taken, and for what is not, the line of code that makes it so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dgkd_cache.arguments import described
+from dgkd_cache.datasets.arrays import expression_of
+from dgkd_cache.errors import InvalidInput
+
+__all__ = ["as_array", "checked_classes", "checked_labels", "numbered_classes"]
+
+
+def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
+    """The labels as a numpy array of whatever they are. Raises InvalidInput for what is no array."""
+    try:
+        return np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
+    except ValueError as error:
+        raise InvalidInput(
+            "the labels are no array",
+            expected="one integer for each image",
+            found=f"{type(labels).__name__} ({error})",
+            do="give the labels as a one-dimensional array in the order of the images",
+        ) from error
+
+
+def checked_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
+    """The class names, once they are distinct texts in UTF-8. Raises InvalidInput."""
+    if not isinstance(classes, Iterable):
+        raise InvalidInput(
+            f"the classes of {what} have no names", expected="one text a class", found=described(classes)
+        )
+    names = tuple(classes)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise InvalidInput(f"the classes of {what} have no names", expected="one text a class", found=repr(names))
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidInput(
+            f"two classes of {what} share a name",
+            expected="distinct names",
+            found=f"{twice!r} more than once",
+        )
+    if broken := [name for name in names if any("\ud800" <= letter <= "\udfff" for letter in name)]:
+        raise InvalidInput(
+            f"a class of {what} has a name that is not text",
+            expected="text that UTF-8 can hold, as stores and cards do",
+            found=ascii(broken[0]),
+            do="rename that class",
+        )
+    return names
+
+
+def checked_labels(
+    what: str, labels: Tensor | NDArray[Any] | Sequence[Any], classes: Sequence[str], *, samples: int | None = None
+) -> NDArray[np.int64]:
+    """The labels as int64, once they are integers in [0, C), one for each of `samples` images. Raises InvalidInput."""
+    given_N = as_array(labels)
+    if samples is not None and given_N.shape != (samples,):
+        raise InvalidInput(
+            f"the labels of {what} do not fit its images",
+            expected=f"one label for each of {samples} images",
+            found=f"shape {list(given_N.shape)}",
+            do=_mend(labels, given_N) or "give the labels as a one-dimensional array in the order of the images",
+        )
+    if given_N.ndim != 1 or not len(given_N) or given_N.dtype.kind not in "iu":
+        raise InvalidInput(
+            f"the labels of {what} cannot be used",
+            expected="a non-empty one-dimensional array of integers",
+            found=f"{given_N.dtype} {list(given_N.shape)}",
+            do=_mend(labels, given_N) or "number the classes from 0",
+        )
+    outside = np.flatnonzero((given_N < 0) | (given_N >= len(classes)))
+    if len(outside):
+        from_one = given_N.min() == 1 and given_N.max() == len(classes)
+        raise InvalidInput(
+            f"a label of {what} names no class",
+            expected=f"labels from 0 to {len(classes) - 1}",
+            found=f"{given_N[outside[0]]} at sample {outside[0]}",
+            do=_from_zero(labels) if from_one else "number the classes from 0, or name all of them",
+        )
+    return given_N.astype(np.int64)
+
+
+def numbered_classes(
+    what: str, train: Tensor | NDArray[Any] | Sequence[Any], test: Tensor | NDArray[Any] | Sequence[Any]
+) -> tuple[str, ...]:
+    """The names "0" to the largest label, for classes that have no others.
+
+    Raises InvalidInput unless each of these labels occurs in training: a number that is left out would be a class that
+    nobody meant.
+    """
+    train_N, test_M = as_array(train), as_array(test)
+    if any(labels.dtype.kind not in "iu" or not labels.size for labels in (train_N, test_M)):
+        return ("0",)  # refused with a hint of its own once the labels are looked at
+    largest = max(int(train_N.max()), int(test_M.max()), 0)
+    if train_N.min() < 0:
+        return tuple(map(str, range(largest + 1)))  # likewise
+    occurring = {int(label) for label in np.unique(train_N)}
+    lacking = [label for label in range(min(largest, len(occurring)) + 1) if label not in occurring]
+    if lacking:
+        from_one = lacking == [0] and len(occurring) == largest
+        raise InvalidInput(
+            f"the labels of {what} leave numbers out, and its classes have no names",
+            expected=f"each label from 0 to {largest} among the training labels, or class names",
+            found=f"no training sample of class {lacking[0]}",
+            do=f"{_from_zero(train)} for both splits" if from_one else "return (images, labels, class names)",
+        )
+    return tuple(map(str, range(largest + 1)))
+
+
+def _from_zero(labels: object) -> str:
+    return f"number the classes from 0: `labels = {expression_of('labels', labels)} - 1`"
+
+
+def _mend(labels: object, given: NDArray[Any]) -> str | None:
+    name = expression_of("labels", labels)
+    if not given.size:
+        return None
+    if given.ndim == 2 and given.shape[1] == 1:
+        return f"`labels = {name}.reshape(-1)`"
+    if given.ndim == 2 and given.dtype.kind in "biuf" and ((given == 0) | (given == 1)).all():
+        return f"one-hot: `labels = {name}.argmax(1)`" if (given.sum(axis=1) == 1).all() else None
+    if given.ndim != 1:
+        return None
+    if given.dtype.kind == "b" or (given.dtype.kind == "f" and (given == given.round()).all()):
+        return f"`labels = {name}" + (".long()`" if isinstance(labels, Tensor) else ".astype('int64')`")
+    if given.dtype.kind == "U":
+        return "number the classes from 0: `classes, labels = numpy.unique(labels, return_inverse=True)`"
+    return None

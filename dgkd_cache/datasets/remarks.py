@@ -1,0 +1,27 @@
+"""Lines for a person about a data set: where it was read from, and what was left out of it or changed.
+
+They are records of the logger `dgkd_cache.datasets`, INFO for the source and WARNING for the rest. The command line
+shows both on stderr. Without any set-up of logging, Python prints the warnings there, too.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from dgkd_stores.text import one_line
+
+__all__ = ["say_source", "warn"]
+
+_LOGGER = logging.getLogger("dgkd_cache.datasets")
+
+
+def say_source(dataset: str, *places: Path) -> None:
+    """One line that says where the samples of a data set were found."""
+    found = " and ".join(str(place.absolute()) for place in places)
+    _LOGGER.info("%s", one_line(f"data set {dataset}: read from {found}"))
+
+
+def warn(text: str) -> None:
+    """One line about something that a reader of the images would not expect."""
+    _LOGGER.warning("%s", one_line(text))

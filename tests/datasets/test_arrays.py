@@ -1,0 +1,239 @@
+"""Arrays that are no uint8 [N, I, H, W]: each is refused, and its hint, carried out, loads the right pixels."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dgkd_cache.datasets import Dataset, FolderImages, Images, TensorImages, load_dataset
+from dgkd_cache.errors import InvalidInput
+
+PIXELS = np.random.default_rng(6).integers(0, 256, (10, 3, 9, 8), dtype=np.uint8)
+PIXELS[0, :, 0, :2] = [0, 255]
+GREY = PIXELS[:, :1]
+NHWC = PIXELS.transpose(0, 2, 3, 1)
+SQUARE = PIXELS[:, :1, :8]
+LABELS = [0, 1] * 5
+WIDE = {0: 0, 128: 0, 129: 1, 32767: 127, 32768: 128, 65535: 255}  # round(v * 255 / 65535), by hand
+SIXTEEN = np.resize(np.array(list(WIDE), np.uint16), (10, 1, 2, 3))
+EIGHT = np.resize(np.array(list(WIDE.values()), np.uint8), (10, 1, 2, 3))
+
+
+def as_tensor(pixels: Any) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels))
+
+
+CASES: list[tuple[str, Any, Any]] = [
+    ("float [0, 1]", PIXELS / 255, PIXELS),
+    ("float32 [0, 1]", (PIXELS / 255).astype(np.float32), PIXELS),
+    ("float16 [0, 1]", (PIXELS / 255).astype(np.float16), PIXELS),
+    ("float [0, 255]", PIXELS.astype(np.float64), PIXELS),
+    ("float just below", PIXELS * (1 - 1e-6), PIXELS),
+    ("bool", PIXELS > 99, np.where(PIXELS > 99, 255, 0)),
+    ("wide, 8 bits", PIXELS.astype(np.int64), PIXELS),
+    ("16 bits", SIXTEEN, EIGHT),
+    ("16 bits, other byte order", SIXTEEN.astype(">u2"), EIGHT),
+    ("16 bits in int32", SIXTEEN.astype(np.int32), EIGHT),
+    ("channels last", NHWC, PIXELS),
+    ("grey, channels last", GREY.transpose(0, 2, 3, 1), GREY),
+    ("float, channels last", NHWC / 255, PIXELS),
+    ("bool, channels last", NHWC > 99, np.where(PIXELS > 99, 255, 0)),
+    ("16 bits, no channels", np.resize(SIXTEEN, (10, 6, 6)), np.resize(EIGHT, (10, 1, 6, 6))),
+    ("no channels", GREY[:, 0], GREY),
+    ("float, no channels", GREY[:, 0] / 255, GREY),
+    ("rows", SQUARE.reshape(10, 64), SQUARE),
+    ("a list of floats", (PIXELS / 255).tolist(), PIXELS),
+    ("a list of arrays", list(NHWC), PIXELS),
+    ("tensor [0, 1]", as_tensor(PIXELS).float() / 255, PIXELS),
+    ("bfloat16 [0, 255]", as_tensor(PIXELS).bfloat16(), PIXELS),
+    ("tensor, channels last", as_tensor(NHWC), PIXELS),
+    ("tensor, no channels", as_tensor(GREY[:, 0]).float(), GREY),
+    ("16-bit tensor", torch.from_numpy(SIXTEEN), EIGHT),
+    ("bool tensor", as_tensor(PIXELS) > 99, np.where(PIXELS > 99, 255, 0)),
+]
+
+
+def hinted(message: str, **given: Any) -> Any:
+    """What the line of code in the hint makes of the one variable that is given."""
+    (code,) = re.findall("`([^`]+)`", message)
+    names = {"numpy": np, "torch": torch, **given}
+    exec(code, names)
+    return names[next(iter(given))]
+
+
+def through_library(pixels: Any, labels: Any, classes: Any = ("a", "b")) -> Images:
+    return TensorImages(pixels, labels, classes=classes, name="mine", split="train")
+
+
+@pytest.fixture
+def through_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Images]]:
+    """What a module:factory returns goes the same way."""
+    (tmp_path / "dgkd_test_arrays.py").write_text("def make(): return given\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import dgkd_test_arrays as made
+
+    def load(pixels: Any, labels: Any, classes: Any = ("a", "b")) -> Images:
+        made.given = (pixels, labels, classes), (PIXELS, LABELS, classes)
+        return load_dataset("dgkd_test_arrays:make").train
+
+    yield load
+    del sys.modules["dgkd_test_arrays"]
+
+
+@pytest.mark.parametrize(("given", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize("route", ["library", "module"])
+def test_the_hint_makes_the_right_pixels(
+    given: Any, wanted: Any, route: str, through_module: Callable[..., Images]
+) -> None:
+    load = through_library if route == "library" else through_module
+    with pytest.raises(InvalidInput, match="cannot be used: expected a non-empty uint8 array") as caught:
+        load(given, LABELS)
+    assert np.array_equal(through_library(hinted(str(caught.value), images=given), LABELS).resident, wanted)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ((PIXELS - 128.0) / 64, "before they were normalised"),
+        (np.full(PIXELS.shape, np.nan), "before they were normalised"),
+        (PIXELS.astype(np.int16) - 128, "before they were normalised"),
+        (PIXELS * 300.5, "by the range that they are defined in"),
+        (PIXELS.astype(np.int64) << 20, "by the range that they are defined in"),
+        (PIXELS.astype(np.complex64), "as real numbers"),
+        (PIXELS[:, :, :, :, None], "these four axes"),
+        (PIXELS[:, 0, 0, :7], "these four axes"),
+        (PIXELS[:0], "at least one image"),
+    ],
+)
+def test_where_no_line_of_code_is_right_none_is_given(given: Any, hint: str) -> None:
+    with pytest.raises(InvalidInput, match=f"cannot be used.*; .*{hint}") as caught:
+        through_library(given, LABELS)
+    assert "`" not in str(caught.value)
+
+
+def test_one_image_alone_gets_its_axes() -> None:
+    for given in (NHWC[0], PIXELS[0], NHWC[0] / 255):
+        with pytest.raises(InvalidInput, match="cannot be used") as caught:
+            through_library(given, [1])
+        assert np.array_equal(through_library(hinted(str(caught.value), images=given), [1]).resident, PIXELS[:1])
+
+
+def test_few_pixels_and_many_bands_are_no_channels_last() -> None:
+    """Patches of 3 x 3 pixels with 200 bands, thin colour stripes, and images of a few pixels."""
+    for shape in ((10, 200, 3, 3), (10, 3, 40, 2), (10, 1, 4, 4), (10, 4, 90, 3)):
+        assert through_library(np.zeros(shape, np.uint8), LABELS).channels == shape[1]
+
+
+class Own(Images):
+    """Images of a user's own class, whose pixels nothing has looked at."""
+
+    def __init__(self, pixels: Any, *shape: int | None) -> None:
+        channels, height, width = shape
+        super().__init__(
+            name="own",
+            split="train",
+            classes=("a", "b"),
+            labels_N=np.array(LABELS),
+            channels=channels,
+            height=height,
+            width=width,
+        )
+        self.pixels = pixels
+
+    def image(self, sample: int) -> torch.Tensor:
+        return torch.from_numpy(self.pixels[sample])
+
+
+def test_images_of_one_s_own_class_are_looked_at() -> None:
+    with pytest.raises(InvalidInput, match="channels last.*channels=9, height=8, width=3; give channels=3, height=9"):
+        Own(NHWC.copy(), 9, 8, 3)
+    constants = {"mean": ("0.5",) * 3, "std": ("0.5",) * 3}
+    fine = Own(PIXELS, 3, 9, 8)
+    assert Dataset(train=fine, test=Own(PIXELS, 3, None, None), **constants).classes == ("a", "b")
+    for pixels in (NHWC.copy(), PIXELS / 255, PIXELS[:, :, :, :5]):
+        with pytest.raises(InvalidInput, match=r"not as they say: expected uint8 .* of \[3, 9, 8\], found"):
+            Dataset(train=fine, test=Own(pixels, 3, 9, 8), **constants)
+
+
+def test_an_array_of_sixteen_bits_becomes_what_its_file_becomes(tmp_path: Path) -> None:
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    Image.fromarray(SIXTEEN[0, 0]).save(tmp_path / "train" / "a" / "x.png")
+    folder = FolderImages(tmp_path / "train", name="n", split="train")
+    with pytest.raises(InvalidInput) as caught:
+        through_library(SIXTEEN, LABELS)
+    array = through_library(hinted(str(caught.value), images=SIXTEEN), LABELS)
+    assert np.array_equal(folder.image(0), np.concatenate([array.image(0)] * 3))
+
+
+LABEL_CASES: list[tuple[str, Any]] = [
+    ("from one", np.array(LABELS) + 1),
+    ("a list from one", [label + 1 for label in LABELS]),
+    ("a tensor from one", torch.tensor(LABELS) + 1),
+    ("floats", np.array(LABELS, float)),
+    ("a float tensor", torch.tensor(LABELS).float()),
+    ("bool", np.array(LABELS, bool)),
+    ("a column", np.array(LABELS)[:, None]),
+    ("one-hot", np.eye(2, dtype=int)[LABELS]),
+    ("a one-hot tensor", torch.eye(2)[LABELS]),
+    ("texts", np.array(["no", "yes"])[LABELS]),
+]
+
+
+@pytest.mark.parametrize("given", [case[1] for case in LABEL_CASES], ids=[case[0] for case in LABEL_CASES])
+@pytest.mark.parametrize("route", ["library", "module"])
+def test_the_hint_makes_the_right_labels(given: Any, route: str, through_module: Callable[..., Images]) -> None:
+    load = through_library if route == "library" else through_module
+    with pytest.raises(InvalidInput) as caught:
+        load(PIXELS, given)
+    mended = hinted(str(caught.value), labels=given)
+    assert load(PIXELS, mended).labels_N.tolist() == LABELS
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ([1, 2, 3, 4], [1, 2], r"each label from 0 to 4 .*found no training sample of class 0; .*`labels = .* - 1`"),
+        (
+            [0, 1, 3, 3],
+            [0, 1],
+            r"each label from 0 to 3 .*found no training sample of class 2; return \(images, labels",
+        ),
+        ([0, 1, 2, 2], [0, 3], r"each label from 0 to 3 .*found no training sample of class 3; return"),
+        ([10**12, 0, 1, 2], [0], r"found no training sample of class 3; return"),
+    ],
+)
+def test_numbers_that_are_left_out_are_no_classes(
+    through_module: Callable[..., Images], train: list[int], test: list[int], message: str
+) -> None:
+    import dgkd_test_arrays as made
+
+    made.other = lambda: ((PIXELS[:4], train), (PIXELS[: len(test)], test))
+    with pytest.raises(InvalidInput, match=message) as caught:
+        load_dataset("dgkd_test_arrays:other")
+    if train == [1, 2, 3, 4]:
+        moved = [hinted(str(caught.value), labels=labels) for labels in (train, test)]
+        made.other = lambda: ((PIXELS[:4], moved[0]), (PIXELS[:2], moved[1]))
+        data = load_dataset("dgkd_test_arrays:other")
+        assert data.classes == ("0", "1", "2", "3") and data.train.labels_N.tolist() == [0, 1, 2, 3]
+    names = [f"c{i}" for i in range(5)]
+    if max(train) < 5:  # with names, or with those of the other split, all of it is meant
+        for one, other in (((names,), (names,)), ((names,), ()), ((), (names,))):
+            made.other = lambda one=one, other=other: (
+                (PIXELS[:4], train, *one),
+                (PIXELS[: len(test)], test, *other),
+            )
+            assert len(load_dataset("dgkd_test_arrays:other").classes) == 5
+
+
+def test_a_class_name_that_utf_8_cannot_hold_is_refused(through_module: Callable[..., Images]) -> None:
+    for load in (through_library, through_module):
+        with pytest.raises(InvalidInput, match=r"a name that is not text.*found 'caf\\udce9'"):
+            load(PIXELS, LABELS, ("tea", "caf\udce9"))
