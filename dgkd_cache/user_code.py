@@ -20,7 +20,7 @@ from pathlib import Path
 
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["accepted", "asked_before_import", "import_factory", "told"]
+__all__ = ["accepted_keywords", "asked_before_import", "describe_exception", "import_factory"]
 
 _THIS_PACKAGE = Path(__file__).parent
 
@@ -58,8 +58,8 @@ def import_factory(name: str, *, kind: str, define: str, otherwise: str) -> Call
         raise InvalidInput(
             f"the {kind} {name} cannot be imported",
             expected=f"a module {module_name!r} in {here or 'the current folder'} or installed, or {otherwise}",
-            found=told(error),
-            do=_way_on(error, module_name),
+            found=describe_exception(error),
+            do=_import_hint(error, module_name),
         ) from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
@@ -73,8 +73,8 @@ def import_factory(name: str, *, kind: str, define: str, otherwise: str) -> Call
     return made
 
 
-def accepted(name: str, factory: Callable[..., object], offered: Mapping[str, object]) -> dict[str, object]:
-    """Those of the `offered` keywords that the factory called `name` takes: all of them where it has **keywords.
+def accepted_keywords(name: str, factory: Callable[..., object], offered: Mapping[str, object]) -> dict[str, object]:
+    """The `offered` keywords that the signature of the factory called `name` accepts: all of them with **keywords.
 
     Raises InvalidInput, which names the parameter, where it cannot be called with keywords of these names.
     """
@@ -103,16 +103,16 @@ def accepted(name: str, factory: Callable[..., object], offered: Mapping[str, ob
     return {key: value for key, value in offered.items() if takes_all or key in names}
 
 
-def told(error: BaseException) -> str:
+def describe_exception(error: BaseException) -> str:
     """An exception of somebody's code in one line: its type, its message, and the last line of their own it came by."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not _lies_in(frame.filename, "stdlib", "platstdlib")]
     own = [frame for frame in theirs if not _lies_in(frame.filename, "purelib", "platlib")] or theirs
     where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-    return f"{type(error).__name__}: {error}{where}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"
 
 
-def _way_on(error: BaseException, module_name: str) -> str:
+def _import_hint(error: BaseException, module_name: str) -> str:
     """The hint for a module that is not there, for one that needs another, or for one that fails by itself."""
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and f"{module_name}.".startswith(f"{missing}."):

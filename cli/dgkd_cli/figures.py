@@ -65,7 +65,7 @@ def percent_text(share: str | float | None) -> str:
 def share_number(share: str | float | None) -> float | None:
     """A share as a JSON number: files keep decimal strings. None for None, "" and what is no finite number."""
     try:
-        number = float(share or "nan") if isinstance(share, str | None) else share
+        number = math.nan if share is None or share == "" else float(share)
     except ValueError:
         return None
     return number if math.isfinite(number) else None

@@ -5,31 +5,23 @@ An option that is ignored falsifies an ablation: its run has another name and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import click
 
 from dgkd_cache.settings import DistillationConfig
 
-__all__ = ["check_guidance_options", "check_method", "check_one_guide"]
+__all__ = ["ONE_GUIDE", "check_guidance_options", "check_method", "check_one_guide"]
 
-_FLAGS = {
-    "live": "--live",
-    "objective": "--objective",
-    "lambda": "--lambda",
-    "temperature": "--temperature",
-    "dropping": "--dropping",
-    "keep": "--keep",
-    "drop": "--drop",
-    "always": "--always",
-    "at_least_one": "--at-least-one",
-}
+_OF_GUIDANCE = (
+    "live", "objective", "lambda", "temperature", "dropping", "keep", "drop", "always", "at_least_one"
+)  # fmt: skip
 """The options that only guides give a meaning."""
 
-_OF_DROPPING = {"keep": "bernoulli", "always": "bernoulli", "at_least_one": "bernoulli", "drop": "fixed"}
-"""The options that belong to one way of dropping."""
+_OF_DROPPING = {"keep": "bernoulli", "drop": "fixed"}
+"""The options that belong to one way of dropping; the settings themselves refuse the others of bernoulli."""
 
-_ONE_GUIDE = {"kd": "the teacher", "takd": "the model before it"}
+ONE_GUIDE = {"kd": "the teacher", "takd": "the model before it"}
 
 
 def check_method(method: str | None, guides: Sequence[str] | None) -> None:
@@ -46,11 +38,11 @@ def check_method(method: str | None, guides: Sequence[str] | None) -> None:
         raise click.UsageError("--method scratch trains without guides: leave --guides out, or --method")
 
 
-def check_one_guide(method: str, names: Callable[[], Collection[str]]) -> None:
-    """Raises UsageError (exit 2) where `--method` is a method of one guide and `names` gives several."""
-    if method in _ONE_GUIDE and len(guides := names()) > 1:
+def check_one_guide(method: str, names: Collection[str]) -> None:
+    """Raises UsageError (exit 2) where `method`, one of ONE_GUIDE, is given guides of several `names`."""
+    if len(names) > 1:
         raise click.UsageError(
-            f"--method {method} is one guide ({_ONE_GUIDE[method]}) and --guides names {', '.join(sorted(guides))}: "
+            f"--method {method} uses one guide ({ONE_GUIDE[method]}), but --guides names {', '.join(sorted(names))}: "
             "name that one alone, or leave --method out to learn from all of them"
         )
 
@@ -61,25 +53,22 @@ def check_guidance_options(given: Mapping[str, object], distillation: Distillati
     `given` maps settings, and "live", to what the command line says (None, False: not given); `distillation` is what
     holds then, the file's settings included; `guided` is false for a model without guides.
     """
-    named = [key for key, value in given.items() if key in _FLAGS and value is not None and value is not False]
+    named = [key for key in _OF_GUIDANCE if given.get(key) is not None and given[key] is not False]
     if named and not guided:
         raise click.UsageError(
             f"{_flags(named)} would have no effect, since this model has no guides: leave {_it(named)} out, "
             "or choose guides (--method for a model of the chain, --guides for --student)"
         )
-    for kind in ("bernoulli", "fixed"):
-        ignored = [
-            key for key in named if _OF_DROPPING.get(key, distillation.dropping) == kind != distillation.dropping
-        ]
-        if ignored:
-            raise click.UsageError(
-                f"{_flags(ignored)} would have no effect with dropping = {distillation.dropping}: leave {_it(ignored)} "
-                f"out, or add --dropping {kind}"
-            )
+    ignored = [key for key in named if _OF_DROPPING.get(key, distillation.dropping) != distillation.dropping]
+    if ignored:
+        raise click.UsageError(
+            f"{_flags(ignored)} would have no effect with dropping = {distillation.dropping}: leave {_it(ignored)} out, "
+            f"or add --dropping {_OF_DROPPING[ignored[0]]}"
+        )
 
 
 def _flags(keys: Iterable[str]) -> str:
-    return " and ".join(_FLAGS[key] for key in keys)
+    return " and ".join("--" + key.replace("_", "-") for key in keys)
 
 
 def _it(keys: Sequence[str]) -> str:

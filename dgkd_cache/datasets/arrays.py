@@ -73,11 +73,14 @@ def _hint(images: object, pixels: Tensor, samples: int) -> str:
     assumed, form = _values(pixels, numpy)
     if form is None:
         return assumed
-    return f"{assumed}`images = {form.format(expression_of('images', images) + layout)}`"
+    line = f"{assumed}`images = {form.format(expression_of('images', images) + layout)}`"
+    if pixels.ndim == 4 and layout:
+        line += "; where axis 1 has the channels all the same, swap height and width"
+    return line
 
 
 def _layout(shape: list[int], samples: int, reorder: str) -> str | None:
-    """What follows the array's name to give it four axes, channels second; None where that cannot be told."""
+    """The code that gives the array four axes, channels second; None where that is not clear."""
     if len(shape) == 4:
         return f".{reorder}(0, 3, 1, 2)" if are_last(shape[1:]) else ""
     if len(shape) == 3 and shape[0] == samples:
@@ -106,7 +109,7 @@ def _values(pixels: Tensor, numpy: bool) -> tuple[str, str | None]:
     if pixels.is_floating_point():
         if most <= 1:
             return "1 is white: ", f"({{}} * 255).round(){as_uint8}"
-        if most <= 255:
+        if 2 <= most <= 255:  # between 1 and 2 it is [0, 1] that went over, as bicubic resizing does
             return "255 is white: ", f"{{}}.round(){as_uint8}"
     elif most <= 255:
         return "255 is white: ", f"{{}}{as_uint8}"

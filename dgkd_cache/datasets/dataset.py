@@ -15,7 +15,7 @@ __all__ = ["Dataset", "decoding_record"]
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Two splits with the same classes and channels, and a first image each that is as it says.
+    """Two splits with the same classes and channels. The first image of each is checked against its declared shape.
 
     `mean` and `std` are decimal strings, one a channel, for pixels scaled to [0, 1]. Raises InvalidInput when
     the splits or the constants do not fit each other.

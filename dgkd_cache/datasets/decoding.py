@@ -20,7 +20,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPL
 from dgkd_cache.datasets.remarks import warn
 from dgkd_stores.forks import fork_safe_lock
 
-__all__ = ["Trait", "UndefinedRange", "pillow_warnings_ignored", "rgb", "rules_of", "tell", "traits"]
+__all__ = ["Trait", "UndefinedRange", "pillow_warnings_ignored", "rgb", "rules_of", "traits", "warn_of_traits"]
 
 DEPTH16 = 1
 """The number of the rule `depth16`: v of 0..M becomes round(255 v / M), in integers; M is 65535, or 4095 in TIFF of
@@ -94,7 +94,7 @@ def rules_of(found: Sequence[Trait]) -> dict[str, int]:
     return {"depth16": DEPTH16} if any(Trait.SCALED in one for one in found) else {}
 
 
-def tell(where: str, found: Sequence[Trait]) -> None:
+def warn_of_traits(where: str, found: Sequence[Trait]) -> None:
     """One line for each trait that pictures have: how many of them, and what becomes of it."""
     for trait, told in _TOLD.items():
         if count := sum(trait in one for one in found):
@@ -158,4 +158,4 @@ class _Ignored:
 
 
 pillow_warnings_ignored = _Ignored()
-"""What Pillow warns of is told here by `tell`, or is no matter of the pixels."""
+"""`warn_of_traits` reports what matters for the pixels; other warnings of Pillow do not."""

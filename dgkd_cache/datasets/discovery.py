@@ -74,16 +74,16 @@ class _Walk:
         while tops:
             links = list[tuple[str, int]]()
             for top, label in tops:
-                if not self._is_new(top):
+                if not self._enter(top):
                     continue
                 for place, folders, files in os.walk(top, onerror=_refuse):
-                    inside = {name: os.path.join(place, name) for name in folders if not self._leaves(name)}
+                    inside = {name: os.path.join(place, name) for name in folders if not self._skip(name)}
                     # Links wait: what lies in a class folder itself has the label of that class.
                     linked = {name for name, path in inside.items() if os.path.islink(path)}
                     links += [(inside[name], label) for name in sorted(linked)]
-                    folders[:] = [name for name in inside if name not in linked and self._is_new(inside[name])]
+                    folders[:] = [name for name in inside if name not in linked and self._enter(inside[name])]
                     relative = Path(place).relative_to(self._folder).as_posix()
-                    yield from ((f"{relative}/{file}", label) for file in files if self._is_image(file))
+                    yield from ((f"{relative}/{file}", label) for file in files if self._take(file))
             tops = links
 
     def tell(self) -> None:
@@ -102,24 +102,27 @@ class _Walk:
     def _count(self, entry: os.DirEntry[str]) -> None:
         """Counts what lies beside the class folders."""
         if entry.is_dir():
-            self._leaves(entry.name)
+            self._skip(entry.name)
         elif entry.name.startswith("._"):
             self._macos += 1
         else:
             self._beside[_extension(entry.name)] += 1
 
-    def _leaves(self, name: str) -> bool:
+    def _skip(self, name: str) -> bool:
+        """True for a folder that is left out, which is counted."""
         self._aside += _is_aside(name)
         return _is_aside(name)
 
-    def _is_new(self, folder: str) -> bool:
+    def _enter(self, folder: str) -> bool:
+        """True for a folder that was not visited yet, and is from now on; another link to it is counted."""
         identity = _identity(folder)
         again = identity in self._visited
         self._visited.add(identity)
         self._again += again
         return not again
 
-    def _is_image(self, file: str) -> bool:
+    def _take(self, file: str) -> bool:
+        """True for an image file; any other one is counted."""
         if file.startswith("._"):
             self._macos += 1
             return False

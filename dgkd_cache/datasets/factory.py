@@ -18,7 +18,7 @@ from dgkd_cache.datasets.labels import numbered_classes
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput
-from dgkd_cache.user_code import accepted, import_factory, told
+from dgkd_cache.user_code import accepted_keywords, describe_exception, import_factory
 
 __all__ = ["load_factory"]
 
@@ -69,7 +69,7 @@ def _call(name: str) -> object:
     module = sys.modules[name.partition(":")[0]]
     if module.__file__:
         say_source(name, Path(module.__file__))
-    accepted(name, factory, {})
+    accepted_keywords(name, factory, {})
     try:
         return factory()
     except DgkdError:
@@ -77,7 +77,7 @@ def _call(name: str) -> object:
     except Exception as error:  # the user's code may raise anything
         raise DataUnreadable(
             f"the data set factory {name} failed",
-            found=told(error),
+            found=describe_exception(error),
             do="call it by hand and mend it",
         ) from error
 

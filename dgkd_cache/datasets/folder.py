@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from dgkd_cache.datasets.dataset import Dataset
-from dgkd_cache.datasets.decoding import rules_of, tell
+from dgkd_cache.datasets.decoding import rules_of, warn_of_traits
 from dgkd_cache.datasets.discovery import find_classes, find_images
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.datasets.normalisation import mean_and_std
@@ -71,7 +71,7 @@ class FolderImages(Images):
         self._threads = decoding_threads(folder, self._paths)
         looks = look_at(folder, self._paths, hold_bytes=hold_bytes, threads=self._threads)
         found = [look.traits for look in looks]
-        tell(str(folder), found)
+        warn_of_traits(str(folder), found)
         sizes = [(look.height, look.width) for look in looks]
         one_size = sizes[0] if len(set(sizes)) == 1 else (None, None)
         super().__init__(

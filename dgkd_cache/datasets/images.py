@@ -165,11 +165,12 @@ class TensorImages(Images):
         what = f"{name} ({split})"
         pixels_NIHW = checked_pixels(what, images_NIHW, samples=len(np.atleast_1d(as_array(labels_N))))
         samples, channels, height, width = pixels_NIHW.shape
+        names = checked_classes(what, classes)
         super().__init__(
             name=name,
             split=split,
-            classes=classes,
-            labels_N=checked_labels(what, labels_N, checked_classes(what, classes), samples=samples),
+            classes=names,
+            labels_N=checked_labels(what, labels_N, names, samples=samples),
             channels=channels,
             height=height,
             width=width,

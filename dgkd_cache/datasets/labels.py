@@ -130,5 +130,8 @@ def _mend(labels: object, given: NDArray[Any]) -> str | None:
     if given.dtype.kind == "b" or (given.dtype.kind == "f" and (given == given.round()).all()):
         return f"`labels = {name}" + (".long()`" if isinstance(labels, Tensor) else ".astype('int64')`")
     if given.dtype.kind == "U":
-        return "number the classes from 0: `classes, labels = numpy.unique(labels, return_inverse=True)`"
+        return (
+            "number the classes from 0: `labels = [classes.index(name) for name in labels]`, where classes is one list "
+            "of all names, the same for both splits"
+        )
     return None

@@ -11,7 +11,7 @@ from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.format.header import MAX_RECORD_BYTES
 from dgkd_stores.format.layout import finished_bytes
 
-__all__ = ["SLACK_BYTES", "drafted_bytes", "row_bytes"]
+__all__ = ["SLACK_BYTES", "checked_store_bytes", "drafted_bytes"]
 
 SLACK_BYTES = 64
 """A real header may be shorter by this much: accuracy and fidelity are counted with all the digits they may have."""
@@ -35,7 +35,7 @@ def drafted_bytes(drafted: StoreHeader, encoding: str) -> int:
     return finished_bytes(header)
 
 
-def row_bytes(*, views: int, samples: int, classes: int, encoding: str) -> int:
+def checked_store_bytes(*, views: int, samples: int, classes: int, encoding: str) -> int:
     """The bytes of all rows of one store, uncompressed; InvalidInput where the format has no store of that size."""
     nbytes = views * samples * encoding_named(encoding).row_bytes(classes)
     if nbytes > MAX_RECORD_BYTES:
@@ -43,6 +43,6 @@ def row_bytes(*, views: int, samples: int, classes: int, encoding: str) -> int:
             "a guide's store would be larger than a store may be",
             expected=f"at most {MAX_RECORD_BYTES:,} bytes of rows",
             found=f"{nbytes:,} ({views:,} views of {samples:,} samples and {classes:,} classes in {encoding})",
-            do="lower views.count; further views can be another store of the same guide, on another disk",
+            do="lower views.count; more views can go into a second store of the same guide",
         )
     return nbytes

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dgkd_cache.errors import DgkdError, InvalidInput
-from dgkd_cache.user_code import told
+from dgkd_cache.user_code import describe_exception
 
 __all__ = ["check_forward"]
 
@@ -55,7 +55,7 @@ def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, cl
         raise InvalidInput(
             f"{architecture} cannot take these images{mode}",
             expected=f"a network for float32 [B, {', '.join(map(str, image))}]",
-            found=told(error),
+            found=describe_exception(error),
             do="mend its forward pass where it is yours, set training.input_size to a size that it takes, or choose "
             "another architecture (`dgkd-cache models` lists them)",
         ) from error

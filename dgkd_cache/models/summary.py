@@ -1,7 +1,9 @@
-"""The cost of an architecture: parameters, and multiply-adds of one image's forward pass."""
+"""The cost of an architecture: parameters, and multiply-adds of one image's forward pass; a chain by its parameters."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
 
-__all__ = ["ModelSummary", "model_summary"]
+__all__ = ["ModelSummary", "larger_than_before", "model_summary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,3 +44,12 @@ def model_summary(architecture: str, *, channels: int, height: int, width: int, 
         multiply_adds=counter.get_total_flops() // 2,
         input_size=input_size,
     )
+
+
+def larger_than_before(parameters: Sequence[tuple[str, int]]) -> list[str]:
+    """A line for each model, of (name, parameters) in the order of a chain, that is larger than the one before it."""
+    return [
+        f"{name} has {count:,} parameters, more than {before} before it ({fewer:,}): a chain lists the largest model first"
+        for (before, fewer), (name, count) in itertools.pairwise(parameters)
+        if count > fewer
+    ]

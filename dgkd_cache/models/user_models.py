@@ -16,7 +16,7 @@ from torch import nn
 from dgkd_cache.errors import DgkdError, InvalidInput
 from dgkd_cache.models.foreign import check_forward
 from dgkd_cache.models.registry import ModelFactory, Registration, register_pattern
-from dgkd_cache.user_code import accepted, import_factory, told
+from dgkd_cache.user_code import accepted_keywords, describe_exception, import_factory
 
 __all__ = ["find_factory"]
 
@@ -43,7 +43,7 @@ def _user_model(
     *, name: str, factory: Callable[..., object], channels: int, classes: int, height: int, width: int
 ) -> nn.Module:
     sizes = {"channels": channels, "classes": classes, "height": height, "width": width}
-    keywords = accepted(name, factory, sizes)
+    keywords = accepted_keywords(name, factory, sizes)
     try:
         model = factory(**keywords)
     except DgkdError:
@@ -52,7 +52,7 @@ def _user_model(
         raise InvalidInput(
             f"the model factory {name} failed",
             expected="a torch.nn.Module",
-            found=told(error),
+            found=describe_exception(error),
             do=f"call it by hand with {', '.join(f'{key}={value}' for key, value in keywords.items())} and mend it",
         ) from error
     return check_forward(name, model, channels=channels, classes=classes, height=height, width=width)

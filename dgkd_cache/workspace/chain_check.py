@@ -1,21 +1,21 @@
-"""What a chain cannot be, found before the teacher's hours and not after; and what is odd in it, said then.
+"""Checks of a chain before anything is trained: errors for what cannot be made, lines for what is odd.
 
-Nothing is trained, read or written here.
+A chain that cannot be finished is refused here, and not after the teacher's hours.
 """
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Mapping, Sequence
 
-from dgkd_cache.guides.sizes import row_bytes
-from dgkd_cache.models.registry import build_model, count_parameters, find_model, wanted_input_size
+from dgkd_cache.guides.sizes import checked_store_bytes
+from dgkd_cache.models.registry import count_parameters, find_model
+from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.progress import Progress
-from dgkd_cache.workspace.jobs.fit import schedule_kind
+from dgkd_cache.workspace.jobs.fit import new_model, schedule_kind
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["check_chain", "growth"]
+__all__ = ["check_chain"]
 
 
 def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[str], progress: Progress) -> None:
@@ -30,25 +30,18 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
         _check_stores(ws, to_dump, progress)
     networks = {name: (ws.architecture(name), ws.config.training_for(name).input_size) for name in ws.chain}
     to_build = dict.fromkeys(network for name, network in networks.items() if not trained.get(name))
-    built = {network: _parameters(ws, *network) for network in to_build}
+    built = {
+        (architecture, size): count_parameters(new_model(ws, architecture, input_size=size, seed=0)[0])
+        for architecture, size in to_build
+    }
     if built:  # a finished chain was told of it
-        for line in growth([(name, trained.get(name) or built[network]) for name, network in networks.items()]):
+        for line in larger_than_before([(name, trained.get(name) or built[one]) for name, one in networks.items()]):
             progress.say(line)
-
-
-def growth(parameters: Sequence[tuple[str, int]]) -> list[str]:
-    """A line for each model of a chain that is larger than the one before it: guidance runs from large to small."""
-    return [
-        f"the chain grows: {name} has {count:,} parameters and {before}, before it, {fewer:,}; "
-        "a chain lists the largest model first"
-        for (before, fewer), (name, count) in itertools.pairwise(parameters)
-        if count > fewer
-    ]
 
 
 def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> None:
     cache, dataset = ws.config.cache, ws.dataset()
-    needed = len(to_dump) * row_bytes(
+    needed = len(to_dump) * checked_store_bytes(
         views=ws.config.views.count,
         samples=len(dataset.train),
         classes=len(dataset.classes),
@@ -60,18 +53,3 @@ def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> 
             f"the missing stores take {needed / 1e9:,.1f} GB and {free / 1e9:,.1f} GB are free in {ws.folder}: "
             f"`{ws.command('plan')}` shows what lower views.count or another encoding takes"
         )
-
-
-def _parameters(ws: Workspace, architecture: str, input_size: int | None) -> int:
-    """The parameters of one network for the views of the workspace; raises what building it raises."""
-    channels, height, width = ws.plan().view_shape
-    side = wanted_input_size(architecture, height, width, input_size)
-    model = build_model(
-        architecture,
-        channels=channels,
-        classes=len(ws.dataset().classes),
-        height=side or height,
-        width=side or width,
-        seed=0,
-    )
-    return count_parameters(model)

@@ -14,10 +14,10 @@ from dgkd_stores.disk.paths import expanded
 
 __all__ = [
     "SMALL_SIDE",
-    "chain_growth",
     "chain_names",
     "default_recipe",
     "default_transforms",
+    "growing_models",
     "suggest_config",
     "usual_transforms",
 ]
@@ -102,20 +102,20 @@ def chain_names(architectures: Sequence[str]) -> dict[str, str]:
     return dict(zip(names, architectures, strict=True))
 
 
-def chain_growth(chain: Mapping[str, str]) -> list[str]:
+def growing_models(chain: Mapping[str, str]) -> list[str]:
     """A line for each model that is larger than the one before it, counted for colour images of 10 classes.
 
     Networks of the user's own are not built here; `run` counts those too, with the images themselves.
     """
     from dgkd_cache.models.registry import count_unbuilt, is_user_code, wanted_input_size
-    from dgkd_cache.workspace.chain_check import growth
+    from dgkd_cache.models.summary import larger_than_before
 
     parameters = []
     for name, architecture in chain.items():
         side = wanted_input_size(architecture, _ANY_SIDE, _ANY_SIDE) or _ANY_SIDE
         if not is_user_code(architecture):
             parameters.append((name, count_unbuilt(architecture, channels=3, classes=10, height=side, width=side)))
-    return growth(parameters)
+    return larger_than_before(parameters)
 
 
 def usual_transforms(dataset: str) -> tuple[str, ...]:

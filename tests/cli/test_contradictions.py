@@ -101,8 +101,8 @@ def test_all_pairs_of_options(command: Command, job: list[dict[str, Any]]) -> No
 @pytest.mark.parametrize(
     ("options", "found", "do"),
     [
-        ("--guides teacher,ta1 --method kd", "--method kd is one guide (the teacher)", "--guides teacher"),
-        ("--guides teacher,ta1 --method takd", "--method takd is one guide (the model before it)", "--guides ta1"),
+        ("--guides teacher,ta1 --method kd", "--method kd uses one guide (the teacher)", "--guides teacher"),
+        ("--guides teacher,ta1 --method takd", "--method takd uses one guide (the model before it)", "--guides ta1"),
         ("--guides teacher --method scratch", "--method scratch trains without guides", "--method scratch"),
         ("--guides , --method dgkd", "--guides names no guide", "--method scratch"),
         ("--method dgkd", "--method dgkd does not say which guides", "--method dgkd --guides teacher,ta1"),
@@ -129,7 +129,7 @@ def test_the_guides_that_are_named_are_those_that_teach(command: Command, job: l
 def test_a_model_without_guides_takes_no_option_of_guides(command: Command, job: list[dict[str, Any]]) -> None:
     result = command("train", "--model", "teacher", "--lambda", "0.9", "--at-least-one")
     assert (result.exit_code, job) == (2, [])
-    assert "--at-least-one and --lambda would have no effect, since this model has no guides" in result.stderr
+    assert "--lambda and --at-least-one would have no effect, since this model has no guides" in result.stderr
 
 
 def test_what_the_file_says_counts(command: Command, job: list[dict[str, Any]], workspace: Path) -> None:

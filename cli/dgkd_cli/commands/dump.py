@@ -47,7 +47,7 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--accept-probabilities",
     is_flag=True,
-    help="Take outputs for logits though each row sums to 1, as after a softmax.",
+    help="Accept outputs whose rows sum to 1 as logits.",
 )
 @architecture_option
 @take_over_option

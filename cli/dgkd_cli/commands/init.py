@@ -86,7 +86,7 @@ def init(
       dgkd-cache init --dataset cifar10 --chain resnet26,resnet20,resnet14,resnet8 --views 40 cifar
       dgkd-cache init --dataset cifar10 --chain resnet20,resnet8 --scheme enumerated exact
     """
-    from dgkd_cache.workspace.suggest import chain_growth, suggest_config
+    from dgkd_cache.workspace.suggest import growing_models, suggest_config
     from dgkd_cache.workspace.template import render_config
     from dgkd_cache.workspace.workspace import Workspace
 
@@ -98,7 +98,7 @@ def init(
     config = suggest_config(_from_here(dataset or "digits"), _listed(chain), given)
     workspace = Workspace.init(folder or app.folder, render_config(config))
     path = workspace.folder / "dgkd.toml"
-    for line in chain_growth(config.chain):
+    for line in growing_models(config.chain):
         app.say(line)
     if as_json:
         print_json({"config": str(path), **config.to_dict()})

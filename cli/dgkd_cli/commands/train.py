@@ -15,7 +15,7 @@ from dgkd_cli.app import App, architecture_option, device_option, json_option, p
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text, percent_text, with_numbers
-from dgkd_cli.guidance_options import check_guidance_options, check_method, check_one_guide
+from dgkd_cli.guidance_options import ONE_GUIDE, check_guidance_options, check_method, check_one_guide
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
@@ -110,11 +110,11 @@ def train(
     runs = [workspace.resolve_run(guide) for guide in chosen] if live else []
 
     def names() -> set[str]:
-        """The guides' own names; several stores may be of one guide."""
+        """The guides' own names, out of the stores: several may be of one guide."""
         return {*map(_guide_name, stores), *(path.name for path in runs)}
 
-    if len(chosen) > 1:
-        check_one_guide(distillation.method, names)
+    if distillation.method in ONE_GUIDE and len(chosen) > 1:
+        check_one_guide(distillation.method, names())
     if not {*distillation.always} <= {*workspace.chain}:
         _check_always(distillation.always, {*workspace.chain, *names()})
     with app.working() as (progress, stop):

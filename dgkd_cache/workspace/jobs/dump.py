@@ -116,7 +116,7 @@ def guide_writer(
     """The writer of the store at `path` from the finished run `runs/MODEL`, under the settings `cache`."""
     where = resolve_device(device)
     network, card = load_run(ws, model)
-    require_same_data(ws, card, model)
+    require_same_data(ws, card, ws.run_folder(model), test=True)
     say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
     return writer_of(
         ws, network, card, path=path, views=views, mine=mine, take_over=take_over, cache=cache, device=where

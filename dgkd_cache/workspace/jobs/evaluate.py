@@ -34,7 +34,7 @@ def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progre
     where = resolve_device(device)
     network, card = load_run(ws, model)
     dataset, plan = ws.dataset(), ws.plan()
-    require_same_data(ws, card, model)
+    require_same_data(ws, card, ws.run_folder(model), test=split == "test")
     train_N, held_N = split_samples(len(dataset.train), ws.config.dataset.validation)
     chosen = {"train": train_N, "validation": held_N, "test": np.arange(len(dataset.test))}
     if split not in chosen or not len(chosen[split]):

@@ -34,9 +34,7 @@ __all__ = [
 ]
 
 
-def new_model(
-    ws: Workspace, architecture: str, *, input_size: int | None = None, seed: int
-) -> tuple[nn.Module, Preprocess]:
+def new_model(ws: Workspace, architecture: str, *, input_size: int | None, seed: int) -> tuple[nn.Module, Preprocess]:
     """An untrained model for the views of the workspace, and how it takes their pixels.
 
     `input_size` is the recipe's: the side to resize views to, None for what the architecture was made for.
@@ -170,10 +168,13 @@ def ready(model: nn.Module, card: ModelCard, device: torch.device) -> tuple[nn.M
     return place(model, device, channels_last=channels_last).eval(), transform
 
 
-def require_same_data(ws: Workspace, card: ModelCard, model: str) -> None:
-    """Raises Mismatch unless the run has the data set, test set, view plan and validation split of the workspace."""
-    dataset, plan = ws.dataset(), ws.plan()
-    before = record.read_inputs(ws.run_folder(model)) or {}
+def require_same_data(ws: Workspace, card: ModelCard, folder: Path, *, test: bool) -> None:
+    """Raises Mismatch unless the run in `folder` has the data set, view plan and validation split of the workspace.
+
+    With `test`, its test set, too, as the record of its inputs has it: who uses no test images needs no equal ones.
+    """
+    dataset, plan, model = ws.dataset(), ws.plan(), folder.name
+    before = (record.read_inputs(folder) if test else None) or {}
     tested_on = record.recorded(before, "dataset.test_digest") or dataset.test.digest
     for what, here, there in (
         ("data set", dataset.train.digest, card.dataset.get("digest", "")),
@@ -186,7 +187,7 @@ def require_same_data(ws: Workspace, card: ModelCard, model: str) -> None:
                 f"the run {model} was trained on another {what}",
                 expected=f"{what} {here[:16]}, as this workspace has it",
                 found=there[:16],
-                do="undo the change to dgkd.toml or to the data, or train the model again",
+                do=f"undo the change to dgkd.toml or to the data; or {ws.remedy(model)}",
             )
     decoded = {key: rules for key in ("decoding", "test_decoding") if (rules := card.compute.get(key))}
     if dataset.decoding != decoded:
@@ -194,5 +195,5 @@ def require_same_data(ws: Workspace, card: ModelCard, model: str) -> None:
             f"the run {model} was trained on images that were decoded by other rules",
             expected=f"decoding rules {json.dumps(dataset.decoding)}, as this version decodes them",
             found=json.dumps(decoded),
-            do="train the model again",
+            do=ws.remedy(model),
         )

@@ -288,7 +288,7 @@ def _guidance(
 
 def _live_guide(ws: Workspace, folder: Path, device: torch.device) -> LiveGuide:
     model, card = load_run(ws, folder.name, folder)
-    require_same_data(ws, card, card.name)
+    require_same_data(ws, card, folder, test=False)
     model, transform = ready(model, card, device)
     return LiveGuide(name=card.name, identity=card.weights_digest, preprocess=transform, model=model)
 
