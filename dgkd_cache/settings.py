@@ -146,7 +146,8 @@ class TrainingConfig(Table):
     )
     compile: bool = Field(default=False, description="torch.compile the model: a C++ compiler, and a minute or so")
     input_size: Annotated[int, Field(ge=1, le=2**16)] | None = Field(
-        default=None, description="pixels a side that views are resized to (default: the model's own size, if it has one)"
+        default=None,
+        description="pixels a side that views are resized to (default: the model's own size, if it has one)",
     )
     views: Literal["cached", "fresh"] = Field(
         default="cached", description="cached: the guides' views; fresh: a new view every epoch, no guides"

@@ -62,8 +62,8 @@ def check_guidance_options(given: Mapping[str, object], distillation: Distillati
     ignored = [key for key in named if _OF_DROPPING.get(key, distillation.dropping) != distillation.dropping]
     if ignored:
         raise click.UsageError(
-            f"{_flags(ignored)} would have no effect with dropping = {distillation.dropping}: leave {_it(ignored)} out, "
-            f"or add --dropping {_OF_DROPPING[ignored[0]]}"
+            f"{_flags(ignored)} would have no effect with dropping = {distillation.dropping}: leave {_it(ignored)} "
+            f"out, or add --dropping {_OF_DROPPING[ignored[0]]}"
         )
 
 

@@ -49,7 +49,8 @@ def model_summary(architecture: str, *, channels: int, height: int, width: int, 
 def larger_than_before(parameters: Sequence[tuple[str, int]]) -> list[str]:
     """A line for each model, of (name, parameters) in the order of a chain, that is larger than the one before it."""
     return [
-        f"{name} has {count:,} parameters, more than {before} before it ({fewer:,}): a chain lists the largest model first"
+        f"{name} has {count:,} parameters, more than {before} before it ({fewer:,}): "
+        "a chain lists the largest model first"
         for (before, fewer), (name, count) in itertools.pairwise(parameters)
         if count > fewer
     ]

@@ -42,7 +42,8 @@ _SHOW_EVERY = 25  # steps between looks at the loss: each one waits for the devi
 _MANY_TIMES = 3.0
 """The first steps' loss over the cross-entropy from which on a learning rate that suits training alone is in doubt.
 
-Measured (docs/guide.md, "The scale of the loss"): 1.3 to 1.5 where guides did no harm, 3.8 to 4.8 where they cost 15 points.
+Measured (docs/guide.md, "The scale of the loss"): 1.3 to 1.5 where guides did no harm, 3.8 to 4.8 where they cost 15
+points.
 """
 
 

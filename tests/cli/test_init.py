@@ -149,7 +149,7 @@ def test_a_chain_that_grows_is_told(command: Command, here: Path) -> None:
     assert result.exit_code == 0
     counts = {name: summary(name) for name in ("resnet8", "resnet20")}
     assert result.stderr == (
-        f"the chain grows: ta1 has {counts['resnet20']:,} parameters and teacher, before it, {counts['resnet8']:,}; "
+        f"ta1 has {counts['resnet20']:,} parameters, more than teacher before it ({counts['resnet8']:,}): "
         "a chain lists the largest model first\n"
     )
     assert command("init", "--chain", "resnet20,resnet8,plain2", "shrinks").stderr == ""

@@ -11,8 +11,9 @@ from support.tiny_chain import Lines, run, workspace
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides import sizes
 from dgkd_cache.models import build_model
+from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.workspace import chain
-from dgkd_cache.workspace.chain_check import check_chain, growth
+from dgkd_cache.workspace.chain_check import check_chain
 
 
 @pytest.fixture
@@ -38,8 +39,11 @@ def test_a_store_larger_than_the_format_has_is_refused_before_the_teacher(tmp_pa
 
 def test_the_limit_is_that_of_the_format() -> None:
     with pytest.raises(InvalidInput, match="lower views.count"):
-        sizes.row_bytes(views=2**20, samples=2**20, classes=100, encoding="float32")
-    assert sizes.row_bytes(views=300, samples=1_281_167, classes=1000, encoding="float16") == 300 * 1_281_167 * 2000
+        sizes.checked_store_bytes(views=2**20, samples=2**20, classes=100, encoding="float32")
+    assert (
+        sizes.checked_store_bytes(views=300, samples=1_281_167, classes=1000, encoding="float16")
+        == 300 * 1_281_167 * 2000
+    )
 
 
 @pytest.mark.usefixtures("nothing_is_trained")
@@ -68,22 +72,25 @@ def test_a_chain_that_grows_is_told(tmp_path: Path) -> None:
         )
         for name in ("plain2", "resnet8")
     )
-    assert [line for line in said.lines if "grows" in line] == [
-        f"the chain grows: ta1 has {large:,} parameters and teacher, before it, {small:,}; "
-        "a chain lists the largest model first"
+    assert [line for line in said.lines if "largest" in line] == [
+        f"ta1 has {large:,} parameters, more than teacher before it ({small:,}): a chain lists the largest model first"
     ]
 
 
 def test_growth_is_by_neighbours() -> None:
-    assert growth([("a", 3), ("b", 3), ("c", 1), ("d", 2), ("e", 3)]) == [
-        "the chain grows: d has 2 parameters and c, before it, 1; a chain lists the largest model first",
-        "the chain grows: e has 3 parameters and d, before it, 2; a chain lists the largest model first",
+    assert larger_than_before([("a", 3), ("b", 3), ("c", 1), ("d", 2), ("e", 3)]) == [
+        "d has 2 parameters, more than c before it (1): a chain lists the largest model first",
+        "e has 3 parameters, more than d before it (2): a chain lists the largest model first",
     ]
 
 
 def test_finished_models_are_counted_by_their_cards(tmp_path: Path) -> None:
     ws, said = workspace(tmp_path / "ws"), Lines()  # resnet14, plain2, resnet8
     check_chain(ws, trained={"teacher": 10**6, "ta1": 70_000}, to_dump=(), progress=said)
-    assert len(said.lines) == 1 and "student has 74," in said.lines[0] and "ta1, before it, 70,000" in said.lines[0]
+    assert (
+        len(said.lines) == 1
+        and "student has 74," in said.lines[0]
+        and "more than ta1 before it (70,000)" in said.lines[0]
+    )
     check_chain(ws, trained={"teacher": 1, "ta1": 2, "student": 3}, to_dump=(), progress=said)
     assert len(said.lines) == 1, "a finished chain was told of it"
