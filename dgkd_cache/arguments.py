@@ -6,6 +6,7 @@ They come first in a call, so that nothing was read or written when it is refuse
 from __future__ import annotations
 
 import math
+import os
 import types
 from numbers import Integral, Real
 
@@ -14,10 +15,20 @@ import numpy.typing as npt
 
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["described", "integers", "refused", "require_integer", "require_kind", "require_number"]
+__all__ = [
+    "described",
+    "integers",
+    "refused",
+    "require_integer",
+    "require_kind",
+    "require_number",
+    "require_path",
+]
 
 MOST_SHOWN = 60
 """Characters of a value in a message; a longer one is described by its type."""
+
+_SHOWN = (type(None), str, bytes, int, float, complex, range, tuple, list, dict, np.generic)
 
 
 def require_kind(
@@ -28,8 +39,14 @@ def require_kind(
         raise refused(call, name, value, expected=expected, do=do)
 
 
+def require_path(call: str, name: str, value: object, *, expected: str) -> None:
+    """Raises InvalidInput unless `value` is a path of text; os.PathLike allows bytes, too, which pathlib refuses."""
+    if not isinstance(os.fspath(value) if isinstance(value, os.PathLike) else value, str):
+        raise refused(call, name, value, expected=expected)
+
+
 def require_integer(call: str, name: str, value: object, *, low: int, high: int | None = None) -> None:
-    """Raises InvalidInput unless `value` is an integer from `low` to `high`; True and False are none."""
+    """Raises InvalidInput unless `value` is an integer from `low` to `high`; bool is refused."""
     fits = False
     if isinstance(value, Integral) and not isinstance(value, bool):
         number = int(value)
@@ -42,7 +59,7 @@ def require_integer(call: str, name: str, value: object, *, low: int, high: int 
 def require_number(call: str, name: str, value: object, *, low: float, high: float | None = None) -> None:
     """Raises InvalidInput unless `value` is a finite number above `low`, or from `low` to `high` where that is given.
 
-    True and False are none.
+    bool is refused.
     """
     fits = False
     if isinstance(value, Real) and not isinstance(value, bool):
@@ -58,7 +75,7 @@ def integers(call: str, name: str, values: npt.ArrayLike, *, expected: str, do: 
     """The argument `name` of `call` as int64[N]. Raises InvalidInput for what is no one-dimensional integers."""
     try:
         found = np.asarray(values)
-    except (TypeError, ValueError):  # lists of several lengths, a tensor on a GPU
+    except (TypeError, ValueError, RuntimeError):  # lists of several lengths, a tensor on a GPU or with a gradient
         raise refused(call, name, values, expected=expected, do=do) from None
     if found.ndim != 1 or (found.dtype.kind not in "iu" and len(found)):
         raise refused(call, name, values, expected=expected, do=do)
@@ -67,19 +84,27 @@ def integers(call: str, name: str, values: npt.ArrayLike, *, expected: str, do: 
 
 def refused(call: str, name: str, value: object, *, expected: str, do: str = "") -> InvalidInput:
     """The error for the argument `name` of `call`."""
-    return InvalidInput(f"{call} cannot use this {name}", expected=expected, found=described(value), do=do)
+    return InvalidInput(
+        f"{call}: the argument {name!r} cannot be used", expected=expected, found=described(value), do=do
+    )
 
 
 def described(value: object) -> str:
-    """A value for a message: its text where that is short, else its type, and the name of a function or a class."""
+    """A value for a message: its text where that is short, else its type.
+
+    Of functions and classes it is the name, of arrays and tensors the data type and the shape.
+    """
     if isinstance(value, type):
         return f"the class {value.__module__}.{value.__qualname__}"
     if isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
         return f"the function {value.__qualname__}"
     kind = type(value)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    if value is None or isinstance(value, str | bytes | int | float | complex | range | tuple | list | dict):
+    if isinstance(value, _SHOWN):
         text = repr(value)
         if len(text) <= MOST_SHOWN:
             return text if isinstance(value, str | range) or value is None else f"{text} ({name})"
+    # Tensors are told by what they have: their type would load torch.
+    if hasattr(value, "dtype") and hasattr(value, "shape") and isinstance(value.shape, tuple):
+        return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
     return f"an object of type {name}"

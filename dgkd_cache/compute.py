@@ -38,33 +38,35 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        if device.type not in ("cpu", "cuda"):
-            raise RuntimeError("another kind of device")
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidInput(
-            "that device cannot be used",
-            expected="auto, cpu, cuda or cuda:N of this machine",
-            found=f"{name} ({reason})",
-        ) from error
-    return device
+    return _there(
+        name,
+        problem="that device cannot be used",
+        expected="auto, cpu, cuda or cuda:N of this machine",
+        kinds=("cpu", "cuda"),
+    )
 
 
 def usable_device(device: torch.device | str, *, call: str) -> torch.device:
     """The device that the argument of a public call names. Raises InvalidInput for what is none, or not there."""
+    return _there(
+        device,
+        problem=f"{call}: the argument 'device' cannot be used",
+        expected="a torch.device that is there, or a name such as cpu or cuda:0",
+    )
+
+
+def _there(
+    device: torch.device | str, *, problem: str, expected: str, kinds: tuple[str, ...] | None = None
+) -> torch.device:
+    """The device, once a tensor was made on it; `kinds`, where given, are the only ones allowed."""
     try:
         found = torch.device(device)
+        if kinds is not None and found.type not in kinds:
+            raise RuntimeError("another kind of device")
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidInput(
-            f"{call} cannot use this device",
-            expected="a torch.device that is there, or a name such as cpu or cuda:0",
-            found=f"{described(device)} ({reason})",
-        ) from error
+        reason = str(error).partition("\n")[0]
+        raise InvalidInput(problem, expected=expected, found=f"{described(device)} ({reason})") from error
     return found
 
 

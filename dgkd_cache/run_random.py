@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dgkd_cache.arguments import integers, require_integer
-from dgkd_cache.errors import InvalidInput
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, integer_below, philox_words
 
 __all__ = ["BLOCK", "WINDOW", "RunRandom"]
@@ -26,6 +25,9 @@ BLOCK = 1024
 WINDOW = 64
 """Blocks whose samples are mixed with one another."""
 
+_LAST = 2**63 - 1  # the largest epoch or step
+_MOST = 2**40  # guides or samples
+
 
 @dataclass(frozen=True)
 class RunRandom:
@@ -34,8 +36,7 @@ class RunRandom:
     seed: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise InvalidInput("bad seed of a run", expected="an integer from 0 on", found=repr(self.seed))
+        require_integer("RunRandom", "seed", self.seed, low=0)
 
     @cached_property
     def key16(self) -> bytes:
@@ -44,14 +45,16 @@ class RunRandom:
 
     def words(self, domain: Domain, *, at: int, count: int) -> npt.NDArray[np.uint64]:
         """The first `count` words of `domain` at an epoch or step; asking for more never changes those."""
-        require_integer("RunRandom", "epoch or step", at, low=0, high=2**63 - 1)
-        require_integer("RunRandom", "number of words", count, low=0, high=2**40)
+        require_integer("RunRandom.words", "at", at, low=0, high=_LAST)
+        require_integer("RunRandom.words", "count", count, low=0, high=_MOST + 1)
+        at, count = int(at), int(count)  # numpy integers overflow in a counter of 256 bits
         blocks = -(-count // WORDS_PER_BLOCK)
         return philox_words(self.key16, view=at, domain=domain, first_block=0, blocks=blocks)[:count]
 
     def order(self, epoch: int, samples_N: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """`samples_N` (int64 ids) in the order of that epoch: the stable argsort of one word per position."""
-        ids_N = integers("RunRandom.order", "samples", samples_N, expected="samples' ids, one-dimensional integers")
+        require_integer("RunRandom.order", "epoch", epoch, low=0, high=_LAST)
+        ids_N = integers("RunRandom.order", "samples_N", samples_N, expected="samples' ids, one-dimensional integers")
         words_N = self.words(Domain.ORDER, at=epoch, count=len(ids_N))
         return np.asarray(ids_N[np.argsort(words_N, kind="stable")])
 
@@ -61,6 +64,7 @@ class RunRandom:
         Blocks of BLOCK consecutive ids come in random order, and samples are mixed within each WINDOW blocks of them,
         stable, by the words of `order`; so up to BLOCK * WINDOW ids in all the order is that of `order`.
         """
+        require_integer("RunRandom.block_order", "epoch", epoch, low=0, high=_LAST)
         ids_N = np.asarray(samples_N, dtype=np.int64)
         block_N = ids_N // BLOCK
         blocks = int(block_N.max(initial=0)) + 1
@@ -70,12 +74,14 @@ class RunRandom:
 
     def draw_views(self, epoch: int, samples_total: int, count: int) -> npt.NDArray[np.int64]:
         """int64[N]: for each of the samples [0, samples_total) a number in [0, count), uniform."""
+        require_integer("RunRandom.draw_views", "epoch", epoch, low=0, high=_LAST)
         return integer_below(self.words(Domain.SCHEDULE, at=epoch, count=samples_total), count)
 
     def drop_words(self, step: int, guides: int) -> npt.NDArray[np.uint64]:
         """uint64[guides + 1]: a word for each guide in that step, and one more for choosing among them."""
-        require_integer("RunRandom", "number of guides", guides, low=0)
-        return self.words(Domain.DROPPING, at=step, count=guides + 1)
+        require_integer("RunRandom.drop_words", "step", step, low=0, high=_LAST)
+        require_integer("RunRandom.drop_words", "guides", guides, low=0, high=_MOST)
+        return self.words(Domain.DROPPING, at=step, count=int(guides) + 1)
 
     def torch_seed(self) -> int:
         """A seed for torch (initial weights), below 2^63."""

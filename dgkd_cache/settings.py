@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from dgkd_stores.coding.codecs import codec_names
 from dgkd_stores.coding.encodings import encoding_names
 from dgkd_stores.format.header import MAX_VIEWS
+from dgkd_stores.text import is_utf8
 
 __all__ = [
     "CacheConfig",
@@ -50,7 +51,7 @@ def _known_codec(name: str) -> str:
 
 
 def _name(text: str) -> str:
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if "\0" in text or not is_utf8(text):
         raise ValueError("text in UTF-8 without NUL, as file names and TOML have it")
     return text
 

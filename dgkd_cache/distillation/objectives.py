@@ -94,12 +94,11 @@ def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, gui
     """Raises InvalidInput for tensors that do not fit each other; their values are not looked at."""
     found = logits_BC.shape if isinstance(logits_BC, Tensor) else ()
     if len(found) != 2:
-        raise refused(_CALL, "logits_BC", _shape(logits_BC), expected="the student's logits, a tensor (batch, classes)")
+        raise refused(_CALL, "logits_BC", logits_BC, expected="the student's logits, a tensor (batch, classes)")
     batch, classes = found
-    integers = isinstance(labels_B, Tensor) and not (labels_B.is_floating_point() or labels_B.is_complex())
-    if not isinstance(labels_B, Tensor) or not integers or labels_B.shape != (batch,):
-        expected = f"the number of each image's class, a tensor of integers ({batch},)"
-        raise refused(_CALL, "labels_B", _shape(labels_B), expected=expected)
+    if not isinstance(labels_B, Tensor) or labels_B.dtype != torch.int64 or labels_B.shape != (batch,):
+        expected = f"the number of each image's class, a tensor of int64 ({batch},)"
+        raise refused(_CALL, "labels_B", labels_B, expected=expected)
     if softened_KBC is None:
         return
     kept = len(softened_KBC) if isinstance(softened_KBC, Tensor) and softened_KBC.ndim else -1
@@ -108,15 +107,10 @@ def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, gui
         raise refused(
             _CALL,
             "softened_KBC",
-            _shape(softened_KBC),
+            softened_KBC,
             expected=f"the kept guides' logits, a tensor (at most {guides}, {batch}, {classes}), or None",
             do="give what bank.gather(views, samples, keep) returns, and guides=len(bank.names)",
         )
-
-
-def _shape(value: object) -> object:
-    """What a message shows of a tensor: its type and its shape."""
-    return (str(value.dtype).removeprefix("torch."), *value.shape) if isinstance(value, Tensor) else value
 
 
 def objective_names() -> tuple[str, ...]:

@@ -7,6 +7,7 @@ the training device.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import described, refused, require_kind, require_number
+from dgkd_cache.arguments import described, refused, require_kind, require_number, require_path
 from dgkd_cache.compute import usable_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.cached import CachedGuide
@@ -47,7 +48,7 @@ class GuideBank:
 
     def __init__(
         self,
-        stores: Sequence[Path | str],
+        stores: Sequence[os.PathLike[str] | str],
         *,
         views: Views,
         scheduled: range,
@@ -104,15 +105,9 @@ class GuideBank:
         """Logits / temperature of the kept guides for B (view, sample) pairs: (K, B, C) on the device.
 
         They are float16 or float32 as stored, float32 for uint8 and where they had to be rescaled. A guide that is not
-        kept is not read. Raises DamagedStore when a row's block does not match its digest.
+        kept is not read. Raises DamagedStore when a row's block does not match its digest, InvalidInput for a
+        mask that does not fit the guides.
         """
-        if keep_G is not None and not _is_mask(keep_G, len(self._guides)):
-            raise InvalidInput(
-                "the keep mask does not fit the guides",
-                expected=f"True or False for each of {', '.join(self.names)}",
-                found=f"{len(keep_G)} entries" if isinstance(keep_G, np.ndarray) and keep_G.ndim else described(keep_G),
-                do="give what Dropping.keep_mask returns for bank.names, or nothing to keep all",
-            )
         return self._stacked(self._read(views_B, samples_B, keep_G))
 
     def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
@@ -143,9 +138,25 @@ class GuideBank:
     def _read(
         self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None
     ) -> list[Decode]:
-        kept = [g for i, g in enumerate(self._guides) if keep_G is None or keep_G[i]]
+        kept = self._guides if keep_G is None else self._kept(keep_G)
         index = RowIndex(views_B, samples_B)
         return [guide.read(index) for guide in kept]
+
+    def _kept(self, keep_G: object) -> list[CachedGuide]:
+        """The guides that the mask keeps. Raises InvalidInput for what is no mask of them."""
+        try:
+            mask_G = np.asarray(keep_G)
+            fits = mask_G.dtype == np.bool_ and mask_G.shape == (len(self._guides),)
+        except (TypeError, ValueError, RuntimeError):  # as in `integers`
+            fits = False
+        if not fits:
+            raise InvalidInput(
+                "the keep mask does not fit the guides",
+                expected=f"True or False for each of {', '.join(self.names)}",
+                found=described(keep_G),
+                do="give what Dropping.keep_mask returns for bank.names, or nothing to keep all",
+            )
+        return [guide for guide, keep in zip(self._guides, mask_G.tolist(), strict=True) if keep]
 
     def _stacked(self, read: Sequence[Decode]) -> Tensor:
         if not read:
@@ -174,20 +185,14 @@ class GuideBank:
         self.close()
 
 
-def _is_mask(keep_G: object, guides: int) -> bool:
-    if isinstance(keep_G, list | tuple):
-        return len(keep_G) == guides and all(isinstance(keep, bool) for keep in keep_G)
-    return isinstance(keep_G, np.ndarray) and keep_G.dtype == np.bool_ and keep_G.shape == (guides,)
-
-
 def _check_arguments(stores: object, views: object, scheduled: object, resident: object, reader: object) -> None:
     call, expected = "GuideBank", "a list of paths of guide stores"
-    if isinstance(stores, str | Path):
-        raise refused(call, "stores", stores, expected=expected, do=f"write [{str(stores)!r}]")
+    if isinstance(stores, str | os.PathLike):
+        raise refused(call, "stores", stores, expected=expected, do=f"write [{os.fspath(stores)!r}]")
     require_kind(call, "stores", stores, Sequence, expected=expected, do='write ["teacher.zarr", "ta1.zarr"]')
     assert isinstance(stores, Sequence)
     for store in stores:
-        require_kind(call, "store", store, (str, Path), expected="the path of a guide store")
+        require_path(call, "stores", store, expected="the path of a guide store in each place of the list")
     expected = "the Views of the training images"
     require_kind(call, "views", views, Views, expected=expected, do="write views=dgkd_cache.Views(plan, data.train)")
     do = f"write scheduled=range({scheduled})" if type(scheduled) is int and scheduled > 0 else ""

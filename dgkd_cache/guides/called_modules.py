@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -19,13 +19,17 @@ Forward = Callable[[Tensor], object]
 
 
 class CalledModules:
-    """The modules that a forward pass calls, in order, and the buffers of `model` and of each as they were before."""
+    """The modules that a forward pass calls, in order, and whether it changes a buffer of `model` or of any of them.
+
+    Buffers in the model's state_dict are compared with what they were before the first pass: the weights digest was
+    taken of them. All others are compared with what the first pass left, because a module may build a cache there.
+    """
 
     def __init__(self, model: nn.Module) -> None:
+        self._model = model
         self._called: dict[int, nn.Module] = {}
-        self._before: dict[int, tuple[str, nn.Module, dict[str, Tensor]]] = {}
-        for name, part in model.named_modules():
-            self._note(part, name or type(part).__name__)
+        self._before = _copies(self._saved())
+        self._after_first: list[tuple[str, nn.Module, dict[str, Tensor]]] = []
 
     @property
     def modules(self) -> list[nn.Module]:
@@ -33,7 +37,7 @@ class CalledModules:
         return list(self._called.values())
 
     def watched(self, forward: Forward) -> Forward:
-        """`forward`, whose calls of modules are noted; those of other threads are none of its own."""
+        """Wraps `forward` so that the modules it calls on its own thread are recorded."""
 
         def noted(pixels_BIHW: Tensor) -> object:
             with self._noting(threading.get_ident()):
@@ -41,21 +45,38 @@ class CalledModules:
 
         return noted
 
+    def first_pass_done(self) -> None:
+        """Notes the buffers that may be filled in the first pass; no later pass may change them."""
+        saved = {id(buffer) for buffer in self._saved().values()}
+        parts = {id(part): (name or type(part).__name__, part) for name, part in self._model.named_modules()}
+        for part in self.modules:
+            parts.setdefault(id(part), (type(part).__name__, part))
+        for owner, part in parts.values():
+            others = {key: value for key, value in part.named_buffers(recurse=False) if id(value) not in saved}
+            self._after_first.append((owner, part, _copies(others)))
+
     def changed_buffer(self) -> str | None:
         """The name of the first buffer that is not as it was, or None."""
-        for owner, module, before in self._before.values():
-            now = dict(module.named_buffers(recurse=False))
-            for name, value in before.items():
-                if name not in now or not _same(now[name], value):
-                    return f"{owner}.{name}"
+        now = self._saved()
+        name = _changed(self._before, now) or next((name for name in now if name not in self._before), None)
+        if name is not None:
+            return name if "." in name else f"{type(self._model).__name__}.{name}"
+        for owner, part, before in self._after_first:
+            name = _changed(before, dict(part.named_buffers(recurse=False)))
+            if name is not None:
+                return f"{owner}.{name}"
         return None
+
+    def _saved(self) -> dict[str, Tensor]:
+        """The buffers of the model that its state_dict holds."""
+        saved = self._model.state_dict()
+        return {name: buffer for name, buffer in self._model.named_buffers(remove_duplicate=False) if name in saved}
 
     @contextmanager
     def _noting(self, thread: int) -> Iterator[None]:
         def note(module: nn.Module, _: object) -> None:
             if threading.get_ident() == thread:
                 self._called[id(module)] = module
-                self._note(module, type(module).__name__)
 
         with warnings.catch_warnings(), _eager():
             # That a compiled module is noted twice does no harm.
@@ -66,11 +87,6 @@ class CalledModules:
             finally:
                 hook.remove()
 
-    def _note(self, module: nn.Module, name: str) -> None:
-        if id(module) not in self._before:
-            buffers = {key: value.clone() for key, value in module.named_buffers(recurse=False)}
-            self._before[id(module)] = name, module, buffers
-
 
 def _eager() -> AbstractContextManager[object]:
     """The context in which what torch.compile made runs as it was written: it would compile the noting, too.
@@ -80,12 +96,21 @@ def _eager() -> AbstractContextManager[object]:
     return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
+def _copies(buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: buffer.clone() for name, buffer in buffers.items()}
+
+
+def _changed(before: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> str | None:
+    """The name of the first buffer that is not as it was."""
+    return next((name for name, value in before.items() if name not in now or not _same(now[name], value)), None)
+
+
 def _same(now: Tensor, before: Tensor) -> bool:
-    if now.shape != before.shape or now.dtype != before.dtype:
+    if (now.shape, now.dtype, now.device) != (before.shape, before.dtype, before.device):
         return False
     return torch.equal(now, before) or torch.equal(_bits(now), _bits(before))
 
 
 def _bits(value: Tensor) -> Tensor:
-    """What is equal where all bytes are: NaN is equal to itself."""
+    """The bytes of a tensor; NaN equals itself there."""
     return value.contiguous().reshape(-1).view(torch.uint8)

@@ -6,11 +6,15 @@ They tell a student which guide it has, and that it sees the samples and views t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from dgkd_cache.errors import Mismatch
+from dgkd_cache.models.registry import count_parameters
+from dgkd_cache.models.weights import weights_digest
 from dgkd_cache.views.probe import make_probe
 from dgkd_cache.views.views import Views
 from dgkd_stores import (
@@ -24,7 +28,27 @@ from dgkd_stores import (
 from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.encodings import encoding_named
 
-__all__ = ["draft_header", "identity_arrays"]
+__all__ = ["draft_header", "guide_identity", "identity_arrays"]
+
+
+def guide_identity(
+    model: nn.Module,
+    name: str,
+    *,
+    architecture: str,
+    training: Mapping[str, Any] | None,
+    guides: Mapping[str, str] | None,
+) -> GuideIdentity:
+    """The identity of a guide but for its accuracy; `architecture` is the name of its class where it is empty."""
+    return GuideIdentity(
+        name=name,
+        architecture=architecture or type(model).__name__,
+        parameters=count_parameters(model),
+        weights_digest=weights_digest(model),
+        accuracy="",
+        training=dict(training or {}),
+        guides=dict(guides or {}),
+    )
 
 
 def draft_header(

@@ -19,7 +19,7 @@ from dgkd_cache.guides.recompute import TOLERANCES
 __all__ = ["Rehearsal", "require_evaluation_mode"]
 
 _BF16 = 2.0**-8
-"""How far a row of probabilities may be from 1 in all: each of them is rounded by at most this share of itself."""
+"""Tolerance of a row's sum of probabilities to 1: the rounding of bf16."""
 
 
 def require_evaluation_mode(model: nn.Module, guide: str) -> None:
@@ -41,9 +41,10 @@ class Rehearsal:
 
     Forwarded again, its logits must be the same bits on a processor, and elsewhere within the tolerance that rows have
     between machines; no random numbers are drawn for them. The forward pass calls modules of `model` (if it calls any)
-    and no other module with parameters, and leaves all buffers as they were. `classes` is the number of logits in a
-    row, where it is known. Rows of probabilities, as a softmax at the end gives, are refused unless
-    `accept_probabilities`: softened once more they would be nearly uniform targets.
+    and no other module with parameters. It leaves the buffers of the model's state_dict as they were, and all others as
+    its first pass left them. `classes` is the number of logits in a row, where it is known. Rows of probabilities, as a
+    softmax at the end gives, are refused unless `accept_probabilities`: softened once more they would be nearly uniform
+    targets.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Rehearsal:
         called = CalledModules(self._model)
         before = self._random_state()
         once = self.logits(run(called.watched(forward)), batch)
+        called.first_pass_done()
         self._require_own(called.modules)
         between = self._random_state()
         again = self.logits(run(forward), batch)
@@ -88,24 +90,21 @@ class Rehearsal:
         return again
 
     def logits(self, given: object, batch: int) -> Tensor:
-        """What a forward pass over `batch` images gave, float32, where it is logits (B, C); of any batch."""
+        """The result of a forward pass as float32 logits (B, C)."""
         expected = f"a tensor of numbers [{batch}, {'classes' if self._classes is None else self._classes}]"
-        found = described(given)
-        if isinstance(given, Tensor):
-            if given.is_floating_point() and given.ndim == 2 and len(given) == batch:
-                if self._classes not in (None, given.shape[1]):
-                    raise Mismatch(
-                        f"guide {self._guide!r} has other classes than the data set",
-                        expected=f"logits of {self._classes} classes",
-                        found=f"logits of {given.shape[1]} classes",
-                        do="use a guide that was trained on the classes of this data set",
-                    )
-                return given.float()
-            found = f"{str(given.dtype).removeprefix('torch.')} {list(given.shape)}"
+        if isinstance(given, Tensor) and given.is_floating_point() and given.ndim == 2 and len(given) == batch:
+            if self._classes not in (None, given.shape[1]):
+                raise Mismatch(
+                    f"guide {self._guide!r} has a different number of classes than the data set",
+                    expected=f"logits of {self._classes} classes",
+                    found=f"logits of {given.shape[1]} classes",
+                    do="use a guide that was trained on the classes of this data set",
+                )
+            return given.float()
         raise InvalidInput(
             f"the forward pass of guide {self._guide!r} returns no logits",
             expected=expected,
-            found=found,
+            found=described(given),
             do="return the logits alone, a row for each image",
         )
 
@@ -140,8 +139,8 @@ class Rehearsal:
                 f"the forward pass of guide {self._guide!r} changes the buffer {changed}",
                 expected="buffers that stay as they are",
                 found="other values after two passes",
-                do="call .eval() on every module that the forward pass uses (in training mode, batch normalisation "
-                "updates its statistics)",
+                do="call .eval() on every module that the forward pass uses, because batch normalisation in training "
+                "mode updates its statistics; give register_buffer persistent=False for what the first pass fills",
             )
 
     def _differing(self, once_BC: Tensor, again_BC: Tensor) -> int:
@@ -161,12 +160,12 @@ class Rehearsal:
 
     def _other_each_time(self, found: str) -> InvalidInput:
         return InvalidInput(
-            f"guide {self._guide!r} gives other logits for the same images when it is run again",
+            f"guide {self._guide!r} returns different logits for the same images",
             expected=f"logits within {self._tolerance:.0%} of a row's largest one each time"
             if self._tolerance
             else "the same bits each time",
             found=found,
-            do="take out what draws random numbers in evaluation mode, such as functional.dropout without "
+            do="remove what draws random numbers in evaluation mode, for example functional.dropout without "
             "training=self.training",
         )
 
@@ -177,10 +176,10 @@ class Rehearsal:
         if bool((logits_BC >= 0).all()) and bool(near_B.all()):
             raise InvalidInput(
                 f"guide {self._guide!r} gives probabilities, as a softmax at its end does",
-                expected="logits, which softmax is still to be taken of",
+                expected="logits, before any softmax",
                 found=f"no negative number, and a sum of 1 in each of the first {len(logits_BC)} rows",
-                do="return what goes into the softmax; if these are logits all the same, set accept_probabilities = "
-                "true in table [cache] of dgkd.toml, or give GuideWriter accept_probabilities=True",
+                do="return the input of the softmax; if these really are logits, set accept_probabilities = true in "
+                "table [cache] of dgkd.toml, or give GuideWriter accept_probabilities=True",
             )
 
 

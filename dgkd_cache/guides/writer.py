@@ -6,6 +6,7 @@ are cut within chunks, never by where it stopped, because logits change in the l
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,23 +23,13 @@ from dgkd_cache.compute import describe, usable_device
 from dgkd_cache.datasets.dataset import decoding_record
 from dgkd_cache.errors import Interrupted, Mismatch
 from dgkd_cache.guides.fidelity import fidelity, fidelity_rows
-from dgkd_cache.guides.header import draft_header, identity_arrays
+from dgkd_cache.guides.header import draft_header, guide_identity, identity_arrays
 from dgkd_cache.guides.logits import GuideLogits
 from dgkd_cache.guides.rehearsal import Rehearsal, require_evaluation_mode
 from dgkd_cache.guides.writer_arguments import check_writer
-from dgkd_cache.models.card import weights_digest
-from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.views.views import Views
-from dgkd_stores import (
-    ChunkSlot,
-    GuideIdentity,
-    GuideStore,
-    GuideStoreWriter,
-    IdentityArrays,
-    StoreHeader,
-    decimal,
-)
+from dgkd_stores import ChunkSlot, GuideStore, GuideStoreWriter, IdentityArrays, StoreHeader, decimal
 from dgkd_stores.disk.files import full_disk, make_folder
 from dgkd_stores.disk.locks import ViewLock, sweep
 from dgkd_stores.writing.compare import check_same_header, differing_keys
@@ -76,7 +67,7 @@ class GuideWriter:
 
     def __init__(
         self,
-        path: Path | str,
+        path: os.PathLike[str] | str,
         model: nn.Module,
         forward: Callable[[Tensor], Tensor],
         *,
@@ -114,15 +105,18 @@ class GuideWriter:
             batch_size=batch_size,
             precision=precision,
             workers=workers,
-            texts={"architecture": architecture, "licence": licence},
-            tables={"training": training, "guides": guides},
+            take_over=take_over,
+            architecture=architecture,
+            training=training,
+            guides=guides,
+            licence=licence,
+            accept_probabilities=accept_probabilities,
         )
         require_evaluation_mode(model, name)
         where = usable_device(device, call="GuideWriter")
         self._path = Path(path)
-        self._train, self._test = train, test
-        self._mine, self._codec = mine, codec
-        self._take_over = take_over
+        self._train, self._test, self._mine = train, test, mine
+        self._codec, self._take_over = codec, take_over
         self._logits = GuideLogits(
             forward=forward,
             rehearsal=Rehearsal(
@@ -140,15 +134,7 @@ class GuideWriter:
             batch_size=int(batch_size),
             workers=int(workers),
         )
-        self._guide = GuideIdentity(
-            name=name,
-            architecture=architecture or type(model).__name__,
-            parameters=count_parameters(model),
-            weights_digest=weights_digest(model),
-            accuracy="",
-            training=dict(training or {}),
-            guides=dict(guides or {}),
-        )
+        self._guide = guide_identity(model, name, architecture=architecture, training=training, guides=guides)
         self._header = draft_header(
             self._guide,
             train,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from torch import nn
 
-from dgkd_cache.arguments import refused, require_integer, require_kind, require_number
+from dgkd_cache.arguments import refused, require_integer, require_kind, require_number, require_path
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.views.views import Views
 from dgkd_stores.coding.codecs import codec_named
@@ -34,11 +33,15 @@ def check_writer(
     batch_size: object,
     precision: object,
     workers: object,
-    texts: Mapping[str, object],
-    tables: Mapping[str, object],
+    take_over: object,
+    architecture: object,
+    training: object,
+    guides: object,
+    licence: object,
+    accept_probabilities: object,
 ) -> None:
     """Raises InvalidInput for the first argument that GuideWriter cannot use; the header checks the rest of a text."""
-    require_kind(_CALL, "path", path, (str, Path), expected="the path of the store to write")
+    require_path(_CALL, "path", path, expected="the path of the store to write")
     expected = "a torch.nn.Module, whose weights are the guide's identity"
     require_kind(
         _CALL, "model", model, nn.Module, expected=expected, do="give the network itself, and what calls it as forward"
@@ -52,7 +55,14 @@ def check_writer(
         require_kind(_CALL, split, given, Views, expected=f"the Views of the {split} images", do=do)
     _check_views(views, mine)
     require_number(_CALL, "temperature", temperature, low=0)
-    for key, text in {"encoding": encoding, "codec": codec, "precision": precision, **texts}.items():
+    texts = {
+        "encoding": encoding,
+        "codec": codec,
+        "precision": precision,
+        "architecture": architecture,
+        "licence": licence,
+    }
+    for key, text in texts.items():
         require_kind(_CALL, key, text, str, expected="text")
     encoding_named(str(encoding))
     codec_named(str(codec))
@@ -60,8 +70,10 @@ def check_writer(
         raise refused(_CALL, "precision", precision, expected="float32 or bf16")
     require_integer(_CALL, "batch_size", batch_size, low=1)
     require_integer(_CALL, "workers", workers, low=0)
-    for key, table in tables.items():
+    for key, table in {"training": training, "guides": guides}.items():
         require_kind(_CALL, key, table, (Mapping, type(None)), expected="a mapping of texts to values, or None")
+    for key, switch in {"take_over": take_over, "accept_probabilities": accept_probabilities}.items():
+        require_kind(_CALL, key, switch, bool, expected="True or False")
 
 
 def _check_views(views: object, mine: object) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from dgkd_cache.arguments import integers, require_kind
+from dgkd_cache.arguments import integers, refused, require_integer, require_kind
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.views.plan import ViewPlan
@@ -80,28 +80,16 @@ class ViewSampler(Sampler[list[Pair]]):
         """`samples` is their number or the int64 ids to train on. Raises InvalidInput for none of them."""
         require_kind("ViewSampler", "schedule", schedule, Schedule, expected="a Schedule")
         require_kind("ViewSampler", "random", random, RunRandom, expected="a RunRandom", do="write RunRandom(seed)")
-        require_kind("ViewSampler", "batch_size", batch_size, int, expected="a number of samples")
+        require_integer("ViewSampler", "batch_size", batch_size, low=1)
         self._samples_N = _sample_ids(samples)
-        if len(self._samples_N) < 1 or batch_size < 1:
-            raise InvalidInput(
-                "nothing to sample",
-                expected="at least one sample, and batches of at least one",
-                found=f"{len(self._samples_N)} samples in batches of {batch_size}",
-            )
-        self._schedule, self._random, self._batch_size = schedule, random, batch_size
+        self._schedule, self._random, self._batch_size = schedule, random, int(batch_size)
         self.set_epoch(epoch, step=step)
 
     def set_epoch(self, epoch: int, *, step: int = 0) -> None:
         """The epoch to go through next, from its batch `step` on; InvalidInput where that is not."""
-        require_kind("ViewSampler", "epoch", epoch, int, expected="an epoch from 0 on")
-        require_kind("ViewSampler", "step", step, int, expected="a step from 0 on")
-        if epoch < 0 or not 0 <= step <= self._batches:
-            raise InvalidInput(
-                "no such place in a run",
-                expected=f"an epoch from 0 on and a step from 0 to {self._batches}",
-                found=f"epoch {epoch}, step {step}",
-            )
-        self._epoch, self._step = epoch, step
+        require_integer("ViewSampler", "epoch", epoch, low=0, high=2**63 - 1)
+        require_integer("ViewSampler", "step", step, low=0, high=self._batches)
+        self._epoch, self._step = int(epoch), int(step)
 
     def __len__(self) -> int:
         return self._batches - self._step
@@ -121,6 +109,10 @@ class ViewSampler(Sampler[list[Pair]]):
 def _sample_ids(samples: int | npt.ArrayLike) -> npt.NDArray[np.int64]:
     """The ids to sample from: all below a number, or those given."""
     if isinstance(samples, int | np.integer) and not isinstance(samples, bool):
+        require_integer("ViewSampler", "samples", samples, low=1)
         return np.arange(samples, dtype=np.int64)
-    expected = "a number of samples, or their ids as one-dimensional integers"
-    return integers("ViewSampler", "samples", samples, expected=expected, do="write len(images), or train_N")
+    expected, do = "a number of samples, or at least one of their ids", "write len(images), or train_N"
+    ids_N = integers("ViewSampler", "samples", samples, expected=expected, do=do)
+    if not len(ids_N):
+        raise refused("ViewSampler", "samples", samples, expected=expected, do=do)
+    return ids_N

@@ -1,8 +1,7 @@
 """The view plan: image geometry, transforms, scheme and seed. It fixes every view; its digest is its name.
 
 A sample's parameters depend on (plan, view, sample) alone: sample i owns Philox blocks [i * B, (i + 1) * B)
-of its view, under a key made of the plan's canonical JSON. View count, schedule and data set are not in the
-plan.
+of its view, under a key made of the plan's canonical JSON. View count, schedule and data set are not in it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from dgkd_cache.arguments import described, refused
+from dgkd_cache.arguments import refused
 from dgkd_cache.errors import InvalidInput, Mismatch, unknown_name
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.views.abc import IntArray, Transform, check_order, parse_transform, transform_from_dict
@@ -73,23 +72,16 @@ class ViewPlan:
         scheme: str = "sampled",
         seed: int = 0,
     ) -> Self:
-        """The plan for images [I, H, W] (H and W None when they differ) and transforms such as ["crop(4)",
-        "hflip"].
+        """The plan for images [I, H, W] (H and W None where they differ) and transforms like ["crop(4)", "hflip"].
 
         "sampled": each (view, sample) draws its own parameters. "enumerated": view v applies the v-th of all
         outcomes to all samples. Raises InvalidInput (UnknownName for names) for what makes no sense.
         """
         if isinstance(transforms, str) or not isinstance(transforms, Sequence):
-            raise InvalidInput(
-                "bad transforms", expected='a list like ["crop(4)", "hflip"]', found=described(transforms)
-            )
+            raise refused("ViewPlan.build", "transforms", transforms, expected='a list like ["crop(4)", "hflip"]')
         if not isinstance(image, tuple | list) or len(image) != 3:
-            raise refused(
-                "ViewPlan.build",
-                "image",
-                image,
-                expected="channels, height and width, as (3, 32, 32); (3, None, None) for images of several sizes",
-            )
+            expected = "channels, height and width, as (3, 32, 32); (3, None, None) for images of several sizes"
+            raise refused("ViewPlan.build", "image", image, expected=expected)
         channels, height, width = image
         return cls(
             channels=channels,
@@ -194,8 +186,7 @@ class ViewPlan:
         return tuple(limit for transform in self.transforms for limit in transform.limits.values())
 
     def parameters(self, view: int, start: int, stop: int) -> IntArray:
-        """int64 [stop - start, P]: the parameters of samples [start, stop) in that view, transform after
-        transform.
+        """int64 [stop - start, P]: the parameters of samples [start, stop) in that view, in the order of transforms.
 
         Raises InvalidInput for an enumerated view from `outcomes` on.
         """

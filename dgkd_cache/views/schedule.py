@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Literal, get_args
 
 import numpy as np
@@ -30,17 +31,19 @@ class Schedule:
     def __init__(self, kind: str, views: range | int | None = None, *, random: RunRandom, samples: int) -> None:
         """Raises UnknownName for a kind that is not known, InvalidInput for no views."""
         self.kind = _known_kind(kind)
-        numbered = views is None or isinstance(views, range) or (isinstance(views, int) and not isinstance(views, bool))
-        if not numbered:
+        if isinstance(views, Integral) and not isinstance(views, bool):
+            require_integer("Schedule", "views", views, low=1, high=2**32)
+            views = range(int(views))
+        if views is not None and not isinstance(views, range):
             raise refused("Schedule", "views", views, expected="a range of view numbers, or their count")
         require_kind("Schedule", "random", random, RunRandom, expected="a RunRandom", do="write random=RunRandom(seed)")
         require_integer("Schedule", "samples", samples, low=1)
-        self._views = range(views) if isinstance(views, int) else views or range(0)
-        if self.kind != "fresh" and (len(self._views) < 1 or self._views.step != 1 or self._views.start < 0):
+        self._views = views or range(0)
+        if self.kind != "fresh" and (not self._views or self._views.step != 1 or self._views.start < 0):
             raise InvalidInput(
                 "no views to schedule", expected="a count from 1 on, or consecutive views", found=repr(views)
             )
-        self._random, self._samples = random, samples
+        self._random, self._samples = random, int(samples)
         self._drawn: tuple[int, IntArray] = (-1, np.empty(0, np.int64))
 
     def views(self, epoch: int, samples_B: npt.ArrayLike) -> IntArray:

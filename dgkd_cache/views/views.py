@@ -58,7 +58,7 @@ class Views:
         Both are integer sequences, arrays or tensors of one length. Raises InvalidInput for views or samples
         that do not exist.
         """
-        views, samples = _integers(views_B), self._checked(samples_B)
+        views, samples = _integers("Views.pixels", "views_B", views_B), self._checked("Views.pixels", samples_B)
         if len(views) != len(samples):
             raise InvalidInput(
                 "bad pairs", expected="as many views as samples", found=f"{len(views)} and {len(samples)}"
@@ -97,7 +97,7 @@ class Views:
         Otherwise the short side is resized to 8/7 of the view's and the centre cut out (224: 256, as is
         usual).
         """
-        samples = self._checked(samples_B)
+        samples = self._checked("Views.evaluation_pixels", samples_B)
         _, height, width = self.plan.view_shape
         if not len(samples):
             return torch.empty((0, *self.plan.view_shape), dtype=torch.uint8)
@@ -117,8 +117,8 @@ class Views:
             return torch.from_numpy(resident.numpy().take(samples_B, axis=0))
         return resident[send(samples_B, resident.device)]
 
-    def _checked(self, samples_B: Any) -> IntArray:
-        samples = _integers(samples_B)
+    def _checked(self, call: str, samples_B: Any) -> IntArray:
+        samples = _integers(call, "samples_B", samples_B)
         if len(samples) and not 0 <= samples.min() <= samples.max() < len(self.images):
             raise InvalidInput(
                 "no such sample",
@@ -143,14 +143,12 @@ def require_images(call: str, images: object) -> None:
     )
 
 
-def _integers(numbers: Any) -> IntArray:
-    return integers(
-        "Views",
-        "views or samples",
-        numbers.cpu() if isinstance(numbers, Tensor) else numbers,
-        expected="one-dimensional integers",
-        do="write views.pixels([0, 0], [5, 17]) for samples 5 and 17 in view 0",
-    )
+def _integers(call: str, name: str, numbers: Any) -> IntArray:
+    if isinstance(numbers, Tensor):
+        numbers = numbers.cpu()
+    expected = "one-dimensional integers"
+    do = "write views.pixels([0, 0], [5, 17]) for samples 5 and 17 in view 0" if call == "Views.pixels" else ""
+    return integers(call, name, numbers, expected=expected, do=do)
 
 
 def _is_crop_flip(steps: list[tuple[Transform, IntArray]]) -> bool:

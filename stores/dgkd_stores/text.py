@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["MAX_LINE", "MAX_SHOWN", "clean", "one_line"]
+__all__ = ["MAX_LINE", "MAX_SHOWN", "clean", "is_utf8", "one_line"]
 
 MAX_SHOWN = 200
 """Characters shown of any one text."""
@@ -26,6 +26,15 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """A part of a message, which may have a path or another library's words in it, as one line of bounded length."""
     return _harmless(" ".join(_cut(text, MAX_LINE).splitlines()))
+
+
+def is_utf8(text: str) -> bool:
+    """True where UTF-8 can hold the text: it has no lone surrogate, which stands for a byte that is no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _cut(text: str, most: int) -> str:

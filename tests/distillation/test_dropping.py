@@ -81,8 +81,8 @@ def test_a_step_is_drawn_the_same_in_any_order_and_differs_by_seed() -> None:
     ("settings", "error", "words"),
     [
         ({"kind": "bernouli"}, UnknownName, "did you mean bernoulli"),
-        ({"keep": 1.2}, InvalidInput, "this keep: expected a number in [0, 1]"),
-        ({"drop": -1}, InvalidInput, "this drop: expected an integer from 0 on"),
+        ({"keep": 1.2}, InvalidInput, "argument 'keep' cannot be used: expected a number in [0, 1]"),
+        ({"drop": -1}, InvalidInput, "argument 'drop' cannot be used: expected an integer from 0 on"),
     ],
 )
 def test_bad_settings(settings, error, words: str) -> None:

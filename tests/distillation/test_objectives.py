@@ -115,8 +115,8 @@ def test_half_precision_logits_give_a_float32_loss() -> None:
     ("change", "error", "words"),
     [
         ({"objective": "papper"}, UnknownName, "did you mean paper"),
-        ({"lambda_": 1.5}, InvalidInput, "this lambda_: expected a number in [0, 1]"),
-        ({"temperature": 0.0}, InvalidInput, "this temperature: expected a number > 0"),
+        ({"lambda_": 1.5}, InvalidInput, "argument 'lambda_' cannot be used: expected a number in [0, 1]"),
+        ({"temperature": 0.0}, InvalidInput, "argument 'temperature' cannot be used: expected a number > 0"),
     ],
 )
 def test_bad_settings(change, error, words: str) -> None:

@@ -273,3 +273,22 @@ def test_resident_rows_are_streamed_rows(bars, plan, dump, make_tiny, tmp_path, 
         batch = Batch(views_B=views_B[::-1], samples_B=samples_B[::-1], pixels_BIHW=torch.empty(64, 0, 0, 0))
         assert torch.equal(begun(batch), expected.flip(1))
         assert len(opened) == 6
+
+
+def test_the_keep_mask_is_checked_wherever_rows_are_read(bars, plan, dump, make_tiny, tmp_path: Path, pairs) -> None:
+    stores = [dump(tmp_path / f"{name}.zarr", make_tiny(seed)) for seed, name in enumerate("ab")]
+    with bank_of(stores, plan, bars.train) as bank:
+        expected = bank.gather(*pairs, np.array([False, True]))
+        for mask in ([False, True], (np.False_, np.True_), torch.tensor([False, True])):
+            assert torch.equal(bank.gather(*pairs, mask), expected)
+        for mask, found in (
+            (np.array([True]), r"bool \[1\]"),
+            (np.array([0, 1]), r"int64 \[2\]"),
+            ([1, 0], r"\[1, 0\] \(list\)"),
+            ([[True], [True, False]], r"\[\[True"),
+            (torch.zeros(2, requires_grad=True), r"float32 \[2\]"),
+            (True, "True"),
+        ):
+            for read in (bank.gather, bank.begin):
+                with pytest.raises(InvalidInput, match=f"keep mask does not fit.*for each of .*found {found}"):
+                    read(*pairs, mask)

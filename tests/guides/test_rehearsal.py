@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class Noisy(nn.Module):
 
 
 def test_functional_dropout_is_refused(write, tmp_path: Path) -> None:
-    words = refused(write(Noisy().eval()), tmp_path, "gives other logits for the same images")
+    words = refused(write(Noisy().eval()), tmp_path, "returns different logits for the same images")
     assert "found 32 of 32 rows that differ" in words
 
 
@@ -86,7 +87,7 @@ def test_random_numbers_are_refused_that_happened_to_change_nothing(write, tmp_p
     def forward(pixels: Tensor) -> Tensor:
         return stochastic_depth(model(as_input(pixels)), 1e-9, "batch")
 
-    refused(write(model, forward), tmp_path, "found random numbers that the forward pass draws; take out what draws")
+    refused(write(model, forward), tmp_path, "found random numbers that the forward pass draws; remove what draws")
 
 
 def test_a_guide_that_counts_its_calls_is_refused(write, tmp_path: Path, as_input) -> None:
@@ -96,7 +97,7 @@ def test_a_guide_that_counts_its_calls_is_refused(write, tmp_path: Path, as_inpu
         calls.append(1)
         return model(as_input(pixels)) + len(calls) * 2.0**-20
 
-    refused(write(model, forward), tmp_path, "gives other logits for the same images")
+    refused(write(model, forward), tmp_path, "returns different logits for the same images")
     assert len(calls) == 3  # once more, to be sure that it is not the noting of calls that changes a compiled model
 
 
@@ -165,6 +166,35 @@ def test_buffers_of_the_model_and_of_what_it_calls_stay_as_they_are(write, tmp_p
         Rehearsal(model, guide="own", device=CPU, precision="float32")(model, lambda forward: forward(images), batch=3)
 
 
+class Cached(nn.Module):
+    """Scales images by a buffer that the first pass fills, as masks and tables of positions are."""
+
+    def __init__(self, before: Tensor | None, *, persistent: bool) -> None:
+        super().__init__()
+        self.register_buffer("scale", before, persistent=persistent)
+        self.filled = False
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not self.filled:
+            self.scale, self.filled = torch.full((64,), 2.0), True
+        return images.flatten(1) * self.scale
+
+
+@pytest.mark.parametrize("before", [None, torch.empty(0), torch.zeros(64)])
+def test_a_cache_that_the_first_pass_fills(write, tmp_path: Path, as_input, before: Tensor | None) -> None:
+    kept = nn.Sequential(Cached(before, persistent=True), nn.Linear(64, 4)).eval()
+    words = refused(write(kept), tmp_path, r"changes the buffer 0\.scale")
+    assert "persistent=False" in words
+    cache, norm, model = Cached(before, persistent=True), nn.BatchNorm2d(1, affine=False), network()
+    writer = write(model, lambda pixels: model(cache(norm(as_input(pixels)))))
+    refused(writer, tmp_path, r"changes the buffer BatchNorm2d\.running_mean")
+    own = nn.Sequential(Cached(before, persistent=False), nn.Linear(64, 4)).eval()
+    assert write(own).run().seal
+    shutil.rmtree(tmp_path / "guides")
+    beside = Cached(before, persistent=True).eval()  # in no state that a digest was taken of
+    assert write(model, lambda pixels: model(beside(as_input(pixels)))).run().seal
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_probabilities_are_refused_unless_they_are_accepted(write, tmp_path: Path, as_input, dtype) -> None:
     model = network(nn.Softmax(1)).to(dtype)
@@ -231,7 +261,7 @@ def test_other_classes_are_told_at_the_first_batch(write, tmp_path: Path, as_inp
         batches.append(len(pixels))
         return model(as_input(pixels))
 
-    words = refused(write(model, forward), tmp_path, "other classes than the data set", Mismatch)
+    words = refused(write(model, forward), tmp_path, "a different number of classes than the data set", Mismatch)
     assert "expected logits of 4 classes, found logits of 3 classes" in words and batches == [32]
 
 
@@ -287,9 +317,9 @@ def test_live_guides_are_rehearsed_too(as_input) -> None:
         return LiveGuides([guide], temperature=4.0, device=CPU, **settings)
 
     live(network()).rehearse(images, classes=4)
-    with pytest.raises(InvalidInput, match="guide 'ta1' gives other logits"):
+    with pytest.raises(InvalidInput, match="guide 'ta1' returns different logits"):
         live(Noisy()).rehearse(images + 1, classes=4)
-    with pytest.raises(Mismatch, match="other classes"):
+    with pytest.raises(Mismatch, match="different number of classes"):
         live(network()).rehearse(images, classes=5)
     with pytest.raises(InvalidInput, match="guide 'ta1' gives probabilities"):
         live(network(nn.Softmax(1))).rehearse(images, classes=4)

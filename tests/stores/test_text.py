@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from dgkd_stores import clean
+from dgkd_stores.text import is_utf8
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,13 @@ def test_rich_prints_it_as_it_is(text: str) -> None:
     Console(file=out, width=1000, emoji=False, highlight=False).print(shown, soft_wrap=True)
     assert out.getvalue() == shown + "\n"
     assert len(shown) <= 200 and all(letter.isprintable() or letter.isspace() for letter in shown)
+
+
+@pytest.mark.parametrize("text", ["", "\U0001f600 é 猫 \0"])
+def test_what_utf8_can_hold(text: str) -> None:
+    assert is_utf8(text)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb", os.fsdecode(b"a\xff")])
+def test_what_utf8_cannot_hold(text: str) -> None:
+    assert not is_utf8(text)

@@ -67,22 +67,22 @@ def test_a_guide_that_draws_random_numbers(tmp_path: Path, wrong) -> None:
     ws = teacher(tmp_path / "ws", "noisy")
     sealed = dump(ws, "teacher")
     wrong.noise = 0.01
-    with pytest.raises(InvalidInput, match="guide 'teacher' gives other logits for the same images"):
+    with pytest.raises(InvalidInput, match="guide 'teacher' returns different logits for the same images"):
         dump(ws, "teacher", views=range(2, 4))
     assert [path.name for path in (ws.folder / "guides").iterdir()] == ["teacher.zarr"]
-    with pytest.raises(InvalidInput, match="gives other logits"):
+    with pytest.raises(InvalidInput, match="returns different logits"):
         plan_chain(ws, device="cpu", seconds=0.01, progress=Silent())
-    with pytest.raises(InvalidInput, match="gives other logits"):
+    with pytest.raises(InvalidInput, match="returns different logits"):
         train(ws, "by-live", live=[ws.run_folder("teacher")])
     assert not (ws.run_folder("by-live") / "inputs.json").exists()
     recompute = {"path": sealed.path, "rows": 5, "device": "cpu", "progress": Silent()}
-    with pytest.raises(InvalidInput, match="gives other logits"):
+    with pytest.raises(InvalidInput, match="returns different logits"):
         recompute_rows(ws, **recompute)
     chunk = sealed.path / "logits" / "c.1.0.0"
     kept = chunk.read_bytes()
     chunk.unlink()
     repair = {"path": sealed.path, "device": "cpu", "progress": Silent(), "stop": lambda: False}
-    with pytest.raises(InvalidInput, match="gives other logits") as caught:
+    with pytest.raises(InvalidInput, match="returns different logits") as caught:
         repair_store(ws, **repair)
     assert caught.value.exit_code == 2
     wrong.noise = 0.0
