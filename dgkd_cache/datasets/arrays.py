@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dgkd_cache.arguments import described
 from dgkd_cache.errors import InvalidInput
 
 __all__ = ["are_last", "checked_pixels", "expression_of"]
@@ -42,8 +43,7 @@ def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
     raise InvalidInput(
         f"the images of {what} cannot be used",
         expected="a non-empty uint8 array [samples, channels, height, width]",
-        found=f"{str(pixels.dtype).removeprefix('torch.')} {list(pixels.shape)}"
-        + (", with the channels last" if channels_last else ""),
+        found=described(pixels) + (", with the channels last" if channels_last else ""),
         do=_hint(images, pixels, samples),
     )
 

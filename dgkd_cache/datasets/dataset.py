@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from dgkd_cache.arguments import require_kind
+from dgkd_cache.arguments import described
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
 
@@ -83,6 +84,6 @@ def _check_first_image(images: Images) -> None:
         raise InvalidInput(
             f"the images of {images.name} ({images.split}) are not as they say",
             expected=f"uint8 [channels, height, width] of {[size or 'any' for size in expected]}",
-            found=f"{str(first.dtype).removeprefix('torch.')} {list(first.shape)}",
+            found=described(first),
             do="let image() return uint8 pixels, channels first",
         )

@@ -16,6 +16,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extensi
 
 from dgkd_cache.datasets.remarks import warn
 from dgkd_cache.errors import DataUnreadable
+from dgkd_stores.text import is_utf8
 
 __all__ = ["find_classes", "find_images"]
 
@@ -31,7 +32,7 @@ def find_classes(folder: Path) -> list[str]:
     if not classes:
         raise _no_images(folder, "no class folder", do="put the images of each class into a folder of its own")
     for name in classes:
-        if any("\ud800" <= letter <= "\udfff" for letter in name):
+        if not is_utf8(name):
             raise DataUnreadable(
                 f"a class folder in {folder} has a name that is not UTF-8",
                 expected="UTF-8, in which stores and cards hold the names of classes",

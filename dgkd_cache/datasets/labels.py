@@ -12,6 +12,7 @@ from torch import Tensor
 from dgkd_cache.arguments import described
 from dgkd_cache.datasets.arrays import expression_of
 from dgkd_cache.errors import InvalidInput
+from dgkd_stores.text import is_utf8
 
 __all__ = ["as_array", "checked_classes", "checked_labels", "numbered_classes"]
 
@@ -45,7 +46,7 @@ def checked_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
             expected="distinct names",
             found=f"{twice!r} more than once",
         )
-    if broken := [name for name in names if any("\ud800" <= letter <= "\udfff" for letter in name)]:
+    if broken := [name for name in names if not is_utf8(name)]:
         raise InvalidInput(
             f"a class of {what} has a name that is not text",
             expected="text that UTF-8 can hold, as stores and cards do",

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dgkd_cache.arguments import described
 from dgkd_cache.errors import InvalidInput
 
 __all__ = ["Preprocess", "Preprocessing", "resized"]
@@ -93,7 +94,7 @@ class Preprocessing(nn.Module):
             raise InvalidInput(
                 "pixels that this preprocessing does not take",
                 expected=f"uint8 [B, {channels}, H, W]",
-                found=f"{str(images_BIHW.dtype).removeprefix('torch.')} {list(images_BIHW.shape)}",
+                found=described(images_BIHW),
             )
         pixels = images_BIHW.to(dtype=torch.float32, memory_format=self.memory_format)
         height, width = images_BIHW.shape[-2:]
