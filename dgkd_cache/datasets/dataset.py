@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from dgkd_cache.arguments import require_kind
-from dgkd_cache.arguments import described
+from dgkd_cache.arguments import described, require_kind
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
 
