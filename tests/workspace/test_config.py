@@ -179,3 +179,21 @@ def test_more_views_than_a_store_may_have_are_refused_at_once(count: int) -> Non
     with pytest.raises(InvalidInput, match="'count' in table .views.*less than or equal to 1048576") as refused:
         parse_config({**tomllib.loads(SMALL), "views": {"transforms": ["hflip"], "count": count}}, source="dgkd.toml")
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("part", ["a", '"a b"', "'a.b' "])
+@pytest.mark.parametrize("table", [True, False])
+def test_a_key_of_many_parts_is_refused_before_it_is_parsed(
+    tmp_path: Path, monkeypatch, part: str, table: bool
+) -> None:
+    key, path = ".".join([part] * 5000), tmp_path / "dgkd.toml"
+    path.write_text(f"{SMALL}[{key}]\n" if table else f"{SMALL}{key} = 1\n")
+    monkeypatch.setattr(tomllib, "loads", lambda _: pytest.fail("parsed"))
+    with pytest.raises(InvalidInput, match="at most 8 tables within one another"):
+        read_config(path)
+
+
+def test_dots_in_values_are_no_parts_of_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "dgkd.toml"
+    path.write_text(f'[dataset]\nname = "folder:{"../" * 300}{"a.b/" * 300}{"v1." * 50}x" # {"... " * 300}{SMALL}')
+    assert read_config(path).dataset.name.endswith("v1.x")

@@ -98,7 +98,7 @@ def test_a_size_that_a_model_cannot_take_is_refused_before_anything_is_trained(t
 def test_the_template_has_it(tmp_path: Path) -> None:
     ws = workspace(tmp_path / "ws")
     text = render_config(ws.config)
-    assert "# input_size =" in text and "side in pixels that views are resized to" in text
+    assert "# input_size =" in text and "pixels a side that views are resized to" in text
     (tmp_path / "other.toml").write_text(text.replace("# input_size =", "input_size = 20 #"))
     assert read_config(tmp_path / "other.toml").training.input_size == 20
     assert read_tables(tmp_path / "other.toml")["cache"]["accept_probabilities"] is False
