@@ -8,7 +8,7 @@ SPREAD ?= -n auto --maxprocesses 8 --dist worksteal
 .PHONY: demo test test-slow test-other bench lint format wheel clean
 
 demo: $(VENV)/.installed  ## a whole chain on the embedded digits: results table, and where things lie
-	test -f demo/dgkd.toml || $(BIN)/dgkd-cache init demo --dataset digits --chain resnet26,resnet20,resnet14,resnet8 --epochs 12 --views 6
+	test -f demo/dgkd.toml || $(BIN)/dgkd-cache init demo --dataset digits --chain resnet26,resnet20,resnet14,resnet8 --epochs 12 --views 6 --objective mean
 	$(BIN)/dgkd-cache -w demo run
 
 test: $(VENV)/.installed  ## the test suite

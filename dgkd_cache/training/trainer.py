@@ -200,13 +200,16 @@ class Trainer:
 
 
 def _too_large(guided: Guided, ratio: float) -> str:
-    """Says that the guides make the loss many times the cross-entropy; empty where they do not."""
-    if guided.guidance is None or ratio < _MANY_TIMES:
+    """Says that an objective which adds up its guides makes the loss many times the cross-entropy; empty otherwise.
+
+    One guide, or their mean, may begin as high with confident guides, and did no harm.
+    """
+    guidance = guided.guidance
+    if guidance is None or len(guidance.names) < 2 or guided.objective == "mean" or ratio < _MANY_TIMES:
         return ""
-    remedy = "" if guided.objective == "mean" else ', or objective = "mean", whose scale does not grow with the guides'
     return (
         f"the loss is {ratio:.1f} times the cross-entropy (objective "
-        f"{guided.objective}, {len(guided.guidance.names)} guides, lambda {guided.lambda_}, temperature "
+        f"{guided.objective}, {len(guidance.names)} guides, lambda {guided.lambda_}, temperature "
         f"{guided.temperature}): a learning rate that suits training without guides may be too large. "
-        f"Try a lower training.lr{remedy}"
+        'Try a lower training.lr, or objective = "mean", whose scale does not grow with the guides'
     )
