@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # Libraries read these when they are loaded, and every process that a test starts inherits them. Sums over threads
 # differ in the last bit, one thread is quickest for what is tiny, and pytest-xdist runs a process on each core.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.views import Views
+
+# Under nohup SIGHUP is ignored, in all that a process starts: tests of a closed terminal begin as in a terminal.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 CLASSES = ("ant", "bee", "cow", "dog")
 
