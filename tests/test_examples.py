@@ -29,6 +29,7 @@ def run(*arguments: str | Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_slurm_array_makes_the_store_of_one_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its jobs as Slurm would run them, at once and each with its number."""
     (tmp_path / "tiny_bars.py").write_text(MODULE)

@@ -174,7 +174,15 @@ def start(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "words",
-    ["ls", "verify --full", "doctor", "datasets digits", "eval --model teacher", "dump --model teacher --views 0:3"],
+    [
+        "ls",
+        "verify --full",
+        "dump --model teacher --views 0:3",
+        *(
+            pytest.param(words, marks=pytest.mark.slow)
+            for words in ("doctor", "datasets digits", "eval --model teacher")
+        ),
+    ],
 )
 def test_nothing_in_the_current_folder_hides_what_is_installed(hostile: Path, words: str) -> None:
     done = start(hostile, *words.split())

@@ -13,7 +13,7 @@ import pytest
 @pytest.mark.parametrize(
     ("encoding", "shards", "at_least"),
     # Lock, skeleton, chunks of one array or of two under one digest, seal, and the way out; with two shards four times.
-    [("float32", 1, 140), ("uint8", 1, 150), pytest.param("uint8", 2, 300, marks=pytest.mark.slow)],
+    [("float32", 1, 140), *(pytest.param("uint8", *rest, marks=pytest.mark.slow) for rest in ((1, 150), (2, 300)))],
 )
 def test_killed_at_every_point(tmp_path: Path, encoding: str, shards: int, at_least: int) -> None:
     script = Path(__file__).with_name("kill_points.py")

@@ -39,6 +39,7 @@ def checked(*arguments: str) -> dict[str, Any]:
     return dict(json.loads(script("check.py", "--count", str(CASES), *arguments)[-1]))
 
 
+@pytest.mark.slow
 def test_changed_files_drawn() -> None:
     found = checked("--draw", "100")
     assert found["cases"] == 100 and found["broken"] == 0

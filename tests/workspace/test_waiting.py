@@ -20,7 +20,7 @@ CHAIN = 'teacher = "plain2"\nstudent = "plain2"'
     [
         (["dump", "--model", "teacher"], "guides", signal.SIGTERM),
         (["train", "--model", "student", "--fresh"], "runs", signal.SIGINT),
-        (["run", "--remake"], "runs", signal.SIGTERM),
+        pytest.param(["run", "--remake"], "runs", signal.SIGTERM, marks=pytest.mark.slow),
     ],
 )
 def test_waiting_is_said_and_stopped(tmp_path: Path, words: list[str], folder: str, number: int) -> None:
