@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# A process of pytest-xdist on each core; each takes about 1 GB, so at most eight. `make test SPREAD=` runs one.
-SPREAD ?= -n auto --maxprocesses 8 --dist worksteal
+# Processes of pytest-xdist, one more than cores, for tests also wait for disks and for processes that they start. Each
+# takes about 1 GB, so at most eight. `make test SPREAD=` runs one.
+SPREAD ?= -n $(shell expr `getconf _NPROCESSORS_ONLN` + 1) --maxprocesses 8 --dist worksteal
 
 .PHONY: demo test test-slow test-other bench lint format wheel clean
 
