@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Processes of pytest-xdist, one more than cores, for tests also wait for disks and for processes that they start. Each
 # takes about 1 GB, so at most eight. `make test SPREAD=` runs one.
-SPREAD ?= -n $(shell expr `getconf _NPROCESSORS_ONLN` + 1) --maxprocesses 8 --dist worksteal
+SPREAD ?= -n $(shell cores=`getconf _NPROCESSORS_ONLN`; test $$cores -lt 8 && expr $$cores + 1 || echo 8) --dist worksteal
 
 .PHONY: demo test test-slow test-other bench lint format wheel clean
 
