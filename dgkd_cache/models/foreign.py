@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -11,13 +13,17 @@ from dgkd_cache.user_code import describe_exception
 __all__ = ["check_forward"]
 
 
+_IMAGES = 8
+"""A batch for training mode: networks that split it into groups of two or four take it."""
+
+
 def check_forward(
     architecture: str, model: object, *, channels: int, classes: int, height: int, width: int
 ) -> nn.Module:
     """The model, if it maps [B, channels, height, width] to [B, classes] in both modes; otherwise InvalidInput.
 
-    It runs on zeros, in evaluation mode on one image, which also gives lazy layers their sizes, and in training mode on
-    two. Its mode, its buffers and torch's random state are as before then, so its training begins as it always did.
+    It runs on noise: in evaluation mode on one image, which also gives lazy layers their sizes, and a copy of it in
+    training mode on eight. Torch's random state is as before then, so its training begins as it always did.
     """
     if not isinstance(model, nn.Module):
         raise InvalidInput(
@@ -26,20 +32,29 @@ def check_forward(
             found=type(model).__name__,
             do="return the network from the factory",
         )
+    with torch.random.fork_rng(devices=[]):
+        images_BIHW = torch.randn(_IMAGES, channels, height, width)
     modes = [(part, part.training) for part in model.modules()]
-    _require_logits(architecture, model.eval(), torch.zeros(1, channels, height, width), classes)
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    try:
+    _require_logits(architecture, model.eval(), images_BIHW[:1], classes)
+    for part, training in modes:
+        part.training = training
+    trial = _copy(model)
+    if trial is not None:
         with torch.random.fork_rng(devices=[]):
-            _require_logits(architecture, model.train(), torch.zeros(2, channels, height, width), classes)
-    finally:
-        with torch.no_grad():
-            for name, buffer in model.named_buffers():
-                if name in buffers:
-                    buffer.copy_(buffers[name])
-        for part, training in modes:
-            part.training = training
+            _require_logits(architecture, trial.train(), images_BIHW, classes)
     return model
+
+
+def _copy(model: nn.Module) -> nn.Module | None:
+    """A copy that a training pass may change in any way, or None for a network that Python cannot copy.
+
+    Such a network is tried by its first step alone: a pass in training mode may change parameters and attributes, which
+    nothing could put back.
+    """
+    try:
+        return copy.deepcopy(model)
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError):
+        return None
 
 
 def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, classes: int) -> None:
@@ -63,7 +78,7 @@ def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, cl
     if found != [batch, classes]:
         raise InvalidInput(
             f"{architecture} does not return one logit a class{mode}",
-            expected=f"a tensor [{batch}, {classes}] for {'one image' if batch == 1 else 'two images'}",
+            expected=f"a tensor [{batch}, {classes}] for {'one image' if batch == 1 else f'{batch} images'}",
             found=str(found),
             do="return the logits alone, one for each class, in evaluation and in training mode",
         )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.errors import InvalidInput, UnknownName
 from dgkd_cache.models import build_model, find_model, model_names, model_patterns, registry, wanted_input_size
+from dgkd_cache.models.foreign import check_forward
 from dgkd_cache.models.registry import count_parameters, count_unbuilt
 
 Build = Callable[..., nn.Module]
@@ -254,9 +255,7 @@ def net(*, classes):
 
 def test_a_network_is_tried_in_both_modes(user_module: Callable[[str], None]) -> None:
     user_module("AUXILIARY = True\n" + AUXILIARY)
-    with pytest.raises(
-        InvalidInput, match=r"one logit a class in training mode.*\[2, 10\] for two images, found tuple"
-    ):
+    with pytest.raises(InvalidInput, match=r"one logit a class in training mode.*\[8, 10\] for 8 images, found tuple"):
         tiny("my_nets:net")
     user_module(AUXILIARY.replace("if self.training and AUXILIARY", "if False"))
     tiny("my_nets:net")
@@ -273,6 +272,65 @@ def test_trying_a_network_changes_nothing_of_it(user_module: Callable[[str], Non
         torch.manual_seed(5)
         expected = nn.Linear(64, 10)
     assert torch.equal(model.get_submodule("head").weight, expected.weight)
+
+
+class OwnInitialisation(nn.Module):
+    """ActNorm: the first batch in training mode sets a parameter, a flag says that it was; a history grows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.linear = nn.Parameter(torch.ones(())), nn.Linear(3 * 8 * 8, 10)
+        self.initialised = False
+        self.register_buffer("history", torch.zeros(0))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training and not self.initialised:
+            self.scale.data = 1 / images.std()
+            self.initialised = True
+        if self.training:
+            self.history = torch.cat([self.history, images.mean().reshape(1)])
+        logits: Tensor = self.linear((images * self.scale).flatten(1))
+        return logits
+
+
+class Groups(nn.Module):
+    """Ghost batch norm of four groups, and an input norm that no constant image has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3 * 8 * 8, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert bool((images.std(dim=(1, 2, 3)) > 0).all())
+        if self.training:
+            assert len(images.chunk(4)) == 4
+        logits: Tensor = self.linear(images.flatten(1))
+        return logits
+
+
+class NoCopy(nn.Linear):
+    """A network that Python cannot copy: a result of arithmetic is one of its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__(3 * 8 * 8, 10)
+        self.doubled = self.weight * 2
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images.flatten(1))
+
+
+@pytest.mark.parametrize("network", [OwnInitialisation, Groups, NoCopy])
+def test_a_network_that_training_changes_starts_as_it_was_made(network: Callable[[], nn.Module]) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        made = network()
+        state = {name: value.clone() for name, value in made.state_dict().items()}
+        before = torch.get_rng_state()
+        tried = check_forward("mine", made, channels=3, classes=10, height=8, width=8)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert tried is made and made.training and not getattr(made, "initialised", False)
+    assert made.state_dict().keys() == state.keys()
+    assert all(torch.equal(value, state[name]) for name, value in made.state_dict().items())
 
 
 def test_lazy_layers_of_a_user_s_network_have_their_sizes(user_module: Callable[[str], None]) -> None:
