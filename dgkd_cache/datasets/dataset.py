@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
-from dgkd_cache.arguments import described, require_kind
+from dgkd_cache.arguments import require_kind
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
 
@@ -47,7 +45,7 @@ class Dataset:
                 found=str(self.test.channels),
             )
         for images in (self.train, self.test):
-            _check_first_image(images)
+            next(images.each([0]))
         if not len(self.mean) == len(self.std) == self.train.channels:
             raise InvalidInput(
                 f"the normalisation of {self.name} does not fit its images",
@@ -73,16 +71,3 @@ def decoding_record(train: Images, test: Images) -> dict[str, dict[str, int]]:
     """The numbered decoding rules of both splits; a split that needs none has no key."""
     rules = {"decoding": train.decoding, "test_decoding": test.decoding}
     return {key: dict(value) for key, value in rules.items() if value}
-
-
-def _check_first_image(images: Images) -> None:
-    first = images.image(0)
-    expected = (images.channels, images.height, images.width)
-    fits = first.ndim == 3 and all(want in (None, have) for want, have in zip(expected, first.shape, strict=True))
-    if first.dtype != torch.uint8 or not fits:
-        raise InvalidInput(
-            f"the images of {images.name} ({images.split}) are not as they say",
-            expected=f"uint8 [channels, height, width] of {[size or 'any' for size in expected]}",
-            found=described(first),
-            do="let image() return uint8 pixels, channels first",
-        )

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import require_kind
+from dgkd_cache.arguments import described, require_kind
 from dgkd_cache.datasets.arrays import are_last, checked_pixels
 from dgkd_cache.datasets.labels import as_array, checked_classes, checked_labels
 from dgkd_cache.errors import InvalidInput
@@ -91,7 +91,7 @@ class Images(ABC):
         if self.resident is not None:
             index_B = torch.as_tensor(samples_B, dtype=torch.int64)
             return self.resident[index_B.to(self.resident.device)]
-        images = self._read(_as_list(samples_B))
+        images = self._read_checked(_as_list(samples_B))
         if self.height is None or self.width is None or not images:
             return images
         return torch.stack(images)
@@ -100,7 +100,7 @@ class Images(ABC):
         """The pixels [I, H, W] of the samples asked for, in order: read many at once, few of them in memory."""
         samples = _as_list(samples_B)
         for start in range(0, len(samples), _READ_AHEAD):
-            yield from self._read(samples[start : start + _READ_AHEAD])
+            yield from self._read_checked(samples[start : start + _READ_AHEAD])
 
     @property
     def resident(self) -> Tensor | None:
@@ -119,7 +119,7 @@ class Images(ABC):
         """The first 16 bytes of SHA-256 of each sample, uint8 [N, 16]; computed once."""
         if self._original is not None:
             return self._original.sample_digest_N16
-        digests = b"".join(pixel_digest(self.image(sample)) for sample in range(len(self)))
+        digests = b"".join(pixel_digest(image_IHW) for image_IHW in self.each(range(len(self))))
         return np.frombuffer(digests, dtype=np.uint8).reshape(len(self), _DIGEST_BYTES).copy()
 
     @cached_property
@@ -143,6 +143,21 @@ class Images(ABC):
     def describe(self, sample: int) -> str:
         """The sample in words for a message, such as 'sample 17 (train, class ship)'."""
         return f"sample {sample} ({self.split}, class {self.classes[self.labels_N[sample]]})"
+
+    def _read_checked(self, samples: list[int]) -> list[Tensor]:
+        """The pixels of some samples, whatever class gives them. Raises InvalidInput for what is not as it says."""
+        images = self._read(samples)
+        expected = (self.channels, self.height, self.width)
+        for sample, image_IHW in zip(samples, images, strict=True):
+            fits = isinstance(image_IHW, Tensor) and image_IHW.dtype == torch.uint8 and image_IHW.ndim == 3
+            if not fits or any(want not in (None, have) for want, have in zip(expected, image_IHW.shape, strict=True)):
+                raise InvalidInput(
+                    f"{self.describe(sample)} of {self.name} is not as the images say",
+                    expected=f"a uint8 tensor [channels, height, width] of {[size or 'any' for size in expected]}",
+                    found=f"{type(image_IHW).__name__}, {described(image_IHW)}",
+                    do="let image() return uint8 pixels, channels first",
+                )
+        return images
 
     def _read(self, samples: list[int]) -> list[Tensor]:
         """The pixels [I, H, W] of some samples, in order: where a subclass can read many faster than one by one."""

@@ -15,6 +15,8 @@ from PIL import Image
 
 from dgkd_cache.datasets import Dataset, FolderImages, Images, TensorImages, load_dataset
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.views import Views
 
 PIXELS = np.random.default_rng(6).integers(0, 256, (10, 3, 9, 8), dtype=np.uint8)
 PIXELS[0, :, 0, :2] = [0, 255]
@@ -160,8 +162,30 @@ def test_images_of_one_s_own_class_are_looked_at() -> None:
     fine = Own(PIXELS, 3, 9, 8)
     assert Dataset(train=fine, test=Own(PIXELS, 3, None, None), **constants).classes == ("a", "b")
     for pixels in (NHWC.copy(), PIXELS / 255, PIXELS[:, :, :, :5]):
-        with pytest.raises(InvalidInput, match=r"not as they say: expected uint8 .* of \[3, 9, 8\], found"):
+        with pytest.raises(
+            InvalidInput, match=r"not as the images say: expected a uint8 tensor .* of \[3, 9, 8\], found Tensor, "
+        ):
             Dataset(train=fine, test=Own(pixels, 3, 9, 8), **constants)
+
+
+@pytest.mark.parametrize("pixels", [PIXELS / 255, PIXELS.astype(np.int16), NHWC.copy(), PIXELS[:, :, :, :5].copy()])
+def test_no_view_shows_other_bytes_as_pixels(pixels: Any) -> None:
+    """A class of one's own may give anything for any sample: it is refused wherever its pixels would go."""
+
+    class Late(Own):
+        def image(self, sample: int) -> torch.Tensor:
+            return torch.from_numpy((pixels if sample == 7 else PIXELS)[sample])
+
+    plan = ViewPlan.build(image=(3, 9, 8), transforms=["crop(1)", "hflip"])
+    views = Views(plan, Late(PIXELS, 3, 9, 8))
+    assert views.pixels([0, 0], [0, 1]).shape == (2, 3, 9, 8)
+    for show in (
+        lambda: views.pixels([0, 0], [1, 7]),
+        lambda: views.evaluation_pixels([7]),
+        lambda: views.images.digest,
+    ):
+        with pytest.raises(InvalidInput, match=r"sample 7 .* of own is not as the images say.*found Tensor, "):
+            show()
 
 
 def test_an_array_of_sixteen_bits_becomes_what_its_file_becomes(tmp_path: Path) -> None:

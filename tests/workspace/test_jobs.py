@@ -13,7 +13,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from support.disk import watched
-from support.tiny_chain import Lines, content, dump, train, workspace
+from support.tiny_chain import Lines, content, dump, run, train, workspace
 
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.errors import DgkdError, InvalidInput, Mismatch, UnknownName
@@ -264,6 +264,20 @@ def test_another_test_set_is_noticed(done, tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(Mismatch, match="trained on another test set"):
         dump(changed, "teacher")
     assert evaluate_model(changed, model="student", split="train", device="cpu", progress=Silent()).samples == 96
+
+
+def test_test_pictures_that_do_not_fit_are_refused_before_training(tmp_path: Path, monkeypatch) -> None:
+    bars = tiny_module().bars
+
+    def smaller() -> object:
+        train, (pixels, *rest) = bars()
+        return train, (pixels[:, :, :6, :6].copy(), *rest)
+
+    monkeypatch.setattr(tiny_module(), "bars", smaller)
+    ws = workspace(tmp_path / "ws")
+    with pytest.raises(Mismatch, match=r"\(test\) do not fit the view plan: .*8 x 8 .*found .* 6 x 6"):
+        run(ws)
+    assert not ws.run_folder("teacher").exists()
 
 
 def tiny_module() -> ModuleType:

@@ -95,6 +95,7 @@ def train_model(
             return stop()
 
         views = _views_on(ws, where, ranks)
+        test = Views(ws.plan(), ws.dataset().test.to(where))  # what does not fit is refused before it is trained
         guidance = opened.enter_context(
             _guidance(ws, views, guides, live, temperature, device=where, begun=begun, ranks=ranks)
         )
@@ -161,7 +162,6 @@ def train_model(
         trainer = Trainer(steps, validate=validate if len(held_N) else None)
         opened.enter_context(own_cores(where))
         outcome = trainer.run(folder, progress=progress, stop=stopped, name=name, inputs=record.digest(inputs))
-        test = Views(ws.plan(), ws.dataset().test.to(where))
         test_M = np.arange(len(test.images))
         score = evaluate(model, transform, test, test_M, device=where, precision=precision, ranks=ranks)
         accuracy = {"test": decimal(round(score.accuracy, 6))}
