@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from dgkd_cache.models.card import ModelCard
@@ -61,12 +60,6 @@ def workspace(folder: Path, *, chain: str = THREE, **settings: object) -> Worksp
 
 def run(ws: Workspace, *, remake: bool = False, stop=lambda: False, progress=None) -> list[ChainRow]:
     return run_chain(ws, device="cpu", remake=remake, progress=progress or Silent(), stop=stop)
-
-
-def chain_content(ws: Workspace) -> dict[str, bytes]:
-    """Weights and stores of the chain alone: tests may have added runs to a workspace that they share."""
-    names = "|".join(ws.chain)
-    return {path: data for path, data in content(ws.folder).items() if re.match(rf"(runs|guides)/({names})[./]", path)}
 
 
 def content(folder: Path) -> dict[str, bytes]:

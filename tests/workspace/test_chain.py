@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.tiny_chain import Lines, chain_content, content, run, workspace
+from support.tiny_chain import Lines, content, run, workspace
 
 from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch, NoSpace, UnknownName
 from dgkd_cache.models.card import load_card
@@ -62,7 +62,7 @@ def test_a_second_run_does_nothing(done) -> None:
 def test_the_same_commands_give_the_same_bytes(done, tmp_path: Path) -> None:
     other = workspace(tmp_path / "other")
     run(other)
-    assert content(other.folder) == chain_content(done[0])
+    assert content(other.folder) == content(done[0].folder)
 
 
 def test_stopped_again_and_again_it_ends_in_the_same_bytes(done, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_stopped_again_and_again_it_ends_in_the_same_bytes(done, tmp_path: Path)
             stops += 1
             assert stops < 50
     assert stops >= 5
-    assert content(ws.folder) == chain_content(done[0])
+    assert content(ws.folder) == content(done[0].folder)
     assert not list(ws.folder.rglob("*.partial")) and not list(ws.folder.rglob("checkpoint*"))
 
 
@@ -106,7 +106,7 @@ def test_a_disk_that_is_full_again_and_again(done, tmp_path: Path, monkeypatch: 
                 assert error.exit_code == 14
                 full += 1
     assert full > 8
-    assert content(ws.folder) == chain_content(done[0])
+    assert content(ws.folder) == content(done[0].folder)
     assert not list(ws.folder.rglob("*.partial"))
 
 

@@ -28,6 +28,14 @@ from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 
 
+@pytest.fixture
+def done(done, tmp_path: Path):
+    """The finished chain in a folder of its own: these tests add runs to it."""
+    ws, rows = done
+    shutil.copytree(ws.folder, tmp_path / "done")
+    return Workspace(tmp_path / "done", ws.config), rows
+
+
 def test_live_guides_say_what_the_cache_says(done) -> None:
     """The same initial weights, batches and drops, so the same losses; other guides or none give others."""
     ws, _ = done
