@@ -1,4 +1,4 @@
-"""What every precision and memory format costs here, beside what `auto` takes: keeps dgkd_cache/autotune.py true.
+"""Measures every precision and memory format beside what `auto` takes, the check of dgkd_cache/autotune.py.
 
 Training steps (forward, loss, backward, SGD) on one thread, in processor time. A processor with AVX-512
 is measured once more as one that has AVX2 only. bf16 is left out where it is emulated.

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def conditions(device: torch.device) -> dict[str, Any]:
-    """What to know of this machine before one of its figures is believed."""
+    """The conditions of a measurement: machine, versions, commit and load."""
     chosen = choose(device)
     found = describe(device, chosen.precision)
     return {

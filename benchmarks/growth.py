@@ -1,4 +1,4 @@
-"""How the cost of cached guides grows: with guides, with views and with samples.
+"""Measures how the cost of cached guides grows with guides, with views and with samples.
 
 From three guides, 10 views and 50,000 samples one thing at a time changes, and at last all of them. Each sample of an
 epoch has its own view (`draw`), which is the dearer schedule. Every block of the stores has been read and proven once

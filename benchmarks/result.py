@@ -51,7 +51,7 @@ class Row:
 
     @property
     def distance(self) -> float | None:
-        """How much the median falls short of the floor, as a share of the floor; negative where it is past it."""
+        """The share of the floor by which the median falls short of it; negative where it is past it."""
         if not self.floor:
             return None
         share = self.median / self.floor

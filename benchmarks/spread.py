@@ -19,7 +19,7 @@ Verdict = Literal["holds", "misses", "undecided"]
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """Where the median lies with probability `coverage`."""
+    """The interval that holds the median with probability `coverage`."""
 
     low: float
     high: float
@@ -28,7 +28,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """What a median must reach: at least `limit`, or at most."""
+    """The limit that a median must reach: at least, or at most."""
 
     kind: Literal["at least", "at most"]
     limit: float

@@ -1,4 +1,4 @@
-"""What cached guidance costs a training step, and what it saves against the same loop with live guides.
+"""Measures what cached guidance costs a training step and saves against the same loop with live guides.
 
 resnet8 on 32x32x3, batches of 128, dropping on (keep 0.75); guides resnet26, resnet20 and resnet14, then seven of them.
 The live loop is the project's own: same precision, memory format, views and drops, and only kept guides are forwarded.
