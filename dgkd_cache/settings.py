@@ -163,6 +163,12 @@ class TrainingConfig(Table):
         default="last", description="last epoch, or the best by the validation split"
     )
 
+    @model_validator(mode="after")
+    def _nesterov_looks_ahead_by_momentum(self) -> Self:
+        if self.nesterov and self.optimizer == "sgd" and not self.momentum:
+            raise ValueError("no nesterov where momentum = 0, or a momentum above 0")
+        return self
+
 
 class DistillationConfig(Table):
     """The way guides teach."""

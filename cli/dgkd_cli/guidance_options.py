@@ -11,7 +11,7 @@ import click
 
 from dgkd_cache.settings import DistillationConfig
 
-__all__ = ["ONE_GUIDE", "check_guidance_options", "check_method", "check_one_guide"]
+__all__ = ["ONE_GUIDE", "check_guidance_options", "check_has_guides", "check_method", "check_one_guide"]
 
 _OF_GUIDANCE = (
     "live", "objective", "lambda", "temperature", "dropping", "keep", "drop", "always", "at_least_one"
@@ -36,6 +36,14 @@ def check_method(method: str | None, guides: Sequence[str] | None) -> None:
         )
     if guides is not None and method == "scratch":
         raise click.UsageError("--method scratch trains without guides: leave --guides out, or --method")
+
+
+def check_has_guides(model: str, method: str | None, guides: Collection[str]) -> None:
+    """Raises UsageError (exit 2) where `--method` asks for guides and no model stands before this one in the chain."""
+    if method not in (None, "scratch") and not guides:
+        raise click.UsageError(
+            f"--method {method} would have no effect: {model} is the first of the chain and has no guides; leave it out"
+        )
 
 
 def check_one_guide(method: str, names: Collection[str]) -> None:

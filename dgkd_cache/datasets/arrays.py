@@ -106,14 +106,12 @@ def _values(pixels: Tensor, numpy: bool) -> tuple[str, str | None]:
     least, most = values.min(), values.max()
     if not (least >= 0 and np.isfinite(most)):
         return "give the pixels as they were before they were normalised, 0 for black and 255 for white", None
-    if pixels.is_floating_point():
-        if most <= 1:
-            return "1 is white: ", f"({{}} * 255).round(){as_uint8}"
-        if 2 <= most <= 255:  # between 1 and 2 it is [0, 1] that went over, as bicubic resizing does
-            return "255 is white: ", f"{{}}.round(){as_uint8}"
-    elif most <= 255:
-        return "255 is white: ", f"{{}}{as_uint8}"
-    elif most <= 65535:
+    # A range whose upper half nothing reaches is another one: 4 or 12 bits, or [0, 1] that bicubic resizing went over.
+    if pixels.is_floating_point() and most <= 1:
+        return "1 is white: ", f"({{}} * 255).round(){as_uint8}"
+    if 127 < most <= 255:
+        return "255 is white: ", "{}" + (".round()" if pixels.is_floating_point() else "") + as_uint8
+    if 32767 < most <= 65535 and not pixels.is_floating_point():
         # round(v * 255 / 65535) = round(v / 257), and 257 is odd: no value lies half-way
         return "65535 is white (16 bits): ", f"(({{}}{as_int64} + 128) // 257){as_uint8}"
     return "scale them to 0 for black and 255 for white, by the range that they are defined in", None

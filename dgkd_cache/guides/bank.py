@@ -191,6 +191,9 @@ def _check_arguments(stores: object, views: object, scheduled: object, resident:
         raise refused(call, "stores", stores, expected=expected, do=f"write [{os.fspath(stores)!r}]")
     require_kind(call, "stores", stores, Sequence, expected=expected, do='write ["teacher.zarr", "ta1.zarr"]')
     assert isinstance(stores, Sequence)
+    if not stores:
+        do = "see which paths the pattern matches; train without a bank where there are no guides"
+        raise refused(call, "stores", stores, expected="at least one guide store", do=do)
     for store in stores:
         require_path(call, "stores", store, expected="the path of a guide store in each place of the list")
     expected = "the Views of the training images"

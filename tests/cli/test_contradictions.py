@@ -132,6 +132,30 @@ def test_a_model_without_guides_takes_no_option_of_guides(command: Command, job:
     assert "--lambda and --at-least-one would have no effect, since this model has no guides" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ("--model teacher --method kd", "--method kd would have no effect: teacher is the first of the chain"),
+        ("--model ta1 --always student", "unknown guide to keep always 'student'"),
+        ("--model student --method takd --always teacher", "unknown guide to keep always 'teacher'"),
+        ("--student plain2 --guides teacher --always ta1", "unknown guide to keep always 'ta1'"),
+    ],
+)
+def test_a_guide_that_this_model_does_not_have(
+    command: Command, job: list[dict[str, Any]], options: str, found: str
+) -> None:
+    result = command("train", *options.split())
+    assert (result.exit_code, result.stdout, job) == (2, "", []) and found in result.stderr
+
+
+def test_the_file_may_keep_guides_that_an_earlier_model_lacks(
+    command: Command, job: list[dict[str, Any]], workspace: Path
+) -> None:
+    with (workspace / "dgkd.toml").open("a") as file:
+        file.write('[distillation]\nalways = ["ta1"]\n')
+    assert command("train", "--model", "ta1").exit_code == 0 and len(job) == 1
+
+
 def test_what_the_file_says_counts(command: Command, job: list[dict[str, Any]], workspace: Path) -> None:
     with (workspace / "dgkd.toml").open("a") as file:
         file.write('[distillation]\ndropping = "fixed"\n')

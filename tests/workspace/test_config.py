@@ -168,6 +168,16 @@ def test_an_encoding_that_is_added_as_contributing_says_is_a_setting(monkeypatch
         parsed(SMALL + "[cache]\nencoding = 'float64'")
 
 
+def test_nesterov_needs_momentum() -> None:
+    for recipe, fits in (("nesterov = true\nmomentum = 0", False), ("nesterov = true", True), ("momentum = 0", True)):
+        text = f"{SMALL}[training]\n{recipe}\n"
+        if fits:
+            assert parsed(text).training.momentum in (0, 0.9)
+            continue
+        with pytest.raises(InvalidInput, match="table .training. .*no nesterov where momentum = 0"):
+            parsed(text)
+
+
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "dgkd.toml"
     path.write_bytes(b"\xef\xbb\xbf" + SMALL.encode())

@@ -15,7 +15,13 @@ from dgkd_cli.app import App, architecture_option, device_option, json_option, p
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text, percent_text, with_numbers
-from dgkd_cli.guidance_options import ONE_GUIDE, check_guidance_options, check_method, check_one_guide
+from dgkd_cli.guidance_options import (
+    ONE_GUIDE,
+    check_guidance_options,
+    check_has_guides,
+    check_method,
+    check_one_guide,
+)
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
@@ -98,6 +104,7 @@ def train(
     workspace = app.workspace((*architectures, student) if student else architectures)
     if model:
         architecture, chosen = workspace.architecture(model), workspace.guides_for(model, method)
+        check_has_guides(model, method, chosen)
     else:
         architecture, chosen, method = student or "", _listed(guides) or (), method or "dgkd"
     run_name = name or model or _default_name(architecture)
@@ -115,8 +122,8 @@ def train(
 
     if distillation.method in ONE_GUIDE and len(chosen) > 1:
         check_one_guide(distillation.method, names())
-    if not {*distillation.always} <= {*workspace.chain}:
-        _check_always(distillation.always, {*workspace.chain, *names()})
+    if always is not None:  # what the file says is for all models, and earlier ones lack some
+        _check_always(distillation.always, chosen if model else names())
     with app.working() as (progress, stop):
         card = train_model(
             workspace,
@@ -138,7 +145,6 @@ def train(
 
 
 def _check_always(always: Sequence[str], known: Collection[str]) -> None:
-    """A guide of the chain that this model does not have is no mistake: the setting may be written for all models."""
     for name in always:
         if name not in known:
             raise unknown_name("guide to keep always", name, known)
