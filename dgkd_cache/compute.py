@@ -18,6 +18,7 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.ranks import ALONE, Ranks
 
 __all__ = [
+    "TOLERANCES",
     "autocast",
     "bf16_is_native",
     "choose",
@@ -29,6 +30,9 @@ __all__ = [
     "unit_of",
     "usable_device",
 ]
+
+TOLERANCES = {"float32": 0.01, "bf16": 0.1}
+"""By the precision of the forward pass: how far two machines may be apart, as a share of a row's largest logit."""
 
 
 def resolve_device(name: str) -> torch.device:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.compute import autocast
 from dgkd_cache.guides.guidance import Softened
-from dgkd_cache.guides.rehearsal import Rehearsal
+from dgkd_cache.models.rehearsal import Rehearsal
 from dgkd_cache.views.stream import Batch
 
 __all__ = ["LiveGuide", "LiveGuides"]
@@ -62,7 +62,7 @@ class LiveGuides:
             network = nn.Sequential(guide.preprocess, guide.model).eval()
             rehearsal = Rehearsal(
                 guide.model,
-                guide=guide.name,
+                what=f"guide {guide.name!r}",
                 device=self._device,
                 precision=self.precision,
                 classes=classes,

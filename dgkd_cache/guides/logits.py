@@ -16,9 +16,9 @@ from torch import Tensor
 
 from dgkd_cache.compute import autocast
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.guides.called_modules import Forward
-from dgkd_cache.guides.rehearsal import Rehearsal
 from dgkd_cache.guides.side_by_side import side_by_side
+from dgkd_cache.models.called_modules import Forward
+from dgkd_cache.models.rehearsal import Rehearsal
 from dgkd_cache.views.stream import Pairs, stream
 from dgkd_cache.views.views import Views
 from dgkd_stores import ChunkSlot

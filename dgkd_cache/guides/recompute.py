@@ -13,13 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_cache.compute import TOLERANCES
 from dgkd_cache.philox import integer_below, philox_at
 from dgkd_stores import ChunkSlot, GuideStore
 
-__all__ = ["TOLERANCES", "Comparison", "compare_rows", "drawn_batches"]
-
-TOLERANCES = {"float32": 0.01, "bf16": 0.1}
-"""By the precision of the forward pass: how far two machines may be apart, as a share of a row's largest logit."""
+__all__ = ["Comparison", "compare_rows", "drawn_batches"]
 
 
 @dataclass(frozen=True, kw_only=True)

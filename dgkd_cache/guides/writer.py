@@ -25,8 +25,8 @@ from dgkd_cache.errors import Interrupted, Mismatch
 from dgkd_cache.guides.fidelity import fidelity, fidelity_rows
 from dgkd_cache.guides.header import draft_header, guide_identity, identity_arrays
 from dgkd_cache.guides.logits import GuideLogits
-from dgkd_cache.guides.rehearsal import Rehearsal, require_evaluation_mode
 from dgkd_cache.guides.writer_arguments import check_writer
+from dgkd_cache.models.rehearsal import Rehearsal, require_evaluation_mode
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.views.views import Views
 from dgkd_stores import ChunkSlot, GuideStore, GuideStoreWriter, IdentityArrays, StoreHeader, decimal
@@ -121,7 +121,7 @@ class GuideWriter:
             forward=forward,
             rehearsal=Rehearsal(
                 model,
-                guide=name,
+                what=f"guide {name!r}",
                 device=where,
                 precision=precision,
                 classes=len(train.images.classes),

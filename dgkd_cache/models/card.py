@@ -155,6 +155,7 @@ def load_model(folder: Path, *, architecture: str | None = None) -> tuple[nn.Mod
             height=height,
             width=width,
             seed=0,
+            accept_probabilities=True,  # it was trained so
         )
     except UnknownName as error:
         raise UnknownName(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dgkd_cache.errors import DgkdError, InvalidInput
+from dgkd_cache.models.rehearsal import Rehearsal
 from dgkd_cache.user_code import describe_exception
 
 __all__ = ["check_forward"]
@@ -18,12 +19,20 @@ _IMAGES = 8
 
 
 def check_forward(
-    architecture: str, model: object, *, channels: int, classes: int, height: int, width: int
+    architecture: str,
+    model: object,
+    *,
+    channels: int,
+    classes: int,
+    height: int,
+    width: int,
+    accept_probabilities: bool = False,
 ) -> nn.Module:
     """The model, if it maps [B, channels, height, width] to [B, classes] in both modes; otherwise InvalidInput.
 
-    It runs on noise: in evaluation mode on one image, which also gives lazy layers their sizes, and a copy of it in
-    training mode on eight. Torch's random state is as before then, so its training begins as it always did.
+    It runs on noise: in evaluation mode on one image, which also gives lazy layers their sizes, then on two in
+    rehearsal (see `Rehearsal`), since what cannot teach is not worth training, and a copy of it in training mode on
+    eight. Torch's random state is as before then, so its training begins as it always did.
     """
     if not isinstance(model, nn.Module):
         raise InvalidInput(
@@ -36,6 +45,17 @@ def check_forward(
         images_BIHW = torch.randn(_IMAGES, channels, height, width)
     modes = [(part, part.training) for part in model.modules()]
     _require_logits(architecture, model.eval(), images_BIHW[:1], classes)
+    rehearsal = Rehearsal(
+        model,
+        what=architecture,
+        device=torch.device("cpu"),
+        precision="float32",
+        classes=classes,
+        accept_probabilities=accept_probabilities,
+    )
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        # It may change its input: that is a tensor of its own wherever it is trained or forwarded.
+        rehearsal(model, lambda forward: forward(images_BIHW[:2].clone()), batch=2)
     for part, training in modes:
         part.training = training
     trial = _copy(model)

@@ -16,6 +16,7 @@ from torch import nn
 
 from dgkd_cache.arguments import require_integer, require_kind
 from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.models.foreign import check_forward
 
 __all__ = [
     "ModelFactory",
@@ -47,6 +48,7 @@ class Registration:
     factory: ModelFactory
     smallest: int = 1  # pixels: the shortest image side that the architecture can take
     input_size: int | None = None  # pixels: the side it was made for; None takes any from `smallest` up
+    foreign: bool = False  # made elsewhere: tried before it is believed
 
 
 Parser = Callable[[str], Registration]
@@ -113,12 +115,23 @@ def find_model(architecture: str) -> Registration:
     raise unknown_name("model", architecture, known, do="`dgkd-cache models` lists them all")
 
 
-def build_model(architecture: str, *, channels: int, classes: int, height: int, width: int, seed: int) -> nn.Module:
+def build_model(
+    architecture: str,
+    *,
+    channels: int,
+    classes: int,
+    height: int,
+    width: int,
+    seed: int,
+    accept_probabilities: bool = False,
+) -> nn.Module:
     """A new network on the CPU in float32, with weights that depend on the arguments alone.
 
     `height` and `width` are what the network sees, so after `Preprocess`. Raises UnknownName (exit 2) for an
     unknown architecture and InvalidInput (exit 2) for an image that is too small or for counts below one. A
-    `module:factory` that draws from anything but torch's generator is not seeded by this.
+    `module:factory` that draws from anything but torch's generator is not seeded by this. A network made elsewhere is
+    tried on noise, and refused (InvalidInput) where it gives no logits or cannot be a guide; `accept_probabilities`
+    takes what looks like probabilities for logits.
     """
     require_kind("build_model", "architecture", architecture, str, expected="a name that `dgkd-cache models` lists")
     for key, size in {"channels": channels, "classes": classes, "height": height, "width": width}.items():
@@ -129,7 +142,18 @@ def build_model(architecture: str, *, channels: int, classes: int, height: int, 
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would also reseed every accelerator, which fork_rng does not restore here.
         torch.default_generator.manual_seed(seed)
-        return registration.factory(channels=channels, classes=classes, height=height, width=width)
+        model = registration.factory(channels=channels, classes=classes, height=height, width=width)
+        if not registration.foreign:
+            return model
+        return check_forward(
+            architecture,
+            model,
+            channels=channels,
+            classes=classes,
+            height=height,
+            width=width,
+            accept_probabilities=accept_probabilities,
+        )
 
 
 def count_unbuilt(architecture: str, *, channels: int, classes: int, height: int, width: int) -> int:

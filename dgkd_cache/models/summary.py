@@ -24,7 +24,9 @@ class ModelSummary:
     input_size: int | None  # pixels to which a view is resized, None for as it is
 
 
-def model_summary(architecture: str, *, channels: int, height: int, width: int, classes: int) -> ModelSummary:
+def model_summary(
+    architecture: str, *, channels: int, height: int, width: int, classes: int, accept_probabilities: bool = False
+) -> ModelSummary:
     """Parameters and multiply-adds for views of `height` x `width`; raises what `build_model` raises.
 
     Only the building takes time: the pass is counted on the meta device, without arithmetic, but for a network of the
@@ -33,7 +35,15 @@ def model_summary(architecture: str, *, channels: int, height: int, width: int, 
     input_size = wanted_input_size(architecture, height=height, width=width)
     if input_size is not None:
         height = width = input_size
-    model = build_model(architecture, channels=channels, classes=classes, height=height, width=width, seed=0)
+    model = build_model(
+        architecture,
+        channels=channels,
+        classes=classes,
+        height=height,
+        width=width,
+        seed=0,
+        accept_probabilities=accept_probabilities,
+    )
     parameters = count_parameters(model)
     device = "cpu" if is_user_code(architecture) else "meta"
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -12,7 +12,6 @@ import torchvision
 from torch import nn
 
 from dgkd_cache.errors import unknown_name
-from dgkd_cache.models.foreign import check_forward
 from dgkd_cache.models.registry import Registration, register_pattern
 
 __all__ = ["torchvision_names"]
@@ -30,10 +29,10 @@ _SETTINGS: dict[str, dict[str, bool]] = {
 
 
 def _torchvision(*, name: str, channels: int, classes: int, height: int, width: int) -> nn.Module:
-    model = torchvision.models.get_model(name, weights=None, num_classes=classes, **_SETTINGS.get(name, {}))
+    model: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=classes, **_SETTINGS.get(name, {}))
     if channels != 3:
         _replace_first_convolution(model, channels)
-    return check_forward(f"torchvision:{name}", model, channels=channels, classes=classes, height=height, width=width)
+    return model
 
 
 def _replace_first_convolution(model: nn.Module, channels: int) -> None:
@@ -64,4 +63,4 @@ def _parse(architecture: str) -> Registration:
         raise unknown_name("torchvision model", name, known, do=f"`python -c {listing!r}` lists them all")
     weights = torchvision.models.get_model_weights(name)
     sizes = [weight.transforms().crop_size[0] for weight in weights]
-    return Registration(factory=partial(_torchvision, name=name), input_size=min(sizes))
+    return Registration(factory=partial(_torchvision, name=name), input_size=min(sizes), foreign=True)

@@ -14,7 +14,6 @@ from typing import cast
 from torch import nn
 
 from dgkd_cache.errors import DgkdError, InvalidInput
-from dgkd_cache.models.foreign import check_forward
 from dgkd_cache.models.registry import ModelFactory, Registration, register_pattern
 from dgkd_cache.user_code import accepted_keywords, describe_exception, import_factory
 
@@ -36,7 +35,7 @@ def find_factory(name: str) -> ModelFactory:
 )
 def _parse(architecture: str) -> Registration:
     factory = partial(_user_model, name=architecture, factory=find_factory(architecture))
-    return Registration(factory=factory)
+    return Registration(factory=factory, foreign=True)
 
 
 def _user_model(
@@ -45,7 +44,7 @@ def _user_model(
     sizes = {"channels": channels, "classes": classes, "height": height, "width": width}
     keywords = accepted_keywords(name, factory, sizes)
     try:
-        model = factory(**keywords)
+        return cast(nn.Module, factory(**keywords))  # `check_forward` looks at it
     except DgkdError:
         raise
     except Exception as error:  # the user's code may raise anything
@@ -55,4 +54,3 @@ def _user_model(
             found=describe_exception(error),
             do=f"call it by hand with {', '.join(f'{key}={value}' for key, value in keywords.items())} and mend it",
         ) from error
-    return check_forward(name, model, channels=channels, classes=classes, height=height, width=width)

@@ -17,8 +17,8 @@ from torchvision.ops import stochastic_depth
 
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
-from dgkd_cache.guides.rehearsal import Rehearsal
 from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.models.rehearsal import Rehearsal
 from dgkd_cache.views.views import Views
 from dgkd_stores import GuideStore
 
@@ -87,7 +87,11 @@ def test_random_numbers_are_refused_that_happened_to_change_nothing(write, tmp_p
     def forward(pixels: Tensor) -> Tensor:
         return stochastic_depth(model(as_input(pixels)), 1e-9, "batch")
 
-    refused(write(model, forward), tmp_path, "found random numbers that the forward pass draws; remove what draws")
+    refused(
+        write(model, forward),
+        tmp_path,
+        "found random numbers that it draws, though these two passes gave the same; remove",
+    )
 
 
 def test_a_guide_that_counts_its_calls_is_refused(write, tmp_path: Path, as_input) -> None:
@@ -107,6 +111,27 @@ def test_another_model_is_refused_and_a_copy_is_another(write, tmp_path: Path, a
         writer = write(model, lambda pixels, used=used: used(as_input(pixels)))
         words = refused(writer, tmp_path, "uses another model")
         assert "give the model that the forward pass calls" in words
+
+
+def test_a_forward_pass_that_calls_no_module_uses_the_weights_all_the_same(write, tmp_path: Path, as_input) -> None:
+    model, other = network(), network(nn.ReLU())
+    copied = {name: value.detach().clone() for name, value in model.named_parameters()}
+    for weights in (dict(other.named_parameters()), copied):
+        writer = write(model, lambda pixels, own=weights: torch.func.functional_call(model, own, (as_input(pixels),)))
+        words = refused(writer, tmp_path, "uses another model")
+        assert "expected use of the weights of the Sequential" in words and "no operation on any weight" in words
+    writer = write(model, lambda pixels: F.linear((pixels.float() / 255).flatten(1), other[1].weight.detach()))
+    assert "found calls of no module" in refused(writer, tmp_path, "uses another model")
+    own = {name: value.detach() for name, value in model.named_parameters()}
+    assert write(model, lambda pixels: torch.func.functional_call(model, own, (as_input(pixels),))).run().seal
+
+
+def test_a_forward_pass_that_changes_its_images_is_refused(write, tmp_path: Path, as_input) -> None:
+    model = network()
+    writer = write(model, lambda pixels: model(as_input(pixels.bitwise_not_())))
+    words = refused(writer, tmp_path, "the forward pass of guide 'guide' changes the images that it is given")
+    assert "do not use operations in place on them" in words
+    assert write(model, lambda pixels: model(as_input(pixels.bitwise_not()))).run().seal
 
 
 def test_parameters_beside_the_model_are_refused(write, tmp_path: Path, as_input) -> None:
@@ -157,13 +182,13 @@ def test_buffers_of_the_model_and_of_what_it_calls_stay_as_they_are(write, tmp_p
 
     counted = None
     model = Own().eval()
-    rehearsal = Rehearsal(model, guide="own", device=CPU, precision="float32")
+    rehearsal = Rehearsal(model, what="mine", device=CPU, precision="float32")
     images = torch.zeros(3, 1, 8, 8)
     assert rehearsal(model, lambda forward: forward(images), batch=3).shape == (3, 4)
     assert rehearsal.done
     counted = 1
     with pytest.raises(InvalidInput, match=r"changes the buffer Own.seen"):
-        Rehearsal(model, guide="own", device=CPU, precision="float32")(model, lambda forward: forward(images), batch=3)
+        Rehearsal(model, what="mine", device=CPU, precision="float32")(model, lambda forward: forward(images), batch=3)
 
 
 class Cached(nn.Module):
@@ -200,7 +225,7 @@ def test_probabilities_are_refused_unless_they_are_accepted(write, tmp_path: Pat
     model = network(nn.Softmax(1)).to(dtype)
     settings = {"forward": lambda pixels: model(as_input(pixels).to(dtype))}
     words = refused(write(model, **settings), tmp_path, "gives probabilities")
-    assert "accept_probabilities=True" in words and "accept_probabilities = true in table [cache]" in words
+    assert "say accept_probabilities (= true in table [cache]" in words and "=True in your own program" in words
     path = write(model, **settings, encoding="float32", temperature=1.0, accept_probabilities=True).run().path
     with GuideStore.open(path) as store:
         np.testing.assert_allclose(store.test_logits_MC.sum(1), 1, atol=2**-8)
@@ -209,7 +234,9 @@ def test_probabilities_are_refused_unless_they_are_accepted(write, tmp_path: Pat
 
 def rehearsed(logits_BC: Tensor, classes: int | None = None, device: str = "cpu", **again: Tensor) -> Tensor:
     given = itertools.chain([logits_BC], itertools.cycle([again.get("again", logits_BC), logits_BC]))
-    rehearsal = Rehearsal(nn.Identity(), guide="g", device=torch.device(device), precision="float32", classes=classes)
+    rehearsal = Rehearsal(
+        nn.Identity(), what="guide g", device=torch.device(device), precision="float32", classes=classes
+    )
     return rehearsal(lambda _: next(given), lambda forward: forward(torch.empty(0)), batch=len(logits_BC))
 
 

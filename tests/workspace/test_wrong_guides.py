@@ -21,7 +21,7 @@ MODULE = """
 import torch
 from torch import nn
 
-noise = 0.0
+noise, noisy_from = 0.0, 9  # images: the trial of a new network forwards eight at most
 
 class Noisy(nn.Module):
     def __init__(self, classes):
@@ -29,7 +29,7 @@ class Noisy(nn.Module):
         self.layers = nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))
 
     def forward(self, images):
-        return self.layers(images) + (torch.randn(1) * noise if noise else 0)
+        return self.layers(images) + (torch.randn(1) * noise if noise and len(images) >= noisy_from else 0)
 
 def noisy(*, classes):
     return Noisy(classes)
@@ -97,14 +97,37 @@ def test_a_network_that_cannot_be_trained_leaves_nothing_behind(tmp_path: Path, 
     assert not list((ws.folder / "runs").rglob("inputs.json"))
 
 
+@pytest.mark.parametrize(("place", "factory"), [("ta1", "noisy"), ("student", "softmax")])
+def test_a_chain_that_cannot_teach_is_refused_before_the_teacher_is_trained(
+    tmp_path: Path, wrong, place: str, factory: str
+) -> None:
+    wrong.noise, wrong.noisy_from = 0.01, 2
+    chain = {"teacher": "plain4", "ta1": "plain2", "student": "plain2", place: f"dgkd_wrong:{factory}"}
+    folder = tmp_path / "ws"
+    workspace(folder, chain="\n".join(f'{name} = "{architecture}"' for name, architecture in chain.items()))
+    result = CliRunner().invoke(main, ["-w", str(folder), "run", "--device", "cpu"])
+    problem = {"noisy": "returns different logits", "softmax": "gives probabilities"}[factory]
+    assert result.exit_code == 2 and f"dgkd_wrong:{factory} {problem}" in result.stderr
+    assert not (folder / "runs").exists() or not list((folder / "runs").iterdir())
+    result = CliRunner().invoke(main, ["models", f"dgkd_wrong:{factory}"])
+    assert result.exit_code == 1 and problem in result.stdout.replace("\n", " ")
+
+
 def test_a_softmax_at_the_end_and_the_way_past_it(tmp_path: Path, wrong) -> None:
-    ws = teacher(tmp_path / "ws", "softmax")
+    ws = workspace(tmp_path / "ws", chain=CHAIN.format("softmax"), training__epochs=1)
+    accepting = ws.with_config(with_overrides(ws.config, {"cache.accept_probabilities": True}))
+    with pytest.raises(InvalidInput, match="dgkd_wrong:softmax gives probabilities.*say accept_probabilities"):
+        train(ws, "teacher", architecture="dgkd_wrong:softmax")
+    assert not list((ws.folder / "runs").rglob("inputs.json"))
+    models = ["models", "dgkd_wrong:softmax", "--accept-probabilities"]
+    assert CliRunner().invoke(main, models).exit_code == 0
+    train(accepting, "teacher", architecture="dgkd_wrong:softmax")
     for refused in (
         lambda: dump(ws, "teacher"),
         lambda: plan_chain(ws, device="cpu", seconds=0.01, progress=Silent()),
         lambda: train(ws, "by-live", live=[ws.run_folder("teacher")]),
     ):
-        with pytest.raises(InvalidInput, match="'teacher' gives probabilities.*set accept_probabilities = true"):
+        with pytest.raises(InvalidInput, match="gives probabilities.*say accept_probabilities"):
             refused()
     words = ["-w", str(ws.folder), "dump", "--model", "teacher", "--device", "cpu"]
     assert CliRunner().invoke(main, words).exit_code == 2
@@ -114,7 +137,6 @@ def test_a_softmax_at_the_end_and_the_way_past_it(tmp_path: Path, wrong) -> None
     repaired = repair_store(
         ws, path=ws.store_path("teacher"), device="cpu", progress=Silent(), stop=lambda: False
     )  # what is sealed is not judged again
-    accepting = ws.with_config(with_overrides(ws.config, {"cache.accept_probabilities": True}))
     assert dump(accepting, "teacher").seal == repaired.seal
     shutil.rmtree(ws.store_path("teacher"))
     assert dump(accepting, "teacher").seal == repaired.seal

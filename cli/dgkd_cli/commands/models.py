@@ -25,9 +25,12 @@ def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tupl
 @click.command()
 @click.option("--image", default="3x32x32", show_default=True, callback=_image_shape, help="Of the views.")
 @click.option("--classes", type=click.IntRange(min=1, max=10**6), default=10, show_default=True, help="Of the logits.")
+@click.option("--accept-probabilities", is_flag=True, help="Take outputs for logits though each row sums to 1.")
 @click.argument("name", required=False)
 @json_option
-def models(image: tuple[int, int, int], classes: int, name: str | None, as_json: bool) -> None:
+def models(
+    image: tuple[int, int, int], classes: int, accept_probabilities: bool, name: str | None, as_json: bool
+) -> None:
     """List the known architectures with their size, or one (NAME) of any form.
 
     Exit code 1 where that one cannot be built for these images.
@@ -42,8 +45,11 @@ def models(image: tuple[int, int, int], classes: int, name: str | None, as_json:
 
     if name:
         find_model(name)
-    rows = [_row(name, image, classes)] if name else [_row(one, image, classes, brief=True) for one in model_names()]
-    forms = {} if name else model_patterns()
+        rows, forms = [_row(name, image, classes, accept_probabilities=accept_probabilities)], {}
+    elif accept_probabilities:
+        raise click.UsageError("--accept-probabilities goes with NAME, a network of your own")
+    else:
+        rows, forms = [_row(one, image, classes, brief=True) for one in model_names()], model_patterns()
     if as_json:
         print_json({"models": rows, "forms": forms})
     else:
@@ -74,12 +80,21 @@ def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) 
     click.echo(table(("model", *numbers, ""), lines, right=numbers))
 
 
-def _row(name: str, image: tuple[int, int, int], classes: int, *, brief: bool = False) -> dict[str, str | int]:
+def _row(
+    name: str, image: tuple[int, int, int], classes: int, *, brief: bool = False, accept_probabilities: bool = False
+) -> dict[str, str | int]:
     from dgkd_cache.models import model_summary
 
     channels, height, width = image
     try:
-        summary = model_summary(name, channels=channels, height=height, width=width, classes=classes)
+        summary = model_summary(
+            name,
+            channels=channels,
+            height=height,
+            width=width,
+            classes=classes,
+            accept_probabilities=accept_probabilities,
+        )
     except InvalidInput as error:  # too small an image is no reason to show nothing of the others
         return {"name": name, "problem": f"{error.problem}: {error.expected}" if brief else str(error)}
     row: dict[str, str | int] = {

@@ -50,6 +50,7 @@ def new_model(ws: Workspace, architecture: str, *, input_size: int | None, seed:
         height=network_height,
         width=network_width,
         seed=seed,
+        accept_probabilities=ws.config.cache.accept_probabilities,
     )
     return model, preprocess
 

@@ -1,20 +1,21 @@
 """The rehearsal of a guide: its first batch is forwarded twice, and refused where it cannot be a guide's.
 
 A store's rows are computed again when a dump is taken up, repaired or checked, and its header says which weights they
-came from. So the logits must follow from the pixels and those weights alone. Nothing is written before.
+came from. So the logits must follow from the pixels and those weights alone. Nothing is written before. A network that
+is yet to be trained is rehearsed, too, so that no hours are lost on one that cannot teach.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from dgkd_cache.arguments import described
+from dgkd_cache.compute import TOLERANCES
 from dgkd_cache.errors import InvalidInput, Mismatch
-from dgkd_cache.guides.called_modules import CalledModules, Forward
-from dgkd_cache.guides.recompute import TOLERANCES
+from dgkd_cache.models.called_modules import CalledModules, Forward
 
 __all__ = ["Rehearsal", "require_evaluation_mode"]
 
@@ -40,25 +41,25 @@ class Rehearsal:
     """The first batch of one guide: called with it once, and `done` after that.
 
     Forwarded again, its logits must be the same bits on a processor, and elsewhere within the tolerance that rows have
-    between machines; no random numbers are drawn for them. The forward pass calls modules of `model` (if it calls any)
-    and no other module with parameters. It leaves the buffers of the model's state_dict as they were, and all others as
-    its first pass left them. `classes` is the number of logits in a row, where it is known. Rows of probabilities, as a
-    softmax at the end gives, are refused unless `accept_probabilities`: softened once more they would be nearly uniform
-    targets.
+    between machines; no random numbers are drawn for them. The forward pass uses weights of `model`, calls no other
+    module with parameters, and leaves the pixels as they are. It leaves the buffers of the model's state_dict as they
+    were, and all others as its first pass left them. `classes` is the number of logits in a row, where it is known.
+    Rows of probabilities, as a softmax at the end gives, are refused unless `accept_probabilities`: softened once more
+    they would be nearly uniform targets. `what` is the guide in words, for messages.
     """
 
     def __init__(
         self,
         model: nn.Module,
         *,
-        guide: str,
+        what: str,
         device: torch.device,
         precision: str,
         classes: int | None = None,
         accept_probabilities: bool = False,
     ) -> None:
         self.done = False
-        self._model, self._guide, self._classes, self._device = model, guide, classes, device
+        self._model, self._what, self._classes, self._device = model, what, classes, device
         self._tolerance = 0.0 if device.type == "cpu" else TOLERANCES[precision]
         self._accept_probabilities = accept_probabilities
 
@@ -71,7 +72,15 @@ class Rehearsal:
         before = self._random_state()
         once = self.logits(run(called.watched(forward)), batch)
         called.first_pass_done()
-        self._require_own(called.modules)
+        if called.changes_input:
+            raise InvalidInput(
+                f"the forward pass of {self._what} changes the images that it is given",
+                expected="images that are as they were after it",
+                found="other pixels in the same tensor",
+                do="do not use operations in place on them (such as mul_ or images -= mean): they would change the "
+                "data set, and each pass would see other images",
+            )
+        self._require_own(called)
         between = self._random_state()
         again = self.logits(run(forward), batch)
         # To compile a model may draw, too, but only in the second pass.
@@ -83,7 +92,7 @@ class Rehearsal:
         if rows := self._differing(once, again):
             raise self._other_each_time(f"{rows} of {batch} rows that differ")
         if draws:  # a layer that is rarely left out may well be kept twice
-            raise self._other_each_time("random numbers that the forward pass draws")
+            raise self._other_each_time("random numbers that it draws, though these two passes gave the same")
         if not self._accept_probabilities:
             self._refuse_probabilities(again)
         self.done = True
@@ -95,38 +104,39 @@ class Rehearsal:
         if isinstance(given, Tensor) and given.is_floating_point() and given.ndim == 2 and len(given) == batch:
             if self._classes not in (None, given.shape[1]):
                 raise Mismatch(
-                    f"guide {self._guide!r} has a different number of classes than the data set",
+                    f"{self._what} has a different number of classes than the data set",
                     expected=f"logits of {self._classes} classes",
                     found=f"logits of {given.shape[1]} classes",
                     do="use a guide that was trained on the classes of this data set",
                 )
             return given.float()
         raise InvalidInput(
-            f"the forward pass of guide {self._guide!r} returns no logits",
+            f"the forward pass of {self._what} returns no logits",
             expected=expected,
             found=described(given),
             do="return the logits alone, a row for each image",
         )
 
-    def _require_own(self, called: list[nn.Module]) -> None:
-        own = {id(part) for part in self._model.modules()}
-        beside = [module for module in called if id(module) not in own]
-        if not beside:
-            return
-        # Another module may share the model's parameters, or have others in the same memory.
-        weights = {parameter.data_ptr() for parameter in self._model.parameters()}
-        parts = (part for module in called for part in module.modules())
-        if not any(id(part) in own or _has(part, weights) for part in parts):
+    def _require_own(self, called: CalledModules) -> None:
+        if not called.reads_weights:
             raise InvalidInput(
-                f"the forward pass of guide {self._guide!r} uses another model",
-                expected=f"calls of the {type(self._model).__name__} whose weights the store records",
-                found=f"calls of {_kinds(called)}, and none of any part of it",
-                do="give the model that the forward pass calls",
+                f"the forward pass of {self._what} uses another model",
+                expected=f"use of the weights of the {type(self._model).__name__} that is given as the model",
+                found=f"calls of {_kinds(called.modules) or 'no module'}, and no operation on any weight of that model",
+                do="give the model that the forward pass calls; a copy, or an engine that other tools made of it, is "
+                "another model",
             )
-        others = [module for module in beside if not _has(module, weights, all_of_it=True)]
+        own = {id(part) for part in self._model.modules()}
+        weights = {parameter.data_ptr() for parameter in self._model.parameters()}
+        # A module that shares the model's parameters, or has others in the same memory, is as good as a part of it.
+        others = [
+            module
+            for module in called.modules
+            if id(module) not in own and not all(one.data_ptr() in weights for one in module.parameters(recurse=False))
+        ]
         if others:
             raise InvalidInput(
-                f"the forward pass of guide {self._guide!r} uses parameters that are not the model's",
+                f"the forward pass of {self._what} uses parameters that are not the model's",
                 expected="logits that follow from the weights that the store records",
                 found=f"calls of {_kinds(others)} outside the model",
                 do="put all of it into one torch.nn.Module, and give that as the model",
@@ -136,7 +146,7 @@ class Rehearsal:
         changed = called.changed_buffer()
         if changed:
             raise InvalidInput(
-                f"the forward pass of guide {self._guide!r} changes the buffer {changed}",
+                f"the forward pass of {self._what} changes the buffer {changed}",
                 expected="buffers that stay as they are",
                 found="other values after two passes",
                 do="call .eval() on every module that the forward pass uses, because batch normalisation in training "
@@ -160,7 +170,7 @@ class Rehearsal:
 
     def _other_each_time(self, found: str) -> InvalidInput:
         return InvalidInput(
-            f"guide {self._guide!r} returns different logits for the same images",
+            f"{self._what} returns different logits for the same images",
             expected=f"logits within {self._tolerance:.0%} of a row's largest one each time"
             if self._tolerance
             else "the same bits each time",
@@ -175,20 +185,14 @@ class Rehearsal:
         near_B = (logits_BC.sum(1) - 1).abs() <= _BF16
         if bool((logits_BC >= 0).all()) and bool(near_B.all()):
             raise InvalidInput(
-                f"guide {self._guide!r} gives probabilities, as a softmax at its end does",
+                f"{self._what} gives probabilities, as a softmax at its end does",
                 expected="logits, before any softmax",
                 found=f"no negative number, and a sum of 1 in each of the first {len(logits_BC)} rows",
-                do="return the input of the softmax; if these really are logits, set accept_probabilities = true in "
-                "table [cache] of dgkd.toml, or give GuideWriter accept_probabilities=True",
+                do="return the input of the softmax; if these really are logits, say accept_probabilities (= true in "
+                "table [cache] of dgkd.toml; --accept-probabilities of `dump` and `models`; =True in your own program)",
             )
 
 
-def _has(module: nn.Module, weights: set[int], *, all_of_it: bool = False) -> bool:
-    """True where a parameter of the module itself, or each of them, lies at one of these places in memory."""
-    lies_there = [parameter.data_ptr() in weights for parameter in module.parameters(recurse=False)]
-    return all(lies_there) if all_of_it else any(lies_there)
-
-
-def _kinds(modules: list[nn.Module]) -> str:
+def _kinds(modules: Sequence[nn.Module]) -> str:
     names = list(dict.fromkeys(type(module).__name__ for module in modules))
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,16 +1,19 @@
-"""The modules that a forward pass calls, noted while it runs, and whether it changed a buffer of any of them."""
+"""What a forward pass calls, reads and changes: modules, weights, buffers and its own input, noted while it runs."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 __all__ = ["CalledModules", "Forward"]
 
@@ -21,6 +24,10 @@ Forward = Callable[[Tensor], object]
 class CalledModules:
     """The modules that a forward pass calls, in order, and whether it changes a buffer of `model` or of any of them.
 
+    `reads_weights` is True once an operation was given a weight of the model, or anything in the same memory: by the
+    parameters (the buffers of a model without any). So it is for a model without either. `changes_input` is True once
+    the pixels are not what they were.
+
     Buffers in the model's state_dict are compared with what they were before the first pass: the weights digest was
     taken of them. All others are compared with what the first pass left, because a module may build a cache there.
     """
@@ -28,6 +35,10 @@ class CalledModules:
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         self._called: dict[int, nn.Module] = {}
+        weights: list[Tensor] = [*model.parameters()] or [*model.buffers()]
+        self._read = _Read(weights)
+        self.reads_weights = not weights
+        self.changes_input = False
         self._before = _copies(self._saved())
         self._after_first: list[tuple[str, nn.Module, dict[str, Tensor]]] = []
 
@@ -40,8 +51,12 @@ class CalledModules:
         """Wraps `forward` so that the modules it calls on its own thread are recorded."""
 
         def noted(pixels_BIHW: Tensor) -> object:
-            with self._noting(threading.get_ident()):
-                return forward(pixels_BIHW)
+            before = pixels_BIHW.clone()
+            with self._noting(threading.get_ident()), self._read:
+                given = forward(pixels_BIHW)
+            self.reads_weights |= self._read.any
+            self.changes_input |= not _same(pixels_BIHW, before)
+            return given
 
         return noted
 
@@ -86,6 +101,29 @@ class CalledModules:
                 yield
             finally:
                 hook.remove()
+
+
+class _Read(TorchDispatchMode):
+    """Whether `any` of these tensors, or of their memory, is given to an operation while the mode is on."""
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.any = False
+        self._places = {_place(tensor) for tensor in tensors} - {None}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not self.any:
+            given = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor))
+            self.any = any(_place(tensor) in self._places for tensor in given)
+        return func(*args, **(kwargs or {}))
+
+
+def _place(tensor: Tensor) -> int | None:
+    """Where the memory of a tensor begins; None for one that has none of its own, as sparse ones."""
+    try:
+        return tensor.untyped_storage().data_ptr() or None
+    except (NotImplementedError, RuntimeError):
+        return None
 
 
 def _eager() -> AbstractContextManager[object]:
