@@ -84,8 +84,8 @@ MAX_JSON_PARTS = 2**20
 """Brackets, braces and commas, wherever they stand: each may cost a hundred bytes of memory."""
 
 START_OVER = (
-    "start over with `dgkd-cache train --model NAME --fresh` (what is there is set aside), "
-    "or restore the file from a copy"
+    "start over with --fresh after the command that trains it, as in `dgkd-cache train --model NAME --fresh` "
+    "(what is there is set aside), or restore the file from a copy"
 )
 
 

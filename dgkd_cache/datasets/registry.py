@@ -77,5 +77,5 @@ def load_dataset(name: str, *, root: Path = DEFAULT_DATA_ROOT, download: bool = 
     if ":" in name:
         return load_factory(name)
     if name not in _loaders:
-        raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="see: dgkd-cache datasets")
+        raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="`dgkd-cache datasets` lists them")
     return _loaders[name](root=expanded(root), download=download)

@@ -167,5 +167,5 @@ def _single_sample_told() -> Iterator[None]:
             "a batch of one sample cannot train this model: its batch normalisation sees one value a channel",
             expected="at least two samples in every batch",
             found="one in the last batch of an epoch",
-            do="choose another training.batch_size",
+            do="choose another training.batch_size; `train --fresh` starts a run over, `run --remake` a chain",
         ) from error

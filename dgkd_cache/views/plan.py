@@ -221,7 +221,7 @@ class ViewPlan:
                 "no such view",
                 expected=f"one of the {outcomes} enumerated views 0 to {outcomes - 1}",
                 found=str(views_B.max()),
-                do=f'set count = {outcomes} under [views], or scheme = "sampled"',
+                do=f"stay below view {outcomes}: these are all that the transforms can do",
             )
         if not self.limits:
             return np.empty((len(views_B), 0), np.int64)

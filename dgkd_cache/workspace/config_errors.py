@@ -63,7 +63,10 @@ def _missing_key(place: Sequence[str], source: str) -> InvalidInput:
     kind = "key" if tables else "table"
     return InvalidInput(
         f"{_called(tables, source)} lacks {kind} {key!r}",
-        do=f"write {key} = ... there" if tables else f"write [{key}] there; `dgkd-cache init` writes every table",
+        do=f"write {key} = ... there"
+        if tables
+        else f"write [{key}] there; "
+        "`dgkd-cache init --dataset digits --chain plain4,plain2 example` writes a file with every table",
     )
 
 

@@ -180,10 +180,15 @@ class Workspace:
             do=f"`{self.command(f'train --model {model}')}` trains a model of the chain",
         )
 
-    def remedy(self, name: str) -> str:
-        """The hint for a finished run called `name` whose files are not what was written."""
+    def remedy(self, name: str, *, stale: bool = False) -> str:
+        """The hint for a finished run called `name` whose files are not what was written.
+
+        One that is `stale`, made of other data or views than there are, has guides that are stale as well.
+        """
         if name not in self.chain:
             return START_OVER
+        if stale:
+            return f"`{self.command('run --remake')}` sets aside what does not fit, and makes it again"
         return f"`{self.command(f'train --model {name} --fresh')}` sets it aside and trains it again"
 
     def command(self, words: str) -> str:

@@ -108,7 +108,7 @@ def test_enumerated_views_go_through_every_outcome_once() -> None:
     assert [rows[view][2].tolist() for view in range(162)] == [
         [dy, dx, flip] for dy in range(9) for dx in range(9) for flip in range(2)
     ]
-    with pytest.raises(InvalidInput, match="one of the 162 enumerated views 0 to 161, found 162; set"):
+    with pytest.raises(InvalidInput, match="one of the 162 enumerated views 0 to 161, found 162; stay below view 162"):
         plan.parameters(162, 0, 1)
 
 

@@ -188,7 +188,7 @@ def require_same_data(ws: Workspace, card: ModelCard, folder: Path, *, test: boo
                 f"the run {model} was trained on another {what}",
                 expected=f"{what} {here[:16]}, as this workspace has it",
                 found=there[:16],
-                do=f"undo the change to dgkd.toml or to the data; or {ws.remedy(model)}",
+                do=f"undo the change to dgkd.toml or to the data; or {ws.remedy(model, stale=True)}",
             )
     decoded = {key: rules for key in ("decoding", "test_decoding") if (rules := card.compute.get(key))}
     if dataset.decoding != decoded:
@@ -196,5 +196,5 @@ def require_same_data(ws: Workspace, card: ModelCard, folder: Path, *, test: boo
             f"the run {model} was trained on images that were decoded by other rules",
             expected=f"decoding rules {json.dumps(dataset.decoding)}, as this version decodes them",
             found=json.dumps(decoded),
-            do=ws.remedy(model),
+            do=ws.remedy(model, stale=True),
         )
