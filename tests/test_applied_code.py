@@ -1,0 +1,253 @@
+"""Hints that give code: each is provoked by a call of the library, and the call with the hint in it works."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from support.hints import expressions_in, pattern_of, rewritten, words_in
+from torch.utils.data import DataLoader
+
+import dgkd_cache
+from dgkd_cache.datasets import TensorImages, load_dataset
+from dgkd_cache.datasets.images import Images
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.distillation.objectives import dense_guidance_loss
+from dgkd_cache.errors import DgkdError
+from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.models import build_model
+from dgkd_cache.run_random import RunRandom
+from dgkd_cache.views.dataset import ViewDataset, ViewSampler
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.schedule import Schedule
+from dgkd_cache.views.views import Views
+from dgkd_stores import GuideStore
+from dgkd_stores.coding.canonical import canonical_json, decimal
+from dgkd_stores.coding.codecs import codec_named
+from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.reading import blocks
+
+
+@dataclass(frozen=True)
+class Code:
+    """The call that provokes a hint of the source, and the words in it that the hint is for (default: the argument).
+
+    `filled` stands for what a hint leaves open; `offers` is how many pieces of code it gives.
+    """
+
+    hint: str
+    program: str
+    wrong: str = ""
+    offers: int = 1
+    filled: tuple[tuple[str, str], ...] = ()
+
+
+WRITER = (
+    'GuideWriter(path=fresh(), model=model, forward={forward}, name="teacher", train={train}, test=test, views={views})'
+)
+GIVEN = {"forward": "forward", "train": "train", "views": "range(2)"}
+PLAN = "ViewPlan.build(image=(1, 8, 8), transforms={})"
+DRAWN = "Schedule(kind='draw', views=3, random={}, samples=100)"
+
+CASES = [
+    Code("write always=(X,)", "Dropping(always='teacher')"),
+    Code("write bank.names", "Dropping().keep_mask(words_G1=words, names='teacher')"),
+    Code(
+        "write keep_mask(random.drop_words(step, len(bank.names)), bank.names)",
+        "Dropping().keep_mask(words[:2], bank.names)",
+    ),
+    Code("write [X]", "GuideBank(stores='teacher.zarr', views=train, **bank_words)"),
+    Code('write ["teacher.zarr", "ta1.zarr"]', "GuideBank(stores={'teacher.zarr'}, views=train, **bank_words)"),
+    Code(
+        "write views=dgkd_cache.Views(plan, data.train)",
+        "GuideBank(stores=['teacher.zarr'], views=images, **bank_words)",
+    ),
+    Code("write scheduled=range(X)", "GuideBank(stores=['teacher.zarr'], views=train, temperature=4, scheduled=3)"),
+    Code("write lambda pixels: model(pixels / 255)", WRITER.format_map(GIVEN | {"forward": "1"})),
+    Code("write X=dgkd_cache.Views(plan, data.X)", WRITER.format_map(GIVEN | {"train": "images"})),
+    Code("write views=range(X)", WRITER.format_map(GIVEN | {"views": "3"})),
+    Code('write transforms = ["none"] for none', PLAN.format([])),
+    Code('write transforms=["crop(4)", "hflip"]', PLAN.format("[torch.nn.Identity()]")),
+    Code("write one of them, for example crop(4) or hflip", PLAN.format(["zzz"]), wrong="zzz", offers=2),
+    Code("write for example resized-crop(224)", PLAN.format(["resized-crop(0)"]), wrong="resized-crop(0)"),
+    Code(
+        'write for example crop(4), or "none" for images left as they are',
+        PLAN.format(["crop(0)"]),
+        wrong="crop(0)",
+        offers=2,
+    ),
+    Code("write crop(X) or leave it out", PLAN.format(["crop(8)", "hflip"]), wrong="crop(8)", offers=2),
+    Code(
+        'put a resized-crop first, for example transforms = ["resized-crop(224)", "hflip"]',
+        "ViewPlan.build(image=(1, None, None), transforms=['crop(1)'])",
+    ),
+    Code(
+        'set scheme = "sampled"', "ViewPlan.build(image=(1, 8, 8), transforms=['resized-crop(8)'], scheme='enumerated')"
+    ),
+    Code("write them in that order", PLAN.format(["hflip", "crop(1)"])),
+    Code("write ViewDataset(images, plan)", "ViewDataset(plan=images, images=images)"),
+    Code("write Views(plan, images)", "Views(images, images)"),
+    Code("write RunRandom(seed)", "ViewSampler(schedule=schedule, random=seed, samples=100, batch_size=4)"),
+    Code("write random=RunRandom(seed)", DRAWN.format("seed")),
+    Code(
+        "write len(images), or train_N",
+        "ViewSampler(schedule=schedule, random=random, samples=images, batch_size=4)",
+        offers=2,
+    ),
+    Code(
+        "give the DataLoader batch_sampler=ViewSampler(...)",
+        "first_batch(dataset=view_dataset)",
+        filled=(("ViewSampler(...)", "ViewSampler(schedule, random, len(images), 4)"),),
+    ),
+    Code(
+        "write TensorImages(pixels, labels, classes=..., name=..., split=...) for arrays, or "
+        'load_dataset("folder:PATH").train for files',
+        "Views(plan=rgb_plan, images=pixels)",
+        offers=2,
+        filled=(
+            ("classes=..., name=..., split=...", 'classes=("a", "b"), name="mine", split="train"'),
+            ("folder:PATH", "folder:photos"),
+        ),
+    ),
+    Code("write views.pixels([0, 0], [5, 17]) for samples 5 and 17 in view 0", "train.pixels(views_B=0, samples_B=5)"),
+    Code(
+        "give channels=X, height=X, width=X, and images in that order",
+        "Own(name='a', split='b', classes=('x',), labels_N=[0], channels=8, height=8, width=1)",
+    ),
+    Code(
+        "give what bank.gather(views, samples, keep) returns, and guides=len(bank.names)",
+        "dense_guidance_loss(logits_BC=logits, labels_B=labels, softened_KBC=logits, guides=1, objective='paper', "
+        "lambda_=0.5, temperature=1.0)",
+    ),
+    Code("try wrn-16-2", "build('wrn-x')", wrong="wrn-x"),
+    Code("wrn-X-X and wrn-X-X are the nearest", "build('wrn-17-2')", wrong="wrn-17-2", offers=2),
+    Code("did you mean X?", "build('plain5')", wrong="plain5", offers=3),
+    Code("did you mean X?", "encoding_named('float46')", wrong="float46"),
+    Code("did you mean X?", "codec_named('zsd')", wrong="zsd"),
+    Code("did you mean X?", "load_dataset(name='digit')", wrong="digit"),
+    Code("did you mean X?", "Schedule(kind='drwa', views=3, random=random, samples=9)", wrong="drwa"),
+    Code("did you mean X?", "Dropping(kind='bernouli')", wrong="bernouli"),
+    Code("did you mean X?", PLAN.format(["hfilp"]), wrong="hfilp"),
+    Code(
+        "use the encoding float32", "encoding_named('float16').encode(numpy.full((1, 4), 1e6, 'f4'))", wrong="float16"
+    ),
+    Code(
+        "write a number that is no integer as a decimal string (`decimal(x)`)", "canonical_json({'lr': x})", wrong="x"
+    ),
+    Code(
+        "set reader to mmap, if you trust its disk",
+        "GuideStore.open(path='teacher.zarr', reader='pread').gather([0], [0])",
+        wrong="pread",
+    ),
+]
+
+
+class Own(Images):
+    def image(self, sample: int) -> torch.Tensor:
+        raise NotImplementedError
+
+
+IMPORTED = (
+    *(Dropping, GuideBank, GuideStore, GuideWriter, Own, RunRandom, Schedule, TensorImages, ViewDataset, ViewPlan),
+    *(ViewSampler, Views, canonical_json, codec_named, decimal, dense_guidance_loss, encoding_named, load_dataset),
+)
+"""What a program of the user's imports."""
+
+
+@pytest.fixture
+def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs a line in the folder of the stores with the names that a program of the user's has."""
+    for split, name in [(split, name) for split in ("train", "test") for name in ("a", "b")]:
+        (tmp_path / "photos" / split / name).mkdir(parents=True)
+        shades = np.full((8, 8, 3), 9 if name == "a" else 99, np.uint8)
+        Image.fromarray(shades).save(tmp_path / "photos" / split / name / f"{split}.png")
+    for path in three_guides:
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    random, images, model = RunRandom(7), bars.train, make_tiny(1)
+    bank = GuideBank(list(map(str, three_guides)), views=Views(plan, images), scheduled=range(3), temperature=4.0)
+    step, schedule = 0, Schedule("draw", 3, random=random, samples=100)
+    zeros = torch.zeros(2, dtype=torch.int64)
+
+    def first_batch(**arguments: Any) -> Any:
+        return next(iter(DataLoader(**arguments)))
+
+    def build(architecture: str) -> torch.nn.Module:
+        return build_model(architecture, channels=1, classes=4, height=8, width=8, seed=0)
+
+    names = {one.__name__: one for one in IMPORTED} | {
+        "dgkd_cache": dgkd_cache,
+        "torch": torch,
+        "numpy": np,
+        "x": 0.5,
+        "seed": 7,
+        "data": bars,
+        "images": images,
+        "plan": plan,
+        "train": Views(plan, images),
+        "test": Views(plan, bars.test),
+        "train_N": np.arange(90),
+        "random": random,
+        "schedule": schedule,
+        "step": step,
+        "bank": bank,
+        "words": random.drop_words(step, len(bank.names)),
+        "view_dataset": ViewDataset(images, plan),
+        "model": model,
+        "forward": lambda pixels: model(as_input(pixels)),
+        "fresh": lambda: tmp_path / "new.zarr",
+        "first_batch": first_batch,
+        "bank_words": {"scheduled": range(3), "temperature": 4.0},
+        "build": build,
+        "pixels": np.zeros((2, 3, 8, 8), np.uint8),
+        "rgb_plan": ViewPlan.build(image=(3, 8, 8), transforms=["crop(1)"]),
+        "labels": torch.zeros(2, dtype=torch.int64),
+        "logits": torch.zeros(2, 4),
+        "views": zeros,
+        "samples": zeros,
+        "keep": None,
+    }
+    with bank:
+        yield lambda line: eval(line, dict(names))
+
+
+def applied(case: Code, error: DgkdError) -> list[str]:
+    """The programs of a user who follows the hint, one for each thing that it offers."""
+    if case.wrong:
+        quoted = f"'{case.wrong}', "
+        return [
+            case.program.replace(case.wrong, word) if word else case.program.replace(quoted, "")
+            for word in words_in(error.do)
+        ]
+    hint = error.do
+    if hint == "write them in that order":
+        written = ast.literal_eval(re.findall(r"\[.*\]", case.program)[0])
+        return [case.program.replace(str(written), str(sorted(written, key=lambda one: error.expected.index(one[:4]))))]
+    for open_part, words in case.filled:
+        assert open_part in hint
+        hint = hint.replace(open_part, words)
+    argument = "".join(re.findall(r"argument '(\w+)'", error.problem))
+    if both := re.fullmatch(r"give what (.+) returns, and (\S+)", hint):
+        return [rewritten(rewritten(case.program, both[1], argument), both[2], "")]
+    return [rewritten(case.program, code, argument) for code in expressions_in(hint)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.program)
+def test_the_code_of_a_hint_works(case: Code, program: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "MAX_HELD_BYTES", 1)
+    with pytest.raises(DgkdError) as caught:
+        program(case.program)
+    assert pattern_of(case.hint).fullmatch(caught.value.do), caught.value.do
+    programs = applied(case, caught.value)
+    assert len(programs) == case.offers, programs
+    for line in programs:
+        assert program(line) is not None, line

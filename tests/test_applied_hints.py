@@ -1,0 +1,209 @@
+"""Hints that give a setting, a command or an option: each is provoked in a workspace, and followed to the letter.
+
+The words come out of the message. Where a hint offers several ways, each is gone in a workspace of its own. Code is in
+`test_applied_code.py`; the last test here holds both to all hints of the source.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, chdir
+from pathlib import Path
+
+import pytest
+import test_applied_code as code
+from support.hint_cases import CASES
+from support.hint_commands import COMMANDS
+from support.hints import CONCRETE, commands_in, pattern_of, settings_in, source_hints, words_in
+from support.shell import Case, Shell
+from support.tiny_chain import CONFIG, MODULE, THREE
+
+from dgkd_cache.workspace.config import WorkspaceConfig
+from dgkd_cli.main import main
+
+NETS = """
+import torch
+from torch import nn
+
+def net(*, channels, classes, height, width):
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes))
+
+def normed(**shape):
+    return nn.Sequential(net(**shape), nn.BatchNorm1d(shape["classes"]))
+
+def large(*, channels, classes, height, width):
+    return nn.Sequential(nn.Conv2d(channels, classes, 9), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+def softmax(**shape):
+    return nn.Sequential(net(**shape), nn.Softmax(-1))
+"""
+
+
+LISTED: dict[str, str] = {}
+"""What the commands print that say the same everywhere."""
+
+
+def table_of(key: str) -> str:
+    """The only table of dgkd.toml that has this key."""
+    (table,) = [
+        name
+        for name, about in WorkspaceConfig.model_fields.items()
+        if key in getattr(about.annotation, "model_fields", {})
+    ]
+    return table
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the workspaces `bare`, where nothing was run, and `done`, with a finished chain."""
+    folder = tmp_path_factory.mktemp("templates")
+    for name in ("bare", "done"):
+        (folder / name).mkdir()
+        (folder / name / "dgkd.toml").write_text(CONFIG.format(chain=THREE).replace("epochs = 3", "epochs = 2"))
+    (folder / "tiny_bars.py").write_text(MODULE + NETS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        Shell(folder, patch, ExitStack()).ok(f"-w {folder / 'done'} run")
+        yield folder
+
+
+@pytest.fixture
+def user(
+    templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Case, int], tuple[Shell, str]]]:
+    """A new user who stands in a copy of the case's workspace, where the case was provoked: and what was said."""
+
+    def begin(case: Case, number: int) -> tuple[Shell, str]:
+        for name in ("bare", "done"):
+            shutil.copytree(templates / name, tmp_path / str(number) / name)
+        shell = Shell(tmp_path / str(number) / ("bare" if case.bare else "done"), monkeypatch, stack)
+        os.chdir(shell.folder)
+        case.spoil(shell)
+        exit_code, message = shell.do(case.action)
+        assert exit_code != 0, message
+        return shell, message
+
+    with ExitStack() as stack, chdir(tmp_path):
+        yield begin
+
+
+def hint_of(case: Case, message: str) -> str:
+    """The hint in the message, with what it leaves to the user filled in."""
+    found = pattern_of(case.hint).search(message)
+    assert found, message
+    hint = found[0]
+    for left, words in case.fill.items():
+        hint = re.sub(rf"\b{left}\b", words, hint) if left.isupper() or " " in left else hint
+    return hint
+
+
+def edits_of(case: Case, message: str, hint: str) -> list[dict[str, object]]:
+    """The changes of dgkd.toml that a hint offers."""
+    tables = re.findall(r"table \[(\w+)\]", hint + message)
+    if lacking := re.search(r"write \[(\w+)\] there", hint):
+        return [{lacking[1]: tomllib.loads(CONFIG.format(chain=THREE))[lacking[1]]}]
+    if "take it out" in hint:
+        return [{f"{tables[0]}.{key}": None for key in re.findall(r"unknown key '(\w+)'", message)}]
+    if said := re.search(r"(\w+) \(= (\w+) in", hint):
+        return [{f"{tables[0]}.{said[1]}": json.loads(said[2])}]
+    if named := re.match(r"(?:set|write) (\w+) (?:in table|= \.\.\.)", hint):
+        return [{f"{tables[0]}.{named[1]}": json.loads(case.fill[named[1]])}]
+    if dotted := re.search(r"(?:set|lower|choose another) (\w+)\.(\w+)", hint):
+        return [{f"{dotted[1]}.{dotted[2]}": json.loads(case.fill[dotted[2]])}]
+    alone = {"training.views": None} if "only in" in hint else {}
+    return [{**alone, f"{table}.{key}": json.loads(value)} for table, key, value in settings_in(hint, table_of)]
+
+
+def verb_of(words: str | Callable[[], object]) -> str:
+    return next(word for word in words.split() if word in main.commands) if isinstance(words, str) else ""
+
+
+def run_commands(shell: Shell, case: Case, hint: str, commands: list[str]) -> None:
+    """The commands of a hint; the last one helps. Then the first command again, where they are not that themselves."""
+    if gone := re.search(r"remove (\S+) (?:and|to begin)", hint):
+        shell.remove(gone[1])
+    if "without torchrun" in hint:
+        shell.env = {}
+    for words in commands[:-1]:
+        assert shell.run(words)[0] != 2, words
+    if commands:
+        shell.ok(commands[-1])
+    if not commands or verb_of(commands[-1]) != verb_of(case.action):
+        exit_code, said = shell.do(case.then or case.action)
+        assert exit_code == 0, said
+
+
+def ways_of(case: Case, message: str) -> list[Callable[[Shell], object]]:
+    """What a user can do who follows the hint: one for each thing that it offers."""
+    hint, action = hint_of(case, message), case.action
+
+    def again(shell: Shell, words: str | Callable[[], object] = case.then or action) -> None:
+        exit_code, said = shell.do(words)
+        assert exit_code == 0, said
+
+    if case.by == "settings":
+        return [lambda shell, edit=edit: [shell.edit(edit), again(shell)] for edit in edits_of(case, message, hint)]
+    if case.by == "commands":
+        found = commands_in(hint)
+        groups = [found] if case.together else [[words] for words in found]
+        return [lambda shell, group=group: run_commands(shell, case, hint, group) for group in groups]
+    if case.by == "options":
+        options = dict.fromkeys(re.findall(r"(?<![\w-])--[a-z-]+", re.sub("`dgkd-cache [^`]*`", "", hint)))
+        lines = [f"{case.then or action} {case.fill.get(option, option)}" for option in options]
+        return [lambda shell, line=line: [shell.ok(line), case.then and again(shell, action)] for line in lines]
+    assert isinstance(action, str)
+    if case.by == "words":
+
+        def write(shell: Shell, word: str) -> None:
+            shell.settings.write_text(shell.settings.read_text().replace(case.wrong, word))
+            again(shell, action.replace(case.wrong, word))
+
+        return [lambda shell, word=word: write(shell, word) for word in words_in(hint)]
+    (listing,) = commands_in(hint)
+
+    def look(shell: Shell) -> None:
+        if listing not in LISTED or listing.split()[-1] == "ls":
+            LISTED[listing] = shell.ok(listing)
+        assert (case.right or "Usage") in LISTED[listing]
+        again(shell, action.replace(case.wrong, case.right) if case.right else f"{action} other")
+
+    return [look]
+
+
+@pytest.mark.parametrize("case", [*CASES, *COMMANDS], ids=lambda case: f"{case.hint[:40]}-{case.by}")
+def test_each_way_that_a_hint_offers_works(case: Case, user: Callable[[Case, int], tuple[Shell, str]]) -> None:
+    shell, message = user(case, 0)
+    ways = ways_of(case, message)
+    assert ways, message
+    ways[0](shell)
+    for number in range(1, len(ways)):
+        shell, message = user(case, number)
+        ways_of(case, message)[number](shell)
+
+
+ELSEWHERE = {
+    "start torchrun with --nproc-per-node X": "several processes",
+    "set requires_grad = False for what is not trained, or train in one process, without torchrun": "several processes",
+    "close other programs, or begin anew (--fresh) with a lower training.batch_size or cache.batch_size": "full memory",
+    ", or run the same command with `--take-over`, if you know that it is no more": "another host",
+    "the same command with `--take-over`": "another host",
+    "`dgkd-cache dump --model X --take-over`, with that dump's other options": "another host",
+    "update with `pip install --upgrade dgkd-cache`": "network",
+}
+"""Hints that are not followed here, and what that would take."""
+
+
+def test_every_concrete_hint_is_followed_or_listed() -> None:
+    hints = [case.hint for case in (*CASES, *COMMANDS, *code.CASES)]
+    commands = [command for hint in hints for command in re.findall("`dgkd-cache [^`]*`", hint)]
+    patterns = [pattern_of(hint) for hint in (*hints, *commands, *ELSEWHERE)]
+    found = source_hints()
+    left = {text: place for text, place in found.items() if not any(one.fullmatch(text) for one in patterns)}
+    assert [text for text in left if CONCRETE.search(text)] == []
+    assert set(ELSEWHERE) <= set(found)
+    assert [hint for hint in hints if not any(pattern_of(hint).search(text) for text in found)] == []
