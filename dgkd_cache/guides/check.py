@@ -39,7 +39,7 @@ def check_store(store: GuideStore, views: Views) -> None:
             expected=f"data set {images.name} with digest {images.digest[:16]}",
             found=f"data set {header.dataset.name} with digest {header.dataset.digest[:16]}"
             + (f" ({difference})" if difference else ""),
-            do="use the data set that the guide saw, or dump the guide again from this one",
+            do="use the data set that the guide saw, or train and dump the guide again on this one",
         )
     decoded = header.compute.get("decoding", {})
     if decoded != images.decoding:
@@ -54,7 +54,7 @@ def check_store(store: GuideStore, views: Views) -> None:
             f"{who} was dumped under another view plan",
             expected=f"plan {views.plan.digest[:16]} ({_plan_difference(views.plan.to_dict(), header.plan)})",
             found=f"plan {header.plan_digest[:16]}",
-            do="copy the [views] settings of the guide's workspace, or dump the guide again under this plan",
+            do="copy the [views] settings of the guide's workspace, or train and dump the guide again under this plan",
         )
     check_probe(views, kind=header.probe, values=store.probe, first=header.first_view, count=header.views)
     for offset in _checked_views(header.views, len(images)):

@@ -10,26 +10,16 @@ from pathlib import Path
 
 import click
 import pytest
+from support.hints import ROOT, SOURCES, text_of
 from torch.distributed import run as torchrun
 
 from dgkd_cli.main import main
 
-ROOT = Path(__file__).parents[2]
-SOURCES = sorted(path for part in ("dgkd_cache", "cli", "stores") for path in (ROOT / part).rglob("*.py"))
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("CONTRIBUTING.md"), *(ROOT / "docs").rglob("*.md")])
 
 QUOTED = re.compile(r"`(dgkd-cache [^`]*)`")
 AT_LINE_START = re.compile(r"^[ \t]*(?:\$ )?(dgkd-cache [^\n]*)$", re.MULTILINE)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
-
-
-def text_of(node: ast.AST) -> str | None:
-    """A string of the source, with X for each part that is only known when it runs."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.JoinedStr):
-        return "".join(part.value if isinstance(part, ast.Constant) else "X" for part in node.values)
-    return None
 
 
 def commands_of(path: Path) -> Iterator[str]:

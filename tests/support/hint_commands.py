@@ -14,6 +14,9 @@ TRAIN = "train --model teacher"
 CHUNK = f"{STORE}/logits/c.0.0.0"
 
 
+AGAIN = "`dgkd-cache train --model teacher --fresh` and `dgkd-cache dump --model teacher`"
+
+
 def newer_run(shell: Shell) -> None:
     """The run `teacher` as another version might write it."""
     card = json.loads(Path("runs/teacher/card.json").read_text())
@@ -194,5 +197,23 @@ COMMANDS = [
         fill={"export it again": "`dgkd-cache export teacher again.h5`"},
         together=True,
         then="train --student plain2 --guides again.h5",
+    ),
+    Case(
+        "copy the [views] settings of the guide's workspace, or train and dump the guide again under this plan",
+        "commands",
+        "train --student plain2 --guides teacher",
+        lambda shell: shell.edit({"views.seed": 4}),
+        fill={"train and dump the guide again": AGAIN},
+        together=True,
+        then="train --student plain2 --guides teacher",
+    ),
+    Case(
+        "use the data set that the guide saw, or train and dump the guide again on this one",
+        "commands",
+        "train --student plain2 --guides teacher",
+        lambda shell: shell.edit({"dataset.name": "tiny_bars:others"}),
+        fill={"train and dump the guide again": AGAIN},
+        together=True,
+        then="train --student plain2 --guides teacher",
     ),
 ]

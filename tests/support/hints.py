@@ -28,7 +28,7 @@ def text_of(node: ast.AST) -> str | None:
 def _said(value: ast.AST) -> str:
     """X, but the words of a command line that `Workspace.command` makes."""
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "command":
-        return f"dgkd-cache {text_of(value.args[0])}"
+        return f"dgkd-cache {text_of(value.args[0]) or 'X'}"
     return "X"
 
 
