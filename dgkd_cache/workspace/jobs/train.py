@@ -97,7 +97,7 @@ def train_model(
         views = _views_on(ws, where, ranks)
         test = Views(ws.plan(), ws.dataset().test.to(where))  # what does not fit is refused before it is trained
         guidance = opened.enter_context(
-            _guidance(ws, views, guides, live, temperature, device=where, begun=begun, ranks=ranks)
+            _guidance(ws, views, guides, live, temperature, device=where, begun=begun, progress=progress, ranks=ranks)
         )
         asked, training = training, settled(training, where, begun=begun, ranks=ranks)
         precision = training.precision
@@ -256,6 +256,7 @@ def _guidance(
     *,
     device: torch.device,
     begun: Mapping[str, str],
+    progress: Progress,
     ranks: Ranks,
 ) -> Iterator[Guidance | None]:
     """The guides of a run, open for as long as it takes; live ones go on in the precision that `begun` records."""
@@ -274,7 +275,7 @@ def _guidance(
         # In the precision of a dump, so that cached and live guides say the same.
         before = str(record.recorded(begun, "live"))
         precision = resolve_precision(ws.config.cache.precision, device, begun=before, ranks=ranks)
-        loaded = [_live_guide(ws, folder, device) for folder in live]
+        loaded = [_live_guide(ws, folder, device, progress) for folder in live]
         yield LiveGuides(
             loaded,
             temperature=temperature,
@@ -286,9 +287,10 @@ def _guidance(
         yield None
 
 
-def _live_guide(ws: Workspace, folder: Path, device: torch.device) -> LiveGuide:
+def _live_guide(ws: Workspace, folder: Path, device: torch.device, progress: Progress) -> LiveGuide:
     model, card = load_run(ws, folder.name, folder)
     require_same_data(ws, card, folder, test=False)
+    say_input(ws, card.name, card.preprocess.input_size, progress, why="as it was trained")
     model, transform = ready(model, card, device)
     return LiveGuide(name=card.name, identity=card.weights_digest, preprocess=transform, model=model)
 
