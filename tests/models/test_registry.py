@@ -339,6 +339,20 @@ def test_lazy_layers_of_a_user_s_network_have_their_sizes(user_module: Callable[
     assert weights.shape == (10, 64)
 
 
+CANNOT_LEARN = """
+class Pixels(nn.Module):
+    def forward(self, images):
+        return images.flatten(1)[:, :10] - 5
+
+class Detached(nn.Linear):
+    def __init__(self):
+        super().__init__(64, 10)
+
+    def forward(self, images):
+        return super().forward(images.flatten(1)).detach()
+"""
+
+
 @pytest.mark.parametrize(
     ("source", "name", "message"),
     [
@@ -350,6 +364,24 @@ def test_lazy_layers_of_a_user_s_network_have_their_sizes(user_module: Callable[
         ("def net(n): return n", "my_nets:net", r"keywords channels, .*, found the required parameter 'n'"),
         ("def net(**kw): return 3", "my_nets:net", r"expected a torch.nn.Module, found int"),
         ("def net(**kw): return nn.Linear(3, 3)", "my_nets:net", r"cannot take these images: .*RuntimeError"),
+        ("def net(**kw): return Pixels()", "my_nets:net", r"cannot be trained: .*found no parameter; leave some"),
+        ("def net(**kw): return Detached()", "my_nets:net", r"cannot be trained: .*found logits without a gradient"),
+        (
+            "def net(**kw): return Detached().requires_grad_(False)",
+            "my_nets:net",
+            r"cannot be trained: .*found requires_grad = False in all of them",
+        ),
+        (
+            "import warnings\ndef net(**kw):\n    with warnings.catch_warnings(action='ignore'):\n"  # it is deprecated
+            "        return torch.jit.freeze(torch.jit.script(Pixels().eval()))",
+            "my_nets:net",
+            r"no training and evaluation mode.*AttributeError.*not what torch.export or torch.jit.freeze made of it",
+        ),
+        (
+            "def net(**kw):\n    return torch.export.export(Pixels(), (torch.zeros(2, 1, 8, 8),)).module()",
+            "my_nets:net",
+            r"no training and evaluation mode.*NotImplementedError",
+        ),
         (
             "def net(**kw): return nn.Flatten()",
             "my_nets:net",
@@ -360,7 +392,7 @@ def test_lazy_layers_of_a_user_s_network_have_their_sizes(user_module: Callable[
 def test_a_bad_network_of_the_user_s_own_is_refused(
     user_module: Callable[[str], None], source: str, name: str, message: str
 ) -> None:
-    user_module(source)
+    user_module(f"{source}\n{CANNOT_LEARN}")
     with pytest.raises(InvalidInput, match=message) as caught:
         tiny(name)
     assert caught.value.exit_code == 2
