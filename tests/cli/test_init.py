@@ -125,6 +125,13 @@ def test_what_is_there_is_never_overwritten(command: Command, here: Path) -> Non
         ("--chain plain2 --transforms corp(4)", "crop"),
         ("--chain plain2 --dataset folder:nowhere", "nowhere"),
         ("", "--chain"),
+        ("--chain plain4,plain2 --method scratch --keep 0.5", "--keep would have no effect, since this model has no"),
+        ("--chain plain4,plain2 --method scratch --objective mean --lambda 0.5", "--objective and --lambda would have"),
+        ("--chain plain2 --objective mean", "a --chain of at least two"),
+        ("--chain plain2 --method kd", "--method kd would have no effect: student is the first of the chain"),
+        ("--chain plain4,plain2 --keep 0", "--keep would leave no guide in any batch"),
+        ("--chain plain4,plain2 --lambda 0 --keep 0.5", "--keep would have no effect with lambda = 0"),
+        ("--chain plain2 --data-root x", "leave --data-root out"),
     ],
 )
 def test_wrong_options_write_nothing(command: Command, here: Path, options: str, word: str) -> None:
