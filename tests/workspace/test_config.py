@@ -75,7 +75,7 @@ def test_a_table_of_a_model_lies_over_the_recipe_of_all() -> None:
             SMALL + "[training]\nlr_steps = [0.5, 2.0]",
             ["key 'lr_steps'", "or equal to 1", "found 2.0"],
         ),
-        (SMALL + "[training]\nselect = 'best'", ["key 'select'", "validation", "table [dataset]"]),
+        (SMALL + "[training]\nselect = 'best'", ["key 'select'", "validation", "table [dataset]", "a tenth of"]),
         (SMALL + "[cache]\nencoding = 'int4'", ["key 'encoding'", "one of float16, float32", "found 'int4'"]),
         (SMALL + "[cache]\ntemperature = nan", ["key 'temperature'", "finite number", "found nan"]),
         (SMALL + "[distillation]\nlambda = 1.5", ["key 'lambda'", "less than or equal to 1", "found 1.5"]),
