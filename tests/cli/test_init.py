@@ -142,6 +142,13 @@ def test_wrong_options_write_nothing(command: Command, here: Path, options: str,
     assert not (here / "dgkd.toml").exists()
 
 
+def test_a_workspace_has_one_name(command: Command, here: Path) -> None:
+    refused = command("-w", "one", "init", "--chain", "plain2", "other")
+    assert (refused.exit_code, refused.stdout, list(here.iterdir())) == (2, "", [])
+    assert "two names, other and -w one: give one of them" in refused.stderr
+    assert command("-w", "one", "init", "--chain", "plain2").exit_code == 0 and (here / "one" / "dgkd.toml").is_file()
+
+
 def test_what_was_not_asked_for_is_said(command: Command, here: Path) -> None:
     result = command("init", "--chain", "resnet8")
     assert (result.exit_code, result.stderr) == (0, "")

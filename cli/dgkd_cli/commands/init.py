@@ -97,6 +97,8 @@ def init(
     from dgkd_cache.workspace.template import render_config
     from dgkd_cache.workspace.workspace import Workspace
 
+    if folder and app.folder != Path("."):
+        raise click.UsageError(f"the new workspace has two names, {folder} and -w {app.folder}: give one of them")
     given = {_KEYS[name]: value for name, value in settings.items() if value is not None}
     if data_root:
         given["dataset.root"] = str(expanded(data_root).absolute())
