@@ -121,26 +121,28 @@ def check_dropping(given: Mapping[str, object], distillation: DistillationConfig
             f"{_flags(named)} would leave no guide in any batch: {setting} = {getattr(rule, setting):g} drops all of "
             f"{', '.join(guides)}; give a --{setting} {fewer}, or --method scratch to train without guides"
         )
-    for key, (one, other, why) in _COMPARED.items():
+    for key, (one, other, many) in _COMPARED.items():
         kept = [dataclasses.replace(rule, **changes).kept_share(guides) for changes in (one, other)]
         if _named(given, [key]) and kept[0] == kept[1]:
+            always = ", ".join(rule.always) or "none"
             raise click.UsageError(
-                f"{_flags([key])} would have no effect, since {why} of {', '.join(guides)} (keep = {rule.keep:g}, "
-                f"always = {', '.join(rule.always) or 'none'}, at_least_one = {str(rule.at_least_one).lower()}): "
+                f"{_flags([key])} would have no effect, since each batch keeps {many} of {', '.join(guides)} anyway "
+                f"(keep = {rule.keep:g}, always = {always}, at_least_one = {str(rule.at_least_one).lower()}): "
                 "leave it out"
             )
 
 
 _COMPARED: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any], str]] = {
-    "at_least_one": ({}, {"at_least_one": False}, "each batch keeps one anyway"),
-    "always": ({}, {"always": ()}, "each batch keeps all anyway"),
-    "keep": ({"keep": 0.0}, {"keep": 1.0}, "each batch keeps all anyway"),
+    "at_least_one": ({}, {"at_least_one": False}, "one"),
+    "always": ({}, {"always": ()}, "all"),
+    "keep": ({"keep": 0.0}, {"keep": 1.0}, "all"),
 }
-"""Two rules to compare for an option: where they keep the same, it has no effect, for the reason given."""
+"""Two rules to compare for an option: where they keep the same, it has no effect, and so many guides are kept."""
 
 
 def _named(given: Mapping[str, object], keys: Iterable[str]) -> list[str]:
-    return [key for key in keys if given.get(key) is not None and given[key] is not False]
+    """Those of `keys` that are given; an empty --always only takes back what the file says."""
+    return [key for key in keys if given.get(key) is not None and given[key] is not False and given[key] != ()]
 
 
 def _flags(keys: Iterable[str]) -> str:

@@ -113,11 +113,19 @@ def test_all_pairs_of_options(command: Command, job: list[dict[str, Any]]) -> No
         ("--guides ta1,teacher --dropping fixed --drop 2", "below 2", "--guides ta1,teacher --dropping fixed --drop 1"),
         ("--guides teacher,ta1 --keep 0", "--keep would leave no guide in any batch: keep = 0", "--method scratch"),
         ("--guides teacher --keep 0", "give a --keep above 0", "--guides teacher --keep 0.1"),
-        ("--guides teacher,ta1 --keep 1 --at-least-one", "keeps one anyway", "--guides teacher,ta1 --keep 1"),
-        ("--guides teacher,ta1 --keep 1 --always ta1", "each batch keeps all anyway", "--guides teacher,ta1 --keep 1"),
+        (
+            "--guides teacher,ta1 --keep 1 --at-least-one",
+            "keeps one of teacher, ta1 anyway",
+            "--guides teacher,ta1 --keep 1",
+        ),
+        ("--guides teacher,ta1 --keep 1 --always ta1", "all of teacher, ta1 anyway", "--guides teacher,ta1 --keep 1"),
         ("--guides teacher,ta1 --always ta1 --at-least-one", "always = ta1", "--guides teacher,ta1 --always ta1"),
         ("--guides teacher --always teacher --keep 0.5", "--keep would have no effect", "--guides teacher --keep 0.5"),
-        ("--guides teacher --at-least-one --keep 0", "each batch keeps all anyway", "--guides teacher --at-least-one"),
+        (
+            "--guides teacher --at-least-one --keep 0",
+            "each batch keeps all of teacher",
+            "--guides teacher --at-least-one",
+        ),
         ("--guides ta1 --lambda 0 --temperature 2", "no effect with lambda = 0", "--guides ta1 --lambda 0"),
         ("--guides ta1 --lambda 0 --keep 0.5 --live", "--live and --keep", "--guides ta1 --lambda 0 --objective mean"),
         ("--guides teacher --method scratch", "--method scratch trains without guides", "--method scratch"),
@@ -200,6 +208,16 @@ def test_kd_takes_a_teacher_from_outside_the_chain(
 @pytest.mark.parametrize("options", ["--keep 1", "--keep 0 --at-least-one", "--keep 0 --always teacher", "--lambda 0"])
 def test_the_ends_of_a_sweep_are_taken(command: Command, job: list[dict[str, Any]], options: str) -> None:
     assert command("train", "--model", "student", *options.split()).exit_code == 0 and len(job) == 1
+
+
+def test_an_empty_always_takes_back_what_the_file_says(
+    command: Command, job: list[dict[str, Any]], workspace: Path
+) -> None:
+    with (workspace / "dgkd.toml").open("a") as file:
+        file.write('[distillation]\nalways = ["teacher"]\n')
+    assert command("train", "--model", "student", "--always", "", "--at-least-one").exit_code == 0
+    assert (job[-1]["distillation"].always, job[-1]["distillation"].at_least_one) == ((), True)
+    assert command("train", "--model", "student", "--at-least-one").exit_code == 2
 
 
 def test_a_rule_of_the_file_that_drops_all_guides_of_an_earlier_model_is_left_to_the_job(

@@ -75,6 +75,7 @@ def test_a_table_of_a_model_lies_over_the_recipe_of_all() -> None:
             SMALL + "[training]\nlr_steps = [0.5, 2.0]",
             ["key 'lr_steps'", "or equal to 1", "found 2.0"],
         ),
+        (SMALL + f"[training]\nseed = {2**63 - 1}0", ["key 'seed'", "expected less than 2**63, found"]),
         (SMALL + "[training]\nselect = 'best'", ["key 'select'", "validation", "table [dataset]", "a tenth of"]),
         (SMALL + "[cache]\nencoding = 'int4'", ["key 'encoding'", "one of float16, float32", "found 'int4'"]),
         (SMALL + "[cache]\ntemperature = nan", ["key 'temperature'", "finite number", "found nan"]),
