@@ -14,6 +14,7 @@ from dgkd_cache.errors import InvalidInput, UnknownName
 from dgkd_cache.models import build_model, find_model, model_names, model_patterns, registry, wanted_input_size
 from dgkd_cache.models.foreign import check_forward
 from dgkd_cache.models.registry import count_parameters, count_unbuilt
+from dgkd_cache.models.torchvision_models import torchvision_names
 
 Build = Callable[..., nn.Module]
 
@@ -81,6 +82,20 @@ def test_an_unknown_name_is_answered_with_the_closest() -> None:
         tiny("resnt20")
     assert caught.value.exit_code == 2
     assert "expected one of" in str(caught.value) and "'resnt20'; did you mean resnet20" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "vgg11_bn"])
+def test_a_name_of_torchvision_is_answered_with_its_prefix(name: str) -> None:
+    with pytest.raises(UnknownName, match=f"did you mean torchvision:{name}( or .*)?\\?$"):
+        tiny(name)
+
+
+def test_a_list_that_is_cut_has_the_closest_names_first() -> None:
+    with pytest.raises(UnknownName) as caught:
+        tiny("torchvision:wide_resnet50_3")
+    assert caught.value.expected.startswith("one of wide_resnet50_2, ")
+    listed = caught.value.expected.removeprefix("one of ").partition(" and ")
+    assert len(listed[0].split(", ")) + int(listed[2].split()[0]) == len(torchvision_names())
 
 
 @pytest.mark.parametrize("name", ["", "\x1b[31m", "torchvision", ":", "a:", ":b", "resnet20 "])
