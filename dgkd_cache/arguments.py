@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import types
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,7 +17,9 @@ import numpy.typing as npt
 from dgkd_cache.errors import InvalidInput
 
 __all__ = [
+    "channels_are_last",
     "described",
+    "integer_text",
     "integers",
     "refused",
     "require_integer",
@@ -28,7 +31,17 @@ __all__ = [
 MOST_SHOWN = 60
 """Characters of a value in a message; a longer one is described by its type."""
 
+_MOST_CHANNELS_OF_PICTURES = 4
+
+_WORD_LIMITS = {-(2**63): "-2**63", 2**63 - 1: "2**63 - 1", 2**64 - 1: "2**64 - 1"}
+"""The least and largest numbers of machine words, as messages have them."""
+
 _SHOWN = (type(None), str, bytes, int, float, complex, range, tuple, list, dict, np.generic)
+
+
+def channels_are_last(shape: Sequence[int]) -> bool:
+    """True for a shape [a, b, c] that is a picture's [H, W, I]: c is a number of channels, a and b are sizes."""
+    return shape[2] <= _MOST_CHANNELS_OF_PICTURES < min(shape[0], shape[1])
 
 
 def require_kind(
@@ -45,15 +58,22 @@ def require_path(call: str, name: str, value: object, *, expected: str) -> None:
         raise refused(call, name, value, expected=expected)
 
 
-def require_integer(call: str, name: str, value: object, *, low: int, high: int | None = None) -> None:
-    """Raises InvalidInput unless `value` is an integer from `low` to `high`; bool is refused."""
+def integer_text(low: int | None, high: int | None) -> str:
+    """The range of an integer, None for no limit, as messages have it."""
+    first, last = (_WORD_LIMITS.get(limit, str(limit)) for limit in (low or 0, high or 0))
+    if low is None:
+        return "an integer" if high is None else f"an integer up to {last}"
+    return f"an integer from {first} on" if high is None else f"an integer from {first} to {last}"
+
+
+def require_integer(call: str, name: str, value: object, *, low: int | None = None, high: int | None = None) -> None:
+    """Raises InvalidInput unless `value` is an integer from `low` to `high` (None: any); bool is refused."""
     fits = False
     if isinstance(value, Integral) and not isinstance(value, bool):
         number = int(value)
-        fits = low <= number and (high is None or number <= high)
+        fits = (low is None or low <= number) and (high is None or number <= high)
     if not fits:
-        expected = f"an integer from {low} " + ("on" if high is None else f"to {high}")
-        raise refused(call, name, value, expected=expected)
+        raise refused(call, name, value, expected=integer_text(low, high))
 
 
 def require_number(call: str, name: str, value: object, *, low: float, high: float | None = None) -> None:

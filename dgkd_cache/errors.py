@@ -21,6 +21,7 @@ from dgkd_stores.errors import (
 
 __all__ = [
     "DamagedStore",
+    "DataMissing",
     "DataUnreadable",
     "DgkdError",
     "Incomplete",
@@ -38,8 +39,15 @@ __all__ = [
 ]
 
 
+_MOST_LISTED = 40
+
+
 class DataUnreadable(DgkdError):
     """A data set, or a file of it, that cannot be read."""
+
+
+class DataMissing(DataUnreadable):
+    """A data set that is not on this machine and may not be downloaded."""
 
 
 class RankLost(DgkdError):
@@ -50,10 +58,16 @@ class UnknownName(InvalidInput):
     """A model, data set, transform, guide or setting that is not known."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str], *, do: str = "") -> UnknownName:
-    """The error for an unknown `kind` called `name`, which names the closest known ones."""
+def unknown_name(kind: str, name: str, known: Iterable[str], *, meant: Iterable[str] = (), do: str = "") -> UnknownName:
+    """The error for an unknown `kind` called `name`, which names the closest known ones; a long list has them first.
+
+    `meant` are names that are closer still, by what the caller knows.
+    """
     names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    close = [*meant, *difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)][:3]
     hint = f"did you mean {' or '.join(close)}?" if close else do
-    listed = ", ".join(names[:40]) or "none"
-    return UnknownName(f"unknown {kind} {name!r}", expected=f"one of {listed}", found=repr(name), do=hint or do)
+    listed = ", ".join(names) or "none"
+    if len(names) > _MOST_LISTED:
+        first = [*close, *(other for other in names if other not in close)][:_MOST_LISTED]
+        listed = f"{', '.join(first)} and {len(names) - _MOST_LISTED} more"
+    return UnknownName(f"unknown {kind} {name!r}", expected=f"one of {listed}", found=repr(name), do=hint)

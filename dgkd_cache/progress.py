@@ -9,7 +9,7 @@ __all__ = ["Progress", "Silent", "over_bytes"]
 
 
 class Progress(Protocol):
-    """One piece of work at a time: `start`, any number of `advance`, `finish`; `say` is a line between them."""
+    """One piece of work at a time: `start`, any number of `advance`, `finish`; `say` and `warn` are lines between."""
 
     def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
         """Begin `what`, of `total` units, `done` of which were there before (a resumed piece of work).
@@ -26,6 +26,9 @@ class Progress(Protocol):
     def say(self, line: str) -> None:
         """One line for a person."""
 
+    def warn(self, line: str) -> None:
+        """One line about what may make a result other than was meant: shown even to whoever wants no progress."""
+
 
 class Silent:
     """Reports nothing."""
@@ -41,6 +44,9 @@ class Silent:
 
     def say(self, line: str) -> None:
         pass
+
+    def warn(self, line: str) -> None:
+        self.say(line)
 
 
 def over_bytes(progress: Progress, what: str) -> Callable[[int, int], None]:

@@ -299,3 +299,22 @@ def test_numbers_of_numpy_are_numbers() -> None:
     for wrong in (np.float32(np.inf), np.bool_(True), "1", 2.5):
         with pytest.raises(InvalidInput, match="f: the argument 'x' cannot be used"):
             require_number("f", "x", wrong, low=0, high=1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0, None, "an integer from 0 on"),
+        (1, 5, "an integer from 1 to 5"),
+        (-(2**63), 2**64 - 1, r"an integer from -2\*\*63 to 2\*\*64 - 1"),
+        (0, 2**63 - 1, r"an integer from 0 to 2\*\*63 - 1"),
+        (None, None, "an integer"),
+    ],
+)
+def test_ranges_of_integers_in_words(low: int | None, high: int | None, text: str) -> None:
+    with pytest.raises(InvalidInput, match=f"expected {text}, found"):
+        require_integer("f", "n", 2.5, low=low, high=high)
+
+
+def test_any_integer_fits_where_there_is_no_limit() -> None:
+    require_integer("f", "n", -(2**70))

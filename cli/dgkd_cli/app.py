@@ -6,13 +6,14 @@ Loads no torch; the library is imported inside the verbs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dgkd_cache.progress import Silent
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cli.progress import open_progress
 from dgkd_cli.signals import StopOnSignals
@@ -56,7 +57,7 @@ class App:
 
     def reporting(self) -> AbstractContextManager[Progress]:
         """Around work that a signal may simply end: progress on stderr, of the first rank."""
-        return open_progress(quiet=self.quiet or not self.ranks.first)
+        return open_progress(quiet=self.quiet) if self.ranks.first else nullcontext(Silent())
 
     @contextmanager
     def working(self) -> Iterator[tuple[Progress, StopOnSignals]]:

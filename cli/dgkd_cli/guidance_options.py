@@ -1,22 +1,34 @@
-"""Options of `train` that would have no effect, or that contradict each other: refused before anything is opened.
+"""Options of `train` and `init` that would have no effect, or that contradict each other: refused before data is read.
 
 An option that is ignored falsifies an ablation: its run has another name and the same training.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import click
 
 from dgkd_cache.settings import DistillationConfig
 
-__all__ = ["ONE_GUIDE", "check_guidance_options", "check_has_guides", "check_method", "check_one_guide"]
+__all__ = [
+    "ONE_GUIDE",
+    "check_dropping",
+    "check_guidance_options",
+    "check_has_guides",
+    "check_method",
+    "check_one_guide",
+]
 
 _OF_GUIDANCE = (
     "live", "objective", "lambda", "temperature", "dropping", "keep", "drop", "always", "at_least_one"
 )  # fmt: skip
 """The options that only guides give a meaning."""
+
+_OF_LAMBDA_0 = ("lambda", "objective")
+"""Those of them that count where the share of guides is 0: `paper` still has the cross-entropy once a guide."""
 
 _OF_DROPPING = {"keep": "bernoulli", "drop": "fixed"}
 """The options that belong to one way of dropping; the settings themselves refuse the others of bernoulli."""
@@ -28,6 +40,8 @@ def check_method(method: str | None, guides: Sequence[str] | None) -> None:
     """Raises UsageError (exit 2) where `--method`, given with `--student`, means other guides than `--guides`."""
     if guides == ():
         raise click.UsageError("--guides names no guide: give A,B,... or leave it out, with --method scratch")
+    if guides and (twice := [name for name in dict.fromkeys(guides) if guides.count(name) > 1]):
+        raise click.UsageError(f"--guides names {', '.join(twice)} more than once: name each guide once")
     if guides is None and method is None:
         raise click.UsageError("--student needs --guides A,B,..., or --method scratch to train without any")
     if guides is None and method != "scratch":
@@ -46,26 +60,42 @@ def check_has_guides(model: str, method: str | None, guides: Collection[str]) ->
         )
 
 
-def check_one_guide(method: str, names: Collection[str]) -> None:
-    """Raises UsageError (exit 2) where `method`, one of ONE_GUIDE, is given guides of several `names`."""
-    if len(names) > 1:
+def check_one_guide(method: str, guides: Sequence[str], chain: Sequence[str]) -> None:
+    """Raises UsageError (exit 2) where `method`, one of ONE_GUIDE, cannot mean these `guides` of a --student.
+
+    A --student has no place in the chain: for takd it stands directly after its one guide, whichever that is. kd is the
+    teacher alone: the first of the chain, or a guide from outside of it.
+    """
+    if len(guides) > 1:
         raise click.UsageError(
-            f"--method {method} uses one guide ({ONE_GUIDE[method]}), but --guides names {', '.join(sorted(names))}: "
+            f"--method {method} uses one guide ({ONE_GUIDE[method]}), but --guides names {', '.join(guides)}: "
             "name that one alone, or leave --method out to learn from all of them"
+        )
+    if method == "kd" and guides[0] in chain[1:]:
+        raise click.UsageError(
+            f"--method kd uses one guide ({ONE_GUIDE[method]}), which is {chain[0]} here, but --guides names "
+            f"{guides[0]}: name {chain[0]}, or say --method takd"
         )
 
 
-def check_guidance_options(given: Mapping[str, object], distillation: DistillationConfig, *, guided: bool) -> None:
+def check_guidance_options(
+    given: Mapping[str, object], distillation: DistillationConfig, *, guided: bool, do: str
+) -> None:
     """Raises UsageError (exit 2) for options in `given` that this training would ignore.
 
     `given` maps settings, and "live", to what the command line says (None, False: not given); `distillation` is what
-    holds then, the file's settings included; `guided` is false for a model without guides.
+    holds then, the file's settings included; `guided` is false for a model without guides, and `do` says how it gets
+    some.
     """
-    named = [key for key in _OF_GUIDANCE if given.get(key) is not None and given[key] is not False]
+    named = _named(given, _OF_GUIDANCE)
     if named and not guided:
         raise click.UsageError(
-            f"{_flags(named)} would have no effect, since this model has no guides: leave {_it(named)} out, "
-            "or choose guides (--method for a model of the chain, --guides for --student)"
+            f"{_flags(named)} would have no effect, since this model has no guides: leave {_it(named)} out, or {do}"
+        )
+    if distillation.lambda_ == 0 and (ignored := [key for key in named if key not in _OF_LAMBDA_0]):
+        raise click.UsageError(
+            f"{_flags(ignored)} would have no effect with lambda = 0, where guides have no share in the loss: "
+            f"leave {_it(ignored)} out, or add a --lambda above 0"
         )
     ignored = [key for key in named if _OF_DROPPING.get(key, distillation.dropping) != distillation.dropping]
     if ignored:
@@ -73,6 +103,46 @@ def check_guidance_options(given: Mapping[str, object], distillation: Distillati
             f"{_flags(ignored)} would have no effect with dropping = {distillation.dropping}: leave {_it(ignored)} "
             f"out, or add --dropping {_OF_DROPPING[ignored[0]]}"
         )
+
+
+def check_dropping(given: Mapping[str, object], distillation: DistillationConfig, guides: Sequence[str]) -> None:
+    """Raises UsageError (exit 2) for options of dropping that leave no guide, or change nothing, for these `guides`.
+
+    Arguments as for `check_guidance_options`, which comes first. What an option changes is seen by the share of batches
+    in which each guide is kept.
+    """
+    from dgkd_cache.workspace.jobs.fit import dropping_of
+
+    rule = dropping_of(distillation, guides)
+    named = _named(given, ("dropping", "keep", "drop"))
+    if named and guides and not any(rule.kept_share(guides)):
+        setting, fewer = ("drop", f"below {len(guides)}") if rule.kind == "fixed" else ("keep", "above 0")
+        raise click.UsageError(
+            f"{_flags(named)} would leave no guide in any batch: {setting} = {getattr(rule, setting):g} drops all of "
+            f"{', '.join(guides)}; give a --{setting} {fewer}, or --method scratch to train without guides"
+        )
+    for key, (one, other, many) in _COMPARED.items():
+        kept = [dataclasses.replace(rule, **changes).kept_share(guides) for changes in (one, other)]
+        if _named(given, [key]) and kept[0] == kept[1]:
+            always = ", ".join(rule.always) or "none"
+            raise click.UsageError(
+                f"{_flags([key])} would have no effect, since each batch keeps {many} of {', '.join(guides)} anyway "
+                f"(keep = {rule.keep:g}, always = {always}, at_least_one = {str(rule.at_least_one).lower()}): "
+                "leave it out"
+            )
+
+
+_COMPARED: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any], str]] = {
+    "at_least_one": ({}, {"at_least_one": False}, "one"),
+    "always": ({}, {"always": ()}, "all"),
+    "keep": ({"keep": 0.0}, {"keep": 1.0}, "all"),
+}
+"""Two rules to compare for an option: where they keep the same, it has no effect, and so many guides are kept."""
+
+
+def _named(given: Mapping[str, object], keys: Iterable[str]) -> list[str]:
+    """Those of `keys` that are given; an empty --always only takes back what the file says."""
+    return [key for key in keys if given.get(key) is not None and given[key] is not False and given[key] != ()]
 
 
 def _flags(keys: Iterable[str]) -> str:

@@ -45,6 +45,12 @@ __all__ = ["SHARED", "entry", "main"]
 SHARED = ("train", "dump")
 """The verbs that several processes do together, as ranks of torchrun."""
 
+WITHOUT_WORKSPACE = {
+    "models": "leave -w out",
+    "datasets": "leave -w out; --data-root DIR says where data sets are kept",
+}
+"""The verbs that read no workspace, and what to do about `-w`."""
+
 
 class Boundary(click.Group):
     """The group that turns every error a user can meet into a message on stderr and an exit code."""
@@ -120,6 +126,10 @@ def main(ctx: click.Context, folder: Path, quiet: bool, no_user_code: bool) -> N
     ctx.with_resource(asked_before_import(user_code))
     ctx.with_resource(data_lines(quiet=quiet, said=ranks.first))
     verb = ctx.invoked_subcommand
+    if verb in WITHOUT_WORKSPACE and folder != Path("."):
+        raise click.UsageError(
+            f"-w {folder} would have no effect: `{verb}` reads no workspace; {WITHOUT_WORKSPACE[verb]}"
+        )
     if not ranks.alone and verb not in SHARED:
         raise InvalidInput(
             f"`{verb}` is work for one process",

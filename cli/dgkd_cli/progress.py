@@ -18,7 +18,7 @@ from rich.text import Text
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cli.figures import amount_text, duration_text, rate_text, size_text
 
-__all__ = ["BarProgress", "LineProgress", "open_progress"]
+__all__ = ["BarProgress", "LineProgress", "OnlyWarnings", "open_progress"]
 
 LINE_SECONDS = 10.0
 
@@ -28,7 +28,7 @@ def open_progress(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Prog
     """Progress as it suits `stream` (stderr); a bar that an error leaves behind is taken down."""
     stream = stream or sys.stderr
     if quiet:
-        yield Silent()
+        yield OnlyWarnings(stream)
         return
     terminal = Console(file=stream)
     progress = BarProgress(terminal) if terminal.is_terminal and not terminal.is_dumb_terminal else None
@@ -37,6 +37,17 @@ def open_progress(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Prog
         yield lines
     finally:
         lines.close()
+
+
+class OnlyWarnings(Silent):
+    """Reports nothing but warnings."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def warn(self, line: str) -> None:
+        """One line."""
+        print(line, file=self._stream, flush=True)
 
 
 class LineProgress:
@@ -78,6 +89,10 @@ class LineProgress:
     def say(self, line: str) -> None:
         """One line."""
         print(line, file=self._stream, flush=True)
+
+    def warn(self, line: str) -> None:
+        """One line, as any other."""
+        self.say(line)
 
     def close(self) -> None:
         """Nothing is left on the screen."""
@@ -130,6 +145,10 @@ class BarProgress:
     def say(self, line: str) -> None:
         """One line above the bar."""
         self._terminal.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, line: str) -> None:
+        """One line above the bar, as any other."""
+        self.say(line)
 
     def close(self) -> None:
         """Take the bar down, cursor and all."""

@@ -11,6 +11,7 @@ from dgkd_cli.app import App
 from dgkd_cli.console import shown
 from dgkd_cli.figures import count_text
 from dgkd_cli.stores import workspace_for
+from dgkd_cli.user_code import check_architectures
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
@@ -39,6 +40,7 @@ class Recompute:
                 found="no workspace",
                 do="name it with -w, as in `dgkd-cache -w WORKSPACE verify PATH --recompute 1000`",
             )
+        check_architectures(self.architectures, [workspace.run_folder(name) for name in workspace.runs()])
         return recompute_rows(workspace, path=store, rows=self.rows, device=self.device, progress=progress)
 
 

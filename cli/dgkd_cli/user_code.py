@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import click
 
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.errors import DgkdError, InvalidInput
+from dgkd_cli.console import shown
 
-__all__ = ["NO_USER_CODE", "UserCode"]
+__all__ = ["NO_USER_CODE", "UserCode", "check_architectures"]
 
 NO_USER_CODE = "DGKD_NO_USER_CODE"
 """The environment variable that stands for --no-user-code."""
@@ -38,3 +41,25 @@ class UserCode:
         if self._says and name not in self._said:
             click.echo(f"running your code: {name} from {source}", err=True)
         self._said.add(name)
+
+
+def check_architectures(named: Sequence[str], runs: Iterable[Path]) -> None:
+    """Raises UsageError (exit 2) for an `--architecture` that the card of none of these `runs` (folders) names.
+
+    It is read before any of their code is imported. A card that cannot be read is left to whoever loads the model.
+    """
+    if not named:
+        return
+    from dgkd_cache.models.card import load_card
+
+    cards: dict[str, str] = {}
+    for folder in runs:
+        with suppress(DgkdError, OSError):
+            cards[folder.name] = load_card(folder).architecture
+    for architecture in named:
+        if cards and architecture not in cards.values():
+            found = ", ".join(f"{shown(one)} of {shown(run)}" for run, one in cards.items())
+            raise click.UsageError(
+                f"--architecture {architecture} would have no effect: expected the module:factory on the card of the "
+                f"run that is loaded, found {found}; leave it out where that is no code of your own"
+            )

@@ -6,7 +6,6 @@ come first or last. A hint says what it assumes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import isqrt
 from typing import Any
 
@@ -15,12 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import described
+from dgkd_cache.arguments import channels_are_last, described
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["are_last", "checked_pixels", "expression_of"]
-
-_MOST_CHANNELS_OF_PICTURES = 4
+__all__ = ["checked_pixels", "expression_of"]
 
 
 def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
@@ -37,7 +34,7 @@ def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
             found=f"{type(images).__name__} ({error})",
             do="stack images of one size with numpy.stack; `folder:PATH` takes images of several sizes",
         ) from error
-    channels_last = pixels.ndim == 4 and are_last(pixels.shape[1:])
+    channels_last = pixels.ndim == 4 and channels_are_last(pixels.shape[1:])
     if pixels.dtype == torch.uint8 and pixels.ndim == 4 and 0 not in pixels.shape and not channels_last:
         return pixels
     raise InvalidInput(
@@ -46,11 +43,6 @@ def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
         found=described(pixels) + (", with the channels last" if channels_last else ""),
         do=_hint(images, pixels, samples),
     )
-
-
-def are_last(shape: Sequence[int]) -> bool:
-    """True for a shape [a, b, c] that is a picture's [H, W, I]: c is a number of channels, a and b are sizes."""
-    return shape[2] <= _MOST_CHANNELS_OF_PICTURES < min(shape[0], shape[1])
 
 
 def expression_of(name: str, given: object) -> str:
@@ -82,11 +74,11 @@ def _hint(images: object, pixels: Tensor, samples: int) -> str:
 def _layout(shape: list[int], samples: int, reorder: str) -> str | None:
     """The code that gives the array four axes, channels second; None where that is not clear."""
     if len(shape) == 4:
-        return f".{reorder}(0, 3, 1, 2)" if are_last(shape[1:]) else ""
+        return f".{reorder}(0, 3, 1, 2)" if channels_are_last(shape[1:]) else ""
     if len(shape) == 3 and shape[0] == samples:
         return "[:, None]"
     if len(shape) == 3 and samples == 1:
-        return f".{reorder}(2, 0, 1)[None]" if are_last(shape) else "[None]"
+        return f".{reorder}(2, 0, 1)[None]" if channels_are_last(shape) else "[None]"
     if len(shape) == 2 and shape[0] == samples and (side := isqrt(shape[1])) ** 2 == shape[1]:
         return f".reshape(-1, 1, {side}, {side})"
     return None

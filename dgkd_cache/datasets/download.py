@@ -7,7 +7,7 @@ from http.client import HTTPException
 from pathlib import Path
 from tarfile import TarError
 
-from dgkd_cache.errors import DataUnreadable, NoSpace
+from dgkd_cache.errors import DataMissing, DataUnreadable, NoSpace
 from dgkd_stores.errors import is_no_space
 
 __all__ = ["no_data", "run_download"]
@@ -28,9 +28,9 @@ def run_download(name: str, download: Callable[[], object], *, folders: Sequence
         ) from error
 
 
-def no_data(name: str, *, folders: Sequence[Path], files: Sequence[str]) -> DataUnreadable:
+def no_data(name: str, *, folders: Sequence[Path], files: Sequence[str]) -> DataMissing:
     """The error for files that are missing although nothing may (or could) be downloaded."""
-    return DataUnreadable(
+    return DataMissing(
         f"{name} is not on this machine",
         expected=f"{', '.join(files)} in {_either(folders)}",
         found="not all of them",

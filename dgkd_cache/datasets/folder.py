@@ -46,7 +46,7 @@ def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
     Raises InvalidInput when the folders are not there, DataUnreadable for class folders that differ or hold
     no images and for files that are no images.
     """
-    folders = {split: _split_folder(path, split) for split in ("train", "test")}
+    folders = {split: split_folder(path, split) for split in ("train", "test")}
     _check_classes(folders["train"], folders["test"])
     name = f"folder:{path.resolve().name}"
     say_source(name, *folders.values())
@@ -185,16 +185,23 @@ def _decode(path: Path) -> tuple[NDArray[np.uint8], bytes]:
     return decode(content), file_digest(content)
 
 
-def _split_folder(path: Path, split: str) -> Path:
+def split_folder(path: Path, split: str) -> Path:
+    """The folder of a split ("train" or "test") in a folder of images. Raises InvalidInput where there is none."""
     for name in ("train",) if split == "train" else ("test", "val"):
         if (path / name).is_dir():
             return path / name
     found = sorted(entry.name for entry in path.iterdir())[:8] if path.is_dir() else None
+    if found is None:
+        do = "check the path"
+    elif path.name in ("train", "test", "val"):
+        do = f"name the folder above {path.name}/"
+    else:
+        do = f"put the {split} images of each class into {split}/CLASS/"
     raise InvalidInput(
         f"{path} is not a folder of images",
         expected="train/ and test/ (or val/) with a folder a class in each",
         found="no such folder" if found is None else (", ".join(found) or "an empty folder"),
-        do="name the folder above train/",
+        do=do,
     )
 
 

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import described, require_kind
-from dgkd_cache.datasets.arrays import are_last, checked_pixels
+from dgkd_cache.arguments import channels_are_last, described, require_kind
+from dgkd_cache.datasets.arrays import checked_pixels
 from dgkd_cache.datasets.labels import as_array, checked_classes, checked_labels
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores.coding.canonical import JsonValue, canonical_json
@@ -68,7 +68,7 @@ class Images(ABC):
         self.width = width
         self.digest_kind: DigestKind = digest_kind
         self.decoding = dict(decoding or {})
-        if height is not None and width is not None and are_last((channels, height, width)):
+        if height is not None and width is not None and channels_are_last((channels, height, width)):
             raise InvalidInput(
                 f"the images of {name} ({split}) have their channels last",
                 expected="channels, height and width in this order",

@@ -22,6 +22,7 @@ __all__ = [
     "dataset_summaries",
     "load_dataset",
     "register_dataset",
+    "require_root_used",
 ]
 
 PATTERNS = {
@@ -29,6 +30,9 @@ PATTERNS = {
     "module:factory": "a function of your own, without arguments, that returns (train, test)",
 }
 """Forms of name besides the registered ones, each with a line on what it means."""
+
+_EMBEDDED = ("digits",)
+"""Registered data sets that lie in an installed package."""
 
 
 class Loader(Protocol):
@@ -62,6 +66,17 @@ def dataset_names() -> tuple[str, ...]:
 def dataset_summaries() -> dict[str, str]:
     """The registered names, sorted, each with the first line of its loader's docstring."""
     return {name: (inspect.getdoc(_loaders[name]) or "").partition("\n")[0] for name in dataset_names()}
+
+
+def require_root_used(name: str) -> None:
+    """Raises InvalidInput where the data set called `name` does not lie in the folder of data sets."""
+    if ":" in name or name in _EMBEDDED:
+        raise InvalidInput(
+            f"a folder of data sets (--data-root) would have no effect for {name}",
+            expected=f"one of {', '.join(one for one in dataset_names() if one not in _EMBEDDED)}",
+            found=f"{name}, which does not lie there",
+            do="leave --data-root out",
+        )
 
 
 def load_dataset(name: str, *, root: Path = DEFAULT_DATA_ROOT, download: bool = True) -> Dataset:

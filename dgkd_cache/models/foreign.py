@@ -32,7 +32,7 @@ def check_forward(
 
     It runs on noise: in evaluation mode on one image, which also gives lazy layers their sizes, then on two in
     rehearsal (see `Rehearsal`), since what cannot teach is not worth training, and a copy of it in training mode on
-    eight. Torch's random state is as before then, so its training begins as it always did.
+    eight, with gradients. Torch's random state is as before then, so its training begins as it always did.
     """
     if not isinstance(model, nn.Module):
         raise InvalidInput(
@@ -43,8 +43,9 @@ def check_forward(
         )
     with torch.random.fork_rng(devices=[]):
         images_BIHW = torch.randn(_IMAGES, channels, height, width)
-    modes = [(part, part.training) for part in model.modules()]
-    _require_logits(architecture, model.eval(), images_BIHW[:1], classes)
+    modes = _modes(architecture, model)
+    with torch.no_grad():
+        _require_logits(architecture, model, images_BIHW[:1], classes)
     rehearsal = Rehearsal(
         model,
         what=architecture,
@@ -60,9 +61,40 @@ def check_forward(
         part.training = training
     trial = _copy(model)
     if trial is not None:
-        with torch.random.fork_rng(devices=[]):
-            _require_logits(architecture, trial.train(), images_BIHW, classes)
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            logits_BC = _require_logits(architecture, trial.train(), images_BIHW, classes)
+        _require_gradient(architecture, trial, logits_BC)
     return model
+
+
+def _modes(architecture: str, model: nn.Module) -> list[tuple[nn.Module, bool]]:
+    """Each part and whether it is in training mode; the model is in evaluation mode after that."""
+    try:
+        modes = [(part, part.training) for part in model.modules()]
+        model.eval()
+    except (AttributeError, NotImplementedError) as error:
+        raise InvalidInput(
+            f"{architecture} has no training and evaluation mode",
+            expected="a torch.nn.Module whose train() and eval() set the mode of each of its parts",
+            found=describe_exception(error),
+            do="return the network as it was written, not what torch.export or torch.jit.freeze made of it",
+        ) from error
+    return modes
+
+
+def _require_gradient(architecture: str, model: nn.Module, logits_BC: Tensor) -> None:
+    if logits_BC.requires_grad:
+        return
+    parameters = list(model.parameters())
+    found = "no parameter" if not parameters else "logits without a gradient"
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        found = "requires_grad = False in all of them"
+    raise InvalidInput(
+        f"{architecture} cannot be trained",
+        expected="logits that are computed from parameters with requires_grad = True",
+        found=found,
+        do="leave some parameters trainable, and neither detach() nor no_grad() in its forward pass",
+    )
 
 
 def _copy(model: nn.Module) -> nn.Module | None:
@@ -77,13 +109,12 @@ def _copy(model: nn.Module) -> nn.Module | None:
         return None
 
 
-def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, classes: int) -> None:
-    """One forward pass without gradients, in the mode that the model is in."""
+def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, classes: int) -> Tensor:
+    """The logits [B, classes] of one forward pass, in the mode that the model is in."""
     batch, *image = images_BIHW.shape
     mode = " in training mode" if model.training else ""
     try:
-        with torch.no_grad():
-            output = model(images_BIHW)
+        output = model(images_BIHW)
     except DgkdError:
         raise
     except Exception as error:  # somebody's network may raise anything
@@ -102,3 +133,5 @@ def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, cl
             found=str(found),
             do="return the logits alone, one for each class, in evaluation and in training mode",
         )
+    assert isinstance(output, Tensor)
+    return output

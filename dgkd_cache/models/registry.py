@@ -7,7 +7,7 @@ as in timm (`timm/models/_registry.py`). Weights depend on the seed alone, and n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,16 +69,18 @@ def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFacto
     return enter
 
 
-def register_pattern(regex: str, *, form: str, about: str, user_code: bool = False) -> Callable[[Parser], Parser]:
+def register_pattern(
+    regex: str, *, form: str, about: str, names: Callable[[], Iterable[str]] = tuple, user_code: bool = False
+) -> Callable[[Parser], Parser]:
     """A decorator for a function that turns every name that `regex` matches in full into a registration.
 
-    `form` is how a person writes such a name (`wrn-D-K`) and `about` a line on it; `user_code` says that the function
-    imports what the name says. No two patterns overlap.
+    `form` is how a person writes such a name (`wrn-D-K`) and `about` a line on it; `names` lists them, where they can
+    be listed; `user_code` says that the function imports what the name says. No two patterns overlap.
     """
 
     def enter(parse: Parser) -> Parser:
         assert form not in _PATTERNS, f"the form {form!r} is registered already"
-        _PATTERNS[form] = _Pattern(re.compile(regex), about, parse, user_code)
+        _PATTERNS[form] = _Pattern(re.compile(regex), about, parse, names, user_code)
         return parse
 
     return enter
@@ -111,8 +113,9 @@ def find_model(architecture: str) -> Registration:
     for pattern in _PATTERNS.values():
         if pattern.regex.fullmatch(architecture):
             return pattern.parse(architecture)
-    known = [*_MODELS, *_PATTERNS]
-    raise unknown_name("model", architecture, known, do="`dgkd-cache models` lists them all")
+    prefixed = [name for one in _PATTERNS.values() for name in one.names() if name.endswith(f":{architecture}")]
+    do = "`dgkd-cache models` lists them all"
+    raise unknown_name("model", architecture, [*_MODELS, *_PATTERNS], meant=prefixed, do=do)
 
 
 def build_model(
@@ -135,7 +138,7 @@ def build_model(
     """
     require_kind("build_model", "architecture", architecture, str, expected="a name that `dgkd-cache models` lists")
     for key, size in {"channels": channels, "classes": classes, "height": height, "width": width}.items():
-        require_integer("build_model", key, size, low=-(2**63))  # too small a one is told with what fits
+        require_integer("build_model", key, size)  # too small a one is told with what fits
     require_integer("build_model", "seed", seed, low=-(2**63), high=2**64 - 1)
     registration = find_model(architecture)
     check_geometry(architecture, registration, channels=channels, classes=classes, height=height, width=width)
@@ -209,6 +212,7 @@ class _Pattern:
     regex: re.Pattern[str]
     about: str
     parse: Parser
+    names: Callable[[], Iterable[str]]
     user_code: bool
 
 

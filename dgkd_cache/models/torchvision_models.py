@@ -54,6 +54,7 @@ def _replace_first_convolution(model: nn.Module, channels: int) -> None:
     "torchvision:.*",
     form="torchvision:NAME",
     about="a torchvision classification model: torchvision:resnet18",
+    names=lambda: (f"torchvision:{name}" for name in torchvision_names()),
 )
 def _parse(architecture: str) -> Registration:
     name = architecture.removeprefix("torchvision:")

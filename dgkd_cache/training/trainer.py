@@ -122,7 +122,7 @@ class Trainer:
                 state.step += 1
                 figures = f"loss {state.mean_loss():.4f}" if state.step % _SHOW_EVERY == 0 else ""
                 if state.step == first_steps and (large := _too_large(steps.guided, state.loss_over_ce())):
-                    progress.say(f"{name}: in the first {first_steps} steps {large}")
+                    progress.warn(f"{name}: in the first {first_steps} steps {large}")
                 before, done = done, steps.samples_before(state.step)
                 progress.advance(done - before, figures)
                 if state.step % per_epoch == 0:

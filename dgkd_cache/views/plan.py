@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from dgkd_cache.arguments import refused
+from dgkd_cache.arguments import channels_are_last, integer_text, refused
 from dgkd_cache.errors import InvalidInput, Mismatch, unknown_name
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.views.abc import IntArray, Transform, check_order, parse_transform, transform_from_dict
@@ -83,6 +83,15 @@ class ViewPlan:
             expected = "channels, height and width, as (3, 32, 32); (3, None, None) for images of several sizes"
             raise refused("ViewPlan.build", "image", image, expected=expected)
         channels, height, width = image
+        sizes = [size for size in image if isinstance(size, int)]
+        if len(sizes) == 3 and channels_are_last(sizes):
+            raise refused(
+                "ViewPlan.build",
+                "image",
+                image,
+                expected="channels, height and width in this order",
+                do=f"write image=({width}, {channels}, {height})",
+            )
         return cls(
             channels=channels,
             height=height,
@@ -245,6 +254,4 @@ def _known_scheme(scheme: Any) -> Scheme:
 
 def _check_integer(what: str, value: Any, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidInput(
-            f"bad {what} of a view plan", expected=f"an integer from {low} to {high}", found=repr(value)[:80]
-        )
+        raise InvalidInput(f"bad {what} of a view plan", expected=integer_text(low, high), found=repr(value)[:80])

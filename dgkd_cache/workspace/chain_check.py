@@ -36,7 +36,7 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
     }
     if built:  # a finished chain was told of it
         for line in larger_than_before([(name, trained.get(name) or built[one]) for name, one in networks.items()]):
-            progress.say(line)
+            progress.warn(line)
 
 
 def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> None:
@@ -49,7 +49,7 @@ def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> 
     )
     free = shutil.disk_usage(ws.folder).free
     if needed > free and cache.codec == "none":
-        progress.say(
+        progress.warn(
             f"the missing stores take {needed / 1e9:,.1f} GB and {free / 1e9:,.1f} GB are free in {ws.folder}: "
             f"`{ws.command('plan')}` shows what lower views.count or another encoding takes"
         )

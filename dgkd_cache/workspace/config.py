@@ -116,7 +116,7 @@ def parse_config(tables: Mapping[str, Any], *, source: str) -> WorkspaceConfig:
                 f"key 'select' in table [training] of {source} cannot be for {model}",
                 expected="validation samples to choose the best epoch by",
                 found="select = 'best' and validation = 0",
-                do="set validation in table [dataset], for instance to 5000",
+                do="set validation in table [dataset], for instance to a tenth of the training samples",
             )
     return config
 

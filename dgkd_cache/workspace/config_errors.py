@@ -71,7 +71,7 @@ def _missing_key(place: Sequence[str], source: str) -> InvalidInput:
 
 
 def _wrong_value(detail: ErrorDetails, place: Sequence[str], root: type[BaseModel], source: str) -> InvalidInput:
-    expected = detail["msg"].removeprefix("Input should be ")
+    expected = detail["msg"].removeprefix("Input should be ").replace(str(2**63), "2**63")
     if cause := detail.get("ctx", {}).get("error"):
         expected = str(cause)
     found = _shown(detail["input"])

@@ -168,10 +168,10 @@ def _image_size(dataset: str) -> tuple[int | None, int | None]:
     if dataset in _TRANSFORMS:
         return None, None
     if dataset.startswith("folder:"):
-        from dgkd_cache.datasets.folder import FolderImages
+        from dgkd_cache.datasets.folder import FolderImages, split_folder
         from dgkd_cache.datasets.remarks import say_source
 
-        train = expanded(dataset.removeprefix("folder:")) / "train"
+        train = split_folder(expanded(dataset.removeprefix("folder:")), "train")
         say_source(dataset, train)
         # Holding no pixels, it reads the headers of all files and no more.
         images = FolderImages(train, name=dataset, split="train", hold_bytes=0)

@@ -39,7 +39,7 @@ OPTIONS = {
     "guides": "--guides teacher",
 }
 
-# What an option must have beside it to mean anything, for a model that has guides and a file that says bernoulli.
+# What an option must have beside it to mean anything, for a model of two guides and a file that says bernoulli.
 NEEDS = {"drop": {"fixed"}, "architecture": {"live"}}
 
 # Pairs that cannot both be meant.
@@ -51,6 +51,9 @@ AGAINST = [
         ["live", "objective", "lambda", "temperature", "bernoulli", "fixed", "none", "keep", "drop", "always",
          "at-least-one"],
     ),
+    *itertools.product(["kd", "takd"], ["fixed"]),  # of one guide, one is dropped in each batch
+    ("takd", "always"),  # its guide is another
+    ("always", "at-least-one"),
 ]  # fmt: skip
 
 
@@ -75,7 +78,7 @@ def job(
 
 
 def means_nothing(chosen: set[str]) -> bool:
-    """True for options of `--model ta1` of which one would be ignored, by the two tables above."""
+    """True for options of `--model student` of which one would be ignored, by the two tables above."""
     lacking = any(option in chosen and not needed <= chosen for option, needed in NEEDS.items())
     against = any({one, other} <= chosen for one, other in AGAINST)
     return lacking or against or "guides" in chosen
@@ -90,7 +93,7 @@ def test_all_pairs_of_options(command: Command, job: list[dict[str, Any]]) -> No
             continue  # one option given twice: the last one holds, as everywhere
         asked = len(job)
         words = " ".join(OPTIONS[option] for option in sorted(chosen)).split()
-        result = command("train", "--model", "ta1", *words)
+        result = command("train", "--model", "student", *words)
         expected = 2 if means_nothing(chosen) else 0
         assert result.exit_code == expected, (words, result.stderr)
         assert (len(job) - asked, bool(result.stderr)) == (expected == 0, expected == 2), words
@@ -103,12 +106,34 @@ def test_all_pairs_of_options(command: Command, job: list[dict[str, Any]]) -> No
     [
         ("--guides teacher,ta1 --method kd", "--method kd uses one guide (the teacher)", "--guides teacher"),
         ("--guides teacher,ta1 --method takd", "--method takd uses one guide (the model before it)", "--guides ta1"),
+        ("--guides ta1 --method kd", "(the teacher), which is teacher here", "--guides teacher --method kd"),
+        ("--guides ta1 --method kd", "names ta1: name teacher, or say --method takd", "--guides ta1 --method takd"),
+        ("--guides teacher,teacher", "--guides names teacher more than once", "--guides teacher"),
+        ("--guides ta1 --dropping fixed", "drop = 1 drops all of ta1; give a --drop below 1", "--guides ta1"),
+        ("--guides ta1,teacher --dropping fixed --drop 2", "below 2", "--guides ta1,teacher --dropping fixed --drop 1"),
+        ("--guides teacher,ta1 --keep 0", "--keep would leave no guide in any batch: keep = 0", "--method scratch"),
+        ("--guides teacher --keep 0", "give a --keep above 0", "--guides teacher --keep 0.1"),
+        (
+            "--guides teacher,ta1 --keep 1 --at-least-one",
+            "keeps one of teacher, ta1 anyway",
+            "--guides teacher,ta1 --keep 1",
+        ),
+        ("--guides teacher,ta1 --keep 1 --always ta1", "all of teacher, ta1 anyway", "--guides teacher,ta1 --keep 1"),
+        ("--guides teacher,ta1 --always ta1 --at-least-one", "always = ta1", "--guides teacher,ta1 --always ta1"),
+        ("--guides teacher --always teacher --keep 0.5", "--keep would have no effect", "--guides teacher --keep 0.5"),
+        (
+            "--guides teacher --at-least-one --keep 0",
+            "each batch keeps all of teacher",
+            "--guides teacher --at-least-one",
+        ),
+        ("--guides ta1 --lambda 0 --temperature 2", "no effect with lambda = 0", "--guides ta1 --lambda 0"),
+        ("--guides ta1 --lambda 0 --keep 0.5 --live", "--live and --keep", "--guides ta1 --lambda 0 --objective mean"),
         ("--guides teacher --method scratch", "--method scratch trains without guides", "--method scratch"),
         ("--guides , --method dgkd", "--guides names no guide", "--method scratch"),
         ("--method dgkd", "--method dgkd does not say which guides", "--method dgkd --guides teacher,ta1"),
         ("--method scratch --keep 0.5", "--keep would have no effect", "--guides teacher --keep 0.5"),
         ("--guides teacher --keep 0.5 --dropping none", "with dropping = none", "--guides teacher --dropping none"),
-        ("--guides teacher --drop 1", "add --dropping fixed", "--guides teacher --drop 1 --dropping fixed"),
+        ("--guides teacher,ta1 --drop 1", "add --dropping fixed", "--guides teacher,ta1 --drop 1 --dropping fixed"),
     ],
 )
 def test_a_student_of_its_own(command: Command, job: list[dict[str, Any]], options: str, found: str, do: str) -> None:
@@ -120,8 +145,9 @@ def test_a_student_of_its_own(command: Command, job: list[dict[str, Any]], optio
 
 def test_the_guides_that_are_named_are_those_that_teach(command: Command, job: list[dict[str, Any]]) -> None:
     for method in ("kd", "takd", "dgkd"):
-        command("train", "--student", "plain2", "--guides", "ta1", "--method", method)
-        assert [path.name for path in job[-1]["guides"]] == ["ta1.zarr"], method
+        guide = "teacher" if method == "kd" else "ta1"
+        command("train", "--student", "plain2", "--guides", guide, "--method", method)
+        assert [path.name for path in job[-1]["guides"]] == [f"{guide}.zarr"], method
     command("train", "--student", "plain2", "--guides", "teacher,ta1")
     assert [path.name for path in job[-1]["guides"]] == ["teacher.zarr", "ta1.zarr"]
 
@@ -165,3 +191,40 @@ def test_what_the_file_says_counts(command: Command, job: list[dict[str, Any]], 
         refused.exit_code == 2 and "with dropping = fixed: leave it out, or add --dropping bernoulli" in refused.stderr
     )
     assert command("train", "--model", "ta1", "--keep", "0.5", "--dropping", "bernoulli").exit_code == 0
+
+
+def test_kd_takes_a_teacher_from_outside_the_chain(
+    command: Command,
+    job: list[dict[str, Any]],
+    dump: Callable[..., Path],
+    make_tiny: Callable[..., nn.Module],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    other = dump(tmp_path_factory.mktemp("other") / "big.zarr", make_tiny(3), name="big")
+    assert command("train", "--student", "plain2", "--guides", str(other), "--method", "kd").exit_code == 0
+    assert (job[-1]["guides"], job[-1]["distillation"].method) == ([other], "kd")
+
+
+@pytest.mark.parametrize("options", ["--keep 1", "--keep 0 --at-least-one", "--keep 0 --always teacher", "--lambda 0"])
+def test_the_ends_of_a_sweep_are_taken(command: Command, job: list[dict[str, Any]], options: str) -> None:
+    assert command("train", "--model", "student", *options.split()).exit_code == 0 and len(job) == 1
+
+
+def test_an_empty_always_takes_back_what_the_file_says(
+    command: Command, job: list[dict[str, Any]], workspace: Path
+) -> None:
+    with (workspace / "dgkd.toml").open("a") as file:
+        file.write('[distillation]\nalways = ["teacher"]\n')
+    assert command("train", "--model", "student", "--always", "", "--at-least-one").exit_code == 0
+    assert (job[-1]["distillation"].always, job[-1]["distillation"].at_least_one) == ((), True)
+    assert command("train", "--model", "student", "--at-least-one").exit_code == 2
+
+
+def test_a_rule_of_the_file_that_drops_all_guides_of_an_earlier_model_is_left_to_the_job(
+    command: Command, job: list[dict[str, Any]], workspace: Path
+) -> None:
+    with (workspace / "dgkd.toml").open("a") as file:
+        file.write('[distillation]\ndropping = "fixed"\n')
+    assert command("train", "--model", "ta1").exit_code == 0 and len(job) == 1
+    refused = command("train", "--model", "ta1", "--drop", "1")
+    assert refused.exit_code == 2 and "--drop would leave no guide in any batch: drop = 1" in refused.stderr

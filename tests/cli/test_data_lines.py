@@ -74,10 +74,35 @@ def test_what_is_left_out_or_changed_is_said_even_if_quiet(command: Command, pic
         assert len(said) == (2 if options else 3)
 
 
+def test_guides_that_are_all_dropped_are_said_even_if_quiet(command: Command, pictures: Path) -> None:
+    command("init", "--dataset", "folder:pictures", "--chain", "plain2,plain2", "--epochs", "1", "ws")
+    for verb in ("train", "dump"):
+        assert command("-w", "ws", verb, "--model", "teacher").exit_code == 0
+    config = pictures.parent / "ws" / "dgkd.toml"
+    config.write_text(config.read_text().replace('dropping = "bernoulli"', 'dropping = "fixed"'))
+    result = command("-q", "-w", "ws", "train", "--model", "student")
+    assert result.exit_code == 0
+    assert "dropping = fixed with drop = 1 leaves none of the 1 guides" in result.stderr.splitlines()
+    assert "train student" not in result.stderr
+
+
 @pytest.mark.parametrize("option", [("--data-root", "/nonexistent"), ("--no-download",)])
 def test_an_option_that_the_list_has_no_use_for_is_refused(command: Command, option: tuple[str, ...]) -> None:
     result = command("datasets", *option)
     assert result.exit_code == 2 and "go with NAME" in result.stderr and not result.stdout
+
+
+@pytest.mark.parametrize("name", ["digits", "folder:pictures"])
+def test_a_root_that_the_data_set_does_not_lie_in_is_refused(command: Command, pictures: Path, name: str) -> None:
+    result = command("datasets", name, "--data-root", "x")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "expected one of cifar10, cifar100, fashion-mnist, mnist, found" in result.stderr
+    assert command("datasets", name, "--no-download").exit_code == 0, "nothing is fetched"
+
+
+def test_what_may_not_be_fetched_is_refused_with_the_option_to_leave_out(command: Command, tmp_path: Path) -> None:
+    result = command("datasets", "mnist", "--data-root", str(tmp_path), "--no-download")
+    assert result.exit_code == 1 and result.stderr.endswith("put the files there, or leave --no-download out\n")
 
 
 def test_logging_is_as_before_when_a_verb_ends(command: Command, pictures: Path) -> None:

@@ -125,6 +125,13 @@ def test_what_is_there_is_never_overwritten(command: Command, here: Path) -> Non
         ("--chain plain2 --transforms corp(4)", "crop"),
         ("--chain plain2 --dataset folder:nowhere", "nowhere"),
         ("", "--chain"),
+        ("--chain plain4,plain2 --method scratch --keep 0.5", "--keep would have no effect, since this model has no"),
+        ("--chain plain4,plain2 --method scratch --objective mean --lambda 0.5", "--objective and --lambda would have"),
+        ("--chain plain2 --objective mean", "a --chain of at least two"),
+        ("--chain plain2 --method kd", "--method kd would have no effect: student is the first of the chain"),
+        ("--chain plain4,plain2 --keep 0", "--keep would leave no guide in any batch"),
+        ("--chain plain4,plain2 --lambda 0 --keep 0.5", "--keep would have no effect with lambda = 0"),
+        ("--chain plain2 --data-root x", "leave --data-root out"),
     ],
 )
 def test_wrong_options_write_nothing(command: Command, here: Path, options: str, word: str) -> None:
@@ -133,6 +140,13 @@ def test_wrong_options_write_nothing(command: Command, here: Path, options: str,
     assert word in result.stderr
     assert result.stdout == ""
     assert not (here / "dgkd.toml").exists()
+
+
+def test_a_workspace_has_one_name(command: Command, here: Path) -> None:
+    refused = command("-w", "one", "init", "--chain", "plain2", "other")
+    assert (refused.exit_code, refused.stdout, list(here.iterdir())) == (2, "", [])
+    assert "two names, other and -w one: give one of them" in refused.stderr
+    assert command("-w", "one", "init", "--chain", "plain2").exit_code == 0 and (here / "one" / "dgkd.toml").is_file()
 
 
 def test_what_was_not_asked_for_is_said(command: Command, here: Path) -> None:

@@ -174,6 +174,15 @@ def test_one_model_and_an_unknown_one(command: Command) -> None:
     assert (unknown.exit_code, unknown.stdout) == (2, "")
     assert "did you mean" in unknown.stderr
     assert command("models", "--image", "32").exit_code == 2
+    last = command("models", "--image", "28x32x3")
+    assert (last.exit_code, last.stdout) == (2, "") and "has the channels last: write 3x28x32" in last.stderr
+
+
+@pytest.mark.parametrize(("verb", "do"), [("models", "leave -w out"), ("datasets", "--data-root DIR says where")])
+def test_a_workspace_that_is_not_read_is_refused(command: Command, verb: str, do: str) -> None:
+    result = command("-w", "demo", verb)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"-w demo would have no effect: `{verb}` reads no workspace" in result.stderr and do in result.stderr
 
 
 def test_too_small_an_image_is_said_beside_the_model(command: Command) -> None:

@@ -84,10 +84,15 @@ def test_train_a_model_of_the_chain(command: Command, workspace: Path, train_job
 
 
 def test_train_any_student_under_any_stores(
-    command: Command, workspace: Path, train_job: Asked, tmp_path_factory: pytest.TempPathFactory
+    command: Command,
+    workspace: Path,
+    train_job: Asked,
+    dump: Callable[..., Path],
+    make_tiny: Callable[..., nn.Module],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    store(workspace, "teacher")
-    elsewhere = store(tmp_path_factory.mktemp("elsewhere"), "big")
+    dump(workspace / "guides" / "teacher.zarr", make_tiny(1), name="teacher")
+    elsewhere = dump(tmp_path_factory.mktemp("elsewhere") / "big.zarr", make_tiny(2), name="big")
     result = command("train", "--student", "torchvision:resnet18", "--guides", f"teacher,{elsewhere}", "--json")
     assert result.exit_code == 0, result.stderr
     assert train_job.words["name"] == "student-torchvision-resnet18"
@@ -101,8 +106,7 @@ def test_every_option_reaches_the_job(command: Command, workspace: Path, train_j
     store(workspace, "teacher"), store(workspace, "ta1")
     options = (
         "--model student --name s7 --epochs 9 --seed 7 --precision float32 --method takd --objective mean "
-        "--lambda 0.25 --temperature 3 --dropping bernoulli --keep 0.5 --always ta1 "
-        "--at-least-one"
+        "--lambda 0.25 --temperature 3 --dropping bernoulli --keep 0.5"
     )
     result = command("train", *options.split())
     assert result.exit_code == 0, result.stderr
@@ -117,11 +121,13 @@ def test_every_option_reaches_the_job(command: Command, workspace: Path, train_j
         temperature=3.0,
         dropping="bernoulli",
         keep=0.5,
-        always=("ta1",),
-        at_least_one=True,
     )
-    assert command("train", "--model", "student", "--dropping", "fixed", "--drop", "2").exit_code == 0
-    assert (train_job.words["distillation"].dropping, train_job.words["distillation"].drop) == ("fixed", 2)
+    assert command("train", "--model", "student", "--dropping", "fixed", "--drop", "0").exit_code == 0
+    assert (train_job.words["distillation"].dropping, train_job.words["distillation"].drop) == ("fixed", 0)
+    assert command("train", "--model", "student", "--always", "ta1").exit_code == 0
+    assert train_job.words["distillation"].always == ("ta1",)
+    assert command("train", "--model", "student", "--at-least-one").exit_code == 0
+    assert train_job.words["distillation"].at_least_one is True
 
 
 def test_a_guide_of_two_stores_and_its_name(

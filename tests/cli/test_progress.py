@@ -89,13 +89,17 @@ def test_two_pieces_of_work_after_each_other_are_counted_apart() -> None:
     ]
 
 
-def test_no_terminal_means_lines_and_quiet_means_nothing() -> None:
+def test_no_terminal_means_lines_and_quiet_means_only_warnings() -> None:
     out = io.StringIO()
     with open_progress(quiet=False, stream=out) as progress:
         progress.say("one [bold]line[/bold]")
     assert out.getvalue() == "one [bold]line[/bold]\n"
     with open_progress(quiet=True, stream=out) as progress:
         assert isinstance(progress, Silent)
+        progress.start("train", total=4, unit="samples")
+        progress.say("done")
+        progress.warn("all guides are dropped")
+    assert out.getvalue().splitlines()[1:] == ["all guides are dropped"]
 
 
 def test_a_bar_shows_rate_and_figures_and_leaves_the_terminal_as_it_was() -> None:

@@ -92,6 +92,19 @@ def test_without_the_run(command: Command, here: Path, tmp_path: Path, monkeypat
     assert done.exit_code == 2 and "found no workspace; name it with -w" in done.stdout, done.output
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("verify teacher --device cpu", "--architecture and --device go with --recompute N"),
+        ("verify --full --architecture nets:make", "--architecture and --device go with --recompute N"),
+        ("verify runs/teacher --recompute 5", "--recompute goes with stores, and only runs are named"),
+    ],
+)
+def test_options_without_a_store_to_recompute_are_refused(command: Command, here: Path, words: str, found: str) -> None:
+    refused = command(*words.split())
+    assert (refused.exit_code, refused.stdout) == (2, "") and found in refused.stderr
+
+
 def test_what_is_damaged_is_not_recomputed(command: Command, here: Path) -> None:
     (here / "guides" / "teacher.zarr" / "logits" / "c.0.0.0").unlink()
     done = command("verify", "teacher", *AGAIN)

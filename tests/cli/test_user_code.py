@@ -118,6 +118,30 @@ def test_a_store_does_not_choose_code(command: Command, own: Path) -> None:
     assert refused.exit_code == 13 and not (own / "ran-dgkd_evil").exists(), refused.output
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "eval --model teacher --architecture dgkd_evil:make",
+        "eval --model teacher --architecture plain2",
+        "dump --model teacher --architecture dgkd_evil:make",
+        "train --model student --live --name x --architecture dgkd_own:make --architecture dgkd_evil:make",
+        "repair teacher --architecture dgkd_evil:other",
+    ],
+)
+def test_code_that_no_card_names_is_refused(command: Command, own: Path, words: str) -> None:
+    refused = command(*words.split(), "--device", "cpu")
+    assert (refused.exit_code, refused.stdout) == (2, ""), refused.output
+    assert f"--architecture {words.split()[-1]} would have no effect: expected the module:factory" in refused.stderr
+    assert "found dgkd_own:make of teacher" in refused.stderr
+    assert not list(own.glob("ran-*"))
+
+
+def test_rows_are_not_recomputed_with_code_that_no_card_names(command: Command, own: Path) -> None:
+    refused = command("verify", "teacher", "--recompute", "5", "--architecture", "dgkd_evil:other")
+    assert refused.exit_code == 2 and "would have no effect" in refused.stderr and not list(own.glob("ran-*"))
+    assert command("verify", "teacher", "--recompute", "5", "--architecture", "dgkd_own:make").exit_code == 0
+
+
 def test_code_of_dgkd_toml_is_refused_on_request(
     command: Command, own: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

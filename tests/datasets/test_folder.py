@@ -339,8 +339,12 @@ def test_a_folder_of_another_layout_is_refused(tmp_path: Path, write_folder: Wri
         load_folder(tmp_path / "nowhere")
     assert caught.value.exit_code == 2
     folder = write_folder({path: pixels for path, pixels in pictures().items() if path.startswith("train/")})
-    with pytest.raises(InvalidInput, match="found train; name the folder above train/"):
+    with pytest.raises(InvalidInput, match="found train; put the test images of each class into test/CLASS/"):
         load_folder(folder)
+    shutil.copytree(folder / "train", folder / "test")
+    with pytest.raises(InvalidInput, match="name the folder above train/"):
+        load_folder(folder / "train")
+    assert len(load_folder(folder).test)
 
 
 def test_class_folders_must_agree_and_hold_images(write_folder: WriteFolder) -> None:

@@ -5,55 +5,22 @@ from __future__ import annotations
 import copy
 import itertools
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from support.guide_writers import network, refused
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import stochastic_depth
 
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
-from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.models.rehearsal import Rehearsal
-from dgkd_cache.views.views import Views
 from dgkd_stores import GuideStore
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def write(bars, plan, as_input, tmp_path: Path) -> Callable[..., GuideWriter]:
-    """A writer of a model, into a folder that is not there before anything is written."""
-
-    def make(model: nn.Module, forward: Callable[[Tensor], object] | None = None, **settings) -> GuideWriter:
-        return GuideWriter(
-            tmp_path / "guides" / "guide.zarr",
-            model,
-            forward or (lambda pixels: model(as_input(pixels))),
-            name="guide",
-            train=Views(plan, bars.train),
-            test=Views(plan, bars.test),
-            **{"views": range(2), "batch_size": 32, **settings},
-        )
-
-    return make
-
-
-def refused(writer: GuideWriter, tmp_path: Path, words: str, kind: type[Exception] = InvalidInput) -> str:
-    with pytest.raises(kind, match=words) as caught:
-        writer.run()
-    assert not list(tmp_path.rglob("*.zarr*")), "nothing of the store was begun"
-    return str(caught.value)
-
-
-def network(*last: nn.Module, classes: int = 4) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        return nn.Sequential(nn.Flatten(), nn.Linear(64, classes), *last).eval()
 
 
 def test_a_part_in_training_mode_is_named(write, tmp_path: Path) -> None:
@@ -300,40 +267,6 @@ def test_elsewhere_logits_may_differ_within_their_tolerance() -> None:
         rehearsed(logits_BC, device="cuda", again=far)
     with pytest.raises(InvalidInput, match="expected the same bits each time, found 2 of 2 rows"):
         rehearsed(logits_BC, again=near)
-
-
-def test_a_number_that_is_none_is_named_by_view_and_sample(write, tmp_path: Path, as_input, bars) -> None:
-    model = network()
-
-    def spoilt(value: float, batch: int) -> Callable[[Tensor], Tensor]:
-        seen: list[int] = []
-
-        def forward(pixels: Tensor) -> Tensor:
-            seen.append(len(pixels))
-            logits_BC = model(as_input(pixels))
-            if len(seen) == batch:
-                logits_BC[5, 1] = value
-            return logits_BC
-
-        return forward
-
-    # On one thread: the first test batch twice, the second one; four batches of the first view, which judge the
-    # encoding; then the views, in four batches each.
-    train, test = (bars.train.labels_N, bars.train), (bars.test.labels_N, bars.test)
-    for value, batch, words in (
-        (torch.nan, 3, f"test, class {test[1].classes[test[0][37]]}"),
-        (torch.inf, 5, f"view 0, sample 37 (train, class {train[1].classes[train[0][37]]})"),
-    ):
-        found = refused(write(model, spoilt(value, batch)), tmp_path, "logits that are no numbers")
-        assert "sample 37" in found and words in found and found.endswith("at a lower learning rate")
-    with pytest.raises(InvalidInput, match=r"too large for float16 \(view 1, sample 69 .*at most 65504.*found 250000"):
-        write(model, spoilt(1e6, 14)).run()
-
-
-def test_a_first_batch_of_no_numbers_is_no_random_guide(write, tmp_path: Path, as_input) -> None:
-    model = network()
-    writer = write(model, lambda pixels: model(as_input(pixels)) * torch.nan)
-    refused(writer, tmp_path, r"logits that are no numbers \(sample 0 \(test")
 
 
 def test_live_guides_are_rehearsed_too(as_input) -> None:

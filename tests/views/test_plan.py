@@ -142,9 +142,10 @@ def test_geometry_and_exactness() -> None:
             {"scheme": "enumerated"},
             "cannot be enumerated.*resized-crop; set",
         ),
-        (["hflip"], {"seed": -1}, "bad seed of a view plan: expected an integer from 0 to"),
+        (["hflip"], {"seed": -1}, "bad seed of a view plan: expected an integer from 0 to 2\\*\\*63 - 1, found"),
         (["hflip"], {"seed": 1.5}, "bad seed of a view plan"),
         (["hflip"], {"image": (0, 8, 8)}, "bad channels of a view plan: expected an integer from 1"),
+        (["hflip"], {"image": (28, 32, 3)}, r"expected channels, height and width in this order.*\(3, 28, 32\)"),
         (["hflip"], {"image": (1, 8, True)}, "bad width of a view plan"),
     ],
 )

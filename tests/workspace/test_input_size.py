@@ -11,7 +11,6 @@ from support.tiny_chain import Lines, dump, run, train, workspace
 
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.models.card import load_model
-from dgkd_cache.progress import Silent
 from dgkd_cache.workspace.chain import chain_rows
 from dgkd_cache.workspace.config import parse_config, read_config, with_overrides
 from dgkd_cache.workspace.config_file import read_tables
@@ -57,7 +56,11 @@ def test_train_dump_and_plan_say_it_once(tmp_path: Path) -> None:
     planned = Lines()
     plan_chain(ws, device="cpu", seconds=0.01, progress=planned)
     assert told(planned) == ["teacher: input 8 -> 16 (training.input_size)"]
-    score = evaluate_model(ws, model="teacher", split="test", device="cpu", progress=Silent())
+    evaluated, live = Lines(), Lines()
+    score = evaluate_model(ws, model="teacher", split="test", device="cpu", progress=evaluated)
+    assert told(evaluated) == ["teacher: input 8 -> 16 (as it was trained)"]
+    train(ws, "alive", live=[ws.run_folder("teacher")], progress=live)
+    assert told(live) == told(evaluated)
     assert f"{round(score.accuracy, 6):g}" == card.accuracy["test"]
     assert dump(ws, "teacher").seal
 

@@ -21,7 +21,6 @@ from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import encoding_names
 
 CLOCKED = """
-import torch
 from torch import nn
 
 now, forwarded = 0.0, 0
@@ -34,8 +33,8 @@ class Clocked(nn.Module):
 
     def forward(self, images):
         global now, forwarded
-        # The trial of a new model: two images at most, or training mode without gradients.
-        if len(images) > 2 and (torch.is_grad_enabled() or not self.training):
+        # The trial of a new model has two images, and eight in training mode, as no batch here.
+        if len(images) > 2 and not (self.training and len(images) == 8):
             now += self.cost * len(images)
             forwarded += len(images)
         return self.layers(images)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dgkd_cache.errors import DataMissing
 from dgkd_cli.app import json_option
 from dgkd_cli.console import facts, print_json, shown, table
 from dgkd_cli.figures import count_text
@@ -37,12 +38,18 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
       dgkd-cache datasets fashion-mnist --no-download --json
     """
     from dgkd_cache.data_root import DEFAULT_DATA_ROOT
-    from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries, load_dataset
+    from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries, load_dataset, require_root_used
     from dgkd_cache.workspace.suggest import usual_transforms
 
     if name:
-        root = data_root or DEFAULT_DATA_ROOT
-        _show(load_dataset(name, root=root, download=not no_download), as_json=as_json)
+        if data_root:
+            require_root_used(name)
+        try:
+            found = load_dataset(name, root=data_root or DEFAULT_DATA_ROOT, download=not no_download)
+        except DataMissing as error:
+            do = "put the files there, or leave --no-download out"
+            raise DataMissing(error.problem, expected=error.expected, found=error.found, do=do) from error
+        _show(found, as_json=as_json)
         return
     if data_root or no_download:
         raise click.UsageError("--data-root and --no-download go with NAME, the data set to load")

@@ -11,6 +11,7 @@ from dgkd_cli.app import App, architecture_option, device_option, json_option, p
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json
 from dgkd_cli.figures import duration_text, size_text
+from dgkd_cli.user_code import check_architectures
 
 __all__ = ["dump"]
 
@@ -82,6 +83,7 @@ def dump(
     from dgkd_cache.workspace.jobs import dump_guide
 
     workspace = app.workspace(architectures)
+    check_architectures(architectures, [workspace.run_folder(model)])
     settings: dict[str, object] = {"cache.precision": precision} if precision else {}
     if accept_probabilities:
         settings["cache.accept_probabilities"] = True

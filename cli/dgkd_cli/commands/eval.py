@@ -9,6 +9,7 @@ import click
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
 from dgkd_cli.console import facts, print_json
 from dgkd_cli.figures import count_text, percent_text
+from dgkd_cli.user_code import check_architectures
 
 __all__ = ["evaluate"]
 
@@ -37,6 +38,7 @@ def evaluate(app: App, model: str, split: str, architectures: tuple[str, ...], d
     from dgkd_cache.workspace.jobs import evaluate_model
 
     workspace = app.workspace(architectures)
+    check_architectures(architectures, [workspace.run_folder(model)])
     with app.reporting() as progress:
         result = evaluate_model(workspace, model=model, split=split, device=device, progress=progress)
     if as_json:

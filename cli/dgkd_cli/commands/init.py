@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,10 +12,16 @@ from dgkd_cache.settings import DistillationConfig, ViewsConfig
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json
+from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides
 from dgkd_stores.coding.encodings import encoding_names
 from dgkd_stores.disk.paths import expanded
 
+if TYPE_CHECKING:
+    from dgkd_cache.workspace.config import WorkspaceConfig
+
 __all__ = ["init"]
+
+_GUIDES = "choose another --method and a --chain of at least two"
 
 _KEYS = {
     "epochs": "training.epochs",
@@ -90,16 +97,19 @@ def init(
     from dgkd_cache.workspace.template import render_config
     from dgkd_cache.workspace.workspace import Workspace
 
+    if folder and app.folder != Path("."):
+        raise click.UsageError(f"the new workspace has two names, {folder} and -w {app.folder}: give one of them")
     given = {_KEYS[name]: value for name, value in settings.items() if value is not None}
     if data_root:
         given["dataset.root"] = str(expanded(data_root).absolute())
     if transforms:
         given["views.transforms"] = _listed(transforms)
     config = suggest_config(_from_here(dataset or "digits"), _listed(chain), given)
+    _check_options(config, given, data_root)
     workspace = Workspace.init(folder or app.folder, render_config(config))
     path = workspace.folder / "dgkd.toml"
     for line in growing_models(config.chain):
-        app.say(line)
+        click.echo(line, err=True)  # a warning, even if quiet
     if as_json:
         print_json({"config": str(path), **config.to_dict()})
         return
@@ -118,6 +128,22 @@ def init(
             ]
         )
     )
+
+
+def _check_options(config: WorkspaceConfig, given: Mapping[str, object], data_root: str | None) -> None:
+    """Raises UsageError for options that no model of this chain would heed, or its data set would not."""
+    from dgkd_cache.datasets.registry import require_root_used
+    from dgkd_cache.distillation.methods import guides_of
+
+    *before, student = config.chain
+    method = config.distillation.method
+    of_guidance = {key.removeprefix("distillation."): value for key, value in given.items()}
+    check_has_guides(student, method if "distillation.method" in given else None, before)
+    guides = guides_of(method, before)
+    check_guidance_options(of_guidance, config.distillation, guided=bool(guides), do=_GUIDES)
+    check_dropping(of_guidance, config.distillation, guides)
+    if data_root:
+        require_root_used(config.dataset.name)
 
 
 def _listed(text: str) -> list[str]:

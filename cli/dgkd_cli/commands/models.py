@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from dgkd_cache.arguments import channels_are_last
 from dgkd_cache.errors import InvalidInput
 from dgkd_cli.app import json_option
 from dgkd_cli.console import print_json, table
@@ -19,11 +20,19 @@ def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tupl
     found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", value)
     if not found:
         raise click.BadParameter(f"expected channels x height x width, as 3x32x32, found {value!r}")
-    return int(found[1]), int(found[2]), int(found[3])
+    first, second, third = int(found[1]), int(found[2]), int(found[3])
+    if channels_are_last((first, second, third)):
+        raise click.BadParameter(
+            f"expected channels x height x width, found {value}, which has the channels last: "
+            f"write {third}x{first}x{second}"
+        )
+    return first, second, third
 
 
 @click.command()
-@click.option("--image", default="3x32x32", show_default=True, callback=_image_shape, help="Of the views.")
+@click.option(
+    "--image", default="3x32x32", show_default=True, callback=_image_shape, help="Of the views, channels first."
+)
 @click.option("--classes", type=click.IntRange(min=1, max=10**6), default=10, show_default=True, help="Of the logits.")
 @click.option("--accept-probabilities", is_flag=True, help="Take outputs for logits though each row sums to 1.")
 @click.argument("name", required=False)

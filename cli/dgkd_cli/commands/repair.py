@@ -8,6 +8,7 @@ from dgkd_cli.app import App, architecture_option, device_option, json_option, p
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text
 from dgkd_cli.stores import store_at, workspace_for
+from dgkd_cli.user_code import check_architectures
 
 __all__ = ["repair"]
 
@@ -40,6 +41,7 @@ def repair(app: App, what: str, architectures: tuple[str, ...], take_over: bool,
 
     path = store_at(app, what)
     workspace = workspace_for(app, path, architectures)
+    check_architectures(architectures, [workspace.run_folder(name) for name in workspace.runs()] if workspace else [])
     with app.working() as (progress, stop):
         result = repair_store(workspace, path=path, take_over=take_over, device=device, progress=progress, stop=stop)
     if as_json:

@@ -17,16 +17,20 @@ from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text, percent_text, with_numbers
 from dgkd_cli.guidance_options import (
     ONE_GUIDE,
+    check_dropping,
     check_guidance_options,
     check_has_guides,
     check_method,
     check_one_guide,
 )
+from dgkd_cli.user_code import check_architectures
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
 
 __all__ = ["train"]
+
+_GUIDES = "choose guides (--method for a model of the chain, --guides for --student)"
 
 _RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
 
@@ -111,19 +115,19 @@ def train(
     recipe = {key: settings.pop(key) for key in _RECIPE}
     settings |= {"method": method, "lambda": lambda_, "always": _listed(always)}
     distillation = override(workspace.config.distillation, settings, name="distillation")
-    check_guidance_options({**settings, "live": live}, distillation, guided=bool(chosen))
+    given = {**settings, "live": live}
+    check_guidance_options(given, distillation, guided=bool(chosen), do=_GUIDES)
     training = override(workspace.config.training_for(model or run_name), recipe, name="training")
     stores = [] if live else [workspace.resolve_guide(guide) for guide in chosen]
     runs = [workspace.resolve_run(guide) for guide in chosen] if live else []
-
-    def names() -> set[str]:
-        """The guides' own names, out of the stores: several may be of one guide."""
-        return {*map(_guide_name, stores), *(path.name for path in runs)}
-
-    if distillation.method in ONE_GUIDE and len(chosen) > 1:
-        check_one_guide(distillation.method, names())
+    check_architectures(architectures, runs)
+    # Stores say whose they are: several may be of one guide.
+    taught_by = chosen if model else tuple(dict.fromkeys([*map(_guide_name, stores), *(path.name for path in runs)]))
+    if student and distillation.method in ONE_GUIDE:
+        check_one_guide(distillation.method, taught_by, workspace.chain)
     if always is not None:  # what the file says is for all models, and earlier ones lack some
-        _check_always(distillation.always, chosen if model else names())
+        _check_always(distillation.always, taught_by)
+    check_dropping(given, distillation, taught_by)
     with app.working() as (progress, stop):
         card = train_model(
             workspace,

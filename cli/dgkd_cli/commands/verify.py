@@ -104,7 +104,11 @@ def verify(
       dgkd-cache verify guides/ta1.zarr --full --json
       dgkd-cache verify ta1 --recompute 1000
     """
+    if rows is None and (architectures or device != "auto"):
+        raise click.UsageError("--architecture and --device go with --recompute N: nothing else runs a model")
     folders, names = _named(app, what) if what else _all(app)
+    if rows is not None and what and not names:
+        raise click.UsageError("--recompute goes with stores, and only runs are named: name a store, or leave it out")
     runs = [_look_at_run(name, folder) for name, folder in folders]
     with app.reporting() as progress:
         results = [_look(app, name, full, progress) for name in names]

@@ -12,7 +12,7 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Progress
 from dgkd_cache.training.evaluate import evaluate
 from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.jobs.fit import load_run, ready, require_same_data
+from dgkd_cache.workspace.jobs.fit import load_run, ready, require_same_data, say_input
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["EvalResult", "evaluate_model"]
@@ -44,6 +44,7 @@ def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progre
             found=split,
             do="dataset.validation holds samples out of training",
         )
+    say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
     images = dataset.test if split == "test" else dataset.train
     score = evaluate(
         *ready(network, card, where),

@@ -15,6 +15,7 @@ from torch import nn
 from dgkd_cache.compute import describe, resolve_device, resolve_precision
 from dgkd_cache.cores import own_cores
 from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guidance import Guidance
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
@@ -97,7 +98,7 @@ def train_model(
         views = _views_on(ws, where, ranks)
         test = Views(ws.plan(), ws.dataset().test.to(where))  # what does not fit is refused before it is trained
         guidance = opened.enter_context(
-            _guidance(ws, views, guides, live, temperature, device=where, begun=begun, ranks=ranks)
+            _guidance(ws, views, guides, live, temperature, device=where, begun=begun, progress=progress, ranks=ranks)
         )
         asked, training = training, settled(training, where, begun=begun, ranks=ranks)
         precision = training.precision
@@ -125,8 +126,8 @@ def train_model(
             pixels_BIHW = views.pixels(np.zeros_like(samples_B), samples_B).to(where)
             guidance.rehearse(pixels_BIHW, classes=len(views.images.classes))
         names = guidance.names if guidance else ()
-        _tell_of_dropping(distillation, names, progress)
         dropping = dropping_of(distillation, names)
+        _tell_of_dropping(dropping, names, progress)
         train_N, held_N = split_samples(len(views.images), ws.config.dataset.validation)
         model, preprocess = new_model(ws, architecture, input_size=training.input_size, seed=random.torch_seed())
         say_input(ws, name, preprocess.input_size, progress, why=input_choice(architecture, training))
@@ -229,9 +230,10 @@ def expected_inputs(
     return record.without_implied(record.flatten(tree))
 
 
-def _tell_of_dropping(settings: DistillationConfig, names: Sequence[str], progress: Progress) -> None:
-    if names and settings.dropping == "fixed" and settings.drop >= len(names):
-        progress.say(f"dropping = fixed with drop = {settings.drop} leaves none of the {len(names)} guides")
+def _tell_of_dropping(rule: Dropping, names: Sequence[str], progress: Progress) -> None:
+    if names and not any(rule.kept_share(names)):
+        setting = f"drop = {rule.drop}" if rule.kind == "fixed" else f"keep = {rule.keep:g}"
+        progress.warn(f"dropping = {rule.kind} with {setting} leaves none of the {len(names)} guides")
 
 
 def _schedule(ws: Workspace, name: str, training: TrainingConfig, random: RunRandom, *, guided: bool) -> Schedule:
@@ -256,6 +258,7 @@ def _guidance(
     *,
     device: torch.device,
     begun: Mapping[str, str],
+    progress: Progress,
     ranks: Ranks,
 ) -> Iterator[Guidance | None]:
     """The guides of a run, open for as long as it takes; live ones go on in the precision that `begun` records."""
@@ -274,7 +277,7 @@ def _guidance(
         # In the precision of a dump, so that cached and live guides say the same.
         before = str(record.recorded(begun, "live"))
         precision = resolve_precision(ws.config.cache.precision, device, begun=before, ranks=ranks)
-        loaded = [_live_guide(ws, folder, device) for folder in live]
+        loaded = [_live_guide(ws, folder, device, progress) for folder in live]
         yield LiveGuides(
             loaded,
             temperature=temperature,
@@ -286,9 +289,10 @@ def _guidance(
         yield None
 
 
-def _live_guide(ws: Workspace, folder: Path, device: torch.device) -> LiveGuide:
+def _live_guide(ws: Workspace, folder: Path, device: torch.device, progress: Progress) -> LiveGuide:
     model, card = load_run(ws, folder.name, folder)
     require_same_data(ws, card, folder, test=False)
+    say_input(ws, card.name, card.preprocess.input_size, progress, why="as it was trained")
     model, transform = ready(model, card, device)
     return LiveGuide(name=card.name, identity=card.weights_digest, preprocess=transform, model=model)
 
@@ -298,7 +302,7 @@ def _tell_of_validation(ws: Workspace, bank: GuideBank, progress: Progress) -> N
     held_out = ws.config.dataset.validation
     for name, training in bank.trainings.items():
         if held_out and str(training.get("validation", "0")) != str(held_out):
-            progress.say(
+            progress.warn(
                 f"guide {name} may have been trained on the {held_out} samples held out here: "
                 "judge by the test set, not by the validation split"
             )

@@ -1,0 +1,25 @@
+"""Small guides and the refusal of their dumps, for the tests of what is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides.writer import GuideWriter
+
+
+def refused(writer: GuideWriter, tmp_path: Path, words: str, kind: type[Exception] = InvalidInput) -> str:
+    with pytest.raises(kind, match=words) as caught:
+        writer.run()
+    assert not list(tmp_path.rglob("*.zarr*")), "nothing of the store was begun"
+    return str(caught.value)
+
+
+def network(*last: nn.Module, classes: int = 4) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, classes), *last).eval()
