@@ -94,6 +94,7 @@ CASES = [
         'set scheme = "sampled"', "ViewPlan.build(image=(1, 8, 8), transforms=['resized-crop(8)'], scheme='enumerated')"
     ),
     Code("write them in that order", PLAN.format(["hflip", "crop(1)"])),
+    Code("write image=(X, X, X)", "ViewPlan.build(image=(8, 8, 1), transforms=['hflip'])"),
     Code("write ViewDataset(images, plan)", "ViewDataset(plan=images, images=images)"),
     Code("write Views(plan, images)", "Views(images, images)"),
     Code("write RunRandom(seed)", "ViewSampler(schedule=schedule, random=seed, samples=100, batch_size=4)"),

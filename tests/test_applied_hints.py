@@ -98,7 +98,7 @@ def user(
 
 def hint_of(case: Case, message: str) -> str:
     """The hint in the message, with what it leaves to the user filled in."""
-    found = re.search(rf"; (?:[^;:]*[;:] (?:or )?)?({pattern_of(case.hint).pattern})$", message, re.MULTILINE)
+    found = re.search(rf"(?:[;:]|[;,] or) ({pattern_of(case.hint).pattern})$", message, re.MULTILINE)
     assert found, message
     hint = found[1]
     for left, words in case.fill.items():
@@ -159,7 +159,9 @@ def ways_of(case: Case, message: str) -> list[Callable[[Shell], object]]:
         return [lambda shell, group=group: run_commands(shell, case, hint, group) for group in groups]
     if case.by == "options":
         options = dict.fromkeys(re.findall(r"(?<![\w-])--[a-z-]+", re.sub("`dgkd-cache [^`]*`", "", hint)))
-        lines = [f"{case.then or action} {case.fill.get(option, option)}" for option in options]
+        lines = [f"{case.then or action} {words}" for one in options if (words := case.fill.get(one, one))]
+        if out := re.fullmatch(r"leave (--[a-z-]+) out", hint):
+            lines = [re.sub(rf" {out[1]} \S+", "", str(action))]
         return [lambda shell, line=line: [shell.ok(line), case.then and again(shell, action)] for line in lines]
     assert isinstance(action, str)
     if case.by == "words":
@@ -210,6 +212,7 @@ ELSEWHERE = {
     ", or run the same command with `--take-over`, if you know that it is no more": "another host",
     "the same command with `--take-over`": "another host",
     "`dgkd-cache dump --model X --take-over`, with that dump's other options": "another host",
+    "put the files there, or leave --no-download out": "network",
     "update with `pip install --upgrade dgkd-cache`": "network",
 }
 """Hints that are not followed here, and what that would take."""

@@ -82,7 +82,7 @@ CASES = [
         TRAIN,
         lambda shell: shell.edit({"training.select": "best"}),
         bare=True,
-        fill={"validation": "20"},
+        fill={"validation": "9"},
     ),
     Case(
         "did you mean X?",
@@ -240,5 +240,18 @@ CASES = [
         bare=True,
         fill={"lr": "0.01"},
         then="run --remake",
+    ),
+    Case("leave --data-root out", "options", "datasets digits --data-root ."),
+    Case(
+        "choose guides (--method for a model of the chain, --guides for --student)",
+        "options",
+        "train --model student --method scratch --lambda 0.5 --name other",
+        fill={"--method": "--method dgkd", "--guides": "", "--student": ""},
+    ),
+    Case(
+        "choose another --method and a --chain of at least two",
+        "options",
+        "init --lambda 0.5 --chain plain2 new",
+        fill={"--method": "--method dgkd --chain plain4,plain2", "--chain": ""},
     ),
 ]
