@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from dgkd_cache.arguments import refused, require_integer, require_kind, require_number, require_path
+from dgkd_cache.arguments import as_path, refused, require_integer, require_kind, require_number
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.views.views import Views
 from dgkd_stores.coding.codecs import codec_named
@@ -41,7 +41,7 @@ def check_writer(
     accept_probabilities: object,
 ) -> None:
     """Raises InvalidInput for the first argument that GuideWriter cannot use; the header checks the rest of a text."""
-    require_path(_CALL, "path", path, expected="the path of the store to write")
+    as_path(_CALL, "path", path, expected="the path of the store to write")
     expected = "a torch.nn.Module, whose weights are the guide's identity"
     require_kind(
         _CALL, "model", model, nn.Module, expected=expected, do="give the network itself, and what calls it as forward"

@@ -11,7 +11,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from numbers import Real
 
+from dgkd_stores.arguments import require_kind
 from dgkd_stores.errors import InvalidInput
 
 __all__ = ["JsonValue", "canonical_json", "decimal", "plain_json", "sha256_hex"]
@@ -53,11 +55,13 @@ def plain_json(value: object) -> JsonValue:
 
 def sha256_hex(data: bytes) -> str:
     """SHA-256 as 64 lower-case hexadecimal digits."""
+    require_kind("sha256_hex", "data", data, (bytes, bytearray, memoryview), expected="bytes")
     return hashlib.sha256(data).hexdigest()
 
 
 def decimal(x: float) -> str:
     """The shortest decimal without an exponent that reads back as the same double: 1e-8 is "0.00000001"."""
+    require_kind("decimal", "x", x, Real, expected="a number")
     if not math.isfinite(x):
         raise InvalidInput("a number that no decimal string can hold", expected="a finite number", found=repr(x))
     text = format(Decimal(repr(float(x))), "f")
