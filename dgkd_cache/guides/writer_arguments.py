@@ -12,9 +12,10 @@ from dgkd_cache.views.views import Views
 from dgkd_stores.coding.codecs import codec_named
 from dgkd_stores.coding.encodings import encoding_named
 
-__all__ = ["check_writer"]
+__all__ = ["check_run", "check_writer"]
 
 _CALL = "GuideWriter"
+_REPORTS = ("start", "advance", "finish", "say")
 
 
 def check_writer(
@@ -74,6 +75,17 @@ def check_writer(
         require_kind(_CALL, key, table, (Mapping, type(None)), expected="a mapping of texts to values, or None")
     for key, switch in {"take_over": take_over, "accept_probabilities": accept_probabilities}.items():
         require_kind(_CALL, key, switch, bool, expected="True or False")
+
+
+def check_run(call: str, progress: object, stop: object) -> None:
+    """Raises InvalidInput for what cannot report on work, or cannot be asked whether to stop it."""
+    reports = not isinstance(progress, type) and all(callable(getattr(progress, name, None)) for name in _REPORTS)
+    if progress is not None and not reports:
+        expected = f"an object with the methods {', '.join(_REPORTS)} (dgkd_cache.progress.Progress), or None"
+        raise refused(call, "progress", progress, expected=expected, do="leave it out to report nothing")
+    if not callable(stop):
+        expected = "a function without arguments that returns True to stop"
+        raise refused(call, "stop", stop, expected=expected, do="write stop=lambda: False, or leave it out")
 
 
 def _check_views(views: object, mine: object) -> None:
