@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import os
 from pathlib import Path
 from typing import Protocol
 
-from dgkd_cache.arguments import require_kind
-from dgkd_cache.data_root import DEFAULT_DATA_ROOT
+from dgkd_cache.arguments import as_path, require_kind
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
-from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
 from dgkd_stores.disk.paths import expanded
 
 __all__ = [
@@ -34,12 +34,15 @@ PATTERNS = {
 class Loader(Protocol):
     """Reads a data set; `root` is the folder of downloaded data sets, `download` allows the network.
 
+    `root` is None where the caller has not named any: `data_root(root)` is the folder, and only then may another place
+    of this machine be looked in.
+
     The first line of its docstring is shown to users.
     """
 
     __name__: str
 
-    def __call__(self, *, root: Path, download: bool) -> Dataset: ...
+    def __call__(self, *, root: Path | None, download: bool) -> Dataset: ...
 
 
 _loaders: dict[str, Loader] = {}
@@ -64,18 +67,27 @@ def dataset_summaries() -> dict[str, str]:
     return {name: (inspect.getdoc(_loaders[name]) or "").partition("\n")[0] for name in dataset_names()}
 
 
-def load_dataset(name: str, *, root: Path = DEFAULT_DATA_ROOT, download: bool = True) -> Dataset:
+def load_dataset(name: str, *, root: Path | str | None = None, download: bool = True) -> Dataset:
     """The data set called `name`, or the one that `folder:PATH` or `module:factory` describe.
 
-    `root` is where downloaded data sets lie. PATH and the module are looked for from the current folder.
+    `root` is where downloaded data sets lie, and where it is given nothing else is looked in; by default it is
+    ~/.cache/dgkd-cache. PATH and the module are looked for from the current folder.
     Raises UnknownName, InvalidInput for what the name cannot mean, DataUnreadable for what cannot be read.
     """
     require_kind("load_dataset", "name", name, str, expected="the name of a data set")
-    require_kind("load_dataset", "root", root, (str, Path), expected="the folder where data sets lie")
+    if root is not None:
+        root = expanded(as_path("load_dataset", "root", root, expected="the folder where data sets lie, or None"))
     if name.startswith("folder:"):
         return load_folder(expanded(name.removeprefix("folder:")))
     if ":" in name:
         return load_factory(name)
+    if name not in _loaders and (os.sep in name or expanded(name).is_dir()):
+        raise UnknownName(
+            f"unknown data set {name!r}",
+            expected=f"one of {', '.join((*dataset_names(), *PATTERNS))}",
+            found="the path of a folder" if expanded(name).is_dir() else "a path where no folder is",
+            do=f"write folder:{name} for images in class folders",
+        )
     if name not in _loaders:
         raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="see: dgkd-cache datasets")
-    return _loaders[name](root=expanded(root), download=download)
+    return _loaders[name](root=root, download=download)

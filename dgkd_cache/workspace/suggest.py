@@ -6,7 +6,6 @@ Names are checked here, before a workspace is made of them; that loads torch, im
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.workspace.config import WorkspaceConfig, parse_config, with_overrides
@@ -178,5 +177,5 @@ def _image_size(dataset: str) -> tuple[int | None, int | None]:
         return images.height, images.width
     from dgkd_cache.datasets.registry import load_dataset
 
-    images_of_factory = load_dataset(dataset, root=Path(), download=False).train
+    images_of_factory = load_dataset(dataset, download=False).train
     return images_of_factory.height, images_of_factory.width

@@ -36,13 +36,11 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
       dgkd-cache datasets digits
       dgkd-cache datasets fashion-mnist --no-download --json
     """
-    from dgkd_cache.data_root import DEFAULT_DATA_ROOT
     from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries, load_dataset
     from dgkd_cache.workspace.suggest import usual_transforms
 
     if name:
-        root = data_root or DEFAULT_DATA_ROOT
-        _show(load_dataset(name, root=root, download=not no_download), as_json=as_json)
+        _show(load_dataset(name, root=data_root, download=not no_download), as_json=as_json)
         return
     if data_root or no_download:
         raise click.UsageError("--data-root and --no-download go with NAME, the data set to load")
