@@ -22,6 +22,7 @@ __all__ = [
     "dataset_summaries",
     "load_dataset",
     "register_dataset",
+    "require_known",
 ]
 
 PATTERNS = {
@@ -67,6 +68,21 @@ def dataset_summaries() -> dict[str, str]:
     return {name: (inspect.getdoc(_loaders[name]) or "").partition("\n")[0] for name in dataset_names()}
 
 
+def require_known(name: str) -> None:
+    """Raises UnknownName unless `name` is registered, or of one of the other forms; nothing is imported or read."""
+    if ":" in name or name in _loaders:
+        return
+    is_folder = expanded(name).is_dir()
+    if is_folder or os.sep in name:
+        raise UnknownName(
+            f"unknown data set {name!r}",
+            expected=f"one of {', '.join((*dataset_names(), *PATTERNS))}",
+            found="the path of a folder" if is_folder else "a path where no folder is",
+            do=f"write folder:{name} for images in class folders",
+        )
+    raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="`dgkd-cache datasets` lists them")
+
+
 def load_dataset(name: str, *, root: Path | str | None = None, download: bool = True) -> Dataset:
     """The data set called `name`, or the one that `folder:PATH` or `module:factory` describe.
 
@@ -81,13 +97,5 @@ def load_dataset(name: str, *, root: Path | str | None = None, download: bool = 
         return load_folder(expanded(name.removeprefix("folder:")))
     if ":" in name:
         return load_factory(name)
-    if name not in _loaders and (os.sep in name or expanded(name).is_dir()):
-        raise UnknownName(
-            f"unknown data set {name!r}",
-            expected=f"one of {', '.join((*dataset_names(), *PATTERNS))}",
-            found="the path of a folder" if expanded(name).is_dir() else "a path where no folder is",
-            do=f"write folder:{name} for images in class folders",
-        )
-    if name not in _loaders:
-        raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="see: dgkd-cache datasets")
+    require_known(name)
     return _loaders[name](root=root, download=download)

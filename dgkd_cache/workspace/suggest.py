@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.errors import InvalidInput
 from dgkd_cache.workspace.config import WorkspaceConfig, parse_config, with_overrides
 from dgkd_stores.disk.paths import expanded
 
@@ -149,13 +149,11 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _check_names(dataset: str, architectures: Sequence[str], transforms: Sequence[str]) -> None:
-    from dgkd_cache.datasets.registry import PATTERNS, dataset_names
+    from dgkd_cache.datasets.registry import require_known
     from dgkd_cache.models import find_model
     from dgkd_cache.views.transforms import parse_transform
 
-    if ":" not in dataset and dataset not in dataset_names():
-        known = (*dataset_names(), *PATTERNS)
-        raise unknown_name("data set", dataset, known, do="`dgkd-cache datasets` lists them")
+    require_known(dataset)
     for architecture in architectures:
         find_model(architecture)
     for transform in transforms:

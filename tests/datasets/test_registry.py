@@ -10,6 +10,7 @@ import pytest
 from dgkd_cache.datasets import Dataset, TensorImages, dataset_names, load_dataset, register_dataset
 from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries
 from dgkd_cache.errors import InvalidInput, UnknownName
+from dgkd_cache.workspace.suggest import suggest_config
 
 
 def test_the_data_sets_of_the_design_are_known() -> None:
@@ -28,6 +29,8 @@ def test_the_path_of_a_folder_is_told_how_it_is_written(tmp_path: Path, monkeypa
     for path in ("pets", str(tmp_path / "pets")):
         with pytest.raises(UnknownName, match=f"found the path of a folder; write folder:{path} for images in class"):
             load_dataset(path)
+        with pytest.raises(UnknownName, match=f"write folder:{path}"):
+            suggest_config(path, ("plain4", "plain2"))
     with pytest.raises(UnknownName, match=r"found a path where no folder is; write folder:\./dogs"):
         load_dataset("./dogs")
 
