@@ -19,7 +19,7 @@ from dgkd_cache import errors
 from dgkd_cache.arguments import described, require_integer, require_number
 from dgkd_cache.cores import own_cores
 from dgkd_cache.errors import DgkdError, Incomplete, InvalidInput
-from dgkd_cache.models import load_model, load_weights
+from dgkd_cache.models import load_model, load_weights, weights_digest
 from dgkd_cache.models.card import load_card
 from dgkd_cache.openmp import choose_waiting
 from dgkd_cache.progress import Silent
@@ -179,6 +179,10 @@ def calls(
         "rehearse": (writer.rehearse, {"view": 0}),
         "views": (dgkd.Schedule("draw", 4, random=RANDOM, samples=100).views, {"epoch": 3, "samples_B": [99]}),
         "item": (lambda pair: dgkd.ViewDataset(bars.train, plan)[pair], {"pair": (0, 5)}),
+        "image": (bars.train.image, {"sample": 0}),
+        "batch": (bars.train.batch, {"samples_B": [0, 1]}),
+        "kept_share": (dropping.kept_share, {"names": ("a", "b")}),
+        "weights_digest": (weights_digest, {"model": nn.Linear(2, 2)}),
         "load_model": (none_there(load_model), {"folder": tmp_path, "architecture": None}),
         "load_weights": (none_there(load_weights), {"model": nn.Linear(2, 2), "folder": tmp_path}),
         "load_card": (none_there(load_card), {"folder": tmp_path}),
@@ -209,7 +213,7 @@ def entered(context: Callable[..., AbstractContextManager[None]]) -> Callable[..
 NAMES = (
     "Dataset Dropping keep_mask GuideBank GuideWriter RunRandom Schedule TensorImages ViewDataset ViewPlan ViewSampler "
     "Views pixels gather drop_words order build_model dense_guidance_loss load_dataset "
-    "run rehearse views item load_model load_weights load_card own_cores choose_waiting"
+    "run rehearse views item load_model load_weights load_card kept_share image weights_digest own_cores choose_waiting"
 ).split()
 
 
@@ -314,6 +318,21 @@ def test_all_public_calls_are_among_them() -> None:
         ),
         ("own_cores", {"device": 3.5}, "own_cores: the argument 'device' cannot be used"),
         ("choose_waiting", {"environment": None}, r"found None; write choose_waiting\(os.environ\)"),
+        (
+            "dense_guidance_loss",
+            {"labels_B": torch.zeros(5, dtype=torch.int64, device="meta")},
+            "on several devices: expected all of them where the student is, found logits_BC on cpu, labels_B on me",
+        ),
+        ("dense_guidance_loss", {"logits_BC": torch.zeros(5, 4, dtype=torch.int64)}, "a floating-point tensor"),
+        ("dense_guidance_loss", {"softened_KBC": torch.zeros(2, 5, 4).bool()}, r"a floating-point tensor \(at most 2"),
+        ("image", {"sample": -1}, r"image: the argument 'sample' cannot be used: expected an integer from 0 to \d+"),
+        (
+            "batch",
+            {"samples_B": [0, 10**6]},
+            r"expected samples 0 to \d+ of .*found samples 0 to 1000000",
+        ),
+        ("kept_share", {"names": 3}, "kept_share: the argument 'names' cannot be used"),
+        ("weights_digest", {"model": 3}, "'model' cannot be used: expected a torch.nn.Module"),
         ("drop_words", {"step": -1}, r"RunRandom.drop_words: the argument 'step' cannot be used.*found -1"),
         ("drop_words", {"guides": 0.5}, r"RunRandom.drop_words: the argument 'guides' cannot be used"),
         ("order", {"epoch": True}, r"RunRandom.order: the argument 'epoch' cannot be used.*found True"),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from dgkd_cache.arguments import require_integer
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.decoding import rules_of, warn_of_traits
 from dgkd_cache.datasets.discovery import find_classes, find_images
@@ -109,6 +110,7 @@ class FolderImages(Images):
 
     def image(self, sample: int) -> Tensor:
         """The uint8 pixels [3, H, W]. Raises DataUnreadable when the file broke or changed since loading."""
+        require_integer("image", "sample", sample, low=0, high=len(self) - 1)
         if self._pixels is None:
             return self._checked(sample, read_one(self._folder, self._paths[sample], _decode))
         height, width = (int(size) for size in self._sizes[sample])

@@ -72,7 +72,7 @@ def require_known(name: str) -> None:
     """Raises UnknownName unless `name` is registered, or of one of the other forms; nothing is imported or read."""
     if ":" in name or name in _loaders:
         return
-    is_folder = expanded(name).is_dir()
+    is_folder = bool(name) and expanded(name).is_dir()
     if is_folder or os.sep in name:
         raise UnknownName(
             f"unknown data set {name!r}",

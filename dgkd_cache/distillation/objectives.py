@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -73,6 +74,7 @@ def dense_guidance_loss(
     require_number(_CALL, "temperature", temperature, low=0)
     require_integer(_CALL, "guides", guides, low=0)
     _check_shapes(logits_BC, labels_B, softened_KBC, guides)
+    _check_devices(logits_BC=logits_BC, labels_B=labels_B, softened_KBC=softened_KBC)
     logits_BC = logits_BC.float()
     ce = F.cross_entropy(logits_BC, labels_B)
     if guides == 0:
@@ -92,9 +94,10 @@ def dense_guidance_loss(
 
 def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, guides: int) -> None:
     """Raises InvalidInput for tensors that do not fit each other."""
-    found = logits_BC.shape if isinstance(logits_BC, Tensor) else ()
+    found = logits_BC.shape if _has_numbers(logits_BC) else ()
     if len(found) != 2:
-        raise refused(_CALL, "logits_BC", logits_BC, expected="the student's logits, a tensor (batch, classes)")
+        expected = "the student's logits, a floating-point tensor (batch, classes)"
+        raise refused(_CALL, "logits_BC", logits_BC, expected=expected)
     batch, classes = found
     if not isinstance(labels_B, Tensor) or labels_B.dtype != torch.int64 or labels_B.shape != (batch,):
         expected = f"the number of each image's class, a tensor of int64 ({batch},)"
@@ -103,15 +106,31 @@ def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, gui
     if softened_KBC is None:
         return
     kept = len(softened_KBC) if isinstance(softened_KBC, Tensor) and softened_KBC.ndim else -1
-    fits = isinstance(softened_KBC, Tensor) and (kept == 0 or softened_KBC.shape[1:] == (batch, classes))
+    fits = _has_numbers(softened_KBC) and (kept == 0 or softened_KBC.shape[1:] == (batch, classes))
     if not fits or not 0 <= kept <= guides:
         raise refused(
             _CALL,
             "softened_KBC",
             softened_KBC,
-            expected=f"the kept guides' logits, a tensor (at most {guides}, {batch}, {classes}), or None",
+            expected=f"the guides' logits, a floating-point tensor (at most {guides}, {batch}, {classes}), or None",
             do="give what bank.gather(views, samples, keep) returns, and guides=len(bank.names)",
         )
+
+
+def _check_devices(**tensors: Tensor | None) -> None:
+    """Raises InvalidInput for tensors that do not lie on one device."""
+    places = {name: str(tensor.device) for name, tensor in tensors.items() if tensor is not None}
+    if len(set(places.values())) > 1:
+        raise InvalidInput(
+            f"{_CALL}: its tensors lie on several devices",
+            expected="all of them where the student is",
+            found=", ".join(f"{name} on {place}" for name, place in places.items()),
+            do="move them with .to(device); GuideBank(..., device=device) gives the guides' logits there",
+        )
+
+
+def _has_numbers(tensor: object) -> TypeGuard[Tensor]:
+    return isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.layout == torch.strided
 
 
 def _check_labels(labels_B: Tensor, classes: int) -> None:
@@ -121,7 +140,8 @@ def _check_labels(labels_B: Tensor, classes: int) -> None:
     """
     if labels_B.device.type != "cpu" or not len(labels_B) or torch.compiler.is_compiling():
         return
-    least, most = (int(label) for label in torch.aminmax(labels_B))
+    array_B = labels_B.detach().numpy()
+    least, most = int(array_B.min()), int(array_B.max())
     if least < 0 or most >= classes:
         raise InvalidInput(
             f"{_CALL}: a label names no class",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from dgkd_cache.arguments import require_kind
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.tensor_file import TensorFile
 
@@ -30,6 +31,7 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     Raises InvalidInput (exit 2) for state that is no tensor, which could only be pickled, and for tensors that are not
     all of their elements in order: those of lazy layers, sparse and quantised ones, and those on the device meta.
     """
+    require_kind("weights_digest", "model", model, nn.Module, expected="a torch.nn.Module")
     state: Mapping[str, object] = model.state_dict()
     tensors: dict[str, Tensor] = {}
     for name, value in state.items():
