@@ -170,3 +170,10 @@ def test_the_two_paths_of_a_conversion_are_told_apart(calls: Calls) -> None:
     for argument in ("source", "target"):
         with pytest.raises(InvalidInput, match=f"^convert: the argument '{argument}' cannot be used"):
             call(**{**keywords, argument: 3})
+
+
+def test_a_value_within_itself_is_told() -> None:
+    value: dict[str, Any] = {}
+    value["a"] = [value]
+    with pytest.raises(InvalidInput, match="JSON cannot hold: expected a few lists .*found a value within itself"):
+        stores.canonical_json(value)

@@ -34,6 +34,14 @@ def canonical_json(value: JsonValue) -> bytes:
 
 def plain_json(value: object) -> JsonValue:
     """A copy of `value` in dict, list, str, int, bool and None alone; `InvalidInput` for anything else."""
+    try:
+        return _plain(value)
+    except RecursionError as error:
+        expected, found = "a few lists and mappings within one another", "a value within itself, or hundreds of them"
+        raise InvalidInput(_PROBLEM, expected=expected, found=found) from error
+
+
+def _plain(value: object) -> JsonValue:
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
@@ -42,9 +50,9 @@ def plain_json(value: object) -> JsonValue:
         for key in value:
             if not isinstance(key, str):
                 raise InvalidInput(_PROBLEM, expected="text as a key", found=repr(key))
-        return {key: plain_json(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_json(item) for item in value]
+        return [_plain(item) for item in value]
     raise InvalidInput(
         _PROBLEM,
         expected="text, integers, booleans, lists and mappings",
