@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset, load_dataset
     from dgkd_cache.distillation.dropping import Dropping
     from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
+    from dgkd_cache.errors import (
+        DamagedStore,
+        DataUnreadable,
+        DgkdError,
+        Incomplete,
+        Interrupted,
+        InvalidInput,
+        Mismatch,
+        NoPermission,
+        NoSpace,
+        RankLost,
+        StoreLocked,
+        StoreNotFound,
+        UnknownName,
+        UnsafeStore,
+    )
     from dgkd_cache.guides.bank import GuideBank
     from dgkd_cache.guides.writer import GuideWriter
     from dgkd_cache.models.registry import build_model
@@ -24,15 +40,29 @@ if TYPE_CHECKING:
     from dgkd_cache.views.views import Views
 
 __all__ = [
+    "DamagedStore",
+    "DataUnreadable",
     "Dataset",
+    "DgkdError",
     "Dropping",
     "GuidanceLoss",
     "GuideBank",
     "GuideWriter",
     "Images",
+    "Incomplete",
+    "Interrupted",
+    "InvalidInput",
+    "Mismatch",
+    "NoPermission",
+    "NoSpace",
+    "RankLost",
     "RunRandom",
     "Schedule",
+    "StoreLocked",
+    "StoreNotFound",
     "TensorImages",
+    "UnknownName",
+    "UnsafeStore",
     "ViewDataset",
     "ViewPlan",
     "ViewSampler",
@@ -47,6 +77,22 @@ _PLACES = {
     "dgkd_cache.datasets.registry": ("Dataset", "load_dataset"),
     "dgkd_cache.distillation.dropping": ("Dropping",),
     "dgkd_cache.distillation.objectives": ("GuidanceLoss", "dense_guidance_loss"),
+    "dgkd_cache.errors": (
+        "DamagedStore",
+        "DataUnreadable",
+        "DgkdError",
+        "Incomplete",
+        "Interrupted",
+        "InvalidInput",
+        "Mismatch",
+        "NoPermission",
+        "NoSpace",
+        "RankLost",
+        "StoreLocked",
+        "StoreNotFound",
+        "UnknownName",
+        "UnsafeStore",
+    ),
     "dgkd_cache.guides.bank": ("GuideBank",),
     "dgkd_cache.guides.writer": ("GuideWriter",),
     "dgkd_cache.models.registry": ("build_model",),

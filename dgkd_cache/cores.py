@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 
 import torch
 
+from dgkd_cache.compute import usable_device
+
 __all__ = ["every_core", "own_cores"]
 
 _CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
@@ -22,14 +24,15 @@ _CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 
 
 @contextmanager
-def own_cores(device: torch.device) -> Iterator[None]:
+def own_cores(device: torch.device | str) -> Iterator[None]:
     """Each thread that torch computes with on a core of its own, where there are as many threads as cores.
 
     With fewer threads nothing is fixed: the system finds a free core, and two processes would choose the same ones.
     Threads and processes that are started within the block call `every_core` first.
     """
+    kind = (device if isinstance(device, torch.device) else usable_device(device, call="own_cores")).type
     gomp = _libgomp()
-    if gomp is None or device.type != "cpu" or not 1 < torch.get_num_threads() == len(_CORES):
+    if gomp is None or kind != "cpu" or not 1 < torch.get_num_threads() == len(_CORES):
         yield
         return
     _on_each(gomp, lambda thread: os.sched_setaffinity(0, {_CORES[thread]}))

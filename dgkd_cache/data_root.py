@@ -1,9 +1,12 @@
-"""The default folder of data sets; a module of its own because the command line loads no torch."""
+"""The folder of data sets where none is named; a module of its own because the command line loads no torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["DEFAULT_DATA_ROOT"]
+__all__ = ["data_root"]
 
-DEFAULT_DATA_ROOT = Path("~/.cache/dgkd-cache")
+
+def data_root(given: Path | None) -> Path:
+    """The folder of downloaded data sets: the one that was `given`, else the default one of this user."""
+    return Path("~/.cache/dgkd-cache").expanduser() if given is None else given

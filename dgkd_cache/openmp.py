@@ -22,6 +22,11 @@ def choose_waiting(environment: MutableMapping[str, str]) -> None:
 
     What is loaded and started after that inherits it: torch, data loader workers, other commands.
     """
+    if not isinstance(environment, MutableMapping):
+        from dgkd_cache.arguments import refused  # which loads numpy, and nobody waits for that before training
+
+        expected, do = "the variables of a process", "write choose_waiting(os.environ)"
+        raise refused("choose_waiting", "environment", environment, expected=expected, do=do)
     if not any(name in environment for name in _SAID_BY):
         environment["GOMP_SPINCOUNT"] = SPIN_COUNT
 

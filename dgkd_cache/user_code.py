@@ -20,7 +20,10 @@ from pathlib import Path
 
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["accepted_keywords", "asked_before_import", "describe_exception", "import_factory"]
+__all__ = ["RAISED", "accepted_keywords", "asked_before_import", "describe_exception", "import_factory"]
+
+RAISED = (Exception, SystemExit)
+"""What the user's code may raise: also the end of the program, which would come without a word."""
 
 _THIS_PACKAGE = Path(__file__).parent
 
@@ -54,7 +57,7 @@ def import_factory(name: str, *, kind: str, define: str, otherwise: str) -> Call
     _refuse_two(module_name.partition(".")[0], here, name=name, kind=kind)
     try:
         module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # the user's code may raise anything
+    except RAISED as error:
         raise InvalidInput(
             f"the {kind} {name} cannot be imported",
             expected=f"a module {module_name!r} in {here or 'the current folder'} or installed, or {otherwise}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,14 @@ from torch import nn
 from torchvision.transforms import v2
 
 import dgkd_cache as dgkd
+from dgkd_cache import errors
 from dgkd_cache.arguments import described, require_integer, require_number
-from dgkd_cache.errors import DgkdError, InvalidInput
+from dgkd_cache.cores import own_cores
+from dgkd_cache.errors import DgkdError, Incomplete, InvalidInput
+from dgkd_cache.models import load_model, load_weights, weights_digest
+from dgkd_cache.models.card import load_card
+from dgkd_cache.openmp import choose_waiting
+from dgkd_cache.progress import Silent
 
 RANDOM = dgkd.RunRandom(0)
 OTHERS: tuple[object, ...] = (
@@ -56,6 +63,16 @@ def calls(
     """Every public call with keywords that work; constructors that read and write nothing more."""
     train, test = dgkd.Views(plan, bars.train), dgkd.Views(plan, bars.test)
     dropping = dgkd.Dropping()
+    guide = make_tiny(1).eval()
+    writer = dgkd.GuideWriter(
+        tmp_path / "run.zarr",
+        guide,
+        lambda pixels: guide(pixels / 255),
+        name="a",
+        train=train,
+        test=test,
+        views=range(1),
+    )
     bank = dgkd.GuideBank(three_guides[:1], views=train, scheduled=range(3), temperature=4.0)
     softened = torch.zeros(2, 5, 4)
     return {
@@ -155,13 +172,48 @@ def calls(
                 "temperature": 4.0,
             },
         ),
+        "run": (
+            writer.run,
+            {"progress": Silent(), "stop": lambda: False},
+        ),
+        "rehearse": (writer.rehearse, {"view": 0}),
+        "views": (dgkd.Schedule("draw", 4, random=RANDOM, samples=100).views, {"epoch": 3, "samples_B": [99]}),
+        "item": (lambda pair: dgkd.ViewDataset(bars.train, plan)[pair], {"pair": (0, 5)}),
+        "image": (bars.train.image, {"sample": 0}),
+        "batch": (bars.train.batch, {"samples_B": [0, 1]}),
+        "kept_share": (dropping.kept_share, {"names": ("a", "b")}),
+        "weights_digest": (weights_digest, {"model": nn.Linear(2, 2)}),
+        "load_model": (none_there(load_model), {"folder": tmp_path, "architecture": None}),
+        "load_weights": (none_there(load_weights), {"model": nn.Linear(2, 2), "folder": tmp_path}),
+        "load_card": (none_there(load_card), {"folder": tmp_path}),
+        "own_cores": (entered(own_cores), {"device": torch.device("cpu")}),
+        "choose_waiting": (choose_waiting, {"environment": {}}),
         "load_dataset": (dgkd.load_dataset, {"name": "digits", "root": Path("x"), "download": False}),
     }
 
 
+def none_there(load: Callable[..., object]) -> Callable[..., None]:
+    """Goes as far as to see that the folder has no model."""
+
+    def looked(**keywords: object) -> None:
+        with suppress(Incomplete):
+            load(**keywords)
+
+    return looked
+
+
+def entered(context: Callable[..., AbstractContextManager[None]]) -> Callable[..., None]:
+    def enter(**keywords: object) -> None:
+        with context(**keywords):
+            pass
+
+    return enter
+
+
 NAMES = (
     "Dataset Dropping keep_mask GuideBank GuideWriter RunRandom Schedule TensorImages ViewDataset ViewPlan ViewSampler "
-    "Views pixels gather drop_words order build_model dense_guidance_loss load_dataset"
+    "Views pixels gather drop_words order build_model dense_guidance_loss load_dataset "
+    "run rehearse views item load_model load_weights load_card kept_share image weights_digest own_cores choose_waiting"
 ).split()
 
 
@@ -193,6 +245,7 @@ def close(made: object) -> None:
 
 def test_all_public_calls_are_among_them() -> None:
     others = {"Images", "GuidanceLoss"}  # to be subclassed, and a result
+    others |= {name for name in dgkd.__all__ if name in vars(errors)}
     assert {name for name in dgkd.__all__} - others <= set(NAMES)
 
 
@@ -236,6 +289,50 @@ def test_all_public_calls_are_among_them() -> None:
         ("dense_guidance_loss", {"labels_B": torch.zeros(4, dtype=torch.int64)}, r"int64 \(5,\), found int64 \[4\]"),
         ("dense_guidance_loss", {"labels_B": torch.zeros(5, dtype=torch.bool)}, r"int64 \(5,\), found bool \[5\]"),
         ("dense_guidance_loss", {"labels_B": torch.zeros(5, dtype=torch.int32)}, r"int64 \(5,\), found int32 \[5\]"),
+        (
+            "dense_guidance_loss",
+            {"labels_B": torch.tensor([0, 1, 2, 3, 4])},
+            r"a label names no class: expected labels from 0 to 3, for logits of 4 classes, found 0 to 4",
+        ),
+        ("dense_guidance_loss", {"labels_B": torch.tensor([0, 1, 2, -100, 3])}, "found -100 to 3"),
+        ("run", {"stop": True}, r"GuideWriter.run: the argument 'stop' .*found True .*write stop=lambda: False"),
+        ("run", {"progress": print}, r"'progress' .*the methods start, advance, finish, say.*found the function print"),
+        ("run", {"progress": Silent}, r"'progress' cannot be used.*found the class dgkd_cache.progress.Silent"),
+        ("item", {"pair": (0, 1000)}, r"no such sample: expected samples 0 to \d+ of .*found samples 1000 to 1000"),
+        ("item", {"pair": (0, -1)}, "no such sample.*found samples -1 to -1"),
+        ("item", {"pair": (-1, 0)}, "no such view: expected a view number from 0 on, found -1"),
+        ("item", {"pair": (0.5, 1)}, r"expected \(view, sample\), two integers, found \(0.5, 1\)"),
+        ("item", {"pair": 3}, r"found 3 \(int\); give the DataLoader batch_sampler=ViewSampler"),
+        ("views", {"samples_B": [100]}, r"the schedule does not have: expected 0 to 99, found 100 to 100; write Sch"),
+        ("ViewSampler", {"samples": 101}, r"the schedule does not have: expected 0 to 99, found 0 to 100"),
+        (
+            "load_model",
+            {"folder": None},
+            "load_model: the argument 'folder' cannot be used: expected a path",
+        ),
+        ("load_model", {"folder": 3}, r"load_model: the argument 'folder'.*found 3 \(int\)"),
+        (
+            "load_weights",
+            {"model": "runs/a"},
+            r"expected a torch.nn.Module, found 'runs/a'; write load_weights\(m",
+        ),
+        ("own_cores", {"device": 3.5}, "own_cores: the argument 'device' cannot be used"),
+        ("choose_waiting", {"environment": None}, r"found None; write choose_waiting\(os.environ\)"),
+        (
+            "dense_guidance_loss",
+            {"labels_B": torch.zeros(5, dtype=torch.int64, device="meta")},
+            "on several devices: expected all of them where the student is, found logits_BC on cpu, labels_B on me",
+        ),
+        ("dense_guidance_loss", {"logits_BC": torch.zeros(5, 4, dtype=torch.int64)}, "a floating-point tensor"),
+        ("dense_guidance_loss", {"softened_KBC": torch.zeros(2, 5, 4).bool()}, r"a floating-point tensor \(at most 2"),
+        ("image", {"sample": -1}, r"image: the argument 'sample' cannot be used: expected an integer from 0 to \d+"),
+        (
+            "batch",
+            {"samples_B": [0, 10**6]},
+            r"expected samples 0 to \d+ of .*found samples 0 to 1000000",
+        ),
+        ("kept_share", {"names": 3}, "kept_share: the argument 'names' cannot be used"),
+        ("weights_digest", {"model": 3}, "'model' cannot be used: expected a torch.nn.Module"),
         ("drop_words", {"step": -1}, r"RunRandom.drop_words: the argument 'step' cannot be used.*found -1"),
         ("drop_words", {"guides": 0.5}, r"RunRandom.drop_words: the argument 'guides' cannot be used"),
         ("order", {"epoch": True}, r"RunRandom.order: the argument 'epoch' cannot be used.*found True"),
@@ -255,6 +352,18 @@ def test_the_way_on_is_in_the_message(calls, name: str, changes: dict[str, Any],
     with pytest.raises(InvalidInput, match=words) as caught:
         call(**{**keywords, **changes})
     assert caught.value.exit_code == 2
+
+
+def test_a_caller_finds_the_exceptions_beside_the_calls() -> None:
+    assert {name for name in errors.__all__ if name[0].isupper()} <= set(dgkd.__all__)
+    with pytest.raises(dgkd.InvalidInput):
+        dgkd.RunRandom(-1)
+    assert issubclass(dgkd.InvalidInput, dgkd.DgkdError) and dgkd.StoreNotFound is errors.StoreNotFound
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    with pytest.raises(Incomplete, match=f"no finished model in {tmp_path}"):
+        load_model(str(tmp_path))
 
 
 def test_swapped_arguments_are_told_in_order(bars, plan) -> None:

@@ -40,7 +40,7 @@ ROOMS = {
     "writing": {"checking", "reading", "containers", "format", "coding", "disk"},
 }
 """What each room of the stores imports, from the ground up."""
-FOR_ALL_ROOMS = {"errors", "text", "forks"}
+FOR_ALL_ROOMS = {"arguments", "errors", "text", "forks"}
 
 
 def imported(path: Path) -> set[str]:

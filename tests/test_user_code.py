@@ -106,6 +106,12 @@ def test_a_module_that_ends_the_program_is_refused(here: Path) -> None:
         import_factory("dgkd_test_script:net", **WORDS)
 
 
+def test_a_factory_of_a_model_that_ends_the_program_is_told_with_its_line(here: Path) -> None:
+    (here / "dgkd_test_ends.py").write_text("def net():\n    raise SystemExit('no GPU')")
+    with pytest.raises(InvalidInput, match=r"factory dgkd_test_ends:net failed.*SystemExit: no GPU .*py, line 2\)"):
+        build_model("dgkd_test_ends:net", channels=1, classes=2, height=3, width=3, seed=0)
+
+
 def test_a_module_imports_the_ones_beside_it(here: Path) -> None:
     (here / "dgkd_test_beside.py").write_text("from dgkd_test_user_code import net as made")
     assert import_factory("dgkd_test_beside:made", **WORDS).__module__ == "dgkd_test_user_code"

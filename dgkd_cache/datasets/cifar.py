@@ -7,6 +7,7 @@ from pathlib import Path
 from torchvision.datasets import CIFAR10, CIFAR100
 from torchvision.datasets.utils import check_integrity
 
+from dgkd_cache.data_root import data_root
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.download import no_data, run_download
 from dgkd_cache.datasets.images import TensorImages
@@ -19,7 +20,7 @@ __all__ = ["cifar10", "cifar100"]
 
 
 @register_dataset
-def cifar10(*, root: Path, download: bool) -> Dataset:
+def cifar10(*, root: Path | None, download: bool) -> Dataset:
     """32x32 colour photographs, 50,000 + 10,000, in 10 classes; 170 MB to download
 
     From `root`/cifar-10-batches-py. Raises DataUnreadable for files that are missing or differ from their published
@@ -29,7 +30,7 @@ def cifar10(*, root: Path, download: bool) -> Dataset:
 
 
 @register_dataset
-def cifar100(*, root: Path, download: bool) -> Dataset:
+def cifar100(*, root: Path | None, download: bool) -> Dataset:
     """32x32 colour photographs, 50,000 + 10,000, in 100 (fine) classes; 170 MB to download
 
     From `root`/cifar-100-python. Raises DataUnreadable for files that are missing or differ from their published MD5.
@@ -37,7 +38,8 @@ def cifar100(*, root: Path, download: bool) -> Dataset:
     return _load("cifar100", CIFAR100, root=root, download=download)
 
 
-def _load(name: str, source: type[CIFAR10], *, root: Path, download: bool) -> Dataset:
+def _load(name: str, source: type[CIFAR10], *, root: Path | None, download: bool) -> Dataset:
+    root = data_root(root)
     folder = root / source.base_folder
     # The batch files are pickles, and unpickling a changed one can run anything. So all of them are compared
     # with their published MD5 BEFORE torchvision opens any (it compares again itself, then unpickles).

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
-from dgkd_cache.arguments import require_kind
+from dgkd_cache.arguments import refused, require_kind
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
 
@@ -29,8 +30,7 @@ class Dataset:
             expected = "the images of one split (dgkd_cache.Images)"
             require_kind("Dataset", split, getattr(self, split), Images, expected=expected, do="use TensorImages")
         for name in ("mean", "std"):
-            expected = "a tuple of decimal strings, one a channel"
-            require_kind("Dataset", name, getattr(self, name), (tuple, list), expected=expected)
+            _check_constants(name, getattr(self, name))
         if self.train.classes != self.test.classes:
             raise InvalidInput(
                 f"the splits of {self.name} have different classes",
@@ -65,6 +65,25 @@ class Dataset:
     def decoding(self) -> dict[str, dict[str, int]]:
         """The numbered decoding rules of the splits, as records hold them."""
         return decoding_record(self.train, self.test)
+
+
+def _check_constants(name: str, given: object) -> None:
+    """Raises InvalidInput unless they are decimal strings, of a `std` above 0."""
+    positive = name == "std"
+    constants = given if isinstance(given, tuple | list) else [None]
+    if not all(_fits(text, positive=positive) for text in constants):
+        expected = "a tuple of decimal strings, one a channel" + (", each above 0" if positive else "")
+        numbers = all(isinstance(one, int | float) for one in constants)
+        do = f"write {name}={tuple(map(str, constants))}" if numbers else ""
+        raise refused("Dataset", name, given, expected=expected, do=do)
+
+
+def _fits(text: object, *, positive: bool) -> bool:
+    try:
+        number = Decimal(text) if isinstance(text, str) else Decimal("NaN")
+    except InvalidOperation:
+        return False
+    return number.is_finite() and (number > 0 or not positive)
 
 
 def decoding_record(train: Images, test: Images) -> dict[str, dict[str, int]]:

@@ -20,7 +20,16 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPL
 from dgkd_cache.datasets.remarks import warn
 from dgkd_stores.forks import fork_safe_lock
 
-__all__ = ["Trait", "UndefinedRange", "pillow_warnings_ignored", "rgb", "rules_of", "traits", "warn_of_traits"]
+__all__ = [
+    "Trait",
+    "UndefinedRange",
+    "is_opaque",
+    "pillow_warnings_ignored",
+    "rgb",
+    "rules_of",
+    "traits",
+    "warn_of_traits",
+]
 
 DEPTH16 = 1
 """The number of the rule `depth16`: v of 0..M becomes round(255 v / M), in integers; M is 65535, or 4095 in TIFF of
@@ -87,6 +96,17 @@ def rgb(picture: Image.Image) -> NDArray[np.uint8]:
         values_HW = white - values_HW  # Pillow inverts these up to 8 bits only
     grey_HW = ((2 * 255 * values_HW + white) // (2 * white)).astype(np.uint8)
     return np.stack([grey_HW] * 3)
+
+
+def is_opaque(picture: Image.Image) -> bool:
+    """True where no pixel of a decoded picture is transparent, although its form has room for that.
+
+    Of files whose header alone is read nothing tells, and they are counted as transparent.
+    """
+    if picture.mode == "F" or picture.mode in _WIDE:
+        return False  # Pillow cannot tell
+    lowest, _ = picture.convert("RGBA").getchannel("A").getextrema()
+    return lowest == 255
 
 
 def rules_of(found: Sequence[Trait]) -> dict[str, int]:

@@ -19,7 +19,7 @@ TEST_SAMPLES = 360
 
 
 @register_dataset
-def digits(*, root: Path, download: bool) -> Dataset:
+def digits(*, root: Path | None, download: bool) -> Dataset:
     """8x8 grey handwritten digits, 1,437 + 360, in 10 classes; inside scikit-learn, no download
 
     Samples 0 to 1,436 of scikit-learn's order train, the last 360 test. The order follows the writers, so a cut at one

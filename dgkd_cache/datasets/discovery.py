@@ -72,20 +72,43 @@ class _Walk:
     def labelled(self, classes: Sequence[str]) -> Iterator[tuple[str, int]]:
         """The posix path of each image file, relative to the folder of all classes, and its label."""
         tops = [(os.path.join(self._folder, name), label) for label, name in enumerate(classes)]
+        self._refuse_overlap(classes)
         while tops:
             links = list[tuple[str, int]]()
             for top, label in tops:
                 if not self._enter(top):
                     continue
                 for place, folders, files in os.walk(top, onerror=_refuse):
-                    inside = {name: os.path.join(place, name) for name in folders if not self._skip(name)}
+                    # Sorted: of two links to one folder the first is followed, whatever order the system lists them in.
+                    inside = {name: os.path.join(place, name) for name in sorted(folders) if not self._skip(name)}
                     # Links wait: what lies in a class folder itself has the label of that class.
                     linked = {name for name, path in inside.items() if os.path.islink(path)}
-                    links += [(inside[name], label) for name in sorted(linked)]
+                    links += [(path, label) for name, path in inside.items() if name in linked]
                     folders[:] = [name for name in inside if name not in linked and self._enter(inside[name])]
                     relative = Path(place).relative_to(self._folder).as_posix()
                     yield from ((f"{relative}/{file}", label) for file in files if self._take(file))
             tops = links
+
+    def _refuse_overlap(self, classes: Sequence[str]) -> None:
+        """Raises DataUnreadable where one class folder is another one, or lies within it: whose are the images?"""
+        real = dict[str, str]()
+        for name in classes:
+            place = os.path.realpath(os.path.join(self._folder, name))
+            if place in real:
+                raise self._overlap(name, f"the folder of {real[place]!r}, too")
+            real[place] = name
+        for place, name in real.items():
+            for above in map(str, Path(place).parents):
+                if above in real:
+                    raise self._overlap(name, f"within the folder of {real[above]!r}")
+
+    def _overlap(self, name: str, found: str) -> DataUnreadable:
+        return DataUnreadable(
+            f"the same images of {self._folder} would have two labels",
+            expected="a folder of its own for each class",
+            found=f"{name!r}, which is {found}",
+            do="remove the link, or move the images of each class into a folder of its own",
+        )
 
     def tell(self) -> None:
         """One line for all that was left out, if anything was."""

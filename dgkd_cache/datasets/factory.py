@@ -7,18 +7,19 @@ classes) with uint8 pixels [N, I, H, W]. Importing a module runs it: the name mu
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dgkd_cache.arguments import described
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import Images, TensorImages
 from dgkd_cache.datasets.labels import numbered_classes
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput
-from dgkd_cache.user_code import accepted_keywords, describe_exception, import_factory
+from dgkd_cache.user_code import RAISED, accepted_keywords, describe_exception, import_factory
 
 __all__ = ["load_factory"]
 
@@ -74,7 +75,7 @@ def _call(name: str) -> object:
         return factory()
     except DgkdError:
         raise
-    except Exception as error:  # the user's code may raise anything
+    except RAISED as error:
         raise DataUnreadable(
             f"the data set factory {name} failed",
             found=describe_exception(error),
@@ -87,10 +88,9 @@ def _part(name: str, part: object, split: str) -> Images | _Arrays:
         return part
     if not isinstance(part, tuple | list) or len(part) not in (2, 3):
         raise _no_dataset(name, f"{_kind(part)} as the {split} split")
-    try:
-        return _Arrays(part[0], part[1], tuple(part[2]) if len(part) == 3 else None)
-    except TypeError as error:
-        raise _no_dataset(name, f"a {split} split whose class names are {_kind(part[2])}") from error
+    if len(part) == 3 and (isinstance(part[2], str) or not isinstance(part[2], Iterable)):
+        raise _no_dataset(name, f"a {split} split whose class names are {described(part[2])}")
+    return _Arrays(part[0], part[1], tuple(part[2]) if len(part) == 3 else None)
 
 
 def _kind(made: object) -> str:

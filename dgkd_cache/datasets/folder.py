@@ -19,12 +19,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from dgkd_cache.arguments import require_integer
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.decoding import rules_of, warn_of_traits
 from dgkd_cache.datasets.discovery import find_classes, find_images
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.datasets.normalisation import mean_and_std
-from dgkd_cache.datasets.reading import Look, decode, decoding_threads, file_digest, look_at, read_all, read_one
+from dgkd_cache.datasets.reading import (
+    Look,
+    decode,
+    decoding_threads,
+    file_digest,
+    look_at,
+    read_all,
+    read_bytes,
+    read_one,
+)
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
@@ -100,6 +110,7 @@ class FolderImages(Images):
 
     def image(self, sample: int) -> Tensor:
         """The uint8 pixels [3, H, W]. Raises DataUnreadable when the file broke or changed since loading."""
+        require_integer("image", "sample", sample, low=0, high=len(self) - 1)
         if self._pixels is None:
             return self._checked(sample, read_one(self._folder, self._paths[sample], _decode))
         height, width = (int(size) for size in self._sizes[sample])
@@ -120,7 +131,7 @@ class FolderImages(Images):
     @cached_property
     def sample_digest_N16(self) -> NDArray[np.uint8]:
         """The first 16 bytes of SHA-256 of each file, uint8 [N, 16]; taken while decoding when held."""
-        return _as_rows(read_all(self._folder, self._paths, lambda _, path: file_digest(path.read_bytes())))
+        return _as_rows(read_all(self._folder, self._paths, lambda _, path: file_digest(read_bytes(path))))
 
     def describe(self, sample: int) -> str:
         """The sample in words for a message, such as 'sample 17 (train/ship/0001.jpg)'."""
@@ -181,7 +192,7 @@ def index_order(paths: Sequence[str]) -> list[str]:
 
 def _decode(path: Path) -> tuple[NDArray[np.uint8], bytes]:
     """The pixels of a file, and the digest of the same bytes."""
-    content = path.read_bytes()
+    content = read_bytes(path)
     return decode(content), file_digest(content)
 
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import channels_are_last, described, require_kind
+from dgkd_cache.arguments import channels_are_last, described, require_integer, require_kind
 from dgkd_cache.datasets.arrays import checked_pixels
 from dgkd_cache.datasets.labels import as_array, checked_classes, checked_labels
 from dgkd_cache.errors import InvalidInput
@@ -90,6 +90,8 @@ class Images(ABC):
         """
         if self.resident is not None:
             index_B = torch.as_tensor(samples_B, dtype=torch.int64)
+            if index_B.device.type == "cpu":  # on a GPU it would wait
+                self.require_samples(index_B.numpy())
             return self.resident[index_B.to(self.resident.device)]
         images = self._read_checked(_as_list(samples_B))
         if self.height is None or self.width is None or not images:
@@ -140,12 +142,22 @@ class Images(ABC):
         content.update(self.sample_digest_N16.tobytes())
         return content.hexdigest()
 
+    def require_samples(self, samples_B: NDArray[np.int64]) -> None:
+        """Raises InvalidInput for samples that are not there; Python would count negative ones from the end."""
+        if samples_B.size and not 0 <= samples_B.min() <= samples_B.max() < len(self):
+            raise InvalidInput(
+                "no such sample",
+                expected=f"samples 0 to {len(self) - 1} of {self.name} ({self.split})",
+                found=f"samples {samples_B.min()} to {samples_B.max()}",
+            )
+
     def describe(self, sample: int) -> str:
         """The sample in words for a message, such as 'sample 17 (train, class ship)'."""
         return f"sample {sample} ({self.split}, class {self.classes[self.labels_N[sample]]})"
 
     def _read_checked(self, samples: list[int]) -> list[Tensor]:
         """The pixels of some samples, whatever class gives them. Raises InvalidInput for what is not as it says."""
+        self.require_samples(np.asarray(samples, dtype=np.int64))
         images = self._read(samples)
         expected = (self.channels, self.height, self.width)
         for sample, image_IHW in zip(samples, images, strict=True):
@@ -197,6 +209,7 @@ class TensorImages(Images):
         return self._images_NIHW
 
     def image(self, sample: int) -> Tensor:
+        require_integer("image", "sample", sample, low=0, high=len(self) - 1)
         return self._images_NIHW[sample]
 
     def to(self, device: torch.device | str) -> Self:

@@ -32,9 +32,12 @@ def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
 
 def checked_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
     """The class names, once they are distinct texts in UTF-8. Raises InvalidInput."""
-    if not isinstance(classes, Iterable):
+    if isinstance(classes, str | bytes) or not isinstance(classes, Iterable):
         raise InvalidInput(
-            f"the classes of {what} have no names", expected="one text a class", found=described(classes)
+            f"the classes of {what} have no names",
+            expected="a list with one text a class",
+            found=described(classes),
+            do=f"write classes=[{classes!r}], if that is the only class" if isinstance(classes, str) else "",
         )
     names = tuple(classes)
     if not names or not all(isinstance(name, str) and name for name in names):

@@ -1,7 +1,7 @@
 """MNIST (LeCun, Cortes, Burges) and Fashion-MNIST (arXiv 1708.07747) from their four idx files.
 
-Looked for, gzipped or plain, where torchvision keeps them under the root and, if that is the default one, in the folder
-of Debian's package; else downloaded by torchvision. The MD5 of the gzipped files is published, so these are read, once
+Looked for, gzipped or plain, where torchvision keeps them under the root and, if nobody named one, in the folder of
+Debian's package; else downloaded by torchvision. The MD5 of the gzipped files is published, so these are read, once
 it is right, where both lie there. For plain files, and for Debian's, which are packed anew, nothing is published: the
 checksum of gzip and the form must do.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from torchvision.datasets import MNIST, FashionMNIST
 from torchvision.datasets.utils import check_integrity
 
-from dgkd_cache.data_root import DEFAULT_DATA_ROOT
+from dgkd_cache.data_root import data_root
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.download import no_data, run_download
 from dgkd_cache.datasets.idx import read_idx
@@ -22,7 +22,6 @@ from dgkd_cache.datasets.normalisation import KNOWN
 from dgkd_cache.datasets.registry import register_dataset
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, InvalidInput
-from dgkd_stores.disk.paths import expanded
 
 __all__ = ["DEBIAN_FASHION_MNIST", "fashion_mnist", "mnist"]
 
@@ -33,7 +32,7 @@ _STEMS = {"train": "train", "test": "t10k"}
 
 
 @register_dataset
-def mnist(*, root: Path, download: bool) -> Dataset:
+def mnist(*, root: Path | None, download: bool) -> Dataset:
     """28x28 grey handwritten digits, 60,000 + 10,000, in 10 classes; 12 MB to download
 
     From `root`/MNIST/raw. Raises DataUnreadable for files that are missing, damaged or, where gzipped, not the
@@ -43,17 +42,18 @@ def mnist(*, root: Path, download: bool) -> Dataset:
 
 
 @register_dataset
-def fashion_mnist(*, root: Path, download: bool) -> Dataset:
+def fashion_mnist(*, root: Path | None, download: bool) -> Dataset:
     """28x28 grey pictures of clothes, 60,000 + 10,000, in 10 classes; 31 MB to download
 
-    From `root`/FashionMNIST/raw or, where `root` is the default one, Debian's folder. Raises DataUnreadable as `mnist`
+    From `root`/FashionMNIST/raw or, where `root` is None, Debian's folder. Raises DataUnreadable as `mnist`
     does.
     """
-    others = [DEBIAN_FASHION_MNIST] if root == expanded(DEFAULT_DATA_ROOT) else []
+    others = [DEBIAN_FASHION_MNIST] if root is None else []
     return _load("fashion-mnist", FashionMNIST, root=root, others=others, download=download)
 
 
-def _load(name: str, source: type[MNIST], *, root: Path, others: list[Path], download: bool) -> Dataset:
+def _load(name: str, source: type[MNIST], *, root: Path | None, others: list[Path], download: bool) -> Dataset:
+    root = data_root(root)
     folders = [root / source.__name__ / "raw", *others]
     found = _complete(folders)
     if found is None and download:

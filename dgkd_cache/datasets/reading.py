@@ -8,22 +8,23 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from dgkd_cache.datasets.decoding import Trait, UndefinedRange, pillow_warnings_ignored, rgb, traits
+from dgkd_cache.datasets.decoding import Trait, UndefinedRange, is_opaque, pillow_warnings_ignored, rgb, traits
 from dgkd_cache.errors import DataUnreadable
 
-__all__ = ["Look", "decode", "decoding_threads", "file_digest", "look_at", "read_all", "read_one"]
+__all__ = ["Look", "decode", "decoding_threads", "file_digest", "look_at", "read_all", "read_bytes", "read_one"]
 
 Result = TypeVar("Result")
 
@@ -33,6 +34,10 @@ _CHUNKS_PER_THREAD = 4
 _DISK_THREADS = 4
 _SAMPLED_FILES = 100
 _BYTES_PER_THREAD = 4096
+
+
+class NotAFile(OSError):
+    """What a name of an image file has in its place."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,32 @@ def look_at(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads: int
 
     def look(_: int, path: Path) -> Look:
         if budget.left:
-            content = path.read_bytes()
+            content = read_bytes(path)
             with Image.open(io.BytesIO(content)) as picture:
                 if budget.take(3 * picture.height * picture.width):
-                    found = traits(picture)
-                    return Look(picture.height, picture.width, found, rgb(picture), file_digest(content))
-        with Image.open(path) as picture:
+                    found, pixels_IHW = traits(picture), rgb(picture)
+                    if Trait.TRANSPARENT in found and is_opaque(picture):
+                        found &= ~Trait.TRANSPARENT
+                    return Look(picture.height, picture.width, found, pixels_IHW, file_digest(content))
+        with open_file(path) as file, Image.open(file) as picture:
             return Look(picture.height, picture.width, traits(picture))
 
     return read_all(folder, paths, look, threads=threads)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A regular file, open to read. Raises OSError for a pipe, which might never end, a device or a folder."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make the open wait
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise NotAFile("a pipe, a device or a folder, and no regular file")
+    return os.fdopen(number, "rb")
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a regular file. Raises what `open_file` raises."""
+    with open_file(path) as file:
+        return file.read()
 
 
 def decode(content: bytes) -> NDArray[np.uint8]:
@@ -169,6 +191,6 @@ def _reason(error: Exception) -> str:
     # Pillow quotes the object that it was given, whose address tells nobody anything.
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
-    if isinstance(error, UndefinedRange):
+    if isinstance(error, UndefinedRange | NotAFile):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import os
 from pathlib import Path
 from typing import Protocol
 
-from dgkd_cache.arguments import require_kind
-from dgkd_cache.data_root import DEFAULT_DATA_ROOT
+from dgkd_cache.arguments import as_path, require_kind
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
-from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
 from dgkd_stores.disk.paths import expanded
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "dataset_summaries",
     "load_dataset",
     "register_dataset",
+    "require_known",
     "require_root_used",
 ]
 
@@ -38,12 +39,15 @@ _EMBEDDED = ("digits",)
 class Loader(Protocol):
     """Reads a data set; `root` is the folder of downloaded data sets, `download` allows the network.
 
+    `root` is None where the caller has not named any: `data_root(root)` is the folder, and only then may another place
+    of this machine be looked in.
+
     The first line of its docstring is shown to users.
     """
 
     __name__: str
 
-    def __call__(self, *, root: Path, download: bool) -> Dataset: ...
+    def __call__(self, *, root: Path | None, download: bool) -> Dataset: ...
 
 
 _loaders: dict[str, Loader] = {}
@@ -79,18 +83,34 @@ def require_root_used(name: str) -> None:
         )
 
 
-def load_dataset(name: str, *, root: Path = DEFAULT_DATA_ROOT, download: bool = True) -> Dataset:
+def require_known(name: str) -> None:
+    """Raises UnknownName unless `name` is registered, or of one of the other forms; nothing is imported or read."""
+    if ":" in name or name in _loaders:
+        return
+    is_folder = bool(name) and expanded(name).is_dir()
+    if is_folder or os.sep in name:
+        raise UnknownName(
+            f"unknown data set {name!r}",
+            expected=f"one of {', '.join((*dataset_names(), *PATTERNS))}",
+            found="the path of a folder" if is_folder else "a path where no folder is",
+            do=f"write folder:{name} for images in class folders",
+        )
+    raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="`dgkd-cache datasets` lists them")
+
+
+def load_dataset(name: str, *, root: Path | str | None = None, download: bool = True) -> Dataset:
     """The data set called `name`, or the one that `folder:PATH` or `module:factory` describe.
 
-    `root` is where downloaded data sets lie. PATH and the module are looked for from the current folder.
+    `root` is where downloaded data sets lie, and where it is given nothing else is looked in; by default it is
+    ~/.cache/dgkd-cache. PATH and the module are looked for from the current folder.
     Raises UnknownName, InvalidInput for what the name cannot mean, DataUnreadable for what cannot be read.
     """
     require_kind("load_dataset", "name", name, str, expected="the name of a data set")
-    require_kind("load_dataset", "root", root, (str, Path), expected="the folder where data sets lie")
+    if root is not None:
+        root = expanded(as_path("load_dataset", "root", root, expected="the folder where data sets lie, or None"))
     if name.startswith("folder:"):
         return load_folder(expanded(name.removeprefix("folder:")))
     if ":" in name:
         return load_factory(name)
-    if name not in _loaders:
-        raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="`dgkd-cache datasets` lists them")
-    return _loaders[name](root=expanded(root), download=download)
+    require_known(name)
+    return _loaders[name](root=root, download=download)

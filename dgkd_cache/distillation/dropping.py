@@ -51,8 +51,7 @@ class Dropping:
         `words_G1` are G + 1 random 64-bit words of the step (`RunRandom.drop_words`): one a guide, one to choose a
         guide where at least one must stay. Raises UnknownName when `always` names no guide.
         """
-        if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
-            raise refused("keep_mask", "names", names, expected="the guides' names", do="write bank.names")
+        _require_names("keep_mask", names)
         guides = len(names)
         words = len(words_G1) if isinstance(words_G1, np.ndarray) and words_G1.dtype == np.uint64 else -1
         if words != guides + 1:
@@ -80,6 +79,7 @@ class Dropping:
 
     def kept_share(self, names: Sequence[str]) -> tuple[float, ...]:
         """The share of all batches in which each of the guides called `names` is kept, in expectation."""
+        _require_names("kept_share", names)
         guides = len(names)
         if self.kind == "fixed":
             return tuple(max(0, guides - self.drop) / guides for _ in names)
@@ -87,3 +87,8 @@ class Dropping:
             return tuple(1.0 for _ in names)
         alone = (1 - self.keep) ** guides / guides if self.at_least_one and not self.always and guides else 0.0
         return tuple(1.0 if name in self.always else self.keep + alone for name in names)
+
+
+def _require_names(call: str, names: object) -> None:
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        raise refused(call, "names", names, expected="the guides' names", do="write bank.names")

@@ -24,7 +24,7 @@ def guides_of(method: str, before: Sequence[str]) -> tuple[str, ...]:
 
     Raises UnknownName for an unknown method.
     """
-    if method not in _CHOICES:
+    if not isinstance(method, str) or method not in _CHOICES:
         raise unknown_name("method", method, _CHOICES)
     return _CHOICES[method](tuple(before))
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from dgkd_cache.arguments import refused, require_integer, require_number
-from dgkd_cache.errors import unknown_name
+from dgkd_cache.errors import InvalidInput, unknown_name
 
 __all__ = ["GuidanceLoss", "Objective", "dense_guidance_loss", "objective_names"]
 
@@ -64,8 +65,8 @@ def dense_guidance_loss(
     (1-lambda) CE + lambda T^2 sum KL / C) or `mean` ((1-lambda) CE + lambda T^2 mean KL), with
     KL(guide || student) averaged over the batch. All of it is computed in float32.
 
-    Raises InvalidInput for an unknown objective, a lambda or temperature out of range, and for tensors that do not fit
-    each other.
+    Raises InvalidInput for an unknown objective, a lambda or temperature out of range, for tensors that do not fit each
+    other, and for labels on the processor that name no class.
     """
     if not isinstance(objective, str) or objective not in _OBJECTIVES:
         raise unknown_name("objective", objective, _OBJECTIVES)
@@ -73,6 +74,7 @@ def dense_guidance_loss(
     require_number(_CALL, "temperature", temperature, low=0)
     require_integer(_CALL, "guides", guides, low=0)
     _check_shapes(logits_BC, labels_B, softened_KBC, guides)
+    _check_devices(logits_BC=logits_BC, labels_B=labels_B, softened_KBC=softened_KBC)
     logits_BC = logits_BC.float()
     ce = F.cross_entropy(logits_BC, labels_B)
     if guides == 0:
@@ -91,25 +93,61 @@ def dense_guidance_loss(
 
 
 def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, guides: int) -> None:
-    """Raises InvalidInput for tensors that do not fit each other; their values are not looked at."""
-    found = logits_BC.shape if isinstance(logits_BC, Tensor) else ()
+    """Raises InvalidInput for tensors that do not fit each other."""
+    found = logits_BC.shape if _has_numbers(logits_BC) else ()
     if len(found) != 2:
-        raise refused(_CALL, "logits_BC", logits_BC, expected="the student's logits, a tensor (batch, classes)")
+        expected = "the student's logits, a floating-point tensor (batch, classes)"
+        raise refused(_CALL, "logits_BC", logits_BC, expected=expected)
     batch, classes = found
     if not isinstance(labels_B, Tensor) or labels_B.dtype != torch.int64 or labels_B.shape != (batch,):
         expected = f"the number of each image's class, a tensor of int64 ({batch},)"
         raise refused(_CALL, "labels_B", labels_B, expected=expected)
+    _check_labels(labels_B, classes)
     if softened_KBC is None:
         return
     kept = len(softened_KBC) if isinstance(softened_KBC, Tensor) and softened_KBC.ndim else -1
-    fits = isinstance(softened_KBC, Tensor) and (kept == 0 or softened_KBC.shape[1:] == (batch, classes))
+    fits = _has_numbers(softened_KBC) and (kept == 0 or softened_KBC.shape[1:] == (batch, classes))
     if not fits or not 0 <= kept <= guides:
         raise refused(
             _CALL,
             "softened_KBC",
             softened_KBC,
-            expected=f"the kept guides' logits, a tensor (at most {guides}, {batch}, {classes}), or None",
+            expected=f"the guides' logits, a floating-point tensor (at most {guides}, {batch}, {classes}), or None",
             do="give what bank.gather(views, samples, keep) returns, and guides=len(bank.names)",
+        )
+
+
+def _check_devices(**tensors: Tensor | None) -> None:
+    """Raises InvalidInput for tensors that do not lie on one device."""
+    places = {name: str(tensor.device) for name, tensor in tensors.items() if tensor is not None}
+    if len(set(places.values())) > 1:
+        raise InvalidInput(
+            f"{_CALL}: its tensors lie on several devices",
+            expected="all of them where the student is",
+            found=", ".join(f"{name} on {place}" for name, place in places.items()),
+            do="move them with .to(device); GuideBank(..., device=device) gives the guides' logits there",
+        )
+
+
+def _has_numbers(tensor: object) -> TypeGuard[Tensor]:
+    return isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.layout == torch.strided
+
+
+def _check_labels(labels_B: Tensor, classes: int) -> None:
+    """Raises InvalidInput for labels on the processor that name no class: it takes microseconds there.
+
+    On a GPU nothing waits for the labels: torch's own assertion stops the process. It takes -100 for "leave this out".
+    """
+    if labels_B.device.type != "cpu" or not len(labels_B) or torch.compiler.is_compiling():
+        return
+    array_B = labels_B.detach().numpy()
+    least, most = int(array_B.min()), int(array_B.max())
+    if least < 0 or most >= classes:
+        raise InvalidInput(
+            f"{_CALL}: a label names no class",
+            expected=f"labels from 0 to {classes - 1}, for logits of {classes} classes",
+            found=f"{least} to {most}",
+            do="number the classes from 0, and give the network one output for each",
         )
 
 

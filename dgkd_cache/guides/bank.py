@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import described, refused, require_kind, require_number, require_path
+from dgkd_cache.arguments import as_path, described, refused, require_kind, require_number
 from dgkd_cache.compute import usable_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.cached import CachedGuide
@@ -195,7 +195,7 @@ def _check_arguments(stores: object, views: object, scheduled: object, resident:
         do = "see which paths the pattern matches; train without a bank where there are no guides"
         raise refused(call, "stores", stores, expected="at least one guide store", do=do)
     for store in stores:
-        require_path(call, "stores", store, expected="the path of a guide store in each place of the list")
+        as_path(call, "stores", store, expected="the path of a guide store in each place of the list")
     expected = "the Views of the training images"
     require_kind(call, "views", views, Views, expected=expected, do="write views=dgkd_cache.Views(plan, data.train)")
     do = f"write scheduled=range({scheduled})" if type(scheduled) is int and scheduled > 0 else ""

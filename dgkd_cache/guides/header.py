@@ -40,11 +40,12 @@ def guide_identity(
     guides: Mapping[str, str] | None,
 ) -> GuideIdentity:
     """The identity of a guide but for its accuracy; `architecture` is the name of its class where it is empty."""
+    weights = weights_digest(model)  # which refuses a model that has none yet
     return GuideIdentity(
         name=name,
         architecture=architecture or type(model).__name__,
         parameters=count_parameters(model),
-        weights_digest=weights_digest(model),
+        weights_digest=weights,
         accuracy="",
         training=dict(training or {}),
         guides=dict(guides or {}),

@@ -19,13 +19,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dgkd_cache.arguments import require_integer, require_kind
 from dgkd_cache.compute import describe, usable_device
 from dgkd_cache.datasets.dataset import decoding_record
 from dgkd_cache.errors import Interrupted, Mismatch
 from dgkd_cache.guides.fidelity import fidelity, fidelity_rows
 from dgkd_cache.guides.header import draft_header, guide_identity, identity_arrays
 from dgkd_cache.guides.logits import GuideLogits
-from dgkd_cache.guides.writer_arguments import check_writer
+from dgkd_cache.guides.writer_arguments import check_run, check_writer
 from dgkd_cache.models.rehearsal import Rehearsal, require_evaluation_mode
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.views.views import Views
@@ -167,6 +168,7 @@ class GuideWriter:
 
     def rehearse(self, view: int) -> Iterator[int]:
         """Forwards a view in the batches of a dump and writes nothing: the size of each batch, once it is done."""
+        require_integer("GuideWriter.rehearse", "view", view, low=0)
         return map(len, self._logits.of_view(self._train, view, len(self._train.images)))
 
     def run(self, *, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False) -> Dumped:
@@ -175,6 +177,7 @@ class GuideWriter:
         A finished store of the same guide is left as it is. `stop` is asked between batches; when it says so, what is
         finished stays and Interrupted is raised.
         """
+        check_run("GuideWriter.run", progress, stop)
         progress, began = progress or Silent(), time.perf_counter()
         done = self._finished()
         if done is not None:
@@ -221,6 +224,8 @@ class GuideWriter:
         Raises Mismatch where this is another guide, or where what comes out is not what was sealed, naming what differs
         here; stopped, it keeps what is mended and raises Interrupted.
         """
+        check_run("GuideWriter.repair", progress, stop)
+        require_kind("GuideWriter.repair", "store", store, StoreRepair, expected="a StoreRepair")
         progress, held = progress or Silent(), store.header
         if not store.sealed:
             # As when a dump is taken up: what was measured has to come out again, too.
@@ -253,6 +258,8 @@ class GuideWriter:
         Raises Mismatch where `held`, the store's header, says something else than this guide but for what was measured
         and where.
         """
+        check_run("GuideWriter.recompute", progress, stop)
+        require_kind("GuideWriter.recompute", "held", held, StoreHeader, expected="the header of a store")
         progress = progress or Silent()
         check_same_header(self._path, stored=held, given=replace(self._like(held), compute=held.compute))
         total = sum(slot.stop - slot.start for slot in slots)

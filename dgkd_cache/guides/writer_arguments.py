@@ -6,15 +6,16 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from dgkd_cache.arguments import refused, require_integer, require_kind, require_number, require_path
+from dgkd_cache.arguments import as_path, refused, require_integer, require_kind, require_number
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.views.views import Views
 from dgkd_stores.coding.codecs import codec_named
 from dgkd_stores.coding.encodings import encoding_named
 
-__all__ = ["check_writer"]
+__all__ = ["check_run", "check_writer"]
 
 _CALL = "GuideWriter"
+_REPORTS = ("start", "advance", "finish", "say")
 
 
 def check_writer(
@@ -41,7 +42,7 @@ def check_writer(
     accept_probabilities: object,
 ) -> None:
     """Raises InvalidInput for the first argument that GuideWriter cannot use; the header checks the rest of a text."""
-    require_path(_CALL, "path", path, expected="the path of the store to write")
+    as_path(_CALL, "path", path, expected="the path of the store to write")
     expected = "a torch.nn.Module, whose weights are the guide's identity"
     require_kind(
         _CALL, "model", model, nn.Module, expected=expected, do="give the network itself, and what calls it as forward"
@@ -74,6 +75,17 @@ def check_writer(
         require_kind(_CALL, key, table, (Mapping, type(None)), expected="a mapping of texts to values, or None")
     for key, switch in {"take_over": take_over, "accept_probabilities": accept_probabilities}.items():
         require_kind(_CALL, key, switch, bool, expected="True or False")
+
+
+def check_run(call: str, progress: object, stop: object) -> None:
+    """Raises InvalidInput for what cannot report on work, or cannot be asked whether to stop it."""
+    reports = not isinstance(progress, type) and all(callable(getattr(progress, name, None)) for name in _REPORTS)
+    if progress is not None and not reports:
+        expected = f"an object with the methods {', '.join(_REPORTS)} (dgkd_cache.progress.Progress), or None"
+        raise refused(call, "progress", progress, expected=expected, do="leave it out to report nothing")
+    if not callable(stop):
+        expected = "a function without arguments that returns True to stop"
+        raise refused(call, "stop", stop, expected=expected, do="write stop=lambda: False, or leave it out")
 
 
 def _check_views(views: object, mine: object) -> None:

@@ -16,6 +16,7 @@ import safetensors.torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from torch import nn
 
+from dgkd_cache.arguments import as_path, require_kind
 from dgkd_cache.errors import DamagedStore, Mismatch, UnknownName
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, count_unbuilt, is_user_code
@@ -64,7 +65,7 @@ class ModelCard(BaseModel):
     inputs_digest: str = ""  # of everything the training depended on; a run with another one is stale
 
 
-def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
+def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard) -> None:
     """Write `weights.safetensors` and `card.json` into `folder`, replacing a model that lies there.
 
     The card covers a run's inputs and metrics as they lie in the folder then.
@@ -73,6 +74,9 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
     Raises Mismatch (exit 13) if the card is of another model and NoSpace (exit 14) on a full disk; the old
     model stays then.
     """
+    folder = as_path("save_model", "folder", folder)
+    require_kind("save_model", "model", model, nn.Module, expected="a torch.nn.Module")
+    require_kind("save_model", "card", card, ModelCard, expected="a ModelCard")
     tensors = model_tensors(model)
     _check_parameters(model, card, str(folder))
     if (digest := tensors_digest(tensors)) != card.weights_digest:
@@ -107,13 +111,14 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
             path.unlink(missing_ok=True)
 
 
-def load_card(folder: Path) -> ModelCard:
+def load_card(folder: os.PathLike[str] | str) -> ModelCard:
     """The card of the finished model in `folder`.
 
     Raises Incomplete (exit 3) where there is none, DamagedStore (exit 12) for what is no card as this version writes it
     or has changed since, Mismatch (exit 13) for a card of another format or version, and UnsafeStore (exit 15) for what
     is no plain file.
     """
+    folder = as_path("load_card", "folder", folder)
     path = folder / CARD_FILE
     try:
         return ModelCard.model_validate(read_card(folder).model)
@@ -127,7 +132,7 @@ def load_card(folder: Path) -> ModelCard:
         ) from error
 
 
-def load_model(folder: Path, *, architecture: str | None = None) -> tuple[nn.Module, ModelCard]:
+def load_model(folder: os.PathLike[str] | str, *, architecture: str | None = None) -> tuple[nn.Module, ModelCard]:
     """The model in `folder`, on the CPU in evaluation mode, and its card.
 
     A card may be somebody else's, so it never chooses code: a `module:factory` on it is imported only where
@@ -135,6 +140,9 @@ def load_model(folder: Path, *, architecture: str | None = None) -> tuple[nn.Mod
     `load_card` and `load_weights` raise, and UnknownName or InvalidInput (exit 2) where the architecture cannot
     be rebuilt by name: build it yourself then and use `load_weights`.
     """
+    folder = as_path("load_model", "folder", folder)
+    expected = "the architecture that the card names, as text, or None"
+    require_kind("load_model", "architecture", architecture, (str, type(None)), expected=expected)
     card = load_card(folder)
     if architecture != card.architecture and (architecture is not None or is_user_code(card.architecture)):
         raise Mismatch(
@@ -168,13 +176,16 @@ def load_model(folder: Path, *, architecture: str | None = None) -> tuple[nn.Mod
     return model.eval(), card
 
 
-def load_weights(model: nn.Module, folder: Path) -> ModelCard:
+def load_weights(model: nn.Module, folder: os.PathLike[str] | str) -> ModelCard:
     """Put the weights in `folder` into `model`, which keeps its device, and return the card.
 
     Raises DamagedStore (exit 12) for weights that are missing, unreadable or not those of the card, UnsafeStore (15)
     for what is no plain file, and Mismatch (13) where the model has other tensors than the weights; then the model is
     as it was.
     """
+    do = "write load_weights(model, folder)"
+    require_kind("load_weights", "model", model, nn.Module, expected="a torch.nn.Module", do=do)
+    folder = as_path("load_weights", "folder", folder)
     card = load_card(folder)
     path = folder / WEIGHTS_FILE
     try:

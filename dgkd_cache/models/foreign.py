@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.errors import DgkdError, InvalidInput
 from dgkd_cache.models.rehearsal import Rehearsal
-from dgkd_cache.user_code import describe_exception
+from dgkd_cache.user_code import RAISED, describe_exception
 
 __all__ = ["check_forward"]
 
@@ -117,7 +117,7 @@ def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, cl
         output = model(images_BIHW)
     except DgkdError:
         raise
-    except Exception as error:  # somebody's network may raise anything
+    except RAISED as error:  # somebody's network may raise anything
         raise InvalidInput(
             f"{architecture} cannot take these images{mode}",
             expected=f"a network for float32 [B, {', '.join(map(str, image))}]",

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -44,8 +44,13 @@ class Preprocess(BaseModel):
         """A checked `Preprocess`; InvalidInput (exit 2) for what makes no sense."""
         try:
             return cls(mean=tuple(mean), std=tuple(std), input_size=input_size)
-        except ValueError as error:
-            raise InvalidInput(f"a preprocessing that cannot be used: {error}") from error
+        except ValidationError as error:
+            problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}".lstrip(": ") for item in error.errors()]
+            raise InvalidInput(
+                "a preprocessing that cannot be used",
+                expected="mean and std as decimal strings, one a channel, and a side in pixels or None",
+                found="; ".join(problems),
+            ) from error
 
     @property
     def channels(self) -> int:

@@ -24,10 +24,27 @@ _BF16 = 2.0**-8
 
 
 def require_evaluation_mode(model: nn.Module, guide: str) -> None:
-    """Raises InvalidInput where the model or any part of it is in training mode, and names the first one."""
+    """Raises InvalidInput where the model or any part of it is in training mode, and names the first one.
+
+    What torch.jit.freeze makes has no mode, and no weights that could be told; torch.export's cannot change its mode.
+    """
     for name, part in model.named_modules():
+        what = f"the part {name!r} of guide {guide!r}" if name else f"guide {guide!r}"
+        if not hasattr(part, "training"):
+            raise InvalidInput(
+                f"{what} has no weights of its own",
+                expected="a model whose weights can be read: the store records their digest",
+                found=f"{type(part).__name__} without a mode, as torch.jit.freeze makes it, with the weights inside",
+                do="give the model that was frozen, as it was before",
+            )
+        if part.training and "eval" in vars(part):
+            raise InvalidInput(
+                f"{what} does not tell whether it is in evaluation mode",
+                expected="a model that model.eval() puts into evaluation mode",
+                found=f"{type(part).__name__} whose eval() cannot be called, as torch.export makes it",
+                do="give the model that was exported, after model.eval()",
+            )
         if part.training:
-            what = f"the part {name!r} of guide {guide!r}" if name else f"guide {guide!r}"
             raise InvalidInput(
                 f"{what} is in training mode",
                 expected="a model in evaluation mode, all parts of it: neither dropout nor batch statistics may decide "
@@ -148,9 +165,10 @@ class Rehearsal:
             raise InvalidInput(
                 f"the forward pass of {self._what} changes the buffer {changed}",
                 expected="buffers that stay as they are",
-                found="other values after two passes",
+                found="other values, or another size, after two passes",
                 do="call .eval() on every module that the forward pass uses, because batch normalisation in training "
-                "mode updates its statistics; give register_buffer persistent=False for what the first pass fills",
+                "mode updates its statistics; give register_buffer persistent=False for what the first pass "
+                "alone fills, and take out of the model what counts or collects from pass to pass",
             )
 
     def _differing(self, once_BC: Tensor, again_BC: Tensor) -> int:

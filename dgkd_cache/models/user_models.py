@@ -15,7 +15,7 @@ from torch import nn
 
 from dgkd_cache.errors import DgkdError, InvalidInput
 from dgkd_cache.models.registry import ModelFactory, Registration, register_pattern
-from dgkd_cache.user_code import accepted_keywords, describe_exception, import_factory
+from dgkd_cache.user_code import RAISED, accepted_keywords, describe_exception, import_factory
 
 __all__ = ["find_factory"]
 
@@ -47,7 +47,7 @@ def _user_model(
         return cast(nn.Module, factory(**keywords))  # `check_forward` looks at it
     except DgkdError:
         raise
-    except Exception as error:  # the user's code may raise anything
+    except RAISED as error:
         raise InvalidInput(
             f"the model factory {name} failed",
             expected="a torch.nn.Module",

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from dgkd_cache.arguments import require_kind
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.tensor_file import TensorFile
 
@@ -26,8 +28,10 @@ def weights_digest(model: nn.Module) -> str:
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     """All parameters and persistent buffers by name, copied to the CPU; tied weights once for each name.
 
-    Raises InvalidInput (exit 2) for state that is no tensor: it could only be pickled.
+    Raises InvalidInput (exit 2) for state that is no tensor, which could only be pickled, and for tensors that are not
+    all of their elements in order: those of lazy layers, sparse and quantised ones, and those on the device meta.
     """
+    require_kind("weights_digest", "model", model, nn.Module, expected="a torch.nn.Module")
     state: Mapping[str, object] = model.state_dict()
     tensors: dict[str, Tensor] = {}
     for name, value in state.items():
@@ -36,10 +40,28 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
                 f"the model's state {name!r} cannot be saved",
                 expected="tensors only",
                 found=type(value).__name__,
-                do="keep such state out of the model's state_dict (get_extra_state is not supported)",
+                do="keep such state out of the model's state_dict: get_extra_state is not supported, nor what "
+                "quantize_dynamic makes (use the model that it was given)",
+            )
+        if lacking := _lacking(value):
+            found, do = lacking
+            raise InvalidInput(
+                f"the model's state {name!r} cannot be saved", expected="a dense tensor with values", found=found, do=do
             )
         tensors[name] = value.detach().to("cpu").clone(memory_format=torch.contiguous_format)
     return tensors
+
+
+def _lacking(tensor: Tensor) -> tuple[str, str] | None:
+    """Why the elements of a tensor are not there, and what to do about it; None where they are."""
+    if is_lazy(tensor):
+        return "a lazy layer's, without a size yet", "forward one batch through the model first"
+    if tensor.device.type == "meta":
+        return "a tensor on the device meta, without values", "load the model's weights first"
+    if tensor.is_quantized or tensor.layout != torch.strided:
+        kind = str(tensor.dtype if tensor.is_quantized else tensor.layout).removeprefix("torch.")
+        return f"a tensor of {kind}", "use the model as it was before its weights were packed"
+    return None
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:

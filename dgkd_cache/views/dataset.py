@@ -14,7 +14,7 @@ import numpy.typing as npt
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from dgkd_cache.arguments import integers, refused, require_integer, require_kind
+from dgkd_cache.arguments import described, integers, refused, require_integer, require_kind
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.views.plan import ViewPlan
@@ -47,16 +47,17 @@ class ViewDataset(Dataset[Item]):
 
     def __getitems__(self, pairs: Sequence[Pair]) -> list[Item]:
         """The items of a batch, rendered in one call."""
-        if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
-            raise InvalidInput(
-                "a view data set is keyed by pairs",
-                expected="(view, sample)",
-                found=repr(next(iter(pairs)))[:80],
-                do="give the DataLoader batch_sampler=ViewSampler(...)",
-            )
+        for pair in pairs:
+            if not isinstance(pair, tuple) or len(pair) != 2 or not all(map(_is_integer, pair)):
+                raise InvalidInput(
+                    "a view data set is keyed by pairs",
+                    expected="(view, sample), two integers",
+                    found=described(pair),
+                    do="give the DataLoader batch_sampler=ViewSampler(...)",
+                )
         views_B, samples_B = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        pixels_BIHW = self.views.pixels(views_B, samples_B)  # which refuses what is not there
         labels_B = self.views.images.labels_N[samples_B].tolist()
-        pixels_BIHW = self.views.pixels(views_B, samples_B)
         return list(zip(pixels_BIHW, labels_B, views_B.tolist(), samples_B.tolist(), strict=True))
 
 
@@ -82,6 +83,7 @@ class ViewSampler(Sampler[list[Pair]]):
         require_kind("ViewSampler", "random", random, RunRandom, expected="a RunRandom", do="write RunRandom(seed)")
         require_integer("ViewSampler", "batch_size", batch_size, low=1)
         self._samples_N = _sample_ids(samples)
+        schedule.require(self._samples_N)
         self._schedule, self._random, self._batch_size = schedule, random, int(batch_size)
         self.set_epoch(epoch, step=step)
 
@@ -104,6 +106,10 @@ class ViewSampler(Sampler[list[Pair]]):
     @property
     def _batches(self) -> int:
         return -(-len(self._samples_N) // self._batch_size)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and -(2**63) <= int(value) < 2**63
 
 
 def _sample_ids(samples: int | npt.ArrayLike) -> npt.NDArray[np.int64]:

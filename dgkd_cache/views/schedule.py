@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from dgkd_cache.arguments import refused, require_integer, require_kind
+from dgkd_cache.arguments import integers, refused, require_integer, require_kind
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.run_random import RunRandom
 from dgkd_cache.views.abc import IntArray
@@ -46,9 +46,21 @@ class Schedule:
         self._random, self._samples = random, int(samples)
         self._drawn: tuple[int, IntArray] = (-1, np.empty(0, np.int64))
 
+    def require(self, samples_B: IntArray) -> None:
+        """Raises InvalidInput for samples that the schedule was not made for."""
+        if len(samples_B) and not 0 <= samples_B.min() <= samples_B.max() < self._samples:
+            raise InvalidInput(
+                "samples that the schedule does not have",
+                expected=f"0 to {self._samples - 1}",
+                found=f"{samples_B.min()} to {samples_B.max()}",
+                do="write Schedule(..., samples=len(images)), the size of the whole data set",
+            )
+
     def views(self, epoch: int, samples_B: npt.ArrayLike) -> IntArray:
         """int64[B]: the view of each of these samples in that epoch (numbered from 0)."""
-        ids_B = np.asarray(samples_B, dtype=np.int64)
+        require_integer("Schedule.views", "epoch", epoch, low=0, high=2**63 - 1)
+        ids_B = integers("Schedule.views", "samples_B", samples_B, expected="samples' ids, one-dimensional integers")
+        self.require(ids_B)
         if self.kind == "draw":
             if self._drawn[0] != epoch:
                 self._drawn = (epoch, self._random.draw_views(epoch, self._samples, len(self._views)))

@@ -119,12 +119,7 @@ class Views:
 
     def _checked(self, call: str, samples_B: Any) -> IntArray:
         samples = _integers(call, "samples_B", samples_B)
-        if len(samples) and not 0 <= samples.min() <= samples.max() < len(self.images):
-            raise InvalidInput(
-                "no such sample",
-                expected=f"samples 0 to {len(self.images) - 1} of {self.images.name} ({self.images.split})",
-                found=f"samples {samples.min()} to {samples.max()}",
-            )
+        self.images.require_samples(samples)
         return samples
 
 

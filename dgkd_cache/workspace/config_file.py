@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import stat
@@ -20,6 +21,8 @@ MAX_BYTES = 64 * 2**10
 MAX_DEPTH = 8
 """Tables and arrays within one another; dgkd.toml has three."""
 
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
 # tomllib takes ten seconds for a key of 30,000 parts. A part begins where no letter goes before, so this is linear.
 _DOTTED = re.compile(rb"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 
@@ -30,6 +33,13 @@ def read_tables(path: Path) -> dict[str, Any]:
     Raises InvalidInput for what is not a file, is not TOML in UTF-8, or is larger or deeper than settings are.
     """
     data = _read(path)
+    if data.startswith(_UTF16) or data[:2].count(0) == len(data[:2]) - 1 == 1:
+        raise InvalidInput(
+            f"{path} cannot be read",
+            expected="UTF-8 text",
+            found="UTF-16, as an editor or shell of Windows may write it",
+            do="save it as UTF-8",
+        )
     if _DOTTED.search(data):
         raise _too_deep(path)
     try:

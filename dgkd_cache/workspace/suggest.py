@@ -6,9 +6,8 @@ Names are checked here, before a workspace is made of them; that loads torch, im
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.errors import InvalidInput
 from dgkd_cache.workspace.config import WorkspaceConfig, parse_config, with_overrides
 from dgkd_stores.disk.paths import expanded
 
@@ -150,13 +149,11 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _check_names(dataset: str, architectures: Sequence[str], transforms: Sequence[str]) -> None:
-    from dgkd_cache.datasets.registry import PATTERNS, dataset_names
+    from dgkd_cache.datasets.registry import require_known
     from dgkd_cache.models import find_model
     from dgkd_cache.views.transforms import parse_transform
 
-    if ":" not in dataset and dataset not in dataset_names():
-        known = (*dataset_names(), *PATTERNS)
-        raise unknown_name("data set", dataset, known, do="`dgkd-cache datasets` lists them")
+    require_known(dataset)
     for architecture in architectures:
         find_model(architecture)
     for transform in transforms:
@@ -178,5 +175,5 @@ def _image_size(dataset: str) -> tuple[int | None, int | None]:
         return images.height, images.width
     from dgkd_cache.datasets.registry import load_dataset
 
-    images_of_factory = load_dataset(dataset, root=Path(), download=False).train
+    images_of_factory = load_dataset(dataset, download=False).train
     return images_of_factory.height, images_of_factory.width

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dgkd_cache.data_root import DEFAULT_DATA_ROOT
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.run_files import CARD_FILE, START_OVER, is_there
@@ -200,9 +199,10 @@ class Workspace:
         return f"dgkd-cache {words}" if here else f"dgkd-cache -w {shlex.quote(str(self.folder))} {words}"
 
     @property
-    def data_root(self) -> Path:
-        """The folder of data sets."""
-        return self.folder / expanded(self.config.dataset.root or DEFAULT_DATA_ROOT)
+    def data_root(self) -> Path | None:
+        """The folder of data sets, None for the default one."""
+        root = self.config.dataset.root
+        return self.folder / expanded(root) if root else None
 
     @property
     def dataset_name(self) -> str:

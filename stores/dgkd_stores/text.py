@@ -20,7 +20,7 @@ _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 def clean(text: str) -> str:
     """`text` as it may be shown: what could act on a terminal or a page becomes "?" or a round bracket."""
-    return _harmless(_cut(text, MAX_SHOWN)).translate(_BRACKETS)
+    return _harmless(_cut(str(text), MAX_SHOWN)).translate(_BRACKETS)
 
 
 def one_line(text: str) -> str:

@@ -94,6 +94,15 @@ def test_a_file_of_settings(
     assert result.stdout == "" and result.stderr.startswith("Error: ") and len(result.stderr) < 9000
 
 
+@pytest.mark.parametrize("form", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_told_by_name(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with_file(tmp_path, GOOD.strip().encode(form))
+    result = command("ls")
+    assert result.exit_code == 2 and "found UTF-16, as an editor" in result.stderr
+    assert "save it as UTF-8" in result.stderr
+
+
 def test_what_is_no_file(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "dgkd.toml"

@@ -50,8 +50,8 @@ def changed_pixel() -> TensorImages:
             "class a), whose content was recorded as sample 2",
         ),
         (make(PIXELS[:5], (0, 1, 0, 1, 0)), "5 samples here, 6 recorded"),
-        (make(classes="ac"), "class 1 is 'c' here, 'b' recorded"),
-        (make(classes="abc"), "3 classes here, 2 recorded; not in both: c"),
+        (make(classes=["a", "c"]), "class 1 is 'c' here, 'b' recorded"),
+        (make(classes=["a", "b", "c"]), "3 classes here, 2 recorded; not in both: c"),
     ],
 )
 def test_the_first_difference_is_named(here: TensorImages, text: str | None) -> None:

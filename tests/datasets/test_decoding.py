@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import struct
 import threading
 import warnings
@@ -216,6 +217,35 @@ def test_tiff_is_turned_by_pillow_and_read_from_its_first_page(
         "1 of 2 images have greyscale of more than 8 bits: scaled to 8 (decoding rule depth16 = 1)",
         "1 of 2 images have several frames: the first one is read",
     ]
+
+
+def test_room_for_transparency_that_no_pixel_uses_is_not_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    opaque, clear = Image.new("RGBA", (5, 5), (9, 9, 9, 255)), Image.new("RGBA", (5, 5), (9, 9, 9, 255))
+    clear.putpixel((2, 3), (1, 2, 3, 254))
+    palette = Image.new("P", (5, 5), 1)
+    palette.putpalette(bytes(range(30)))
+    files = {
+        "opaque.png": io_bytes(opaque, "PNG"),
+        "opaque.webp": io_bytes(opaque, "WEBP", lossless=True, exact=True),
+        "grey.png": io_bytes(opaque.convert("LA"), "PNG"),
+        "key.png": io_bytes(Image.new("RGB", (5, 5), (9, 9, 9)), "PNG", transparency=(1, 2, 3)),
+        "bit.png": io_bytes(Image.new("1", (5, 5), 1), "PNG", transparency=0),
+        "unused.png": io_bytes(palette, "PNG", transparency=0),
+    }
+    load(tmp_path / "a", files)
+    assert caplog.messages == []
+    files |= {"clear.png": io_bytes(clear, "PNG"), "used.png": io_bytes(palette, "PNG", transparency=1)}
+    load(tmp_path / "b", files)
+    assert caplog.messages == [f"{tmp_path}/b/train: 2 of 8 images have transparency: it is dropped"]
+
+
+@HOLD
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, hold_bytes: int) -> None:
+    (tmp_path / "train" / "one").mkdir(parents=True)
+    (tmp_path / "train" / "one" / "a.png").write_bytes(io_bytes(Image.new("L", (5, 5)), "PNG"))
+    os.mkfifo(tmp_path / "train" / "one" / "x.jpg")
+    with pytest.raises(DataUnreadable, match=r"1 of 2 .*one/x.jpg \(a pipe, a device or a folder, and no regular file"):
+        FolderImages(tmp_path / "train", name="n", split="train", hold_bytes=hold_bytes)
 
 
 def test_usual_images_are_read_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

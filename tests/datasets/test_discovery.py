@@ -109,11 +109,40 @@ def test_a_class_of_other_formats_only_says_what_it_has(tmp_path: Path, caplog: 
     assert caplog.messages == [f"{folder}: left out files of other formats: 1 (1 .gif)"]
 
 
-def test_one_folder_as_two_classes_is_refused(tmp_path: Path) -> None:
-    folder = touch(tmp_path / "train", "cat/1.png")
-    (folder / "dog").symlink_to("cat")
-    with pytest.raises(DataUnreadable, match="no valid file for the classes dog"):
+@pytest.mark.parametrize("class_names", [("cat", "dog"), ("dog", "cat")])
+def test_one_folder_as_two_classes_is_refused(tmp_path: Path, class_names: tuple[str, str]) -> None:
+    """Whichever of the two is the link, and for a folder within a class too: the images would have two labels."""
+    real, link = class_names
+    folder = touch(tmp_path / "train", f"{real}/1.png", f"{real}/deep/2.png")
+    (folder / link).symlink_to(real)
+    with pytest.raises(DataUnreadable, match="two labels.*found 'dog', which is the folder of 'cat', too; remove the"):
         find_images(folder)
+    (folder / link).unlink()
+    (folder / link).symlink_to(f"{real}/deep")
+    with pytest.raises(DataUnreadable, match=f"two labels.*found '{link}', which is within the folder of '{real}'"):
+        find_images(folder)
+
+
+def test_of_two_links_to_one_folder_the_first_by_name_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In whatever order the system lists them, and at any depth."""
+    touch(tmp_path / "shared", "4.png")
+    folder = touch(tmp_path / "train", "cat/b/1.png", "cat/c/1.png", "dog/1.png")
+    for link in ("cat/b/more", "cat/c/more", "dog/z", "dog/a"):
+        (folder / link).symlink_to(tmp_path / "shared")
+    found, walk = [], os.walk
+    for backwards in (False, True):
+
+        def listed(top: str, backwards: bool = backwards, **settings: object) -> object:
+            for place, folders, files in walk(top, **settings):
+                folders.sort(reverse=backwards)
+                yield place, folders, files
+
+        monkeypatch.setattr(os, "walk", listed)
+        found.append(sorted(find_images(folder)[1]))
+    assert found == [["cat/b/1.png", "cat/b/more/4.png", "cat/c/1.png", "dog/1.png"]] * 2
+    assert caplog.messages == [f"{folder}: left out links to folders that are read already: 3"] * 2
 
 
 def test_a_folder_that_may_not_be_listed_is_named() -> None:

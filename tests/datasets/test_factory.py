@@ -38,9 +38,12 @@ def floats(): return (pixels / 2, [0] * 4), (pixels, [0] * 4)
 def texts(): return (["a"], [0]), (pixels, [0] * 4)
 def ragged(): return ([pixels[0], pixels[1, :, :2]], [0, 1]), (pixels, [0] * 4)
 def name(): return (pixels, [0] * 4, 3), (pixels, [0] * 4)
-def label(): return (pixels, [0, 1, 2, 3], "ab"), (pixels, [0] * 4, "ab")
+def label(): return (pixels, [0, 1, 2, 3], ["a", "b"]), (pixels, [0] * 4, ["a", "b"])
 def negative(): return (pixels, [0, -1, 2, 3]), (pixels, [0] * 4)
-def other_classes(): return (pixels, [0, 1, 0, 1], "ab"), (pixels, [0] * 4, "ba")
+def other_classes(): return (pixels, [0, 1, 0, 1], ["a", "b"]), (pixels, [0] * 4, ["b", "a"])
+def text(): return (pixels, [0, 1, 0, 1], "ab"), (pixels, [0] * 4)
+def ends(): raise SystemExit(0)
+def normal(): return Dataset(train=split("train"), test=split("test"), mean=(0.1,), std=(0.2,))
 def fails(): raise KeyError("train.npz")
 number = 3
 """
@@ -82,7 +85,10 @@ def test_each_form_of_result_is_taken(module: str) -> None:
         ("floats", InvalidInput, r"non-empty uint8 array .*found float64 \[4, 1, 3, 3\]"),
         ("texts", InvalidInput, r"the images of .*texts \(train\) are no array.*found list"),
         ("ragged", InvalidInput, r"the images of .*ragged \(train\) are no array"),
-        ("name", InvalidInput, "a train split whose class names are int"),
+        ("name", InvalidInput, "a train split whose class names are 3"),
+        ("text", InvalidInput, "a train split whose class names are 'ab'"),
+        ("normal", InvalidInput, r"decimal strings, one a channel, found \(0.1,\) \(tuple\); write mean=\('0.1',\)"),
+        ("ends", DataUnreadable, r"ends failed: found SystemExit: 0 \(.*dgkd_test_factory.py, line \d+\)"),
         ("label", InvalidInput, r"labels from 0 to 1, found 2 at sample 2"),
         ("negative", InvalidInput, r"labels from 0 to 3, found -1 at sample 1"),
         ("other_classes", InvalidInput, "different classes"),

@@ -99,7 +99,7 @@ def test_labels_are_int64_and_a_sample_is_described() -> None:
     images = TensorImages(
         torch.zeros(2, 1, 2, 2, dtype=torch.uint8),
         torch.tensor([1, 0], dtype=torch.uint8),
-        classes="xy",
+        classes=["x", "y"],
         name="n",
         split="test",
     )
@@ -135,25 +135,26 @@ def test_a_copy_on_a_device_shares_the_digests_of_its_original(monkeypatch: pyte
         (
             np.zeros((2, 1, 4, 4), np.float32),
             [0, 1],
-            "ab",
+            ["a", "b"],
             r"expected a non-empty uint8 array .*found float32 \[2, 1, 4, 4\]",
         ),
-        (np.zeros((2, 4, 4), np.uint8), [0, 1], "ab", r"found uint8 \[2, 4, 4\]"),
-        (np.zeros((0, 1, 4, 4), np.uint8), [], "ab", r"found uint8 \[0, 1, 4, 4\]"),
+        (np.zeros((2, 4, 4), np.uint8), [0, 1], ["a", "b"], r"found uint8 \[2, 4, 4\]"),
+        (np.zeros((0, 1, 4, 4), np.uint8), [], ["a", "b"], r"found uint8 \[0, 1, 4, 4\]"),
         (
             np.zeros((2, 1, 4, 4), np.uint8),
             [0, 1, 1],
-            "ab",
+            ["a", "b"],
             r"one label for each of 2 images, found shape \[3\]",
         ),
-        (np.zeros((2, 1, 4, 4), np.uint8), [0.0, 1.0], "ab", r"array of integers, found float64"),
-        (np.zeros((2, 1, 4, 4), np.uint8), [0, 2], "ab", r"labels from 0 to 1, found 2 at sample 1"),
-        (np.zeros((2, 1, 4, 4), np.uint8), [-1, 0], "ab", r"labels from 0 to 1, found -1 at sample 0"),
-        (np.zeros((2, 1, 4, 4), np.uint8), [0, 1], "aa", r"distinct names, found 'a' more than once"),
+        (np.zeros((2, 1, 4, 4), np.uint8), [0.0, 1.0], ["a", "b"], r"array of integers, found float64"),
+        (np.zeros((2, 1, 4, 4), np.uint8), [0, 2], ["a", "b"], r"labels from 0 to 1, found 2 at sample 1"),
+        (np.zeros((2, 1, 4, 4), np.uint8), [-1, 0], ["a", "b"], r"labels from 0 to 1, found -1 at sample 0"),
+        (np.zeros((2, 1, 4, 4), np.uint8), [0, 1], ["a", "a"], r"distinct names, found 'a' more than once"),
+        (np.zeros((2, 1, 4, 4), np.uint8), [0, 1], "cat", r"found 'cat'; write classes=\['cat'\], if that is the"),
         (np.zeros((2, 1, 4, 4), np.uint8), [0, 1], ["", "b"], r"expected one text a class"),
     ],
 )
-def test_what_does_not_fit_is_refused(pixels: object, labels: list[float], classes: str, message: str) -> None:
+def test_what_does_not_fit_is_refused(pixels: object, labels: list[float], classes: object, message: str) -> None:
     with pytest.raises(InvalidInput, match=message) as caught:
         TensorImages(pixels, labels, classes=classes, name="n", split="train")
     assert caught.value.exit_code == 2

@@ -55,7 +55,7 @@ def default_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home" / ".cache" / "dgkd-cache"
 
 
-def check(name: str, root: Path) -> None:
+def check(name: str, root: Path | None) -> None:
     dataset = load_dataset(name, root=root, download=False)
     for images, part in ((dataset.train, "train"), (dataset.test, "t10k")):
         assert images.resident is not None
@@ -109,10 +109,10 @@ def test_debian_s_folder_is_looked_in_for_fashion_mnist(
 ) -> None:
     write(no_debian, zipped=True)
     caplog.set_level("INFO")
-    check("fashion-mnist", default_root)
+    check("fashion-mnist", None)
     assert caplog.messages == [f"data set fashion-mnist: read from {no_debian}"]
     write(default_root / "FashionMNIST" / "raw")
-    check("fashion-mnist", default_root)
+    check("fashion-mnist", None)
     assert caplog.messages[1:] == [f"data set fashion-mnist: read from {default_root}/FashionMNIST/raw"]
     with pytest.raises(DataUnreadable, match="mnist is not on this machine"):
         load_dataset("mnist", download=False)
@@ -124,6 +124,13 @@ def test_another_root_is_the_only_place(tmp_path: Path, default_root: Path, no_d
     write(default_root / "FashionMNIST" / "raw")
     with pytest.raises(DataUnreadable, match=f"expected {TRAIN_IMAGES}.* in {tmp_path}/no/FashionMNIST/raw, found"):
         load_dataset("fashion-mnist", root=tmp_path / "no", download=False)
+
+
+def test_the_default_root_that_is_named_is_the_only_place(default_root: Path, no_debian: Path) -> None:
+    write(no_debian, zipped=True)
+    for root in (default_root, Path("~/.cache/dgkd-cache"), "~/.cache/dgkd-cache"):
+        with pytest.raises(DataUnreadable, match=f"in {default_root}/FashionMNIST/raw, found"):
+            load_dataset("fashion-mnist", root=root, download=False)
 
 
 def test_missing_files_are_named_with_their_places(default_root: Path, no_debian: Path) -> None:

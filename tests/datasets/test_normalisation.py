@@ -19,7 +19,7 @@ class OnTheFly(Images):
 
     def __init__(self, samples: int) -> None:
         labels = np.zeros(samples, dtype=np.int64)
-        super().__init__(name="f", split="train", classes="a", labels_N=labels, channels=1, height=1, width=2)
+        super().__init__(name="f", split="train", classes=["a"], labels_N=labels, channels=1, height=1, width=2)
 
     def image(self, sample: int) -> torch.Tensor:
         return torch.tensor([[[sample % 251, sample % 7]]], dtype=torch.uint8)
@@ -27,7 +27,7 @@ class OnTheFly(Images):
 
 def test_equals_numpy_on_all_pixels() -> None:
     pixels = np.random.default_rng(1).integers(0, 200, (2_500, 3, 6, 5), dtype=np.uint8)
-    mean, std = mean_and_std(TensorImages(pixels, np.zeros(2_500, np.int64), classes="a", name="n", split="train"))
+    mean, std = mean_and_std(TensorImages(pixels, np.zeros(2_500, np.int64), classes=["a"], name="n", split="train"))
     scaled = pixels.astype(np.float64) / 255
     assert mean == tuple(f"{value:.6f}" for value in scaled.mean(axis=(0, 2, 3)))
     assert std == tuple(f"{value:.6f}" for value in scaled.std(axis=(0, 2, 3)))
@@ -35,7 +35,7 @@ def test_equals_numpy_on_all_pixels() -> None:
 
 def test_a_channel_of_one_value_can_be_divided_by() -> None:
     pixels = np.full((4, 1, 2, 2), 51, np.uint8)
-    assert mean_and_std(TensorImages(pixels, [0] * 4, classes="a", name="n", split="train")) == (
+    assert mean_and_std(TensorImages(pixels, [0] * 4, classes=["a"], name="n", split="train")) == (
         ("0.200000",),
         ("1.000000",),
     )

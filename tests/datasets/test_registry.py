@@ -10,6 +10,7 @@ import pytest
 from dgkd_cache.datasets import Dataset, TensorImages, dataset_names, load_dataset, register_dataset
 from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries
 from dgkd_cache.errors import InvalidInput, UnknownName
+from dgkd_cache.workspace.suggest import suggest_config
 
 
 def test_the_data_sets_of_the_design_are_known() -> None:
@@ -20,6 +21,18 @@ def test_an_unknown_name_is_told_the_closest(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match=r"unknown data set 'cifar-10'.*folder:PATH.*did you mean cifar10") as caught:
         load_dataset("cifar-10", root=tmp_path)
     assert caught.value.exit_code == 2
+
+
+def test_the_path_of_a_folder_is_told_how_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pets").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for path in ("pets", str(tmp_path / "pets")):
+        with pytest.raises(UnknownName, match=f"found the path of a folder; write folder:{path} for images in class"):
+            load_dataset(path)
+        with pytest.raises(UnknownName, match=f"write folder:{path}"):
+            suggest_config(path, ("plain4", "plain2"))
+    with pytest.raises(UnknownName, match=r"found a path where no folder is; write folder:\./dogs"):
+        load_dataset("./dogs")
 
 
 def test_each_has_a_line_on_what_it_is() -> None:
@@ -44,8 +57,24 @@ def test_a_name_is_taken_once() -> None:
         register_dataset(fashion_mnist)
 
 
+@pytest.mark.parametrize(
+    ("constants", "words"),
+    [
+        ({"mean": (0.5,)}, r"'mean' cannot be used.*found \(0.5,\) \(tuple\); write mean=\('0.5',\)"),
+        ({"mean": ("half",)}, "a tuple of decimal strings, one a channel, found"),
+        ({"mean": ("nan",)}, "a tuple of decimal strings, one a channel, found"),
+        ({"std": ("0",)}, r"one a channel, each above 0, found \('0',\)"),
+        ({"std": "0"}, "one a channel, each above 0, found '0'"),
+    ],
+)
+def test_constants_that_cannot_normalise_are_refused(constants: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        given = {"mean": ("0.5",), "std": ("1",), **constants}
+        Dataset(train=split("train", "ab", 1), test=split("test", "ab", 1), **given)
+
+
 def split(name: str, classes: str, channels: int) -> TensorImages:
-    return TensorImages(np.zeros((2, channels, 2, 2), np.uint8), [0, 1], classes=classes, name="n", split=name)
+    return TensorImages(np.zeros((2, channels, 2, 2), np.uint8), [0, 1], classes=list(classes), name="n", split=name)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,64 @@ def test_a_part_in_training_mode_is_named(write, tmp_path: Path) -> None:
     assert caught.value.exit_code == 2 and "call model.eval() first" in str(caught.value)
     model.eval()
     assert write(model).run().seal
+
+
+def frozen() -> nn.Module:
+    made: nn.Module = torch.jit.freeze(torch.jit.script(network()))
+    return made
+
+
+def exported() -> nn.Module:
+    return torch.export.export(network(), (torch.zeros(2, 1, 8, 8),)).module()
+
+
+def quantised() -> nn.Module:
+    return torch.ao.quantization.quantize_dynamic(network(), {nn.Linear}).eval()
+
+
+def sparse() -> nn.Module:
+    model = network()
+    model.register_buffer("table", torch.eye(2).to_sparse())
+    return model
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:torch.quantize")
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (frozen, "guide 'guide' has no weights of its own.*torch.jit.freeze.*give the model that was frozen"),
+        (exported, r"eval\(\) cannot be called, as torch.export makes it; give the model that was exported"),
+        (quantised, "state '1._packed_params.dtype' cannot be saved.*use the model that it was given"),
+        (
+            lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(4)).eval(),
+            "state '1.weight' cannot be saved.*a lazy layer's, without a size yet; forward one batch",
+        ),
+        (sparse, "state 'table' cannot be saved.*found a tensor of sparse_coo; use the model as it was before"),
+        (lambda: network().to("meta"), "a tensor on the device meta, without values; load the model's weights first"),
+    ],
+)
+def test_a_model_whose_weights_cannot_be_told_is_refused_with_a_way_on(
+    write, make: Callable[[], nn.Module], words: str
+) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        write(make())
+
+
+class Collecting(nn.Module):
+    def __init__(self, *, persistent: bool) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 4)
+        self.register_buffer("seen", torch.zeros(0), persistent=persistent)
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen = torch.cat([self.seen, images.mean()[None]])
+        return self.linear(images.flatten(1))
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_buffer_that_grows_is_refused(write, tmp_path: Path, persistent: bool) -> None:
+    words = refused(write(Collecting(persistent=persistent).eval()), tmp_path, r"changes the buffer Collecting\.seen")
+    assert "another size" in words and "take out of the model what counts or collects from pass to pass" in words
 
 
 class Noisy(nn.Module):

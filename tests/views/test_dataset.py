@@ -120,7 +120,10 @@ def test_some_samples_keep_their_numbers(dataset: ViewDataset) -> None:
 
 
 def test_refuses_keys_that_are_no_pairs_and_places_that_are_not_there(dataset: ViewDataset) -> None:
-    with pytest.raises(InvalidInput, match=r"expected \(view, sample\), found 3; give the DataLoader batch_sampler"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"two integers, found 3 \(int\); give the DataLoader batch_sampler",
+    ):
         dataset[3]
     with pytest.raises(InvalidInput, match=r"'step' cannot be used: expected an integer from 0 to 5, found 6"):
         sampler(32, step=6)

@@ -37,7 +37,6 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
       dgkd-cache datasets digits
       dgkd-cache datasets fashion-mnist --no-download --json
     """
-    from dgkd_cache.data_root import DEFAULT_DATA_ROOT
     from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries, load_dataset, require_root_used
     from dgkd_cache.workspace.suggest import usual_transforms
 
@@ -45,7 +44,7 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
         if data_root:
             require_root_used(name)
         try:
-            found = load_dataset(name, root=data_root or DEFAULT_DATA_ROOT, download=not no_download)
+            found = load_dataset(name, root=data_root, download=not no_download)
         except DataMissing as error:
             do = "put the files there, or leave --no-download out"
             raise DataMissing(error.problem, expected=error.expected, found=error.found, do=do) from error

@@ -29,7 +29,8 @@ __all__ = ["info"]
 def info(app: App, what: str, as_json: bool) -> None:
     """Describe a run, a guide store, or both of a NAME; a PATH is a store or a run's folder anywhere.
 
-    A store is opened with all its checks but those of its rows; that needs no torch and no workspace.
+    A store is opened with all its checks but those of its rows; that needs no torch and no workspace. With --json its
+    header comes as it is stored, so fractions in it are texts.
 
     \b
     Examples:

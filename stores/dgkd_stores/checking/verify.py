@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from dgkd_stores.arguments import as_path, require_callable, require_flags
+
 from .damage import Verification
 from .survey import Report, Survey
 
@@ -28,7 +30,10 @@ def verify(
     Memory is bounded by a few megabytes, a compressed chunk, and the arrays beside the rows. Raises `StoreNotFound`,
     `UnsafeStore` or `Mismatch` for a store whose own zarr.json cannot be read, and `Interrupted`.
     """
-    survey = Survey(Path(path), full=full, report=report, stop=stop)
+    path = as_path("verify", "path", path)
+    require_flags("verify", full=full)
+    require_callable("verify", report=report, stop=stop)
+    survey = Survey(path, full=full, report=report, stop=stop)
     return Verification(
         path=survey.path,
         container=survey.held.kind,

@@ -11,7 +11,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from numbers import Real
 
+from dgkd_stores.arguments import require_kind
 from dgkd_stores.errors import InvalidInput
 
 __all__ = ["JsonValue", "canonical_json", "decimal", "plain_json", "sha256_hex"]
@@ -32,6 +34,14 @@ def canonical_json(value: JsonValue) -> bytes:
 
 def plain_json(value: object) -> JsonValue:
     """A copy of `value` in dict, list, str, int, bool and None alone; `InvalidInput` for anything else."""
+    try:
+        return _plain(value)
+    except RecursionError as error:
+        expected, found = "a few lists and mappings within one another", "a value within itself, or hundreds of them"
+        raise InvalidInput(_PROBLEM, expected=expected, found=found) from error
+
+
+def _plain(value: object) -> JsonValue:
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
@@ -40,9 +50,9 @@ def plain_json(value: object) -> JsonValue:
         for key in value:
             if not isinstance(key, str):
                 raise InvalidInput(_PROBLEM, expected="text as a key", found=repr(key))
-        return {key: plain_json(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_json(item) for item in value]
+        return [_plain(item) for item in value]
     raise InvalidInput(
         _PROBLEM,
         expected="text, integers, booleans, lists and mappings",
@@ -53,11 +63,13 @@ def plain_json(value: object) -> JsonValue:
 
 def sha256_hex(data: bytes) -> str:
     """SHA-256 as 64 lower-case hexadecimal digits."""
+    require_kind("sha256_hex", "data", data, (bytes, bytearray, memoryview), expected="bytes")
     return hashlib.sha256(data).hexdigest()
 
 
 def decimal(x: float) -> str:
     """The shortest decimal without an exponent that reads back as the same double: 1e-8 is "0.00000001"."""
+    require_kind("decimal", "x", x, Real, expected="a number")
     if not math.isfinite(x):
         raise InvalidInput("a number that no decimal string can hold", expected="a finite number", found=repr(x))
     text = format(Decimal(repr(float(x))), "f")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.arguments import require_kind
 from dgkd_stores.errors import InvalidInput
 from dgkd_stores.forks import fork_safe_lock
 
@@ -248,6 +249,7 @@ def codec_names() -> tuple[str, ...]:
 
 def codec_named(name: str) -> ZarrCodec:
     """The codec of a Zarr folder that has that name; `InvalidInput` names the known ones and the closest."""
+    require_kind("codec_named", "name", name, str, expected="the name of a codec")
     if name not in _CODECS:
         closest = difflib.get_close_matches(name, _CODECS, n=1, cutoff=0.4)
         raise InvalidInput(

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.arguments import require_kind
 from dgkd_stores.errors import InvalidInput
 
 __all__ = [
@@ -123,6 +124,7 @@ def encoding_names() -> tuple[str, ...]:
 
 def encoding_named(name: str) -> Encoding:
     """The encoding of that name; `InvalidInput` names the known ones and the closest."""
+    require_kind("encoding_named", "name", name, str, expected="the name of an encoding")
     if name not in _ENCODINGS:
         closest = difflib.get_close_matches(name, _ENCODINGS, n=1, cutoff=0.4)
         raise InvalidInput(

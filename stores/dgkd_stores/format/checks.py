@@ -79,7 +79,7 @@ def decimal_text(key: str, value: object) -> None:
 
 def one_of(key: str, value: object, known: tuple[str, ...]) -> None:
     """One of a few words."""
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise bad_field(key, " or ".join(known), value)
 
 

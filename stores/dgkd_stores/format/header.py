@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from dgkd_stores.arguments import require_kind
 from dgkd_stores.coding.canonical import JsonValue, canonical_json, plain_json, sha256_hex
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
@@ -57,6 +58,8 @@ class DatasetIdentity:
     """The subject of a sample digest: "pixels" (shape and decoded uint8 pixels) or "file" (the file's bytes)."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.classes, tuple | list):
+            raise bad_field("dataset.classes", "a tuple of texts", self.classes)
         object.__setattr__(self, "classes", tuple(self.classes))
         for name in ("name", "split"):
             text(f"dataset.{name}", getattr(self, name))
@@ -102,7 +105,7 @@ class GuideIdentity:
         text("guide.architecture", self.architecture)
         integer("guide.parameters", self.parameters, 0, 2**53)
         hex64("guide.weights_digest", self.weights_digest)
-        if self.accuracy != "":
+        if not isinstance(self.accuracy, str) or self.accuracy:
             decimal_text("guide.accuracy", self.accuracy)
         for name, seal in self.guides.items():
             text("guide.guides", name)
@@ -143,6 +146,8 @@ class StoreHeader:
     licence: str
 
     def __post_init__(self) -> None:
+        require_kind("StoreHeader", "dataset", self.dataset, DatasetIdentity, expected="a DatasetIdentity")
+        require_kind("StoreHeader", "guide", self.guide, GuideIdentity, expected="a GuideIdentity")
         for name in ("plan", "fidelity", "compute"):
             object.__setattr__(self, name, mapping(name, getattr(self, name)))
         hex64("plan_digest", self.plan_digest)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.arguments import require_kind
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.errors import InvalidInput
 
@@ -32,6 +33,10 @@ class IdentityArrays:
     """Softened like the rows: divided by the header's temperature."""
     test_label_M: NDArray[np.int64]
     test_sample_digest_M16: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            require_kind("IdentityArrays", field.name, getattr(self, field.name), np.ndarray, expected="a numpy array")
 
     def encoded(self, header: StoreHeader, layout: StoreLayout) -> dict[str, NDArray[Any]]:
         """The stored arrays by name; `InvalidInput` for a shape, dtype or label that the header forbids."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.arguments import require_integer
 from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.codecs import RAW, Codec, ZarrCodec
 from dgkd_stores.coding.digests import Seal
@@ -183,6 +184,7 @@ class StoreLayout:
 
 def default_digest_rows(row_bytes: int) -> int:
     """The largest power of two whose rows fit in 64 KiB, at least one."""
+    require_integer("default_digest_rows", "row_bytes", row_bytes, low=1)
     return 1 << max(0, (DIGEST_BYTES // row_bytes).bit_length() - 1)
 
 

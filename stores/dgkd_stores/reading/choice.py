@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dgkd_stores.arguments import described
 from dgkd_stores.errors import InvalidInput
 
-__all__ = ["READERS", "Choice", "choose_reader", "file_system"]
+__all__ = ["READERS", "Choice", "choose_reader", "file_system", "require_reader"]
 
 READERS = ("auto", "mmap", "pread")
 
@@ -36,8 +37,7 @@ class Choice:
 
 def choose_reader(path: Path, wanted: str = "auto") -> Choice:
     """The reader `wanted` for the store at `path`; for `auto`, by its file system. Raises InvalidInput."""
-    if wanted not in READERS:
-        raise InvalidInput("no such reader", expected=f"one of {', '.join(READERS)}", found=repr(wanted))
+    require_reader(wanted)
     if wanted != "auto":
         return Choice(reader=wanted, why="reader is set")
     try:
@@ -49,6 +49,12 @@ def choose_reader(path: Path, wanted: str = "auto") -> Choice:
     if kind in _SHARED or re.match(r"fuse(\.|$)", kind):
         return Choice(reader="pread", why=f"others may write to a file system of type {kind}")
     return Choice(reader="mmap", why=f"it lies on a local file system of type {kind}")
+
+
+def require_reader(wanted: object) -> None:
+    """Raises InvalidInput for what is none of READERS."""
+    if not isinstance(wanted, str) or wanted not in READERS:
+        raise InvalidInput("no such reader", expected=f"one of {', '.join(READERS)}", found=described(wanted))
 
 
 def file_system(path: Path, *, mounts: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dgkd_stores.arguments import as_path, require_flags, require_integer, require_kind
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.digests import sealed
 from dgkd_stores.coding.encodings import encoding_named
@@ -24,7 +25,7 @@ from dgkd_stores.errors import DamagedStore, Incomplete, Mismatch
 
 from .ahead import ReadAhead
 from .blocks import HeldBlocks
-from .choice import choose_reader
+from .choice import choose_reader, require_reader
 from .decoded import DecodedRows
 from .mapped import MappedChunks
 from .proof import LOST, BlockProof
@@ -71,7 +72,9 @@ class GuideStore:
     """
 
     def __init__(self, path: Path | str, *, allow_incomplete: bool = False, reader: str = "auto") -> None:
-        self.path, self._wanted_reader = Path(path), reader
+        self.path, self._wanted_reader = as_path("GuideStore", "path", path), reader
+        require_flags("GuideStore", allow_incomplete=allow_incomplete)
+        require_reader(reader)
         self.container = held = open_container(self.path)
         self.header, self.nbytes, self._layout = held.header, held.nbytes, held.layout
         self.kind, self.codec = held.kind, held.layout.codec.name
@@ -151,6 +154,7 @@ class GuideStore:
 
     def decoded_bytes(self, views: int) -> int:
         """Memory that `views` views of a compressed store take once decoded; 0 for one that is not compressed."""
+        require_integer("decoded_bytes", "views", views, low=0)
         return 0 if self._layout.codec is RAW else views * self.header.dataset.samples * self.header.row_bytes
 
     def completeness(self) -> Completeness:
@@ -184,6 +188,7 @@ class GuideStore:
 
     def gather_rows(self, index: RowIndex) -> dict[str, NDArray[Any]]:
         """`gather_stored` of an index that many stores share."""
+        require_kind("gather_rows", "index", index, RowIndex, expected="a RowIndex")
         if self._rows is None:
             self._rows = self._source()
         placed = index.placed(self.path, self.views, self._samples, self._rows.rows_each)

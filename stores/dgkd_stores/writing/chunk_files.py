@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.arguments import require_integer, require_kind
 from dgkd_stores.coding.digests import block_digests
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.disk.files import write_durably
@@ -32,6 +33,10 @@ class ChunkSlot:
     start: int
     stop: int
 
+    def __post_init__(self) -> None:
+        for name in ("view", "start", "stop"):
+            require_integer("ChunkSlot", name, getattr(self, name), low=0)
+
 
 class ChunkFiles:
     """The writer of the chunks of the store at `path`; `replaced` names the files, in order."""
@@ -48,6 +53,8 @@ class ChunkFiles:
 
     def check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
         """`InvalidInput` for anything but one float32 row of all classes for each sample of the slot."""
+        require_kind("write", "slot", slot, ChunkSlot, expected="a ChunkSlot")
+        require_kind("write", "logits_SC", logits_SC, np.ndarray, expected="a numpy array of float32")
         shape = (slot.stop - slot.start, self._header.classes)
         if logits_SC.dtype != np.float32 or logits_SC.shape != shape:
             raise InvalidInput(

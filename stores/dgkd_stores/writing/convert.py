@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind
 from dgkd_stores.coding.codecs import Codec, codec_named, codec_names
 from dgkd_stores.coding.deflate import Deflate
 from dgkd_stores.coding.digests import Seal
@@ -63,7 +64,10 @@ def convert(
     `StoreLocked` while another process writes there (`take_over`: as `ViewLock` has it), `NoSpace`, and what
     `GuideStore.open` and `gather` raise.
     """
-    source, target = Path(source), Path(target)
+    source, target = as_path("convert", "source", source), as_path("convert", "target", target)
+    require_kind("convert", "codec", codec, str, expected="the name of a codec")
+    require_flags("convert", take_over=take_over)
+    require_callable("convert", report=report)
     _check_suffix(target)
     chosen = _codec(target, codec)
     with GuideStore.open(source) as store:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.arguments import as_path, require_callable, require_flags
 from dgkd_stores.checking.survey import Report, Survey
 from dgkd_stores.coding.digests import Seal, array_digest, differing_blocks
 from dgkd_stores.coding.encodings import encoding_named
@@ -51,7 +52,9 @@ class StoreRepair:
         report: Report = lambda done, total: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.path = Path(path)
+        self.path = as_path("StoreRepair", "path", path)
+        require_flags("StoreRepair", take_over=take_over)
+        require_callable("StoreRepair", report=report, stop=stop)
         self.header = header_of(self.path)
         self._mended_chunks: set[tuple[int, int]] = set()
         self._staged: dict[Path, Path] = {}

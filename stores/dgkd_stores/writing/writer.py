@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind
 from dgkd_stores.coding.codecs import codec_named
 from dgkd_stores.coding.digests import Seal, sealed
 from dgkd_stores.containers import ZarrFolder, how_to_mend
@@ -63,7 +64,15 @@ class GuideStoreWriter:
         take_over: bool = False,
         stop: Stop = never,
     ) -> None:
-        self.path, self.header = Path(path), header
+        self.path, self.header = as_path("GuideStoreWriter", "path", path), header
+        require_kind("GuideStoreWriter", "header", header, StoreHeader, expected="a StoreHeader")
+        require_kind("GuideStoreWriter", "identity", identity, IdentityArrays, expected="IdentityArrays")
+        require_kind(
+            "GuideStoreWriter", "views", views, (range, type(None)), expected="a range of view numbers, or None"
+        )
+        require_kind("GuideStoreWriter", "codec", codec, str, expected="the name of a codec")
+        require_flags("GuideStoreWriter", take_over=take_over)
+        require_callable("GuideStoreWriter", stop=stop)
         self.views = header.view_range if views is None else views
         whole = header.view_range
         if not self.views or self.views.step != 1 or self.views[0] < whole[0] or self.views[-1] > whole[-1]:

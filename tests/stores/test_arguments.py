@@ -1,0 +1,179 @@
+"""The public calls of the stores: each argument of another kind is refused by name, and never by a raw error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dgkd_stores as stores
+from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, InvalidInput
+
+OTHERS: tuple[object, ...] = (
+    None,
+    True,
+    3,
+    -1,
+    0.5,
+    float("nan"),
+    "x",
+    "a\0b",
+    b"x",
+    [],
+    [None],
+    {},
+    {"x": 1},
+    range(0),
+    range(1, 4),
+    lambda *_: 1,
+    object(),
+    dict,
+    np.zeros((2, 3)),
+    np.zeros(2, np.complex64),
+    Path("x"),
+)
+"""What a caller may give by mistake."""
+
+ANY_VALUE = {"clean": {"text"}}
+"""Arguments that any value fits."""
+
+Calls = dict[str, tuple[Callable[..., object], dict[str, Any]]]
+
+
+@pytest.fixture
+def calls(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Every public call with keywords that work."""
+    monkeypatch.chdir(tmp_path)
+    small, path, begun = recipe(), tmp_path / "a.zarr", tmp_path / "begun.zarr"
+    small.write(path)
+    small.write(begun, chunks=1)
+    header, identity = small.header, small.identity
+    store = GuideStore.open(path)
+    writer = GuideStoreWriter(begun, header, identity)
+    slot = next(iter(writer.missing()))
+
+    def converted(**keywords: Any) -> None:
+        stores.convert(**keywords)
+        (tmp_path / "b.h5").unlink(missing_ok=True)
+
+    def closed(made: Callable[..., Any]) -> Callable[..., None]:
+        return lambda **keywords: made(**keywords).close()
+
+    rows = {"views_B": [0, 1], "samples_B": [4, 5]}
+    fields = {kind: dict(vars(value)) for kind, value in (("d", header.dataset), ("g", header.guide), ("h", header))}
+    return {
+        "canonical_json": (stores.canonical_json, {"value": {"a": 1}}),
+        "ChunkSlot": (stores.ChunkSlot, {"view": 1, "start": 0, "stop": 4}),
+        "clean": (stores.clean, {"text": "a"}),
+        "convert": (
+            converted,
+            {"source": path, "target": tmp_path / "b.h5", "codec": "gzip", "take_over": False, "report": print_nothing},
+        ),
+        "DatasetIdentity": (stores.DatasetIdentity, fields["d"]),
+        "decimal": (stores.decimal, {"x": 0.5}),
+        "default_digest_rows": (stores.default_digest_rows, {"row_bytes": 20}),
+        "expect": (store.expect, rows),
+        "gather": (store.gather, rows),
+        "gather_stored": (store.gather_stored, rows),
+        "gather_rows": (store.gather_rows, {"index": stores.RowIndex(**rows)}),
+        "decoded_bytes": (store.decoded_bytes, {"views": 3}),
+        "GuideIdentity": (stores.GuideIdentity, fields["g"]),
+        "GuideStore": (closed(GuideStore.open), {"path": path, "allow_incomplete": False, "reader": "auto"}),
+        "GuideStoreWriter": (
+            closed(GuideStoreWriter),
+            {
+                "path": tmp_path / "c.zarr",
+                "header": header,
+                "identity": identity,
+                "views": range(1),
+                "codec": "none",
+                "take_over": False,
+                "stop": never,
+            },
+        ),
+        "IdentityArrays": (
+            lambda **arrays: closed(GuideStoreWriter)(
+                path=tmp_path / "d.zarr", header=header, identity=stores.IdentityArrays(**arrays)
+            ),
+            dict(vars(identity)),
+        ),
+        "RowIndex": (stores.RowIndex, rows),
+        "sha256_hex": (stores.sha256_hex, {"data": b"x"}),
+        "StoreHeader": (stores.StoreHeader, fields["h"]),
+        "StoreRepair": (
+            closed(stores.StoreRepair),
+            {"path": path, "take_over": False, "report": print_nothing, "stop": never},
+        ),
+        "verify": (stores.verify, {"path": path, "full": False, "report": print_nothing, "stop": never}),
+        "write": (writer.write, {"slot": slot, "logits_SC": small.logits(slot.view)[slot.start : slot.stop]}),
+    }
+
+
+def never() -> bool:
+    return False
+
+
+def print_nothing(done: int, total: int) -> None:
+    pass
+
+
+NAMES = (
+    "canonical_json ChunkSlot clean convert DatasetIdentity decimal default_digest_rows expect gather gather_stored "
+    "gather_rows decoded_bytes GuideIdentity GuideStore GuideStoreWriter IdentityArrays RowIndex sha256_hex "
+    "StoreHeader StoreRepair verify write"
+).split()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_argument_gives_a_raw_error(calls: Calls, name: str) -> None:
+    """Each argument in turn is replaced by what a caller may give by mistake: it works or is told, and nothing else."""
+    call, keywords = calls[name]
+    if name != "write":  # which a slot takes once
+        call(**keywords)
+    told = dict.fromkeys(keywords, 0)
+    for argument in keywords:
+        for other in OTHERS:
+            if callable(other) and callable(keywords[argument]):
+                continue  # whether it takes what it is called with is seen when it is called
+            try:
+                call(**{**keywords, argument: other})
+            except DgkdError as error:
+                told[argument] += 1
+                assert error.problem and (error.expected or error.do), f"{name}({argument}={other!r}): {error}"
+            except Exception as error:
+                raise AssertionError(f"{name}({argument}={other!r}): {type(error).__name__} {error}") from error
+    unrefused = {argument for argument, times in told.items() if not times}
+    assert unrefused <= ANY_VALUE.get(name, set()), f"{name} takes anything as {unrefused}"
+
+
+def test_all_public_calls_are_among_them() -> None:
+    results = {"Completeness", "Damage", "Verification", "codec_names", "encoding_names"}
+    public = {name for name in stores.__all__ if not isinstance(getattr(stores, name), type(DgkdError))}
+    classes = {name for name in stores.__all__ if name not in public}
+    errors = {name for name in classes if issubclass(getattr(stores, name), DgkdError)}
+    assert (public | classes) - errors - results <= set(NAMES)
+
+
+@pytest.mark.parametrize("given", [None, 3, [], b"x"])
+@pytest.mark.parametrize("name", ["GuideStore", "GuideStoreWriter", "StoreRepair", "verify"])
+def test_what_is_no_path_is_told(calls: Calls, name: str, given: object) -> None:
+    call, keywords = calls[name]
+    with pytest.raises(InvalidInput, match=f"^{name}: the argument 'path' cannot be used: expected a path, as text"):
+        call(**{**keywords, "path": given})
+
+
+def test_the_two_paths_of_a_conversion_are_told_apart(calls: Calls) -> None:
+    call, keywords = calls["convert"]
+    for argument in ("source", "target"):
+        with pytest.raises(InvalidInput, match=f"^convert: the argument '{argument}' cannot be used"):
+            call(**{**keywords, argument: 3})
+
+
+def test_a_value_within_itself_is_told() -> None:
+    value: dict[str, Any] = {}
+    value["a"] = [value]
+    with pytest.raises(InvalidInput, match="JSON cannot hold: expected a few lists .*found a value within itself"):
+        stores.canonical_json(value)
