@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
     from dgkd_cache.errors import (
         DamagedStore,
+        DataMissing,
         DataUnreadable,
         DgkdError,
         Incomplete,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DamagedStore",
+    "DataMissing",
     "DataUnreadable",
     "Dataset",
     "DgkdError",
@@ -79,6 +81,7 @@ _PLACES = {
     "dgkd_cache.distillation.objectives": ("GuidanceLoss", "dense_guidance_loss"),
     "dgkd_cache.errors": (
         "DamagedStore",
+        "DataMissing",
         "DataUnreadable",
         "DgkdError",
         "Incomplete",
