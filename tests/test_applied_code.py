@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from support.hints import expressions_in, pattern_of, rewritten, words_in
 from torch.utils.data import DataLoader
 
 import dgkd_cache
-from dgkd_cache.datasets import TensorImages, load_dataset
+from dgkd_cache import openmp
+from dgkd_cache.datasets import Dataset, TensorImages, load_dataset
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import dense_guidance_loss
@@ -129,6 +131,18 @@ CASES = [
         "dense_guidance_loss(logits_BC=logits, labels_B=labels, softened_KBC=logits, guides=1, objective='paper', "
         "lambda_=0.5, temperature=1.0)",
     ),
+    Code(
+        "write samples=len(images) for the Schedule: it is made for the whole data set",
+        "views_of(kind='draw', samples=5)",
+    ),
+    Code("write stop=lambda: False", "run(stop=True)"),
+    Code("write choose_waiting(os.environ)", "choose_waiting(environment=None)"),
+    Code("write X=X", "Dataset(train=images, test=data.test, mean=(0.5,), std=('1',))"),
+    Code(
+        "write classes=[X], if that is the only class",
+        "TensorImages(pixels, [0, 0], classes='cat', name='mine', split='train')",
+    ),
+    Code("write folder:X for images in class folders", "load_dataset(name='photos')", wrong="photos"),
     Code("try wrn-16-2", "build('wrn-x')", wrong="wrn-x"),
     Code("wrn-X-X and wrn-X-X are the nearest", "build('wrn-17-2')", wrong="wrn-17-2", offers=2),
     Code("did you mean X?", "build('plain5')", wrong="plain5", offers=3),
@@ -158,7 +172,19 @@ class Own(Images):
 
 
 IMPORTED = (
-    *(Dropping, GuideBank, GuideStore, GuideWriter, Own, RunRandom, Schedule, TensorImages, ViewDataset, ViewPlan),
+    *(
+        Dataset,
+        Dropping,
+        GuideBank,
+        GuideStore,
+        GuideWriter,
+        Own,
+        RunRandom,
+        Schedule,
+        TensorImages,
+        ViewDataset,
+        ViewPlan,
+    ),
     *(ViewSampler, Views, canonical_json, codec_named, decimal, dense_guidance_loss, encoding_named, load_dataset),
 )
 """What a program of the user's imports."""
@@ -174,6 +200,7 @@ def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monke
     for path in three_guides:
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "1")  # so that nothing is chosen for this process
     random, images, model = RunRandom(7), bars.train, make_tiny(1)
     bank = GuideBank(list(map(str, three_guides)), views=Views(plan, images), scheduled=range(3), temperature=4.0)
     step, schedule = 0, Schedule("draw", 3, random=random, samples=100)
@@ -181,6 +208,19 @@ def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monke
 
     def first_batch(**arguments: Any) -> Any:
         return next(iter(DataLoader(**arguments)))
+
+    def views_of(**arguments: Any) -> Any:
+        return Schedule(views=3, random=random, **arguments).views(0, [7])
+
+    def run(**arguments: Any) -> Any:
+        words = {"name": "teacher", "train": Views(plan, images), "test": Views(plan, bars.test), "views": range(1)}
+        return GuideWriter(tmp_path / "new.zarr", model, lambda pixels: model(as_input(pixels)), **words).run(
+            **arguments
+        )
+
+    def choose_waiting(environment: Any) -> Any:
+        openmp.choose_waiting(environment)
+        return environment
 
     def build(architecture: str) -> torch.nn.Module:
         return build_model(architecture, channels=1, classes=4, height=8, width=8, seed=0)
@@ -209,6 +249,10 @@ def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monke
         "first_batch": first_batch,
         "bank_words": {"scheduled": range(3), "temperature": 4.0},
         "build": build,
+        "views_of": views_of,
+        "run": run,
+        "choose_waiting": choose_waiting,
+        "os": os,
         "pixels": np.zeros((2, 3, 8, 8), np.uint8),
         "rgb_plan": ViewPlan.build(image=(3, 8, 8), transforms=["crop(1)"]),
         "labels": torch.zeros(2, dtype=torch.int64),

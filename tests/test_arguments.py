@@ -303,7 +303,11 @@ def test_all_public_calls_are_among_them() -> None:
         ("item", {"pair": (-1, 0)}, "no such view: expected a view number from 0 on, found -1"),
         ("item", {"pair": (0.5, 1)}, r"expected \(view, sample\), two integers, found \(0.5, 1\)"),
         ("item", {"pair": 3}, r"found 3 \(int\); give the DataLoader batch_sampler=ViewSampler"),
-        ("views", {"samples_B": [100]}, r"the schedule does not have: expected 0 to 99, found 100 to 100; write Sch"),
+        (
+            "views",
+            {"samples_B": [100]},
+            r"the schedule does not have: expected 0 to 99, found 100 to 100; write samples=len",
+        ),
         ("ViewSampler", {"samples": 101}, r"the schedule does not have: expected 0 to 99, found 0 to 100"),
         (
             "load_model",
@@ -314,7 +318,7 @@ def test_all_public_calls_are_among_them() -> None:
         (
             "load_weights",
             {"model": "runs/a"},
-            r"expected a torch.nn.Module, found 'runs/a'; write load_weights\(m",
+            r"expected a torch.nn.Module, found 'runs/a'; give the model first",
         ),
         ("own_cores", {"device": 3.5}, "own_cores: the argument 'device' cannot be used"),
         ("choose_waiting", {"environment": None}, r"found None; write choose_waiting\(os.environ\)"),

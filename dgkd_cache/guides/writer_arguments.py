@@ -85,7 +85,7 @@ def check_run(call: str, progress: object, stop: object) -> None:
         raise refused(call, "progress", progress, expected=expected, do="leave it out to report nothing")
     if not callable(stop):
         expected = "a function without arguments that returns True to stop"
-        raise refused(call, "stop", stop, expected=expected, do="write stop=lambda: False, or leave it out")
+        raise refused(call, "stop", stop, expected=expected, do="write stop=lambda: False")
 
 
 def _check_views(views: object, mine: object) -> None:

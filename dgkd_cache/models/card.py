@@ -183,7 +183,7 @@ def load_weights(model: nn.Module, folder: os.PathLike[str] | str) -> ModelCard:
     for what is no plain file, and Mismatch (13) where the model has other tensors than the weights; then the model is
     as it was.
     """
-    do = "write load_weights(model, folder)"
+    do = "give the model first, then the folder"
     require_kind("load_weights", "model", model, nn.Module, expected="a torch.nn.Module", do=do)
     folder = as_path("load_weights", "folder", folder)
     card = load_card(folder)

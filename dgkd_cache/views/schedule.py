@@ -53,7 +53,7 @@ class Schedule:
                 "samples that the schedule does not have",
                 expected=f"0 to {self._samples - 1}",
                 found=f"{samples_B.min()} to {samples_B.max()}",
-                do="write Schedule(..., samples=len(images)), the size of the whole data set",
+                do="write samples=len(images) for the Schedule: it is made for the whole data set",
             )
 
     def views(self, epoch: int, samples_B: npt.ArrayLike) -> IntArray:

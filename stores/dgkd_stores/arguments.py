@@ -61,7 +61,7 @@ def require_callable(call: str, **given: object) -> None:
     """Raises InvalidInput for the first of the arguments that is no function."""
     for name, value in given.items():
         if not callable(value):
-            raise refused(call, name, value, expected="a function", do=f"write {name}=lambda ...: ...")
+            raise refused(call, name, value, expected="a function", do=f"give {name} a function, or leave it out")
 
 
 def require_flags(call: str, **given: object) -> None:
