@@ -35,5 +35,11 @@ _MOST_CHANNELS_OF_PICTURES = 4
 
 
 def channels_are_last(shape: Sequence[int]) -> bool:
-    """True for a shape [a, b, c] that is a picture's [H, W, I]: c is a number of channels, a and b are sizes."""
-    return shape[2] <= _MOST_CHANNELS_OF_PICTURES < min(shape[0], shape[1])
+    """True for a shape [a, b, c] that reads as a picture's [H, W, I]: a and b are sizes, c is a number of channels.
+
+    So it is where c is at most 4 and the others are not, and where a and b are equal sides and c is another number.
+    """
+    first, second, last = shape
+    if min(first, second) <= _MOST_CHANNELS_OF_PICTURES:
+        return False
+    return last <= _MOST_CHANNELS_OF_PICTURES or first == second != last

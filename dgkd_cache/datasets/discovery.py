@@ -64,7 +64,9 @@ class _Walk:
         self._folder = folder
         self._extensions, self._beside = Counter[str](), Counter[str]()
         self._macos = self._aside = self._again = 0
-        self._visited = {_identity(folder)}
+        above = Path(os.path.realpath(folder))
+        self._visited = {_identity(place) for place in (above, *above.parents)}  # a link up would lead to all splits
+        self._other_split = _other_split(above)
         with os.scandir(folder) as entries:
             for entry in entries:
                 self._count(entry)
@@ -117,7 +119,7 @@ class _Walk:
             ("files beside the class folders", self._beside.total(), self._beside),
             ("files that begin with ._", self._macos, None),
             ("folders that begin with a dot or are __MACOSX", self._aside, None),
-            ("links to folders that are read already", self._again, None),
+            ("links to folders that are read already, or that lie above", self._again, None),
         )
         left = [f"{what}: {count}{_listed(extensions)}" for what, count, extensions in counted if count]
         if left:
@@ -139,6 +141,14 @@ class _Walk:
 
     def _enter(self, folder: str) -> bool:
         """True for a folder that was not visited yet, and is from now on; another link to it is counted."""
+        place = Path(os.path.realpath(folder))
+        if self._other_split is not None and place.is_relative_to(self._other_split):
+            raise DataUnreadable(
+                f"{folder} leads into the other split",
+                expected=f"images of {self._folder.name}/ alone, or links to folders outside of {self._other_split}",
+                found=f"a link to {place}",
+                do="remove that link: a model must not be trained on the images that it is tested with",
+            )
         identity = _identity(folder)
         again = identity in self._visited
         self._visited.add(identity)
@@ -154,6 +164,15 @@ class _Walk:
             self._extensions[_extension(file)] += 1
             return False
         return True
+
+
+def _other_split(folder: Path) -> Path | None:
+    """The folder of the other split beside this one, where there is another one."""
+    for name in ("test", "val") if folder.name == "train" else ("train",):
+        if (folder.parent / name).is_dir():
+            place = Path(os.path.realpath(folder.parent / name))
+            return None if place == folder else place
+    return None
 
 
 def _is_aside(name: str) -> bool:

@@ -23,6 +23,7 @@ PIXELS[0, :, 0, :2] = [0, 255]
 GREY = PIXELS[:, :1]
 NHWC = PIXELS.transpose(0, 2, 3, 1)
 SQUARE = PIXELS[:, :1, :8]
+BANDS = np.random.default_rng(7).integers(0, 256, (10, 13, 20, 20), dtype=np.uint8)
 LABELS = [0, 1] * 5
 WIDE = {0: 0, 128: 0, 129: 1, 32767: 127, 32768: 128, 65535: 255}  # round(v * 255 / 65535), by hand
 SIXTEEN = np.resize(np.array(list(WIDE), np.uint16), (10, 1, 2, 3))
@@ -57,6 +58,9 @@ CASES: list[tuple[str, Any, Any]] = [
     ("tensor [0, 1]", as_tensor(PIXELS).float() / 255, PIXELS),
     ("bfloat16 [0, 255]", as_tensor(PIXELS).bfloat16(), PIXELS),
     ("tensor, channels last", as_tensor(NHWC), PIXELS),
+    ("13 bands last", BANDS.transpose(0, 2, 3, 1).copy(), BANDS),
+    ("13 bands last, a tensor", torch.from_numpy(BANDS).permute(0, 2, 3, 1), BANDS),
+    ("more bands than pixels a side", BANDS[:, :, :6, :6].transpose(0, 2, 3, 1).copy(), BANDS[:, :, :6, :6]),
     ("tensor, no channels", as_tensor(GREY[:, 0]).float(), GREY),
     ("16-bit tensor", torch.from_numpy(SIXTEEN), EIGHT),
     ("bool tensor", as_tensor(PIXELS) > 99, np.where(PIXELS > 99, 255, 0)),

@@ -78,6 +78,9 @@ def test_a_loop_of_links_gives_each_image_once(tmp_path: Path, caplog: pytest.Lo
     folder = touch(tmp_path / "train", "cat/1.png", "dog/2.png", "dog/deep/3.png")
     (folder / "cat" / "loop").symlink_to(folder / "cat")
     (folder / "cat" / "up").symlink_to(folder)
+    touch(tmp_path / "test", "cat/1.png", "dog/2.png")
+    (folder / "cat" / "root").symlink_to("../..")
+    (folder / "dog" / "above").symlink_to(tmp_path.parent)
     (folder / "cat" / "a").symlink_to(folder / "dog" / "deep")
     (folder / "dog" / "deep" / "back").symlink_to("..")
     touch(tmp_path / "shared", "4.png", "in/5.png")
@@ -92,7 +95,22 @@ def test_a_loop_of_links_gives_each_image_once(tmp_path: Path, caplog: pytest.Lo
         "dog/shared/4.png": 1,
         "dog/shared/in/5.png": 1,
     }
-    assert caplog.messages == [f"{folder}: left out links to folders that are read already: 6"]
+    assert caplog.messages == [f"{folder}: left out links to folders that are read already, or that lie above: 8"]
+
+
+@pytest.mark.parametrize("link", ["../../test", "../../test/cat", "class"])
+def test_a_link_into_the_other_split_is_refused(tmp_path: Path, link: str) -> None:
+    touch(tmp_path / "test", "cat/1.png", "dog/2.png")
+    folder = touch(tmp_path / "train", "cat/3.png")
+    place = folder / "dog" if link == "class" else folder / "cat" / "more"
+    place.symlink_to("../test/dog" if link == "class" else link)
+    with pytest.raises(DataUnreadable, match=f"{place} leads into the other split.*found a link to .*/test.*remove"):
+        find_images(folder)
+    place.unlink()
+    assert find_images(folder)[1] == {"cat/3.png": 0}
+    (folder / "cat" / "more").symlink_to(tmp_path / "val")  # a split that is not used beside test/
+    touch(tmp_path / "val", "4.png")
+    assert set(find_images(folder)[1]) == {"cat/3.png", "cat/more/4.png"}
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems have names in UTF-8 only")
@@ -142,7 +160,7 @@ def test_of_two_links_to_one_folder_the_first_by_name_is_followed(
         monkeypatch.setattr(os, "walk", listed)
         found.append(sorted(find_images(folder)[1]))
     assert found == [["cat/b/1.png", "cat/b/more/4.png", "cat/c/1.png", "dog/1.png"]] * 2
-    assert caplog.messages == [f"{folder}: left out links to folders that are read already: 3"] * 2
+    assert caplog.messages == [f"{folder}: left out links to folders that are read already, or that lie above: 3"] * 2
 
 
 def test_a_folder_that_may_not_be_listed_is_named() -> None:
