@@ -35,6 +35,7 @@ __all__ = [
     "StoreNotFound",
     "UnknownName",
     "UnsafeStore",
+    "is_out_of_memory",
     "unknown_name",
 ]
 
@@ -56,6 +57,12 @@ class RankLost(DgkdError):
 
 class UnknownName(InvalidInput):
     """A model, data set, transform, guide or setting that is not known."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for what Python, numpy and torch raise then: torch has a class for GPUs and a text for processors."""
+    told = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or told
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, meant: Iterable[str] = (), do: str = "") -> UnknownName:

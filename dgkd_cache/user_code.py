@@ -18,9 +18,16 @@ from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.errors import DgkdError, InvalidInput, is_out_of_memory
 
-__all__ = ["RAISED", "accepted_keywords", "asked_before_import", "describe_exception", "import_factory"]
+__all__ = [
+    "RAISED",
+    "accepted_keywords",
+    "asked_before_import",
+    "describe_exception",
+    "forward_pass_of",
+    "import_factory",
+]
 
 RAISED = (Exception, SystemExit)
 """What the user's code may raise: also the end of the program, which would come without a word."""
@@ -104,6 +111,19 @@ def accepted_keywords(name: str, factory: Callable[..., object], offered: Mappin
             )
     names = {parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY}
     return {key: value for key, value in offered.items() if takes_all or key in names}
+
+
+@contextmanager
+def forward_pass_of(problem: str, *, expected: str, do: str) -> Iterator[None]:
+    """Around a call of somebody's network: what it raises becomes InvalidInput; a lack of memory stays what it is."""
+    try:
+        yield
+    except DgkdError:
+        raise
+    except RAISED as error:
+        if is_out_of_memory(error):
+            raise
+        raise InvalidInput(problem, expected=expected, found=describe_exception(error), do=do) from error
 
 
 def describe_exception(error: BaseException) -> str:

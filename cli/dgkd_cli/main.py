@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost
+from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost, is_out_of_memory
 from dgkd_cache.openmp import choose_waiting
 from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.user_code import asked_before_import
@@ -64,7 +64,7 @@ class Boundary(click.Group):
             click.echo("interrupted: nothing is damaged; run the same command again", err=True)
             raise click.exceptions.Exit(130) from error
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             do = "close other programs, or begin anew (--fresh) with a lower training.batch_size or cache.batch_size"
             raise _refused(ctx, DgkdError("there is not enough memory", found=_line(error), do=do)) from error
@@ -184,12 +184,6 @@ def _require_current_folder() -> None:
             found=str(error.strerror),
             do="it may have been deleted or made anew: cd to it once more, or to another folder",
         ) from error
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """True for what Python, numpy and torch raise then: torch has a class for GPUs and a text for processors."""
-    told = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
-    return isinstance(error, MemoryError) or told
 
 
 def _line(error: Exception) -> str:

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from dgkd_cache.arguments import as_path, described, refused, require_kind, require_number
 from dgkd_cache.compute import usable_device
+from dgkd_cache.datasets.compare import explain_difference
+from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.cached import CachedGuide
 from dgkd_cache.guides.check import check_store
@@ -86,6 +88,23 @@ class GuideBank:
     def trainings(self) -> Mapping[str, Mapping[str, Any]]:
         """The training of each guide, as its store's header says."""
         return {guide.name: guide.stores[0].header.guide.training for guide in self._guides}
+
+    def test_differences(self, test: Images) -> dict[str, str]:
+        """What is other about the test images of each guide, by its name; those with the same as `test` are left out.
+
+        A guide of other test images, or of none, teaches as well; its accuracy is another measure.
+        """
+        found = {
+            guide.name: explain_difference(
+                test,
+                label_N=store.test_label_M,
+                sample_digest_N16=store.test_sample_digest_M16,
+                classes=store.header.dataset.classes,
+            )
+            for guide in self._guides
+            for store in guide.stores[:1]
+        }
+        return {name: difference for name, difference in found.items() if difference is not None}
 
     @property
     def copied(self) -> Mapping[str, str]:

@@ -14,11 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dgkd_cache.arguments import described
 from dgkd_cache.compute import autocast
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.side_by_side import side_by_side
 from dgkd_cache.models.called_modules import Forward
 from dgkd_cache.models.rehearsal import Rehearsal
+from dgkd_cache.user_code import forward_pass_of
 from dgkd_cache.views.stream import Pairs, stream
 from dgkd_cache.views.views import Views
 from dgkd_stores import ChunkSlot
@@ -109,7 +111,15 @@ class GuideLogits:
         return self.rehearsal(self._raw, run, batch=len(pixels_BIHW))
 
     def _raw(self, pixels_BIHW: Tensor) -> object:
-        with torch.inference_mode(), autocast(self.device, self.precision):
+        with (
+            torch.inference_mode(),
+            autocast(self.device, self.precision),
+            forward_pass_of(
+                f"the forward pass of {self.rehearsal.what} fails",
+                expected=f"a function of one tensor, {described(pixels_BIHW)} on {self.device}, that returns logits",
+                do="mend it; pixels are no floats yet: a network alone is given as lambda pixels: model(pixels / 255)",
+            ),
+        ):
             return self.forward(pixels_BIHW)
 
     def _require_holdable(self, logits_SC: NDArray[np.float32], source: Views, view: str, first: int) -> None:

@@ -7,9 +7,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from dgkd_cache.errors import DgkdError, InvalidInput
+from dgkd_cache.errors import InvalidInput
 from dgkd_cache.models.rehearsal import Rehearsal
-from dgkd_cache.user_code import RAISED, describe_exception
+from dgkd_cache.user_code import describe_exception, forward_pass_of
 
 __all__ = ["check_forward"]
 
@@ -113,18 +113,13 @@ def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, cl
     """The logits [B, classes] of one forward pass, in the mode that the model is in."""
     batch, *image = images_BIHW.shape
     mode = " in training mode" if model.training else ""
-    try:
+    with forward_pass_of(
+        f"{architecture} cannot take these images{mode}",
+        expected=f"a network for float32 [B, {', '.join(map(str, image))}]",
+        do="mend its forward pass where it is yours, set training.input_size to a size that it takes, or choose "
+        "another architecture (`dgkd-cache models` lists them)",
+    ):
         output = model(images_BIHW)
-    except DgkdError:
-        raise
-    except RAISED as error:  # somebody's network may raise anything
-        raise InvalidInput(
-            f"{architecture} cannot take these images{mode}",
-            expected=f"a network for float32 [B, {', '.join(map(str, image))}]",
-            found=describe_exception(error),
-            do="mend its forward pass where it is yours, set training.input_size to a size that it takes, or choose "
-            "another architecture (`dgkd-cache models` lists them)",
-        ) from error
     found = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
     if found != [batch, classes]:
         raise InvalidInput(

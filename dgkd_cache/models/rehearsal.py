@@ -7,8 +7,10 @@ is yet to be trained is rehearsed, too, so that no hours are lost on one that ca
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -76,7 +78,7 @@ class Rehearsal:
         accept_probabilities: bool = False,
     ) -> None:
         self.done = False
-        self._model, self._what, self._classes, self._device = model, what, classes, device
+        self._model, self.what, self._classes, self._device = model, what, classes, device
         self._tolerance = 0.0 if device.type == "cpu" else TOLERANCES[precision]
         self._accept_probabilities = accept_probabilities
 
@@ -91,7 +93,7 @@ class Rehearsal:
         called.first_pass_done()
         if called.changes_input:
             raise InvalidInput(
-                f"the forward pass of {self._what} changes the images that it is given",
+                f"the forward pass of {self.what} changes the images that it is given",
                 expected="images that are as they were after it",
                 found="other pixels in the same tensor",
                 do="do not use operations in place on them (such as mul_ or images -= mean): they would change the "
@@ -101,7 +103,7 @@ class Rehearsal:
         between = self._random_state()
         again = self.logits(run(forward), batch)
         # To compile a model may draw, too, but only in the second pass.
-        draws = not torch.equal(before, between) and not torch.equal(between, self._random_state())
+        draws = before != between and between != self._random_state()
         if self._differing(once, again):
             # A compiled model is run as it was written while its calls are noted, and may give other last bits then.
             once, again = again, self.logits(run(forward), batch)
@@ -121,14 +123,14 @@ class Rehearsal:
         if isinstance(given, Tensor) and given.is_floating_point() and given.ndim == 2 and len(given) == batch:
             if self._classes not in (None, given.shape[1]):
                 raise Mismatch(
-                    f"{self._what} has a different number of classes than the data set",
+                    f"{self.what} has a different number of classes than the data set",
                     expected=f"logits of {self._classes} classes",
                     found=f"logits of {given.shape[1]} classes",
                     do="use a guide that was trained on the classes of this data set",
                 )
             return given.float()
         raise InvalidInput(
-            f"the forward pass of {self._what} returns no logits",
+            f"the forward pass of {self.what} returns no logits",
             expected=expected,
             found=described(given),
             do="return the logits alone, a row for each image",
@@ -137,7 +139,7 @@ class Rehearsal:
     def _require_own(self, called: CalledModules) -> None:
         if not called.reads_weights:
             raise InvalidInput(
-                f"the forward pass of {self._what} uses another model",
+                f"the forward pass of {self.what} uses another model",
                 expected=f"use of the weights of the {type(self._model).__name__} that is given as the model",
                 found=f"calls of {_kinds(called.modules) or 'no module'}, and no operation on any weight of that model",
                 do="give the model that the forward pass calls; a copy, or an engine that other tools made of it, is "
@@ -153,7 +155,7 @@ class Rehearsal:
         ]
         if others:
             raise InvalidInput(
-                f"the forward pass of {self._what} uses parameters that are not the model's",
+                f"the forward pass of {self.what} uses parameters that are not the model's",
                 expected="logits that follow from the weights that the store records",
                 found=f"calls of {_kinds(others)} outside the model",
                 do="put all of it into one torch.nn.Module, and give that as the model",
@@ -163,7 +165,7 @@ class Rehearsal:
         changed = called.changed_buffer()
         if changed:
             raise InvalidInput(
-                f"the forward pass of {self._what} changes the buffer {changed}",
+                f"the forward pass of {self.what} changes the buffer {changed}",
                 expected="buffers that stay as they are",
                 found="other values, or another size, after two passes",
                 do="call .eval() on every module that the forward pass uses, because batch normalisation in training "
@@ -179,16 +181,23 @@ class Rehearsal:
             differs_B &= ~(away_B <= self._tolerance * once_BC.abs().amax(1))
         return int(differs_B.sum())
 
-    def _random_state(self) -> Tensor:
-        """The state of the random numbers that torch draws on the processor and on the guide's device."""
+    def _random_state(self) -> list[object]:
+        """The state of the random numbers of torch (processor and guide's device), numpy and Python."""
         states = [torch.get_rng_state()]
         if self._device.type == "cuda" and torch.cuda.is_initialized():
             states.append(torch.cuda.get_rng_state(self._device))
-        return torch.cat(states)
+        name, keys, *rest = np.random.get_state(legacy=True)
+        return [
+            *(state.numpy().tobytes() for state in states),
+            name,
+            np.asarray(keys).tobytes(),
+            rest,
+            random.getstate(),
+        ]
 
     def _other_each_time(self, found: str) -> InvalidInput:
         return InvalidInput(
-            f"{self._what} returns different logits for the same images",
+            f"{self.what} returns different logits for the same images",
             expected=f"logits within {self._tolerance:.0%} of a row's largest one each time"
             if self._tolerance
             else "the same bits each time",
@@ -203,7 +212,7 @@ class Rehearsal:
         near_B = (logits_BC.sum(1) - 1).abs() <= _BF16
         if bool((logits_BC >= 0).all()) and bool(near_B.all()):
             raise InvalidInput(
-                f"{self._what} gives probabilities, as a softmax at its end does",
+                f"{self.what} gives probabilities, as a softmax at its end does",
                 expected="logits, before any softmax",
                 found=f"no negative number, and a sum of 1 in each of the first {len(logits_BC)} rows",
                 do="return the input of the softmax; if these really are logits, say accept_probabilities (= true in "

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import itertools
+import random
+import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,6 +121,47 @@ def test_random_numbers_are_refused_that_happened_to_change_nothing(write, tmp_p
         tmp_path,
         "found random numbers that it draws, though these two passes gave the same; remove",
     )
+
+
+@pytest.mark.parametrize("draw", [np.random.rand, random.random], ids=["numpy", "python"])
+def test_random_numbers_of_other_libraries_are_seen_too(write, tmp_path: Path, as_input, draw) -> None:
+    model, numpys, pythons = network(), np.random.get_state(), random.getstate()
+
+    def forward(pixels: Tensor) -> Tensor:
+        return model(as_input(pixels)) + (1.0 if draw() < 1e-9 else 0.0)
+
+    try:
+        refused(write(model, forward), tmp_path, "found random numbers that it draws")
+    finally:
+        np.random.set_state(numpys)
+        random.setstate(pythons)
+
+
+@pytest.mark.parametrize(
+    ("forward", "found"),
+    [
+        (lambda model: model, "RuntimeError: mat1 and mat2 must have the same dtype"),
+        (
+            lambda model: lambda pixels: model(pixels / 255).logits,
+            "AttributeError: .*'logits'.*test_rehearsal.py, l",
+        ),
+        (lambda model: lambda: model, "TypeError: .*takes 0 positional arguments"),
+        (lambda model: lambda pixels: sys.exit(3), "SystemExit: 3"),
+    ],
+)
+def test_what_a_forward_pass_raises_is_told_with_a_way_on(write, tmp_path: Path, forward, found: str) -> None:
+    model = network()
+    words = refused(write(model, forward(model)), tmp_path, f"the forward pass of guide 'guide' fails: .*{found}")
+    assert "one tensor, uint8 [32, 1, 8, 8] on cpu" in words
+    assert write(model, eval(re.findall("lambda pixels: .*", words)[0], {"model": model})).run().seal
+
+
+def test_a_lack_of_memory_stays_what_it_is(write, as_input) -> None:
+    def forward(pixels: Tensor) -> Tensor:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        write(network(), forward).run()
 
 
 def test_a_guide_that_counts_its_calls_is_refused(write, tmp_path: Path, as_input) -> None:

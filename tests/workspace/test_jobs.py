@@ -261,8 +261,10 @@ def test_a_loss_many_times_the_cross_entropy_is_told(tmp_path: Path, batch: int,
 
 
 def test_another_test_set_is_noticed(done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ws, _ = done
-    shutil.copytree(ws.folder, tmp_path / "ws")
+    shutil.copytree(done[0].folder, tmp_path / "ws")
+    shutil.copytree(done[0].folder, tmp_path / "before")
+    ws = Workspace.open(tmp_path / "before")
+    assert len(ws.dataset().test) == 40
     bars = tiny_module().bars
     monkeypatch.setattr(tiny_module(), "bars", lambda: (bars()[0], bars()[0]))
     changed = Workspace.open(tmp_path / "ws")
@@ -272,6 +274,14 @@ def test_another_test_set_is_noticed(done, tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(Mismatch, match="trained on another test set"):
         dump(changed, "teacher")
     assert evaluate_model(changed, model="student", split="train", device="cpu", progress=Silent()).samples == 96
+    for guides in ({"guides": [changed.store_path("teacher")]}, {"live": [changed.run_folder("teacher")]}):
+        said, before = Lines(), Lines()
+        train(ws, f"before-{next(iter(guides))}", progress=before, **guides)
+        train(changed, f"after-{next(iter(guides))}", progress=said, **guides)
+        told = [
+            line for line in said.lines if "guide teacher was tested with other images than this model will be" in line
+        ]
+        assert len(told) == 1 and not [line for line in before.lines if "was tested with other" in line]
 
 
 def test_test_pictures_that_do_not_fit_are_refused_before_training(tmp_path: Path, monkeypatch) -> None:
