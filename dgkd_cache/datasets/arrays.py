@@ -34,15 +34,36 @@ def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
             found=f"{type(images).__name__} ({error})",
             do="stack images of one size with numpy.stack; `folder:PATH` takes images of several sizes",
         ) from error
-    channels_last = pixels.ndim == 4 and channels_are_last(pixels.shape[1:])
-    if pixels.dtype == torch.uint8 and pixels.ndim == 4 and 0 not in pixels.shape and not channels_last:
+    if pixels.layout != torch.strided or pixels.is_quantized or pixels.device.type == "meta":
+        raise InvalidInput(
+            f"the images of {what} cannot be used",
+            expected="a dense uint8 array [samples, channels, height, width]",
+            found=f"{described(pixels)}, {'quantised' if pixels.is_quantized else pixels.layout} on {pixels.device}",
+            do="give a dense tensor with values in memory, as images.to_dense() makes of a sparse one",
+        )
+    order = _other_order(list(pixels.shape), samples)
+    if pixels.dtype == torch.uint8 and pixels.ndim == 4 and 0 not in pixels.shape and not order:
         return pixels
     raise InvalidInput(
         f"the images of {what} cannot be used",
         expected="a non-empty uint8 array [samples, channels, height, width]",
-        found=described(pixels) + (", with the channels last" if channels_last else ""),
+        found=described(pixels) + order,
         do=_hint(images, pixels, samples),
     )
+
+
+def _other_order(shape: list[int], samples: int) -> str:
+    """The order of four axes that is not [samples, channels, height, width], for a message; empty for any other."""
+    if len(shape) != 4:
+        return ""
+    if _samples_are_last(shape, samples):
+        return ", with the samples last"
+    return ", with the channels last" if channels_are_last(shape[1:]) else ""
+
+
+def _samples_are_last(shape: list[int], samples: int) -> bool:
+    """True for [H, W, I, N], as MATLAB's files have pictures."""
+    return shape[3] == samples and shape[0] == shape[1] and shape[2] <= 4 < shape[0]
 
 
 def expression_of(name: str, given: object) -> str:
@@ -73,6 +94,8 @@ def _hint(images: object, pixels: Tensor, samples: int) -> str:
 
 def _layout(shape: list[int], samples: int, reorder: str) -> str | None:
     """The code that gives the array four axes, channels second; None where that is not clear."""
+    if len(shape) == 4 and _samples_are_last(shape, samples):
+        return f".{reorder}(3, 2, 0, 1)"
     if len(shape) == 4:
         return f".{reorder}(0, 3, 1, 2)" if channels_are_last(shape[1:]) else ""
     if len(shape) == 3 and shape[0] == samples:

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import channels_are_last, described, require_integer, require_kind
+from dgkd_cache.arguments import channels_are_last, described, integers, refused, require_integer, require_kind
+from dgkd_cache.compute import usable_device
 from dgkd_cache.datasets.arrays import checked_pixels
 from dgkd_cache.datasets.labels import as_array, checked_classes, checked_labels
 from dgkd_cache.errors import InvalidInput
@@ -89,10 +90,12 @@ class Images(ABC):
         Each item of the list is [I, H, W]; resident pixels stay on their device.
         """
         if self.resident is not None:
-            index_B = torch.as_tensor(samples_B, dtype=torch.int64)
+            index_B = samples_B if isinstance(samples_B, Tensor) else torch.from_numpy(_checked_samples(samples_B))
+            if index_B.is_floating_point() or index_B.dtype == torch.bool or index_B.ndim != 1:
+                raise refused("batch", "samples_B", samples_B, expected=_SAMPLES)
             if index_B.device.type == "cpu":  # on a GPU it would wait
                 self.require_samples(index_B.numpy())
-            return self.resident[index_B.to(self.resident.device)]
+            return self.resident[index_B.to(self.resident.device, torch.int64)]
         images = self._read_checked(_as_list(samples_B))
         if self.height is None or self.width is None or not images:
             return images
@@ -213,6 +216,7 @@ class TensorImages(Images):
         return self._images_NIHW[sample]
 
     def to(self, device: torch.device | str) -> Self:
+        device = usable_device(device, call="TensorImages.to")
         images_NIHW = self._images_NIHW.to(device)
         if images_NIHW is self._images_NIHW:
             return self
@@ -228,6 +232,14 @@ def pixel_digest(image_IHW: Tensor) -> bytes:
     return content.digest()[:_DIGEST_BYTES]
 
 
+_SAMPLES = "samples' numbers, one-dimensional integers"
+
+
+def _checked_samples(samples_B: Samples) -> NDArray[np.int64]:
+    given = samples_B.tolist() if isinstance(samples_B, Tensor) else samples_B
+    return integers("batch", "samples_B", given, expected=_SAMPLES)
+
+
 def _as_list(samples_B: Samples) -> list[int]:
-    indices: list[int] = samples_B.tolist() if isinstance(samples_B, Tensor | np.ndarray) else list(samples_B)
+    indices: list[int] = _checked_samples(samples_B).tolist()
     return indices

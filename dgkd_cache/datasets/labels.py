@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,19 +21,23 @@ __all__ = ["as_array", "checked_classes", "checked_labels", "numbered_classes"]
 def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
     """The labels as a numpy array of whatever they are. Raises InvalidInput for what is no array."""
     try:
-        return np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
-    except ValueError as error:
+        if not isinstance(labels, Tensor):
+            return np.asarray(labels)
+        values = labels.detach().cpu()
+        return np.asarray(values.float() if values.dtype == torch.bfloat16 else values)  # numpy has no bfloat16
+    except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         raise InvalidInput(
             "the labels are no array",
             expected="one integer for each image",
-            found=f"{type(labels).__name__} ({error})",
+            found=f"{type(labels).__name__} ({' '.join(str(error).split())[:200]})",
             do="give the labels as a one-dimensional array in the order of the images",
         ) from error
 
 
 def checked_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
     """The class names, once they are distinct texts in UTF-8. Raises InvalidInput."""
-    if isinstance(classes, str | bytes) or not isinstance(classes, Iterable):
+    no_list = isinstance(classes, np.ndarray | Tensor) and classes.ndim == 0
+    if isinstance(classes, str | bytes) or not isinstance(classes, Iterable) or no_list:
         raise InvalidInput(
             f"the classes of {what} have no names",
             expected="a list with one text a class",
@@ -85,7 +90,9 @@ def checked_labels(
             f"a label of {what} names no class",
             expected=f"labels from 0 to {len(classes) - 1}",
             found=f"{given_N[outside[0]]} at sample {outside[0]}",
-            do=_from_zero(labels) if from_one else "number the classes from 0, or name all of them",
+            do=_from_zero(labels)
+            if from_one
+            else "number the classes from 0 in the order of their names, and alike in both splits",
         )
     return given_N.astype(np.int64)
 
@@ -107,14 +114,24 @@ def numbered_classes(
     occurring = {int(label) for label in np.unique(train_N)}
     lacking = [label for label in range(min(largest, len(occurring)) + 1) if label not in occurring]
     if lacking:
-        from_one = lacking == [0] and len(occurring) == largest
         raise InvalidInput(
             f"the labels of {what} leave numbers out, and its classes have no names",
             expected=f"each label from 0 to {largest} among the training labels, or class names",
             found=f"no training sample of class {lacking[0]}",
-            do=f"{_from_zero(train)} for both splits" if from_one else "return (images, labels, class names)",
+            do=_renumber(train, train_N, test_M, largest),
         )
     return tuple(map(str, range(largest + 1)))
+
+
+def _renumber(train: object, train_N: NDArray[Any], test_M: NDArray[Any], largest: int) -> str:
+    """The hint for numbers that are left out: whether they are meant, nobody but the user knows."""
+    names = f"if each number is a class, return (images, labels, class names) with {largest + 1} names"
+    if set(np.unique(test_M).tolist()) - set(np.unique(train_N).tolist()):
+        return f"number the classes of both splits alike: the test labels have others than the training labels; {names}"
+    if train_N.min() == 1 and len(np.unique(train_N)) == largest:
+        return f"{_from_zero(train)} for both splits"
+    code = "`classes, numbers = numpy.unique(numpy.concatenate([train, test]), return_inverse=True)`"
+    return f"give the labels of both splits numbers without gaps: {code}" + (f"; {names}" if largest < 10_000 else "")
 
 
 def _from_zero(labels: object) -> str:

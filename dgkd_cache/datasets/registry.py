@@ -84,7 +84,17 @@ def require_root_used(name: str) -> None:
 
 
 def require_known(name: str) -> None:
-    """Raises UnknownName unless `name` is registered, or of one of the other forms; nothing is imported or read."""
+    """Raises UnknownName unless `name` is registered, or of one of the other forms; nothing is imported or read.
+
+    Raises InvalidInput for `folder:` without a path.
+    """
+    if name == "folder:":  # Python would take it for the current folder
+        raise InvalidInput(
+            "no folder of images is named",
+            expected="folder:PATH",
+            found="folder: alone",
+            do="name the folder; folder:. is the current one",
+        )
     if ":" in name or name in _loaders:
         return
     is_folder = bool(name) and expanded(name).is_dir()
@@ -108,9 +118,9 @@ def load_dataset(name: str, *, root: Path | str | None = None, download: bool = 
     require_kind("load_dataset", "name", name, str, expected="the name of a data set")
     if root is not None:
         root = expanded(as_path("load_dataset", "root", root, expected="the folder where data sets lie, or None"))
+    require_known(name)
     if name.startswith("folder:"):
         return load_folder(expanded(name.removeprefix("folder:")))
     if ":" in name:
         return load_factory(name)
-    require_known(name)
     return _loaders[name](root=root, download=download)

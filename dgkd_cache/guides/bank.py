@@ -63,6 +63,7 @@ class GuideBank:
         require_number("GuideBank", "temperature", temperature, low=0)
         self._device = usable_device(device, call="GuideBank")
         self._stores: list[GuideStore] = []
+        self._closed = False
         try:
             for path in stores:
                 self._stores.append(GuideStore.open(Path(path), reader=reader))
@@ -136,8 +137,9 @@ class GuideBank:
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         """A hint that these pairs will be asked for: their rows are read from the disk while others are trained on."""
+        index = self._index(views_B, samples_B)
         for guide in self._guides:
-            guide.expect(views_B, samples_B)
+            guide.expect(index.views_B, index.samples_B)
 
     def _grouped(self, temperature: float, kind: Callable[[GuideStore, torch.device], Rows]) -> tuple[CachedGuide, ...]:
         """The guides, in the order in which their first stores were given."""
@@ -158,8 +160,18 @@ class GuideBank:
         self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None
     ) -> list[Decode]:
         kept = self._guides if keep_G is None else self._kept(keep_G)
-        index = RowIndex(views_B, samples_B)
+        index = self._index(views_B, samples_B)
         return [guide.read(index) for guide in kept]
+
+    def _index(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> RowIndex:
+        if self._closed:
+            raise InvalidInput(
+                "this GuideBank is closed",
+                expected="a bank whose stores are open",
+                found="a call after close(), or after the end of its `with` block",
+                do="make another GuideBank, or close this one later",
+            )
+        return RowIndex(views_B, samples_B)
 
     def _kept(self, keep_G: object) -> list[CachedGuide]:
         """The guides that the mask keeps. Raises InvalidInput for what is no mask of them."""
@@ -194,6 +206,7 @@ class GuideBank:
 
     def close(self) -> None:
         """Unmaps the stores."""
+        self._closed = True
         for store in self._stores:
             store.close()
 

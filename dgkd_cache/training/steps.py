@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dgkd_cache.arguments import described
 from dgkd_cache.compute import autocast, place, send
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
@@ -125,6 +126,7 @@ class Steps:
         labels_B = self._labels_N[send(batch.samples_B, self.device)]
         with autocast(self.device, self.training.precision), _single_sample_told():
             logits_BC = self._forward(self._preprocess(batch.pixels_BIHW))
+        _require_rows(logits_BC, len(labels_B))
         loss = dense_guidance_loss(
             logits_BC,
             labels_B,
@@ -169,3 +171,14 @@ def _single_sample_told() -> Iterator[None]:
             found="one in the last batch of an epoch",
             do="choose another training.batch_size; `train --fresh` starts a run over, `run --remake` a chain",
         ) from error
+
+
+def _require_rows(logits: object, batch: int) -> None:
+    """Raises InvalidInput where a network does not give a row for each image: with few images it may have done so."""
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != batch:
+        raise InvalidInput(
+            f"the network does not return one row of logits for each of the {batch} images of a batch",
+            expected=f"a tensor [{batch}, classes]",
+            found=described(logits),
+            do="mend its forward pass: it has to take batches of any size",
+        )

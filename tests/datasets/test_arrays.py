@@ -23,6 +23,8 @@ PIXELS[0, :, 0, :2] = [0, 255]
 GREY = PIXELS[:, :1]
 NHWC = PIXELS.transpose(0, 2, 3, 1)
 SQUARE = PIXELS[:, :1, :8]
+SQUARE_NHWC = NHWC[:, :8, :8]
+TEN = np.random.default_rng(8).integers(0, 256, (10, 10, 10, 3), dtype=np.uint8)
 BANDS = np.random.default_rng(7).integers(0, 256, (10, 13, 20, 20), dtype=np.uint8)
 LABELS = [0, 1] * 5
 WIDE = {0: 0, 128: 0, 129: 1, 32767: 127, 32768: 128, 65535: 255}  # round(v * 255 / 65535), by hand
@@ -58,6 +60,9 @@ CASES: list[tuple[str, Any, Any]] = [
     ("tensor [0, 1]", as_tensor(PIXELS).float() / 255, PIXELS),
     ("bfloat16 [0, 255]", as_tensor(PIXELS).bfloat16(), PIXELS),
     ("tensor, channels last", as_tensor(NHWC), PIXELS),
+    ("samples last", SQUARE_NHWC.transpose(1, 2, 3, 0).copy(), SQUARE_NHWC.transpose(0, 3, 1, 2)),
+    ("samples last, a tensor", as_tensor(SQUARE_NHWC).permute(1, 2, 3, 0), SQUARE_NHWC.transpose(0, 3, 1, 2)),
+    ("as many samples as rows", TEN.transpose(1, 2, 3, 0).copy(), TEN.transpose(0, 3, 1, 2)),
     ("13 bands last", BANDS.transpose(0, 2, 3, 1).copy(), BANDS),
     ("13 bands last, a tensor", torch.from_numpy(BANDS).permute(0, 2, 3, 1), BANDS),
     ("more bands than pixels a side", BANDS[:, :, :6, :6].transpose(0, 2, 3, 1).copy(), BANDS[:, :, :6, :6]),
@@ -238,10 +243,16 @@ def test_the_hint_makes_the_right_labels(given: Any, route: str, through_module:
         (
             [0, 1, 3, 3],
             [0, 1],
-            r"each label from 0 to 3 .*found no training sample of class 2; return \(images, labels",
+            r"each label from 0 to 3 .*no training sample of class 2; .*numpy.unique.*class names\) with 4 names",
         ),
-        ([0, 1, 2, 2], [0, 3], r"each label from 0 to 3 .*found no training sample of class 3; return"),
-        ([10**12, 0, 1, 2], [0], r"found no training sample of class 3; return"),
+        ([0, 1, 2, 2], [0, 3], r"each label from 0 to 3 .*found no training sample of class 3; number .* alike"),
+        ([10**12, 0, 1, 2], [0], r"found no training sample of class 3; .*`classes, numbers = numpy.unique.*`$"),
+        ([0, 2, 4, 6], [0, 6], r"found no training sample of class 1; .*numpy.unique.* with 7 names"),
+        (
+            [0, 1, 2, 3],
+            [1, 2, 3, 4],
+            r"found no training sample of class 4; number .* alike: the test labels have others",
+        ),
     ],
 )
 def test_numbers_that_are_left_out_are_no_classes(
@@ -257,6 +268,15 @@ def test_numbers_that_are_left_out_are_no_classes(
         made.other = lambda: ((PIXELS[:4], moved[0]), (PIXELS[:2], moved[1]))
         data = load_dataset("dgkd_test_arrays:other")
         assert data.classes == ("0", "1", "2", "3") and data.train.labels_N.tolist() == [0, 1, 2, 3]
+    if "numpy.unique" in str(caught.value):
+        (code,) = re.findall("`([^`]+)`", str(caught.value))
+        found = {"numpy": np, "train": train, "test": test}
+        exec(code, found)
+        numbers = found["numbers"]
+        made.other = lambda: ((PIXELS[:4], numbers[: len(train)]), (PIXELS[: len(test)], numbers[len(train) :]))
+        data = load_dataset("dgkd_test_arrays:other")
+        assert [sorted(set(train))[label] for label in data.train.labels_N] == train
+        assert [sorted(set(train))[label] for label in data.test.labels_N] == test
     names = [f"c{i}" for i in range(5)]
     if max(train) < 5:  # with names, or with those of the other split, all of it is meant
         for one, other in (((names,), (names,)), ((names,), ()), ((), (names,))):
@@ -265,6 +285,50 @@ def test_numbers_that_are_left_out_are_no_classes(
                 (PIXELS[: len(test)], test, *other),
             )
             assert len(load_dataset("dgkd_test_arrays:other").classes) == 5
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (torch.tensor([0.0, 1.0] * 5, requires_grad=True), r"float32 \[10\]; `labels = labels.long\(\)`"),
+        (torch.tensor([0.0, 1.0] * 5).bfloat16(), r"float32 \[10\]; `labels = labels.long\(\)`"),
+        (torch.tensor(LABELS).to_sparse(), "the labels are no array: expected one integer for each image"),
+        (torch.tensor(LABELS, device="meta"), "the labels are no array"),
+        ([object(), [1]] * 5, "the labels are no array"),
+    ],
+)
+def test_labels_of_other_kinds_are_told(through_module: Callable[..., Images], labels: Any, words: str) -> None:
+    for load in (through_library, through_module):
+        with pytest.raises(InvalidInput, match=words):
+            load(PIXELS, labels)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        as_tensor(PIXELS).to_sparse(),
+        torch.zeros(10, 3, 9, 8, dtype=torch.uint8, device="meta"),
+    ],
+    ids=["sparse", "meta"],
+)
+def test_images_that_are_not_dense_are_told(through_module: Callable[..., Images], images: torch.Tensor) -> None:
+    for load in (through_library, through_module):
+        with pytest.raises(InvalidInput, match="cannot be used: expected a dense uint8 array .*; give a dense tensor"):
+            load(images, LABELS)
+
+
+@pytest.mark.parametrize("samples", ["a", [0.5], torch.tensor([0.5]), torch.tensor([True]), [[0]], [10], [-1]])
+def test_samples_are_numbers_that_are_there(samples: Any) -> None:
+    images = through_library(PIXELS, LABELS)
+    with pytest.raises(InvalidInput, match="expected samples"):
+        images.batch(samples)
+    for fine in ([9, 0], np.array([9, 0]), torch.tensor([9, 0], dtype=torch.int32)):
+        assert np.array_equal(images.batch(fine), PIXELS[[9, 0]])
+
+
+def test_a_device_that_is_not_there_is_told() -> None:
+    with pytest.raises(InvalidInput, match="TensorImages.to: the argument 'device' cannot be used"):
+        through_library(PIXELS, LABELS).to("gpu")
 
 
 def test_a_class_name_that_utf_8_cannot_hold_is_refused(through_module: Callable[..., Images]) -> None:

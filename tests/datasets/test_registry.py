@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from dgkd_cache.datasets import Dataset, TensorImages, dataset_names, load_dataset, register_dataset
 from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries
 from dgkd_cache.errors import InvalidInput, UnknownName
 from dgkd_cache.workspace.suggest import suggest_config
+from dgkd_cli.main import main
 
 
 def test_the_data_sets_of_the_design_are_known() -> None:
@@ -88,3 +90,11 @@ def split(name: str, classes: str, channels: int) -> TensorImages:
 def test_splits_that_do_not_fit_are_refused(test: tuple[str, int], mean: int, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         Dataset(train=split("train", "ab", 3), test=split("test", *test), mean=("0.5",) * mean, std=("0.5",) * 3)
+
+
+def test_a_folder_without_a_path_is_not_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput, match=r"no folder of images is named: .*folder:\. is the current one"):
+        load_dataset("folder:")
+    assert CliRunner().invoke(main, ["init", "--dataset", "folder:", "--chain", "plain2", "ws"]).exit_code == 2
+    assert not list(tmp_path.iterdir())

@@ -90,6 +90,16 @@ def test_another_temperature_rescales(bars, plan, three_guides, pairs) -> None:
         torch.testing.assert_close(other.gather(*pairs), four.gather(*pairs) * (4.0 / 2.5))
 
 
+def test_a_bank_that_is_closed_says_so(bars, plan, three_guides, pairs) -> None:
+    with bank_of(three_guides, plan, bars.train) as bank:
+        bank.expect(*pairs)
+        with pytest.raises(InvalidInput, match="integers"):
+            bank.expect("a", pairs[1])
+    for call in (bank.gather, bank.expect):
+        with pytest.raises(InvalidInput, match="this GuideBank is closed"):
+            call(*pairs)
+
+
 def test_only_kept_guides_are_opened(bars, plan, three_guides, pairs, monkeypatch) -> None:
     opened: list[Path] = []
     original = Container.chunk

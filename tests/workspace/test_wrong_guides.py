@@ -42,6 +42,13 @@ class Auxiliary(nn.Sequential):
 def auxiliary(*, classes):
     return Auxiliary(nn.Flatten(), nn.LazyLinear(classes))
 
+class Fixed(nn.Sequential):
+    def forward(self, images):
+        return super().forward(images)[:30]
+
+def fixed(*, classes):
+    return Fixed(nn.Flatten(), nn.LazyLinear(classes))
+
 def softmax(*, classes):
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes), nn.Softmax(1))
 """
@@ -88,6 +95,15 @@ def test_a_guide_that_draws_random_numbers(tmp_path: Path, wrong) -> None:
     wrong.noise = 0.0
     assert repair_store(ws, **repair).seal == sealed.seal and chunk.read_bytes() == kept
     assert recompute_rows(ws, **recompute).differing == 0
+
+
+def test_a_network_that_leaves_rows_out_of_a_full_batch_is_told(tmp_path: Path, wrong) -> None:
+    ws = workspace(tmp_path / "ws", chain=CHAIN.format("fixed"), training__epochs=1, training__batch_size=32)
+    words = (
+        r"one row of logits for each of the 32 images of a batch: expected a tensor \[32, classes\], found .*\[30, 4\]"
+    )
+    with pytest.raises(InvalidInput, match=words):
+        train(ws, "teacher", architecture="dgkd_wrong:fixed", training=ws.config.training)
 
 
 def test_a_network_that_cannot_be_trained_leaves_nothing_behind(tmp_path: Path, wrong) -> None:

@@ -152,7 +152,7 @@ def _listed(text: str) -> list[str]:
 
 def _from_here(dataset: str) -> str:
     """A relative `folder:PATH` is meant from the current folder; the file gets it absolute."""
-    kind, colon, path = dataset.partition(":")
-    if kind != "folder" or not colon:
+    kind, _, path = dataset.partition(":")
+    if kind != "folder" or not path:
         return dataset
     return f"folder:{expanded(path).absolute()}"
