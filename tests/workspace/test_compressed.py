@@ -66,7 +66,7 @@ def test_guides_too_large_to_be_kept_decoded_are_told(tmp_path: Path, monkeypatc
     lines = Lines()
     train(ws, "fits", guides=[ws.store_path("teacher")], progress=lines)
     assert not any("decoded" in line for line in lines.lines)
-    monkeypatch.setattr("dgkd_cache.workspace.jobs.train.MAX_DECODED_BYTES", 1000)
+    monkeypatch.setattr("dgkd_cache.workspace.jobs.run_guides.MAX_DECODED_BYTES", 1000)
     train(ws, "does-not", guides=[ws.store_path("teacher")], progress=lines)
     (told,) = [line for line in lines.lines if "once decoded" in line]
     command = shlex.split(told.split("`")[1].replace("NAME", "teacher").replace("FILE", str(tmp_path / "raw")))
