@@ -6,10 +6,12 @@ The words come out of the message. Where a hint offers several ways, each is gon
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
 import shutil
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, chdir
@@ -62,7 +64,7 @@ def table_of(key: str) -> str:
     return table
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the workspaces `bare`, where nothing was run, and `done`, with a finished chain."""
     folder = tmp_path_factory.mktemp("templates")
@@ -71,9 +73,16 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / name / "dgkd.toml").write_text(CONFIG.format(chain=THREE).replace("epochs = 3", "epochs = 2"))
     (folder / "tiny_bars.py").write_text(MODULE + NETS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
+        own_module(folder, patch)
         Shell(folder, patch, ExitStack()).ok(f"-w {folder / 'done'} run")
         yield folder
+
+
+def own_module(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Has `tiny_bars` imported from here: other tests have modules of that name."""
+    patch.syspath_prepend(str(folder))
+    patch.delitem(sys.modules, "tiny_bars", raising=False)
+    patch.setitem(sys.modules, "tiny_bars", importlib.import_module("tiny_bars"))
 
 
 @pytest.fixture
@@ -81,6 +90,8 @@ def user(
     templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[Case, int], tuple[Shell, str]]]:
     """A new user who stands in a copy of the case's workspace, where the case was provoked: and what was said."""
+
+    own_module(templates, monkeypatch)
 
     def begin(case: Case, number: int) -> tuple[Shell, str]:
         for name in ("bare", "done"):

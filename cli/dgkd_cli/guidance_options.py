@@ -85,12 +85,13 @@ def check_guidance_options(
 
     `given` maps settings, and "live", to what the command line says (None, False: not given); `distillation` is what
     holds then, the file's settings included; `guided` is false for a model without guides, and `do` says how it gets
-    some.
+    some, where it can.
     """
     named = _named(given, _OF_GUIDANCE)
     if named and not guided:
         raise click.UsageError(
-            f"{_flags(named)} would have no effect, since this model has no guides: leave {_it(named)} out, or {do}"
+            f"{_flags(named)} would have no effect, since this model has no guides: leave {_it(named)} out"
+            + (f", or {do}" if do else "")
         )
     if distillation.lambda_ == 0 and (ignored := [key for key in named if key not in _OF_LAMBDA_0]):
         raise click.UsageError(
@@ -119,7 +120,7 @@ def check_dropping(given: Mapping[str, object], distillation: DistillationConfig
         setting, fewer = ("drop", f"below {len(guides)}") if rule.kind == "fixed" else ("keep", "above 0")
         raise click.UsageError(
             f"{_flags(named)} would leave no guide in any batch: {setting} = {getattr(rule, setting):g} drops all of "
-            f"{', '.join(guides)}; give a --{setting} {fewer}, or --method scratch to train without guides"
+            f"{', '.join(guides)}; give a --{setting} {fewer}"
         )
     for key, (one, other, many) in _COMPARED.items():
         kept = [dataclasses.replace(rule, **changes).kept_share(guides) for changes in (one, other)]

@@ -22,7 +22,8 @@ from dgkd_cache.arguments import channels_are_last, described, integers, refused
 from dgkd_cache.compute import usable_device
 from dgkd_cache.datasets.arrays import checked_pixels
 from dgkd_cache.datasets.labels import as_array, checked_classes, checked_labels
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput, is_out_of_memory
+from dgkd_cache.user_code import RAISED, describe_exception
 from dgkd_stores.coding.canonical import JsonValue, canonical_json
 
 __all__ = ["DigestKind", "Images", "Samples", "TensorImages", "pixel_digest"]
@@ -176,7 +177,22 @@ class Images(ABC):
 
     def _read(self, samples: list[int]) -> list[Tensor]:
         """The pixels [I, H, W] of some samples, in order: where a subclass can read many faster than one by one."""
-        return [self.image(sample) for sample in samples]
+        return [self._own(sample) for sample in samples]
+
+    def _own(self, sample: int) -> Tensor:
+        try:
+            return self.image(sample)
+        except DgkdError:
+            raise
+        except RAISED as error:
+            if is_out_of_memory(error):
+                raise
+            raise DataUnreadable(
+                f"{self.describe(sample)} of {self.name} cannot be read",
+                expected="its pixels from image()",
+                found=describe_exception(error),
+                do="mend image(), or what it reads, and run the same command again",
+            ) from error
 
 
 class TensorImages(Images):

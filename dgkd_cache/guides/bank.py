@@ -63,7 +63,7 @@ class GuideBank:
         require_number("GuideBank", "temperature", temperature, low=0)
         self._device = usable_device(device, call="GuideBank")
         self._stores: list[GuideStore] = []
-        self._closed = False
+        self._closed, self._scheduled = False, scheduled
         try:
             for path in stores:
                 self._stores.append(GuideStore.open(Path(path), reader=reader))
@@ -106,6 +106,16 @@ class GuideBank:
             for store in guide.stores[:1]
         }
         return {name: difference for name, difference in found.items() if difference is not None}
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The paths of stores that hold none of the scheduled views."""
+        wanted = self._scheduled
+        return tuple(
+            str(store.path)
+            for store in self._stores
+            if not range(max(store.views.start, wanted.start), min(store.views.stop, wanted.stop))
+        )
 
     @property
     def copied(self) -> Mapping[str, str]:

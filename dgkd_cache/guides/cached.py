@@ -44,7 +44,8 @@ class CachedGuide:
                 f"guide {self.name!r} has too few views",
                 expected=f"views {scheduled.start} to {scheduled.stop - 1}",
                 found=f"no view {lacking} in " + ", ".join(str(store.path) for store in self.stores),
-                do="lower views.count, or add a store of the same guide with the missing views",
+                do="lower views.count; in a chain, `run --remake` dumps all views again; a --student takes a store of "
+                "the missing views beside this one, as in --guides ta1,ta1-40-60",
             )
 
     def read(self, index: RowIndex) -> Decode:

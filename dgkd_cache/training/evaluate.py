@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from dgkd_cache.compute import autocast
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.ranks import ALONE, Ranks
+from dgkd_cache.training.network_pass import network_pass
 from dgkd_cache.views.views import Views
 
 __all__ = ["Score", "evaluate"]
@@ -55,7 +56,8 @@ def evaluate(
         labels_B = labels_N[start : start + batch_size]
         pixels_BIHW = views.evaluation_pixels(samples_B).to(device)
         with torch.inference_mode(), autocast(device, precision):
-            logits_BC = model(preprocess(pixels_BIHW)).float()
+            with network_pass(pixels_BIHW, "when it is evaluated", ranks):
+                logits_BC = model(preprocess(pixels_BIHW)).float()
             correct += (logits_BC.argmax(1) == labels_B).sum()
             loss += F.cross_entropy(logits_BC, labels_B, reduction="sum").double()
         progress.advance(len(samples_B))

@@ -28,6 +28,7 @@ from dgkd_cache.run_random import RunRandom
 from dgkd_cache.settings import TrainingConfig
 from dgkd_cache.training.compiled import compiled
 from dgkd_cache.training.feed import feed
+from dgkd_cache.training.network_pass import network_pass
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate, set_learning_rate
 from dgkd_cache.training.parallel import parallel, prepared
 from dgkd_cache.views.schedule import Schedule
@@ -124,7 +125,11 @@ class Steps:
         """One step: (the loss and its parts, the number of correct answers before the update as a tensor)."""
         guided, guidance = self.guided, self.guided.guidance
         labels_B = self._labels_N[send(batch.samples_B, self.device)]
-        with autocast(self.device, self.training.precision), _single_sample_told():
+        with (
+            autocast(self.device, self.training.precision),
+            network_pass(batch.pixels_BIHW, "in training", self.ranks),
+            _single_sample_told(),
+        ):
             logits_BC = self._forward(self._preprocess(batch.pixels_BIHW))
         _require_rows(logits_BC, len(labels_B))
         loss = dense_guidance_loss(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 
+from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.guides.sizes import checked_store_bytes
 from dgkd_cache.models.registry import count_parameters, find_model
 from dgkd_cache.models.summary import larger_than_before
@@ -23,6 +24,11 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
 
     `trained` has the parameters of each finished model; the others are built once. `to_dump` are the missing stores.
     """
+    split_samples(len(ws.dataset().train), ws.config.dataset.validation)
+    if ws.plan().outcomes == 1 and ws.config.views.count > 1 and to_dump:
+        progress.warn(
+            f"all {ws.config.views.count} views are the same, since transforms = none: views.count = 1 caches as much"
+        )
     for name in ws.chain:
         find_model(ws.architecture(name))
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))

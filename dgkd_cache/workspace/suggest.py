@@ -80,7 +80,9 @@ def suggest_config(
         return config
     config = with_overrides(config, given)
     if "views.count" not in given and config.views.schedule == "cycle":
-        config = with_overrides(config, {"views.count": min(MOST_VIEWS, config.training.epochs)})
+        # Without augmentation all views are the same.
+        most = 1 if config.views.transforms == ("none",) else min(MOST_VIEWS, config.training.epochs)
+        config = with_overrides(config, {"views.count": most})
     return config
 
 

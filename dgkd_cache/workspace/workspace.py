@@ -43,7 +43,7 @@ class Workspace:
             raise InvalidInput(
                 f"{folder.resolve()} is no workspace",
                 expected=f"a file {CONFIG_NAME} in it",
-                do="`dgkd-cache init --dataset digits --chain plain4,plain2` makes one here; "
+                do=f"`{_command_in(folder, 'init --dataset digits --chain plain4,plain2')}` makes one there; "
                 "-w DIR names another folder, as in `dgkd-cache -w DIR ls`",
             )
         return cls(folder, read_config(path))
@@ -192,11 +192,7 @@ class Workspace:
 
     def command(self, words: str) -> str:
         """The command line of these words, as it works from the current folder: for hints."""
-        try:
-            here = self.folder.resolve() == Path.cwd()
-        except OSError:  # the current folder was deleted meanwhile
-            here = False
-        return f"dgkd-cache {words}" if here else f"dgkd-cache -w {shlex.quote(str(self.folder))} {words}"
+        return _command_in(self.folder, words)
 
     @property
     def data_root(self) -> Path | None:
@@ -255,3 +251,12 @@ def _is_writing(path: Path) -> bool:
 
 def _folders(parent: Path) -> list[Path]:
     return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+
+
+def _command_in(folder: Path, words: str) -> str:
+    """The command line of these words for the workspace in `folder`, as it works from the current folder."""
+    try:
+        here = folder.resolve() == Path.cwd()
+    except OSError:  # the current folder was deleted meanwhile
+        here = False
+    return f"dgkd-cache {words}" if here else f"dgkd-cache -w {shlex.quote(str(folder))} {words}"

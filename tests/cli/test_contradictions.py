@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,22 @@ def test_kd_takes_a_teacher_from_outside_the_chain(
     other = dump(tmp_path_factory.mktemp("other") / "big.zarr", make_tiny(3), name="big")
     assert command("train", "--student", "plain2", "--guides", str(other), "--method", "kd").exit_code == 0
     assert (job[-1]["guides"], job[-1]["distillation"].method) == ([other], "kd")
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ("--model teacher --keep 0.5", "no guides: leave it out\n"),
+        ("--model student --guides ''", "--guides goes with --student"),
+        (
+            "--student plain2 --guides guides/teacher.zarr --live",
+            "finished runs by their names, and guides/teacher",
+        ),
+    ],
+)
+def test_nothing_is_advised_that_fails(command: Command, job: list[dict[str, Any]], options: str, found: str) -> None:
+    result = command("train", *shlex.split(options))
+    assert (result.exit_code, job) == (2, []) and found in result.stderr
 
 
 @pytest.mark.parametrize("options", ["--keep 1", "--keep 0 --at-least-one", "--keep 0 --always teacher", "--lambda 0"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +127,7 @@ def test_what_is_there_is_never_overwritten(command: Command, here: Path) -> Non
         ("--chain plain2 --dataset folder:nowhere", "nowhere"),
         ("", "--chain"),
         ("--chain plain4,plain2 --method scratch --keep 0.5", "--keep would have no effect, since this model has no"),
+        ("--chain plain4,plain2 --data-root ''", "--data-root names no folder"),
         ("--chain plain4,plain2 --method scratch --objective mean --lambda 0.5", "--objective and --lambda would have"),
         ("--chain plain2 --objective mean", "a --chain of at least two"),
         ("--chain plain2 --method kd", "--method kd would have no effect: student is the first of the chain"),
@@ -135,7 +137,7 @@ def test_what_is_there_is_never_overwritten(command: Command, here: Path) -> Non
     ],
 )
 def test_wrong_options_write_nothing(command: Command, here: Path, options: str, word: str) -> None:
-    result = command("init", *options.split())
+    result = command("init", *shlex.split(options))
     assert result.exit_code in (1, 2), result.output
     assert word in result.stderr
     assert result.stdout == ""

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from dgkd_cache.datasets import Dataset, FolderImages, Images, TensorImages, load_dataset
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.views import Views
 
@@ -324,6 +324,17 @@ def test_samples_are_numbers_that_are_there(samples: Any) -> None:
         images.batch(samples)
     for fine in ([9, 0], np.array([9, 0]), torch.tensor([9, 0], dtype=torch.int32)):
         assert np.array_equal(images.batch(fine), PIXELS[[9, 0]])
+
+
+@pytest.mark.parametrize("raised", [ValueError("my reader broke"), OSError("my reader broke"), SystemExit(3)])
+def test_what_a_class_of_one_s_own_raises_is_told_with_its_line(raised: BaseException) -> None:
+    class Broken(Own):
+        def image(self, sample: int) -> torch.Tensor:
+            raise raised
+
+    words = rf"sample 4 \(train, class a\) of own cannot be read: .*{type(raised).__name__}: .*test_arrays.py, line"
+    with pytest.raises(DataUnreadable, match=words):
+        Broken(PIXELS, 3, 9, 8).batch([4])
 
 
 def test_a_device_that_is_not_there_is_told() -> None:

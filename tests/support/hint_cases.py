@@ -196,7 +196,8 @@ CASES = [
         then="train --student tiny_bars:normed --guides teacher --fresh",
     ),
     Case(
-        "lower views.count, or add a store of the same guide with the missing views",
+        "lower views.count; in a chain, `run --remake` dumps all views again; a --student takes a store of the missing "
+        "views beside this one, as in --guides ta1,ta1-40-60",
         "settings",
         "train --student plain2 --guides teacher",
         lambda shell: shell.edit({"views.count": 3}),

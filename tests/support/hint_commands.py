@@ -45,12 +45,19 @@ COMMANDS = [
         then="-w example ls",
     ),
     Case(
-        "`dgkd-cache init --dataset digits --chain plain4,plain2` makes one here; -w DIR names another folder, as in "
+        "`dgkd-cache init --dataset digits --chain plain4,plain2` makes one there; -w DIR names another folder, as in "
         "`dgkd-cache -w DIR ls`",
         "commands",
         "ls",
         lambda shell: shell.settings.rename("../kept.toml"),
         bare=True,
+        fill={"DIR": "../done"},
+    ),
+    Case(
+        "`dgkd-cache init --dataset digits --chain plain4,plain2` makes one there; -w DIR names another folder, as in "
+        "`dgkd-cache -w DIR ls`",
+        "commands",
+        "-w elsewhere ls",
         fill={"DIR": "../done"},
     ),
     Case(

@@ -14,6 +14,7 @@ from dgkd_cache.models import build_model
 from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.workspace import chain
 from dgkd_cache.workspace.chain_check import check_chain
+from dgkd_cache.workspace.config import with_overrides
 
 
 @pytest.fixture
@@ -94,3 +95,21 @@ def test_finished_models_are_counted_by_their_cards(tmp_path: Path) -> None:
     )
     check_chain(ws, trained={"teacher": 1, "ta1": 2, "student": 3}, to_dump=(), progress=said)
     assert len(said.lines) == 1, "a finished chain was told of it"
+
+
+def test_a_split_that_cannot_be_is_refused_before_anything_is_set_aside(tmp_path: Path) -> None:
+    ws = workspace(tmp_path / "ws", chain='teacher = "plain2"\nstudent = "plain2"', training__epochs=1)
+    run(ws)
+    other = ws.with_config(with_overrides(ws.config, {"dataset.validation": 96}))
+    with pytest.raises(InvalidInput, match="nothing to train on: expected dataset.validation below 96, found 96"):
+        run(other, remake=True)
+    assert not (ws.folder / "aside").exists() and (ws.run_folder("teacher") / "card.json").exists()
+
+
+@pytest.mark.parametrize(("transforms", "views", "told"), [(["none"], 3, 1), (["none"], 1, 0), (["hflip"], 3, 0)])
+def test_views_that_are_all_the_same_are_told(tmp_path: Path, transforms: list[str], views: int, told: int) -> None:
+    said = Lines()
+    ws = workspace(tmp_path / "ws", views__transforms=transforms, views__count=views)
+    check_chain(ws, trained={}, to_dump=("teacher",), progress=said)
+    lines = [line for line in said.lines if "views are the same" in line]
+    assert len(lines) == told and all("views.count = 1" in line for line in lines)

@@ -163,7 +163,11 @@ def test_more_views_are_another_store_of_the_same_guide(tmp_path: Path) -> None:
     with GuideStore.open(ws.resolve_guide("teacher-2-4")) as store:
         assert (store.header.guide.name, store.views) == ("teacher", range(2, 4))
     four = ws.with_config(with_overrides(ws.config, {"views.count": 4}))
-    card = train(four, "student", guides=[ws.resolve_guide(name) for name in ("teacher", "teacher-2-4")])
+    both, said, fewer = [ws.resolve_guide(name) for name in ("teacher", "teacher-2-4")], Lines(), Lines()
+    card = train(four, "student", guides=both, progress=said)
+    train(ws, "fewer", guides=both, progress=fewer)
+    unread = [line for line in (*said.lines, *fewer.lines) if "is not read" in line]
+    assert unread == [f"{both[1]} is not read: it holds none of the 2 views of this run"]
     assert list(card.guides) == ["teacher"]
     assert card.guides["teacher"] == hashlib.sha256(f"{first.seal}{more.seal}".encode()).hexdigest()
 

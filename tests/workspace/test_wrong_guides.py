@@ -42,6 +42,17 @@ class Auxiliary(nn.Sequential):
 def auxiliary(*, classes):
     return Auxiliary(nn.Flatten(), nn.LazyLinear(classes))
 
+class Few(nn.Sequential):
+    def forward(self, images):
+        if len(images) > 20 and self.training == when_training:
+            raise ValueError("too many at once")
+        return super().forward(images)
+
+when_training = True
+
+def few(*, classes):
+    return Few(nn.Flatten(), nn.LazyLinear(classes))
+
 class Fixed(nn.Sequential):
     def forward(self, images):
         return super().forward(images)[:30]
@@ -95,6 +106,21 @@ def test_a_guide_that_draws_random_numbers(tmp_path: Path, wrong) -> None:
     wrong.noise = 0.0
     assert repair_store(ws, **repair).seal == sealed.seal and chunk.read_bytes() == kept
     assert recompute_rows(ws, **recompute).differing == 0
+
+
+@pytest.mark.parametrize(("training", "when"), [(True, "in training"), (False, "when it is evaluated")])
+def test_a_network_that_fails_with_many_images_is_told_with_its_line(
+    tmp_path: Path, wrong, training: bool, when: str
+) -> None:
+    wrong.when_training = training
+    ws = workspace(tmp_path / "ws", chain=CHAIN.format("few"), training__epochs=1, training__batch_size=32)
+    words = (
+        rf"the network fails {when}: .*uint8 \[\d\d, 1, 8, 8\].*ValueError: too many at once \(.*dgkd_wrong.py, line"
+    )
+    with pytest.raises(InvalidInput, match=words):
+        train(ws, "teacher", architecture="dgkd_wrong:few", training=ws.config.training)
+    wrong.when_training = None  # mended, it goes on from its checkpoint
+    assert train(ws, "teacher", architecture="dgkd_wrong:few", training=ws.config.training).accuracy
 
 
 def test_a_network_that_leaves_rows_out_of_a_full_batch_is_told(tmp_path: Path, wrong) -> None:

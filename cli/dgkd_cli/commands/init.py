@@ -100,6 +100,8 @@ def init(
     if folder and app.folder != Path("."):
         raise click.UsageError(f"the new workspace has two names, {folder} and -w {app.folder}: give one of them")
     given = {_KEYS[name]: value for name, value in settings.items() if value is not None}
+    if data_root == "":
+        raise click.UsageError("--data-root names no folder: give one, or leave it out")
     if data_root:
         given["dataset.root"] = str(expanded(data_root).absolute())
     if transforms:

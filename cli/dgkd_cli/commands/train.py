@@ -99,8 +99,10 @@ def train(
 
     if (model is None) == (student is None):
         raise click.UsageError("give exactly one of --model (of the chain) and --student (any architecture)")
-    if model and guides:
+    if model is not None and guides is not None:
         raise click.UsageError("--guides goes with --student; --method chooses the guides of --model")
+    if live and (paths := [one for one in _listed(guides) or () if "/" in one or one.endswith((".zarr", ".h5"))]):
+        raise click.UsageError(f"--live forwards finished runs by their names, and {', '.join(paths)} is a path")
     if architectures and not live:
         raise click.UsageError("--architecture goes with --live: nothing else of `train` reads a guide's card")
     if student:
@@ -115,8 +117,8 @@ def train(
     recipe = {key: settings.pop(key) for key in _RECIPE}
     settings |= {"method": method, "lambda": lambda_, "always": _listed(always)}
     distillation = override(workspace.config.distillation, settings, name="distillation")
-    given = {**settings, "live": live}
-    check_guidance_options(given, distillation, guided=bool(chosen), do=_GUIDES)
+    given, first = {**settings, "live": live}, model is not None and model == next(iter(workspace.chain))
+    check_guidance_options(given, distillation, guided=bool(chosen), do="" if first else _GUIDES)
     training = override(workspace.config.training_for(model or run_name), recipe, name="training")
     stores = [] if live else [workspace.resolve_guide(guide) for guide in chosen]
     runs = [workspace.resolve_run(guide) for guide in chosen] if live else []

@@ -79,6 +79,8 @@ def check_guides(
     if isinstance(guidance, GuideBank):
         _tell_of_validation(ws, guidance, progress)
         _tell_of_test_set(guidance.test_differences(ws.dataset().test), progress)
+        for path in guidance.unread:
+            progress.warn(f"{path} is not read: it holds none of the {ws.config.views.count} views of this run")
         _tell_of_decoding(ws, guidance, progress)
         _tell_of_reader(guidance, progress)
     elif isinstance(guidance, LiveGuides):
