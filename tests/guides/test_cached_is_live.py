@@ -92,7 +92,7 @@ def steps_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tuple
     return steps, model
 
 
-@pytest.mark.parametrize("reader", ["mmap", "pread"])
+@pytest.mark.parametrize("reader", ["mmap", pytest.param("pread", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("encoding", "bound"), [("float32", 1e-5), ("float16", 1e-3), ("uint8", 1e-3)]
 )  # found: 0, 2e-5, 1.4e-4

@@ -165,7 +165,15 @@ def test_a_torchvision_model_that_cannot_take_the_size_says_so() -> None:
     assert "[B, 3, 16, 16]" in str(caught.value) and caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("name", [*model_names(), "wrn-10-1", "torchvision:mobilenet_v2", "torchvision:vit_b_16"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *model_names(),
+        "wrn-10-1",
+        "torchvision:mobilenet_v2",
+        pytest.param("torchvision:vit_b_16", marks=pytest.mark.slow),
+    ],
+)
 def test_a_network_is_counted_without_building_it(name: str) -> None:
     side = wanted_input_size(name, 32, 32) or 32
     sizes = {"channels": 3, "classes": 10, "height": side, "width": side}

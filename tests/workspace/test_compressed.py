@@ -17,8 +17,14 @@ from dgkd_cli.main import main
 from dgkd_stores import GuideStore, convert
 
 
-@pytest.mark.parametrize("schedule", ["cycle", "draw"])
-@pytest.mark.parametrize("encoding", ["float16", "uint8"])
+@pytest.mark.parametrize(
+    ("encoding", "schedule"),
+    [
+        ("float16", "cycle"),
+        ("uint8", "draw"),
+        *(pytest.param(*both, marks=pytest.mark.slow) for both in (("float16", "draw"), ("uint8", "cycle"))),
+    ],
+)
 def test_a_chain_on_compressed_stores_is_the_chain_on_raw_ones(tmp_path: Path, encoding: str, schedule: str) -> None:
     weights, seals = {}, {}
     for codec in ("none", "zstd", "blosc"):

@@ -75,7 +75,9 @@ def test_a_run_says_that_rows_are_copied(done) -> None:
         assert [line for line in lines.lines if "pread" in line] == told
 
 
-@pytest.mark.parametrize(("reader", "code"), [("pread", 12), ("mmap", -signal.SIGBUS)])
+@pytest.mark.parametrize(
+    ("reader", "code"), [pytest.param("pread", 12, marks=pytest.mark.slow), ("mmap", -signal.SIGBUS)]
+)
 def test_chunks_cut_short_while_a_run_reads_them(tmp_path: Path, reader: str, code: int) -> None:
     ws = workspace(tmp_path / "ws", cache__reader=reader)
     run(ws)

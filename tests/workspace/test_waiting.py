@@ -18,7 +18,7 @@ CHAIN = 'teacher = "plain2"\nstudent = "plain2"'
 @pytest.mark.parametrize(
     ("words", "folder", "number"),
     [
-        (["dump", "--model", "teacher"], "guides", signal.SIGTERM),
+        pytest.param(["dump", "--model", "teacher"], "guides", signal.SIGTERM, marks=pytest.mark.slow),
         (["train", "--model", "student", "--fresh"], "runs", signal.SIGINT),
         pytest.param(["run", "--remake"], "runs", signal.SIGTERM, marks=pytest.mark.slow),
     ],
