@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import click
 import numpy
@@ -18,6 +19,7 @@ from click.testing import Result
 
 import dgkd_cache.workspace.workspace
 from dgkd_cache import errors
+from dgkd_cli import __main__
 from dgkd_cli.main import main
 
 Command = Callable[..., Result]
@@ -275,3 +277,16 @@ def test_the_handlers_of_before_are_back_afterwards(tmp_path: Path) -> None:
 def test_every_verb_that_prints_results_has_json() -> None:
     for name, verb in main.commands.items():
         assert "as_json" in [parameter.name for parameter in verb.params], name
+
+
+def test_ctrl_c_while_modules_are_loaded_is_a_clean_stop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Loading(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "dgkd_cli.main", Loading("dgkd_cli.main"))
+    with pytest.raises(SystemExit) as caught:
+        __main__.entry()
+    assert caught.value.code == 130 and capsys.readouterr().err == "interrupted: nothing was begun\n"

@@ -41,7 +41,9 @@ def test_init_writes_once_and_never_over_what_is_there(ws: Workspace) -> None:
 
 
 def test_a_folder_without_a_file_is_no_workspace(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"no workspace: expected a file dgkd.toml.*dgkd-cache -w .* init .* makes one there"):
+    with pytest.raises(
+        InvalidInput, match=r"no workspace: expected a file dgkd.toml.*dgkd-cache -w .* init .* makes one there"
+    ):
         Workspace.open(tmp_path)
 
 
