@@ -137,6 +137,8 @@ def describe_exception(error: BaseException) -> str:
 
 def _import_hint(error: BaseException, module_name: str) -> str:
     """The hint for a module that is not there, for one that needs another, or for one that fails by itself."""
+    if module_name.endswith(".py") or "/" in module_name:
+        return "name the module as Python imports it: mynets:net is the function net in mynets.py of the current folder"
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and f"{module_name}.".startswith(f"{missing}."):
         return "run from the folder of the module, or put that folder on PYTHONPATH"

@@ -219,7 +219,8 @@ def test_a_hint_that_does_not_help_fails(user: Callable[[Case, int], tuple[Shell
 ELSEWHERE = {
     "start torchrun with --nproc-per-node X": "several processes",
     "set requires_grad = False for what is not trained, or train in one process, without torchrun": "several processes",
-    "close other programs, or begin anew (--fresh) with a lower training.batch_size or cache.batch_size": "full memory",
+    "close other programs, or begin anew (`train --fresh`, `run --remake`) with a lower training.batch_size or "
+    "cache.batch_size": "full memory",
     ", or run the same command with `--take-over`, if you know that it is no more": "another host",
     "the same command with `--take-over`": "another host",
     "`dgkd-cache dump --model X --take-over`, with that dump's other options": "another host",

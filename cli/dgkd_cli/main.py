@@ -66,7 +66,10 @@ class Boundary(click.Group):
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            do = "close other programs, or begin anew (--fresh) with a lower training.batch_size or cache.batch_size"
+            do = (
+                "close other programs, or begin anew (`train --fresh`, `run --remake`) with a lower "
+                "training.batch_size or cache.batch_size"
+            )
             raise _refused(ctx, DgkdError("there is not enough memory", found=_line(error), do=do)) from error
         except OSError as error:
             if is_no_space(error):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from dgkd_cache.arguments import require_integer
+from dgkd_cache.arguments import as_path, require_integer
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.decoding import rules_of, warn_of_traits
 from dgkd_cache.datasets.discovery import find_classes, find_images
@@ -73,8 +73,9 @@ class FolderImages(Images):
     What is decoded at each use is decoded in parallel where many samples are asked for at once.
     """
 
-    def __init__(self, folder: Path, *, name: str, split: str, hold_bytes: int = HOLD_BYTES) -> None:
+    def __init__(self, folder: Path | str, *, name: str, split: str, hold_bytes: int = HOLD_BYTES) -> None:
         """Raises DataUnreadable for class folders without images and for files that are no images."""
+        folder = as_path("FolderImages", "folder", folder)
         self._folder = folder
         classes, label_of = find_images(folder)
         self._paths = index_order(list(label_of))

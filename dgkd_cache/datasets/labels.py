@@ -106,8 +106,10 @@ def numbered_classes(
     nobody meant.
     """
     train_N, test_M = as_array(train), as_array(test)
-    if any(labels.dtype.kind not in "iu" or not labels.size for labels in (train_N, test_M)):
+    if train_N.dtype.kind not in "iu" or not train_N.size:
         return ("0",)  # refused with a hint of its own once the labels are looked at
+    if test_M.dtype.kind not in "iu" or not test_M.size:
+        test_M = train_N  # likewise
     largest = max(int(train_N.max()), int(test_M.max()), 0)
     if train_N.min() < 0:
         return tuple(map(str, range(largest + 1)))  # likewise

@@ -76,7 +76,8 @@ class CachedGuide:
                     f"two stores say that they are guide {self.name!r} and hold different models or temperatures",
                     expected=f"weights {first.guide.weights_digest[:16]} at T = {first.temperature}",
                     found=f"weights {other.guide.weights_digest[:16]} at T = {other.temperature} in {store.path}",
-                    do="give guides of one run different names",
+                    do="use one of them: a guide has the name of the run that was dumped, so runs that teach together "
+                    "are trained under different names",
                 )
         taken: set[int] = set()
         for store in self.stores:

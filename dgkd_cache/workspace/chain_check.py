@@ -29,6 +29,12 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
         progress.warn(
             f"all {ws.config.views.count} views are the same, since transforms = none: views.count = 1 caches as much"
         )
+    epochs = [ws.config.training_for(name).epochs for name in ws.chain if ws.guides_for(name)]
+    if to_dump and ws.config.views.schedule == "cycle" and epochs and max(epochs) < ws.config.views.count:
+        progress.warn(
+            f"a cycle over {ws.config.views.count} views takes one an epoch, and no model under guides has more than "
+            f"{max(epochs)} epochs: the others are not read"
+        )
     for name in ws.chain:
         find_model(ws.architecture(name))
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))

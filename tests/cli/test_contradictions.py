@@ -91,7 +91,7 @@ def test_all_pairs_of_options(command: Command, job: list[dict[str, Any]]) -> No
     refused = 0
     for chosen in [*alone, *pairs]:
         if len({OPTIONS[option].split()[0] for option in chosen}) < len(chosen):
-            continue  # one option given twice: the last one holds, as everywhere
+            continue  # of one value, the last one holds, as everywhere; lists are refused below
         asked = len(job)
         words = " ".join(OPTIONS[option] for option in sorted(chosen)).split()
         result = command("train", "--model", "student", *words)
@@ -220,6 +220,31 @@ def test_kd_takes_a_teacher_from_outside_the_chain(
 def test_nothing_is_advised_that_fails(command: Command, job: list[dict[str, Any]], options: str, found: str) -> None:
     result = command("train", *shlex.split(options))
     assert (result.exit_code, job) == (2, []) and found in result.stderr
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "train --student plain2 --guides teacher --guides ta1",
+        "train --model student --always teacher --always ta1",
+        "init --chain plain4 --chain plain2 new",
+        "init --chain plain2 --transforms hflip --transforms none new",
+    ],
+)
+def test_a_list_stands_in_one_option(command: Command, job: list[dict[str, Any]], options: str) -> None:
+    result = command(*options.split())
+    assert (result.exit_code, job) == (2, []) and "given 2 times: name all of them once, as in" in result.stderr
+
+
+@pytest.mark.parametrize("dropping", ["none", "fixed"])
+def test_another_way_of_dropping_takes_the_place_of_the_file_s(
+    command: Command, job: list[dict[str, Any]], workspace: Path, dropping: str
+) -> None:
+    with (workspace / "dgkd.toml").open("a") as file:
+        file.write('[distillation]\nalways = ["ta1"]\nat_least_one = true\n')
+    assert command("train", "--model", "student", "--dropping", dropping).exit_code == 0
+    settings = job[0]["distillation"]
+    assert (settings.dropping, settings.always, settings.at_least_one) == (dropping, (), False)
 
 
 @pytest.mark.parametrize("options", ["--keep 1", "--keep 0 --at-least-one", "--keep 0 --always teacher", "--lambda 0"])

@@ -252,7 +252,13 @@ CASES = [
     Case(
         "choose another --method and a --chain of at least two",
         "options",
-        "init --lambda 0.5 --chain plain2 new",
-        fill={"--method": "--method dgkd --chain plain4,plain2", "--chain": ""},
+        "init --lambda 0.5 --method scratch --chain plain4,plain2 new",
+        fill={"--method": "--method dgkd", "--chain": ""},
+    ),
+    Case(
+        "choose another --name",
+        "options",
+        "train --student plain2 --guides teacher --name teacher --fresh",
+        fill=OTHER_NAME,
     ),
 ]

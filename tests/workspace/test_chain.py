@@ -169,7 +169,7 @@ def test_a_stale_store_is_dumped_again_without_retraining(tmp_path: Path) -> Non
         assert store.header.encoding == "float32"
         assert load_card(ws.run_folder("student")).guides == {"teacher": store.seal}
     assert (ws.folder / "aside" / "student-1" / "student" / "card.json").is_file()  # its guide's seal changed
-    assert progress.lines[0].startswith("the store of teacher is stale")
+    assert any(line.startswith("the store of teacher is stale") for line in progress.lines)
 
 
 def test_seven_assistants(tmp_path: Path) -> None:

@@ -113,3 +113,10 @@ def test_views_that_are_all_the_same_are_told(tmp_path: Path, transforms: list[s
     check_chain(ws, trained={}, to_dump=("teacher",), progress=said)
     lines = [line for line in said.lines if "views are the same" in line]
     assert len(lines) == told and all("views.count = 1" in line for line in lines)
+
+
+@pytest.mark.parametrize(("epochs", "views", "told"), [(2, 3, 1), (3, 3, 0)])
+def test_views_that_no_epoch_comes_to_are_told(tmp_path: Path, epochs: int, views: int, told: int) -> None:
+    said, ws = Lines(), workspace(tmp_path / "ws", training__epochs=epochs, views__count=views)
+    check_chain(ws, trained={}, to_dump=("teacher",), progress=said)
+    assert len([line for line in said.lines if "2 epochs: the others are not read" in line]) == told

@@ -172,6 +172,17 @@ def test_more_views_are_another_store_of_the_same_guide(tmp_path: Path) -> None:
     assert card.guides["teacher"] == hashlib.sha256(f"{first.seal}{more.seal}".encode()).hexdigest()
 
 
+def test_a_run_that_starts_over_is_not_its_own_guide(done, tmp_path: Path) -> None:
+    shutil.copytree(done[0].folder, tmp_path / "ws")
+    ws = Workspace.open(tmp_path / "ws")
+    before = content(ws.folder)
+    for guides in ({"guides": [ws.store_path("teacher")]}, {"live": [ws.run_folder("teacher")]}):
+        with pytest.raises(InvalidInput, match="teacher cannot start over as its own guide: .*choose another --name"):
+            train(ws, "teacher", fresh=True, **guides)
+    assert content(ws.folder) == before
+    train(ws, "teacher-b", fresh=True, guides=[ws.store_path("teacher")])
+
+
 def test_views_that_an_enumerated_plan_does_not_have(tmp_path: Path) -> None:
     settings = {"views__scheme": "enumerated", "views__schedule": "draw", "views__count": 18}
     ws = workspace(tmp_path / "ws", training__epochs=1, **settings)

@@ -10,7 +10,7 @@ import click
 
 from dgkd_cache.settings import DistillationConfig, ViewsConfig
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.choices import choice_of
+from dgkd_cli.choices import choice_of, given_once
 from dgkd_cli.console import facts, print_json
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides
 from dgkd_stores.coding.encodings import encoding_names
@@ -46,6 +46,8 @@ _KEYS = {
 @click.option(
     "--chain",
     required=True,
+    multiple=True,
+    callback=given_once,
     metavar="A,B,...",
     help="Architectures, largest first; `dgkd-cache models` lists them.",
 )
@@ -53,7 +55,13 @@ _KEYS = {
 @click.option("--batch-size", type=int, help="Samples in a step.  [default: 128]")
 @click.option("--lr", type=float, help="Learning rate.  [default: 0.1; 0.01 for plain networks]")
 @click.option("--views", type=int, help="Views cached of each guide.  [default: 40, or fewer epochs]")
-@click.option("--transforms", metavar="A,B,...", help="As crop(4),hflip; quote it.  [default: what suits the data set]")
+@click.option(
+    "--transforms",
+    multiple=True,
+    callback=given_once,
+    metavar="A,B,...",
+    help="As crop(4),hflip; quote it.  [default: what suits the data set]",
+)
 @click.option("--scheme", type=choice_of(ViewsConfig, "scheme"), help="Of views.  [default: sampled]")
 @click.option("--schedule", type=choice_of(ViewsConfig, "schedule"), help="Which view when.  [default: cycle]")
 @click.option("--method", type=choice_of(DistillationConfig, "method"), help="[default: dgkd]")

@@ -12,7 +12,7 @@ import click
 from dgkd_cache.errors import unknown_name
 from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
-from dgkd_cli.choices import choice_of
+from dgkd_cli.choices import choice_of, given_once
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.figures import count_text, duration_text, percent_text, with_numbers
 from dgkd_cli.guidance_options import (
@@ -38,7 +38,13 @@ _RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
 @click.command()
 @click.option("--model", metavar="NAME", help="A model of the chain, under the guides of the method.")
 @click.option("--student", metavar="ARCHITECTURE", help="Any architecture, under the stores of --guides.")
-@click.option("--guides", metavar="A,B,...", help="With --student: guides by name, or paths of stores.")
+@click.option(
+    "--guides",
+    metavar="A,B,...",
+    multiple=True,
+    callback=given_once,
+    help="With --student: guides by name, or paths of stores.",
+)
 @click.option("--name", help="The run's name (default: the model's, or student-ARCHITECTURE).")
 @click.option("--live", is_flag=True, help="Forward the guides at each step instead of reading their stores.")
 @click.option("--fresh", is_flag=True, help="Start over; what has that name is moved to aside/.")
@@ -58,7 +64,13 @@ _RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
 @click.option("--dropping", type=choice_of(DistillationConfig, "dropping"), help="How guides are dropped.")
 @click.option("--keep", type=float, help="bernoulli: each guide's chance to take part in a batch.")
 @click.option("--drop", type=int, help="fixed: guides left out of every batch.")
-@click.option("--always", metavar="A,B,...", help="bernoulli: guides that are never dropped.")
+@click.option(
+    "--always",
+    metavar="A,B,...",
+    multiple=True,
+    callback=given_once,
+    help="bernoulli: guides that are never dropped.",
+)
 @click.option("--at-least-one", is_flag=True, default=None, help="bernoulli: keep one guide in every batch.")
 @architecture_option
 @take_over_option
@@ -116,7 +128,11 @@ def train(
     run_name = name or model or _default_name(architecture)
     recipe = {key: settings.pop(key) for key in _RECIPE}
     settings |= {"method": method, "lambda": lambda_, "always": _listed(always)}
-    distillation = override(workspace.config.distillation, settings, name="distillation")
+    distillation = workspace.config.distillation
+    if settings["dropping"] not in (None, distillation.dropping):
+        # Another way of dropping takes the place of the file's, with the settings that belong to that one alone.
+        distillation = distillation.model_copy(update={"always": (), "at_least_one": False})
+    distillation = override(distillation, settings, name="distillation")
     given, first = {**settings, "live": live}, model is not None and model == next(iter(workspace.chain))
     check_guidance_options(given, distillation, guided=bool(chosen), do="" if first else _GUIDES)
     training = override(workspace.config.training_for(model or run_name), recipe, name="training")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import nn
 from dgkd_cache.compute import describe, resolve_device
 from dgkd_cache.cores import own_cores
 from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.models.card import ModelCard, load_card, save_model, weights_digest
 from dgkd_cache.progress import Progress
@@ -70,6 +72,8 @@ def train_model(
     `fresh`, what has that name is set aside first, once nothing refuses the new run; a refused run leaves nothing
     behind. All of `ranks` call this; the first one locks, writes and reports, and each is given the card.
     """
+    if fresh:
+        _refuse_own_guide(ws, name, (*guides, *live))
     where = resolve_device(ranks.device(device))
     temperature = distillation.temperature or ws.config.cache.temperature
     folder = ws.run_folder(name)
@@ -179,6 +183,19 @@ def train_model(
             save_model(folder, model, card)
             remove_leftovers(folder)
         return card
+
+
+def _refuse_own_guide(ws: Workspace, name: str, guides: Sequence[Path]) -> None:
+    """Raises InvalidInput where a run that starts over is one of its own guides: it would set them aside."""
+    folders = [(ws.folder / part).resolve() for part in ("guides", "runs")]
+    store_or_run = re.compile(re.escape(name) + r"(-\d+-\d+)?")  # as `Workspace.store_path` names stores of other views
+    if own := [path for path in guides if store_or_run.fullmatch(path.stem) and path.resolve().parent in folders]:
+        raise InvalidInput(
+            f"{name} cannot start over as its own guide",
+            expected="a run of another name",
+            found=", ".join(map(str, own)),
+            do="choose another --name",
+        )
 
 
 def expected_inputs(
