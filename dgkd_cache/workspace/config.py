@@ -78,7 +78,9 @@ def check_model_name(name: str) -> str:
             "a model's name is not usable",
             expected="1 to 64 of a-z, 0-9, _ and -",
             found=repr(name),
-            do="choose another name",
+            do="choose another name"
+            if "/" not in name
+            else f"give the name alone, as {name.rstrip('/').split('/')[-1]}",
         )
     return name
 

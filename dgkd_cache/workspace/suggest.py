@@ -76,7 +76,11 @@ def suggest_config(
 
         plan = ViewPlan.build(image=_ANY_IMAGE, transforms=config.views.transforms, scheme="enumerated")
         config = with_overrides(config, {"views.schedule": "draw", "views.count": plan.outcomes, **given})
-        check_schedule(plan, config.views.schedule, config.views.count)
+        try:
+            check_schedule(plan, config.views.schedule, config.views.count)
+        except InvalidInput as error:  # whose hint is for a file that is there
+            do = "leave --scheme out"
+            raise InvalidInput(error.problem, expected=error.expected, found=error.found, do=do) from error
         return config
     config = with_overrides(config, given)
     if "views.count" not in given and config.views.schedule == "cycle":

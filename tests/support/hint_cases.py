@@ -243,6 +243,7 @@ CASES = [
         then="run --remake",
     ),
     Case("leave --data-root out", "options", "datasets digits --data-root ."),
+    Case("leave --scheme out", "options", "init --chain plain2 --scheme enumerated --views 3 new"),
     Case(
         "choose guides (--method for a model of the chain, --guides for --student)",
         "options",

@@ -135,7 +135,7 @@ COMMANDS = [
         together=True,
     ),
     Case(
-        "check the path; `dgkd-cache ls` lists the stores of a workspace, `dgkd-cache dump --model NAME` makes one",
+        "check the path; in a workspace `dgkd-cache ls` lists the stores, `dgkd-cache dump --model NAME` makes one",
         "commands",
         f"info {STORE}",
         lambda shell: shell.remove(STORE),

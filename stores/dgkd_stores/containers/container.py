@@ -167,5 +167,5 @@ def no_store(path: Path, *, expected: str, found: str) -> StoreNotFound:
         f"no guide store at {path}",
         expected=expected,
         found=found,
-        do="check the path; `dgkd-cache ls` lists the stores of a workspace, `dgkd-cache dump --model NAME` makes one",
+        do="check the path; in a workspace `dgkd-cache ls` lists the stores, `dgkd-cache dump --model NAME` makes one",
     )
