@@ -27,6 +27,8 @@ def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
     """
     try:
         pixels = images if isinstance(images, Tensor) else _as_tensor(images)
+        if pixels.is_nested:
+            raise TypeError("a nested tensor")
     except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidInput(
             f"the images of {what} are no array",
@@ -39,7 +41,8 @@ def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
             f"the images of {what} cannot be used",
             expected="a dense uint8 array [samples, channels, height, width]",
             found=f"{described(pixels)}, {'quantised' if pixels.is_quantized else pixels.layout} on {pixels.device}",
-            do="give a dense tensor with values in memory, as images.to_dense() makes of a sparse one",
+            do="give a dense tensor with values in memory: images.to_dense() makes it of a sparse one, and "
+            "images.dequantize() of a quantised one",
         )
     order = _other_order(list(pixels.shape), samples)
     if pixels.dtype == torch.uint8 and pixels.ndim == 4 and 0 not in pixels.shape and not order:
@@ -56,14 +59,21 @@ def _other_order(shape: list[int], samples: int) -> str:
     """The order of four axes that is not [samples, channels, height, width], for a message; empty for any other."""
     if len(shape) != 4:
         return ""
-    if _samples_are_last(shape, samples):
+    if _samples_last(shape, samples):
         return ", with the samples last"
     return ", with the channels last" if channels_are_last(shape[1:]) else ""
 
 
-def _samples_are_last(shape: list[int], samples: int) -> bool:
-    """True for [H, W, I, N], as MATLAB's files have pictures."""
-    return shape[3] == samples and shape[0] == shape[1] and shape[2] <= 4 < shape[0]
+def _samples_last(shape: list[int], samples: int) -> str:
+    """The order that puts the samples first, for [H, W, I, N], as MATLAB's files have pictures, or [I, H, W, N].
+
+    Empty for any other. With as many samples as rows only squares are read so: nothing but the sides tells them apart.
+    """
+    if shape[3] != samples:
+        return ""
+    if shape[2] <= 4 < min(shape[:2]) and (shape[0] == shape[1] or shape[0] != samples):
+        return "3, 2, 0, 1"
+    return "3, 0, 1, 2" if shape[0] <= 4 < min(shape[1:3]) and shape[0] != samples else ""
 
 
 def expression_of(name: str, given: object) -> str:
@@ -87,21 +97,23 @@ def _hint(images: object, pixels: Tensor, samples: int) -> str:
     if form is None:
         return assumed
     line = f"{assumed}`images = {form.format(expression_of('images', images) + layout)}`"
-    if pixels.ndim == 4 and layout:
+    if pixels.ndim == 4 and layout and not _samples_last(list(pixels.shape), samples):
         line += "; where axis 1 has the channels all the same, swap height and width"
     return line
 
 
 def _layout(shape: list[int], samples: int, reorder: str) -> str | None:
     """The code that gives the array four axes, channels second; None where that is not clear."""
-    if len(shape) == 4 and _samples_are_last(shape, samples):
-        return f".{reorder}(3, 2, 0, 1)"
+    if len(shape) == 4 and (order := _samples_last(shape, samples)):
+        return f".{reorder}({order})"
     if len(shape) == 4:
         return f".{reorder}(0, 3, 1, 2)" if channels_are_last(shape[1:]) else ""
     if len(shape) == 3 and shape[0] == samples:
         return "[:, None]"
     if len(shape) == 3 and samples == 1:
         return f".{reorder}(2, 0, 1)[None]" if channels_are_last(shape) else "[None]"
+    if len(shape) == 3 and shape[2] == samples and min(shape[:2]) > 4:
+        return f".{reorder}(2, 0, 1)[:, None]"
     if len(shape) == 2 and shape[0] == samples and (side := isqrt(shape[1])) ** 2 == shape[1]:
         return f".reshape(-1, 1, {side}, {side})"
     return None
@@ -117,7 +129,9 @@ def _values(pixels: Tensor, numpy: bool) -> tuple[str, str | None]:
         return "True is white: ", f"{{}}{as_uint8} * 255"
     if pixels.is_complex():
         return "give the pixels as real numbers", None
-    values: NDArray[Any] = (pixels.double() if pixels.is_floating_point() else pixels).detach().cpu().numpy()
+    values: NDArray[Any] = (
+        (pixels.double() if pixels.is_floating_point() else pixels).detach().cpu().resolve_neg().numpy()
+    )
     least, most = values.min(), values.max()
     if not (least >= 0 and np.isfinite(most)):
         return "give the pixels as they were before they were normalised, 0 for black and 255 for white", None

@@ -21,7 +21,7 @@ from torch import Tensor
 from dgkd_cache.arguments import channels_are_last, described, integers, refused, require_integer, require_kind
 from dgkd_cache.compute import usable_device
 from dgkd_cache.datasets.arrays import checked_pixels
-from dgkd_cache.datasets.labels import as_array, checked_classes, checked_labels
+from dgkd_cache.datasets.labels import checked_classes, checked_labels, label_count
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput, is_out_of_memory
 from dgkd_cache.user_code import RAISED, describe_exception
 from dgkd_stores.coding.canonical import JsonValue, canonical_json
@@ -92,8 +92,7 @@ class Images(ABC):
         """
         if self.resident is not None:
             index_B = samples_B if isinstance(samples_B, Tensor) else torch.from_numpy(_checked_samples(samples_B))
-            if index_B.is_floating_point() or index_B.dtype == torch.bool or index_B.ndim != 1:
-                raise refused("batch", "samples_B", samples_B, expected=_SAMPLES)
+            _require_indices(index_B)
             if index_B.device.type == "cpu":  # on a GPU it would wait
                 self.require_samples(index_B.numpy())
             return self.resident[index_B.to(self.resident.device, torch.int64)]
@@ -209,7 +208,7 @@ class TensorImages(Images):
     ) -> None:
         """Raises InvalidInput for pixels that are not uint8 [N, I, H, W] or labels that do not fit them."""
         what = f"{name} ({split})"
-        pixels_NIHW = checked_pixels(what, images_NIHW, samples=len(np.atleast_1d(as_array(labels_N))))
+        pixels_NIHW = checked_pixels(what, images_NIHW, samples=label_count(labels_N))
         samples, channels, height, width = pixels_NIHW.shape
         names = checked_classes(what, classes)
         super().__init__(
@@ -252,8 +251,19 @@ _SAMPLES = "samples' numbers, one-dimensional integers"
 
 
 def _checked_samples(samples_B: Samples) -> NDArray[np.int64]:
+    if isinstance(samples_B, Tensor):
+        _require_indices(samples_B)
     given = samples_B.tolist() if isinstance(samples_B, Tensor) else samples_B
     return integers("batch", "samples_B", given, expected=_SAMPLES)
+
+
+def _require_indices(samples_B: Tensor) -> None:
+    """Raises InvalidInput for a tensor that holds no one-dimensional integers; its values are not looked at."""
+    dense = samples_B.layout == torch.strided and not samples_B.is_nested and samples_B.device.type != "meta"
+    number = not samples_B.is_floating_point() and not samples_B.is_complex() and samples_B.dtype != torch.bool
+    if not (dense and number and not samples_B.is_quantized and samples_B.ndim == 1):
+        expected = _SAMPLES if dense else f"{_SAMPLES}, in a dense tensor with values"
+        raise refused("batch", "samples_B", samples_B, expected=expected)
 
 
 def _as_list(samples_B: Samples) -> list[int]:

@@ -15,7 +15,7 @@ from dgkd_cache.datasets.arrays import expression_of
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores.text import is_utf8
 
-__all__ = ["as_array", "checked_classes", "checked_labels", "numbered_classes"]
+__all__ = ["as_array", "checked_classes", "checked_labels", "label_count", "numbered_classes"]
 
 
 def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
@@ -23,7 +23,7 @@ def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
     try:
         if not isinstance(labels, Tensor):
             return np.asarray(labels)
-        values = labels.detach().cpu()
+        values = labels.detach().cpu().resolve_neg()
         return np.asarray(values.float() if values.dtype == torch.bfloat16 else values)  # numpy has no bfloat16
     except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         raise InvalidInput(
@@ -32,6 +32,12 @@ def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
             found=f"{type(labels).__name__} ({' '.join(str(error).split())[:200]})",
             do="give the labels as a one-dimensional array in the order of the images",
         ) from error
+
+
+def label_count(labels: Tensor | NDArray[Any] | Sequence[Any]) -> int:
+    """How many images the labels are for; those of a column or a row are counted, too. Raises as `as_array`."""
+    given = as_array(labels)
+    return given.size if given.ndim == 2 and 1 in given.shape else len(np.atleast_1d(given))
 
 
 def checked_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
@@ -74,14 +80,15 @@ def checked_labels(
             f"the labels of {what} do not fit its images",
             expected=f"one label for each of {samples} images",
             found=f"shape {list(given_N.shape)}",
-            do=_mend(labels, given_N) or "give the labels as a one-dimensional array in the order of the images",
+            do=_mend(labels, given_N, samples)
+            or "give the labels as a one-dimensional array in the order of the images",
         )
     if given_N.ndim != 1 or not len(given_N) or given_N.dtype.kind not in "iu":
         raise InvalidInput(
             f"the labels of {what} cannot be used",
             expected="a non-empty one-dimensional array of integers",
-            found=f"{given_N.dtype} {list(given_N.shape)}",
-            do=_mend(labels, given_N) or "number the classes from 0",
+            found=described(labels if isinstance(labels, Tensor) else given_N),
+            do=_mend(labels, given_N, samples) or "number the classes from 0",
         )
     outside = np.flatnonzero((given_N < 0) | (given_N >= len(classes)))
     if len(outside):
@@ -106,13 +113,13 @@ def numbered_classes(
     nobody meant.
     """
     train_N, test_M = as_array(train), as_array(test)
-    if train_N.dtype.kind not in "iu" or not train_N.size:
+    if train_N.dtype.kind not in "iu" or train_N.ndim != 1 or not train_N.size:
         return ("0",)  # refused with a hint of its own once the labels are looked at
-    if test_M.dtype.kind not in "iu" or not test_M.size:
+    if test_M.dtype.kind not in "iu" or test_M.ndim != 1 or not test_M.size:
         test_M = train_N  # likewise
     largest = max(int(train_N.max()), int(test_M.max()), 0)
     if train_N.min() < 0:
-        return tuple(map(str, range(largest + 1)))  # likewise
+        return tuple(map(str, range(min(largest, len(train_N)) + 1)))  # likewise
     occurring = {int(label) for label in np.unique(train_N)}
     lacking = [label for label in range(min(largest, len(occurring)) + 1) if label not in occurring]
     if lacking:
@@ -120,31 +127,44 @@ def numbered_classes(
             f"the labels of {what} leave numbers out, and its classes have no names",
             expected=f"each label from 0 to {largest} among the training labels, or class names",
             found=f"no training sample of class {lacking[0]}",
-            do=_renumber(train, train_N, test_M, largest),
+            do=_renumber(train, test, train_N, test_M, largest),
         )
     return tuple(map(str, range(largest + 1)))
 
 
-def _renumber(train: object, train_N: NDArray[Any], test_M: NDArray[Any], largest: int) -> str:
+def _renumber(train: object, test: object, train_N: NDArray[Any], test_M: NDArray[Any], largest: int) -> str:
     """The hint for numbers that are left out: whether they are meant, nobody but the user knows."""
-    names = f"if each number is a class, return (images, labels, class names) with {largest + 1} names"
+    names = f"; if each number is a class, return (images, labels, class names) with {largest + 1} names"
+    names = names if largest < 10_000 else ""
     if set(np.unique(test_M).tolist()) - set(np.unique(train_N).tolist()):
-        return f"number the classes of both splits alike: the test labels have others than the training labels; {names}"
+        (first, last), (low, high) = ((int(labels.min()), int(labels.max())) for labels in (test_M, train_N))
+        if (first > low and last > high) or (first < low and last < high):  # with names it would be wrong in silence
+            return (
+                "number the classes of both splits alike: the test split numbers its classes otherwise, from "
+                f"{first} to {last} where the training labels go from {low} to {high}"
+            )
+        return f"number the classes of both splits alike: the test labels have others than the training labels{names}"
     if train_N.min() == 1 and len(np.unique(train_N)) == largest:
         return f"{_from_zero(train)} for both splits"
-    code = "`classes, numbers = numpy.unique(numpy.concatenate([train, test]), return_inverse=True)`"
-    return f"give the labels of both splits numbers without gaps: {code}" + (f"; {names}" if largest < 10_000 else "")
+    both = ", ".join(
+        f"{name}.cpu()" if isinstance(it, Tensor) else name for name, it in (("train", train), ("test", test))
+    )
+    return (
+        "give the labels of both splits numbers without gaps, and return them with class names: "
+        f"`classes, numbers = numpy.unique(numpy.concatenate([{both}]), return_inverse=True); "
+        "train, test = numpy.split(numbers, [len(train)]); classes = [str(number) for number in classes]`" + names
+    )
 
 
 def _from_zero(labels: object) -> str:
     return f"number the classes from 0: `labels = {expression_of('labels', labels)} - 1`"
 
 
-def _mend(labels: object, given: NDArray[Any]) -> str | None:
+def _mend(labels: object, given: NDArray[Any], samples: int | None) -> str | None:
     name = expression_of("labels", labels)
     if not given.size:
         return None
-    if given.ndim == 2 and given.shape[1] == 1:
+    if given.ndim == 2 and (given.shape[1] == 1 or given.size == samples):
         return f"`labels = {name}.reshape(-1)`"
     if given.ndim == 2 and given.dtype.kind in "biuf" and ((given == 0) | (given == 1)).all():
         return f"one-hot: `labels = {name}.argmax(1)`" if (given.sum(axis=1) == 1).all() else None

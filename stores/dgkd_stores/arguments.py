@@ -5,6 +5,7 @@ They come first in a call, so that nothing was read or written when it is refuse
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import types
@@ -136,7 +137,8 @@ def described(value: object) -> str:
         text = repr(value)
         if len(text) <= MOST_SHOWN:
             return text if isinstance(value, str | range) or value is None else f"{text} ({name})"
-    # Tensors are told by what they have: their type would load torch.
-    if hasattr(value, "dtype") and hasattr(value, "shape") and isinstance(value.shape, tuple):
-        return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+    # Tensors are told by what they have: their type would load torch. A nested one raises where it has no shape.
+    with contextlib.suppress(RuntimeError):
+        if hasattr(value, "dtype") and hasattr(value, "shape") and isinstance(value.shape, tuple):
+            return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
     return f"an object of type {name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ LABELS = [0, 1] * 5
 WIDE = {0: 0, 128: 0, 129: 1, 32767: 127, 32768: 128, 65535: 255}  # round(v * 255 / 65535), by hand
 SIXTEEN = np.resize(np.array(list(WIDE), np.uint16), (10, 1, 2, 3))
 EIGHT = np.resize(np.array(list(WIDE.values()), np.uint8), (10, 1, 2, 3))
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # torch will give up its quantised tensors
+    QUANTISED = torch.quantize_per_tensor(torch.from_numpy(PIXELS).float(), 1.0, 0, torch.quint8)
 
 
 def as_tensor(pixels: Any) -> torch.Tensor:
@@ -62,6 +66,15 @@ CASES: list[tuple[str, Any, Any]] = [
     ("tensor, channels last", as_tensor(NHWC), PIXELS),
     ("samples last", SQUARE_NHWC.transpose(1, 2, 3, 0).copy(), SQUARE_NHWC.transpose(0, 3, 1, 2)),
     ("samples last, a tensor", as_tensor(SQUARE_NHWC).permute(1, 2, 3, 0), SQUARE_NHWC.transpose(0, 3, 1, 2)),
+    ("samples last, not square", NHWC.transpose(1, 2, 3, 0).copy(), PIXELS),
+    ("samples last, channels first", PIXELS.transpose(1, 2, 3, 0).copy(), PIXELS),
+    ("samples last, channels first, a tensor", as_tensor(PIXELS.transpose(1, 2, 3, 0)) / 255, PIXELS),
+    ("samples last, no channels", GREY[:, 0].transpose(1, 2, 0).copy(), GREY),
+    (
+        "a tensor with its sign to be changed",
+        torch.complex(as_tensor(GREY) * 0.0, as_tensor(GREY) * -1.0).conj().imag,
+        GREY,
+    ),
     ("as many samples as rows", TEN.transpose(1, 2, 3, 0).copy(), TEN.transpose(0, 3, 1, 2)),
     ("13 bands last", BANDS.transpose(0, 2, 3, 1).copy(), BANDS),
     ("13 bands last, a tensor", torch.from_numpy(BANDS).permute(0, 2, 3, 1), BANDS),
@@ -145,7 +158,7 @@ def test_one_image_alone_gets_its_axes() -> None:
 
 def test_few_pixels_and_many_bands_are_no_channels_last() -> None:
     """Patches of 3 x 3 pixels with 200 bands, thin colour stripes, and images of a few pixels."""
-    for shape in ((10, 200, 3, 3), (10, 3, 40, 2), (10, 1, 4, 4), (10, 4, 90, 3)):
+    for shape in ((10, 200, 3, 3), (10, 3, 40, 2), (10, 1, 4, 4), (10, 4, 90, 3), (10, 10, 9, 10), (10, 3, 40, 10)):
         assert through_library(np.zeros(shape, np.uint8), LABELS).channels == shape[1]
 
 
@@ -220,6 +233,10 @@ LABEL_CASES: list[tuple[str, Any]] = [
     ("a float tensor", torch.tensor(LABELS).float()),
     ("bool", np.array(LABELS, bool)),
     ("a column", np.array(LABELS)[:, None]),
+    ("a row", np.array(LABELS)[None]),
+    ("a row in a tensor", torch.tensor(LABELS)[None]),
+    ("bfloat16", torch.tensor(LABELS).bfloat16()),
+    ("floats with a gradient", torch.tensor(LABELS).float().requires_grad_()),
     ("one-hot", np.eye(2, dtype=int)[LABELS]),
     ("a one-hot tensor", torch.eye(2)[LABELS]),
     ("texts", np.array(["no", "yes"])[LABELS]),
@@ -247,17 +264,22 @@ def test_the_hint_makes_the_right_labels(given: Any, route: str, through_module:
         ),
         ([0, 1, 2, 2], [0, 3], r"each label from 0 to 3 .*found no training sample of class 3; number .* alike"),
         ([10**12, 0, 1, 2], [0], r"found no training sample of class 3; .*`classes, numbers = numpy.unique.*`$"),
+        ([10**12] * 4, [10**12], r"found no training sample of class 0; .*`classes, numbers = numpy.unique.*`$"),
+        ([100, 101, 102, 103], [100, 103], r"no training sample of class 0; .*numpy.unique.* with 104 names"),
+        ([0, 1, 2, 3], [0, 10**12], r"number .* alike: the test labels have others than the training labels$"),
+        ([0, 10**12, -1, 2], [0], r"a label of .* names no class: .* found 1000000000000 at sample 1"),
+        ([[0], [2], [4], [6]], [0], r"found shape \[4, 1\]; `labels = numpy.asarray\(labels\).reshape\(-1\)`"),
         ([0, 1, 2, 3], [], "the labels of .*test.* do not fit|at least one image|non-empty"),
         ([0, 2, 4, 6], [0, 6], r"found no training sample of class 1; .*numpy.unique.* with 7 names"),
         (
             [0, 1, 2, 3],
             [1, 2, 3, 4],
-            r"found no training sample of class 4; number .* alike: the test labels have others",
+            r"no training sample of class 4; number .* alike: .* from 1 to 4 where the training labels go from 0 to 3$",
         ),
     ],
 )
 def test_numbers_that_are_left_out_are_no_classes(
-    through_module: Callable[..., Images], train: list[int], test: list[int], message: str
+    through_module: Callable[..., Images], train: list[Any], test: list[Any], message: str
 ) -> None:
     import dgkd_test_arrays as made
 
@@ -273,13 +295,16 @@ def test_numbers_that_are_left_out_are_no_classes(
         (code,) = re.findall("`([^`]+)`", str(caught.value))
         found = {"numpy": np, "train": train, "test": test}
         exec(code, found)
-        numbers = found["numbers"]
-        made.other = lambda: ((PIXELS[:4], numbers[: len(train)]), (PIXELS[: len(test)], numbers[len(train) :]))
+        mended = [(PIXELS[: len(labels)], labels, found["classes"]) for labels in (found["train"], found["test"])]
+        made.other = lambda: mended
         data = load_dataset("dgkd_test_arrays:other")
-        assert [sorted(set(train))[label] for label in data.train.labels_N] == train
-        assert [sorted(set(train))[label] for label in data.test.labels_N] == test
+        assert data.classes == tuple(map(str, sorted(set(train))))
+        assert [int(data.classes[label]) for label in data.train.labels_N] == train
+        assert [int(data.classes[label]) for label in data.test.labels_N] == test
     names = [f"c{i}" for i in range(5)]
-    if max(train) < 5 and test:  # with names, or with those of the other split, all of it is meant
+    if (
+        np.ndim(train) == 1 and 0 <= min(train) <= max(train + test) < 5 and test
+    ):  # with names, or with those of the other split, all of it is meant
         for one, other in (((names,), (names,)), ((names,), ()), ((), (names,))):
             made.other = lambda one=one, other=other: (
                 (PIXELS[:4], train, *one),
@@ -292,7 +317,7 @@ def test_numbers_that_are_left_out_are_no_classes(
     ("labels", "words"),
     [
         (torch.tensor([0.0, 1.0] * 5, requires_grad=True), r"float32 \[10\]; `labels = labels.long\(\)`"),
-        (torch.tensor([0.0, 1.0] * 5).bfloat16(), r"float32 \[10\]; `labels = labels.long\(\)`"),
+        (torch.tensor([0.0, 1.0] * 5).bfloat16(), r"found bfloat16 \[10\]; `labels = labels.long\(\)`"),
         (torch.tensor(LABELS).to_sparse(), "the labels are no array: expected one integer for each image"),
         (torch.tensor(LABELS, device="meta"), "the labels are no array"),
         ([object(), [1]] * 5, "the labels are no array"),
@@ -305,24 +330,57 @@ def test_labels_of_other_kinds_are_told(through_module: Callable[..., Images], l
 
 
 @pytest.mark.parametrize(
-    "images",
+    ("images", "mend"),
     [
-        as_tensor(PIXELS).to_sparse(),
-        torch.zeros(10, 3, 9, 8, dtype=torch.uint8, device="meta"),
+        (as_tensor(PIXELS).to_sparse(), "images.to_dense()"),
+        (torch.zeros(10, 3, 9, 8, dtype=torch.uint8, device="meta"), ""),
+        (QUANTISED, "images.dequantize()"),
     ],
-    ids=["sparse", "meta"],
+    ids=["sparse", "meta", "quantised"],
 )
-def test_images_that_are_not_dense_are_told(through_module: Callable[..., Images], images: torch.Tensor) -> None:
+def test_images_that_are_not_dense_are_told(
+    through_module: Callable[..., Images], images: torch.Tensor, mend: str
+) -> None:
     for load in (through_library, through_module):
-        with pytest.raises(InvalidInput, match="cannot be used: expected a dense uint8 array .*; give a dense tensor"):
+        with pytest.raises(InvalidInput, match="cannot be used: expected a dense uint8 array .*; give a den") as caught:
             load(images, LABELS)
+        if not mend:
+            continue
+        assert mend in str(caught.value)
+        dense = eval(mend, {"images": images})
+        if dense.is_floating_point():
+            with pytest.raises(InvalidInput) as caught:
+                load(dense, LABELS)
+            dense = hinted(str(caught.value), images=dense)
+        assert np.array_equal(load(dense, LABELS).resident, PIXELS)
 
 
-@pytest.mark.parametrize("samples", ["a", [0.5], torch.tensor([0.5]), torch.tensor([True]), [[0]], [10], [-1]])
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_nested_tensor_is_told(through_module: Callable[..., Images]) -> None:
+    several = torch.nested.nested_tensor([torch.zeros(3, 4, 4), torch.zeros(3, 5, 5)])
+    for load in (through_library, through_module):
+        with pytest.raises(InvalidInput, match=r"are no array: .*found Tensor \(a nested tensor\); stack images"):
+            load(several, LABELS)
+        with pytest.raises(InvalidInput, match="the labels are no array"):
+            load(PIXELS, several)
+    with pytest.raises(InvalidInput, match="'samples_B' cannot be used: .*found an object of type torch.Tensor"):
+        through_library(PIXELS, LABELS).batch(several)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        *("a", [0.5], torch.tensor([0.5]), torch.tensor([True]), [[0]], [10], [-1]),
+        *(torch.tensor([0j]), torch.tensor([0]).to_sparse(), torch.tensor([0], device="meta")),
+        torch.tensor([0.0], requires_grad=True),
+    ],
+    ids=str,
+)
 def test_samples_are_numbers_that_are_there(samples: Any) -> None:
     images = through_library(PIXELS, LABELS)
-    with pytest.raises(InvalidInput, match="expected samples"):
-        images.batch(samples)
+    for split in (images, Own(PIXELS, 3, 9, 8)):
+        with pytest.raises(InvalidInput, match="expected samples"):
+            split.batch(samples)
     for fine in ([9, 0], np.array([9, 0]), torch.tensor([9, 0], dtype=torch.int32)):
         assert np.array_equal(images.batch(fine), PIXELS[[9, 0]])
 
