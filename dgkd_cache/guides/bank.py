@@ -8,7 +8,7 @@ the training device.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -146,7 +146,10 @@ class GuideBank:
         return lambda _: self._stacked(read)
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
-        """A hint that these pairs will be asked for: their rows are read from the disk while others are trained on."""
+        """A hint that these pairs will be asked for: their rows are read from the disk while others are trained on.
+
+        Raises InvalidInput for views that a guide does not have.
+        """
         index = self._index(views_B, samples_B)
         for guide in self._guides:
             guide.expect(index.views_B, index.samples_B)
@@ -231,7 +234,8 @@ def _check_arguments(stores: object, views: object, scheduled: object, resident:
     call, expected = "GuideBank", "a list of paths of guide stores"
     if isinstance(stores, str | os.PathLike):
         raise refused(call, "stores", stores, expected=expected, do=f"write [{os.fspath(stores)!r}]")
-    require_kind(call, "stores", stores, Sequence, expected=expected, do='write ["teacher.zarr", "ta1.zarr"]')
+    do = "write list(stores)" if isinstance(stores, Iterator) else 'write ["teacher.zarr", "ta1.zarr"]'
+    require_kind(call, "stores", stores, Sequence, expected=expected, do=do)
     assert isinstance(stores, Sequence)
     if not stores:
         do = "see which paths the pattern matches; train without a bank where there are no guides"

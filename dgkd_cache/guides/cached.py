@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -49,8 +49,8 @@ class CachedGuide:
             )
 
     def read(self, index: RowIndex) -> Decode:
-        """Its rows (B, C), in the temperature of the run; see `Rows`."""
-        if len(self._parts) == 1:
+        """Its rows (B, C), in the temperature of the run; see `Rows`. Raises InvalidInput for views that none has."""
+        if len(self._parts) == 1 or not len(index.views_B):
             return self._rescaled(self._parts[0][1].read(index))
         views_B, samples_B = index.views_B, index.samples_B
         parts = [
@@ -60,7 +60,7 @@ class CachedGuide:
         return self._rescaled(lambda: _joined(parts, len(views_B)))
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
-        """A hint that these rows will be read; see `Rows`."""
+        """A hint that these rows will be read; see `Rows`. Raises InvalidInput for views that none has."""
         for rows, place in self._places(views_B):
             rows.expect(views_B[place], samples_B[place])
 
@@ -90,12 +90,21 @@ class CachedGuide:
                 )
             taken |= set(store.views)
 
-    def _places(self, views_B: NDArray[np.int64]) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
-        """Each store's rows that are in the batch, and where."""
-        for store, rows in self._parts:
-            place = np.flatnonzero((views_B >= store.views.start) & (views_B < store.views.stop))
-            if len(place):
-                yield rows, place
+    def _places(self, views_B: NDArray[np.int64]) -> list[tuple[Rows, NDArray[np.int64]]]:
+        """Each store's rows that are in the batch, and where. Raises InvalidInput for views that none of them has."""
+        places = [
+            (rows, np.flatnonzero((views_B >= store.views.start) & (views_B < store.views.stop)))
+            for store, rows in self._parts
+        ]
+        if sum(len(place) for _, place in places) < len(views_B):  # the stores' views are disjoint
+            held = [range(store.views.start, store.views.stop) for store in self.stores]
+            raise InvalidInput(
+                f"views that guide {self.name!r} does not have",
+                expected=" or ".join(f"{views.start} to {views.stop - 1}" for views in held),
+                found=f"{views_B.min()} to {views_B.max()}",
+                do="ask for the scheduled views alone",
+            )
+        return [(rows, place) for rows, place in places if len(place)]
 
     def _rescaled(self, decode: Decode) -> Decode:
         return decode if self._rescale == 1.0 else lambda: decode().float() * self._rescale

@@ -95,9 +95,32 @@ def test_a_bank_that_is_closed_says_so(bars, plan, three_guides, pairs) -> None:
         bank.expect(*pairs)
         with pytest.raises(InvalidInput, match="integers"):
             bank.expect("a", pairs[1])
+        with pytest.raises(InvalidInput, match="integers"):
+            bank.expect(torch.tensor([0.0], requires_grad=True), [0])
     for call in (bank.gather, bank.expect):
         with pytest.raises(InvalidInput, match="this GuideBank is closed"):
             call(*pairs)
+
+
+@pytest.mark.parametrize("resident", [False, True])
+@pytest.mark.parametrize("parts", [[range(4)], [range(2, 4), range(2)]], ids=["one store", "two stores"])
+@pytest.mark.parametrize("views", [[0, 99], [4], [-1, 0], [-1]], ids=str)
+def test_views_that_no_store_of_a_guide_has_are_refused(
+    bars, plan, dump, make_tiny, tmp_path, parts: list[range], views: list[int], resident: bool
+) -> None:
+    """Two stores filled the rows of such views with whatever was in memory."""
+    model = make_tiny(1)
+    stores = [dump(tmp_path / f"{part.start}.zarr", model, name="teacher", views=part) for part in parts]
+    views_B, samples_B = np.array(views), np.zeros(len(views), np.int64)
+    with bank_of(stores, plan, bars.train, scheduled=range(4), resident=resident) as bank:
+        for call in (bank.gather, bank.expect):
+            with pytest.raises(InvalidInput, match=rf"^views that .*, found {min(views)} to {max(views)}"):
+                call(views_B, samples_B)
+        bank.expect(np.array([3, 0]), np.array([5, 6]))
+        assert bank.gather([], []).shape == (1, 0, 4)
+        rows_BC = bank.gather(np.array([3, 0, 2]), np.array([5, 6, 7]))[0]
+    with bank_of([dump(tmp_path / "all.zarr", model, views=range(4))], plan, bars.train, scheduled=range(4)) as bank:
+        assert torch.equal(rows_BC, bank.gather(np.array([3, 0, 2]), np.array([5, 6, 7]))[0])
 
 
 def test_only_kept_guides_are_opened(bars, plan, three_guides, pairs, monkeypatch) -> None:

@@ -79,7 +79,7 @@ class RowIndex:
 def _integers(values: ArrayLike) -> IntArray:
     try:
         given = np.asarray(values)
-    except (TypeError, ValueError) as error:  # lists of several lengths, a tensor on a GPU
+    except (TypeError, ValueError, RuntimeError) as error:  # lists of several lengths, a tensor with a gradient
         raise InvalidInput("rows to gather", expected="integers", found=str(error)[:200]) from error
     if given.dtype.kind not in "iu" and given.size:
         raise InvalidInput("rows to gather", expected="integers", found=f"{given.dtype}")
