@@ -64,6 +64,7 @@ class _Walk:
         self._folder = folder
         self._extensions, self._beside = Counter[str](), Counter[str]()
         self._macos = self._aside = self._again = 0
+        self._nowhere: list[str] = []
         above = Path(os.path.realpath(folder))
         self._visited = {_identity(place) for place in (above, *above.parents)}  # a link up would lead to all splits
         self._other_split = _other_split(above)
@@ -88,7 +89,7 @@ class _Walk:
                     links += [(path, label) for name, path in inside.items() if name in linked]
                     folders[:] = [name for name in inside if name not in linked and self._enter(inside[name])]
                     relative = Path(place).relative_to(self._folder).as_posix()
-                    yield from ((f"{relative}/{file}", label) for file in files if self._take(file))
+                    yield from ((f"{relative}/{file}", label) for file in files if self._take(relative, file))
             tops = links
 
     def _refuse_overlap(self, classes: Sequence[str]) -> None:
@@ -122,6 +123,10 @@ class _Walk:
             ("links to folders that are read already, or that lie above", self._again, None),
         )
         left = [f"{what}: {count}{_listed(extensions)}" for what, count, extensions in counted if count]
+        if self._nowhere:
+            shown = [*map(repr, sorted(self._nowhere)[:_EXTENSIONS_SHOWN])]
+            shown += ["..."] * (len(self._nowhere) > len(shown))
+            left.append(f"links that lead nowhere: {len(self._nowhere)} ({', '.join(shown)})")
         if left:
             warn(f"{self._folder}: left out {'; '.join(left)}")
 
@@ -131,6 +136,8 @@ class _Walk:
             self._skip(entry.name)
         elif entry.name.startswith("._"):
             self._macos += 1
+        elif _leads_nowhere(entry.path):
+            self._nowhere.append(entry.name)
         else:
             self._beside[_extension(entry.name)] += 1
 
@@ -155,13 +162,16 @@ class _Walk:
         self._again += again
         return not again
 
-    def _take(self, file: str) -> bool:
-        """True for an image file; any other one is counted."""
+    def _take(self, relative: str, file: str) -> bool:
+        """True for an image file, and for a link that has the name of one; anything else is counted."""
         if file.startswith("._"):
             self._macos += 1
             return False
         if not has_file_allowed_extension(file, IMG_EXTENSIONS):
-            self._extensions[_extension(file)] += 1
+            if _leads_nowhere(os.path.join(self._folder, relative, file)):
+                self._nowhere.append(f"{relative}/{file}")
+            else:
+                self._extensions[_extension(file)] += 1
             return False
         return True
 
@@ -173,6 +183,10 @@ def _other_split(folder: Path) -> Path | None:
             place = Path(os.path.realpath(folder.parent / name))
             return None if place == folder else place
     return None
+
+
+def _leads_nowhere(path: str) -> bool:
+    return os.path.islink(path) and not os.path.exists(path)
 
 
 def _is_aside(name: str) -> bool:

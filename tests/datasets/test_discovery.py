@@ -73,6 +73,19 @@ def test_what_nobody_means_is_left_out_and_counted(tmp_path: Path, caplog: pytes
     ]
 
 
+def test_links_that_lead_nowhere_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A class that is one is not among the classes: nobody would look for it under files."""
+    folder = touch(tmp_path / "train", "cat/1.png", "cat/notes", "dog/2.png", "readme.txt")
+    for name in ("bird", "cat/more", "dog/list.txt"):
+        (folder / name).symlink_to(tmp_path / "away")
+    classes, labels = find_images(folder)
+    assert classes == ["cat", "dog"] and labels == {"cat/1.png": 0, "dog/2.png": 1}
+    assert caplog.messages == [
+        f"{folder}: left out files of other formats: 1 (1 without extension); "
+        "files beside the class folders: 1 (1 .txt); links that lead nowhere: 3 ('bird', 'cat/more', 'dog/list.txt')"
+    ]
+
+
 def test_a_loop_of_links_gives_each_image_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """And no image of another class: the real folder has the label, whichever name comes first."""
     folder = touch(tmp_path / "train", "cat/1.png", "dog/2.png", "dog/deep/3.png")
