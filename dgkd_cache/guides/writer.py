@@ -28,6 +28,7 @@ from dgkd_cache.guides.header import draft_header, guide_identity, identity_arra
 from dgkd_cache.guides.logits import GuideLogits
 from dgkd_cache.guides.writer_arguments import check_run, check_writer
 from dgkd_cache.models.rehearsal import Rehearsal, require_evaluation_mode
+from dgkd_cache.models.weights import checked_state
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.views.views import Views
 from dgkd_stores import ChunkSlot, GuideStore, GuideStoreWriter, IdentityArrays, StoreHeader, decimal
@@ -113,6 +114,7 @@ class GuideWriter:
             licence=licence,
             accept_probabilities=accept_probabilities,
         )
+        checked_state(model)  # first: what quantize_dynamic makes says that it is in training mode
         require_evaluation_mode(model, name)
         where = usable_device(device, call="GuideWriter")
         self._path = Path(path)

@@ -13,7 +13,7 @@ from dgkd_cache.arguments import require_kind
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.tensor_file import TensorFile
 
-__all__ = ["model_tensors", "read_tensors", "tensors_digest", "weights_digest"]
+__all__ = ["checked_state", "model_tensors", "read_tensors", "tensors_digest", "weights_digest"]
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -27,6 +27,15 @@ def weights_digest(model: nn.Module) -> str:
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     """All parameters and persistent buffers by name, copied to the CPU; tied weights once for each name.
+
+    Raises what `checked_state` raises.
+    """
+    state = checked_state(model)
+    return {name: it.to("cpu").clone(memory_format=torch.contiguous_format) for name, it in state.items()}
+
+
+def checked_state(model: nn.Module) -> dict[str, Tensor]:
+    """All parameters and persistent buffers by name, where they are.
 
     Raises InvalidInput (exit 2) for state that is no tensor, which could only be pickled, and for tensors that are not
     all of their elements in order: those of lazy layers, sparse and quantised ones, and those on the device meta.
@@ -48,7 +57,7 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
             raise InvalidInput(
                 f"the model's state {name!r} cannot be saved", expected="a dense tensor with values", found=found, do=do
             )
-        tensors[name] = value.detach().to("cpu").clone(memory_format=torch.contiguous_format)
+        tensors[name] = value.detach()
     return tensors
 
 

@@ -64,6 +64,10 @@ def sparse() -> nn.Module:
         (exported, r"eval\(\) cannot be called, as torch.export makes it; give the model that was exported"),
         (quantised, "state '1._packed_params.dtype' cannot be saved.*use the model that it was given"),
         (
+            lambda: quantised().train(),
+            "state '1._packed_params.dtype' cannot be saved.*use the model that it was given",
+        ),
+        (
             lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(4)).eval(),
             "state '1.weight' cannot be saved.*a lazy layer's, without a size yet; forward one batch",
         ),
