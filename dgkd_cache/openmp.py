@@ -22,15 +22,20 @@ def choose_waiting(environment: MutableMapping[str, str]) -> None:
 
     What is loaded and started after that inherits it: torch, data loader workers, other commands.
     """
-    if not isinstance(environment, MutableMapping):
-        from dgkd_cache.arguments import refused  # which loads numpy, and nobody waits for that before training
-
-        expected, do = "the variables of a process", "write choose_waiting(os.environ)"
-        raise refused("choose_waiting", "environment", environment, expected=expected, do=do)
+    _require_variables("choose_waiting", environment, MutableMapping)
     if not any(name in environment for name in _SAID_BY):
         environment["GOMP_SPINCOUNT"] = SPIN_COUNT
 
 
 def describe_waiting(environment: Mapping[str, str]) -> str:
     """The variables in force, such as "GOMP_SPINCOUNT=30000"."""
+    _require_variables("describe_waiting", environment, Mapping)
     return " ".join(f"{name}={environment[name]}" for name in _SAID_BY if name in environment) or "libgomp's own choice"
+
+
+def _require_variables(call: str, environment: object, kind: type) -> None:
+    if not isinstance(environment, kind):
+        from dgkd_cache.arguments import refused  # which loads numpy, and nobody waits for that before training
+
+        expected, do = "the variables of a process", f"write {call}(os.environ)"
+        raise refused(call, "environment", environment, expected=expected, do=do)

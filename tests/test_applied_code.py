@@ -68,6 +68,7 @@ CASES = [
         "Dropping().keep_mask(words[:2], bank.names)",
     ),
     Code("write [X]", "GuideBank(stores='teacher.zarr', views=train, **bank_words)"),
+    Code("write list(stores)", "GuideBank(stores=stores, views=train, **bank_words)"),
     Code('write ["teacher.zarr", "ta1.zarr"]', "GuideBank(stores={'teacher.zarr'}, views=train, **bank_words)"),
     Code(
         "write views=dgkd_cache.Views(plan, data.train)",
@@ -136,7 +137,8 @@ CASES = [
         "views_of(kind='draw', samples=5)",
     ),
     Code("write stop=lambda: False", "run(stop=True)"),
-    Code("write choose_waiting(os.environ)", "choose_waiting(environment=None)"),
+    Code("write X(os.environ)", "choose_waiting(environment=None)"),
+    Code("write X(os.environ)", "describe_waiting(environment=None)"),
     Code("write X=X", "Dataset(train=images, test=data.test, mean=(0.5,), std=('1',))"),
     Code(
         "write classes=[X], if that is the only class",
@@ -252,6 +254,8 @@ def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monke
         "views_of": views_of,
         "run": run,
         "choose_waiting": choose_waiting,
+        "describe_waiting": openmp.describe_waiting,
+        "stores": Path().glob("t*.zarr"),
         "os": os,
         "pixels": np.zeros((2, 3, 8, 8), np.uint8),
         "rgb_plan": ViewPlan.build(image=(3, 8, 8), transforms=["crop(1)"]),

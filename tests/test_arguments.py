@@ -21,7 +21,8 @@ from dgkd_cache.cores import own_cores
 from dgkd_cache.errors import DgkdError, Incomplete, InvalidInput
 from dgkd_cache.models import load_model, load_weights, weights_digest
 from dgkd_cache.models.card import load_card
-from dgkd_cache.openmp import choose_waiting
+from dgkd_cache.models.foreign import check_forward
+from dgkd_cache.openmp import choose_waiting, describe_waiting
 from dgkd_cache.progress import Silent
 
 RANDOM = dgkd.RunRandom(0)
@@ -188,6 +189,20 @@ def calls(
         "load_card": (none_there(load_card), {"folder": tmp_path}),
         "own_cores": (entered(own_cores), {"device": torch.device("cpu")}),
         "choose_waiting": (choose_waiting, {"environment": {}}),
+        "describe_waiting": (describe_waiting, {"environment": {}}),
+        "expect": (bank.expect, {"views_B": [0, 1], "samples_B": [5, 6]}),
+        "to": (bars.train.to, {"device": "cpu"}),
+        "check_forward": (
+            check_forward,
+            {
+                "architecture": "mine",
+                "model": nn.Sequential(nn.Flatten(), nn.Linear(64, 4)),
+                "channels": 1,
+                "classes": 4,
+                "height": 8,
+                "width": 8,
+            },
+        ),
         "load_dataset": (dgkd.load_dataset, {"name": "digits", "root": Path("x"), "download": False}),
     }
 
@@ -213,7 +228,8 @@ def entered(context: Callable[..., AbstractContextManager[None]]) -> Callable[..
 NAMES = (
     "Dataset Dropping keep_mask GuideBank GuideWriter RunRandom Schedule TensorImages ViewDataset ViewPlan ViewSampler "
     "Views pixels gather drop_words order build_model dense_guidance_loss load_dataset "
-    "run rehearse views item load_model load_weights load_card kept_share image weights_digest own_cores choose_waiting"
+    "run rehearse views item load_model load_weights load_card kept_share image batch weights_digest own_cores "
+    "choose_waiting describe_waiting expect to check_forward"
 ).split()
 
 

@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from dgkd_cache.arguments import require_integer, require_kind
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.models.rehearsal import Rehearsal
 from dgkd_cache.user_code import describe_exception, forward_pass_of
@@ -34,6 +35,9 @@ def check_forward(
     rehearsal (see `Rehearsal`), since what cannot teach is not worth training, and a copy of it in training mode on
     eight, with gradients. Torch's random state is as before then, so its training begins as it always did.
     """
+    require_kind("check_forward", "architecture", architecture, str, expected="its name, for messages")
+    for name, size in (("channels", channels), ("classes", classes), ("height", height), ("width", width)):
+        require_integer("check_forward", name, size, low=1)
     if not isinstance(model, nn.Module):
         raise InvalidInput(
             f"{architecture} made no model",
