@@ -141,7 +141,7 @@ def _against_live(
 
 
 def _compiled(alone: Loop, compiled: Loop, guided: Loop, steps: int, count: int) -> list[Row]:
-    """What torch.compile gains; compiling itself happens in the round that is not counted."""
+    """Measures the gain of torch.compile; the round that compiles is not counted."""
     sides = {"alone": alone, "alone, compiled": compiled, "3 guides, compiled": guided}
     times = rounds({name: side.timed(steps) for name, side in sides.items()}, count)
     return [

@@ -25,7 +25,7 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
 class StockImages(Dataset[tuple[Tensor, int]]):
-    """As torchvision's CIFAR10 gives them: pixels (N, 32, 32, 3) in memory, a PIL image and its transforms an item."""
+    """Images as in torchvision's CIFAR10: pixels (N, 32, 32, 3) in memory; an item is a transformed PIL image."""
 
     def __init__(self, pixels_NHWI: NDArray[np.uint8], labels_N: NDArray[np.int64]) -> None:
         self._pixels_NHWI, self._labels = pixels_NHWI, labels_N.tolist()

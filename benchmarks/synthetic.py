@@ -31,7 +31,7 @@ from dgkd_stores.coding.encodings import encoding_named
 __all__ = ["PREPROCESS", "cifar_like", "random_store", "random_stores", "views_of"]
 
 PREPROCESS = Preprocess.build(mean=("0.4914", "0.4822", "0.4465"), std=("0.2470", "0.2435", "0.2616"))
-"""As is usual for CIFAR-10."""
+"""The usual normalisation of CIFAR-10."""
 
 
 def cifar_like(samples: int, classes: int, *, size: int = 32, split: str = "train") -> TensorImages:

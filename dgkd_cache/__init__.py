@@ -74,28 +74,11 @@ __all__ = [
     "load_dataset",
 ]
 
-_PLACES = {
+_PLACES: dict[str, tuple[str, ...]] = {
     "dgkd_cache.datasets.images": ("Images", "TensorImages"),
     "dgkd_cache.datasets.registry": ("Dataset", "load_dataset"),
     "dgkd_cache.distillation.dropping": ("Dropping",),
     "dgkd_cache.distillation.objectives": ("GuidanceLoss", "dense_guidance_loss"),
-    "dgkd_cache.errors": (
-        "DamagedStore",
-        "DataMissing",
-        "DataUnreadable",
-        "DgkdError",
-        "Incomplete",
-        "Interrupted",
-        "InvalidInput",
-        "Mismatch",
-        "NoPermission",
-        "NoSpace",
-        "RankLost",
-        "StoreLocked",
-        "StoreNotFound",
-        "UnknownName",
-        "UnsafeStore",
-    ),
     "dgkd_cache.guides.bank": ("GuideBank",),
     "dgkd_cache.guides.writer": ("GuideWriter",),
     "dgkd_cache.models.registry": ("build_model",),
@@ -105,10 +88,11 @@ _PLACES = {
     "dgkd_cache.views.schedule": ("Schedule",),
     "dgkd_cache.views.views": ("Views",),
 }
+"""The module of each name; that of the exceptions, which are all the others, is `errors`."""
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _PLACES.items():
-        if name in names:
-            return getattr(importlib.import_module(module), name)
-    raise AttributeError(f"module 'dgkd_cache' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'dgkd_cache' has no attribute {name!r}")
+    place = next((module for module, names in _PLACES.items() if name in names), "dgkd_cache.errors")
+    return getattr(importlib.import_module(place), name)

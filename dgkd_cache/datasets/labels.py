@@ -25,6 +25,7 @@ def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
             return np.asarray(labels)
         values = labels.detach().cpu().resolve_neg()
         return np.asarray(values.float() if values.dtype == torch.bfloat16 else values)  # numpy has no bfloat16
+    # numpy raises ValueError for lists of several lengths; torch the others for sparse, meta and quantised tensors.
     except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         raise InvalidInput(
             "the labels are no array",
@@ -35,7 +36,7 @@ def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
 
 
 def label_count(labels: Tensor | NDArray[Any] | Sequence[Any]) -> int:
-    """How many images the labels are for; those of a column or a row are counted, too. Raises as `as_array`."""
+    """The number of images that the labels are for, also as a column or a row. Raises what `as_array` raises."""
     given = as_array(labels)
     return given.size if given.ndim == 2 and 1 in given.shape else len(np.atleast_1d(given))
 

@@ -37,7 +37,7 @@ _BYTES_PER_THREAD = 4096
 
 
 class NotAFile(OSError):
-    """What a name of an image file has in its place."""
+    """A folder, a pipe or another thing that is no regular file, under the name of an image."""
 
 
 @dataclass(frozen=True)

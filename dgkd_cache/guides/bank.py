@@ -91,7 +91,7 @@ class GuideBank:
         return {guide.name: guide.stores[0].header.guide.training for guide in self._guides}
 
     def test_differences(self, test: Images) -> dict[str, str]:
-        """What is other about the test images of each guide, by its name; those with the same as `test` are left out.
+        """The first difference of each guide's test images from `test`, by name; guides with equal ones are left out.
 
         A guide of other test images, or of none, teaches as well; its accuracy is another measure.
         """

@@ -1,4 +1,4 @@
-"""What a forward pass calls, reads and changes: modules, weights, buffers and its own input, noted while it runs."""
+"""A record of one forward pass: the modules that it calls, and whether it reads weights or changes buffers or input."""
 
 from __future__ import annotations
 
@@ -104,10 +104,10 @@ class CalledModules:
 
 
 class _Read(TorchDispatchMode):
-    """Whether `any` of these tensors, or of their memory, is given to an operation while the mode is on."""
+    """Sets `any` once an operation is given one of these tensors, or another one in the same memory."""
 
     def __init__(self, tensors: Iterable[Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's own __init__ has no annotations
         self.any = False
         self._places = {_place(tensor) for tensor in tensors} - {None}
 
@@ -119,7 +119,10 @@ class _Read(TorchDispatchMode):
 
 
 def _place(tensor: Tensor) -> int | None:
-    """Where the memory of a tensor begins; None for one that has none of its own, as sparse ones."""
+    """The address at which the memory of a tensor begins.
+
+    None for one without memory of its own: torch raises these errors for sparse tensors and for subclasses.
+    """
     try:
         return tensor.untyped_storage().data_ptr() or None
     except (NotImplementedError, RuntimeError):

@@ -107,7 +107,7 @@ def _copy(model: nn.Module) -> nn.Module | None:
     Such a network is tried by its first step alone: a pass in training mode may change parameters and attributes, which
     nothing could put back.
     """
-    try:
+    try:  # TypeError for what cannot be pickled, RuntimeError for tensors that are results, the others of its own code
         return copy.deepcopy(model)
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return None
