@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from support.arrays import LABELS, PIXELS
+
+from dgkd_cache.datasets import Images, load_dataset
 
 
 @pytest.fixture
@@ -23,3 +28,18 @@ def write_folder(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / at
 
     return write
+
+
+@pytest.fixture
+def through_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Images]]:
+    """What a module:factory returns goes the same way."""
+    (tmp_path / "dgkd_test_arrays.py").write_text("def make(): return given\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import dgkd_test_arrays as made
+
+    def load(pixels: Any, labels: Any, classes: Any = ("a", "b")) -> Images:
+        made.given = (pixels, labels, classes), (PIXELS, LABELS, classes)
+        return load_dataset("dgkd_test_arrays:make").train
+
+    yield load
+    del sys.modules["dgkd_test_arrays"]
