@@ -78,7 +78,7 @@ def test_what_a_class_of_one_s_own_raises_is_told_with_its_line(raised: BaseExce
         def image(self, sample: int) -> torch.Tensor:
             raise raised
 
-    words = rf"sample 4 \(train, class a\) of own cannot be read: .*{type(raised).__name__}: .*test_arrays.py, line"
+    words = rf"sample 4 \(train, class a\) of own cannot be read: .*{type(raised).__name__}: .*test_own_images.py, line"
     with pytest.raises(DataUnreadable, match=words):
         Broken(PIXELS, 3, 9, 8).batch([4])
 
