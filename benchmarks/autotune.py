@@ -1,4 +1,4 @@
-"""Measures every precision and memory format beside what `auto` takes, the check of dgkd_cache/autotune.py.
+"""Measures every precision and memory format beside what `auto` takes, the check of dgkd_cache/device/autotune.py.
 
 Training steps (forward, loss, backward, SGD) on one thread, in processor time. A processor with AVX-512
 is measured once more as one that has AVX2 only. bf16 is left out where it is emulated.
@@ -19,10 +19,10 @@ from torch import nn
 
 from benchmarks.harness import Timed, Times, arguments, at_least, finish, rounds
 from benchmarks.result import Row, Side
-from dgkd_cache.autotune import COMBINATIONS, Combination
-from dgkd_cache.compute import autocast, bf16_is_native, choose, place, unit_of
+from dgkd_cache.device.autotune import COMBINATIONS, Combination
+from dgkd_cache.device.device import autocast, bf16_is_native, choose, place, unit_of
+from dgkd_cache.device.threads import one_thread
 from dgkd_cache.models import build_model
-from dgkd_cache.threads import one_thread
 
 CPU = torch.device("cpu")
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}

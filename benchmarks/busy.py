@@ -23,8 +23,8 @@ import torch
 from benchmarks.harness import Span, Times, arguments, at_most, finish, ratio, rounds, scratch
 from benchmarks.result import Row, Side
 from benchmarks.spread import median_interval
-from dgkd_cache.compute import choose
-from dgkd_cache.openmp import SPIN_COUNT
+from dgkd_cache.device.device import choose
+from dgkd_cache.device.openmp import SPIN_COUNT
 
 SHIPPED = f"{SPIN_COUNT} spins, own cores"
 UNSET = "unset"

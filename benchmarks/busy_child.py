@@ -21,9 +21,9 @@ from benchmarks.dump import Job
 from benchmarks.harness import Stopwatch
 from benchmarks.synthetic import cifar_like, views_of
 from benchmarks.training import loop, run_steps
-from dgkd_cache.autotune import Combination
-from dgkd_cache.cores import own_cores
-from dgkd_cache.threads import threads_for
+from dgkd_cache.device.autotune import Combination
+from dgkd_cache.device.cores import own_cores
+from dgkd_cache.device.threads import threads_for
 
 BATCH = 128
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from dgkd_cache.compute import choose, describe
-from dgkd_cache.openmp import describe_waiting
+from dgkd_cache.device.device import choose, describe
+from dgkd_cache.device.openmp import describe_waiting
 
 __all__ = ["conditions"]
 

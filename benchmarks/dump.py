@@ -35,11 +35,11 @@ from benchmarks.harness import (
 )
 from benchmarks.result import Row
 from benchmarks.synthetic import PREPROCESS, cifar_like, views_of
-from dgkd_cache.autotune import Combination
-from dgkd_cache.compute import autocast, choose, place
-from dgkd_cache.guides.fidelity import fidelity_rows
-from dgkd_cache.guides.side_by_side import side_by_side
-from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.device.autotune import Combination
+from dgkd_cache.device.device import autocast, choose, place
+from dgkd_cache.dump.encoding_error import encoding_error_rows
+from dgkd_cache.dump.parallel_batches import side_by_side
+from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.models.registry import build_model
 
 BATCH = 512
@@ -84,7 +84,7 @@ def main(given: Sequence[str] | None = None) -> None:
             notes.append(
                 f"Processes dump {options.process_model}, each pinned to its core with one thread; the clock runs from "
                 "when all are ready (Python, torch and images loaded) to when the store is sealed. Each forwards the "
-                "test set and the rows of the fidelity by itself."
+                "test set and the rows of the encoding error by itself."
             )
         else:
             notes.append("Two processes were not tried: that takes two cores and no other device.")
@@ -111,7 +111,7 @@ class Job:
         self._model = place(model, device, channels_last=combination.channels_last).eval()
         self._preprocess = PREPROCESS.module(channels_last=combination.channels_last).to(device)
         self._device, self._precision = device, combination.precision
-        self.rows = VIEWS * samples + test_samples + fidelity_rows(samples)
+        self.rows = VIEWS * samples + test_samples + encoding_error_rows(samples)
 
     def writer(self, path: Path, mine: range | None = None) -> GuideWriter:
         return GuideWriter(
@@ -141,7 +141,7 @@ class Job:
         return side
 
     def forward(self, *, at_once: bool = False) -> Timed:
-        """The seconds of the forward passes that a dump makes: the views, the test set and the rows of the fidelity.
+        """The seconds of the forward passes of a dump: its views, the test set and the rows of the encoding error.
 
         Batch after batch in a plain loop, or `at_once` as the dump forwards them.
         """
@@ -166,7 +166,7 @@ class Job:
         train, test = self.train.images, self.test.images
         cuts = [np.arange(i, min(i + BATCH, len(train))) for i in range(0, len(train), BATCH)]
         batches = [self.train.pixels(np.full(len(s), view), s).to(self._device) for view in range(VIEWS) for s in cuts]
-        few = fidelity_rows(len(train))
+        few = encoding_error_rows(len(train))
         batches += [pixels[: few - i * BATCH] for i, pixels in enumerate(batches[: -(-few // BATCH)])]
         tested = self.test.evaluation_pixels(np.arange(len(test))).to(self._device)
         return [*batches, *tested.split(BATCH)]
@@ -182,7 +182,7 @@ def _shared(folder: Path, cores: Sequence[int], job: Sequence[str], count: int) 
         {"one process": _processes(folder, cores[:1], job), "two processes": _processes(folder, cores, job)}, count
     )
     shared = VIEWS * int(job[0])
-    doubled = int(job[1]) + fidelity_rows(int(job[0]))
+    doubled = int(job[1]) + encoding_error_rows(int(job[0]))
     return ratio(
         "one process on one core / two processes on two",
         times,

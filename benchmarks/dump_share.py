@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.dump import VIEWS, Job
-from dgkd_cache.autotune import Combination
+from dgkd_cache.device.autotune import Combination
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from benchmarks.harness import Timed, arguments, at_least, finish, ratio, rounds
 from benchmarks.result import Row
 from benchmarks.synthetic import cifar_like, random_stores, views_of
 from benchmarks.training import cached
-from dgkd_cache.run_random import RunRandom
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.schedule import Schedule
 from dgkd_stores import GuideStore, RowIndex
 

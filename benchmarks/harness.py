@@ -21,7 +21,7 @@ import torch
 from benchmarks.conditions import conditions
 from benchmarks.result import Result, Row, Side, text
 from benchmarks.spread import Bar
-from dgkd_cache.compute import resolve_device
+from dgkd_cache.device.device import resolve_device
 
 __all__ = [
     "Span",

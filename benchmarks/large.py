@@ -18,7 +18,7 @@ from benchmarks.synthetic import random_stores
 from benchmarks.training import cached, loop
 from dgkd_cache.datasets.folder import FolderImages
 from dgkd_cache.views.plan import ViewPlan
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.renderer import ViewRenderer
 
 GUIDES, VIEWS = 3, 4
 WIDTH, HEIGHT = 500, 375
@@ -32,7 +32,7 @@ def main(given: Sequence[str] | None = None) -> None:
         nbytes = _photographs(folder / "train", options.samples, options.classes)
         images = FolderImages(folder / "train", name="photographs", split="train", hold_bytes=0)
         plan = ViewPlan.build(image=(3, None, None), transforms=[f"resized-crop({options.size})", "hflip"])
-        views = Views(plan, images)
+        views = ViewRenderer(plan, images)
         stores = random_stores(folder, views, GUIDES, count=VIEWS)
         with cached(stores, views, count=VIEWS, device=options.device) as bank:
             sides = {

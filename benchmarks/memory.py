@@ -21,9 +21,9 @@ from benchmarks.harness import Stopwatch, Timed, Times, arguments, at_most, fini
 from benchmarks.result import Row, Side
 from benchmarks.synthetic import cifar_like, random_stores, views_of
 from benchmarks.training import Loop, cached, loop, run_steps, touch_all
-from dgkd_cache.autotune import Combination
-from dgkd_cache.compute import choose
-from dgkd_cache.views.views import Views
+from dgkd_cache.device.autotune import Combination
+from dgkd_cache.device.device import choose
+from dgkd_cache.views.renderer import ViewRenderer
 
 SAMPLE_EVERY = 5
 """Steps between two looks at the memory."""
@@ -123,7 +123,7 @@ def _command(store: str, job: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "benchmarks.memory_child", store, *job]
 
 
-def _first_touch(folder: Path, views: Views, count: int, label: str, kind: str, options: Any) -> list[Row]:
+def _first_touch(folder: Path, views: ViewRenderer, count: int, label: str, kind: str, options: Any) -> list[Row]:
     """Steps whose blocks nobody has proven yet, beside the same steps again, and beside training alone."""
     stores = random_stores(folder, views, 1 if kind == "draw" else 3, count=count)
     device, steps = options.device, int(options.touch_steps)

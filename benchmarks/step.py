@@ -31,8 +31,8 @@ from benchmarks.synthetic import cifar_like, random_stores, views_of
 from benchmarks.training import AllForwarded, Loop, cached, live, loop
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.live import LiveGuides
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Batch
-from dgkd_cache.views.views import Views
 
 THREE = ("resnet26", "resnet20", "resnet14")
 LARGE = ("resnet110", "resnet20", "resnet14")
@@ -88,7 +88,7 @@ def _against_live(
     architectures: Sequence[str],
     alone: Loop,
     three: Loop,
-    views: Views,
+    views: ViewRenderer,
     steps: int,
     count: int,
     device: torch.device,

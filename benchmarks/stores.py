@@ -15,8 +15,7 @@ from benchmarks.harness import arguments, at_least, at_most, finish, ratio, roun
 from benchmarks.result import Row, Side
 from benchmarks.spread import Bar
 from benchmarks.synthetic import cifar_like, random_store, views_of
-from dgkd_stores import GuideStore, encoding_names
-from dgkd_stores.checking.verify import verify
+from dgkd_stores import GuideStore, encoding_names, verify
 
 
 def main(given: Sequence[str] | None = None) -> None:

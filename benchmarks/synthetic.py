@@ -17,7 +17,7 @@ from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.probe import make_probe
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import (
     DatasetIdentity,
     GuideIdentity,
@@ -25,8 +25,8 @@ from dgkd_stores import (
     IdentityArrays,
     StoreHeader,
     default_digest_rows,
+    encoding_named,
 )
-from dgkd_stores.coding.encodings import encoding_named
 
 __all__ = ["PREPROCESS", "cifar_like", "random_store", "random_stores", "views_of"]
 
@@ -42,13 +42,15 @@ def cifar_like(samples: int, classes: int, *, size: int = 32, split: str = "trai
     return TensorImages(pixels_NIHW, labels_N, classes=[f"c{i}" for i in range(classes)], name="random", split=split)
 
 
-def views_of(images: TensorImages, *, scheme: str = "sampled") -> Views:
+def views_of(images: TensorImages, *, scheme: str = "sampled") -> ViewRenderer:
     """Crop with padding 4 and flip, as is usual for CIFAR."""
     image = (images.channels, images.height, images.width)
-    return Views(ViewPlan.build(image=image, transforms=["crop(4)", "hflip"], scheme=scheme), images)
+    return ViewRenderer(ViewPlan.build(image=image, transforms=["crop(4)", "hflip"], scheme=scheme), images)
 
 
-def random_stores(folder: Path, views: Views, guides: int, *, count: int, encoding: str = "float16") -> list[Path]:
+def random_stores(
+    folder: Path, views: ViewRenderer, guides: int, *, count: int, encoding: str = "float16"
+) -> list[Path]:
     """One store for each of so many guides, `guide0.zarr` and so on: the ones that are not there are made."""
     paths = [folder / f"guide{i}.zarr" for i in range(guides)]
     for path in paths:
@@ -57,7 +59,7 @@ def random_stores(folder: Path, views: Views, guides: int, *, count: int, encodi
     return paths
 
 
-def random_store(path: Path, views: Views, *, count: int, encoding: str = "float16") -> None:
+def random_store(path: Path, views: ViewRenderer, *, count: int, encoding: str = "float16") -> None:
     """A finished store of random logits over `count` views; the guide is called as the file is."""
     images, name = views.images, path.stem
     classes, samples = len(images.classes), len(images)

@@ -17,22 +17,21 @@ from torch import Tensor
 
 from benchmarks.harness import Stopwatch, Timed, synchronize
 from benchmarks.synthetic import PREPROCESS
-from dgkd_cache.autotune import Combination
-from dgkd_cache.compute import choose, place
-from dgkd_cache.cores import own_cores
+from dgkd_cache.config.tables import TrainingConfig
+from dgkd_cache.device.autotune import Combination
+from dgkd_cache.device.cores import own_cores
+from dgkd_cache.device.device import choose, place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
-from dgkd_cache.guides.guidance import Guidance, Softened
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
+from dgkd_cache.guides.protocol import Guidance, Softened
 from dgkd_cache.models.registry import build_model
-from dgkd_cache.run_random import RunRandom
-from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.steps import Guided, Steps
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import Batch
-from dgkd_cache.views.views import Views
-from dgkd_stores import default_digest_rows
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores import default_digest_rows, encoding_named
 
 __all__ = ["AllForwarded", "Loop", "cached", "live", "loop", "run_steps", "touch_all"]
 
@@ -44,7 +43,7 @@ class Loop:
     """The steps of a run, with what they are fed from; it goes on from one block of steps to the next."""
 
     steps: Steps
-    views: Views
+    views: ViewRenderer
     device: torch.device
     _fed: Generator[tuple[Batch, Tensor | None]] | None = None
     _next: int = -1
@@ -74,14 +73,14 @@ def run_steps(loop: Loop, first: int, steps: int) -> None:
     """Steps `first` to `first + steps` of a run, as `Trainer.run` takes them, without its records and checkpoints."""
     if loop._fed is None or loop._next != first:
         loop.close()
-        loop._fed = loop.steps.feed(first)
+        loop._fed = loop.steps.prefetch(first)
     for step, (batch, softened_KBC) in enumerate(islice(loop._fed, steps), first):
         loop.steps.train_step(batch, softened_KBC, step)
     loop._next = first + steps
 
 
 def loop(
-    views: Views,
+    views: ViewRenderer,
     guidance: Guidance | None,
     *,
     device: torch.device,
@@ -100,7 +99,7 @@ def loop(
     training = TrainingConfig(epochs=10_000, batch_size=batch_size, lr=0.01, compile=compiled).model_copy(
         update={"precision": chosen.precision, "channels_last": chosen.channels_last, "order": order}
     )
-    moved = Views(views.plan, views.images.to(device))
+    moved = ViewRenderer(views.plan, views.images.to(device))
     steps = Steps(
         build_model(
             student, channels=channels, classes=len(views.images.classes), height=height, width=width, seed=0
@@ -117,12 +116,12 @@ def loop(
     return Loop(steps=steps, views=moved, device=device)
 
 
-def cached(stores: Sequence[Path], views: Views, *, count: int, device: torch.device) -> GuideBank:
+def cached(stores: Sequence[Path], views: ViewRenderer, *, count: int, device: torch.device) -> GuideBank:
     """The stores as guides; close it."""
     return GuideBank(stores, views=views, scheduled=range(count), temperature=TEMPERATURE, device=device)
 
 
-def touch_all(bank: GuideBank, views: Views, count: int) -> Iterator[None]:
+def touch_all(bank: GuideBank, views: ViewRenderer, count: int) -> Iterator[None]:
     """Has every block of float16 stores proven, in batches of 128 rows, one a block; gives way after each."""
     rows = default_digest_rows(encoding_named("float16").row_bytes(len(views.images.classes)))
     firsts = np.arange(0, len(views.images), rows)
@@ -132,7 +131,7 @@ def touch_all(bank: GuideBank, views: Views, count: int) -> Iterator[None]:
         yield
 
 
-def live(architectures: Sequence[str], views: Views, *, device: torch.device) -> LiveGuides:
+def live(architectures: Sequence[str], views: ViewRenderer, *, device: torch.device) -> LiveGuides:
     """Guides in the precision and memory format that the student trains in."""
     channels, height, width = views.plan.view_shape
     classes, chosen = len(views.images.classes), choose(device)

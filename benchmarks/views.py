@@ -18,9 +18,9 @@ from benchmarks.harness import Timed, Times, arguments, at_least, at_most, finis
 from benchmarks.result import Row, Side
 from benchmarks.spread import Bar
 from benchmarks.synthetic import cifar_like
-from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
+from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.views.plan import ViewPlan
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.renderer import ViewRenderer
 
 BATCH = 128
 IMAGENET = 1_281_167
@@ -41,7 +41,7 @@ def _pixels(size: int, samples: int, batches: int, count: int, bar: Bar | None) 
     images = cifar_like(samples, 10, size=size)
     padding = size // 8
     plan = ViewPlan.build(image=(3, size, size), transforms=[f"crop({padding})", "hflip"])
-    views = Views(plan, images)
+    views = ViewRenderer(plan, images)
     random = np.random.default_rng(0)
     order = [random.integers(0, samples, BATCH) for _ in range(batches)]
     view_B = np.zeros(BATCH, np.int64)

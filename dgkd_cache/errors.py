@@ -5,22 +5,22 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from dgkd_stores.errors import (
-    DamagedStore,
+from dgkd_stores import (
+    Damaged,
     DgkdError,
     Incomplete,
     Interrupted,
     InvalidInput,
+    Locked,
     Mismatch,
     NoPermission,
     NoSpace,
-    StoreLocked,
     StoreNotFound,
     UnsafeStore,
 )
 
 __all__ = [
-    "DamagedStore",
+    "Damaged",
     "DataMissing",
     "DataUnreadable",
     "DgkdError",
@@ -31,7 +31,7 @@ __all__ = [
     "NoPermission",
     "NoSpace",
     "RankLost",
-    "StoreLocked",
+    "Locked",
     "StoreNotFound",
     "UnknownName",
     "UnsafeStore",

@@ -27,8 +27,8 @@ def main(name: str, folder: str) -> Path:
         model.eval(),
         lambda pixels: model(pixels / 255),  # uint8 (B, I, H, W) to logits (B, C)
         name=name,
-        train=dgkd.Views(plan, data.train),
-        test=dgkd.Views(plan, data.test),
+        train=dgkd.ViewRenderer(plan, data.train),
+        test=dgkd.ViewRenderer(plan, data.test),
         views=range(4),
         temperature=4.0,
     )

@@ -17,7 +17,7 @@ def main(stores: list[str]) -> float:
     schedule = dgkd.Schedule("cycle", VIEWS, random=random, samples=len(data.train))
     sampler = dgkd.ViewSampler(schedule, random, len(data.train), batch_size=128)
     loader = DataLoader(dgkd.ViewDataset(data.train, plan), batch_sampler=sampler, num_workers=2)
-    bank = dgkd.GuideBank(stores, views=dgkd.Views(plan, data.train), scheduled=range(VIEWS), temperature=T)
+    bank = dgkd.GuideBank(stores, views=dgkd.ViewRenderer(plan, data.train), scheduled=range(VIEWS), temperature=T)
     dropping = dgkd.Dropping(kind="bernoulli", keep=0.75)
     student = dgkd.build_model("resnet8", channels=1, classes=10, height=8, width=8, seed=random.torch_seed())
     optimizer = torch.optim.SGD(student.parameters(), lr=0.05, momentum=0.9)

@@ -18,9 +18,9 @@ from torch import nn
 
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import TensorImages
-from dgkd_cache.guides.writer import GuideWriter
+from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.views.plan import ViewPlan
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.renderer import ViewRenderer
 
 # Under nohup SIGHUP is ignored, in all that a process starts: tests of a closed terminal begin as in a terminal.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -89,8 +89,8 @@ def dump(bars: Dataset, plan: ViewPlan, as_input: nn.Module) -> Callable[..., Pa
     def write(path: Path, model: nn.Module, **settings: object) -> Path:
         arguments: dict[str, object] = {
             "name": path.name.removesuffix(".zarr"),
-            "train": Views(plan, bars.train),
-            "test": Views(plan, bars.test),
+            "train": ViewRenderer(plan, bars.train),
+            "test": ViewRenderer(plan, bars.test),
             "views": range(3),
             "batch_size": 32,
         }
@@ -110,3 +110,21 @@ def three_guides(tmp_path_factory: pytest.TempPathFactory, dump: Callable[..., P
         dump(folder / f"{name}.zarr", tiny_model(seed, width=8 - seed), encoding="float32")
         for seed, name in enumerate(("teacher", "ta1", "ta2"))
     ]
+
+
+@pytest.fixture
+def write(bars, plan, as_input, tmp_path: Path) -> Callable[..., GuideWriter]:
+    """A writer of a model, into a folder that is not there before anything is written."""
+
+    def make(model: nn.Module, forward: Callable[[torch.Tensor], object] | None = None, **settings) -> GuideWriter:
+        return GuideWriter(
+            tmp_path / "guides" / "guide.zarr",
+            model,
+            forward or (lambda pixels: model(as_input(pixels))),
+            name="guide",
+            train=ViewRenderer(plan, bars.train),
+            test=ViewRenderer(plan, bars.test),
+            **{"views": range(2), "batch_size": 32, **settings},
+        )
+
+    return make

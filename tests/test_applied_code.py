@@ -18,24 +18,21 @@ from support.hints import expressions_in, pattern_of, rewritten, words_in
 from torch.utils.data import DataLoader
 
 import dgkd_cache
-from dgkd_cache import openmp
 from dgkd_cache.datasets import Dataset, TensorImages, load_dataset
 from dgkd_cache.datasets.images import Images
+from dgkd_cache.device import openmp
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import dense_guidance_loss
+from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.guides.bank import GuideBank
-from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.models import build_model
-from dgkd_cache.run_random import RunRandom
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.dataset import ViewDataset, ViewSampler
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
-from dgkd_cache.views.views import Views
-from dgkd_stores import GuideStore
-from dgkd_stores.coding.canonical import canonical_json, decimal
-from dgkd_stores.coding.codecs import codec_named
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores import GuideStore, canonical_json, codec_named, decimal, encoding_named
 from dgkd_stores.reading import blocks
 
 
@@ -71,12 +68,12 @@ CASES = [
     Code("write list(stores)", "GuideBank(stores=stores, views=train, **bank_words)"),
     Code('write ["teacher.zarr", "ta1.zarr"]', "GuideBank(stores={'teacher.zarr'}, views=train, **bank_words)"),
     Code(
-        "write views=dgkd_cache.Views(plan, data.train)",
+        "write views=dgkd_cache.ViewRenderer(plan, data.train)",
         "GuideBank(stores=['teacher.zarr'], views=images, **bank_words)",
     ),
     Code("write scheduled=range(X)", "GuideBank(stores=['teacher.zarr'], views=train, temperature=4, scheduled=3)"),
     Code("write lambda pixels: model(pixels / 255)", WRITER.format_map(GIVEN | {"forward": "1"})),
-    Code("write X=dgkd_cache.Views(plan, data.X)", WRITER.format_map(GIVEN | {"train": "images"})),
+    Code("write X=dgkd_cache.ViewRenderer(plan, data.X)", WRITER.format_map(GIVEN | {"train": "images"})),
     Code("write views=range(X)", WRITER.format_map(GIVEN | {"views": "3"})),
     Code('write transforms = ["none"] for none', PLAN.format([])),
     Code('write transforms=["crop(4)", "hflip"]', PLAN.format("[torch.nn.Identity()]")),
@@ -99,7 +96,7 @@ CASES = [
     Code("write them in that order", PLAN.format(["hflip", "crop(1)"])),
     Code("write image=(X, X, X)", "ViewPlan.build(image=(8, 8, 1), transforms=['hflip'])"),
     Code("write ViewDataset(images, plan)", "ViewDataset(plan=images, images=images)"),
-    Code("write Views(plan, images)", "Views(images, images)"),
+    Code("write ViewRenderer(plan, images)", "ViewRenderer(images, images)"),
     Code("write RunRandom(seed)", "ViewSampler(schedule=schedule, random=seed, samples=100, batch_size=4)"),
     Code("write random=RunRandom(seed)", DRAWN.format("seed")),
     Code(
@@ -115,7 +112,7 @@ CASES = [
     Code(
         "write TensorImages(pixels, labels, classes=..., name=..., split=...) for arrays, or "
         'load_dataset("folder:PATH").train for files',
-        "Views(plan=rgb_plan, images=pixels)",
+        "ViewRenderer(plan=rgb_plan, images=pixels)",
         offers=2,
         filled=(
             ("classes=..., name=..., split=...", 'classes=("a", "b"), name="mine", split="train"'),
@@ -187,7 +184,16 @@ IMPORTED = (
         ViewDataset,
         ViewPlan,
     ),
-    *(ViewSampler, Views, canonical_json, codec_named, decimal, dense_guidance_loss, encoding_named, load_dataset),
+    *(
+        ViewSampler,
+        ViewRenderer,
+        canonical_json,
+        codec_named,
+        decimal,
+        dense_guidance_loss,
+        encoding_named,
+        load_dataset,
+    ),
 )
 """What a program of the user's imports."""
 
@@ -204,7 +210,9 @@ def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOMP_SPINCOUNT", "1")  # so that nothing is chosen for this process
     random, images, model = RunRandom(7), bars.train, make_tiny(1)
-    bank = GuideBank(list(map(str, three_guides)), views=Views(plan, images), scheduled=range(3), temperature=4.0)
+    bank = GuideBank(
+        list(map(str, three_guides)), views=ViewRenderer(plan, images), scheduled=range(3), temperature=4.0
+    )
     step, schedule = 0, Schedule("draw", 3, random=random, samples=100)
     zeros = torch.zeros(2, dtype=torch.int64)
 
@@ -215,7 +223,12 @@ def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monke
         return Schedule(views=3, random=random, **arguments).views(0, [7])
 
     def run(**arguments: Any) -> Any:
-        words = {"name": "teacher", "train": Views(plan, images), "test": Views(plan, bars.test), "views": range(1)}
+        words = {
+            "name": "teacher",
+            "train": ViewRenderer(plan, images),
+            "test": ViewRenderer(plan, bars.test),
+            "views": range(1),
+        }
         return GuideWriter(tmp_path / "new.zarr", model, lambda pixels: model(as_input(pixels)), **words).run(
             **arguments
         )
@@ -236,8 +249,8 @@ def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monke
         "data": bars,
         "images": images,
         "plan": plan,
-        "train": Views(plan, images),
-        "test": Views(plan, bars.test),
+        "train": ViewRenderer(plan, images),
+        "test": ViewRenderer(plan, bars.test),
         "train_N": np.arange(90),
         "random": random,
         "schedule": schedule,

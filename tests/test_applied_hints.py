@@ -25,7 +25,7 @@ from support.hints import CONCRETE, commands_in, pattern_of, settings_in, source
 from support.shell import Case, Shell
 from support.tiny_chain import CONFIG, MODULE, THREE
 
-from dgkd_cache.workspace.config import WorkspaceConfig
+from dgkd_cache.config.workspace_config import WorkspaceConfig
 from dgkd_cli.main import main
 
 NETS = """

@@ -16,14 +16,14 @@ from torchvision.transforms import v2
 
 import dgkd_cache as dgkd
 from dgkd_cache import errors
-from dgkd_cache.arguments import described, require_integer, require_number
-from dgkd_cache.cores import own_cores
+from dgkd_cache.device.cores import own_cores
+from dgkd_cache.device.openmp import choose_waiting, describe_waiting
 from dgkd_cache.errors import DgkdError, Incomplete, InvalidInput
 from dgkd_cache.models import load_model, load_weights, weights_digest
 from dgkd_cache.models.card import load_card
-from dgkd_cache.models.foreign import check_forward
-from dgkd_cache.openmp import choose_waiting, describe_waiting
+from dgkd_cache.models.contract import check_forward
 from dgkd_cache.progress import Silent
+from dgkd_stores import described, require_integer, require_number
 
 RANDOM = dgkd.RunRandom(0)
 OTHERS: tuple[object, ...] = (
@@ -62,7 +62,7 @@ def calls(
     bars, plan, make_tiny, three_guides, tmp_path: Path
 ) -> dict[str, tuple[Callable[..., object], dict[str, Any]]]:
     """Every public call with keywords that work; constructors that read and write nothing more."""
-    train, test = dgkd.Views(plan, bars.train), dgkd.Views(plan, bars.test)
+    train, test = dgkd.ViewRenderer(plan, bars.train), dgkd.ViewRenderer(plan, bars.test)
     dropping = dgkd.Dropping()
     guide = make_tiny(1).eval()
     writer = dgkd.GuideWriter(
@@ -155,7 +155,7 @@ def calls(
                 "step": 0,
             },
         ),
-        "Views": (dgkd.Views, {"plan": plan, "images": bars.train}),
+        "ViewRenderer": (dgkd.ViewRenderer, {"plan": plan, "images": bars.train}),
         "pixels": (train.pixels, {"views_B": [0, 1], "samples_B": [5, 6]}),
         "build_model": (
             dgkd.build_model,
@@ -227,7 +227,7 @@ def entered(context: Callable[..., AbstractContextManager[None]]) -> Callable[..
 
 NAMES = (
     "Dataset Dropping keep_mask GuideBank GuideWriter RunRandom Schedule TensorImages ViewDataset ViewPlan ViewSampler "
-    "Views pixels gather drop_words order build_model dense_guidance_loss load_dataset "
+    "ViewRenderer pixels gather drop_words order build_model dense_guidance_loss load_dataset "
     "run rehearse views item load_model load_weights load_card kept_share image batch weights_digest own_cores "
     "choose_waiting describe_waiting expect to check_forward"
 ).split()
@@ -291,7 +291,11 @@ def test_all_public_calls_are_among_them() -> None:
         ("GuideWriter", {"mine": range(3, 5)}, r"'mine' cannot be used: expected a part of range\(0, 4\)"),
         ("GuideWriter", {"encoding": "float17"}, "did you mean 'float16'"),
         ("GuideWriter", {"device": "gpu"}, "expected a torch.device that is there"),
-        ("Views", {"images": torchvision.datasets.FakeData(3)}, r"found an object of type torchvision.*FakeData"),
+        (
+            "ViewRenderer",
+            {"images": torchvision.datasets.FakeData(3)},
+            r"found an object of type torchvision.*FakeData",
+        ),
         ("ViewPlan", {"transforms": [v2.RandomCrop(4)]}, r"written as text.*found an object of type torchvision.*Crop"),
         ("ViewPlan", {"transforms": v2.RandomCrop(4)}, r"expected a list like \[\"crop"),
         ("ViewPlan", {"image": (32, 32)}, r"expected channels, height and width, as \(3, 32, 32\)"),
@@ -356,7 +360,7 @@ def test_all_public_calls_are_among_them() -> None:
         ("drop_words", {"step": -1}, r"RunRandom.drop_words: the argument 'step' cannot be used.*found -1"),
         ("drop_words", {"guides": 0.5}, r"RunRandom.drop_words: the argument 'guides' cannot be used"),
         ("order", {"epoch": True}, r"RunRandom.order: the argument 'epoch' cannot be used.*found True"),
-        ("pixels", {"views_B": [[0, 1]]}, r"Views.pixels: the argument 'views_B' cannot be used"),
+        ("pixels", {"views_B": [[0, 1]]}, r"ViewRenderer.pixels: the argument 'views_B' cannot be used"),
         ("pixels", {"samples_B": np.zeros((2, 1))}, r"the argument 'samples_B'.*found float64 \[2, 1\]"),
         ("GuideBank", {"stores": [4]}, r"GuideBank: the argument 'stores' cannot be used: expected the path.*found 4"),
         ("ViewSampler", {"batch_size": True}, r"'batch_size' cannot be used.*found True"),
@@ -387,8 +391,8 @@ def test_a_path_may_be_text(tmp_path: Path) -> None:
 
 
 def test_swapped_arguments_are_told_in_order(bars, plan) -> None:
-    with pytest.raises(InvalidInput, match=r"write Views\(plan, images\)"):
-        dgkd.Views(bars.train, plan)
+    with pytest.raises(InvalidInput, match=r"write ViewRenderer\(plan, images\)"):
+        dgkd.ViewRenderer(bars.train, plan)
     with pytest.raises(InvalidInput, match="ViewDataset: the argument 'images' cannot be used"):
         dgkd.ViewDataset(plan, bars.train)
 
@@ -399,7 +403,7 @@ def test_numbers_of_numpy_and_paths_of_others_are_taken(bars, plan, three_guides
     plain = dgkd.ViewSampler(dgkd.Schedule("cycle", 4, random=RANDOM, samples=100), RANDOM, 100, 32, epoch=3, step=1)
     assert list(sampler) == list(plain)
     assert RANDOM.drop_words(np.int64(7), np.int8(127)).tolist() == RANDOM.drop_words(7, 127).tolist()
-    views = dgkd.Views(plan, bars.train)
+    views = dgkd.ViewRenderer(plan, bars.train)
     with dgkd.GuideBank([OtherPath(three_guides[0])], views=views, scheduled=range(3), temperature=4.0) as bank:
         assert len(bank.names) == 1
     call, keywords = calls["GuideWriter"]

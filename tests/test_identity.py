@@ -17,7 +17,7 @@ import torch
 from dgkd_cache.datasets.folder import index_order
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.models.weights import weights_digest
-from dgkd_cache.views import ViewPlan, Views, make_probe
+from dgkd_cache.views import ViewPlan, ViewRenderer, make_probe
 from dgkd_cache.views.resized_crop import ResizedCrop
 
 PAGE = (Path(__file__).parents[1] / "stores" / "FORMAT.md").read_text()
@@ -186,7 +186,7 @@ def test_boxes(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("scheme", ["sampled", "enumerated"])
 def test_a_probe_of_pixels(images: TensorImages, scheme: str) -> None:
     plan = plan_of("crop(2)", "hflip", scheme=scheme)
-    kind, probe = make_probe(Views(plan, images), 3, 6)
+    kind, probe = make_probe(ViewRenderer(plan, images), 3, 6)
     assert kind == "sha256"
     for pair, (view, sample) in enumerate(probed_pairs(plan, 3, 6)):
         pixels = view_pixels(images.image(sample).numpy(), plan.to_dict(), parameters(plan.to_dict(), view, sample))
@@ -195,7 +195,7 @@ def test_a_probe_of_pixels(images: TensorImages, scheme: str) -> None:
 
 def test_a_probe_of_projections(images: TensorImages) -> None:
     plan = plan_of("resized-crop(16)")
-    views = Views(plan, images)
+    views = ViewRenderer(plan, images)
     kind, probe = make_probe(views, 3, 6)
     assert kind == "projection"
     key = bytes.fromhex(plan.digest)[:16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,10 @@ PLACES = {
     "dgkd_cli": ROOT / "cli" / "dgkd_cli",
 }
 MAY_IMPORT = {
-    "dgkd_stores": {"numpy", "numcodecs"},
+    "dgkd_stores": {"lazy_loader", "numcodecs", "numpy"},
     "dgkd_cache": {
         "dgkd_stores",
+        "lazy_loader",
         "numpy",
         "torch",
         "torchvision",
@@ -31,16 +33,66 @@ MAY_IMPORT = {
     "dgkd_cli": {"dgkd_cache", "dgkd_stores", "click", "rich", "numpy", "torch"},
 }
 ROOMS = {
-    "disk": set(),
-    "coding": set(),
-    "format": {"coding", "disk"},
-    "containers": {"format", "coding", "disk"},
-    "reading": {"containers", "coding", "disk"},
-    "checking": {"containers", "format", "coding", "disk"},
-    "writing": {"checking", "reading", "containers", "format", "coding", "disk"},
+    "dgkd_stores": {
+        "disk": set(),
+        "coding": set(),
+        "format": {"coding", "disk"},
+        "containers": {"format", "coding", "disk"},
+        "reading": {"containers", "coding", "disk"},
+        "checking": {"containers", "format", "coding", "disk"},
+        "writing": {"checking", "reading", "containers", "format", "coding", "disk"},
+    },
+    "dgkd_cache": {
+        "config": set(),
+        "randomness": set(),
+        "run_files": set(),
+        "distributed": set(),
+        "device": {"distributed"},
+        "datasets": {"device", "randomness"},
+        "models": {"device", "run_files"},
+        "distillation": {"randomness"},
+        "views": {"datasets", "device", "randomness"},
+        "guides": {"datasets", "device", "models", "views"},
+        "dump": {"datasets", "device", "models", "randomness", "views"},
+        "training": {
+            *{"config", "randomness", "run_files", "distributed", "device"},
+            *{"models", "distillation", "views", "guides"},
+        },
+        "estimate": {"dump", "guides", "training", "views"},
+        "workspace": {
+            *{"config", "randomness", "run_files", "distributed", "device", "datasets", "models"},
+            *{"distillation", "views", "guides", "dump", "training", "estimate"},
+        },
+    },
+    "dgkd_cli": {
+        "humanize": set(),
+        "signals": set(),
+        "console": set(),
+        "choices": set(),
+        "guidance_options": set(),
+        "progress": {"humanize"},
+        "user_code": {"console"},
+        "app": {"progress", "signals", "user_code"},
+        "stores": {"app"},
+        "runs": {"app", "console", "humanize"},
+        "recompute": {"app", "console", "humanize", "stores", "user_code"},
+        "conversion": {"app", "console", "humanize"},
+        "data_lines": set(),
+        "commands": {
+            *{"app", "choices", "console", "conversion", "guidance_options", "humanize", "recompute"},
+            *{"runs", "stores", "user_code"},
+        },
+        "main": {"app", "commands", "data_lines", "user_code"},
+        "__main__": {"main"},
+    },
 }
-"""What each room of the stores imports, from the ground up."""
-FOR_ALL_ROOMS = {"arguments", "errors", "text", "forks"}
+"""What each room of a package imports, from the ground up."""
+FOR_ALL_ROOMS = {
+    "dgkd_stores": {"arguments", "errors", "fork_lock", "sanitize"},
+    "dgkd_cache": {"errors", "paths", "progress", "user_code"},
+    "dgkd_cli": set[str](),
+}
+"""The modules beside the rooms: they import only each other."""
 
 
 def imported(path: Path) -> set[str]:
@@ -66,34 +118,65 @@ def test_imports_go_down_only(package: str) -> None:
     assert used == MAY_IMPORT[package], "what nothing imports is not in the list"
 
 
-def test_rooms_of_the_stores() -> None:
-    place, found = PLACES["dgkd_stores"], {name: set[str]() for name in [*ROOMS, *FOR_ALL_ROOMS]}
+@pytest.mark.parametrize("package", sorted(PLACES))
+def test_rooms_are_imported_one_way(package: str) -> None:
+    rooms, for_all, place = ROOMS[package], FOR_ALL_ROOMS[package], PLACES[package]
+    found = {name: set[str]() for name in [*rooms, *for_all]}
     for path in sorted(place.rglob("*.py")):
-        *rooms, name = path.relative_to(place).with_suffix("").parts
-        if rooms or name != "__init__":
-            found[rooms[0] if rooms else name] |= rooms_imported(path, ".".join(["dgkd_stores", *rooms]))
+        *folders, name = path.relative_to(place).with_suffix("").parts
+        if folders or name != "__init__":
+            found[folders[0] if folders else name] |= {name.split(".")[1] for name in modules_imported(path, package)}
     below = set[str]()
-    for room, allowed in ROOMS.items():
-        assert found[room] - {room} - FOR_ALL_ROOMS == allowed <= below, f"{room}/ imports {found[room]}"
+    for room, allowed in rooms.items():
+        assert found[room] - {room} - for_all == allowed, f"{room} of {package} imports {found[room]}"
+        assert allowed <= below, f"{room} of {package} imports what stands above it"
         below.add(room)
-    for name in FOR_ALL_ROOMS:
-        assert found[name] <= FOR_ALL_ROOMS, f"{name}.py imports {found[name]}"
+    for name in for_all:
+        assert found[name] <= for_all, f"{name}.py imports {found[name]}"
 
 
-def rooms_imported(path: Path, package: str) -> set[str]:
-    """The rooms, and the modules beside them, that a file of a package of the stores imports anywhere in it."""
+@pytest.mark.parametrize("package", sorted(PLACES))
+def test_modules_are_imported_one_way(package: str) -> None:
+    """No circle between two files, within a room or across, wherever in a file an import stands."""
+    place = PLACES[package]
+    names = {".".join([package, *path.relative_to(place).with_suffix("").parts]): path for path in place.rglob("*.py")}
+    imports = {
+        name: {
+            module
+            for one in modules_imported(path, package)
+            for module in (one, one.rpartition(".")[0], f"{one.rpartition('.')[0]}.__init__")
+            if module in names and module != name
+        }
+        for name, path in names.items()
+    }
+    while free := [name for name, needs in imports.items() if not needs & set(imports)]:
+        for name in free:
+            del imports[name]
+    assert not imports, f"a circle among {sorted(imports)}"
+
+
+def modules_imported(path: Path, package: str) -> set[str]:
+    """What a file imports of its own package anywhere in it, as `package.module` or `package.module.name`."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level < 2, f"{path}: what lies elsewhere is named in full"
-            module = ".".join([package] * node.level + [node.module] * bool(node.module))
-            names = [f"{module}.{alias.name}" for alias in node.names]
+            assert node.level == 0, f"{path}: modules are named in full"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        found |= {name.split(".")[1] for name in names if name.startswith("dgkd_stores.")}
+        found |= {name for name in names if name.startswith(f"{package}.")}
     return found
+
+
+@pytest.mark.parametrize("package", ["dgkd_cache", "dgkd_cli", "benchmarks"])
+def test_only_public_names_of_the_stores_are_imported(package: str) -> None:
+    place = ROOT / "benchmarks" if package == "benchmarks" else PLACES[package]
+    for path in sorted(place.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            assert module in ("dgkd_stores", "dgkd_stores.disk") or not str(module).startswith("dgkd_stores"), path
 
 
 @pytest.mark.parametrize(
@@ -117,7 +200,14 @@ def test_every_public_name_is_there() -> None:
     import dgkd_stores
 
     for package in (dgkd_cache, dgkd_stores):
-        for name in package.__all__:
-            assert getattr(package, name).__name__ == name
+        stub = ast.parse(Path(str(package.__file__)).with_suffix(".pyi").read_text())
+        named = {
+            alias.name: importlib.import_module(f"{package.__name__}.{node.module}")
+            for node in stub.body
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        assert sorted(package.__all__) == sorted(named)
+        assert all(getattr(package, name) is getattr(module, name) for name, module in named.items())
     with pytest.raises(AttributeError, match="no_such_name"):
         getattr(dgkd_cache, "no_such" + "_name")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dgkd_cache.openmp import SPIN_COUNT
+from dgkd_cache.device.openmp import SPIN_COUNT
 from dgkd_cli.main import main
 from dgkd_stores import GuideStore
 

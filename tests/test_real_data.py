@@ -10,7 +10,7 @@ import pytest
 
 from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.views.plan import ViewPlan
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.renderer import ViewRenderer
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
@@ -38,7 +38,7 @@ def test_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = ViewPlan.build(image=(1, 28, 28), transforms=["crop(2)", "hflip"])
     parameters_NP = plan.parameters(3, 0, 60_000)
     samples_B = np.arange(0, 60_000, 37)
-    rendered = Views(plan, data.train).pixels(np.full(len(samples_B), 3), samples_B).numpy()
+    rendered = ViewRenderer(plan, data.train).pixels(np.full(len(samples_B), 3), samples_B).numpy()
     padded = np.pad(pixels, ((0, 0), (0, 0), (2, 2), (2, 2)))
     for image, sample in zip(rendered, samples_B, strict=True):
         dy, dx, flip = parameters_NP[sample]

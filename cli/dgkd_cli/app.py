@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.progress import Silent
-from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cli.progress import open_progress
 from dgkd_cli.signals import StopOnSignals
 from dgkd_cli.user_code import UserCode
@@ -40,7 +40,7 @@ class App:
     @property
     def has_workspace(self) -> bool:
         """True where a dgkd.toml lies in the folder of `-w`; it is not read."""
-        from dgkd_cache.workspace.config import CONFIG_NAME
+        from dgkd_cache.config.workspace_config import CONFIG_NAME
 
         return (self.folder / CONFIG_NAME).is_file()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dgkd_cache.settings import Table, choices
+from dgkd_cache.config.tables import Table, choices
 
 __all__ = ["choice_of", "given_once"]
 

@@ -41,6 +41,6 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
 
 def shown(text: str) -> str:
     """Text from elsewhere as it may be shown."""
-    from dgkd_stores.text import clean
+    from dgkd_stores import clean
 
     return clean(text)

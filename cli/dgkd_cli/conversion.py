@@ -11,8 +11,8 @@ import click
 from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App, Verb
 from dgkd_cli.console import facts, print_json, shown
-from dgkd_cli.figures import size_text
-from dgkd_stores.writing.convert import codecs_for
+from dgkd_cli.humanize import size_text
+from dgkd_stores import codecs_for
 
 __all__ = ["codec_option", "convert_and_tell"]
 

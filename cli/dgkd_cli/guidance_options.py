@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from dgkd_cache.settings import DistillationConfig
+from dgkd_cache.config.tables import DistillationConfig
 
 __all__ = [
     "ONE_GUIDE",
@@ -112,7 +112,7 @@ def check_dropping(given: Mapping[str, object], distillation: DistillationConfig
     Arguments as for `check_guidance_options`, which comes first. What an option changes is seen by the share of batches
     in which each guide is kept.
     """
-    from dgkd_cache.workspace.jobs.fit import dropping_of
+    from dgkd_cache.workspace.tasks.model_setup import dropping_of
 
     rule = dropping_of(distillation, guides)
     named = _named(given, ("dropping", "keep", "drop"))

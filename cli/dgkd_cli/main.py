@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 
 import click
 
+from dgkd_cache.device.openmp import choose_waiting
+from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost, is_out_of_memory
-from dgkd_cache.openmp import choose_waiting
-from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.user_code import asked_before_import
 from dgkd_cli.app import App
 from dgkd_cli.commands.datasets import datasets
@@ -38,7 +38,7 @@ from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
 from dgkd_cli.data_lines import data_lines
 from dgkd_cli.user_code import NO_USER_CODE, UserCode
-from dgkd_stores.errors import is_no_space
+from dgkd_stores import is_no_space
 
 __all__ = ["SHARED", "entry", "main"]
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dgkd_cache.progress import Progress, Silent
-from dgkd_cli.figures import amount_text, duration_text, rate_text, size_text
+from dgkd_cli.humanize import amount_text, duration_text, rate_text, size_text
 
 __all__ = ["BarProgress", "LineProgress", "OnlyWarnings", "open_progress"]
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from dgkd_cache.errors import InvalidInput
 from dgkd_cli.app import App
 from dgkd_cli.console import shown
-from dgkd_cli.figures import count_text
+from dgkd_cli.humanize import count_text
 from dgkd_cli.stores import workspace_for
 from dgkd_cli.user_code import check_architectures
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
-    from dgkd_cache.workspace.jobs import Recomputed
+    from dgkd_cache.workspace.tasks import Recomputed
 
 __all__ = ["Recompute", "recomputed_line"]
 
@@ -30,7 +30,7 @@ class Recompute:
 
     def of(self, app: App, store: Path, progress: Progress) -> Recomputed:
         """The comparison of one store. Raises InvalidInput where there is no workspace, and what the job raises."""
-        from dgkd_cache.workspace.jobs import recompute_rows
+        from dgkd_cache.workspace.tasks import recompute_rows
 
         workspace = workspace_for(app, store, self.architectures)
         if workspace is None:

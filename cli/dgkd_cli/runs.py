@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgkd_cache.errors import DamagedStore, DgkdError, InvalidInput
+from dgkd_cache.errors import Damaged, DgkdError, InvalidInput
 from dgkd_cli.app import App
 from dgkd_cli.console import shown
-from dgkd_cli.figures import count_text
-from dgkd_stores.disk.paths import expanded
+from dgkd_cli.humanize import count_text
+from dgkd_stores.disk import expanded
 
 if TYPE_CHECKING:
     from dgkd_cache.workspace.run_check import RunCheck
@@ -34,7 +34,7 @@ class RunResult:
 
     def to_dict(self, exit_code: int) -> dict[str, Any]:
         """The run as JSON, with the same keys for every run."""
-        damage = [_to_dict(problem) for problem in self.check.problems if isinstance(problem, DamagedStore)]
+        damage = [_to_dict(problem) for problem in self.check.problems if isinstance(problem, Damaged)]
         return {
             "run": self.name,
             "path": str(self.check.folder),
@@ -62,7 +62,7 @@ class RunResult:
 
 def run_at(app: App, text: str) -> Path | None:
     """The folder of the run that `text` names, or that lies at that path; None where there is no run."""
-    from dgkd_cache.workspace.config import is_model_name
+    from dgkd_cache.config.workspace_config import is_model_name
     from dgkd_cache.workspace.run_check import is_run
 
     with suppress(InvalidInput):  # nobody's home: as the path of a store it is refused, beside the others' results

@@ -16,7 +16,7 @@ __all__ = ["store_at", "workspace_for"]
 
 def store_at(app: App, text: str) -> Path:
     """A path as it is, needing no workspace; else the store of that name. Raises StoreNotFound, InvalidInput."""
-    from dgkd_stores.disk.paths import as_store_path
+    from dgkd_stores.disk import as_store_path
 
     path = as_store_path(text)
     return app.workspace().resolve_guide(text) if path is None else path
@@ -27,7 +27,7 @@ def workspace_for(app: App, store: Path, architectures: Sequence[str] = ()) -> W
 
     `architectures` are those that flags name.
     """
-    from dgkd_cache.workspace.config import CONFIG_NAME
+    from dgkd_cache.config.workspace_config import CONFIG_NAME
 
     folder = store.absolute().parent.parent
     if store.absolute().parent.name == "guides" and (folder / CONFIG_NAME).is_file():

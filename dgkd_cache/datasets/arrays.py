@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import channels_are_last, described
+from dgkd_cache.datasets.channel_order import channels_are_last
 from dgkd_cache.errors import InvalidInput
+from dgkd_stores import described
 
 __all__ = ["checked_pixels", "expression_of"]
 

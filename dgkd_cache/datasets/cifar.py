@@ -7,7 +7,6 @@ from pathlib import Path
 from torchvision.datasets import CIFAR10, CIFAR100
 from torchvision.datasets.utils import check_integrity
 
-from dgkd_cache.data_root import data_root
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.download import no_data, run_download
 from dgkd_cache.datasets.images import TensorImages
@@ -15,6 +14,7 @@ from dgkd_cache.datasets.normalisation import KNOWN
 from dgkd_cache.datasets.registry import register_dataset
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable
+from dgkd_cache.paths import data_root
 
 __all__ = ["cifar10", "cifar100"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from dgkd_cache.arguments import refused, require_kind
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
+from dgkd_stores import refused, require_kind
 
 __all__ = ["Dataset", "decoding_record"]
 

@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageFile
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT, TiffImageFile
 
 from dgkd_cache.datasets.remarks import warn
-from dgkd_stores.forks import fork_safe_lock
+from dgkd_stores import fork_safe_lock
 
 __all__ = [
     "Trait",

@@ -16,7 +16,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extensi
 
 from dgkd_cache.datasets.remarks import warn
 from dgkd_cache.errors import DataUnreadable
-from dgkd_stores.text import is_utf8
+from dgkd_stores import is_utf8
 
 __all__ = ["find_classes", "find_images"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tarfile import TarError
 
 from dgkd_cache.errors import DataMissing, DataUnreadable, NoSpace
-from dgkd_stores.errors import is_no_space
+from dgkd_stores import is_no_space
 
 __all__ = ["no_data", "run_download"]
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dgkd_cache.arguments import described
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import Images, TensorImages
 from dgkd_cache.datasets.labels import numbered_classes
@@ -20,6 +19,7 @@ from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput
 from dgkd_cache.user_code import RAISED, accepted_keywords, describe_exception, import_factory
+from dgkd_stores import described
 
 __all__ = ["load_factory"]
 

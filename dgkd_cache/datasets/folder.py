@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from dgkd_cache.arguments import as_path, require_integer
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.decoding import rules_of, warn_of_traits
 from dgkd_cache.datasets.discovery import find_classes, find_images
@@ -37,7 +36,8 @@ from dgkd_cache.datasets.reading import (
 )
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, InvalidInput
-from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
+from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, philox_words
+from dgkd_stores import as_path, require_integer
 
 __all__ = ["HOLD_BYTES", "INDEX_KEY", "FolderImages", "index_order", "load_folder"]
 

@@ -18,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import channels_are_last, described, integers, refused, require_integer, require_kind
-from dgkd_cache.compute import usable_device
 from dgkd_cache.datasets.arrays import checked_pixels
+from dgkd_cache.datasets.channel_order import channels_are_last
 from dgkd_cache.datasets.labels import checked_classes, checked_labels, label_count
+from dgkd_cache.device.device import usable_device
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput, is_out_of_memory
 from dgkd_cache.user_code import RAISED, describe_exception
-from dgkd_stores.coding.canonical import JsonValue, canonical_json
+from dgkd_stores import JsonValue, canonical_json, described, integers, refused, require_integer, require_kind
 
 __all__ = ["DigestKind", "Images", "Samples", "TensorImages", "pixel_digest"]
 

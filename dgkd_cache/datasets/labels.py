@@ -10,10 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import described
 from dgkd_cache.datasets.arrays import expression_of
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores.text import is_utf8
+from dgkd_stores import described, is_utf8
 
 __all__ = ["as_array", "checked_classes", "checked_labels", "label_count", "numbered_classes"]
 

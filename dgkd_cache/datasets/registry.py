@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from dgkd_cache.arguments import as_path, require_kind
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
 from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
-from dgkd_stores.disk.paths import expanded
+from dgkd_stores import as_path, require_kind
+from dgkd_stores.disk import expanded
 
 __all__ = [
     "PATTERNS",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from dgkd_stores.text import one_line
+from dgkd_stores import one_line
 
 __all__ = ["say_source", "warn"]
 

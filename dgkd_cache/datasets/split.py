@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.philox import Domain, philox_words
+from dgkd_cache.randomness.philox import Domain, philox_words
 
 __all__ = ["split_samples"]
 

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_cache.arguments import described, refused, require_integer, require_kind, require_number
 from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_cache.philox import integer_below, unit_double
+from dgkd_cache.randomness.philox import integer_below, unit_double
+from dgkd_stores import described, refused, require_integer, require_kind, require_number
 
 __all__ = ["Dropping"]
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dgkd_cache.arguments import refused, require_integer, require_number
 from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_stores import refused, require_integer, require_number
 
 __all__ = ["GuidanceLoss", "Objective", "dense_guidance_loss", "objective_names"]
 

@@ -17,17 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.arguments import as_path, described, refused, require_kind, require_number
-from dgkd_cache.compute import usable_device
 from dgkd_cache.datasets.compare import explain_difference
 from dgkd_cache.datasets.images import Images
+from dgkd_cache.device.device import usable_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.cached import CachedGuide
-from dgkd_cache.guides.check import check_store
-from dgkd_cache.guides.guidance import Softened
-from dgkd_cache.guides.rows import Decode, ResidentRows, Rows, StreamedRows, resident_bytes
-from dgkd_cache.views.views import Views
-from dgkd_stores import GuideStore, RowIndex
+from dgkd_cache.guides.compatibility import check_store
+from dgkd_cache.guides.protocol import Softened
+from dgkd_cache.guides.transfer import Decode, ResidentRows, Rows, StreamedRows, resident_bytes
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_stores import GuideStore, RowIndex, as_path, described, refused, require_kind, require_number
 
 __all__ = ["GuideBank"]
 
@@ -38,7 +37,7 @@ class GuideBank:
     `views` binds the view plan to the training images, `scheduled` are the view numbers that the run will ask for, and
     `temperature` is the one to train at: rows dumped at T are multiplied by T / temperature.
 
-    Raises StoreNotFound, Incomplete, DamagedStore or UnsafeStore as `GuideStore.open` does, and Mismatch, naming the
+    Raises StoreNotFound, Incomplete, Damaged or UnsafeStore as `GuideStore.open` does, and Mismatch, naming the
     first difference, when a store was made from other samples, labels, classes, views or pixels, or lacks scheduled
     views.
 
@@ -52,7 +51,7 @@ class GuideBank:
         self,
         stores: Sequence[os.PathLike[str] | str],
         *,
-        views: Views,
+        views: ViewRenderer,
         scheduled: range,
         temperature: float,
         device: torch.device | str = "cpu",
@@ -135,7 +134,7 @@ class GuideBank:
         """Logits / temperature of the kept guides for B (view, sample) pairs: (K, B, C) on the device.
 
         They are float16 or float32 as stored, float32 for uint8 and where they had to be rescaled. A guide that is not
-        kept is not read. Raises DamagedStore when a row's block does not match its digest, InvalidInput for a
+        kept is not read. Raises Damaged when a row's block does not match its digest, InvalidInput for a
         mask that does not fit the guides.
         """
         return self._stacked(self._read(views_B, samples_B, keep_G))
@@ -242,8 +241,15 @@ def _check_arguments(stores: object, views: object, scheduled: object, resident:
         raise refused(call, "stores", stores, expected="at least one guide store", do=do)
     for store in stores:
         as_path(call, "stores", store, expected="the path of a guide store in each place of the list")
-    expected = "the Views of the training images"
-    require_kind(call, "views", views, Views, expected=expected, do="write views=dgkd_cache.Views(plan, data.train)")
+    expected = "the ViewRenderer of the training images"
+    require_kind(
+        call,
+        "views",
+        views,
+        ViewRenderer,
+        expected=expected,
+        do="write views=dgkd_cache.ViewRenderer(plan, data.train)",
+    )
     do = f"write scheduled=range({scheduled})" if type(scheduled) is int and scheduled > 0 else ""
     require_kind(call, "scheduled", scheduled, range, expected="a range of view numbers", do=do)
     require_kind(call, "resident", resident, (bool, type(None)), expected="True, False or None")

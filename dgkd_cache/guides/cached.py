@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.compute import send
+from dgkd_cache.device.device import send
 from dgkd_cache.errors import InvalidInput, Mismatch
-from dgkd_cache.guides.rows import Decode, Rows
+from dgkd_cache.guides.transfer import Decode, Rows
 from dgkd_stores import GuideStore, RowIndex
 
 __all__ = ["CachedGuide"]

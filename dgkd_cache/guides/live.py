@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dgkd_cache.compute import autocast
-from dgkd_cache.guides.guidance import Softened
+from dgkd_cache.device.device import autocast
+from dgkd_cache.guides.protocol import Softened
 from dgkd_cache.models.rehearsal import Rehearsal
 from dgkd_cache.views.stream import Batch
 

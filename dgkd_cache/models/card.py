@@ -16,15 +16,16 @@ import safetensors.torch
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from torch import nn
 
-from dgkd_cache.arguments import as_path, require_kind
-from dgkd_cache.errors import DamagedStore, Mismatch, UnknownName
+from dgkd_cache.errors import Damaged, Mismatch, UnknownName
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, count_unbuilt, is_user_code
 from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest, weights_digest
-from dgkd_cache.run_card import FileDigest, read_card, with_digests
-from dgkd_cache.run_files import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, damaged, is_there, read_file
-from dgkd_cache.tensor_file import TensorFile, open_tensors
-from dgkd_stores.disk.files import full_disk, partial_of, refuse_in_the_way, sync_folder, write_synced
+from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, is_there
+from dgkd_cache.run_files.reading import damaged, read_file
+from dgkd_cache.run_files.run_card import FileDigest, read_card, with_digests
+from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
+from dgkd_stores import as_path, require_kind
+from dgkd_stores.disk import full_disk, partial_of, refuse_in_the_way, sync_folder, write_synced
 
 __all__ = [
     "CARD_FILE",
@@ -114,7 +115,7 @@ def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard
 def load_card(folder: os.PathLike[str] | str) -> ModelCard:
     """The card of the finished model in `folder`.
 
-    Raises Incomplete (exit 3) where there is none, DamagedStore (exit 12) for what is no card as this version writes it
+    Raises Incomplete (exit 3) where there is none, Damaged (exit 12) for what is no card as this version writes it
     or has changed since, Mismatch (exit 13) for a card of another format or version, and UnsafeStore (exit 15) for what
     is no plain file.
     """
@@ -124,7 +125,7 @@ def load_card(folder: os.PathLike[str] | str) -> ModelCard:
         return ModelCard.model_validate(read_card(folder).model)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise DamagedStore(
+        raise Damaged(
             f"{path} is not a card as this version writes it",
             expected=f"the keys {', '.join(ModelCard.model_fields)}",
             found="; ".join(problems[:5])[:1000],
@@ -179,7 +180,7 @@ def load_model(folder: os.PathLike[str] | str, *, architecture: str | None = Non
 def load_weights(model: nn.Module, folder: os.PathLike[str] | str) -> ModelCard:
     """Put the weights in `folder` into `model`, which keeps its device, and return the card.
 
-    Raises DamagedStore (exit 12) for weights that are missing, unreadable or not those of the card, UnsafeStore (15)
+    Raises Damaged (exit 12) for weights that are missing, unreadable or not those of the card, UnsafeStore (15)
     for what is no plain file, and Mismatch (13) where the model has other tensors than the weights; then the model is
     as it was.
     """
@@ -226,7 +227,7 @@ def _require_room(card: ModelCard, folder: Path, height: int, width: int) -> Non
 def _check_digest(file: TensorFile, card: ModelCard) -> None:
     digest = file.digest()
     if digest != card.weights_digest:
-        raise DamagedStore(
+        raise Damaged(
             f"{file.path} has changed since its card was written",
             expected=f"weights of SHA-256 {card.weights_digest[:16]}",
             found=digest[:16],

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dgkd_cache.arguments import described
 from dgkd_cache.errors import InvalidInput
+from dgkd_stores import described
 
 __all__ = ["Preprocess", "Preprocessing", "resized"]
 

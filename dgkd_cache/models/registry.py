@@ -14,9 +14,9 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from dgkd_cache.arguments import require_integer, require_kind
 from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_cache.models.foreign import check_forward
+from dgkd_cache.models.contract import check_forward
+from dgkd_stores import require_integer, require_kind
 
 __all__ = [
     "ModelFactory",

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dgkd_cache.arguments import described
-from dgkd_cache.compute import TOLERANCES
+from dgkd_cache.device.device import TOLERANCES
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.models.called_modules import CalledModules, Forward
+from dgkd_stores import described
 
 __all__ = ["Rehearsal", "require_evaluation_mode"]
 

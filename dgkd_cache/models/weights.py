@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from dgkd_cache.arguments import require_kind
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.tensor_file import TensorFile
+from dgkd_cache.run_files.tensor_file import TensorFile
+from dgkd_stores import require_kind
 
 __all__ = ["checked_state", "model_tensors", "read_tensors", "tensors_digest", "weights_digest"]
 

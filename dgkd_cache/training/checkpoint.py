@@ -17,11 +17,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from dgkd_cache.checkpoint_file import metadata_of, open_checkpoint, read_record, require_digest, texts_of
 from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest
-from dgkd_cache.run_files import damaged
-from dgkd_cache.tensor_file import TensorFile
-from dgkd_stores.disk.files import full_disk, write_durably
+from dgkd_cache.run_files.checkpoint_file import metadata_of, open_checkpoint, read_record, require_digest, texts_of
+from dgkd_cache.run_files.reading import damaged
+from dgkd_cache.run_files.tensor_file import TensorFile
+from dgkd_stores.disk import full_disk, write_durably
 
 __all__ = [
     "Checkpoint",
@@ -84,7 +84,7 @@ def save_state(path: Path, model: nn.Module) -> None:
 
 
 def load_state(path: Path, model: nn.Module) -> None:
-    """Puts weights that `save_state` wrote into the model. Raises DamagedStore when they do not fit or have changed."""
+    """Puts weights that `save_state` wrote into the model. Raises Damaged when they do not fit or have changed."""
     with open_checkpoint(path) as file:
         _require_fit(file, model, "")
         tensors = read_tensors(file)
@@ -95,7 +95,7 @@ def load_state(path: Path, model: nn.Module) -> None:
 def read_checkpoint(path: Path, model: nn.Module) -> Checkpoint:
     """The checkpoint of a run of that `model`.
 
-    Raises DamagedStore (exit 12) when it is missing, not whole, of another model or not what was written, UnsafeStore
+    Raises Damaged (exit 12) when it is missing, not whole, of another model or not what was written, UnsafeStore
     (exit 15) when it is no plain file.
     """
     with open_checkpoint(path) as file:
@@ -110,7 +110,7 @@ def load_checkpoint(
 ) -> None:
     """Puts model, optimiser and the random state of `rank` back in place.
 
-    What was not saved (a run on the processor, or on fewer ranks, may go on here) stays as it is. Raises DamagedStore
+    What was not saved (a run on the processor, or on fewer ranks, may go on here) stays as it is. Raises Damaged
     where the content does not fit, which a file with a digest that is right only does if it was made to.
     """
     try:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from dgkd_cache.compute import autocast
+from dgkd_cache.device.device import autocast
+from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.progress import Progress, Silent
-from dgkd_cache.ranks import ALONE, Ranks
 from dgkd_cache.training.network_pass import network_pass
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.renderer import ViewRenderer
 
 __all__ = ["Score", "evaluate"]
 
@@ -31,7 +31,7 @@ class Score:
 def evaluate(
     model: nn.Module,
     preprocess: nn.Module,
-    views: Views,
+    views: ViewRenderer,
     samples_N: NDArray[np.int64],
     *,
     device: torch.device,
@@ -62,6 +62,6 @@ def evaluate(
             loss += F.cross_entropy(logits_BC, labels_B, reduction="sum").double()
         progress.advance(len(samples_B))
     progress.finish()
-    sums = torch.stack(ranks.gather(torch.stack([correct.double(), loss]))).sum(0)
+    sums = torch.stack(ranks.all_gather(torch.stack([correct.double(), loss]))).sum(0)
     count = len(samples_N)
     return Score(samples=count, accuracy=sums[0].item() / count, loss=sums[1].item() / count)

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dgkd_cache.errors import DamagedStore
-from dgkd_cache.run_files import LIMITS, METRICS_FILE, START_OVER, is_there, parse_object, read_file
-from dgkd_stores.disk.files import full_disk, write_durably
+from dgkd_cache.errors import Damaged
+from dgkd_cache.paths import METRICS_FILE, is_there
+from dgkd_cache.run_files.reading import LIMITS, START_OVER, parse_object, read_file
+from dgkd_stores.disk import full_disk, write_durably
 
 __all__ = ["MetricsLog", "read_metrics"]
 
@@ -21,7 +22,7 @@ class MetricsLog:
     def __init__(self, path: Path, *, resume_epoch: int, digest: str | None = None) -> None:
         """Keeps the lines of epochs before `resume_epoch` and drops the others, which a resumed run writes again.
 
-        Raises DamagedStore where the kept lines are not those of `digest`, UnsafeStore where the file is no plain one,
+        Raises Damaged where the kept lines are not those of `digest`, UnsafeStore where the file is no plain one,
         and NoSpace, and loses nothing.
         """
         self._path = path
@@ -29,7 +30,7 @@ class MetricsLog:
         lines = there.split(b"\n")[:-1][:resume_epoch]
         self._text = b"".join(line + b"\n" for line in lines)
         if digest is not None and digest != self.digest:
-            raise DamagedStore(
+            raise Damaged(
                 f"{path} is not what was written up to the checkpoint beside it",
                 expected=f"lines of {resume_epoch} epochs, of SHA-256 {digest[:16]}",
                 found=f"{len(lines)}, of {self.digest[:16]}",
@@ -57,7 +58,7 @@ class MetricsLog:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a metrics file; a last one that an older version left without its end is left out.
 
-    Raises DamagedStore, UnsafeStore and FileNotFoundError.
+    Raises Damaged, UnsafeStore and FileNotFoundError.
     """
     return [parse_object(line, path) for line in _read(path).split(b"\n")[:-1]]
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
-from dgkd_cache.arguments import described
-from dgkd_cache.ranks import Ranks
+from dgkd_cache.distributed.ranks import Ranks
 from dgkd_cache.user_code import forward_pass_of
+from dgkd_stores import described
 
 __all__ = ["network_pass"]
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.config.tables import TrainingConfig
 
 __all__ = ["build_optimizer", "learning_rate", "set_learning_rate"]
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dgkd_cache.distillation.objectives import GuidanceLoss
-from dgkd_cache.ranks import Ranks
+from dgkd_cache.distributed.ranks import Ranks
 
 __all__ = ["RunState", "SavedState"]
 
@@ -106,4 +106,4 @@ class RunState:
     def _all(self, ranks: Ranks) -> list[list[float]]:
         """Each rank's sums, and last how many samples they are of."""
         mine = torch.cat([self._sums.cpu(), torch.tensor([float(self._seen)], dtype=torch.float64)])
-        return [row.tolist() for row in ranks.gather(mine)]
+        return [row.tolist() for row in ranks.all_gather(mine)]

@@ -17,23 +17,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dgkd_cache.arguments import described
-from dgkd_cache.compute import autocast, place, send
+from dgkd_cache.config.tables import TrainingConfig
+from dgkd_cache.device.device import autocast, place, send
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
+from dgkd_cache.distributed.ddp import convert_batch_norm, wrap_ddp
+from dgkd_cache.distributed.ranks import ALONE, Ranks, Share
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.guides.guidance import Guidance
-from dgkd_cache.ranks import ALONE, Ranks, Share
-from dgkd_cache.run_random import RunRandom
-from dgkd_cache.settings import TrainingConfig
-from dgkd_cache.training.compiled import compiled
-from dgkd_cache.training.feed import feed
+from dgkd_cache.guides.protocol import Guidance
+from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.training.compilation import compile_forward
 from dgkd_cache.training.network_pass import network_pass
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate, set_learning_rate
-from dgkd_cache.training.parallel import parallel, prepared
+from dgkd_cache.training.prefetch import prefetch
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import Batch, Pairs, stream
-from dgkd_cache.views.views import Views
+from dgkd_stores import described
 
 __all__ = ["Guided", "Steps"]
 
@@ -62,7 +62,7 @@ class Steps:
         model: nn.Module,
         preprocess: nn.Module,
         *,
-        views: Views,
+        views: ViewRenderer,
         samples_N: NDArray[np.int64],
         schedule: Schedule,
         random: RunRandom,
@@ -75,9 +75,9 @@ class Steps:
         assert not unsettled, "the recipe is settled at the edge: see workspace/recipe.py"
         self.device, self.ranks = device, ranks
         self.training, self.random = training, random
-        self.model = prepared(place(model, device, channels_last=bool(training.channels_last)), device, ranks)
-        shared = parallel(self.model, device, ranks)
-        self._forward: Callable[[Tensor], Tensor] = compiled(shared, device) if training.compile else shared
+        self.model = convert_batch_norm(place(model, device, channels_last=bool(training.channels_last)), device, ranks)
+        shared = wrap_ddp(self.model, device, ranks)
+        self._forward: Callable[[Tensor], Tensor] = compile_forward(shared, device) if training.compile else shared
         self._preprocess = preprocess
         self._views, self._samples_N, self._schedule = views, samples_N, schedule
         self.guided = guided
@@ -99,13 +99,13 @@ class Steps:
             samples_B = order_N[start : start + size][self.share(step).part]
             yield self._schedule.views(epoch, samples_B), samples_B
 
-    def feed(self, first_step: int) -> Generator[tuple[Batch, Tensor | None]]:
+    def prefetch(self, first_step: int) -> Generator[tuple[Batch, Tensor | None]]:
         """The batch of every step from `first_step` on, and its guides' softened logits: what `train_step` takes."""
         guidance, pairs = self.guided.guidance, self.pairs(first_step)
         render = functools.partial(stream, self._views, device=self.device, workers=self.training.workers)
         if guidance is None:
-            return feed(pairs, render=render, begin=None)
-        return feed(
+            return prefetch(pairs, render=render, begin=None)
+        return prefetch(
             pairs,
             render=render,
             begin=lambda number, pair: guidance.begin(*pair, self.keep(first_step + number)),

@@ -18,9 +18,11 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from dgkd_cache.distributed.ddp import require_gradients
 from dgkd_cache.errors import DgkdError, Interrupted
+from dgkd_cache.paths import CHECKPOINT_FILE, METRICS_FILE, best_file, is_there, leftovers
 from dgkd_cache.progress import Progress
-from dgkd_cache.run_files import CHECKPOINT_FILE, METRICS_FILE, best_file, damaged, is_there, leftovers
+from dgkd_cache.run_files.reading import damaged
 from dgkd_cache.training.checkpoint import (
     load_checkpoint,
     load_state,
@@ -31,7 +33,6 @@ from dgkd_cache.training.checkpoint import (
 )
 from dgkd_cache.training.evaluate import Score
 from dgkd_cache.training.metrics import MetricsLog
-from dgkd_cache.training.parallel import require_gradients
 from dgkd_cache.training.state import RunState, SavedState
 from dgkd_cache.training.steps import Guided, Steps
 
@@ -78,7 +79,7 @@ class Trainer:
     ) -> Outcome:
         """Trains to the end, from the checkpoint in `folder` where there is one.
 
-        `inputs` is the digest of what the run depends on, for the checkpoint to record. Raises DamagedStore (exit 12)
+        `inputs` is the digest of what the run depends on, for the checkpoint to record. Raises Damaged (exit 12)
         where the checkpoint, or the metrics beside it, are not what was written, Interrupted after saving a checkpoint
         when `stop` of any rank says so (several take one more step first), DgkdError when the loss stops being finite.
         """
@@ -88,7 +89,7 @@ class Trainer:
         state, metrics = RunState(steps.device), None
         # Each rank's own noise for what a network draws by itself, such as dropout.
         torch.manual_seed((steps.random.torch_seed() + ranks.rank) % 2**63)
-        if ranks.agree(is_there(checkpoint)):
+        if ranks.broadcast(is_there(checkpoint)):
             metrics = self._resume(checkpoint, state)
             progress.say(f"{name}: going on at step {state.step} of {steps.count}")
         log = None
@@ -110,10 +111,10 @@ class Trainer:
                 if other.name not in kept:
                     other.unlink()
 
-        first_step, stopped = state.step, ranks.stops(stop)
+        first_step, stopped = state.step, ranks.all_reduce_stop(stop)
         first_steps = min(_SHOW_EVERY, per_epoch)  # sums are those of one epoch
         model.train()
-        with closing(steps.feed(state.step)) as fed:
+        with closing(steps.prefetch(state.step)) as fed:
             for batch, softened_KBC in fed:
                 loss, correct = steps.train_step(batch, softened_KBC, state.step)
                 if first_step == state.step:
@@ -137,7 +138,7 @@ class Trainer:
                     save()
         progress.finish()
         outcome = self._outcome(state, folder, time.perf_counter() - started)
-        ranks.spread(model.state_dict().values())
+        ranks.broadcast_tensors(model.state_dict().values())
         return outcome
 
     def _resume(self, path: Path, state: RunState) -> str | None:
@@ -157,7 +158,7 @@ class Trainer:
     def _random_states(self) -> list[dict[str, Tensor]]:
         """Each rank's random state."""
         ranks = self._steps.ranks
-        gathered = {kind: ranks.gather(state) for kind, state in random_state(self._steps.device).items()}
+        gathered = {kind: ranks.all_gather(state) for kind, state in random_state(self._steps.device).items()}
         return [{kind: states[rank] for kind, states in gathered.items()} for rank in range(ranks.world)]
 
     def _end_epoch(self, state: RunState, log: MetricsLog | None, folder: Path, seconds: float) -> None:
@@ -174,7 +175,7 @@ class Trainer:
         line: dict[str, Any] = {"epoch": epoch, "step": state.step, **means, "seconds": round(seconds, 3)}
         line["lr"] = steps.learning_rate(state.step - 1)
         if self._validate is not None:
-            steps.ranks.spread(steps.model.buffers())
+            steps.ranks.broadcast_tensors(steps.model.buffers())
             score = self._validate(steps.model)
             steps.model.train()
             line |= {"validation_accuracy": score.accuracy, "validation_loss": score.loss}

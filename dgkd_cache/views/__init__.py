@@ -5,9 +5,9 @@ from __future__ import annotations
 from dgkd_cache.views.dataset import ViewDataset, ViewSampler
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.probe import PROJECTION_RMSE_BOUND, check_probe, make_probe
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.views.transforms import Transform, parse_transform, register_transform, transform_names
-from dgkd_cache.views.views import Views
 
 __all__ = [
     "PROJECTION_RMSE_BOUND",
@@ -16,7 +16,7 @@ __all__ = [
     "ViewDataset",
     "ViewPlan",
     "ViewSampler",
-    "Views",
+    "ViewRenderer",
     "check_probe",
     "check_schedule",
     "make_probe",

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from dgkd_cache.arguments import described
 from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_stores import described
 
 __all__ = [
     "IntArray",

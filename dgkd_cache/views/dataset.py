@@ -14,12 +14,12 @@ import numpy.typing as npt
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from dgkd_cache.arguments import described, integers, refused, require_integer, require_kind
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.run_random import RunRandom
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer, require_images
 from dgkd_cache.views.schedule import Schedule
-from dgkd_cache.views.views import Views, require_images
+from dgkd_stores import described, integers, refused, require_integer, require_kind
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.images import Images
@@ -37,7 +37,7 @@ class ViewDataset(Dataset[Item]):
         """Raises Mismatch when the images do not fit the plan, InvalidInput for arguments of another kind."""
         require_images("ViewDataset", images)
         require_kind("ViewDataset", "plan", plan, ViewPlan, expected="a ViewPlan", do="write ViewDataset(images, plan)")
-        self.views = Views(plan, images)
+        self.views = ViewRenderer(plan, images)
 
     def __len__(self) -> int:
         return len(self.views.images)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from dgkd_cache.compute import send
+from dgkd_cache.device.device import send
 
 __all__ = ["evaluation_crop", "gather_crop_flip", "resized_crop"]
 

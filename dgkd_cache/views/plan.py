@@ -15,13 +15,13 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from dgkd_cache.arguments import channels_are_last, integer_text, refused
+from dgkd_cache.datasets.channel_order import channels_are_last
 from dgkd_cache.errors import InvalidInput, Mismatch, unknown_name
-from dgkd_cache.philox import WORDS_PER_BLOCK, Domain, philox_words
+from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.views.abc import IntArray, Transform, check_order, parse_transform, transform_from_dict
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
-from dgkd_stores.coding.canonical import canonical_json
+from dgkd_stores import canonical_json, integer_text, refused
 
 __all__ = ["Crop", "Hflip", "ResizedCrop", "Scheme", "Unchanged", "ViewPlan"]
 

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dgkd_cache.errors import InvalidInput, Mismatch
-from dgkd_cache.philox import Domain, integer_below, philox_words
+from dgkd_cache.randomness.philox import Domain, integer_below, philox_words
 from dgkd_cache.views.abc import IntArray
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.renderer import ViewRenderer
 
 __all__ = ["PAIRS", "PROJECTIONS", "PROJECTION_RMSE_BOUND", "ProbeKind", "check_probe", "make_probe"]
 
@@ -30,7 +30,9 @@ PROJECTION_RMSE_BOUND = 2  # grey levels of 255; the estimate from 64 projection
 _SLAB = 2**14  # pixels of a pair multiplied at once: sums of 2^14 * 255 are exact in float64
 
 
-def make_probe(views: Views, first: int, count: int) -> tuple[ProbeKind, npt.NDArray[np.uint8] | npt.NDArray[np.int32]]:
+def make_probe(
+    views: ViewRenderer, first: int, count: int
+) -> tuple[ProbeKind, npt.NDArray[np.uint8] | npt.NDArray[np.int32]]:
     """The probe of views [first, first + count): "sha256", uint8 [64, 32] or "projection", int32 [64, 64]."""
     views_B, samples_B = _pairs(views, first, count)
     pixels_BIHW = views.pixels(views_B, samples_B).cpu().numpy()
@@ -39,7 +41,7 @@ def make_probe(views: Views, first: int, count: int) -> tuple[ProbeKind, npt.NDA
     return "projection", _projections(views, pixels_BIHW.reshape(PAIRS, -1))
 
 
-def check_probe(views: Views, *, kind: str, values: npt.NDArray[Any], first: int, count: int) -> None:
+def check_probe(views: ViewRenderer, *, kind: str, values: npt.NDArray[Any], first: int, count: int) -> None:
     """Raises Mismatch, naming the first pair that differs, unless a store's probe agrees with these views.
 
     `values` is the store's array and [first, first + count) its views. Projections agree up to an estimated
@@ -74,7 +76,7 @@ def check_probe(views: Views, *, kind: str, values: npt.NDArray[Any], first: int
     )
 
 
-def _pairs(views: Views, first: int, count: int) -> tuple[IntArray, IntArray]:
+def _pairs(views: ViewRenderer, first: int, count: int) -> tuple[IntArray, IntArray]:
     if first < 0 or count < 1:
         raise InvalidInput("no views to probe", expected="at least one view", found=f"{count} views from {first}")
     words = philox_words(
@@ -88,7 +90,7 @@ def _pixel_digest(pixels_IHW: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
 
 
-def _projections(views: Views, pixels_BD: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+def _projections(views: ViewRenderer, pixels_BD: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     """int32 [64, 64]: sums of pixels times +-1 (bit set: +1), with the same signs for every pair."""
     total = np.zeros((PAIRS, PROJECTIONS), np.float64)
     key16, size = views.plan.key16, pixels_BD.shape[1]

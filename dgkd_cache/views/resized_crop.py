@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.philox import integer_below
+from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, Transform, WordArray, register_transform
 from dgkd_cache.views.kernel import resized_crop
 

@@ -8,11 +8,11 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from dgkd_cache.arguments import integers, refused, require_integer, require_kind
 from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_cache.run_random import RunRandom
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.abc import IntArray
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_stores import integers, refused, require_integer, require_kind
 
 __all__ = ["Schedule", "ScheduleKind", "check_schedule"]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from dgkd_cache.cores import every_core
+from dgkd_cache.device.cores import every_core
 from dgkd_cache.views.dataset import ViewDataset
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.renderer import ViewRenderer
 
 __all__ = ["Batch", "Pairs", "stream"]
 
@@ -29,7 +29,7 @@ class Batch:
     pixels_BIHW: Tensor  # uint8, on the device asked for
 
 
-def stream(views: Views, pairs: Iterable[Pairs], *, device: torch.device, workers: int = 0) -> Iterator[Batch]:
+def stream(views: ViewRenderer, pairs: Iterable[Pairs], *, device: torch.device, workers: int = 0) -> Iterator[Batch]:
     """One `Batch` for each of `pairs`, in their order.
 
     Images held in memory in one size are rendered here, a batch in one call; otherwise `workers` processes decode and

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.philox import integer_below
+from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import (
     IntArray,
     Transform,

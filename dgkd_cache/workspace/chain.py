@@ -6,19 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgkd_cache.compute import resolve_device, resolve_precision
-from dgkd_cache.errors import DamagedStore, DgkdError, Mismatch, StoreNotFound, UnsafeStore
+from dgkd_cache.device.device import resolve_device, resolve_precision
+from dgkd_cache.errors import Damaged, DgkdError, Mismatch, StoreNotFound, UnsafeStore
 from dgkd_cache.models.card import ModelCard, load_card
+from dgkd_cache.paths import CARD_FILE, is_there, leftovers
 from dgkd_cache.progress import Progress
-from dgkd_cache.run_files import CARD_FILE, is_there, leftovers
-from dgkd_cache.workspace import inputs as record
-from dgkd_cache.workspace.aside import set_aside
+from dgkd_cache.workspace import run_inputs as record
+from dgkd_cache.workspace.archive import set_aside
 from dgkd_cache.workspace.chain_check import check_chain
-from dgkd_cache.workspace.jobs import dump_guide, dump_seconds, expected_inputs, train_model
-from dgkd_cache.workspace.jobs.finished import remove_leftovers
-from dgkd_cache.workspace.recipe import settled
+from dgkd_cache.workspace.recipe import resolve_recipe
 from dgkd_cache.workspace.run_check import require_sound
 from dgkd_cache.workspace.run_lock import run_lock, sweep_workspace
+from dgkd_cache.workspace.tasks import dump_guide, dump_seconds, expected_inputs, train_model
+from dgkd_cache.workspace.tasks.finished import remove_leftovers
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader, decimal
 
@@ -55,7 +55,7 @@ def run_chain(
     What is finished and still valid is skipped. Something stale is refused with Mismatch, which says why; with `remake`
     it is set aside under `aside/` and made again: a run with its stores, or the stores alone where the run is valid.
     `take_over` takes processes of other hosts that hold a run or a store for dead.
-    A run whose files are not what was written is treated in the same way, and refused with DamagedStore. That,
+    A run whose files are not what was written is treated in the same way, and refused with Damaged. That,
     a model that cannot be built for these views, and settings that contradict each other are refused before anything is
     trained. Raises what training and dumping raise.
     """
@@ -199,7 +199,7 @@ def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
             if is_there(folder / CARD_FILE):
                 load_card(folder)
         except DgkdError as error:
-            if not isinstance(error, DamagedStore | UnsafeStore | Mismatch):
+            if not isinstance(error, Damaged | UnsafeStore | Mismatch):
                 raise
             do = f"restore it from a copy, or {ws.remedy(name)} (`{ws.command('run --remake')}` does both)"
             found[name] = type(error)(error.problem, expected=error.expected, found=error.found, do=do)
@@ -238,7 +238,7 @@ def _run_state(ws: Workspace, name: str, card: ModelCard | None, device: str) ->
         architecture=ws.architecture(name),
         guides=seals,
         live="",
-        training=settled(ws.config.training_for(name), resolve_device(device), begun=before),
+        training=resolve_recipe(ws.config.training_for(name), resolve_device(device), begun=before),
         distillation=ws.config.distillation,
     )
     differing = record.changes(before, now)

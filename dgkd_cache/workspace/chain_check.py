@@ -9,11 +9,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 
 from dgkd_cache.datasets.split import split_samples
-from dgkd_cache.guides.sizes import checked_store_bytes
+from dgkd_cache.dump.sizes import checked_store_bytes
 from dgkd_cache.models.registry import count_parameters, find_model
 from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.progress import Progress
-from dgkd_cache.workspace.jobs.fit import new_model, schedule_kind
+from dgkd_cache.workspace.tasks.model_setup import new_model, schedule_kind
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["check_chain"]

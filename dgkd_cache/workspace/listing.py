@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dgkd_cache.errors import DgkdError
-from dgkd_cache.run_files import CARD_FILE
+from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.workspace.run_check import check_run, is_run
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores.reading.reader import GuideStore
+from dgkd_stores import GuideStore
 
 __all__ = ["RunEntry", "StoreEntry", "list_runs", "list_stores"]
 

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 
 import torch
 
-from dgkd_cache.autotune import Combination
-from dgkd_cache.compute import choose, unit_of
-from dgkd_cache.ranks import ALONE, Ranks
-from dgkd_cache.settings import TrainingConfig
-from dgkd_cache.workspace.inputs import recorded
+from dgkd_cache.config.tables import TrainingConfig
+from dgkd_cache.device.autotune import Combination
+from dgkd_cache.device.device import choose, unit_of
+from dgkd_cache.distributed.ranks import ALONE, Ranks
+from dgkd_cache.workspace.run_inputs import recorded
 
-__all__ = ["describe_choice", "input_choice", "settled"]
+__all__ = ["describe_choice", "input_choice", "resolve_recipe"]
 
 
-def settled(
+def resolve_recipe(
     training: TrainingConfig,
     device: torch.device,
     *,

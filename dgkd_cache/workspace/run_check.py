@@ -14,24 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dgkd_cache.checkpoint_file import check_checkpoint, read_record
-from dgkd_cache.errors import DamagedStore, DgkdError, Incomplete, Mismatch
-from dgkd_cache.run_card import RunCard, read_card
-from dgkd_cache.run_files import (
-    CARD_FILE,
-    CHECKPOINT_FILE,
-    INPUTS_FILE,
-    METRICS_FILE,
-    START_OVER,
-    WEIGHTS_FILE,
-    damaged,
-    is_there,
-    leftovers,
-    read_file,
-)
-from dgkd_cache.tensor_file import open_tensors
-from dgkd_cache.workspace.inputs import read_inputs, require_inputs
-from dgkd_stores.disk.files import plain_file
+from dgkd_cache.errors import Damaged, DgkdError, Incomplete, Mismatch
+from dgkd_cache.paths import CARD_FILE, CHECKPOINT_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, is_there, leftovers
+from dgkd_cache.run_files.checkpoint_file import check_checkpoint, read_record
+from dgkd_cache.run_files.reading import START_OVER, damaged, read_file
+from dgkd_cache.run_files.run_card import RunCard, read_card
+from dgkd_cache.run_files.tensor_file import open_tensors
+from dgkd_cache.workspace.run_inputs import read_inputs, require_inputs
+from dgkd_stores.disk import plain_file
 
 __all__ = ["RunCheck", "check_run", "is_run", "require_sound"]
 
@@ -63,7 +53,7 @@ class RunCheck:
         """`done`, `begun`, `damaged`, or `refused`: what is no plain file, or may not be read."""
         if not self.faults:
             return "begun" if self.card is None else "done"
-        return "damaged" if all(isinstance(one, DamagedStore | Mismatch) for one in self.faults) else "refused"
+        return "damaged" if all(isinstance(one, Damaged | Mismatch) for one in self.faults) else "refused"
 
     @property
     def why(self) -> str:
@@ -140,7 +130,7 @@ def _finished_checks(folder: Path, card: RunCard, *, full: bool) -> list[Callabl
 def _check_leftover(path: Path, *, full: bool) -> None:
     try:
         check_checkpoint(path, full=full)
-    except DamagedStore:
+    except Damaged:
         if is_there(path):  # else a process that trains has removed it meanwhile
             raise
 
@@ -167,7 +157,7 @@ def _check_lines(path: Path, sha256: str) -> None:
             return
         total.update(line + b"\n")
     if total.hexdigest() != sha256:
-        raise DamagedStore(
+        raise Damaged(
             f"{path} is not what was written up to the checkpoint beside it",
             expected=f"first lines of SHA-256 {sha256[:16]}",
             found=f"{len(lines)} others",
@@ -209,5 +199,5 @@ def _check_weights(path: Path, card: RunCard, *, full: bool) -> None:
         raise damaged(path, "the weights that its card tells of", "no such file") from error
 
 
-def _changed(path: Path, expected: str, found: str) -> DamagedStore:
-    return DamagedStore(f"{path} has changed since its card was written", expected=expected, found=found, do=START_OVER)
+def _changed(path: Path, expected: str, found: str) -> Damaged:
+    return Damaged(f"{path} has changed since its card was written", expected=expected, found=found, do=START_OVER)

@@ -14,12 +14,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dgkd_cache.errors import StoreLocked, UnsafeStore
-from dgkd_cache.run_files import RUN_FILES
-from dgkd_stores.disk.alone import Stop, never
-from dgkd_stores.disk.files import full_disk, make_folder, partials, refuse_in_the_way, sweep_partials
-from dgkd_stores.disk.locks import Lock, ViewLock, sweep
-from dgkd_stores.disk.owner import Owner
+from dgkd_cache.errors import Locked, UnsafeStore
+from dgkd_cache.paths import RUN_FILES
+from dgkd_stores.disk import (
+    Lock,
+    Owner,
+    Stop,
+    ViewLock,
+    full_disk,
+    make_folder,
+    never,
+    partials,
+    refuse_in_the_way,
+    sweep,
+    sweep_partials,
+)
 
 __all__ = ["RunLock", "refuse_linked_files", "refuse_no_folder", "run_lock", "sweep_workspace"]
 
@@ -38,9 +47,9 @@ class RunLock(Lock):
     def _overlaps(self, name: str) -> bool:
         return True
 
-    def _refusal(self, name: str, owner: Owner) -> StoreLocked:
+    def _refusal(self, name: str, owner: Owner) -> Locked:
         over = ", or run the same command with `--take-over`, if you know that it is no more"
-        return StoreLocked(
+        return Locked(
             f"another process works on the run {self._run}",
             expected="one process at a time",
             found=str(owner),
@@ -48,8 +57,8 @@ class RunLock(Lock):
             + (over if owner.elsewhere else ""),
         )
 
-    def _loss(self, found: str) -> StoreLocked:
-        return StoreLocked(
+    def _loss(self, found: str) -> Locked:
+        return Locked(
             f"the run {self._run} was taken over",
             expected=f"the lock of {self._owner}",
             found=found,
@@ -61,7 +70,7 @@ class RunLock(Lock):
 def run_lock(folder: Path, name: str, *, take_over: bool = False, stop: Stop = never) -> Iterator[RunLock]:
     """Holds the run called `name`, whose folder (there or not) is `folder`, for as long as the block lasts.
 
-    Raises StoreLocked (exit 11), which names the process, where another one holds it and, with `take_over`, is not one
+    Raises Locked (exit 11), which names the process, where another one holds it and, with `take_over`, is not one
     of another host or container; UnsafeStore (exit 15) where the folder is a link or another kind of file.
     """
     with full_disk(folder, left="nothing was begun"):
@@ -84,7 +93,7 @@ def sweep_workspace(folder: Path, *, stop: Stop = never) -> None:
                 sweep(place.with_suffix(""), names=names, stop=stop)
     for run in sorted((folder / "runs").glob("*/")):
         if not run.is_symlink() and partials(run):
-            with suppress(StoreLocked), run_lock(run, run.name, stop=stop):
+            with suppress(Locked), run_lock(run, run.name, stop=stop):
                 pass
 
 

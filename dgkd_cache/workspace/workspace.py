@@ -12,12 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dgkd_cache.config.workspace_config import (
+    CONFIG_NAME,
+    WorkspaceConfig,
+    check_model_name,
+    is_model_name,
+    read_config,
+)
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
-from dgkd_cache.run_files import CARD_FILE, START_OVER, is_there
-from dgkd_cache.workspace.config import CONFIG_NAME, WorkspaceConfig, check_model_name, is_model_name, read_config
-from dgkd_stores.disk.files import full_disk, make_folder, partial_of, publish_new, write_synced
-from dgkd_stores.disk.paths import as_store_path, expanded
+from dgkd_cache.paths import CARD_FILE, is_there
+from dgkd_cache.run_files.reading import START_OVER
+from dgkd_stores.disk import as_store_path, expanded, full_disk, make_folder, partial_of, publish_new, write_synced
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import errno
 
-from .text import one_line
+from dgkd_stores.sanitize import one_line
 
 __all__ = [
-    "DamagedStore",
+    "Damaged",
     "DgkdError",
     "Incomplete",
     "Interrupted",
@@ -18,7 +18,7 @@ __all__ = [
     "Mismatch",
     "NoPermission",
     "NoSpace",
-    "StoreLocked",
+    "Locked",
     "StoreNotFound",
     "UnsafeStore",
     "is_no_space",
@@ -62,13 +62,13 @@ class StoreNotFound(DgkdError):
     exit_code = 10
 
 
-class StoreLocked(DgkdError):
+class Locked(DgkdError):
     """Another process writes the same views."""
 
     exit_code = 11
 
 
-class DamagedStore(DgkdError):
+class Damaged(DgkdError):
     """Content that does not fit its digest."""
 
     exit_code = 12

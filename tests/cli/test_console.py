@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dgkd_cli.console import facts, print_json, shown, table
-from dgkd_cli.figures import count_text, duration_text, percent_text, rate_text, size_text
+from dgkd_cli.humanize import count_text, duration_text, percent_text, rate_text, size_text
 
 
 def test_a_table_cuts_nothing() -> None:

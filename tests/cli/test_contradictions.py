@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from torch import nn
 
-from dgkd_cache.workspace import jobs
+from dgkd_cache.workspace import tasks
 
 Command = Callable[..., Result]
 
@@ -74,7 +74,7 @@ def job(
         asked.append(words)
         raise SystemExit(0)
 
-    monkeypatch.setattr(jobs, "train_model", train_model)
+    monkeypatch.setattr(tasks, "train_model", train_model)
     return asked
 
 

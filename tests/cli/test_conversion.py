@@ -17,8 +17,7 @@ import pytest
 from click.testing import Result
 
 from dgkd_stores import GuideStore
-from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
-from dgkd_stores.disk.owner import Owner
+from dgkd_stores.disk import ALL_VIEWS, Owner, ViewLock
 
 Command = Callable[..., Result]
 
@@ -108,7 +107,7 @@ assert not {"torch", "h5py", "zarr"} & set(sys.modules)
         [sys.executable, "-c", script, str(three_guides[1])], capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "container      hdf5, codec none" in done.stdout and '"container": "hdf5"' in done.stdout
+    assert "container       hdf5, codec none" in done.stdout and '"container": "hdf5"' in done.stdout
     assert tree(tmp_path / "b.zarr") == tree(three_guides[1])
 
 

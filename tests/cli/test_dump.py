@@ -18,8 +18,7 @@ from support.disk import CHANGING, FullDisk, watched
 from support.tiny_chain import CONFIG, MODULE, content
 
 from dgkd_cli.main import main
-from dgkd_stores.disk.locks import ViewLock
-from dgkd_stores.disk.owner import Owner
+from dgkd_stores.disk import Owner, ViewLock
 
 Command = Callable[..., Result]
 

@@ -149,7 +149,7 @@ def test_info_of_a_guide_of_unknown_accuracy(command: Command, tmp_path: Path, t
             pass
     result = command("info", str(tmp_path / "g.zarr"))
     assert result.exit_code == 0, result.stderr
-    assert "accuracy       -" in result.stdout.splitlines()
+    assert "accuracy        -" in result.stdout.splitlines()
 
 
 def test_info_of_nothing_names_what_is_there(command: Command, workspace: Path, teacher: Path) -> None:
@@ -284,5 +284,5 @@ def test_doctor_does_without_what_only_readers_need(command: Command, monkeypatc
     found = {finding["what"]: finding for finding in json.loads(result.stdout)}
     assert [found[name]["state"] for name in ("zarr", "h5py", "numcodecs")] == ["note", "note", "ok"]
     assert "`pip install zarr`" in found["zarr"]["do"]
-    loaded = "import sys, dgkd_stores, dgkd_cache.workspace.jobs\nassert not {'zarr', 'h5py'} & set(sys.modules)"
+    loaded = "import sys, dgkd_stores, dgkd_cache.workspace.tasks\nassert not {'zarr', 'h5py'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", loaded]).returncode == 0

@@ -12,11 +12,11 @@ import pytest
 from click.testing import Result
 from torch import nn
 
+from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.errors import Interrupted
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.models.preprocess import Preprocess
-from dgkd_cache.settings import DistillationConfig, TrainingConfig
-from dgkd_cache.workspace import chain, jobs
+from dgkd_cache.workspace import chain, tasks
 from dgkd_cache.workspace.chain import ChainRow
 
 Command = Callable[..., Result]
@@ -59,7 +59,7 @@ def card() -> ModelCard:
 @pytest.fixture
 def train_job(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> Asked:
     asked = Asked(card)
-    monkeypatch.setattr(jobs, "train_model", asked)
+    monkeypatch.setattr(tasks, "train_model", asked)
     return asked
 
 
@@ -143,7 +143,7 @@ def test_a_guide_of_two_stores_and_its_name(
     assert re.search(r"^big-3-5 +sealed +3:5 ", listed, re.MULTILINE) and re.search(
         r"^big +sealed", listed, re.MULTILINE
     )
-    assert "views          3:5 of plan" in command("info", "big-3-5").stdout
+    assert "views           3:5 of plan" in command("info", "big-3-5").stdout
     words = ("train", "--student", "plain2", "--guides", "big,big-3-5", "--always")
     assert command(*words, "big").exit_code == 0
     assert [path.name for path in train_job.words["guides"]] == ["big.zarr", "big-3-5.zarr"]
@@ -208,7 +208,7 @@ def test_an_interrupted_job_is_130(command: Command, workspace: Path, monkeypatc
         assert words["stop"]() is False
         raise Interrupted("stopped at step 5 of 90", do="run the same command again to go on")
 
-    monkeypatch.setattr(jobs, "train_model", stopped)
+    monkeypatch.setattr(tasks, "train_model", stopped)
     result = command("train", "--model", "teacher")
     assert (result.exit_code, result.stdout) == (130, "")
     assert "stopped at step 5" in result.stderr
@@ -216,9 +216,9 @@ def test_an_interrupted_job_is_130(command: Command, workspace: Path, monkeypatc
 
 def test_dump(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = workspace / "guides" / "ta1.zarr"
-    answer = jobs.DumpResult(path=path, seal="cd" * 32, views=range(0, 40), nbytes=57_640_000, seconds=3.21)
+    answer = tasks.DumpResult(path=path, seal="cd" * 32, views=range(0, 40), nbytes=57_640_000, seconds=3.21)
     asked = Asked(answer)
-    monkeypatch.setattr(jobs, "dump_guide", asked)
+    monkeypatch.setattr(tasks, "dump_guide", asked)
     result = command("dump", "--model", "ta1", "--views", "0:40", "--shard", "1/4", "--precision", "bf16")
     assert (result.exit_code, result.stderr) == (0, "")
     assert (asked.words["model"], asked.words["views"], asked.words["shard"]) == ("ta1", range(0, 40), (1, 4))
@@ -240,8 +240,8 @@ def test_dump_refuses_ranges_that_mean_nothing(command: Command, workspace: Path
 
 
 def test_eval(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Asked(jobs.EvalResult(model="ta1", split="train", samples=60000, accuracy=0.5, loss=0.25))
-    monkeypatch.setattr(jobs, "evaluate_model", asked)
+    asked = Asked(tasks.EvalResult(model="ta1", split="train", samples=60000, accuracy=0.5, loss=0.25))
+    monkeypatch.setattr(tasks, "evaluate_model", asked)
     result = command("eval", "--model", "ta1", "--split", "train")
     assert (result.exit_code, result.stderr) == (0, "")
     assert (asked.words["model"], asked.words["split"]) == ("ta1", "train")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from dgkd_cache.planning.costs import ChainCost, GuideCost, RunCost
-from dgkd_cache.workspace import jobs
+from dgkd_cache.estimate.costs import ChainCost, GuideCost, RunCost
+from dgkd_cache.workspace import tasks
 
 Command = Callable[..., Result]
 NAMES = ("teacher", "ta1", "student")
@@ -54,7 +54,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Callable[[ChainCost], dict[str, 
 
     def answer(found: ChainCost) -> dict[str, Any]:
         words: dict[str, Any] = {}
-        monkeypatch.setattr(jobs, "plan_chain", lambda ws, **given: words.update(given) or found)
+        monkeypatch.setattr(tasks, "plan_chain", lambda ws, **given: words.update(given) or found)
         return words
 
     return answer

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support.tiny_chain import CONFIG, MODULE
 
-from dgkd_cache.guides.logits import GuideLogits
+from dgkd_cache.dump.inference import GuideLogits
 from dgkd_cli.main import main
 
 Command = Callable[..., Result]

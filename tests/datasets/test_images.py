@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from dgkd_cache.datasets import Images, TensorImages
-from dgkd_cache.datasets import images as images_module
+from dgkd_cache.datasets import Images, TensorImages, images as images_module
 from dgkd_cache.datasets.images import pixel_digest
 from dgkd_cache.errors import InvalidInput
 

@@ -18,7 +18,7 @@ from support.arrays import (
 from dgkd_cache.datasets import Dataset
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.views.plan import ViewPlan
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.renderer import ViewRenderer
 
 
 def test_images_of_one_s_own_class_are_looked_at() -> None:
@@ -43,7 +43,7 @@ def test_no_view_shows_other_bytes_as_pixels(pixels: Any) -> None:
             return torch.from_numpy((pixels if sample == 7 else PIXELS)[sample])
 
     plan = ViewPlan.build(image=(3, 9, 8), transforms=["crop(1)", "hflip"])
-    views = Views(plan, Late(PIXELS, 3, 9, 8))
+    views = ViewRenderer(plan, Late(PIXELS, 3, 9, 8))
     assert views.pixels([0, 0], [0, 1]).shape == (2, 3, 9, 8)
     for show in (
         lambda: views.pixels([0, 0], [1, 7]),

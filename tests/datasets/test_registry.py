@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from dgkd_cache.datasets import Dataset, TensorImages, dataset_names, load_dataset, register_dataset
 from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries
 from dgkd_cache.errors import InvalidInput, UnknownName
-from dgkd_cache.workspace.suggest import suggest_config
+from dgkd_cache.workspace.defaults import suggest_config
 from dgkd_cli.main import main
 
 

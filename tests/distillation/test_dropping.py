@@ -11,7 +11,7 @@ from scipy import stats
 
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import InvalidInput, UnknownName
-from dgkd_cache.run_random import RunRandom
+from dgkd_cache.randomness.run_random import RunRandom
 
 NAMES = ("teacher", "ta1", "ta2", "ta3")
 

@@ -13,18 +13,17 @@ import torch
 
 import dgkd_stores
 from dgkd_cache.datasets.images import TensorImages
-from dgkd_cache.errors import DamagedStore, Incomplete, InvalidInput, Mismatch, StoreNotFound
+from dgkd_cache.errors import Damaged, Incomplete, InvalidInput, Mismatch, StoreNotFound
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Batch
-from dgkd_cache.views.views import Views
-from dgkd_stores import GuideStore
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores import GuideStore, encoding_named
 from dgkd_stores.containers import Container
 
 
 def bank_of(stores, plan, images, *, scheduled=range(3), temperature=4.0, **settings) -> GuideBank:
-    return GuideBank(stores, views=Views(plan, images), scheduled=scheduled, temperature=temperature, **settings)
+    return GuideBank(stores, views=ViewRenderer(plan, images), scheduled=scheduled, temperature=temperature, **settings)
 
 
 def raw_rows(store: Path, view: int, *, dtype: str) -> np.ndarray:
@@ -267,7 +266,7 @@ def test_a_flipped_bit_never_reaches_training(bars, plan, three_guides, tmp_path
     content = bytearray(chunk.read_bytes())
     content[5] ^= 1
     chunk.write_bytes(content)
-    with bank_of([store], plan, bars.train) as bank, pytest.raises(DamagedStore) as caught:
+    with bank_of([store], plan, bars.train) as bank, pytest.raises(Damaged) as caught:
         bank.gather(*pairs)
     assert caught.value.exit_code == 12
 
@@ -275,7 +274,7 @@ def test_a_flipped_bit_never_reaches_training(bars, plan, three_guides, tmp_path
 def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, dump, make_tiny, tmp_path):
     """A writer that renders wrongly but records everything else rightly: only the probe can tell."""
 
-    class Shifted(Views):
+    class Shifted(ViewRenderer):
         def pixels(self, views_B, samples_B):
             return super().pixels(views_B, samples_B).roll(1, dims=-1)
 

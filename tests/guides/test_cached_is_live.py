@@ -9,23 +9,23 @@ import pytest
 import torch
 from torch import nn
 
+from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import dense_guidance_loss
+from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
-from dgkd_cache.guides.writer import GuideWriter
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model
 from dgkd_cache.progress import Silent
-from dgkd_cache.run_random import RunRandom
-from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.training.trainer import Trainer
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
-from dgkd_cache.views.views import Views
 
 CPU = torch.device("cpu")
 NAMES = ("teacher", "ta1", "ta2")
@@ -62,8 +62,8 @@ def setting(coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
                 model,
                 lambda pixels, model=model: model(preprocess(pixels)),
                 name=name,
-                train=Views(plan, coloured.train),
-                test=Views(plan, coloured.test),
+                train=ViewRenderer(plan, coloured.train),
+                test=ViewRenderer(plan, coloured.test),
                 views=range(10),
                 encoding=encoding,
             )
@@ -81,7 +81,7 @@ def steps_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tuple
     steps = Steps(
         model,
         preprocess,
-        views=Views(plan, coloured.train),
+        views=ViewRenderer(plan, coloured.train),
         samples_N=np.arange(160),
         schedule=Schedule("cycle", 10, random=random, samples=160),
         random=random,
@@ -100,13 +100,13 @@ def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, enc
     """Identical weights before each step: the loss of the cached batch against that of the live one."""
     plan, preprocess, stores, live = setting
     lives = LiveGuides(live, temperature=4.0, device=CPU)
-    views = Views(plan, coloured.train)
+    views = ViewRenderer(plan, coloured.train)
     with GuideBank(stores[encoding], views=views, scheduled=range(10), temperature=4.0, reader=reader) as bank:
         assert bool(bank.copied) == (reader == "pread")
         steps, model = steps_of(coloured, plan, preprocess, bank)
         kept_counts = set()
         worst = 0.0
-        for step, (batch, cached_KBC) in enumerate(steps.feed(0)):
+        for step, (batch, cached_KBC) in enumerate(steps.prefetch(0)):
             views_B, samples_B, keep_G = batch.views_B, batch.samples_B, steps.keep(step)
             kept_counts.add(int(keep_G.sum()))
             labels_B = torch.from_numpy(coloured.train.labels_N[samples_B])
@@ -132,7 +132,9 @@ def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, settin
         ]
     )
     seen = []
-    with GuideBank(stores["float16"], views=Views(plan, coloured.train), scheduled=range(10), temperature=4.0) as bank:
+    with GuideBank(
+        stores["float16"], views=ViewRenderer(plan, coloured.train), scheduled=range(10), temperature=4.0
+    ) as bank:
         original = bank.begin
 
         def watched(views_B, samples_B, keep_G):

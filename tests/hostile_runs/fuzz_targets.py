@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from dgkd_cache.errors import DgkdError
-from dgkd_cache.run_card import read_card
-from dgkd_cache.tensor_file import open_tensors
+from dgkd_cache.run_files.run_card import read_card
+from dgkd_cache.run_files.tensor_file import open_tensors
 from dgkd_cache.training.metrics import read_metrics
-from dgkd_cache.workspace.inputs import read_inputs
+from dgkd_cache.workspace.run_inputs import read_inputs
 
 __all__ = ["FILES", "OUTCOMES", "TARGETS", "digested", "fuzz"]
 

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from dgkd_cache.errors import (
-    DamagedStore,
+    Damaged,
     DgkdError,
     Incomplete,
     InvalidInput,
@@ -147,18 +147,18 @@ def test_every_changed_byte_of_the_weights_is_noticed(saved: Path) -> None:
     content = path.read_bytes()
     for position in (9, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
-        refused(DamagedStore, 12, lambda: load_model(saved))
+        refused(Damaged, 12, lambda: load_model(saved))
     path.write_bytes(content[:-1])
-    assert "cannot be read" in refused(DamagedStore, 12, lambda: load_model(saved))
+    assert "cannot be read" in refused(Damaged, 12, lambda: load_model(saved))
     path.unlink()
-    assert "train the model again" in refused(DamagedStore, 12, lambda: load_model(saved))
+    assert "train the model again" in refused(Damaged, 12, lambda: load_model(saved))
 
 
 def test_other_weights_beside_the_card_are_noticed(saved: Path, tmp_path: Path) -> None:
     other = network(seed=1)
     save_model(tmp_path / "other", other, card_of(other))
     os.replace(tmp_path / "other" / "weights.safetensors", saved / "weights.safetensors")
-    message = refused(DamagedStore, 12, lambda: load_model(saved))
+    message = refused(Damaged, 12, lambda: load_model(saved))
     assert weights_digest(network())[:16] in message and weights_digest(other)[:16] in message
 
 
@@ -168,9 +168,9 @@ def test_a_pickle_in_place_of_the_weights_is_not_opened(saved: Path, tmp_path: P
             return (os.mkdir, (str(tmp_path / "executed"),))
 
     (saved / "weights.safetensors").write_bytes(pickle.dumps(Payload()))
-    refused(DamagedStore, 12, lambda: load_model(saved))
+    refused(Damaged, 12, lambda: load_model(saved))
     torch.save(Payload(), saved / "weights.safetensors")
-    refused(DamagedStore, 12, lambda: load_model(saved))
+    refused(Damaged, 12, lambda: load_model(saved))
     assert not (tmp_path / "executed").exists()
 
 
@@ -189,7 +189,7 @@ def test_no_model_is_incomplete_and_says_how_to_train_one(tmp_path: Path) -> Non
 
 def test_a_card_with_an_unknown_key_is_refused(saved: Path) -> None:
     edit(saved, acuracy={})
-    message = refused(DamagedStore, 12, lambda: load_card(saved))
+    message = refused(Damaged, 12, lambda: load_card(saved))
     assert "acuracy" in message and "expected the keys" in message
 
 
@@ -206,7 +206,7 @@ def test_a_card_with_an_unknown_key_is_refused(saved: Path) -> None:
 )
 def test_a_card_with_wrong_values_names_the_key(saved: Path, changes: dict[str, Any]) -> None:
     edit(saved, **changes)
-    assert next(iter(changes)) in refused(DamagedStore, 12, lambda: load_card(saved))
+    assert next(iter(changes)) in refused(Damaged, 12, lambda: load_card(saved))
 
 
 def test_a_newer_card_and_another_file_are_refused_by_name(saved: Path) -> None:
@@ -214,9 +214,9 @@ def test_a_newer_card_and_another_file_are_refused_by_name(saved: Path) -> None:
     assert "version 1, found version 2" in refused(Mismatch, 13, lambda: load_card(saved))
     for other in ("[]", "{}", '{"format": "another", "version": 1}', '{"format": "dgkd-model-card", "version": true}'):
         (saved / "card.json").write_text(other)
-        refused(DamagedStore, 12, lambda: load_card(saved))
+        refused(Damaged, 12, lambda: load_card(saved))
     (saved / "card.json").write_bytes(b"\xff{")
-    assert "expected JSON" in refused(DamagedStore, 12, lambda: load_card(saved))
+    assert "expected JSON" in refused(Damaged, 12, lambda: load_card(saved))
 
 
 @pytest.mark.parametrize(
@@ -331,8 +331,8 @@ def test_the_digests_in_a_card_are_those_of_other_programs(saved: Path) -> None:
 def test_a_card_that_was_edited_is_noticed(saved: Path, changes: dict[str, Any]) -> None:
     path = saved / "card.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
-    assert "expected a card of SHA-256" in refused(DamagedStore, 12, lambda: load_card(saved))
-    refused(DamagedStore, 12, lambda: load_model(saved))
+    assert "expected a card of SHA-256" in refused(Damaged, 12, lambda: load_card(saved))
+    refused(Damaged, 12, lambda: load_model(saved))
 
 
 def test_every_flipped_bit_of_a_card_is_noticed(saved: Path) -> None:

@@ -11,11 +11,11 @@ from support.unprivileged import open_folder, unprivileged
 from torch import nn
 
 from dgkd_cache.errors import NoPermission
-from dgkd_cache.run_card import read_card
-from dgkd_cache.tensor_file import open_tensors
+from dgkd_cache.run_files.run_card import read_card
+from dgkd_cache.run_files.tensor_file import open_tensors
 from dgkd_cache.training.checkpoint import load_state, save_state
 from dgkd_cache.training.metrics import MetricsLog, read_metrics
-from dgkd_cache.workspace.inputs import read_inputs, write_inputs
+from dgkd_cache.workspace.run_inputs import read_inputs, write_inputs
 
 READERS: dict[str, Callable[[Path], object]] = {
     "card.json": read_card,

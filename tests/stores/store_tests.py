@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from dgkd_stores import DamagedStore, GuideStore, IdentityArrays, InvalidInput, verify
+from dgkd_stores import Damaged, GuideStore, IdentityArrays, InvalidInput, verify
 from dgkd_stores.containers import Container, Place, open_container
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.reading import blocks, mapped
@@ -168,7 +167,7 @@ class StoreTests(ABC):
                 with GuideStore.open(path) as store:
                     rows = store.gather(np.full(16, 3), np.arange(16, 32))
                 assert (rows == small.logits(3)[16:32]).all(), byte
-            except DamagedStore as error:
+            except Damaged as error:
                 assert error.exit_code == 12 and "`dgkd-cache " in error.do
                 refused += 1
             spoil(place, byte, 1 << byte % 8)
@@ -188,7 +187,7 @@ class StoreTests(ABC):
         monkeypatch.setattr(cls, "place", swapped)
         with GuideStore.open(made[1]) as store:
             for view in (2, 3):
-                with pytest.raises(DamagedStore, match=f"view {view}, samples 0 to 7"):
+                with pytest.raises(Damaged, match=f"view {view}, samples 0 to 7"):
                     store.gather([view], [0])
             store.gather([4], [0])
 
@@ -197,20 +196,20 @@ class StoreTests(ABC):
         held = open_container(made[1])
         layout = held.layout.others[array]
         spoil(held.place(layout, tuple(0 for _ in layout.shape)), 0)
-        with pytest.raises(DamagedStore, match=f"not what was sealed: damaged: expected {array} of SHA-256 .*, found"):
+        with pytest.raises(Damaged, match=f"not what was sealed: damaged: expected {array} of SHA-256 .*, found"):
             GuideStore.open(made[1])
 
     @pytest.mark.parametrize("array", ["logits", "digest"])
     def test_a_lost_chunk(self, made: tuple[Any, Path], array: str) -> None:
         held = open_container(made[1])
         self.lose(made[1], held.layout.arrays[array], (2, 0, 0))
-        with pytest.raises(DamagedStore, match=f"{array}/c.2.0.0: damaged: expected a chunk of .* bytes") as caught:
+        with pytest.raises(Damaged, match=f"{array}/c.2.0.0: damaged: expected a chunk of .* bytes") as caught:
             GuideStore.open(made[1])
         assert caught.value.exit_code == 12
 
     def test_cut_short(self, made: tuple[Any, Path]) -> None:
         self.cut_short(made[1])
-        with pytest.raises(DamagedStore, match="expected .* bytes") as caught:
+        with pytest.raises(Damaged, match="expected .* bytes") as caught:
             GuideStore.open(made[1])
         assert caught.value.exit_code == 12
 
@@ -218,10 +217,10 @@ class StoreTests(ABC):
         with GuideStore.open(made[1]) as store:
             array = store.container.layout.rows["logits"]
             os.truncate(store.container.place(array, (0, 0, 0)).path, 0)
-            with pytest.raises(DamagedStore, match="damaged: expected a chunk of 448 bytes, found"):
+            with pytest.raises(Damaged, match="damaged: expected a chunk of 448 bytes, found"):
                 store.gather([2], [0])
             os.unlink(store.container.place(array, (0, 0, 0)).path)
-            with pytest.raises(DamagedStore, match="expected a chunk of 448 bytes, found no such file"):
+            with pytest.raises(Damaged, match="expected a chunk of 448 bytes, found no such file"):
                 store.gather([2], [0])
 
     @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts files in /proc")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import DamagedStore, DgkdError, GuideStore, convert, verify
+from dgkd_stores import Damaged, DgkdError, GuideStore, convert, verify
 from dgkd_stores.writing.repair import StoreRepair
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
@@ -71,7 +71,7 @@ class Subject:
                     rows = np.arange(start, min(start + small.digest_rows, small.samples))
                     try:
                         given = store.gather(np.full(len(rows), view), rows)
-                    except DamagedStore:
+                    except Damaged:
                         whole = False
                     else:
                         assert (given == self.rows[view - store.views.start, rows]).all()

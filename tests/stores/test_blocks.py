@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from dgkd_stores import DamagedStore, GuideStore, Mismatch, UnsafeStore, convert
+from dgkd_stores import Damaged, GuideStore, Mismatch, UnsafeStore, convert
 from dgkd_stores.reading import blocks
 from dgkd_stores.reading.ring import NOWHERE, Ring
 
@@ -171,11 +170,11 @@ def test_a_chunk_that_is_rewritten_after_its_first_use(made: tuple[Any, Path], r
             file.write(small.logits(3)[:16].tobytes())
         assert (store.gather([2, 2], [3, 7]) == small.logits(2)[[3, 7]]).all()
         for _ in range(2):
-            with pytest.raises(DamagedStore, match="view 2, samples 8 to 15: damaged: expected SHA-256 .*, found"):
+            with pytest.raises(Damaged, match="view 2, samples 8 to 15: damaged: expected SHA-256 .*, found"):
                 store.gather([2], [9])
         for view in (3, 4):
             store.gather(np.full(2, view), [0, 49])
-        with pytest.raises(DamagedStore, match="view 2, samples 0 to 7: damaged: expected SHA-256"):
+        with pytest.raises(Damaged, match="view 2, samples 0 to 7: damaged: expected SHA-256"):
             store.gather([2], [3])
 
 
@@ -200,7 +199,7 @@ def test_rows_are_right_or_refused_while_another_program_writes(made: tuple[Any,
                 samples_B = rng.integers(0, 50, 6)
                 try:
                     assert (store.gather(np.full(6, 2), samples_B) == right[samples_B]).all()
-                except DamagedStore:
+                except Damaged:
                     refused += 1
     finally:
         done.set()
@@ -216,7 +215,7 @@ def test_a_file_cut_short_is_named(made: tuple[Any, Path], codec: str) -> None:
         assert place.nbytes is not None
         os.truncate(path, place.offset + place.nbytes - 1)
         expected = "logits/c.1.2.0" if codec == "gzip" else "logits/c.1.2.0: view 3, samples 40 to 47"
-        with pytest.raises(DamagedStore, match=f"{expected}: damaged: expected a chunk of 448 bytes, found a file"):
+        with pytest.raises(Damaged, match=f"{expected}: damaged: expected a chunk of 448 bytes, found a file"):
             store.gather([3], [40])
 
 
@@ -230,7 +229,7 @@ def test_blocks_that_take_too_much_memory_are_refused(made: tuple[Any, Path], mo
 READ_WHILE_IT_IS_CUT = """
 import faulthandler, os, sys
 import numpy as np
-from dgkd_stores import DamagedStore, GuideStore
+from dgkd_stores import Damaged, GuideStore
 faulthandler.enable()
 path, reader = sys.argv[1:]
 store = GuideStore.open(path, reader=reader)
@@ -240,7 +239,7 @@ for file in os.scandir(os.path.join(path, "logits")):
         os.truncate(file, 0)
 try:
     store.gather([2, 2], [0, 8])
-except DamagedStore as error:
+except Damaged as error:
     print(error)
     sys.exit(error.exit_code)
 """

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numcodecs import blosc, zstd
 
 from dgkd_stores import GuideStore, GuideStoreWriter, InvalidInput, UnsafeStore

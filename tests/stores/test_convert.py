@@ -18,13 +18,13 @@ import pytest
 from support.disk import FullDisk, watched
 
 from dgkd_stores import (
-    DamagedStore,
+    Damaged,
     GuideStore,
     GuideStoreWriter,
     Incomplete,
     InvalidInput,
+    Locked,
     NoSpace,
-    StoreLocked,
     StoreNotFound,
 )
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock, writing_folder
@@ -252,7 +252,7 @@ def test_a_damaged_source(recipe: Any, tmp_path: Path, codec: str) -> None:
     chunk = tmp_path / "a.zarr" / "logits" / "c.2.3.0"
     data = chunk.read_bytes()
     chunk.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
-    with pytest.raises(DamagedStore):
+    with pytest.raises(Damaged):
         convert(tmp_path / "a.zarr", tmp_path / "a.h5")
     assert os.listdir(tmp_path) == ["a.zarr"]
 
@@ -280,7 +280,7 @@ def test_a_write_that_went_wrong_is_noticed(source: Path, tmp_path: Path, monkey
         return really(handle, data)
 
     for name in ("a.h5", "a.zarr"):
-        with monkeypatch.context() as patch, pytest.raises(DamagedStore, match="samples 0 to 7: damaged"):
+        with monkeypatch.context() as patch, pytest.raises(Damaged, match="samples 0 to 7: damaged"):
             patch.setattr(os, "write", wrote)
             convert(source, tmp_path / name)
         assert os.listdir(tmp_path) == ["source.zarr"]
@@ -289,9 +289,9 @@ def test_a_write_that_went_wrong_is_noticed(source: Path, tmp_path: Path, monkey
 @pytest.mark.parametrize("name", ["a.zarr", "a.h5"])
 def test_two_at_once(source: Path, tmp_path: Path, name: str) -> None:
     with ViewLock(tmp_path / name, ALL_VIEWS, guide=""):
-        with pytest.raises(StoreLocked, match=f"all views of .*{name} are being written: .*wait for it"):
+        with pytest.raises(Locked, match=f"all views of .*{name} are being written: .*wait for it"):
             convert(source, tmp_path / name)
-    with ViewLock(tmp_path / name, range(9, 12), guide="ta1"), pytest.raises(StoreLocked, match="views 9 to 11"):
+    with ViewLock(tmp_path / name, range(9, 12), guide="ta1"), pytest.raises(Locked, match="views 9 to 11"):
         convert(source, tmp_path / name)
     convert(source, tmp_path / name)
 

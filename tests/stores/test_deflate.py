@@ -9,8 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from dgkd_stores.coding.codecs import Codec, ZarrCodec, codec_names
 from dgkd_stores.coding.deflate import Deflate

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fuzz_targets import OUTCOMES, decode_chunk, hdf5_blocks, open_hdf5, open_with
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from mutations import VALUES, as_json, mutate, mutate_text
 
 from dgkd_stores import StoreHeader, UnsafeStore, convert

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dgkd_stores import DamagedStore, DgkdError, GuideStore, GuideStoreWriter, UnsafeStore, convert
+from dgkd_stores import Damaged, DgkdError, GuideStore, GuideStoreWriter, UnsafeStore, convert
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.deflate import Deflate
 from dgkd_stores.containers import Hdf5File
@@ -124,7 +124,7 @@ def test_any_flipped_bit_is_refused_or_changes_nothing(path: Path) -> None:
         path.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
         try:
             assert rows_of(path) == expected, at
-        except (DamagedStore, UnsafeStore):
+        except (Damaged, UnsafeStore):
             refused += 1
     # What changes nothing is padding between pieces, and between samples and the end of a last chunk.
     assert refused > 0.8 * len(checked)
@@ -158,7 +158,7 @@ def test_metadata_changed_under_valid_checksums(path: Path) -> None:
         except DgkdError as error:
             assert error.exit_code in (12, 15), (seed, error)
             outcomes.append(type(error).__name__)
-    assert {"same", "UnsafeStore", "DamagedStore"} == set(outcomes)
+    assert {"same", "UnsafeStore", "Damaged"} == set(outcomes)
 
 
 def fits(data: bytes, start: int, end: int) -> bool:

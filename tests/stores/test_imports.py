@@ -8,7 +8,8 @@ import sys
 
 
 def test_what_importing_loads() -> None:
-    code = "import json, sys, dgkd_stores; print(json.dumps([name.split('.')[0] for name in sys.modules]))"
+    names = "[name.split('.')[0] for name in sys.modules]"
+    code = f"import json, sys, dgkd_stores; dgkd_stores.GuideStore; print(json.dumps({names}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout))
     assert "numpy" in loaded and "dgkd_stores" in loaded

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from hostile import CORPUS, build
 from hostile.corpus import make_bases
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, convert
 from stores import independent_reader, independent_writer

@@ -15,7 +15,7 @@ import pytest
 from support.disk import watched
 from support.holder import another_holder
 
-from dgkd_stores import DgkdError, GuideStoreWriter, StoreLocked, UnsafeStore
+from dgkd_stores import DgkdError, GuideStoreWriter, Locked, UnsafeStore
 from dgkd_stores.disk.locks import ViewLock, sweep
 from dgkd_stores.disk.owner import Owner
 
@@ -29,10 +29,10 @@ def holder(tmp_path: Path) -> Any:
 
 def test_a_live_holder_is_named(holder: Any, recipe: Any, tmp_path: Path) -> None:
     for views in (range(9, 20), range(0, 1), range(2, 5), range(0, 100)):
-        with pytest.raises(StoreLocked, match=f"views 0 to 9 of .*found process {holder.pid} on host .*wait") as caught:
+        with pytest.raises(Locked, match=f"views 0 to 9 of .*found process {holder.pid} on host .*wait") as caught:
             ViewLock(tmp_path / "a.zarr", views, guide="ta1")
         assert caught.value.exit_code == 11
-    with pytest.raises(StoreLocked, match=f"process {holder.pid}"):
+    with pytest.raises(Locked, match=f"process {holder.pid}"):
         recipe().write(tmp_path / "a.zarr")
     with ViewLock(tmp_path / "a.zarr", range(10, 20), guide="ta1"):
         pass
@@ -73,7 +73,7 @@ def test_a_dead_holder_is_taken_over(holder: Any, recipe: Any, tmp_path: Path, r
 def test_the_same_process_twice(recipe: Any, tmp_path: Path) -> None:
     small = recipe()
     with GuideStoreWriter(tmp_path / "a.zarr", small.header, small.identity) as writer:
-        with pytest.raises(StoreLocked, match=f"found process {os.getpid()} on host"):
+        with pytest.raises(Locked, match=f"found process {os.getpid()} on host"):
             GuideStoreWriter(tmp_path / "a.zarr", small.header, small.identity, views=range(2, 3))
         assert next(writer.missing())
     assert small.write(tmp_path / "a.zarr")
@@ -126,7 +126,7 @@ def test_a_holder_elsewhere_is_taken_over_when_told_so(
     beside = ViewLock(store, range(3, 4), guide="ta1")
     disguise(beside, **change)
     for holder in (lambda: ViewLock(store, range(0, 3), guide="ta1"), lambda: recipe().write(store)):
-        with pytest.raises(StoreLocked, match=f"views 1 to 2 of .*: expected .*, found {found};") as caught:
+        with pytest.raises(Locked, match=f"views 1 to 2 of .*: expected .*, found {found};") as caught:
             holder()
         assert caught.value.exit_code == 11 and "\x1b" not in str(caught.value)
         assert "run `dgkd-cache dump --model ta1 --take-over`, with that dump's other options" in caught.value.do
@@ -140,7 +140,7 @@ def test_a_live_holder_of_another_version_is_never_taken_over(holder: Any, tmp_p
     """On one shared disk, and here: its owner.json says more than ours."""
     (place,) = tmp_path.glob("a.zarr.writing/views-0-9/owner.json")
     place.write_text(json.dumps({**json.loads(place.read_bytes()), "more": {"than": ["ours"]}}))
-    with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host"):
+    with pytest.raises(Locked, match=f"found process {holder.pid} on host"):
         ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=take_over)
     sweep(tmp_path / "a.zarr", take_over=take_over)
     assert list(tmp_path.glob("a.zarr.writing/views-0-9/*/logits.c.3.0.0.partial"))
@@ -178,7 +178,7 @@ def test_an_owner_that_cannot_be_read_is_taken_over_when_told_so(tmp_path: Path,
     else:
         place.unlink()
         place.mkdir() if content is ... else place.symlink_to(content)
-    with pytest.raises(StoreLocked, match="views 0 to 2 of .*--take-over"):
+    with pytest.raises(Locked, match="views 0 to 2 of .*--take-over"):
         ViewLock(store, range(2, 4), guide="ta1")
     sweep(store)
     assert lock.folder.is_dir()
@@ -189,7 +189,7 @@ def test_an_owner_that_cannot_be_read_is_taken_over_when_told_so(tmp_path: Path,
 def test_a_holder_of_unknown_start_is_dead_when_its_number_is_free(holder: Any, tmp_path: Path) -> None:
     (place,) = tmp_path.glob("a.zarr.writing/views-0-9/owner.json")
     place.write_text(json.dumps({**json.loads(place.read_bytes()), "start": None}))
-    with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host"):
+    with pytest.raises(Locked, match=f"found process {holder.pid} on host"):
         ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True)
     holder.kill()
     holder.wait()
@@ -198,7 +198,7 @@ def test_a_holder_of_unknown_start_is_dead_when_its_number_is_free(holder: Any, 
 
 
 def test_a_live_process_of_this_host_is_never_taken_over(holder: Any, tmp_path: Path) -> None:
-    with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host") as caught:
+    with pytest.raises(Locked, match=f"found process {holder.pid} on host") as caught:
         ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True)
     assert caught.value.do == "wait for it"
     assert list(tmp_path.glob("a.zarr.writing/views-0-9/*/logits.c.3.0.0.partial"))
@@ -218,7 +218,7 @@ def test_a_live_process_of_another_user_is_never_taken_over(
         raise PermissionError
 
     really = Path.read_text
-    with monkeypatch.context() as patch, pytest.raises(StoreLocked, match=f"found process {holder.pid} on host"):
+    with monkeypatch.context() as patch, pytest.raises(Locked, match=f"found process {holder.pid} on host"):
         patch.setattr(Path, "read_text", hidden)
         patch.setattr(os, "kill", not_permitted)
         ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True)
@@ -249,7 +249,7 @@ def test_a_holder_that_was_taken_over_publishes_nothing_more(recipe: Any, read_t
         # This process stands for two: the other host is the one of the lock that is taken over.
         disguise(first._lock, **FAR)
         with GuideStoreWriter(store, small.header, small.identity, take_over=True) as second:
-            with pytest.raises(StoreLocked, match="views 0 to 2 of .*a.zarr were taken over.*found that of process"):
+            with pytest.raises(Locked, match="views 0 to 2 of .*a.zarr were taken over.*found that of process"):
                 first.write(slots[1], small.logits(slots[1].view))
             first.close()
             assert second._lock.folder.exists(), "the lock is the other's now"
@@ -277,7 +277,7 @@ def test_taken_over_within_one_file(recipe: Any, tmp_path: Path, call: str) -> N
                     (takers[0].folder / "logits.c.0.0.0.partial").write_bytes(b"half")
 
         takers: list[ViewLock] = []
-        with watched(taken_over), pytest.raises(StoreLocked, match="were taken over"):
+        with watched(taken_over), pytest.raises(Locked, match="were taken over"):
             first.write(slot, small.logits(0))
         assert takers and [path.name for path in (store / "logits").iterdir()] == ["zarr.json"]
         assert (takers[0].folder / "logits.c.0.0.0.partial").read_bytes() == b"half"
@@ -326,7 +326,7 @@ def test_without_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("fcntl.flock", refused)
-    with ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1"), pytest.raises(StoreLocked):
+    with ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1"), pytest.raises(Locked):
         ViewLock(tmp_path / "a.zarr", range(2, 5), guide="ta1")
     assert list(tmp_path.iterdir()) == []
 

@@ -13,7 +13,7 @@ import pytest
 
 from dgkd_stores import GuideStore, InvalidInput, RowIndex
 from dgkd_stores.reading import mapped
-from dgkd_stores.reading.addresses import Addresses
+from dgkd_stores.reading.address_space import Addresses
 from dgkd_stores.reading.row_index import Placed
 
 pytestmark = [
@@ -113,7 +113,7 @@ def test_too_few_addresses_are_an_error_and_no_crash(recipe: Any, tmp_path: Path
     code = f"""
 import resource
 from dgkd_stores import GuideStore, InvalidInput, RowIndex
-from dgkd_stores.reading.addresses import Addresses
+from dgkd_stores.reading.address_space import Addresses
 from dgkd_stores.reading.row_index import Placed
 with GuideStore.open({str(tmp_path / "a.zarr")!r}) as store:
     resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))

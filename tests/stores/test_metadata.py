@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from dgkd_stores import DamagedStore, DgkdError, GuideStore, Mismatch, UnsafeStore
+from dgkd_stores import Damaged, DgkdError, GuideStore, Mismatch, UnsafeStore
 from dgkd_stores.format.metadata import MAX_METADATA_BYTES, parse_json
 
 
@@ -48,7 +47,7 @@ def refused(path: Path, error: type[DgkdError] = UnsafeStore, match: str = ".") 
 
 
 def test_the_errors_have_their_exit_codes(path: Path) -> None:
-    assert (UnsafeStore.exit_code, DamagedStore.exit_code, Mismatch.exit_code) == (15, 12, 13)
+    assert (UnsafeStore.exit_code, Damaged.exit_code, Mismatch.exit_code) == (15, 12, 13)
     GuideStore.open(path).close()
 
 
@@ -98,9 +97,9 @@ def test_what_other_zarr_libraries_may_leave_out_or_say(path: Path) -> None:
 @pytest.mark.parametrize("name", ["logits", "label", "digest"])
 def test_lost_arrays_are_damage(path: Path, name: str) -> None:
     (path / name / "zarr.json").unlink()
-    refused(path, DamagedStore, f"lost an array: expected {name}/zarr.json, found no such file; .*dgkd-cache repair")
+    refused(path, Damaged, f"lost an array: expected {name}/zarr.json, found no such file; .*dgkd-cache repair")
     shutil.rmtree(path / name)
-    refused(path, DamagedStore, f"lost an array: expected {name}/zarr.json")
+    refused(path, Damaged, f"lost an array: expected {name}/zarr.json")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.holder import another_holder
 
-from dgkd_stores import StoreLocked
+from dgkd_stores import Locked
 from dgkd_stores.disk.locks import ViewLock, sweep
 from dgkd_stores.disk.owner import Owner
 
@@ -33,11 +33,11 @@ def test_a_live_process_of_another_container_is_not_taken_for_dead(recipe: Any, 
     """Its host name and boot id are ours, and its number is nobody's here, or somebody else's."""
     container = unshared("PID", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
     with another_holder(tmp_path / "a.zarr", within=container):
-        with pytest.raises(StoreLocked, match="found process 1 on host .*, in another container; .*--take-over"):
+        with pytest.raises(Locked, match="found process 1 on host .*, in another container; .*--take-over"):
             recipe().write(tmp_path / "a.zarr")
         assert list(tmp_path.glob("a.zarr.writing/views-0-9/*/logits.c.3.0.0.partial"))
     # Nothing here can tell that it died.
-    with pytest.raises(StoreLocked, match="in another container"):
+    with pytest.raises(Locked, match="in another container"):
         recipe().write(tmp_path / "a.zarr")
     assert recipe().write(tmp_path / "a.zarr", take_over=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
@@ -62,7 +62,7 @@ def test_a_live_process_in_another_time_is_not_taken_for_dead(
         if earlier_version:
             del owner["time_namespace"]
             place.write_text(json.dumps(owner))
-        with pytest.raises(StoreLocked, match=f"found process {owner['pid']} on host .*, in another time namespace;"):
+        with pytest.raises(Locked, match=f"found process {owner['pid']} on host .*, in another time namespace;"):
             recipe().write(tmp_path / "a.zarr")
         sweep(tmp_path / "a.zarr")
         assert list(tmp_path.glob("a.zarr.writing/views-0-9/*/logits.c.3.0.0.partial"))
@@ -79,11 +79,11 @@ def test_an_owner_of_an_earlier_version_is_told_by_its_start(tmp_path: Path) -> 
         owner = json.loads(place.read_bytes())
         del owner["time_namespace"]
         place.write_text(json.dumps(owner))
-        with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host .*; wait for it$"):
+        with pytest.raises(Locked, match=f"found process {holder.pid} on host .*; wait for it$"):
             ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True)
         # The number is in use, but since another moment: perhaps another process, perhaps another clock.
         place.write_text(json.dumps({**owner, "start": "1"}))
-        with pytest.raises(StoreLocked, match="in another time namespace; .*--take-over"):
+        with pytest.raises(Locked, match="in another time namespace; .*--take-over"):
             ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1")
         ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1", take_over=True).release()
         assert list(tmp_path.iterdir()) == []

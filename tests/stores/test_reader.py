@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import DamagedStore, GuideStore, Incomplete, StoreNotFound
+from dgkd_stores import Damaged, GuideStore, Incomplete, StoreNotFound
 from dgkd_stores.reading import proof
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
@@ -43,7 +43,7 @@ def test_a_flipped_bit_in_a_used_row(made: tuple[Any, Path]) -> None:
         store.gather([3, 2], [16, 25])
         for sample in (25, 24, 31):
             with pytest.raises(
-                DamagedStore, match="view 3, samples 24 to 31: damaged: expected SHA-256 .*, found"
+                Damaged, match="view 3, samples 24 to 31: damaged: expected SHA-256 .*, found"
             ) as caught:
                 store.gather([3], [sample])
             assert caught.value.exit_code == 12 and f"dgkd-cache repair {path}" in caught.value.do
@@ -58,9 +58,7 @@ def test_lost_files(made: tuple[Any, Path], array: str, change: str) -> None:
     file.unlink()
     if change != "missing":
         file.write_bytes({"short": data[:-1], "long": data + b"\0", "empty": b""}[change])
-    with pytest.raises(
-        DamagedStore, match=f"expected .*{len(data)} bytes.*, found (no such file|another size)"
-    ) as caught:
+    with pytest.raises(Damaged, match=f"expected .*{len(data)} bytes.*, found (no such file|another size)") as caught:
         GuideStore.open(path)
     assert caught.value.exit_code == 12
 
@@ -94,7 +92,7 @@ def test_rows_that_are_no_numbers_under_a_valid_digest(
         small.logits = lambda view: np.where(np.arange(50)[:, None] == 20, np.nan, logits(view)).astype(np.float32)
         small.write(tmp_path / "a.zarr")
     with GuideStore.open(tmp_path / "a.zarr") as store:
-        with pytest.raises(DamagedStore, match="samples 16 to 23: damaged: expected finite numbers"):
+        with pytest.raises(Damaged, match="samples 16 to 23: damaged: expected finite numbers"):
             store.gather([0], [16])
 
 

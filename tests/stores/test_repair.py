@@ -20,12 +20,12 @@ import zarr
 
 from dgkd_stores import (
     ChunkSlot,
-    DamagedStore,
+    Damaged,
     GuideStore,
     InvalidInput,
+    Locked,
     Mismatch,
     NoSpace,
-    StoreLocked,
     StoreNotFound,
     UnsafeStore,
     convert,
@@ -273,7 +273,7 @@ def test_a_lost_header(whole: tuple[Any, Path], read_tree: Any) -> None:
     small, path = whole
     good = (path / "zarr.json").read_bytes()
     (path / "zarr.json").write_bytes(good.replace(b'"licence": ""', b'"licence": "x"'))
-    with pytest.raises(DamagedStore, match="header or the seal is not what was sealed.*dump --model ta1"):
+    with pytest.raises(Damaged, match="header or the seal is not what was sealed.*dump --model ta1"):
         mend(small, path)
     (path / "zarr.json").write_bytes(good[:100])
     with pytest.raises(UnsafeStore, match="no proper JSON.*nothing else tells a header: check the path, get"):
@@ -290,13 +290,13 @@ def test_rows_that_are_no_numbers_stay(recipe: Any, tmp_path: Path, monkeypatch:
         )
         small = recipe()
         small.write(tmp_path / "a.zarr")
-    with pytest.raises(DamagedStore, match="no numbers"):
+    with pytest.raises(Damaged, match="no numbers"):
         mend(small, tmp_path / "a.zarr")
 
 
 def test_one_at_a_time(whole: tuple[Any, Path]) -> None:
     small, path = whole
-    with ViewLock(path, range(3, 4), guide="ta1"), pytest.raises(StoreLocked, match="are being written"):
+    with ViewLock(path, range(3, 4), guide="ta1"), pytest.raises(Locked, match="are being written"):
         mend(small, path)
     mend(small, path)
 
@@ -356,7 +356,7 @@ def test_what_does_not_come_back_from_the_disk(whole: tuple[Any, Path], monkeypa
         flip(Path(target), 1)
 
     monkeypatch.setattr(os, "replace", broken)
-    with pytest.raises(DamagedStore, match=r"logits/c.0.0.0 is still damaged after its repair.*look at the disk"):
+    with pytest.raises(Damaged, match=r"logits/c.0.0.0 is still damaged after its repair.*look at the disk"):
         mend(small, path)
 
 

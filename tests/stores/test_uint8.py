@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
-from dgkd_stores import DamagedStore, GuideStore, GuideStoreWriter, InvalidInput
+from dgkd_stores import Damaged, GuideStore, GuideStoreWriter, InvalidInput
 from dgkd_stores.coding.encodings import Uint8, encoding_named
 
 LARGEST = 3.4028234663852886e38
@@ -162,7 +161,7 @@ def test_a_flipped_bit_in_either_array(small: Any, tmp_path: Path, name: str) ->
     chunk.write_bytes(content)
     with GuideStore.open(tmp_path / "a.zarr") as store:
         store.gather([1, 1], [15, 24])
-        with pytest.raises(DamagedStore, match="view 1, samples 16 to 23: damaged: expected SHA-256"):
+        with pytest.raises(Damaged, match="view 1, samples 16 to 23: damaged: expected SHA-256"):
             store.gather([1], [16])
 
 
@@ -170,7 +169,7 @@ def test_a_flipped_bit_in_the_scale_of_a_test_row(small: Any, tmp_path: Path) ->
     small.write(tmp_path / "a.zarr")
     file = tmp_path / "a.zarr" / "test_scale" / "c.0.0"
     file.write_bytes(bytes([file.read_bytes()[0] ^ 1]) + file.read_bytes()[1:])
-    with pytest.raises(DamagedStore, match="its content is not what was sealed"):
+    with pytest.raises(Damaged, match="its content is not what was sealed"):
         GuideStore.open(tmp_path / "a.zarr")
 
 
@@ -186,7 +185,7 @@ def test_a_chunk_lost_from_either_array_is_written_again(small: Any, read_tree: 
     small.write(path)
     assert read_tree(path) == read_tree(whole)
     (path / name / "c.1.1.0").unlink()
-    with pytest.raises(DamagedStore, match=f"{name}/c.1.1.0: damaged: expected a chunk of .*, found no such file"):
+    with pytest.raises(Damaged, match=f"{name}/c.1.1.0: damaged: expected a chunk of .*, found no such file"):
         GuideStore.open(path)
 
 
@@ -209,7 +208,7 @@ def test_a_hostile_scale_under_a_valid_digest(
         small.write(tmp_path / "a.zarr")
     with GuideStore.open(tmp_path / "a.zarr") as store:
         store.gather([0], [7])
-        with pytest.raises(DamagedStore, match="samples 8 to 15: damaged: expected finite numbers"):
+        with pytest.raises(Damaged, match="samples 8 to 15: damaged: expected finite numbers"):
             store.gather([0], [8])
 
 
@@ -228,5 +227,5 @@ def test_test_rows_that_are_no_numbers_under_a_valid_seal(
         patch.setattr(Uint8, "pack", pack)
         patch.setattr(Uint8, "encode", Uint8.pack)
         recipe(encoding="uint8").write(tmp_path / "a.zarr")
-    with pytest.raises(DamagedStore, match="test_logits: damaged: expected finite numbers"):
+    with pytest.raises(Damaged, match="test_logits: damaged: expected finite numbers"):
         GuideStore.open(tmp_path / "a.zarr")

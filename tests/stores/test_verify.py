@@ -14,7 +14,7 @@ import pytest
 
 from dgkd_stores import Interrupted, Mismatch, StoreNotFound, UnsafeStore, verify
 from dgkd_stores.checking.damage import KINDS, Damage
-from dgkd_stores.checking.prove import prove_digests
+from dgkd_stores.checking.recover_digests import prove_digests
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import StoreLayout, json_file
 
@@ -373,7 +373,9 @@ def test_thousands_of_strays(path: Path) -> None:
 def test_the_search_for_digests_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them, all views but one, one view, one block: no more is tried, however many differ."""
     tried = []
-    monkeypatch.setattr("dgkd_stores.checking.prove.array_digest", lambda array: tried.append(array.tobytes()) or "")
+    monkeypatch.setattr(
+        "dgkd_stores.checking.recover_digests.array_digest", lambda array: tried.append(array.tobytes()) or ""
+    )
     stored, computed = np.zeros((40, 2, 32), np.uint8), np.ones((40, 2, 32), np.uint8)
     assert prove_digests(stored, computed, np.ones((40, 2), np.bool_), "f" * 64) is None
     assert len(tried) == 1 + 40 + 40 + 80 and len(set(tried)) == len(tried) and not stored.any()

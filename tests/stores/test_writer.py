@@ -15,7 +15,7 @@ from support.disk import FullDisk, watched
 
 from dgkd_stores import (
     ChunkSlot,
-    DamagedStore,
+    Damaged,
     GuideStore,
     GuideStoreWriter,
     Incomplete,
@@ -335,7 +335,7 @@ def test_a_sealed_store_that_lost_a_chunk(recipe: Any, tmp_path: Path) -> None:
     small, path = recipe(), tmp_path / "a.zarr"
     small.write(path)
     (path / "logits" / "c.1.2.0").unlink()
-    with pytest.raises(DamagedStore, match="sealed and has lost rows: .*view 1.*dgkd-cache repair") as caught:
+    with pytest.raises(Damaged, match="sealed and has lost rows: .*view 1.*dgkd-cache repair") as caught:
         GuideStoreWriter(path, small.header, small.identity)
     assert caught.value.exit_code == 12
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dying import die_at, in_child
 
-from dgkd_cache.workspace.config import with_overrides
+from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.workspace.workspace import Workspace
 from support.tiny_chain import content, run
 

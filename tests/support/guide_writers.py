@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.guides.writer import GuideWriter
 
 
 def refused(writer: GuideWriter, tmp_path: Path, words: str, kind: type[Exception] = InvalidInput) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from dgkd_cache.config.workspace_config import read_config
 from dgkd_cache.models.card import load_card
-from dgkd_cache.workspace.config import read_config
 from support.shell import LOOSE, STORE, Case, Shell
 
 STALE = {"training.seed": 5}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.progress import Silent
 from dgkd_cache.workspace.chain import ChainRow, run_chain
-from dgkd_cache.workspace.config import with_overrides
-from dgkd_cache.workspace.jobs import DumpResult, dump_guide, train_model
+from dgkd_cache.workspace.tasks import DumpResult, dump_guide, train_model
 from dgkd_cache.workspace.workspace import Workspace
 
 MODULE = """

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from dgkd_cache.errors import DamagedStore, Interrupted
-from dgkd_cache.ranks import ALONE, Ranks
+from dgkd_cache.distributed.ranks import ALONE, Ranks
+from dgkd_cache.errors import Damaged, Interrupted
 from dgkd_cache.training.steps import Steps
 from dgkd_cache.workspace.workspace import Workspace
 from support.tiny_chain import dump, train
@@ -97,7 +97,7 @@ def failing(ws: Workspace, ranks: Ranks) -> None:
 
     def broken(self: Steps, batch: Any, softened: Any, step: int) -> Any:
         if ranks.rank == 1 and step == 2:
-            raise DamagedStore("a row is damaged")
+            raise Damaged("a row is damaged")
         return original(self, batch, softened, step)
 
     Steps.train_step = broken  # type: ignore[method-assign]

@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from dgkd_cache.errors import DamagedStore, NoSpace
+from dgkd_cache.errors import Damaged, NoSpace
 from dgkd_cache.training.checkpoint import (
     load_checkpoint,
     load_state,
@@ -81,7 +81,7 @@ def test_a_file_cut_short_is_refused(make_tiny, tmp_path: Path, keep: int) -> No
     save_checkpoint(path, model, optimizer, {}, [random_state(CPU)])
     path.write_bytes(path.read_bytes()[:keep])
     for read in (lambda: read_record(path), lambda: read_checkpoint(path, model)):
-        with pytest.raises(DamagedStore, match="expected a whole safetensors.*; start over with .* --fresh") as caught:
+        with pytest.raises(Damaged, match="expected a whole safetensors.*; start over with .* --fresh") as caught:
             read()
         assert caught.value.exit_code == 12
 
@@ -141,7 +141,7 @@ def test_a_changed_step_is_noticed(make_tiny, tmp_path: Path) -> None:
     text["record"]["step"] = 2
     save_file(load_file(tmp_path / "c"), tmp_path / "c", metadata=metadata | {"dgkd": json.dumps(text)})
     assert read_record(tmp_path / "c") == {"step": 2}
-    with pytest.raises(DamagedStore, match="has changed since it was written.*SHA-256.*--fresh") as caught:
+    with pytest.raises(Damaged, match="has changed since it was written.*SHA-256.*--fresh") as caught:
         read_checkpoint(tmp_path / "c", model)
     assert caught.value.exit_code == 12
 
@@ -163,7 +163,7 @@ def test_every_flipped_bit_is_noticed(make_tiny, tmp_path: Path) -> None:
     for place in sorted(places):
         for bit in range(8):
             path.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
-            with pytest.raises(DamagedStore):
+            with pytest.raises(Damaged):
                 read_checkpoint(path, model)
     path.write_bytes(content)
     assert read_checkpoint(path, model).record == {"step": 3}
@@ -176,7 +176,7 @@ def test_a_checkpoint_without_a_digest_is_of_an_older_version_and_only_then(make
     save_file(load_file(tmp_path / "c"), tmp_path / "c", metadata={"dgkd": text})
     assert read_checkpoint(tmp_path / "c", model).record == {"step": 3}
     save_file(load_file(tmp_path / "c"), tmp_path / "c", metadata={"dgkd": text, "digesu": "0" * 64})
-    with pytest.raises(DamagedStore, match="metadata"):
+    with pytest.raises(Damaged, match="metadata"):
         read_checkpoint(tmp_path / "c", model)
 
 
@@ -189,16 +189,16 @@ def test_the_weights_of_the_best_epoch_are_held_to_their_digest(make_tiny, tmp_p
     content[-1] ^= 4
     (tmp_path / "b").write_bytes(content)
     before = {name: value.clone() for name, value in other.state_dict().items()}
-    with pytest.raises(DamagedStore, match="has changed"):
+    with pytest.raises(Damaged, match="has changed"):
         load_state(tmp_path / "b", other)
     assert all(value.equal(before[name]) for name, value in other.state_dict().items())
-    with pytest.raises(DamagedStore, match="no such file"):
+    with pytest.raises(Damaged, match="no such file"):
         load_state(tmp_path / "nothing", other)
 
 
 def test_a_checkpoint_of_another_model_is_refused_before_it_is_read(make_tiny, tmp_path: Path) -> None:
     saved(make_tiny, tmp_path / "c")
-    with pytest.raises(DamagedStore, match="expected the tensors of this model"):
+    with pytest.raises(Damaged, match="expected the tensors of this model"):
         read_checkpoint(tmp_path / "c", make_tiny(1, width=7))
 
 
@@ -219,7 +219,7 @@ def test_content_that_fits_no_optimiser_is_refused(make_tiny, tmp_path: Path, ch
     else:
         text["optimizer_scalars"] = {"x": 1}
     save_file(tensors, tmp_path / "c", metadata={"dgkd": json.dumps(text)})
-    with pytest.raises(DamagedStore, match="state of this model and optimiser"):
+    with pytest.raises(Damaged, match="state of this model and optimiser"):
         load_checkpoint(read_checkpoint(tmp_path / "c", model), model, optimizer, CPU)
 
 
@@ -235,7 +235,7 @@ def test_a_checkpoint_that_lost_its_digest_is_not_taken_for_an_older_one(make_ti
         text = json.dumps(header).encode()
         path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
         if refused:
-            with pytest.raises(DamagedStore, match="a digest of its own"):
+            with pytest.raises(Damaged, match="a digest of its own"):
                 read_checkpoint(path, model)
         else:
             read_checkpoint(path, model)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dgkd_cache.errors import DamagedStore, NoSpace, UnsafeStore
+from dgkd_cache.errors import Damaged, NoSpace, UnsafeStore
 from dgkd_cache.training.metrics import MetricsLog, read_metrics
 
 
@@ -62,11 +62,11 @@ def test_the_digest_is_of_the_lines_that_a_resumed_run_keeps(tmp_path: Path) -> 
     path.write_bytes(text.replace(b"0.5", b"0.4", 1))
     for content in (text.replace(b"0.5", b"0.4", 1), text[:20], b""):
         path.write_bytes(content)
-        with pytest.raises(DamagedStore, match="not what was written up to the checkpoint.*--fresh") as caught:
+        with pytest.raises(Damaged, match="not what was written up to the checkpoint.*--fresh") as caught:
             MetricsLog(path, resume_epoch=2, digest=digests[2])
         assert caught.value.exit_code == 12 and path.read_bytes() == content
     path.unlink()
-    with pytest.raises(DamagedStore):
+    with pytest.raises(Damaged):
         MetricsLog(path, resume_epoch=2, digest=digests[2])
 
 
@@ -93,5 +93,5 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
 def test_lines_that_are_none_are_damage(tmp_path: Path, text: str) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text(text)
-    with pytest.raises(DamagedStore):
+    with pytest.raises(Damaged):
         read_metrics(path)

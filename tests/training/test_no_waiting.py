@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.models import Preprocess
-from dgkd_cache.run_random import RunRandom
-from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.steps import Guided, Steps
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
-from dgkd_cache.views.views import Views
 
 WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal", "is_nonzero")
 
@@ -45,7 +45,7 @@ def test_what_waits_is_seen() -> None:
 
 def test_no_step_waits(bars, plan, dump, make_tiny, tmp_path) -> None:
     stores = [dump(tmp_path / f"{name}.zarr", make_tiny(seed), encoding="uint8") for seed, name in enumerate("ab")]
-    views, random = Views(plan, bars.train), RunRandom(0)
+    views, random = ViewRenderer(plan, bars.train), RunRandom(0)
     recipe = TrainingConfig(epochs=2, batch_size=32, precision="float32", channels_last=False)
     with GuideBank(stores, views=views, scheduled=range(3), temperature=2.0, resident=True) as bank:
         steps = Steps(
@@ -60,6 +60,6 @@ def test_no_step_waits(bars, plan, dump, make_tiny, tmp_path) -> None:
             device=torch.device("cpu"),
         )
         with Asked() as asked:
-            for step, (batch, softened_KBC) in enumerate(steps.feed(0)):
+            for step, (batch, softened_KBC) in enumerate(steps.prefetch(0)):
                 steps.train_step(batch, softened_KBC, step)
     assert step == 7 and asked.waiting == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate
 
 STEPS = 5  # an epoch

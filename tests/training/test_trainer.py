@@ -13,20 +13,20 @@ import pytest
 import torch
 from torch import nn
 
+from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.progress import Silent
-from dgkd_cache.run_random import RunRandom
-from dgkd_cache.settings import TrainingConfig
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.training.trainer import Outcome, Trainer
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
-from dgkd_cache.views.views import Views
 
 CPU = torch.device("cpu")
 STEPS = 12  # 3 epochs of 4 batches: 32, 32, 32 and 4 samples
@@ -47,7 +47,7 @@ class Run:
     def once(self, folder: Path, stop_after: int | None) -> tuple[nn.Module, Outcome]:
         model = self.model_of()
         random = RunRandom(self.training.seed)
-        views = Views(self.plan, self.bars.train)
+        views = ViewRenderer(self.plan, self.bars.train)
         bank = GuideBank(self.stores, views=views, scheduled=range(3), temperature=4.0) if self.stores else None
         held_N = np.arange(80, 100)
 
@@ -221,7 +221,7 @@ def test_it_learns_and_select_best_returns_the_best_epochs_weights(run, bars, tm
     assert training.outcome.epoch == first_best
     model = training.make_tiny(0)
     model.load_state_dict(state)
-    views = Views(training.plan, bars.train)
+    views = ViewRenderer(training.plan, bars.train)
     score = evaluate(model, training.as_input, views, np.arange(80, 100), device=CPU, precision="float32")
     assert score.accuracy == best > 0.9
 
@@ -254,7 +254,7 @@ def test_evaluate_against_a_plain_loop(bars, plan, as_input, make_tiny) -> None:
     score = evaluate(
         model,
         as_input,
-        Views(plan, bars.test),
+        ViewRenderer(plan, bars.test),
         np.arange(40),
         device=CPU,
         precision="float32",

@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.run_random import RunRandom
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.dataset import ViewDataset, ViewSampler
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.schedule import Schedule

@@ -19,14 +19,14 @@ from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.probe import PROJECTION_RMSE_BOUND, check_probe, make_probe
-from dgkd_cache.views.views import Views
+from dgkd_cache.views.renderer import ViewRenderer
 
 CROP_FLIP = ViewPlan.build(image=(3, 32, 32), transforms=["crop(4)", "hflip"], seed=1)
 RESIZED = ViewPlan.build(image=(3, 48, 64), transforms=["resized-crop(32)", "hflip"], seed=1)
 FIRST, COUNT = 5, 7  # the views of the store
 
 
-class Changed(Views):
+class Changed(ViewRenderer):
     """Views whose pixels another program would have made a little differently."""
 
     def __init__(self, plan: ViewPlan, images: Any, change: Callable[[Tensor], Tensor]) -> None:
@@ -46,7 +46,7 @@ def pairs_of(plan: ViewPlan, samples: int, python_philox: Any) -> list[tuple[int
     ]
 
 
-def refusal(views: Views, kind: str, values: Any) -> str:
+def refusal(views: ViewRenderer, kind: str, values: Any) -> str:
     with pytest.raises(Mismatch) as caught:
         check_probe(views, kind=kind, values=values, first=FIRST, count=COUNT)
     assert caught.value.exit_code == 13
@@ -55,17 +55,17 @@ def refusal(views: Views, kind: str, values: Any) -> str:
 
 def test_exact_probe_is_the_hash_of_shape_and_pixels(noise: Any, augment: Any, python_philox: Any) -> None:
     images = noise(50, (3, 32, 32))
-    kind, values = make_probe(Views(CROP_FLIP, images), FIRST, COUNT)
+    kind, values = make_probe(ViewRenderer(CROP_FLIP, images), FIRST, COUNT)
     assert kind == "sha256" and values.shape == (64, 32) and values.dtype == np.uint8
     for (view, sample), value in zip(pairs_of(CROP_FLIP, 50, python_philox), values, strict=True):
         dy, dx, flip = CROP_FLIP.parameters(view, sample, sample + 1)[0].tolist()
         pixels = augment(images.image(sample).numpy(), dy, dx, flip, 4)
         assert value.tobytes() == hashlib.sha256(struct.pack("<3q", 3, 32, 32) + pixels.tobytes()).digest()
-    check_probe(Views(CROP_FLIP, images), kind=kind, values=values, first=FIRST, count=COUNT)
+    check_probe(ViewRenderer(CROP_FLIP, images), kind=kind, values=values, first=FIRST, count=COUNT)
 
 
 def test_projections_are_signed_sums(files: Any, python_philox: Any) -> None:
-    views = Views(RESIZED, files(20, (3, 48, 64)))
+    views = ViewRenderer(RESIZED, files(20, (3, 48, 64)))
     kind, values = make_probe(views, FIRST, COUNT)
     assert kind == "projection" and values.shape == (64, 64) and values.dtype == np.int32
     pairs = pairs_of(RESIZED, 20, python_philox)
@@ -93,7 +93,7 @@ def test_notices_other_pixels_and_names_the_first_pair(
 ) -> None:
     plan = CROP_FLIP if exact else RESIZED
     images = noise(50, (3, 32, 32)) if exact else files(50, (3, 48, 64))
-    kind, values = make_probe(Views(plan, images), FIRST, COUNT)
+    kind, values = make_probe(ViewRenderer(plan, images), FIRST, COUNT)
     message = refusal(Changed(plan, images, change), kind, values)
     view, sample = pairs_of(plan, 50, python_philox)[0]
     assert f"in view {view} of sample {sample} (" in message
@@ -103,7 +103,7 @@ def test_notices_other_pixels_and_names_the_first_pair(
 
 def test_notices_one_changed_pixel_and_names_its_sample(noise: Any, python_philox: Any) -> None:
     images = noise(50, (3, 32, 32))
-    kind, values = make_probe(Views(CROP_FLIP, images), FIRST, COUNT)
+    kind, values = make_probe(ViewRenderer(CROP_FLIP, images), FIRST, COUNT)
     pairs = pairs_of(CROP_FLIP, 50, python_philox)
     view, sample = pairs[10]
     pixels = images.resident.clone()
@@ -111,14 +111,14 @@ def test_notices_one_changed_pixel_and_names_its_sample(noise: Any, python_philo
     changed = TensorImages(pixels, images.labels_N, classes=images.classes, name="noise", split="train")
     first_view = next(v for v, s in pairs if s == sample)
     affected = sum(s == sample for _, s in pairs)
-    message = refusal(Views(CROP_FLIP, changed), kind, values)
+    message = refusal(ViewRenderer(CROP_FLIP, changed), kind, values)
     assert f"in view {first_view} of sample {sample} (train" in message
     assert f"found others; {affected} of 64 probed pairs differ" in message
 
 
 def test_accepts_noise_as_decoders_make_it_and_says_how_large_other_differences_are(files: Any) -> None:
     images = files(50, (3, 48, 64))
-    kind, values = make_probe(Views(RESIZED, images), FIRST, COUNT)
+    kind, values = make_probe(ViewRenderer(RESIZED, images), FIRST, COUNT)
     generator = torch.Generator().manual_seed(1)
 
     def noisy(amplitude: int) -> Callable[[Tensor], Tensor]:
@@ -136,7 +136,7 @@ def test_accepts_noise_as_decoders_make_it_and_says_how_large_other_differences_
 
 def test_accepts_a_jpeg_written_again_at_high_quality(files: Any) -> None:
     images = files(50, (3, 48, 64))
-    kind, values = make_probe(Views(RESIZED, images), FIRST, COUNT)
+    kind, values = make_probe(ViewRenderer(RESIZED, images), FIRST, COUNT)
     pixels = []
     for image in images.resident:
         content = io.BytesIO()
@@ -145,16 +145,16 @@ def test_accepts_a_jpeg_written_again_at_high_quality(files: Any) -> None:
     again = type(images)(torch.stack(pixels))
     difference = (again.resident.int() - images.resident.int()).float().square().mean().sqrt()
     assert 0.3 < difference < PROJECTION_RMSE_BOUND
-    check_probe(Views(RESIZED, again), kind=kind, values=values, first=FIRST, count=COUNT)
+    check_probe(ViewRenderer(RESIZED, again), kind=kind, values=values, first=FIRST, count=COUNT)
 
 
 def test_exact_transforms_of_files_are_projected_too(files: Any) -> None:
-    views = Views(CROP_FLIP, files(9, (3, 32, 32)))
+    views = ViewRenderer(CROP_FLIP, files(9, (3, 32, 32)))
     assert make_probe(views, 0, 1)[0] == "projection"
 
 
 def test_refuses_a_probe_of_another_kind_and_no_views(noise: Any, files: Any) -> None:
-    exact, projected = Views(CROP_FLIP, noise(9, (3, 32, 32))), Views(CROP_FLIP, files(9, (3, 32, 32)))
+    exact, projected = ViewRenderer(CROP_FLIP, noise(9, (3, 32, 32))), ViewRenderer(CROP_FLIP, files(9, (3, 32, 32)))
     kind, values = make_probe(projected, FIRST, COUNT)
     message = refusal(exact, kind, values)
     assert "of another kind: expected sha256 uint8[64, 32]" in message
@@ -165,5 +165,5 @@ def test_refuses_a_probe_of_another_kind_and_no_views(noise: Any, files: Any) ->
 
 
 def test_another_range_of_views_is_another_probe(noise: Any) -> None:
-    views = Views(CROP_FLIP, noise(50, (3, 32, 32)))
+    views = ViewRenderer(CROP_FLIP, noise(50, (3, 32, 32)))
     assert not np.array_equal(make_probe(views, 0, 4)[1], make_probe(views, 4, 4)[1])

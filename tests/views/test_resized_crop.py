@@ -14,8 +14,8 @@ from torchvision.transforms import RandomResizedCrop, v2
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.resized_crop import ResizedCrop, ratio_table
-from dgkd_cache.views.views import Views
 
 SIZES = [(96, 128), (500, 333), (40, 400), (400, 40), (32, 32)]  # height, width; two where the centre is cut
 DRAWS = 3000
@@ -119,7 +119,7 @@ def test_another_table_is_kept_and_other_attempts_are_refused() -> None:
 def test_pixels_are_torchvisions_for_images_of_many_sizes(many_sizes: Any) -> None:
     plan = ViewPlan.build(image=(3, None, None), transforms=["resized-crop(24)", "hflip"], seed=4)
     views_B, samples_B = np.repeat([0, 3], 12), np.tile(np.arange(12), 2)
-    pixels_BIHW = Views(plan, many_sizes).pixels(views_B, samples_B)
+    pixels_BIHW = ViewRenderer(plan, many_sizes).pixels(views_B, samples_B)
     flips = 0
     for pixels, view, sample in zip(pixels_BIHW, views_B.tolist(), samples_B.tolist(), strict=True):
         *parameters, flip = plan.parameters(view, sample, sample + 1)[0].tolist()
@@ -141,4 +141,4 @@ def test_resident_images_give_the_same_pixels_as_images_read_one_by_one(noise: A
     plan = ViewPlan.build(image=(3, 20, 30), transforms=["resized-crop(12)", "crop(2)", "hflip"])
     one_by_one = type(many_sizes)([resident.image(sample) for sample in range(6)])
     pairs = np.arange(6) % 2, np.arange(6)
-    assert torch.equal(Views(plan, resident).pixels(*pairs), Views(plan, one_by_one).pixels(*pairs))
+    assert torch.equal(ViewRenderer(plan, resident).pixels(*pairs), ViewRenderer(plan, one_by_one).pixels(*pairs))

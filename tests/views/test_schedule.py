@@ -11,10 +11,10 @@ from scipy import stats
 from torchvision.transforms import v2
 
 from dgkd_cache.errors import InvalidInput, UnknownName
-from dgkd_cache.run_random import RunRandom
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule, check_schedule
-from dgkd_cache.views.views import Views
 
 ENUMERATED = ViewPlan.build(image=(1, 8, 8), transforms=["crop(4)", "hflip"], scheme="enumerated")
 SAMPLED = ViewPlan.build(image=(1, 8, 8), transforms=["crop(4)", "hflip"])
@@ -85,8 +85,8 @@ def test_accepts_what_makes_sense() -> None:
 def outcome_counts(noise: Any, views_N: np.ndarray) -> np.ndarray:
     """How often each of the 162 outcomes is seen, told from the pixels alone."""
     images = noise(1, (1, 8, 8))
-    pixels = Views(ENUMERATED, images).pixels(views_N, np.zeros(len(views_N), np.int64))
-    every = Views(ENUMERATED, images).pixels(np.arange(162), np.zeros(162, np.int64))
+    pixels = ViewRenderer(ENUMERATED, images).pixels(views_N, np.zeros(len(views_N), np.int64))
+    every = ViewRenderer(ENUMERATED, images).pixels(np.arange(162), np.zeros(162, np.int64))
     place = {tuple(outcome.flatten().tolist()): number for number, outcome in enumerate(every)}
     assert len(place) == 162
     return np.bincount([place[tuple(seen.flatten().tolist())] for seen in pixels], minlength=162)
@@ -95,7 +95,7 @@ def outcome_counts(noise: Any, views_N: np.ndarray) -> np.ndarray:
 def online_counts(noise: Any, draws: int) -> np.ndarray:
     """The same for torchvision's random pad-4 crop and flip."""
     images = noise(1, (1, 8, 8))
-    every = Views(ENUMERATED, images).pixels(np.arange(162), np.zeros(162, np.int64))
+    every = ViewRenderer(ENUMERATED, images).pixels(np.arange(162), np.zeros(162, np.int64))
     place = {tuple(outcome.flatten().tolist()): number for number, outcome in enumerate(every)}
     online = v2.Compose([v2.RandomCrop(8, padding=4), v2.RandomHorizontalFlip()])
     with torch.random.fork_rng(devices=[]):

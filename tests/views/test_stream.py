@@ -12,9 +12,9 @@ from torchvision.transforms import v2
 
 from dgkd_cache.datasets.folder import FolderImages
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.stream import stream
-from dgkd_cache.views.views import Views
 
 SIZES = [(24, 31), (40, 22), (33, 33)]  # height, width
 
@@ -38,7 +38,7 @@ def test_images_of_several_sizes_are_rendered_from_their_files(folder: Path, hol
     images = FolderImages(folder, name="n", split="train", hold_bytes=hold_bytes)
     plan = ViewPlan.build(image=(3, None, None), transforms=["resized-crop(16)", "hflip"], seed=2)
     pairs = [(np.full(5, view), np.array([11, 0, 4, 4, view])) for view in range(3)]
-    views = Views(plan, images.to("meta"))
+    views = ViewRenderer(plan, images.to("meta"))
     batches = list(stream(views, pairs, device=torch.device("cpu"), workers=workers))
     for (views_B, samples_B), batch in zip(pairs, batches, strict=True):
         assert np.array_equal(batch.views_B, views_B) and np.array_equal(batch.samples_B, samples_B)

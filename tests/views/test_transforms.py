@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput, UnknownName
-from dgkd_cache.philox import integer_below
+from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views import abc
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.transforms import (
     Crop,
@@ -25,7 +26,6 @@ from dgkd_cache.views.transforms import (
     transform_from_dict,
     transform_names,
 )
-from dgkd_cache.views.views import Views
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,6 @@ def test_a_transform_of_ones_own_takes_part(noise: Any, augment: Any, monkeypatc
     assert plan.outcomes == 5 * 5 * 2 * 3 and ViewPlan.from_dict(plan.to_dict()) == plan
     parameters = plan.parameters(4, 0, 60)
     assert set(parameters[:, 3].tolist()) == {0, 1, 2}
-    found = Views(plan, images).pixels(np.full(60, 4), everything).numpy()
+    found = ViewRenderer(plan, images).pixels(np.full(60, 4), everything).numpy()
     for pixels, image, (*place, shift) in zip(found, images.resident.numpy(), parameters.tolist(), strict=True):
         assert np.array_equal(pixels, augment(image, *place, 2) // 2**shift)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from support.tiny_chain import Lines, content, dump, run, train, workspace
 
-from dgkd_cache import autotune, compute
-from dgkd_cache.autotune import Rule
-from dgkd_cache.errors import DamagedStore, Interrupted, Mismatch
+from dgkd_cache.config.workspace_config import with_overrides
+from dgkd_cache.device import autotune, device as compute
+from dgkd_cache.device.autotune import Rule
+from dgkd_cache.errors import Damaged, Interrupted, Mismatch
 from dgkd_cache.models.card import load_card
 from dgkd_cache.workspace.chain import chain_rows
-from dgkd_cache.workspace.config import with_overrides
 from dgkd_stores import GuideStore
 
 AUTO = {"training__precision": "auto", "training__channels_last": "auto", "cache__precision": "auto"}
@@ -95,7 +95,7 @@ def test_a_record_edited_by_hand_is_damage_and_no_choice(tmp_path: Path, monkeyp
     for wrong in ('"float16"', "1", "{"):
         inputs = {**json.loads(path.read_text()), "training.precision": wrong}
         path.write_text(json.dumps(inputs))
-        with pytest.raises(DamagedStore, match="inputs.json"):
+        with pytest.raises(Damaged, match="inputs.json"):
             train(ws, "teacher")
 
 

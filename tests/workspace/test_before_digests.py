@@ -10,16 +10,16 @@ import pytest
 from click.testing import CliRunner
 from support.tiny_chain import Lines, dump, run, train
 
-from dgkd_cache.errors import DamagedStore, Mismatch
+from dgkd_cache.config.workspace_config import with_overrides
+from dgkd_cache.errors import Damaged, Mismatch
 from dgkd_cache.models.card import load_card
 from dgkd_cache.progress import Silent
 from dgkd_cache.training.metrics import read_metrics
-from dgkd_cache.workspace import inputs as record
+from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.chain import chain_rows
-from dgkd_cache.workspace.config import with_overrides
-from dgkd_cache.workspace.jobs import evaluate_model, expected_inputs
 from dgkd_cache.workspace.listing import list_runs
 from dgkd_cache.workspace.run_check import check_run
+from dgkd_cache.workspace.tasks import evaluate_model, expected_inputs
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_cli.main import main
 
@@ -67,7 +67,7 @@ def test_what_its_card_has_a_digest_of_is_held_to_it(ws: Workspace) -> None:
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
-    with pytest.raises(DamagedStore, match="weights.safetensors has changed since its card was written"):
+    with pytest.raises(Damaged, match="weights.safetensors has changed since its card was written"):
         run(ws)
 
 

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from support.tiny_chain import Lines, content, run, train, workspace
 
+from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.workspace.chain import chain_rows
-from dgkd_cache.workspace.config import with_overrides
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_cli.main import main
 from dgkd_stores import GuideStore, convert
@@ -72,7 +72,7 @@ def test_guides_too_large_to_be_kept_decoded_are_told(tmp_path: Path, monkeypatc
     lines = Lines()
     train(ws, "fits", guides=[ws.store_path("teacher")], progress=lines)
     assert not any("decoded" in line for line in lines.lines)
-    monkeypatch.setattr("dgkd_cache.workspace.jobs.run_guides.MAX_DECODED_BYTES", 1000)
+    monkeypatch.setattr("dgkd_cache.workspace.tasks.run_guides.MAX_DECODED_BYTES", 1000)
     train(ws, "does-not", guides=[ws.store_path("teacher")], progress=lines)
     (told,) = [line for line in lines.lines if "once decoded" in line]
     command = shlex.split(told.split("`")[1].replace("NAME", "teacher").replace("FILE", str(tmp_path / "raw")))

@@ -15,9 +15,9 @@ from dgkd_cache.errors import Mismatch
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.models.card import load_card
 from dgkd_cache.progress import Silent
-from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.jobs import dump_guide, evaluate_model
-from dgkd_cache.workspace.jobs.repair import settings_of
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.workspace.tasks import dump_guide, evaluate_model
+from dgkd_cache.workspace.tasks.repair import settings_of
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 
@@ -82,7 +82,7 @@ def test_a_store_of_other_rules_is_refused_before_training(
         monkeypatch.setattr(decoding, "DEPTH16", here)
     dataset = again(deep).dataset()
     assert dataset.train.digest == deep.dataset().train.digest and isinstance(dataset.train, FolderImages)
-    views = Views(deep.plan(), dataset.train)
+    views = ViewRenderer(deep.plan(), dataset.train)
     with pytest.raises(Mismatch, match=r"decoded by other rules: expected decoding rules .*, found {.depth16.: 1}"):
         GuideBank([deep.store_path("teacher")], views=views, scheduled=range(2), temperature=4.0)
 

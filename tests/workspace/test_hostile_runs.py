@@ -14,8 +14,8 @@ import pytest
 from hostile_runs.fuzz_inputs import changed
 from hostile_runs.fuzz_targets import OUTCOMES, TARGETS, digested, fuzz
 
-from dgkd_cache.errors import DamagedStore
-from dgkd_cache.run_card import read_card
+from dgkd_cache.errors import Damaged
+from dgkd_cache.run_files.run_card import read_card
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory and makes devices as Linux does")
 
@@ -85,7 +85,7 @@ def test_a_card_under_a_digest_that_fits_and_without_its_table_of_files(tmp_path
     """Found by the fuzzer."""
     card = {"format": "dgkd-model-card", "version": 1}
     (tmp_path / "card.json").write_text(json.dumps({**card, "digest": digested(card)}))
-    with pytest.raises(DamagedStore, match="size and SHA-256"):
+    with pytest.raises(Damaged, match="size and SHA-256"):
         read_card(tmp_path)
 
 

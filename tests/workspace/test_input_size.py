@@ -9,14 +9,14 @@ import pytest
 from click.testing import CliRunner
 from support.tiny_chain import Lines, dump, run, train, workspace
 
+from dgkd_cache.config.file import read_tables
+from dgkd_cache.config.template import render_config
+from dgkd_cache.config.workspace_config import parse_config, read_config, with_overrides
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.models.card import load_model
 from dgkd_cache.workspace.chain import chain_rows
-from dgkd_cache.workspace.config import parse_config, read_config, with_overrides
-from dgkd_cache.workspace.config_file import read_tables
-from dgkd_cache.workspace.jobs import evaluate_model, plan_chain
-from dgkd_cache.workspace.jobs.fit import new_model
-from dgkd_cache.workspace.template import render_config
+from dgkd_cache.workspace.tasks import evaluate_model, plan_chain
+from dgkd_cache.workspace.tasks.model_setup import new_model
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_cli.main import main
 

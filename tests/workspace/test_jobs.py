@@ -15,15 +15,15 @@ import pytest
 from support.disk import watched
 from support.tiny_chain import Lines, content, dump, run, train, workspace
 
+from dgkd_cache.config.workspace_config import override, with_overrides
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.errors import DgkdError, InvalidInput, Mismatch, UnknownName
 from dgkd_cache.models.card import load_card
 from dgkd_cache.progress import Silent
-from dgkd_cache.run_random import RunRandom
+from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.workspace.chain import chain_rows
-from dgkd_cache.workspace.config import override, with_overrides
-from dgkd_cache.workspace.jobs import dump_seconds, evaluate_model
+from dgkd_cache.workspace.tasks import dump_seconds, evaluate_model
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 

@@ -11,12 +11,12 @@ from types import ModuleType
 import pytest
 from support.tiny_chain import dump, run, train, workspace
 
+from dgkd_cache.config.workspace_config import with_overrides
+from dgkd_cache.dump.sizes import SLACK_BYTES
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.guides.sizes import SLACK_BYTES
-from dgkd_cache.planning.costs import ChainCost
+from dgkd_cache.estimate.costs import ChainCost
 from dgkd_cache.progress import Silent
-from dgkd_cache.workspace.config import with_overrides
-from dgkd_cache.workspace.jobs import plan_chain
+from dgkd_cache.workspace.tasks import plan_chain
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import encoding_names
 

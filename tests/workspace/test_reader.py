@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from support.tiny_chain import MODULE, Lines, content, run, train, workspace
 
+from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.workspace.chain import chain_rows
-from dgkd_cache.workspace.config import with_overrides
 
 CUT = """
 import os, sys

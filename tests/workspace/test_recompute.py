@@ -14,12 +14,12 @@ import pytest
 from numpy.typing import NDArray
 from support.tiny_chain import MODULE, Lines, dump, train, workspace
 
-from dgkd_cache import compute
-from dgkd_cache.errors import DamagedStore, Incomplete, Interrupted, Mismatch
-from dgkd_cache.guides.logits import GuideLogits
-from dgkd_cache.guides.recompute import drawn_batches
+from dgkd_cache.device import device as compute
+from dgkd_cache.dump.inference import GuideLogits
+from dgkd_cache.dump.recompute import drawn_batches
+from dgkd_cache.errors import Damaged, Incomplete, Interrupted, Mismatch
 from dgkd_cache.progress import Silent
-from dgkd_cache.workspace.jobs import Recomputed, recompute_rows
+from dgkd_cache.workspace.tasks import Recomputed, recompute_rows
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import ChunkSlot, GuideStore, verify
 
@@ -133,7 +133,7 @@ def test_on_another_machine_last_bits_pass_and_alterations_do_not(
             rows_SC[5 - slot.start] += 0.05 * np.abs(rows_SC[5 - slot.start]).max()
 
     with monkeypatch.context() as there:
-        there.setattr("dgkd_cache.guides.writer.describe", elsewhere)
+        there.setattr("dgkd_cache.dump.writer.describe", elsewhere)
         path = dumped(ws, monkeypatch, nudge)
     found = recompute(ws, path, VIEWS * SAMPLES)
     assert (found.exact, found.differing, found.first) == (False, 1, (2, 5))
@@ -161,7 +161,7 @@ def test_what_does_not_belong_or_is_not_whole_is_refused(ws: Workspace, monkeypa
     with pytest.raises(Interrupted):
         recompute(ws, path, 5, stop=lambda: True)
     (chunk := sorted(path.glob("logits/c.*"))[0]).write_bytes(bytes(chunk.stat().st_size))
-    with pytest.raises(DamagedStore):
+    with pytest.raises(Damaged):
         recompute(ws, path, VIEWS * SAMPLES)
     (path / "zarr.json").write_text(json.dumps(_unsealed(json.loads((path / "zarr.json").read_text()))))
     with pytest.raises(Incomplete):

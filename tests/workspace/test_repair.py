@@ -13,17 +13,16 @@ import pytest
 from support.tiny_chain import MODULE, content, dump, train, workspace
 from torch import Tensor
 
-from dgkd_cache import compute
-from dgkd_cache.errors import DamagedStore, Incomplete, Interrupted, InvalidInput, Mismatch
-from dgkd_cache.guides import writer as writer_module
-from dgkd_cache.guides.logits import GuideLogits
+from dgkd_cache.config.workspace_config import with_overrides
+from dgkd_cache.device import device as compute
+from dgkd_cache.dump import writer as writer_module
+from dgkd_cache.dump.inference import GuideLogits
+from dgkd_cache.errors import Damaged, Incomplete, Interrupted, InvalidInput, Mismatch
 from dgkd_cache.progress import Silent
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Pairs
-from dgkd_cache.views.views import Views
-from dgkd_cache.workspace.config import with_overrides
-from dgkd_cache.workspace.jobs import repair as repair_job
-from dgkd_cache.workspace.jobs import repair_store
-from dgkd_cache.workspace.jobs.repair import RepairResult
+from dgkd_cache.workspace.tasks import repair as repair_job, repair_store
+from dgkd_cache.workspace.tasks.repair import RepairResult
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, convert, verify
 
@@ -40,7 +39,7 @@ def dumped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for target, value in (("ONE_CHUNK_BYTES", 100), ("TARGET_CHUNK_BYTES", 32 * 8)):
             patch.setattr(f"dgkd_stores.format.layout.{target}", value)
         patch.setattr("dgkd_stores.format.layout.DIGEST_BYTES", 8 * 8)
-        patch.setattr("dgkd_cache.guides.header.default_digest_rows", lambda row_bytes: 8)
+        patch.setattr("dgkd_cache.dump.header.default_digest_rows", lambda row_bytes: 8)
         dump(ws, "teacher")
         return ws.folder
 
@@ -58,11 +57,11 @@ def forwarded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, int, int]]:
     asked: list[tuple[object, int, int]] = []
     of_images, of_pairs = GuideLogits.of_images, GuideLogits._of_pairs
 
-    def images(self: GuideLogits, source: Views) -> object:
+    def images(self: GuideLogits, source: ViewRenderer) -> object:
         asked.append((None, 0, len(source.images)))
         return of_images(self, source)
 
-    def pairs(self: GuideLogits, source: Views, pairs: Iterable[Pairs]) -> object:
+    def pairs(self: GuideLogits, source: ViewRenderer, pairs: Iterable[Pairs]) -> object:
         def watched() -> Iterator[Pairs]:
             for views_B, samples_B in pairs:
                 view, start, stop = int(views_B[0]), int(samples_B[0]), int(samples_B[-1]) + 1
@@ -227,7 +226,7 @@ def test_an_unfinished_store_is_finished(ws: Workspace, forwarded: list[object])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", 100)
         patch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", 32 * 8)
-        patch.setattr("dgkd_cache.guides.header.default_digest_rows", lambda row_bytes: 8)
+        patch.setattr("dgkd_cache.dump.header.default_digest_rows", lambda row_bytes: 8)
         shutil.rmtree(path)
         dump(ws.with_config(with_overrides(ws.config, {"views.count": 3})), "teacher", shard=(0, 3))
     flip(path / "logits" / "c.0.1.0")
@@ -272,5 +271,5 @@ def test_refusals(ws: Workspace, tmp_path: Path) -> None:
         repair_store(ws, path=tmp_path / "teacher.h5", device="cpu", progress=Silent(), stop=lambda: False)
     group = path / "zarr.json"
     group.write_text(group.read_text().replace('"licence": ""', '"licence": "x"'))
-    with pytest.raises(DamagedStore, match="header"):
+    with pytest.raises(Damaged, match="header"):
         repair(ws)

@@ -14,12 +14,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from support.tiny_chain import MODULE, Lines, content, dump, run, train, workspace
 
-from dgkd_cache.errors import DamagedStore, DgkdError, Interrupted, Mismatch, UnsafeStore
+from dgkd_cache.errors import Damaged, DgkdError, Interrupted, Mismatch, UnsafeStore
 from dgkd_cache.progress import Silent
 from dgkd_cache.workspace import run_check
-from dgkd_cache.workspace.jobs import evaluate_model
 from dgkd_cache.workspace.listing import list_runs
 from dgkd_cache.workspace.run_check import check_run
+from dgkd_cache.workspace.tasks import evaluate_model
 from dgkd_cache.workspace.workspace import Workspace
 
 COVERED = ["card.json", "inputs.json", "metrics.jsonl", "weights.safetensors"]
@@ -129,7 +129,7 @@ def of_student(ws: Workspace) -> dict[str, object]:
 def test_a_file_that_is_gone_is_damage(ws: Workspace, name: str) -> None:
     (ws.run_folder("teacher") / name).unlink()
     assert states(ws) == {"teacher": "damaged", "student": "done"}
-    with pytest.raises(DamagedStore, match=f"{name} cannot be read: .*found no such file") as caught:
+    with pytest.raises(Damaged, match=f"{name} cannot be read: .*found no such file") as caught:
         run(ws)
     assert caught.value.exit_code == 12
 
@@ -140,7 +140,7 @@ def test_the_hints_of_run_work(ws: Workspace, monkeypatch: pytest.MonkeyPatch, n
     monkeypatch.chdir(ws.folder)
     before = content(ws.folder)
     flip(ws.run_folder("teacher") / name)
-    with pytest.raises(DamagedStore) as caught:
+    with pytest.raises(Damaged) as caught:
         run(ws)
     assert "`dgkd-cache train --model teacher --fresh` sets it aside and trains it again" in str(caught.value)
     assert "`dgkd-cache run --remake` does both" in str(caught.value)
@@ -164,7 +164,7 @@ def test_whoever_needs_the_model_refuses_it(ws: Workspace, monkeypatch: pytest.M
         lambda: evaluate_model(ws, model="teacher", split="test", device="cpu", progress=Silent()),
         lambda: train(ws, "live", live=[ws.run_folder("teacher")]),
     ):
-        with pytest.raises(DamagedStore, match="`dgkd-cache train --model teacher --fresh`") as caught:
+        with pytest.raises(Damaged, match="`dgkd-cache train --model teacher --fresh`") as caught:
             needing()
         assert caught.value.exit_code == 12
 
@@ -238,7 +238,7 @@ def test_every_file_of_a_begun_run_is_covered(
 @pytest.mark.parametrize("name", ["inputs.json", "metrics.jsonl"])
 def test_a_checkpoint_without_what_belongs_to_it_is_refused(ws: Workspace, begun: Path, name: str) -> None:
     (begun / name).unlink()
-    with pytest.raises(DamagedStore, match=f"{name}.*--fresh") as caught:
+    with pytest.raises(Damaged, match=f"{name}.*--fresh") as caught:
         train_begun(ws)
     assert caught.value.exit_code == 12
     assert not (begun / "card.json").exists() and not (begun / "inputs.json").exists() or name == "metrics.jsonl"
@@ -251,7 +251,7 @@ def test_a_checkpoint_with_another_step_is_refused(ws: Workspace, begun: Path) -
     assert json.loads(metadata["dgkd"])["record"]["step"] == 4
     text = metadata["dgkd"].replace('"step": 4', '"step": 5')
     save_file(load_file(path), path, metadata=metadata | {"dgkd": text})
-    with pytest.raises(DamagedStore, match="has changed since it was written"):
+    with pytest.raises(Damaged, match="has changed since it was written"):
         train_begun(ws)
 
 
@@ -267,7 +267,7 @@ def test_a_begun_model_of_the_chain_is_checked_before_anything_is_trained(ws: Wo
     with pytest.raises(Interrupted):
         run(ws, stop=lambda: True)
     edited(ws.run_folder("student") / "inputs.json")
-    with pytest.raises(DamagedStore, match="inputs.json has changed since the run was begun.*run --remake"):
+    with pytest.raises(Damaged, match="inputs.json has changed since the run was begun.*run --remake"):
         run(ws)
     assert {row.state for row in run(ws, remake=True)} == {"done"}
 
@@ -280,7 +280,7 @@ def test_the_best_epoch_is_covered(ws: Workspace) -> None:
     (best,) = held.run_folder("teacher").glob("best-*.safetensors")
     flip(best)
     for refused in (lambda: run(held), lambda: train(held, "teacher", training=recipe)):
-        with pytest.raises(DamagedStore, match="best-0.safetensors has changed"):
+        with pytest.raises(Damaged, match="best-0.safetensors has changed"):
             refused()
 
 
@@ -327,7 +327,7 @@ def test_a_run_that_may_not_be_read_is_not_called_damaged(ws: Workspace, monkeyp
         assert states(ws) == {"teacher": "done", "student": "refused"}
         with pytest.raises(DgkdError, match="ermission") as caught:
             run(ws)
-        assert caught.value.exit_code == 1 and not isinstance(caught.value, DamagedStore | UnsafeStore)
+        assert caught.value.exit_code == 1 and not isinstance(caught.value, Damaged | UnsafeStore)
 
 
 def test_what_a_process_that_trains_removes_meanwhile_is_no_damage(
@@ -347,7 +347,7 @@ def test_what_a_process_that_trains_removes_meanwhile_is_no_damage(
     def ended(path: Path, *, full: bool) -> None:
         monkeypatch.setattr(run_check, "check_checkpoint", really)
         train_begun(ws)
-        raise DamagedStore(f"{path} is gone")
+        raise Damaged(f"{path} is gone")
 
     monkeypatch.setattr(run_check, "check_checkpoint", ended)
     assert check_run(begun).state == "begun", "as it was when the look began"
@@ -358,7 +358,7 @@ def test_a_flipped_bit_of_a_cards_version_is_damage_that_a_remake_mends(ws: Work
     before = content(ws.folder)
     path = ws.run_folder("teacher") / "card.json"
     path.write_text(path.read_text().replace(old, new))
-    with pytest.raises(DamagedStore, match="run --remake"):
+    with pytest.raises(Damaged, match="run --remake"):
         run(ws)
     run(ws, remake=True)
     assert content(ws.folder) == before

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from support.tiny_chain import train, workspace
 
-from dgkd_cache.errors import StoreLocked, UnsafeStore
-from dgkd_cache.run_files import RUN_FILES
+from dgkd_cache.errors import Locked, UnsafeStore
+from dgkd_cache.paths import RUN_FILES
 from dgkd_cache.workspace.run_lock import run_lock
 
 HOLD = """
@@ -44,7 +44,7 @@ def holder(run: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_keeps_another_process_out_and_names_it(run: Path, holder: subprocess.Popen[bytes]) -> None:
     assert not run.exists(), "a locked run is not a begun one"
     for take_over in (False, True):
-        with pytest.raises(StoreLocked, match=f"found process {holder.pid} on host") as refused:
+        with pytest.raises(Locked, match=f"found process {holder.pid} on host") as refused:
             with run_lock(run, "ta1", take_over=take_over):
                 pass
         assert refused.value.exit_code == 11 and "--take-over" not in refused.value.do
@@ -53,7 +53,7 @@ def test_keeps_another_process_out_and_names_it(run: Path, holder: subprocess.Po
 def test_refuses_with_what_to_do(run: Path) -> None:
     run.mkdir(parents=True)
     with run_lock(run, "ta1"):
-        with pytest.raises(StoreLocked, match="the run ta1.*process [0-9]+ on .*wait until it is done") as refused:
+        with pytest.raises(Locked, match="the run ta1.*process [0-9]+ on .*wait until it is done") as refused:
             with run_lock(run, "ta1"):
                 pass
     assert refused.value.exit_code == 11
@@ -80,12 +80,12 @@ def test_a_holder_elsewhere_is_taken_over_when_told_so_and_notices(run: Path) ->
     with run_lock(run, "ta1") as lock:
         place = run.parent / "ta1.writing" / "run" / "owner.json"
         place.write_text(json.dumps({**json.loads(place.read_bytes()), "host": "far-away"}))
-        with pytest.raises(StoreLocked, match="found process [0-9]+ on host far-away.*same command with `--take-over`"):
+        with pytest.raises(Locked, match="found process [0-9]+ on host far-away.*same command with `--take-over`"):
             with run_lock(run, "ta1"):
                 pass
         lock.check()
         with run_lock(run, "ta1", take_over=True) as second:
-            with pytest.raises(StoreLocked, match="the run ta1 was taken over.*found that of process") as lost:
+            with pytest.raises(Locked, match="the run ta1 was taken over.*found that of process") as lost:
                 lock.check()
             assert lost.value.exit_code == 11
             lock.release()
@@ -103,7 +103,7 @@ def test_a_training_that_was_taken_over_writes_no_more(tmp_path: Path, tiny_bars
             place.rename(place.with_name("gone-" + "1" * 32))
         return False
 
-    with pytest.raises(StoreLocked, match="the run ta1 was taken over.*found none"):
+    with pytest.raises(Locked, match="the run ta1 was taken over.*found none"):
         train(ws, "ta1", stop=stop)
     assert len(steps) == 2
     assert not {"card.json", "weights.safetensors"} & set(os.listdir(ws.run_folder("ta1")))

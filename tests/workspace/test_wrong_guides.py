@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from support.tiny_chain import dump, train, workspace
 
+from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Silent
-from dgkd_cache.workspace.config import with_overrides
-from dgkd_cache.workspace.jobs import plan_chain, recompute_rows, repair_store
+from dgkd_cache.workspace.tasks import plan_chain, recompute_rows, repair_store
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_cli.main import main
 

@@ -10,7 +10,7 @@ import click
 from dgkd_cache.errors import DataMissing
 from dgkd_cli.app import json_option
 from dgkd_cli.console import facts, print_json, shown, table
-from dgkd_cli.figures import count_text
+from dgkd_cli.humanize import count_text
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.dataset import Dataset
@@ -38,7 +38,7 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
       dgkd-cache datasets fashion-mnist --no-download --json
     """
     from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries, load_dataset, require_root_used
-    from dgkd_cache.workspace.suggest import usual_transforms
+    from dgkd_cache.workspace.defaults import usual_transforms
 
     if name:
         if data_root:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 
-from dgkd_cache.openmp import describe_waiting
+from dgkd_cache.device.openmp import describe_waiting
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import print_json, table
-from dgkd_cli.figures import size_text
+from dgkd_cli.humanize import size_text
 
 __all__ = ["Finding", "doctor"]
 
@@ -93,8 +93,8 @@ def _devices() -> Iterator[Finding]:
     try:
         import torch
 
-        from dgkd_cache.autotune import rule_for
-        from dgkd_cache.compute import bf16_is_native, choose, unit_of
+        from dgkd_cache.device.autotune import rule_for
+        from dgkd_cache.device.device import bf16_is_native, choose, unit_of
     except (ImportError, OSError) as error:
         reason = str(error).splitlines()[0]
         yield Finding(what="import torch", found=reason, state="problem", do="install torch again")

@@ -6,11 +6,11 @@ import re
 
 import click
 
-from dgkd_cache.settings import CacheConfig
+from dgkd_cache.config.tables import CacheConfig
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import facts, print_json
-from dgkd_cli.figures import duration_text, size_text
+from dgkd_cli.humanize import duration_text, size_text
 from dgkd_cli.user_code import check_architectures
 
 __all__ = ["dump"]
@@ -79,8 +79,8 @@ def dump(
       dgkd-cache dump --model ta1 --views 40:60
       dgkd-cache dump --model ta1 --shard 0/4
     """
-    from dgkd_cache.workspace.config import with_overrides
-    from dgkd_cache.workspace.jobs import dump_guide
+    from dgkd_cache.config.workspace_config import with_overrides
+    from dgkd_cache.workspace.tasks import dump_guide
 
     workspace = app.workspace(architectures)
     check_architectures(architectures, [workspace.run_folder(model)])

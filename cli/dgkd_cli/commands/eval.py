@@ -8,7 +8,7 @@ import click
 
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
 from dgkd_cli.console import facts, print_json
-from dgkd_cli.figures import count_text, percent_text
+from dgkd_cli.humanize import count_text, percent_text
 from dgkd_cli.user_code import check_architectures
 
 __all__ = ["evaluate"]
@@ -35,7 +35,7 @@ def evaluate(app: App, model: str, split: str, architectures: tuple[str, ...], d
       dgkd-cache eval --model student
       dgkd-cache eval --model teacher --split train --json
     """
-    from dgkd_cache.workspace.jobs import evaluate_model
+    from dgkd_cache.workspace.tasks import evaluate_model
 
     workspace = app.workspace(architectures)
     check_architectures(architectures, [workspace.run_folder(model)])

@@ -9,7 +9,7 @@ import click
 from dgkd_cli.app import App, json_option, pass_app, take_over_option
 from dgkd_cli.conversion import codec_option, convert_and_tell
 from dgkd_cli.stores import store_at
-from dgkd_stores.disk.paths import expanded
+from dgkd_stores.disk import expanded
 
 __all__ = ["export"]
 

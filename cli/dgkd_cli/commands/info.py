@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dgkd_cache.errors import StoreNotFound
-from dgkd_cache.run_files import CARD_FILE, is_there
+from dgkd_cache.paths import CARD_FILE, is_there
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import facts, print_json, shown
-from dgkd_cli.figures import count_text, duration_text, percent_text, share_number, size_text, with_numbers
+from dgkd_cli.humanize import count_text, duration_text, percent_text, share_number, size_text, with_numbers
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
     from dgkd_cache.workspace.run_check import RunCheck
-    from dgkd_stores.reading.reader import GuideStore
+    from dgkd_stores import GuideStore
 
 __all__ = ["info"]
 
@@ -59,7 +59,7 @@ def info(app: App, what: str, as_json: bool) -> None:
 
 def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     """The run's folder and the store that `what` means; at least one of them."""
-    from dgkd_stores.disk.paths import as_store_path, expanded
+    from dgkd_stores.disk import as_store_path, expanded
 
     path = expanded(what)
     if is_there(path / CARD_FILE):
@@ -88,7 +88,7 @@ def _card(folder: Path) -> ModelCard:
 
 
 def _open(path: Path) -> GuideStore:
-    from dgkd_stores.reading.reader import GuideStore
+    from dgkd_stores import GuideStore
 
     with GuideStore.open(path, allow_incomplete=True) as store:
         return store
@@ -150,7 +150,7 @@ def _store_facts(store: GuideStore) -> Iterable[tuple[str, str]]:
     )
     yield "views", f"{store.views.start}:{store.views.stop} of plan {header.plan_digest[:16]}"
     yield "encoding", f"{header.encoding}, logits / {header.temperature}"
-    yield "fidelity", f"KL {header.fidelity['kl']}, top-1 {percent_text(str(header.fidelity['top1']))}"
+    yield "encoding error", f"KL {header.fidelity['kl']}, top-1 {percent_text(str(header.fidelity['top1']))}"
     yield "container", f"{store.kind}, codec {store.codec}"
     if store.copied_because:
         yield "reader", f"pread: {store.copied_because}"

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dgkd_cache.settings import DistillationConfig, ViewsConfig
+from dgkd_cache.config.tables import DistillationConfig, ViewsConfig
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.choices import choice_of, given_once
 from dgkd_cli.console import facts, print_json
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides
-from dgkd_stores.coding.encodings import encoding_names
-from dgkd_stores.disk.paths import expanded
+from dgkd_stores import encoding_names
+from dgkd_stores.disk import expanded
 
 if TYPE_CHECKING:
-    from dgkd_cache.workspace.config import WorkspaceConfig
+    from dgkd_cache.config.workspace_config import WorkspaceConfig
 
 __all__ = ["init"]
 
@@ -101,8 +101,8 @@ def init(
       dgkd-cache init --dataset cifar10 --chain resnet26,resnet20,resnet14,resnet8 --views 40 cifar
       dgkd-cache init --dataset cifar10 --chain resnet20,resnet8 --scheme enumerated exact
     """
-    from dgkd_cache.workspace.suggest import growing_models, suggest_config
-    from dgkd_cache.workspace.template import render_config
+    from dgkd_cache.config.template import render_config
+    from dgkd_cache.workspace.defaults import growing_models, suggest_config
     from dgkd_cache.workspace.workspace import Workspace
 
     if folder and app.folder != Path("."):

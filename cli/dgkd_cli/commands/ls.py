@@ -8,7 +8,7 @@ import click
 
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import print_json, shown, table
-from dgkd_cli.figures import count_text, percent_text, size_text, with_numbers
+from dgkd_cli.humanize import count_text, percent_text, size_text, with_numbers
 
 __all__ = ["ls"]
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from dgkd_cache.arguments import channels_are_last
 from dgkd_cache.errors import InvalidInput
 from dgkd_cli.app import json_option
 from dgkd_cli.console import print_json, table
-from dgkd_cli.figures import count_text
+from dgkd_cli.humanize import count_text
 
 __all__ = ["models"]
 
@@ -21,6 +20,8 @@ def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tupl
     if not found:
         raise click.BadParameter(f"expected channels x height x width, as 3x32x32, found {value!r}")
     first, second, third = int(found[1]), int(found[2]), int(found[3])
+    from dgkd_cache.datasets.channel_order import channels_are_last
+
     if channels_are_last((first, second, third)):
         raise click.BadParameter(
             f"expected channels x height x width, found {value}, which has the channels last: "

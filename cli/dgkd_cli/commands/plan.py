@@ -10,10 +10,10 @@ import click
 
 from dgkd_cli.app import App, device_option, json_option, pass_app
 from dgkd_cli.console import facts, print_json, table
-from dgkd_cli.figures import count_text, duration_text, percent_text, size_text
+from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
 
 if TYPE_CHECKING:
-    from dgkd_cache.planning.costs import ChainCost
+    from dgkd_cache.estimate.costs import ChainCost
 
 __all__ = ["plan"]
 
@@ -35,7 +35,7 @@ def plan(app: App, seconds: float, device: str, as_json: bool) -> None:
       dgkd-cache -w demo plan --seconds 30
       dgkd-cache plan --json
     """
-    from dgkd_cache.workspace.jobs import plan_chain
+    from dgkd_cache.workspace.tasks import plan_chain
 
     workspace = app.workspace()
     with app.reporting() as progress:

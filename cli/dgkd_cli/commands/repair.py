@@ -6,7 +6,7 @@ import click
 
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.console import facts, print_json, shown
-from dgkd_cli.figures import count_text, duration_text
+from dgkd_cli.humanize import count_text, duration_text
 from dgkd_cli.stores import store_at, workspace_for
 from dgkd_cli.user_code import check_architectures
 
@@ -37,7 +37,7 @@ def repair(app: App, what: str, architectures: tuple[str, ...], take_over: bool,
       dgkd-cache repair ta1
       dgkd-cache repair guides/ta1-40-60.zarr --json
     """
-    from dgkd_cache.workspace.jobs import repair_store
+    from dgkd_cache.workspace.tasks import repair_store
 
     path = store_at(app, what)
     workspace = workspace_for(app, path, architectures)

@@ -10,7 +10,7 @@ import click
 
 from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.console import print_json, table
-from dgkd_cli.figures import count_text, duration_text, percent_text, size_text, with_numbers
+from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text, with_numbers
 
 if TYPE_CHECKING:
     from dgkd_cache.workspace.chain import ChainRow

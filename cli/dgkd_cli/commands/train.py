@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.errors import unknown_name
-from dgkd_cache.settings import DistillationConfig, TrainingConfig
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.choices import choice_of, given_once
 from dgkd_cli.console import facts, print_json, shown
-from dgkd_cli.figures import count_text, duration_text, percent_text, with_numbers
 from dgkd_cli.guidance_options import (
     ONE_GUIDE,
     check_dropping,
@@ -23,6 +22,7 @@ from dgkd_cli.guidance_options import (
     check_method,
     check_one_guide,
 )
+from dgkd_cli.humanize import count_text, duration_text, percent_text, with_numbers
 from dgkd_cli.user_code import check_architectures
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def train(
       dgkd-cache train --student resnet8 --guides teacher --name kd-seed1 --seed 1
       dgkd-cache train --model student --live --name student-live
     """
-    from dgkd_cache.workspace.config import override
-    from dgkd_cache.workspace.jobs import train_model
+    from dgkd_cache.config.workspace_config import override
+    from dgkd_cache.workspace.tasks import train_model
 
     if (model is None) == (student is None):
         raise click.UsageError("give exactly one of --model (of the chain) and --student (any architecture)")
@@ -173,7 +173,7 @@ def _check_always(always: Sequence[str], known: Collection[str]) -> None:
 
 
 def _guide_name(path: Path) -> str:
-    from dgkd_stores.reading.reader import GuideStore
+    from dgkd_stores import GuideStore
 
     with GuideStore.open(path, allow_incomplete=True) as store:
         return store.header.guide.name

@@ -15,15 +15,15 @@ from dgkd_cache.errors import DgkdError, Mismatch
 from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
 from dgkd_cli.console import print_json, shown
-from dgkd_cli.figures import count_text, size_text
+from dgkd_cli.humanize import count_text, size_text
 from dgkd_cli.recompute import Recompute, recomputed_line
 from dgkd_cli.runs import RunResult, run_at
 from dgkd_cli.stores import store_at
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
-    from dgkd_cache.workspace.jobs import Recomputed
-    from dgkd_stores.checking.damage import Damage, Verification
+    from dgkd_cache.workspace.tasks import Recomputed
+    from dgkd_stores import Damage, Verification
 
 __all__ = ["verify"]
 

@@ -41,7 +41,7 @@ class ChunkCheck:
 def open_rows(held: Container, view: int, part: int) -> ReadRows:
     """Access to chunk `part` of a view, counted from 0; a compressed one is decoded here, as a whole.
 
-    Raises, here or on access, `DamagedStore` for what does not decode, `ValueError` for a file cut short, `OSError`.
+    Raises, here or on access, `Damaged` for what does not decode, `ValueError` for a file cut short, `OSError`.
     """
     position = (view, part, 0)
     decoded: dict[str, NDArray[Any]] = {}

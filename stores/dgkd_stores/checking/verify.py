@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags
-
-from .damage import Verification
-from .survey import Report, Survey
+from dgkd_stores.checking.damage import Verification
+from dgkd_stores.checking.diagnosis import Report, Survey
 
 __all__ = ["verify"]
 

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.arguments import require_kind
+from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.errors import InvalidInput
-from dgkd_stores.forks import fork_safe_lock
-
-from .canonical import JsonValue
+from dgkd_stores.fork_lock import fork_safe_lock
 
 __all__ = [
     "MAX_ENCODED_CHUNK_BYTES",

@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Seal", "array_digest", "block_digest", "block_digests", "differing_blocks", "records", "seal_of", "sealed"]
+__all__ = [
+    "Seal",
+    "array_digest",
+    "block_digest",
+    "block_digests",
+    "differing_blocks",
+    "records",
+    "seal_of",
+    "compute_seal",
+]
 
 
 _COMPARED_BYTES = 2**22
@@ -86,7 +95,7 @@ def seal_of(canonical_header: bytes, digests: Mapping[str, str]) -> str:
     return seal.hexdigest()
 
 
-def sealed(canonical_header: bytes, arrays: Mapping[str, NDArray[Any]]) -> Seal:
+def compute_seal(canonical_header: bytes, arrays: Mapping[str, NDArray[Any]]) -> Seal:
     """The seal over a header and the arrays outside the records."""
     digests = {name: array_digest(array) for name, array in arrays.items()}
     return Seal(digest=seal_of(canonical_header, digests), arrays=digests)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from .canonical import JsonValue
+from dgkd_stores.coding.canonical import JsonValue
 
 __all__ = ["deeper_than", "parse_strictly"]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dgkd_stores.containers.container import Container, Place, how_to_mend, no_store
+from dgkd_stores.containers.hdf5_file import Hdf5File
+from dgkd_stores.containers.zarr_folder import Note, ZarrFolder
 from dgkd_stores.disk.files import permitted
-
-from .container import Container, Place, how_to_mend, no_store
-from .hdf5_file import Hdf5File
-from .zarr_folder import Note, ZarrFolder
 
 __all__ = ["Container", "Hdf5File", "Place", "ZarrFolder", "how_to_mend", "open_container"]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dgkd_stores.coding.codecs import RAW, Codec
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.disk.files import read_file
-from dgkd_stores.errors import DamagedStore, StoreNotFound, UnsafeStore
+from dgkd_stores.errors import Damaged, StoreNotFound, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import labels_within
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout
@@ -75,7 +75,7 @@ class Container(ABC):
     ) -> NDArray[Any]:
         """One chunk in its declared shape, padding included; by default in memory of its own.
 
-        `DamagedStore` for a chunk that is not there or whose bytes do not give exactly its declared size.
+        `Damaged` for a chunk that is not there or whose bytes do not give exactly its declared size.
         """
         try:
             place = self.place(array, position)
@@ -87,7 +87,7 @@ class Container(ABC):
             found = str(error)
         else:
             return raw.view(array.numpy_dtype).reshape(array.chunks)
-        raise DamagedStore(
+        raise Damaged(
             f"{self.path / self.name_of(array, position)}: damaged",
             expected=f"a chunk of {array.chunk_bytes} bytes",
             found=found,
@@ -103,12 +103,12 @@ class Container(ABC):
         return digest_VB32
 
     def whole(self, name: str) -> NDArray[Any]:
-        """An array that is held as a whole, in memory of its own; `DamagedStore` where it is not there."""
+        """An array that is held as a whole, in memory of its own; `Damaged` where it is not there."""
         array = self.layout.identity[name]
         position = tuple(0 for _ in array.shape)
         if not self.present[name].all():
             lost = self.name_of(array, position)
-            raise DamagedStore(
+            raise Damaged(
                 f"{self.path} has lost its array {name}",
                 expected=f"{lost} of {array.chunk_bytes} bytes",
                 found="another size" if lost in self.wrong_size else "no such file",

@@ -7,10 +7,17 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dgkd_stores.errors import DamagedStore
+from dgkd_stores.containers.hdf5_format import (
+    GROUP_INFO,
+    LINK,
+    LINK_INFO,
+    SIGNATURE,
+    SUPERBLOCK_BYTES,
+    UNDEFINED,
+    checksum,
+)
+from dgkd_stores.errors import Damaged
 from dgkd_stores.format.metadata import unsafe
-
-from .hdf5_format import GROUP_INFO, LINK, LINK_INFO, SIGNATURE, SUPERBLOCK_BYTES, UNDEFINED, checksum
 
 __all__ = ["MAX_NAMES", "Blocks"]
 
@@ -31,7 +38,7 @@ _RECORD_BYTES = 11
 class Blocks:
     """An open file of `size` bytes.
 
-    `UnsafeStore` for what no writer of ours makes, `DamagedStore` for a checksum that does not fit.
+    `UnsafeStore` for what no writer of ours makes, `Damaged` for a checksum that does not fit.
     """
 
     def __init__(self, path: Path, handle: int, size: int) -> None:
@@ -54,10 +61,10 @@ class Blocks:
         return block[:-4]
 
     def check(self, at: int, data: bytes, stored: bytes) -> None:
-        """`DamagedStore` where `stored` is not the checksum of `data`."""
+        """`Damaged` where `stored` is not the checksum of `data`."""
         expected, found = int.from_bytes(stored, "little"), checksum(data)
         if found != expected:
-            raise DamagedStore(
+            raise Damaged(
                 f"{self.path}: damaged at byte {at}",
                 expected=f"checksum {expected:08x}",
                 found=f"{found:08x}",
@@ -108,7 +115,7 @@ class Blocks:
             expected = f"a superblock of version 2 or 3 alone, for {self.size} bytes"
             raise unsafe(self.path, "an HDF5 file of another make", expected, block[8:36].hex())
         if self.size < SUPERBLOCK_BYTES or end > self.size:
-            raise DamagedStore(
+            raise Damaged(
                 f"{self.path} is cut short: damaged",
                 expected=f"{max(end, SUPERBLOCK_BYTES)} bytes",
                 found=f"{self.size}",

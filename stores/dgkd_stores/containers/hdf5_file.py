@@ -18,17 +18,16 @@ from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.codecs import RAW, Codec
 from dgkd_stores.coding.deflate import Deflate
 from dgkd_stores.coding.digests import Seal
+from dgkd_stores.containers.chunking import rows_in_chunks
+from dgkd_stores.containers.container import Container, Place, how_to_mend
+from dgkd_stores.containers.hdf5_blocks import Blocks
+from dgkd_stores.containers.hdf5_objects import StoredArray, places, stored_array
 from dgkd_stores.disk.files import plain_file
-from dgkd_stores.errors import DamagedStore
+from dgkd_stores.errors import Damaged
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout
 from dgkd_stores.format.limits import check_limits
 from dgkd_stores.format.metadata import MAX_METADATA_BYTES, parse_json, read_seal, unsafe
-
-from .container import Container, Place, how_to_mend
-from .freedoms import rows_in_chunks
-from .hdf5_blocks import Blocks
-from .hdf5_objects import StoredArray, places, stored_array
 
 __all__ = ["BESIDE", "Hdf5File"]
 
@@ -52,7 +51,7 @@ class Hdf5File(Container):
         """Look a store over.
 
         `UnsafeStore` for whatever our writer does not make, `Mismatch` for a newer version of the format,
-        `DamagedStore` for a file that is cut short or has lost an array.
+        `Damaged` for a file that is cut short or has lost an array.
         """
         with plain_file(path) as (handle, size):
             file = _File(Blocks(path, handle, size))
@@ -144,5 +143,5 @@ class _File:
             raise self._lost(name, "copy or download it again")
         return self._blocks.read(found.address, found.nbytes)
 
-    def _lost(self, name: str, do: str) -> DamagedStore:
-        return DamagedStore(f"{self._path} has lost an array", expected=name, found="no such dataset", do=do)
+    def _lost(self, name: str, do: str) -> Damaged:
+        return Damaged(f"{self._path} has lost an array", expected=name, found="no such dataset", do=do)

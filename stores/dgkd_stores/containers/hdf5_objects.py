@@ -15,11 +15,8 @@ from numpy.typing import NDArray
 
 from dgkd_stores.coding.codecs import RAW, Codec
 from dgkd_stores.coding.deflate import Deflate
-from dgkd_stores.format.layout import ArrayLayout
-from dgkd_stores.format.metadata import unsafe
-
-from .hdf5_blocks import Blocks
-from .hdf5_format import (
+from dgkd_stores.containers.hdf5_blocks import Blocks
+from dgkd_stores.containers.hdf5_format import (
     CHUNKED,
     CONTIGUOUS,
     DATASPACE,
@@ -34,6 +31,8 @@ from .hdf5_format import (
     SINGLE_CHUNK,
     UNDEFINED,
 )
+from dgkd_stores.format.layout import ArrayLayout
+from dgkd_stores.format.metadata import unsafe
 
 __all__ = ["StoredArray", "places", "stored_array"]
 

@@ -20,11 +20,7 @@ from dgkd_stores.coding.canonical import canonical_json
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.deflate import Deflate
 from dgkd_stores.coding.digests import Seal
-from dgkd_stores.disk.files import write_all
-from dgkd_stores.format.header import StoreHeader
-from dgkd_stores.format.layout import ArrayLayout, StoreLayout
-
-from .hdf5_format import (
+from dgkd_stores.containers.hdf5_format import (
     CHUNKED,
     CONTIGUOUS,
     DATASPACE,
@@ -45,6 +41,9 @@ from .hdf5_format import (
     UNDEFINED,
     checksummed,
 )
+from dgkd_stores.disk.files import write_all
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import ArrayLayout, StoreLayout
 
 __all__ = ["ChunkToWrite", "write_hdf5"]
 

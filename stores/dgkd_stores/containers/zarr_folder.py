@@ -17,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import JsonValue
+from dgkd_stores.containers.chunking import array_metadata, chunk_position, freedoms
+from dgkd_stores.containers.container import Container, Place, no_store
 from dgkd_stores.disk.files import lies_at
-from dgkd_stores.errors import DamagedStore, DgkdError, StoreNotFound, UnsafeStore
+from dgkd_stores.errors import Damaged, DgkdError, StoreNotFound, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout, group_metadata, json_file
 from dgkd_stores.format.limits import check_limits
 from dgkd_stores.format.metadata import read_metadata, read_seal, same_json, unsafe
-
-from .container import Container, Place, no_store
-from .freedoms import array_metadata, chunk_position, freedoms
 
 __all__ = ["ZarrFolder"]
 
@@ -49,7 +48,7 @@ class ZarrFolder(Container):
         """Look a store over.
 
         `StoreNotFound` where there is none, `UnsafeStore` for whatever our writer does not make, `Mismatch` for a
-        newer version of the format, `DamagedStore` for a missing zarr.json. With `survey`, what is wrong with single
+        newer version of the format, `Damaged` for a missing zarr.json. With `survey`, what is wrong with single
         files is handed to it, by name, and not raised; the header itself must be sound.
         """
         _find(path)
@@ -139,7 +138,7 @@ def _check_array(folder: Path, array: ArrayLayout, note: Note) -> None:
             if key not in found or key not in wanted or not same_json(found[key], wanted[key]):
                 expected = json.dumps(wanted[key]) if key in wanted else "no such key"
                 raise unsafe(folder, key, expected, json.dumps(found[key]) if key in found else "nothing")
-    except (UnsafeStore, DamagedStore) as error:
+    except (UnsafeStore, Damaged) as error:
         note(f"{folder.name}/zarr.json", error)
 
 

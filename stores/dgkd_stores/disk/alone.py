@@ -12,9 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dgkd_stores.disk.notice import notice
 from dgkd_stores.errors import Interrupted
-
-from .notice import notice
 
 __all__ = ["Stop", "alone", "never"]
 

@@ -21,9 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.disk.notice import notice_once
 from dgkd_stores.errors import NoPermission, UnsafeStore, is_no_space, no_space
-
-from .notice import notice_once
 
 __all__ = [
     "fill",

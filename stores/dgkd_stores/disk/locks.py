@@ -25,11 +25,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dgkd_stores.errors import StoreLocked, UnsafeStore
-
-from .alone import Stop, alone, never
-from .files import full_disk, not_a_folder, read_small, write_synced
-from .owner import UNKNOWN, Owner
+from dgkd_stores.disk.alone import Stop, alone, never
+from dgkd_stores.disk.files import full_disk, not_a_folder, read_small, write_synced
+from dgkd_stores.disk.owner import UNKNOWN, Owner
+from dgkd_stores.errors import Locked, UnsafeStore
 
 __all__ = ["ALL_VIEWS", "Lock", "ViewLock", "sweep", "writing_folder"]
 
@@ -56,7 +55,7 @@ def writing_folder(target: Path) -> Path:
 class Lock(ABC):
     """The right to work on `target`, held from construction to `release`; what it covers, a subclass says.
 
-    `StoreLocked` names the holder of what overlaps, unless it is dead, or `take_over` is set and it is elsewhere: then
+    `Locked` names the holder of what overlaps, unless it is dead, or `take_over` is set and it is elsewhere: then
     its lock and its unfinished files are removed. `UnsafeStore` where no folder of locks can be. `stop` is asked while
     another process keeps the folder that `target` lies in; `Interrupted` when it says so.
     """
@@ -79,24 +78,24 @@ class Lock(ABC):
         """True where the lock of that name covers any of what this one does."""
 
     @abstractmethod
-    def _refusal(self, name: str, owner: Owner) -> StoreLocked:
+    def _refusal(self, name: str, owner: Owner) -> Locked:
         """The error that names the holder of a lock that overlaps."""
 
     @abstractmethod
-    def _loss(self, found: str) -> StoreLocked:
+    def _loss(self, found: str) -> Locked:
         """The error of a holder that has been taken over; `found` is whose the lock is now."""
 
     @property
     def folder(self) -> Path:
         """The holder's own place for unfinished files.
 
-        `StoreLocked` once somebody elsewhere has taken over, believing the holder dead.
+        `Locked` once somebody elsewhere has taken over, believing the holder dead.
         """
         self.check()
         return self._own
 
     def check(self) -> None:
-        """`StoreLocked` once somebody elsewhere has taken over, believing the holder dead."""
+        """`Locked` once somebody elsewhere has taken over, believing the holder dead."""
         if not self._own.is_dir():
             owner = _read_owner(self._place)
             raise self._loss(f"that of {owner}" if owner else "none")
@@ -147,11 +146,11 @@ class Lock(ABC):
             try:
                 # Where flock does nothing another writer may have come in between: then both step back.
                 self._clear_the_way(held=True)
-            except StoreLocked:
+            except Locked:
                 self._remove(self._place)
                 raise
             return
-        raise StoreLocked(f"no lock on {self.target}", expected="a moment without others taking it", found="none")
+        raise Locked(f"no lock on {self.target}", expected="a moment without others taking it", found="none")
 
     def _remove(self, lock: Path) -> None:
         shutil.rmtree(lock, ignore_errors=True)
@@ -186,20 +185,20 @@ class ViewLock(Lock):
         first, last = _first_and_last(name)
         return first < self.views.stop and self.views.start <= last
 
-    def _refusal(self, name: str, owner: Owner) -> StoreLocked:
+    def _refusal(self, name: str, owner: Owner) -> Locked:
         command = "the same command with `--take-over`"
         if self._guide:
             command = f"`dgkd-cache dump --model {self._guide} --take-over`, with that dump's other options"
         over = f", or run {command}, if you know that it is no more"
-        return StoreLocked(
+        return Locked(
             f"{_views(name)} of {self.target} are being written",
             expected="no other writer",
             found=str(owner),
             do="wait for it" + (over if owner.elsewhere else ""),
         )
 
-    def _loss(self, found: str) -> StoreLocked:
-        return StoreLocked(
+    def _loss(self, found: str) -> Locked:
+        return Locked(
             f"{_views(self._place.name)} of {self.target} were taken over",
             expected=f"the lock of {self._owner}",
             found=found,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from dgkd_stores.text import one_line
+from dgkd_stores.sanitize import one_line
 
 __all__ = ["notice", "notice_once"]
 

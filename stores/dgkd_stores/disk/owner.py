@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from dgkd_stores.text import clean
+from dgkd_stores.sanitize import clean
 
 __all__ = ["UNKNOWN", "Owner"]
 

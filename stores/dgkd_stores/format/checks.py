@@ -9,7 +9,7 @@ from typing import Any
 
 from dgkd_stores.coding.canonical import JsonValue, plain_json
 from dgkd_stores.errors import InvalidInput
-from dgkd_stores.text import clean
+from dgkd_stores.sanitize import clean
 
 __all__ = [
     "bad_field",

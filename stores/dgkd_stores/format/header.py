@@ -15,8 +15,17 @@ from dgkd_stores.arguments import require_kind
 from dgkd_stores.coding.canonical import JsonValue, canonical_json, plain_json, sha256_hex
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
-
-from .checks import bad_field, decimal_text, exact_keys, hex64, integer, mapping, one_of, plain_list, text
+from dgkd_stores.format.checks import (
+    bad_field,
+    decimal_text,
+    exact_keys,
+    hex64,
+    integer,
+    mapping,
+    one_of,
+    plain_list,
+    text,
+)
 
 __all__ = [
     "FORMAT",

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from dgkd_stores.arguments import require_kind
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.errors import InvalidInput
-
-from .header import StoreHeader
-from .layout import StoreLayout
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import StoreLayout
 
 __all__ = ["IdentityArrays", "labels_within"]
 

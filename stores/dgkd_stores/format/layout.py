@@ -19,8 +19,7 @@ from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.codecs import RAW, Codec, ZarrCodec
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.coding.encodings import RowArray, encoding_named
-
-from .header import StoreHeader
+from dgkd_stores.format.header import StoreHeader
 
 __all__ = [
     "ONE_CHUNK_BYTES",

@@ -6,9 +6,8 @@ import math
 from pathlib import Path
 
 from dgkd_stores.coding.codecs import MAX_ENCODED_CHUNK_BYTES, RAW
-
-from .layout import StoreLayout
-from .metadata import unsafe
+from dgkd_stores.format.layout import StoreLayout
+from dgkd_stores.format.metadata import unsafe
 
 __all__ = ["MAX_CHUNKS", "MAX_OTHER_BYTES", "check_limits"]
 

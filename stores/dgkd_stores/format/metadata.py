@@ -11,7 +11,7 @@ from dgkd_stores.coding.digests import Seal
 from dgkd_stores.coding.strict_json import deeper_than, parse_strictly
 from dgkd_stores.disk.files import read_small
 from dgkd_stores.errors import InvalidInput, UnsafeStore
-from dgkd_stores.text import clean
+from dgkd_stores.sanitize import clean
 
 __all__ = [
     "MAX_ARRAY_METADATA_BYTES",

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from dgkd_stores.containers import Container
 from dgkd_stores.disk.files import fill, plain_file
-from dgkd_stores.errors import DamagedStore, UnsafeStore
-from dgkd_stores.forks import fork_safe_lock
-
-from .proof import BlockProof
-from .ring import NOWHERE, Ring
-from .row_index import Placed
+from dgkd_stores.errors import Damaged, UnsafeStore
+from dgkd_stores.fork_lock import fork_safe_lock
+from dgkd_stores.reading.proof import BlockProof
+from dgkd_stores.reading.ring import NOWHERE, Ring
+from dgkd_stores.reading.row_index import Placed
 
 __all__ = ["MAX_HELD_BYTES", "HeldBlocks"]
 
@@ -145,7 +144,7 @@ class HeldBlocks:
                 _RING.keep(self._places, block, self._block_bytes)
 
     def _opened(self, opened: ExitStack, name: str, view: int, in_view: int, block: int) -> tuple[int, int]:
-        """The file of a chunk, and where the chunk begins in it; `DamagedStore` where it is not there or too short."""
+        """The file of a chunk, and where the chunk begins in it; `Damaged` where it is not there or too short."""
         array, found = self._layout.rows[name], "no such file"
         place = self._container.place(array, (view, in_view, 0))
         stop = place.offset + array.chunk_bytes
@@ -156,7 +155,7 @@ class HeldBlocks:
             found = f"a file of {size} bytes"
         raise self._lost(name, view, in_view, block, f"a chunk of {array.chunk_bytes} bytes", found)
 
-    def _lost(self, name: str, view: int, in_view: int, block: int, expected: str, found: str) -> DamagedStore:
+    def _lost(self, name: str, view: int, in_view: int, block: int, expected: str, found: str) -> Damaged:
         file = self._container.name_of(self._layout.rows[name], (view, in_view, 0))
         return self._proof.damaged(view, block, expected, found, file=file)
 

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.containers import Container
-from dgkd_stores.errors import DamagedStore
-
-from .chunks import MAX_DECODED_BYTES, Chunk, DecodedChunks
-from .proof import BlockProof
-from .row_index import Placed
+from dgkd_stores.errors import Damaged
+from dgkd_stores.reading.chunk_cache import MAX_DECODED_BYTES, Chunk, DecodedChunks
+from dgkd_stores.reading.proof import BlockProof
+from dgkd_stores.reading.row_index import Placed
 
 __all__ = ["DecodedRows"]
 
@@ -79,7 +78,7 @@ class DecodedRows:
         for block in range(len(proven)):
             try:
                 self._check(number, block, arrays)
-            except DamagedStore:
+            except Damaged:
                 proven[block] = False
         return Chunk(arrays=arrays, proven=proven)
 

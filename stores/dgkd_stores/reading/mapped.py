@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.containers import Container
-from dgkd_stores.forks import fork_safe_lock
-
-from .addresses import Addresses
-from .proof import BlockProof
-from .row_index import Placed
+from dgkd_stores.fork_lock import fork_safe_lock
+from dgkd_stores.reading.address_space import Addresses
+from dgkd_stores.reading.proof import BlockProof
+from dgkd_stores.reading.row_index import Placed
 
 __all__ = ["MAX_MAPPINGS", "MappedChunks"]
 

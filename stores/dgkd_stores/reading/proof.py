@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dgkd_stores.coding.digests import block_digest
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.containers import Container, how_to_mend
-from dgkd_stores.errors import DamagedStore
+from dgkd_stores.errors import Damaged
 
 __all__ = ["LOST", "BlockProof"]
 
@@ -37,16 +37,14 @@ class BlockProof:
         return f"view {view + self._first_view}, samples {rows.start} to {rows.stop - 1}"
 
     def check(self, view: int, block: int, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Raise `DamagedStore` unless these arrays, by name, are the rows of that block."""
+        """Raise `Damaged` unless these arrays, by name, are the rows of that block."""
         expected, found = self._digest_VB32[view, block].tobytes(), block_digest(list(arrays.values()))
         if found != expected:
             raise self.damaged(view, block, f"SHA-256 {expected.hex()}", found.hex())
         if not self._encoding.finite(arrays):
             raise self.damaged(view, block, "finite numbers", "NaN or infinity under a valid digest", LOST)
 
-    def damaged(
-        self, view: int, block: int, expected: str, found: str, do: str = "", *, file: str = ""
-    ) -> DamagedStore:
+    def damaged(self, view: int, block: int, expected: str, found: str, do: str = "", *, file: str = "") -> Damaged:
         """The error that says so of a block, or of the file that it lies in."""
         where = f"{self._path / file}: {self.where(view, block)}: damaged"
-        return DamagedStore(where, expected=expected, found=found, do=do or how_to_mend(self._path))
+        return Damaged(where, expected=expected, found=found, do=do or how_to_mend(self._path))

@@ -18,18 +18,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from dgkd_stores.arguments import as_path, require_flags, require_integer, require_kind
 from dgkd_stores.coding.codecs import RAW
-from dgkd_stores.coding.digests import sealed
+from dgkd_stores.coding.digests import compute_seal
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.containers import Container, how_to_mend, open_container
-from dgkd_stores.errors import DamagedStore, Incomplete, Mismatch
-
-from .ahead import ReadAhead
-from .blocks import HeldBlocks
-from .choice import choose_reader, require_reader
-from .decoded import DecodedRows
-from .mapped import MappedChunks
-from .proof import LOST, BlockProof
-from .row_index import Placed, RowIndex
+from dgkd_stores.errors import Damaged, Incomplete, Mismatch
+from dgkd_stores.reading.blocks import HeldBlocks
+from dgkd_stores.reading.choice import choose_reader, require_reader
+from dgkd_stores.reading.decoded import DecodedRows
+from dgkd_stores.reading.mapped import MappedChunks
+from dgkd_stores.reading.proof import LOST, BlockProof
+from dgkd_stores.reading.readahead import ReadAhead
+from dgkd_stores.reading.row_index import Placed, RowIndex
 
 __all__ = ["Completeness", "GuideStore"]
 
@@ -94,7 +93,7 @@ class GuideStore:
         )
         arrays = held.identity()
         if held.seal is not None:
-            found = sealed(self.header.canonical, {"digest": self._digest_VB32, **arrays})
+            found = compute_seal(self.header.canonical, {"digest": self._digest_VB32, **arrays})
             if found != held.seal:
                 self._refuse_seal(held, found.arrays, found.digest)
             if missing := self._completeness.blocks_missing:
@@ -124,7 +123,7 @@ class GuideStore:
         `reader` is for chunks that are not compressed: `mmap` maps their files; `pread` copies each block of rows into
         memory before it is checked, for disks that others write to; `auto` takes `pread` on network file systems.
 
-        Raises `StoreNotFound`, `Incomplete` unless `allow_incomplete`, `DamagedStore` when the seal or the
+        Raises `StoreNotFound`, `Incomplete` unless `allow_incomplete`, `Damaged` when the seal or the
         size of a file is wrong, `Mismatch` for a newer version of the format, `UnsafeStore` for what no
         writer of ours makes.
         """
@@ -181,7 +180,7 @@ class GuideStore:
         """The stored arrays of rows by name, in the order asked for: what `encoding.decode` takes, on any device.
 
         Only chunks that hold one of the rows are opened. Raises `InvalidInput` for a view or sample that the
-        store does not cover, `Incomplete` for rows that are not written, `DamagedStore` for a block that its
+        store does not cover, `Incomplete` for rows that are not written, `Damaged` for a block that its
         digest does not fit.
         """
         return self.gather_rows(RowIndex(views_B, samples_B))
@@ -234,8 +233,8 @@ class GuideStore:
             do=f"finish it, in its workspace, with `dgkd-cache dump --model {self.header.guide.name}`",
         )
 
-    def _damaged(self, where: Path | str, expected: str, found: str, do: str = "") -> DamagedStore:
-        return DamagedStore(f"{where}: damaged", expected=expected, found=found, do=do or how_to_mend(self.path))
+    def _damaged(self, where: Path | str, expected: str, found: str, do: str = "") -> Damaged:
+        return Damaged(f"{where}: damaged", expected=expected, found=found, do=do or how_to_mend(self.path))
 
 
 def _reopened(path: Path, sealed: bool, known_by: str, reader: str) -> GuideStore:

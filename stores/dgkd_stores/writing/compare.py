@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dgkd_stores.coding.canonical import JsonValue, canonical_json
 from dgkd_stores.errors import Mismatch
 from dgkd_stores.format.header import StoreHeader
-from dgkd_stores.text import clean
+from dgkd_stores.sanitize import clean
 
 __all__ = ["check_same_header", "check_same_identity", "differing_keys"]
 

@@ -23,13 +23,12 @@ from dgkd_stores.containers.hdf5_writer import ChunkToWrite, write_hdf5
 from dgkd_stores.disk.files import full_disk, make_folder, publish_new, sync_folder, write_synced
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.disk.paths import names_hdf5, names_store
-from dgkd_stores.errors import DamagedStore, DgkdError, InvalidInput
+from dgkd_stores.errors import Damaged, DgkdError, InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import StoreLayout, default_chunk_rows
 from dgkd_stores.format.limits import check_limits
 from dgkd_stores.reading.reader import GuideStore
-
-from .skeleton import write_skeleton
+from dgkd_stores.writing.skeleton import write_skeleton
 
 __all__ = ["Report", "codecs_for", "convert"]
 
@@ -61,7 +60,7 @@ def convert(
 
     A `target` that is this very store already, in that container and codec, is left as it is. Raises `InvalidInput`
     where anything else is there, for a name that tells no container, or a codec that its container does not have,
-    `StoreLocked` while another process writes there (`take_over`: as `ViewLock` has it), `NoSpace`, and what
+    `Locked` while another process writes there (`take_over`: as `ViewLock` has it), `NoSpace`, and what
     `GuideStore.open` and `gather` raise.
     """
     source, target = as_path("convert", "source", source), as_path("convert", "target", target)
@@ -150,7 +149,7 @@ def _checked(partial: Path, store: GuideStore, advance: Advance) -> str:
         for _ in _proven_rows(written, default_chunk_rows(written.header), advance):
             pass
         if written.seal is None or written.seal != store.seal:
-            raise DamagedStore(
+            raise Damaged(
                 f"{store.path} changed while it was read: damaged",
                 expected=f"seal {store.seal}",
                 found=str(written.seal),

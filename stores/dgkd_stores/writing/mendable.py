@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dgkd_stores.checking.damage import KINDS, Damage
 from dgkd_stores.containers import ZarrFolder, open_container
-from dgkd_stores.errors import DamagedStore, InvalidInput, Mismatch, UnsafeStore
+from dgkd_stores.errors import Damaged, InvalidInput, Mismatch, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 
 __all__ = ["header_of", "other_than_sealed", "refuse_unmendable"]
@@ -33,7 +33,7 @@ def header_of(path: Path) -> StoreHeader:
 
 
 def refuse_unmendable(path: Path, header: StoreHeader, damage: Sequence[Damage]) -> None:
-    """`UnsafeStore` for what does not belong in the store, `DamagedStore` for what nothing in it tells."""
+    """`UnsafeStore` for what does not belong in the store, `Damaged` for what nothing in it tells."""
     if foreign := [one.file for one in damage if one.kind == "foreign"]:
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
         raise UnsafeStore(
@@ -44,7 +44,7 @@ def refuse_unmendable(path: Path, header: StoreHeader, damage: Sequence[Damage])
         )
     for one in damage:
         if one.kind in ("seal", "not-finite"):
-            raise DamagedStore(
+            raise Damaged(
                 f"{path / one.file}: {KINDS[one.kind]}",
                 expected=one.expected,
                 found=one.found,

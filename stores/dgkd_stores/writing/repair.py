@@ -17,19 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags
-from dgkd_stores.checking.survey import Report, Survey
+from dgkd_stores.checking.diagnosis import Report, Survey
 from dgkd_stores.coding.digests import Seal, array_digest, differing_blocks
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.containers import ZarrFolder
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably, write_synced
 from dgkd_stores.disk.locks import ViewLock
-from dgkd_stores.errors import DamagedStore, InvalidInput
+from dgkd_stores.errors import Damaged, InvalidInput
 from dgkd_stores.format.identity import IdentityArrays
 from dgkd_stores.format.layout import group_metadata, json_file
-
-from .chunk_files import ChunkFiles, ChunkSlot
-from .mendable import header_of, other_than_sealed, refuse_unmendable
-from .writer import seal_finished
+from dgkd_stores.writing.chunk_files import ChunkFiles, ChunkSlot
+from dgkd_stores.writing.mendable import header_of, other_than_sealed, refuse_unmendable
+from dgkd_stores.writing.writer import seal_finished
 
 __all__ = ["StoreRepair"]
 
@@ -40,8 +39,8 @@ class StoreRepair:
     """Takes up a damaged or unfinished store; a context manager that holds the lock on all of its views.
 
     First `mend`; then, for what that leaves, `write_arrays` and `write` with what the guide gives again; then `finish`.
-    Opening reads the whole store. Raises `StoreLocked`, `UnsafeStore` (15) naming what does not belong in the store,
-    `InvalidInput` for an HDF5 file, and what `open_container` raises; `DamagedStore` where header or seal are lost.
+    Opening reads the whole store. Raises `Locked`, `UnsafeStore` (15) naming what does not belong in the store,
+    `InvalidInput` for an HDF5 file, and what `open_container` raises; `Damaged` where header or seal are lost.
     """
 
     def __init__(
@@ -168,7 +167,7 @@ class StoreRepair:
                 self.mended.append("zarr.json")
         if self.mended:
             for one in Survey(self.path, full=True, chunks=sorted(self._mended_chunks)).damage[:1]:
-                raise DamagedStore(
+                raise Damaged(
                     f"{self.path / one.file} is still damaged after its repair",
                     expected=one.expected,
                     found=one.found,

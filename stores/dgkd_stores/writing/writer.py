@@ -17,20 +17,19 @@ from numpy.typing import NDArray
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind
 from dgkd_stores.coding.codecs import codec_named
-from dgkd_stores.coding.digests import Seal, sealed
+from dgkd_stores.coding.digests import Seal, compute_seal
 from dgkd_stores.containers import ZarrFolder, how_to_mend
 from dgkd_stores.disk.alone import Stop, never
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably
 from dgkd_stores.disk.locks import ViewLock
-from dgkd_stores.errors import DamagedStore, InvalidInput
+from dgkd_stores.errors import Damaged, InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import IdentityArrays
 from dgkd_stores.format.layout import StoreLayout, default_chunk_rows, group_metadata, json_file
 from dgkd_stores.format.limits import check_limits
-
-from .chunk_files import ChunkFiles, ChunkSlot
-from .compare import check_same_header, check_same_identity
-from .skeleton import write_skeleton
+from dgkd_stores.writing.chunk_files import ChunkFiles, ChunkSlot
+from dgkd_stores.writing.compare import check_same_header, check_same_identity
+from dgkd_stores.writing.skeleton import write_skeleton
 
 __all__ = ["GuideStoreWriter", "seal_finished"]
 
@@ -39,7 +38,7 @@ class GuideStoreWriter:
     """Creates a store or takes up one that was stopped; a context manager that holds the lock on its views.
 
     `views` is the part that this writer answers for, by default all views of the header; `codec` compresses the rows
-    of a store that it creates, one that is there keeps its own. Raises `StoreLocked`
+    of a store that it creates, one that is there keeps its own. Raises `Locked`
     for a live writer of any of them, and for one on another host, which `take_over` takes for dead; `Interrupted` when
     `stop` says so while another process keeps the folder that the store lies in; `Mismatch`
     when the store there was begun with another header or other identity arrays, `InvalidInput` for arrays that
@@ -155,7 +154,7 @@ class GuideStoreWriter:
         self._done_VB = held.blocks_done(self._digest_VB32)
         if self._seal is not None and not self._done_VB.all():
             view = self.header.first_view + int(np.flatnonzero(~self._done_VB.all(axis=1))[0])
-            raise DamagedStore(
+            raise Damaged(
                 f"{self.path} is sealed and has lost rows",
                 expected="every chunk and every digest",
                 found=f"view {view} without some of them",
@@ -163,9 +162,9 @@ class GuideStoreWriter:
             )
         if self._seal is None:
             return
-        found = sealed(self.header.canonical, {"digest": self._digest_VB32, **self._identity})
+        found = compute_seal(self.header.canonical, {"digest": self._digest_VB32, **self._identity})
         if self._seal != found:
-            raise DamagedStore(
+            raise Damaged(
                 f"{self.path}: its content is not what was sealed",
                 expected=f"seal {self._seal.digest}",
                 found=found.digest,
@@ -190,7 +189,7 @@ def seal_finished(path: Path, identity: Mapping[str, NDArray[Any]], lock: ViewLo
     digest_VB32 = held.digests()
     if not held.blocks_done(digest_VB32).all():
         return None
-    seal = sealed(held.header.canonical, {"digest": digest_VB32, **identity})
+    seal = compute_seal(held.header.canonical, {"digest": digest_VB32, **identity})
     with full_disk(path), lock.unfinished("zarr.json.partial") as partial:
         # Another writer's last digest may be in its place and its name not durable yet.
         sync_folder(path / held.layout.digest.name)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dgkd_stores import DamagedStore
+from dgkd_stores import Damaged
 
 from .corpus import hostile
 
@@ -63,190 +63,190 @@ def garbage(store: Path, start: int) -> None:
     put(store, data[:start] + np.random.default_rng(1).bytes(len(data) - start))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_bomb_that_says_so(store: Path) -> None:
     """125 MiB from 4 KiB, stated in the frame."""
     put(store, frame(*[BLOCK] * BOMB, stated=BLOCK * BOMB))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_bomb_of_unknown_size(store: Path) -> None:
     """125 MiB, stated nowhere."""
     put(store, frame(*[BLOCK] * BOMB, stated=None))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_bomb_behind_the_right_size(store: Path) -> None:
     """125 MiB in a frame that states what is expected."""
     put(store, frame(*[BLOCK] * BOMB, stated=CHUNK))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_claim_without_content(store: Path) -> None:
     """An exbibyte stated, nothing there."""
     put(store, frame(0, stated=2**60))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_window_of_terabytes(store: Path) -> None:
     """What a decoder of streams would allocate before the first byte."""
     put(store, frame(CHUNK + 1, stated=None, window=0xFF))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="less than 192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="less than 192 bytes")
 def zstd_of_one_byte_less(store: Path) -> None:
     """The rest would be what was in memory before."""
     put(store, frame(CHUNK - 1, stated=None))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_of_one_byte_more(store: Path) -> None:
     """One byte beyond the array."""
     put(store, frame(CHUNK + 1, stated=None))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_of_nothing(store: Path) -> None:
     """A frame of no bytes."""
     put(store, frame(0, stated=0))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_of_several_frames(store: Path) -> None:
     """Each within bounds, together a bomb."""
     put(store, frame(CHUNK, stated=CHUNK) * 200)
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_behind_a_frame_to_skip(store: Path) -> None:
     """A skippable frame that says it is 4 GiB long."""
     put(store, struct.pack("<II", 0x184D2A50, 2**32 - 1) + frame(CHUNK, stated=CHUNK))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="SHA-256")
+@hostile(Damaged, base="zstd", rows=True, says="SHA-256")
 def zstd_of_other_rows(store: Path) -> None:
     """A sound frame of zeros where rows were."""
     put(store, frame(CHUNK, stated=CHUNK))
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes|SHA-256")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes|SHA-256")
 def zstd_of_garbage(store: Path) -> None:
     """A right header, and noise."""
     garbage(store, 10)
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_that_is_cut(store: Path) -> None:
     """Half of a frame."""
     data = (store / "logits" / "c.0.0.0").read_bytes()
     put(store, data[: len(data) // 2])
 
 
-@hostile(DamagedStore, base="zstd", rows=True, says="192 bytes")
+@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
 def zstd_that_is_blosc(store: Path) -> None:
     """A chunk of another codec."""
     put(store, struct.pack("<BBBBIII", 2, 1, 2, 4, CHUNK, CHUNK, CHUNK + 16) + bytes(CHUNK))
 
 
-@hostile(DamagedStore, base="blosc", rows=True, says="a header of")
+@hostile(Damaged, base="blosc", rows=True, says="a header of")
 def blosc_bomb_that_says_so(store: Path) -> None:
     """2 GiB, stated."""
     blosc(store, nbytes=2**31 - 17)
 
 
-@hostile(DamagedStore, base="blosc", rows=True, says="a header of")
+@hostile(Damaged, base="blosc", rows=True, says="a header of")
 def blosc_of_fewer_bytes(store: Path) -> None:
     """Less than the chunk."""
     blosc(store, nbytes=CHUNK - 4)
 
 
-@hostile(DamagedStore, base="blosc", rows=True, says="a header of")
+@hostile(Damaged, base="blosc", rows=True, says="a header of")
 def blosc_longer_than_its_file(store: Path) -> None:
     """The library reads as much as the header says."""
     blosc(store, cbytes=4000)
 
 
-@hostile(DamagedStore, base="blosc", rows=True, says="a header of")
+@hostile(Damaged, base="blosc", rows=True, says="a header of")
 def blosc_shorter_than_its_file(store: Path) -> None:
     """Something behind the end."""
     blosc(store, cbytes=20)
 
 
-@hostile(DamagedStore, base="blosc", rows=True, says="found 15 bytes")
+@hostile(Damaged, base="blosc", rows=True, says="found 15 bytes")
 def blosc_header_that_is_cut(store: Path) -> None:
     """15 of 16 bytes of header."""
     blosc(store, cut=15)
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_header_alone(store: Path) -> None:
     """16 bytes that say so, and offsets that are not there."""
     blosc(store, cut=16, cbytes=16)
 
 
-@hostile(DamagedStore, base="blosc", rows=True, says="a header of")
+@hostile(Damaged, base="blosc", rows=True, says="a header of")
 def blosc_block_larger_than_all(store: Path) -> None:
     """A block to be allocated before it is decoded."""
     blosc(store, blocksize=2**31 - 1)
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_block_of_nothing(store: Path) -> None:
     """A division by zero in C."""
     blosc(store, blocksize=0)
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_blocks_of_one_byte(store: Path) -> None:
     """As many offsets as bytes, more than the file has."""
     blosc(store, blocksize=1)
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_elements_of_nothing(store: Path) -> None:
     """Shuffled elements of no bytes."""
     blosc(store, typesize=0, flags=0x81)
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_elements_larger_than_blocks(store: Path) -> None:
     """Split into more streams than there are bytes."""
     blosc(store, typesize=255, flags=0x81)
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_of_an_unknown_compressor(store: Path) -> None:
     """Format 7, which is none."""
     blosc(store, flags=7 << 5)
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_of_a_later_version(store: Path) -> None:
     """A format that this library cannot know."""
     blosc(store, version=255, inner=255)
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_copied_and_cut(store: Path) -> None:
     """Flagged as a plain copy of bytes that are not there."""
     blosc(store, flags=0x82, cut=100, cbytes=100)
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_offsets_out_of_the_file(store: Path) -> None:
     """Blocks that begin gigabytes behind the end."""
     data = (store / "logits" / "c.0.0.0").read_bytes()
     put(store, struct.pack("<BBBBIIIi", 2, 1, 0x80, 4, CHUNK, CHUNK, len(data), 2**31 - 1) + data[20:])
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_offsets_before_the_file(store: Path) -> None:
     """Negative ones."""
     data = (store / "logits" / "c.0.0.0").read_bytes()
     put(store, struct.pack("<BBBBIIIi", 2, 1, 0x80, 4, CHUNK, CHUNK, len(data), -1000) + data[20:])
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_with_a_bomb_inside(store: Path) -> None:
     """Sizes that fit, around a block of Zstandard that gives 125 MiB."""
     inner = frame(*[BLOCK] * BOMB, stated=None)
@@ -254,7 +254,7 @@ def blosc_with_a_bomb_inside(store: Path) -> None:
     put(store, struct.pack("<BBBBIII", 2, 1, 4 << 5 | 0x10, 4, CHUNK, CHUNK, 16 + len(body)) + body)
 
 
-@hostile(DamagedStore, base="blosc", rows=True)
+@hostile(Damaged, base="blosc", rows=True)
 def blosc_of_garbage(store: Path) -> None:
     """A right header, and noise."""
     garbage(store, 16)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dgkd_stores import DamagedStore, UnsafeStore
+from dgkd_stores import Damaged, UnsafeStore
 
 from .corpus import hostile, redigest, reseal
 
@@ -18,49 +18,49 @@ def put(file: Path, position: int, value: float, dtype: str) -> None:
     file.write_bytes(content.tobytes())
 
 
-@hostile(DamagedStore, rows=True, says="finite numbers")
+@hostile(Damaged, rows=True, says="finite numbers")
 def rows_that_are_nan(store: Path) -> None:
     """One NaN makes every weight NaN."""
     put(store / "logits" / "c.0.0.0", 5, np.nan, "<f4")
     redigest(store)
 
 
-@hostile(DamagedStore, rows=True, says="finite numbers")
+@hostile(Damaged, rows=True, says="finite numbers")
 def rows_that_are_infinite(store: Path) -> None:
     """So does infinity."""
     put(store / "logits" / "c.1.1.0", 0, -np.inf, "<f4")
     redigest(store)
 
 
-@hostile(DamagedStore, rows=True, base="uint8", says="finite numbers")
+@hostile(Damaged, rows=True, base="uint8", says="finite numbers")
 def scale_that_is_nan(store: Path) -> None:
     """Levels are fine, what they are multiplied by is not."""
     put(store / "scale" / "c.0.0.0", 0, np.nan, "<f4")
     redigest(store)
 
 
-@hostile(DamagedStore, rows=True, base="uint8", says="finite numbers")
+@hostile(Damaged, rows=True, base="uint8", says="finite numbers")
 def scale_that_is_infinite(store: Path) -> None:
     """The offset as well."""
     put(store / "scale" / "c.0.0.0", 1, np.inf, "<f4")
     redigest(store)
 
 
-@hostile(DamagedStore, rows=True, base="uint8", says="finite numbers")
+@hostile(Damaged, rows=True, base="uint8", says="finite numbers")
 def scale_that_overflows(store: Path) -> None:
     """Finite itself: 255 times it is not."""
     put(store / "scale" / "c.0.0.0", 0, 3e38, "<f4")
     redigest(store)
 
 
-@hostile(DamagedStore, says="finite numbers")
+@hostile(Damaged, says="finite numbers")
 def logits_of_the_test_set_that_are_nan(store: Path) -> None:
     """What the test set's table is made of."""
     put(store / "test_logits" / "c.0.0", 3, np.nan, "<f4")
     reseal(store)
 
 
-@hostile(DamagedStore, base="uint8", says="finite numbers")
+@hostile(Damaged, base="uint8", says="finite numbers")
 def scale_of_the_test_set_that_overflows(store: Path) -> None:
     """The same, once decoded."""
     put(store / "test_scale" / "c.0.0", 0, 3e38, "<f4")
@@ -81,20 +81,20 @@ def label_negative(store: Path) -> None:
     reseal(store)
 
 
-@hostile(DamagedStore, says="seal|sealed")
+@hostile(Damaged, says="seal|sealed")
 def label_changed_under_the_seal(store: Path) -> None:
     """A label that is a class, and another than was sealed."""
     content = np.frombuffer((store / "label" / "c.0").read_bytes(), dtype="<i8")
     (store / "label" / "c.0").write_bytes(((content + 1) % 3).tobytes())
 
 
-@hostile(DamagedStore, rows=True, says="SHA-256")
+@hostile(Damaged, rows=True, says="SHA-256")
 def rows_changed_under_their_digest(store: Path) -> None:
     """One number, a little."""
     put(store / "logits" / "c.0.0.0", 0, 0.5, "<f4")
 
 
-@hostile(DamagedStore, rows=True, says="SHA-256")
+@hostile(Damaged, rows=True, says="SHA-256")
 def views_swapped(store: Path) -> None:
     """Sound rows in another place."""
     first, second = store / "logits" / "c.0.0.0", store / "logits" / "c.1.0.0"
@@ -103,7 +103,7 @@ def views_swapped(store: Path) -> None:
     second.write_bytes(data)
 
 
-@hostile(DamagedStore, says="seal")
+@hostile(Damaged, says="seal")
 def digest_zeroed_under_the_seal(store: Path) -> None:
     """A block that says it was never written."""
     data = bytearray((store / "digest" / "c.0.0.0").read_bytes())
@@ -111,7 +111,7 @@ def digest_zeroed_under_the_seal(store: Path) -> None:
     (store / "digest" / "c.0.0.0").write_bytes(data)
 
 
-@hostile(DamagedStore, says="a digest for every block|lost rows")
+@hostile(Damaged, says="a digest for every block|lost rows")
 def sealed_with_a_block_that_was_never_written(store: Path) -> None:
     """The same, sealed anew: a finished store with a hole in it."""
     data = bytearray((store / "digest" / "c.0.0.0").read_bytes())

@@ -7,7 +7,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from dgkd_stores import DamagedStore, UnsafeStore
+from dgkd_stores import Damaged, UnsafeStore
 
 from .corpus import hostile
 
@@ -165,19 +165,19 @@ def file_for_an_array(store: Path) -> None:
     (store / "label").write_bytes(b"")
 
 
-@hostile(DamagedStore, says="another size")
+@hostile(Damaged, says="another size")
 def chunk_of_a_terabyte(store: Path) -> None:
     """Sparse: it takes no room until it is read."""
     os.truncate(store / "logits" / "c.0.0.0", TERABYTE)
 
 
-@hostile(DamagedStore, base="zstd", says="another size")
+@hostile(Damaged, base="zstd", says="another size")
 def compressed_chunk_of_a_terabyte(store: Path) -> None:
     """Larger than what it is to give."""
     os.truncate(store / "logits" / "c.0.0.0", TERABYTE)
 
 
-@hostile(DamagedStore, says="another size")
+@hostile(Damaged, says="another size")
 def labels_of_a_terabyte(store: Path) -> None:
     """The same for what is read at once."""
     os.truncate(store / "label" / "c.0", TERABYTE)
@@ -195,19 +195,19 @@ def metadata_of_an_array_of_a_terabyte(store: Path) -> None:
     os.truncate(store / "label" / "zarr.json", TERABYTE)
 
 
-@hostile(DamagedStore, says="another size")
+@hostile(Damaged, says="another size")
 def chunk_that_is_empty(store: Path) -> None:
     """Nothing to map."""
     os.truncate(store / "logits" / "c.1.1.0", 0)
 
 
-@hostile(DamagedStore, base="blosc", says="another size")
+@hostile(Damaged, base="blosc", says="another size")
 def compressed_chunk_that_is_empty(store: Path) -> None:
     """Nothing to decode."""
     os.truncate(store / "logits" / "c.1.1.0", 0)
 
 
-@hostile(DamagedStore, says="no such file")
+@hostile(Damaged, says="no such file")
 def chunk_that_is_gone(store: Path) -> None:
     """Zarr reads NaN there, without a word."""
     (store / "logits" / "c.1.1.0").unlink()

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from dgkd_stores import DamagedStore, UnsafeStore
+from dgkd_stores import Damaged, UnsafeStore
 from dgkd_stores.containers.hdf5_format import checksum
 
 from .corpus import hostile
@@ -325,25 +325,25 @@ def direct(store: Path, stored: bytes) -> None:
     rewrite(store, change)
 
 
-@hostile(DamagedStore, base="hdf5", rows=True, says="zlib|bytes")
+@hostile(Damaged, base="hdf5", rows=True, says="zlib|bytes")
 def hdf5_deflate_bomb(store: Path) -> None:
     """A thousandfold: 200 KiB in a chunk of 192 bytes."""
     direct(store, zlib.compress(bytes(200_000), 9))
 
 
-@hostile(DamagedStore, base="hdf5", says="another size|bytes")
+@hostile(Damaged, base="hdf5", says="another size|bytes")
 def hdf5_larger_deflate_bomb(store: Path) -> None:
     """64 MiB, in more bytes than a chunk can have."""
     direct(store, zlib.compress(bytes(2**26), 9))
 
 
-@hostile(DamagedStore, base="hdf5", rows=True, says="zlib|bytes|stream")
+@hostile(Damaged, base="hdf5", rows=True, says="zlib|bytes|stream")
 def hdf5_deflate_garbage(store: Path) -> None:
     """No stream at all."""
     direct(store, np.random.default_rng(1).bytes(150))
 
 
-@hostile(DamagedStore, base="hdf5", rows=True, says="zlib|bytes|stream")
+@hostile(Damaged, base="hdf5", rows=True, says="zlib|bytes|stream")
 def hdf5_deflate_cut(store: Path) -> None:
     """A stream without its end."""
     direct(store, zlib.compress(np.random.default_rng(1).bytes(192))[:-10])
@@ -372,19 +372,19 @@ def hdf5_chunk_that_overflows(store: Path) -> None:
     entry(store, 1, struct.pack("<Q", 2**64 - 9))
 
 
-@hostile((DamagedStore, UnsafeStore), base="hdf5")
+@hostile((Damaged, UnsafeStore), base="hdf5")
 def hdf5_chunk_within_the_metadata(store: Path) -> None:
     """Digests read from the superblock on."""
     entry(store, 0, struct.pack("<Q", 8))
 
 
-@hostile(DamagedStore, base="hdf5", says="cut short")
+@hostile(Damaged, base="hdf5", says="cut short")
 def hdf5_cut(store: Path) -> None:
     """Half of the file."""
     os.truncate(store, store.stat().st_size // 2)
 
 
-@hostile(DamagedStore, base="hdf5", says="cut short|no HDF5")
+@hostile(Damaged, base="hdf5", says="cut short|no HDF5")
 def hdf5_cut_within_the_superblock(store: Path) -> None:
     """20 bytes."""
     os.truncate(store, 20)
@@ -428,13 +428,13 @@ def hdf5_header_as_text(store: Path) -> None:
     replace(store, "dgkd", data="{}")
 
 
-@hostile(DamagedStore, base="hdf5", says="lost an array")
+@hostile(Damaged, base="hdf5", says="lost an array")
 def hdf5_without_a_seal(store: Path) -> None:
     """Files are always finished."""
     rewrite(store, lambda file, arrays: arrays.pop("dgkd_seal"))
 
 
-@hostile(DamagedStore, base="hdf5", says="seal|sealed")
+@hostile(Damaged, base="hdf5", says="seal|sealed")
 def hdf5_of_another_seal(store: Path) -> None:
     """Zeros."""
     replace(store, "dgkd_seal", data=np.zeros(32, np.uint8))
@@ -463,7 +463,7 @@ def hdf5_hundreds_of_arrays(store: Path) -> None:
     rewrite(store, change)
 
 
-@hostile(DamagedStore, base="hdf5", says="checksum")
+@hostile(Damaged, base="hdf5", says="checksum")
 def hdf5_checksum_of_an_object(store: Path) -> None:
     """One bit of an object header."""
     data = bytearray(store.read_bytes())
@@ -486,13 +486,13 @@ def hdf5_that_is_text(store: Path) -> None:
     store.write_text("no HDF5\n" * 1000)
 
 
-@hostile((DamagedStore, UnsafeStore), base="hdf5")
+@hostile((Damaged, UnsafeStore), base="hdf5")
 def hdf5_signature_and_garbage(store: Path) -> None:
     """The first eight bytes are right."""
     store.write_bytes(store.read_bytes()[:8] + np.random.default_rng(1).bytes(5000))
 
 
-@hostile((DamagedStore, UnsafeStore), base="hdf5")
+@hostile((Damaged, UnsafeStore), base="hdf5")
 def hdf5_that_is_empty(store: Path) -> None:
     """No bytes."""
     store.write_bytes(b"")

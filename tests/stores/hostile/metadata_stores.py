@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dgkd_stores import DamagedStore, Mismatch, UnsafeStore
+from dgkd_stores import Damaged, Mismatch, UnsafeStore
 
 from .corpus import edit, hostile, reseal
 
@@ -96,7 +96,7 @@ def chunks_without_number(store: Path) -> None:
     edit(store / "logits" / "zarr.json", "chunk_grid", "configuration", "chunk_shape", value=[1, 1, 3])
 
 
-@hostile(DamagedStore, base="unfinished", says="label|sample_digest|probe", cap_mib=256, reserved_mib=400)
+@hostile(Damaged, base="unfinished", says="label|sample_digest|probe", cap_mib=256, reserved_mib=400)
 def a_grid_just_allowed_with_nothing_in_it(store: Path) -> None:
     """2^22 samples and 2^19 chunks, as header and all metadata say, of which no file exists."""
     samples = 2**22
@@ -301,7 +301,7 @@ def seal_that_is_a_number(store: Path) -> None:
     attribute(store, "dgkd_seal", value=10**63)
 
 
-@hostile(DamagedStore, says="seal")
+@hostile(Damaged, says="seal")
 def seal_of_another_store(store: Path) -> None:
     """64 digits that fit nothing."""
     attribute(store, "dgkd_seal", value="0" * 64)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dgkd_stores import DamagedStore, UnsafeStore
+from dgkd_stores import Damaged, UnsafeStore
 
 from .corpus import edit, hostile
 
@@ -385,13 +385,13 @@ def metadata_of_an_array_of_megabytes(store: Path) -> None:
     array(store, "attributes", value={"x": "y" * 2**20})
 
 
-@hostile(DamagedStore, says="lost an array: expected label/zarr.json")
+@hostile(Damaged, says="lost an array: expected label/zarr.json")
 def array_without_metadata(store: Path) -> None:
     """Chunks of who knows what."""
     (store / "label" / "zarr.json").unlink()
 
 
-@hostile(DamagedStore, says="logits")
+@hostile(Damaged, says="logits")
 def array_named_in_upper_case(store: Path) -> None:
     """On some file systems the same name."""
     (store / "logits").rename(store / "Logits")

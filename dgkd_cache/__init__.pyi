@@ -1,0 +1,43 @@
+"""The public names of the package: `__init__.py` loads each from here when it is first used."""
+
+from .datasets.images import (
+    Images as Images,
+    TensorImages as TensorImages,
+)
+from .datasets.registry import (
+    Dataset as Dataset,
+    load_dataset as load_dataset,
+)
+from .distillation.dropping import Dropping as Dropping
+from .distillation.objectives import (
+    GuidanceLoss as GuidanceLoss,
+    dense_guidance_loss as dense_guidance_loss,
+)
+from .dump.writer import GuideWriter as GuideWriter
+from .errors import (
+    Damaged as Damaged,
+    DataMissing as DataMissing,
+    DataUnreadable as DataUnreadable,
+    DgkdError as DgkdError,
+    Incomplete as Incomplete,
+    Interrupted as Interrupted,
+    InvalidInput as InvalidInput,
+    Locked as Locked,
+    Mismatch as Mismatch,
+    NoPermission as NoPermission,
+    NoSpace as NoSpace,
+    RankLost as RankLost,
+    StoreNotFound as StoreNotFound,
+    UnknownName as UnknownName,
+    UnsafeStore as UnsafeStore,
+)
+from .guides.bank import GuideBank as GuideBank
+from .models.registry import build_model as build_model
+from .randomness.run_random import RunRandom as RunRandom
+from .views.dataset import (
+    ViewDataset as ViewDataset,
+    ViewSampler as ViewSampler,
+)
+from .views.plan import ViewPlan as ViewPlan
+from .views.renderer import ViewRenderer as ViewRenderer
+from .views.schedule import Schedule as Schedule

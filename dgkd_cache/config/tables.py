@@ -1,0 +1,195 @@
+"""The tables of `dgkd.toml`: every key with its type, bounds, default and a line on its meaning.
+
+`template` writes those lines into the file, `config` reads the file. Loads no torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from dgkd_stores import MAX_VIEWS, codec_names, encoding_names, is_utf8
+
+__all__ = [
+    "CacheConfig",
+    "DatasetConfig",
+    "DistillationConfig",
+    "Method",
+    "Name",
+    "Table",
+    "TrainingConfig",
+    "ViewsConfig",
+    "choices",
+]
+
+Method = Literal["scratch", "kd", "takd", "dgkd"]
+Precision = Literal["auto", "float32", "bf16"]
+
+
+MOST = 2**31 - 1
+"""The upper limit of every count: what is larger is a slip of the keyboard, and overflows in numpy or torch."""
+
+
+def _tuple_from_list(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _known_encoding(name: str) -> str:
+    if name not in encoding_names():
+        raise ValueError(f"one of {', '.join(encoding_names())}")
+    return name
+
+
+def _known_codec(name: str) -> str:
+    if name not in codec_names():
+        raise ValueError(f"one of {', '.join(codec_names())}")
+    return name
+
+
+def _name(text: str) -> str:
+    if "\0" in text or not is_utf8(text):
+        raise ValueError("text in UTF-8 without NUL, as file names and TOML have it")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Texts = Annotated[tuple[Name, ...], BeforeValidator(_tuple_from_list)]
+Fractions = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=1)], ...],
+    BeforeValidator(_tuple_from_list),
+]
+
+
+class Table(BaseModel):
+    """The base of all tables: frozen, strict about types, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+
+
+def choices(table: type[Table], key: str) -> tuple[str, ...]:
+    """The values that a key with fixed values may be set to."""
+    return tuple(get_args(table.model_fields[key].annotation))
+
+
+class DatasetConfig(Table):
+    """The source of samples."""
+
+    name: Name = Field(
+        default="digits",
+        min_length=1,
+        description="digits, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or module:factory",
+    )
+    root: Name | None = Field(default=None, description="where data sets are kept (default: ~/.cache/dgkd-cache)")
+    download: bool = Field(default=True, description="fetch a known data set that is not there yet")
+    validation: int = Field(default=0, ge=0, le=MOST, description="samples held out of training, for every model")
+
+
+class ViewsConfig(Table):
+    """The view plan, how many views are cached, and which one an epoch uses."""
+
+    transforms: Texts = Field(
+        min_length=1, description='in order: "crop(PADDING)", "hflip", "resized-crop(SIZE)" or "none"'
+    )
+    scheme: Literal["sampled", "enumerated"] = Field(
+        default="sampled", description="sampled: each (view, sample) draws; enumerated: every outcome once"
+    )
+    count: int = Field(default=40, ge=1, le=MAX_VIEWS, description="views that are cached of every guide")
+    schedule: Literal["cycle", "draw"] = Field(
+        default="cycle", description="cycle: view = epoch mod count; draw: one per (epoch, sample)"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="of the plan; another seed is another plan")
+
+
+class CacheConfig(Table):
+    """The storage of a guide's logits."""
+
+    temperature: float = Field(default=4.0, gt=0, description="rows are stored as logits / temperature")
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
+        default="float16", description=f"of a row: {', '.join(encoding_names())}"
+    )
+    codec: Annotated[str, AfterValidator(_known_codec)] = Field(
+        default="none", description=f"of new stores: {', '.join(codec_names())}; none is the fastest to train from"
+    )
+    precision: Precision = Field(
+        default="float32", description="the guide's forward pass, run once: auto, float32, bf16"
+    )
+    batch_size: int = Field(default=512, ge=1, le=MOST, description="fixed by the store: part of its identity")
+    licence: str = Field(default="", max_length=256, description="of the stores, for whoever gets them")
+    reader: Literal["auto", "mmap", "pread"] = Field(
+        default="auto", description="auto, mmap (local disks), pread (disks that others write to)"
+    )
+    accept_probabilities: bool = Field(
+        default=False, description="take a guide's outputs for logits though each row sums to 1, as after a softmax"
+    )
+
+
+class TrainingConfig(Table):
+    """One model's recipe; `[training.ta1]` overrides any of it for ta1."""
+
+    epochs: int = Field(default=160, ge=1, le=MOST, description="passes over the training set")
+    batch_size: int = Field(default=128, ge=1, le=MOST, description="samples in a step")
+    optimizer: Literal["sgd", "adamw"] = Field(default="sgd", description="sgd or adamw")
+    lr: float = Field(default=0.1, gt=0, description="learning rate at the start")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd")
+    nesterov: bool = Field(default=False, description="of sgd")
+    weight_decay: float = Field(default=1e-4, ge=0, description="L2 penalty (decoupled with adamw)")
+    lr_schedule: Literal["step", "constant", "cosine"] = Field(default="step", description="step, constant or cosine")
+    lr_steps: Fractions = Field(default=(0.5, 0.75), description="of all epochs, where a step is taken")
+    lr_gamma: float = Field(default=0.1, gt=0, le=1, description="what a step multiplies lr by")
+    warmup_epochs: int = Field(default=0, ge=0, le=MOST, description="epochs of linear warm-up")
+    precision: Precision = Field(default="auto", description="auto (bf16 where it is faster), float32, bf16")
+    channels_last: Literal["auto", True, False] = Field(
+        default="auto", description="memory format of convolutions: auto (what is faster), true, false"
+    )
+    compile: bool = Field(default=False, description="torch.compile the model: a C++ compiler, and a minute or so")
+    input_size: Annotated[int, Field(ge=1, le=2**16)] | None = Field(
+        default=None,
+        description="pixels a side that views are resized to (default: the model's own size, if it has one)",
+    )
+    views: Literal["cached", "fresh"] = Field(
+        default="cached", description="cached: the guides' views; fresh: a new view every epoch, no guides"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="order, schedule, dropping, initial weights")
+    order: Literal["shuffled", "blocks"] = Field(
+        default="shuffled", description="blocks: neighbours stay together, for guides that are larger than memory"
+    )
+    checkpoint_steps: int = Field(default=500, ge=1, le=MOST, description="steps between checkpoints")
+    workers: int = Field(default=2, ge=0, le=1024, description="data loader processes, where data is not resident")
+    select: Literal["last", "best"] = Field(
+        default="last", description="last epoch, or the best by the validation split"
+    )
+
+    @model_validator(mode="after")
+    def _nesterov_looks_ahead_by_momentum(self) -> Self:
+        if self.nesterov and self.optimizer == "sgd" and not self.momentum:
+            raise ValueError("no nesterov where momentum = 0, or a momentum above 0")
+        return self
+
+
+class DistillationConfig(Table):
+    """The way guides teach."""
+
+    method: Method = Field(
+        default="dgkd", description="guides: scratch none, kd teacher, takd the one before, dgkd all before"
+    )
+    objective: Literal["paper", "official", "mean"] = Field(
+        default="paper", description="paper (Eq. 7, a sum: may need a lower lr), official (the authors' code), mean"
+    )
+    lambda_: float = Field(default=0.5, alias="lambda", ge=0, le=1, description="share of the guides, 0 to 1")
+    temperature: float | None = Field(default=None, gt=0, description="of the loss (default: the cache's)")
+    dropping: Literal["bernoulli", "fixed", "none"] = Field(
+        default="bernoulli", description="bernoulli: each guide by itself; fixed: exactly `drop`; none"
+    )
+    keep: float = Field(default=0.75, ge=0, le=1, description="bernoulli: a guide's chance to take part")
+    drop: int = Field(default=1, ge=0, le=MOST, description="fixed: guides left out of every batch")
+    always: Texts = Field(default=(), description="bernoulli: guides that are never dropped")
+    at_least_one: bool = Field(default=False, description="bernoulli: keep one guide in every batch")
+
+    @model_validator(mode="after")
+    def _only_bernoulli_spares(self) -> Self:
+        if self.dropping != "bernoulli" and (self.always or self.at_least_one):
+            raise ValueError(
+                f'no always and no at_least_one where dropping = "{self.dropping}": they are for "bernoulli"'
+            )
+        return self

@@ -1,0 +1,67 @@
+"""The text of a `dgkd.toml`: every key with its value and a comment. Loads no torch.
+
+It keeps every value: reading the text back gives the same settings.
+"""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import BaseModel
+
+from dgkd_cache.config.workspace_config import WorkspaceConfig
+
+__all__ = ["render_config"]
+
+_TABLES = {
+    "dataset": "where samples come from",
+    "views": "deterministic augmentation: every epoch uses one of these views of the training set",
+    "cache": "how a guide's logits are kept, under guides/",
+    "chain": "largest first; every model learns from those above it; the last one is the student",
+    "training": "the recipe; a table [training.NAME] overrides any of it for that model",
+    "distillation": "how guides teach",
+}
+
+
+def render_config(config: WorkspaceConfig) -> str:
+    """The settings as the text of a `dgkd.toml`: every key with its value and a comment."""
+    lines = ["# A dgkd-cache workspace: `dgkd-cache run` trains the chain. Flags go before what is written here."]
+    for table, title in _TABLES.items():
+        lines += ["", f"# {title}", f"[{table}]"]
+        value = getattr(config, table)
+        if isinstance(value, BaseModel):
+            lines += _aligned(_settings(value))
+        else:
+            lines += [f"{name} = {_toml(architecture)}" for name, architecture in value.items()]
+        if table == "training":
+            for model, settings in config.training_models.items():
+                lines += ["", f"[training.{model}]"]
+                lines += [f"{key} = {_toml(setting)}" for key, setting in settings.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _settings(table: BaseModel) -> list[tuple[str, str]]:
+    """(assignment, comment) of each key; what is not set is written as a comment, for TOML has no null."""
+    settings = []
+    for name, field in type(table).model_fields.items():
+        key, value = field.alias or name, getattr(table, name)
+        assignment = f"# {key} =" if value is None else f"{key} = {_toml(value)}"
+        settings.append((assignment, field.description or ""))
+    return settings
+
+
+def _aligned(settings: list[tuple[str, str]]) -> list[str]:
+    width = min(34, max(len(assignment) for assignment, _ in settings))
+    return [f"{assignment:<{width}}  # {comment}" for assignment, comment in settings]
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    assert isinstance(value, int | float), f"a setting of type {type(value).__name__}"
+    return repr(value)

@@ -1,0 +1,174 @@
+"""The settings of a workspace: what `dgkd.toml` may say, checked once and then passed down frozen.
+
+An unknown key is an error that names file, table, key and the nearest known key. Loads no torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, ValidationError
+
+from dgkd_cache.config.errors import invalid_setting, nearest, unknown_key
+from dgkd_cache.config.file import read_tables
+from dgkd_cache.config.tables import (
+    CacheConfig,
+    DatasetConfig,
+    DistillationConfig,
+    Name,
+    Table,
+    TrainingConfig,
+    ViewsConfig,
+)
+from dgkd_cache.errors import InvalidInput
+
+__all__ = [
+    "CONFIG_NAME",
+    "MODEL_NAME",
+    "WorkspaceConfig",
+    "check_model_name",
+    "is_model_name",
+    "override",
+    "parse_config",
+    "read_config",
+    "with_overrides",
+]
+
+CONFIG_NAME = "dgkd.toml"
+MODEL_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+
+AnyTable = TypeVar("AnyTable", bound=Table)
+
+
+class WorkspaceConfig(Table):
+    """All of `dgkd.toml`. `chain` is ordered, largest first; its last model is the student."""
+
+    dataset: DatasetConfig = DatasetConfig()
+    views: ViewsConfig
+    cache: CacheConfig = CacheConfig()
+    chain: dict[str, Annotated[Name, Field(min_length=1)]] = Field(min_length=1)
+    training: TrainingConfig = TrainingConfig()
+    training_models: dict[str, dict[str, object]] = {}
+    distillation: DistillationConfig = DistillationConfig()
+
+    def training_for(self, model: str) -> TrainingConfig:
+        """The recipe of `model`: `[training]` with `[training.MODEL]` laid over it."""
+        merged = {**self.training.model_dump(), **self.training_models.get(model, {})}
+        return TrainingConfig.model_validate(merged)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as nested tables, shaped like the file."""
+        tables = self.model_dump(by_alias=True, exclude={"training_models"})
+        tables["training"].update({name: dict(table) for name, table in self.training_models.items()})
+        return tables
+
+
+def is_model_name(name: str) -> bool:
+    """True where a run and a store may be called so."""
+    return MODEL_NAME.fullmatch(name) is not None
+
+
+def check_model_name(name: str) -> str:
+    """`name`, if a run and a store may be called so. Raises InvalidInput."""
+    if not is_model_name(name):
+        raise InvalidInput(
+            "a model's name is not usable",
+            expected="1 to 64 of a-z, 0-9, _ and -",
+            found=repr(name),
+            do="choose another name"
+            if "/" not in name
+            else f"give the name alone, as {name.rstrip('/').split('/')[-1]}",
+        )
+    return name
+
+
+def read_config(path: Path) -> WorkspaceConfig:
+    """The settings in the file at `path`. Raises InvalidInput, which names file, table and key."""
+    return parse_config(read_tables(path), source=str(path))
+
+
+def parse_config(tables: Mapping[str, Any], *, source: str) -> WorkspaceConfig:
+    """The settings in nested tables shaped like the file; `source` is how errors call it."""
+    if "training_models" in tables:
+        raise unknown_key(("training_models",), WorkspaceConfig, source)
+    tables = dict(tables)
+    of_models: dict[str, dict[str, object]] = {}
+    if isinstance(training := tables.get("training"), Mapping):
+        of_models = {
+            key: dict(value)
+            for key, value in training.items()
+            if isinstance(value, Mapping) and key not in TrainingConfig.model_fields
+        }
+        tables["training"] = {key: value for key, value in training.items() if key not in of_models}
+    try:
+        config = WorkspaceConfig.model_validate({**tables, "training_models": of_models})
+    except ValidationError as error:
+        raise invalid_setting(error, WorkspaceConfig, source) from error
+    _check_names(config, source)
+    for model in config.chain:
+        try:
+            recipe = config.training_for(model)
+        except ValidationError as error:
+            raise invalid_setting(error, WorkspaceConfig, source, prefix=("training", model)) from error
+        if recipe.select == "best" and not config.dataset.validation:
+            raise InvalidInput(
+                f"key 'select' in table [training] of {source} cannot be for {model}",
+                expected="validation samples to choose the best epoch by",
+                found="select = 'best' and validation = 0",
+                do="set validation in table [dataset], for instance to a tenth of the training samples",
+            )
+    return config
+
+
+def with_overrides(
+    config: WorkspaceConfig, settings: Mapping[str, object], *, source: str = "the options given"
+) -> WorkspaceConfig:
+    """`config` with dotted keys replaced, as `{"training.epochs": 3}`; checked like the file.
+
+    Flags go before the file: `training.X` also takes X out of every `[training.MODEL]` table.
+    """
+    tables = config.to_dict()
+    for dotted, value in settings.items():
+        *path, key = dotted.split(".")
+        table = tables
+        for part in path:
+            table = table.setdefault(part, {})
+        if path == ["training"]:
+            for model in config.training_models:
+                table[model].pop(key, None)
+        table[key] = value
+    return parse_config(tables, source=source)
+
+
+def override(table: AnyTable, settings: Mapping[str, object], *, name: str) -> AnyTable:
+    """One table, called `name` in errors, with keys replaced; `None` leaves a key as it is."""
+    given = {key: value for key, value in settings.items() if value is not None}
+    try:
+        return type(table).model_validate({**table.model_dump(by_alias=True), **given})
+    except ValidationError as error:
+        raise invalid_setting(error, WorkspaceConfig, "the options given", prefix=(name,)) from error
+
+
+def _check_names(config: WorkspaceConfig, source: str) -> None:
+    for name in config.chain:
+        if not MODEL_NAME.fullmatch(name) or name in TrainingConfig.model_fields:
+            raise InvalidInput(
+                f"a name in table [chain] of {source} is not usable",
+                expected="1 to 64 of a-z, 0-9, _ and -, and no key of [training]",
+                found=repr(name),
+                do="call it otherwise, for instance ta1",
+            )
+    for model in config.training_models:
+        if model not in config.chain:
+            raise unknown_key(("training", model), WorkspaceConfig, source, also=tuple(config.chain))
+    for guide in config.distillation.always:
+        if guide not in config.chain:
+            raise InvalidInput(
+                f"key always in table [distillation] of {source} names a guide that is not in [chain]",
+                expected=f"one of {', '.join(config.chain)}",
+                found=repr(guide),
+                do=nearest(guide, config.chain),
+            )

@@ -1,0 +1,1 @@
+"""Several processes: the ranks of a job, and training in parallel."""

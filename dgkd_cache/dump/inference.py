@@ -1,0 +1,140 @@
+"""The softened logits of one guide, in batches that are the same wherever a dump was stopped or its chunks were cut.
+
+Batches go to the device one after the other without a wait between chunks, and stay there until a chunk is whole. The
+first one is rehearsed (see `rehearsal`), and rows that the store's encoding cannot hold are refused by their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dgkd_cache.device.device import autocast
+from dgkd_cache.dump.parallel_batches import side_by_side
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.models.called_modules import Forward
+from dgkd_cache.models.rehearsal import Rehearsal
+from dgkd_cache.user_code import forward_pass_of
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.views.stream import Pairs, stream
+from dgkd_stores import ChunkSlot, described, encoding_named
+
+__all__ = ["GuideLogits"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuideLogits:
+    """`forward` takes uint8 pixels (B, I, H, W) on `device`; on a processor it is called from several threads.
+
+    What gives logits raises what `Rehearsal` raises, and InvalidInput for a row that `encoding` cannot hold.
+    """
+
+    forward: Forward
+    rehearsal: Rehearsal
+    device: torch.device
+    precision: str
+    temperature: float
+    encoding: str
+    batch_size: int
+    workers: int
+
+    def of_images(self, source: ViewRenderer) -> NDArray[np.float32]:
+        """Logits of all images, not augmented: float32 (N, C)."""
+        samples = [np.arange(start, stop) for start, stop in self._cuts(0, len(source.images))]
+        pixels = (source.evaluation_pixels(samples_B).to(self.device) for samples_B in samples)
+        logits_NC = torch.cat(list(self._forwarded(pixels))).cpu().numpy()
+        self._require_holdable(logits_NC, source, "", 0)
+        return logits_NC
+
+    def of_view(self, source: ViewRenderer, view: int, rows: int) -> Iterator[Tensor]:
+        """Logits of the first `rows` samples of a view, batch by batch: float32 (B, C) on the device, not checked."""
+        return self._of_pairs(source, [_pairs(view, start, stop) for start, stop in self._cuts(0, rows)])
+
+    def of_first_rows(self, source: ViewRenderer, view: int, rows: int) -> NDArray[np.float32]:
+        """Logits of the first `rows` samples of a view: float32 (N, C)."""
+        logits_NC = torch.cat(list(self.of_view(source, view, rows))).cpu().numpy()
+        self._require_holdable(logits_NC, source, f"view {view}, ", 0)
+        return logits_NC
+
+    def of_chunks(
+        self, source: ViewRenderer, slots: Sequence[ChunkSlot], done: Callable[[ChunkSlot, int], None]
+    ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
+        """Each chunk and its rows, float32 (S, C); `done` is told of every batch, how many rows of the chunk it had."""
+        cuts = [list(self._cuts(*self._around(slot, len(source.images)))) for slot in slots]
+        pairs = (_pairs(slot.view, *cut) for slot, of_slot in zip(slots, cuts, strict=True) for cut in of_slot)
+        batches = self._of_pairs(source, pairs)
+        for slot, of_slot in zip(slots, cuts, strict=True):
+            rows = []
+            for start, stop in of_slot:
+                inside = slice(max(slot.start - start, 0), min(slot.stop, stop) - start)
+                rows.append(next(batches)[inside])
+                done(slot, len(rows[-1]))
+            logits_SC = torch.cat(rows).cpu().numpy()
+            self._require_holdable(logits_SC, source, f"view {slot.view}, ", slot.start)
+            yield slot, logits_SC
+
+    def _around(self, slot: ChunkSlot, samples: int) -> tuple[int, int]:
+        """The whole batches of the view that hold the chunk."""
+        batch = self.batch_size
+        return slot.start // batch * batch, min(-(-slot.stop // batch) * batch, samples)
+
+    def _cuts(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        for cut in range(start, stop, self.batch_size):
+            yield cut, min(cut + self.batch_size, stop)
+
+    def _of_pairs(self, source: ViewRenderer, pairs: Iterable[Pairs]) -> Iterator[Tensor]:
+        batches = stream(source, pairs, device=self.device, workers=self.workers)
+        return self._forwarded(batch.pixels_BIHW for batch in batches)
+
+    def _forwarded(self, pixels: Iterable[Tensor]) -> Iterator[Tensor]:
+        def softened(pixels_BIHW: Tensor) -> Tensor:
+            return self.rehearsal.logits(self._raw(pixels_BIHW), len(pixels_BIHW)) / self.temperature
+
+        batches = iter(pixels)
+        if not self.rehearsal.done and (first := next(batches, None)) is not None:
+            yield self._rehearsed(first) / self.temperature
+        yield from side_by_side(softened, batches, device=self.device)
+
+    def _rehearsed(self, pixels_BIHW: Tensor) -> Tensor:
+        """The logits of the first batch, forwarded as all others are: its rows are used."""
+
+        def run(forward: Forward) -> object:
+            return next(side_by_side(forward, [pixels_BIHW], device=self.device))
+
+        return self.rehearsal(self._raw, run, batch=len(pixels_BIHW))
+
+    def _raw(self, pixels_BIHW: Tensor) -> object:
+        with (
+            torch.inference_mode(),
+            autocast(self.device, self.precision),
+            forward_pass_of(
+                f"the forward pass of {self.rehearsal.what} fails",
+                expected=f"a function of one tensor, {described(pixels_BIHW)} on {self.device}, that returns logits",
+                do="mend it; pixels are no floats yet: a network alone is given as lambda pixels: model(pixels / 255)",
+            ),
+        ):
+            return self.forward(pixels_BIHW)
+
+    def _require_holdable(self, logits_SC: NDArray[np.float32], source: ViewRenderer, view: str, first: int) -> None:
+        """Raises InvalidInput for a row that the encoding refuses: sample `first` and those after it."""
+        encoding = encoding_named(self.encoding)
+        for row in np.flatnonzero(~(np.abs(logits_SC).max(axis=1) <= encoding.largest)).tolist():
+            try:
+                encoding.encode(logits_SC[row : row + 1])
+            except InvalidInput as error:
+                do = error.do
+                if self.precision == "float32" and not np.isfinite(logits_SC[row]).all():
+                    do = "train the model again, for instance at a lower learning rate"
+                place = f"{view}{source.images.describe(first + row)}"
+                raise InvalidInput(
+                    f"{error.problem} ({place})", expected=error.expected, found=error.found, do=do
+                ) from error
+
+
+def _pairs(view: int, start: int, stop: int) -> Pairs:
+    return np.full(stop - start, view), np.arange(start, stop)

@@ -1,0 +1,45 @@
+"""The size of a guide's store before it is written, from its drafted header and the layout of stores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dgkd_cache.dump.encoding_error import encoding_error_rows
+from dgkd_cache.errors import InvalidInput
+from dgkd_stores import MAX_RECORD_BYTES, StoreHeader, default_digest_rows, encoding_named, finished_bytes
+
+__all__ = ["SLACK_BYTES", "checked_store_bytes", "drafted_bytes"]
+
+SLACK_BYTES = 64
+"""A real header may be shorter by this much: accuracy and encoding error count with all digits they may have."""
+
+_ACCURACY = "0.123456"
+_FIDELITY = {"kl": "0.000000123456", "top1": "0.123456"}
+_EXACT = {"kl": "0", "top1": "1"}
+
+
+def drafted_bytes(drafted: StoreHeader, encoding: str) -> int:
+    """All files of the finished store under that encoding, rows uncompressed, and at most `SLACK_BYTES` more."""
+    row = encoding_named(encoding).row_bytes(drafted.classes)
+    measured = _EXACT if encoding == "float32" else _FIDELITY
+    header = replace(
+        drafted,
+        encoding=encoding,
+        digest_rows=default_digest_rows(row),
+        fidelity={**measured, "rows": encoding_error_rows(drafted.dataset.samples)},
+        guide=replace(drafted.guide, accuracy=_ACCURACY),
+    )
+    return finished_bytes(header)
+
+
+def checked_store_bytes(*, views: int, samples: int, classes: int, encoding: str) -> int:
+    """The bytes of all rows of one store, uncompressed; InvalidInput where the format has no store of that size."""
+    nbytes = views * samples * encoding_named(encoding).row_bytes(classes)
+    if nbytes > MAX_RECORD_BYTES:
+        raise InvalidInput(
+            "a guide's store would be larger than a store may be",
+            expected=f"at most {MAX_RECORD_BYTES:,} bytes of rows",
+            found=f"{nbytes:,} ({views:,} views of {samples:,} samples and {classes:,} classes in {encoding})",
+            do="lower views.count; more views can go into a second store of the same guide",
+        )
+    return nbytes

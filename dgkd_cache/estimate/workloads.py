@@ -1,0 +1,52 @@
+"""The pieces of work that a plan times: a dump's batch, a training step, a live guide's forward pass."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import closing
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dgkd_cache.dump.writer import GuideWriter
+from dgkd_cache.estimate.rates import Work
+from dgkd_cache.guides.live import LiveGuides
+from dgkd_cache.training.steps import Steps
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.views.stream import Batch
+
+__all__ = ["dumping", "forwarding", "training"]
+
+
+def dumping(writer: GuideWriter, *, device: torch.device) -> Work:
+    """Batches of a dump, views rendered, again and again from the first view on; nothing is written.
+
+    On a processor, as many batches as torch has threads make a piece: so many are forwarded side by side.
+    """
+    # Asked once, beforehand: between two batches of a dump each of its threads is torch's only one.
+    batches_a_piece = torch.get_num_threads() if device.type == "cpu" else 1
+    views = itertools.cycle(writer.header.view_range)
+    batches = itertools.chain.from_iterable(writer.rehearse(view) for view in views)
+    while True:
+        yield sum(itertools.islice(batches, batches_a_piece))
+
+
+def training(steps: Steps) -> Work:
+    """Training steps from the first one on, views rendered, for as many as there are."""
+    with closing(steps.prefetch(0)) as fed:
+        for step, (batch, softened_KBC) in enumerate(fed):
+            steps.train_step(batch, softened_KBC, step)
+            yield len(batch.samples_B)
+
+
+def forwarding(guides: LiveGuides, views: ViewRenderer, samples_B: NDArray[np.int64], *, device: torch.device) -> Work:
+    """Live guides on one batch, all of them kept; the batch is rendered beforehand, as the student's is anyhow."""
+    views_B = np.zeros_like(samples_B)
+    pixels_BIHW = views.pixels(views_B, samples_B).to(device)
+    batch = Batch(views_B=views_B, samples_B=samples_B, pixels_BIHW=pixels_BIHW)
+    keep_G = np.ones(len(guides.names), np.bool_)
+    softened = guides.begin(views_B, samples_B, keep_G)
+    while True:
+        softened(batch)
+        yield len(samples_B)

@@ -1,0 +1,91 @@
+"""Checks that a guide store was made from these samples under these views: refused at the first difference, by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dgkd_cache.datasets.compare import explain_difference
+from dgkd_cache.errors import Mismatch
+from dgkd_cache.views.probe import check_probe
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_stores import GuideStore, StoreHeader, clean
+
+__all__ = ["check_store"]
+
+
+def check_store(store: GuideStore, views: ViewRenderer) -> None:
+    """Raises Mismatch for a store whose samples, classes, view plan or replayed pixels are not those of `views`."""
+    header: StoreHeader = store.header
+    images = views.images
+    who = f"guide {header.guide.name!r} ({store.path})"
+    if tuple(header.dataset.classes) != tuple(images.classes):
+        raise Mismatch(
+            f"{who} was dumped for other classes",
+            expected=_few(images.classes),
+            found=_few(header.dataset.classes),
+            do="use a guide of this data set",
+        )
+    difference = explain_difference(
+        images,
+        label_N=store.label_N,
+        sample_digest_N16=store.sample_digest_N16,
+        classes=header.dataset.classes,
+    )
+    if difference is not None or header.dataset.digest != images.digest:
+        raise Mismatch(
+            f"{who} was dumped from another data set",
+            expected=f"data set {images.name} with digest {images.digest[:16]}",
+            found=f"data set {header.dataset.name} with digest {header.dataset.digest[:16]}"
+            + (f" ({difference})" if difference else ""),
+            do="use the data set that the guide saw, or train and dump the guide again on this one",
+        )
+    decoded = header.compute.get("decoding", {})
+    if decoded != images.decoding:
+        raise Mismatch(
+            f"{who} saw images that were decoded by other rules",
+            expected=f"decoding rules {_brief(images.decoding)}",
+            found=_brief(decoded),
+            do="dump the guide again from a model that is trained on these images, with one version of dgkd-cache",
+        )
+    if header.plan_digest != views.plan.digest:
+        raise Mismatch(
+            f"{who} was dumped under another view plan",
+            expected=f"plan {views.plan.digest[:16]} ({_plan_difference(views.plan.to_dict(), header.plan)})",
+            found=f"plan {header.plan_digest[:16]}",
+            do="copy the [views] settings of the guide's workspace, or train and dump the guide again under this plan",
+        )
+    check_probe(views, kind=header.probe, values=store.probe, first=header.first_view, count=header.views)
+    for offset in _checked_views(header.views, len(images)):
+        view = header.first_view + offset
+        if views.plan.view_digest(view, len(images)) != store.view_digest_V32[offset].tobytes():
+            raise Mismatch(
+                f"{who} has other augmentation parameters",
+                expected=f"the parameters of view {view} under this plan",
+                found="other parameters with the same plan digest",
+                do="have the guide dumped again: its writer does not follow the plan",
+            )
+
+
+_ROWS_CHECKED = 4_000_000
+
+
+def _checked_views(views: int, samples: int) -> list[int]:
+    """The views whose parameters are recomputed: all of them while that takes about a second, else a spread of them."""
+    count = min(views, max(2, _ROWS_CHECKED // max(samples, 1)))
+    return sorted({round(i * (views - 1) / max(count - 1, 1)) for i in range(count)})
+
+
+def _few(classes: Sequence[str]) -> str:
+    shown = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
+    return f"{len(classes)} classes ({shown})"
+
+
+def _plan_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    keys = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
+    return "; ".join(f"{key} {_brief(mine.get(key))} here, {_brief(theirs.get(key))} there" for key in keys[:3])
+
+
+def _brief(value: Any) -> str:
+    return clean(json.dumps(value, ensure_ascii=False))[:160]

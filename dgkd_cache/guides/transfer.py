@@ -1,0 +1,93 @@
+"""A store's rows on the way to the training device: streamed with each batch, or resident there, decoded there.
+
+Either way a row is checked against its digest before anything is computed with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dgkd_cache.device.device import send
+from dgkd_stores import GuideStore, RowIndex
+
+__all__ = ["Decode", "ResidentRows", "Rows", "StreamedRows", "resident_bytes"]
+
+Decode = Callable[[], Tensor]
+"""Gives the rows (B, C) on the device, in a floating type; called on the thread that computes."""
+
+_SLAB = 2**16  # rows that are read at a time when a view is made resident
+
+
+class Rows(Protocol):
+    """The rows of one store for one device."""
+
+    def read(self, index: RowIndex) -> Decode:
+        """Reads and checks them now, on any thread. Raises what `GuideStore.gather_rows` raises."""
+
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        """A hint that they will be read; see `GuideStore.expect`."""
+
+
+class StreamedRows:
+    """Rows that are sent to the device batch by batch, as small as they are stored."""
+
+    def __init__(self, store: GuideStore, device: torch.device) -> None:
+        self._store, self._device = store, device
+
+    def read(self, index: RowIndex) -> Decode:
+        stored = self._store.gather_rows(index)
+        decode, device = self._store.encoding.decode, self._device
+        sent = {name: send(rows, device) for name, rows in stored.items()}
+        return lambda: decode(sent)
+
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        self._store.expect(views_B, samples_B)
+
+
+class ResidentRows:
+    """All rows of a store in the device's memory, as they are stored; a view is sent when it is first asked for."""
+
+    def __init__(self, store: GuideStore, device: torch.device) -> None:
+        self._store, self._device = store, device
+        self._samples = store.header.dataset.samples
+        self._sent_V = np.zeros(len(store.views), np.bool_)
+        self._tables = {
+            name: torch.empty(
+                len(store.views) * self._samples,
+                array.shape[2],
+                dtype=torch.from_numpy(np.empty(0, array.numpy_dtype)).dtype,
+                device=device,
+            )
+            for name, array in store.container.layout.rows.items()
+        }
+
+    def read(self, index: RowIndex) -> Decode:
+        view_B, sample_B = index.within(self._store.path, self._store.views, self._samples)
+        for view in np.unique(view_B[~self._sent_V[view_B]]).tolist():
+            self._send(view)
+        row_B = send(view_B * self._samples + sample_B, self._device)
+        decode, tables = self._store.encoding.decode, self._tables
+        return lambda: decode({name: rows.index_select(0, row_B) for name, rows in tables.items()})
+
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        pass
+
+    def _send(self, view: int) -> None:
+        for start in range(0, self._samples, _SLAB):
+            sample_S = np.arange(start, min(start + _SLAB, self._samples))
+            stored = self._store.gather_stored(np.full_like(sample_S, view + self._store.views.start), sample_S)
+            for name, rows in stored.items():
+                first = view * self._samples + start
+                self._tables[name][first : first + len(rows)] = send(rows, self._device)
+        self._sent_V[view] = True
+
+
+def resident_bytes(store: GuideStore) -> int:
+    """Device memory that `ResidentRows` of a store takes."""
+    return len(store.views) * store.header.dataset.samples * store.header.row_bytes

@@ -1,0 +1,1 @@
+"""Random numbers: Philox, and the words of one run."""

@@ -1,0 +1,93 @@
+"""Reading the files of a run's folder: how large each may be, and the one way to read them. Loads no torch.
+
+No link is followed, only a regular file is read, and no more than the limit of it; JSON is bounded. All else is
+refused: UnsafeStore (exit 15) for a link, a pipe, a device or a folder in its place, Damaged (exit 12) for what is
+too large or no proper JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dgkd_cache.errors import Damaged
+from dgkd_cache.paths import CARD_FILE, DUMP_SECONDS_FILE, INPUTS_FILE, METRICS_FILE
+from dgkd_stores import deeper_than, parse_strictly
+from dgkd_stores.disk import plain_file
+
+__all__ = [
+    "LIMITS",
+    "START_OVER",
+    "damaged",
+    "json_digest",
+    "parse_json",
+    "parse_object",
+    "read_file",
+]
+
+LIMITS = {
+    CARD_FILE: 16 * 2**20,  # a card of 100,000 long class names stays below
+    INPUTS_FILE: 2**20,  # some dozens of settings, and a seal a guide
+    METRICS_FILE: 64 * 2**20,  # 200,000 epochs
+    DUMP_SECONDS_FILE: 64,
+}
+"""Bytes of the files that are read as a whole. Tensors are held to their own header: see `tensor_file`."""
+
+MAX_JSON_DEPTH = 32
+
+MAX_JSON_PARTS = 2**20
+"""Brackets, braces and commas, wherever they stand: each may cost a hundred bytes of memory."""
+
+START_OVER = (
+    "start over with --fresh after the command that trains it, as in `dgkd-cache train --model NAME --fresh` "
+    "(what is there is set aside), or restore the file from a copy"
+)
+
+
+def read_file(path: Path, *, limit: int | None = None) -> bytes:
+    """The bytes of a file, of at most what `LIMITS` has for its name. Raises FileNotFoundError where there is none."""
+    limit = LIMITS[path.name] if limit is None else limit
+    with plain_file(path) as (handle, size):
+        if size > limit:
+            raise damaged(path, f"at most {limit} bytes", f"{size} bytes")
+        parts, left = [], size
+        while left and (part := os.read(handle, left)):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+
+
+def parse_json(data: bytes, path: Path) -> Any:
+    """The value of JSON of bounded depth and size, without NaN, infinity, lone surrogates or a key given twice."""
+    if (parts := sum(map(data.count, (b"[", b"{", b",")))) > MAX_JSON_PARTS:
+        raise damaged(path, f"JSON of at most {MAX_JSON_PARTS} parts", f"{parts}")
+    try:
+        value = parse_strictly(data)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, "JSON as RFC 8259 has it", str(error) or type(error).__name__) from error
+    if deeper_than(MAX_JSON_DEPTH, value):
+        raise damaged(path, f"JSON of at most {MAX_JSON_DEPTH} levels", "more")
+    return value
+
+
+def parse_object(data: bytes, path: Path) -> dict[str, Any]:
+    """The JSON object in `data`, under the bounds of `parse_json`."""
+    value = parse_json(data, path)
+    if not isinstance(value, dict):
+        raise damaged(path, "a JSON object", type(value).__name__)
+    return value
+
+
+def json_digest(value: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of an object as JSON with sorted keys and no white space, in ASCII."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def damaged(path: Path, expected: str, found: str, *, do: str = START_OVER) -> Damaged:
+    """The refusal of a file whose content is not what this program wrote."""
+    return Damaged(f"{path} cannot be read", expected=expected, found=found[:200], do=do)

@@ -1,0 +1,168 @@
+"""The pixels of (view, sample) pairs: a view plan bound to the images of one split.
+
+They depend on (plan, view, sample) and the source pixels alone: not on batch, order, process or any random
+state.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dgkd_cache.device.device import send
+from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.views.abc import IntArray, Transform
+from dgkd_cache.views.kernel import evaluation_crop, gather_crop_flip
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.tables import TABLE_BYTES, ParameterTables
+from dgkd_cache.views.transforms import Crop, Hflip
+from dgkd_stores import integers, require_kind
+
+if TYPE_CHECKING:
+    from dgkd_cache.datasets.images import Images
+
+__all__ = ["ViewRenderer", "require_images"]
+
+
+class ViewRenderer:
+    """`plan` bound to `images`. Raises Mismatch when the images' channels or size are not the plan's.
+
+    `table_bytes` bounds the memory of cached parameters.
+    """
+
+    def __init__(self, plan: ViewPlan, images: Images, *, table_bytes: int = TABLE_BYTES) -> None:
+        require_kind(
+            "ViewRenderer", "plan", plan, ViewPlan, expected="a ViewPlan", do="write ViewRenderer(plan, images)"
+        )
+        require_images("ViewRenderer", images)
+        channels, height, width = plan.view_shape
+        size = images.height, images.width
+        fits = plan.transforms[0].any_size or size == (height, width)
+        if images.channels != channels or not fits:
+            expected = f"{channels} channels" + ("" if plan.transforms[0].any_size else f", {height} x {width} pixels")
+            found = "several sizes" if None in size else f"{size[0]} x {size[1]} pixels"
+            raise Mismatch(
+                f"the images of {images.name} ({images.split}) do not fit the view plan",
+                expected=expected,
+                found=f"{images.channels} channels, {found}",
+                do="make the view plan for these images, or put a resized-crop first",
+            )
+        self.plan, self.images = plan, images
+        self._tables = ParameterTables(plan, len(images), table_bytes)
+        self._bounds = np.cumsum([0] + [len(transform.limits) for transform in plan.transforms]).tolist()
+
+    def pixels(self, views_B: Any, samples_B: Any) -> Tensor:
+        """uint8 [B, I, H, W] on the images' device: the pixels of each (view, sample) pair, in order.
+
+        Both are integer sequences, arrays or tensors of one length. Raises InvalidInput for views or samples
+        that do not exist.
+        """
+        views, samples = (
+            _integers("ViewRenderer.pixels", "views_B", views_B),
+            self._checked("ViewRenderer.pixels", samples_B),
+        )
+        if len(views) != len(samples):
+            raise InvalidInput(
+                "bad pairs", expected="as many views as samples", found=f"{len(views)} and {len(samples)}"
+            )
+        if len(views) and views.min() < 0:
+            raise InvalidInput("no such view", expected="a view number from 0 on", found=str(views.min()))
+        rows_BP = self._tables.rows(views, samples)
+        steps = [
+            (transform, rows_BP[:, first:last])
+            for transform, first, last in zip(self.plan.transforms, self._bounds[:-1], self._bounds[1:], strict=True)
+        ]
+        if not len(samples):
+            return torch.empty((0, *self.plan.view_shape), dtype=torch.uint8)
+        resident = self.images.resident
+        if resident is not None and _is_crop_flip(steps):
+            return _crop_flip(resident, samples, steps)
+        if resident is None and steps[0][0].any_size:
+            transform, parameters_BP = steps.pop(0)
+            pixels = torch.cat(
+                [
+                    transform.apply(image_IHW[None], parameters_BP[i : i + 1])
+                    for i, image_IHW in enumerate(self.images.each(samples))
+                ]
+            )
+        else:
+            pixels = self._batch(samples)
+        if _is_crop_flip(steps):
+            return _crop_flip(pixels, np.arange(len(samples)), steps)
+        for transform, parameters_BP in steps:
+            pixels = transform.apply(pixels, parameters_BP)
+        return pixels
+
+    def evaluation_pixels(self, samples_B: Any) -> Tensor:
+        """uint8 [B, I, H, W] in the views' size, not augmented: the images as they are where sizes agree.
+
+        Otherwise the short side is resized to 8/7 of the view's and the centre cut out (224: 256, as is
+        usual).
+        """
+        samples = self._checked("ViewRenderer.evaluation_pixels", samples_B)
+        _, height, width = self.plan.view_shape
+        if not len(samples):
+            return torch.empty((0, *self.plan.view_shape), dtype=torch.uint8)
+        if (self.images.height, self.images.width) == (height, width):
+            return self._batch(samples)
+        if self.images.resident is not None:
+            return evaluation_crop(self._batch(samples), height)
+        return torch.stack([evaluation_crop(image_IHW, height) for image_IHW in self.images.each(samples)])
+
+    def _batch(self, samples_B: IntArray) -> Tensor:
+        resident = self.images.resident
+        if resident is None:
+            batch = self.images.batch(samples_B)
+            return batch if isinstance(batch, Tensor) else torch.stack(batch)
+        if resident.device.type == "cpu":
+            # Measured: 0.1 us a CIFAR image, against 2.3 us for indexing the tensor.
+            return torch.from_numpy(resident.numpy().take(samples_B, axis=0))
+        return resident[send(samples_B, resident.device)]
+
+    def _checked(self, call: str, samples_B: Any) -> IntArray:
+        samples = _integers(call, "samples_B", samples_B)
+        self.images.require_samples(samples)
+        return samples
+
+
+def require_images(call: str, images: object) -> None:
+    """Raises InvalidInput for anything but `Images`, such as a data set of torchvision."""
+    from dgkd_cache.datasets.images import Images  # which loads what reads files, and nothing else here needs that
+
+    require_kind(
+        call,
+        "images",
+        images,
+        Images,
+        expected="the images of one split (dgkd_cache.Images)",
+        do="write TensorImages(pixels, labels, classes=..., name=..., split=...) for arrays, or "
+        'load_dataset("folder:PATH").train for files',
+    )
+
+
+def _integers(call: str, name: str, numbers: Any) -> IntArray:
+    if isinstance(numbers, Tensor):
+        numbers = numbers.cpu()
+    expected = "one-dimensional integers"
+    do = "write views.pixels([0, 0], [5, 17]) for samples 5 and 17 in view 0" if call == "ViewRenderer.pixels" else ""
+    return integers(call, name, numbers, expected=expected, do=do)
+
+
+def _is_crop_flip(steps: list[tuple[Transform, IntArray]]) -> bool:
+    return len(steps) == 2 and isinstance(steps[0][0], Crop) and isinstance(steps[1][0], Hflip)
+
+
+def _crop_flip(images_NIHW: Tensor, samples_B: IntArray, steps: list[tuple[Transform, IntArray]]) -> Tensor:
+    (crop, place_B2), (_, flip_B1) = steps
+    assert isinstance(crop, Crop)
+    return gather_crop_flip(
+        images_NIHW,
+        samples_B,
+        dy_B=place_B2[:, 0],
+        dx_B=place_B2[:, 1],
+        flip_B=flip_B1[:, 0],
+        padding=crop.padding,
+    )

@@ -1,0 +1,67 @@
+"""Moving a run or its stores out of the way, so that the name is free and nothing is lost.
+
+A process that is killed in between leaves what the next `run --remake` or `train --fresh` moves as well, perhaps to
+another folder: what tells that they are stale, the run or the store of all views, goes last.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+
+from dgkd_cache.paths import DUMP_SECONDS_FILE
+from dgkd_cache.workspace.run_lock import run_lock
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores.disk import ALL_VIEWS, Stop, ViewLock, full_disk, make_folder, never, sync_folder
+
+__all__ = ["move_aside", "set_aside"]
+
+
+def set_aside(
+    ws: Workspace, name: str, *, stores_only: bool = False, take_over: bool = False, stop: Stop = never
+) -> Path | None:
+    """Moves the run called `name` and all its stores, or only those, to `aside/NAME-K`; None where nothing is there.
+
+    Raises Locked while another process works on the run or writes one of the stores (`take_over`: unless it is one
+    of another host or container), before anything is moved.
+    """
+    run = ws.run_folder(name)
+    with run_lock(run, name, take_over=take_over, stop=stop) if os.path.lexists(run) else nullcontext():
+        return move_aside(ws, name, stores_only=stores_only, take_over=take_over, stop=stop)
+
+
+def move_aside(
+    ws: Workspace, name: str, *, stores_only: bool = False, take_over: bool = False, stop: Stop = never
+) -> Path | None:
+    """`set_aside` for whoever holds the run's lock."""
+    run, stores = ws.run_folder(name), ws.stores_of(name)
+    # A time of dumps belongs to the stores, although it lies beside the run (see `dump_seconds`).
+    sources = [run / DUMP_SECONDS_FILE, *stores] if stores_only else [*stores, run]
+    last = ws.store_path(name) if stores_only else run
+    there = sorted(filter(os.path.lexists, sources), key=lambda source: source == last)
+    if not there:
+        return None
+    with ExitStack() as held, full_disk(ws.folder / "aside"):
+        for store in stores:
+            held.enter_context(ViewLock(store, ALL_VIEWS, guide="", take_over=take_over, stop=stop))
+        target = _free(ws.folder / "aside", name)
+        make_folder(target)
+        for source in there:
+            os.rename(source, target / source.name)
+            # In that order on the disk, too: a power cut must not keep a later rename and lose an earlier one.
+            sync_folder(target)
+            sync_folder(source.parent)
+    return target
+
+
+def _free(aside: Path, name: str) -> Path:
+    """The first `NAME-K` that is not there, or is an empty folder, as a kill may leave it."""
+    number = 1
+    while os.path.lexists(target := aside / f"{name}-{number}") and not _empty(target):
+        number += 1
+    return target
+
+
+def _empty(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not os.listdir(path)

@@ -1,0 +1,185 @@
+"""Settings that suit a data set and a chain: what `init` writes where nothing else was asked for.
+
+Names are checked here, before a workspace is made of them; that loads torch, importing this module does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dgkd_cache.config.workspace_config import WorkspaceConfig, parse_config, with_overrides
+from dgkd_cache.errors import InvalidInput
+from dgkd_stores.disk import expanded
+
+__all__ = [
+    "SMALL_SIDE",
+    "chain_names",
+    "default_recipe",
+    "default_transforms",
+    "growing_models",
+    "suggest_config",
+    "usual_transforms",
+]
+
+SMALL_SIDE = 64
+"""Images of one size up to this many pixels a side are shifted; all others are cropped and resized."""
+
+MOST_VIEWS = 40
+"""Views that are cached by default: storage grows with them, and 40 are already hard to overfit."""
+
+# A digit is no digit mirrored; clothes and objects are.
+_TRANSFORMS = {
+    "digits": ("crop(1)",),
+    "mnist": ("crop(2)",),
+    "fashion-mnist": ("crop(2)", "hflip"),
+    "cifar10": ("crop(4)", "hflip"),
+    "cifar100": ("crop(4)", "hflip"),
+}
+
+# How many outcomes transforms have does not depend on the images.
+_ANY_IMAGE = (1, 1024, 1024)
+
+# Which of two networks is larger hardly depends on the images.
+_ANY_SIDE = 32
+
+# The authors train plain networks at a constant tenth of the ResNets' rate.
+_PLAIN_RECIPE: Mapping[str, object] = {"lr": 0.01, "lr_schedule": "constant"}
+
+
+def suggest_config(
+    dataset: str,
+    architectures: Sequence[str],
+    settings: Mapping[str, object] | None = None,
+) -> WorkspaceConfig:
+    """A whole configuration; `settings`, dotted keys as `{"training.epochs": 3}`, go before the defaults.
+
+    An enumerated scheme gets all its views and the schedule `draw`; a cycle gets no more views than epochs.
+    The image size of a folder or a factory is looked up there. Raises UnknownName and InvalidInput.
+    """
+    given = dict(settings or {})
+    chain = chain_names(architectures)
+    transforms = _texts(given.pop("views.transforms", ()))
+    _check_names(dataset, architectures, transforms)
+    transforms = transforms or default_transforms(dataset, *_image_size(dataset))
+    config = parse_config(
+        {
+            "dataset": {"name": dataset},
+            "views": {"transforms": list(transforms)},
+            "chain": chain,
+            "training": default_recipe(chain),
+        },
+        source="the options given",
+    )
+    if given.get("views.scheme") == "enumerated":
+        from dgkd_cache.views.plan import ViewPlan
+        from dgkd_cache.views.schedule import check_schedule
+
+        plan = ViewPlan.build(image=_ANY_IMAGE, transforms=config.views.transforms, scheme="enumerated")
+        config = with_overrides(config, {"views.schedule": "draw", "views.count": plan.outcomes, **given})
+        try:
+            check_schedule(plan, config.views.schedule, config.views.count)
+        except InvalidInput as error:  # whose hint is for a file that is there
+            do = "leave --scheme out"
+            raise InvalidInput(error.problem, expected=error.expected, found=error.found, do=do) from error
+        return config
+    config = with_overrides(config, given)
+    if "views.count" not in given and config.views.schedule == "cycle":
+        # Without augmentation all views are the same.
+        most = 1 if config.views.transforms == ("none",) else min(MOST_VIEWS, config.training.epochs)
+        config = with_overrides(config, {"views.count": most})
+    return config
+
+
+def chain_names(architectures: Sequence[str]) -> dict[str, str]:
+    """The chain of these architectures, largest first: teacher, ta1, ta2, ..., student.
+
+    One alone is the student. Raises InvalidInput for an empty chain.
+    """
+    if not architectures or not all(architectures):
+        raise InvalidInput(
+            "the chain is not usable",
+            expected="architectures, largest first, with commas between",
+            found=repr(",".join(architectures)),
+            do="`dgkd-cache models` lists them",
+        )
+    assistants = [f"ta{i}" for i in range(1, len(architectures) - 1)]
+    names = ["teacher", *assistants, "student"] if len(architectures) > 1 else ["student"]
+    return dict(zip(names, architectures, strict=True))
+
+
+def growing_models(chain: Mapping[str, str]) -> list[str]:
+    """A line for each model that is larger than the one before it, counted for colour images of 10 classes.
+
+    Networks of the user's own are not built here; `run` counts those too, with the images themselves.
+    """
+    from dgkd_cache.models.registry import count_unbuilt, is_user_code, wanted_input_size
+    from dgkd_cache.models.summary import larger_than_before
+
+    parameters = []
+    for name, architecture in chain.items():
+        side = wanted_input_size(architecture, _ANY_SIDE, _ANY_SIDE) or _ANY_SIDE
+        if not is_user_code(architecture):
+            parameters.append((name, count_unbuilt(architecture, channels=3, classes=10, height=side, width=side)))
+    return larger_than_before(parameters)
+
+
+def usual_transforms(dataset: str) -> tuple[str, ...]:
+    """The usual augmentation of a data set known by name; empty where the images decide."""
+    return _TRANSFORMS.get(dataset, ())
+
+
+def default_transforms(dataset: str, height: int | None, width: int | None) -> tuple[str, ...]:
+    """The usual augmentation of a data set; its image size (None: mixed) decides where it is not a known one.
+
+    Images of one size up to `SMALL_SIDE` pixels: a shift of an eighth of the shorter side, and a flip (at 32
+    pixels that is CIFAR's usual crop(4)). All others: resized-crop(224) and a flip.
+    """
+    if usual := usual_transforms(dataset):
+        return usual
+    if height is None or width is None or max(height, width) > SMALL_SIDE:
+        return ("resized-crop(224)", "hflip")
+    return (f"crop({max(1, (min(height, width) + 4) // 8)})", "hflip")
+
+
+def default_recipe(chain: Mapping[str, str]) -> dict[str, object]:
+    """The `[training]` table that suits the architectures; per-model tables where they differ."""
+    plain = [name for name, architecture in chain.items() if architecture.startswith("plain")]
+    if len(plain) == len(chain):
+        return dict(_PLAIN_RECIPE)
+    return {name: dict(_PLAIN_RECIPE) for name in plain}
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    assert isinstance(value, list | tuple), "transforms are a list of texts"
+    return tuple(value)
+
+
+def _check_names(dataset: str, architectures: Sequence[str], transforms: Sequence[str]) -> None:
+    from dgkd_cache.datasets.registry import require_known
+    from dgkd_cache.models import find_model
+    from dgkd_cache.views.transforms import parse_transform
+
+    require_known(dataset)
+    for architecture in architectures:
+        find_model(architecture)
+    for transform in transforms:
+        parse_transform(transform)
+
+
+def _image_size(dataset: str) -> tuple[int | None, int | None]:
+    """Height and width of the training images, where the name does not tell; None where they differ."""
+    if dataset in _TRANSFORMS:
+        return None, None
+    if dataset.startswith("folder:"):
+        from dgkd_cache.datasets.folder import FolderImages, split_folder
+        from dgkd_cache.datasets.remarks import say_source
+
+        train = split_folder(expanded(dataset.removeprefix("folder:")), "train")
+        say_source(dataset, train)
+        # Holding no pixels, it reads the headers of all files and no more.
+        images = FolderImages(train, name=dataset, split="train", hold_bytes=0)
+        return images.height, images.width
+    from dgkd_cache.datasets.registry import load_dataset
+
+    images_of_factory = load_dataset(dataset, download=False).train
+    return images_of_factory.height, images_of_factory.width

@@ -1,0 +1,115 @@
+"""The inputs of a run, as one flat record: equal records mean that the run is still valid.
+
+The record lies in the run's folder from before its first step, so that a changed setting is told key by key. Checkpoint
+and card hold its digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dgkd_cache.errors import Damaged
+from dgkd_cache.paths import INPUTS_FILE
+from dgkd_cache.run_files.reading import START_OVER, damaged, parse_object, read_file
+from dgkd_stores.disk import full_disk, write_durably
+
+__all__ = [
+    "IMPLIED",
+    "changes",
+    "digest",
+    "flatten",
+    "read_inputs",
+    "recorded",
+    "require_inputs",
+    "without_implied",
+    "write_inputs",
+]
+
+IMPLIED: dict[str, object] = {
+    "training.input_size": None,
+}
+"""The keys that came after the first records, each with the value that older runs had by implication.
+
+Such a key is left out of a record at that value, so it makes no older run stale. An entry is never changed or removed,
+even where the default of its setting changes.
+"""
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested tables as dotted keys with JSON values."""
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = json.dumps(value, ensure_ascii=False)
+    return flat
+
+
+def without_implied(inputs: Mapping[str, str]) -> dict[str, str]:
+    """The record as it is kept: a later key at the value that older runs had by implication is left out."""
+    implied = flatten(IMPLIED)
+    return {key: value for key, value in inputs.items() if implied.get(key) != value}
+
+
+def recorded(inputs: Mapping[str, str], key: str) -> object:
+    """The value that `flatten` was given for a dotted key; None where the record has none."""
+    try:
+        value: object = json.loads(inputs.get(key, "null"))
+    except ValueError:
+        return None  # edited by hand: the comparison of the records names it
+    return value
+
+
+def digest(inputs: Mapping[str, str]) -> str:
+    """SHA-256 (hex) of the record."""
+    return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """One line for each key that differs: "training.epochs: 160 -> 3"."""
+    keys = [*now, *(key for key in before if key not in now)]
+    return [
+        f"{key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
+        for key in keys
+        if before.get(key) != now.get(key)
+    ]
+
+
+def read_inputs(folder: Path) -> dict[str, str] | None:
+    """The record of the run in `folder`, or None where no run was begun.
+
+    Raises Damaged (12) for what is no record, UnsafeStore (15) for what is no plain file.
+    """
+    path = folder / INPUTS_FILE
+    try:
+        value = parse_object(read_file(path), path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not all(isinstance(text, str) for text in value.values()):
+        raise damaged(path, "a text for every key", "other values")
+    return value
+
+
+def require_inputs(folder: Path, inputs: Mapping[str, str], expected: str | None, *, by: str) -> None:
+    """Raises Damaged unless `inputs`, read in `folder`, has the digest that `by` holds; None fits any."""
+    if expected is not None and (found := digest(inputs)) != expected:
+        raise Damaged(
+            f"{folder / INPUTS_FILE} has changed since the run was begun",
+            expected=f"inputs of SHA-256 {expected[:16]}, as {by} has them",
+            found=found[:16],
+            do=START_OVER,
+        )
+
+
+def write_inputs(folder: Path, inputs: Mapping[str, str]) -> None:
+    """Writes the record in one rename, synced. Raises NoSpace."""
+    path = folder / INPUTS_FILE
+    text = json.dumps(dict(inputs), indent=1, ensure_ascii=False) + "\n"
+    with full_disk(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_durably(path, text.encode())

@@ -1,0 +1,28 @@
+"""The jobs of a workspace, one a file: train a model, dump a guide, repair its store, evaluate a model, plan.
+
+Each may be stopped at any moment and run again; each leaves a finished result as it is.
+"""
+
+from __future__ import annotations
+
+from dgkd_cache.workspace.tasks.dump import DumpResult, dump_guide, dump_seconds
+from dgkd_cache.workspace.tasks.estimate import plan_chain
+from dgkd_cache.workspace.tasks.evaluate import EvalResult, evaluate_model
+from dgkd_cache.workspace.tasks.recompute import Recomputed, recompute_rows
+from dgkd_cache.workspace.tasks.repair import RepairResult, repair_store
+from dgkd_cache.workspace.tasks.train import expected_inputs, train_model
+
+__all__ = [
+    "DumpResult",
+    "EvalResult",
+    "Recomputed",
+    "RepairResult",
+    "dump_guide",
+    "dump_seconds",
+    "evaluate_model",
+    "expected_inputs",
+    "plan_chain",
+    "recompute_rows",
+    "repair_store",
+    "train_model",
+]

@@ -1,0 +1,230 @@
+"""Dump one guide of a workspace: its finished run to its guide store."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from dgkd_cache.config.tables import CacheConfig
+from dgkd_cache.device.device import resolve_device, resolve_precision, unit_of
+from dgkd_cache.distributed.ranks import ALONE, Ranks
+from dgkd_cache.dump.writer import Dumped, GuideWriter
+from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, RankLost, UnsafeStore
+from dgkd_cache.models.card import ModelCard
+from dgkd_cache.paths import DUMP_SECONDS_FILE
+from dgkd_cache.progress import Progress
+from dgkd_cache.run_files.reading import read_file
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.workspace.run_lock import refuse_no_folder
+from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import GuideStore
+from dgkd_stores.disk import refuse_in_the_way, write_durably
+
+__all__ = ["DumpResult", "dump_guide", "dump_seconds", "guide_writer", "writer_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DumpResult(Dumped):
+    """The result of a dump, and the seconds that this call took."""
+
+    seconds: float
+
+
+def dump_guide(
+    ws: Workspace,
+    *,
+    model: str,
+    views: range | None = None,
+    shard: tuple[int, int] | None = None,
+    take_over: bool = False,
+    device: str,
+    progress: Progress,
+    stop: Callable[[], bool],
+    ranks: Ranks = ALONE,
+) -> DumpResult:
+    """Writes `guides/MODEL.zarr` from the finished run `runs/MODEL`: every view, or one share of them.
+
+    `views` are the views that the store holds (default: those of the workspace; others are another store of the same
+    guide, `guides/MODEL-FIRST-STOP.zarr`) and `shard` (i, n) the i-th of n shares of them, from 0. `take_over` takes a
+    process of another host that holds these views for dead. Raises UnknownName or Incomplete when there is no finished
+    run, Mismatch when it was trained on other data, Locked when another process writes these views. All of `ranks`
+    call this: each writes its part of the views on its own, and is given what all of them left.
+    """
+    held = views if views is not None else range(ws.config.views.count)
+    folder, path = ws.resolve_run(model), ws.store_path(model, held)
+    refuse_no_folder(folder)
+    refuse_in_the_way(folder / DUMP_SECONDS_FILE)
+    mine = _share(held, shard)
+    if held and not mine:  # an array of more jobs than there are views
+        progress.say(f"of {len(held)} views, this share has none: nothing to do")
+    if len(mine) and not ranks.alone:
+        mine = _cut(mine, ranks.rank, ranks.world)  # of few views, some ranks have none
+    begun, before = _held(path)
+    # They exchange nothing but "done", which takes no GPU.
+    with ranks.joined(torch.device("cpu")):
+        ranks.in_turn(ws.dataset)
+        where = resolve_device(ranks.device(device))
+        precision = resolve_precision(ws.config.cache.precision, where, begun=begun, ranks=ranks)
+        if ws.config.cache.precision == "auto":
+            why = "as the store was begun" if begun == precision else f"auto on {unit_of(where)}"
+            progress.say(f"{model}: dumped in {precision}: {why}")
+        started = time.perf_counter()
+        try:
+            if mine or not held:  # no views at all are refused there
+                writer = guide_writer(
+                    ws,
+                    model=model,
+                    path=path,
+                    views=held,
+                    mine=mine,
+                    take_over=take_over,
+                    cache=ws.config.cache.model_copy(update={"precision": precision}),
+                    device=ranks.device(device),
+                    progress=progress,
+                )
+                started = time.perf_counter()  # where the progress of the dump begins to count: one clock for both
+                writer.run(progress=progress, stop=stop)
+            _until_all_are_done(ranks, model, stop)
+        finally:
+            seconds = time.perf_counter() - started
+            if ranks.first and _held(path)[1] != before:
+                _add_dump_seconds(folder, seconds)
+    result = _left_at(path) if mine or path.exists() else Dumped(path=path, seal=None, views=held, nbytes=0)
+    return DumpResult(path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds)
+
+
+def guide_writer(
+    ws: Workspace,
+    *,
+    model: str,
+    path: Path,
+    views: range,
+    mine: range | None = None,
+    take_over: bool = False,
+    cache: CacheConfig,
+    device: str,
+    progress: Progress,
+) -> GuideWriter:
+    """The writer of the store at `path` from the finished run `runs/MODEL`, under the settings `cache`."""
+    where = resolve_device(device)
+    network, card = load_run(ws, model)
+    require_same_data(ws, card, ws.run_folder(model), test=True)
+    say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
+    return writer_of(
+        ws, network, card, path=path, views=views, mine=mine, take_over=take_over, cache=cache, device=where
+    )
+
+
+def writer_of(
+    ws: Workspace,
+    network: nn.Module,
+    card: ModelCard,
+    *,
+    path: Path,
+    views: range,
+    mine: range | None = None,
+    take_over: bool = False,
+    cache: CacheConfig,
+    device: torch.device,
+) -> GuideWriter:
+    """The writer of the store at `path` for a model in evaluation mode, whatever its weights are."""
+    dataset, plan, where = ws.dataset(), ws.plan(), device
+    # Refuses what an enumerated plan does not have, before anything is forwarded; no views at all are told below.
+    plan.parameters(max(views.stop, 1) - 1, 0, 1)
+    begun = _held(path)[0] if cache.precision == "auto" else None
+    precision = resolve_precision(cache.precision, where, begun=begun)
+    network, transform = prepare_inference(network, card, where)
+    return GuideWriter(
+        path,
+        network,
+        lambda pixels_BIHW: network(transform(pixels_BIHW)),
+        name=card.name,
+        train=ViewRenderer(plan, dataset.train.to(where)),
+        test=ViewRenderer(plan, dataset.test.to(where)),
+        views=views,
+        mine=mine,
+        take_over=take_over,
+        temperature=cache.temperature,
+        encoding=cache.encoding,
+        codec=cache.codec,
+        batch_size=cache.batch_size,
+        device=where,
+        precision=precision,
+        workers=ws.config.training_for(card.name).workers,
+        architecture=card.architecture,
+        training={key: _text(value) for key, value in card.training.items()} | {"views": _text(card.views)},
+        guides=card.guides,
+        licence=cache.licence,
+        accept_probabilities=cache.accept_probabilities,
+    )
+
+
+def dump_seconds(folder: Path) -> float | None:
+    """The seconds that dumps of the run in `folder` took so far, over all resumptions; None where that is not known.
+
+    They lie beside the run because a store holds no clock: its bytes must not depend on when it was written.
+    """
+    try:
+        seconds = float(read_file(folder / DUMP_SECONDS_FILE))
+    except (OSError, ValueError, DgkdError):
+        return None  # a figure that nothing depends on
+    return seconds if math.isfinite(seconds) else None
+
+
+def _add_dump_seconds(folder: Path, seconds: float) -> None:
+    """Never stands in the way of the dump: where the disk is full, the figure before stays."""
+    with suppress(OSError, UnsafeStore):
+        text = f"{(dump_seconds(folder) or 0.0) + seconds:.3f}\n"
+        write_durably(folder / DUMP_SECONDS_FILE, text.encode())
+
+
+def _held(path: Path) -> tuple[str | None, int | None]:
+    """(the precision, which is kept; the blocks missing) of the store at `path`; None for what cannot be read."""
+    precision = missing = None
+    with suppress(DgkdError), GuideStore.open(path, allow_incomplete=True) as store:
+        precision = str(store.header.compute.get("precision"))
+        missing = store.completeness().blocks_missing
+    return precision, missing
+
+
+def _until_all_are_done(ranks: Ranks, model: str, stop: Callable[[], bool]) -> None:
+    try:
+        ranks.barrier()
+    except RankLost as error:
+        if not stop():
+            raise
+        raise Interrupted(
+            f"the dump of {model} was stopped", do="run the same command again to go on: finished chunks are kept"
+        ) from error
+
+
+def _left_at(path: Path) -> Dumped:
+    with GuideStore.open(path, allow_incomplete=True) as store:
+        return Dumped(path=path, seal=store.seal, views=store.views, nbytes=store.nbytes)
+
+
+def _share(held: range, shard: tuple[int, int] | None) -> range:
+    """The i-th of n shares of consecutive views; all of them for None."""
+    if shard is None:
+        return held
+    index, count = shard
+    if not 0 <= index < count:
+        raise InvalidInput("there is no such share", expected="i/n with 0 <= i < n", found=f"{index}/{count}")
+    return _cut(held, index, count)
+
+
+def _cut(views: range, index: int, count: int) -> range:
+    return views[len(views) * index // count : len(views) * (index + 1) // count]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

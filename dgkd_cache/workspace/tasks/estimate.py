@@ -1,0 +1,184 @@
+"""Plan the chain of a workspace: what its guides and runs will take here, before anything is trained.
+
+Untrained weights serve: neither speed nor the size of a store depends on their values.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+
+from dgkd_cache.config.tables import TrainingConfig
+from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.device.device import place, resolve_device, resolve_precision
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.dump.sizes import drafted_bytes
+from dgkd_cache.dump.writer import GuideWriter
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.estimate.costs import ChainCost, GuideCost, RunCost
+from dgkd_cache.estimate.rates import Work, samples_per_second
+from dgkd_cache.estimate.workloads import dumping, forwarding, training
+from dgkd_cache.guides.live import LiveGuide, LiveGuides
+from dgkd_cache.models.registry import wanted_input_size
+from dgkd_cache.progress import Progress
+from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.training.steps import Guided, Steps
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.views.schedule import Schedule
+from dgkd_cache.workspace.recipe import input_choice, resolve_recipe
+from dgkd_cache.workspace.tasks.dump import writer_of
+from dgkd_cache.workspace.tasks.model_setup import card_of, dropping_of, new_model, say_input, schedule_kind
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import encoding_names
+
+__all__ = ["plan_chain"]
+
+_NO_DIGEST = "0" * 64
+_MANY_SECONDS = 86_400
+_MANY_EPOCHS = 10_000  # a small set must not run out of steps within the seconds
+
+
+def plan_chain(
+    ws: Workspace,
+    *,
+    device: str,
+    seconds: float,
+    progress: Progress,
+    clock: Callable[[], float] = time.perf_counter,
+) -> ChainCost:
+    """The plan of the chain on this machine, by rates measured for `seconds` of `clock` in all, warm-up left out.
+
+    A guide is measured as its dump forwards it and as a live one is forwarded; a model, in its training step without
+    guides (never compiled). What is trained or dumped already is planned all the same. Raises InvalidInput for
+    `seconds` that are not positive, UnknownName for an architecture that is not known.
+    """
+    if not 0 < seconds <= _MANY_SECONDS:
+        expected = f"at most {_MANY_SECONDS} seconds" if seconds > 0 else "more than 0 seconds"
+        raise InvalidInput("this is no time to measure for", expected=expected, found=str(seconds))
+    where = resolve_device(device)
+    for name in ws.chain:
+        schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
+    recipes = {name: resolve_recipe(ws.config.training_for(name), where) for name in ws.chain}
+    for name, recipe in recipes.items():
+        architecture = ws.architecture(name)
+        size = wanted_input_size(architecture, *ws.plan().view_shape[1:], recipe.input_size)
+        say_input(ws, name, size, progress, why=input_choice(architecture, recipe))
+    teaching = [name for name in ws.chain if any(name in ws.guides_for(later) for later in ws.chain)]
+    writers = {name: _writer(ws, name, recipes[name], where) for name in teaching}
+    works: dict[tuple[object, ...], Callable[[], Work]] = {}
+    for name, recipe in recipes.items():
+        works.setdefault(_training_key(ws, name, recipe), partial(_training, ws, name, recipe, where))
+    for name, writer in writers.items():
+        works.setdefault(_key(ws, "dump", name, recipes[name]), partial(dumping, writer, device=where))
+        works.setdefault(_key(ws, "live", name, recipes[name]), partial(_forwarding, ws, name, recipes[name], where))
+    progress.start("measure", total=len(works), unit="rates")
+    rates = {}
+    for key, work in works.items():
+        rates[key] = samples_per_second(work(), seconds=seconds / len(works), clock=clock, device=where)
+        progress.advance(1)
+    progress.finish()
+    guides = {
+        name: GuideCost(
+            guide=name,
+            architecture=ws.architecture(name),
+            forwards=writer.forwards,
+            samples_per_second=rates[_key(ws, "dump", name, recipes[name])],
+            live_samples_per_second=rates[_key(ws, "live", name, recipes[name])],
+            nbytes=drafted_bytes(writer.header, ws.config.cache.encoding),
+            encodings={encoding: drafted_bytes(writer.header, encoding) for encoding in encoding_names()},
+        )
+        for name, writer in writers.items()
+    }
+    return ChainCost(
+        guides=tuple(guides.values()),
+        runs=tuple(
+            _run(ws, name, recipe, rates[_training_key(ws, name, recipe)], guides) for name, recipe in recipes.items()
+        ),
+        encoding=ws.config.cache.encoding,
+        free_bytes=shutil.disk_usage(ws.folder).free,
+    )
+
+
+def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: dict[str, GuideCost]) -> RunCost:
+    names = ws.guides_for(name)
+    train_N, _ = split_samples(len(ws.dataset().train), ws.config.dataset.validation)
+    samples = recipe.epochs * len(train_N)
+    live = [samples / guides[guide].live_samples_per_second for guide in names]
+    kept = dropping_of(ws.config.distillation, names).kept_share(names)
+    return RunCost(
+        model=name,
+        architecture=ws.architecture(name),
+        guides=names,
+        samples=samples,
+        samples_per_second=rate,
+        live_seconds=sum(share * one for share, one in zip(kept, live, strict=True)),
+        live_all_seconds=sum(live),
+    )
+
+
+def _key(ws: Workspace, work: str, name: str, recipe: TrainingConfig) -> tuple[object, ...]:
+    """The key of a rate: models that agree in this are measured once."""
+    return work, ws.architecture(name), recipe.channels_last, recipe.input_size
+
+
+def _training_key(ws: Workspace, name: str, recipe: TrainingConfig) -> tuple[object, ...]:
+    return *_key(ws, "train", name, recipe), recipe.precision, recipe.batch_size, recipe.optimizer
+
+
+def _writer(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> GuideWriter:
+    """The writer of an untrained guide's store, whose header is that of the real one but for digests and digits."""
+    model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
+    card = card_of(
+        ws,
+        model,
+        preprocess,
+        name=name,
+        architecture=ws.architecture(name),
+        training=recipe,
+        distillation=ws.config.distillation,
+        guides=dict.fromkeys(ws.guides_for(name), _NO_DIGEST),
+        epoch=recipe.epochs - 1,
+        weights_digest=_NO_DIGEST,
+    )
+    views = range(ws.config.views.count)
+    return writer_of(ws, model, card, path=ws.store_path(name), views=views, cache=ws.config.cache, device=device)
+
+
+def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
+    """Steps without guides, and without torch.compile, which would take longer than all the rest."""
+    model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
+    views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
+    random, settings = RunRandom(recipe.seed), ws.config.views
+    train_N, _ = split_samples(len(views.images), ws.config.dataset.validation)
+    steps = Steps(
+        model.train(),
+        preprocess.module(channels_last=bool(recipe.channels_last)).to(device),
+        views=views,
+        samples_N=train_N,
+        schedule=Schedule(settings.schedule, settings.count, random=random, samples=len(views.images)),
+        random=random,
+        training=recipe.model_copy(update={"epochs": _MANY_EPOCHS, "compile": False}),
+        guided=Guided(guidance=None, dropping=Dropping(), objective="paper", lambda_=0.5, temperature=1.0),
+        device=device,
+    )
+    return training(steps)
+
+
+def _forwarding(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
+    """The guide as `train --live` forwards it, in batches of the student's size."""
+    model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
+    last = bool(recipe.channels_last)
+    transform = preprocess.module(channels_last=last).to(device)
+    guide = LiveGuide(
+        name=name, identity=_NO_DIGEST, preprocess=transform, model=place(model, device, channels_last=last)
+    )
+    precision = resolve_precision(ws.config.cache.precision, device)
+    views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
+    samples_B = np.arange(min(ws.config.training_for(ws.chain[-1]).batch_size, len(views.images)))
+    guides = LiveGuides([guide], temperature=ws.config.cache.temperature, device=device, precision=precision)
+    return forwarding(guides, views, samples_B, device=device)

@@ -1,0 +1,57 @@
+"""Evaluate one finished model of a workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.device.device import resolve_device
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.progress import Progress
+from dgkd_cache.training.evaluate import evaluate
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
+from dgkd_cache.workspace.workspace import Workspace
+
+__all__ = ["EvalResult", "evaluate_model"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalResult:
+    """A model's score on one split."""
+
+    model: str
+    split: str
+    samples: int
+    accuracy: float
+    loss: float
+
+
+def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progress: Progress) -> EvalResult:
+    """Scores the finished run `model` on un-augmented images: `test`, `train` or the held-out `validation` split."""
+    where = resolve_device(device)
+    network, card = load_run(ws, model)
+    dataset, plan = ws.dataset(), ws.plan()
+    require_same_data(ws, card, ws.run_folder(model), test=split == "test")
+    train_N, held_N = split_samples(len(dataset.train), ws.config.dataset.validation)
+    chosen = {"train": train_N, "validation": held_N, "test": np.arange(len(dataset.test))}
+    if split not in chosen or not len(chosen[split]):
+        raise InvalidInput(
+            f"there is no {split} split",
+            expected="one of " + ", ".join(key for key, samples_N in chosen.items() if len(samples_N)),
+            found=split,
+            do="dataset.validation holds samples out of training",
+        )
+    say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
+    images = dataset.test if split == "test" else dataset.train
+    score = evaluate(
+        *prepare_inference(network, card, where),
+        ViewRenderer(plan, images.to(where)),
+        chosen[split],
+        device=where,
+        precision=str(card.compute.get("precision", "float32")),
+        progress=progress,
+    )
+    return EvalResult(model=model, split=split, samples=score.samples, accuracy=score.accuracy, loss=score.loss)

@@ -1,0 +1,47 @@
+"""The run that lies in a folder already: finished or begun, and held to its digests before it is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dgkd_cache.errors import Mismatch
+from dgkd_cache.models.card import ModelCard, load_card
+from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, is_there, leftovers
+from dgkd_cache.workspace import run_inputs as record
+from dgkd_cache.workspace.run_check import require_sound
+
+__all__ = ["finished_run", "remove_leftovers"]
+
+
+def finished_run(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
+    """The finished run in `folder`, all of it checked; None for none, and for one begun with the same inputs."""
+    require_sound(folder)
+    before, finished = record.read_inputs(folder), is_there(folder / CARD_FILE)
+    if before is None:
+        if finished:
+            raise Mismatch(
+                f"{folder} holds a model of unknown inputs",
+                expected=f"a file {INPUTS_FILE} beside its card",
+                found="none",
+                do="choose another --name, or start over with --fresh",
+            )
+        return None
+    differing = record.changes(before, inputs)
+    if differing:
+        raise Mismatch(
+            f"the run {name} in {folder} has other inputs",
+            expected="the same settings, data, guides and precision",
+            found="; ".join(differing[:6]) + (f" and {len(differing) - 6} more" if len(differing) > 6 else ""),
+            do="choose another --name, or start over with --fresh (the old run is set aside, not deleted)",
+        )
+    if not finished:
+        return None
+    # A kill between the card and their removal leaves them.
+    remove_leftovers(folder)
+    return load_card(folder)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what only a run that is not finished needs; for whoever holds the run's lock."""
+    for leftover in leftovers(folder):
+        leftover.unlink()

@@ -1,0 +1,200 @@
+"""A model in this workspace: a new one for its views, or a finished one that belongs to the data here."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
+from dgkd_cache.device.device import place
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.errors import Damaged, InvalidInput, Mismatch
+from dgkd_cache.models.card import ModelCard, load_card, load_model
+from dgkd_cache.models.preprocess import Preprocess, resized
+from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
+from dgkd_cache.progress import Progress
+from dgkd_cache.workspace import run_inputs as record
+from dgkd_cache.workspace.workspace import Workspace
+
+__all__ = [
+    "card_of",
+    "dropping_of",
+    "load_run",
+    "new_model",
+    "prepare_inference",
+    "require_same_data",
+    "say_input",
+    "schedule_kind",
+]
+
+
+def new_model(ws: Workspace, architecture: str, *, input_size: int | None, seed: int) -> tuple[nn.Module, Preprocess]:
+    """An untrained model for the views of the workspace, and how it takes their pixels.
+
+    `input_size` is the recipe's: the side to resize views to, None for what the architecture was made for.
+    """
+    channels, height, width = ws.plan().view_shape
+    dataset, input_size = ws.dataset(), wanted_input_size(architecture, height, width, input_size)
+    preprocess = Preprocess.build(mean=dataset.mean, std=dataset.std, input_size=input_size)
+    network_height, network_width = preprocess.network_size(height, width)
+    model = build_model(
+        architecture,
+        channels=channels,
+        classes=len(dataset.classes),
+        height=network_height,
+        width=network_width,
+        seed=seed,
+        accept_probabilities=ws.config.cache.accept_probabilities,
+    )
+    return model, preprocess
+
+
+def say_input(ws: Workspace, name: str, input_size: int | None, progress: Progress, *, why: str) -> None:
+    """Says to which size views are resized for the model, and why, where they are: it may cost fifty times the work."""
+    _, height, width = ws.plan().view_shape
+    if said := resized(height, width, input_size):
+        progress.say(f"{name}: {said} ({why})")
+
+
+def card_of(
+    ws: Workspace,
+    model: nn.Module,
+    preprocess: Preprocess,
+    *,
+    name: str,
+    architecture: str,
+    training: TrainingConfig,
+    distillation: DistillationConfig,
+    guides: Mapping[str, str],
+    live: bool = False,
+    epoch: int,
+    weights_digest: str,
+    **found: Any,
+) -> ModelCard:
+    """The card of a model of this workspace, trained under `guides` to the end of `epoch`.
+
+    `found` are the fields of the card that only a training tells: accuracy, seconds, compute, inputs_digest.
+    """
+    plan, dataset = ws.plan(), ws.dataset()
+    channels, height, width = plan.view_shape
+    # The size of the input is that of `preprocess`, whether the recipe or the architecture chose it.
+    recipe = training.model_dump(mode="json", exclude={"input_size"}) | {"method": "scratch"}
+    if guides:
+        recipe |= distillation.model_dump(mode="json", by_alias=True)
+        recipe |= {"temperature": distillation.temperature or ws.config.cache.temperature, "live": live}
+    kind = schedule_kind(ws, name, training, guided=False)  # what its guides allow was seen before it was trained
+    return ModelCard(
+        name=name,
+        architecture=architecture,
+        channels=channels,
+        classes=dataset.classes,
+        height=height,
+        width=width,
+        parameters=count_parameters(model),
+        preprocess=preprocess,
+        dataset={"name": dataset.train.name, "digest": dataset.train.digest},
+        plan_digest=plan.digest,
+        views={"kind": training.views, "count": ws.config.views.count, "schedule": kind},
+        training={**recipe, "epoch_chosen": epoch, "validation": ws.config.dataset.validation},
+        guides=dict(guides),
+        weights_digest=weights_digest,
+        **found,
+    )
+
+
+def load_run(ws: Workspace, name: str, folder: Path | None = None) -> tuple[nn.Module, ModelCard]:
+    """The finished run called `name` (or in `folder`), as `load_model` gives it; errors name the command that helps.
+
+    A module:factory on its card is imported only where the user names it too (`Workspace.names`), else Mismatch.
+    """
+    try:
+        folder = folder or ws.resolve_run(name)
+        written = load_card(folder).architecture
+        own = written if is_user_code(written) else None
+        if own and not ws.names(own):
+            raise _not_named(ws, name, own)
+        return load_model(folder, architecture=own)
+    except Damaged as error:
+        raise Damaged(error.problem, expected=error.expected, found=error.found, do=ws.remedy(name)) from error
+
+
+def _not_named(ws: Workspace, name: str, own: str) -> Mismatch:
+    code = shlex.quote(own)
+    example = ws.command(f"eval --model {name} --architecture {code}")
+    return Mismatch(
+        f"the card of {name} names code that nothing of yours names",
+        expected="a module:factory that [chain] of dgkd.toml or --architecture names",
+        found=repr(own),
+        do=f"if that code is your own, say so with --architecture {code}, as in `{example}`",
+    )
+
+
+def schedule_kind(ws: Workspace, name: str, training: TrainingConfig, *, guided: bool) -> str:
+    """The schedule of a run's views: enumerated ones are all there are, drawing from them is fresh augmentation.
+
+    Raises InvalidInput for fresh views of a model that is `guided` by stores, which do not have them.
+    """
+    fresh = training.views == "fresh" and ws.config.views.scheme == "sampled"
+    if fresh and guided:
+        raise InvalidInput(
+            f"{name} cannot train on fresh views",
+            expected='training.views = "cached" for a model with cached guides',
+            found='"fresh"',
+            do=f'set views = "fresh" only in [training.{ws.chain[0]}], or train it with `train --live`',
+        )
+    return "fresh" if fresh else ws.config.views.schedule
+
+
+def dropping_of(settings: DistillationConfig, names: Sequence[str]) -> Dropping:
+    """The rule for guides of these names: `always` is written for the whole chain, and earlier models lack some."""
+    return Dropping(
+        kind=settings.dropping,
+        keep=settings.keep,
+        drop=settings.drop,
+        always=tuple(name for name in settings.always if name in names),
+        at_least_one=settings.at_least_one,
+    )
+
+
+def prepare_inference(model: nn.Module, card: ModelCard, device: torch.device) -> tuple[nn.Module, nn.Module]:
+    """(the model, its preprocessing) on the device, in evaluation mode and in the memory format it was trained in."""
+    channels_last = bool(card.training.get("channels_last", True))
+    transform = card.preprocess.module(channels_last=channels_last).to(device)
+    return place(model, device, channels_last=channels_last).eval(), transform
+
+
+def require_same_data(ws: Workspace, card: ModelCard, folder: Path, *, test: bool) -> None:
+    """Raises Mismatch unless the run in `folder` has the data set, view plan and validation split of the workspace.
+
+    With `test`, its test set, too, as the record of its inputs has it: who uses no test images needs no equal ones.
+    """
+    dataset, plan, model = ws.dataset(), ws.plan(), folder.name
+    before = (record.read_inputs(folder) if test else None) or {}
+    tested_on = record.recorded(before, "dataset.test_digest") or dataset.test.digest
+    for what, here, there in (
+        ("data set", dataset.train.digest, card.dataset.get("digest", "")),
+        ("test set", dataset.test.digest, str(tested_on)),
+        ("view plan", plan.digest, card.plan_digest),
+        ("validation split", f"{ws.config.dataset.validation} samples", f"{card.training.get('validation')} samples"),
+    ):
+        if here != there:
+            raise Mismatch(
+                f"the run {model} was trained on another {what}",
+                expected=f"{what} {here[:16]}, as this workspace has it",
+                found=there[:16],
+                do=f"undo the change to dgkd.toml or to the data; or {ws.remedy(model, stale=True)}",
+            )
+    decoded = {key: rules for key in ("decoding", "test_decoding") if (rules := card.compute.get(key))}
+    if dataset.decoding != decoded:
+        raise Mismatch(
+            f"the run {model} was trained on images that were decoded by other rules",
+            expected=f"decoding rules {json.dumps(dataset.decoding)}, as this version decodes them",
+            found=json.dumps(decoded),
+            do=ws.remedy(model, stale=True),
+        )

@@ -1,0 +1,81 @@
+"""Forward some rows of a store again with its guide's finished run, and compare."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dgkd_cache.dump.recompute import Comparison, compare_rows, drawn_batches
+from dgkd_cache.errors import DgkdError, Incomplete
+from dgkd_cache.models.card import load_card
+from dgkd_cache.progress import Progress
+from dgkd_cache.workspace.tasks.dump import guide_writer
+from dgkd_cache.workspace.tasks.repair import settings_of
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import GuideStore, StoreHeader, differing_keys
+
+__all__ = ["Recomputed", "recompute_rows"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recomputed(Comparison):
+    """A comparison, and the name of the run that computed the rows."""
+
+    run: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON."""
+        return asdict(self)
+
+
+def recompute_rows(
+    ws: Workspace,
+    *,
+    path: Path,
+    rows: int,
+    device: str,
+    progress: Progress,
+    stop: Callable[[], bool] = lambda: False,
+) -> Recomputed:
+    """Forwards the batches that hold `rows` drawn rows of the finished store at `path` again, and compares.
+
+    The run is the one in this workspace whose weights have the digest in the store's header, whatever it is called.
+    Raises Incomplete (exit 3) where there is none, Mismatch (exit 13) where the header says something else than the
+    run and the data here, Damaged (exit 12) where the rows do not fit their digests.
+    """
+    with GuideStore.open(path) as store:
+        held = store.header
+        run = _run_of(ws, held, path, rows)
+        writer = guide_writer(
+            ws,
+            model=run,
+            path=path,
+            views=held.view_range,
+            cache=ws.config.cache.model_copy(update=settings_of(held)),
+            device=device,
+            progress=progress,
+        )
+        slots = drawn_batches(store, rows)
+        exact = not differing_keys(held.compute, writer.header.compute)
+        computed = writer.recompute(held, slots, progress=progress, stop=stop)
+        found = compare_rows(store, computed, exact=exact)
+    return Recomputed(run=run, **asdict(found))
+
+
+def _run_of(ws: Workspace, header: StoreHeader, path: Path, rows: int) -> str:
+    wanted, guide, place = header.guide.weights_digest, header.guide.name, shlex.quote(str(path))
+    others = [name for name in ws.runs() if name != guide]
+    for name in (guide, *others) if guide in ws.runs() else others:
+        with suppress(DgkdError):  # a run that cannot be read is not the one
+            if load_card(ws.run_folder(name)).weights_digest == wanted:
+                return name
+    raise Incomplete(
+        f"no row of {path} can be computed again here",
+        expected=f"the finished run {guide}, of weights {wanted[:16]}, in {ws.folder / 'runs'}",
+        found=f"runs of other weights: {', '.join(ws.runs())}" if ws.runs() else "no runs",
+        do=f"name the workspace that has it (`dgkd-cache -w WORKSPACE verify {place} --recompute {rows}`)",
+    )

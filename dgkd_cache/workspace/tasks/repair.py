@@ -1,0 +1,102 @@
+"""Repair one store of a workspace: what is damaged is proven or computed again, and nothing else is touched."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.progress import Progress, over_bytes
+from dgkd_cache.workspace.tasks.dump import guide_writer
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import StoreHeader, StoreRepair
+
+__all__ = ["RepairResult", "repair_store", "settings_of"]
+
+SHOWN = 10
+"""Views that a message names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairResult:
+    """The result of a repair: the files that it replaced, in order, the samples that it forwarded, and the seal."""
+
+    path: Path
+    seal: str | None
+    mended: tuple[str, ...]
+    samples: int
+    seconds: float
+
+
+def repair_store(
+    ws: Workspace | None,
+    *,
+    path: Path,
+    take_over: bool = False,
+    device: str,
+    progress: Progress,
+    stop: Callable[[], bool],
+) -> RepairResult:
+    """Mends the store at `path`, whose guide has its finished run in this workspace.
+
+    None is enough where neither rows nor whole arrays are lost, else InvalidInput says which are, the rest mended.
+
+    The settings are those of the store's header, not of today's `dgkd.toml`; only for an unfinished store, whose header
+    no seal covers, they are those that a dump would have. A store of which nothing is lost is left
+    as it is, and no model is loaded. Raises Mismatch (13) where the run, its data or this machine give other rows than
+    were sealed, and what `StoreRepair` raises.
+    """
+    started = time.perf_counter()
+    with StoreRepair(path, take_over=take_over, report=over_bytes(progress, f"check {path.name}"), stop=stop) as repair:
+        progress.finish()
+        repair.mend()
+        samples = sum(slot.stop - slot.start for slot in repair.lost_chunks)
+        if samples or repair.lost_arrays:
+            if ws is None:
+                raise _needs_guide(repair)
+            header, cache = repair.header, ws.config.cache
+            writer = guide_writer(
+                ws,
+                model=header.guide.name,
+                path=path,
+                views=header.view_range,
+                cache=cache.model_copy(update=settings_of(header)) if repair.sealed else cache,
+                device=device,
+                progress=progress,
+            )
+            writer.repair(repair, progress=progress, stop=stop)
+        seal = repair.finish()
+        seconds = time.perf_counter() - started
+        mended = tuple(dict.fromkeys(repair.mended))
+        return RepairResult(path=path, seal=seal, mended=mended, samples=samples, seconds=seconds)
+
+
+def _needs_guide(repair: StoreRepair) -> InvalidInput:
+    views = list(dict.fromkeys(slot.view for slot in repair.lost_chunks))
+    more = f" and {len(views) - SHOWN} more" if len(views) > SHOWN else ""
+    lost = [f"rows of view {', '.join(map(str, views[:SHOWN]))}{more}"] if views else []
+    lost += [f"array {name}" for name in repair.lost_arrays]
+    guide = repair.header.guide.name
+    only = f", and only the guide {guide} gives"
+    what = f"has lost {', '.join(lost)}{only} them again" if repair.sealed else f"is not finished{only} what lacks"
+    return InvalidInput(
+        f"{repair.path} {what}",
+        expected=f"the workspace with the finished run {guide}",
+        found="no workspace",
+        do=f"`dgkd-cache -w WORKSPACE repair {shlex.quote(str(repair.path))}`; what needs no guide is mended",
+    )
+
+
+def settings_of(header: StoreHeader) -> dict[str, object]:
+    """The settings of the cache that a store was made under; the check of its header holds the rest to them."""
+    return {
+        "temperature": float(header.temperature),
+        "encoding": header.encoding,
+        "batch_size": header.compute["batch"],
+        "precision": str(header.compute.get("precision")),
+        "licence": header.licence,
+        "accept_probabilities": True,  # they are sealed: what was made of them is proven, not judged again
+    }

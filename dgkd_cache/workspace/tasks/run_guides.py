@@ -1,0 +1,151 @@
+"""The guides of one training run: opened for as long as it takes, and a line on what is odd about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dgkd_cache.device.device import resolve_precision
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.distributed.ranks import Ranks
+from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.guides.live import LiveGuide, LiveGuides
+from dgkd_cache.guides.protocol import Guidance
+from dgkd_cache.progress import Progress
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.workspace import run_inputs as record
+from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import MAX_DECODED_BYTES
+
+__all__ = ["check_guides", "open_guides", "tell_of_dropping"]
+
+_REHEARSED = 32
+"""Images that each live guide forwards twice before anything is written: less than a usual batch in all."""
+
+
+@contextmanager
+def open_guides(
+    ws: Workspace,
+    views: ViewRenderer,
+    guides: Sequence[Path],
+    live: Sequence[Path],
+    temperature: float,
+    *,
+    device: torch.device,
+    begun: Mapping[str, str],
+    progress: Progress,
+    ranks: Ranks,
+) -> Iterator[Guidance | None]:
+    """The guides of a run, cached or `live`, open for as long as it takes; None for a run without.
+
+    Live ones go on in the precision that `begun` records.
+    """
+    assert not (guides and live), "guides are either cached or live"
+    if guides:
+        with GuideBank(
+            guides,
+            views=views,
+            scheduled=range(ws.config.views.count),
+            temperature=temperature,
+            device=device,
+            reader=ws.config.cache.reader,
+        ) as bank:
+            yield bank
+    elif live:
+        # In the precision of a dump, so that cached and live guides say the same.
+        before = str(record.recorded(begun, "live"))
+        precision = resolve_precision(ws.config.cache.precision, device, begun=before, ranks=ranks)
+        loaded = [_live_guide(ws, folder, device, progress) for folder in live]
+        yield LiveGuides(
+            loaded,
+            temperature=temperature,
+            device=device,
+            precision=precision,
+            accept_probabilities=ws.config.cache.accept_probabilities,
+        )
+    else:
+        yield None
+
+
+def check_guides(
+    ws: Workspace, guidance: Guidance | None, views: ViewRenderer, device: torch.device, progress: Progress
+) -> None:
+    """Says what is odd about the guides of a run; live ones are rehearsed on the first training images."""
+    if isinstance(guidance, GuideBank):
+        _tell_of_validation(ws, guidance, progress)
+        _tell_of_test_set(guidance.test_differences(ws.dataset().test), progress)
+        for path in guidance.unread:
+            progress.warn(f"{path} is not read: it holds none of the {ws.config.views.count} views of this run")
+        _tell_of_decoding(ws, guidance, progress)
+        _tell_of_reader(guidance, progress)
+    elif isinstance(guidance, LiveGuides):
+        samples_B = np.arange(min(len(views.images), _REHEARSED))
+        pixels_BIHW = views.pixels(np.zeros_like(samples_B), samples_B).to(device)
+        guidance.rehearse(pixels_BIHW, classes=len(views.images.classes))
+
+
+def tell_of_dropping(rule: Dropping, names: Sequence[str], progress: Progress) -> None:
+    """Warns of a rule that leaves no guide in any batch."""
+    if names and not any(rule.kept_share(names)):
+        setting = f"drop = {rule.drop}" if rule.kind == "fixed" else f"keep = {rule.keep:g}"
+        progress.warn(f"dropping = {rule.kind} with {setting} leaves none of the {len(names)} guides")
+
+
+def _live_guide(ws: Workspace, folder: Path, device: torch.device, progress: Progress) -> LiveGuide:
+    model, card = load_run(ws, folder.name, folder)
+    require_same_data(ws, card, folder, test=False)
+    if why := _other_test_set(ws, folder):
+        _tell_of_test_set({card.name: why}, progress)
+    say_input(ws, card.name, card.preprocess.input_size, progress, why="as it was trained")
+    model, transform = prepare_inference(model, card, device)
+    return LiveGuide(name=card.name, identity=card.weights_digest, preprocess=transform, model=model)
+
+
+def _tell_of_validation(ws: Workspace, bank: GuideBank, progress: Progress) -> None:
+    """A guide that was trained on the samples held out here makes their accuracy look better than it is."""
+    held_out = ws.config.dataset.validation
+    for name, training in bank.trainings.items():
+        if held_out and str(training.get("validation", "0")) != str(held_out):
+            progress.warn(
+                f"guide {name} may have been trained on the {held_out} samples held out here: "
+                "judge by the test set, not by the validation split"
+            )
+
+
+def _tell_of_test_set(differences: Mapping[str, str], progress: Progress) -> None:
+    """The accuracies of models that are tested with other images do not compare."""
+    for name, why in differences.items():
+        progress.warn(f"guide {name} was tested with other images than this model will be ({why})")
+
+
+def _other_test_set(ws: Workspace, folder: Path) -> str:
+    """What is other about the test set of a finished run, by its record; empty where nothing is."""
+    before = record.recorded(record.read_inputs(folder) or {}, "dataset.test_digest")
+    here = ws.dataset().test.digest
+    return f"test set {str(before)[:16]} there, {here[:16]} here" if before not in (None, here) else ""
+
+
+def _tell_of_reader(bank: GuideBank, progress: Progress) -> None:
+    reasons: dict[str, list[str]] = {}
+    for name, why in bank.copied.items():
+        reasons.setdefault(why, []).append(name)
+    for why, names in reasons.items():
+        progress.say(f"rows of {', '.join(names)} are read by pread and not mapped: {why}")
+
+
+def _tell_of_decoding(ws: Workspace, bank: GuideBank, progress: Progress) -> None:
+    """Compressed guides that do not fit into memory once decoded are decoded again and again."""
+    # A cycle is at one view while the next is decoded; a draw is at all of them in every step.
+    views = ws.config.views.count if ws.config.views.schedule == "draw" else 2
+    needed = bank.decoded_bytes(views)
+    if needed > MAX_DECODED_BYTES:
+        progress.say(
+            f"the compressed guides take {needed / 2**30:.1f} GiB once decoded and {MAX_DECODED_BYTES / 2**30:.0f} GiB "
+            f"are kept: training will wait for them; `{ws.command('export NAME FILE.zarr --codec none')}` makes one "
+            "that is only mapped, for `train --guides`"
+        )

@@ -1,0 +1,87 @@
+"""The public names of the package: `__init__.py` loads each from here when it is first used."""
+
+from .arguments import (
+    as_path as as_path,
+    described as described,
+    integer_text as integer_text,
+    integers as integers,
+    refused as refused,
+    require_callable as require_callable,
+    require_flags as require_flags,
+    require_integer as require_integer,
+    require_kind as require_kind,
+    require_number as require_number,
+)
+from .checking.damage import (
+    Damage as Damage,
+    Verification as Verification,
+)
+from .checking.verify import verify as verify
+from .coding.canonical import (
+    JsonValue as JsonValue,
+    canonical_json as canonical_json,
+    decimal as decimal,
+    sha256_hex as sha256_hex,
+)
+from .coding.codecs import (
+    codec_named as codec_named,
+    codec_names as codec_names,
+)
+from .coding.encodings import (
+    encoding_named as encoding_named,
+    encoding_names as encoding_names,
+)
+from .coding.strict_json import (
+    deeper_than as deeper_than,
+    parse_strictly as parse_strictly,
+)
+from .containers import open_container as open_container
+from .errors import (
+    Damaged as Damaged,
+    DgkdError as DgkdError,
+    Incomplete as Incomplete,
+    Interrupted as Interrupted,
+    InvalidInput as InvalidInput,
+    Locked as Locked,
+    Mismatch as Mismatch,
+    NoPermission as NoPermission,
+    NoSpace as NoSpace,
+    StoreNotFound as StoreNotFound,
+    UnsafeStore as UnsafeStore,
+    is_no_space as is_no_space,
+)
+from .fork_lock import fork_safe_lock as fork_safe_lock
+from .format.header import (
+    MAX_RECORD_BYTES as MAX_RECORD_BYTES,
+    MAX_VIEWS as MAX_VIEWS,
+    DatasetIdentity as DatasetIdentity,
+    GuideIdentity as GuideIdentity,
+    StoreHeader as StoreHeader,
+)
+from .format.identity import IdentityArrays as IdentityArrays
+from .format.layout import (
+    default_digest_rows as default_digest_rows,
+    finished_bytes as finished_bytes,
+)
+from .reading.chunk_cache import MAX_DECODED_BYTES as MAX_DECODED_BYTES
+from .reading.reader import (
+    Completeness as Completeness,
+    GuideStore as GuideStore,
+)
+from .reading.row_index import RowIndex as RowIndex
+from .sanitize import (
+    clean as clean,
+    is_utf8 as is_utf8,
+    one_line as one_line,
+)
+from .writing.chunk_files import ChunkSlot as ChunkSlot
+from .writing.compare import (
+    check_same_header as check_same_header,
+    differing_keys as differing_keys,
+)
+from .writing.convert import (
+    codecs_for as codecs_for,
+    convert as convert,
+)
+from .writing.repair import StoreRepair as StoreRepair
+from .writing.writer import GuideStoreWriter as GuideStoreWriter

@@ -1,0 +1,209 @@
+"""A store as it lies there: every file read once, straight through, and kept, or noted where it cannot be right.
+
+Nothing stops at the first damage. What the seal says of it all is for the survey.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.checking.damage import Damage
+from dgkd_stores.checking.rows import check_chunk
+from dgkd_stores.containers import Container, open_container
+from dgkd_stores.disk.files import read_small
+from dgkd_stores.errors import Damaged, DgkdError, Interrupted, NoPermission, UnsafeStore
+from dgkd_stores.format.layout import ArrayLayout
+from dgkd_stores.format.metadata import MAX_METADATA_BYTES
+
+__all__ = ["Look", "Position", "Report"]
+
+Report = Callable[[int, int], None]
+"""Told how many bytes are read, out of how many."""
+
+Position = tuple[int, ...]
+
+
+class Look:
+    """A store as it lies there: digests and whole arrays are read at once, `read_metadata` and `read_rows` go on.
+
+    `full` says that they will be asked for, so that `report` is told of the bytes of all. Raises what `open_container`
+    raises for a store whose header cannot be read, `NoPermission` for any file, and `Interrupted`.
+    """
+
+    def __init__(self, path: Path, *, full: bool, report: Report, stop: Callable[[], bool]) -> None:
+        self.path, self.damage = path, list[Damage]()
+        self._stop = stop
+        self._noted: set[tuple[str, str]] = set()
+        self.held: Container = open_container(path, survey=self._note)
+        self.header, self.layout, self.seal = self.held.header, self.held.layout, self.held.seal
+        self._begin(report, full)
+        self.digest_VB32 = self._read_digests()
+        self.identity = self._read_identity()
+        self.computed_VB32 = np.zeros(self.digest_VB32.shape, dtype=np.uint8)
+        self.known_VB = np.zeros(self.digest_VB32.shape[:2], dtype=np.bool_)
+        """Blocks whose rows were read; `computed_VB32` has their digests."""
+        self.infinite_VB = np.zeros_like(self.known_VB)
+        """Blocks of which some numbers are none."""
+        self.unpadded: list[tuple[int, int, str]] = []
+        """View and chunk, from 0, and array of each last chunk that is not filled up with the fill value."""
+
+    def slot(self, part: int) -> tuple[int, int]:
+        """First sample of a chunk of a view, and one past its last."""
+        start = part * self.layout.chunk_rows
+        return start, min(start + self.layout.chunk_rows, self.header.dataset.samples)
+
+    def blocks(self, part: int) -> slice:
+        """The digests of a chunk of a view."""
+        start, stop = self.slot(part)
+        return slice(start // self.header.digest_rows, -(-stop // self.header.digest_rows))
+
+    def present_chunks(self) -> Iterator[tuple[int, int]]:
+        """View and chunk, from 0, of all rows that are there."""
+        for view, there_P in enumerate(self._there()):
+            for part in np.flatnonzero(there_P).tolist():
+                yield view, part
+
+    def read_metadata(self) -> None:
+        """Compare every zarr.json byte for byte, unless it is known to be damaged already."""
+        known = self._damaged_files()
+        for name, expected in self.held.metadata_files():
+            array = name.rpartition("/")[0]
+            if name in known:
+                continue
+            try:
+                if read_small(self.path / name, limit=MAX_METADATA_BYTES) != expected:
+                    same = f"{len(expected)} bytes as the header implies them"
+                    self._add("metadata", name, array=array, expected=same, found="other bytes")
+            except NoPermission:
+                raise
+            except OSError as error:
+                self._add_unread([name], [array] if array else [], error)
+
+    def read_rows(self, view: int, part: int) -> None:
+        """A chunk's digests, into `computed_VB32`, and what else is wrong with it."""
+        try:
+            check = check_chunk(self.held, view, part, advance=self._advance)
+        except (DgkdError, OSError, ValueError) as error:
+            if isinstance(error, Interrupted | NoPermission):
+                raise
+            self._add_unread(self._files(view, part), self.layout.rows, error, **self._where(view, part))
+            return
+        self.computed_VB32[view, self.blocks(part)] = check.digests
+        self.known_VB[view, self.blocks(part)] = True
+        if not check.finite.all():
+            self.infinite_VB[view, self.blocks(part)] = ~check.finite
+        self.unpadded += [
+            (view, part, name) for name, padded in zip(self.layout.rows, check.padded, strict=True) if not padded
+        ]
+
+    def _there(self) -> NDArray[np.bool_]:
+        """Which chunks [V, chunks of a view] are present in every array of the rows."""
+        return np.asarray(np.logical_and.reduce([self.held.present[name][..., 0] for name in self.layout.rows]))
+
+    def _read(self, array: ArrayLayout, position: Position) -> NDArray[Any] | None:
+        """A chunk that is present; None, and a word on it, where it is not what it should be."""
+        try:
+            return self.held.chunk(array, position)
+        except NoPermission:
+            raise
+        except (Damaged, UnsafeStore, OSError) as error:
+            self._add_unread([self.held.name_of(array, position)], [array.name], error)
+            return None
+
+    def _read_digests(self) -> NDArray[np.uint8]:
+        array = self.layout.digest
+        digest_VB32 = np.zeros(array.shape, dtype=np.uint8)
+        for view in np.flatnonzero(self.held.present["digest"]).tolist():
+            chunk = self._read(array, (view, 0, 0))
+            if chunk is not None:
+                digest_VB32[view] = chunk[0]
+            self._advance(array.chunk_bytes)
+        return digest_VB32
+
+    def _read_identity(self) -> dict[str, NDArray[Any]]:
+        """The whole arrays that can be read."""
+        arrays = {}
+        for name, array in self.layout.identity.items():
+            if not array.nbytes:
+                arrays[name] = np.empty(array.shape, dtype=array.numpy_dtype)
+            elif self.held.present[name].all():
+                chunk = self._read(array, tuple(0 for _ in array.shape))
+                if chunk is not None:
+                    arrays[name] = chunk
+                self._advance(array.nbytes)
+        return arrays
+
+    def _add(self, kind: str, *files: str, array: str = "", arrays: Iterable[str] = (), **more: Any) -> None:
+        self.damage.append(Damage(kind=kind, files=files, arrays=(array,) if array else tuple(arrays), **more))
+
+    def _note(self, name: str, error: DgkdError) -> None:
+        """The findings on names and metadata, told apart by what lies there."""
+        try:
+            mode = os.lstat(self.path / name).st_mode
+        except OSError:
+            mode = None
+        kind = "foreign"
+        if Path(name).name == "zarr.json" and (mode is None or stat.S_ISREG(mode)):
+            kind = "missing" if mode is None else "metadata"
+        if (kind, name) not in self._noted:
+            self._noted.add((kind, name))
+            array = name.split("/")[0] if "/" in name else ""
+            self._add(kind, name, array=array, expected=error.expected, found=error.found)
+
+    def _add_unread(self, files: Iterable[str], arrays: Iterable[str], error: Exception, **more: Any) -> None:
+        if isinstance(error, OSError):
+            self._add("unreadable", *files, arrays=arrays, found=str(error.strerror), **more)
+        elif isinstance(error, DgkdError):
+            self._add("undecodable", *files, arrays=arrays, expected=error.expected, found=error.found, **more)
+        else:
+            self._add("size", *files, arrays=arrays, found=str(error), **more)
+
+    def _begin(self, report: Report, full: bool) -> None:
+        total = sum(array.nbytes for array in self.layout.others.values())
+        if full:
+            there_VP, last = self._there(), self.layout.chunks_per_view - 1
+            lacking = (last + 1) * self.layout.chunk_rows - self.header.dataset.samples
+            rows = int(there_VP.sum()) * self.layout.chunk_rows - int(there_VP[:, last].sum()) * lacking
+            total += rows * self.header.row_bytes
+        self._done = 0
+
+        def advance(nbytes: int) -> None:
+            if self._stop():
+                raise Interrupted(
+                    f"the check of {self.path} was stopped", do="run the same command again: nothing was changed"
+                )
+            self._done += nbytes
+            report(self._done, total)
+
+        self._advance = advance
+
+    def _part(self, block: Any) -> Any:
+        """The chunk of a view that a block lies in."""
+        return block * self.header.digest_rows // self.layout.chunk_rows
+
+    def _samples(self, start: int, stop: int) -> tuple[int, int]:
+        """First sample of a run of blocks, and one past its last."""
+        rows = self.header.digest_rows
+        return start * rows, min(stop * rows, self.header.dataset.samples)
+
+    def _where(self, view: int, part: int) -> dict[str, Any]:
+        return {"view": view + self.header.first_view, "samples": self.slot(part)}
+
+    def _place(self, name: str, position: Position) -> dict[str, Any]:
+        """View and samples of a chunk, where its array has them."""
+        if name in self.layout.rows:
+            return self._where(position[0], position[1])
+        return {"view": position[0] + self.header.first_view} if name == self.layout.digest.name else {}
+
+    def _files(self, view: int, part: int) -> list[str]:
+        return [self.held.name_of(array, (view, part, 0)) for array in self.layout.rows.values()]
+
+    def _damaged_files(self) -> set[str]:
+        return {file for one in self.damage for file in one.files}

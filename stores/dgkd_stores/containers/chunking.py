@@ -1,0 +1,150 @@
+"""The free choices of a container, the rows in a chunk and their codec: neither digests nor seal depend on it.
+
+In a folder `logits/zarr.json` has both. Where it is damaged the chunk files still tell: a damaged store is looked over
+as what it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from dgkd_stores.coding.canonical import JsonValue
+from dgkd_stores.coding.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Codec, codec_named, codec_names, codec_of
+from dgkd_stores.containers.container import how_to_mend
+from dgkd_stores.disk.files import lies_at, read_file
+from dgkd_stores.errors import Damaged, DgkdError, UnsafeStore
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import ArrayLayout, StoreLayout, default_chunk_rows
+from dgkd_stores.format.metadata import MAX_ARRAY_METADATA_BYTES, read_metadata, unsafe
+
+__all__ = ["Freedoms", "array_metadata", "chunk_position", "freedoms", "rows_in_chunks"]
+
+_KEY = re.compile(r"c(?:\.(?:0|[1-9][0-9]{0,9}))+")
+_TRIED = 4
+"""Chunk files of an array that are looked into where its metadata says nothing."""
+
+
+class Freedoms(TypedDict):
+    """The choices that `StoreLayout` needs beside the header."""
+
+    chunk_rows: int
+    codec: Codec
+
+
+def freedoms(path: Path, header: StoreHeader, *, damaged: bool) -> Freedoms:
+    """Those of `logits`; with `damaged`, as the chunk files fit best: those of `logits` unless none fits."""
+    if not damaged:
+        return _stated(path, header, "logits")
+    first, *others = _candidates(path, header)
+    if _fitting(path, StoreLayout(header, **first)):
+        return first
+    return max([first, *others], key=lambda one: _fitting(path, StoreLayout(header, **one)))
+
+
+def array_metadata(folder: Path) -> Mapping[str, JsonValue]:
+    """The zarr.json of an array; `Damaged` where it is not there."""
+    if not lies_at(folder / "zarr.json"):
+        raise Damaged(
+            f"{folder.parent} has lost an array",
+            expected=f"{folder.name}/zarr.json",
+            found="no such file",
+            do=how_to_mend(folder.parent),
+        )
+    return read_metadata(folder / "zarr.json", limit=MAX_ARRAY_METADATA_BYTES)
+
+
+def chunk_position(name: str) -> tuple[int, ...]:
+    """The position in the grid of the chunk file of that name; empty for a name that is no chunk's."""
+    return tuple(map(int, name.split(".")[1:])) if _KEY.fullmatch(name) else ()
+
+
+def rows_in_chunks(array: Path, header: StoreHeader, shape: object) -> int:
+    """The rows in chunks of that shape; `UnsafeStore` for any that a store cannot have."""
+    rows = shape[1] if isinstance(shape, list | tuple) and len(shape) == 3 and isinstance(shape[1], int) else 0
+    if not _possible(rows, header):
+        samples = header.dataset.samples
+        expected = f"{samples} rows in a chunk, or fewer in multiples of {header.digest_rows}"
+        raise unsafe(array, "other chunks", expected, repr(shape))
+    return int(rows)
+
+
+def _stated(path: Path, header: StoreHeader, name: str) -> Freedoms:
+    metadata = array_metadata(path / name)
+    return {
+        "codec": _row_codec(path / name, metadata),
+        "chunk_rows": rows_in_chunks(path / name, header, _chunk_shape(metadata)),
+    }
+
+
+def _row_codec(folder: Path, metadata: Mapping[str, JsonValue]) -> Codec:
+    stages = metadata.get("codecs")
+    dtype = str(metadata.get("data_type"))
+    itemsize = np.dtype(dtype).itemsize if dtype in ("uint8", "float16", "float32") else 1
+    found = codec_of(list(stages[1:]), itemsize) if isinstance(stages, list) and stages else None
+    if found is None:
+        raise unsafe(folder, "codecs", f"bytes and one of {', '.join(codec_names())}", json.dumps(stages))
+    return found
+
+
+def _chunk_shape(metadata: Mapping[str, JsonValue]) -> JsonValue:
+    grid = metadata.get("chunk_grid")
+    configuration = grid.get("configuration") if isinstance(grid, Mapping) else None
+    return configuration.get("chunk_shape") if isinstance(configuration, Mapping) else None
+
+
+def _possible(rows: int, header: StoreHeader) -> bool:
+    samples = header.dataset.samples
+    return 0 < rows <= samples and (rows == samples or rows % header.digest_rows == 0)
+
+
+def _candidates(path: Path, header: StoreHeader) -> list[Freedoms]:
+    """The metadata's choices, for each array of the rows, those that its files have the size of, and a dump's."""
+    default: Freedoms = {"chunk_rows": default_chunk_rows(header), "codec": RAW}
+    found: list[Freedoms] = []
+    for name, array in StoreLayout(header, **default).rows.items():
+        try:
+            found.append(_stated(path, header, name))
+        except (DgkdError, OSError):
+            pass
+        row_bytes = array.chunk_bytes // array.chunks[1]
+        sizes = {file.stat().st_size for file, _ in _files(path / name)}
+        rows = {size // row_bytes for size in sizes if size % row_bytes == 0}
+        found += [{"chunk_rows": each, "codec": RAW} for each in sorted(rows) if _possible(each, header)]
+    rows_of_all = dict.fromkeys([each["chunk_rows"] for each in found] + [default["chunk_rows"]])
+    return found + [{"chunk_rows": rows, "codec": codec_named(name)} for rows in rows_of_all for name in codec_names()]
+
+
+def _fitting(path: Path, layout: StoreLayout) -> int:
+    """The number of first chunk files of each array that have a place and a size in this layout, and can be decoded."""
+    return sum(
+        _decodes(file, array, position) for name, array in layout.rows.items() for file, position in _files(path / name)
+    )
+
+
+def _decodes(file: Path, array: ArrayLayout, position: tuple[int, ...]) -> bool:
+    size = file.stat().st_size
+    if any(at >= most for at, most in zip(position, array.grid, strict=True)):
+        return False
+    if array.codec is RAW or not array.codec.plausible(size, array.chunk_bytes):
+        return array.codec.plausible(size, array.chunk_bytes)
+    if array.chunk_bytes > MAX_ENCODED_CHUNK_BYTES:
+        return False
+    try:
+        array.codec.decode(read_file(file), array.chunk_bytes)
+    except (ValueError, OSError, UnsafeStore):
+        return False
+    return True
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, ...]]]:
+    """Some chunk files of an array, plain ones alone, each with its place."""
+    names = sorted(os.listdir(folder)) if folder.is_dir() and not folder.is_symlink() else []
+    found = [(folder / name, chunk_position(name)) for name in names]
+    yield from [each for each in found if len(each[1]) == 3 and each[0].is_file() and not each[0].is_symlink()][:_TRIED]

@@ -1,0 +1,188 @@
+"""GuideWriter: rows are the model's own logits, and a dump stopped anywhere ends in the same bytes."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dgkd_cache.dump.writer import GuideWriter
+from dgkd_cache.errors import Interrupted, InvalidInput, Locked, Mismatch
+from dgkd_cache.models.card import weights_digest
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_stores import GuideStore
+
+
+def files_of(store: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(store)): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
+
+
+def writer_of(path: Path, model, as_input, bars, plan, *, forward=None, **settings) -> GuideWriter:
+    arguments = {"name": "teacher", "views": range(3), "batch_size": 32, **settings}
+    return GuideWriter(
+        path,
+        model,
+        forward or (lambda pixels: model(as_input(pixels))),
+        train=ViewRenderer(plan, bars.train),
+        test=ViewRenderer(plan, bars.test),
+        **arguments,
+    )
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_rows_are_the_models_logits_over_t_on_the_views_pixels(
+    bars, plan, as_input, make_tiny, dump, tmp_path: Path, temperature: float
+) -> None:
+    model = make_tiny(1)
+    path = dump(tmp_path / "teacher.zarr", model, encoding="float32", temperature=temperature)
+    with GuideStore.open(path) as store:
+        rows = store.gather(np.repeat(np.arange(3), 100), np.tile(np.arange(100), 3)).reshape(3, 100, 4)
+        header, test_logits_MC = store.header, store.test_logits_MC
+    views = ViewRenderer(plan, bars.train)
+    with torch.no_grad():
+        for view in range(3):
+            for i in (0, 31, 32, 99):  # one at a time, not in the dump's batches
+                logits = model(as_input(views.pixels([view], [i])))[0] / temperature
+                np.testing.assert_allclose(rows[view, i], logits, rtol=1e-4, atol=1e-6)
+        test = model(as_input(bars.test.resident)) / temperature
+    np.testing.assert_allclose(test_logits_MC, test, rtol=1e-4, atol=1e-6)
+    right = int((test.argmax(1).numpy() == bars.test.labels_N).sum())
+    assert float(header.guide.accuracy) == right / 40
+    assert header.guide.weights_digest == weights_digest(model)
+    assert header.guide.parameters == sum(p.numel() for p in model.parameters())
+    assert header.dataset.digest == bars.train.digest and header.plan_digest == plan.digest
+
+
+def test_fidelity_is_measured_against_the_exact_logits(bars, plan, as_input, make_tiny, dump, tmp_path) -> None:
+    model = make_tiny(1)
+    with GuideStore.open(dump(tmp_path / "half.zarr", model, encoding="float16")) as store:
+        fidelity = store.header.fidelity
+    with torch.no_grad():
+        exact = model(as_input(ViewRenderer(plan, bars.train).pixels([0] * 100, range(100)))).double() / 4
+    stored = exact.half().double()
+    kl = torch.nn.functional.kl_div(stored.log_softmax(1), exact.log_softmax(1), reduction="batchmean", log_target=True)
+    assert fidelity["rows"] == 100 and float(fidelity["top1"]) >= 0.99
+    assert float(fidelity["kl"]) == pytest.approx(float(kl), abs=2e-9) and float(fidelity["kl"]) < 1e-6
+    with GuideStore.open(dump(tmp_path / "full.zarr", model, encoding="float32")) as store:
+        assert dict(store.header.fidelity) == {"kl": "0", "top1": "1", "rows": 100}
+
+
+def test_the_fidelity_of_uint8_is_in_the_header_before_the_first_row(
+    bars, plan, as_input, make_tiny, dump, tmp_path: Path
+) -> None:
+    model = make_tiny(1)
+    path = tmp_path / "teacher.zarr"
+    with pytest.raises(Interrupted):
+        writer_of(path, model, as_input, bars, plan, encoding="uint8").run(stop=lambda: True)
+    with GuideStore.open(path, allow_incomplete=True) as store:
+        assert store.completeness().blocks_missing == store.completeness().blocks
+        fidelity = dict(store.header.fidelity)
+    with torch.no_grad():
+        exact = model(as_input(ViewRenderer(plan, bars.train).pixels([0] * 100, range(100)))).double() / 4
+    offset, span = exact.amin(1, keepdim=True), exact.amax(1, keepdim=True) - exact.amin(1, keepdim=True)
+    stored = ((exact - offset) / span * 255).round() / 255 * span + offset
+    kl = torch.nn.functional.kl_div(stored.log_softmax(1), exact.log_softmax(1), reduction="batchmean", log_target=True)
+    same = (stored.argmax(1) == exact.argmax(1)).double().mean()
+    assert fidelity["rows"] == 100 and float(fidelity["top1"]) == pytest.approx(float(same), abs=1e-6)
+    assert float(fidelity["kl"]) == pytest.approx(float(kl), rel=0.01) and 0 < float(fidelity["kl"]) < 1e-5
+    dump(path, model, encoding="uint8")
+    with GuideStore.open(path) as store:
+        assert dict(store.header.fidelity) == fidelity
+
+
+def test_stopped_after_any_batch_and_run_again_is_byte_identical(
+    bars, plan, as_input, make_tiny, dump, tmp_path: Path
+) -> None:
+    model = make_tiny(1)
+    whole = files_of(dump(tmp_path / "whole" / "teacher.zarr", model))
+    batches = 3 * 4
+    for stop_at in range(1, batches + 1):
+        path = tmp_path / str(stop_at) / "teacher.zarr"
+        calls = itertools.count(1)
+        with pytest.raises(Interrupted) as caught:
+            writer_of(path, model, as_input, bars, plan).run(stop=lambda at=stop_at, calls=calls: next(calls) == at)
+        assert caught.value.exit_code == 130
+        dump(path, model)
+        assert files_of(path) == whole, stop_at
+        assert [p.name for p in path.parent.iterdir()] == ["teacher.zarr"]
+
+
+def test_shares_of_views_make_one_store_with_the_same_bytes(
+    bars, plan, as_input, make_tiny, dump, tmp_path: Path
+) -> None:
+    model = make_tiny(1)
+    whole = files_of(dump(tmp_path / "whole" / "teacher.zarr", model))
+    path = tmp_path / "shared" / "teacher.zarr"
+    seals = []
+    for mine in (range(2, 3), range(0, 1), range(1, 2)):
+        writer = writer_of(path, model, as_input, bars, plan, mine=mine)
+        seals.append(writer.run().seal)
+    assert seals[:2] == [None, None] and seals[2] is not None
+    assert files_of(path) == whole
+
+
+def test_a_finished_store_is_left_alone_without_a_forward_pass(bars, plan, make_tiny, dump, as_input, tmp_path):
+    model = make_tiny(1)
+    path = dump(tmp_path / "teacher.zarr", model)
+    before = {p: p.stat().st_mtime_ns for p in path.rglob("*")}
+
+    def forbidden(pixels: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("the model was run")
+
+    assert writer_of(path, model, as_input, bars, plan, forward=forbidden).run().seal is not None
+    assert before == {p: p.stat().st_mtime_ns for p in path.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"temperature": 2.0}, "temperature"),
+        ({"views": range(4)}, "views"),
+        ({"encoding": "float32"}, "encoding"),
+    ],
+)
+def test_a_store_begun_otherwise_is_refused_and_kept(
+    bars, plan, as_input, make_tiny, dump, tmp_path: Path, settings: dict, words: str
+) -> None:
+    model = make_tiny(1)
+    path = dump(tmp_path / "teacher.zarr", model)
+    before = files_of(path)
+    with pytest.raises(Mismatch, match=words) as caught:
+        writer_of(path, model, as_input, bars, plan, **settings).run()
+    assert caught.value.exit_code == 13
+    with pytest.raises(Mismatch, match="weights"):
+        writer_of(path, make_tiny(2), as_input, bars, plan).run()
+    assert files_of(path) == before
+
+
+def test_a_second_writer_of_the_same_views_is_told_before_anything_is_forwarded(
+    bars, plan, as_input, make_tiny, tmp_path: Path
+) -> None:
+    path = tmp_path / "teacher.zarr"
+    second = []
+
+    def forward_while_held(pixels: torch.Tensor) -> torch.Tensor:
+        if path.exists() and not second:  # the first writer holds the lock by now
+            with pytest.raises(Locked) as caught:
+                writer_of(path, forbidden, as_input, bars, plan).run()
+            second.append(caught.value.exit_code)
+        return model(as_input(pixels))
+
+    model, forbidden = make_tiny(1), make_tiny(1)
+    forbidden.forward = lambda pixels: pytest.fail("the second writer ran its model")
+    assert writer_of(path, model, as_input, bars, plan, forward=forward_while_held).run().seal is not None
+    assert second == [11]
+
+
+def test_bad_arguments(bars, plan, as_input, make_tiny, tmp_path: Path) -> None:
+    for settings, words in (
+        ({"temperature": 0.0}, "a number > 0"),
+        ({"views": range(0)}, "at least one view"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            writer_of(tmp_path / "x.zarr", make_tiny(1), as_input, bars, plan, **settings)
+    with pytest.raises(InvalidInput, match=r"call model.eval\(\) first"):
+        writer_of(tmp_path / "x.zarr", make_tiny(1).train(), as_input, bars, plan)

@@ -1,0 +1,335 @@
+"""Decoded chunks: bounded, ahead on another thread, never unproven, and safe over threads and forks."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import warnings
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dgkd_stores import Damaged, GuideStore, GuideStoreWriter
+from dgkd_stores.reading import decoded as decoding
+from dgkd_stores.reading.chunk_cache import Chunk, ChunkCache, DecodedChunks
+from dgkd_stores.reading.decoded import DecodedRows
+
+ROW = 8
+
+
+def chunk_of(number: int, rows: int = 10) -> Chunk:
+    return Chunk(arrays={"logits": np.full((rows, ROW), number, np.uint8)}, proven=np.ones(1, dtype=np.bool_))
+
+
+class Loader:
+    """Loads that are counted, each on its thread; one that is told to wait does so in the thread."""
+
+    def __init__(self) -> None:
+        self.loaded: list[tuple[int, bool]] = []
+        """Chunk, and whether by the main thread."""
+        self.broken: set[int] = set()
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.go.set()
+
+    def __call__(self, number: int) -> Chunk:
+        ahead = threading.current_thread() is not threading.main_thread()
+        self.loaded.append((number, not ahead))
+        if ahead:
+            self.begun.set()
+            assert self.go.wait(60)
+        if number in self.broken:
+            raise Damaged(f"chunk {number}")
+        return chunk_of(number)
+
+    def settle(self, chunks: DecodedChunks) -> None:
+        """Wait for what is being decoded."""
+        assert chunks._thread is not None
+        chunks._thread.submit(lambda: None).result(60)
+
+
+@pytest.fixture
+def load() -> Iterator[Loader]:
+    loader = Loader()
+    yield loader
+    loader.go.set()
+
+
+def value(chunk: Chunk) -> int:
+    return int(chunk.arrays["logits"][0, 0])
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    cache = ChunkCache(240)
+    for number in range(3):
+        cache.put((0, number), chunk_of(number))
+    assert cache.get((0, 0)) is not None
+    cache.put((1, 7), chunk_of(7))
+    assert [key in cache for key in ((0, 0), (0, 1), (0, 2), (1, 7))] == [True, False, True, True]
+    cache.put((0, 0), chunk_of(9))
+    assert cache._nbytes == 240
+    cache.drop(0)
+    assert cache._nbytes == 80 and (1, 7) in cache
+    cache.put((2, 0), chunk_of(1, rows=1000))
+    assert (2, 0) in cache and (1, 7) not in cache and cache._nbytes == 8000
+
+
+def test_the_next_chunk_is_decoded_ahead_on_another_thread(load: Loader) -> None:
+    chunks = DecodedChunks(10**6)
+    load.go.clear()
+    assert value(chunks.get((0, 0), load, following=1)) == 0
+    assert load.begun.wait(60)  # The caller has its chunk, and the next one is on its way.
+    assert load.loaded == [(0, True), (1, False)]
+    load.go.set()
+    assert value(chunks.get((0, 1), load, following=2)) == 1
+    load.settle(chunks)
+    assert load.loaded == [(0, True), (1, False), (2, False)]
+
+
+def test_only_the_first_use_begins_the_next(load: Loader) -> None:
+    chunks = DecodedChunks(10**6)
+    for _ in range(5):
+        chunks.get((0, 0), load, following=1)
+        load.settle(chunks)
+    assert load.loaded == [(0, True), (1, False)]
+    for _ in range(5):
+        chunks.get((0, 1), load, following=0)
+        load.settle(chunks)
+    assert load.loaded == [(0, True), (1, False)]
+
+
+def test_nothing_is_lost_when_the_decoding_is_quick(load: Loader) -> None:
+    """The thread may be done before its caller has noted that it began: nothing stays behind."""
+    chunks = DecodedChunks(10**6)
+    for number in range(200):
+        chunks.get((0, number), load, following=number + 1)
+        if number % 2:
+            load.settle(chunks)
+    load.settle(chunks)
+    assert chunks._begun == {} and sorted({number for number, _ in load.loaded}) == list(range(201))
+    assert len(load.loaded) == 201
+
+
+def test_errors_are_told_to_whoever_asks_for_that_chunk(load: Loader) -> None:
+    chunks = DecodedChunks(10**6)
+    load.broken = {1}
+    assert value(chunks.get((0, 0), load, following=1)) == 0
+    load.settle(chunks)
+    assert value(chunks.get((0, 0), load, following=1)) == 0 and chunks._begun == {}
+    with pytest.raises(Damaged, match="chunk 1"):
+        chunks.get((0, 1), load, following=2)
+    load.broken.clear()
+    assert value(chunks.get((0, 1), load, following=2)) == 1
+
+
+def test_a_waiting_caller_gets_the_chunk_once(load: Loader) -> None:
+    chunks = DecodedChunks(10**6)
+    load.go.clear()
+    chunks.get((0, 0), load, following=1)
+    assert load.begun.wait(60)
+    found: list[int] = []
+    asking = [
+        threading.Thread(target=lambda: found.append(value(chunks.get((0, 1), load, following=1)))) for _ in range(3)
+    ]
+    for thread in asking:
+        thread.start()
+    load.go.set()
+    for thread in asking:
+        thread.join()
+    load.settle(chunks)
+    assert found == [1, 1, 1] and load.loaded == [(0, True), (1, False)]
+    assert chunks._begun == {} and chunks._unused == set()
+
+
+def test_what_has_not_begun_is_not_waited_for(load: Loader) -> None:
+    """The thread is busy with another store: the caller decodes by itself."""
+    chunks = DecodedChunks(10**6)
+    load.go.clear()
+    chunks.get((0, 0), load, following=1)
+    assert load.begun.wait(60)
+    other = Loader()
+    chunks.get((1, 0), other, following=1)
+    assert value(chunks.get((1, 1), other, following=1)) == 1
+    assert other.loaded == [(0, True), (1, True)]
+    load.go.set()
+    load.settle(chunks)
+    assert other.loaded == [(0, True), (1, True)] and chunks._begun == {}
+
+
+def test_close_lets_everything_go(load: Loader) -> None:
+    chunks = DecodedChunks(10**6)
+    first = weakref.ref(chunks.get((0, 0), load, following=1).arrays["logits"])
+    chunks.get((7, 0), Loader(), following=0)
+    load.settle(chunks)
+    second = weakref.ref(chunks.get((0, 1), load, following=2).arrays["logits"])
+    chunks.drop(0)
+    gc.collect()
+    assert first() is None and second() is None
+    assert chunks._begun == {} and {key[0] for key in chunks._unused} <= {7}
+    assert list(chunks._cache._chunks) == [(7, 0)] and chunks._cache._nbytes == 80
+
+
+def test_close_while_it_is_being_decoded(load: Loader) -> None:
+    chunks = DecodedChunks(10**6)
+    load.go.clear()
+    chunks.get((0, 0), load, following=1)
+    assert load.begun.wait(60)
+    closing = threading.Thread(target=chunks.drop, args=(0,))
+    closing.start()
+    load.go.set()
+    closing.join()
+    assert chunks._begun == {} and chunks._unused == set() and not chunks._cache._chunks
+
+
+def test_memory_is_bounded_in_any_order(load: Loader) -> None:
+    """As a schedule that draws views asks: every chunk in any order, from three stores."""
+    counting, alive, most = threading.RLock(), 0, 0
+
+    def change(by: int) -> None:
+        # Looking at one array after the other would count what lives now and what lived a moment ago.
+        nonlocal alive, most
+        with counting:
+            alive += by
+            most = max(most, alive)
+
+    def loading(number: int) -> Chunk:
+        chunk = chunk_of(number)
+        change(1)
+        weakref.finalize(chunk.arrays["logits"], change, -1)
+        return chunk
+
+    chunks = DecodedChunks(5 * 80)
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        number = int(rng.integers(0, 40))
+        assert value(chunks.get((int(rng.integers(0, 3)), number), loading, following=(number + 1) % 40)) == number
+        assert chunks._cache._nbytes <= 400
+    load.settle(chunks)
+    # Five kept, one decoded ahead, one in the caller's hand and one that is being put in its place.
+    assert most <= 8
+
+
+def test_no_thread_to_be_had(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    chunks = DecodedChunks(10**6)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert [value(chunks.get((0, number), load, following=number + 1)) for number in range(3)] == [0, 1, 2]
+    assert all(by_caller for _, by_caller in load.loaded)
+
+
+def test_threads_over_one_cache() -> None:
+    chunks, wrong = DecodedChunks(3 * 80), []
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(400):
+            store, number = int(rng.integers(0, 2)), int(rng.integers(0, 6))
+            if rng.integers(0, 20) == 0:
+                chunks.drop(store)
+            elif value(chunks.get((store, number), chunk_of, following=(number + 1) % 6)) != number:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+        assert not thread.is_alive()
+    for store in range(2):
+        chunks.drop(store)
+    assert wrong == [] and chunks._begun == {} and chunks._cache._nbytes == 0 and chunks._unused == set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_forked_child_reads_on(load: Loader) -> None:
+    """Forked while the thread decodes: the child has what was decoded, and a thread of its own."""
+    chunks = DecodedChunks(10**6)
+    load.go.clear()
+    chunks.get((0, 0), load, following=1)
+    assert load.begun.wait(60)
+    with warnings.catch_warnings():
+        # Python 3.12 warns of any fork beside threads; that one is what is tried here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:
+        load.go.set()
+        sound = all(value(chunks.get((0, number), load, following=number + 1)) == number for number in range(4))
+        chunks.drop(0)
+        os._exit(0 if sound and (0, True) not in load.loaded[1:] else 1)
+    load.go.set()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert value(chunks.get((0, 1), load, following=2)) == 1
+
+
+@pytest.fixture
+def compressed(recipe: Any, small_chunks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Path]:
+    """A zstd store of 3 views of 4 chunks, the last of two rows, and a cache of its own."""
+    monkeypatch.setattr(decoding, "_DECODED", DecodedChunks(2**20))
+    small = recipe()
+    with GuideStoreWriter(tmp_path / "a.zarr", small.header, small.identity, codec="zstd") as writer:
+        for slot in writer.missing():
+            writer.write(slot, small.logits(slot.view)[slot.start : slot.stop])
+        writer.seal()
+    return small, tmp_path / "a.zarr"
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of the chunks decoded, in order."""
+    numbers: list[int] = []
+    really = DecodedRows._decode
+    monkeypatch.setattr(DecodedRows, "_decode", lambda self, number: (numbers.append(number), really(self, number))[1])
+    return numbers
+
+
+def test_a_store_that_is_never_asked_is_never_decoded(compressed: tuple[Any, Path], decoded: list[int]) -> None:
+    with GuideStore.open(compressed[1]):
+        assert decoded == []
+
+
+def test_the_same_part_of_the_next_view_is_decoded_ahead(compressed: tuple[Any, Path], decoded: list[int]) -> None:
+    small, path = compressed
+    with GuideStore.open(path) as store:
+        assert (store.gather([0, 0], [17, 18]) == small.logits(0)[[17, 18]]).all()
+        Loader().settle(decoding._DECODED)
+        assert decoded == [1, 5]
+        assert (store.gather([1], [31]) == small.logits(1)[31]).all()
+        Loader().settle(decoding._DECODED)
+        assert decoded == [1, 5, 9]
+
+
+def test_a_damaged_block_is_refused_and_its_neighbours_are_not(compressed: tuple[Any, Path]) -> None:
+    small, path = compressed
+    file = path / "logits" / "c.0.0.0"
+    rows = small.logits(0)[:16].copy()
+    rows[9, 2] += 1
+    file.write_bytes(GuideStore.open(path)._layout.rows["logits"].encode(rows))
+    with GuideStore.open(path) as store:
+        for _ in range(2):
+            assert (store.gather([0] * 8, np.arange(8)) == small.logits(0)[:8]).all()
+            for sample in (8, 9, 15):
+                with pytest.raises(Damaged, match="view 0, samples 8 to 15: damaged: expected SHA-256"):
+                    store.gather([0], [sample])
+
+
+def test_a_chunk_that_changed_since_it_was_let_go(compressed: tuple[Any, Path]) -> None:
+    small, path = compressed
+    with GuideStore.open(path) as store:
+        store.gather([0], [0])
+        layout = store._layout.rows["logits"]
+        (path / "logits" / "c.0.0.0").write_bytes(layout.encode(small.logits(1)[:16]))
+        assert (store.gather([0], [1]) == small.logits(0)[1]).all()  # As it was proven.
+        store.close()
+        with pytest.raises(Damaged, match="view 0, samples 0 to 7: damaged"):
+            store.gather([0], [1])
+        (path / "logits" / "c.0.0.0").unlink()
+        store.close()
+        with pytest.raises(Damaged, match="expected a chunk of 448 bytes, found no such file"):
+            store.gather([0], [1])

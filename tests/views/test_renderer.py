@@ -1,0 +1,150 @@
+"""Pixels of (view, sample) pairs: every outcome, in any order, from the plan and the source alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import v2
+
+from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.views import kernel
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer
+
+
+def test_all_162_outcomes_occur_exactly_once(noise: Any, augment: Any) -> None:
+    images = noise(2, (3, 32, 32))
+    plan = ViewPlan.build(image=(3, 32, 32), transforms=["crop(4)", "hflip"], scheme="enumerated")
+    for sample in range(2):
+        source = images.image(sample).numpy()
+        expected = [
+            augment(source, dy, dx, flip, 4).tobytes() for dy in range(9) for dx in range(9) for flip in range(2)
+        ]
+        assert len(set(expected)) == 162
+        pixels = ViewRenderer(plan, images).pixels(np.arange(162), np.full(162, sample))
+        assert sorted(view.numpy().tobytes() for view in pixels) == sorted(expected)
+
+
+@pytest.mark.parametrize("transforms", [["crop(2)", "hflip"], ["crop(2)"], ["hflip"], ["none"], ["crop(1)", "hflip"]])
+def test_sampled_pixels_follow_the_parameters(noise: Any, augment: Any, transforms: list[str]) -> None:
+    images = noise(40, (1, 10, 7))
+    plan = ViewPlan.build(image=(1, 10, 7), transforms=transforms, seed=5)
+    names = [name for transform in plan.transforms for name in transform.limits]
+    padding = int(transforms[0][5]) if transforms[0].startswith("crop") else 0
+    pairs = [(view, sample) for view in (0, 7) for sample in range(40)]
+    views_B, samples_B = np.array(pairs).T
+    pixels = ViewRenderer(plan, images).pixels(views_B, samples_B).numpy()
+    for found, (view, sample) in zip(pixels, pairs, strict=True):
+        values = plan.parameters(view, sample, sample + 1)[0].tolist()
+        chosen = {"dy": padding, "dx": padding, "flip": 0} | dict(zip(names, values, strict=True))
+        assert np.array_equal(found, augment(images.image(sample).numpy(), **chosen, padding=padding))
+
+
+def test_pixels_do_not_depend_on_batch_order_or_what_was_asked_before(noise: Any) -> None:
+    images = noise(500, (3, 8, 8))
+    plan = ViewPlan.build(image=(3, 8, 8), transforms=["crop(2)", "hflip"])
+    random = np.random.Generator(np.random.PCG64(1))
+    views_B, samples_B = random.integers(0, 5, 2000), random.integers(0, 500, 2000)
+    together = ViewRenderer(plan, images).pixels(views_B, samples_B)
+    alone = ViewRenderer(plan, images)
+    for place in random.permutation(2000)[:300].tolist():
+        one = alone.pixels([int(views_B[place])], torch.tensor([samples_B[place]]))
+        assert torch.equal(one[0], together[place])
+    warm = ViewRenderer(plan, images, table_bytes=4000)  # room for two of the five tables
+    for start in range(0, 2000, 7):
+        some = slice(start, start + 7)
+        assert torch.equal(warm.pixels(views_B[some], samples_B[some]), together[some])
+    assert warm._tables.nbytes <= 4000
+
+
+def test_images_that_are_not_resident_give_the_same_pixels(noise: Any) -> None:
+    images = noise(30, (3, 8, 8))
+
+    class OneByOne(TensorImages):
+        resident = None
+
+    other = OneByOne(images.resident, images.labels_N, classes=images.classes, name="x", split="train")
+    for transforms in (["crop(2)", "hflip"], ["none"], ["resized-crop(5)", "hflip"]):
+        plan = ViewPlan.build(image=(3, 8, 8), transforms=transforms)
+        pairs = np.arange(30) % 3, np.arange(30)
+        assert torch.equal(ViewRenderer(plan, images).pixels(*pairs), ViewRenderer(plan, other).pixels(*pairs))
+
+
+def test_global_random_state_is_neither_used_nor_touched(noise: Any) -> None:
+    images = noise(20, (3, 40, 40))
+    plan = ViewPlan.build(image=(3, 40, 40), transforms=["resized-crop(24)", "crop(2)", "hflip"])
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        before = torch.get_rng_state(), np.random.get_state()[1].copy()
+        found.append(ViewRenderer(plan, images).pixels(np.arange(20) % 4, np.arange(20)))
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert np.array_equal(np.random.get_state()[1], before[1])
+    assert torch.equal(*found)
+
+
+def test_evaluation_pixels_are_the_images_where_sizes_agree(noise: Any, many_sizes: Any) -> None:
+    images = noise(9, (3, 16, 16))
+    plan = ViewPlan.build(image=(3, 16, 16), transforms=["crop(2)", "hflip"])
+    assert torch.equal(ViewRenderer(plan, images).evaluation_pixels([8, 0]), images.resident[[8, 0]])
+    same = ViewPlan.build(image=(3, 16, 16), transforms=["resized-crop(16)"])
+    assert torch.equal(ViewRenderer(same, images).evaluation_pixels([3]), images.resident[[3]])
+    other = ViewPlan.build(image=(3, None, None), transforms=["resized-crop(20)"])
+    assert ViewRenderer(other, many_sizes).evaluation_pixels([]).shape == (0, 3, 20, 20)
+
+
+def evaluation_view(image_IHW: torch.Tensor, size: int, short: int) -> torch.Tensor:
+    """As torchvision's own presets make it."""
+    view: torch.Tensor = v2.Compose([v2.Resize(short, antialias=True), v2.CenterCrop(size)])(image_IHW)
+    return view
+
+
+@pytest.mark.parametrize(("size", "short"), [(14, 16), (42, 48), (224, 256)])
+@pytest.mark.parametrize("shape", [(3, 24, 30), (1, 40, 28), (3, 16, 16)])
+def test_resident_images_of_another_size_are_resized_in_one_call(
+    noise: Any, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int, int], size: int, short: int
+) -> None:
+    images, calls = noise(6, shape), []
+    expected = torch.stack([evaluation_view(images.resident[sample], size, short) for sample in (5, 0, 5)])
+    resize = kernel.functional.resize
+    monkeypatch.setattr(kernel.functional, "resize", lambda *args, **kw: calls.append(1) or resize(*args, **kw))
+    views = ViewRenderer(ViewPlan.build(image=shape, transforms=[f"resized-crop({size})"]), images)
+    assert torch.equal(views.evaluation_pixels([5, 0, 5]), expected)
+    assert len(calls) == 1
+
+
+def test_images_of_many_sizes_are_evaluated_each_by_itself(many_sizes: Any) -> None:
+    views = ViewRenderer(ViewPlan.build(image=(3, None, None), transforms=["resized-crop(42)"]), many_sizes)
+    found = views.evaluation_pixels(np.arange(12))
+    for view, sample in zip(found, range(12), strict=True):
+        assert torch.equal(view, evaluation_view(many_sizes.image(sample), 42, 48))
+
+
+def test_no_pairs_are_no_pixels(noise: Any) -> None:
+    plan = ViewPlan.build(image=(3, 16, 16), transforms=["crop(2)", "hflip"])
+    assert ViewRenderer(plan, noise(9, (3, 16, 16))).pixels([], []).shape == (0, 3, 16, 16)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 16, 20)])
+def test_refuses_images_that_the_plan_is_not_for(noise: Any, shape: tuple[int, int, int]) -> None:
+    plan = ViewPlan.build(image=(3, 16, 16), transforms=["hflip"])
+    with pytest.raises(Mismatch, match="noise .train. do not fit the view plan: expected 3 channels, 16 x 16") as e:
+        ViewRenderer(plan, noise(2, shape))
+    assert e.value.exit_code == 13
+
+
+@pytest.mark.parametrize("transforms", [["crop(2)", "hflip"], ["none"]])
+def test_refuses_views_and_samples_that_are_not_there(noise: Any, transforms: list[str]) -> None:
+    views = ViewRenderer(ViewPlan.build(image=(3, 16, 16), transforms=transforms), noise(9, (3, 16, 16)))
+    for samples in ([0, 9], [-1, 3]):
+        with pytest.raises(InvalidInput, match="no such sample: expected samples 0 to 8 of noise"):
+            views.pixels([0, 0], samples)
+    with pytest.raises(InvalidInput, match="as many views as samples, found 1 and 2"):
+        views.pixels([0], [1, 2])
+    with pytest.raises(InvalidInput, match="no such view: expected a view number from 0 on, found -1"):
+        views.pixels([-1], [1])

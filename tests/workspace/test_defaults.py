@@ -1,0 +1,90 @@
+"""What `init` proposes for a data set and a chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dgkd_cache.errors import InvalidInput, UnknownName
+from dgkd_cache.workspace.defaults import chain_names, default_recipe, default_transforms, suggest_config
+
+
+def test_names_of_a_chain() -> None:
+    assert list(chain_names(["a", "b", "c", "d"])) == ["teacher", "ta1", "ta2", "student"]
+    assert chain_names(["a", "b"]) == {"teacher": "a", "student": "b"}
+    assert chain_names(["a"]) == {"student": "a"}
+    with pytest.raises(InvalidInput, match="largest first"):
+        chain_names(["a", ""])
+
+
+@pytest.mark.parametrize(
+    ("size", "transforms"),
+    [
+        ((32, 32), ("crop(4)", "hflip")),
+        ((64, 64), ("crop(8)", "hflip")),
+        ((28, 40), ("crop(4)", "hflip")),
+        ((4, 4), ("crop(1)", "hflip")),
+        ((65, 65), ("resized-crop(224)", "hflip")),
+        ((None, None), ("resized-crop(224)", "hflip")),
+    ],
+)
+def test_augmentation_by_image_size(size: tuple[int | None, int | None], transforms: tuple[str, ...]) -> None:
+    assert default_transforms("folder:x", *size) == transforms
+
+
+def test_augmentation_of_known_data_sets() -> None:
+    assert default_transforms("cifar100", None, None) == ("crop(4)", "hflip")
+    assert default_transforms("digits", None, None) == ("crop(1)",), "a mirrored digit is no digit"
+
+
+def test_plain_networks_train_at_a_constant_rate() -> None:
+    assert default_recipe({"teacher": "plain6", "student": "plain2"}) == {
+        "lr": 0.01,
+        "lr_schedule": "constant",
+    }
+    assert default_recipe({"teacher": "resnet20", "student": "plain2"}) == {
+        "student": {"lr": 0.01, "lr_schedule": "constant"}
+    }
+    assert default_recipe({"teacher": "resnet20"}) == {}
+
+
+def test_all_outcomes_of_an_enumerated_plan() -> None:
+    config = suggest_config("cifar10", ["resnet20", "resnet8"], {"views.scheme": "enumerated"})
+    assert (config.views.count, config.views.schedule) == (9 * 9 * 2, "draw")
+    with pytest.raises(InvalidInput, match="expected count = 162, found count = 40"):
+        suggest_config("cifar10", ["resnet8"], {"views.scheme": "enumerated", "views.count": 40})
+    with pytest.raises(InvalidInput, match="schedule"):
+        suggest_config("cifar10", ["resnet8"], {"views.scheme": "enumerated", "views.schedule": "cycle"})
+    with pytest.raises(InvalidInput, match="cannot be enumerated.*found resized-crop"):
+        given = {"views.scheme": "enumerated", "views.transforms": ["resized-crop(16)"]}
+        suggest_config("cifar10", ["resnet8"], given)
+
+
+def test_a_cycle_needs_no_more_views_than_epochs() -> None:
+    assert suggest_config("digits", ["plain2"], {"training.epochs": 3}).views.count == 3
+    assert suggest_config("digits", ["plain2"], {"training.epochs": 90}).views.count == 40
+    assert suggest_config("digits", ["plain2"], {"training.epochs": 3, "views.schedule": "draw"}).views.count == 40
+    assert suggest_config("digits", ["plain2"], {"training.epochs": 3, "views.count": 8}).views.count == 8
+
+
+def test_unknown_names_are_refused_before_anything_is_written() -> None:
+    with pytest.raises(UnknownName, match="did you mean cifar10"):
+        suggest_config("cifar-10", ["resnet8"])
+    with pytest.raises(UnknownName, match="resnet8"):
+        suggest_config("digits", ["resnet9"])
+
+
+def test_the_images_of_a_folder_are_looked_at(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for split in ("train", "test"):
+        for label in ("cat", "dog"):
+            folder = tmp_path / split / label
+            folder.mkdir(parents=True)
+            Image.new("RGB", (48, 48)).save(folder / "0.png")
+    small = suggest_config(f"folder:{tmp_path}", ["plain2"])
+    assert small.views.transforms == ("crop(6)", "hflip")
+    Image.new("RGB", (50, 48)).save(tmp_path / "train" / "cat" / "1.png")
+    mixed = suggest_config(f"folder:{tmp_path}", ["plain2"])
+    assert mixed.views.transforms == ("resized-crop(224)", "hflip")
