@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.metadata
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -25,13 +28,15 @@ MAY_IMPORT = {
         "torch",
         "torchvision",
         "pydantic",
-        "pydantic_core",
         "safetensors",
         "PIL",
         "sklearn",
     },
     "dgkd_cli": {"dgkd_cache", "dgkd_stores", "click", "rich", "numpy", "torch"},
 }
+LOADED_BY_NOTHING = {"h5py", "zarr"}
+"""Dependencies that no code loads."""
+
 ROOMS = {
     "dgkd_stores": {
         "disk": set(),
@@ -116,6 +121,16 @@ def test_imports_go_down_only(package: str) -> None:
         assert not foreign, f"{path.relative_to(ROOT)} imports {foreign}"
         used |= imported(path) - {package}
     assert used == MAY_IMPORT[package], "what nothing imports is not in the list"
+
+
+def test_what_is_imported_is_what_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    texts = [*project["dependencies"], *project["optional-dependencies"]["demo"]]
+    declared = {re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", text)[0]).lower() for text in texts}
+    owners = importlib.metadata.packages_distributions()
+    used = set[str]().union(*MAY_IMPORT.values()) - set(PLACES)
+    found = {re.sub(r"[-_.]+", "-", owners[name][0]).lower() for name in used}
+    assert found == declared - LOADED_BY_NOTHING
 
 
 @pytest.mark.parametrize("package", sorted(PLACES))

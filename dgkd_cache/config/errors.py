@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from dgkd_cache.errors import InvalidInput
 
@@ -70,7 +70,7 @@ def _missing_key(place: Sequence[str], source: str) -> InvalidInput:
     )
 
 
-def _wrong_value(detail: ErrorDetails, place: Sequence[str], root: type[BaseModel], source: str) -> InvalidInput:
+def _wrong_value(detail: Mapping[str, Any], place: Sequence[str], root: type[BaseModel], source: str) -> InvalidInput:
     expected = detail["msg"].removeprefix("Input should be ").replace(str(2**63), "2**63")
     if cause := detail.get("ctx", {}).get("error"):
         expected = str(cause)
