@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -100,8 +101,10 @@ class Result:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
+        """Indented by one space, an array of numbers on one line."""
         record = {**asdict(self), "rows": [row.to_json() for row in self.rows]}
-        return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+        content = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+        return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", content)
 
     @classmethod
     def from_json(cls, content: str) -> Self:
@@ -109,6 +112,9 @@ class Result:
         rows = tuple(Row.from_json(row) for row in record["rows"])
         return cls(**{**record, "rows": rows, "notes": tuple(record["notes"])})
 
+
+_NUMBERS = re.compile(r'\[\n([^\[\]{}"]+)\n *\]')
+"""An array of numbers over several lines; never part of a string, in which JSON has no line end."""
 
 _HEAD = (
     "measured",
