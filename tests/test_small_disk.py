@@ -34,7 +34,7 @@ def result(script: str, folder: Path) -> dict[str, Any]:
 
 
 def test_the_writer_on_a_disk_of_every_size(tmp_path: Path) -> None:
-    seen = result("stores/small_disk.py", tmp_path)
+    seen = result("stores/proofs/small_disk.py", tmp_path)
     assert seen["pages"]["sizes"] >= 25 and seen["inodes"]["sizes"] >= 40
     assert seen["pages"]["grown"] >= 25 and seen["inodes"]["grown"] >= 40
 

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from mutations import as_json, mutate, mutate_text
+from support.mutations import as_json, mutate, mutate_text
 
 __all__ = ["CONTENT", "PLACES", "Change", "content_changes"]
 

@@ -23,7 +23,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "stores"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hostile_runs.bases import STATES, make_bases

@@ -15,7 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "stores"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.memory import go_on_in_a_child

@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any
 
-from mutations import as_json, mutate, mutate_text
+from support.mutations import as_json, mutate, mutate_text
 
 from hostile_runs.fuzz_targets import digested
 

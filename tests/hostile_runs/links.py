@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "stores"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from dgkd_cli.signals import StopOnSignals

@@ -1,118 +1,12 @@
-"""A small guide store whose every byte follows from a few numbers, and pieces that several tests share."""
+"""Fixtures of the stores' tests: a small store's recipe, small chunks, and no waiting for the disk."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-
-from dgkd_stores import (
-    DatasetIdentity,
-    GuideIdentity,
-    GuideStoreWriter,
-    IdentityArrays,
-    StoreHeader,
-    canonical_json,
-    sha256_hex,
-)
-
-
-@dataclass
-class SmallStore:
-    """The recipe of a store; `write` makes it."""
-
-    views: int = 3
-    samples: int = 50
-    classes: int = 7
-    tests: int = 11
-    first_view: int = 0
-    encoding: str = "float32"
-    digest_rows: int = 8
-    probe: str = "sha256"
-    compute: dict[str, Any] = field(default_factory=lambda: {"device": "cpu", "batch": 16, "torch": "2.9.0"})
-
-    @property
-    def header(self) -> StoreHeader:
-        plan = {"transforms": ["crop(4)", "hflip"], "seed": 0, "naïve": "é"}
-        return StoreHeader(
-            dataset=DatasetIdentity(
-                name="toy",
-                split="train",
-                classes=tuple(f"class {label} é" for label in range(self.classes)),
-                samples=self.samples,
-                test_samples=self.tests,
-                digest="d" * 64,
-                sample_digest="pixels",
-            ),
-            plan=plan,
-            plan_digest=sha256_hex(canonical_json(plan)),
-            first_view=self.first_view,
-            views=self.views,
-            guide=GuideIdentity(
-                name="ta1",
-                architecture="resnet8",
-                parameters=78042,
-                weights_digest="a" * 64,
-                accuracy="0.8812",
-                training={"epochs": 3, "lr": "0.1"},
-                guides={"teacher": "b" * 64},
-            ),
-            encoding=self.encoding,
-            fidelity={"kl": "0.00000001", "top1": "1", "rows": self.samples},
-            temperature="4",
-            digest_rows=self.digest_rows,
-            probe=self.probe,
-            compute=self.compute,
-            licence="",
-        )
-
-    @property
-    def identity(self) -> IdentityArrays:
-        rng = np.random.default_rng(7)
-        probe = rng.integers(0, 256, (64, 32), dtype=np.uint8)
-        if self.probe == "projection":
-            probe = rng.integers(-(2**31), 2**31, (64, 64), dtype=np.int32)
-        return IdentityArrays(
-            label_N=rng.integers(0, self.classes, self.samples),
-            sample_digest_N16=rng.integers(0, 256, (self.samples, 16), dtype=np.uint8),
-            view_digest_V32=rng.integers(0, 256, (self.views, 32), dtype=np.uint8),
-            probe=probe,
-            test_logits_MC=rng.normal(size=(self.tests, self.classes)).astype(np.float32),
-            test_label_M=rng.integers(0, self.classes, self.tests),
-            test_sample_digest_M16=rng.integers(0, 256, (self.tests, 16), dtype=np.uint8),
-        )
-
-    def logits(self, view: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return np.random.default_rng(1000 + view).normal(size=(self.samples, self.classes)).astype(np.float32)
-
-    def write(
-        self,
-        path: Path,
-        *,
-        views: range | None = None,
-        chunks: int | None = None,
-        seal: bool = True,
-        take_over: bool = False,
-    ) -> str | None:
-        """Write up to `chunks` missing chunks; the seal, if that finished the store."""
-        with GuideStoreWriter(path, self.header, self.identity, views=views, take_over=take_over) as writer:
-            for number, slot in enumerate(writer.missing()):
-                if chunks is not None and number >= chunks:
-                    return None
-                writer.write(slot, self.logits(slot.view)[slot.start : slot.stop])
-            return writer.seal() if seal else None
-
-
-def tree(folder: Path) -> dict[str, bytes | None]:
-    """Every name below a folder with its bytes; None for a folder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }
+from stores.support.small_store import SmallStore, tree
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from dying import die_at, in_child
-
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.workspace.workspace import Workspace
+from support.dying import die_at, in_child
 from support.tiny_chain import content, run
 
 __all__ = ["in_folder", "kill_at_random_moments", "kill_remakes", "points_of"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dying import in_child
 from support.chain_kills import in_folder, kill_at_random_moments, kill_remakes, points_of
+from support.dying import in_child
 from support.tiny_chain import content, dump, run, workspace
 
 from dgkd_cache.workspace.workspace import Workspace

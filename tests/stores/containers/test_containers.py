@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from stores.store_tests import StoreTests
+from stores.containers.store_tests import StoreTests
 
 from dgkd_stores import GuideStoreWriter, convert
 from dgkd_stores.containers.hdf5_format import UNDEFINED, checksummed

@@ -1,7 +1,7 @@
 """Fuzzing guided by coverage: metadata, compressed chunks, HDF5 files; a script, for Linux with atheris installed.
 
-    python tests/stores/fuzz_metadata.py metadata -runs=200000
-    python tests/stores/fuzz_metadata.py chunk -max_total_time=300
+    python tests/stores/proofs/fuzz_metadata.py metadata -runs=200000
+    python tests/stores/proofs/fuzz_metadata.py chunk -max_total_time=300
 
 Options are libFuzzer's. It starts from good stores, changes JSON by its structure, stops at the first input that breaks
 a promise (`fuzz_targets.py`), leaving it as `crash-...`, and prints last what came of the inputs.
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1]))  # after this folder: each has a conftest
+sys.path.append(str(Path(__file__).parents[2]))
 
 from support.memory import go_on_in_a_child
 
@@ -33,10 +33,10 @@ with atheris.instrument_imports(include=["dgkd_stores"]):
     import dgkd_stores.reading.reader  # noqa: F401  (imported here to be instrumented)
 
 import numpy as np
-from conftest import SmallStore
-from fuzz_targets import OUTCOMES, decode_chunk, hdf5_blocks, open_hdf5, open_with, read_group
-from mutations import as_json, mutate, mutate_text
 from numcodecs import blosc, zstd
+from stores.proofs.fuzz_targets import OUTCOMES, decode_chunk, hdf5_blocks, open_hdf5, open_with, read_group
+from stores.support.small_store import SmallStore
+from support.mutations import as_json, mutate, mutate_text
 
 from dgkd_stores import convert
 from dgkd_stores.coding.codecs import Zstd

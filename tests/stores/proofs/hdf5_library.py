@@ -1,6 +1,6 @@
 """What HDF5's own library does with files that ours refuses; a script, for `docs/reliability.md`.
 
-    python tests/stores/hdf5_library.py FOLDER RUNS FILES
+    python tests/stores/proofs/hdf5_library.py FOLDER RUNS FILES
 
 Each run is a process that reads changed files with h5py until it dies, at most FILES of them: a good store with one
 block of its metadata changed, under a checksum that fits, as `fuzz_targets.change_hdf5` has it. Our reader then gets
@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 
 import h5py
-from conftest import SmallStore
-from fuzz_targets import OUTCOMES, change_hdf5, hdf5_blocks, open_hdf5
+from stores.proofs.fuzz_targets import OUTCOMES, change_hdf5, hdf5_blocks, open_hdf5
+from stores.support.small_store import SmallStore
 
 from dgkd_stores import convert
 

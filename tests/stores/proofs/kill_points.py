@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from conftest import SmallStore, tree
-from dying import die_at, in_child
+from stores.support.small_store import SmallStore, tree
+from support.dying import die_at, in_child
 
 import dgkd_stores.format.layout
 from dgkd_stores import GuideStore

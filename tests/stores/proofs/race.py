@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from conftest import SmallStore, tree
+from stores.support.small_store import SmallStore, tree
 
 from dgkd_stores import GuideStore
 

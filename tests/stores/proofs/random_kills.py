@@ -18,8 +18,8 @@ import time
 from collections import Counter, deque
 from pathlib import Path
 
-from conftest import SmallStore, tree
-from kill_points import check_what_is_given_out
+from stores.proofs.kill_points import check_what_is_given_out
+from stores.support.small_store import SmallStore, tree
 
 import dgkd_stores.format.layout
 from dgkd_stores.disk.locks import writing_folder

@@ -10,8 +10,8 @@ import json
 import sys
 from pathlib import Path
 
-from conftest import SmallStore, tree
-from kill_points import check_what_is_given_out
+from stores.proofs.kill_points import check_what_is_given_out
+from stores.support.small_store import SmallStore, tree
 from support.tmpfs import tmpfs
 
 import dgkd_stores.format.layout

@@ -16,8 +16,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from conftest import tree
-from random_kills import SMALL, whole_dump
+from stores.proofs.random_kills import SMALL, whole_dump
+from stores.support.small_store import tree
 
 from dgkd_stores import DgkdError
 

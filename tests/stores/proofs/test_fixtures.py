@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import pytest
 from stores.fixtures import make_v1
-from stores.test_independent import zarrs_own
+from stores.proofs import independent_reader
+from stores.proofs.test_independent import zarrs_own
 
 from dgkd_stores import GuideStore, verify
-from stores import independent_reader
 
 FLOAT32 = "f952e202647ccc97853cb291f7953d6debe4cfdd3cc2624840f415faf74c59f3"
 FLOAT16 = "5aba9c88673bc6bc334bd43cc99e1807a1d3b12b884cf2797773b19422ce8fc3"

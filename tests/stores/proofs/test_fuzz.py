@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -14,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzz_targets import OUTCOMES, decode_chunk, hdf5_blocks, open_hdf5, open_with
 from hypothesis import HealthCheck, given, settings, strategies as st
-from mutations import VALUES, as_json, mutate, mutate_text
+from stores.proofs.fuzz_targets import OUTCOMES, decode_chunk, hdf5_blocks, open_hdf5, open_with
+from support.mutations import VALUES, as_json, mutate, mutate_text
+from support.scripts import run_script
 
 from dgkd_stores import StoreHeader, UnsafeStore, convert
 from dgkd_stores.coding.codecs import Blosc, Zstd
@@ -143,8 +142,6 @@ def test_a_header_is_refused_as_unsafe(recipe: Any) -> None:
 @pytest.mark.parametrize("target", ["metadata", "chunk", "hdf5"])
 def test_coverage_guided(target: str, tmp_path: Path) -> None:
     """A minute, or 200,000 inputs, of `fuzz_metadata.py`."""
-    script = Path(__file__).with_name("fuzz_metadata.py")
     limits = ["-runs=200000", "-max_total_time=60", f"-artifact_prefix={tmp_path}/"]
-    done = subprocess.run([sys.executable, str(script), target, *limits], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-5000:]
-    assert ("decoded" if target == "chunk" else "opened") in done.stdout
+    printed = run_script(Path(__file__).with_name("fuzz_metadata.py"), target, *limits)
+    assert ("decoded" if target == "chunk" else "opened") in printed

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import CORPUS, Hostile, build
-from hostile.corpus import make_bases
+from stores.proofs.hostile import CORPUS, Hostile, build
+from stores.proofs.hostile.corpus import make_bases
 from support.memory import HEAP
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and measures memory as Linux does")

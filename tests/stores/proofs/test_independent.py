@@ -13,12 +13,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hostile import CORPUS, build
-from hostile.corpus import make_bases
 from hypothesis import HealthCheck, given, settings, strategies as st
+from stores.proofs import independent_reader, independent_writer
+from stores.proofs.hostile import CORPUS, build
+from stores.proofs.hostile.corpus import make_bases
 
 from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, convert
-from stores import independent_reader, independent_writer
 
 ENCODINGS = ("float32", "float16", "uint8")
 

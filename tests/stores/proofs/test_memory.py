@@ -12,7 +12,7 @@ from support.memory import HEAP
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux does")
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 MIB_64 = 64 * 1024 - 64  # less the pages that an array shares with what was there before
 MEASURE = """
 import mmap, sys

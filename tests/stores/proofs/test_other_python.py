@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import zarr
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NEEDS = ("numpy", "zarr", "h5py", "pytest", "hypothesis")
 ON_THE_PATH = ("python3.14", "python3.13", "python3.12")
 TESTS = ("test_format", "test_page", "test_independent", "test_fixtures", "test_other_libraries")
@@ -77,7 +77,7 @@ def test_the_format_under_a_newer_zarr(record_property: Any) -> None:
         "-p",
         "no:cacheprovider",
         "--confcutdir",
-        str(Path(__file__).parent),
+        str(Path(__file__).parents[1]),
         *files,
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=900)

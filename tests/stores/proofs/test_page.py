@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stores.proofs import independent_reader, independent_writer, worked_example
 
 from dgkd_stores import GuideStore
-from stores import independent_reader, independent_writer, worked_example
 
 PAGE = worked_example.PAGE.read_text()
 BLOCKS = worked_example.blocks(PAGE)
@@ -58,7 +58,7 @@ def test_the_example_is_what_the_writer_makes(tmp_path: Path, read_tree: Any, fr
     seal = worked_example.write(tmp_path / "tiny.zarr")
     begin, end = worked_example.BEGIN, worked_example.END
     shown = PAGE.partition(begin)[2].partition(end)[0]
-    assert shown == worked_example.section(tmp_path / "tiny.zarr"), "run tests/stores/worked_example.py"
+    assert shown == worked_example.section(tmp_path / "tiny.zarr"), "run tests/stores/proofs/worked_example.py"
     assert group()["attributes"]["dgkd_seal"] == seal
     assert read_tree(from_page) == read_tree(tmp_path / "tiny.zarr")
 

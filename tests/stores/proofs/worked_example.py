@@ -1,6 +1,6 @@
 """The worked example of stores/FORMAT.md: a store of a few hundred bytes, and the section that shows all of it.
 
-A test holds the page to it. `PYTHONPATH=stores python tests/stores/worked_example.py` writes the section anew.
+A test holds the page to it. `PYTHONPATH=stores python tests/stores/proofs/worked_example.py` writes the section anew.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from dgkd_stores import DatasetIdentity, GuideIdentity, GuideStore, GuideStoreWriter, IdentityArrays, StoreHeader
 from dgkd_stores.coding.canonical import canonical_json, sha256_hex
 
-PAGE = Path(__file__).parents[2] / "stores" / "FORMAT.md"
-BEGIN, END = "<!-- made by tests/stores/worked_example.py -->\n", "<!-- until here -->\n"
+PAGE = Path(__file__).parents[3] / "stores" / "FORMAT.md"
+BEGIN, END = "<!-- made by tests/stores/proofs/worked_example.py -->\n", "<!-- until here -->\n"
 LF = "\n"
 
 LOGITS_1NC = np.array([[[1.5, -0.25, 0], [0.1, 0.2, 0.3], [-2, 4, 1], [0.5, 0.5, 0.5]]], np.float32)

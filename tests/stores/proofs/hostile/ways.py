@@ -20,16 +20,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).parents[3]))
 
 import numpy as np
-from conftest import SmallStore
 from numcodecs import blosc, zstd
+from stores.proofs.hostile.corpus import small_store
+from stores.support.small_store import SmallStore
 from support.memory import anonymous_kib, give_back
 
 from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, clean, convert, verify
-from hostile.corpus import small_store
 
 SECONDS = 60
 """A store that takes longer than this over all ways is taken for one that hangs."""
