@@ -1,4 +1,4 @@
-"""Guide stores without torch: read, check, write, mend, convert. Needs numpy, and numcodecs for compressed chunks and HDF5 files.
+"""Guide stores without torch: read, check, write, mend, convert. Needs numpy; numcodecs for compressed chunks and HDF5.
 
 `__init__.pyi` has the public names; each is loaded when it is first used.
 """
