@@ -35,7 +35,11 @@ from .coding.strict_json import (
     deeper_than as deeper_than,
     parse_strictly as parse_strictly,
 )
-from .containers import open_container as open_container
+from .containers import (
+    HeaderAndSeal as HeaderAndSeal,
+    open_container as open_container,
+    read_header as read_header,
+)
 from .errors import (
     Damaged as Damaged,
     DgkdError as DgkdError,

@@ -173,10 +173,9 @@ def _check_always(always: Sequence[str], known: Collection[str]) -> None:
 
 
 def _guide_name(path: Path) -> str:
-    from dgkd_stores import GuideStore
+    from dgkd_stores import read_header
 
-    with GuideStore.open(path, allow_incomplete=True) as store:
-        return store.header.guide.name
+    return read_header(path).header.guide.name
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

@@ -55,11 +55,9 @@ class Hdf5File(Container):
         """
         with plain_file(path) as (handle, size):
             file = _File(Blocks(path, handle, size))
-            header = file.header()
+            header, seal = file.head()
             layout = file.layout(header)
             check_limits(path, layout)
-            file.check_names(layout)
-            seal = file.seal(layout)
             chunks = {array.name: file.places(array) for array in layout.arrays.values()}
             codecs = {name: file.described(name).codec for name in layout.rows}
         present, wrong_size = {}, []
@@ -81,6 +79,12 @@ class Hdf5File(Container):
             codecs=codecs,
         )
 
+    @classmethod
+    def read_head(cls, path: Path) -> tuple[StoreHeader, Seal]:
+        """The header and the seal; raises what `inspect` does for them and for the names of the datasets."""
+        with plain_file(path) as (handle, size):
+            return _File(Blocks(path, handle, size)).head()
+
     def place(self, array: ArrayLayout, position: tuple[int, ...]) -> Place:
         offset, nbytes = self.places[array.name][position].tolist()
         return Place(path=self.path, offset=offset, nbytes=nbytes, codec=self.codecs.get(array.name, RAW))
@@ -92,29 +96,25 @@ class _File:
     def __init__(self, blocks: Blocks) -> None:
         self._blocks, self._path, self._names = blocks, blocks.path, blocks.names()
 
-    def header(self) -> StoreHeader:
+    def head(self) -> tuple[StoreHeader, Seal]:
         data = self._bytes("dgkd")
         header = StoreHeader.from_dict(parse_json(data, self._path))
         if header.canonical != data:
             raise unsafe(self._path, "a header that is not canonical JSON", "sorted keys, no white space", "other text")
-        return header
-
-    def seal(self, layout: StoreLayout) -> Seal:
+        layout = StoreLayout(header, chunk_rows=header.dataset.samples)  # for the names
+        wanted = {*layout.arrays, *BESIDE}
+        for odd in sorted({*self._names} - wanted):
+            raise unsafe(self._path, "a name that is none of a guide store's", ", ".join(sorted(wanted)), odd)
+        for lost in sorted(wanted - {*self._names}):
+            raise self._lost(lost, how_to_mend(self._path))
         digests: JsonValue = parse_json(self._bytes("dgkd_digests"), self._path)
-        return read_seal(self._path, self._bytes("dgkd_seal").hex(), digests, arrays=layout.others)
+        return header, read_seal(self._path, self._bytes("dgkd_seal").hex(), digests, arrays=layout.others)
 
     def layout(self, header: StoreHeader) -> StoreLayout:
         """The layout that the header implies, with the chunks and the codec that `logits` has."""
         found = self.described("logits")
         rows = rows_in_chunks(self._path / "logits", header, found.chunks)
         return StoreLayout(header, chunk_rows=rows, codec=RAW if found.codec is RAW else Deflate())
-
-    def check_names(self, layout: StoreLayout) -> None:
-        wanted = {*layout.arrays, *BESIDE}
-        for odd in sorted({*self._names} - wanted):
-            raise unsafe(self._path, "a name that is none of a guide store's", ", ".join(sorted(wanted)), odd)
-        for lost in sorted(wanted - {*self._names}):
-            raise self._lost(lost, how_to_mend(self._path))
 
     def described(self, name: str) -> StoredArray:
         if name not in self._names:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import JsonValue
+from dgkd_stores.coding.digests import Seal
 from dgkd_stores.containers.chunking import array_metadata, chunk_position, freedoms
 from dgkd_stores.containers.container import Container, Place, no_store
 from dgkd_stores.disk.files import lies_at
@@ -51,17 +52,12 @@ class ZarrFolder(Container):
         newer version of the format, `Damaged` for a missing zarr.json. With `survey`, what is wrong with single
         files is handed to it, by name, and not raised; the header itself must be sound.
         """
-        _find(path)
         note = survey or _raise
-        header, attributes = _header(path, read_metadata(path / "zarr.json"), note)
+        header, attributes = _header(path, note)
         names = {entry.name for entry in _entries(path, "", note)}
         layout = StoreLayout(header, **freedoms(path, header, damaged=survey is not None))
         check_limits(path, layout)
-        seal = None
-        if "dgkd_seal" in attributes:
-            seal = read_seal(path, attributes["dgkd_seal"], attributes["dgkd_digests"], arrays=layout.others)
-        for odd in sorted(names - {"zarr.json", *layout.arrays}):
-            note(odd, unsafe(path, "a name that is none of a guide store's", ", ".join(layout.arrays), odd))
+        seal = _seal(path, attributes, names, layout, note)
         nbytes = os.stat(path / "zarr.json", follow_symlinks=False).st_size
         present, wrong_size = {}, []
         for name, array in layout.arrays.items():
@@ -82,6 +78,14 @@ class ZarrFolder(Container):
             present=present,
             wrong_size=tuple(wrong_size),
         )
+
+    @classmethod
+    def read_head(cls, path: Path) -> tuple[StoreHeader, Seal | None]:
+        """The header and the seal; raises what `inspect` does for the folder's own zarr.json and names."""
+        header, attributes = _header(path, _raise)
+        names = {entry.name for entry in _entries(path, "", _raise)}
+        layout = StoreLayout(header, chunk_rows=header.dataset.samples)  # for the names
+        return header, _seal(path, attributes, names, layout, _raise)
 
     def place(self, array: ArrayLayout, position: tuple[int, ...]) -> Place:
         return Place(path=self.path / self.name_of(array, position), codec=array.codec)
@@ -110,7 +114,9 @@ def _find(path: Path) -> None:
         )
 
 
-def _header(path: Path, group: Mapping[str, JsonValue], note: Note) -> tuple[StoreHeader, Mapping[str, JsonValue]]:
+def _header(path: Path, note: Note) -> tuple[StoreHeader, Mapping[str, JsonValue]]:
+    _find(path)
+    group = read_metadata(path / "zarr.json")
     attributes = group.get("attributes")
     # The header comes first: a newer version is refused by its name, whatever else it brings.
     header = StoreHeader.from_dict(attributes.get("dgkd") if isinstance(attributes, Mapping) else None)
@@ -125,6 +131,18 @@ def _header(path: Path, group: Mapping[str, JsonValue], note: Note) -> tuple[Sto
     if more := sorted(set(attributes) - _SEAL - {"dgkd"}):
         note("zarr.json", unsafe(path, "other attributes", "dgkd, dgkd_seal, dgkd_digests", ", ".join(more)))
     return header, attributes
+
+
+def _seal(
+    path: Path, attributes: Mapping[str, JsonValue], names: set[str], layout: StoreLayout, note: Note
+) -> Seal | None:
+    """The seal of a store whose folder has these names, each held to the layout."""
+    seal = None
+    if "dgkd_seal" in attributes:
+        seal = read_seal(path, attributes["dgkd_seal"], attributes["dgkd_digests"], arrays=layout.others)
+    for odd in sorted(names - {"zarr.json", *layout.arrays}):
+        note(odd, unsafe(path, "a name that is none of a guide store's", ", ".join(layout.arrays), odd))
+    return seal
 
 
 def _check_array(folder: Path, array: ArrayLayout, note: Note) -> None:

@@ -71,6 +71,9 @@ def codes(one: Hostile, way: str) -> set[int]:
     """The exit codes that one way into one store may have."""
     if way in ("open", "convert") and one.base == "unfinished":
         return {3}
+    if way == "header":
+        # Names are looked at before an array is missed.
+        return {0, 15, *(error.exit_code for error in one.refused)}
     sound = not one.refused or (one.rows and way not in WAYS_OF_ROWS)
     if way == "write" and one.base.startswith("hdf5"):
         return {0}

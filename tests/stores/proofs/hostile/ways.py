@@ -28,7 +28,7 @@ from stores.proofs.hostile.corpus import small_store
 from stores.support.small_store import SmallStore
 from support.memory import anonymous_kib, give_back
 
-from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, clean, convert, verify
+from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, clean, convert, read_header, verify
 
 SECONDS = 60
 """A store that takes longer than this over all ways is taken for one that hangs."""
@@ -47,6 +47,10 @@ def opening(path: Path, base: str) -> None:
 
 def opening_unfinished(path: Path, base: str) -> None:
     GuideStore.open(path, allow_incomplete=True).close()
+
+
+def reading_the_header(path: Path, base: str) -> None:
+    read_header(path)
 
 
 def reading(path: Path, base: str) -> None:
@@ -87,6 +91,7 @@ def verifying(*, full: bool) -> Callable[[Path, str], None]:
 WAYS: dict[str, Callable[[Path, str], None]] = {
     "open": opening,
     "open unfinished": opening_unfinished,
+    "header": reading_the_header,
     "read": reading,
     "write": writing,
     "convert": converting,
