@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
-from support.hints import ROOT, SOURCES, text_of
+from support.hints import ROOT, SOURCES, source_hints, text_of
 from torch.distributed import run as torchrun
 
 from dgkd_cli.main import main
@@ -59,10 +59,24 @@ def check(text: str) -> None:
         group, words = found, rest[1:]
 
 
-@pytest.mark.parametrize("path", [*SOURCES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+FOUND = {path: found for path in [*SOURCES, *PAGES] if (found := list(commands_of(path)))}
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_exist(path: Path) -> None:
-    for text in commands_of(path):
+    for text in FOUND[path]:
         check(text)
+
+
+def test_every_command_that_a_hint_names_is_parsed() -> None:
+    parsed = {text for path in FOUND for text in FOUND[path]}
+    command = re.compile(rf"dgkd-cache (?:-|(?:X|{'|'.join(main.commands)})\b)")
+    named = {text: place for text, place in source_hints().items() if command.search(text)}
+    assert len(named) > 20
+    for text, place in named.items():
+        commands = QUOTED.findall(text)
+        assert len(commands) == len(command.findall(text)), f"{place}: a command stands in backticks"
+        assert set(commands) <= parsed, place
 
 
 def test_the_check_can_fail() -> None:
@@ -78,7 +92,7 @@ def test_the_check_can_fail() -> None:
 
 
 def test_commands_are_found_in_sources() -> None:
-    found = {text for path in SOURCES for text in commands_of(path)}
+    found = {text for path in SOURCES for text in FOUND.get(path, ())}
     assert "dgkd-cache dump --model X" in found
     assert len(found) > 20
 
@@ -87,7 +101,7 @@ def test_options_that_hints_mention_exist() -> None:
     parameters = [one for verb in (main, *main.commands.values()) for one in verb.params]
     known = {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
     known |= {"--help", "--version"}
-    torchruns = {name for action in torchrun.get_args_parser()._actions for name in action.option_strings}
+    torchruns = set(OPTION.findall(torchrun.get_args_parser().format_help()))
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.keyword) or node.arg != "do":
