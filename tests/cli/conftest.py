@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,3 +77,23 @@ def save_teacher(workspace: Path) -> SaveTeacher:
         return workspace / "runs" / "teacher"
 
     return save
+
+
+@pytest.fixture
+def teacher(save_teacher: SaveTeacher) -> Path:
+    """A finished run, whose card has text that must not act on a terminal."""
+    return save_teacher(
+        dataset={"name": "di[bold]gits\x1b[2J", "digest": "0" * 64},
+        views={"count": 2},
+        training={"method": "scratch"},
+        accuracy={"test": "0.8812"},
+        seconds=75,
+    )
+
+
+@pytest.fixture
+def guides(workspace: Path, three_guides: list[Path]) -> Path:
+    """The folder of three stores, of views 0 to 2; the workspace's are 0 and 1."""
+    for path in three_guides:
+        shutil.copytree(path, workspace / "guides" / path.name)
+    return workspace / "guides"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from dgkd_cli.console import facts, print_json, shown, table
-from dgkd_cli.humanize import count_text, duration_text, percent_text, rate_text, size_text
 
 
 def test_a_table_cuts_nothing() -> None:
@@ -27,43 +26,3 @@ def test_json_is_ascii(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_text_from_elsewhere_cannot_act_on_a_terminal() -> None:
     assert "\x1b" not in shown("\x1b[2Jboo")
-
-
-@pytest.mark.parametrize(
-    ("nbytes", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1 kB"),
-        (57_640_000, "57.6 MB"),
-        (1_620_000_000, "1.62 GB"),
-        (769 * 10**9, "769 GB"),
-        (2 * 10**12, "2 TB"),
-    ],
-)
-def test_sizes(nbytes: int, text: str) -> None:
-    assert size_text(nbytes) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.04, "0.0 s"),
-        (3.21, "3.2 s"),
-        (59.9, "59.9 s"),
-        (59.96, "1 min 00 s"),
-        (75, "1 min 15 s"),
-        (3599.6, "1 h 00 min"),
-        (7500, "2 h 05 min"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
-
-
-def test_other_numbers() -> None:
-    assert count_text(1234567) == "1,234,567"
-    assert percent_text("0.8812") == "88.12 %"
-    assert percent_text(None) == "-"
-    assert rate_text(12345.6, "samples") == "12,346 samples/s"
-    assert rate_text(1.234, "views") == "1.23 views/s"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +15,6 @@ import pytest
 from click.testing import Result
 
 from dgkd_stores import GuideStore
-from dgkd_stores.disk import ALL_VIEWS, Owner, ViewLock
 
 Command = Callable[..., Result]
 
@@ -26,14 +23,6 @@ Command = Callable[..., Result]
 def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test here cuts the power."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)
-
-
-@pytest.fixture
-def guides(workspace: Path, three_guides: list[Path]) -> Path:
-    """The three stores, of views 0 to 2; the workspace's are 0 and 1."""
-    for path in three_guides:
-        shutil.copytree(path, workspace / "guides" / path.name)
-    return workspace / "guides"
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -66,31 +55,6 @@ def test_out_and_in_again(command: Command, guides: Path, tmp_path: Path, codec:
     assert tree(tmp_path / "guides" / "again-0-3.zarr") == tree(guides / "ta1.zarr")
     assert "container  zarr, codec none" in back.stdout and seal_of(guides / "ta1.zarr") in back.stdout
     assert not list(tmp_path.rglob("*.writing"))
-
-
-def test_the_guide_gives_the_name(command: Command, guides: Path, workspace: Path) -> None:
-    (workspace / "dgkd.toml").write_text((workspace / "dgkd.toml").read_text().replace("count = 2", "count = 3"))
-    shutil.move(guides / "ta1.zarr", workspace / "moved.zarr")
-    result = command("import", "moved.zarr", "--codec", "blosc")
-    assert result.exit_code == 0, result.stderr
-    with GuideStore.open(guides / "ta1.zarr") as store:
-        assert store.seal == seal_of(workspace / "moved.zarr") and store.codec == "blosc"
-    assert "ta1 " in command("ls").stdout
-
-
-def test_another_form_of_folder(command: Command, guides: Path, tmp_path: Path) -> None:
-    assert command("export", "guides/ta1.zarr", "small.zarr", "--codec", "zstd").exit_code == 0
-    with GuideStore.open(tmp_path / "small.zarr") as store:
-        assert (store.kind, store.codec) == ("zarr", "zstd")
-
-
-def test_twice_is_once(command: Command, guides: Path, tmp_path: Path) -> None:
-    assert command("export", "ta1", "a.h5").exit_code == 0
-    before = (tmp_path / "a.h5").stat().st_mtime_ns
-    again = command("export", "ta1", "a.h5", "--json")
-    assert again.exit_code == 0 and json.loads(again.stdout)["written"] is False
-    assert again.stderr == "a.h5 is this very store already: nothing was done\n"
-    assert (tmp_path / "a.h5").stat().st_mtime_ns == before
 
 
 def test_no_torch_and_no_workspace(three_guides: list[Path], tmp_path: Path) -> None:
@@ -147,50 +111,6 @@ def test_usage(command: Command, guides: Path, tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["a.h5", "dgkd.toml", "guides"]
 
 
-def test_import_without_a_workspace(command: Command, three_guides: list[Path], tmp_path: Path) -> None:
-    bare = tmp_path / "bare"
-    bare.mkdir()
-    result = command("-w", str(bare), "import", str(three_guides[0]))
-    assert result.exit_code == 2 and "is no workspace" in result.stderr
-    result = command("-w", str(bare), "import", str(three_guides[0]), "--to", str(bare / "deep" / "a.zarr"))
-    assert result.exit_code == 0 and (bare / "deep" / "a.zarr").is_dir()
-
-
-def test_an_unfinished_store(command: Command, guides: Path) -> None:
-    group = guides / "ta1.zarr" / "zarr.json"
-    content = json.loads(group.read_text())
-    del content["attributes"]["dgkd_seal"], content["attributes"]["dgkd_digests"]
-    group.write_text(json.dumps(content))
-    result = command("export", "ta1", "a.h5")
-    assert (result.exit_code, result.stdout) == (3, "") and "is not finished" in result.stderr
-
-
-def test_held_by_another(command: Command, guides: Path, workspace: Path) -> None:
-    with ViewLock(workspace / "a.h5", ALL_VIEWS, guide=""):
-        result = command("export", "ta1", "a.h5")
-        assert (result.exit_code, result.stdout) == (11, "") and "all views of a.h5 are being written" in result.stderr
-        assert command("export", "ta1", "a.h5", "--take-over").exit_code == 11
-
-
-def test_what_has_the_name_of_the_folder_of_locks(command: Command, guides: Path) -> None:
-    (guides / "new-0-3.zarr.writing").write_text("my own words")
-    result = command("import", "guides/ta1.zarr", "--name", "new")
-    assert (result.exit_code, result.stdout) == (15, "")
-    assert "new-0-3.zarr.writing is in the way" in result.stderr and "; remove it" in result.stderr
-    assert command("verify").exit_code == 15
-
-
-def test_held_elsewhere(command: Command, guides: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("socket.gethostname", lambda: "another")
-        lock = ViewLock(workspace / "a.h5", ALL_VIEWS, guide="")
-    refused = command("export", "ta1", "a.h5")
-    assert refused.exit_code == 11 and "on host another" in refused.stderr
-    assert "the same command with `--take-over`" in refused.stderr
-    assert command("export", "ta1", "a.h5", "--take-over").exit_code == 0
-    assert Owner.of(os.getpid()).host != "another" and lock.store == workspace / "a.h5"
-
-
 def test_damage(command: Command, guides: Path, workspace: Path) -> None:
     command("export", "ta1", "a.h5")
     data = (workspace / "a.h5").read_bytes()
@@ -202,45 +122,6 @@ def test_damage(command: Command, guides: Path, workspace: Path) -> None:
     result = command("export", "ta2", "b.h5")
     assert (result.exit_code, result.stdout) == (12, "") and "view 1, samples 0 to 99: damaged" in result.stderr
     assert not (workspace / "b.h5").exists() and not list(workspace.rglob("*.writing"))
-
-
-def test_another_version(command: Command, guides: Path) -> None:
-    group = guides / "ta1.zarr" / "zarr.json"
-    group.write_text(group.read_text().replace('"version": 1', '"version": 2'))
-    assert command("export", "ta1", "a.h5").exit_code == 13
-
-
-def test_no_space(command: Command, guides: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    really = os.write
-
-    def full(handle: int, data: bytes | memoryview) -> int:
-        if len(data) > 1000:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return really(handle, data)
-
-    monkeypatch.setattr(os, "write", full)
-    for target in ("a.h5", "a.zarr"):
-        result = command("export", "ta1", target)
-        assert (result.exit_code, result.stdout) == (14, ""), result.stderr
-        assert f"no space left while writing {target}" in result.stderr
-        assert result.stderr.endswith("run the same command again: nothing half-done stays\n")
-    assert sorted(os.listdir(workspace)) == ["dgkd.toml", "guides"]
-
-
-def test_a_full_disk_before_the_first_byte(
-    command: Command, guides: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    really = os.mkdir
-
-    def full(path: object, *more: int) -> None:
-        if ".writing" in str(path):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        really(path, *more)
-
-    monkeypatch.setattr(os, "mkdir", full)
-    result = command("export", "ta1", "a.h5")
-    assert (result.exit_code, result.stdout) == (14, "")
-    assert result.stderr.endswith("run the same command again: nothing was begun\n")
 
 
 @pytest.mark.parametrize("line", ["export ta1 a.h5", "import guides/ta1.zarr --name new", "verify --full ta1"])

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,20 +16,8 @@ from dgkd_cli.main import main
 
 Command = Callable[..., Result]
 
-WORKING = """
-import sys, time
-from pathlib import Path
-from dgkd_cli.app import App
-with App(folder=Path("."), quiet=False).working() as (progress, stop):
-    print("ready", flush=True)
-    for step in range(6000):
-        time.sleep(0.01)
-        if stop() and {polite}:
-            print("saved", flush=True)
-            sys.exit(130)
-"""
-
 NINES = "9" * 5000
+
 HEX = "0x" + "f" * 6000
 
 GOOD = """
@@ -231,86 +216,3 @@ def test_a_name_that_the_terminal_cannot_show(workspace: Path) -> None:
             [sys.executable, "-m", "dgkd_cli", *words], cwd=workspace, capture_output=True, text=True, env=environment
         )
         assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
-
-
-def saved_by(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    assert process.stdout.readline() == "saved\n"
-    process.stdout.close()
-    assert process.wait() == 130
-
-
-def ready(preexec: Callable[[], object] | None = None, *, polite: bool = True) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", WORKING.format(polite=polite)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        preexec_fn=preexec,
-    )
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    return process
-
-
-def test_a_second_hang_up_ends_nothing() -> None:
-    process = ready(polite=False)
-    for _ in range(3):
-        process.send_signal(signal.SIGHUP)
-        time.sleep(0.2)
-    assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.wait() not in (0, None)
-
-
-def test_a_hang_up_under_nohup_is_ignored() -> None:
-    process = ready(lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    process.send_signal(signal.SIGHUP)
-    time.sleep(0.3)
-    assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-    saved_by(process)
-
-
-SAVING = """
-import sys, time
-from pathlib import Path
-from dgkd_cli.app import App
-with App(folder=Path("."), quiet=False).working() as (progress, stop):
-    progress.start("train x", total=6000, unit="steps")
-    progress.say("ready")
-    for step in range(6000):
-        time.sleep(0.01)
-        progress.advance(1)
-        if stop():
-            time.sleep(0.5)
-            progress.say("a line to nobody")
-            print("and another", flush=True)
-            Path(sys.argv[1]).touch()
-            break
-"""
-
-
-def test_a_terminal_that_goes_away_lets_the_work_save(tmp_path: Path) -> None:
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execv(sys.executable, [sys.executable, "-c", SAVING, str(tmp_path / "saved")])
-    said = b""
-    while b"ready" not in said:
-        said += os.read(terminal, 4096)
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert (tmp_path / "saved").exists()
-
-
-def test_handlers_that_ignore_are_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dgkd_cli.app import App
-
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with App(folder=tmp_path, quiet=True).working():
-            pass
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)

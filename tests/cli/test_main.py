@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from dgkd_cli.main import main
 Command = Callable[..., Result]
 
 VERBS = ["init", "plan", "run", "train", "dump", "eval", "ls", "info", "verify", "repair", "export", "import"]
+
 VERBS += ["models", "datasets", "doctor"]
 
 
@@ -39,11 +39,6 @@ def option(verb: str, name: str) -> click.Option:
     (found,) = [each for each in main.commands[verb].params if each.name == name]
     assert isinstance(found, click.Option)
     return found
-
-
-def test_taking_over_is_the_same_for_every_verb_that_writes() -> None:
-    wordings = {option(verb, "take_over").help for verb in ("dump", "repair", "export", "import")}
-    assert wordings == {"Take over what a process of another host or container holds, if you know it is no more."}
 
 
 @pytest.mark.parametrize(
@@ -164,114 +159,6 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of() -> None:
     script = f"{sys.executable} -m dgkd_cli models --help | head -c 1"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
     assert "Traceback" not in done.stderr
-
-
-def test_the_workspace_is_named_by_an_option(
-    command: Command, workspace: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    os.chdir(elsewhere)
-    lost = command("ls")
-    assert lost.exit_code == 2
-    assert "no workspace: expected a file dgkd.toml" in lost.stderr
-    found = command("-w", str(workspace), "ls")
-    assert (found.exit_code, found.stderr) == (0, "")
-
-
-WORKING = """
-import sys, time
-from pathlib import Path
-from dgkd_cli.app import App
-from dgkd_cache.errors import Interrupted
-with App(folder=Path("."), quiet=False).working() as (progress, stop):
-    print("ready", flush=True)
-    for step in range(6000):
-        time.sleep(0.01)
-        if stop() and {polite}:
-            print("saved", flush=True)
-            sys.exit(130)
-    print("worked to its end", flush=True)
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_signal_lets_the_work_save(number: signal.Signals) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", WORKING.format(polite=True)], stdout=-1, stderr=-1, text=True
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(number)
-        assert process.stdout.readline() == "saved\n"
-        assert "stopping as soon as everything is saved" in process.stderr.read()
-    assert process.returncode == 130
-
-
-def test_the_second_signal_ends_it() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", WORKING.format(polite=False)], stdout=-1, stderr=-1, text=True
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        assert "stopping" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        assert "KeyboardInterrupt" in process.stderr.read()
-        assert process.stdout.read() == "", "it did not work to its end"
-
-
-FORKED = """
-import os, signal
-from pathlib import Path
-from dgkd_cli.app import App
-with App(folder=Path("."), quiet=False).working() as (progress, stop):
-    child = os.fork()
-    if child == 0:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-        os._exit(7 if stop() else 0)
-    assert os.waitpid(child, 0)[1] == 0
-"""
-
-
-def test_a_forked_worker_leaves_signals_to_its_parent() -> None:
-    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_options_offer_what_the_library_knows() -> None:
-    from dgkd_cache.distillation.methods import method_names
-    from dgkd_cache.distillation.objectives import objective_names
-    from dgkd_stores import encoding_names
-
-    known = {
-        "method": method_names(),
-        "objective": objective_names(),
-        "encoding": encoding_names(),
-        "scheme": ("sampled", "enumerated"),
-        "schedule": ("cycle", "draw"),
-        "dropping": ("bernoulli", "fixed", "none"),
-        "precision": ("auto", "float32", "bf16"),
-    }
-    offered = {
-        (verb, one.name): one.type.choices
-        for verb, command in main.commands.items()
-        for one in command.params
-        if isinstance(one.type, click.Choice) and one.name in known
-    }
-    assert len(offered) == 10
-    for (_, name), choices in offered.items():
-        assert sorted(choices) == sorted(known[name])
-
-
-def test_the_handlers_of_before_are_back_afterwards(tmp_path: Path) -> None:
-    from dgkd_cli.app import App
-
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with App(folder=tmp_path, quiet=True).working() as (_, stop):
-        assert signal.getsignal(signal.SIGINT) == stop._handle
-        assert stop() is False
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_every_verb_that_prints_results_has_json() -> None:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 from click.testing import Result
@@ -70,11 +71,11 @@ def job(
         (workspace / "runs" / name / "card.json").write_text("{}")
     asked: list[dict[str, Any]] = []
 
-    def train_model(_: object, **words: Any) -> object:
+    def keep(_: object, **words: Any) -> object:
         asked.append(words)
         raise SystemExit(0)
 
-    monkeypatch.setattr(tasks, "train_model", train_model)
+    monkeypatch.setattr(tasks, "train_model", create_autospec(tasks.train_model, side_effect=keep))
     return asked
 
 

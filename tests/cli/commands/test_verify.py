@@ -18,14 +18,6 @@ Command = Callable[..., Result]
 SaveTeacher = Callable[..., Path]
 
 
-@pytest.fixture
-def stores(workspace: Path, three_guides: list[Path]) -> Path:
-    """Three whole stores of the workspace."""
-    for path in three_guides:
-        shutil.copytree(path, workspace / "guides" / path.name)
-    return workspace / "guides"
-
-
 def flip(file: Path, at: int = 0) -> None:
     data = bytearray(file.read_bytes())
     data[at] ^= 1
@@ -36,25 +28,25 @@ def seal_of(store: Path) -> str:
     return json.loads((store / "zarr.json").read_text())["attributes"]["dgkd_seal"]
 
 
-def test_all_stores_of_a_workspace(command: Command, stores: Path) -> None:
+def test_all_stores_of_a_workspace(command: Command, guides: Path) -> None:
     result = command("verify")
     assert (result.exit_code, result.stderr.count("done in")) == (0, 3)
     lines = result.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["teacher", "ta1", "ta2"]
-    assert all("whole, rows not read" in line for line in lines) and seal_of(stores / "ta1.zarr") in lines[1]
+    assert all("whole, rows not read" in line for line in lines) and seal_of(guides / "ta1.zarr") in lines[1]
     full = command("-q", "verify", "--full", "ta1")
     assert (full.exit_code, full.stderr) == (0, "") and "ta1: whole, every row checked: 3 views" in full.stdout
 
 
-def test_all_that_lies_in_guides(command: Command, stores: Path) -> None:
+def test_all_that_lies_in_guides(command: Command, guides: Path) -> None:
     assert command("export", "ta2", "guides/ta2.h5").exit_code == 0
-    shutil.rmtree(stores / "ta2.zarr")
-    (stores / "teacher.zarr").rename(stores / "Teacher 1.zarr")
-    (stores / "teacher.zarr").symlink_to("nowhere.zarr")
-    (stores / "begun.zarr").write_text("not yet")
-    (stores / "notes").mkdir()
-    (stores / "ta1.zarr.writing").mkdir()
-    (stores / ".hidden.zarr").mkdir()
+    shutil.rmtree(guides / "ta2.zarr")
+    (guides / "teacher.zarr").rename(guides / "Teacher 1.zarr")
+    (guides / "teacher.zarr").symlink_to("nowhere.zarr")
+    (guides / "begun.zarr").write_text("not yet")
+    (guides / "notes").mkdir()
+    (guides / "ta1.zarr.writing").mkdir()
+    (guides / ".hidden.zarr").mkdir()
     printed = json.loads(command("-q", "verify", "--json").stdout)
     assert {one["store"]: one["exit_code"] for one in printed} == {
         "ta1": 0,
@@ -73,8 +65,8 @@ def test_all_that_lies_in_guides(command: Command, stores: Path) -> None:
         assert command("verify", one["store"]).exit_code == one["exit_code"]
 
 
-def test_damage_is_placed(command: Command, stores: Path) -> None:
-    flip(stores / "ta1.zarr" / "logits" / "c.2.0.0")
+def test_damage_is_placed(command: Command, guides: Path) -> None:
+    flip(guides / "ta1.zarr" / "logits" / "c.2.0.0")
     assert command("verify").exit_code == 0
     result = command("verify", "--full")
     assert result.exit_code == 12
@@ -91,11 +83,11 @@ def test_damage_is_placed(command: Command, stores: Path) -> None:
         2,
         [0, 100],
     )
-    assert printed[0]["seal"] == seal_of(stores / "teacher.zarr") and printed[0]["blocks_checked"] == 3
+    assert printed[0]["seal"] == seal_of(guides / "teacher.zarr") and printed[0]["blocks_checked"] == 3
 
 
-def test_a_header_that_lies_does_not_flood_the_terminal(command: Command, stores: Path) -> None:
-    group = stores / "ta1.zarr" / "zarr.json"
+def test_a_header_that_lies_does_not_flood_the_terminal(command: Command, guides: Path) -> None:
+    group = guides / "ta1.zarr" / "zarr.json"
     group.write_text(group.read_text().replace('"views": 3', '"views": 1000'))
     result = command("verify", "ta1", "teacher")
     assert result.exit_code == 12
@@ -108,18 +100,18 @@ def test_a_header_that_lies_does_not_flood_the_terminal(command: Command, stores
 
 
 def test_the_gravest_exit_code(
-    command: Command, stores: Path, dump: Callable[..., Path], make_tiny: Callable[..., nn.Module]
+    command: Command, guides: Path, dump: Callable[..., Path], make_tiny: Callable[..., nn.Module]
 ) -> None:
-    dump(stores / "begun.zarr", make_tiny(1), name="begun", mine=range(1))
+    dump(guides / "begun.zarr", make_tiny(1), name="begun", mine=range(1))
     assert command("verify", "teacher", "begun").exit_code == 3
     assert "begun: incomplete, 1 of 3 blocks" in command("verify", "begun").stdout
     assert command("verify", "teacher", "begun", "nothing").exit_code == 10
-    newer = stores / "ta2.zarr" / "zarr.json"
+    newer = guides / "ta2.zarr" / "zarr.json"
     newer.write_text(newer.read_text().replace('"version": 1', '"version": 2'))
     assert command("verify", "nothing", "ta2", "begun").exit_code == 13
-    flip(stores / "ta1.zarr" / "label" / "c.0")
+    flip(guides / "ta1.zarr" / "label" / "c.0")
     assert command("verify", "nothing", "ta2", "ta1").exit_code == 12
-    (stores / "teacher.zarr" / "evil.py").write_text("")
+    (guides / "teacher.zarr" / "evil.py").write_text("")
     result = command("verify", "nothing", "begun", "ta2", "ta1", "teacher", "--json")
     printed = json.loads(result.stdout)
     assert (result.exit_code, [one["exit_code"] for one in printed]) == (15, [10, 3, 13, 12, 15])
@@ -129,8 +121,8 @@ def test_the_gravest_exit_code(
 
 
 @pytest.mark.parametrize("change", ["cut", "json", "gone", "link"])
-def test_a_damaged_header_is_said_and_no_traceback(command: Command, stores: Path, change: str) -> None:
-    file = stores / "ta1.zarr" / "zarr.json"
+def test_a_damaged_header_is_said_and_no_traceback(command: Command, guides: Path, change: str) -> None:
+    file = guides / "ta1.zarr" / "zarr.json"
     if change == "cut":
         os.truncate(file, 100)
     elif change == "json":
@@ -139,13 +131,13 @@ def test_a_damaged_header_is_said_and_no_traceback(command: Command, stores: Pat
         file.unlink()
         if change == "link":
             file.symlink_to("logits/zarr.json")
-    for name in ("ta1", str(stores / "ta1.zarr")):
+    for name in ("ta1", str(guides / "ta1.zarr")):
         result = command("verify", name)
         assert result.exit_code == (10 if change == "gone" else 15)
         assert result.stdout.startswith(f"{name}: refused: ") and len(result.stdout.splitlines()) == 1
 
 
-def test_a_file_that_may_not_be_read(command: Command, stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read(command: Command, guides: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     really = os.scandir
 
     def denied(folder: object) -> object:
@@ -178,8 +170,8 @@ assert "torch" not in sys.modules
     assert f"{three_guides[0]}: whole, every row checked" in done.stdout
 
 
-def test_text_from_a_store_is_cleaned(command: Command, stores: Path) -> None:
-    (stores / "ta1.zarr" / "\x1b[31mevil").write_text("")
+def test_text_from_a_store_is_cleaned(command: Command, guides: Path) -> None:
+    (guides / "ta1.zarr" / "\x1b[31mevil").write_text("")
     result = command("verify", "ta1")
     assert result.exit_code == 15 and "\x1b" not in result.stdout and "evil" in result.stdout
 
@@ -190,7 +182,7 @@ def run(save_teacher: SaveTeacher) -> Path:
     return save_teacher()
 
 
-def test_runs_are_verified_with_the_stores(command: Command, stores: Path, run: Path) -> None:
+def test_runs_are_verified_with_the_stores(command: Command, guides: Path, run: Path) -> None:
     """Without a name all runs and stores; a name is its run and its store; a path is what lies there."""
     assert [line.partition(":")[0] for line in command("-q", "verify").stdout.splitlines()] == [
         "run teacher",

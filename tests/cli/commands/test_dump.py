@@ -1,4 +1,4 @@
-"""`dgkd-cache dump` on a tiny workspace of its own: views that others hold, and a disk that is full."""
+"""`dump`: what it asks of the library's task, views that others hold, and a disk that is full."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from click.testing import CliRunner, Result
 from support.disk import CHANGING, FullDisk, watched
 from support.tiny_chain import CONFIG, MODULE, content
 
+from dgkd_cache.workspace import tasks
 from dgkd_cli.main import main
 from dgkd_stores.disk import Owner, ViewLock
 
@@ -113,3 +115,32 @@ def test_a_disk_that_is_full_again_and_again(command: Command, trained: Path, ws
         assert not list(ws.rglob("*.partial"))
     assert point > 20
     assert content(ws) == content(trained / "whole")
+
+
+def test_dump(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = workspace / "guides" / "ta1.zarr"
+    answer = tasks.DumpResult(path=path, seal="cd" * 32, views=range(0, 40), nbytes=57_640_000, seconds=3.21)
+    asked = create_autospec(tasks.dump_guide, return_value=answer)
+    monkeypatch.setattr(tasks, "dump_guide", asked)
+    result = command("dump", "--model", "ta1", "--views", "0:40", "--shard", "1/4", "--precision", "bf16")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert (asked.call_args.kwargs["model"], asked.call_args.kwargs["views"], asked.call_args.kwargs["shard"]) == (
+        "ta1",
+        range(0, 40),
+        (1, 4),
+    )
+    assert asked.call_args.args[0].config.cache.precision == "bf16"
+    for word in (str(path), "cd" * 32, "0:40", "57.6 MB", "3.2 s"):
+        assert word in result.stdout
+    printed = json.loads(command("dump", "--model", "ta1", "--json").stdout)
+    assert printed["bytes"] == 57_640_000
+    assert printed["views"] == [0, 40]
+    assert (asked.call_args.kwargs["views"], asked.call_args.kwargs["shard"]) == (None, None)
+    assert asked.call_args.args[0].config.cache.precision == "float32"
+
+
+@pytest.mark.parametrize("option", ["--views=40", "--views=4:4", "--shard=4/4", "--shard=1", "--shard=-1/4"])
+def test_dump_refuses_ranges_that_mean_nothing(command: Command, workspace: Path, option: str) -> None:
+    result = command("dump", "--model", "ta1", option)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "expected" in result.stderr and "found" in result.stderr

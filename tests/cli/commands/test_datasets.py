@@ -1,0 +1,31 @@
+"""`datasets`: the known data sets, and one of them described."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+
+def test_datasets(command: Command) -> None:
+    listed = command("datasets")
+    assert listed.exit_code == 0
+    for name in ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "folder:PATH", "module:factory"):
+        assert name in listed.stdout
+    about = {row["name"]: row["about"] for row in json.loads(command("datasets", "--json").stdout)["datasets"]}
+    assert "8x8" in about["digits"] and "32x32" in about["cifar100"]
+    assert all(line in listed.stdout for line in about.values())
+
+
+def test_one_data_set(command: Command) -> None:
+    from sklearn.datasets import load_digits
+
+    printed = json.loads(command("datasets", "digits", "--json").stdout)
+    assert printed["train"]["samples"] + printed["test"]["samples"] == len(load_digits().target)
+    assert printed["image"] == [1, 8, 8]
+    assert "1 x 8 x 8" in command("datasets", "digits").stdout
+    unknown = command("datasets", "digit")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")

@@ -1,0 +1,67 @@
+"""`doctor`: what this machine can do, and what to do where it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import Result
+
+from dgkd_cli.commands import doctor as doctor_verb
+
+Command = Callable[..., Result]
+
+
+def test_doctor(command: Command, workspace: Path) -> None:
+    result = command("doctor", "--json")
+    assert result.exit_code == 0, result.output
+    found = {finding["what"]: finding for finding in json.loads(result.stdout)}
+    assert torch.__version__.startswith(found["torch"]["found"])
+    assert found["memory mapping"] == {
+        "what": "memory mapping",
+        "found": "works",
+        "state": "ok",
+        "do": "",
+        "figures": {},
+    }
+    bf16 = torch.cpu.get_capabilities().get("avx512_bf16") and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    auto = found['"auto" on cpu']
+    assert auto["figures"] == {"precision": "bf16" if bf16 else "float32", "channels_last": True}
+    assert "channels_last = true (AVX" in auto["found"] or not torch.cpu.get_capabilities().get("avx2")
+    assert list(workspace.iterdir()) == [workspace / "dgkd.toml"], "the trial files are gone"
+    assert "memory mapping" in command("doctor").stdout
+
+
+def test_doctor_says_what_to_do(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(number: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    result = command("doctor", "--json")
+    assert result.exit_code == 1
+    found = {finding["what"]: finding for finding in json.loads(result.stdout)}
+    assert found["memory mapping"]["state"] == "problem"
+    assert "No space left" in found["memory mapping"]["found"]
+
+
+def test_doctor_does_without_what_only_readers_need(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(package: str) -> str:
+        if package in ("zarr", "h5py"):
+            raise PackageNotFoundError(package)
+        return version(package)
+
+    monkeypatch.setattr(doctor_verb, "version", lacking)
+    result = command("doctor", "--json")
+    assert result.exit_code == 0, result.output
+    found = {finding["what"]: finding for finding in json.loads(result.stdout)}
+    assert [found[name]["state"] for name in ("zarr", "h5py", "numcodecs")] == ["note", "note", "ok"]
+    assert "`pip install zarr`" in found["zarr"]["do"]
+    loaded = "import sys, dgkd_stores, dgkd_cache.workspace.tasks\nassert not {'zarr', 'h5py'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded]).returncode == 0

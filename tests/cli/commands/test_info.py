@@ -1,0 +1,87 @@
+"""`info`: a run or a store described, by its name or its path."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from torch import nn
+
+from dgkd_stores import GuideStore, GuideStoreWriter, IdentityArrays
+
+Command = Callable[..., Result]
+
+
+def test_info_says_what_has_become_of_the_weights(command: Command, workspace: Path, teacher: Path) -> None:
+    assert "state            done" in command("info", "teacher").stdout.splitlines()
+    (teacher / "weights.safetensors").unlink()
+    result = command("info", "teacher")
+    assert result.exit_code == 0 and "damaged: runs/teacher/weights.safetensors cannot be read" in result.stdout
+    printed = json.loads(command("info", "teacher", "--json").stdout)["run_state"]
+    assert printed["state"] == "damaged" and "no such file" in printed["why"]
+
+
+def test_info_of_a_run_by_name_and_by_path(command: Command, workspace: Path, teacher: Path) -> None:
+    result = command("info", "teacher")
+    assert (result.exit_code, result.stderr) == (0, "")
+    for word in ("plain6", "88.12 %", "1 min 15 s", "method scratch"):
+        assert word in result.stdout
+    assert "\x1b" not in result.stdout and "[bold]" not in result.stdout
+    printed = json.loads(command("info", str(teacher), "--json").stdout)
+    assert (printed["run"]["name"], printed["store"]) == ("teacher", None)
+
+
+def test_info_of_a_store_needs_neither_torch_nor_a_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, three_guides: list[Path]
+) -> None:
+    script = f"""
+import sys
+from dgkd_cli.main import main
+for arguments in (["info", {str(three_guides[0])!r}], ["info", {str(three_guides[0])!r}, "--json"]):
+    main.main(arguments, standalone_mode=False)
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text, brace, printed = done.stdout.partition("{")
+    store = json.loads(brace + printed)["store"]
+    attributes = json.loads((three_guides[0] / "zarr.json").read_text())["attributes"]
+    assert store["header"] == attributes["dgkd"]
+    assert store["seal"] == attributes["dgkd_seal"]
+    assert (store["complete"], store["views_done"], store["blocks_missing"]) == (True, 3, 0)
+    for word in ("sealed", attributes["dgkd_seal"], "bars, train: 100 samples, 4 classes", "0:3 of plan"):
+        assert word in text
+
+
+def test_info_of_an_unfinished_store(
+    command: Command, workspace: Path, dump: Callable[..., Path], make_tiny: Callable[..., nn.Module]
+) -> None:
+    dump(workspace / "guides" / "ta1.zarr", make_tiny(1), mine=range(1))
+    result = command("info", "ta1")
+    assert result.exit_code == 0, result.stderr
+    assert "incomplete: 2 of 3 views are not finished" in result.stdout
+    printed = json.loads(command("ls", "--json").stdout)["stores"]
+    assert [(one["name"], one["state"], one["views_done"]) for one in printed] == [("ta1", "incomplete", 1)]
+
+
+def test_info_of_a_guide_of_unknown_accuracy(command: Command, tmp_path: Path, three_guides: list[Path]) -> None:
+    with GuideStore.open(three_guides[0]) as store:
+        header = dataclasses.replace(store.header, guide=dataclasses.replace(store.header.guide, accuracy=""))
+        arrays = {field.name: getattr(store, field.name) for field in dataclasses.fields(IdentityArrays)}
+        with GuideStoreWriter(tmp_path / "g.zarr", header, IdentityArrays(**arrays)):
+            pass
+    result = command("info", str(tmp_path / "g.zarr"))
+    assert result.exit_code == 0, result.stderr
+    assert "accuracy        -" in result.stdout.splitlines()
+
+
+def test_info_of_nothing_names_what_is_there(command: Command, workspace: Path, teacher: Path) -> None:
+    result = command("info", "techer")
+    assert (result.exit_code, result.stdout) == (10, "")
+    assert "expected one of teacher, found 'techer'; `dgkd-cache ls`" in result.stderr
