@@ -1,7 +1,7 @@
-"""Pixels that come in as an array: what is taken, and for what is not, the line of code that makes it so.
+"""Checks pixels given as an array; an error shows the line of code that converts them.
 
-Nothing is converted by itself: the same numbers may be pixels of 8 bits, of 16 bits or in [0, 1], and of channels that
-come first or last. A hint says what it assumes.
+Nothing is converted automatically: the same numbers may be pixels of 8 bits, of 16 bits or in [0, 1], with channels
+first or last. A hint states what it assumes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["checked_pixels", "expression_of"]
 
 
 def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
-    """The uint8 pixels [N, I, H, W] in `images`, an array, tensor or list, for as many labels as `samples`.
+    """Returns the uint8 pixels [N, I, H, W] in `images`, an array, tensor or list, for `samples` labels.
 
     Raises InvalidInput for anything else.
     """
@@ -57,7 +57,7 @@ def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
 
 
 def _other_order(shape: list[int], samples: int) -> str:
-    """The order of four axes that is not [samples, channels, height, width], for a message; empty for any other."""
+    """Returns the order of four axes for a message if it is not [samples, channels, height, width], else ""."""
     if len(shape) != 4:
         return ""
     if _samples_last(shape, samples):
@@ -66,9 +66,9 @@ def _other_order(shape: list[int], samples: int) -> str:
 
 
 def _samples_last(shape: list[int], samples: int) -> str:
-    """The order that puts the samples first, for [H, W, I, N], as MATLAB's files have pictures, or [I, H, W, N].
+    """Returns the order that puts the samples first, for [H, W, I, N], as in MATLAB's files, or [I, H, W, N].
 
-    Empty for any other. With as many samples as rows only squares are read so: nothing but the sides tells them apart.
+    Empty for any other. With as many samples as rows only square images are recognised.
     """
     if shape[3] != samples:
         return ""
@@ -78,7 +78,7 @@ def _samples_last(shape: list[int], samples: int) -> str:
 
 
 def expression_of(name: str, given: object) -> str:
-    """The expression for what the caller calls `name`, as a numpy array or a tensor."""
+    """Returns the expression for the caller's `name` as a numpy array or a tensor."""
     return name if isinstance(given, Tensor | np.ndarray) else f"numpy.asarray({name})"
 
 
@@ -104,7 +104,7 @@ def _hint(images: object, pixels: Tensor, samples: int) -> str:
 
 
 def _layout(shape: list[int], samples: int, reorder: str) -> str | None:
-    """The code that gives the array four axes, channels second; None where that is not clear."""
+    """Returns the code that gives the array four axes, channels second; None if that is not clear."""
     if len(shape) == 4 and (order := _samples_last(shape, samples)):
         return f".{reorder}({order})"
     if len(shape) == 4:
@@ -121,7 +121,7 @@ def _layout(shape: list[int], samples: int, reorder: str) -> str | None:
 
 
 def _values(pixels: Tensor, numpy: bool) -> tuple[str, str | None]:
-    """(what is assumed of the values, the form of the expression that makes them uint8), or (a hint, None)."""
+    """Returns (what is assumed of the values, the expression that makes them uint8), or (a hint, None)."""
     to = ".astype('{}')" if numpy else ".to(torch.{})"
     as_uint8, as_int64 = to.format("uint8"), to.format("int64")
     if pixels.dtype == torch.uint8:
@@ -136,7 +136,7 @@ def _values(pixels: Tensor, numpy: bool) -> tuple[str, str | None]:
     least, most = values.min(), values.max()
     if not (least >= 0 and np.isfinite(most)):
         return "give the pixels as they were before they were normalised, 0 for black and 255 for white", None
-    # A range whose upper half nothing reaches is another one: 4 or 12 bits, or [0, 1] that bicubic resizing went over.
+    # A range with an empty upper half is another range: 4 or 12 bits, or [0, 1] after bicubic resizing.
     if pixels.is_floating_point() and most <= 1:
         return "1 is white: ", f"({{}} * 255).round(){as_uint8}"
     if 127 < most <= 255:

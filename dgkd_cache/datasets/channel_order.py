@@ -1,4 +1,4 @@
-"""The order of an image's dimensions, told from its shape: channels come first here, and last in most files."""
+"""Guesses the order of an image's dimensions from its shape: channels are first here, and last in most files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _MOST_CHANNELS_OF_PICTURES = 4
 
 
 def channels_are_last(shape: Sequence[int]) -> bool:
-    """True for a shape [a, b, c] that reads as a picture's [H, W, I]: a and b are sizes, c is a number of channels.
+    """Returns True for a shape [a, b, c] that looks like [H, W, I]: a and b are sizes, c is a number of channels.
 
-    So it is where c is at most 4 and the others are not, and where a and b are equal sides and c is another number.
+    This holds if c is at most 4 and the others are not, or if a and b are equal and c is another number.
     """
     first, second, last = shape
     if min(first, second) <= _MOST_CHANNELS_OF_PICTURES:

@@ -56,7 +56,7 @@ def _load(name: str, source: type[CIFAR10], *, root: Path | None, download: bool
 
 
 def _missing(source: type[CIFAR10], folder: Path) -> list[str]:
-    """The files that are not there. Raises DataUnreadable for one that is there and changed."""
+    """Returns the missing files. Raises DataUnreadable for one that has changed."""
     published = [*source.train_list, *source.test_list, [source.meta["filename"], source.meta["md5"]]]
     missing = [file for file, _ in published if not (folder / file).is_file()]
     for file, md5 in published:

@@ -1,4 +1,4 @@
-"""Why two splits are not the same, told by the first sample that differs: the text of every refusal."""
+"""Explains why two splits differ, by the first sample that differs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def explain_difference(
     sample_digest_N16: NDArray[np.uint8],
     classes: Sequence[str],
 ) -> str | None:
-    """The first difference of `images` from the recorded classes, labels and sample digests, or None when they do not.
+    """Returns the first difference of `images` from the recorded classes, labels and sample digests, or None.
 
     Compared in this order: classes, number of samples, content (a change or another order), labels.
     """
@@ -55,7 +55,7 @@ def _classes(here: tuple[str, ...], recorded: tuple[str, ...]) -> str:
 
 
 def _rows(digest_N16: NDArray[np.uint8]) -> NDArray[np.bytes_]:
-    """Each digest as one value that numpy can compare and sort."""
+    """Returns each digest as one value that numpy can compare and sort."""
     return np.ascontiguousarray(digest_N16).view("S16").ravel()
 
 

@@ -16,8 +16,8 @@ __all__ = ["Dataset", "decoding_record"]
 class Dataset:
     """Two splits with the same classes and channels. The first image of each is checked against its declared shape.
 
-    `mean` and `std` are decimal strings, one a channel, for pixels scaled to [0, 1]. Raises InvalidInput when
-    the splits or the constants do not fit each other.
+    `mean` and `std` are decimal strings, one a channel, for pixels scaled to [0, 1]. Raises InvalidInput if the splits
+    or the constants do not match.
     """
 
     train: Images
@@ -68,7 +68,7 @@ class Dataset:
 
 
 def _check_constants(name: str, given: object) -> None:
-    """Raises InvalidInput unless they are decimal strings, of a `std` above 0."""
+    """Raises InvalidInput unless they are decimal strings, and `std` is above 0."""
     positive = name == "std"
     constants = given if isinstance(given, tuple | list) else [None]
     if not all(_fits(text, positive=positive) for text in constants):
@@ -87,6 +87,6 @@ def _fits(text: object, *, positive: bool) -> bool:
 
 
 def decoding_record(train: Images, test: Images) -> dict[str, dict[str, int]]:
-    """The numbered decoding rules of both splits; a split that needs none has no key."""
+    """Returns the numbered decoding rules of both splits; a split that needs none has no key."""
     rules = {"decoding": train.decoding, "test_decoding": test.decoding}
     return {key: dict(value) for key, value in rules.items() if value}

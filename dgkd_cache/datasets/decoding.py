@@ -1,4 +1,4 @@
-"""Decoding: the rules by which a picture becomes 8-bit RGB pixels, and what a picture has beyond them.
+"""Decoding rules: how a picture becomes 8-bit RGB pixels, and which of its properties are lost.
 
 Pillow decodes, as for torchvision's ImageFolder: the first frame, EXIF rotation not applied, transparency dropped,
 palettes expanded. Greyscale of more than 8 bits, which Pillow clips, is scaled by a rule of this project.
@@ -37,7 +37,7 @@ DEPTH16 = 1
 runs, cards and stores hold it."""
 
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-_SIXTEEN_BITS = ("PNG", "PPM")  # Pillow gives their greyscale of more than 8 bits in the range 0..65535
+_SIXTEEN_BITS = ("PNG", "PPM")  # Pillow returns their greyscale of more than 8 bits in the range 0..65535
 _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _UNSIGNED = 1
 _WHITE_IS_ZERO = 0
@@ -68,7 +68,7 @@ _TOLD = {
 
 
 def traits(picture: Image.Image) -> Trait:
-    """The traits of an opened picture, before its pixels are decoded. Raises UndefinedRange."""
+    """Returns the traits of an opened picture, before its pixels are decoded. Raises UndefinedRange."""
     found = Trait(0)
     if isinstance(picture, TiffImageFile) and set(picture.tag_v2.get(SAMPLEFORMAT, ())) - {_UNSIGNED}:
         raise UndefinedRange("signed or floating-point pixels, whose range the file does not define")
@@ -87,7 +87,7 @@ def traits(picture: Image.Image) -> Trait:
 
 
 def rgb(picture: Image.Image) -> NDArray[np.uint8]:
-    """The pixels [3, H, W] of an opened picture. Raises UndefinedRange, and what Pillow raises."""
+    """Returns the pixels [3, H, W] of an opened picture. Raises UndefinedRange, and what Pillow raises."""
     if picture.mode != "F" and picture.mode not in _WIDE:
         return np.asarray(picture.convert("RGB")).transpose(2, 0, 1).copy()
     white = _white(picture)
@@ -99,9 +99,9 @@ def rgb(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def is_opaque(picture: Image.Image) -> bool:
-    """True where no pixel of a decoded picture is transparent, although its form has room for that.
+    """Returns True if a decoded picture has an alpha channel but no transparent pixel.
 
-    Of files whose header alone is read nothing tells, and they are counted as transparent.
+    If only the header of a file is read, it counts as transparent.
     """
     if picture.mode == "F" or picture.mode in _WIDE:
         return False  # Pillow cannot tell
@@ -110,19 +110,19 @@ def is_opaque(picture: Image.Image) -> bool:
 
 
 def rules_of(found: Sequence[Trait]) -> dict[str, int]:
-    """The numbered rules that pictures of these traits are decoded by."""
+    """Returns the numbered rules that pictures of these traits are decoded by."""
     return {"depth16": DEPTH16} if any(Trait.SCALED in one for one in found) else {}
 
 
 def warn_of_traits(where: str, found: Sequence[Trait]) -> None:
-    """One line for each trait that pictures have: how many of them, and what becomes of it."""
+    """Logs one line for each trait: how many pictures have it, and how it is handled."""
     for trait, told in _TOLD.items():
         if count := sum(trait in one for one in found):
             warn(f"{where}: {count} of {len(found)} images have {told}")
 
 
 def _white(picture: Image.Image) -> int:
-    """The value that is white, 0 being black (or the reverse, where the file says so)."""
+    """Returns the value of white, where 0 is black (or the reverse, if the file says so)."""
     if isinstance(picture, TiffImageFile) and picture.mode.startswith("I;16"):
         return (1 << int(picture.tag_v2[BITSPERSAMPLE][0])) - 1
     if picture.format in _SIXTEEN_BITS and picture.mode in _WIDE:
@@ -132,32 +132,32 @@ def _white(picture: Image.Image) -> int:
 
 
 def _bits(picture: Image.Image) -> int:
-    """The bits of a channel in the file, where Pillow may have taken some away."""
+    """Returns the bits of a channel in the file, which Pillow may have reduced."""
     if isinstance(picture, TiffImageFile):
         return int(max(picture.tag_v2.get(BITSPERSAMPLE, (1,))))
     if not isinstance(picture, ImageFile.ImageFile) or picture.format not in _SIXTEEN_BITS or not picture.tile:
         return 8
     arguments = picture.tile[0][3]
     if isinstance(arguments, tuple):
-        return int(arguments[-1]).bit_length()  # of PPM, with the largest value after the mode
+        return int(arguments[-1]).bit_length()  # PPM, with the largest value after the mode
     return 16 if str(arguments).endswith(";16B") else 8
 
 
 def _is_rotated(picture: Image.Image) -> bool:
-    """True where EXIF asks for a rotation or reflection; Pillow itself applies that of TIFF."""
+    """Returns True if EXIF asks for a rotation or reflection; Pillow itself applies that of TIFF."""
     if "exif" not in picture.info or isinstance(picture, TiffImageFile):
         return False
     try:
         return picture.getexif().get(ExifTags.Base.Orientation) in range(2, 9)
     except _BAD_EXIF:
-        return False  # whoever cannot read it cannot apply it either
+        return False  # an unreadable EXIF cannot be applied by others either
 
 
 class _Ignored:
     """The context in which Pillow's warnings are ignored.
 
-    Filters are those of the process and not of a thread, so they are set by the first thread that enters and taken back
-    by the last one that leaves.
+    Warning filters belong to the process, not to a thread: the first thread that enters sets them, the last one that
+    leaves restores them.
     """
 
     def __init__(self) -> None:

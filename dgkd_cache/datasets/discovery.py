@@ -1,7 +1,7 @@
-"""Discovery of image files in class folders: the samples of torchvision's ImageFolder, without what nobody means.
+"""Finds image files in class folders: the samples of torchvision's ImageFolder, without hidden files.
 
-Folders that begin with a dot, `__MACOSX` and files that begin with `._` are left out, and each real folder is visited
-once. One line says how many of these there were, and how many files of other formats.
+Folders that begin with a dot, `__MACOSX` and files that begin with `._` are skipped, and each real folder is visited
+once. One line reports how many were skipped, and how many files have other formats.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EXTENSIONS_SHOWN = 8
 
 
 def find_classes(folder: Path) -> list[str]:
-    """The names of the class folders, sorted. Raises DataUnreadable where there are none or one is not UTF-8."""
+    """Returns the names of the class folders, sorted. Raises DataUnreadable if there are none or one is not UTF-8."""
     if not folder.is_dir():
         raise _no_images(folder, "no such folder", do="name the folder above train/")
     with os.scandir(folder) as entries:
@@ -43,7 +43,7 @@ def find_classes(folder: Path) -> list[str]:
 
 
 def find_images(folder: Path) -> tuple[list[str], dict[str, int]]:
-    """(the class names, the label of each image file by its posix path below `folder`); the paths come in no order.
+    """Returns (class names, the label of each image file by its posix path below `folder`), in no order.
 
     Raises DataUnreadable for a class without images and for a folder that cannot be listed.
     """
@@ -58,7 +58,7 @@ def find_images(folder: Path) -> tuple[list[str], dict[str, int]]:
 
 
 class _Walk:
-    """A walk through the class folders of one split, each real folder once; it counts what it leaves out."""
+    """A walk through the class folders of one split, each real folder once; it counts what it skips."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -73,7 +73,7 @@ class _Walk:
                 self._count(entry)
 
     def labelled(self, classes: Sequence[str]) -> Iterator[tuple[str, int]]:
-        """The posix path of each image file, relative to the folder of all classes, and its label."""
+        """Yields the posix path of each image file, relative to the folder of all classes, and its label."""
         tops = [(os.path.join(self._folder, name), label) for label, name in enumerate(classes)]
         self._refuse_overlap(classes)
         while tops:
@@ -82,9 +82,9 @@ class _Walk:
                 if not self._enter(top):
                     continue
                 for place, folders, files in os.walk(top, onerror=_refuse):
-                    # Sorted: of two links to one folder the first is followed, whatever order the system lists them in.
+                    # Sorted, because of two links to one folder the first is followed.
                     inside = {name: os.path.join(place, name) for name in sorted(folders) if not self._skip(name)}
-                    # Links wait: what lies in a class folder itself has the label of that class.
+                    # Links come last: files in a class folder itself have the label of that class.
                     linked = {name for name, path in inside.items() if os.path.islink(path)}
                     links += [(path, label) for name, path in inside.items() if name in linked]
                     folders[:] = [name for name in inside if name not in linked and self._enter(inside[name])]
@@ -93,7 +93,7 @@ class _Walk:
             tops = links
 
     def _refuse_overlap(self, classes: Sequence[str]) -> None:
-        """Raises DataUnreadable where one class folder is another one, or lies within it: whose are the images?"""
+        """Raises DataUnreadable if one class folder is another one or inside it: the labels are ambiguous."""
         real = dict[str, str]()
         for name in classes:
             place = os.path.realpath(os.path.join(self._folder, name))
@@ -114,7 +114,7 @@ class _Walk:
         )
 
     def tell(self) -> None:
-        """One line for all that was left out, if anything was."""
+        """Logs one line for all that was skipped, if anything was."""
         counted = (
             ("files of other formats", self._extensions.total(), self._extensions),
             ("files beside the class folders", self._beside.total(), self._beside),
@@ -131,7 +131,7 @@ class _Walk:
             warn(f"{self._folder}: left out {'; '.join(left)}")
 
     def _count(self, entry: os.DirEntry[str]) -> None:
-        """Counts what lies beside the class folders."""
+        """Counts entries beside the class folders."""
         if entry.is_dir():
             self._skip(entry.name)
         elif entry.name.startswith("._"):
@@ -142,12 +142,12 @@ class _Walk:
             self._beside[_extension(entry.name)] += 1
 
     def _skip(self, name: str) -> bool:
-        """True for a folder that is left out, which is counted."""
+        """Returns True for a folder to skip, and counts it."""
         self._aside += _is_aside(name)
         return _is_aside(name)
 
     def _enter(self, folder: str) -> bool:
-        """True for a folder that was not visited yet, and is from now on; another link to it is counted."""
+        """Returns True for a folder not visited yet, and marks it as visited; another link to it is counted."""
         place = Path(os.path.realpath(folder))
         if self._other_split is not None and place.is_relative_to(self._other_split):
             raise DataUnreadable(
@@ -163,7 +163,7 @@ class _Walk:
         return not again
 
     def _take(self, relative: str, file: str) -> bool:
-        """True for an image file, and for a link that has the name of one; anything else is counted."""
+        """Returns True for an image file or a link with an image's name; counts anything else."""
         if file.startswith("._"):
             self._macos += 1
             return False
@@ -177,7 +177,7 @@ class _Walk:
 
 
 def _other_split(folder: Path) -> Path | None:
-    """The folder of the other split beside this one, where there is another one."""
+    """Returns the folder of the other split beside this one, if there is one."""
     for name in ("test", "val") if folder.name == "train" else ("train",):
         if (folder.parent / name).is_dir():
             place = Path(os.path.realpath(folder.parent / name))

@@ -1,4 +1,4 @@
-"""The common part of data sets that torchvision can download: the report of a failed download."""
+"""Runs torchvision's downloads and reports failures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["no_data", "run_download"]
 
 
 def run_download(name: str, download: Callable[[], object], *, folders: Sequence[Path]) -> None:
-    """Run torchvision's download. Raises NoSpace on a full disk, else DataUnreadable."""
+    """Runs torchvision's download. Raises NoSpace on a full disk, else DataUnreadable."""
     try:
         download()
     except (OSError, RuntimeError, EOFError, HTTPException, TarError) as error:
@@ -29,7 +29,7 @@ def run_download(name: str, download: Callable[[], object], *, folders: Sequence
 
 
 def no_data(name: str, *, folders: Sequence[Path], files: Sequence[str]) -> DataMissing:
-    """The error for files that are missing although nothing may (or could) be downloaded."""
+    """Returns the error for missing files that may not (or could not) be downloaded."""
     return DataMissing(
         f"{name} is not on this machine",
         expected=f"{', '.join(files)} in {_either(folders)}",

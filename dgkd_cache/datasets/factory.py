@@ -1,7 +1,7 @@
-"""module:factory, a data set of the user's own: a function without arguments, imported by name and called.
+"""Loads module:factory, the user's own data set: a function without arguments, imported by name and called.
 
-It returns a Dataset, or (train, test), each of them Images or a tuple (pixels, labels) or (pixels, labels,
-classes) with uint8 pixels [N, I, H, W]. Importing a module runs it: the name must be the user's own.
+It returns a Dataset, or (train, test), each of them Images or a tuple (pixels, labels) or (pixels, labels, classes)
+with uint8 pixels [N, I, H, W]. Importing a module runs it: the name must come from the user.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _RETURNS = "a Dataset, or (train, test) of Images or of (uint8 pixels [N, I, H, 
 
 
 def load_factory(name: str) -> Dataset:
-    """The data set that `module:factory` makes; the module is installed or lies in the current folder.
+    """Returns the data set that `module:factory` makes; the module is installed or lies in the current folder.
 
     Without class names in either split they are the numbers up to the largest label, each of which occurs in training;
     normalisation is computed.
 
-    Raises InvalidInput for a module or function that is not there and for a result of another form,
-    DataUnreadable when the function fails.
+    Raises InvalidInput for a missing module or function and for a result of another form, DataUnreadable if the
+    function fails.
     """
     made = _call(name)
     if isinstance(made, Dataset):
@@ -54,7 +54,7 @@ def load_factory(name: str) -> Dataset:
 
 @dataclass(frozen=True)
 class _Arrays:
-    """One split as it was returned: nothing of it is checked before `images`."""
+    """One split as it was returned, not checked before `images`."""
 
     pixels_NIHW: Any
     labels_N: Any

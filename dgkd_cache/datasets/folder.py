@@ -1,7 +1,7 @@
-"""folder:PATH, images in class folders under train/ and test/ (or val/), found as `discovery` says.
+"""Loads folder:PATH, images in class folders under train/ and test/ (or val/), which `discovery` finds.
 
-A sample is known by the bytes of its file, since JPEG decoders differ (DESIGN 4). Its index depends on the
-relative paths alone: they are sorted, then permuted in a fixed way, so that rows are not sorted by class.
+A sample is identified by the bytes of its file, since JPEG decoders differ. Its index depends on the relative paths
+alone: they are sorted, then permuted in a fixed way, so that rows are not sorted by class.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ from dgkd_stores import as_path, require_integer
 __all__ = ["HOLD_BYTES", "INDEX_KEY", "FolderImages", "index_order", "load_folder"]
 
 HOLD_BYTES = 2 * 1024**3
-"""A split is decoded into memory up to this many bytes of pixels; above it images are decoded at each use."""
+"""The largest split, in bytes of pixels, that is decoded into memory; larger ones are decoded at each use."""
 
 INDEX_KEY = hashlib.sha256(b"dgkd-folder-index").digest()[:16]
-"""The key of every folder's permutation, part of what "sample i" means in a guide store: it never changes."""
+"""The key of every folder's permutation. It never changes, because it defines "sample i" in guide stores."""
 
 
 def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
-    """The data set in `path`/train and `path`/test, or `path`/val when there is no test folder.
+    """Returns the data set in `path`/train and `path`/test, or `path`/val if there is no test folder.
 
-    It is called folder:NAME after the last part of the path; what identifies it is its digest.
+    It is called folder:NAME after the last part of the path; its digest identifies it.
 
-    Raises InvalidInput when the folders are not there, DataUnreadable for class folders that differ or hold
-    no images and for files that are no images.
+    Raises InvalidInput if the folders are missing, DataUnreadable for class folders that differ or hold no images and
+    for files that are not images.
     """
     folders = {split: split_folder(path, split) for split in ("train", "test")}
     _check_classes(folders["train"], folders["test"])
@@ -69,12 +69,12 @@ def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
 class FolderImages(Images):
     """A split of RGB images in files: held in memory up to `hold_bytes` of pixels, else decoded at each use.
 
-    The constructor looks at every file: it decodes those that may be held and reads the header of the others.
-    What is decoded at each use is decoded in parallel where many samples are asked for at once.
+    The constructor reads every file: it decodes those that may be held and reads the header of the others. Images that
+    are decoded at each use are decoded in parallel if many samples are requested at once.
     """
 
     def __init__(self, folder: Path | str, *, name: str, split: str, hold_bytes: int = HOLD_BYTES) -> None:
-        """Raises DataUnreadable for class folders without images and for files that are no images."""
+        """Raises DataUnreadable for class folders without images and for files that are not images."""
         folder = as_path("FolderImages", "folder", folder)
         self._folder = folder
         classes, label_of = find_images(folder)
@@ -110,7 +110,7 @@ class FolderImages(Images):
         return self._pixels.view(len(self), self.channels, self.height, self.width)
 
     def image(self, sample: int) -> Tensor:
-        """The uint8 pixels [3, H, W]. Raises DataUnreadable when the file broke or changed since loading."""
+        """Returns the uint8 pixels [3, H, W]. Raises DataUnreadable when the file broke or changed since loading."""
         require_integer("image", "sample", sample, low=0, high=len(self) - 1)
         if self._pixels is None:
             return self._checked(sample, read_one(self._folder, self._paths[sample], _decode))
@@ -119,7 +119,7 @@ class FolderImages(Images):
         return self._pixels[start : start + 3 * height * width].view(3, height, width)
 
     def to(self, device: torch.device | str) -> Self:
-        # Held images of several sizes stay: worker processes read them, and may not touch a GPU after a fork.
+        # Held images of several sizes stay in memory: worker processes read them, and may not use a GPU after a fork.
         if self._pixels is None or self.resident is None:
             return self
         pixels = self._pixels.to(device)
@@ -135,22 +135,22 @@ class FolderImages(Images):
         return _as_rows(read_all(self._folder, self._paths, lambda _, path: file_digest(read_bytes(path))))
 
     def describe(self, sample: int) -> str:
-        """The sample in words for a message, such as 'sample 17 (train/ship/0001.jpg)'."""
+        """Describes the sample for a message, such as 'sample 17 (train/ship/0001.jpg)'."""
         return f"sample {sample} ({self._folder.name}/{self._paths[sample]})"
 
     def _read(self, samples: list[int]) -> list[Tensor]:
         if self._pixels is not None:
             return super()._read(samples)
-        # DataLoader's workers are as many processes as there shall be: each decodes alone.
+        # Each of DataLoader's workers decodes alone: the user sets their number.
         threads = self._threads if get_worker_info() is None else 1
         paths = [self._paths[sample] for sample in samples]
         decoded = read_all(self._folder, paths, lambda _, path: _decode(path), threads=threads)
         return [self._checked(sample, read) for sample, read in zip(samples, decoded, strict=True)]
 
     def _checked(self, sample: int, read: tuple[NDArray[np.uint8], bytes]) -> Tensor:
-        """The pixels of a file that is as it was while loading: of its size, and of its digest where that is known.
+        """Returns the pixels of a file, after checking that its size and its digest, if known, are unchanged.
 
-        A run knows all digests: they are compared with its guides' before it begins.
+        A run knows all digests, because it compares them with its guides' before it begins.
         """
         pixels_IHW, digest = read
         known_N16 = vars(self).get("sample_digest_N16")
@@ -169,7 +169,7 @@ class FolderImages(Images):
         )
 
     def _hold(self, looks: list[Look]) -> None:
-        """Move the decoded pixels into one tensor, letting go of each on the way, and keep the digests."""
+        """Moves the decoded pixels into one tensor, freeing each in turn, and keeps the digests."""
         self.sample_digest_N16 = _as_rows([look.digest or b"" for look in looks])
         pixels = np.empty(self._offsets[-1], dtype=np.uint8)
         for sample in reversed(range(len(looks))):
@@ -180,7 +180,7 @@ class FolderImages(Images):
 
 
 def index_order(paths: Sequence[str]) -> list[str]:
-    """Relative posix paths in the order of their index: sorted by code points, then permuted.
+    """Returns relative posix paths in the order of their index: sorted by code points, then permuted.
 
     Sample i is the path at place argsort(words)[i] of the sorted list, where words are the first len(paths)
     Philox words under INDEX_KEY at view 0, domain ORDER, and the sort is stable.
@@ -192,13 +192,13 @@ def index_order(paths: Sequence[str]) -> list[str]:
 
 
 def _decode(path: Path) -> tuple[NDArray[np.uint8], bytes]:
-    """The pixels of a file, and the digest of the same bytes."""
+    """Returns the pixels of a file, and the digest of the same bytes."""
     content = read_bytes(path)
     return decode(content), file_digest(content)
 
 
 def split_folder(path: Path, split: str) -> Path:
-    """The folder of a split ("train" or "test") in a folder of images. Raises InvalidInput where there is none."""
+    """Returns the folder of a split ("train" or "test") in a folder of images. Raises InvalidInput if there is none."""
     for name in ("train",) if split == "train" else ("test", "val"):
         if (path / name).is_dir():
             return path / name
@@ -218,7 +218,7 @@ def split_folder(path: Path, split: str) -> Path:
 
 
 def _check_classes(train: Path, test: Path) -> None:
-    """Both splits must have equal class folders, which is cheap to see before any image is read."""
+    """Raises DataUnreadable unless both splits have equal class folders, before any image is read."""
     names = [set(find_classes(folder)) for folder in (train, test)]
     for folder, lacking in ((test, names[0] - names[1]), (train, names[1] - names[0])):
         if lacking:

@@ -1,6 +1,6 @@
 """The idx format of MNIST (Yann LeCun's page): 00 00 type dimensions, big-endian sizes, then the elements.
 
-Only unsigned bytes (type 8) are read, plain or gzipped; what the sizes do not account for is refused.
+Only unsigned bytes (type 8) are read, plain or gzipped; data that does not match the sizes is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_BYTES = 1 << 32
 
 
 def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
-    """The array in `path`, uint8 with `dimensions` dimensions. Raises DataUnreadable naming the file."""
+    """Returns the array in `path`, uint8 with `dimensions` dimensions. Raises DataUnreadable naming the file."""
     try:
         with path.open("rb") as plain:
             zipped = plain.read(2) == _GZIP
@@ -36,7 +36,7 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
             if len(sizes) < 4 * dimensions:
                 raise _unreadable(path, f"{dimensions} sizes after the magic number", f"{len(sizes)} bytes")
             shape = struct.unpack(f">{dimensions}I", sizes)
-            # A hostile header must not make us read (or unzip) without end.
+            # A hostile header must not cause endless reading or decompression.
             expected = math.prod(shape)
             if expected > _MOST_BYTES:
                 raise _unreadable(path, f"at most {_MOST_BYTES} elements", f"sizes {list(shape)}")

@@ -1,7 +1,7 @@
-"""One split of a data set: uint8 images with labels, known by index and by content.
+"""One split of a data set: uint8 images with labels, identified by index and by content.
 
-Row i is sample i everywhere. A sample is known by the digest of its pixels (or of its file), never by its
-name, so one changed pixel, one changed label or another order is noticed (DESIGN 4).
+Row i is sample i everywhere. A sample is identified by the digest of its pixels (or of its file), never by its name, so
+one changed pixel, one changed label or another order is detected.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _READ_AHEAD = 64  # images of `each` in memory at a time: 100 MB of photographs,
 
 
 class Images(ABC):
-    """A split: what every reader of pixels, labels and identity may rely on.
+    """A split of a data set: the interface to pixels, labels and identity.
 
-    `labels_N` is int64 in [0, C) with C = len(classes). `height` and `width` are None when the images
-    differ in size. `digest_kind` says what a sample digest covers: the decoded "pixels" or the "file". `decoding` has
-    the numbered rules (see `decoding.py`) that some of the images were decoded by, which a digest of files cannot tell.
+    `labels_N` is int64 in [0, C) with C = len(classes). `height` and `width` are None if the images differ in size.
+    `digest_kind` states what a sample digest covers: the decoded "pixels" or the "file". `decoding` holds the numbered
+    rules (see `decoding.py`) by which some of the images were decoded, which a digest of files does not cover.
     """
 
-    _original: Images | None = None  # of a copy on a device: the images that it was copied from
+    _original: Images | None = None  # for a copy on a device: the original images
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Images(ABC):
         digest_kind: DigestKind = "pixels",
         decoding: Mapping[str, int] | None = None,
     ) -> None:
-        """Raises InvalidInput when labels and classes do not fit each other, or for channels that come last."""
+        """Raises InvalidInput if labels and classes do not match, or if channels come last."""
         require_kind("Images", "name", name, str, expected="the name of the data set")
         require_kind("Images", "split", split, str, expected="the name of the split, such as train")
         self.name = name
@@ -83,17 +83,17 @@ class Images(ABC):
 
     @abstractmethod
     def image(self, sample: int) -> Tensor:
-        """The uint8 pixels [I, H, W] of one sample."""
+        """Returns the uint8 pixels [I, H, W] of one sample."""
 
     def batch(self, samples_B: Samples) -> Tensor | list[Tensor]:
-        """The samples asked for, in order: uint8 [B, I, H, W] when all images have one size, else a list.
+        """Returns the requested samples in order: uint8 [B, I, H, W] if all images have one size, else a list.
 
         Each item of the list is [I, H, W]; resident pixels stay on their device.
         """
         if self.resident is not None:
             index_B = samples_B if isinstance(samples_B, Tensor) else torch.from_numpy(_checked_samples(samples_B))
             _require_indices(index_B)
-            if index_B.device.type == "cpu":  # on a GPU it would wait
+            if index_B.device.type == "cpu":  # on a GPU this would wait for the device
                 self.require_samples(index_B.numpy())
             return self.resident[index_B.to(self.resident.device, torch.int64)]
         images = self._read_checked(_as_list(samples_B))
@@ -102,20 +102,20 @@ class Images(ABC):
         return torch.stack(images)
 
     def each(self, samples_B: Samples) -> Iterator[Tensor]:
-        """The pixels [I, H, W] of the samples asked for, in order: read many at once, few of them in memory."""
+        """Yields the pixels [I, H, W] of the requested samples in order; many are read at once, few are in memory."""
         samples = _as_list(samples_B)
         for start in range(0, len(samples), _READ_AHEAD):
             yield from self._read_checked(samples[start : start + _READ_AHEAD])
 
     @property
     def resident(self) -> Tensor | None:
-        """All pixels [N, I, H, W] when they lie in memory in one size, else None."""
+        """All pixels [N, I, H, W] if they are in memory and have one size, else None."""
         return None
 
     def to(self, device: torch.device | str) -> Images:
-        """This split with its resident pixels on `device`; itself when nothing is resident or all is there.
+        """Returns this split with its resident pixels on `device`; itself if nothing is resident or all is there.
 
-        A copy keeps the original and takes its digests, so each pixel is hashed once, and none is brought back for it.
+        A copy keeps the original and uses its digests, so each pixel is hashed once, and none is copied back.
         """
         return self
 
@@ -146,7 +146,7 @@ class Images(ABC):
         return content.hexdigest()
 
     def require_samples(self, samples_B: NDArray[np.int64]) -> None:
-        """Raises InvalidInput for samples that are not there; Python would count negative ones from the end."""
+        """Raises InvalidInput for samples out of range; Python would count negative ones from the end."""
         if samples_B.size and not 0 <= samples_B.min() <= samples_B.max() < len(self):
             raise InvalidInput(
                 "no such sample",
@@ -155,11 +155,11 @@ class Images(ABC):
             )
 
     def describe(self, sample: int) -> str:
-        """The sample in words for a message, such as 'sample 17 (train, class ship)'."""
+        """Describes the sample for a message, such as 'sample 17 (train, class ship)'."""
         return f"sample {sample} ({self.split}, class {self.classes[self.labels_N[sample]]})"
 
     def _read_checked(self, samples: list[int]) -> list[Tensor]:
-        """The pixels of some samples, whatever class gives them. Raises InvalidInput for what is not as it says."""
+        """Returns the pixels of some samples. Raises InvalidInput unless they have the declared shape and type."""
         self.require_samples(np.asarray(samples, dtype=np.int64))
         images = self._read(samples)
         expected = (self.channels, self.height, self.width)
@@ -175,7 +175,7 @@ class Images(ABC):
         return images
 
     def _read(self, samples: list[int]) -> list[Tensor]:
-        """The pixels [I, H, W] of some samples, in order: where a subclass can read many faster than one by one."""
+        """Returns the pixels [I, H, W] of some samples in order; a subclass may read many faster than one by one."""
         return [self._own(sample) for sample in samples]
 
     def _own(self, sample: int) -> Tensor:
@@ -241,7 +241,7 @@ class TensorImages(Images):
 
 
 def pixel_digest(image_IHW: Tensor) -> bytes:
-    """First 16 bytes of SHA-256 over the shape (three little-endian int64) and the pixels of one image."""
+    """Returns the first 16 bytes of SHA-256 over the shape (three little-endian int64) and the pixels of one image."""
     content = hashlib.sha256(np.asarray(image_IHW.shape, dtype="<i8").tobytes())
     content.update(image_IHW.cpu().numpy().tobytes())
     return content.digest()[:_DIGEST_BYTES]
@@ -258,7 +258,7 @@ def _checked_samples(samples_B: Samples) -> NDArray[np.int64]:
 
 
 def _require_indices(samples_B: Tensor) -> None:
-    """Raises InvalidInput for a tensor that holds no one-dimensional integers; its values are not looked at."""
+    """Raises InvalidInput for a tensor that is not one-dimensional integers; its values are not checked."""
     dense = samples_B.layout == torch.strided and not samples_B.is_nested and samples_B.device.type != "meta"
     number = not samples_B.is_floating_point() and not samples_B.is_complex() and samples_B.dtype != torch.bool
     if not (dense and number and not samples_B.is_quantized and samples_B.ndim == 1):

@@ -1,4 +1,4 @@
-"""Labels and class names: what is taken, and for what is not, the line of code that makes it so."""
+"""Checks labels and class names; an error shows the line of code that converts them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["as_array", "checked_classes", "checked_labels", "label_count", "numb
 
 
 def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
-    """The labels as a numpy array of whatever they are. Raises InvalidInput for what is no array."""
+    """Returns the labels as a numpy array of any type. Raises InvalidInput if they cannot be an array."""
     try:
         if not isinstance(labels, Tensor):
             return np.asarray(labels)
@@ -35,13 +35,13 @@ def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
 
 
 def label_count(labels: Tensor | NDArray[Any] | Sequence[Any]) -> int:
-    """The number of images that the labels are for, also as a column or a row. Raises what `as_array` raises."""
+    """Returns the number of images that the labels are for, also as a column or a row. Raises as `as_array`."""
     given = as_array(labels)
     return given.size if given.ndim == 2 and 1 in given.shape else len(np.atleast_1d(given))
 
 
 def checked_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
-    """The class names, once they are distinct texts in UTF-8. Raises InvalidInput."""
+    """Returns the class names. Raises InvalidInput unless they are distinct texts in UTF-8."""
     no_list = isinstance(classes, np.ndarray | Tensor) and classes.ndim == 0
     if isinstance(classes, str | bytes) or not isinstance(classes, Iterable) or no_list:
         raise InvalidInput(
@@ -73,7 +73,7 @@ def checked_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
 def checked_labels(
     what: str, labels: Tensor | NDArray[Any] | Sequence[Any], classes: Sequence[str], *, samples: int | None = None
 ) -> NDArray[np.int64]:
-    """The labels as int64, once they are integers in [0, C), one for each of `samples` images. Raises InvalidInput."""
+    """Returns the labels as int64. Raises InvalidInput unless they are `samples` integers in [0, C)."""
     given_N = as_array(labels)
     if samples is not None and given_N.shape != (samples,):
         raise InvalidInput(
@@ -107,14 +107,13 @@ def checked_labels(
 def numbered_classes(
     what: str, train: Tensor | NDArray[Any] | Sequence[Any], test: Tensor | NDArray[Any] | Sequence[Any]
 ) -> tuple[str, ...]:
-    """The names "0" to the largest label, for classes that have no others.
+    """Returns the names "0" to the largest label, for classes without names.
 
-    Raises InvalidInput unless each of these labels occurs in training: a number that is left out would be a class that
-    nobody meant.
+    Raises InvalidInput unless each of these labels occurs in training: a missing number would be an unintended class.
     """
     train_N, test_M = as_array(train), as_array(test)
     if train_N.dtype.kind not in "iu" or train_N.ndim != 1 or not train_N.size:
-        return ("0",)  # refused with a hint of its own once the labels are looked at
+        return ("0",)  # refused with its own hint when the labels are checked
     if test_M.dtype.kind not in "iu" or test_M.ndim != 1 or not test_M.size:
         test_M = train_N  # likewise
     largest = max(int(train_N.max()), int(test_M.max()), 0)
@@ -133,12 +132,12 @@ def numbered_classes(
 
 
 def _renumber(train: object, test: object, train_N: NDArray[Any], test_M: NDArray[Any], largest: int) -> str:
-    """The hint for numbers that are left out: whether they are meant, nobody but the user knows."""
+    """Returns the hint for missing numbers, which only the user can know to be intended."""
     names = f"; if each number is a class, return (images, labels, class names) with {largest + 1} names"
     names = names if largest < 10_000 else ""
     if set(np.unique(test_M).tolist()) - set(np.unique(train_N).tolist()):
         (first, last), (low, high) = ((int(labels.min()), int(labels.max())) for labels in (test_M, train_N))
-        if (first > low and last > high) or (first < low and last < high):  # with names it would be wrong in silence
+        if (first > low and last > high) or (first < low and last < high):  # silently wrong with class names
             return (
                 "number the classes of both splits alike: the test split numbers its classes otherwise, from "
                 f"{first} to {last} where the training labels go from {low} to {high}"

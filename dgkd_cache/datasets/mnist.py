@@ -1,9 +1,9 @@
 """MNIST (LeCun, Cortes, Burges) and Fashion-MNIST (arXiv 1708.07747) from their four idx files.
 
-Looked for, gzipped or plain, where torchvision keeps them under the root and, if nobody named one, in the folder of
-Debian's package; else downloaded by torchvision. The MD5 of the gzipped files is published, so these are read, once
-it is right, where both lie there. For plain files, and for Debian's, which are packed anew, nothing is published: the
-checksum of gzip and the form must do.
+The files, gzipped or plain, are searched in torchvision's folder under the root and, if no root is named, in the folder
+of Debian's package; otherwise torchvision downloads them. The MD5 of the gzipped files is published, so these are
+preferred if both exist, and checked. For plain files, and for Debian's, which are packed again, nothing is published:
+only gzip's checksum and the format are checked.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _file(split: str, kind: str) -> str:
 
 
 def _present(folder: Path, file: str) -> Path | None:
-    """The gzipped file or the plain one."""
+    """Returns the gzipped file, else the plain one."""
     return next((path for path in (folder / f"{file}.gz", folder / file) if path.is_file()), None)
 
 
@@ -94,7 +94,7 @@ def _check_published(folder: Path, source: type[MNIST]) -> None:
 
 
 def _complete(folders: list[Path]) -> Path | None:
-    """The first folder with all four files."""
+    """Returns the first folder with all four files."""
     files = [_file(split, kind) for split in _STEMS for kind in _KINDS]
     return next((folder for folder in folders if all(_present(folder, file) for file in files)), None)
 

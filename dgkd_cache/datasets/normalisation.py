@@ -1,6 +1,6 @@
 """Mean and standard deviation per channel: published constants where known, else computed in integers.
 
-Numbers are decimal strings for pixels in [0, 1], so that nobody who quotes them rounds again.
+Numbers are decimal strings for pixels in [0, 1], so that copies are not rounded again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["KNOWN", "SUBSET", "mean_and_std"]
 
 Constants = tuple[tuple[str, ...], tuple[str, ...]]
 
-# Over all pixels of the training split (for CIFAR-10 the mean of per-image deviations goes round as well).
+# Over all pixels of the training split (for CIFAR-10 the mean of per-image deviations is in use as well).
 KNOWN: dict[str, Constants] = {
     # KellerJordan/cifar10-airbench, CIFAR_MEAN and CIFAR_STD
     "cifar10": (("0.4914", "0.4822", "0.4465"), ("0.2470", "0.2435", "0.2616")),
@@ -30,17 +30,17 @@ KNOWN: dict[str, Constants] = {
 }
 
 SUBSET = 5_000
-"""The number of samples that are read, evenly spaced over the index, when the pixels are not resident."""
+"""The number of samples that are read, evenly spaced over the index, if the pixels are not resident."""
 
 _CHUNK = 2_048
 _DIGITS = Decimal("0.000001")
 
 
 def mean_and_std(images: Images) -> Constants:
-    """Mean and (population) standard deviation of each channel, six decimals, for pixels in [0, 1].
+    """Returns mean and (population) standard deviation of each channel, six decimals, for pixels in [0, 1].
 
-    Over all samples when they are resident, else over SUBSET evenly spaced ones. The sums are integers, so
-    the result is the same on every machine. A channel of one single value gets the deviation 1.
+    They are over all samples if these are resident, else over SUBSET evenly spaced ones. The sums are integers, so the
+    result is the same on every machine. A constant channel gets the deviation 1.
     """
     histogram_I256 = torch.zeros(images.channels, 256, dtype=torch.int64)
     for pixels_NIHW in _chunks(images):

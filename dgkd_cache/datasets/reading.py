@@ -1,4 +1,4 @@
-"""Reading image files in parallel: pixels as `decoding` has them, sizes and digests.
+"""Reads image files in parallel: pixels (see `decoding`), sizes and digests.
 
 Every file that cannot be read is counted and the first ones are named, with the reason.
 """
@@ -29,7 +29,7 @@ __all__ = ["Look", "decode", "decoding_threads", "file_digest", "look_at", "read
 Result = TypeVar("Result")
 
 _NAMED = 5
-_CHUNK = 256  # files, at most, that a thread reads without looking up
+_CHUNK = 256  # maximum number of files in a thread's task
 _CHUNKS_PER_THREAD = 4
 _DISK_THREADS = 4
 _SAMPLED_FILES = 100
@@ -37,12 +37,12 @@ _BYTES_PER_THREAD = 4096
 
 
 class NotAFile(OSError):
-    """A folder, a pipe or another thing that is no regular file, under the name of an image."""
+    """A folder, a pipe or another non-regular file with an image's name."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """One file as it was read: its size and traits, and pixels [I, H, W] and digest when they were to be held."""
+    """The result of reading a file: its size and traits, and pixels [I, H, W] and digest if they are to be held."""
 
     height: int
     width: int
@@ -52,7 +52,7 @@ class Look:
 
 
 def decoding_threads(folder: Path, paths: Sequence[str]) -> int:
-    """The number of threads that decode these files fastest, told from the size of the first ones."""
+    """Returns the number of threads that decode these files fastest, estimated from the size of the first ones."""
     # Python's own share of an image, under the interpreter lock, is what Pillow needs for a file of 3 KB.
     # Measured on 2 cores with 1 / 2 / 6 threads: 50,000 JPEGs of 32x32 take 7.0 / 7.4 / 12 s (they fight for
     # the lock); with 1 / 2: 2,000 of 128x128 take 0.35 / 0.26 s, 1,000 of 256x256 take 0.53 / 0.21 s.
@@ -62,7 +62,7 @@ def decoding_threads(folder: Path, paths: Sequence[str]) -> int:
 
 
 def look_at(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads: int) -> list[Look]:
-    """Read every file once: decode them while all pixels together fit into `hold_bytes`, then headers only.
+    """Reads every file once: decodes them while all pixels fit into `hold_bytes`, then reads headers only.
 
     Raises DataUnreadable with the number of files that failed and the first five of them.
     """
@@ -84,8 +84,8 @@ def look_at(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads: int
 
 
 def open_file(path: Path) -> BinaryIO:
-    """A regular file, open to read. Raises OSError for a pipe, which might never end, a device or a folder."""
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make the open wait
+    """Opens a regular file for reading. Raises OSError for a pipe, which might never end, a device or a folder."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a pipe must not wait
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
         raise NotAFile("a pipe, a device or a folder, and no regular file")
@@ -93,28 +93,28 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a regular file. Raises what `open_file` raises."""
+    """Returns the bytes of a regular file. Raises what `open_file` raises."""
     with open_file(path) as file:
         return file.read()
 
 
 def decode(content: bytes) -> NDArray[np.uint8]:
-    """The RGB pixels [3, H, W] of the image file with these bytes. Raises what Pillow raises."""
+    """Returns the RGB pixels [3, H, W] of the image file with these bytes. Raises what Pillow raises."""
     with Image.open(io.BytesIO(content)) as picture:
         return rgb(picture)
 
 
 def file_digest(content: bytes) -> bytes:
-    """The first 16 bytes of SHA-256 of a file's bytes."""
+    """Returns the first 16 bytes of SHA-256 of a file's bytes."""
     return hashlib.sha256(content).digest()[:16]
 
 
 def read_all(
     folder: Path, paths: Sequence[str], read: Callable[[int, Path], Result], *, threads: int = _DISK_THREADS
 ) -> list[Result]:
-    """`read(i, folder / paths[i])` for every i, in parallel, results in order.
+    """Returns `read(i, folder / paths[i])` for every i, in order, computed in parallel.
 
-    The threads end with the call: none is there when a process forks. With `threads=1` the caller reads by itself.
+    The threads end with the call, so none exists when a process forks. With `threads=1` the caller's thread reads.
     Raises DataUnreadable with the number of files that failed and the first five of them.
     """
 
@@ -136,7 +136,7 @@ def read_all(
 
 
 def read_one(folder: Path, path: str, read: Callable[[Path], Result]) -> Result:
-    """`read(folder / path)`. Raises DataUnreadable naming the file."""
+    """Returns `read(folder / path)`. Raises DataUnreadable, which names the file."""
     with pillow_warnings_ignored:
         attempt = _attempt(lambda _, file: read(file), 0, folder, path)
     if isinstance(attempt, _Failure):
@@ -145,7 +145,7 @@ def read_one(folder: Path, path: str, read: Callable[[Path], Result]) -> Result:
 
 
 class _Budget:
-    """Bytes that may be held; once one request was too large there are none left, in any thread."""
+    """A budget of bytes to hold; after one request that is too large it is empty for all threads."""
 
     def __init__(self, nbytes: int) -> None:
         self.left = nbytes
@@ -169,7 +169,7 @@ def _attempt(read: Callable[[int, Path], Result], number: int, folder: Path, pat
         return read(number, folder / path)
     except MemoryError:
         raise
-    except Exception as error:  # Pillow's readers let out nearly every kind for malformed files
+    except Exception as error:  # for malformed files Pillow raises nearly any kind of exception
         return _Failure(path, error)
 
 
@@ -188,7 +188,7 @@ def _unreadable(folder: Path, total: int, failures: Sequence[_Failure]) -> DataU
 
 
 def _reason(error: Exception) -> str:
-    # Pillow quotes the object that it was given, whose address tells nobody anything.
+    # Pillow quotes the file object with its memory address, which helps nobody.
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
     if isinstance(error, UndefinedRange | NotAFile):

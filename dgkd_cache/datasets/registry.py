@@ -1,4 +1,4 @@
-"""Data sets by name. A new one is a function under `@register_dataset`; its name is the key, with - for _."""
+"""The registry of data sets. A new one is a function under `@register_dataset`; its name is the key, with - for _."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ PATTERNS = {
 """Forms of name besides the registered ones, each with a line on what it means."""
 
 _EMBEDDED = ("digits",)
-"""Registered data sets that lie in an installed package."""
+"""Registered data sets that are part of an installed package."""
 
 
 class Loader(Protocol):
-    """Reads a data set; `root` is the folder of downloaded data sets, `download` allows the network.
+    """Loads a data set; `root` is the folder of downloaded data sets, `download` allows network access.
 
-    `root` is None where the caller has not named any: `data_root(root)` is the folder, and only then may another place
-    of this machine be looked in.
+    `root` is None if the caller has named none: then `data_root(root)` is the folder, and the loader may also search
+    other places.
 
     The first line of its docstring is shown to users.
     """
@@ -54,7 +54,7 @@ _loaders: dict[str, Loader] = {}
 
 
 def register_dataset(loader: Loader) -> Loader:
-    """Make `loader` known under its function name. Raises InvalidInput when the name is taken."""
+    """Registers `loader` under its function name. Raises InvalidInput if the name is taken."""
     name = loader.__name__.replace("_", "-")
     if name in _loaders:
         raise InvalidInput(f"the data set {name!r} is registered twice", do="give the function another name")
@@ -63,17 +63,17 @@ def register_dataset(loader: Loader) -> Loader:
 
 
 def dataset_names() -> tuple[str, ...]:
-    """The registered names, sorted; PATTERNS holds the forms that come on top."""
+    """Returns the registered names, sorted; PATTERNS holds further forms."""
     return tuple(sorted(_loaders))
 
 
 def dataset_summaries() -> dict[str, str]:
-    """The registered names, sorted, each with the first line of its loader's docstring."""
+    """Returns the registered names, sorted, each with the first line of its loader's docstring."""
     return {name: (inspect.getdoc(_loaders[name]) or "").partition("\n")[0] for name in dataset_names()}
 
 
 def require_root_used(name: str) -> None:
-    """Raises InvalidInput where the data set called `name` does not lie in the folder of data sets."""
+    """Raises InvalidInput if the data set called `name` is not in the folder of data sets."""
     if ":" in name or name in _EMBEDDED:
         raise InvalidInput(
             f"a folder of data sets (--data-root) would have no effect for {name}",
@@ -84,11 +84,11 @@ def require_root_used(name: str) -> None:
 
 
 def require_known(name: str) -> None:
-    """Raises UnknownName unless `name` is registered, or of one of the other forms; nothing is imported or read.
+    """Raises UnknownName unless `name` is registered or has one of the other forms; nothing is imported or read.
 
     Raises InvalidInput for `folder:` without a path.
     """
-    if name == "folder:":  # Python would take it for the current folder
+    if name == "folder:":  # Python would read it as the current folder
         raise InvalidInput(
             "no folder of images is named",
             expected="folder:PATH",
@@ -109,11 +109,11 @@ def require_known(name: str) -> None:
 
 
 def load_dataset(name: str, *, root: Path | str | None = None, download: bool = True) -> Dataset:
-    """The data set called `name`, or the one that `folder:PATH` or `module:factory` describe.
+    """Returns the data set called `name`, or the one that `folder:PATH` or `module:factory` describe.
 
-    `root` is where downloaded data sets lie, and where it is given nothing else is looked in; by default it is
-    ~/.cache/dgkd-cache. PATH and the module are looked for from the current folder.
-    Raises UnknownName, InvalidInput for what the name cannot mean, DataUnreadable for what cannot be read.
+    `root` is the folder of downloaded data sets, by default ~/.cache/dgkd-cache; if it is given, no other folder is
+    searched. PATH and the module are relative to the current folder. Raises UnknownName, InvalidInput for an invalid
+    name, DataUnreadable for data that cannot be read.
     """
     require_kind("load_dataset", "name", name, str, expected="the name of a data set")
     if root is not None:

@@ -1,7 +1,7 @@
-"""Lines for a person about a data set: where it was read from, and what was left out of it or changed.
+"""Logs where a data set was read from, and what was skipped or changed.
 
-They are records of the logger `dgkd_cache.datasets`, INFO for the source and WARNING for the rest. The command line
-shows both on stderr. Without any set-up of logging, Python prints the warnings there, too.
+The lines are records of the logger `dgkd_cache.datasets`, INFO for the source and WARNING for the rest. The command
+line shows both on stderr. Without a logging configuration, Python prints the warnings there.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _LOGGER = logging.getLogger("dgkd_cache.datasets")
 
 
 def say_source(dataset: str, *places: Path) -> None:
-    """One line that says where the samples of a data set were found."""
+    """Logs one line that says where the samples of a data set were found."""
     found = " and ".join(str(place.absolute()) for place in places)
     _LOGGER.info("%s", one_line(f"data set {dataset}: read from {found}"))
 
 
 def warn(text: str) -> None:
-    """One line about something that a reader of the images would not expect."""
+    """Logs one line about something unexpected in the images."""
     _LOGGER.warning("%s", one_line(text))

@@ -10,13 +10,13 @@ from dgkd_cache.randomness.philox import Domain, philox_words
 
 __all__ = ["split_samples"]
 
-_KEY = b"dgkd-validation!"  # 16 bytes: one split for all the world, so that results over seeds share it
+_KEY = b"dgkd-validation!"  # 16 bytes: one split for everybody, so that results over seeds share it
 
 
 def split_samples(samples: int, held_out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(indices to train on, indices held out), both ascending; samples keep their indices.
+    """Returns (indices to train on, indices held out), both ascending; samples keep their indices.
 
-    Raises InvalidInput when nothing would be left to train on.
+    Raises InvalidInput if nothing would be left to train on.
     """
     if not 0 <= held_out < samples:
         raise InvalidInput(
