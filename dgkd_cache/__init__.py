@@ -1,7 +1,7 @@
 """Offline, densely guided knowledge distillation: deterministic views, cached guides, dense guidance.
 
-The names in `__init__.pyi` are the library's face for someone else's training script; each is loaded when it is first
-used, so that importing the package alone loads no torch.
+The names in `__init__.pyi` are the public API. Each is loaded when it is first used, so importing the package loads no
+torch.
 """
 
 import lazy_loader

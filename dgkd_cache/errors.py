@@ -1,4 +1,4 @@
-"""The errors of the training side; those of the stores are handed on, so that one import serves."""
+"""The errors of the training side, and those of the stores, which are re-exported."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class DataMissing(DataUnreadable):
 
 
 class RankLost(DgkdError):
-    """Another process of the same job has ended; why, it says itself."""
+    """Another process of the same job has ended; that process reports the reason."""
 
 
 class UnknownName(InvalidInput):
@@ -60,15 +60,15 @@ class UnknownName(InvalidInput):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for what Python, numpy and torch raise then: torch has a class for GPUs and a text for processors."""
+    """Returns True for out-of-memory errors: torch has a class for GPUs, and only a text for CPUs."""
     told = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     return isinstance(error, MemoryError) or told
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, meant: Iterable[str] = (), do: str = "") -> UnknownName:
-    """The error for an unknown `kind` called `name`, which names the closest known ones; a long list has them first.
+    """Returns the error for an unknown `kind` called `name`, which names the closest known ones first.
 
-    `meant` are names that are closer still, by what the caller knows.
+    `meant` are names that the caller knows to be closer.
     """
     names = sorted(known)
     close = [*meant, *difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)][:3]

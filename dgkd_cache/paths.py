@@ -1,4 +1,4 @@
-"""Names and places of files: the folder of data sets, and what lies in the folder of a run. Loads no torch."""
+"""Names and paths of files: the folder of data sets, and the files of a run's folder. Loads no torch."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ INPUTS_FILE = "inputs.json"
 """The first file of a run: the record of all that it depends on."""
 
 METRICS_FILE = "metrics.jsonl"
-"""A line an epoch."""
+"""One line for each epoch."""
 
 WEIGHTS_FILE = "weights.safetensors"
 """The finished model."""
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-"""The state from which a run that is not finished goes on."""
+"""The state from which an unfinished run continues."""
 
 DUMP_SECONDS_FILE = "dump_seconds.txt"
-"""The seconds that its dumps took."""
+"""The time of its dumps in seconds."""
 
 RUN_FILES = (
     CARD_FILE,
@@ -47,23 +47,23 @@ RUN_FILES = (
     CHECKPOINT_FILE,
     "best-*.safetensors",
 )
-"""Patterns of all names that this program writes in a run's folder; what else lies there is somebody's."""
+"""Patterns of all names that this program writes in a run's folder; other files there are the user's."""
 
 _UNFINISHED = re.compile(r"(checkpoint|best-\d+)\.safetensors((\.[0-9a-f]{32})?\.partial)?")
 
 
 def data_root(given: Path | None) -> Path:
-    """The folder of downloaded data sets: the one that was `given`, else the default one of this user."""
+    """Returns the folder of downloaded data sets: `given`, or the default one of this user."""
     return Path("~/.cache/dgkd-cache").expanduser() if given is None else given
 
 
 def best_file(epoch: int) -> str:
-    """A file for each epoch: a kill between it and the checkpoint that names it must not mix two epochs' weights."""
+    """Returns the file name of an epoch's best weights; a kill before the checkpoint must not mix two epochs."""
     return f"best-{epoch}.safetensors"
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """The checkpoint and the weights of best epochs in `folder`: what only a run that is not finished needs."""
+    """Returns the files in `folder` that only an unfinished run needs: checkpoint and weights of best epochs."""
     return [
         path
         for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
@@ -72,5 +72,5 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 def is_there(path: Path) -> bool:
-    """True where anything has that name, be it a link to nothing."""
+    """Returns True if the path exists, even as a broken link."""
     return os.path.lexists(path)

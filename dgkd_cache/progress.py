@@ -1,4 +1,4 @@
-"""The reports of long work on itself: a protocol, so that what computes never prints."""
+"""The progress reports of long work: a protocol, so that computing code never prints."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ __all__ = ["Progress", "Silent", "over_bytes"]
 
 
 class Progress(Protocol):
-    """One piece of work at a time: `start`, any number of `advance`, `finish`; `say` and `warn` are lines between."""
+    """Reports one task at a time: `start`, any number of `advance`, `finish`; `say` and `warn` add lines."""
 
     def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
-        """Begin `what`, of `total` units, `done` of which were there before (a resumed piece of work).
+        """Begins `what`, of `total` units, `done` of which were there before (resumed work).
 
-        `seconds` went by in preparing it: they count for how long it took, and not for its rate.
+        `seconds` of preparation count for its duration, but not for its rate.
         """
 
     def advance(self, n: int, figures: str = "") -> None:
-        """`n` more units are done; `figures` is a short text such as the loss."""
+        """Adds `n` finished units; `figures` is a short text such as the loss."""
 
     def finish(self) -> None:
-        """The piece of work ended."""
+        """Ends the task."""
 
     def say(self, line: str) -> None:
-        """One line for a person."""
+        """Shows one line to the user."""
 
     def warn(self, line: str) -> None:
-        """One line about what may make a result other than was meant: shown even to whoever wants no progress."""
+        """Shows one line about a possible mistake, even if progress is turned off."""
 
 
 class Silent:
@@ -50,7 +50,7 @@ class Silent:
 
 
 def over_bytes(progress: Progress, what: str) -> Callable[[int, int], None]:
-    """The callback of a check of a store, bytes done out of how many: begins `what` and advances it."""
+    """Returns a callback (bytes done, bytes in all) for the check of a store, which begins `what` and advances it."""
     before = 0
 
     def report(done: int, total: int) -> None:

@@ -1,7 +1,7 @@
-"""module:factory, a function of the user's own, imported by name.
+"""Imports module:factory, the user's own function, by name.
 
 Importing a module runs it. The name must come from the user's own dgkd.toml, command line or program, never from a
-card, a store or a checkpoint: those may be somebody else's.
+card, a store or a checkpoint, which may come from somebody else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 RAISED = (Exception, SystemExit)
-"""What the user's code may raise: also the end of the program, which would come without a word."""
+"""What the user's code may raise; SystemExit would end the program without a message."""
 
 _THIS_PACKAGE = Path(__file__).parent
 
@@ -39,7 +39,7 @@ _askers: list[Callable[[str], None]] = []
 
 @contextmanager
 def asked_before_import(ask: Callable[[str], None]) -> Iterator[None]:
-    """While the block lasts, `ask` is called with each module:factory before it is imported; it refuses by raising."""
+    """Calls `ask` with each module:factory before its import inside the block; `ask` refuses by raising."""
     _askers.append(ask)
     try:
         yield
@@ -48,12 +48,12 @@ def asked_before_import(ask: Callable[[str], None]) -> Iterator[None]:
 
 
 def import_factory(name: str, *, kind: str, define: str, otherwise: str) -> Callable[..., object]:
-    """The function that `module:factory` names, of an installed module or of one in the current folder.
+    """Returns the function that `module:factory` names, of an installed module or of one in the current folder.
 
-    The current folder goes to the end of Python's module path: the module finds the ones beside it, and nothing there
-    hides an installed module. For messages: `kind` is what it makes ("model"), `define` how its definition goes on
-    after its name, `otherwise` what else a name may be. Raises InvalidInput for a module that cannot be imported, for
-    one that is there twice, and for a function that is not there.
+    The current folder is appended to Python's module path: the module can import those beside it, and nothing there
+    hides an installed module. For messages: `kind` is what it makes ("model"), `define` the rest of its definition
+    after the name, `otherwise` what else a name may be. Raises InvalidInput for a module that cannot be imported or
+    exists twice, and for a missing function.
     """
     for ask in _askers:
         ask(name)
@@ -84,13 +84,13 @@ def import_factory(name: str, *, kind: str, define: str, otherwise: str) -> Call
 
 
 def accepted_keywords(name: str, factory: Callable[..., object], offered: Mapping[str, object]) -> dict[str, object]:
-    """The `offered` keywords that the signature of the factory called `name` accepts: all of them with **keywords.
+    """Returns the `offered` keywords that the factory `name` accepts: all of them with **keywords.
 
-    Raises InvalidInput, which names the parameter, where it cannot be called with keywords of these names.
+    Raises InvalidInput, which names the parameter, if it cannot be called with keywords of these names.
     """
     try:
         parameters = inspect.signature(factory).parameters.values()
-    except (TypeError, ValueError):  # of some builtins nothing is known
+    except (TypeError, ValueError):  # some builtins have no signature
         return dict(offered)
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     for parameter in parameters:
@@ -115,7 +115,7 @@ def accepted_keywords(name: str, factory: Callable[..., object], offered: Mappin
 
 @contextmanager
 def forward_pass_of(problem: str, *, expected: str, do: str) -> Iterator[None]:
-    """Around a call of somebody's network: what it raises becomes InvalidInput; a lack of memory stays what it is."""
+    """Converts errors of a user's network into InvalidInput, except out-of-memory errors."""
     try:
         yield
     except DgkdError:
@@ -127,7 +127,7 @@ def forward_pass_of(problem: str, *, expected: str, do: str) -> Iterator[None]:
 
 
 def describe_exception(error: BaseException) -> str:
-    """An exception of somebody's code in one line: its type, its message, and the last line of their own it came by."""
+    """Describes an exception of user code in one line: its type, its message, and the last line of user code."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not _lies_in(frame.filename, "stdlib", "platstdlib")]
     own = [frame for frame in theirs if not _lies_in(frame.filename, "purelib", "platlib")] or theirs
@@ -136,7 +136,7 @@ def describe_exception(error: BaseException) -> str:
 
 
 def _import_hint(error: BaseException, module_name: str) -> str:
-    """The hint for a module that is not there, for one that needs another, or for one that fails by itself."""
+    """Returns the hint for a module that is missing, needs a missing one, or fails by itself."""
     if module_name.endswith(".py") or "/" in module_name:
         return "name the module as Python imports it: mynets:net is the function net in mynets.py of the current folder"
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
@@ -148,7 +148,7 @@ def _import_hint(error: BaseException, module_name: str) -> str:
 
 
 def _lies_in(filename: str, *keys: str) -> bool:
-    """True for a file in one of these folders of Python (see sysconfig) or in this package, and for what is no file."""
+    """Returns True for a file in these folders of Python (see sysconfig) or in this package, and for a pseudo file."""
     folders = (_THIS_PACKAGE, *(Path(sysconfig.get_path(key)) for key in keys))
     return filename.startswith("<") or any(Path(filename).is_relative_to(folder) for folder in folders)
 
@@ -156,18 +156,18 @@ def _lies_in(filename: str, *keys: str) -> bool:
 def _current_folder() -> str | None:
     try:
         return os.getcwd()
-    except OSError:  # it was deleted, or may not be read; what is installed is still there
+    except OSError:  # deleted or not readable; installed modules still work
         return None
 
 
 def _refuse_two(top: str, here: str | None, *, name: str, kind: str) -> None:
-    """Raises InvalidInput where the current folder has a module of that name and Python would take another one."""
+    """Raises InvalidInput if the current folder has a module of that name but Python would import another one."""
     own = PathFinder.find_spec(top, [here]) if here and top else None
     if own is None or own.origin is None:
         return
     try:
         taken = importlib.util.find_spec(top)
-    except ValueError:  # __main__, and what a program put together by itself
+    except ValueError:  # __main__, and modules that a program built itself
         taken = None
     found = taken.origin if taken else None
     if found is None or not os.path.exists(found) or not os.path.samefile(found, own.origin):

@@ -1,6 +1,6 @@
-"""Says what is wrong with a setting: file, table, key, expected and found, and the nearest known key.
+"""Error messages for settings: file, table, key, expected and found, and the nearest known key.
 
-Turns pydantic's errors into this project's one form of message.
+Pydantic's errors are converted into this project's form of message.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OF_MODELS = "training_models"
 def invalid_setting(
     error: ValidationError, root: type[BaseModel], source: str, *, prefix: Sequence[str] = ()
 ) -> InvalidInput:
-    """The first error (unknown keys before wrong values) as InvalidInput.
+    """Returns the first error (unknown keys before wrong values) as InvalidInput.
 
     `root` is the model of the whole file, `prefix` the tables above what was validated, `source` the file.
     """
@@ -41,7 +41,7 @@ def invalid_setting(
 
 
 def unknown_key(place: Sequence[str], root: type[BaseModel], source: str, *, also: Iterable[str] = ()) -> InvalidInput:
-    """The error for the key at `place` (its tables, then itself), which names the nearest known one."""
+    """Returns the error for the key at `place` (its tables, then itself), which names the nearest known one."""
     *tables, key = place
     known = (*_keys_of(tables, root), *also)
     return InvalidInput(
@@ -53,7 +53,7 @@ def unknown_key(place: Sequence[str], root: type[BaseModel], source: str, *, als
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
-    """A question that names the closest of `known`, or nothing."""
+    """Returns a "did you mean" question with the closest of `known`, or ""."""
     close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else ""
 
@@ -89,12 +89,12 @@ def _wrong_value(detail: Mapping[str, Any], place: Sequence[str], root: type[Bas
 def _shown(value: object) -> str:
     try:
         return repr(value)
-    except ValueError:  # Python writes out no number of more than 4,300 digits
+    except ValueError:  # Python refuses to print a number of more than 4,300 digits
         return "a number of thousands of digits"
 
 
 def _keys_of(tables: Sequence[str], root: type[BaseModel]) -> tuple[str, ...]:
-    """The known keys of a table, in order; empty for what is not a table of fixed keys."""
+    """Returns the known keys of a table, in order; empty if it has no fixed keys."""
     if not tables:
         return tuple(name for name in root.model_fields if name != _OF_MODELS)
     field = root.model_fields.get(tables[0])

@@ -1,4 +1,4 @@
-"""Reads a TOML file that anybody may have written, within bounded memory and time."""
+"""Reads an untrusted TOML file in bounded memory and time."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from dgkd_stores import deeper_than
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "read_tables"]
 
 MAX_BYTES = 64 * 2**10
-"""A long chain with a table for every model takes a tenth of it; tomllib takes a second for the worst of that size."""
+"""Maximum size. A long chain with a table for every model takes a tenth of it; tomllib needs at most 1 s."""
 
 MAX_DEPTH = 8
-"""Tables and arrays within one another; dgkd.toml has three."""
+"""Maximum nesting of tables and arrays; dgkd.toml needs three."""
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
-# tomllib takes ten seconds for a key of 30,000 parts. A part begins where no letter goes before, so this is linear.
+# tomllib takes 10 s for a key of 30,000 parts. A part begins where no letter precedes, so this is linear.
 _DOTTED = re.compile(rb"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 
 
 def read_tables(path: Path) -> dict[str, Any]:
-    """The tables of the file at `path`, which may be a link to one.
+    """Returns the tables of the file at `path`, which may be a link.
 
-    Raises InvalidInput for what is not a file, is not TOML in UTF-8, or is larger or deeper than settings are.
+    Raises InvalidInput if it is not a file, not TOML in UTF-8, or too large or too deep for settings.
     """
     data = _read(path)
     if data.startswith(_UTF16) or data[:2].count(0) == len(data[:2]) - 1 == 1:
@@ -43,12 +43,12 @@ def read_tables(path: Path) -> dict[str, Any]:
     if _DOTTED.search(data):
         raise _too_deep(path)
     try:
-        tables = tomllib.loads(data.decode("utf-8-sig"))  # Windows' editors begin a file with a byte order mark
+        tables = tomllib.loads(data.decode("utf-8-sig"))  # editors on Windows begin a file with a byte order mark
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} cannot be read", expected="UTF-8 text", found=str(error)) from error
     except RecursionError as error:
         raise _too_deep(path) from error
-    except ValueError as error:  # TOMLDecodeError, and a number of more digits than Python converts
+    except ValueError as error:  # TOMLDecodeError, or a number with more digits than Python converts
         raise InvalidInput(f"{path} cannot be read", expected="TOML", found=f"an error: {error}") from error
     if deeper_than(MAX_DEPTH, tables):
         raise _too_deep(path)
@@ -57,7 +57,7 @@ def read_tables(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> bytes:
     try:
-        # A FIFO must not make the open wait for a writer.
+        # Opening a FIFO must not wait for a writer.
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise InvalidInput(

@@ -1,6 +1,6 @@
 """The tables of `dgkd.toml`: every key with its type, bounds, default and a line on its meaning.
 
-`template` writes those lines into the file, `config` reads the file. Loads no torch.
+`template` writes these lines into the file, and `workspace_config` reads the file. Loads no torch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Precision = Literal["auto", "float32", "bf16"]
 
 
 MOST = 2**31 - 1
-"""The upper limit of every count: what is larger is a slip of the keyboard, and overflows in numpy or torch."""
+"""The upper limit of every count: a larger number is a typing error, and overflows in numpy or torch."""
 
 
 def _tuple_from_list(value: object) -> object:
@@ -68,12 +68,12 @@ class Table(BaseModel):
 
 
 def choices(table: type[Table], key: str) -> tuple[str, ...]:
-    """The values that a key with fixed values may be set to."""
+    """Returns the allowed values of a key."""
     return tuple(get_args(table.model_fields[key].annotation))
 
 
 class DatasetConfig(Table):
-    """The source of samples."""
+    """The data set."""
 
     name: Name = Field(
         default="digits",
@@ -125,7 +125,7 @@ class CacheConfig(Table):
 
 
 class TrainingConfig(Table):
-    """One model's recipe; `[training.ta1]` overrides any of it for ta1."""
+    """The training recipe of a model; `[training.ta1]` overrides any key for ta1."""
 
     epochs: int = Field(default=160, ge=1, le=MOST, description="passes over the training set")
     batch_size: int = Field(default=128, ge=1, le=MOST, description="samples in a step")
@@ -168,7 +168,7 @@ class TrainingConfig(Table):
 
 
 class DistillationConfig(Table):
-    """The way guides teach."""
+    """How a model is distilled from its guides."""
 
     method: Method = Field(
         default="dgkd", description="guides: scratch none, kd teacher, takd the one before, dgkd all before"

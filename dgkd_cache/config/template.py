@@ -24,7 +24,7 @@ _TABLES = {
 
 
 def render_config(config: WorkspaceConfig) -> str:
-    """The settings as the text of a `dgkd.toml`: every key with its value and a comment."""
+    """Returns the settings as the text of a `dgkd.toml`."""
     lines = ["# A dgkd-cache workspace: `dgkd-cache run` trains the chain. Flags go before what is written here."]
     for table, title in _TABLES.items():
         lines += ["", f"# {title}", f"[{table}]"]
@@ -41,7 +41,7 @@ def render_config(config: WorkspaceConfig) -> str:
 
 
 def _settings(table: BaseModel) -> list[tuple[str, str]]:
-    """(assignment, comment) of each key; what is not set is written as a comment, for TOML has no null."""
+    """Returns (assignment, comment) of each key; an unset key becomes a comment, because TOML has no null."""
     settings = []
     for name, field in type(table).model_fields.items():
         key, value = field.alias or name, getattr(table, name)
@@ -59,7 +59,7 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too
+        # TOML has JSON's escapes, but also requires one for DEL
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml(item) for item in value)}]"

@@ -1,4 +1,4 @@
-"""The settings of a workspace: what `dgkd.toml` may say, checked once and then passed down frozen.
+"""The settings of a workspace: the content of `dgkd.toml`, checked once and then passed down frozen.
 
 An unknown key is an error that names file, table, key and the nearest known key. Loads no torch.
 """
@@ -55,24 +55,24 @@ class WorkspaceConfig(Table):
     distillation: DistillationConfig = DistillationConfig()
 
     def training_for(self, model: str) -> TrainingConfig:
-        """The recipe of `model`: `[training]` with `[training.MODEL]` laid over it."""
+        """Returns the recipe of `model`: `[training]`, overridden by `[training.MODEL]`."""
         merged = {**self.training.model_dump(), **self.training_models.get(model, {})}
         return TrainingConfig.model_validate(merged)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as nested tables, shaped like the file."""
+        """Returns the settings as nested tables, shaped like the file."""
         tables = self.model_dump(by_alias=True, exclude={"training_models"})
         tables["training"].update({name: dict(table) for name, table in self.training_models.items()})
         return tables
 
 
 def is_model_name(name: str) -> bool:
-    """True where a run and a store may be called so."""
+    """Returns True if `name` is valid for a run and a store."""
     return MODEL_NAME.fullmatch(name) is not None
 
 
 def check_model_name(name: str) -> str:
-    """`name`, if a run and a store may be called so. Raises InvalidInput."""
+    """Returns `name` if it is valid for a run and a store; otherwise raises InvalidInput."""
     if not is_model_name(name):
         raise InvalidInput(
             "a model's name is not usable",
@@ -86,12 +86,12 @@ def check_model_name(name: str) -> str:
 
 
 def read_config(path: Path) -> WorkspaceConfig:
-    """The settings in the file at `path`. Raises InvalidInput, which names file, table and key."""
+    """Returns the settings in the file at `path`. Raises InvalidInput, which names file, table and key."""
     return parse_config(read_tables(path), source=str(path))
 
 
 def parse_config(tables: Mapping[str, Any], *, source: str) -> WorkspaceConfig:
-    """The settings in nested tables shaped like the file; `source` is how errors call it."""
+    """Returns the settings from nested tables shaped like the file; errors call them `source`."""
     if "training_models" in tables:
         raise unknown_key(("training_models",), WorkspaceConfig, source)
     tables = dict(tables)
@@ -126,9 +126,9 @@ def parse_config(tables: Mapping[str, Any], *, source: str) -> WorkspaceConfig:
 def with_overrides(
     config: WorkspaceConfig, settings: Mapping[str, object], *, source: str = "the options given"
 ) -> WorkspaceConfig:
-    """`config` with dotted keys replaced, as `{"training.epochs": 3}`; checked like the file.
+    """Returns `config` with dotted keys replaced, as `{"training.epochs": 3}`; checked like the file.
 
-    Flags go before the file: `training.X` also takes X out of every `[training.MODEL]` table.
+    Flags override the file: `training.X` also removes X from every `[training.MODEL]` table.
     """
     tables = config.to_dict()
     for dotted, value in settings.items():
@@ -144,7 +144,7 @@ def with_overrides(
 
 
 def override(table: AnyTable, settings: Mapping[str, object], *, name: str) -> AnyTable:
-    """One table, called `name` in errors, with keys replaced; `None` leaves a key as it is."""
+    """Returns `table`, called `name` in errors, with keys replaced; `None` keeps a key's value."""
     given = {key: value for key, value in settings.items() if value is not None}
     try:
         return type(table).model_validate({**table.model_dump(by_alias=True), **given})

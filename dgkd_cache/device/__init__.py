@@ -1,1 +1,1 @@
-"""The machine that computes: device, precision, memory format, threads and how they wait."""
+"""The compute device: precision, memory format, threads and how they wait."""

@@ -1,8 +1,7 @@
-"""The meaning of `auto` for precision and memory format: a table over what the device can do.
+"""Chooses precision and memory format for `auto` from a table of device abilities.
 
-No clock takes part: the same recipe on the same processor gets the same choice, and with it the same weights, however
-busy the machine is. `benchmarks/autotune.py` measures what every combination costs; the figures are in
-docs/performance.md.
+Nothing is timed: the same recipe on the same processor gets the same choice and the same weights, however busy the
+machine is. `benchmarks/autotune.py` measures the cost of every combination; the figures are in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ Auto = Literal["auto"]
 
 @dataclass(frozen=True, kw_only=True)
 class Combination:
-    """The way a network is computed: in `float32` or under `bf16` autocast, and in which memory format."""
+    """A precision (`float32` or `bf16` autocast) and a memory format."""
 
     precision: str
     channels_last: bool
@@ -30,19 +29,19 @@ class Combination:
 COMBINATIONS = tuple(
     Combination(precision=precision, channels_last=last) for last in (False, True) for precision in ("float32", "bf16")
 )
-"""All there are."""
+"""All combinations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """The choice of `auto` on a kind of device, and what was measured there."""
+    """The choice of `auto` on a kind of device, and the measured reason."""
 
     precision: str
     channels_last: bool
     because: str
 
 
-# bf16 rounds coarsely: it is taken only where training is at least 1.2 times as fast. The model's family is not in the
+# bf16 rounds coarsely, so it is chosen only if training is at least 1.2 times as fast. The model's family is not in the
 # table: at 28 and 32 pixels residual, plain and VGG networks agree. Channels last is 1.0 to 1.9 times as fast in
 # float32; in bf16, 0.92 (resnet8) to 1.8 times (plain2). At 8 pixels bf16 wins little (0.8 to 1.3 times).
 RULES: dict[str, Rule] = {
@@ -51,17 +50,17 @@ RULES: dict[str, Rule] = {
     ),
     "GPU bf16": Rule(precision="bf16", channels_last=True, because="its tensor cores take both; not measured"),
 }
-"""By the name of a kind of device: `processor_unit` gives it to processors."""
+"""Rules by kind of device; `processor_unit` gives the kind of a CPU."""
 
 ELSEWHERE = Rule(precision="float32", channels_last=True, because="bf16 is emulated or was not measured")
-"""Every other kind of device."""
+"""The rule for every other kind of device."""
 
 
 def processor_unit(capability: str, flags: Mapping[str, object]) -> str:
-    """The kind of a processor: the vector unit that torch uses, and bf16 where that multiplies in it.
+    """Returns the kind of a CPU: the vector unit that torch uses, with bf16 if it multiplies in it.
 
-    `capability` is torch.backends.cpu.get_cpu_capability(), which ATEN_CPU_CAPABILITY lowers; `flags` are
-    torch.cpu.get_capabilities(), which are the processor's own. What ONEDNN_MAX_CPU_ISA lowers is not seen.
+    `capability` is torch.backends.cpu.get_cpu_capability(), which ATEN_CPU_CAPABILITY lowers. `flags` are
+    torch.cpu.get_capabilities(), the CPU's own. ONEDNN_MAX_CPU_ISA is ignored.
     """
     if flags.get("arm_bf16"):
         return "ARM bf16"
@@ -70,12 +69,12 @@ def processor_unit(capability: str, flags: Mapping[str, object]) -> str:
 
 
 def rule_for(unit: str) -> Rule:
-    """The rule for a kind of device."""
+    """Returns the rule for a kind of device."""
     return RULES.get(unit, ELSEWHERE)
 
 
 def combination(unit: str, *, precision: str = "auto", channels_last: bool | Auto = "auto") -> Combination:
-    """The combination that `auto` means on a kind of device; what is given stands."""
+    """Returns the combination for a kind of device; only `auto` values are chosen."""
     rule = rule_for(unit)
     return Combination(
         precision=rule.precision if precision == "auto" else precision,

@@ -1,8 +1,9 @@
-"""A core for each thread of OpenMP while a model trains, so that two that wait for each other never share one.
+"""Pins each OpenMP thread to its own core while a model trains, so that threads that wait for each other never share
+one.
 
-Beside a busy process the system puts both on the core that is left. Kernels of oneDNN (bfloat16, backward) wait there
-in a loop that never sleeps: a step took three to four times as long as on an idle machine, and takes twice as long with
-this. Where a thread runs changes no bit of what it computes. Linux and libgomp only; elsewhere nothing happens.
+Beside a busy process the system puts both on the remaining core. oneDNN's kernels (bfloat16, backward) wait there in a
+loop that never sleeps: a step took three to four times as long as on an idle machine, and takes twice as long when
+pinned. Where a thread runs changes no bit of its results. Linux and libgomp only; elsewhere nothing happens.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from dgkd_cache.device.device import usable_device
 __all__ = ["every_core", "own_cores"]
 
 _CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-"""Those of this process."""
+"""The cores of this process."""
 
 
 @contextmanager
 def own_cores(device: torch.device | str) -> Iterator[None]:
-    """Each thread that torch computes with on a core of its own, where there are as many threads as cores.
+    """Pins each of torch's threads to its own core, if there are as many threads as cores.
 
-    With fewer threads nothing is fixed: the system finds a free core, and two processes would choose the same ones.
-    Threads and processes that are started within the block call `every_core` first.
+    Fewer threads are not pinned: the system finds a free core, and two processes would choose the same ones. Threads
+    and processes that are started inside the block must call `every_core` first.
     """
     kind = (device if isinstance(device, torch.device) else usable_device(device, call="own_cores")).type
     gomp = _libgomp()
@@ -43,14 +44,14 @@ def own_cores(device: torch.device | str) -> Iterator[None]:
 
 
 def every_core(worker: int = 0) -> None:
-    """Lets the calling thread run on every core of the process; an initialiser of pools and of data loader workers."""
+    """Lets the calling thread run on every core of the process; an initialiser for pools and data loader workers."""
     if _CORES:
-        with suppress(OSError):  # the machine may have fewer cores than when the process began
+        with suppress(OSError):  # the machine may have fewer cores than at the start of the process
             os.sched_setaffinity(0, _CORES)
 
 
 def _on_each(gomp: ctypes.CDLL, action: Callable[[int], None]) -> None:
-    """Has each OpenMP thread of the calling thread, which are those of torch, do that with its number."""
+    """Runs `action` with its number on each OpenMP thread of the calling thread; torch uses these threads."""
 
     def task(_: int | None) -> None:
         with suppress(OSError):
@@ -60,7 +61,7 @@ def _on_each(gomp: ctypes.CDLL, action: Callable[[int], None]) -> None:
 
 
 def _libgomp() -> ctypes.CDLL | None:
-    """The libgomp that torch has loaded, None where it has another OpenMP or none."""
+    """Returns the libgomp that torch has loaded, None if it has another OpenMP or none."""
     try:
         with open("/proc/self/maps", encoding="utf-8") as maps:
             paths = {line.split(maxsplit=5)[5].strip() for line in maps if "libgomp" in line}

@@ -1,4 +1,4 @@
-"""The machine that computes: its device, what `auto` means on it, and the description that stores and cards record."""
+"""The compute device: its choice, the meaning of `auto` on it, and the description that stores and cards record."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ __all__ = [
 ]
 
 TOLERANCES = {"float32": 0.01, "bf16": 0.1}
-"""By the precision of the forward pass: how far two machines may be apart, as a share of a row's largest logit."""
+"""The largest allowed difference between two machines by precision, as a fraction of a row's largest logit."""
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device called `name`; `auto` is the first GPU where there is one, else the processor.
+    """Returns the device called `name`; `auto` is the first GPU if there is one, else the CPU.
 
-    Raises InvalidInput for a device that is not there.
+    Raises InvalidInput for a device that does not exist.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -51,7 +51,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def usable_device(device: torch.device | str, *, call: str) -> torch.device:
-    """The device that the argument of a public call names. Raises InvalidInput for what is none, or not there."""
+    """Returns the device that the argument of a public call names. Raises InvalidInput if there is no such device."""
     return _there(
         device,
         problem=f"{call}: the argument 'device' cannot be used",
@@ -62,7 +62,7 @@ def usable_device(device: torch.device | str, *, call: str) -> torch.device:
 def _there(
     device: torch.device | str, *, problem: str, expected: str, kinds: tuple[str, ...] | None = None
 ) -> torch.device:
-    """The device, once a tensor was made on it; `kinds`, where given, are the only ones allowed."""
+    """Returns the device after a test with a tensor on it; `kinds`, if given, are the allowed ones."""
     try:
         found = torch.device(device)
         if kinds is not None and found.type not in kinds:
@@ -77,10 +77,10 @@ def _there(
 def choose(
     device: torch.device, *, precision: str = "auto", channels_last: bool | Auto = "auto", ranks: Ranks = ALONE
 ) -> Combination:
-    """The combination that `auto` means on that device; what is given stands.
+    """Returns the combination for the device; only `auto` values are chosen.
 
-    The table in `autotune` has it for each kind of device. Two ranks may have different processors: all of `ranks` call
-    this, and the first one's choice is everyone's. Raises InvalidInput.
+    The rules are in `autotune`. Ranks may have different processors: all of `ranks` must call this, and the first
+    rank's choice holds for all. Raises InvalidInput.
     """
     if precision not in ("auto", "float32", "bf16"):
         raise InvalidInput("unknown precision", expected="auto, float32 or bf16", found=precision)
@@ -89,51 +89,51 @@ def choose(
 
 
 def resolve_precision(setting: str, device: torch.device, *, begun: str | None = None, ranks: Ranks = ALONE) -> str:
-    """`float32` or `bf16` of a forward pass; for `auto`, the one that work was `begun` in, else the device's."""
+    """Returns `float32` or `bf16` for a forward pass; `auto` is `begun`, if given, else the device's choice."""
     if setting == "auto" and begun in ("float32", "bf16"):
         setting = begun
     return choose(device, precision=setting, ranks=ranks).precision
 
 
 def unit_of(device: torch.device) -> str:
-    """The kind of device that `autotune` has a rule for."""
+    """Returns the kind of device that `autotune` has a rule for."""
     if device.type == "cuda":
         return "GPU bf16" if bf16_is_native(device) else "GPU"
     return processor_unit(torch.backends.cpu.get_cpu_capability(), torch.cpu.get_capabilities())
 
 
 def bf16_is_native(device: torch.device) -> bool:
-    """True where the device multiplies in bfloat16 by itself (emulated, it is slower than float32)."""
+    """Returns True if the device has bfloat16 instructions (emulated, it is slower than float32)."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return unit_of(device).endswith(" bf16")
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """The context to forward in."""
+    """Returns the autocast context for a forward pass."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def place(module: nn.Module, device: torch.device, *, channels_last: bool) -> nn.Module:
-    """The module itself, on the device and in that memory format of its convolutions."""
+    """Moves the module to the device and memory format, and returns it."""
     layout: dict[str, Any] = {"memory_format": torch.channels_last if channels_last else torch.contiguous_format}
     return module.to(device, **layout)
 
 
 def send(array: NDArray[Any], device: torch.device) -> Tensor:
-    """A numpy array as a tensor on the device; nothing waits for a GPU to take it."""
+    """Returns a numpy array as a tensor on the device, without waiting for the copy to a GPU."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def describe(device: torch.device, precision: str) -> dict[str, str | int]:
-    """Everything that logits depend on in their last bits: device, instruction set, precision, library versions."""
+    """Returns what the last bits of logits depend on: device, instruction set, precision, library versions."""
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
         unit = {
             "device": torch.cuda.get_device_name(device),
             "capability": f"sm_{major}{minor}",
-            "tf32": int(torch.backends.cudnn.allow_tf32),  # in float32 convolutions; torch's default is on
+            "tf32": int(torch.backends.cudnn.allow_tf32),  # in float32 convolutions; on by default in torch
         }
     else:
         unit = {

@@ -1,1 +1,1 @@
-"""Several processes: the ranks of a job, and training in parallel."""
+"""The ranks of a job, and data-parallel training."""

@@ -1,6 +1,6 @@
-"""A model as several ranks train it: DDP averages their gradients, and batch norm sees the whole batch where torch can.
+"""Data-parallel training of a model: DDP averages gradients, and batch norm uses the whole batch on GPUs.
 
-One process alone trains the model itself.
+A single process trains the model unchanged.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ __all__ = ["wrap_ddp", "convert_batch_norm", "require_gradients"]
 
 
 def convert_batch_norm(model: nn.Module, device: torch.device, ranks: Ranks) -> nn.Module:
-    """The model whose parameters are trained: on GPUs its batch norm sees the whole batch.
+    """Returns the model to train; on GPUs its batch norm is replaced by SyncBatchNorm.
 
-    On processors torch has no such batch norm: each rank's statistics are those of its share.
+    torch has none for CPUs, where each rank's statistics are those of its share.
     """
     if ranks.alone or device.type != "cuda":
         return model
@@ -27,14 +27,14 @@ def convert_batch_norm(model: nn.Module, device: torch.device, ranks: Ranks) -> 
 
 
 def wrap_ddp(model: nn.Module, device: torch.device, ranks: Ranks) -> nn.Module:
-    """The module to forward and differentiate: gradients are averaged over the ranks, buffers are the first's."""
+    """Returns the module to forward: its gradients are averaged over the ranks, its buffers are the first rank's."""
     if ranks.alone:
         return model
     return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
 
 def require_gradients(model: nn.Module, ranks: Ranks) -> None:
-    """After a first step: DDP averages nothing where a parameter has no part in the loss. Raises InvalidInput."""
+    """Raises InvalidInput if a parameter got no gradient in the first step: DDP cannot average such a model."""
     idle = [name for name, weight in model.named_parameters() if weight.requires_grad and weight.grad is None]
     if idle and not ranks.alone:
         raise InvalidInput(

@@ -1,7 +1,7 @@
-"""Ranks: the processes of one job, as torchrun starts them, and what they agree on beside their gradients.
+"""Ranks: the processes of one job, as torchrun starts them, and the collectives that they use besides DDP.
 
-What a job computes does not depend on their number: a batch is cut into consecutive shares, gradients and sums are
-those of the whole batch. One process alone exchanges nothing, and torch.distributed is not even imported.
+The result of a job does not depend on the number of ranks: a batch is divided into consecutive shares; gradients and
+sums are those of the whole batch. A single process exchanges nothing and does not import torch.distributed.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ALONE", "Ranks", "Share"]
 
-_LEAST = 2  # samples a rank: batch norm cannot train on one
-_PATIENCE = timedelta(days=7)  # a rank that dies is noticed at once, by its connection; one that works is waited for
+_LEAST = 2  # samples per rank: batch norm cannot train on one
+_PATIENCE = timedelta(days=7)  # for a slow rank; one that dies is noticed at once by its connection
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
     """A rank's part of a batch.
 
-    `weight` times the mean loss over the part, averaged over the ranks, is the mean over the batch; `counted` is how
-    many samples this rank adds to sums over the ranks.
+    `weight` times the mean loss over the part, averaged over the ranks, is the mean over the batch. `counted` is the
+    number of samples that this rank adds to sums over the ranks.
     """
 
     part: slice
@@ -39,10 +39,10 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """Process `rank` of `world`, the `local_rank`-th on its machine; by default one alone.
+    """Process `rank` of `world`, number `local_rank` on its machine; by default a single process.
 
-    Every method that exchanges must be called by all ranks in the same order, within `joined`. RankLost where one of
-    the others has ended.
+    All ranks must call the collective methods in the same order, within `joined`. They raise RankLost if another rank
+    has ended.
     """
 
     rank: int = 0
@@ -51,7 +51,7 @@ class Ranks:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Ranks:
-        """The ranks that torchrun's RANK, WORLD_SIZE and LOCAL_RANK tell of; alone where they are not all set."""
+        """Returns the ranks of torchrun's RANK, WORLD_SIZE and LOCAL_RANK; a single process unless all are set."""
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
         values = [environment.get(name, "") for name in names]
         if not all(values):
@@ -69,16 +69,16 @@ class Ranks:
 
     @property
     def alone(self) -> bool:
-        """True where there is one process only."""
+        """True if there is only one process."""
         return self.world == 1
 
     @property
     def first(self) -> bool:
-        """True where this is the one that writes and reports."""
+        """True for the rank that writes and reports."""
         return self.rank == 0
 
     def device(self, name: str) -> str:
-        """The device of this rank where the user says `name`: of several, each has a GPU of its own."""
+        """Returns the name of this rank's device for the user's `name`: each of several ranks gets its own GPU."""
         if self.alone or name not in ("auto", "cuda"):
             return name
         import torch
@@ -96,9 +96,9 @@ class Ranks:
         return f"cuda:{self.local_rank}"
 
     def share(self, samples: int) -> Share:
-        """This rank's part of a batch: consecutive, as np.array_split cuts.
+        """Returns this rank's part of a batch, divided as by np.array_split.
 
-        A batch of fewer than two samples a rank is not cut: every rank takes all of it, and the first counts it.
+        A batch of fewer than two samples per rank is not divided: every rank takes all of it, the first counts it.
         """
         if samples < _LEAST * self.world:
             return Share(part=slice(0, samples), weight=1.0, counted=samples if self.first else 0)
@@ -109,9 +109,9 @@ class Ranks:
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """The ranks connected for as long as the block lasts: gloo between processors, nccl between GPUs.
+        """Connects the ranks for the `with` block: gloo between CPUs, nccl between GPUs.
 
-        Once in a process: torch's rendezvous takes no rank a second time.
+        Possible once in a process: torch's rendezvous accepts no rank twice.
         """
         if self.alone:
             yield
@@ -120,9 +120,9 @@ class Ranks:
         from torch import distributed
 
         if distributed.is_initialized():
-            yield  # within a group that the caller has made
+            yield  # the caller has made a process group
             return
-        # On one GPU for all of them (`--device cuda:0`) nccl refuses to work; gloo does.
+        # nccl refuses to work with one GPU for all ranks (`--device cuda:0`); gloo works.
         nccl = device.type == "cuda" and device.index == self.local_rank
         if device.type == "cuda":
             torch.cuda.set_device(device)
@@ -145,7 +145,7 @@ class Ranks:
                 do="see what that rank says; then run the same command again to go on",
             ) from error
         finally:
-            # After a failure nccl may wait for ever for what the others will not send.
+            # After a failure nccl may wait for ever for data that the others will not send.
             if distributed.is_initialized() and (whole or not nccl):
                 distributed.destroy_process_group()
 
@@ -163,18 +163,18 @@ class Ranks:
             ) from error
 
     def in_turn(self, load: Callable[[], object]) -> None:
-        """Does `load` on each machine's first rank, then on the others: a data set is downloaded once."""
+        """Calls `load` on each machine's first rank, then on the others, so that a data set is downloaded once."""
         for now in (True, False):
             if (self.local_rank == 0) is now:
                 load()
             self.barrier()
 
     def barrier(self) -> None:
-        """Until all ranks are here."""
+        """Waits until all ranks have called it."""
         self.broadcast(0)
 
     def broadcast(self, number: int) -> int:
-        """The first rank's number, for all."""
+        """Returns the first rank's `number` on all ranks."""
         if self.alone:
             return number
         import torch
@@ -185,9 +185,9 @@ class Ranks:
         return int(said)
 
     def all_reduce_stop(self, stop: Callable[[], bool]) -> Callable[[], bool]:
-        """`stop` of any rank, for all at the same call.
+        """Returns a function that becomes true on all ranks at the same call once `stop` is true on any of them.
 
-        The ranks are asked at one call and answer at the next, so nobody waits for the answer.
+        The reduction starts at one call and is read at the next, so no rank waits for it.
         """
         if self.alone:
             return stop
@@ -211,7 +211,7 @@ class Ranks:
         return agreed
 
     def all_gather(self, values: Tensor) -> list[Tensor]:
-        """The tensors of all ranks, in their order, on the processor; they have one shape and dtype."""
+        """Returns the tensors of all ranks in rank order, on the CPU; all have the same shape and dtype."""
         values = values.detach().cpu().contiguous()
         if self.alone:
             return [values]
@@ -223,7 +223,7 @@ class Ranks:
         return found
 
     def broadcast_tensors(self, tensors: Iterable[Tensor]) -> None:
-        """Gives every rank the first one's values, bit for bit; all tensors are on one device."""
+        """Copies the first rank's values to every rank, bit for bit; all tensors are on one device."""
         mine = [tensor.detach() for tensor in tensors if tensor.numel()]
         if self.alone or not mine:
             return
@@ -238,11 +238,11 @@ class Ranks:
 
 
 ALONE = Ranks()
-"""One process, as without torchrun."""
+"""A single process, as without torchrun."""
 
 
 def _of_connection(error: RuntimeError) -> bool:
-    """torch has a class for some of these, gloo a plain RuntimeError for what autograd meets."""
+    """Returns True for a lost connection: torch has a class for some, gloo raises RuntimeError inside autograd."""
     from torch import distributed
 
     if isinstance(error, distributed.DistError):

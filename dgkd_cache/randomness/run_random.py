@@ -1,8 +1,8 @@
 """A run's own randomness: sample order, view schedule, dropping and initial weights, each from counters.
 
-The key is the seed's alone and counters hold domain, epoch and sample or step; never the model, method or
-rank. So two methods with one seed see the same samples in the same views and order, and a resumed run goes on
-as it would have.
+The key depends on the seed alone. Counters hold domain, epoch and sample or step, never the model, method or rank. Two
+methods with one seed therefore see the same samples in the same views and order, and a resumed run equals an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from dgkd_stores import integers, require_integer
 __all__ = ["BLOCK", "WINDOW", "RunRandom"]
 
 BLOCK = 1024
-"""Samples that are read together in block order: 20 kB of a guide's rows with 10 classes in float16, 2 MB with 1000."""
+"""Samples that are read together in block order: 20 kB of a guide's rows in float16 with 10 classes, 2 MB with 1000."""
 
 WINDOW = 64
-"""Blocks whose samples are mixed with one another."""
+"""Blocks whose samples are shuffled together."""
 
 _LAST = 2**63 - 1  # the largest epoch or step
 _MOST = 2**40  # guides or samples
@@ -44,7 +44,7 @@ class RunRandom:
         return hashlib.sha256(b"dgkd-run" + str(self.seed).encode()).digest()[:16]
 
     def words(self, domain: Domain, *, at: int, count: int) -> npt.NDArray[np.uint64]:
-        """The first `count` words of `domain` at an epoch or step; asking for more never changes those."""
+        """Returns the first `count` words of `domain` at an epoch or step; a larger count keeps them."""
         require_integer("RunRandom.words", "at", at, low=0, high=_LAST)
         require_integer("RunRandom.words", "count", count, low=0, high=_MOST + 1)
         at, count = int(at), int(count)  # numpy integers overflow in a counter of 256 bits
@@ -52,17 +52,17 @@ class RunRandom:
         return philox_words(self.key16, view=at, domain=domain, first_block=0, blocks=blocks)[:count]
 
     def order(self, epoch: int, samples_N: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """`samples_N` (int64 ids) in the order of that epoch: the stable argsort of one word per position."""
+        """Returns `samples_N` (int64 ids) in the order of that epoch: the stable argsort of one word per position."""
         require_integer("RunRandom.order", "epoch", epoch, low=0, high=_LAST)
         ids_N = integers("RunRandom.order", "samples_N", samples_N, expected="samples' ids, one-dimensional integers")
         words_N = self.words(Domain.ORDER, at=epoch, count=len(ids_N))
         return np.asarray(ids_N[np.argsort(words_N, kind="stable")])
 
     def block_order(self, epoch: int, samples_N: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """`samples_N` in an order whose rows lie close together on disk for a while: for sets larger than memory.
+        """Returns `samples_N` in an order that reads nearby rows of the disk together, for sets larger than memory.
 
-        Blocks of BLOCK consecutive ids come in random order, and samples are mixed within each WINDOW blocks of them,
-        stable, by the words of `order`; so up to BLOCK * WINDOW ids in all the order is that of `order`.
+        Blocks of BLOCK consecutive ids come in random order, and samples are shuffled within each WINDOW blocks of them
+        by the words of `order`. Up to BLOCK * WINDOW ids the result is that of `order`.
         """
         require_integer("RunRandom.block_order", "epoch", epoch, low=0, high=_LAST)
         ids_N = np.asarray(samples_N, dtype=np.int64)
@@ -73,16 +73,16 @@ class RunRandom:
         return np.asarray(ids_N[np.lexsort((words_N, place_K[block_N] // WINDOW))])
 
     def draw_views(self, epoch: int, samples_total: int, count: int) -> npt.NDArray[np.int64]:
-        """int64[N]: for each of the samples [0, samples_total) a number in [0, count), uniform."""
+        """Returns int64[N]: a uniform number in [0, count) for each of the samples [0, samples_total)."""
         require_integer("RunRandom.draw_views", "epoch", epoch, low=0, high=_LAST)
         return integer_below(self.words(Domain.SCHEDULE, at=epoch, count=samples_total), count)
 
     def drop_words(self, step: int, guides: int) -> npt.NDArray[np.uint64]:
-        """uint64[guides + 1]: a word for each guide in that step, and one more for choosing among them."""
+        """Returns uint64[guides + 1]: a word for each guide in that step, and one more for choosing among them."""
         require_integer("RunRandom.drop_words", "step", step, low=0, high=_LAST)
         require_integer("RunRandom.drop_words", "guides", guides, low=0, high=_MOST)
         return self.words(Domain.DROPPING, at=step, count=int(guides) + 1)
 
     def torch_seed(self) -> int:
-        """A seed for torch (initial weights), below 2^63."""
+        """Returns a seed for torch (initial weights), below 2^63."""
         return int(self.words(Domain.WEIGHTS, at=0, count=1)[0]) >> 1

@@ -1,1 +1,1 @@
-"""The files of a run: read within bounds, held to their digests, without torch."""
+"""The files of a run: read within limits and checked against their digests, without torch."""

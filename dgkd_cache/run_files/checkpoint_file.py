@@ -1,7 +1,7 @@
 """A checkpoint as a file: tensors, a JSON record and a digest of both. Loads no torch.
 
 The digest is the SHA-256 of the record's text, a zero byte and, as hexadecimal digits, the digest of the tensors. A
-file without one is from before there was such a digest, and is taken as it is.
+file without a digest is from an older version, and is accepted.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _WHOLE = "a whole safetensors file of this program"
 
 
 def metadata_of(text: str, tensors_digest: str) -> dict[str, str]:
-    """The metadata of a file with that record ("" for weights alone) and tensors of that digest."""
+    """Returns the metadata of a file with that record ("" for weights alone) and the digest of its tensors."""
     return {"dgkd": text, "digest": _digest(text, tensors_digest)}
 
 
 @contextmanager
 def open_checkpoint(path: Path) -> Iterator[TensorFile]:
-    """The file for as long as the block lasts, its digest not yet checked.
+    """Opens the file for the `with` block, without checking its digest.
 
-    Raises Damaged (exit 12) where it is missing or not whole, UnsafeStore (15) where it is no plain file.
+    Raises Damaged (exit 12) if it is missing or incomplete, UnsafeStore (15) if it is not a regular file.
     """
     try:
         with open_tensors(path) as file:
@@ -42,7 +42,7 @@ def open_checkpoint(path: Path) -> Iterator[TensorFile]:
 
 
 def texts_of(file: TensorFile) -> dict[str, Any]:
-    """The tables of an open checkpoint: `record` and `optimizer_scalars`."""
+    """Returns the tables of an open checkpoint: `record` and `optimizer_scalars`."""
     value = parse_object(file.metadata["dgkd"].encode(), file.path)
     if set(value) != {"record", "optimizer_scalars"} or not all(isinstance(one, dict) for one in value.values()):
         raise damaged(file.path, _WHOLE, "another record")
@@ -50,10 +50,10 @@ def texts_of(file: TensorFile) -> dict[str, Any]:
 
 
 def require_digest(file: TensorFile) -> None:
-    """Raises Damaged unless the open file is what its digest says; what was read before is not read again."""
+    """Raises Damaged unless the open file matches its digest; nothing is read twice."""
     expected = file.metadata.get("digest")
     if expected is None:
-        # The digest came with those of inputs and metrics: a record that has these has lost it.
+        # Every version that records the digests of inputs and metrics also writes this one: it was lost.
         if file.metadata["dgkd"] and {"inputs", "metrics"} & set(texts_of(file)["record"]):
             raise damaged(file.path, "a digest of its own beside those in its record", "none")
     elif expected != (found := _digest(file.metadata["dgkd"], file.digest())):
@@ -66,14 +66,14 @@ def require_digest(file: TensorFile) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The JSON record of a checkpoint, without reading a tensor or checking a digest. Raises what opening it raises."""
+    """Returns the JSON record of a checkpoint; reads no tensor, checks no digest. Raises as `open_checkpoint`."""
     with open_checkpoint(path) as file:
         record: dict[str, Any] = texts_of(file)["record"]
         return record
 
 
 def check_checkpoint(path: Path, *, full: bool = True) -> None:
-    """Raises what opening the file raises and, if `full`, where its digest does not fit it; in little memory."""
+    """Checks that the file can be opened and, if `full`, that it matches its digest, in little memory."""
     with open_checkpoint(path) as file:
         if full:
             require_digest(file)

@@ -1,8 +1,7 @@
-"""Reading the files of a run's folder: how large each may be, and the one way to read them. Loads no torch.
+"""Reads the files of a run's folder, each with its size limit. Loads no torch.
 
-No link is followed, only a regular file is read, and no more than the limit of it; JSON is bounded. All else is
-refused: UnsafeStore (exit 15) for a link, a pipe, a device or a folder in its place, Damaged (exit 12) for what is
-too large or no proper JSON.
+Links are not followed, only regular files are read, and JSON is bounded. A link, a pipe, a device or a folder raises
+UnsafeStore (exit 15); a file that is too large or not valid JSON raises Damaged (exit 12).
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ __all__ = [
 
 LIMITS = {
     CARD_FILE: 16 * 2**20,  # a card of 100,000 long class names stays below
-    INPUTS_FILE: 2**20,  # some dozens of settings, and a seal a guide
+    INPUTS_FILE: 2**20,  # some dozens of settings, and one seal for each guide
     METRICS_FILE: 64 * 2**20,  # 200,000 epochs
     DUMP_SECONDS_FILE: 64,
 }
-"""Bytes of the files that are read as a whole. Tensors are held to their own header: see `tensor_file`."""
+"""Maximum bytes of the files that are read as a whole. Tensor files are limited by their header: see `tensor_file`."""
 
 MAX_JSON_DEPTH = 32
 
 MAX_JSON_PARTS = 2**20
-"""Brackets, braces and commas, wherever they stand: each may cost a hundred bytes of memory."""
+"""Maximum number of brackets, braces and commas, inside text or not: each may cost 100 bytes of memory."""
 
 START_OVER = (
     "start over with --fresh after the command that trains it, as in `dgkd-cache train --model NAME --fresh` "
@@ -49,7 +48,7 @@ START_OVER = (
 
 
 def read_file(path: Path, *, limit: int | None = None) -> bytes:
-    """The bytes of a file, of at most what `LIMITS` has for its name. Raises FileNotFoundError where there is none."""
+    """Returns the bytes of a file, at most `LIMITS` for its name. Raises FileNotFoundError if there is none."""
     limit = LIMITS[path.name] if limit is None else limit
     with plain_file(path) as (handle, size):
         if size > limit:
@@ -62,7 +61,7 @@ def read_file(path: Path, *, limit: int | None = None) -> bytes:
 
 
 def parse_json(data: bytes, path: Path) -> Any:
-    """The value of JSON of bounded depth and size, without NaN, infinity, lone surrogates or a key given twice."""
+    """Returns the value of JSON of bounded depth and size; refuses NaN, infinity, lone surrogates, repeated keys."""
     if (parts := sum(map(data.count, (b"[", b"{", b",")))) > MAX_JSON_PARTS:
         raise damaged(path, f"JSON of at most {MAX_JSON_PARTS} parts", f"{parts}")
     try:
@@ -76,7 +75,7 @@ def parse_json(data: bytes, path: Path) -> Any:
 
 
 def parse_object(data: bytes, path: Path) -> dict[str, Any]:
-    """The JSON object in `data`, under the bounds of `parse_json`."""
+    """Returns the JSON object in `data`, under the bounds of `parse_json`."""
     value = parse_json(data, path)
     if not isinstance(value, dict):
         raise damaged(path, "a JSON object", type(value).__name__)
@@ -84,10 +83,10 @@ def parse_object(data: bytes, path: Path) -> dict[str, Any]:
 
 
 def json_digest(value: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) of an object as JSON with sorted keys and no white space, in ASCII."""
+    """Returns the SHA-256 (hex) of an object as JSON with sorted keys and no white space, in ASCII."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def damaged(path: Path, expected: str, found: str, *, do: str = START_OVER) -> Damaged:
-    """The refusal of a file whose content is not what this program wrote."""
+    """Returns the error for a file whose content this program did not write."""
     return Damaged(f"{path} cannot be read", expected=expected, found=found[:200], do=do)

@@ -1,7 +1,7 @@
-"""The card of a run as its file has it: what it says of the model, and the digests of the files beside it.
+"""The card file of a run: the description of the model, and the digests of the files beside it.
 
-Loads no torch. The digests find damage and not forgery: whoever changes a file on purpose can write a card that fits. A
-card without them was written before there were any: what it says is used, and called unverified.
+Loads no torch. The digests find damage, not forgery: whoever changes a file on purpose can write a matching card. A
+card without digests is from an older version: it is used, and reported as unverified.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ class FileDigest:
 
     @classmethod
     def of(cls, content: bytes) -> FileDigest:
-        """The digest of a file with that content."""
+        """Returns the size and digest of `content`."""
         return cls(nbytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunCard:
-    """A card: the fields of `ModelCard`, and the files that it covers; None where it is older than their digests."""
+    """A card: the fields of `ModelCard`, and the digests of the run's files, None in a card from an older version."""
 
     model: Mapping[str, Any]
     files: Mapping[str, FileDigest] | None
 
 
 def with_digests(model: Mapping[str, Any], files: Mapping[str, FileDigest]) -> dict[str, Any]:
-    """The card's content: what it says of its model, the digests of `files`, and last a digest of all that."""
+    """Returns the card's content: the model's fields, the digests of `files`, and a digest of both."""
     table = {name: {"bytes": file.nbytes, "sha256": file.sha256} for name, file in files.items()}
     content = {**model, "files": table}
     return {**content, "digest": json_digest(content)}
 
 
 def read_card(folder: Path) -> RunCard:
-    """The card of the finished run in `folder`.
+    """Returns the card of the finished run in `folder`.
 
-    Raises Incomplete (3) where there is none, Mismatch (13) for another version, Damaged (12) for what is no card
-    or has changed since it was written, and UnsafeStore (15) for a link, a pipe or a folder in its place.
+    Raises Incomplete (3) if there is none, Mismatch (13) for another version, Damaged (12) if it is not a card or has
+    changed since it was written, and UnsafeStore (15) for a link, a pipe or a folder in its place.
     """
     path = folder / CARD_FILE
     try:
@@ -69,7 +69,7 @@ def read_card(folder: Path) -> RunCard:
         raise damaged(path, "a JSON object", type(value).__name__)
     covered = "digest" in value or "files" in value
     digest = value.pop("digest", None)
-    # Before its version: a card of another version has a digest that fits, and a flipped bit of this one has not.
+    # Checked before the version: a card of another version has a matching digest, one with a flipped bit does not.
     if covered and digest != (computed := json_digest(value)):
         raise damaged(path, f"a card of SHA-256 {str(digest)[:16]}, as it says", computed[:16], do=START_OVER)
     version = value.get("version")

@@ -1,7 +1,7 @@
-"""A safetensors file, read without torch and without following a link: the header first, held to the size of the file.
+"""A safetensors file, read without torch and without following a link.
 
-No tensor is read before the header says where each lies and that they fill the file, so a file that lies about its size
-costs nothing. The file is read once, while it is open: what a digest was computed over is what is used. The format:
+The header is checked against the size of the file before any tensor is read, so a file with a false size takes no
+memory. The file is read once, while it is open: exactly the bytes that were hashed are used. The format:
 https://github.com/huggingface/safetensors#format
 """
 
@@ -26,7 +26,7 @@ from dgkd_stores.disk import fill, plain_file
 __all__ = ["Entry", "TensorFile", "open_tensors"]
 
 MAX_HEADER_BYTES = 16 * 2**20
-"""Some 100,000 tensors."""
+"""Enough for some 100,000 tensors."""
 
 MAX_DIMENSIONS = 64
 
@@ -51,14 +51,14 @@ DTYPES = {
     "F64": ("float64", 8),
     "C64": ("complex64", 8),
 }
-"""The file's names of types, each with torch's name and the bytes of an element."""
+"""The format's type names, each with torch's name and the bytes of an element."""
 
 _PIECE = 2**20  # bytes that are hashed at a time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A tensor as the header has it: torch's name of its type, its shape, and where its bytes begin and end."""
+    """A tensor's entry in the header: torch's name of its type, its shape, and where its bytes begin and end."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -67,7 +67,7 @@ class Entry:
 
 
 class TensorFile:
-    """An open safetensors file whose header is sound."""
+    """An open safetensors file with a checked header."""
 
     def __init__(self, path: Path, handle: int, entries: Mapping[str, Entry], metadata: Mapping[str, str]) -> None:
         self.path = path
@@ -82,7 +82,7 @@ class TensorFile:
         return {name: entry.shape for name, entry in self.entries.items()}
 
     def read(self, name: str) -> NDArray[np.uint8]:
-        """The bytes of a tensor, writable. The first call reads the whole file. Raises Damaged where it is cut."""
+        """Returns a tensor's bytes, writable. The first call reads the file. Raises Damaged if it is truncated."""
         if self._data is None:
             stop = max((entry.stop for entry in self.entries.values()), default=0)
             start = min((entry.start for entry in self.entries.values()), default=0)
@@ -91,7 +91,7 @@ class TensorFile:
         return self._data[entry.start - self._start : entry.stop - self._start]
 
     def digest(self) -> str:
-        """`dgkd_cache.models.tensors_digest` of the file: of what was read, else piece by piece, in little memory."""
+        """Returns `dgkd_cache.models.tensors_digest` of the file; a file that was not read yet is hashed in pieces."""
         total = hashlib.sha256()
         for name in sorted(self.entries):
             entry = self.entries[name]
@@ -114,10 +114,10 @@ class TensorFile:
 
 @contextmanager
 def open_tensors(path: Path) -> Iterator[TensorFile]:
-    """The file for as long as the block lasts.
+    """Opens the file for the `with` block.
 
-    Raises FileNotFoundError where there is none, UnsafeStore (15) for a link, a pipe, a device or a folder in its
-    place, and Damaged (12) for what is no whole safetensors file.
+    Raises FileNotFoundError if there is none, UnsafeStore (15) for a link, a pipe, a device or a folder in its place,
+    and Damaged (12) if it is not a complete safetensors file.
     """
     with plain_file(path) as (handle, size):
         head = os.pread(handle, 8, 0)
