@@ -1,7 +1,7 @@
 """Stores that strangers may send: code that makes each one out of a good small store, and how it must be refused.
 
-To add one, write a function of the store's folder in the file of its kind, under `@hostile(...)`; its docstring says
-what the store tries.
+To add one, write a line into a table of the file of its kind; or, for what no table has, a function of the store's
+folder under `@hostile(...)`, whose docstring says what the store tries.
 """
 
 from __future__ import annotations

@@ -6,13 +6,14 @@ Sources: RFC 8878, 3.1.1 (frames and blocks of Zstandard); c-blosc's README_CHUN
 from __future__ import annotations
 
 import struct
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from dgkd_stores import Damaged
 
-from .corpus import hostile
+from .corpus import enter, hostile
 
 CHUNK = 16 * 3 * 4
 """Bytes of a chunk, once decoded."""
@@ -63,72 +64,6 @@ def garbage(store: Path, start: int) -> None:
     put(store, data[:start] + np.random.default_rng(1).bytes(len(data) - start))
 
 
-@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
-def zstd_bomb_that_says_so(store: Path) -> None:
-    """125 MiB from 4 KiB, stated in the frame."""
-    put(store, frame(*[BLOCK] * BOMB, stated=BLOCK * BOMB))
-
-
-@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
-def zstd_bomb_of_unknown_size(store: Path) -> None:
-    """125 MiB, stated nowhere."""
-    put(store, frame(*[BLOCK] * BOMB, stated=None))
-
-
-@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
-def zstd_bomb_behind_the_right_size(store: Path) -> None:
-    """125 MiB in a frame that states what is expected."""
-    put(store, frame(*[BLOCK] * BOMB, stated=CHUNK))
-
-
-@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
-def zstd_claim_without_content(store: Path) -> None:
-    """An exbibyte stated, nothing there."""
-    put(store, frame(0, stated=2**60))
-
-
-@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
-def zstd_window_of_terabytes(store: Path) -> None:
-    """What a decoder of streams would allocate before the first byte."""
-    put(store, frame(CHUNK + 1, stated=None, window=0xFF))
-
-
-@hostile(Damaged, base="zstd", rows=True, says="less than 192 bytes")
-def zstd_of_one_byte_less(store: Path) -> None:
-    """The rest would be what was in memory before."""
-    put(store, frame(CHUNK - 1, stated=None))
-
-
-@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
-def zstd_of_one_byte_more(store: Path) -> None:
-    """One byte beyond the array."""
-    put(store, frame(CHUNK + 1, stated=None))
-
-
-@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
-def zstd_of_nothing(store: Path) -> None:
-    """A frame of no bytes."""
-    put(store, frame(0, stated=0))
-
-
-@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
-def zstd_of_several_frames(store: Path) -> None:
-    """Each within bounds, together a bomb."""
-    put(store, frame(CHUNK, stated=CHUNK) * 200)
-
-
-@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
-def zstd_behind_a_frame_to_skip(store: Path) -> None:
-    """A skippable frame that says it is 4 GiB long."""
-    put(store, struct.pack("<II", 0x184D2A50, 2**32 - 1) + frame(CHUNK, stated=CHUNK))
-
-
-@hostile(Damaged, base="zstd", rows=True, says="SHA-256")
-def zstd_of_other_rows(store: Path) -> None:
-    """A sound frame of zeros where rows were."""
-    put(store, frame(CHUNK, stated=CHUNK))
-
-
 @hostile(Damaged, base="zstd", rows=True, says="192 bytes|SHA-256")
 def zstd_of_garbage(store: Path) -> None:
     """A right header, and noise."""
@@ -140,96 +75,6 @@ def zstd_that_is_cut(store: Path) -> None:
     """Half of a frame."""
     data = (store / "logits" / "c.0.0.0").read_bytes()
     put(store, data[: len(data) // 2])
-
-
-@hostile(Damaged, base="zstd", rows=True, says="192 bytes")
-def zstd_that_is_blosc(store: Path) -> None:
-    """A chunk of another codec."""
-    put(store, struct.pack("<BBBBIII", 2, 1, 2, 4, CHUNK, CHUNK, CHUNK + 16) + bytes(CHUNK))
-
-
-@hostile(Damaged, base="blosc", rows=True, says="a header of")
-def blosc_bomb_that_says_so(store: Path) -> None:
-    """2 GiB, stated."""
-    blosc(store, nbytes=2**31 - 17)
-
-
-@hostile(Damaged, base="blosc", rows=True, says="a header of")
-def blosc_of_fewer_bytes(store: Path) -> None:
-    """Less than the chunk."""
-    blosc(store, nbytes=CHUNK - 4)
-
-
-@hostile(Damaged, base="blosc", rows=True, says="a header of")
-def blosc_longer_than_its_file(store: Path) -> None:
-    """The library reads as much as the header says."""
-    blosc(store, cbytes=4000)
-
-
-@hostile(Damaged, base="blosc", rows=True, says="a header of")
-def blosc_shorter_than_its_file(store: Path) -> None:
-    """Something behind the end."""
-    blosc(store, cbytes=20)
-
-
-@hostile(Damaged, base="blosc", rows=True, says="found 15 bytes")
-def blosc_header_that_is_cut(store: Path) -> None:
-    """15 of 16 bytes of header."""
-    blosc(store, cut=15)
-
-
-@hostile(Damaged, base="blosc", rows=True)
-def blosc_header_alone(store: Path) -> None:
-    """16 bytes that say so, and offsets that are not there."""
-    blosc(store, cut=16, cbytes=16)
-
-
-@hostile(Damaged, base="blosc", rows=True, says="a header of")
-def blosc_block_larger_than_all(store: Path) -> None:
-    """A block to be allocated before it is decoded."""
-    blosc(store, blocksize=2**31 - 1)
-
-
-@hostile(Damaged, base="blosc", rows=True)
-def blosc_block_of_nothing(store: Path) -> None:
-    """A division by zero in C."""
-    blosc(store, blocksize=0)
-
-
-@hostile(Damaged, base="blosc", rows=True)
-def blosc_blocks_of_one_byte(store: Path) -> None:
-    """As many offsets as bytes, more than the file has."""
-    blosc(store, blocksize=1)
-
-
-@hostile(Damaged, base="blosc", rows=True)
-def blosc_elements_of_nothing(store: Path) -> None:
-    """Shuffled elements of no bytes."""
-    blosc(store, typesize=0, flags=0x81)
-
-
-@hostile(Damaged, base="blosc", rows=True)
-def blosc_elements_larger_than_blocks(store: Path) -> None:
-    """Split into more streams than there are bytes."""
-    blosc(store, typesize=255, flags=0x81)
-
-
-@hostile(Damaged, base="blosc", rows=True)
-def blosc_of_an_unknown_compressor(store: Path) -> None:
-    """Format 7, which is none."""
-    blosc(store, flags=7 << 5)
-
-
-@hostile(Damaged, base="blosc", rows=True)
-def blosc_of_a_later_version(store: Path) -> None:
-    """A format that this library cannot know."""
-    blosc(store, version=255, inner=255)
-
-
-@hostile(Damaged, base="blosc", rows=True)
-def blosc_copied_and_cut(store: Path) -> None:
-    """Flagged as a plain copy of bytes that are not there."""
-    blosc(store, flags=0x82, cut=100, cbytes=100)
 
 
 @hostile(Damaged, base="blosc", rows=True)
@@ -258,3 +103,90 @@ def blosc_with_a_bomb_inside(store: Path) -> None:
 def blosc_of_garbage(store: Path) -> None:
     """A right header, and noise."""
     garbage(store, 16)
+
+
+ZSTD = [
+    (
+        "zstd_bomb_that_says_so",
+        frame(*[BLOCK] * BOMB, stated=BLOCK * BOMB),
+        "192 bytes",
+        "125 MiB from 4 KiB, stated in the frame.",
+    ),
+    ("zstd_bomb_of_unknown_size", frame(*[BLOCK] * BOMB, stated=None), "192 bytes", "125 MiB, stated nowhere."),
+    (
+        "zstd_bomb_behind_the_right_size",
+        frame(*[BLOCK] * BOMB, stated=CHUNK),
+        "192 bytes",
+        "125 MiB in a frame that states what is expected.",
+    ),
+    ("zstd_claim_without_content", frame(0, stated=2**60), "192 bytes", "An exbibyte stated, nothing there."),
+    (
+        "zstd_window_of_terabytes",
+        frame(CHUNK + 1, stated=None, window=0xFF),
+        "192 bytes",
+        "What a decoder of streams would allocate before the first byte.",
+    ),
+    (
+        "zstd_of_one_byte_less",
+        frame(CHUNK - 1, stated=None),
+        "less than 192 bytes",
+        "The rest would be what was in memory before.",
+    ),
+    ("zstd_of_one_byte_more", frame(CHUNK + 1, stated=None), "192 bytes", "One byte beyond the array."),
+    ("zstd_of_nothing", frame(0, stated=0), "192 bytes", "A frame of no bytes."),
+    ("zstd_of_several_frames", frame(CHUNK, stated=CHUNK) * 200, "192 bytes", "Each within bounds, together a bomb."),
+    (
+        "zstd_behind_a_frame_to_skip",
+        struct.pack("<II", 0x184D2A50, 2**32 - 1) + frame(CHUNK, stated=CHUNK),
+        "192 bytes",
+        "A skippable frame that says it is 4 GiB long.",
+    ),
+    ("zstd_of_other_rows", frame(CHUNK, stated=CHUNK), "SHA-256", "A sound frame of zeros where rows were."),
+    (
+        "zstd_that_is_blosc",
+        struct.pack("<BBBBIII", 2, 1, 2, 4, CHUNK, CHUNK, CHUNK + 16) + bytes(CHUNK),
+        "192 bytes",
+        "A chunk of another codec.",
+    ),
+]
+"""Name, the bytes of a chunk, words of the refusal, what they try."""
+
+for name, stored, says, tries in ZSTD:
+    enter(name, tries, partial(put, stored=stored), Damaged, base="zstd", rows=True, says=says)
+
+
+BLOSC = [
+    ("blosc_bomb_that_says_so", {"nbytes": 2**31 - 17}, "a header of", "2 GiB, stated."),
+    ("blosc_of_fewer_bytes", {"nbytes": CHUNK - 4}, "a header of", "Less than the chunk."),
+    ("blosc_longer_than_its_file", {"cbytes": 4000}, "a header of", "The library reads as much as the header says."),
+    ("blosc_shorter_than_its_file", {"cbytes": 20}, "a header of", "Something behind the end."),
+    ("blosc_header_that_is_cut", {"cut": 15}, "found 15 bytes", "15 of 16 bytes of header."),
+    ("blosc_header_alone", {"cut": 16, "cbytes": 16}, "", "16 bytes that say so, and offsets that are not there."),
+    (
+        "blosc_block_larger_than_all",
+        {"blocksize": 2**31 - 1},
+        "a header of",
+        "A block to be allocated before it is decoded.",
+    ),
+    ("blosc_block_of_nothing", {"blocksize": 0}, "", "A division by zero in C."),
+    ("blosc_blocks_of_one_byte", {"blocksize": 1}, "", "As many offsets as bytes, more than the file has."),
+    ("blosc_elements_of_nothing", {"typesize": 0, "flags": 0x81}, "", "Shuffled elements of no bytes."),
+    (
+        "blosc_elements_larger_than_blocks",
+        {"typesize": 255, "flags": 0x81},
+        "",
+        "Split into more streams than there are bytes.",
+    ),
+    ("blosc_of_an_unknown_compressor", {"flags": 7 << 5}, "", "Format 7, which is none."),
+    ("blosc_of_a_later_version", {"version": 255, "inner": 255}, "", "A format that this library cannot know."),
+    (
+        "blosc_copied_and_cut",
+        {"flags": 0x82, "cut": 100, "cbytes": 100},
+        "",
+        "Flagged as a plain copy of bytes that are not there.",
+    ),
+]
+"""Name, changes to the header of a chunk, words of the refusal, what they try."""
+
+for name, changes, says, tries in BLOSC:
+    enter(name, tries, partial(blosc, **changes), Damaged, base="blosc", rows=True, says=says)

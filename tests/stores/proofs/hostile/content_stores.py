@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from dgkd_stores import Damaged, UnsafeStore
 
-from .corpus import hostile, redigest, reseal
+from .corpus import enter, hostile, redigest, reseal
 
 
 def put(file: Path, position: int, value: float, dtype: str) -> None:
@@ -18,66 +19,15 @@ def put(file: Path, position: int, value: float, dtype: str) -> None:
     file.write_bytes(content.tobytes())
 
 
-@hostile(Damaged, rows=True, says="finite numbers")
-def rows_that_are_nan(store: Path) -> None:
-    """One NaN makes every weight NaN."""
-    put(store / "logits" / "c.0.0.0", 5, np.nan, "<f4")
+def put_row(store: Path, path: str, at: int, value: float) -> None:
+    """Set one number of the rows, under a digest and a seal that fit."""
+    put(store / path, at, value, "<f4")
     redigest(store)
 
 
-@hostile(Damaged, rows=True, says="finite numbers")
-def rows_that_are_infinite(store: Path) -> None:
-    """So does infinity."""
-    put(store / "logits" / "c.1.1.0", 0, -np.inf, "<f4")
-    redigest(store)
-
-
-@hostile(Damaged, rows=True, base="uint8", says="finite numbers")
-def scale_that_is_nan(store: Path) -> None:
-    """Levels are fine, what they are multiplied by is not."""
-    put(store / "scale" / "c.0.0.0", 0, np.nan, "<f4")
-    redigest(store)
-
-
-@hostile(Damaged, rows=True, base="uint8", says="finite numbers")
-def scale_that_is_infinite(store: Path) -> None:
-    """The offset as well."""
-    put(store / "scale" / "c.0.0.0", 1, np.inf, "<f4")
-    redigest(store)
-
-
-@hostile(Damaged, rows=True, base="uint8", says="finite numbers")
-def scale_that_overflows(store: Path) -> None:
-    """Finite itself: 255 times it is not."""
-    put(store / "scale" / "c.0.0.0", 0, 3e38, "<f4")
-    redigest(store)
-
-
-@hostile(Damaged, says="finite numbers")
-def logits_of_the_test_set_that_are_nan(store: Path) -> None:
-    """What the test set's table is made of."""
-    put(store / "test_logits" / "c.0.0", 3, np.nan, "<f4")
-    reseal(store)
-
-
-@hostile(Damaged, base="uint8", says="finite numbers")
-def scale_of_the_test_set_that_overflows(store: Path) -> None:
-    """The same, once decoded."""
-    put(store / "test_scale" / "c.0.0", 0, 3e38, "<f4")
-    reseal(store)
-
-
-@hostile(UnsafeStore, says="labels in label that are no class")
-def label_beyond_the_classes(store: Path) -> None:
-    """An index outside whatever it indexes."""
-    put(store / "label" / "c.0", 3, 2**40, "<i8")
-    reseal(store)
-
-
-@hostile(UnsafeStore, says="labels in test_label that are no class")
-def label_negative(store: Path) -> None:
-    """-1 indexes from the end."""
-    put(store / "test_label" / "c.0", 0, -1, "<i8")
+def put_sealed(store: Path, path: str, at: int, value: float) -> None:
+    """Set one number of another array, under a seal that fits."""
+    put(store / path, at, value, "<i8" if "label" in path else "<f4")
     reseal(store)
 
 
@@ -118,3 +68,65 @@ def sealed_with_a_block_that_was_never_written(store: Path) -> None:
     data[:32] = bytes(32)
     (store / "digest" / "c.0.0.0").write_bytes(data)
     reseal(store)
+
+
+ROWS = [
+    ("rows_that_are_nan", "raw", "logits/c.0.0.0", 5, np.nan, "One NaN makes every weight NaN."),
+    ("rows_that_are_infinite", "raw", "logits/c.1.1.0", 0, -np.inf, "So does infinity."),
+    ("scale_that_is_nan", "uint8", "scale/c.0.0.0", 0, np.nan, "Levels are fine, what they are multiplied by is not."),
+    ("scale_that_is_infinite", "uint8", "scale/c.0.0.0", 1, np.inf, "The offset as well."),
+    ("scale_that_overflows", "uint8", "scale/c.0.0.0", 0, 3e38, "Finite itself: 255 times it is not."),
+]
+"""Name, store, a file of its rows, which number of it becomes what, what that tries."""
+
+for name, base, path, at, value, tries in ROWS:
+    change = partial(put_row, path=path, at=at, value=value)
+    enter(name, tries, change, Damaged, base=base, rows=True, says="finite numbers")
+
+
+ARRAYS = [
+    (
+        "logits_of_the_test_set_that_are_nan",
+        "raw",
+        "test_logits/c.0.0",
+        3,
+        np.nan,
+        Damaged,
+        "finite numbers",
+        "What the test set's table is made of.",
+    ),
+    (
+        "scale_of_the_test_set_that_overflows",
+        "uint8",
+        "test_scale/c.0.0",
+        0,
+        3e38,
+        Damaged,
+        "finite numbers",
+        "The same, once decoded.",
+    ),
+    (
+        "label_beyond_the_classes",
+        "raw",
+        "label/c.0",
+        3,
+        2**40,
+        UnsafeStore,
+        "labels in label that are no class",
+        "An index outside whatever it indexes.",
+    ),
+    (
+        "label_negative",
+        "raw",
+        "test_label/c.0",
+        0,
+        -1,
+        UnsafeStore,
+        "labels in test_label that are no class",
+        "-1 indexes from the end.",
+    ),
+]
+"""Name, store, a file of another array, which number of it becomes what, refusal and its words, what it tries."""
+
+for name, base, path, at, value, refused, says, tries in ARRAYS:
+    enter(name, tries, partial(put_sealed, path=path, at=at, value=value), refused, base=base, says=says)

@@ -25,6 +25,8 @@ __all__ = [
     "Hostile",
     "build",
     "edit",
+    "edit_at",
+    "enter",
     "hostile",
     "make_bases",
     "redigest",
@@ -50,6 +52,8 @@ class Hostile:
     """One store of the corpus."""
 
     name: str
+    tries: str
+    """What the store tries, in words."""
     spoil: Callable[[Path], None]
     refused: tuple[type[DgkdError], ...]
     """Empty for one that is harmless: it must be read like a good one."""
@@ -67,7 +71,10 @@ class Hostile:
 CORPUS: dict[str, Hostile] = {}
 
 
-def hostile(
+def enter(
+    name: str,
+    tries: str,
+    spoil: Callable[[Path], None],
     refused: type[DgkdError] | tuple[type[DgkdError], ...] | None,
     *,
     base: str = "raw",
@@ -75,25 +82,32 @@ def hostile(
     says: str = "",
     cap_mib: int = CAP_MIB,
     reserved_mib: int = 0,
-) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
-    """Enter a function that spoils the store in a folder, under the function's name."""
+) -> None:
+    """Enter a store of the corpus: what spoils a good one in a folder, and how it is refused."""
+    assert name not in CORPUS, name
+    CORPUS[name] = Hostile(
+        name=name,
+        tries=tries,
+        spoil=spoil,
+        refused=refused if isinstance(refused, tuple) else (refused,) if refused else (),
+        base=base,
+        rows=rows,
+        says=says,
+        cap_mib=cap_mib,
+        reserved_mib=reserved_mib or cap_mib,
+    )
 
-    def enter(spoil: Callable[[Path], None]) -> Callable[[Path], None]:
-        name = spoil.__name__
-        assert name not in CORPUS, name
-        CORPUS[name] = Hostile(
-            name=name,
-            spoil=spoil,
-            refused=refused if isinstance(refused, tuple) else (refused,) if refused else (),
-            base=base,
-            rows=rows,
-            says=says,
-            cap_mib=cap_mib,
-            reserved_mib=reserved_mib or cap_mib,
-        )
+
+def hostile(
+    refused: type[DgkdError] | tuple[type[DgkdError], ...] | None, **how: Any
+) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
+    """Enter a function that spoils the store in a folder, under its name; its docstring says what the store tries."""
+
+    def enter_function(spoil: Callable[[Path], None]) -> Callable[[Path], None]:
+        enter(spoil.__name__, spoil.__doc__ or "", spoil, refused, **how)
         return spoil
 
-    return enter
+    return enter_function
 
 
 def make_bases(recipe: Any, folder: Path) -> None:
@@ -145,6 +159,12 @@ def edit(file: Path, *keys: Any, value: Any) -> None:
     else:
         place[keys[-1]] = value
     file.write_text(json.dumps(content))
+
+
+def edit_at(file: Path, place: str | tuple[Any, ...], value: Any) -> None:
+    """`edit` with a place such as `a.b.0`."""
+    keys = [int(key) if key.isdecimal() else key for key in place.split(".")] if isinstance(place, str) else place
+    edit(file, *keys, value=value)
 
 
 def redigest(store: Path) -> None:
