@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import hashlib
 import struct
-from collections.abc import Callable
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torchvision.datasets
 
 from dgkd_cache.datasets import load_dataset, mnist
-from dgkd_cache.errors import DataUnreadable, NoSpace
+from dgkd_cache.errors import DataUnreadable
 
 PIXELS = {
     "train": np.random.default_rng(3).integers(0, 256, (7, 28, 28), np.uint8),
     "t10k": np.eye(28, dtype=np.uint8)[None] * 9,
 }
+
 LABELS = {"train": [3, 1, 4, 1, 5, 9, 2], "t10k": [6]}
+
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 
 
@@ -133,73 +132,15 @@ def test_the_default_root_that_is_named_is_the_only_place(default_root: Path, no
             load_dataset("fashion-mnist", root=root, download=False)
 
 
-def test_missing_files_are_named_with_their_places(default_root: Path, no_debian: Path) -> None:
-    with pytest.raises(DataUnreadable) as caught:
-        load_dataset("fashion-mnist", download=False)
-    message = str(caught.value)
-    for part in (TRAIN_IMAGES, str(default_root / "FashionMNIST" / "raw"), str(no_debian), "download = true"):
-        assert part in message
-    assert caught.value.exit_code == 1
-
-
-@pytest.mark.parametrize(
-    ("failure", "error"),
-    [
-        (URLError("no route to host"), DataUnreadable),
-        (RuntimeError("File not found or corrupted."), DataUnreadable),
-        (OSError(errno.ENOSPC, "No space left on device"), NoSpace),
-    ],
-)
-def test_a_failed_download_says_where_files_may_be_put(
-    default_root: Path,
-    no_debian: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    failure: Exception,
-    error: type[Exception],
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise failure
-
-    monkeypatch.setattr(torchvision.datasets.MNIST, "download", fail)
-    with pytest.raises(error) as caught:
-        load_dataset("fashion-mnist", download=True)
-    if error is DataUnreadable:
-        for part in (str(failure), str(default_root / "FashionMNIST" / "raw"), str(no_debian), "run again"):
-            assert part in str(caught.value)
-
-
 def test_a_download_is_read(tmp_path: Path, no_debian: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torchvision.datasets.MNIST, "download", lambda self: write(Path(self.raw_folder)))
     assert load_dataset("mnist", root=tmp_path, download=True).train.labels_N.tolist() == LABELS["train"]
 
 
-def zip_of(content: bytes) -> bytes:
-    return gzip.compress(content)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda content: content[:-1], r"expected 5488 elements for the sizes \[7, 28, 28\], found 5487"),
-        (lambda content: content + b"\0", r"expected 5488 elements .*, found more"),
-        (lambda content: b"\0\0\x0d\x03" + content[4:], "3-dimensional bytes, found magic 00000d03"),
-        (lambda content: content[:9], "3 sizes after the magic number, found 5 bytes"),
-        (lambda content: b"", "found magic "),
-        (lambda content: content[:4] + b"\xff" * 12 + content[16:], r"at most 4294967296 elements"),
-        (lambda content: zip_of(content)[:-20], "readable idx file, found EOFError"),
-        (lambda content: zip_of(content)[:-6] + b"\0\0\0\0\0\0", "readable idx file, found BadGzipFile"),
-        (
-            lambda content: zip_of(content)[:30] + b"\xff" * 40 + zip_of(content)[70:],
-            "readable idx file, found",
-        ),
-    ],
-)
-def test_a_damaged_file_is_refused_by_name(
-    tmp_path: Path, no_debian: Path, damage: Callable[[bytes], bytes], message: str
-) -> None:
+def test_a_damaged_file_is_refused_by_name(tmp_path: Path, no_debian: Path) -> None:
     path = write(tmp_path / "MNIST" / "raw") / TRAIN_IMAGES
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataUnreadable, match=message) as caught:
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataUnreadable, match=r"expected 5488 elements .*, found 5487") as caught:
         load_dataset("mnist", root=tmp_path, download=False)
     assert str(path) in str(caught.value)
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from support.tiny_models import same, tiny
 from torch import nn
 
 from dgkd_cache.errors import InvalidInput, UnknownName
-from dgkd_cache.models import build_model, find_model, model_names, model_patterns, registry, wanted_input_size
+from dgkd_cache.models import build_model, model_names, model_patterns, registry, wanted_input_size
 from dgkd_cache.models.registry import count_parameters, count_unbuilt
 from dgkd_cache.models.torchvision_models import torchvision_names
-
-Build = Callable[..., nn.Module]
 
 
 @pytest.fixture
@@ -61,12 +57,6 @@ def test_an_unknown_name_is_answered_with_the_closest() -> None:
     assert "expected one of" in str(caught.value) and "'resnt20'; did you mean resnet20" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "vgg11_bn"])
-def test_a_name_of_torchvision_is_answered_with_its_prefix(name: str) -> None:
-    with pytest.raises(UnknownName, match=f"did you mean torchvision:{name}( or .*)?\\?$"):
-        tiny(name)
-
-
 def test_a_list_that_is_cut_has_the_closest_names_first() -> None:
     with pytest.raises(UnknownName) as caught:
         tiny("torchvision:wide_resnet50_3")
@@ -80,22 +70,6 @@ def test_nonsense_is_an_unknown_name(name: str) -> None:
     with pytest.raises(UnknownName, match="unknown model") as caught:
         tiny(name)
     assert "\x1b" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("wrn-17-2", "wrn-16-2 and wrn-22-2 are the nearest"),
-        ("wrn-4-2", "wrn-10-2 and wrn-16-2 are the nearest"),
-        ("wrn-16", "try wrn-16-2"),
-        ("wrn-16-0", "try wrn-16-2"),
-        ("wrn--16-2", "try wrn-16-2"),
-    ],
-)
-def test_an_impossible_wide_resnet_is_told_the_nearest(name: str, hint: str) -> None:
-    with pytest.raises(InvalidInput, match=hint) as caught:
-        tiny(name)
-    assert caught.value.exit_code == 2 and "D = 6n + 4" in str(caught.value) and name in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "smallest"), [("vgg11", 8), ("resnet20", 4), ("wrn-16-1", 4)])
@@ -127,42 +101,6 @@ def test_a_model_is_entered_under_its_function_s_name_and_only_once() -> None:
 
 def test_the_forms_of_name_are_listed() -> None:
     assert set(model_patterns()) == {"wrn-D-K", "torchvision:NAME", "module:factory"}
-
-
-def test_only_torchvision_wants_its_own_input_size() -> None:
-    assert wanted_input_size("torchvision:resnet18", height=32, width=32) == 224
-    assert wanted_input_size("torchvision:resnet18", height=224, width=224) is None
-    assert wanted_input_size("torchvision:vit_b_16", height=32, width=32) == 224
-    assert wanted_input_size("torchvision:swin_v2_t", height=32, width=32) == 256
-    assert wanted_input_size("wrn-16-2", height=8, width=8) is None
-
-
-def test_an_unknown_torchvision_model_names_the_closest() -> None:
-    with pytest.raises(UnknownName, match=r"'resnet81'; did you mean .*resnet18"):
-        find_model("torchvision:resnet81")
-    with pytest.raises(UnknownName, match="torchvision model"):
-        find_model("torchvision:fasterrcnn_resnet50_fpn")  # no classifier
-
-
-@pytest.mark.parametrize("channels", [1, 5])
-def test_a_torchvision_model_takes_other_channels_and_classes(channels: int) -> None:
-    model = tiny("torchvision:resnet18", channels=channels, classes=4, height=40, width=40)
-    assert model.training
-    assert model.eval()(torch.zeros(2, channels, 40, 40)).shape == (2, 4)
-    stem = model.get_submodule("conv1")
-    assert isinstance(stem, nn.Conv2d)
-    assert (stem.weight.shape, stem.stride, stem.padding, stem.bias) == (
-        (64, channels, 7, 7),
-        (2, 2),
-        (3, 3),
-        None,
-    )
-
-
-def test_a_torchvision_model_that_cannot_take_the_size_says_so() -> None:
-    with pytest.raises(InvalidInput, match="torchvision:alexnet cannot take these images") as caught:
-        tiny("torchvision:alexnet", channels=3, height=16, width=16)
-    assert "[B, 3, 16, 16]" in str(caught.value) and caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from dgkd_cache.errors import Damaged, UnsafeStore
-from dgkd_cache.paths import leftovers
 from dgkd_cache.run_files.reading import LIMITS, MAX_JSON_PARTS, parse_json, parse_object, read_file
 
 
@@ -107,13 +106,3 @@ def test_proper_json_is_its_value() -> None:
     assert parse_json(b"[" * 32 + b"]" * 32, Path("x")) == deepest
     with pytest.raises(Damaged, match="expected a JSON object, found list"):
         parse_object(b"[]", Path("x"))
-
-
-def test_leftovers_are_checkpoints_and_nothing_of_anyone_else(tmp_path: Path) -> None:
-    mine = ["best-12.safetensors", "best-3.safetensors.partial", "checkpoint.safetensors"]
-    others = ["best-of.safetensors", "best-1.txt", "weights.safetensors", "events.out.tfevents.1", "card.json"]
-    for name in (*mine, *others):
-        (tmp_path / name).touch()
-    (tmp_path / "best-7.safetensors").mkdir()
-    (tmp_path / "best-8.safetensors").symlink_to("nothing")
-    assert [path.name for path in leftovers(tmp_path)] == sorted([*mine, "best-8.safetensors"])

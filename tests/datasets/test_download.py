@@ -1,0 +1,65 @@
+"""A data set that is not there: which files are missing where, and why a download failed."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torchvision.datasets
+
+from dgkd_cache.datasets import load_dataset, mnist
+from dgkd_cache.errors import DataUnreadable, NoSpace
+
+TRAIN_IMAGES = "train-images-idx3-ubyte"
+
+
+@pytest.fixture
+def no_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another place for Debian's folder, so that a test does not depend on the machine."""
+    folder = tmp_path / "debian"
+    monkeypatch.setattr(mnist, "DEBIAN_FASHION_MNIST", folder)
+    return folder
+
+
+@pytest.fixture
+def default_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The default root, in a home folder that is empty."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / ".cache" / "dgkd-cache"
+
+
+def test_missing_files_are_named_with_their_places(default_root: Path, no_debian: Path) -> None:
+    with pytest.raises(DataUnreadable) as caught:
+        load_dataset("fashion-mnist", download=False)
+    message = str(caught.value)
+    for part in (TRAIN_IMAGES, str(default_root / "FashionMNIST" / "raw"), str(no_debian), "download = true"):
+        assert part in message
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (URLError("no route to host"), DataUnreadable),
+        (RuntimeError("File not found or corrupted."), DataUnreadable),
+        (OSError(errno.ENOSPC, "No space left on device"), NoSpace),
+    ],
+)
+def test_a_failed_download_says_where_files_may_be_put(
+    default_root: Path,
+    no_debian: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    error: type[Exception],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(torchvision.datasets.MNIST, "download", fail)
+    with pytest.raises(error) as caught:
+        load_dataset("fashion-mnist", download=True)
+    if error is DataUnreadable:
+        for part in (str(failure), str(default_root / "FashionMNIST" / "raw"), str(no_debian), "run again"):
+            assert part in str(caught.value)

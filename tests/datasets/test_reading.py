@@ -1,0 +1,54 @@
+"""Reading many files in parallel: results in order, failures counted and named, and threads by the files' size."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from dgkd_cache.datasets.reading import decoding_threads, file_digest, read_all, read_bytes, read_one
+from dgkd_cache.errors import DataUnreadable
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """The names of 20 files, each with its own number in it."""
+    for number in range(20):
+        (tmp_path / f"{number:02d}").write_text(str(number))
+    return [f"{number:02d}" for number in range(20)]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_results_come_in_the_order_of_the_paths(tmp_path: Path, files: list[str], threads: int) -> None:
+    found = read_all(tmp_path, files[::-1], lambda number, path: (number, path.read_text()), threads=threads)
+    assert found == [(number, str(19 - number)) for number in range(20)]
+
+
+def test_all_failures_are_counted_and_the_first_five_are_named(tmp_path: Path, files: list[str]) -> None:
+    for name in files[3:11]:
+        (tmp_path / name).unlink()
+    (tmp_path / "03").mkdir()
+    with pytest.raises(DataUnreadable, match="8 of 20 image files in .* cannot be read") as caught:
+        read_all(tmp_path, files, lambda _, path: read_bytes(path))
+    found = caught.value.found
+    assert found.startswith("03 (a pipe, a device or a folder, and no regular file); 04 (FileNotFoundError")
+    assert "07 (" in found and "08 (" not in found and found.endswith("; and 3 more")
+    with pytest.raises(DataUnreadable, match="1 image file in .* cannot be read"):
+        read_one(tmp_path, "04", read_bytes)
+
+
+def test_a_file_s_digest_is_half_of_sha_256(tmp_path: Path) -> None:
+    assert file_digest(b"abc").hex() == hashlib.sha256(b"abc").hexdigest()[:32]
+
+
+@pytest.mark.parametrize(("nbytes", "threads"), [(0, 1), (3000, 1), (9000, 2), (10**6, 8)])
+def test_small_files_are_decoded_by_fewer_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nbytes: int, threads: int
+) -> None:
+    """By the mean size of the first files, one thread for each 4 KiB, and never more than cores."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    for name, size in (("a", nbytes), ("b", nbytes)):
+        (tmp_path / name).write_bytes(bytes(size))
+    assert decoding_threads(tmp_path, ["a", "b", "gone"]) == threads

@@ -1,0 +1,25 @@
+"""Lines about a data set: records of one logger, of two levels, each a single line whatever a name holds."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from dgkd_cache.datasets.remarks import say_source, warn
+
+
+def test_the_source_is_information_and_the_rest_a_warning(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level(logging.INFO, logger="dgkd_cache.datasets"):
+        say_source("mnist", Path("train"), tmp_path / "test")
+        warn("3 files\nare no images\x1b[2J")
+    source, warning = caplog.records
+    assert (source.name, source.levelno) == ("dgkd_cache.datasets", logging.INFO)
+    assert source.getMessage() == f"data set mnist: read from {tmp_path}/train and {tmp_path}/test"
+    assert (warning.name, warning.levelno) == ("dgkd_cache.datasets", logging.WARNING)
+    assert "\n" not in warning.getMessage() and "\x1b" not in warning.getMessage()
+    assert warning.getMessage().startswith("3 files")
