@@ -1,1 +1,1 @@
-"""Dense guidance as a student meets it: objectives, stochastic dropping, methods."""
+"""Dense guidance of a student: objectives, stochastic dropping, methods."""

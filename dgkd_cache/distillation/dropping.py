@@ -1,7 +1,7 @@
-"""Stochastic dropping: which guides take part in a mini-batch, drawn BEFORE anything of them is read.
+"""Stochastic dropping: which guides take part in a mini-batch, drawn BEFORE their rows are read.
 
-`bernoulli` is the paper's (Son et al. 2021, section 3.3; keep probability 0.75 was best), `fixed` the authors' code: it
-removes exactly `drop` terms, chosen uniformly without replacement, the teacher's among them.
+`bernoulli` is the paper's (Son et al. 2021, section 3.3; keep probability 0.75 was best). `fixed` is the authors' code:
+it removes exactly `drop` terms, chosen uniformly without replacement, which may include the teacher's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Dropping:
 
     `bernoulli`: each guide is kept with probability `keep`; those named in `always` are kept in every batch, and with
     `at_least_one` a batch that would keep none keeps one, chosen uniformly. `fixed`: exactly `drop` guides are dropped
-    (all of them where there are fewer). `none`: all are kept.
+    (all of them if there are fewer). `none`: all are kept.
     """
 
     kind: Literal["bernoulli", "fixed", "none"] = "bernoulli"
@@ -46,10 +46,10 @@ class Dropping:
         require_kind("Dropping", "at_least_one", self.at_least_one, bool, expected="True or False")
 
     def keep_mask(self, words_G1: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.bool_]:
-        """Which of the G guides called `names` are kept: bool (G,).
+        """Returns which of the G guides called `names` are kept: bool (G,).
 
-        `words_G1` are G + 1 random 64-bit words of the step (`RunRandom.drop_words`): one a guide, one to choose a
-        guide where at least one must stay. Raises UnknownName when `always` names no guide.
+        `words_G1` are G + 1 random 64-bit words of the step (`RunRandom.drop_words`): one for each guide, and one to
+        choose a guide if at least one must stay. Raises UnknownName if `always` names no guide.
         """
         _require_names("keep_mask", names)
         guides = len(names)
@@ -78,7 +78,7 @@ class Dropping:
         return keep_G
 
     def kept_share(self, names: Sequence[str]) -> tuple[float, ...]:
-        """The share of all batches in which each of the guides called `names` is kept, in expectation."""
+        """Returns the expected share of batches in which each of the guides called `names` is kept."""
         _require_names("kept_share", names)
         guides = len(names)
         if self.kind == "fixed":

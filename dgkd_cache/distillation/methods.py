@@ -20,7 +20,7 @@ _CHOICES: dict[str, Callable[[tuple[str, ...]], tuple[str, ...]]] = {
 
 
 def guides_of(method: str, before: Sequence[str]) -> tuple[str, ...]:
-    """The guides that `method` gives a model, out of the models `before` it in the chain (largest first).
+    """Returns the guides of a model under `method`, from the models `before` it in the chain (largest first).
 
     Raises UnknownName for an unknown method.
     """
@@ -30,5 +30,5 @@ def guides_of(method: str, before: Sequence[str]) -> tuple[str, ...]:
 
 
 def method_names() -> tuple[str, ...]:
-    """The known methods."""
+    """Returns the names of all methods."""
     return tuple(_CHOICES)

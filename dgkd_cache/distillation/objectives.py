@@ -1,4 +1,4 @@
-"""The objectives of densely guided distillation, and the loss that they are made of.
+"""The objectives of densely guided distillation, and their loss.
 
 Source: Son et al., "Densely Guided Knowledge Distillation using Multiple Teacher Assistants", ICCV 2021
 (arXiv 2009.08825), Eq. 7, and the authors' published code. Shapes: B batch, C classes, K kept guides.
@@ -25,7 +25,7 @@ _CALL = "dense_guidance_loss"
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """The terms that an objective weighs: `ce` () and `kl_K` (K,) in nats, `guides` n kept or not, `classes` C."""
+    """The terms of an objective: `ce` () and `kl_K` (K,) in nats, the number of all `guides` n, `classes` C."""
 
     ce: Tensor
     kl_K: Tensor
@@ -37,7 +37,7 @@ class Terms:
 
 @dataclass(frozen=True, kw_only=True)
 class GuidanceLoss:
-    """The loss to differentiate, and its parts for the record (detached, nats, means over the batch)."""
+    """The loss to differentiate, and its parts for logging (detached, in nats, means over the batch)."""
 
     loss: Tensor
     ce: Tensor
@@ -57,16 +57,16 @@ def dense_guidance_loss(
     lambda_: float = 0.5,
     temperature: float = 4.0,
 ) -> GuidanceLoss:
-    """The student's loss under the guides that were kept for this batch.
+    """Returns the student's loss under the guides that were kept for this batch.
 
-    `softened_KBC` holds the kept guides' logits divided by `temperature`, as guide stores do, in any float dtype
-    (None or K = 0: all dropped). `guides` is n, the number of guides before dropping; with n = 0 the loss is the
+    `softened_KBC` holds the kept guides' logits divided by `temperature`, as guide stores do, in any float dtype (None
+    or K = 0: all dropped). `guides` is n, the number of guides before dropping; with n = 0 the loss is the
     cross-entropy. `objective` is `paper` (Eq. 7: n(1-lambda) CE + lambda T^2 sum KL), `official` (the authors' code:
-    (1-lambda) CE + lambda T^2 sum KL / C) or `mean` ((1-lambda) CE + lambda T^2 mean KL), with
-    KL(guide || student) averaged over the batch. All of it is computed in float32.
+    (1-lambda) CE + lambda T^2 sum KL / C) or `mean` ((1-lambda) CE + lambda T^2 mean KL), with KL(guide || student)
+    averaged over the batch. Everything is computed in float32.
 
-    Raises InvalidInput for an unknown objective, a lambda or temperature out of range, for tensors that do not fit each
-    other, and for labels on the processor that name no class.
+    Raises InvalidInput for an unknown objective, a lambda or temperature out of range, for tensors that do not match,
+    and for labels on the CPU that are not classes.
     """
     if not isinstance(objective, str) or objective not in _OBJECTIVES:
         raise unknown_name("objective", objective, _OBJECTIVES)
@@ -118,7 +118,7 @@ def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, gui
 
 
 def _check_devices(**tensors: Tensor | None) -> None:
-    """Raises InvalidInput for tensors that do not lie on one device."""
+    """Raises InvalidInput unless all tensors are on one device."""
     places = {name: str(tensor.device) for name, tensor in tensors.items() if tensor is not None}
     if len(set(places.values())) > 1:
         raise InvalidInput(
@@ -134,9 +134,9 @@ def _has_numbers(tensor: object) -> TypeGuard[Tensor]:
 
 
 def _check_labels(labels_B: Tensor, classes: int) -> None:
-    """Raises InvalidInput for labels on the processor that name no class: it takes microseconds there.
+    """Raises InvalidInput for labels on the CPU that are not classes; this takes microseconds there.
 
-    On a GPU nothing waits for the labels: torch's own assertion stops the process. It takes -100 for "leave this out".
+    On a GPU this would wait for the labels; there torch's own assertion stops the process, but accepts -100 ("ignore").
     """
     if labels_B.device.type != "cpu" or not len(labels_B) or torch.compiler.is_compiling():
         return
@@ -152,12 +152,12 @@ def _check_labels(labels_B: Tensor, classes: int) -> None:
 
 
 def objective_names() -> tuple[str, ...]:
-    """The known objectives, in alphabetical order."""
+    """Returns the names of all objectives, in alphabetical order."""
     return tuple(sorted(_OBJECTIVES))
 
 
 def _kl(logits_BC: Tensor, softened_KBC: Tensor | None, temperature: float) -> Tensor:
-    """KL(guide || student) of each kept guide, summed over classes, averaged over the batch: (K,)."""
+    """Returns KL(guide || student) of each kept guide, summed over classes, averaged over the batch: (K,)."""
     if softened_KBC is None or len(softened_KBC) == 0:
         return logits_BC.new_zeros(0)
     log_student_BC = F.log_softmax(logits_BC / temperature, dim=-1)

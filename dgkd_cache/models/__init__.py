@@ -1,7 +1,7 @@
-"""Networks by name, what they take, and how they lie on disk.
+"""Networks by name, their input, and their files.
 
-Importing this package registers every architecture; `build_model` makes one, `save_model` and `load_model`
-keep it.
+Importing this package registers every architecture; `build_model` builds one, `save_model` and `load_model` store and
+load it.
 """
 
 from __future__ import annotations

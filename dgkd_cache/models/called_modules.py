@@ -1,4 +1,4 @@
-"""A record of one forward pass: the modules that it calls, and whether it reads weights or changes buffers or input."""
+"""Records a forward pass: the modules that it calls, and whether it reads weights or changes buffers or input."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from torch.utils._pytree import tree_leaves
 __all__ = ["CalledModules", "Forward"]
 
 Forward = Callable[[Tensor], object]
-"""A forward pass over a batch of pixels, before it is known that it returns logits."""
+"""A forward pass over a batch of pixels, whose result is not checked yet."""
 
 
 class CalledModules:
     """The modules that a forward pass calls, in order, and whether it changes a buffer of `model` or of any of them.
 
-    `reads_weights` is True once an operation was given a weight of the model, or anything in the same memory: by the
-    parameters (the buffers of a model without any). So it is for a model without either. `changes_input` is True once
-    the pixels are not what they were.
+    `reads_weights` is True once an operation got a parameter of the model (a buffer, if it has no parameters), or
+    another tensor in the same memory. It is also True for a model without either. `changes_input` is True once the
+    pixels have changed.
 
-    Buffers in the model's state_dict are compared with what they were before the first pass: the weights digest was
-    taken of them. All others are compared with what the first pass left, because a module may build a cache there.
+    Buffers in the model's state_dict, which the weights digest covers, are compared with their values before the first
+    pass. All others are compared with their values after the first pass, because a module may build a cache there.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -61,7 +61,7 @@ class CalledModules:
         return noted
 
     def first_pass_done(self) -> None:
-        """Notes the buffers that may be filled in the first pass; no later pass may change them."""
+        """Saves the buffers that the first pass may fill; no later pass may change them."""
         saved = {id(buffer) for buffer in self._saved().values()}
         parts = {id(part): (name or type(part).__name__, part) for name, part in self._model.named_modules()}
         for part in self.modules:
@@ -71,7 +71,7 @@ class CalledModules:
             self._after_first.append((owner, part, _copies(others)))
 
     def changed_buffer(self) -> str | None:
-        """The name of the first buffer that is not as it was, or None."""
+        """Returns the name of the first buffer that has changed, or None."""
         now = self._saved()
         name = _changed(self._before, now) or next((name for name in now if name not in self._before), None)
         if name is not None:
@@ -83,7 +83,7 @@ class CalledModules:
         return None
 
     def _saved(self) -> dict[str, Tensor]:
-        """The buffers of the model that its state_dict holds."""
+        """Returns the model's buffers that are in its state_dict."""
         saved = self._model.state_dict()
         return {name: buffer for name, buffer in self._model.named_buffers(remove_duplicate=False) if name in saved}
 
@@ -94,7 +94,7 @@ class CalledModules:
                 self._called[id(module)] = module
 
         with warnings.catch_warnings(), _eager():
-            # That a compiled module is noted twice does no harm.
+            # A compiled module may be recorded twice, which is harmless.
             warnings.filterwarnings("ignore", "Using `torch.compile", UserWarning)
             hook = register_module_forward_pre_hook(note)
             try:
@@ -104,7 +104,7 @@ class CalledModules:
 
 
 class _Read(TorchDispatchMode):
-    """Sets `any` once an operation is given one of these tensors, or another one in the same memory."""
+    """Sets `any` once an operation gets one of these tensors, or another one in the same memory."""
 
     def __init__(self, tensors: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's own __init__ has no annotations
@@ -119,7 +119,7 @@ class _Read(TorchDispatchMode):
 
 
 def _place(tensor: Tensor) -> int | None:
-    """The address at which the memory of a tensor begins.
+    """Returns the address at which the memory of a tensor begins.
 
     None for one without memory of its own: torch raises these errors for sparse tensors and for subclasses.
     """
@@ -130,9 +130,9 @@ def _place(tensor: Tensor) -> int | None:
 
 
 def _eager() -> AbstractContextManager[object]:
-    """The context in which what torch.compile made runs as it was written: it would compile the noting, too.
+    """Returns a context that turns torch.compile off, since it would also compile the recording.
 
-    Without its module, which takes seconds to load, nothing was compiled.
+    If its module, which takes seconds to load, is not loaded, nothing was compiled.
     """
     return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
@@ -142,7 +142,7 @@ def _copies(buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _changed(before: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> str | None:
-    """The name of the first buffer that is not as it was."""
+    """Returns the name of the first buffer that has changed."""
     return next((name for name, value in before.items() if name not in now or not _same(now[name], value)), None)
 
 
@@ -153,5 +153,5 @@ def _same(now: Tensor, before: Tensor) -> bool:
 
 
 def _bits(value: Tensor) -> Tensor:
-    """The bytes of a tensor; NaN equals itself there."""
+    """Returns the bytes of a tensor, in which NaN equals itself."""
     return value.contiguous().reshape(-1).view(torch.uint8)

@@ -1,8 +1,8 @@
-"""A trained model on disk: safetensors weights, and beside them a JSON card that says what they are.
+"""A trained model on disk: safetensors weights, and a JSON card that describes them.
 
-Both are written under another name, synced and renamed, the card last: a folder with a card holds a finished model. The
-card's file also holds a digest of each file of the run, and one of itself (see `run_card`). Reading checks card and
-weights against their digests and never unpickles anything.
+Both are written under a temporary name, synced and renamed, the card last: a folder with a card holds a finished model.
+The card also holds a digest of each file of the run, and of itself (see `run_card`). Reading checks card and weights
+against their digests and never unpickles anything.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ModelCard(BaseModel):
     format: Literal["dgkd-model-card"] = "dgkd-model-card"
     version: Literal[1] = 1
     name: str  # its name in the chain
-    architecture: str  # what build_model takes, or a name of the user's own
+    architecture: str  # a name for build_model, or the user's own
     channels: int = Field(ge=1, le=2**12)  # I of the views
     classes: tuple[str, ...] = Field(min_length=1)  # names, in the order of the logits
     height: int = Field(ge=1, le=2**16)  # pixels of the views; the network sees preprocess.network_size(height, width)
@@ -55,7 +55,7 @@ class ModelCard(BaseModel):
     parameters: int = Field(ge=0)
     preprocess: Preprocess
     dataset: dict[str, str]  # name and digest
-    plan_digest: str  # of the view plan, "" where none was used
+    plan_digest: str  # of the view plan, "" if none was used
     views: dict[str, JsonValue]  # which views it was trained on
     training: dict[str, JsonValue]  # method, objective, recipe, seed
     guides: dict[str, str] = Field(default_factory=dict)  # name of each guide to the seal of its store
@@ -63,17 +63,16 @@ class ModelCard(BaseModel):
     weights_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)  # wall time of the training
     compute: dict[str, JsonValue] = Field(default_factory=dict)  # device, precision, versions
-    inputs_digest: str = ""  # of everything the training depended on; a run with another one is stale
+    inputs_digest: str = ""  # of everything that the training depends on; a run with another one is stale
 
 
 def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard) -> None:
-    """Write `weights.safetensors` and `card.json` into `folder`, replacing a model that lies there.
+    """Writes `weights.safetensors` and `card.json` into `folder`, replacing a model that is there.
 
-    The card covers a run's inputs and metrics as they lie in the folder then.
+    The card covers the run's inputs and metrics as they are in the folder at that time.
 
-    Stopped at any moment it leaves the old model, the new one or (for an instant) none, never a mixture.
-    Raises Mismatch (exit 13) if the card is of another model and NoSpace (exit 14) on a full disk; the old
-    model stays then.
+    If stopped at any moment, it leaves the old model, the new one or (for an instant) none, never a mixture. Raises
+    Mismatch (exit 13) if the card is of another model and NoSpace (exit 14) on a full disk; the old model is then kept.
     """
     folder = as_path("save_model", "folder", folder)
     require_kind("save_model", "model", model, nn.Module, expected="a torch.nn.Module")
@@ -102,7 +101,7 @@ def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard
         with full_disk(folder):
             write_synced(written[0], content)
             write_synced(written[1], (json.dumps(sealed, indent=2, ensure_ascii=False) + "\n").encode())
-            # Without its card the folder holds no model: new weights are never seen beside an old card.
+            # Without its card the folder holds no model, so new weights are never seen beside an old card.
             text.unlink(missing_ok=True)
             os.replace(written[0], weights)
             os.replace(written[1], text)
@@ -113,11 +112,11 @@ def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard
 
 
 def load_card(folder: os.PathLike[str] | str) -> ModelCard:
-    """The card of the finished model in `folder`.
+    """Returns the card of the finished model in `folder`.
 
-    Raises Incomplete (exit 3) where there is none, Damaged (exit 12) for what is no card as this version writes it
-    or has changed since, Mismatch (exit 13) for a card of another format or version, and UnsafeStore (exit 15) for what
-    is no plain file.
+    Raises Incomplete (exit 3) if there is none, Damaged (exit 12) if it is not a card of this version or has changed
+    since it was written, Mismatch (exit 13) for a card of another format or version, and UnsafeStore (exit 15) if it is
+    not a regular file.
     """
     folder = as_path("load_card", "folder", folder)
     path = folder / CARD_FILE
@@ -134,12 +133,12 @@ def load_card(folder: os.PathLike[str] | str) -> ModelCard:
 
 
 def load_model(folder: os.PathLike[str] | str, *, architecture: str | None = None) -> tuple[nn.Module, ModelCard]:
-    """The model in `folder`, on the CPU in evaluation mode, and its card.
+    """Returns the model in `folder`, on the CPU in evaluation mode, and its card.
 
-    A card may be somebody else's, so it never chooses code: a `module:factory` on it is imported only where
-    `architecture`, the caller's own word, is the same text. Raises Mismatch (exit 13) where it is not, what
-    `load_card` and `load_weights` raise, and UnknownName or InvalidInput (exit 2) where the architecture cannot
-    be rebuilt by name: build it yourself then and use `load_weights`.
+    A card may come from somebody else, so it never chooses code: a `module:factory` on it is imported only if the
+    caller passes the same text as `architecture`. Otherwise raises Mismatch (exit 13). Also raises what `load_card` and
+    `load_weights` raise, and UnknownName or InvalidInput (exit 2) if the architecture cannot be built by name: then
+    build it yourself and use `load_weights`.
     """
     folder = as_path("load_model", "folder", folder)
     expected = "the architecture that the card names, as text, or None"
@@ -178,11 +177,11 @@ def load_model(folder: os.PathLike[str] | str, *, architecture: str | None = Non
 
 
 def load_weights(model: nn.Module, folder: os.PathLike[str] | str) -> ModelCard:
-    """Put the weights in `folder` into `model`, which keeps its device, and return the card.
+    """Loads the weights in `folder` into `model`, which keeps its device, and returns the card.
 
-    Raises Damaged (exit 12) for weights that are missing, unreadable or not those of the card, UnsafeStore (15)
-    for what is no plain file, and Mismatch (13) where the model has other tensors than the weights; then the model is
-    as it was.
+    Raises Damaged (exit 12) for weights that are missing, unreadable or not those of the card, UnsafeStore (15) if the
+    file is not a regular one, and Mismatch (13) if the model has other tensors than the weights; the model is then
+    unchanged.
     """
     do = "give the model first, then the folder"
     require_kind("load_weights", "model", model, nn.Module, expected="a torch.nn.Module", do=do)
@@ -192,7 +191,7 @@ def load_weights(model: nn.Module, folder: os.PathLike[str] | str) -> ModelCard:
     try:
         with open_tensors(path) as file:
             fits = {name: tuple(value.shape) for name, value in model.state_dict().items()} == file.shapes
-            # What does not fit is not read into memory: a file of another size is hashed piece by piece.
+            # A file that does not match is not read into memory: a file of another size is hashed in pieces.
             tensors = read_tensors(file) if fits else {}
             _check_digest(file, card)
             _check_tensors(model, file, card)
@@ -207,11 +206,11 @@ _TRAIN_AGAIN = "restore it from a copy, or train the model again with --fresh (w
 _AS_THE_CARD_SAYS = "build the model as its card says (architecture, channels, classes, height, width)"
 
 
-_SPARE = 2**24  # parameters beyond the size of the weights that a network may have before it is compared in detail
+_SPARE = 2**24  # parameters that a network may have beyond the size of the weights before it is compared in detail
 
 
 def _require_room(card: ModelCard, folder: Path, height: int, width: int) -> None:
-    """Refuse a card whose network is far larger than the weights beside it, before any memory is taken for it."""
+    """Refuses a card whose network is far larger than the weights, before any memory is allocated for it."""
     sizes = {"channels": card.channels, "classes": len(card.classes), "height": height, "width": width}
     count, path = count_unbuilt(card.architecture, **sizes), folder / WEIGHTS_FILE
     held = path.lstat().st_size if is_there(path) else 0
@@ -236,7 +235,7 @@ def _check_digest(file: TensorFile, card: ModelCard) -> None:
 
 
 def _check_tensors(model: nn.Module, file: TensorFile, card: ModelCard) -> None:
-    """Refuse weights that do not fit the model, naming the first tensor that differs."""
+    """Refuses weights that do not match the model, and names the first tensor that differs."""
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     for name in [*wanted, *file.shapes]:
         if wanted.get(name) != file.shapes.get(name):

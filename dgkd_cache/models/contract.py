@@ -1,4 +1,4 @@
-"""Networks made elsewhere, held to this project's contract: a forward pass in each mode before they are believed."""
+"""Checks that a network made elsewhere fulfils this project's contract, by a forward pass in each mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["check_forward"]
 
 
 _IMAGES = 8
-"""A batch for training mode: networks that split it into groups of two or four take it."""
+"""Batch size for training mode, which networks with groups of two or four accept."""
 
 
 def check_forward(
@@ -29,11 +29,12 @@ def check_forward(
     width: int,
     accept_probabilities: bool = False,
 ) -> nn.Module:
-    """The model, if it maps [B, channels, height, width] to [B, classes] in both modes; otherwise InvalidInput.
+    """Returns the model if it maps [B, channels, height, width] to [B, classes] in both modes; else raises
+    InvalidInput.
 
     It runs on noise: in evaluation mode on one image, which also gives lazy layers their sizes, then on two in
-    rehearsal (see `Rehearsal`), since what cannot teach is not worth training, and a copy of it in training mode on
-    eight, with gradients. Torch's random state is as before then, so its training begins as it always did.
+    rehearsal (see `Rehearsal`), because a network that cannot be a guide is not worth training, and a copy of it in
+    training mode on eight, with gradients. Torch's random state is restored, so the check does not change the training.
     """
     require_kind("check_forward", "architecture", architecture, str, expected="its name, for messages")
     for name, size in (("channels", channels), ("classes", classes), ("height", height), ("width", width)):
@@ -59,7 +60,7 @@ def check_forward(
         accept_probabilities=accept_probabilities,
     )
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        # It may change its input: that is a tensor of its own wherever it is trained or forwarded.
+        # It may change its input, because it always gets its own tensor.
         rehearsal(model, lambda forward: forward(images_BIHW[:2].clone()), batch=2)
     for part, training in modes:
         part.training = training
@@ -72,7 +73,7 @@ def check_forward(
 
 
 def _modes(architecture: str, model: nn.Module) -> list[tuple[nn.Module, bool]]:
-    """Each part and whether it is in training mode; the model is in evaluation mode after that."""
+    """Returns each part and whether it is in training mode, and sets the model to evaluation mode."""
     try:
         modes = [(part, part.training) for part in model.modules()]
         model.eval()
@@ -102,19 +103,19 @@ def _require_gradient(architecture: str, model: nn.Module, logits_BC: Tensor) ->
 
 
 def _copy(model: nn.Module) -> nn.Module | None:
-    """A copy that a training pass may change in any way, or None for a network that Python cannot copy.
+    """Returns a copy that a training pass may change in any way, or None for a network that Python cannot copy.
 
-    Such a network is tried by its first step alone: a pass in training mode may change parameters and attributes, which
-    nothing could put back.
+    Such a network is tested only by its first training step: a pass in training mode may change parameters and
+    attributes, which cannot be restored.
     """
-    try:  # TypeError for what cannot be pickled, RuntimeError for tensors that are results, the others of its own code
+    try:  # TypeError if it cannot be pickled, RuntimeError for tensors that are results, others from its own code
         return copy.deepcopy(model)
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return None
 
 
 def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, classes: int) -> Tensor:
-    """The logits [B, classes] of one forward pass, in the mode that the model is in."""
+    """Returns the logits [B, classes] of one forward pass, in the model's current mode."""
     batch, *image = images_BIHW.shape
     mode = " in training mode" if model.training else ""
     with forward_pass_of(

@@ -8,7 +8,7 @@ __all__ = ["initialise_convolutions"]
 
 
 def initialise_convolutions(model: nn.Module) -> None:
-    """Convolutions normal with variance 2 / (k * k * outputs) and no bias; batch norms the identity."""
+    """Sets convolutions to normal values of variance 2 / (k * k * outputs), and batch norms to the identity."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -1,7 +1,7 @@
 """The plain convolutional networks of the teacher-assistant papers, up to ten layers and without shortcuts.
 
-Source: `plain_cnn_cifar.py` of wonchulSon/DGKD, after imirzadeh/Teacher-Assistant-Knowledge-Distillation
-(arXiv 1902.03393), where they are called "plane". Their two books are kept: CIFAR-10 and, wider, CIFAR-100.
+Source: `plain_cnn_cifar.py` of wonchulSon/DGKD, after imirzadeh/Teacher-Assistant-Knowledge-Distillation (arXiv
+1902.03393), where they are called "plane". It has two tables of layers: for CIFAR-10 and, wider, for CIFAR-100.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dgkd_cache.models.registry import register_model
 
 __all__ = ["NARROW_BOOK", "WIDE_BOOK", "PlainNet"]
 
-POOL = 0  # in a book: a 2x2 max pool; any other number is the outputs of a 3x3 convolution
+POOL = 0  # in a table: a 2x2 max pool; any other number is the outputs of a 3x3 convolution
 
 # Depth to (convolutions and pools, hidden fully connected layers), for up to ten classes.
 NARROW_BOOK: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -36,11 +36,11 @@ WIDE_BOOK: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 
 class PlainNet(nn.Module):
-    """The layers of a book's page; float32 [B,I,H,W] of one size to logits [B,C].
+    """The network of one entry of a table; maps float32 [B,I,H,W] of one size to logits [B,C].
 
-    As in the source the first fully connected layer takes every pixel that the pools leave, so its size
-    follows from the image's. The source knows 32x32 only; on a smaller image a pool that would leave no pixel
-    is left out, which is the fourth one for 8x8.
+    As in the source, the first fully connected layer takes every pixel after the pools, so its size depends on the
+    image's. The source supports 32x32 only; on a smaller image a pool that would leave no pixel is omitted: the fourth
+    one for 8x8.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From a view's uint8 pixels to what one network takes: resizing and normalising, kept in the model's card.
+"""Preprocessing of a view's uint8 pixels for one network: resizing and normalising, stored in the model's card.
 
 It belongs to the model and not to the view, so that guides of different input size share one view.
 """
@@ -21,13 +21,13 @@ __all__ = ["Preprocess", "Preprocessing", "resized"]
 
 
 class Preprocess(BaseModel):
-    """The way from pixels to a network's input; numbers are decimal strings, which every reader takes alike."""
+    """Resizing and normalising constants; numbers are decimal strings, which all readers parse alike."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mean: tuple[str, ...]  # per channel, of pixels scaled to 0..1
     std: tuple[str, ...]  # per channel, likewise
-    input_size: int | None = Field(default=None, ge=1, le=2**16)  # side in pixels to resize to; None for as it is
+    input_size: int | None = Field(default=None, ge=1, le=2**16)  # side in pixels to resize to; None: not resized
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -41,7 +41,7 @@ class Preprocess(BaseModel):
 
     @classmethod
     def build(cls, *, mean: Sequence[str], std: Sequence[str], input_size: int | None = None) -> Preprocess:
-        """A checked `Preprocess`; InvalidInput (exit 2) for what makes no sense."""
+        """Returns a checked `Preprocess`; raises InvalidInput (exit 2) for invalid values."""
         try:
             return cls(mean=tuple(mean), std=tuple(std), input_size=input_size)
         except ValidationError as error:
@@ -54,24 +54,24 @@ class Preprocess(BaseModel):
 
     @property
     def channels(self) -> int:
-        """I, the image channels it is made for."""
+        """The number of image channels I."""
         return len(self.mean)
 
     def to_json(self) -> dict[str, JsonValue]:
-        """The fields as the card keeps them; `Preprocess.model_validate` reads them back."""
+        """Returns the fields as stored in the card; `Preprocess.model_validate` reads them back."""
         return self.model_dump(mode="json")
 
     def network_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width, in pixels, of what the network sees for a view of `height` x `width`."""
+        """Returns height and width, in pixels, of the network's input for a view of `height` x `width`."""
         return (height, width) if self.input_size is None else (self.input_size, self.input_size)
 
     def module(self, *, channels_last: bool = False) -> Preprocessing:
-        """The computation, to be moved to a device like any module."""
+        """Returns the computation as a module, which can be moved to a device."""
         return Preprocessing(self, channels_last=channels_last)
 
 
 class Preprocessing(nn.Module):
-    """uint8 [B,I,H,W] to float32 [B,I,H',W']: (x / 255 - mean) / std, resized first where a size is recorded.
+    """Maps uint8 [B,I,H,W] to float32 [B,I,H',W']: (x / 255 - mean) / std, resized first if a size is set.
 
     Resizing is bilinear with antialiasing, on float32 pixels, to `input_size` x `input_size` (a view that is
     not square loses its aspect ratio). Raises InvalidInput for another dtype or number of channels.
@@ -86,7 +86,7 @@ class Preprocessing(nn.Module):
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         means = [_number(text) for text in preprocess.mean]
         stds = [_number(text) for text in preprocess.std]
-        # x * scale + shift in one pass; the two constants are made in decimal arithmetic and rounded once.
+        # x * scale + shift in one pass; the two constants are computed in decimal arithmetic and rounded once.
         scale = [float(1 / (255 * std)) for std in stds]
         shift = [float(-mean / std) for mean, std in zip(means, stds, strict=True)]
         for name, values in (("scale_I11", scale), ("shift_I11", shift)):
@@ -110,7 +110,7 @@ class Preprocessing(nn.Module):
 
 
 def resized(height: int, width: int, input_size: int | None) -> str:
-    """The words on what a network sees of a view: "input 32 -> 224", or nothing where that is the view as it is."""
+    """Describes the resizing of a view, as "input 32 -> 224"; "" if it is not resized."""
     if input_size is None or (height, width) == (input_size, input_size):
         return ""
     return f"input {height if height == width else f'{height}x{width}'} -> {input_size}"

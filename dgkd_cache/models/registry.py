@@ -1,7 +1,7 @@
-"""Models by name: the registry that every architecture enters, and the one function that builds them.
+"""The registry of architectures, and the function that builds models by name.
 
-The key is the factory's name, a duplicate is an error and an unknown name is answered with the closest ones,
-as in timm (`timm/models/_registry.py`). Weights depend on the seed alone, and no global random state changes.
+The key is the factory's name, a duplicate is an error, and the error for an unknown name lists the closest ones, as in
+timm (`timm/models/_registry.py`). Weights depend on the seed alone; no global random state changes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class ModelFactory(Protocol):
-    """Makes a network that maps float32 [B, channels, height, width] to logits [B, classes]."""
+    """Builds a network that maps float32 [B, channels, height, width] to logits [B, classes]."""
 
     def __call__(self, *, channels: int, classes: int, height: int, width: int) -> nn.Module: ...
 
@@ -48,14 +48,14 @@ class Registration:
     factory: ModelFactory
     smallest: int = 1  # pixels: the shortest image side that the architecture can take
     input_size: int | None = None  # pixels: the side it was made for; None takes any from `smallest` up
-    foreign: bool = False  # made elsewhere: tried before it is believed
+    foreign: bool = False  # made elsewhere: tested before use
 
 
 Parser = Callable[[str], Registration]
 
 
 def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFactory], ModelFactory]:
-    """A decorator that enters a factory under its own name, or under `name` for a member of a family.
+    """Returns a decorator that registers a factory under its own name, or under `name` for a member of a family.
 
     `smallest` is the shortest image side, in pixels, that it can take. A name entered twice is a bug.
     """
@@ -72,10 +72,10 @@ def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFacto
 def register_pattern(
     regex: str, *, form: str, about: str, names: Callable[[], Iterable[str]] = tuple, user_code: bool = False
 ) -> Callable[[Parser], Parser]:
-    """A decorator for a function that turns every name that `regex` matches in full into a registration.
+    """Returns a decorator for a function that makes a registration of every name that `regex` fully matches.
 
-    `form` is how a person writes such a name (`wrn-D-K`) and `about` a line on it; `names` lists them, where they can
-    be listed; `user_code` says that the function imports what the name says. No two patterns overlap.
+    `form` is the written form of such a name (`wrn-D-K`) and `about` its description; `names` lists the names, if
+    possible; `user_code` means that the function imports the named module. No two patterns overlap.
     """
 
     def enter(parse: Parser) -> Parser:
@@ -87,24 +87,24 @@ def register_pattern(
 
 
 def model_names() -> tuple[str, ...]:
-    """The names that can be built as they stand, families together and small models first."""
+    """Returns the names without parameters, families together and small models first."""
     return tuple(sorted(_MODELS, key=_natural))
 
 
 def model_patterns() -> dict[str, str]:
-    """The forms of name that stand for many models, each with a line on what it means."""
+    """Returns the forms of parametrised names, each with a description."""
     return {form: pattern.about for form, pattern in sorted(_PATTERNS.items())}
 
 
 def is_user_code(architecture: str) -> bool:
-    """True where `find_model` would import a module that this name names. Imports nothing."""
+    """Returns True if `find_model` would import a module of this name. Imports nothing."""
     if architecture in _MODELS:
         return False
     return any(one.user_code and one.regex.fullmatch(architecture) for one in _PATTERNS.values())
 
 
 def find_model(architecture: str) -> Registration:
-    """The registration behind a name, a `wrn-D-K`, a `torchvision:NAME` or a `module:factory`.
+    """Returns the registration of a name, a `wrn-D-K`, a `torchvision:NAME` or a `module:factory`.
 
     Raises UnknownName (exit 2) naming the closest names, InvalidInput for a known form with wrong content.
     """
@@ -128,17 +128,17 @@ def build_model(
     seed: int,
     accept_probabilities: bool = False,
 ) -> nn.Module:
-    """A new network on the CPU in float32, with weights that depend on the arguments alone.
+    """Builds a new network on the CPU in float32, with weights that depend on the arguments alone.
 
-    `height` and `width` are what the network sees, so after `Preprocess`. Raises UnknownName (exit 2) for an
+    `height` and `width` are those of the network's input, after `Preprocess`. Raises UnknownName (exit 2) for an
     unknown architecture and InvalidInput (exit 2) for an image that is too small or for counts below one. A
     `module:factory` that draws from anything but torch's generator is not seeded by this. A network made elsewhere is
-    tried on noise, and refused (InvalidInput) where it gives no logits or cannot be a guide; `accept_probabilities`
-    takes what looks like probabilities for logits.
+    tested on noise, and refused (InvalidInput) if it returns no logits or cannot be a guide; `accept_probabilities`
+    accepts outputs that look like probabilities as logits.
     """
     require_kind("build_model", "architecture", architecture, str, expected="a name that `dgkd-cache models` lists")
     for key, size in {"channels": channels, "classes": classes, "height": height, "width": width}.items():
-        require_integer("build_model", key, size)  # too small a one is told with what fits
+        require_integer("build_model", key, size)  # a size that is too small gets an error with the right one
     require_integer("build_model", "seed", seed, low=-(2**63), high=2**64 - 1)
     registration = find_model(architecture)
     check_geometry(architecture, registration, channels=channels, classes=classes, height=height, width=width)
@@ -160,7 +160,7 @@ def build_model(
 
 
 def count_unbuilt(architecture: str, *, channels: int, classes: int, height: int, width: int) -> int:
-    """P of a network that takes no memory; 0 for a `module:factory`, which may build whatever it likes.
+    """Counts parameters without allocating the network; 0 for a `module:factory`, which may build anything.
 
     Raises what `build_model` raises.
     """
@@ -175,7 +175,7 @@ def count_unbuilt(architecture: str, *, channels: int, classes: int, height: int
 def check_geometry(
     architecture: str, registration: Registration, *, channels: int, classes: int, height: int, width: int
 ) -> None:
-    """Refuse counts below one and an image that is too small (InvalidInput)."""
+    """Refuses counts below one and an image that is too small (InvalidInput)."""
     for what, count in (("channels", channels), ("classes", classes)):
         if count < 1:
             raise InvalidInput(f"no model {architecture} can be built", expected=f"{what} >= 1", found=str(count))
@@ -191,23 +191,23 @@ def check_geometry(
 
 
 def wanted_input_size(architecture: str, height: int, width: int, setting: int | None = None) -> int | None:
-    """The side in pixels to which a view is resized for this architecture, None for as it is.
+    """Returns the side in pixels to which a view is resized for this architecture; None: not resized.
 
-    It is the recipe's `setting`; without one, only architectures made for one resolution (torchvision's) want any. It
-    goes into the `Preprocess`.
+    It is the recipe's `setting`; without one, only architectures made for one resolution (torchvision's) have a size.
+    It is stored in the `Preprocess`.
     """
     wanted = find_model(architecture).input_size if setting is None else setting
     return None if wanted is None or (height, width) == (wanted, wanted) else wanted
 
 
 def count_parameters(model: nn.Module) -> int:
-    """P, the number of elements of all parameters; buffers such as running means are not counted."""
+    """Counts the elements of all parameters, P; buffers such as running means are not counted."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 @dataclass(frozen=True)
 class _Pattern:
-    """A form of name that stands for many models."""
+    """A form of parametrised names."""
 
     regex: re.Pattern[str]
     about: str
@@ -221,5 +221,5 @@ _PATTERNS: dict[str, _Pattern] = {}
 
 
 def _natural(name: str) -> list[tuple[str, int]]:
-    """A sort key that puts resnet8 before resnet14."""
+    """Returns a sort key that puts resnet8 before resnet14."""
     return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", name)]

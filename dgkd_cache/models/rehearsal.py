@@ -1,8 +1,8 @@
-"""The rehearsal of a guide: its first batch is forwarded twice, and refused where it cannot be a guide's.
+"""The rehearsal of a guide: its first batch is forwarded twice, and a model that cannot be a guide is refused.
 
-A store's rows are computed again when a dump is taken up, repaired or checked, and its header says which weights they
-came from. So the logits must follow from the pixels and those weights alone. Nothing is written before. A network that
-is yet to be trained is rehearsed, too, so that no hours are lost on one that cannot teach.
+A store's rows are computed again when a dump is resumed, repaired or checked, and its header names the weights. The
+logits must therefore depend on the pixels and those weights alone. Nothing is written before the rehearsal. An
+untrained network is rehearsed, too, so that no hours are spent on training one that cannot be a guide.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _BF16 = 2.0**-8
 
 
 def require_evaluation_mode(model: nn.Module, guide: str) -> None:
-    """Raises InvalidInput where the model or any part of it is in training mode, and names the first one.
+    """Raises InvalidInput if the model or a part of it is in training mode, and names the first one.
 
-    What torch.jit.freeze makes has no mode, and no weights that could be told; torch.export's cannot change its mode.
+    A model from torch.jit.freeze has no mode and no weights; one from torch.export cannot change its mode.
     """
     for name, part in model.named_modules():
         what = f"the part {name!r} of guide {guide!r}" if name else f"guide {guide!r}"
@@ -57,14 +57,14 @@ def require_evaluation_mode(model: nn.Module, guide: str) -> None:
 
 
 class Rehearsal:
-    """The first batch of one guide: called with it once, and `done` after that.
+    """Checks the first batch of one guide: called once with it, and `done` after that.
 
-    Forwarded again, its logits must be the same bits on a processor, and elsewhere within the tolerance that rows have
-    between machines; no random numbers are drawn for them. The forward pass uses weights of `model`, calls no other
-    module with parameters, and leaves the pixels as they are. It leaves the buffers of the model's state_dict as they
-    were, and all others as its first pass left them. `classes` is the number of logits in a row, where it is known.
-    Rows of probabilities, as a softmax at the end gives, are refused unless `accept_probabilities`: softened once more
-    they would be nearly uniform targets. `what` is the guide in words, for messages.
+    The second pass must give the same bits on a CPU, and elsewhere logits within the tolerance between machines;
+    neither may draw random numbers. The forward pass must use weights of `model`, call no other module with parameters,
+    and not change the pixels. It must not change the buffers of the model's state_dict, nor, after the first pass, any
+    other buffer. `classes` is the number of logits in a row, if known. Rows of probabilities, as after a final softmax,
+    are refused unless `accept_probabilities`: softened again, they would be nearly uniform targets. `what` describes
+    the guide in messages.
     """
 
     def __init__(
@@ -83,7 +83,8 @@ class Rehearsal:
         self._accept_probabilities = accept_probabilities
 
     def __call__(self, forward: Forward, run: Callable[[Forward], object], *, batch: int) -> Tensor:
-        """The logits (B, C), float32. `run` calls what it is given with the first `batch` images, and gives its result.
+        """Returns the logits (B, C), float32. `run` calls its argument with the first `batch` images and returns the
+        result.
 
         Raises Mismatch for another number of classes, InvalidInput for everything else.
         """
@@ -102,15 +103,15 @@ class Rehearsal:
         self._require_own(called)
         between = self._random_state()
         again = self.logits(run(forward), batch)
-        # To compile a model may draw, too, but only in the second pass.
+        # Compiling a model may also draw random numbers, but only in the second pass.
         draws = before != between and between != self._random_state()
         if self._differing(once, again):
-            # A compiled model is run as it was written while its calls are noted, and may give other last bits then.
+            # A compiled model runs uncompiled while its calls are recorded, which may change the last bits.
             once, again = again, self.logits(run(forward), batch)
         self._require_buffers(called)
         if rows := self._differing(once, again):
             raise self._other_each_time(f"{rows} of {batch} rows that differ")
-        if draws:  # a layer that is rarely left out may well be kept twice
+        if draws:  # a layer that is rarely dropped may be kept in both passes
             raise self._other_each_time("random numbers that it draws, though these two passes gave the same")
         if not self._accept_probabilities:
             self._refuse_probabilities(again)
@@ -118,7 +119,7 @@ class Rehearsal:
         return again
 
     def logits(self, given: object, batch: int) -> Tensor:
-        """The result of a forward pass as float32 logits (B, C)."""
+        """Returns the result of a forward pass as float32 logits (B, C)."""
         expected = f"a tensor of numbers [{batch}, {'classes' if self._classes is None else self._classes}]"
         if isinstance(given, Tensor) and given.is_floating_point() and given.ndim == 2 and len(given) == batch:
             if self._classes not in (None, given.shape[1]):
@@ -147,7 +148,7 @@ class Rehearsal:
             )
         own = {id(part) for part in self._model.modules()}
         weights = {parameter.data_ptr() for parameter in self._model.parameters()}
-        # A module that shares the model's parameters, or has others in the same memory, is as good as a part of it.
+        # A module that shares the model's parameters or their memory counts as a part of it.
         others = [
             module
             for module in called.modules
@@ -174,7 +175,7 @@ class Rehearsal:
             )
 
     def _differing(self, once_BC: Tensor, again_BC: Tensor) -> int:
-        """The number of rows that are not the same, within the tolerance."""
+        """Counts the rows that differ by more than the tolerance."""
         differs_B = (once_BC.view(torch.int32) != again_BC.view(torch.int32)).any(1)
         if self._tolerance:
             away_B = (once_BC - again_BC).abs().amax(1)
@@ -182,7 +183,7 @@ class Rehearsal:
         return int(differs_B.sum())
 
     def _random_state(self) -> list[object]:
-        """The state of the random numbers of torch (processor and guide's device), numpy and Python."""
+        """Returns the random states of torch (CPU and guide's device), numpy and Python."""
         states = [torch.get_rng_state()]
         if self._device.type == "cuda" and torch.cuda.is_initialized():
             states.append(torch.cuda.get_rng_state(self._device))
@@ -207,7 +208,7 @@ class Rehearsal:
         )
 
     def _refuse_probabilities(self, logits_BC: Tensor) -> None:
-        if logits_BC.shape[1] == 1:  # nothing but 1 can be the softmax of one class; as a logit it is as good as any
+        if logits_BC.shape[1] == 1:  # the softmax of one class is always 1, which is also a valid logit
             return
         near_B = (logits_BC.sum(1) - 1).abs() <= _BF16
         if bool((logits_BC >= 0).all()) and bool(near_B.all()):

@@ -1,8 +1,7 @@
 """The CIFAR ResNets: He et al., "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), 4.2.
 
-6n + 2 layers in three stages of 16, 32 and 64 channels, with the parameter-free shortcuts of option A, as in
-the paper. TAKD's code (`resnet_cifar.py`) has 1x1 convolutions there, option B: its resnet20 has 272,474
-parameters in place of 269,722.
+6n + 2 layers in three stages of 16, 32 and 64 channels, with the parameter-free shortcuts of option A, as in the paper.
+TAKD's code (`resnet_cifar.py`) uses 1x1 convolutions, option B: its resnet20 has 272,474 parameters instead of 269,722.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ DEPTHS = (8, 14, 20, 26, 32, 44, 56, 110)
 
 
 class CifarResNet(nn.Module):
-    """6 * `blocks` + 2 layers; float32 [B,I,H,W] of any size from 4x4 up to logits [B,C].
+    """A network of 6 * `blocks` + 2 layers; maps float32 [B,I,H,W], at least 4x4, to logits [B,C].
 
-    The two stages with stride 2 and the mean over what is left make no demand on the image's size.
+    The two stages with stride 2 and the final mean accept any image size.
     """
 
     def __init__(self, blocks: int, *, channels: int, classes: int) -> None:

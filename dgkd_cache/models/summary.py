@@ -1,4 +1,4 @@
-"""The cost of an architecture: parameters, and multiply-adds of one image's forward pass; a chain by its parameters."""
+"""The cost of an architecture: parameters, and multiply-adds of one image's forward pass."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class ModelSummary:
     architecture: str
     parameters: int
     multiply_adds: int  # of convolutions and linear layers, for one image
-    input_size: int | None  # pixels to which a view is resized, None for as it is
+    input_size: int | None  # pixels to which a view is resized; None: not resized
 
 
 def model_summary(
     architecture: str, *, channels: int, height: int, width: int, classes: int, accept_probabilities: bool = False
 ) -> ModelSummary:
-    """Parameters and multiply-adds for views of `height` x `width`; raises what `build_model` raises.
+    """Returns parameters and multiply-adds for views of `height` x `width`; raises as `build_model`.
 
-    Only the building takes time: the pass is counted on the meta device, without arithmetic, but for a network of the
-    user's own, which may look at numbers.
+    Only building takes time: the pass is counted on the meta device, without arithmetic, except for a user's own
+    network, which may read values.
     """
     input_size = wanted_input_size(architecture, height=height, width=width)
     if input_size is not None:
@@ -57,7 +57,7 @@ def model_summary(
 
 
 def larger_than_before(parameters: Sequence[tuple[str, int]]) -> list[str]:
-    """A line for each model, of (name, parameters) in the order of a chain, that is larger than the one before it."""
+    """Returns a line for each model, of (name, parameters) in the order of a chain, larger than the one before."""
     return [
         f"{name} has {count:,} parameters, more than {before} before it ({fewer:,}): "
         "a chain lists the largest model first"

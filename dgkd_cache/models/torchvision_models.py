@@ -1,7 +1,7 @@
 """torchvision:NAME, torchvision's classification models with new weights for any classes and channels.
 
-Nothing in them is adapted to small images: views are resized to the smallest size that torchvision publishes
-weights for (224 for most), which `wanted_input_size` names and the model's card records.
+They are not adapted to small images: views are resized to the smallest size for which torchvision publishes weights
+(224 for most), which `wanted_input_size` returns and the model's card records.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["torchvision_names"]
 
 
 def torchvision_names() -> tuple[str, ...]:
-    """The classification models that this version of torchvision has, without the prefix."""
+    """Returns the classification models of this version of torchvision, without the prefix."""
     return tuple(torchvision.models.list_models(module=torchvision.models))
 
 
@@ -36,7 +36,7 @@ def _torchvision(*, name: str, channels: int, classes: int, height: int, width: 
 
 
 def _replace_first_convolution(model: nn.Module, channels: int) -> None:
-    """Give the layer that sees the image another number of inputs, with PyTorch's default initial weights."""
+    """Changes the input channels of the first convolution, with PyTorch's default initial weights."""
     name, old = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
     parent, _, last = name.rpartition(".")
     new = nn.Conv2d(

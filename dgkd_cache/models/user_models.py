@@ -1,4 +1,4 @@
-"""module:factory, a network of the user's own: a function, imported by name and called with keywords.
+"""Imports module:factory, the user's own network: a function that is called with keywords.
 
 It is offered channels, classes, height and width, gets those of them that its signature has (all of them with
 **keywords), and returns a torch.nn.Module. Importing a module runs it, so the
@@ -21,7 +21,7 @@ __all__ = ["find_factory"]
 
 
 def find_factory(name: str) -> ModelFactory:
-    """The function behind `module:factory`; the module is installed or in the current folder. Raises InvalidInput."""
+    """Returns the function behind `module:factory`, installed or in the current folder. Raises InvalidInput."""
     define = "(*, channels, classes, height, width) there, or with some of these, returning a torch.nn.Module"
     factory = import_factory(name, kind="model", define=define, otherwise="torchvision:NAME")
     return cast(ModelFactory, factory)
@@ -44,7 +44,7 @@ def _user_model(
     sizes = {"channels": channels, "classes": classes, "height": height, "width": width}
     keywords = accepted_keywords(name, factory, sizes)
     try:
-        return cast(nn.Module, factory(**keywords))  # `check_forward` looks at it
+        return cast(nn.Module, factory(**keywords))  # `check_forward` checks it
     except DgkdError:
         raise
     except RAISED as error:

@@ -29,7 +29,7 @@ CONVOLUTIONS = {
 
 
 class Vgg(nn.Module):
-    """float32 [B,I,H,W] of one size, at least 8x8 (three pools leave one pixel of that), to logits [B,C]."""
+    """Maps float32 [B,I,H,W] of one size, at least 8x8 (three pools leave one pixel), to logits [B,C]."""
 
     def __init__(self, convolutions: tuple[int, ...], *, channels: int, classes: int, height: int, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The tensors of a model as they are stored, and their digest."""
+"""The stored tensors of a model, and their digest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["checked_state", "model_tensors", "read_tensors", "tensors_digest", "
 
 
 def weights_digest(model: nn.Module) -> str:
-    """SHA-256 (hex) over all parameters and persistent buffers, in name order.
+    """Returns the SHA-256 (hex) over all parameters and persistent buffers, in name order.
 
     A tensor's record is: name in UTF-8, 0x00, dtype ("float32"), 0x00, number of dimensions and sizes as
     int64 and the elements in C order, all little-endian. Device and memory format make no difference.
@@ -26,7 +26,7 @@ def weights_digest(model: nn.Module) -> str:
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """All parameters and persistent buffers by name, copied to the CPU; tied weights once for each name.
+    """Returns all parameters and persistent buffers by name, copied to the CPU; tied weights once for each name.
 
     Raises what `checked_state` raises.
     """
@@ -35,10 +35,10 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def checked_state(model: nn.Module) -> dict[str, Tensor]:
-    """All parameters and persistent buffers by name, where they are.
+    """Returns all parameters and persistent buffers by name, on their devices.
 
-    Raises InvalidInput (exit 2) for state that is no tensor, which could only be pickled, and for tensors that are not
-    all of their elements in order: those of lazy layers, sparse and quantised ones, and those on the device meta.
+    Raises InvalidInput (exit 2) for state that is not a tensor, which could only be pickled, and for tensors without
+    plain elements: those of lazy layers, sparse and quantised ones, and those on the meta device.
     """
     require_kind("weights_digest", "model", model, nn.Module, expected="a torch.nn.Module")
     state: Mapping[str, object] = model.state_dict()
@@ -62,7 +62,7 @@ def checked_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _lacking(tensor: Tensor) -> tuple[str, str] | None:
-    """Why the elements of a tensor are not there, and what to do about it; None where they are."""
+    """Returns why a tensor has no plain elements, and what to do about it; None if it has."""
     if is_lazy(tensor):
         return "a lazy layer's, without a size yet", "forward one batch through the model first"
     if tensor.device.type == "meta":
@@ -74,7 +74,7 @@ def _lacking(tensor: Tensor) -> tuple[str, str] | None:
 
 
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """The `weights_digest` of tensors on the CPU that were read or copied before."""
+    """Returns the `weights_digest` of tensors that are on the CPU already."""
     total = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -86,13 +86,13 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def read_tensors(file: TensorFile) -> dict[str, Tensor]:
-    """All tensors of an open file, on the CPU; they share the memory that the file was read into."""
+    """Returns all tensors of an open file, on the CPU; they share the memory into which the file was read."""
     return {name: _tensor(file, name) for name in file.entries}
 
 
 def _tensor(file: TensorFile, name: str) -> Tensor:
     entry, dtype = file.entries[name], getattr(torch, file.entries[name].dtype)
     content = torch.from_numpy(file.read(name))
-    if content.data_ptr() % dtype.itemsize:  # only a file that another program wrote
+    if content.data_ptr() % dtype.itemsize:  # only in a file that another program wrote
         content = content.clone()
     return content.view(dtype).reshape(entry.shape)

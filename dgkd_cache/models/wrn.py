@@ -20,7 +20,7 @@ __all__ = ["WideResNet"]
 
 
 class WideResNet(nn.Module):
-    """6 * `blocks` + 4 layers, `widen` times as wide; float32 [B,I,H,W] from 4x4 up to logits [B,C]."""
+    """6 * `blocks` + 4 layers, `widen` times as wide; maps float32 [B,I,H,W], at least 4x4, to logits [B,C]."""
 
     def __init__(self, blocks: int, widen: int, *, channels: int, classes: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class WideResNet(nn.Module):
 
 
 class _Block(nn.Module):
-    """Pre-activation; where the width changes the shortcut is a 1x1 convolution of the activated input."""
+    """A pre-activation block; if the width changes, the shortcut is a 1x1 convolution of the activated input."""
 
     def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
         super().__init__()

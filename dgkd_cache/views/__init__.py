@@ -1,4 +1,4 @@
-"""Deterministic views of a data set: what fixes them, which one a run uses, and their pixels."""
+"""Deterministic views of a data set: their plan, their schedule, and their pixels."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Views for torch's DataLoader: a data set keyed by (view, sample), and the batch sampler that makes such
 keys.
 
-The data set holds no epoch: workers, persistent ones too, render what they are asked for and nothing else.
+The data set has no epoch state, so persistent workers also render exactly the requested views.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Item = tuple[Tensor, int, int, int]  # pixels, label, view, sample
 
 
 class ViewDataset(Dataset[Item]):
-    """(view, sample) -> (uint8 [I, H, W], label, view, sample), for a DataLoader with ViewSampler."""
+    """A data set for a DataLoader with ViewSampler: (view, sample) -> (uint8 [I, H, W], label, view, sample)."""
 
     def __init__(self, images: Images, plan: ViewPlan) -> None:
-        """Raises Mismatch when the images do not fit the plan, InvalidInput for arguments of another kind."""
+        """Raises Mismatch if the images do not match the plan, InvalidInput for arguments of another type."""
         require_images("ViewDataset", images)
         require_kind("ViewDataset", "plan", plan, ViewPlan, expected="a ViewPlan", do="write ViewDataset(images, plan)")
         self.views = ViewRenderer(plan, images)
@@ -46,7 +46,7 @@ class ViewDataset(Dataset[Item]):
         return self.__getitems__([pair])[0]
 
     def __getitems__(self, pairs: Sequence[Pair]) -> list[Item]:
-        """The items of a batch, rendered in one call."""
+        """Returns the items of a batch, rendered in one call."""
         for pair in pairs:
             if not isinstance(pair, tuple) or len(pair) != 2 or not all(map(_is_integer, pair)):
                 raise InvalidInput(
@@ -56,13 +56,13 @@ class ViewDataset(Dataset[Item]):
                     do="give the DataLoader batch_sampler=ViewSampler(...)",
                 )
         views_B, samples_B = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-        pixels_BIHW = self.views.pixels(views_B, samples_B)  # which refuses what is not there
+        pixels_BIHW = self.views.pixels(views_B, samples_B)  # refuses samples out of range
         labels_B = self.views.images.labels_N[samples_B].tolist()
         return list(zip(pixels_BIHW, labels_B, views_B.tolist(), samples_B.tolist(), strict=True))
 
 
 class ViewSampler(Sampler[list[Pair]]):
-    """Batches of (view, sample) pairs: one epoch's samples in the run's order, each in its scheduled view.
+    """A batch sampler of (view, sample) pairs: one epoch's samples in the run's order, each in its scheduled view.
 
     Call `set_epoch` before every epoch. A run resumed in epoch e after s batches gets the rest of that epoch
     from `set_epoch(e, step=s)`, or from `epoch` and `step` here.
@@ -78,7 +78,7 @@ class ViewSampler(Sampler[list[Pair]]):
         epoch: int = 0,
         step: int = 0,
     ) -> None:
-        """`samples` is their number or the int64 ids to train on. Raises InvalidInput for none of them."""
+        """`samples` is their number or the int64 ids to train on. Raises InvalidInput if there are none."""
         require_kind("ViewSampler", "schedule", schedule, Schedule, expected="a Schedule")
         require_kind("ViewSampler", "random", random, RunRandom, expected="a RunRandom", do="write RunRandom(seed)")
         require_integer("ViewSampler", "batch_size", batch_size, low=1)
@@ -88,7 +88,7 @@ class ViewSampler(Sampler[list[Pair]]):
         self.set_epoch(epoch, step=step)
 
     def set_epoch(self, epoch: int, *, step: int = 0) -> None:
-        """The epoch to go through next, from its batch `step` on; InvalidInput where that is not."""
+        """Sets the next epoch, from its batch `step` on; raises InvalidInput if there is no such batch."""
         require_integer("ViewSampler", "epoch", epoch, low=0, high=2**63 - 1)
         require_integer("ViewSampler", "step", step, low=0, high=self._batches)
         self._epoch, self._step = int(epoch), int(step)
@@ -113,7 +113,7 @@ def _is_integer(value: object) -> bool:
 
 
 def _sample_ids(samples: int | npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """The ids to sample from: all below a number, or those given."""
+    """Returns the ids to sample from: all below a number, or the given ones."""
     if isinstance(samples, int | np.integer) and not isinstance(samples, bool):
         require_integer("ViewSampler", "samples", samples, low=1)
         return np.arange(samples, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Pixels from parameters: one batched gather for pad + crop + flip, and the box resize of resized-crop.
+"""Computes pixels from parameters: one batched gather for pad + crop + flip, and the box resize of resized-crop.
 
 Pure functions on uint8 images. The gather is exact everywhere (class b); the resize is torchvision's own v2
 kernel, exact only within one environment (class c).
@@ -31,11 +31,9 @@ def gather_crop_flip(
     flip_B: IntArray,
     padding: int,
 ) -> Tensor:
-    """Each sample zero-padded on all sides, cropped back to its size at row dy, column dx, then mirrored if
-    flip is 1.
+    """Zero-pads each sample on all sides, crops it to its size at row dy, column dx, and mirrors it if flip is 1.
 
-    `images_NIHW` is uint8 on any device; the result is uint8 [B, I, H, W] there. dy and dx lie in [0, 2 *
-    padding].
+    `images_NIHW` is uint8 on any device; the result is uint8 [B, I, H, W] there. dy and dx are in [0, 2 * padding].
     """
     if images_NIHW.device.type == "cpu" and images_NIHW.is_contiguous() and len(samples_B):
         return _gather_on_cpu(images_NIHW, samples_B, dy_B, dx_B, flip_B, padding)
@@ -43,7 +41,7 @@ def gather_crop_flip(
 
 
 def resized_crop(image_IHW: Tensor, box: tuple[int, int, int, int], size: int) -> Tensor:
-    """The box (top, left, height, width) of a uint8 image as [I, size, size]: bilinear with antialias."""
+    """Resizes the box (top, left, height, width) of a uint8 image to [I, size, size]: bilinear with antialias."""
     top, left, height, width = box
     resized: Tensor = functional.resized_crop(
         image_IHW, top=top, left=left, height=height, width=width, size=[size, size], antialias=True
@@ -52,7 +50,7 @@ def resized_crop(image_IHW: Tensor, box: tuple[int, int, int, int], size: int) -
 
 
 def evaluation_crop(pixels_IHW: Tensor, size: int) -> Tensor:
-    """The short side resized to 8/7 of `size`, rounded (224: 256), then the central [I, size, size].
+    """Resizes the short side to 8/7 of `size`, rounded (224: 256), and returns the central [I, size, size].
 
     `pixels_IHW` is one uint8 image or a batch [B, I, H, W] of one size, with the same pixels either way.
     """
@@ -65,8 +63,8 @@ def _gather_on_cpu(
     images_NIHW: Tensor, samples_B: IntArray, dy_B: IntArray, dx_B: IntArray, flip_B: IntArray, padding: int
 ) -> Tensor:
     # Pixel (row, column) of a crop is the image's byte (row + dy - padding) * W + column + dx - padding, so a sample is
-    # one copy of all its bytes from another first byte on. What came from outside of the image, another row's end or
-    # another sample's, is set to zero afterwards. No thread of torch takes part: waking it costs more than the work.
+    # one copy of all its bytes with another start. Bytes from outside the image, of another row or another sample, are
+    # then set to zero. torch's threads are not used: waking them costs more than the work.
     batch, (channels, height, width) = len(samples_B), images_NIHW.shape[1:]
     size = channels * height * width
     pixels = images_NIHW.numpy().reshape(-1)
@@ -81,7 +79,7 @@ def _gather_on_cpu(
         kept_BP = rows.take(dy_B, axis=0)
         kept_BP &= columns.take(dx_B, axis=0)
         out_BIP &= kept_BP[:, None]
-    for i in np.flatnonzero(inside_B != first_B):  # of the first image and of the last, what begins or ends outside
+    for i in np.flatnonzero(inside_B != first_B):  # the parts of the first and the last image that are outside
         image_IHW = np.pad(images_NIHW[samples_B[i]].numpy(), ((0, 0), (padding, padding), (padding, padding)))
         out_BIP[i] = image_IHW[:, dy_B[i] :, dx_B[i] :][:, :height, :width].reshape(channels, -1)
     flipped = np.flatnonzero(flip_B)
@@ -94,7 +92,7 @@ def _gather_on_cpu(
 
 @functools.lru_cache(maxsize=8)
 def _inside(height: int, width: int, padding: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """For each dy, and for each dx: uint8 [2 * padding + 1, H * W], 255 where the crop has a pixel of the image."""
+    """Returns, for each dy and each dx, uint8 [2 * padding + 1, H * W]: 255 where the crop has a pixel of the image."""
 
     def along(side: int) -> npt.NDArray[np.uint8]:
         source = np.arange(2 * padding + 1)[:, None] - padding + np.arange(side)
@@ -105,7 +103,7 @@ def _inside(height: int, width: int, padding: int) -> tuple[npt.NDArray[np.uint8
 
 @functools.lru_cache(maxsize=8)
 def _mirrored(rows: int, width: int) -> tuple[int, IntArray]:
-    """(the bytes of a word, the order of an image's words that mirrors its rows once each word is turned round too)."""
+    """Returns (bytes of a word, the order of words that mirrors an image's rows if each word's bytes are reversed)."""
     word = math.gcd(width, 8)
     order = np.arange(rows * width // word).reshape(rows, -1)[:, ::-1].reshape(-1)
     return word, order

@@ -1,4 +1,4 @@
-"""The view plan: image geometry, transforms, scheme and seed. It fixes every view; its digest is its name.
+"""The view plan: image geometry, transforms, scheme and seed. It defines every view; its digest identifies it.
 
 A sample's parameters depend on (plan, view, sample) alone: sample i owns Philox blocks [i * B, (i + 1) * B)
 of its view, under a key made of the plan's canonical JSON. View count, schedule and data set are not in it.
@@ -30,12 +30,12 @@ Scheme = Literal["sampled", "enumerated"]
 _FORMAT, _VERSION = "dgkd-view-plan", 1
 _KEYS = ("format", "version", "channels", "height", "width", "transforms", "scheme", "seed", "words")
 _MAX_CHANNELS, _MAX_EDGE = 1024, 2**16
-_SLAB = 2**16  # samples whose words are held at once
+_SLAB = 2**16  # samples whose words are in memory at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewPlan:
-    """The plan that fixes the views; see `build`. `height` and `width` are None for images that differ in size."""
+    """The plan that defines the views; see `build`. `height` and `width` are None for images that differ in size."""
 
     channels: int
     height: int | None
@@ -45,7 +45,7 @@ class ViewPlan:
     seed: int
 
     def __post_init__(self) -> None:
-        """Raises InvalidInput for a plan that makes no sense."""
+        """Raises InvalidInput for an invalid plan."""
         _check_integer("channels", self.channels, 1, _MAX_CHANNELS)
         for name, edge in (("height", self.height), ("width", self.width)):
             if edge is not None:
@@ -72,10 +72,10 @@ class ViewPlan:
         scheme: str = "sampled",
         seed: int = 0,
     ) -> Self:
-        """The plan for images [I, H, W] (H and W None where they differ) and transforms like ["crop(4)", "hflip"].
+        """Builds the plan for images [I, H, W] (H and W None if they differ) and transforms like ["crop(4)", "hflip"].
 
-        "sampled": each (view, sample) draws its own parameters. "enumerated": view v applies the v-th of all
-        outcomes to all samples. Raises InvalidInput (UnknownName for names) for what makes no sense.
+        "sampled": each (view, sample) draws its own parameters. "enumerated": view v applies the v-th of all outcomes
+        to all samples. Raises InvalidInput (UnknownName for names) for an invalid plan.
         """
         if isinstance(transforms, str) or not isinstance(transforms, Sequence):
             raise refused("ViewPlan.build", "transforms", transforms, expected='a list like ["crop(4)", "hflip"]')
@@ -102,7 +102,7 @@ class ViewPlan:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as JSON: integers, strings, None, lists and objects."""
+        """Returns the plan as JSON: integers, strings, None, lists and objects."""
         return {
             "format": _FORMAT,
             "version": _VERSION,
@@ -117,7 +117,7 @@ class ViewPlan:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """The inverse of to_dict. Raises Mismatch for another version, InvalidInput for what is no plan."""
+        """Returns the plan of a `to_dict` record. Raises Mismatch for another version, InvalidInput for no plan."""
         if record.get("format") != _FORMAT:
             raise InvalidInput("no view plan", expected=f"format {_FORMAT!r}", found=repr(record.get("format"))[:80])
         if record.get("version") != _VERSION:
@@ -161,12 +161,12 @@ class ViewPlan:
 
     @cached_property
     def words(self) -> int:
-        """The random words that a sample's parameters take."""
+        """The number of random words of a sample's parameters."""
         return sum(transform.words for transform in self.transforms)
 
     @cached_property
     def blocks_per_sample(self) -> int:
-        """The Philox blocks that a sample owns: as many as its words need."""
+        """The number of Philox blocks that a sample owns."""
         return -(-self.words // WORDS_PER_BLOCK)
 
     @cached_property
@@ -180,22 +180,23 @@ class ViewPlan:
 
     @property
     def exact(self) -> bool:
-        """True where pixels are the same on every machine (class b), given the same source pixels."""
+        """True if pixels are the same on every machine (class b), given the same source pixels."""
         return all(transform.exact for transform in self.transforms)
 
     @cached_property
     def outcomes(self) -> int | None:
-        """The number of outcomes of a sample, all equally probable; None when they cannot be enumerated."""
+        """The number of outcomes of a sample, all equally probable; None if they cannot be enumerated."""
         counts = [transform.outcomes for transform in self.transforms]
         return None if None in counts else math.prod(count for count in counts if count is not None)
 
     @cached_property
     def limits(self) -> tuple[int, ...]:
-        """For each parameter the bound below which its values lie."""
+        """The exclusive upper bound of each parameter."""
         return tuple(limit for transform in self.transforms for limit in transform.limits.values())
 
     def parameters(self, view: int, start: int, stop: int) -> IntArray:
-        """int64 [stop - start, P]: the parameters of samples [start, stop) in that view, in the order of transforms.
+        """Returns int64 [stop - start, P]: the parameters of samples [start, stop) in that view, in the order of
+        transforms.
 
         Raises InvalidInput for an enumerated view from `outcomes` on.
         """
@@ -219,7 +220,7 @@ class ViewPlan:
         return np.concatenate(columns, axis=1)
 
     def outcome_parameters(self, views_B: IntArray) -> IntArray:
-        """int64 [B, P]: what each of these enumerated views does to all samples, the last changing fastest.
+        """Returns int64 [B, P]: the parameters of all samples in these enumerated views, the last one changing fastest.
 
         Raises InvalidInput for a view from `outcomes` on.
         """
@@ -237,7 +238,7 @@ class ViewPlan:
         return np.stack(np.unravel_index(views_B, self.limits), axis=1)
 
     def view_digest(self, view: int, samples: int) -> bytes:
-        """The 32 bytes of SHA-256 over the parameters of samples [0, samples), int64 little-endian."""
+        """Returns SHA-256 (32 bytes) over the parameters of samples [0, samples), int64 little-endian."""
         content = hashlib.sha256()
         for start in range(0, samples, _SLAB):
             content.update(self.parameters(view, start, min(start + _SLAB, samples)).astype("<i8").tobytes())

@@ -1,8 +1,8 @@
-"""The probe: proof, before any training, that a consumer sees the pixels that a guide saw. It needs no guide.
+"""The probe: checks before training that a consumer has the pixels that a guide saw. It needs no guide.
 
-64 fixed (view, sample) pairs. Where pixels are exact everywhere (class b) SHA-256 of each pair's; otherwise
-64 random +-1 projections of them, whose differences estimate the RMSE: JPEG decoders differ by a fraction of
-a grey level, and a crop that is one pixel off by many. Plain means would not see that crop.
+It covers 64 fixed (view, sample) pairs. If pixels are exact everywhere (class b), it stores SHA-256 of each pair's
+pixels; otherwise 64 random +-1 projections, whose differences estimate the RMSE: JPEG decoders differ by a fraction of
+a grey level, and a crop that is one pixel off by many. Plain means would not detect that crop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ProbeKind = Literal["sha256", "projection"]
 
 PAIRS = 64
 PROJECTIONS = 64
-PROJECTION_RMSE_BOUND = 2  # grey levels of 255; the estimate from 64 projections is within 9 % of the truth (1 sigma)
+PROJECTION_RMSE_BOUND = 2  # grey levels of 255; the estimate from 64 projections is within 9 % (1 sigma)
 
 _SLAB = 2**14  # pixels of a pair multiplied at once: sums of 2^14 * 255 are exact in float64
 
@@ -33,7 +33,7 @@ _SLAB = 2**14  # pixels of a pair multiplied at once: sums of 2^14 * 255 are exa
 def make_probe(
     views: ViewRenderer, first: int, count: int
 ) -> tuple[ProbeKind, npt.NDArray[np.uint8] | npt.NDArray[np.int32]]:
-    """The probe of views [first, first + count): "sha256", uint8 [64, 32] or "projection", int32 [64, 64]."""
+    """Returns the probe of views [first, first + count): "sha256", uint8 [64, 32] or "projection", int32 [64, 64]."""
     views_B, samples_B = _pairs(views, first, count)
     pixels_BIHW = views.pixels(views_B, samples_B).cpu().numpy()
     if views.plan.exact and views.images.digest_kind == "pixels":
@@ -42,7 +42,7 @@ def make_probe(
 
 
 def check_probe(views: ViewRenderer, *, kind: str, values: npt.NDArray[Any], first: int, count: int) -> None:
-    """Raises Mismatch, naming the first pair that differs, unless a store's probe agrees with these views.
+    """Raises Mismatch, which names the first pair that differs, unless a store's probe agrees with these views.
 
     `values` is the store's array and [first, first + count) its views. Projections agree up to an estimated
     RMSE of PROJECTION_RMSE_BOUND grey levels.
@@ -91,7 +91,7 @@ def _pixel_digest(pixels_IHW: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _projections(views: ViewRenderer, pixels_BD: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """int32 [64, 64]: sums of pixels times +-1 (bit set: +1), with the same signs for every pair."""
+    """Returns int32 [64, 64]: sums of pixels times +-1 (bit set: +1), with the same signs for every pair."""
     total = np.zeros((PAIRS, PROJECTIONS), np.float64)
     key16, size = views.plan.key16, pixels_BD.shape[1]
     for start in range(0, size, _SLAB):

@@ -1,7 +1,6 @@
-"""The pixels of (view, sample) pairs: a view plan bound to the images of one split.
+"""Renders the pixels of (view, sample) pairs: a view plan bound to the images of one split.
 
-They depend on (plan, view, sample) and the source pixels alone: not on batch, order, process or any random
-state.
+The pixels depend on (plan, view, sample) and the source pixels alone: not on batch, order, process or any random state.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ __all__ = ["ViewRenderer", "require_images"]
 
 
 class ViewRenderer:
-    """`plan` bound to `images`. Raises Mismatch when the images' channels or size are not the plan's.
+    """Renders views of `images` by `plan`. Raises Mismatch if the images' channels or size are not the plan's.
 
     `table_bytes` bounds the memory of cached parameters.
     """
@@ -55,7 +54,7 @@ class ViewRenderer:
         self._bounds = np.cumsum([0] + [len(transform.limits) for transform in plan.transforms]).tolist()
 
     def pixels(self, views_B: Any, samples_B: Any) -> Tensor:
-        """uint8 [B, I, H, W] on the images' device: the pixels of each (view, sample) pair, in order.
+        """Returns uint8 [B, I, H, W] on the images' device: the pixels of each (view, sample) pair, in order.
 
         Both are integer sequences, arrays or tensors of one length. Raises InvalidInput for views or samples
         that do not exist.
@@ -97,10 +96,9 @@ class ViewRenderer:
         return pixels
 
     def evaluation_pixels(self, samples_B: Any) -> Tensor:
-        """uint8 [B, I, H, W] in the views' size, not augmented: the images as they are where sizes agree.
+        """Returns uint8 [B, I, H, W] in the views' size, not augmented: the images themselves if sizes agree.
 
-        Otherwise the short side is resized to 8/7 of the view's and the centre cut out (224: 256, as is
-        usual).
+        Otherwise the short side is resized to 8/7 of the view's (224: 256, as is usual), and the centre is cropped.
         """
         samples = self._checked("ViewRenderer.evaluation_pixels", samples_B)
         _, height, width = self.plan.view_shape
@@ -118,7 +116,7 @@ class ViewRenderer:
             batch = self.images.batch(samples_B)
             return batch if isinstance(batch, Tensor) else torch.stack(batch)
         if resident.device.type == "cpu":
-            # Measured: 0.1 us a CIFAR image, against 2.3 us for indexing the tensor.
+            # Measured: 0.1 us per CIFAR image, against 2.3 us for indexing the tensor.
             return torch.from_numpy(resident.numpy().take(samples_B, axis=0))
         return resident[send(samples_B, resident.device)]
 
@@ -130,7 +128,7 @@ class ViewRenderer:
 
 def require_images(call: str, images: object) -> None:
     """Raises InvalidInput for anything but `Images`, such as a data set of torchvision."""
-    from dgkd_cache.datasets.images import Images  # which loads what reads files, and nothing else here needs that
+    from dgkd_cache.datasets.images import Images  # it loads the file readers, which nothing else here needs
 
     require_kind(
         call,

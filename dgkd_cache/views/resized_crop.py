@@ -1,10 +1,9 @@
 """resized-crop: a box of random area and aspect ratio, resized to one size, as torchvision's
 RandomResizedCrop.
 
-Area uniform in [0.08, 1), aspect ratio log-uniform in [3/4, 4/3], up to 10 attempts, then the central crop
-(Szegedy et al., "Going deeper with convolutions", and torchvision). Here all of it is integer arithmetic: the
-ratios come from a table that the plan holds, so a box is the same on every machine. Its pixels are
-torchvision's (class c).
+Area uniform in [0.08, 1), aspect ratio log-uniform in [3/4, 4/3], up to 10 attempts, then the central crop (Szegedy et
+al., "Going deeper with convolutions", and torchvision). Here everything is integer arithmetic: the ratios come from a
+table in the plan, so a box is the same on every machine. Its pixels are torchvision's (class c).
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _RATIO_BITS = 16
 
 @cache
 def ratio_table() -> tuple[int, ...]:
-    """64 aspect ratios in units of 2^-16: the midpoints of 64 equal parts of [ln 3/4, ln 4/3]."""
+    """Returns 64 aspect ratios in units of 2^-16: the midpoints of 64 equal parts of [ln 3/4, ln 4/3]."""
     with decimal.localcontext(prec=40):
         low, high = (decimal.Decimal(3) / 4).ln(), (decimal.Decimal(4) / 3).ln()
         middles = (low + (high - low) * (2 * part + 1) / (2 * RATIOS) for part in range(RATIOS))
@@ -120,7 +119,7 @@ class ResizedCrop(Transform):
         return self.size, self.size
 
     def box(self, parameters: Sequence[int] | IntArray, height: int, width: int) -> tuple[int, int, int, int]:
-        """(top, left, height, width) of the box in an image of that size, by exact integer arithmetic."""
+        """Returns (top, left, height, width) of the box in an image of that size, by exact integer arithmetic."""
         *attempts, row, column = (int(value) for value in parameters)
         box_height, box_width = self._box_size(attempts, height, width)
         if box_height == 0:
@@ -149,7 +148,7 @@ class ResizedCrop(Transform):
 
 
 def _central_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width of the largest central box whose ratio width / height lies in [3/4, 4/3]."""
+    """Returns height and width of the largest central box whose ratio width / height is in [3/4, 4/3]."""
     if 4 * width < 3 * height:
         return (8 * width + 3) // 6, width
     if 3 * width > 4 * height:

@@ -1,4 +1,4 @@
-"""Which view a training run uses for (epoch, sample)."""
+"""The view schedule: the view that a training run uses for (epoch, sample)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ ScheduleKind = Literal["cycle", "draw", "fresh"]
 
 
 class Schedule:
-    """Views by epoch and sample, the same for every model, method and rank of a run.
+    """A view schedule, the same for every model, method and rank of a run.
 
-    "cycle": view = epoch mod V, one view an epoch. "draw": uniform over the V views, per (epoch, sample).
-    "fresh": view = epoch without bound, for a run that needs no cached guides; `views` is not used there.
-    `views` is the range of view numbers, or their count when they start at 0; `samples` the size of the whole
-    data set.
+    "cycle": view = epoch mod V, one view an epoch. "draw": uniform over the V views, per (epoch, sample). "fresh": view
+    = epoch without bound, for a run that needs no cached guides; `views` is not used there. `views` is the range of
+    view numbers, or their count if they start at 0; `samples` is the size of the whole data set.
     """
 
     def __init__(self, kind: str, views: range | int | None = None, *, random: RunRandom, samples: int) -> None:
-        """Raises UnknownName for a kind that is not known, InvalidInput for no views."""
+        """Raises UnknownName for an unknown kind, InvalidInput if there are no views."""
         self.kind = _known_kind(kind)
         if isinstance(views, Integral) and not isinstance(views, bool):
             require_integer("Schedule", "views", views, low=1, high=2**32)
@@ -47,7 +46,7 @@ class Schedule:
         self._drawn: tuple[int, IntArray] = (-1, np.empty(0, np.int64))
 
     def require(self, samples_B: IntArray) -> None:
-        """Raises InvalidInput for samples that the schedule was not made for."""
+        """Raises InvalidInput for samples outside the schedule."""
         if len(samples_B) and not 0 <= samples_B.min() <= samples_B.max() < self._samples:
             raise InvalidInput(
                 "samples that the schedule does not have",
@@ -57,7 +56,7 @@ class Schedule:
             )
 
     def views(self, epoch: int, samples_B: npt.ArrayLike) -> IntArray:
-        """int64[B]: the view of each of these samples in that epoch (numbered from 0)."""
+        """Returns int64[B]: the view of each of these samples in that epoch (numbered from 0)."""
         require_integer("Schedule.views", "epoch", epoch, low=0, high=2**63 - 1)
         ids_B = integers("Schedule.views", "samples_B", samples_B, expected="samples' ids, one-dimensional integers")
         self.require(ids_B)
@@ -70,10 +69,9 @@ class Schedule:
 
 
 def check_schedule(plan: ViewPlan, kind: str, count: int) -> None:
-    """Raises InvalidInput (UnknownName for `kind`) unless that schedule over `count` views of the plan makes
-    sense.
+    """Raises InvalidInput (UnknownName for `kind`) unless this schedule is valid for `count` views of the plan.
 
-    Enumerated views are online augmentation only when all outcomes are there and each is equally probable.
+    Enumerated views equal online augmentation only if all outcomes are present and equally probable.
     """
     known = _known_kind(kind)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:

@@ -1,4 +1,4 @@
-"""Batches of view pixels in the order asked for: rendered at once where the images are held, by workers where not."""
+"""Streams batches of view pixels: rendered here if the images are in memory, else by workers."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]  # views_B, samples_B
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """A mini-batch before it is normalised: which (view, sample) pairs, and their pixels."""
+    """A mini-batch before normalisation: its (view, sample) pairs, and their pixels."""
 
     views_B: NDArray[np.int64]
     samples_B: NDArray[np.int64]
-    pixels_BIHW: Tensor  # uint8, on the device asked for
+    pixels_BIHW: Tensor  # uint8, on the requested device
 
 
 def stream(views: ViewRenderer, pairs: Iterable[Pairs], *, device: torch.device, workers: int = 0) -> Iterator[Batch]:
-    """One `Batch` for each of `pairs`, in their order.
+    """Yields one `Batch` for each of `pairs`, in their order.
 
-    Images held in memory in one size are rendered here, a batch in one call; otherwise `workers` processes decode and
-    render ahead.
-    The pixels are the same either way.
+    Images of one size in memory are rendered here, one call for each batch; otherwise `workers` processes decode and
+    render ahead. The pixels are the same in both cases.
     """
     if views.images.resident is not None or workers == 0:
         for views_B, samples_B in pairs:
@@ -45,7 +44,7 @@ def stream(views: ViewRenderer, pairs: Iterable[Pairs], *, device: torch.device,
         ViewDataset(views.images, views.plan),
         batch_sampler=_AsLists(pairs),
         num_workers=workers,
-        # Without its own the loader draws from torch's global state, and a resumed run would not go on as it was.
+        # Without its own generator the loader draws from torch's global state, and a resumed run would differ.
         generator=torch.Generator(),
         pin_memory=device.type == "cuda",
         worker_init_fn=every_core,
@@ -59,7 +58,7 @@ def stream(views: ViewRenderer, pairs: Iterable[Pairs], *, device: torch.device,
 
 
 class _AsLists:
-    """A batch sampler over given pairs: what a DataLoader hands to its workers."""
+    """A batch sampler over given pairs, for a DataLoader's workers."""
 
     def __init__(self, pairs: Iterable[Pairs]) -> None:
         self._pairs = pairs

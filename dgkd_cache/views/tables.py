@@ -1,4 +1,4 @@
-"""The parameters of arbitrary (view, sample) pairs: a table for each view in use, within a byte bound."""
+"""Caches the parameters of (view, sample) pairs: a table for each view in use, within a byte bound."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ __all__ = ["TABLE_BYTES", "ParameterTables"]
 
 TABLE_BYTES = 256 * 2**20
 
-# Measured: one row by itself costs about 100 times what it costs within a whole view (20 us against 0.2 us).
-# So a view's table is made once N / 100 of its rows were asked for singly, and no order of pairs costs more
-# than twice the best.
+# Measured: a single row costs about 100 times as much as a row within a whole view (20 us against 0.2 us). So a view's
+# table is made once N / 100 of its rows were computed singly, and no order of pairs costs more than twice the best.
 _ROWS_PER_TABLE = 100
 _SLAB = 2**16
 
 
 class ParameterTables:
-    """Rows of `plan.parameters` for samples [0, samples): in the smallest dtype, in at most `limit` bytes."""
+    """Caches rows of `plan.parameters` for samples [0, samples), in the smallest dtype, in at most `limit` bytes."""
 
     def __init__(self, plan: ViewPlan, samples: int, limit: int = TABLE_BYTES) -> None:
         self._plan, self._samples, self._limit = plan, samples, limit
@@ -31,16 +30,16 @@ class ParameterTables:
         self._single_rows: dict[int, int] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Tables are remade where they are needed: a worker process is not sent those of its parent.
+        # Tables are not sent to worker processes, which make their own.
         return ParameterTables, (self._plan, self._samples, self._limit)
 
     @property
     def nbytes(self) -> int:
-        """The bytes that tables take now."""
+        """The current size of all tables in bytes."""
         return sum(table.nbytes for table in list(self._tables.values()))
 
     def rows(self, views_B: IntArray, samples_B: IntArray) -> IntArray:
-        """int64 [B, P]: the parameters of each (view, sample) pair, in order."""
+        """Returns int64 [B, P]: the parameters of each (view, sample) pair, in order."""
         if self._plan.scheme == "enumerated":
             return self._plan.outcome_parameters(views_B)
         out_BP = np.empty((len(views_B), len(self._plan.limits)), np.int64)

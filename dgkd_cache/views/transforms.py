@@ -40,9 +40,9 @@ MAX_PADDING = 1024
 @register_transform
 @dataclass(frozen=True)
 class Crop(Transform):
-    """Zero-pad by `padding` pixels on every side, then cut out the former size at a uniform place.
+    """Zero-pads by `padding` pixels on every side, then crops the original size at a uniform position.
 
-    Parameters: dy and dx, the first row and column of the padded image that stay, each in [0, 2 * padding].
+    Parameters: dy and dx, the first row and column of the crop in the padded image, each in [0, 2 * padding].
     """
 
     name = "crop"
@@ -105,7 +105,7 @@ class Crop(Transform):
 @register_transform
 @dataclass(frozen=True)
 class Hflip(Transform):
-    """Mirror left and right with probability one half. Parameter: flip, 0 or 1."""
+    """Mirrors left and right with probability 1/2. Parameter: flip, 0 or 1."""
 
     name = "hflip"
     form = "hflip, which takes no number"
@@ -130,7 +130,7 @@ class Hflip(Transform):
 @register_transform
 @dataclass(frozen=True)
 class Unchanged(Transform):
-    """The images as they are; it stands alone. No parameters."""
+    """The unchanged images; it must be the only transform. No parameters."""
 
     name = "none"
     alone = True
