@@ -1,1 +1,1 @@
-"""The costs of a chain before it is made."""
+"""Estimates the cost of a chain before it is trained."""

@@ -1,6 +1,6 @@
-"""The arithmetic of a plan: what guides, runs and the whole chain take, cached and live, and from which run on it pays.
+"""Computes the cost of guides, runs and the whole chain, cached and live, and the break-even run.
 
-Nothing is measured here; rates come in, in samples a second of this machine.
+Nothing is measured here; rates are inputs, in samples per second on this machine.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ __all__ = ["ChainCost", "GuideCost", "RunCost", "first_cheaper_run"]
 
 @dataclass(frozen=True, kw_only=True)
 class GuideCost:
-    """One guide: dumped once, or forwarded at every step of the models after it."""
+    """The cost of one guide: dumped once, or forwarded at every step of the models after it."""
 
     guide: str
     architecture: str
     forwards: int
-    """Samples that its dump forwards."""
+    """Number of samples that its dump forwards."""
     samples_per_second: float
-    """Samples a second of the dump: views are rendered, in its precision and batch."""
+    """Samples per second of the dump, rendering included, in its precision and batch size."""
     live_samples_per_second: float
-    """Samples a second of the forward pass alone, in the student's batch."""
+    """Samples per second of the forward pass alone, in the student's batch size."""
     nbytes: int
-    """Bytes of the finished store, up to a few digits in its header; with a codec, at most."""
+    """Bytes of the finished store, exact except for a few digits in its header; with a codec, an upper bound."""
     encodings: Mapping[str, int]
-    """Bytes of the store under every encoding."""
+    """Bytes of the store in each encoding."""
 
     @property
     def dump_seconds(self) -> float:
@@ -36,19 +36,19 @@ class GuideCost:
 
 @dataclass(frozen=True, kw_only=True)
 class RunCost:
-    """One model's training, and what its guides would add to it if they were live."""
+    """The cost of training one model, and the extra cost of its guides if they were live."""
 
     model: str
     architecture: str
     guides: tuple[str, ...]
     samples: int
-    """Over all epochs."""
+    """Number of samples over all epochs."""
     samples_per_second: float
-    """Samples a second of a training step without guides."""
+    """Samples per second of a training step without guides."""
     live_seconds: float
-    """Seconds of the kept guides."""
+    """Seconds for the kept guides."""
     live_all_seconds: float
-    """Seconds of all guides, kept or not, as the authors' code has it."""
+    """Seconds for all guides, kept or not, as in the authors' code."""
 
     @property
     def train_seconds(self) -> float:
@@ -57,7 +57,7 @@ class RunCost:
 
 @dataclass(frozen=True, kw_only=True)
 class ChainCost:
-    """The whole chain; its last model is the student, which is trained again for every seed and ablation."""
+    """The cost of a chain; its last model is the student, which is trained again for every seed and ablation."""
 
     guides: tuple[GuideCost, ...]
     runs: tuple[RunCost, ...]
@@ -92,7 +92,7 @@ class ChainCost:
 
     @property
     def cheaper_from(self) -> int | None:
-        """The first run of the student at which caching has taken less time than live guides that are dropped."""
+        """The first run of the student at which caching has taken less time than live guides with dropping."""
         return first_cheaper_run(
             self.dump_seconds,
             once=sum(run.live_seconds for run in self.runs[:-1]),
@@ -110,9 +110,9 @@ class ChainCost:
 
 
 def first_cheaper_run(dump_seconds: float, *, once: float, each: float) -> int | None:
-    """The smallest n >= 1 with dump_seconds < once + n * each; None where there is none.
+    """Returns the smallest n >= 1 with dump_seconds < once + n * each; None if there is none.
 
-    `once` is what live guides cost the models before the student, `each` what they cost a run of the student.
+    `once` is the time of live guides for the models before the student, `each` that for a run of the student.
     """
     if dump_seconds < once + each:
         return 1

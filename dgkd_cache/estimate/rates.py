@@ -1,4 +1,4 @@
-"""The rate of a piece of work on this machine, on a clock that is given; the first piece is outside the timing."""
+"""Measures the rate of a workload on this machine with a given clock; the first piece is warm-up."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 __all__ = ["Work", "samples_per_second"]
 
 Work = Generator[int, None, None]
-"""Each `next` does one piece and says how many samples that was; it never ends."""
+"""An endless workload: each `next` does one piece and yields its number of samples."""
 
 
 def samples_per_second(work: Work, *, seconds: float, clock: Callable[[], float], device: torch.device) -> float:
-    """The rate over at least `seconds` and one piece; waits for what a GPU still has to do."""
+    """Measures the rate over at least `seconds` and one piece; waits for the GPU to finish."""
     with closing(work):
-        next(work)  # kernels are chosen, workers are started
+        next(work)  # warm-up: kernels are chosen, workers are started
         _wait(device)
         started = clock()
         samples = next(work)

@@ -1,4 +1,4 @@
-"""The pieces of work that a plan times: a dump's batch, a training step, a live guide's forward pass."""
+"""The workloads that a plan times: a dump's batch, a training step, a live guide's forward pass."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["dumping", "forwarding", "training"]
 
 
 def dumping(writer: GuideWriter, *, device: torch.device) -> Work:
-    """Batches of a dump, views rendered, again and again from the first view on; nothing is written.
+    """Yields endless batches of a dump, rendering included, from the first view on; nothing is written.
 
-    On a processor, as many batches as torch has threads make a piece: so many are forwarded side by side.
+    On a CPU, a piece has as many batches as torch has threads: they are forwarded in parallel.
     """
-    # Asked once, beforehand: between two batches of a dump each of its threads is torch's only one.
+    # Read once, before the dump: later each of its threads computes with one torch thread.
     batches_a_piece = torch.get_num_threads() if device.type == "cpu" else 1
     views = itertools.cycle(writer.header.view_range)
     batches = itertools.chain.from_iterable(writer.rehearse(view) for view in views)
@@ -33,7 +33,7 @@ def dumping(writer: GuideWriter, *, device: torch.device) -> Work:
 
 
 def training(steps: Steps) -> Work:
-    """Training steps from the first one on, views rendered, for as many as there are."""
+    """Yields all training steps, rendering included."""
     with closing(steps.prefetch(0)) as fed:
         for step, (batch, softened_KBC) in enumerate(fed):
             steps.train_step(batch, softened_KBC, step)
@@ -41,7 +41,7 @@ def training(steps: Steps) -> Work:
 
 
 def forwarding(guides: LiveGuides, views: ViewRenderer, samples_B: NDArray[np.int64], *, device: torch.device) -> Work:
-    """Live guides on one batch, all of them kept; the batch is rendered beforehand, as the student's is anyhow."""
+    """Yields endless passes of all live guides on one batch, without rendering, which the student needs anyway."""
     views_B = np.zeros_like(samples_B)
     pixels_BIHW = views.pixels(views_B, samples_B).to(device)
     batch = Batch(views_B=views_B, samples_B=samples_B, pixels_BIHW=pixels_BIHW)

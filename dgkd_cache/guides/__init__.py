@@ -1,1 +1,1 @@
-"""Guides as a student meets them: read from stores, forwarded live, or written for later."""
+"""The guides of a student: read from stores, or forwarded live."""

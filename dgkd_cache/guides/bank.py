@@ -1,8 +1,8 @@
-"""GuideBank: sealed guide stores as the guides of a training run.
+"""GuideBank: reads the guides of a training run from sealed stores.
 
 Every store is checked against the data set, the view plan and the scheduled views BEFORE training, and the probe
-replays pixels, so that a student provably sees what its guides saw. Only kept guides are read, and rows are decoded on
-the training device.
+replays pixels, so the student provably gets the images that its guides got. Only kept guides are read, and rows are
+decoded on the training device.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ __all__ = ["GuideBank"]
 
 
 class GuideBank:
-    """The guides of a run, in the order given; stores of one guide with different views count as one guide.
+    """The guides of a run, in the given order; stores of one guide with different views count as one guide.
 
-    `views` binds the view plan to the training images, `scheduled` are the view numbers that the run will ask for, and
-    `temperature` is the one to train at: rows dumped at T are multiplied by T / temperature.
+    `views` binds the view plan to the training images, `scheduled` are the view numbers that the run will use, and
+    `temperature` is that of the training: rows dumped at T are multiplied by T / temperature.
 
-    Raises StoreNotFound, Incomplete, Damaged or UnsafeStore as `GuideStore.open` does, and Mismatch, naming the
-    first difference, when a store was made from other samples, labels, classes, views or pixels, or lacks scheduled
+    Raises StoreNotFound, Incomplete, Damaged or UnsafeStore as `GuideStore.open` does, and Mismatch, which names the
+    first difference, if a store was made from other samples, labels, classes, views or pixels, or lacks scheduled
     views.
 
-    `reader` is how the stores' files are read, as `GuideStore.open` has it.
+    `reader` selects how files are read: see `GuideStore.open`.
 
-    On a GPU the rows stay in its memory once they are read, where they take at most half of what is free there;
-    `resident` says so, or not, on any device.
+    On a GPU, rows that were read stay in its memory if they take at most half of its free memory; `resident` overrides
+    this on any device.
     """
 
     def __init__(
@@ -86,13 +86,14 @@ class GuideBank:
 
     @property
     def trainings(self) -> Mapping[str, Mapping[str, Any]]:
-        """The training of each guide, as its store's header says."""
+        """The training record of each guide, from its store's header."""
         return {guide.name: guide.stores[0].header.guide.training for guide in self._guides}
 
     def test_differences(self, test: Images) -> dict[str, str]:
-        """The first difference of each guide's test images from `test`, by name; guides with equal ones are left out.
+        """Returns the first difference of each guide's test images from `test`, by name; guides without one are
+        omitted.
 
-        A guide of other test images, or of none, teaches as well; its accuracy is another measure.
+        A guide with other test images, or none, is usable, but its accuracy is not comparable.
         """
         found = {
             guide.name: explain_difference(
@@ -122,7 +123,7 @@ class GuideBank:
         return {guide.name: why for guide in self._guides for store in guide.stores if (why := store.copied_because)}
 
     def decoded_bytes(self, views: int) -> int:
-        """Memory that `views` views of the compressed guides would take once decoded, whatever is kept of it."""
+        """Returns the memory in bytes that `views` decoded views of the compressed guides would take."""
         return sum(store.decoded_bytes(min(views, len(store.views))) for store in self._stores)
 
     def gather(
@@ -131,21 +132,21 @@ class GuideBank:
         samples_B: NDArray[np.int64],
         keep_G: NDArray[np.bool_] | None = None,
     ) -> Tensor:
-        """Logits / temperature of the kept guides for B (view, sample) pairs: (K, B, C) on the device.
+        """Returns logits / temperature of the kept guides for B (view, sample) pairs: (K, B, C) on the device.
 
-        They are float16 or float32 as stored, float32 for uint8 and where they had to be rescaled. A guide that is not
-        kept is not read. Raises Damaged when a row's block does not match its digest, InvalidInput for a
-        mask that does not fit the guides.
+        They are float16 or float32 as stored, float32 for uint8 and after rescaling. A guide that is not kept is not
+        read. Raises Damaged if a row's block does not match its digest, InvalidInput for a mask that does not match the
+        guides.
         """
         return self._stacked(self._read(views_B, samples_B, keep_G))
 
     def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
-        """`gather` in two parts, as the training loop takes it (see `Guidance`): rows are read and checked now."""
+        """Reads and checks rows now, and returns a function that returns them: `gather` in two parts."""
         read = self._read(views_B, samples_B, keep_G)
         return lambda _: self._stacked(read)
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
-        """A hint that these pairs will be asked for: their rows are read from the disk while others are trained on.
+        """Starts reading the rows of these pairs, which will be requested later, from the disk in the background.
 
         Raises InvalidInput for views that a guide does not have.
         """
@@ -154,7 +155,7 @@ class GuideBank:
             guide.expect(index.views_B, index.samples_B)
 
     def _grouped(self, temperature: float, kind: Callable[[GuideStore, torch.device], Rows]) -> tuple[CachedGuide, ...]:
-        """The guides, in the order in which their first stores were given."""
+        """Groups the stores by guide, in the order of the guides' first stores."""
         by_name: dict[str, list[GuideStore]] = {}
         for store in self._stores:
             by_name.setdefault(store.header.guide.name, []).append(store)
@@ -186,7 +187,7 @@ class GuideBank:
         return RowIndex(views_B, samples_B)
 
     def _kept(self, keep_G: object) -> list[CachedGuide]:
-        """The guides that the mask keeps. Raises InvalidInput for what is no mask of them."""
+        """Returns the guides that the mask keeps. Raises InvalidInput if it is not a mask of the guides."""
         try:
             mask_G = np.asarray(keep_G)
             fits = mask_G.dtype == np.bool_ and mask_G.shape == (len(self._guides),)
@@ -210,7 +211,7 @@ class GuideBank:
         return torch.stack(rows)
 
     def _fits(self, resident: bool | None) -> bool:
-        """True where the rows are to stay on the device."""
+        """Returns True if the rows are to stay on the device."""
         if resident is not None or self._device.type != "cuda":
             return bool(resident)
         needed = sum(map(resident_bytes, self._stores))

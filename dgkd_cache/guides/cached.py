@@ -20,7 +20,7 @@ __all__ = ["CachedGuide"]
 
 
 class CachedGuide:
-    """One or more stores of the same weights over disjoint views; `rescale` takes its rows to another temperature."""
+    """One or more stores of the same weights over disjoint views; `rescale` converts rows to another temperature."""
 
     def __init__(self, name: str, parts: Sequence[tuple[GuideStore, Rows]], *, rescale: float, device: torch.device):
         """Raises Mismatch or InvalidInput for stores of different models, or of the same views."""
@@ -31,12 +31,12 @@ class CachedGuide:
 
     @property
     def identity(self) -> str:
-        """The seal of its store; of several, the SHA-256 (hex) of their seals in the order of views."""
+        """The seal of its store; for several, the SHA-256 (hex) of their seals in the order of views."""
         seals = [str(store.seal) for store in sorted(self.stores, key=lambda store: store.views.start)]
         return seals[0] if len(seals) == 1 else hashlib.sha256("".join(seals).encode()).hexdigest()
 
     def require(self, scheduled: range) -> None:
-        """Raises Mismatch where one of these views is in none of the stores."""
+        """Raises Mismatch if one of these views is in none of the stores."""
         held = set().union(*(set(store.views) for store in self.stores))
         lacking = next((view for view in scheduled if view not in held), None)
         if lacking is not None:
@@ -49,7 +49,7 @@ class CachedGuide:
             )
 
     def read(self, index: RowIndex) -> Decode:
-        """Its rows (B, C), in the temperature of the run; see `Rows`. Raises InvalidInput for views that none has."""
+        """Reads its rows (B, C) at the run's temperature; see `Rows`. Raises InvalidInput for views in no store."""
         if len(self._parts) == 1 or not len(index.views_B):
             return self._rescaled(self._parts[0][1].read(index))
         views_B, samples_B = index.views_B, index.samples_B
@@ -60,7 +60,7 @@ class CachedGuide:
         return self._rescaled(lambda: _joined(parts, len(views_B)))
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
-        """A hint that these rows will be read; see `Rows`. Raises InvalidInput for views that none has."""
+        """Announces that these rows will be read; see `Rows`. Raises InvalidInput for views in no store."""
         for rows, place in self._places(views_B):
             rows.expect(views_B[place], samples_B[place])
 
@@ -91,7 +91,7 @@ class CachedGuide:
             taken |= set(store.views)
 
     def _places(self, views_B: NDArray[np.int64]) -> list[tuple[Rows, NDArray[np.int64]]]:
-        """Each store's rows that are in the batch, and where. Raises InvalidInput for views that none of them has."""
+        """Returns each store's rows with their places in the batch. Raises InvalidInput for views in no store."""
         places = [
             (rows, np.flatnonzero((views_B >= store.views.start) & (views_B < store.views.stop)))
             for store, rows in self._parts
@@ -111,7 +111,7 @@ class CachedGuide:
 
 
 def _joined(parts: Sequence[tuple[Tensor, Decode]], batch: int) -> Tensor:
-    """The rows of several stores, each at its places in the batch."""
+    """Joins the rows of several stores, each at its places in the batch."""
     decoded = [(place, decode()) for place, decode in parts]
     dtype = functools.reduce(torch.promote_types, (rows.dtype for _, rows in decoded))
     first = decoded[0][1]

@@ -1,4 +1,4 @@
-"""Checks that a guide store was made from these samples under these views: refused at the first difference, by name."""
+"""Checks that a guide store was made from these samples with these views; an error names the first difference."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _ROWS_CHECKED = 4_000_000
 
 
 def _checked_views(views: int, samples: int) -> list[int]:
-    """The views whose parameters are recomputed: all of them while that takes about a second, else a spread of them."""
+    """Returns the views whose parameters are recomputed: all if that takes about 1 s, else evenly spaced ones."""
     count = min(views, max(2, _ROWS_CHECKED // max(samples, 1)))
     return sorted({round(i * (views - 1) / max(count - 1, 1)) for i in range(count)})
 

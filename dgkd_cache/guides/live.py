@@ -1,4 +1,4 @@
-"""Live guides: the kept models forwarded at every step, for comparison with the cache and as its proof."""
+"""Live guides: forwards the kept models at every step, for comparison with cached guides."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class LiveGuides:
         return {guide.name: guide.identity for guide in self._guides}
 
     def rehearse(self, pixels_BIHW: Tensor, *, classes: int) -> None:
-        """Forwards these images twice with each guide, and raises what `Rehearsal` raises; before training begins."""
+        """Forwards these images twice with each guide before training, and raises as `Rehearsal`."""
         for guide in self._guides:
             network = nn.Sequential(guide.preprocess, guide.model).eval()
             rehearsal = Rehearsal(

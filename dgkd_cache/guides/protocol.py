@@ -26,10 +26,10 @@ class Guidance(Protocol):
 
     @property
     def identities(self) -> Mapping[str, str]:
-        """The proof of each guide: the seal of its store, or the digest of its weights."""
+        """The identity of each guide: the seal of its store, or the digest of its weights."""
 
     def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
-        """Does what can be done before the batch is there, on any thread; a dropped guide is not touched."""
+        """Reads what is possible before the batch is rendered, on any thread; skips dropped guides."""
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
-        """These will be asked for some steps from now: a hint, on any thread, to have them read from the disk."""
+        """Announces, on any thread, pairs of some steps later, so that their rows can be read from the disk."""

@@ -1,6 +1,6 @@
-"""A store's rows on the way to the training device: streamed with each batch, or resident there, decoded there.
+"""Transfers a store's rows to the training device: streamed with each batch or resident there, and decoded there.
 
-Either way a row is checked against its digest before anything is computed with it.
+In both cases a row is checked against its digest before it is used.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from dgkd_stores import GuideStore, RowIndex
 __all__ = ["Decode", "ResidentRows", "Rows", "StreamedRows", "resident_bytes"]
 
 Decode = Callable[[], Tensor]
-"""Gives the rows (B, C) on the device, in a floating type; called on the thread that computes."""
+"""Returns the rows (B, C) on the device, in a floating type; called on the computing thread."""
 
-_SLAB = 2**16  # rows that are read at a time when a view is made resident
+_SLAB = 2**16  # rows that are read at a time for a resident view
 
 
 class Rows(Protocol):
     """The rows of one store for one device."""
 
     def read(self, index: RowIndex) -> Decode:
-        """Reads and checks them now, on any thread. Raises what `GuideStore.gather_rows` raises."""
+        """Reads and checks the rows now, on any thread. Raises as `GuideStore.gather_rows`."""
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
-        """A hint that they will be read; see `GuideStore.expect`."""
+        """Announces that these rows will be read; see `GuideStore.expect`."""
 
 
 class StreamedRows:
-    """Rows that are sent to the device batch by batch, as small as they are stored."""
+    """Rows that are sent to the device batch by batch, still encoded."""
 
     def __init__(self, store: GuideStore, device: torch.device) -> None:
         self._store, self._device = store, device
@@ -51,7 +51,7 @@ class StreamedRows:
 
 
 class ResidentRows:
-    """All rows of a store in the device's memory, as they are stored; a view is sent when it is first asked for."""
+    """All rows of a store in the device's memory, still encoded; a view is sent at its first use."""
 
     def __init__(self, store: GuideStore, device: torch.device) -> None:
         self._store, self._device = store, device
@@ -89,5 +89,5 @@ class ResidentRows:
 
 
 def resident_bytes(store: GuideStore) -> int:
-    """Device memory that `ResidentRows` of a store takes."""
+    """Returns the device memory in bytes that `ResidentRows` of a store takes."""
     return len(store.views) * store.header.dataset.samples * store.header.row_bytes

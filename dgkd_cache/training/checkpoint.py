@@ -1,8 +1,8 @@
 """Checkpoints: one safetensors file with model, optimiser and random state, and a JSON record in its metadata.
 
-Nothing is pickled, and the file is replaced in one rename: there is always a whole checkpoint or none. One that has
-changed since is refused (see `checkpoint_file`). Optimiser state is kept parameter by parameter, so it is restored to
-the same bits in each parameter's own memory format.
+Nothing is pickled, and the file is replaced in one rename: there is always a complete checkpoint or none. A changed one
+is refused (see `checkpoint_file`). Optimiser state is stored per parameter, so it is restored to the same bits in each
+parameter's memory format.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ __all__ = [
 ]
 
 RandomState = Mapping[str, Tensor]
-"""torch's random state in one process, by the kind of device."""
+"""torch's random state in one process, by device type."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint as it was read, all at once: its record, and its content as `load_checkpoint` puts it in place."""
+    """A checkpoint that was read: its record, and its content for `load_checkpoint`."""
 
     path: Path
     record: Mapping[str, Any]
@@ -55,9 +55,9 @@ def save_checkpoint(
     record: Mapping[str, Any],
     random: Sequence[RandomState],
 ) -> None:
-    """Writes all that a run needs to go on from here. Raises NoSpace when the disk is full.
+    """Writes everything that a run needs to continue. Raises NoSpace if the disk is full.
 
-    `record` is any JSON, `random` each rank's `random_state`.
+    `record` is any JSON, `random` holds each rank's `random_state`.
     """
     tensors = {f"model.{name}": value for name, value in model_tensors(model).items()}
     scalars: dict[str, float] = {}
@@ -73,18 +73,18 @@ def save_checkpoint(
 
 
 def random_state(device: torch.device) -> RandomState:
-    """This process's, as `load_checkpoint` restores it."""
+    """Returns this process's random state, which `load_checkpoint` restores."""
     cuda = {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
     return {"cpu": torch.get_rng_state(), **cuda}
 
 
 def save_state(path: Path, model: nn.Module) -> None:
-    """The model's weights alone (the best epoch so far). Raises NoSpace when the disk is full."""
+    """Writes the model's weights alone (of the best epoch so far). Raises NoSpace if the disk is full."""
     _replace(path, model_tensors(model), "")
 
 
 def load_state(path: Path, model: nn.Module) -> None:
-    """Puts weights that `save_state` wrote into the model. Raises Damaged when they do not fit or have changed."""
+    """Loads weights that `save_state` wrote into the model. Raises Damaged if they do not match or have changed."""
     with open_checkpoint(path) as file:
         _require_fit(file, model, "")
         tensors = read_tensors(file)
@@ -93,10 +93,10 @@ def load_state(path: Path, model: nn.Module) -> None:
 
 
 def read_checkpoint(path: Path, model: nn.Module) -> Checkpoint:
-    """The checkpoint of a run of that `model`.
+    """Reads the checkpoint of a run of `model`.
 
-    Raises Damaged (exit 12) when it is missing, not whole, of another model or not what was written, UnsafeStore
-    (exit 15) when it is no plain file.
+    Raises Damaged (exit 12) if it is missing, incomplete, changed or of another model, UnsafeStore (exit 15) if it is
+    not a regular file.
     """
     with open_checkpoint(path) as file:
         _require_fit(file, model, "model.")
@@ -108,10 +108,10 @@ def read_checkpoint(path: Path, model: nn.Module) -> Checkpoint:
 def load_checkpoint(
     checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, *, rank: int = 0
 ) -> None:
-    """Puts model, optimiser and the random state of `rank` back in place.
+    """Restores model, optimiser and the random state of `rank`.
 
-    What was not saved (a run on the processor, or on fewer ranks, may go on here) stays as it is. Raises Damaged
-    where the content does not fit, which a file with a digest that is right only does if it was made to.
+    State that was not saved is unchanged (a run on the CPU, or on fewer ranks, may continue here). Raises Damaged if
+    the content does not match, which happens under a right digest only if the file was forged.
     """
     try:
         _put_back(checkpoint, model, optimizer, device, rank)
@@ -154,7 +154,7 @@ def _replace(path: Path, tensors: Mapping[str, Tensor], text: str) -> None:
 
 
 def _require_fit(file: TensorFile, model: nn.Module, prefix: str) -> None:
-    """Before anything is read: what is of another size costs no memory."""
+    """Raises Damaged for tensors of other sizes, before any is read into memory."""
     wanted = {f"{prefix}{name}": tuple(value.shape) for name, value in model.state_dict().items()}
     present = {name: shape for name, shape in file.shapes.items() if name.startswith(prefix or name)}
     for name in [*wanted, *present]:

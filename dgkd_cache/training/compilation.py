@@ -1,7 +1,7 @@
-"""torch.compile as the training loop uses it: the same model, whose weights and names stay its own.
+"""torch.compile for the training loop; the model keeps its weights and names.
 
-Each batch size is compiled by itself, whenever it comes: a run that is resumed at its last, smaller batch then computes
-with the same kernels as one that was not stopped.
+Each batch size is compiled separately, so that a run resumed at its last, smaller batch uses the same kernels as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ __all__ = ["compile_forward"]
 
 
 def compile_forward(model: nn.Module, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The model's forward pass as torch.compile makes it, which happens when it is first called.
+    """Returns the model's compiled forward pass; it is compiled at the first call.
 
-    Raises InvalidInput where torch cannot compile on this machine; a function of one line is tried for that.
+    Raises InvalidInput if torch cannot compile a function of one line on this machine.
     """
     try:
         torch.compile(_probe)(torch.zeros(2, device=device))
@@ -41,5 +41,5 @@ def _probe(values: Tensor) -> Tensor:
 
 
 def _reason(error: Exception) -> str:
-    """The first line, without the name of torch's own class in front."""
+    """Returns the first line of the error, without the name of torch's class."""
     return str(error).strip().partition("\n")[0].rpartition("Compiler: ")[2]

@@ -40,9 +40,9 @@ def evaluate(
     progress: Progress | None = None,
     ranks: Ranks = ALONE,
 ) -> Score:
-    """The model's score on the un-augmented images `samples_N`; it is left in evaluation mode.
+    """Returns the model's score on the un-augmented images `samples_N`; leaves it in evaluation mode.
 
-    `ranks` share the batches, and each gets the score over all of them.
+    `ranks` share the batches, and each gets the score over all batches.
     """
     progress = progress or Silent()
     model.eval()

@@ -1,4 +1,4 @@
-"""Metrics as JSON lines, one an epoch; the file is replaced whole, so nothing is ever written into what lies there."""
+"""Metrics as JSON lines, one for each epoch; each write replaces the whole file and never modifies the old one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class MetricsLog:
     def __init__(self, path: Path, *, resume_epoch: int, digest: str | None = None) -> None:
         """Keeps the lines of epochs before `resume_epoch` and drops the others, which a resumed run writes again.
 
-        Raises Damaged where the kept lines are not those of `digest`, UnsafeStore where the file is no plain one,
-        and NoSpace, and loses nothing.
+        Raises Damaged if the kept lines do not match `digest`, UnsafeStore if it is not a regular file, and NoSpace;
+        then the file is unchanged.
         """
         self._path = path
         there = _read(path) if is_there(path) else b""
@@ -45,7 +45,7 @@ class MetricsLog:
         return hashlib.sha256(self._text).hexdigest()
 
     def append(self, values: Mapping[str, Any]) -> None:
-        """One more line. Raises NoSpace, and the file stays as it was."""
+        """Adds a line. Raises NoSpace; then the file is unchanged."""
         text = self._text + (json.dumps(dict(values), allow_nan=False) + "\n").encode()
         self._write(text)
         self._text = text
@@ -56,7 +56,7 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics file; a last one that an older version left without its end is left out.
+    """Reads the lines of a metrics file; ignores an incomplete last line, which an older version may have left.
 
     Raises Damaged, UnsafeStore and FileNotFoundError.
     """

@@ -1,4 +1,4 @@
-"""A forward pass of the model that is trained: what a network of the user's own raises is told with its line."""
+"""Reports errors of a user's own network in a forward pass with their line of code."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["network_pass"]
 
 @contextmanager
 def network_pass(pixels_BIHW: Tensor, when: str, ranks: Ranks) -> Iterator[None]:
-    """Around the pass over these pixels; `when` ("in training") is part of the message. Raises InvalidInput.
+    """Converts errors of a pass over these pixels into InvalidInput; `when` ("in training") is part of the message.
 
-    Among several ranks errors stay as they are: the end of another rank is one of torch's, too.
+    With several ranks errors are not converted: torch also reports the end of another rank as an error.
     """
     if not ranks.alone:
         yield

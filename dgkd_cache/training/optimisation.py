@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules; the rate is a pure function of the step, so nothing of it needs saving."""
+"""Optimisers and learning-rate schedules; the rate is a pure function of the step, so it needs no saved state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["build_optimizer", "learning_rate", "set_learning_rate"]
 
 
 def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """SGD with momentum, or AdamW, over all parameters (weight decay on all, as in the papers' recipes)."""
+    """Builds SGD with momentum, or AdamW, over all parameters (weight decay on all, as in the papers' recipes)."""
     if config.optimizer == "adamw":
         return torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     return torch.optim.SGD(
@@ -26,7 +26,7 @@ def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opt
 
 
 def learning_rate(config: TrainingConfig, step: int, steps_per_epoch: int) -> float:
-    """The rate of global step `step` (from 0).
+    """Returns the learning rate of global step `step` (from 0).
 
     Linear warm-up over `warmup_epochs`; then `step` multiplies by `lr_gamma` when the epoch reaches each fraction of
     `epochs` in `lr_steps`, `cosine` falls from `lr` to 0 over the whole run (Loshchilov & Hutter 2017), and `constant`
@@ -40,13 +40,13 @@ def learning_rate(config: TrainingConfig, step: int, steps_per_epoch: int) -> fl
         return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
     if config.lr_schedule == "step":
         epoch = step // steps_per_epoch
-        # The margin takes in fractions that binary numbers miss by a hair: 0.29 of 100 epochs is 29, not 28.99...
+        # The margin allows for rounding of binary fractions: 0.29 of 100 epochs is 29, not 28.99...
         passed = sum(epoch >= fraction * config.epochs - 1e-9 for fraction in config.lr_steps)
         return config.lr * config.lr_gamma**passed
     return config.lr
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Gives every parameter group the rate."""
+    """Sets the rate of every parameter group."""
     for group in optimizer.param_groups:
         group["lr"] = rate

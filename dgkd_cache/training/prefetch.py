@@ -1,7 +1,7 @@
-"""The feed of each step: pixels, and the kept guides' rows, read steps ahead on a thread of its own.
+"""Prefetches the pixels and the kept guides' rows of each step on a separate thread.
 
-There, blocks of rows are checked and what lies on disk is waited for while the processor or GPU computes: hashing and
-the system's reading hold no lock of Python. What comes out is the same whoever reads, and when.
+That thread checks blocks of rows and waits for the disk while the CPU or GPU computes: hashing and reading release
+Python's lock. The result does not depend on the thread or its timing.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from dgkd_cache.views.stream import Batch, Pairs
 __all__ = ["AHEAD", "FAR", "prefetch"]
 
 AHEAD = 8
-"""Steps whose guide rows are in memory at a time."""
+"""Number of steps whose guide rows are in memory."""
 
 FAR = 256
-"""Steps whose guide rows are expected from the disk at a time."""
+"""Number of steps whose guide rows are requested from the disk in advance."""
 
 _EXPECTED_AT_ONCE = 4
 
@@ -35,10 +35,10 @@ def prefetch(
     begin: Callable[[int, Pairs], Softened] | None,
     expect: Callable[[Pairs], None] | None = None,
 ) -> Generator[tuple[Batch, Tensor | None]]:
-    """(the batch, its softened logits (K, B, C)) for each of `pairs`, in order; None in their place without `begin`.
+    """Yields (batch, softened logits (K, B, C), or None without `begin`) for each of `pairs`, in order.
 
-    `begin` is told how many steps came before, from 0. What it raises is raised at its step, after the earlier ones.
-    `expect` is told of `pairs` long before they are begun: where it can, it has the disk read them.
+    `begin` gets the number of earlier steps, from 0. Its errors are raised at its step, after the earlier ones.
+    `expect` gets `pairs` long before they are begun, so that it can start reading from the disk.
     """
     if begin is None:
         for batch in render(pairs):
@@ -46,7 +46,7 @@ def prefetch(
         return
     rendered, read = itertools.tee(pairs)
     later: Iterator[Pairs] = iter(())
-    if expect is not None:  # an iterator that nobody reads would keep all pairs of the run
+    if expect is not None:  # an unread iterator would keep all pairs of the run
         read, later = itertools.tee(read)
     numbered, lead = enumerate(read), 0
     begun: deque[Future[Softened]] = deque()
@@ -55,7 +55,7 @@ def prefetch(
         for batch in render(rendered):
             begun.extend(thread.submit(begin, *one) for one in itertools.islice(numbered, AHEAD - len(begun)))
             if expect is not None:
-                # A few at a time: reading for the next step does not wait for all of them.
+                # A few at a time, so that reading for the next step does not wait for all of them.
                 soon = list(itertools.islice(later, min(_EXPECTED_AT_ONCE, FAR - lead)))
                 for one in soon:
                     thread.submit(expect, one)

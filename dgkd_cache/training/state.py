@@ -1,4 +1,4 @@
-"""The state of a training run: what its checkpoint records beside the tensors, and the running sums of its epoch."""
+"""The state of a training run: the checkpoint's record, and the running sums of the epoch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SavedScore(BaseModel):
 
 
 class SavedState(BaseModel):
-    """A state as a checkpoint records it."""
+    """The state in a checkpoint's record."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,12 +37,12 @@ class SavedState(BaseModel):
     best: SavedScore | None
     last: SavedScore | None
     sums: list[tuple[Finite, Finite, Finite, Finite, Finite]] = Field(min_length=1)
-    metrics: str | None = None  # SHA-256 of the lines of the epochs before; None: of a version that recorded none
-    inputs: str | None = None  # the digest of the run's inputs; likewise
+    metrics: str | None = None  # SHA-256 of the lines of earlier epochs; None in a checkpoint from an older version
+    inputs: str | None = None  # the digest of the run's inputs, or None as above
 
 
 class RunState:
-    """The step of a run, and this rank's sums of its current epoch (on the device, so that no step waits for them).
+    """The step of a run, and this rank's sums of the current epoch (on the device, so that no step waits for them).
 
     `best` and `last` are the scores of the best and of the last epoch, with its number under "epoch".
     """
@@ -56,7 +56,7 @@ class RunState:
         self._seen = 0
 
     def add(self, loss: GuidanceLoss, correct: Tensor, samples: int, *, counted: int) -> None:
-        """Adds a step on `samples`: all of them are counted, or, where every rank took them, on one rank only."""
+        """Adds a step on `samples`, of which this rank counts `counted` in sums over the ranks."""
         if counted:
             means = torch.stack([loss.loss.detach(), loss.ce, loss.kl]).double()
             self._sums[:3] += means * samples
@@ -64,16 +64,16 @@ class RunState:
         self._seen += counted
 
     def mean_loss(self) -> float:
-        """The mean loss of this rank."""
+        """Returns the mean loss of this rank."""
         return float(self._sums[0]) / max(self._seen, 1)
 
     def loss_over_ce(self) -> float:
-        """The mean loss of this rank over its mean cross-entropy."""
+        """Returns the mean loss of this rank over its mean cross-entropy."""
         loss, ce = self._sums[:2].tolist()
         return loss / ce if ce > 0 else 1.0
 
     def means(self, ranks: Ranks) -> dict[str, float]:
-        """Over all ranks."""
+        """Returns the means over all ranks."""
         *sums, seen = torch.tensor(self._all(ranks), dtype=torch.float64).sum(0).tolist()
         loss, ce, kl, correct = (value / seen for value in sums)
         return {"loss": loss, "ce": ce, "kl": kl, "train_accuracy": correct}
@@ -83,7 +83,7 @@ class RunState:
         self._seen = 0
 
     def to_json(self, ranks: Ranks) -> dict[str, Any]:
-        """The state that all ranks together go on from; each has to ask."""
+        """Returns the state from which all ranks continue; all ranks must call it."""
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -93,7 +93,7 @@ class RunState:
         }
 
     def restore(self, saved: SavedState, ranks: Ranks) -> None:
-        """Puts the saved state back; on another number of ranks the first one has all the sums."""
+        """Restores the saved state; with another number of ranks the first rank gets all the sums."""
         self.step, self.seconds = saved.step, saved.seconds
         self.best = saved.best.model_dump() if saved.best else None
         self.last = saved.last.model_dump() if saved.last else None
@@ -104,6 +104,6 @@ class RunState:
         self._seen = int(rows[ranks.rank, 4])
 
     def _all(self, ranks: Ranks) -> list[list[float]]:
-        """Each rank's sums, and last how many samples they are of."""
+        """Returns each rank's sums, followed by its number of samples."""
         mine = torch.cat([self._sums.cpu(), torch.tensor([float(self._seen)], dtype=torch.float64)])
         return [row.tolist() for row in ranks.all_gather(mine)]

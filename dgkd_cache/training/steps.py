@@ -1,7 +1,8 @@
-"""Steps: what a model learns from in each step of a run, under any guides or none, and the step itself.
+"""The training steps of a run: their batches, guides and updates.
 
-Order, views and dropping come from counters of (seed, epoch, step): any step may be the first. Nothing here opens a
-file, reads a clock or reports: see `Trainer`. Several ranks share each batch and take the step of its mean loss.
+Order, views and dropping come from counters of (seed, epoch, step), so training can start at any step. Nothing here
+opens a file, reads a clock or reports progress: see `Trainer`. Several ranks share each batch and take the step of its
+mean loss.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ __all__ = ["Guided", "Steps"]
 
 @dataclass(frozen=True, kw_only=True)
 class Guided:
-    """The terms on which a model learns from its guides; `guidance` None is training from scratch."""
+    """The guides of a model and the settings of their loss; `guidance` None means training from scratch."""
 
     guidance: Guidance | None
     dropping: Dropping
@@ -50,11 +51,11 @@ class Guided:
 
 
 class Steps:
-    """The steps of `model` on the samples `samples_N` of `views`, under the guides of `guided`, numbered from 0.
+    """The training steps of `model` on the samples `samples_N` of `views` with the guides of `guided`, numbered from 0.
 
-    `preprocess` turns uint8 pixels into what the model wants; `training` has nothing left to `auto`. Among several
-    `ranks`, all make the same steps, within `ranks.joined`. `model` is then the one whose weights are trained, `count`
-    the number of steps in all epochs.
+    `preprocess` converts uint8 pixels to the model's input; `training` has no `auto` left. All `ranks` must make the
+    same steps, within `ranks.joined`. The attribute `model` is the one whose weights are trained, `count` the number of
+    steps in all epochs.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Steps:
         self.count = training.epochs * self.steps_per_epoch
 
     def pairs(self, first_step: int) -> Iterator[Pairs]:
-        """The (views, samples) of every step from `first_step` on, as far as this rank takes part in them."""
+        """Yields this rank's (views, samples) of every step from `first_step` on."""
         size = self.training.batch_size
         order = self.random.block_order if self.training.order == "blocks" else self.random.order
         epoch, order_N = -1, self._samples_N
@@ -100,7 +101,7 @@ class Steps:
             yield self._schedule.views(epoch, samples_B), samples_B
 
     def prefetch(self, first_step: int) -> Generator[tuple[Batch, Tensor | None]]:
-        """The batch of every step from `first_step` on, and its guides' softened logits: what `train_step` takes."""
+        """Returns the batches and softened logits of every step from `first_step` on, for `train_step`."""
         guidance, pairs = self.guided.guidance, self.pairs(first_step)
         render = functools.partial(stream, self._views, device=self.device, workers=self.training.workers)
         if guidance is None:
@@ -109,12 +110,12 @@ class Steps:
             pairs,
             render=render,
             begin=lambda number, pair: guidance.begin(*pair, self.keep(first_step + number)),
-            # Only in block order does what is read ahead belong to the next steps.
+            # Only in block order are neighbouring rows used in the next steps.
             expect=(lambda pair: guidance.expect(*pair)) if self.training.order == "blocks" else None,
         )
 
     def keep(self, step: int) -> NDArray[np.bool_]:
-        """Which guides take part in a step: bool (G,). It depends on the seed and the step alone."""
+        """Returns which guides take part in a step: bool (G,). It depends on the seed and the step alone."""
         guidance = self.guided.guidance
         if guidance is None:
             return np.zeros(0, np.bool_)
@@ -122,7 +123,7 @@ class Steps:
         return self.guided.dropping.keep_mask(words_G1, guidance.names)
 
     def train_step(self, batch: Batch, softened_KBC: Tensor | None, step: int) -> tuple[GuidanceLoss, Tensor]:
-        """One step: (the loss and its parts, the number of correct answers before the update as a tensor)."""
+        """Takes one step; returns (the loss and its parts, the correct predictions before the update as a tensor)."""
         guided, guidance = self.guided, self.guided.guidance
         labels_B = self._labels_N[send(batch.samples_B, self.device)]
         with (
@@ -149,22 +150,22 @@ class Steps:
         return loss, (logits_BC.detach().argmax(1) == labels_B).sum()
 
     def learning_rate(self, step: int) -> float:
-        """The learning rate of a step."""
+        """Returns the learning rate of a step."""
         return learning_rate(self.training, step, self.steps_per_epoch)
 
     def samples_before(self, step: int) -> int:
-        """The number of samples that the steps before this one take, those of all ranks together."""
+        """Returns the number of samples of all ranks in the steps before this one."""
         epochs, into = divmod(step, self.steps_per_epoch)
         return epochs * len(self._samples_N) + into * self.training.batch_size
 
     def share(self, step: int) -> Share:
-        """This rank's part in the batch of a step; the last batch of an epoch is what is left."""
+        """Returns this rank's part of the batch of a step; the last batch of an epoch may be smaller."""
         return self.ranks.share(self.samples_before(step + 1) - self.samples_before(step))
 
 
 @contextmanager
 def _single_sample_told() -> Iterator[None]:
-    """Batch norm cannot normalise one value a channel, as a last batch of one sample may leave it in small maps."""
+    """Explains the error of batch norm for one value per channel, as in a last batch of one sample."""
     try:
         yield
     except ValueError as error:
@@ -179,7 +180,7 @@ def _single_sample_told() -> Iterator[None]:
 
 
 def _require_rows(logits: object, batch: int) -> None:
-    """Raises InvalidInput where a network does not give a row for each image: with few images it may have done so."""
+    """Raises InvalidInput unless there is one row for each image, which the check on few images may not show."""
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != batch:
         raise InvalidInput(
             f"the network does not return one row of logits for each of the {batch} images of a batch",

@@ -1,7 +1,7 @@
-"""Trainer: the one training loop, for a model under any guides or none.
+"""Trainer: the training loop, with any guides or none.
 
-A run stopped at any step and resumed takes the same steps as an uninterrupted one: bitwise on CPU. The loss is read
-back from the device now and then, not each step. Of several ranks, the first one writes and reports.
+A run stopped at any step and resumed takes the same steps as an uninterrupted one: bitwise on CPU. The loss is not read
+back from the device at each step. Only the first rank writes and reports.
 """
 
 from __future__ import annotations
@@ -38,19 +38,18 @@ from dgkd_cache.training.steps import Guided, Steps
 
 __all__ = ["Outcome", "Trainer"]
 
-_SHOW_EVERY = 25  # steps between looks at the loss: each one waits for the device
+_SHOW_EVERY = 25  # steps between reads of the loss: each read waits for the device
 
 _MANY_TIMES = 3.0
-"""The first steps' loss over the cross-entropy from which on a learning rate that suits training alone is in doubt.
+"""The ratio of loss to cross-entropy in the first steps from which on the learning rate may be too large.
 
-Measured (docs/guide.md, "The scale of the loss"): 1.3 to 1.5 where guides did no harm, 3.8 to 4.8 where they cost 15
-points.
+Measured (docs/guide.md, "The scale of the loss"): 1.3 to 1.5 without harm, 3.8 to 4.8 where accuracy fell by 15 points.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A finished training: `epoch` is the one whose weights the model now has, `seconds` over all resumptions."""
+    """The result of a training: `epoch` is that of the model's final weights, `seconds` are over all resumptions."""
 
     epoch: int
     seconds: float
@@ -58,10 +57,10 @@ class Outcome:
 
 
 class Trainer:
-    """Takes `steps`, and keeps their checkpoints and metrics.
+    """Runs `steps`, and writes checkpoints and metrics.
 
-    `validate`, where given, scores the model after each epoch; with `training.select` = "best" the weights of its best
-    epoch are the result. Among several ranks, all make the same trainer and run it, within `ranks.joined`.
+    `validate`, if given, scores the model after each epoch; with `training.select` = "best" the weights of its best
+    epoch are the result. All ranks must make the same trainer and run it, within `ranks.joined`.
     """
 
     def __init__(self, steps: Steps, *, validate: Callable[[nn.Module], Score] | None = None) -> None:
@@ -77,17 +76,17 @@ class Trainer:
         name: str,
         inputs: str | None = None,
     ) -> Outcome:
-        """Trains to the end, from the checkpoint in `folder` where there is one.
+        """Trains to the end, from the checkpoint in `folder` if there is one.
 
-        `inputs` is the digest of what the run depends on, for the checkpoint to record. Raises Damaged (exit 12)
-        where the checkpoint, or the metrics beside it, are not what was written, Interrupted after saving a checkpoint
-        when `stop` of any rank says so (several take one more step first), DgkdError when the loss stops being finite.
+        `inputs` is the digest of the run's inputs, which the checkpoint records. Raises Damaged (exit 12) if the
+        checkpoint or the metrics have changed, Interrupted after saving a checkpoint if `stop` of any rank is true
+        (several ranks take one more step first), DgkdError if the loss is not finite.
         """
         steps = self._steps
         ranks, model, per_epoch = steps.ranks, steps.model, steps.steps_per_epoch
         checkpoint = folder / CHECKPOINT_FILE
         state, metrics = RunState(steps.device), None
-        # Each rank's own noise for what a network draws by itself, such as dropout.
+        # Different noise on each rank for random layers such as dropout.
         torch.manual_seed((steps.random.torch_seed() + ranks.rank) % 2**63)
         if ranks.broadcast(is_there(checkpoint)):
             metrics = self._resume(checkpoint, state)
@@ -112,7 +111,7 @@ class Trainer:
                     other.unlink()
 
         first_step, stopped = state.step, ranks.all_reduce_stop(stop)
-        first_steps = min(_SHOW_EVERY, per_epoch)  # sums are those of one epoch
+        first_steps = min(_SHOW_EVERY, per_epoch)  # sums are per epoch
         model.train()
         with closing(steps.prefetch(state.step)) as fed:
             for batch, softened_KBC in fed:
@@ -142,7 +141,7 @@ class Trainer:
         return outcome
 
     def _resume(self, path: Path, state: RunState) -> str | None:
-        """Puts model, optimiser, random state and `state` back; what the checkpoint says of the metrics so far."""
+        """Restores model, optimiser, random state and `state`; returns the checkpoint's digest of the metrics."""
         steps = self._steps
         checkpoint = read_checkpoint(path, steps.model)
         try:
@@ -156,7 +155,7 @@ class Trainer:
         return saved.metrics
 
     def _random_states(self) -> list[dict[str, Tensor]]:
-        """Each rank's random state."""
+        """Returns each rank's random state."""
         ranks = self._steps.ranks
         gathered = {kind: ranks.all_gather(state) for kind, state in random_state(self._steps.device).items()}
         return [{kind: states[rank] for kind, states in gathered.items()} for rank in range(ranks.world)]
@@ -201,9 +200,9 @@ class Trainer:
 
 
 def _too_large(guided: Guided, ratio: float) -> str:
-    """Says that an objective which adds up its guides makes the loss many times the cross-entropy; empty otherwise.
+    """Returns a warning if an objective that sums over guides makes the loss many times the cross-entropy, else "".
 
-    One guide, or their mean, may begin as high with confident guides, and did no harm.
+    One guide, or a mean, may start as high with confident guides without harm.
     """
     guidance = guided.guidance
     if guidance is None or len(guidance.names) < 2 or guided.objective == "mean" or ratio < _MANY_TIMES:
