@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from dgkd_stores import (
@@ -17,6 +16,7 @@ from dgkd_stores import (
     NoSpace,
     StoreNotFound,
     UnsafeStore,
+    closest_names,
 )
 
 __all__ = [
@@ -71,7 +71,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, meant: Iterable[
     `meant` are names that the caller knows to be closer.
     """
     names = sorted(known)
-    close = [*meant, *difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)][:3]
+    close = [*meant, *closest_names(str(name), names, most=3)][:3]
     hint = f"did you mean {' or '.join(close)}?" if close else do
     listed = ", ".join(names) or "none"
     if len(names) > _MOST_LISTED:

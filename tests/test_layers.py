@@ -93,7 +93,7 @@ ROOMS = {
 }
 """What each room of a package imports, from the ground up."""
 FOR_ALL_ROOMS = {
-    "dgkd_stores": {"arguments", "errors", "fork_lock", "sanitize"},
+    "dgkd_stores": {"arguments", "errors", "fork_lock", "registry", "sanitize"},
     "dgkd_cache": {"errors", "paths", "progress", "user_code"},
     "dgkd_cli": set[str](),
 }

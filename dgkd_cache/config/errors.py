@@ -5,17 +5,17 @@ Pydantic's errors are converted into this project's form of message.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from dgkd_cache.errors import InvalidInput
+from dgkd_stores import did_you_mean
 
-__all__ = ["invalid_setting", "nearest", "unknown_key"]
+__all__ = ["invalid_setting", "unknown_key"]
 
-_OF_MODELS = "training_models"
+_OFMODELS = "training_models"
 
 
 def invalid_setting(
@@ -48,14 +48,8 @@ def unknown_key(place: Sequence[str], root: type[BaseModel], source: str, *, als
         f"unknown {'key' if tables else 'table'} {key!r} in {_called(tables, source)}",
         expected=f"one of {', '.join(known)}",
         found=repr(key),
-        do=nearest(key, known) or f"take it out of {source}",
+        do=did_you_mean(key, known) or f"take it out of {source}",
     )
-
-
-def nearest(key: str, known: Iterable[str]) -> str:
-    """Returns a "did you mean" question with the closest of `known`, or ""."""
-    close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def _missing_key(place: Sequence[str], source: str) -> InvalidInput:
@@ -96,7 +90,7 @@ def _shown(value: object) -> str:
 def _keys_of(tables: Sequence[str], root: type[BaseModel]) -> tuple[str, ...]:
     """Returns the known keys of a table, in order; empty if it has no fixed keys."""
     if not tables:
-        return tuple(name for name in root.model_fields if name != _OF_MODELS)
+        return tuple(name for name in root.model_fields if name != _OFMODELS)
     field = root.model_fields.get(tables[0])
     if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
         return ()

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from dgkd_cache.config.errors import invalid_setting, nearest, unknown_key
+from dgkd_cache.config.errors import invalid_setting, unknown_key
 from dgkd_cache.config.file import read_tables
 from dgkd_cache.config.tables import (
     CacheConfig,
@@ -24,6 +24,7 @@ from dgkd_cache.config.tables import (
     ViewsConfig,
 )
 from dgkd_cache.errors import InvalidInput
+from dgkd_stores import did_you_mean
 
 __all__ = [
     "CONFIG_NAME",
@@ -170,5 +171,5 @@ def _check_names(config: WorkspaceConfig, source: str) -> None:
                 f"key always in table [distillation] of {source} names a guide that is not in [chain]",
                 expected=f"one of {', '.join(config.chain)}",
                 found=repr(guide),
-                do=nearest(guide, config.chain),
+                do=did_you_mean(guide, config.chain),
             )

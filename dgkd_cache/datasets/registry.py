@@ -11,7 +11,7 @@ from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
 from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
-from dgkd_stores import as_path, require_kind
+from dgkd_stores import Registry, as_path, require_kind
 from dgkd_stores.disk import expanded
 
 __all__ = [
@@ -50,26 +50,23 @@ class Loader(Protocol):
     def __call__(self, *, root: Path | None, download: bool) -> Dataset: ...
 
 
-_loaders: dict[str, Loader] = {}
+_LOADERS = Registry[Loader]("data set")
 
 
 def register_dataset(loader: Loader) -> Loader:
     """Registers `loader` under its function name. Raises InvalidInput if the name is taken."""
-    name = loader.__name__.replace("_", "-")
-    if name in _loaders:
-        raise InvalidInput(f"the data set {name!r} is registered twice", do="give the function another name")
-    _loaders[name] = loader
+    _LOADERS.register(loader.__name__.replace("_", "-"), loader)
     return loader
 
 
 def dataset_names() -> tuple[str, ...]:
     """Returns the registered names, sorted; PATTERNS holds further forms."""
-    return tuple(sorted(_loaders))
+    return tuple(sorted(_LOADERS))
 
 
 def dataset_summaries() -> dict[str, str]:
     """Returns the registered names, sorted, each with the first line of its loader's docstring."""
-    return {name: (inspect.getdoc(_loaders[name]) or "").partition("\n")[0] for name in dataset_names()}
+    return {name: (inspect.getdoc(_LOADERS[name]) or "").partition("\n")[0] for name in dataset_names()}
 
 
 def require_root_used(name: str) -> None:
@@ -95,7 +92,7 @@ def require_known(name: str) -> None:
             found="folder: alone",
             do="name the folder; folder:. is the current one",
         )
-    if ":" in name or name in _loaders:
+    if ":" in name or name in _LOADERS:
         return
     is_folder = bool(name) and expanded(name).is_dir()
     if is_folder or os.sep in name:
@@ -123,4 +120,4 @@ def load_dataset(name: str, *, root: Path | str | None = None, download: bool = 
         return load_folder(expanded(name.removeprefix("folder:")))
     if ":" in name:
         return load_factory(name)
-    return _loaders[name](root=root, download=download)
+    return _LOADERS[name](root=root, download=download)

@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dgkd_cache.errors import unknown_name
+from dgkd_stores import Registry
 
 __all__ = ["guides_of", "method_names"]
 
-_CHOICES: dict[str, Callable[[tuple[str, ...]], tuple[str, ...]]] = {
-    "scratch": lambda before: (),
-    "kd": lambda before: before[:1],
-    "takd": lambda before: before[-1:],
-    "dgkd": lambda before: before,
-}
+_CHOICES = Registry[Callable[[tuple[str, ...]], tuple[str, ...]]](
+    "method",
+    {
+        "scratch": lambda before: (),
+        "kd": lambda before: before[:1],
+        "takd": lambda before: before[-1:],
+        "dgkd": lambda before: before,
+    },
+    unknown=unknown_name,
+)
 
 
 def guides_of(method: str, before: Sequence[str]) -> tuple[str, ...]:
@@ -24,9 +29,7 @@ def guides_of(method: str, before: Sequence[str]) -> tuple[str, ...]:
 
     Raises UnknownName for an unknown method.
     """
-    if not isinstance(method, str) or method not in _CHOICES:
-        raise unknown_name("method", method, _CHOICES)
-    return _CHOICES[method](tuple(before))
+    return _CHOICES.find(method)(tuple(before))
 
 
 def method_names() -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_stores import refused, require_integer, require_number
+from dgkd_stores import Registry, refused, require_integer, require_number
 
 __all__ = ["GuidanceLoss", "Objective", "dense_guidance_loss", "objective_names"]
 
@@ -68,8 +68,7 @@ def dense_guidance_loss(
     Raises InvalidInput for an unknown objective, a lambda or temperature out of range, for tensors that do not match,
     and for labels on the CPU that are not classes.
     """
-    if not isinstance(objective, str) or objective not in _OBJECTIVES:
-        raise unknown_name("objective", objective, _OBJECTIVES)
+    weigh = _OBJECTIVES.find(objective)
     require_number(_CALL, "lambda_", lambda_, low=0, high=1)
     require_number(_CALL, "temperature", temperature, low=0)
     require_integer(_CALL, "guides", guides, low=0)
@@ -88,8 +87,7 @@ def dense_guidance_loss(
         lambda_=lambda_,
         temperature=temperature,
     )
-    loss = _OBJECTIVES[objective](terms)
-    return GuidanceLoss(loss=loss, ce=ce.detach(), kl=kl_K.detach().sum())
+    return GuidanceLoss(loss=weigh(terms), ce=ce.detach(), kl=kl_K.detach().sum())
 
 
 def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, guides: int) -> None:
@@ -178,4 +176,6 @@ def _mean(t: Terms) -> Tensor:
     return (1 - t.lambda_) * t.ce + t.lambda_ * t.temperature**2 * t.kl_K.sum() / max(len(t.kl_K), 1)
 
 
-_OBJECTIVES: dict[str, Objective] = {"paper": _paper, "official": _official, "mean": _mean}
+_OBJECTIVES = Registry[Objective](
+    "objective", {"paper": _paper, "official": _official, "mean": _mean}, unknown=unknown_name
+)

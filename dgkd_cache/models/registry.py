@@ -16,7 +16,7 @@ from torch import nn
 
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.models.contract import check_forward
-from dgkd_stores import require_integer, require_kind
+from dgkd_stores import Registry, require_integer, require_kind
 
 __all__ = [
     "ModelFactory",
@@ -57,13 +57,11 @@ Parser = Callable[[str], Registration]
 def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFactory], ModelFactory]:
     """Returns a decorator that registers a factory under its own name, or under `name` for a member of a family.
 
-    `smallest` is the shortest image side, in pixels, that it can take. A name entered twice is a bug.
+    `smallest` is the shortest image side, in pixels, that it can take. Raises InvalidInput for a name that is taken.
     """
 
     def enter(factory: ModelFactory) -> ModelFactory:
-        key = name or getattr(factory, "__name__", "")
-        assert key and key not in _MODELS, f"a model called {key!r} is registered already"
-        _MODELS[key] = Registration(factory=factory, smallest=smallest)
+        MODELS.register(name or getattr(factory, "__name__", ""), Registration(factory=factory, smallest=smallest))
         return factory
 
     return enter
@@ -79,8 +77,7 @@ def register_pattern(
     """
 
     def enter(parse: Parser) -> Parser:
-        assert form not in _PATTERNS, f"the form {form!r} is registered already"
-        _PATTERNS[form] = _Pattern(re.compile(regex), about, parse, names, user_code)
+        _PATTERNS.register(form, _Pattern(re.compile(regex), about, parse, names, user_code))
         return parse
 
     return enter
@@ -88,7 +85,7 @@ def register_pattern(
 
 def model_names() -> tuple[str, ...]:
     """Returns the names without parameters, families together and small models first."""
-    return tuple(sorted(_MODELS, key=_natural))
+    return tuple(sorted(MODELS, key=_natural))
 
 
 def model_patterns() -> dict[str, str]:
@@ -98,7 +95,7 @@ def model_patterns() -> dict[str, str]:
 
 def is_user_code(architecture: str) -> bool:
     """Returns True if `find_model` would import a module of this name. Imports nothing."""
-    if architecture in _MODELS:
+    if architecture in MODELS:
         return False
     return any(one.user_code and one.regex.fullmatch(architecture) for one in _PATTERNS.values())
 
@@ -108,14 +105,14 @@ def find_model(architecture: str) -> Registration:
 
     Raises UnknownName (exit 2) naming the closest names, InvalidInput for a known form with wrong content.
     """
-    if architecture in _MODELS:
-        return _MODELS[architecture]
+    if architecture in MODELS:
+        return MODELS[architecture]
     for pattern in _PATTERNS.values():
         if pattern.regex.fullmatch(architecture):
             return pattern.parse(architecture)
     prefixed = [name for one in _PATTERNS.values() for name in one.names() if name.endswith(f":{architecture}")]
     do = "`dgkd-cache models` lists them all"
-    raise unknown_name("model", architecture, [*_MODELS, *_PATTERNS], meant=prefixed, do=do)
+    raise unknown_name("model", architecture, [*MODELS, *_PATTERNS], meant=prefixed, do=do)
 
 
 def build_model(
@@ -216,8 +213,8 @@ class _Pattern:
     user_code: bool
 
 
-_MODELS: dict[str, Registration] = {}
-_PATTERNS: dict[str, _Pattern] = {}
+MODELS = Registry[Registration]("model")
+_PATTERNS = Registry[_Pattern]("form of model name")
 
 
 def _natural(name: str) -> list[tuple[str, int]]:

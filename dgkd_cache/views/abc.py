@@ -11,6 +11,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_stores import described
+from dgkd_stores import Registry, described
 
 __all__ = [
     "IntArray",
@@ -111,22 +112,22 @@ class Transform(ABC):
             raise cls.refusal(f"a record with the keys {', '.join(sorted(map(str, record)))}")
 
 
-_REGISTRY: dict[str, type[Transform]] = {}
+TRANSFORMS = Registry[type[Transform]](
+    "transform", unknown=partial(unknown_name, do="write one of them, for example crop(4) or hflip")
+)
 
 _T = TypeVar("_T", bound=type[Transform])
 
 
 def register_transform(transform: _T) -> _T:
     """Make a transform class known by its `name`, which can be taken once."""
-    if transform.name in _REGISTRY:
-        raise InvalidInput(f"transform {transform.name!r} is registered already", do="give the new one another name")
-    _REGISTRY[transform.name] = transform
+    TRANSFORMS.register(transform.name, transform)
     return transform
 
 
 def transform_names() -> tuple[str, ...]:
     """The known transforms, as they are written: "crop(PIXELS)", "hflip", ..."""
-    return tuple(sorted(transform.form.split(",")[0] for transform in _REGISTRY.values()))
+    return tuple(sorted(transform.form.split(",")[0] for transform in TRANSFORMS.values()))
 
 
 def check_order(transforms: Sequence[Transform]) -> None:
@@ -176,7 +177,7 @@ def parse_transform(text: str) -> Transform:
             expected="a name like hflip or a name with a number like crop(4)",
             found=repr(text),
         )
-    transform = _known(match[1])
+    transform = TRANSFORMS.find(match[1])
     numbers = [number.strip() for number in match[2].split(",")] if match[2] and match[2].strip() else []
     if not all(re.fullmatch(r"[0-9]{1,9}", number, re.ASCII) for number in numbers):
         raise transform.refusal(text.strip())
@@ -187,10 +188,4 @@ def transform_from_dict(record: Any) -> Transform:
     """The transform that `Transform.to_dict` wrote; InvalidInput for anything else."""
     if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
         raise InvalidInput("bad transform in a view plan", expected="an object with a name", found=repr(record)[:80])
-    return _known(record["name"]).from_dict(record)
-
-
-def _known(name: str) -> type[Transform]:
-    if name not in _REGISTRY:
-        raise unknown_name("transform", name, _REGISTRY, do="write one of them, for example crop(4) or hflip")
-    return _REGISTRY[name]
+    return TRANSFORMS.find(record["name"]).from_dict(record)

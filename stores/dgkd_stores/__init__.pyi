@@ -56,8 +56,6 @@ from .errors import (
 )
 from .fork_lock import fork_safe_lock as fork_safe_lock
 from .format.header import (
-    MAX_RECORD_BYTES as MAX_RECORD_BYTES,
-    MAX_VIEWS as MAX_VIEWS,
     DatasetIdentity as DatasetIdentity,
     GuideIdentity as GuideIdentity,
     StoreHeader as StoreHeader,
@@ -67,12 +65,21 @@ from .format.layout import (
     default_digest_rows as default_digest_rows,
     finished_bytes as finished_bytes,
 )
+from .format.limits import (
+    MAX_RECORD_BYTES as MAX_RECORD_BYTES,
+    MAX_VIEWS as MAX_VIEWS,
+)
 from .reading.chunk_cache import MAX_DECODED_BYTES as MAX_DECODED_BYTES
 from .reading.reader import (
     Completeness as Completeness,
     GuideStore as GuideStore,
 )
 from .reading.row_index import RowIndex as RowIndex
+from .registry import (
+    Registry as Registry,
+    closest_names as closest_names,
+    did_you_mean as did_you_mean,
+)
 from .sanitize import (
     clean as clean,
     is_utf8 as is_utf8,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from dgkd_cache.config.workspace_config import (
 )
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores.coding import encodings
+from dgkd_stores.coding.encodings import registry
 
 SMALL = """
 [views]
@@ -161,7 +163,7 @@ def test_an_encoding_that_is_added_as_contributing_says_is_a_setting(monkeypatch
     page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
     recipe = page.split("**An encoding**", 1)[1].split("```python\n", 1)[1].split("```", 1)[0]
     assert sum(bool(line.strip()) for line in recipe.splitlines()) < 10
-    monkeypatch.setattr(encodings, "_ENCODINGS", dict(encodings._ENCODINGS))
+    monkeypatch.setattr(registry, "ENCODINGS", copy(registry.ENCODINGS))
     exec(recipe, {**vars(encodings)})
     assert parsed(SMALL + "[cache]\nencoding = 'float64'").cache.encoding == "float64"
     monkeypatch.undo()

@@ -54,7 +54,7 @@ def test_a_name_is_taken_once() -> None:
     def fashion_mnist(*, root: Path, download: bool) -> Dataset:
         raise AssertionError("never called")
 
-    with pytest.raises(InvalidInput, match="'fashion-mnist' is registered twice"):
+    with pytest.raises(InvalidInput, match="'fashion-mnist' is registered already"):
         register_dataset(fashion_mnist)
 
 

@@ -11,11 +11,12 @@ from dgkd_cache.errors import InvalidInput, UnknownName
 from dgkd_cache.models import build_model, model_names, model_patterns, registry, wanted_input_size
 from dgkd_cache.models.registry import count_parameters, count_unbuilt
 from dgkd_cache.models.torchvision_models import torchvision_names
+from dgkd_stores import Registry
 
 
 @pytest.fixture
 def empty_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_MODELS", {})
+    monkeypatch.setattr(registry, "MODELS", Registry("model"))
 
 
 @pytest.mark.parametrize("name", ["resnet8", "plain10", "vgg8", "wrn-10-1"])
@@ -95,7 +96,7 @@ def test_a_model_is_entered_under_its_function_s_name_and_only_once() -> None:
 
     assert registry.model_names() == ("onelayer",)
     assert tiny("onelayer")(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
-    with pytest.raises(AssertionError, match="'onelayer' is registered already"):
+    with pytest.raises(InvalidInput, match="'onelayer' is registered already"):
         registry.register_model()(onelayer)
 
 

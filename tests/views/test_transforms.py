@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_names_are_listed_and_taken_once() -> None:
 
 
 def test_a_transform_of_ones_own_takes_part(noise: Any, augment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(abc, "_REGISTRY", dict(abc._REGISTRY))
+    monkeypatch.setattr(abc, "TRANSFORMS", copy(abc.TRANSFORMS))
 
     @register_transform
     @dataclass(frozen=True)

@@ -18,11 +18,9 @@ from dgkd_stores.checking.scan import Look, Position, Report
 from dgkd_stores.coding.digests import array_digest, differing_blocks, seal_of
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.format.identity import labels_within
+from dgkd_stores.format.limits import MAX_NAMED_ABSENT
 
 __all__ = ["Report", "Survey"]
-
-MAX_ABSENT = 2**16
-"""Missing chunks of an array that are named one by one; metadata of a few bytes may claim 2^24."""
 
 
 class Survey(Look):
@@ -175,12 +173,14 @@ class Survey(Look):
             elif self.seal is None and name not in self.layout.identity:
                 continue
             count = int(np.count_nonzero(absent))
-            for position in itertools.islice(_positions(absent), MAX_ABSENT):
+            for position in itertools.islice(_positions(absent), MAX_NAMED_ABSENT):
                 file = self.held.name_of(array, position)
                 if file not in noted and file not in wrong_size:
                     self._add("missing", file, array=name, **self._place(name, position))
-            if count > MAX_ABSENT:
-                self._add("missing", name, array=name, found=f"{count - MAX_ABSENT} more chunks that are not there")
+            if count > MAX_NAMED_ABSENT:
+                self._add(
+                    "missing", name, array=name, found=f"{count - MAX_NAMED_ABSENT} more chunks that are not there"
+                )
         if self.seal is not None and self.proven_VB32 is not None:
             lacking_V = ~self.written_VB.all(axis=1)
             for view in np.flatnonzero(self.held.present["digest"][:, 0, 0] & lacking_V).tolist():

@@ -8,13 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.digests import array_digest, differing_blocks
+from dgkd_stores.format.limits import MAX_TRIAL_BYTES, MAX_TRIALS
 
 __all__ = ["prove_digests"]
-
-TRIED_BYTES = 2**30
-"""Hashed at most in search of the damaged ones."""
-
-MAX_TRIALS = 2**12
 
 
 def prove_digests(
@@ -26,7 +22,7 @@ def prove_digests(
     replace all that differ, those of all views but one, of one view, and of one block.
     """
     differing_VB = known_VB & differing_blocks(stored_VB32, computed_VB32)
-    trials = min(MAX_TRIALS, max(2, TRIED_BYTES // max(1, stored_VB32.nbytes)))
+    trials = min(MAX_TRIALS, max(2, MAX_TRIAL_BYTES // max(1, stored_VB32.nbytes)))
     for replaced_VB, _ in zip(_choices(differing_VB), range(trials), strict=False):
         # Tried in place, because there may be gigabytes of it.
         kept = stored_VB32[replaced_VB]

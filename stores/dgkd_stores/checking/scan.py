@@ -20,7 +20,7 @@ from dgkd_stores.containers import Container, open_container
 from dgkd_stores.disk.files import read_small
 from dgkd_stores.errors import Damaged, DgkdError, Interrupted, NoPermission, UnsafeStore
 from dgkd_stores.format.layout import ArrayLayout
-from dgkd_stores.format.metadata import MAX_METADATA_BYTES
+from dgkd_stores.format.limits import MAX_METADATA_BYTES
 
 __all__ = ["Look", "Position", "Report"]
 

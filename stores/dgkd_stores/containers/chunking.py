@@ -16,13 +16,14 @@ from typing import TypedDict
 import numpy as np
 
 from dgkd_stores.coding.canonical import JsonValue
-from dgkd_stores.coding.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Codec, codec_named, codec_names, codec_of
+from dgkd_stores.coding.codecs import RAW, Codec, codec_named, codec_names, codec_of
 from dgkd_stores.containers.container import how_to_mend
 from dgkd_stores.disk.files import lies_at, read_file
 from dgkd_stores.errors import Damaged, DgkdError, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout, default_chunk_rows
-from dgkd_stores.format.metadata import MAX_ARRAY_METADATA_BYTES, read_metadata, unsafe
+from dgkd_stores.format.limits import MAX_ARRAY_METADATA_BYTES, MAX_ENCODED_CHUNK_BYTES
+from dgkd_stores.format.metadata import read_metadata, unsafe
 
 __all__ = ["Freedoms", "array_metadata", "chunk_position", "freedoms", "rows_in_chunks"]
 

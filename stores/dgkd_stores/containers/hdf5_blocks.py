@@ -17,15 +17,10 @@ from dgkd_stores.containers.hdf5_format import (
     checksum,
 )
 from dgkd_stores.errors import Damaged
+from dgkd_stores.format.limits import MAX_DATASETS, MAX_OBJECT_HEADER_BYTES
 from dgkd_stores.format.metadata import unsafe
 
-__all__ = ["MAX_NAMES", "Blocks"]
-
-MAX_NAMES = 64
-"""Datasets in a file."""
-
-MAX_HEADER_BYTES = 64 * 2**10
-"""The limit of an object header, and of the block that holds the names."""
+__all__ = ["Blocks"]
 
 # A fractal heap: version, bytes of an id, of filters, flags; huge and tiny objects; block, bits of offsets, place, row.
 _HEAP = struct.Struct("<4xBHHB76xQ8xQ2xQ8xH2xQH")
@@ -82,8 +77,8 @@ class Blocks:
         width = 1 << (flags & 3)
         count = int.from_bytes(prefix[start : start + width], "little")
         start += width
-        if count > MAX_HEADER_BYTES:
-            raise unsafe(self.path, "a large object header", f"at most {MAX_HEADER_BYTES} bytes", f"{count}")
+        if count > MAX_OBJECT_HEADER_BYTES:
+            raise unsafe(self.path, "a large object header", f"at most {MAX_OBJECT_HEADER_BYTES} bytes", f"{count}")
         block = self.block(at, start + count + 4, b"OHDR")
         return list(self._split(block[start:], head=6 if flags & 4 else 4))
 
@@ -97,8 +92,8 @@ class Blocks:
                 links += self._dense_links(body)
             elif kind != GROUP_INFO:
                 raise unsafe(self.path, "more than names in its root group", "links", f"message {kind}")
-        if len(links) > MAX_NAMES:
-            raise unsafe(self.path, "too many names", f"at most {MAX_NAMES}", f"{len(links)}")
+        if len(links) > MAX_DATASETS:
+            raise unsafe(self.path, "too many names", f"at most {MAX_DATASETS}", f"{len(links)}")
         found = dict(self._hard_link(link) for link in links)
         if len(found) != len(links):
             raise unsafe(self.path, "a name given twice", f"{len(links)} names", f"{len(found)}")
@@ -156,8 +151,8 @@ class Blocks:
         leaf_at, count = tree[4:]
         if (*heap[:6], bits, rows) != (0, 7, 0, 2, 0, 0, 32, 0) or tree[:4] != (0, 5, _RECORD_BYTES, 0):
             raise unsafe(self.path, "names in another form", "a heap of one block, a tree of one leaf", "others")
-        if count > MAX_NAMES or block_bytes > MAX_HEADER_BYTES:
-            raise unsafe(self.path, "too many names", f"at most {MAX_NAMES}", f"{count} in {block_bytes} bytes")
+        if count > MAX_DATASETS or block_bytes > MAX_OBJECT_HEADER_BYTES:
+            raise unsafe(self.path, "too many names", f"at most {MAX_DATASETS}", f"{count} in {block_bytes} bytes")
         leaf = self.block(leaf_at, 6 + count * _RECORD_BYTES + 4, b"BTLF")
         block = self.read(block_at, block_bytes)
         if block[:5] != b"FHDB\0":

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.codecs import RAW, Codec
-from dgkd_stores.coding.deflate import Deflate
+from dgkd_stores.coding.codecs.deflate import Deflate
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.containers.chunking import rows_in_chunks
 from dgkd_stores.containers.container import Container, Place, how_to_mend
@@ -26,8 +26,8 @@ from dgkd_stores.disk.files import plain_file
 from dgkd_stores.errors import Damaged
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout
-from dgkd_stores.format.limits import check_limits
-from dgkd_stores.format.metadata import MAX_METADATA_BYTES, parse_json, read_seal, unsafe
+from dgkd_stores.format.limits import MAX_METADATA_BYTES
+from dgkd_stores.format.metadata import parse_json, read_seal, unsafe
 
 __all__ = ["BESIDE", "Hdf5File"]
 
@@ -57,7 +57,7 @@ class Hdf5File(Container):
             file = _File(Blocks(path, handle, size))
             header, seal = file.head()
             layout = file.layout(header)
-            check_limits(path, layout)
+            layout.check_limits(path)
             chunks = {array.name: file.places(array) for array in layout.arrays.values()}
             codecs = {name: file.described(name).codec for name in layout.rows}
         present, wrong_size = {}, []

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.codecs import RAW, Codec
-from dgkd_stores.coding.deflate import Deflate
+from dgkd_stores.coding.codecs.deflate import Deflate
 from dgkd_stores.containers.hdf5_blocks import Blocks
 from dgkd_stores.containers.hdf5_format import (
     CHUNKED,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import canonical_json
 from dgkd_stores.coding.codecs import RAW
-from dgkd_stores.coding.deflate import Deflate
+from dgkd_stores.coding.codecs.deflate import Deflate
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.containers.hdf5_format import (
     CHUNKED,

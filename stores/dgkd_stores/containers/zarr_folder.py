@@ -24,7 +24,6 @@ from dgkd_stores.disk.files import lies_at
 from dgkd_stores.errors import Damaged, DgkdError, StoreNotFound, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout, group_metadata, json_file
-from dgkd_stores.format.limits import check_limits
 from dgkd_stores.format.metadata import read_metadata, read_seal, same_json, unsafe
 
 __all__ = ["ZarrFolder"]
@@ -56,7 +55,7 @@ class ZarrFolder(Container):
         header, attributes = _header(path, note)
         names = {entry.name for entry in _entries(path, "", note)}
         layout = StoreLayout(header, **freedoms(path, header, damaged=survey is not None))
-        check_limits(path, layout)
+        layout.check_limits(path)
         seal = _seal(path, attributes, names, layout, note)
         nbytes = os.stat(path / "zarr.json", follow_symlinks=False).st_size
         present, wrong_size = {}, []

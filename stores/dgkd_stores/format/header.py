@@ -26,14 +26,10 @@ from dgkd_stores.format.checks import (
     plain_list,
     text,
 )
+from dgkd_stores.format.limits import MAX_CLASSES, MAX_RECORD_BYTES, MAX_ROW_BYTES, MAX_SAMPLES, MAX_VIEWS
 
 __all__ = [
     "FORMAT",
-    "MAX_CLASSES",
-    "MAX_RECORD_BYTES",
-    "MAX_ROW_BYTES",
-    "MAX_SAMPLES",
-    "MAX_VIEWS",
     "VERSION",
     "DatasetIdentity",
     "GuideIdentity",
@@ -42,13 +38,6 @@ __all__ = [
 
 FORMAT = "dgkd-guide-store"
 VERSION = 1
-
-MAX_SAMPLES = 2**31
-MAX_CLASSES = 2**20
-MAX_VIEWS = 2**20
-MAX_ROW_BYTES = 2**24
-MAX_RECORD_BYTES = 2**47
-"""All rows of a store together: about 90 times ImageNet in float32 over 300 views."""
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 

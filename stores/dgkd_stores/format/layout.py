@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from dgkd_stores.coding.codecs import RAW, Codec, ZarrCodec
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.coding.encodings import RowArray, encoding_named
 from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.limits import MAX_CHUNKS, MAX_ENCODED_CHUNK_BYTES, MAX_OTHER_BYTES
+from dgkd_stores.format.metadata import unsafe
 
 __all__ = [
     "ONE_CHUNK_BYTES",
@@ -179,6 +182,18 @@ class StoreLayout:
         }
         self.others = dict(sorted({"digest": self.digest, **self.identity}.items()))
         self.arrays = dict(sorted({**self.rows, **self.others}.items()))
+
+    def check_limits(self, path: Path) -> None:
+        """`UnsafeStore` for more chunks, larger whole arrays or larger compressed chunks than are ever written."""
+        rows = list(self.rows.values())
+        decoded = max(array.chunk_bytes for array in rows) if self.codec is not RAW else 0
+        for problem, most, found in (
+            ("too many chunks", MAX_CHUNKS, math.prod(rows[0].grid)),
+            ("arrays beside the rows", MAX_OTHER_BYTES, sum(array.nbytes for array in self.others.values())),
+            ("compressed chunks that are too large", MAX_ENCODED_CHUNK_BYTES, decoded),
+        ):
+            if found > most:
+                raise unsafe(path, problem, f"at most {most}", f"{found}")
 
 
 def default_digest_rows(row_bytes: int) -> int:

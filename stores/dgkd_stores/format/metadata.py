@@ -11,34 +11,16 @@ from dgkd_stores.coding.digests import Seal
 from dgkd_stores.coding.strict_json import deeper_than, parse_strictly
 from dgkd_stores.disk.files import read_small
 from dgkd_stores.errors import InvalidInput, UnsafeStore
+from dgkd_stores.format.limits import MAX_JSON_COMMAS, MAX_JSON_CONTAINERS, MAX_JSON_DEPTH, MAX_METADATA_BYTES
 from dgkd_stores.sanitize import clean
 
 __all__ = [
-    "MAX_ARRAY_METADATA_BYTES",
-    "MAX_JSON_COMMAS",
-    "MAX_JSON_CONTAINERS",
-    "MAX_JSON_DEPTH",
-    "MAX_METADATA_BYTES",
     "parse_json",
     "read_metadata",
     "read_seal",
     "same_json",
     "unsafe",
 ]
-
-MAX_METADATA_BYTES = 16 * 2**20
-"""The limit of the group's zarr.json; a header with a hundred thousand class names fits easily."""
-
-MAX_ARRAY_METADATA_BYTES = 64 * 2**10
-"""The limit of an array's zarr.json, which says the same few things for every array."""
-
-MAX_JSON_DEPTH = 32
-
-MAX_JSON_CONTAINERS = 2**16
-"""Brackets and braces that open, wherever they stand: 16 MiB of empty lists take 400 MiB, and seconds to look at."""
-
-MAX_JSON_COMMAS = 2**21
-"""Wherever they stand; a list of the most classes there may be has half as many."""
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind
 from dgkd_stores.coding.codecs import Codec, codec_named, codec_names
-from dgkd_stores.coding.deflate import Deflate
+from dgkd_stores.coding.codecs.deflate import Deflate
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.containers import how_to_mend
 from dgkd_stores.containers.hdf5_writer import ChunkToWrite, write_hdf5
@@ -26,7 +26,6 @@ from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import Damaged, DgkdError, InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import StoreLayout, default_chunk_rows
-from dgkd_stores.format.limits import check_limits
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.writing.skeleton import write_skeleton
 
@@ -72,7 +71,7 @@ def convert(
     with GuideStore.open(source) as store:
         header = store.header
         layout = StoreLayout(header, chunk_rows=default_chunk_rows(header), codec=chosen)
-        check_limits(target, layout)
+        layout.check_limits(target)
         _refuse_inside(source, target)
         if os.path.lexists(target):
             return _same_already(store, target, codec)

@@ -26,7 +26,6 @@ from dgkd_stores.errors import Damaged, InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import IdentityArrays
 from dgkd_stores.format.layout import StoreLayout, default_chunk_rows, group_metadata, json_file
-from dgkd_stores.format.limits import check_limits
 from dgkd_stores.writing.chunk_files import ChunkFiles, ChunkSlot
 from dgkd_stores.writing.compare import check_same_header, check_same_identity
 from dgkd_stores.writing.skeleton import write_skeleton
@@ -77,7 +76,7 @@ class GuideStoreWriter:
         if not self.views or self.views.step != 1 or self.views[0] < whole[0] or self.views[-1] > whole[-1]:
             raise InvalidInput("views to write", expected=f"some of {whole}", found=f"{self.views}")
         layout = StoreLayout(header, chunk_rows=default_chunk_rows(header), codec=codec_named(codec))
-        check_limits(self.path, layout)
+        layout.check_limits(self.path)
         given = identity.encoded(header, layout)
         with full_disk(self.path):
             make_folder(self.path.parent)

@@ -172,7 +172,7 @@ def test_padding(path: Path) -> None:
 
 def test_rows_that_are_no_numbers(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("dgkd_stores.coding.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC})
+        patch.setattr("dgkd_stores.coding.encodings.Float32.encode", lambda self, logits_BC: {"logits": logits_BC})
         small = recipe()
         logits = small.logits
         small.logits = lambda view: logits(view) * (float("inf") if view == 1 else 1)

@@ -14,9 +14,9 @@ from hypothesis import given, settings, strategies as st
 from numcodecs import blosc, zstd
 
 from dgkd_stores import GuideStore, GuideStoreWriter, InvalidInput, UnsafeStore
-from dgkd_stores.coding.codecs import MAX_ENCODED_CHUNK_BYTES, RAW, Blosc, Zstd, codec_named, codec_names, codec_of
+from dgkd_stores.coding.codecs import RAW, Blosc, Zstd, codec_named, codec_names, codec_of
 from dgkd_stores.format.layout import StoreLayout
-from dgkd_stores.format.limits import check_limits
+from dgkd_stores.format.limits import MAX_ENCODED_CHUNK_BYTES
 
 CODECS = [RAW, Blosc(), Zstd()]
 
@@ -198,8 +198,8 @@ def test_what_is_no_codec() -> None:
 def test_a_chunk_that_would_not_fit(recipe: Any, tmp_path: Path) -> None:
     header = recipe(samples=2**24, classes=8).header
     assert MAX_ENCODED_CHUNK_BYTES == 2**24 * 32
-    check_limits(tmp_path, StoreLayout(header, chunk_rows=2**24, codec=Zstd()))
+    StoreLayout(header, chunk_rows=2**24, codec=Zstd()).check_limits(tmp_path)
     wider = recipe(samples=2**24 + 8, classes=8).header
-    check_limits(tmp_path, StoreLayout(wider, chunk_rows=2**24 + 8))
+    StoreLayout(wider, chunk_rows=2**24 + 8).check_limits(tmp_path)
     with pytest.raises(UnsafeStore, match=f"too large: expected at most {MAX_ENCODED_CHUNK_BYTES}"):
-        check_limits(tmp_path, StoreLayout(wider, chunk_rows=2**24 + 8, codec=Zstd()))
+        StoreLayout(wider, chunk_rows=2**24 + 8, codec=Zstd()).check_limits(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from dgkd_stores.coding.codecs import Codec, ZarrCodec, codec_names
-from dgkd_stores.coding.deflate import Deflate
+from dgkd_stores.coding.codecs.deflate import Deflate
 
 
 def flat(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:

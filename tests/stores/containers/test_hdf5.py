@@ -13,7 +13,7 @@ import pytest
 
 from dgkd_stores import Damaged, DgkdError, GuideStore, GuideStoreWriter, UnsafeStore, convert
 from dgkd_stores.coding.codecs import RAW
-from dgkd_stores.coding.deflate import Deflate
+from dgkd_stores.coding.codecs.deflate import Deflate
 from dgkd_stores.containers import Hdf5File
 from dgkd_stores.containers.hdf5_blocks import Blocks
 from dgkd_stores.containers.hdf5_file import BESIDE

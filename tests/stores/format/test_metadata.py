@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from dgkd_stores import Damaged, DgkdError, GuideStore, Mismatch, UnsafeStore
-from dgkd_stores.format.metadata import MAX_METADATA_BYTES, parse_json
+from dgkd_stores.format.limits import MAX_METADATA_BYTES
+from dgkd_stores.format.metadata import parse_json
 
 
 @pytest.fixture

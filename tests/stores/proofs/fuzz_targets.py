@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores import DgkdError, GuideStore, StoreHeader
-from dgkd_stores.coding import codecs
-from dgkd_stores.coding.codecs import Blosc, Codec, Zstd
+from dgkd_stores.coding.codecs import Blosc, Codec, Zstd, blosc, zstd
 from dgkd_stores.containers.hdf5_format import checksummed
 from dgkd_stores.format.metadata import parse_json
 
@@ -159,7 +158,7 @@ def decode_chunk(data: bytes) -> None:
     stored[:] = np.frombuffer(data[3 : MOST + 3], dtype=np.uint8)
     numpy = _Numpy(_INTO)
     found = []
-    codecs.np = numpy
+    blosc.np = zstd.np = numpy
     try:
         for numpy.fill in (0xAA, 0x55):
             raw = codec.decode(stored, nbytes)
@@ -171,4 +170,4 @@ def decode_chunk(data: bytes) -> None:
     except ValueError as error:
         OUTCOMES[f"{codec.name}: {re.sub('-?[0-9]+', 'n', str(error))}"] += 1
     finally:
-        codecs.np = np
+        blosc.np = zstd.np = np

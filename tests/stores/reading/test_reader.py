@@ -86,7 +86,7 @@ def test_rows_that_are_no_numbers_under_a_valid_digest(
     recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("dgkd_stores.coding.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC})
+        patch.setattr("dgkd_stores.coding.encodings.Float32.encode", lambda self, logits_BC: {"logits": logits_BC})
         small = recipe()
         logits = small.logits
         small.logits = lambda view: np.where(np.arange(50)[:, None] == 20, np.nan, logits(view)).astype(np.float32)

@@ -284,7 +284,7 @@ def test_a_lost_header(whole: tuple[Any, Path], read_tree: Any) -> None:
 def test_rows_that_are_no_numbers_stay(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(
-            "dgkd_stores.coding.encodings._Float.encode", lambda self, logits_BC: {"logits": logits_BC * np.inf}
+            "dgkd_stores.coding.encodings.Float32.encode", lambda self, logits_BC: {"logits": logits_BC * np.inf}
         )
         small = recipe()
         small.write(tmp_path / "a.zarr")

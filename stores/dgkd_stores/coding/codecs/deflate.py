@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.coding.codecs import Codec
+from dgkd_stores.coding.codecs.abc import Codec
 
 __all__ = ["Deflate"]
 

@@ -1,0 +1,52 @@
+"""The codec `zstd`: Zstandard (RFC 8878). Source: the Zarr v3 codec `zstd`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.coding.canonical import JsonValue
+from dgkd_stores.coding.codecs.compressor import Compressor, is_integer_within
+
+__all__ = ["Zstd"]
+
+
+class Zstd(Compressor):
+    """A frame of Zstandard a chunk."""
+
+    name = "zstd"
+    level = 3
+
+    def metadata(self, itemsize: int) -> list[dict[str, JsonValue]]:
+        # The frame's own checksum: a damaged file is noticed by any reader, not only by ours.
+        return [{"name": "zstd", "configuration": {"level": self.level, "checksum": True}}]
+
+    def accepts(self, given: dict[str, Any], itemsize: int) -> bool:
+        return is_integer_within(given["level"], -(2**17), 22) and isinstance(given["checksum"], bool)
+
+    def encode(self, raw: NDArray[np.uint8], itemsize: int) -> bytes | memoryview:
+        from numcodecs import zstd
+
+        return bytes(zstd.compress(raw, level=self.level, checksum=True))
+
+    def decode(self, stored: NDArray[np.uint8], nbytes: int) -> NDArray[np.uint8]:
+        into = np.empty(nbytes, dtype=np.uint8)
+        # The library says neither how much it decoded nor that it was too little. What does not fit into one byte
+        # less and fits into `nbytes` has that many; a size that the frame states is compared before any decoding.
+        if _fits(stored, into[:-1]):
+            raise ValueError(f"less than {nbytes} bytes")
+        if not _fits(stored, into):
+            raise ValueError(f"no frame of {nbytes} bytes")
+        return into
+
+
+def _fits(stored: NDArray[np.uint8], into: NDArray[np.uint8]) -> bool:
+    from numcodecs import zstd
+
+    try:
+        zstd.decompress(stored, into)
+    except (RuntimeError, ValueError):
+        return False
+    return True

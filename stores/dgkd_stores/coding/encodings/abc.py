@@ -1,0 +1,93 @@
+"""The contract of an encoding, the form of a row of float32 logits on disk.
+
+An encoding states its arrays for each row; layout, digests, writer and reader follow from that statement
+alone. What it decodes with serves numpy arrays and torch tensors alike, so rows can be decoded where they are used.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.errors import InvalidInput
+
+__all__ = ["ArrayT", "Encoding", "RowArray"]
+
+ArrayT = TypeVar("ArrayT")
+"""numpy's array or torch's tensor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowArray:
+    """One array that has a fixed number of elements in each row.
+
+    `name` is the Zarr array's; its twin for the test set is called `test_` + `name`.
+    """
+
+    name: str
+    dtype: str
+    columns: int
+    dimension: str
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes that this array adds to a row."""
+        return self.columns * np.dtype(self.dtype).itemsize
+
+
+class Encoding(ABC):
+    """From float32 logits to the stored arrays and back."""
+
+    name: str
+
+    largest: float = float(np.finfo(np.float32).max)
+    """Every logit up to this size can be held."""
+
+    @abstractmethod
+    def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
+        """The arrays of a row, in name order."""
+
+    @abstractmethod
+    def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """The stored arrays of finite logits by name, little-endian; what cannot be held may decode to no number."""
+
+    @abstractmethod
+    def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:
+        """Logits [B, C] in a floating type from the stored arrays, all of numpy or all of torch on one device.
+
+        Written with operators and indexing that both have and that round alike, so both give the same bits.
+        """
+
+    def encode(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """The stored arrays by name, little-endian; `InvalidInput` for a value that cannot be held."""
+        if not np.isfinite(logits_BC).all():
+            raise InvalidInput(
+                "a guide gave logits that are no numbers",
+                expected="finite logits",
+                found="NaN or infinity",
+                do="train the model again, or dump it with precision float32",
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            arrays = self.pack(logits_BC)
+        if not self.finite(arrays):
+            raise InvalidInput(
+                f"logits too large for {self.name}",
+                expected=f"at most {self.largest:g} in size",
+                found=f"{np.abs(logits_BC).max():g}",
+                do="use the encoding float32",
+            )
+        return arrays
+
+    def finite(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
+        """True where stored arrays decode to numbers alone."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(self.decode(arrays)).all())
+
+    def row_bytes(self, classes: int) -> int:
+        """Bytes of one row over all its arrays."""
+        return sum(array.row_bytes for array in self.row_arrays(classes))

@@ -1,0 +1,27 @@
+"""The encoding `float16`: the default, in half the bytes of float32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.coding.encodings.floating import Floating
+from dgkd_stores.coding.encodings.registry import register_encoding
+
+__all__ = ["Float16"]
+
+
+@register_encoding
+class Float16(Floating):
+    """Half the bytes; KL to the exact rows about 1e-8 at temperature 4."""
+
+    largest = float(np.finfo(np.float16).max)
+
+    def finite(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
+        # An exponent of all ones is from 0x7C00 on in positive numbers, from 0xFC00 on in negative ones. Two maxima of
+        # integers take a tenth of SHA-256 of the same bytes; numpy's isfinite of float16 takes longer than it.
+        bits = arrays["logits"].view("<u2")
+        return bool(bits.max(initial=0) < 0xFC00 and bits.view("<i2").max(initial=0) < 0x7C00)

@@ -1,0 +1,26 @@
+"""What the encodings of IEEE numbers have in common: one array, of the type that the encoding is called after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.coding.encodings.abc import ArrayT, Encoding, RowArray
+
+__all__ = ["Floating"]
+
+
+class Floating(Encoding):
+    """Logits as IEEE numbers, one array."""
+
+    def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
+        return (RowArray(name="logits", dtype=self.name, columns=classes, dimension="class"),)
+
+    def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        return {"logits": logits_BC.astype(np.dtype(self.name).newbyteorder("<"))}
+
+    def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:
+        return arrays["logits"]

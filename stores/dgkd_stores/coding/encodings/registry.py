@@ -1,0 +1,29 @@
+"""The encodings by name."""
+
+from __future__ import annotations
+
+from dgkd_stores.arguments import require_kind
+from dgkd_stores.coding.encodings.abc import Encoding
+from dgkd_stores.registry import Registry
+
+__all__ = ["ENCODINGS", "encoding_named", "encoding_names", "register_encoding"]
+
+ENCODINGS = Registry[Encoding]("encoding")
+
+
+def register_encoding(cls: type[Encoding]) -> type[Encoding]:
+    """Make an encoding known under its class's name in lower case, which can be taken once."""
+    cls.name = cls.__name__.lower()
+    ENCODINGS.register(cls.name, cls())
+    return cls
+
+
+def encoding_names() -> tuple[str, ...]:
+    """Every known encoding, in name order."""
+    return tuple(sorted(ENCODINGS))
+
+
+def encoding_named(name: str) -> Encoding:
+    """The encoding of that name; `InvalidInput` names the known ones and the closest."""
+    require_kind("encoding_named", "name", name, str, expected="the name of an encoding")
+    return ENCODINGS.find(name)
