@@ -1,1 +1,1 @@
-"""A workspace: a folder with a `dgkd.toml`, and the runs and guide stores that lie under it."""
+"""A workspace: a folder with a `dgkd.toml`, runs and guide stores."""

@@ -1,7 +1,7 @@
-"""Moving a run or its stores out of the way, so that the name is free and nothing is lost.
+"""Moves a run or its stores to `aside/`, so that the name is free and nothing is lost.
 
-A process that is killed in between leaves what the next `run --remake` or `train --fresh` moves as well, perhaps to
-another folder: what tells that they are stale, the run or the store of all views, goes last.
+After a kill, the next `run --remake` or `train --fresh` moves the rest, perhaps to another folder: the run or the store
+of all views, which shows that they are stale, is moved last.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["move_aside", "set_aside"]
 def set_aside(
     ws: Workspace, name: str, *, stores_only: bool = False, take_over: bool = False, stop: Stop = never
 ) -> Path | None:
-    """Moves the run called `name` and all its stores, or only those, to `aside/NAME-K`; None where nothing is there.
+    """Moves the run called `name` and all its stores, or only those, to `aside/NAME-K`; returns None if there are none.
 
-    Raises Locked while another process works on the run or writes one of the stores (`take_over`: unless it is one
-    of another host or container), before anything is moved.
+    Raises Locked, before anything is moved, if another process works on the run or writes one of the stores
+    (`take_over` takes over one on another host or container).
     """
     run = ws.run_folder(name)
     with run_lock(run, name, take_over=take_over, stop=stop) if os.path.lexists(run) else nullcontext():
@@ -34,9 +34,9 @@ def set_aside(
 def move_aside(
     ws: Workspace, name: str, *, stores_only: bool = False, take_over: bool = False, stop: Stop = never
 ) -> Path | None:
-    """`set_aside` for whoever holds the run's lock."""
+    """Does what `set_aside` does, for a caller who holds the run's lock."""
     run, stores = ws.run_folder(name), ws.stores_of(name)
-    # A time of dumps belongs to the stores, although it lies beside the run (see `dump_seconds`).
+    # The time of dumps belongs to the stores, although its file is in the run's folder (see `dump_seconds`).
     sources = [run / DUMP_SECONDS_FILE, *stores] if stores_only else [*stores, run]
     last = ws.store_path(name) if stores_only else run
     there = sorted(filter(os.path.lexists, sources), key=lambda source: source == last)
@@ -49,14 +49,14 @@ def move_aside(
         make_folder(target)
         for source in there:
             os.rename(source, target / source.name)
-            # In that order on the disk, too: a power cut must not keep a later rename and lose an earlier one.
+            # Synced in that order, too: a power failure must not keep a later rename and lose an earlier one.
             sync_folder(target)
             sync_folder(source.parent)
     return target
 
 
 def _free(aside: Path, name: str) -> Path:
-    """The first `NAME-K` that is not there, or is an empty folder, as a kill may leave it."""
+    """Returns the first `NAME-K` that does not exist or is an empty folder, as after a kill."""
     number = 1
     while os.path.lexists(target := aside / f"{name}-{number}") and not _empty(target):
         number += 1

@@ -1,6 +1,6 @@
-"""Checks of a chain before anything is trained: errors for what cannot be made, lines for what is odd.
+"""Checks a chain before anything is trained: errors if it cannot be made, lines for unusual settings.
 
-A chain that cannot be finished is refused here, and not after the teacher's hours.
+A chain that cannot be finished is refused here, not after hours of training the teacher.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["check_chain"]
 
 
 def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[str], progress: Progress) -> None:
-    """Raises InvalidInput or UnknownName for a model, schedule or store that cannot be made of these settings.
+    """Raises InvalidInput or UnknownName for a model, schedule or store that these settings cannot make.
 
     `trained` has the parameters of each finished model; the others are built once. `to_dump` are the missing stores.
     """
@@ -46,7 +46,7 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
         (architecture, size): count_parameters(new_model(ws, architecture, input_size=size, seed=0)[0])
         for architecture, size in to_build
     }
-    if built:  # a finished chain was told of it
+    if built:  # a finished chain got these lines before
         for line in larger_than_before([(name, trained.get(name) or built[one]) for name, one in networks.items()]):
             progress.warn(line)
 

@@ -1,6 +1,6 @@
-"""Settings that suit a data set and a chain: what `init` writes where nothing else was asked for.
+"""Chooses default settings for a data set and a chain, which `init` writes.
 
-Names are checked here, before a workspace is made of them; that loads torch, importing this module does not.
+Names are checked here, before a workspace is made; this loads torch, importing this module does not.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = [
 ]
 
 SMALL_SIDE = 64
-"""Images of one size up to this many pixels a side are shifted; all others are cropped and resized."""
+"""Images of one size up to this many pixels per side are shifted; all others are cropped and resized."""
 
 MOST_VIEWS = 40
-"""Views that are cached by default: storage grows with them, and 40 are already hard to overfit."""
+"""Largest default number of cached views: storage grows with it, and 40 are already hard to overfit."""
 
-# A digit is no digit mirrored; clothes and objects are.
+# A mirrored digit is not a digit; clothes and objects can be mirrored.
 _TRANSFORMS = {
     "digits": ("crop(1)",),
     "mnist": ("crop(2)",),
@@ -36,13 +36,13 @@ _TRANSFORMS = {
     "cifar100": ("crop(4)", "hflip"),
 }
 
-# How many outcomes transforms have does not depend on the images.
+# The number of outcomes does not depend on the images.
 _ANY_IMAGE = (1, 1024, 1024)
 
-# Which of two networks is larger hardly depends on the images.
+# Which of two networks is larger hardly depends on the image size.
 _ANY_SIDE = 32
 
-# The authors train plain networks at a constant tenth of the ResNets' rate.
+# The authors train plain networks at a constant rate, a tenth of the ResNets'.
 _PLAIN_RECIPE: Mapping[str, object] = {"lr": 0.01, "lr_schedule": "constant"}
 
 
@@ -51,10 +51,10 @@ def suggest_config(
     architectures: Sequence[str],
     settings: Mapping[str, object] | None = None,
 ) -> WorkspaceConfig:
-    """A whole configuration; `settings`, dotted keys as `{"training.epochs": 3}`, go before the defaults.
+    """Returns a complete configuration; `settings`, dotted keys as `{"training.epochs": 3}`, override the defaults.
 
-    An enumerated scheme gets all its views and the schedule `draw`; a cycle gets no more views than epochs.
-    The image size of a folder or a factory is looked up there. Raises UnknownName and InvalidInput.
+    An enumerated scheme gets all its views and the schedule `draw`; a cycle gets no more views than epochs. The image
+    size of a folder or a factory is read from its data. Raises UnknownName and InvalidInput.
     """
     given = dict(settings or {})
     chain = chain_names(architectures)
@@ -78,7 +78,7 @@ def suggest_config(
         config = with_overrides(config, {"views.schedule": "draw", "views.count": plan.outcomes, **given})
         try:
             check_schedule(plan, config.views.schedule, config.views.count)
-        except InvalidInput as error:  # whose hint is for a file that is there
+        except InvalidInput as error:  # its hint is for an existing file
             do = "leave --scheme out"
             raise InvalidInput(error.problem, expected=error.expected, found=error.found, do=do) from error
         return config
@@ -91,9 +91,9 @@ def suggest_config(
 
 
 def chain_names(architectures: Sequence[str]) -> dict[str, str]:
-    """The chain of these architectures, largest first: teacher, ta1, ta2, ..., student.
+    """Names the chain of these architectures, largest first: teacher, ta1, ta2, ..., student.
 
-    One alone is the student. Raises InvalidInput for an empty chain.
+    A single one is the student. Raises InvalidInput for an empty chain.
     """
     if not architectures or not all(architectures):
         raise InvalidInput(
@@ -108,9 +108,9 @@ def chain_names(architectures: Sequence[str]) -> dict[str, str]:
 
 
 def growing_models(chain: Mapping[str, str]) -> list[str]:
-    """A line for each model that is larger than the one before it, counted for colour images of 10 classes.
+    """Returns a line for each model that is larger than the one before it, counted for colour images of 10 classes.
 
-    Networks of the user's own are not built here; `run` counts those too, with the images themselves.
+    The user's own networks are not built here; `run` counts those too, with the actual images.
     """
     from dgkd_cache.models.registry import count_unbuilt, is_user_code, wanted_input_size
     from dgkd_cache.models.summary import larger_than_before
@@ -124,12 +124,12 @@ def growing_models(chain: Mapping[str, str]) -> list[str]:
 
 
 def usual_transforms(dataset: str) -> tuple[str, ...]:
-    """The usual augmentation of a data set known by name; empty where the images decide."""
+    """Returns the usual augmentation of a data set known by name; empty if it depends on the images."""
     return _TRANSFORMS.get(dataset, ())
 
 
 def default_transforms(dataset: str, height: int | None, width: int | None) -> tuple[str, ...]:
-    """The usual augmentation of a data set; its image size (None: mixed) decides where it is not a known one.
+    """Returns the usual augmentation of a data set; an unknown one's depends on its image size (None: mixed).
 
     Images of one size up to `SMALL_SIDE` pixels: a shift of an eighth of the shorter side, and a flip (at 32
     pixels that is CIFAR's usual crop(4)). All others: resized-crop(224) and a flip.
@@ -142,7 +142,7 @@ def default_transforms(dataset: str, height: int | None, width: int | None) -> t
 
 
 def default_recipe(chain: Mapping[str, str]) -> dict[str, object]:
-    """The `[training]` table that suits the architectures; per-model tables where they differ."""
+    """Returns the default `[training]` table for the architectures, with per-model tables if they differ."""
     plain = [name for name, architecture in chain.items() if architecture.startswith("plain")]
     if len(plain) == len(chain):
         return dict(_PLAIN_RECIPE)
@@ -167,7 +167,7 @@ def _check_names(dataset: str, architectures: Sequence[str], transforms: Sequenc
 
 
 def _image_size(dataset: str) -> tuple[int | None, int | None]:
-    """Height and width of the training images, where the name does not tell; None where they differ."""
+    """Returns height and width of the training images of an unknown data set; None if they differ."""
     if dataset in _TRANSFORMS:
         return None, None
     if dataset.startswith("folder:"):
@@ -176,7 +176,7 @@ def _image_size(dataset: str) -> tuple[int | None, int | None]:
 
         train = split_folder(expanded(dataset.removeprefix("folder:")), "train")
         say_source(dataset, train)
-        # Holding no pixels, it reads the headers of all files and no more.
+        # Without held pixels, only the headers of files are read.
         images = FolderImages(train, name=dataset, split="train", hold_bytes=0)
         return images.height, images.width
     from dgkd_cache.datasets.registry import load_dataset

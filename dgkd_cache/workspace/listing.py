@@ -1,6 +1,6 @@
-"""The contents of a workspace: its runs and its guide stores, each with its state and size. Loads no torch.
+"""Lists the runs and guide stores of a workspace, each with its state and size. Loads no torch.
 
-States are told from the files alone; whether a run still fits the settings is for `run` to say.
+States come from the files alone; `run` checks whether a run still matches the settings.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ __all__ = ["RunEntry", "StoreEntry", "list_runs", "list_stores"]
 class RunEntry:
     """One run: `done`, `begun`, `missing` (of the chain, not begun), `damaged` or `refused` (and why).
 
-    What is no run goes by its path, as `unknown`. A run from before there were digests is done; `why` says unverified.
+    Anything that is not a run is named by its path, as `unknown`. A run without digests, from an older version, is
+    done; `why` says unverified.
     """
 
     name: str
@@ -40,7 +41,7 @@ class RunEntry:
 class StoreEntry:
     """One store: `sealed`, `incomplete` or `refused` (and why); `views` are first and one past the last.
 
-    What has no name as a store goes by its path.
+    Anything without a store's name is named by its path.
     """
 
     name: str
@@ -53,7 +54,7 @@ class StoreEntry:
 
 
 def list_runs(ws: Workspace) -> list[RunEntry]:
-    """The chain's runs in its order, then the others by name, then what else lies there; no weights are read."""
+    """Lists the chain's runs in its order, then the others by name, then anything else; no weights are read."""
     there = ws.runs()
     names = (*ws.chain, *(name for name in there if name not in ws.chain))
     others = [RunEntry(name=str(path), state="unknown", why=_what_it_is(path)) for path in ws.other_runs()]
@@ -61,7 +62,7 @@ def list_runs(ws: Workspace) -> list[RunEntry]:
 
 
 def list_stores(ws: Workspace) -> list[StoreEntry]:
-    """All that lies under `guides/`, stores first, in the same order; each is opened, its rows are not read."""
+    """Lists everything in `guides/`, stores first, in the same order; each is opened, its rows are not read."""
     names = set(ws.stores())
     return [_store(one, ws.store_path(one) if one in names else Path(one)) for one in ws.guides()]
 
@@ -87,7 +88,7 @@ def _run(ws: Workspace, name: str) -> RunEntry:
 
 
 def _nbytes(folder: Path) -> int:
-    """The size of all files in a folder; nothing is opened, and no link is followed."""
+    """Returns the size of all files in a folder in bytes; nothing is opened, and no link is followed."""
     found = 0
     for here, _, names in os.walk(folder):
         for name in names:

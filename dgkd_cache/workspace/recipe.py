@@ -1,6 +1,6 @@
-"""The recipe of one run with nothing left to `auto`.
+"""Resolves `auto` in the recipe of a run.
 
-What a begun run recorded stands, whatever machine goes on with it: another processor must not make it stale.
+A begun run keeps its recorded choice on any machine: another processor must not make it stale.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def resolve_recipe(
     begun: Mapping[str, str] | None = None,
     ranks: Ranks = ALONE,
 ) -> TrainingConfig:
-    """The recipe with `precision` and `channels_last` chosen: as `begun`, a run's record, has them, else by the device.
+    """Returns the recipe with `precision` and `channels_last` chosen: from `begun`, a run's record, else by the device.
 
-    All of `ranks` call this and are given what the first one finds.
+    All of `ranks` must call this, and get the first rank's choice.
     """
     precision, channels_last = training.precision, training.channels_last
     before = [recorded(begun or {}, f"training.{key}") for key in ("precision", "channels_last")]
@@ -42,7 +42,7 @@ def resolve_recipe(
 def describe_choice(
     training: TrainingConfig, asked: TrainingConfig, device: torch.device, *, begun: Mapping[str, str] | None = None
 ) -> str:
-    """A line on the precision and memory format of `training`, and why they are so."""
+    """Describes the precision and memory format of `training`, with the reason."""
     chosen = Combination(precision=training.precision, channels_last=bool(training.channels_last))
     if "auto" not in (asked.precision, asked.channels_last):
         return f"{chosen}: as the recipe says"
@@ -50,7 +50,7 @@ def describe_choice(
 
 
 def input_choice(architecture: str, training: TrainingConfig) -> str:
-    """The reason for the size that views are resized to, and how to choose another."""
+    """Returns the reason for the size to which views are resized, and how to choose another."""
     if training.input_size is not None:
         return "training.input_size"
     return f"what {architecture} was made for; training.input_size chooses another"

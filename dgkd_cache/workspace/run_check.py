@@ -1,7 +1,7 @@
-"""Checks that a run's folder holds what was written there, by its files alone. Loads no torch.
+"""Checks that the files in a run's folder are unchanged. Loads no torch.
 
 The card has a digest of itself and of each file beside it, a checkpoint one of itself. Other files in the folder, such
-as those of a logger, are not covered and do no harm.
+as those of a logger, are ignored.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _PIECE = 2**20  # bytes that are hashed at a time
 
 @dataclass(frozen=True, kw_only=True)
 class RunCheck:
-    """A run as its files show it.
+    """The result of checking a run's files.
 
-    `card` is what its card says, None where it is not finished or the card cannot be read. `verified` is False for a
-    finished run from before there were digests. `problems` are all that was found.
+    `card` is its card, None if the run is unfinished or the card cannot be read. `verified` is False for a finished run
+    without digests, from an older version. `problems` lists all that was found.
     """
 
     folder: Path
@@ -45,12 +45,12 @@ class RunCheck:
 
     @property
     def faults(self) -> tuple[DgkdError, ...]:
-        """The problems but for this one: that the run is not finished."""
+        """All problems except that the run is not finished."""
         return tuple(problem for problem in self.problems if not isinstance(problem, Incomplete))
 
     @property
     def state(self) -> str:
-        """`done`, `begun`, `damaged`, or `refused`: what is no plain file, or may not be read."""
+        """`done`, `begun`, `damaged`, or `refused` (a file is not a regular one, or not readable)."""
         if not self.faults:
             return "begun" if self.card is None else "done"
         return "damaged" if all(isinstance(one, Damaged | Mismatch) for one in self.faults) else "refused"
@@ -64,14 +64,14 @@ class RunCheck:
 
 
 def is_run(folder: Path) -> bool:
-    """True where a folder holds a run, finished or begun, whole or not."""
+    """Returns True if a folder holds a run, finished or begun, intact or not."""
     return folder.is_dir() and any(is_there(folder / name) for name in (CARD_FILE, INPUTS_FILE, CHECKPOINT_FILE))
 
 
 def check_run(folder: Path, *, full: bool = True) -> RunCheck:
-    """Looks the run in `folder` over, and raises nothing that a file in it is to blame for.
+    """Checks the run in `folder`, and raises no error that one of its files causes.
 
-    `full` reads every byte that a digest covers; else of the weights only the size is looked at.
+    `full` reads every byte that a digest covers; otherwise only the size of the weights is checked.
     """
     problems: list[DgkdError] = []
     card = _found(lambda: read_card(folder), problems)
@@ -83,7 +83,7 @@ def check_run(folder: Path, *, full: bool = True) -> RunCheck:
     for check in checks:
         _found(check, problems)
     if card is None and len(problems) > 1 and is_there(folder / CARD_FILE):
-        return check_run(folder, full=full)  # its training has ended meanwhile, and removed what was looked at
+        return check_run(folder, full=full)  # its training has ended meanwhile and removed this file
     return RunCheck(
         folder=folder,
         card=card.model if card else None,
@@ -93,7 +93,7 @@ def check_run(folder: Path, *, full: bool = True) -> RunCheck:
 
 
 def require_sound(folder: Path) -> None:
-    """Raises the first problem of the run in `folder`, every byte of it read; that it is not finished is none."""
+    """Raises the first problem of the run in `folder`, with every byte read; an unfinished run is not a problem."""
     for fault in check_run(folder).faults:
         raise fault
 
@@ -109,7 +109,7 @@ def _found(check: Callable[[], Any], problems: list[DgkdError]) -> Any:
 
 
 def _begun_checks(folder: Path, *, full: bool) -> list[Callable[[], None]]:
-    """The checks of each file of a run that is not finished."""
+    """Returns the checks of each file of an unfinished run."""
     checks: list[Callable[[], None]] = []
     for path in leftovers(folder):
         if path.suffix != ".partial":
@@ -118,7 +118,7 @@ def _begun_checks(folder: Path, *, full: bool) -> list[Callable[[], None]]:
 
 
 def _finished_checks(folder: Path, card: RunCard, *, full: bool) -> list[Callable[[], None]]:
-    """The checks of each file of a finished run."""
+    """Returns the checks of each file of a finished run."""
     checks: list[Callable[[], None]] = [partial(_check_inputs, folder, card)]
     for name, file in (card.files or {}).items():
         checks.append(partial(_check_file, folder / name, file.nbytes, file.sha256 if full else ""))
@@ -131,12 +131,12 @@ def _check_leftover(path: Path, *, full: bool) -> None:
     try:
         check_checkpoint(path, full=full)
     except Damaged:
-        if is_there(path):  # else a process that trains has removed it meanwhile
+        if is_there(path):  # else a training process has removed it meanwhile
             raise
 
 
 def _check_begun(folder: Path) -> None:
-    """A checkpoint knows the inputs and the metrics that lie beside it; metrics of later epochs are written again."""
+    """Checks inputs and metrics against the checkpoint's digests; metrics of later epochs will be written again."""
     inputs = read_inputs(folder)
     if not is_there(folder / CHECKPOINT_FILE):
         return
@@ -172,7 +172,7 @@ def _check_inputs(folder: Path, card: RunCard) -> None:
 
 
 def _check_file(path: Path, nbytes: int, sha256: str) -> None:
-    """The size first: what is of another one is not read."""
+    """Checks the size, then the digest; a file of another size is not read."""
     try:
         with plain_file(path) as (handle, size):
             if size != nbytes:
@@ -189,7 +189,7 @@ def _check_file(path: Path, nbytes: int, sha256: str) -> None:
 
 
 def _check_weights(path: Path, card: RunCard, *, full: bool) -> None:
-    """Holds weights to the digest in their card, where that is older than the digests of files."""
+    """Checks weights against the digest in a card from an older version, which has no digests of files."""
     expected = str(card.model.get("weights_digest"))
     try:
         with open_tensors(path) as file:

@@ -1,7 +1,7 @@
-"""The inputs of a run, as one flat record: equal records mean that the run is still valid.
+"""The inputs of a run as one flat record; a run is valid if its record equals the current one.
 
-The record lies in the run's folder from before its first step, so that a changed setting is told key by key. Checkpoint
-and card hold its digest.
+The record is written before the first step, so that changed settings are reported key by key. Checkpoint and card hold
+its digest.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ __all__ = [
 IMPLIED: dict[str, object] = {
     "training.input_size": None,
 }
-"""The keys that came after the first records, each with the value that older runs had by implication.
+"""Keys that were added after the first records, each with the value that older runs had implicitly.
 
-Such a key is left out of a record at that value, so it makes no older run stale. An entry is never changed or removed,
-even where the default of its setting changes.
+Such a key is omitted from a record at that value, so it makes no older run stale. An entry is never changed or removed,
+even if the default of its setting changes.
 """
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested tables as dotted keys with JSON values."""
+    """Flattens nested tables to dotted keys with JSON values."""
     flat: dict[str, str] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
@@ -51,27 +51,27 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def without_implied(inputs: Mapping[str, str]) -> dict[str, str]:
-    """The record as it is kept: a later key at the value that older runs had by implication is left out."""
+    """Returns the record without later keys at the value that older runs had implicitly."""
     implied = flatten(IMPLIED)
     return {key: value for key, value in inputs.items() if implied.get(key) != value}
 
 
 def recorded(inputs: Mapping[str, str], key: str) -> object:
-    """The value that `flatten` was given for a dotted key; None where the record has none."""
+    """Returns the original value of a dotted key; None if the record has none."""
     try:
         value: object = json.loads(inputs.get(key, "null"))
     except ValueError:
-        return None  # edited by hand: the comparison of the records names it
+        return None  # edited by hand: the comparison of records reports it
     return value
 
 
 def digest(inputs: Mapping[str, str]) -> str:
-    """SHA-256 (hex) of the record."""
+    """Returns the SHA-256 (hex) of the record."""
     return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """One line for each key that differs: "training.epochs: 160 -> 3"."""
+    """Returns one line for each key that differs: "training.epochs: 160 -> 3"."""
     keys = [*now, *(key for key in before if key not in now)]
     return [
         f"{key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
@@ -81,9 +81,9 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def read_inputs(folder: Path) -> dict[str, str] | None:
-    """The record of the run in `folder`, or None where no run was begun.
+    """Returns the record of the run in `folder`, or None if no run was begun.
 
-    Raises Damaged (12) for what is no record, UnsafeStore (15) for what is no plain file.
+    Raises Damaged (12) if it is not a record, UnsafeStore (15) if it is not a regular file.
     """
     path = folder / INPUTS_FILE
     try:
@@ -96,7 +96,7 @@ def read_inputs(folder: Path) -> dict[str, str] | None:
 
 
 def require_inputs(folder: Path, inputs: Mapping[str, str], expected: str | None, *, by: str) -> None:
-    """Raises Damaged unless `inputs`, read in `folder`, has the digest that `by` holds; None fits any."""
+    """Raises Damaged unless `inputs`, read in `folder`, has the digest that `by` holds; None accepts any."""
     if expected is not None and (found := digest(inputs)) != expected:
         raise Damaged(
             f"{folder / INPUTS_FILE} has changed since the run was begun",

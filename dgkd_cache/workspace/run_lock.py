@@ -1,6 +1,6 @@
-"""One process at a time in a run: the lock of a store's views, beside the run's folder as `runs/NAME.writing`.
+"""Locks a run for one process at a time: the same lock as for a store's views, at `runs/NAME.writing`.
 
-A process of this host that is no more is taken over, with what it left unfinished; one elsewhere when told so.
+The lock of a dead process on this host is taken over, with its unfinished files; one from elsewhere only on request.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NAME = "run"
 
 
 class RunLock(Lock):
-    """The right to work on the run called `name`, whose folder (there or not) is `folder`."""
+    """A held lock of the run called `name`, whose folder (existing or not) is `folder`."""
 
     names = re.compile(_NAME)
 
@@ -68,10 +68,10 @@ class RunLock(Lock):
 
 @contextmanager
 def run_lock(folder: Path, name: str, *, take_over: bool = False, stop: Stop = never) -> Iterator[RunLock]:
-    """Holds the run called `name`, whose folder (there or not) is `folder`, for as long as the block lasts.
+    """Holds the lock of the run called `name`, whose folder (existing or not) is `folder`, for the `with` block.
 
-    Raises Locked (exit 11), which names the process, where another one holds it and, with `take_over`, is not one
-    of another host or container; UnsafeStore (exit 15) where the folder is a link or another kind of file.
+    Raises Locked (exit 11), which names the process, if another one holds it (`take_over` takes over one on another
+    host or container); UnsafeStore (exit 15) if the folder is a link or another kind of file.
     """
     with full_disk(folder, left="nothing was begun"):
         make_folder(folder.parent)
@@ -83,9 +83,9 @@ def run_lock(folder: Path, name: str, *, take_over: bool = False, stop: Stop = n
 
 
 def sweep_workspace(folder: Path, *, stop: Stop = never) -> None:
-    """Remove what dead processes left beside and in the runs and stores of the workspace in `folder`.
+    """Removes files of dead processes beside and in the runs and stores of the workspace in `folder`.
 
-    Each run and store that is worked on is swept by whoever does; this is for those that are finished, or gone.
+    A process sweeps the run or store that it works on; this is for those that are finished or removed.
     """
     for room, names in (("runs", RunLock.names), ("guides", ViewLock.names)):
         for place in sorted((folder / room).glob("*.writing")):
@@ -98,14 +98,14 @@ def sweep_workspace(folder: Path, *, stop: Stop = never) -> None:
 
 
 def refuse_linked_files(folder: Path) -> None:
-    """`UnsafeStore` where a link, a folder or a device has the name of a file of a run: before any is written."""
+    """Raises UnsafeStore, before any write, if a link, a folder or a device has the name of a run's file."""
     for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
         if any(fnmatch.fnmatchcase(name, own) for own in RUN_FILES):
             refuse_in_the_way(folder / name)
 
 
 def refuse_no_folder(folder: Path) -> None:
-    """`UnsafeStore` where anything but a folder has the place of a run: a link is not followed."""
+    """Raises UnsafeStore if the path of a run is anything but a folder; a link is not followed."""
     try:
         mode = os.lstat(folder).st_mode
     except FileNotFoundError:

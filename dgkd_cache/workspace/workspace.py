@@ -1,6 +1,6 @@
-"""A workspace on disk: its settings, the places of its runs and stores, its data set and view plan.
+"""A workspace on disk: its settings, the paths of its runs and stores, its data set and view plan.
 
-Data set and plan are made on first use, so that opening a workspace loads no torch.
+Data set and plan are loaded at first use, so opening a workspace loads no torch.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Workspace:
 
     @classmethod
     def open(cls, folder: Path | str) -> Workspace:
-        """The workspace in `folder`. Raises InvalidInput where there is no usable `dgkd.toml`."""
+        """Opens the workspace in `folder`. Raises InvalidInput if there is no usable `dgkd.toml`."""
         folder = Path(folder)
         path = folder / CONFIG_NAME
         if not path.is_file():
@@ -56,7 +56,7 @@ class Workspace:
 
     @classmethod
     def init(cls, folder: Path | str, config_text: str) -> Workspace:
-        """A new workspace in `folder`, made if need be. Raises InvalidInput where one is there already."""
+        """Creates a workspace in `folder`, and the folder if needed. Raises InvalidInput if there is one already."""
         path = Path(folder) / CONFIG_NAME
         partial = partial_of(path)
         try:
@@ -74,15 +74,15 @@ class Workspace:
         return cls.open(folder)
 
     def with_config(self, config: WorkspaceConfig) -> Workspace:
-        """This folder under other settings (flags laid over the file)."""
+        """Returns this workspace with other settings (the file's, overridden by flags)."""
         return Workspace(self.folder, config, named=self._named)
 
     def naming(self, architectures: Iterable[str]) -> Workspace:
-        """This workspace where the user also names these architectures, beside those of [chain]."""
+        """Returns this workspace with more architectures that the user names, besides those of [chain]."""
         return Workspace(self.folder, self.config, named=self._named.union(architectures))
 
     def names(self, architecture: str) -> bool:
-        """True where the user names exactly this architecture, in [chain] of dgkd.toml or by a flag.
+        """Returns True if the user names exactly this architecture, in [chain] of dgkd.toml or by a flag.
 
         A `module:factory` that only a card names is not imported.
         """
@@ -90,27 +90,27 @@ class Workspace:
 
     @property
     def chain(self) -> tuple[str, ...]:
-        """The chain's names, largest first."""
+        """The names of the chain, largest first."""
         return tuple(self.config.chain)
 
     def architecture(self, name: str) -> str:
-        """The architecture of `name`. Raises UnknownName for what is not in the chain."""
+        """Returns the architecture of `name`. Raises UnknownName if it is not in the chain."""
         if name not in self.config.chain:
             raise unknown_name("model", name, self.chain, do="[chain] in dgkd.toml lists the models")
         return self.config.chain[name]
 
     def guides_for(self, name: str, method: str | None = None) -> tuple[str, ...]:
-        """The guides of `name`, largest first, under `method` (default: the workspace's)."""
+        """Returns the guides of `name`, largest first, under `method` (default: the workspace's)."""
         self.architecture(name)
         before = self.chain[: self.chain.index(name)]
         return guides_of(method or self.config.distillation.method, before)
 
     def run_folder(self, name: str) -> Path:
-        """The folder of the run called `name`, whether it is there or not."""
+        """Returns the folder of the run called `name`, which may not exist."""
         return self.folder / "runs" / check_model_name(name)
 
     def store_path(self, name: str, views: range | None = None) -> Path:
-        """The path of the guide store of `name`, whether it is there or not.
+        """Returns the path of the guide store of `name`, which may not exist.
 
         It holds the workspace's views; a store of other `views` of the same guide is called NAME-FIRST-STOP.
         """
@@ -119,31 +119,31 @@ class Workspace:
         return self.folder / "guides" / f"{check_model_name(name)}.zarr"
 
     def stores_of(self, name: str) -> tuple[Path, ...]:
-        """The stores of `name` that are there: of the workspace's views, and of others."""
+        """Returns the existing stores of `name`: of the workspace's views, and of others."""
         others = {*self.chain, *self.runs()} - {name}  # a model may be called ta1-0-20
         own = re.compile(rf"{re.escape(name)}(-\d+-\d+)?")
         return tuple(self.store_path(one) for one in self.stores() if own.fullmatch(one) and one not in others)
 
     def runs(self) -> tuple[str, ...]:
-        """The names under `runs/`: the chain's first, in its order, then the others."""
+        """Returns the names under `runs/`: the chain's first, in its order, then the others."""
         found = _folders(self.folder / "runs")
         return self._chain_first(path.name for path in found if is_model_name(path.name) and not path.is_symlink())
 
     def other_runs(self) -> tuple[Path, ...]:
-        """Everything under `runs/` that is no folder with a run's name; hidden files and locks are left out."""
+        """Returns everything in `runs/` except folders with a run's name, hidden files and locks."""
         folder, names = self.folder / "runs", self.runs()
         others = sorted(folder.iterdir()) if folder.is_dir() else []
         return tuple(path for path in others if path.name not in names and not _is_hidden_or_lock(path))
 
     def stores(self) -> tuple[str, ...]:
-        """The names of the stores under `guides/`, finished or not, in the same order."""
+        """Returns the names of the stores under `guides/`, finished or not, in the same order."""
         found = _folders(self.folder / "guides")
         return self._chain_first(path.stem for path in found if path.suffix == ".zarr" and is_model_name(path.stem))
 
     def guides(self) -> tuple[str, ...]:
-        """All that lies under `guides/` for a check: the names of the stores, and the paths of whatever else is there.
+        """Returns the content of `guides/` for a check: the names of stores, and the paths of anything else.
 
-        Left out are hidden files and the folders of writers at work.
+        Hidden files and the folders of active writers are omitted.
         """
         folder, names = self.folder / "guides", self.stores()
         stores = {self.store_path(name) for name in names}
@@ -151,7 +151,7 @@ class Workspace:
         return (*names, *(str(path) for path in others if not (path.name.startswith(".") or _is_writing(path))))
 
     def resolve_guide(self, text: str) -> Path:
-        """The store that `text` is: a path, or the name of a guide of this workspace. Raises StoreNotFound."""
+        """Returns the store named by `text`: a path, or a guide of this workspace. Raises StoreNotFound."""
         if (path := as_store_path(text)) is not None:
             if (path / "zarr.json").is_file() or path.is_file():
                 return path
@@ -171,7 +171,7 @@ class Workspace:
         )
 
     def resolve_run(self, name: str) -> Path:
-        """The folder of the finished run called `name`. Raises UnknownName, Incomplete."""
+        """Returns the folder of the finished run called `name`. Raises UnknownName, Incomplete."""
         folder = self.run_folder(name)
         if is_there(folder / CARD_FILE):
             return folder
@@ -186,9 +186,9 @@ class Workspace:
         )
 
     def remedy(self, name: str, *, stale: bool = False) -> str:
-        """The hint for a finished run called `name` whose files are not what was written.
+        """Returns the hint for a finished run called `name` whose files have changed.
 
-        One that is `stale`, made of other data or views than there are, has guides that are stale as well.
+        The guides of a `stale` one, made of other data or views, are stale as well.
         """
         if name not in self.chain:
             return START_OVER
@@ -197,7 +197,7 @@ class Workspace:
         return f"`{self.command(f'train --model {name} --fresh')}` sets it aside and trains it again"
 
     def command(self, words: str) -> str:
-        """The command line of these words, as it works from the current folder: for hints."""
+        """Returns the command line of these words for hints, as it works from the current folder."""
         return _command_in(self.folder, words)
 
     @property
@@ -208,18 +208,18 @@ class Workspace:
 
     @property
     def dataset_name(self) -> str:
-        """The data set's name as the registry takes it: the path of `folder:PATH` made absolute."""
+        """The data set's name for the registry, with an absolute path in `folder:PATH`."""
         kind, colon, path = self.config.dataset.name.partition(":")
         if kind == "folder" and colon:
             return f"folder:{(self.folder / expanded(path)).resolve()}"
         return self.config.dataset.name
 
     def dataset(self) -> Dataset:
-        """The data set, loaded once. Raises UnknownName, DataUnreadable."""
+        """Returns the data set, loaded once. Raises UnknownName, DataUnreadable."""
         return self._dataset
 
     def plan(self) -> ViewPlan:
-        """The view plan for this data set's images. Raises InvalidInput for transforms that do not fit."""
+        """Returns the view plan for this data set's images. Raises InvalidInput for unsuitable transforms."""
         return self._plan
 
     @cached_property
@@ -260,9 +260,9 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _command_in(folder: Path, words: str) -> str:
-    """The command line of these words for the workspace in `folder`, as it works from the current folder."""
+    """Returns the command line of these words for the workspace in `folder`, as it works from the current folder."""
     try:
         here = folder.resolve() == Path.cwd()
-    except OSError:  # the current folder was deleted meanwhile
+    except OSError:  # the current folder was deleted
         here = False
     return f"dgkd-cache {words}" if here else f"dgkd-cache -w {shlex.quote(str(folder))} {words}"

@@ -1,6 +1,6 @@
-"""The jobs of a workspace, one a file: train a model, dump a guide, repair its store, evaluate a model, plan.
+"""The tasks of a workspace, one per file: train a model, dump a guide, repair its store, evaluate a model, plan.
 
-Each may be stopped at any moment and run again; each leaves a finished result as it is.
+Each can be stopped at any moment and run again, and does not change a finished result.
 """
 
 from __future__ import annotations

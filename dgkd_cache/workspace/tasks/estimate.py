@@ -1,6 +1,6 @@
-"""Plan the chain of a workspace: what its guides and runs will take here, before anything is trained.
+"""Estimates the cost of the guides and runs of a workspace on this machine, before anything is trained.
 
-Untrained weights serve: neither speed nor the size of a store depends on their values.
+Untrained weights suffice: neither speed nor store size depends on their values.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["plan_chain"]
 
 _NO_DIGEST = "0" * 64
 _MANY_SECONDS = 86_400
-_MANY_EPOCHS = 10_000  # a small set must not run out of steps within the seconds
+_MANY_EPOCHS = 10_000  # a small set must not run out of steps during the measurement
 
 
 def plan_chain(
@@ -51,11 +51,12 @@ def plan_chain(
     progress: Progress,
     clock: Callable[[], float] = time.perf_counter,
 ) -> ChainCost:
-    """The plan of the chain on this machine, by rates measured for `seconds` of `clock` in all, warm-up left out.
+    """Estimates the cost of the chain on this machine from rates measured for `seconds` of `clock` in all, without
+    warm-up.
 
-    A guide is measured as its dump forwards it and as a live one is forwarded; a model, in its training step without
-    guides (never compiled). What is trained or dumped already is planned all the same. Raises InvalidInput for
-    `seconds` that are not positive, UnknownName for an architecture that is not known.
+    A guide is measured in its dump and as a live guide; a model in its training step without guides (never compiled).
+    Finished runs and stores are included. Raises InvalidInput unless `seconds` is positive, UnknownName for an unknown
+    architecture.
     """
     if not 0 < seconds <= _MANY_SECONDS:
         expected = f"at most {_MANY_SECONDS} seconds" if seconds > 0 else "more than 0 seconds"
@@ -122,7 +123,7 @@ def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: 
 
 
 def _key(ws: Workspace, work: str, name: str, recipe: TrainingConfig) -> tuple[object, ...]:
-    """The key of a rate: models that agree in this are measured once."""
+    """Returns the key of a rate: models with equal keys are measured once."""
     return work, ws.architecture(name), recipe.channels_last, recipe.input_size
 
 
@@ -131,7 +132,7 @@ def _training_key(ws: Workspace, name: str, recipe: TrainingConfig) -> tuple[obj
 
 
 def _writer(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> GuideWriter:
-    """The writer of an untrained guide's store, whose header is that of the real one but for digests and digits."""
+    """Returns the writer of an untrained guide's store, whose header differs only in digests and digits."""
     model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     card = card_of(
         ws,
@@ -150,7 +151,7 @@ def _writer(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.devi
 
 
 def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
-    """Steps without guides, and without torch.compile, which would take longer than all the rest."""
+    """Returns training steps without guides, and without torch.compile, which would take longer than all the rest."""
     model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
     random, settings = RunRandom(recipe.seed), ws.config.views
@@ -170,7 +171,7 @@ def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.de
 
 
 def _forwarding(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
-    """The guide as `train --live` forwards it, in batches of the student's size."""
+    """Returns forward passes of the guide as in `train --live`, in batches of the student's size."""
     model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     last = bool(recipe.channels_last)
     transform = preprocess.module(channels_last=last).to(device)

@@ -1,4 +1,4 @@
-"""Evaluate one finished model of a workspace."""
+"""Evaluates one finished model of a workspace."""
 
 from __future__ import annotations
 

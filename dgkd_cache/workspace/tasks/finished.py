@@ -1,4 +1,4 @@
-"""The run that lies in a folder already: finished or begun, and held to its digests before it is used."""
+"""Checks an existing run in a folder, finished or begun, before it is used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["finished_run", "remove_leftovers"]
 
 
 def finished_run(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
-    """The finished run in `folder`, all of it checked; None for none, and for one begun with the same inputs."""
+    """Returns the finished run in `folder`, fully checked; None if there is none, or one begun with the same inputs."""
     require_sound(folder)
     before, finished = record.read_inputs(folder), is_there(folder / CARD_FILE)
     if before is None:
@@ -36,12 +36,12 @@ def finished_run(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard |
         )
     if not finished:
         return None
-    # A kill between the card and their removal leaves them.
+    # A kill between writing the card and their removal leaves them.
     remove_leftovers(folder)
     return load_card(folder)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what only a run that is not finished needs; for whoever holds the run's lock."""
+    """Removes files that only an unfinished run needs; the caller must hold the run's lock."""
     for leftover in leftovers(folder):
         leftover.unlink()

@@ -1,4 +1,4 @@
-"""A model in this workspace: a new one for its views, or a finished one that belongs to the data here."""
+"""Builds a new model for the views of a workspace, or loads a finished one and checks it against the data."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ __all__ = [
 
 
 def new_model(ws: Workspace, architecture: str, *, input_size: int | None, seed: int) -> tuple[nn.Module, Preprocess]:
-    """An untrained model for the views of the workspace, and how it takes their pixels.
+    """Builds an untrained model for the views of the workspace, and its preprocessing.
 
-    `input_size` is the recipe's: the side to resize views to, None for what the architecture was made for.
+    `input_size` is the recipe's: the side to which views are resized, None for the architecture's own.
     """
     channels, height, width = ws.plan().view_shape
     dataset, input_size = ws.dataset(), wanted_input_size(architecture, height, width, input_size)
@@ -56,7 +56,7 @@ def new_model(ws: Workspace, architecture: str, *, input_size: int | None, seed:
 
 
 def say_input(ws: Workspace, name: str, input_size: int | None, progress: Progress, *, why: str) -> None:
-    """Says to which size views are resized for the model, and why, where they are: it may cost fifty times the work."""
+    """Reports the size to which views are resized for the model, and why: it may cost fifty times the work."""
     _, height, width = ws.plan().view_shape
     if said := resized(height, width, input_size):
         progress.say(f"{name}: {said} ({why})")
@@ -77,18 +77,18 @@ def card_of(
     weights_digest: str,
     **found: Any,
 ) -> ModelCard:
-    """The card of a model of this workspace, trained under `guides` to the end of `epoch`.
+    """Returns the card of a model of this workspace, trained with `guides` to the end of `epoch`.
 
-    `found` are the fields of the card that only a training tells: accuracy, seconds, compute, inputs_digest.
+    `found` are the fields of the card that the training determines: accuracy, seconds, compute, inputs_digest.
     """
     plan, dataset = ws.plan(), ws.dataset()
     channels, height, width = plan.view_shape
-    # The size of the input is that of `preprocess`, whether the recipe or the architecture chose it.
+    # The input size is that of `preprocess`, whether the recipe or the architecture chose it.
     recipe = training.model_dump(mode="json", exclude={"input_size"}) | {"method": "scratch"}
     if guides:
         recipe |= distillation.model_dump(mode="json", by_alias=True)
         recipe |= {"temperature": distillation.temperature or ws.config.cache.temperature, "live": live}
-    kind = schedule_kind(ws, name, training, guided=False)  # what its guides allow was seen before it was trained
+    kind = schedule_kind(ws, name, training, guided=False)  # what its guides allow was checked before training
     return ModelCard(
         name=name,
         architecture=architecture,
@@ -109,9 +109,9 @@ def card_of(
 
 
 def load_run(ws: Workspace, name: str, folder: Path | None = None) -> tuple[nn.Module, ModelCard]:
-    """The finished run called `name` (or in `folder`), as `load_model` gives it; errors name the command that helps.
+    """Loads the finished run called `name` (or in `folder`) with `load_model`; errors name the command that helps.
 
-    A module:factory on its card is imported only where the user names it too (`Workspace.names`), else Mismatch.
+    A module:factory on its card is imported only if the user names it too (`Workspace.names`), else Mismatch.
     """
     try:
         folder = folder or ws.resolve_run(name)
@@ -136,7 +136,7 @@ def _not_named(ws: Workspace, name: str, own: str) -> Mismatch:
 
 
 def schedule_kind(ws: Workspace, name: str, training: TrainingConfig, *, guided: bool) -> str:
-    """The schedule of a run's views: enumerated ones are all there are, drawing from them is fresh augmentation.
+    """Returns the schedule of a run's views; drawing from enumerated ones, which are complete, is fresh augmentation.
 
     Raises InvalidInput for fresh views of a model that is `guided` by stores, which do not have them.
     """
@@ -152,7 +152,7 @@ def schedule_kind(ws: Workspace, name: str, training: TrainingConfig, *, guided:
 
 
 def dropping_of(settings: DistillationConfig, names: Sequence[str]) -> Dropping:
-    """The rule for guides of these names: `always` is written for the whole chain, and earlier models lack some."""
+    """Returns the dropping rule for these guides; `always` may name guides that earlier models lack."""
     return Dropping(
         kind=settings.dropping,
         keep=settings.keep,
@@ -163,7 +163,7 @@ def dropping_of(settings: DistillationConfig, names: Sequence[str]) -> Dropping:
 
 
 def prepare_inference(model: nn.Module, card: ModelCard, device: torch.device) -> tuple[nn.Module, nn.Module]:
-    """(the model, its preprocessing) on the device, in evaluation mode and in the memory format it was trained in."""
+    """Returns (model, preprocessing) on the device, in evaluation mode and the memory format of its training."""
     channels_last = bool(card.training.get("channels_last", True))
     transform = card.preprocess.module(channels_last=channels_last).to(device)
     return place(model, device, channels_last=channels_last).eval(), transform
@@ -172,7 +172,7 @@ def prepare_inference(model: nn.Module, card: ModelCard, device: torch.device) -
 def require_same_data(ws: Workspace, card: ModelCard, folder: Path, *, test: bool) -> None:
     """Raises Mismatch unless the run in `folder` has the data set, view plan and validation split of the workspace.
 
-    With `test`, its test set, too, as the record of its inputs has it: who uses no test images needs no equal ones.
+    With `test`, also its test set, by the record of its inputs; only callers that use test images need this.
     """
     dataset, plan, model = ws.dataset(), ws.plan(), folder.name
     before = (record.read_inputs(folder) if test else None) or {}

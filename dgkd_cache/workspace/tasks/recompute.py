@@ -1,4 +1,4 @@
-"""Forward some rows of a store again with its guide's finished run, and compare."""
+"""Forwards some rows of a store again with its guide's finished run, and compares them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Recomputed(Comparison):
     run: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON."""
+        """Returns the fields as JSON."""
         return asdict(self)
 
 
@@ -41,11 +41,11 @@ def recompute_rows(
     progress: Progress,
     stop: Callable[[], bool] = lambda: False,
 ) -> Recomputed:
-    """Forwards the batches that hold `rows` drawn rows of the finished store at `path` again, and compares.
+    """Forwards the batches of `rows` drawn rows of the finished store at `path` again, and compares them.
 
-    The run is the one in this workspace whose weights have the digest in the store's header, whatever it is called.
-    Raises Incomplete (exit 3) where there is none, Mismatch (exit 13) where the header says something else than the
-    run and the data here, Damaged (exit 12) where the rows do not fit their digests.
+    The run is the one in this workspace whose weights have the digest in the store's header, under any name. Raises
+    Incomplete (exit 3) if there is none, Mismatch (exit 13) if the header differs from the run and the data here,
+    Damaged (exit 12) if the rows do not match their digests.
     """
     with GuideStore.open(path) as store:
         held = store.header
@@ -70,7 +70,7 @@ def _run_of(ws: Workspace, header: StoreHeader, path: Path, rows: int) -> str:
     wanted, guide, place = header.guide.weights_digest, header.guide.name, shlex.quote(str(path))
     others = [name for name in ws.runs() if name != guide]
     for name in (guide, *others) if guide in ws.runs() else others:
-        with suppress(DgkdError):  # a run that cannot be read is not the one
+        with suppress(DgkdError):  # an unreadable run is skipped
             if load_card(ws.run_folder(name)).weights_digest == wanted:
                 return name
     raise Incomplete(

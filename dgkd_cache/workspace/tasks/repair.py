@@ -1,4 +1,4 @@
-"""Repair one store of a workspace: what is damaged is proven or computed again, and nothing else is touched."""
+"""Repairs one store of a workspace: damaged parts are proven or computed again, nothing else is changed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dgkd_stores import StoreHeader, StoreRepair
 __all__ = ["RepairResult", "repair_store", "settings_of"]
 
 SHOWN = 10
-"""Views that a message names."""
+"""Maximum number of views that a message names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepairResult:
-    """The result of a repair: the files that it replaced, in order, the samples that it forwarded, and the seal."""
+    """The result of a repair: the replaced files, in order, the forwarded samples, and the seal."""
 
     path: Path
     seal: str | None
@@ -40,14 +40,14 @@ def repair_store(
     progress: Progress,
     stop: Callable[[], bool],
 ) -> RepairResult:
-    """Mends the store at `path`, whose guide has its finished run in this workspace.
+    """Repairs the store at `path` of a guide whose finished run is in this workspace.
 
-    None is enough where neither rows nor whole arrays are lost, else InvalidInput says which are, the rest mended.
+    `ws` may be None if neither rows nor whole arrays are lost; otherwise the rest is repaired and InvalidInput names
+    them.
 
-    The settings are those of the store's header, not of today's `dgkd.toml`; only for an unfinished store, whose header
-    no seal covers, they are those that a dump would have. A store of which nothing is lost is left
-    as it is, and no model is loaded. Raises Mismatch (13) where the run, its data or this machine give other rows than
-    were sealed, and what `StoreRepair` raises.
+    The settings are those of the store's header, not of the current `dgkd.toml`; for an unfinished store, whose header
+    no seal covers, they are those of a dump. An undamaged store is not changed, and no model is loaded. Raises Mismatch
+    (13) if the run, its data or this machine give other rows than were sealed, and as `StoreRepair`.
     """
     started = time.perf_counter()
     with StoreRepair(path, take_over=take_over, report=over_bytes(progress, f"check {path.name}"), stop=stop) as repair:
@@ -91,12 +91,12 @@ def _needs_guide(repair: StoreRepair) -> InvalidInput:
 
 
 def settings_of(header: StoreHeader) -> dict[str, object]:
-    """The settings of the cache that a store was made under; the check of its header holds the rest to them."""
+    """Returns the cache settings of a store from its header, with which the header is then compared."""
     return {
         "temperature": float(header.temperature),
         "encoding": header.encoding,
         "batch_size": header.compute["batch"],
         "precision": str(header.compute.get("precision")),
         "licence": header.licence,
-        "accept_probabilities": True,  # they are sealed: what was made of them is proven, not judged again
+        "accept_probabilities": True,  # they are sealed: rows are proven by digest, not judged again
     }

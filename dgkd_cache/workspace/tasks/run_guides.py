@@ -1,4 +1,4 @@
-"""The guides of one training run: opened for as long as it takes, and a line on what is odd about them."""
+"""Opens the guides of a training run, and reports unusual properties of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dgkd_stores import MAX_DECODED_BYTES
 __all__ = ["check_guides", "open_guides", "tell_of_dropping"]
 
 _REHEARSED = 32
-"""Images that each live guide forwards twice before anything is written: less than a usual batch in all."""
+"""Number of images that each live guide forwards twice before anything is written: less than a usual batch."""
 
 
 @contextmanager
@@ -41,9 +41,9 @@ def open_guides(
     progress: Progress,
     ranks: Ranks,
 ) -> Iterator[Guidance | None]:
-    """The guides of a run, cached or `live`, open for as long as it takes; None for a run without.
+    """Opens the guides of a run, cached or `live`, for the `with` block; None for a run without guides.
 
-    Live ones go on in the precision that `begun` records.
+    Live guides use the precision that `begun` records.
     """
     assert not (guides and live), "guides are either cached or live"
     if guides:
@@ -57,7 +57,7 @@ def open_guides(
         ) as bank:
             yield bank
     elif live:
-        # In the precision of a dump, so that cached and live guides say the same.
+        # In the precision of a dump, so that cached and live guides agree.
         before = str(record.recorded(begun, "live"))
         precision = resolve_precision(ws.config.cache.precision, device, begun=before, ranks=ranks)
         loaded = [_live_guide(ws, folder, device, progress) for folder in live]
@@ -75,7 +75,7 @@ def open_guides(
 def check_guides(
     ws: Workspace, guidance: Guidance | None, views: ViewRenderer, device: torch.device, progress: Progress
 ) -> None:
-    """Says what is odd about the guides of a run; live ones are rehearsed on the first training images."""
+    """Reports unusual properties of a run's guides; rehearses live ones on the first training images."""
     if isinstance(guidance, GuideBank):
         _tell_of_validation(ws, guidance, progress)
         _tell_of_test_set(guidance.test_differences(ws.dataset().test), progress)
@@ -107,7 +107,7 @@ def _live_guide(ws: Workspace, folder: Path, device: torch.device, progress: Pro
 
 
 def _tell_of_validation(ws: Workspace, bank: GuideBank, progress: Progress) -> None:
-    """A guide that was trained on the samples held out here makes their accuracy look better than it is."""
+    """Warns of a guide that was trained on the samples held out here, which biases their accuracy."""
     held_out = ws.config.dataset.validation
     for name, training in bank.trainings.items():
         if held_out and str(training.get("validation", "0")) != str(held_out):
@@ -118,13 +118,13 @@ def _tell_of_validation(ws: Workspace, bank: GuideBank, progress: Progress) -> N
 
 
 def _tell_of_test_set(differences: Mapping[str, str], progress: Progress) -> None:
-    """The accuracies of models that are tested with other images do not compare."""
+    """Warns of guides that were tested on other images, whose accuracies are not comparable."""
     for name, why in differences.items():
         progress.warn(f"guide {name} was tested with other images than this model will be ({why})")
 
 
 def _other_test_set(ws: Workspace, folder: Path) -> str:
-    """What is other about the test set of a finished run, by its record; empty where nothing is."""
+    """Returns how the test set of a finished run differs, by its record; "" if it does not."""
     before = record.recorded(record.read_inputs(folder) or {}, "dataset.test_digest")
     here = ws.dataset().test.digest
     return f"test set {str(before)[:16]} there, {here[:16]} here" if before not in (None, here) else ""
@@ -139,8 +139,8 @@ def _tell_of_reader(bank: GuideBank, progress: Progress) -> None:
 
 
 def _tell_of_decoding(ws: Workspace, bank: GuideBank, progress: Progress) -> None:
-    """Compressed guides that do not fit into memory once decoded are decoded again and again."""
-    # A cycle is at one view while the next is decoded; a draw is at all of them in every step.
+    """Warns of compressed guides that do not fit into memory once decoded, and are decoded repeatedly."""
+    # A cycle needs one view while the next is decoded; a draw needs all of them in every step.
     views = ws.config.views.count if ws.config.views.schedule == "draw" else 2
     needed = bank.decoded_bytes(views)
     if needed > MAX_DECODED_BYTES:
