@@ -1,7 +1,7 @@
-"""`python -m dgkd_cli` is `dgkd-cache`, and starts here; nothing is imported from the current folder.
+"""Runs `dgkd-cache` as `python -m dgkd_cli`; nothing is imported from the current folder.
 
-`python -m` puts that folder first on the module path: a torch.py in it would run in place of torch. It is taken out
-before anything is imported that Python has not loaded itself; even `__future__` is a file, which may lie there.
+`python -m` puts that folder first on the module path: a torch.py in it would run instead of torch. It is removed before
+any import that Python has not made itself; even `__future__` could be a file there.
 """
 
 import os
@@ -11,14 +11,14 @@ import sys
 def _leave_out_the_current_folder() -> None:
     try:
         here = os.getcwd()
-    except OSError:  # deleted: Python has put nothing there
+    except OSError:  # deleted: Python has added nothing for it
         return
     if not sys.flags.safe_path and sys.path[:1] == [here]:
         del sys.path[0]
 
 
 def entry() -> None:
-    """The console script. Ctrl-C while modules are loaded is a clean stop, too: nothing was begun."""
+    """Runs the console script. Ctrl-C while modules are loaded is a clean stop, too."""
     try:
         from dgkd_cli.main import entry as run
     except KeyboardInterrupt:

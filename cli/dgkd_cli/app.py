@@ -1,4 +1,4 @@
-"""The context of every verb: the workspace folder, how loud to be, and where results and reports go.
+"""The context of every verb: the workspace folder, verbosity, and output of results and reports.
 
 Loads no torch; the library is imported inside the verbs.
 """
@@ -39,15 +39,15 @@ class App:
 
     @property
     def has_workspace(self) -> bool:
-        """True where a dgkd.toml lies in the folder of `-w`; it is not read."""
+        """Returns True if the folder of `-w` has a dgkd.toml; does not read it."""
         from dgkd_cache.config.workspace_config import CONFIG_NAME
 
         return (self.folder / CONFIG_NAME).is_file()
 
     def workspace(self, architectures: Sequence[str] = (), *, folder: Path | None = None) -> Workspace:
-        """The workspace in `folder` (default: that of `-w`), where flags name `architectures`, too.
+        """Opens the workspace in `folder` (default: that of `-w`), with the `architectures` that flags name.
 
-        Raises InvalidInput where there is none.
+        Raises InvalidInput if there is none.
         """
         from dgkd_cache.workspace.workspace import Workspace
 
@@ -56,19 +56,19 @@ class App:
         return workspace.naming(architectures)
 
     def reporting(self) -> AbstractContextManager[Progress]:
-        """Around work that a signal may simply end: progress on stderr, of the first rank."""
+        """Reports progress on stderr, of the first rank, for work that a signal may simply end."""
         return open_progress(quiet=self.quiet) if self.ranks.first else nullcontext(Silent())
 
     @contextmanager
     def working(self) -> Iterator[tuple[Progress, StopOnSignals]]:
-        """Around work that saves itself: progress, and a flag that the first SIGINT, SIGTERM or SIGHUP sets."""
-        # Ranks may get one signal twice, from its sender and from torchrun, which itself ends those that take long.
+        """Reports progress of work that saves its state, with a flag that the first SIGINT, SIGTERM or SIGHUP sets."""
+        # Ranks may get one signal twice, from its sender and from torchrun, which itself kills slow ranks.
         again = not self.ranks.alone
         with self.reporting() as progress, StopOnSignals(say=progress.say, again_is_the_same=again) as stop:
             yield progress, stop
 
     def say(self, line: str) -> None:
-        """One line on stderr, for a person."""
+        """Shows one line on stderr."""
         if not self.quiet:
             click.echo(line, err=True)
 
@@ -77,12 +77,12 @@ pass_app = click.make_pass_decorator(App)
 
 
 def json_option(verb: Verb) -> Verb:
-    """`--json`, passed as `as_json`."""
+    """Adds `--json`, passed as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="The result as JSON.")(verb)
 
 
 def architecture_option(verb: Verb) -> Verb:
-    """`--architecture`, passed as `architectures`."""
+    """Adds `--architecture`, passed as `architectures`."""
     return click.option(
         "--architecture",
         "architectures",
@@ -93,7 +93,7 @@ def architecture_option(verb: Verb) -> Verb:
 
 
 def device_option(verb: Verb) -> Verb:
-    """`--device`."""
+    """Adds `--device`."""
     return click.option(
         "--device",
         default="auto",
@@ -103,7 +103,7 @@ def device_option(verb: Verb) -> Verb:
 
 
 def take_over_option(verb: Verb) -> Verb:
-    """`--take-over`."""
+    """Adds `--take-over`."""
     return click.option(
         "--take-over",
         is_flag=True,

@@ -1,6 +1,6 @@
-"""Results on stdout: plain tables that any terminal, pipe or grep can take, or JSON and nothing else.
+"""Formats results for stdout: plain tables for any terminal, pipe or grep, or JSON only.
 
-Text that comes from stores and cards is made harmless before it is shown.
+Text from stores and cards is sanitised before it is shown.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ __all__ = ["facts", "print_json", "shown", "table"]
 
 
 def print_json(value: object) -> None:
-    """One JSON object or array; ASCII, so that control characters cannot reach a terminal."""
+    """Prints one JSON object or array in ASCII, so that control characters cannot reach a terminal."""
     click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()) -> str:
-    """Columns two spaces apart; those named in `right` are aligned to the right. Nothing is cut."""
+    """Formats columns two spaces apart; those named in `right` are aligned to the right. Nothing is truncated."""
     lines = [list(headers), *(list(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
     to_right = {headers.index(name) for name in right}
@@ -33,14 +33,14 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Itera
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
-    """A name and a value a line."""
+    """Formats one name and value per line."""
     known = list(pairs)
     width = max(len(name) for name, _ in known)
     return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in known)
 
 
 def shown(text: str) -> str:
-    """Text from elsewhere as it may be shown."""
+    """Sanitises text from elsewhere for display."""
     from dgkd_stores import clean
 
     return clean(text)

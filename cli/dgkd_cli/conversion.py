@@ -1,4 +1,4 @@
-"""The common part of `export` and `import`: a store is converted with progress, and the result told."""
+"""The common part of `export` and `import`: converts a store with progress, and reports the result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["codec_option", "convert_and_tell"]
 
 
 def codec_option(*targets: str, help: str) -> Callable[[Verb], Verb]:
-    """`--codec`: any that a store of one of these names can have."""
+    """Adds `--codec`, with the codecs of a store of one of these names."""
     names = list(dict.fromkeys(name for target in targets for name in codecs_for(target)))
     return click.option("--codec", type=click.Choice(names), default=names[0], show_default=True, help=help)
 
@@ -26,7 +26,7 @@ def codec_option(*targets: str, help: str) -> Callable[[Verb], Verb]:
 def convert_and_tell(
     app: App, verb: str, source: Path, target: Path, *, codec: str, take_over: bool, as_json: bool
 ) -> None:
-    """Write `source` anew at `target` and say what lies there now."""
+    """Converts `source` to `target` and reports the result."""
     from dgkd_stores import GuideStore, convert
 
     there = os.path.lexists(target)

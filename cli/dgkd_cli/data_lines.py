@@ -1,6 +1,6 @@
-"""Lines about the data set of a verb, on stderr: where it was read from, and what of it was left out or changed.
+"""Shows lines about the data set on stderr: where it was read from, and what was skipped or changed.
 
-The library says them through the logger `dgkd_cache.datasets`. Loads no torch.
+They come from the logger `dgkd_cache.datasets`. Loads no torch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class _OnStderr(logging.Handler):
 
 @contextmanager
 def data_lines(*, quiet: bool, said: bool) -> Iterator[None]:
-    """While the block lasts, the lines are shown: only the warnings where it is to be `quiet`, none unless `said`."""
+    """Shows the lines in the `with` block: only warnings if `quiet`, none unless `said`."""
     logger, handler = logging.getLogger("dgkd_cache.datasets"), _OnStderr()
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)

@@ -1,6 +1,6 @@
-"""Options of `train` and `init` that would have no effect, or that contradict each other: refused before data is read.
+"""Refuses options of `train` and `init` that would have no effect or contradict each other, before data is read.
 
-An option that is ignored falsifies an ablation: its run has another name and the same training.
+An ignored option falsifies an ablation: two runs have different names but the same training.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ __all__ = [
 _OF_GUIDANCE = (
     "live", "objective", "lambda", "temperature", "dropping", "keep", "drop", "always", "at_least_one"
 )  # fmt: skip
-"""The options that only guides give a meaning."""
+"""The options that need guides."""
 
 _OF_LAMBDA_0 = ("lambda", "objective")
-"""Those of them that count where the share of guides is 0: `paper` still has the cross-entropy once a guide."""
+"""Those of them with an effect at lambda = 0: `paper` still counts the cross-entropy once per guide."""
 
 _OF_DROPPING = {"keep": "bernoulli", "drop": "fixed"}
 """The options that belong to one way of dropping; the settings themselves refuse the others of bernoulli."""
@@ -37,7 +37,7 @@ ONE_GUIDE = {"kd": "the teacher", "takd": "the model before it"}
 
 
 def check_method(method: str | None, guides: Sequence[str] | None) -> None:
-    """Raises UsageError (exit 2) where `--method`, given with `--student`, means other guides than `--guides`."""
+    """Raises UsageError (exit 2) if `--method`, given with `--student`, contradicts `--guides`."""
     if guides == ():
         raise click.UsageError("--guides names no guide: give A,B,... or leave it out, with --method scratch")
     if guides and (twice := [name for name in dict.fromkeys(guides) if guides.count(name) > 1]):
@@ -53,7 +53,7 @@ def check_method(method: str | None, guides: Sequence[str] | None) -> None:
 
 
 def check_has_guides(model: str, method: str | None, guides: Collection[str]) -> None:
-    """Raises UsageError (exit 2) where `--method` asks for guides and no model stands before this one in the chain."""
+    """Raises UsageError (exit 2) if `--method` needs guides but no model precedes this one in the chain."""
     if method not in (None, "scratch") and not guides:
         raise click.UsageError(
             f"--method {method} would have no effect: {model} is the first of the chain and has no guides; leave it out"
@@ -61,10 +61,10 @@ def check_has_guides(model: str, method: str | None, guides: Collection[str]) ->
 
 
 def check_one_guide(method: str, guides: Sequence[str], chain: Sequence[str]) -> None:
-    """Raises UsageError (exit 2) where `method`, one of ONE_GUIDE, cannot mean these `guides` of a --student.
+    """Raises UsageError (exit 2) if `method`, one of ONE_GUIDE, does not suit these `guides` of a --student.
 
-    A --student has no place in the chain: for takd it stands directly after its one guide, whichever that is. kd is the
-    teacher alone: the first of the chain, or a guide from outside of it.
+    A --student is not in the chain: for takd it directly follows its one guide. kd is the teacher alone: the first of
+    the chain, or a guide from outside it.
     """
     if len(guides) > 1:
         raise click.UsageError(
@@ -83,9 +83,8 @@ def check_guidance_options(
 ) -> None:
     """Raises UsageError (exit 2) for options in `given` that this training would ignore.
 
-    `given` maps settings, and "live", to what the command line says (None, False: not given); `distillation` is what
-    holds then, the file's settings included; `guided` is false for a model without guides, and `do` says how it gets
-    some, where it can.
+    `given` maps settings, and "live", to the values on the command line (None, False: not given); `distillation` are
+    the resolved settings; `guided` is false for a model without guides, and `do` says how to give it some, if possible.
     """
     named = _named(given, _OF_GUIDANCE)
     if named and not guided:
@@ -107,10 +106,10 @@ def check_guidance_options(
 
 
 def check_dropping(given: Mapping[str, object], distillation: DistillationConfig, guides: Sequence[str]) -> None:
-    """Raises UsageError (exit 2) for options of dropping that leave no guide, or change nothing, for these `guides`.
+    """Raises UsageError (exit 2) for dropping options that leave no guide, or change nothing, for these `guides`.
 
-    Arguments as for `check_guidance_options`, which comes first. What an option changes is seen by the share of batches
-    in which each guide is kept.
+    The arguments are those of `check_guidance_options`, which must come first. The effect of an option is judged by the
+    share of batches in which each guide is kept.
     """
     from dgkd_cache.workspace.tasks.model_setup import dropping_of
 
@@ -138,11 +137,11 @@ _COMPARED: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any], str]] = {
     "always": ({}, {"always": ()}, "all"),
     "keep": ({"keep": 0.0}, {"keep": 1.0}, "all"),
 }
-"""Two rules to compare for an option: where they keep the same, it has no effect, and so many guides are kept."""
+"""Two rules to compare for an option, which has no effect if both keep the same guides, and how many that is."""
 
 
 def _named(given: Mapping[str, object], keys: Iterable[str]) -> list[str]:
-    """Those of `keys` that are given; an empty --always only takes back what the file says."""
+    """Returns those of `keys` that are given; an empty --always only removes the file's."""
     return [key for key in keys if given.get(key) is not None and given[key] is not False and given[key] != ()]
 
 

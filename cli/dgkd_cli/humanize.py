@@ -1,4 +1,4 @@
-"""Numbers as a person reads them: sizes, times, rates, shares."""
+"""Formats numbers for people: sizes, times, rates, shares."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def size_text(nbytes: int) -> str:
-    """Bytes in decimal units: 1620000000 -> "1.62 GB"."""
+    """Formats bytes in decimal units: 1620000000 -> "1.62 GB"."""
     size = float(nbytes)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 999.5:
@@ -29,7 +29,7 @@ def size_text(nbytes: int) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Seconds: 3.2 -> "3.2 s", 75 -> "1 min 15 s", 7500 -> "2 h 05 min"."""
+    """Formats seconds: 3.2 -> "3.2 s", 75 -> "1 min 15 s", 7500 -> "2 h 05 min"."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -40,30 +40,30 @@ def duration_text(seconds: float) -> str:
 
 
 def amount_text(number: int, unit: str) -> str:
-    """So many of a unit: "1437 samples", or a size where the unit is bytes."""
+    """Formats an amount: "1437 samples", or a size if the unit is bytes."""
     return size_text(number) if unit == "bytes" else f"{number} {unit}"
 
 
 def rate_text(rate: float, unit: str) -> str:
-    """Units a second."""
+    """Formats a rate in units per second."""
     if unit == "bytes":
         return f"{size_text(round(rate))}/s"
     return f"{rate:,.0f} {unit}/s" if rate >= 100 else f"{rate:.3g} {unit}/s"
 
 
 def count_text(number: int) -> str:
-    """An exact count with separators."""
+    """Formats an exact count with separators."""
     return f"{number:,}"
 
 
 def percent_text(share: str | float | None) -> str:
-    """A share in [0, 1], as a decimal string or a number: "0.8812" -> "88.12 %"; what is no number -> "-"."""
+    """Formats a share in [0, 1], a decimal string or a number: "0.8812" -> "88.12 %"; anything else -> "-"."""
     number = share_number(share)
     return "-" if number is None else f"{number * 100:.2f} %"
 
 
 def share_number(share: str | float | None) -> float | None:
-    """A share as a JSON number: files keep decimal strings. None for None, "" and what is no finite number."""
+    """Converts a share, a decimal string in files, to a JSON number; None unless it is a finite number."""
     try:
         number = math.nan if share is None or share == "" else float(share)
     except ValueError:
@@ -72,7 +72,7 @@ def share_number(share: str | float | None) -> float | None:
 
 
 def with_numbers(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record for `--json`, its "accuracy" as a number, or as numbers by split."""
+    """Returns a record for `--json` with its "accuracy" as a number, or as numbers by split."""
     accuracy = record["accuracy"]
     if isinstance(accuracy, Mapping):
         return {**record, "accuracy": {split: share_number(share) for split, share in accuracy.items()}}

@@ -1,4 +1,4 @@
-"""The command `dgkd-cache`: its verbs, its global options, and the one place where errors become exit codes.
+"""The command `dgkd-cache`: its verbs, its global options, and the conversion of errors to exit codes.
 
 `dgkd-cache --help` and the help of every verb load no torch: verbs import the library when they run.
 """
@@ -43,7 +43,7 @@ from dgkd_stores import is_no_space
 __all__ = ["SHARED", "entry", "main"]
 
 SHARED = ("train", "dump")
-"""The verbs that several processes do together, as ranks of torchrun."""
+"""The verbs that can run as ranks of torchrun."""
 
 WITHOUT_WORKSPACE = {
     "models": "leave -w out",
@@ -53,7 +53,7 @@ WITHOUT_WORKSPACE = {
 
 
 class Boundary(click.Group):
-    """The group that turns every error a user can meet into a message on stderr and an exit code."""
+    """The click group that converts every expected error to a message on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -81,7 +81,7 @@ class Boundary(click.Group):
             raise _refused(ctx, DgkdError(f"{where}{error.strerror or error}")) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # in the order of work, not of the alphabet
+        return list(self.commands)  # in the order of use, not alphabetical
 
 
 @click.group(cls=Boundary, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -164,20 +164,20 @@ for _verb in (
 
 
 def entry() -> NoReturn:
-    """The console script."""
-    if sys.stderr is not None:  # what is mapped may be cut short by another program: SIGBUS
+    """Runs the console script."""
+    if sys.stderr is not None:  # another program may truncate a mapped file: SIGBUS
         faulthandler.enable()
-    choose_waiting(os.environ)  # a verb loads torch, and what it starts inherits this
-    # Python processes that torch or multiprocessing start would look for modules in the current folder first.
+    choose_waiting(os.environ)  # before a verb loads torch; child processes inherit it
+    # Python processes of torch or multiprocessing would search modules in the current folder first.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that this terminal cannot show is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that this terminal cannot show is not an error
     main(prog_name="dgkd-cache")
     sys.exit(0)
 
 
 def _require_current_folder() -> None:
-    """Paths start there, and so do the hints: told once, before any verb trips over it."""
+    """Raises an error, before any verb runs, if the current folder, to which paths are relative, does not exist."""
     try:
         os.getcwd()
     except OSError as error:
@@ -194,10 +194,10 @@ def _line(error: Exception) -> str:
 
 
 def _refused(ctx: click.Context, error: DgkdError) -> click.exceptions.Exit:
-    """Says the error on stderr; the exit that goes with it. What all ranks meet the first one says."""
+    """Reports the error on stderr and returns the exit; an error of all ranks is reported by the first."""
     ranks = ctx.obj.ranks if isinstance(ctx.obj, App) else ALONE
     if ranks.first or not isinstance(error, Interrupted | RankLost):
-        who = [] if isinstance(error, Interrupted) else ["Error"]  # whoever stops it, asked for that
+        who = [] if isinstance(error, Interrupted) else ["Error"]  # the user has asked for the stop
         who += [] if ranks.alone else [f"(rank {ranks.rank})"]
         click.echo(f"{' '.join(who)}: {error}" if who else str(error), err=True)
     return click.exceptions.Exit(error.exit_code)

@@ -1,6 +1,6 @@
-"""Progress on stderr: a bar with rate and time left on a terminal, a line now and then anywhere else.
+"""Shows progress on stderr: a bar with rate and time left on a terminal, occasional lines elsewhere.
 
-Implements `dgkd_cache.progress.Progress`. Results never come this way.
+Implements `dgkd_cache.progress.Progress`. Results are never printed here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LINE_SECONDS = 10.0
 
 @contextmanager
 def open_progress(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Progress]:
-    """Progress as it suits `stream` (stderr); a bar that an error leaves behind is taken down."""
+    """Opens progress for `stream` (stderr); removes the bar after an error."""
     stream = stream or sys.stderr
     if quiet:
         yield OnlyWarnings(stream)
@@ -46,12 +46,12 @@ class OnlyWarnings(Silent):
         self._stream = stream
 
     def warn(self, line: str) -> None:
-        """One line."""
+        """Shows one line."""
         print(line, file=self._stream, flush=True)
 
 
 class LineProgress:
-    """A line at the start, at most one every `LINE_SECONDS`, and one at the end."""
+    """Reports with lines: one at the start, at most one every `LINE_SECONDS`, and one at the end."""
 
     def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -59,7 +59,7 @@ class LineProgress:
         self._what = ""
 
     def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
-        """Begin: says what, how much, and how much of it was there before."""
+        """Reports the task, its amount, and the part that was done before."""
         self._what, self._unit, self._total = what, unit, total
         self._done = self._done_before = done
         self._started = self._last = self._clock()
@@ -68,7 +68,7 @@ class LineProgress:
         self.say(f"{what}: {amount_text(total, unit)}{before}")
 
     def advance(self, n: int, figures: str = "") -> None:
-        """Count, and say so when the last line is old enough."""
+        """Counts, and reports if the last line is old enough."""
         self._done += n
         now = self._clock()
         if now - self._last < LINE_SECONDS or self._done >= self._total:
@@ -81,28 +81,28 @@ class LineProgress:
         self.say(f"{self._what}: {counted}{left}{figures}")
 
     def finish(self) -> None:
-        """Say how long it took."""
+        """Reports the duration."""
         if self._what:
             self.say(f"{self._what}: done in {duration_text(self._clock() - self._began)}")
         self._what = ""
 
     def say(self, line: str) -> None:
-        """One line."""
+        """Shows one line."""
         print(line, file=self._stream, flush=True)
 
     def warn(self, line: str) -> None:
-        """One line, as any other."""
+        """Shows one line."""
         self.say(line)
 
     def close(self) -> None:
-        """Nothing is left on the screen."""
+        """Does nothing: no bar is on the screen."""
 
     def _amount(self, number: int) -> str:
         return size_text(number) if self._unit == "bytes" else str(number)
 
 
 class BarProgress:
-    """A bar on a terminal, with rate, time left and the latest figures."""
+    """Shows a bar on a terminal, with rate, time left and the latest figures."""
 
     def __init__(self, terminal: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._terminal = terminal
@@ -110,7 +110,7 @@ class BarProgress:
         self._bar: rich.progress.Progress | None = None
 
     def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
-        """Put up a bar."""
+        """Shows the bar."""
         self.close()
         self._what, self._began = what, self._clock() - seconds
         self._bar = rich.progress.Progress(
@@ -129,7 +129,7 @@ class BarProgress:
         self._bar.start()
 
     def advance(self, n: int, figures: str = "") -> None:
-        """Move the bar."""
+        """Moves the bar."""
         assert self._bar is not None, "advance before start"
         if figures:
             self._bar.update(self._task, advance=n, figures=figures)
@@ -137,21 +137,21 @@ class BarProgress:
             self._bar.update(self._task, advance=n)
 
     def finish(self) -> None:
-        """Take the bar down and say how long it took."""
+        """Removes the bar and reports the duration."""
         if self._bar is not None:
             self.close()
             self.say(f"{self._what}: done in {duration_text(self._clock() - self._began)}")
 
     def say(self, line: str) -> None:
-        """One line above the bar."""
+        """Shows one line above the bar."""
         self._terminal.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, line: str) -> None:
-        """One line above the bar, as any other."""
+        """Shows one line above the bar."""
         self.say(line)
 
     def close(self) -> None:
-        """Take the bar down, cursor and all."""
+        """Removes the bar and restores the cursor."""
         if self._bar is not None:
             self._bar.stop()
         self._bar = None

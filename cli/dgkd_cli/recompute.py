@@ -1,4 +1,4 @@
-"""`verify --recompute`: asks the library to forward rows of a store again, and says what came out. Loads no torch."""
+"""`verify --recompute`: forwards rows of a store again, and reports the result. Loads no torch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Recompute:
     device: str
 
     def of(self, app: App, store: Path, progress: Progress) -> Recomputed:
-        """The comparison of one store. Raises InvalidInput where there is no workspace, and what the job raises."""
+        """Compares one store. Raises InvalidInput without a workspace, and as `recompute_rows`."""
         from dgkd_cache.workspace.tasks import recompute_rows
 
         workspace = workspace_for(app, store, self.architectures)
@@ -45,7 +45,7 @@ class Recompute:
 
 
 def recomputed_line(found: Recomputed) -> str:
-    """A sentence on it."""
+    """Describes the result in a sentence."""
     rows = f"{count_text(found.rows)} rows in {count_text(found.batches)} batches"
     held_to = "to the bit" if found.exact else "within the tolerance for another machine"
     away = f"largest difference {found.largest:.3g}"

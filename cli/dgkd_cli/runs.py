@@ -1,4 +1,4 @@
-"""Runs as `verify` tells of them: what NAME or PATH means, and the result of a look at one. Loads no torch."""
+"""Runs in `verify`: finds the run of a NAME or PATH, and formats the result of its check. Loads no torch."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ __all__ = ["RunResult", "run_at"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """One run, looked over."""
+    """The result for one run."""
 
     name: str
     check: RunCheck
 
     @property
     def exit_codes(self) -> tuple[int, ...]:
-        """The code of each problem that was found; none for a whole run."""
+        """Returns the exit code of each problem; none for an undamaged run."""
         return tuple(problem.exit_code for problem in self.check.faults or self.check.problems)
 
     def to_dict(self, exit_code: int) -> dict[str, Any]:
-        """The run as JSON, with the same keys for every run."""
+        """Returns the run as JSON, with the same keys for every run."""
         damage = [_to_dict(problem) for problem in self.check.problems if isinstance(problem, Damaged)]
         return {
             "run": self.name,
@@ -46,7 +46,7 @@ class RunResult:
         }
 
     def lines(self) -> Iterable[str]:
-        """One line for the run, and one for each problem."""
+        """Yields one line for the run, and one for each problem."""
         name, check = f"run {shown(self.name)}", self.check
         if check.state == "begun":
             yield f"{name}: begun and not finished, what there is of it checked"
@@ -61,11 +61,11 @@ class RunResult:
 
 
 def run_at(app: App, text: str) -> Path | None:
-    """The folder of the run that `text` names, or that lies at that path; None where there is no run."""
+    """Returns the folder of the run with the name or path `text`; None if there is no run."""
     from dgkd_cache.config.workspace_config import is_model_name
     from dgkd_cache.workspace.run_check import is_run
 
-    with suppress(InvalidInput):  # nobody's home: as the path of a store it is refused, beside the others' results
+    with suppress(InvalidInput):  # an unknown user's home is refused later, as the path of a store
         if is_run(path := expanded(text)):
             return path
     if not is_model_name(text) or not app.has_workspace:

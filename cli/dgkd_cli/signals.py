@@ -1,7 +1,7 @@
-"""Stopping politely: the first SIGINT, SIGTERM or SIGHUP asks the work to save and end, the next ends it (if told to).
+"""Graceful stop: the first SIGINT, SIGTERM or SIGHUP asks the work to save and end, the next one ends it (optional).
 
-A terminal that goes away sends SIGHUP, often twice: once from the system and once from the shell. A second one ends
-nothing. Under nohup it stays ignored.
+A terminal that closes sends SIGHUP, often twice: from the system and from the shell. A second SIGHUP has no effect.
+Under nohup SIGHUP is ignored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopOnSignals:
-    """A flag for the library to poll (call it), and the handlers that set it while the `with` lasts."""
+    """A flag that the library polls by calling it, and signal handlers that set it inside the `with` block."""
 
     def __init__(self, *, say: Callable[[str], None], again_is_the_same: bool = False) -> None:
         self._say, self._again_is_the_same = say, again_is_the_same
@@ -30,7 +30,7 @@ class StopOnSignals:
         self._owner = 0
 
     def __call__(self) -> bool:
-        """True once a signal has asked to stop."""
+        """Returns True once a signal has asked to stop."""
         return self._asked
 
     def __enter__(self) -> Self:
@@ -50,7 +50,7 @@ class StopOnSignals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:
-            return  # a forked worker inherits this handler: its parent decides, and ends it
+            return  # a forked worker inherits this handler, but its parent decides and ends it
         if number == signal.SIGHUP:
             self._leave_lost_terminals()
         if self._asked and (self._again_is_the_same or number == signal.SIGHUP):
@@ -62,7 +62,7 @@ class StopOnSignals:
         self._say(f"stopping as soon as everything is saved{more}")
 
     def _leave_lost_terminals(self) -> None:
-        """A write to a terminal that is gone is an error, which must not stand in the way of saving."""
+        """Redirects output from a closed terminal, because a failed write must not prevent saving."""
         lost = [stream for stream in self._terminals if not os.isatty(stream)]
         for stream in lost:
             nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""The store that NAME or PATH means where a store may be in any state, a damaged one included."""
+"""Finds the store of a NAME or PATH, in any state, damaged or not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["store_at", "workspace_for"]
 
 
 def store_at(app: App, text: str) -> Path:
-    """A path as it is, needing no workspace; else the store of that name. Raises StoreNotFound, InvalidInput."""
+    """Returns a path unchanged, without a workspace; else the store of that name. Raises StoreNotFound."""
     from dgkd_stores.disk import as_store_path
 
     path = as_store_path(text)
@@ -23,7 +23,7 @@ def store_at(app: App, text: str) -> Path:
 
 
 def workspace_for(app: App, store: Path, architectures: Sequence[str] = ()) -> Workspace | None:
-    """The workspace that a store lies in, else the one of `-w`; None without `-w` where the current folder is none.
+    """Returns the workspace of a store, else the one of `-w`; None without `-w` if the current folder is not one.
 
     `architectures` are those that flags name.
     """

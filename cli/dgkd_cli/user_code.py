@@ -1,4 +1,4 @@
-"""Code of the user's own: the command says on stderr which it is about to run, or refuses all of it. Loads no torch."""
+"""Announces the user's own code on stderr before it runs, or refuses all of it. Loads no torch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dgkd_cli.console import shown
 __all__ = ["NO_USER_CODE", "UserCode", "check_architectures"]
 
 NO_USER_CODE = "DGKD_NO_USER_CODE"
-"""The environment variable that stands for --no-user-code."""
+"""The environment variable equivalent to --no-user-code."""
 
 
 class UserCode:
-    """Called before a module:factory is imported: says so once, on stderr, or raises InvalidInput."""
+    """A callback before the import of a module:factory: announces it once on stderr, or raises InvalidInput."""
 
     def __init__(self, *, refused: bool = False, said: bool = True) -> None:
         self._refused, self._says = refused, said
@@ -26,7 +26,7 @@ class UserCode:
         self._said: set[str] = set()
 
     def read_in_file(self, names: Iterable[str]) -> None:
-        """Names that dgkd.toml has; all others are the command line's."""
+        """Adds the names in dgkd.toml; all others are from the command line."""
         self._of_file.update(names)
 
     def __call__(self, name: str) -> None:
@@ -44,9 +44,9 @@ class UserCode:
 
 
 def check_architectures(named: Sequence[str], runs: Iterable[Path]) -> None:
-    """Raises UsageError (exit 2) for an `--architecture` that the card of none of these `runs` (folders) names.
+    """Raises UsageError (exit 2) for an `--architecture` that no card of these `runs` (folders) names.
 
-    It is read before any of their code is imported. A card that cannot be read is left to whoever loads the model.
+    Cards are read before any code is imported. An unreadable card is an error later, when the model is loaded.
     """
     if not named:
         return

@@ -1,4 +1,4 @@
-"""`dgkd-cache datasets`: the data sets that are known by name, and what one holds."""
+"""`dgkd-cache datasets`: lists the known data sets, or describes one."""
 
 from __future__ import annotations
 

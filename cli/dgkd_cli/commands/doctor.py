@@ -1,4 +1,4 @@
-"""`dgkd-cache doctor`: what this machine can do, and what to change."""
+"""`dgkd-cache doctor`: checks this machine, and says what to change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _READERS = ("zarr", "numcodecs", "h5py")
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing looked at; `state` is ok, note (works, could be better) or problem (does not work)."""
+    """The result of one check; `state` is ok, note (works, could be better) or problem (does not work)."""
 
     what: str
     found: str
@@ -117,7 +117,7 @@ def _devices() -> Iterator[Finding]:
 
 
 def _compiler() -> Finding:
-    """The compiler that torch.compile needs on a processor."""
+    """Checks the compiler that torch.compile needs on a CPU."""
     wanted = os.environ.get("CXX", "clang++" if platform.system() == "Darwin" else "g++")
     found = shutil.which(wanted)
     return Finding(
@@ -164,7 +164,7 @@ def _folder(folder: Path) -> Iterator[Finding]:
 
 
 def _mapping_problem(folder: Path) -> str:
-    """The problem with a file that is written, synced, renamed and mapped as a store's are, or ""."""
+    """Returns the problem with a file that is written, synced, renamed and mapped like a store's, or ""."""
     import numpy as np
 
     rows_BC = np.arange(64, dtype="<f2").reshape(8, 8)

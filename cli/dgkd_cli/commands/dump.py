@@ -1,4 +1,4 @@
-"""`dgkd-cache dump`: a trained model becomes a guide."""
+"""`dgkd-cache dump`: writes the guide store of a trained model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["dump"]
 
 
 def _view_range(ctx: click.Context, param: click.Parameter, value: str | None) -> range | None:
-    """`A:B`: views A to B - 1."""
+    """Parses `A:B`: views A to B - 1."""
     if value is None:
         return None
     found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", value)
@@ -27,7 +27,7 @@ def _view_range(ctx: click.Context, param: click.Parameter, value: str | None) -
 
 
 def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    """`i/n`: share i of n, counted from 0 as ranks and array jobs are."""
+    """Parses `i/n`: share i of n, counted from 0 as ranks and array jobs are."""
     if value is None:
         return None
     found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", value)

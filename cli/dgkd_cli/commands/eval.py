@@ -1,4 +1,4 @@
-"""`dgkd-cache eval`: a trained model on one split."""
+"""`dgkd-cache eval`: evaluates a trained model on one split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dgkd-cache export`: a store in another form, for somebody else."""
+"""`dgkd-cache export`: writes a store in another form."""
 
 from __future__ import annotations
 

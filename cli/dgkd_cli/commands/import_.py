@@ -1,4 +1,4 @@
-"""`dgkd-cache import`: a store that somebody sent becomes a guide of the workspace."""
+"""`dgkd-cache import`: adds somebody else's store as a guide of the workspace."""
 
 from __future__ import annotations
 

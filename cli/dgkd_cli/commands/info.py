@@ -1,4 +1,4 @@
-"""`dgkd-cache info`: one run or one guide store in full."""
+"""`dgkd-cache info`: describes one run or one guide store."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def info(app: App, what: str, as_json: bool) -> None:
 
 
 def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
-    """The run's folder and the store that `what` means; at least one of them."""
+    """Returns the run's folder and the store that `what` names; at least one of them."""
     from dgkd_stores.disk import as_store_path, expanded
 
     path = expanded(what)

@@ -1,4 +1,4 @@
-"""`dgkd-cache init`: a new workspace, with defaults that suit its data set and its chain."""
+"""`dgkd-cache init`: creates a workspace, with defaults for its data set and its chain."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def init(
     workspace = Workspace.init(folder or app.folder, render_config(config))
     path = workspace.folder / "dgkd.toml"
     for line in growing_models(config.chain):
-        click.echo(line, err=True)  # a warning, even if quiet
+        click.echo(line, err=True)  # a warning, shown even with --quiet
     if as_json:
         print_json({"config": str(path), **config.to_dict()})
         return
@@ -141,7 +141,7 @@ def init(
 
 
 def _check_options(config: WorkspaceConfig, given: Mapping[str, object], data_root: str | None) -> None:
-    """Raises UsageError for options that no model of this chain would heed, or its data set would not."""
+    """Raises UsageError for options that would have no effect on this chain or data set."""
     from dgkd_cache.datasets.registry import require_root_used
     from dgkd_cache.distillation.methods import guides_of
 
@@ -161,7 +161,7 @@ def _listed(text: str) -> list[str]:
 
 
 def _from_here(dataset: str) -> str:
-    """A relative `folder:PATH` is meant from the current folder; the file gets it absolute."""
+    """Makes a `folder:PATH` absolute, which is relative to the current folder."""
     kind, _, path = dataset.partition(":")
     if kind != "folder" or not path:
         return dataset

@@ -1,4 +1,4 @@
-"""`dgkd-cache ls`: the runs and stores of a workspace."""
+"""`dgkd-cache ls`: lists the runs and stores of a workspace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dgkd-cache models`: the architectures that a chain can be made of."""
+"""`dgkd-cache models`: lists the architectures for a chain."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def models(
 
 
 def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) -> None:
-    """The table; its last column says why a model cannot be built, or to which size its images are resized."""
+    """Returns the table; its last column says why a model cannot be built, or to which size its images are resized."""
     from dgkd_cache.models.preprocess import resized
 
     lines = [
@@ -105,7 +105,7 @@ def _row(
             classes=classes,
             accept_probabilities=accept_probabilities,
         )
-    except InvalidInput as error:  # too small an image is no reason to show nothing of the others
+    except InvalidInput as error:  # an image too small for one model must not hide the others
         return {"name": name, "problem": f"{error.problem}: {error.expected}" if brief else str(error)}
     row: dict[str, str | int] = {
         "name": name,

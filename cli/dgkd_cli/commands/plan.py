@@ -1,4 +1,4 @@
-"""`dgkd-cache plan`: what a chain will take here, before anything is trained."""
+"""`dgkd-cache plan`: estimates the cost of a chain on this machine, before anything is trained."""
 
 from __future__ import annotations
 

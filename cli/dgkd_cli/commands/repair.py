@@ -1,4 +1,4 @@
-"""`dgkd-cache repair`: a damaged store becomes whole again, byte for byte."""
+"""`dgkd-cache repair`: restores a damaged store, byte for byte."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dgkd_cli.user_code import check_architectures
 __all__ = ["repair"]
 
 SHOWN = 10
-"""Files named; --json has them all."""
+"""Maximum number of files shown; --json lists all."""
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""`dgkd-cache run`: the whole chain."""
+"""`dgkd-cache run`: trains and dumps the whole chain."""
 
 from __future__ import annotations
 

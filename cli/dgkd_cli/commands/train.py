@@ -1,4 +1,4 @@
-"""`dgkd-cache train`: one model, of the chain or any other, under its guides."""
+"""`dgkd-cache train`: trains one model, of the chain or any other, with its guides."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def train(
     settings |= {"method": method, "lambda": lambda_, "always": _listed(always)}
     distillation = workspace.config.distillation
     if settings["dropping"] not in (None, distillation.dropping):
-        # Another way of dropping takes the place of the file's, with the settings that belong to that one alone.
+        # Another kind of dropping replaces the file's, with all settings of that kind.
         distillation = distillation.model_copy(update={"always": (), "at_least_one": False})
     distillation = override(distillation, settings, name="distillation")
     given, first = {**settings, "live": live}, model is not None and model == next(iter(workspace.chain))
@@ -139,11 +139,11 @@ def train(
     stores = [] if live else [workspace.resolve_guide(guide) for guide in chosen]
     runs = [workspace.resolve_run(guide) for guide in chosen] if live else []
     check_architectures(architectures, runs)
-    # Stores say whose they are: several may be of one guide.
+    # Names come from the stores: several may be of one guide.
     taught_by = chosen if model else tuple(dict.fromkeys([*map(_guide_name, stores), *(path.name for path in runs)]))
     if student and distillation.method in ONE_GUIDE:
         check_one_guide(distillation.method, taught_by, workspace.chain)
-    if always is not None:  # what the file says is for all models, and earlier ones lack some
+    if always is not None:  # the file's value is for all models, and earlier ones lack some guides
         _check_always(distillation.always, taught_by)
     check_dropping(given, distillation, taught_by)
     with app.working() as (progress, stop):

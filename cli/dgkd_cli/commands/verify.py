@@ -1,4 +1,4 @@
-"""`dgkd-cache verify`: are runs and stores whole, and where are they not?"""
+"""`dgkd-cache verify`: checks runs and stores, and lists damaged places."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 GRAVITY = (15, 12, 13, 10, 1, 3, 0)
-"""Exit codes, the gravest first; one that is not listed goes before all others."""
+"""Exit codes, the most serious first; an unlisted one comes before all others."""
 
 SHOWN = 10
-"""Damaged places of a store that are shown; --json has them all."""
+"""Maximum number of damaged places shown per store; --json lists all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One store, looked over or refused."""
+    """The result for one store, checked or refused."""
 
     name: str
     path: Path
@@ -132,7 +132,7 @@ def verify(
 
 
 def _all(app: App) -> tuple[list[tuple[str, Path]], tuple[str, ...]]:
-    """The runs of the workspace, by name, and all that lies under its `guides/`."""
+    """Returns the runs of the workspace, by name, and everything in its `guides/`."""
     from dgkd_cache.workspace.run_check import is_run
 
     workspace = app.workspace()
@@ -141,7 +141,7 @@ def _all(app: App) -> tuple[list[tuple[str, Path]], tuple[str, ...]]:
 
 
 def _named(app: App, what: tuple[str, ...]) -> tuple[list[tuple[str, Path]], tuple[str, ...]]:
-    """The runs and the stores that these names and paths mean; a name that has no run has to be a store's."""
+    """Returns the runs and stores of these names and paths; a name without a run must be a store's."""
     found = [(text, run_at(app, text)) for text in what]
     folders = [(text, folder) for text, folder in found if folder is not None]
     return folders, tuple(text for text, folder in found if folder is None or _has_store(app, text))
@@ -173,7 +173,7 @@ def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
 
 
 def _recomputed(app: App, result: Result, again: Recompute, progress: Progress) -> Result:
-    """`result` with the comparison added, where the store is whole."""
+    """Returns `result` with the comparison added, if the store is undamaged."""
     found = result.verification
     if found is None or found.damage or not found.complete:
         return result
@@ -208,7 +208,7 @@ def _lines(result: Result) -> Iterable[str]:
 
 
 def _advice(app: App, result: Result) -> str:
-    """The advice on a damaged store; a repair mends neither what does not belong nor what the seal itself has lost."""
+    """Returns the advice on a damaged store; a repair removes no foreign files and cannot restore a lost seal."""
     assert result.verification is not None
     kinds = {one.kind for one in result.verification.damage}
     if result.verification.container != "zarr":
