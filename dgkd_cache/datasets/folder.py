@@ -25,13 +25,13 @@ from dgkd_cache.datasets.discovery import find_classes, find_images
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.reading import (
-    Look,
+    ReadImage,
     decode,
     decoding_threads,
     file_digest,
-    look_at,
     read_all,
     read_bytes,
+    read_images,
     read_one,
 )
 from dgkd_cache.datasets.remarks import say_source
@@ -80,10 +80,10 @@ class FolderImages(Images):
         classes, label_of = find_images(folder)
         self._paths = index_order(list(label_of))
         self._threads = decoding_threads(folder, self._paths)
-        looks = look_at(folder, self._paths, hold_bytes=hold_bytes, threads=self._threads)
-        found = [look.traits for look in looks]
+        read = read_images(folder, self._paths, hold_bytes=hold_bytes, threads=self._threads)
+        found = [one.traits for one in read]
         warn_of_traits(str(folder), found)
-        sizes = [(look.height, look.width) for look in looks]
+        sizes = [(one.height, one.width) for one in read]
         one_size = sizes[0] if len(set(sizes)) == 1 else (None, None)
         super().__init__(
             name=name,
@@ -100,8 +100,8 @@ class FolderImages(Images):
         # Sample i is bytes [offset i, offset i + 1) of one flat tensor, which workers share without a copy.
         self._offsets = np.concatenate(([0], np.cumsum(3 * self._sizes.prod(axis=1))))
         self._pixels: Tensor | None = None
-        if all(look.pixels_IHW is not None for look in looks):
-            self._hold(looks)
+        if all(one.pixels_IHW is not None for one in read):
+            self._hold(read)
 
     @property
     def resident(self) -> Tensor | None:
@@ -168,12 +168,12 @@ class FolderImages(Images):
             do="start again, so that the guides are checked against the new images",
         )
 
-    def _hold(self, looks: list[Look]) -> None:
+    def _hold(self, read: list[ReadImage]) -> None:
         """Moves the decoded pixels into one tensor, freeing each in turn, and keeps the digests."""
-        self.sample_digest_N16 = _as_rows([look.digest or b"" for look in looks])
+        self.sample_digest_N16 = _as_rows([one.digest or b"" for one in read])
         pixels = np.empty(self._offsets[-1], dtype=np.uint8)
-        for sample in reversed(range(len(looks))):
-            pixels_IHW = looks.pop().pixels_IHW
+        for sample in reversed(range(len(read))):
+            pixels_IHW = read.pop().pixels_IHW
             assert pixels_IHW is not None
             pixels[self._offsets[sample] : self._offsets[sample + 1]] = pixels_IHW.ravel()
         self._pixels = torch.from_numpy(pixels)

@@ -24,7 +24,16 @@ from PIL import Image, UnidentifiedImageError
 from dgkd_cache.datasets.decoding import Trait, UndefinedRange, is_opaque, pillow_warnings_ignored, rgb, traits
 from dgkd_cache.errors import DataUnreadable
 
-__all__ = ["Look", "decode", "decoding_threads", "file_digest", "look_at", "read_all", "read_bytes", "read_one"]
+__all__ = [
+    "ReadImage",
+    "decode",
+    "decoding_threads",
+    "file_digest",
+    "read_images",
+    "read_all",
+    "read_bytes",
+    "read_one",
+]
 
 Result = TypeVar("Result")
 
@@ -41,7 +50,7 @@ class NotAFile(OSError):
 
 
 @dataclass(frozen=True)
-class Look:
+class ReadImage:
     """The result of reading a file: its size and traits, and pixels [I, H, W] and digest if they are to be held."""
 
     height: int
@@ -61,14 +70,14 @@ def decoding_threads(folder: Path, paths: Sequence[str]) -> int:
     return max(1, min(threads, os.cpu_count() or 1))
 
 
-def look_at(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads: int) -> list[Look]:
+def read_images(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads: int) -> list[ReadImage]:
     """Reads every file once: decodes them while all pixels fit into `hold_bytes`, then reads headers only.
 
     Raises DataUnreadable with the number of files that failed and the first five of them.
     """
     budget = _Budget(hold_bytes)
 
-    def look(_: int, path: Path) -> Look:
+    def read(_: int, path: Path) -> ReadImage:
         if budget.left:
             content = read_bytes(path)
             with Image.open(io.BytesIO(content)) as picture:
@@ -76,11 +85,11 @@ def look_at(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads: int
                     found, pixels_IHW = traits(picture), rgb(picture)
                     if Trait.TRANSPARENT in found and is_opaque(picture):
                         found &= ~Trait.TRANSPARENT
-                    return Look(picture.height, picture.width, found, pixels_IHW, file_digest(content))
+                    return ReadImage(picture.height, picture.width, found, pixels_IHW, file_digest(content))
         with open_file(path) as file, Image.open(file) as picture:
-            return Look(picture.height, picture.width, traits(picture))
+            return ReadImage(picture.height, picture.width, traits(picture))
 
-    return read_all(folder, paths, look, threads=threads)
+    return read_all(folder, paths, read, threads=threads)
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -1,6 +1,6 @@
 """A store as it lies there: every file read once, straight through, and kept, or noted where it cannot be right.
 
-Nothing stops at the first damage. What the seal says of it all is for the survey.
+Nothing stops at the first damage. What the seal says of it all is for the diagnosis.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dgkd_stores.errors import Damaged, DgkdError, Interrupted, NoPermission, Un
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.format.limits import MAX_METADATA_BYTES
 
-__all__ = ["Look", "Position", "Report"]
+__all__ = ["Position", "Report", "Scan"]
 
 Report = Callable[[int, int], None]
 """Told how many bytes are read, out of how many."""
@@ -30,7 +30,7 @@ Report = Callable[[int, int], None]
 Position = tuple[int, ...]
 
 
-class Look:
+class Scan:
     """A store as it lies there: digests and whole arrays are read at once, `read_metadata` and `read_rows` go on.
 
     `full` says that they will be asked for, so that `report` is told of the bytes of all. Raises what `open_container`
@@ -64,6 +64,29 @@ class Look:
         start, stop = self.slot(part)
         return slice(start // self.header.digest_rows, -(-stop // self.header.digest_rows))
 
+    def part_of(self, block: Any) -> Any:
+        """The chunk of a view that a block lies in."""
+        return block * self.header.digest_rows // self.layout.chunk_rows
+
+    def samples(self, start: int, stop: int) -> tuple[int, int]:
+        """First sample of a run of blocks, and one past its last."""
+        rows = self.header.digest_rows
+        return start * rows, min(stop * rows, self.header.dataset.samples)
+
+    def where(self, view: int, part: int) -> dict[str, Any]:
+        """View and samples of a chunk of a view."""
+        return {"view": view + self.header.first_view, "samples": self.slot(part)}
+
+    def place(self, name: str, position: Position) -> dict[str, Any]:
+        """View and samples of a chunk, where its array has them."""
+        if name in self.layout.rows:
+            return self.where(position[0], position[1])
+        return {"view": position[0] + self.header.first_view} if name == self.layout.digest.name else {}
+
+    def files(self, view: int, part: int) -> list[str]:
+        """The files of a chunk of a view, one of each array of the rows."""
+        return [self.held.name_of(array, (view, part, 0)) for array in self.layout.rows.values()]
+
     def present_chunks(self) -> Iterator[tuple[int, int]]:
         """View and chunk, from 0, of all rows that are there."""
         for view, there_P in enumerate(self._there()):
@@ -72,7 +95,7 @@ class Look:
 
     def read_metadata(self) -> None:
         """Compare every zarr.json byte for byte, unless it is known to be damaged already."""
-        known = self._damaged_files()
+        known = self.damaged_files()
         for name, expected in self.held.metadata_files():
             array = name.rpartition("/")[0]
             if name in known:
@@ -80,7 +103,7 @@ class Look:
             try:
                 if read_small(self.path / name, limit=MAX_METADATA_BYTES) != expected:
                     same = f"{len(expected)} bytes as the header implies them"
-                    self._add("metadata", name, array=array, expected=same, found="other bytes")
+                    self.add("metadata", name, array=array, expected=same, found="other bytes")
             except NoPermission:
                 raise
             except OSError as error:
@@ -93,7 +116,7 @@ class Look:
         except (DgkdError, OSError, ValueError) as error:
             if isinstance(error, Interrupted | NoPermission):
                 raise
-            self._add_unread(self._files(view, part), self.layout.rows, error, **self._where(view, part))
+            self._add_unread(self.files(view, part), self.layout.rows, error, **self.where(view, part))
             return
         self.computed_VB32[view, self.blocks(part)] = check.digests
         self.known_VB[view, self.blocks(part)] = True
@@ -102,6 +125,14 @@ class Look:
         self.unpadded += [
             (view, part, name) for name, padded in zip(self.layout.rows, check.padded, strict=True) if not padded
         ]
+
+    def add(self, kind: str, *files: str, array: str = "", arrays: Iterable[str] = (), **more: Any) -> None:
+        """Enter a damage into `damage`."""
+        self.damage.append(Damage(kind=kind, files=files, arrays=(array,) if array else tuple(arrays), **more))
+
+    def damaged_files(self) -> set[str]:
+        """All files that a damage names."""
+        return {file for one in self.damage for file in one.files}
 
     def _there(self) -> NDArray[np.bool_]:
         """Which chunks [V, chunks of a view] are present in every array of the rows."""
@@ -140,9 +171,6 @@ class Look:
                 self._advance(array.nbytes)
         return arrays
 
-    def _add(self, kind: str, *files: str, array: str = "", arrays: Iterable[str] = (), **more: Any) -> None:
-        self.damage.append(Damage(kind=kind, files=files, arrays=(array,) if array else tuple(arrays), **more))
-
     def _note(self, name: str, error: DgkdError) -> None:
         """The findings on names and metadata, told apart by what lies there."""
         try:
@@ -155,15 +183,15 @@ class Look:
         if (kind, name) not in self._noted:
             self._noted.add((kind, name))
             array = name.split("/")[0] if "/" in name else ""
-            self._add(kind, name, array=array, expected=error.expected, found=error.found)
+            self.add(kind, name, array=array, expected=error.expected, found=error.found)
 
     def _add_unread(self, files: Iterable[str], arrays: Iterable[str], error: Exception, **more: Any) -> None:
         if isinstance(error, OSError):
-            self._add("unreadable", *files, arrays=arrays, found=str(error.strerror), **more)
+            self.add("unreadable", *files, arrays=arrays, found=str(error.strerror), **more)
         elif isinstance(error, DgkdError):
-            self._add("undecodable", *files, arrays=arrays, expected=error.expected, found=error.found, **more)
+            self.add("undecodable", *files, arrays=arrays, expected=error.expected, found=error.found, **more)
         else:
-            self._add("size", *files, arrays=arrays, found=str(error), **more)
+            self.add("size", *files, arrays=arrays, found=str(error), **more)
 
     def _begin(self, report: Report, full: bool) -> None:
         total = sum(array.nbytes for array in self.layout.others.values())
@@ -183,27 +211,3 @@ class Look:
             report(self._done, total)
 
         self._advance = advance
-
-    def _part(self, block: Any) -> Any:
-        """The chunk of a view that a block lies in."""
-        return block * self.header.digest_rows // self.layout.chunk_rows
-
-    def _samples(self, start: int, stop: int) -> tuple[int, int]:
-        """First sample of a run of blocks, and one past its last."""
-        rows = self.header.digest_rows
-        return start * rows, min(stop * rows, self.header.dataset.samples)
-
-    def _where(self, view: int, part: int) -> dict[str, Any]:
-        return {"view": view + self.header.first_view, "samples": self.slot(part)}
-
-    def _place(self, name: str, position: Position) -> dict[str, Any]:
-        """View and samples of a chunk, where its array has them."""
-        if name in self.layout.rows:
-            return self._where(position[0], position[1])
-        return {"view": position[0] + self.header.first_view} if name == self.layout.digest.name else {}
-
-    def _files(self, view: int, part: int) -> list[str]:
-        return [self.held.name_of(array, (view, part, 0)) for array in self.layout.rows.values()]
-
-    def _damaged_files(self) -> set[str]:
-        return {file for one in self.damage for file in one.files}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags
 from dgkd_stores.checking.damage import Verification
-from dgkd_stores.checking.diagnosis import Report, Survey
+from dgkd_stores.checking.diagnosis import Diagnosis, Report
 
 __all__ = ["verify"]
 
@@ -32,17 +32,18 @@ def verify(
     path = as_path("verify", "path", path)
     require_flags("verify", full=full)
     require_callable("verify", report=report, stop=stop)
-    survey = Survey(path, full=full, report=report, stop=stop)
+    diagnosis = Diagnosis(path, full=full, report=report, stop=stop)
+    scan = diagnosis.scan
     return Verification(
-        path=survey.path,
-        container=survey.held.kind,
-        codec=survey.layout.codec.name,
-        header=survey.header,
-        seal=survey.seal.digest if survey.seal else None,
+        path=scan.path,
+        container=scan.held.kind,
+        codec=scan.layout.codec.name,
+        header=scan.header,
+        seal=scan.seal.digest if scan.seal else None,
         full=full,
-        blocks=survey.known_VB.size,
-        blocks_written=int(survey.written_VB.sum()),
-        blocks_checked=int(survey.known_VB.sum()),
-        nbytes=survey.held.nbytes,
-        damage=tuple(sorted(survey.damage, key=lambda one: one.kind != "seal")),
+        blocks=scan.known_VB.size,
+        blocks_written=int(diagnosis.written_VB.sum()),
+        blocks_checked=int(scan.known_VB.sum()),
+        nbytes=scan.held.nbytes,
+        damage=tuple(sorted(scan.damage, key=lambda one: one.kind != "seal")),
     )

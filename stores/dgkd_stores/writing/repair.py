@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags
-from dgkd_stores.checking.diagnosis import Report, Survey
+from dgkd_stores.checking.diagnosis import Diagnosis, Report
 from dgkd_stores.coding.digests import Seal, array_digest, differing_blocks
 from dgkd_stores.coding.encodings import encoding_named
 from dgkd_stores.containers import ZarrFolder
@@ -60,12 +60,13 @@ class StoreRepair:
         # No guide is named to whoever is locked out: dumping it would not mend a finished store.
         self._lock = ViewLock(self.path, self.header.view_range, guide="", take_over=take_over, stop=stop)
         try:
-            self._survey = Survey(self.path, full=True, report=report, stop=stop)
-            refuse_unmendable(self.path, self.header, self._survey.damage)
-            self._files = ChunkFiles(self.path, self.header, self._survey.layout, self._lock)
+            self._diagnosis = Diagnosis(self.path, full=True, report=report, stop=stop)
+            self._scan = self._diagnosis.scan
+            refuse_unmendable(self.path, self.header, self._scan.damage)
+            self._files = ChunkFiles(self.path, self.header, self._scan.layout, self._lock)
             self.mended = self._files.replaced
             """Files that were replaced, in order."""
-            self._right_VB32 = self._survey.right_VB32.copy()
+            self._right_VB32 = self._diagnosis.right_VB32.copy()
             self.lost_arrays = self._find_lost_arrays()
             self._lost = self._find_lost_chunks()
         except BaseException:
@@ -85,7 +86,7 @@ class StoreRepair:
     @property
     def sealed(self) -> bool:
         """True where the store was finished."""
-        return self._survey.seal is not None
+        return self._scan.seal is not None
 
     @property
     def lost_chunks(self) -> list[ChunkSlot]:
@@ -95,10 +96,10 @@ class StoreRepair:
     @cached_property
     def test_logits_MC(self) -> NDArray[np.float32] | None:
         """The guide's logits on the test set, where they are undamaged."""
-        names = {name: f"test_{name}" for name in self._survey.layout.rows}
+        names = {name: f"test_{name}" for name in self._scan.layout.rows}
         if set(names.values()) & set(self.lost_arrays):
             return None
-        arrays = {name: self._survey.identity[test] for name, test in names.items()}
+        arrays = {name: self._scan.identity[test] for name, test in names.items()}
         return np.asarray(encoding_named(self.header.encoding).decode(arrays).astype(np.float32))
 
     def mend(self) -> None:
@@ -110,8 +111,8 @@ class StoreRepair:
 
     def write_arrays(self, identity: IdentityArrays) -> None:
         """Replace those of `lost_arrays` that differ; `Mismatch` where one is not what was sealed, before any is."""
-        layout, vouched = self._survey.layout.identity, self._survey.vouched
-        given, held = identity.encoded(self.header, self._survey.layout), self._survey.identity
+        layout, vouched = self._scan.layout.identity, self._diagnosis.vouched
+        given, held = identity.encoded(self.header, self._scan.layout), self._scan.identity
         for name in self.lost_arrays:
             if vouched is not None and array_digest(given[name]) != vouched[name]:
                 found = array_digest(given[name])
@@ -136,9 +137,9 @@ class StoreRepair:
         view, part, blocks = self._files.place(slot)
         before = self._right_VB32[view, blocks]
         with full_disk(self.path):
-            if self._survey.seal is None:
+            if self._scan.seal is None:
                 self._files.write(slot, stored, digests, self._right_VB32)
-            elif self._survey.proven_VB32 is None:
+            elif self._diagnosis.proven_VB32 is None:
                 self._stage(view, part, stored)
                 self._right_VB32[view, blocks] = digests
             elif (digests != before).any():
@@ -161,12 +162,12 @@ class StoreRepair:
         with full_disk(self.path):
             if self._staged:
                 self._commit()
-            seal = self._survey.seal
+            seal = self._scan.seal
             if seal is None:
                 seal = seal_finished(self.path, ZarrFolder.inspect(self.path).identity(), self._lock)
                 self.mended.append("zarr.json")
         if self.mended:
-            for one in Survey(self.path, full=True, chunks=sorted(self._mended_chunks)).damage[:1]:
+            for one in Diagnosis(self.path, full=True, chunks=sorted(self._mended_chunks)).scan.damage[:1]:
                 raise Damaged(
                     f"{self.path / one.file} is still damaged after its repair",
                     expected=one.expected,
@@ -176,73 +177,73 @@ class StoreRepair:
         return seal.digest if seal else None
 
     def _find_lost_arrays(self) -> tuple[str, ...]:
-        survey = self._survey
-        if survey.seal is None:
-            return tuple(survey.layout.identity)
-        damaged = {name for one in survey.damage if one.kind == "array" for name in one.arrays}
-        return tuple(name for name in survey.layout.identity if name not in survey.identity or name in damaged)
+        scan = self._scan
+        if scan.seal is None:
+            return tuple(scan.layout.identity)
+        damaged = {name for one in scan.damage if one.kind == "array" for name in one.arrays}
+        return tuple(name for name in scan.layout.identity if name not in scan.identity or name in damaged)
 
     def _find_lost_chunks(self) -> set[tuple[int, int]]:
-        survey = self._survey
-        wrong_VB = ~survey.known_VB | differing_blocks(survey.computed_VB32, self._right_VB32)
-        parts = range(survey.layout.chunks_per_view)
+        scan = self._scan
+        wrong_VB = ~scan.known_VB | differing_blocks(scan.computed_VB32, self._right_VB32)
+        parts = range(scan.layout.chunks_per_view)
         wrong_V = np.flatnonzero(wrong_VB.any(axis=1)).tolist()
-        return {(view, part) for view in wrong_V for part in parts if wrong_VB[view, survey.blocks(part)].any()}
+        return {(view, part) for view in wrong_V for part in parts if wrong_VB[view, scan.blocks(part)].any()}
 
     def _mend_metadata(self) -> None:
-        survey = self._survey
-        wanted = dict(survey.held.metadata_files())
-        if survey.seal is not None and survey.vouched is not None:
-            seal = Seal(digest=survey.seal.digest, arrays=dict(survey.vouched))
+        scan = self._scan
+        wanted = dict(scan.held.metadata_files())
+        if scan.seal is not None and self._diagnosis.vouched is not None:
+            seal = Seal(digest=scan.seal.digest, arrays=dict(self._diagnosis.vouched))
             wanted["zarr.json"] = json_file(group_metadata(self.header, seal))
-        for name in sorted({file for one in survey.damage for file in one.files} & set(wanted)):
+        for name in sorted({file for one in scan.damage for file in one.files} & set(wanted)):
             make_folder((self.path / name).parent)
             with self._lock.unfinished(f"{name.replace('/', '.')}.partial") as partial:
                 write_durably(self.path / name, wanted[name], temporary=partial)
             self.mended.append(name)
 
     def _mend_digests(self) -> None:
-        survey, array = self._survey, self._survey.layout.digest
-        if survey.seal is None or survey.proven_VB32 is None:
+        scan, array = self._scan, self._scan.layout.digest
+        if scan.seal is None or self._diagnosis.proven_VB32 is None:
             return
-        differing_V = differing_blocks(survey.proven_VB32, survey.digest_VB32).any(axis=1)
-        differing_V |= ~survey.held.present["digest"][:, 0, 0]
+        differing_V = differing_blocks(self._diagnosis.proven_VB32, scan.digest_VB32).any(axis=1)
+        differing_V |= ~scan.held.present["digest"][:, 0, 0]
         for view in np.flatnonzero(differing_V).tolist():
-            self._files.replace(array, (view, 0, 0), survey.proven_VB32[view])
+            self._files.replace(array, (view, 0, 0), self._diagnosis.proven_VB32[view])
 
     def _mend_padding(self) -> None:
-        for view, part, name in self._survey.unpadded:
+        for view, part, name in self._scan.unpadded:
             if (view, part) not in self._lost:
-                array, (start, stop) = self._survey.layout.rows[name], self._survey.slot(part)
-                rows = self._survey.held.chunk(array, (view, part, 0))[0][: stop - start]
+                array, (start, stop) = self._scan.layout.rows[name], self._scan.slot(part)
+                rows = self._scan.held.chunk(array, (view, part, 0))[0][: stop - start]
                 self._files.replace(array, (view, part, 0), rows)
                 self._mended_chunks.add((view, part))
 
     def _stage(self, view: int, part: int, stored: dict[str, NDArray[Any]]) -> None:
         """Keep a chunk beside the store until all digests together tell whether it is right."""
         for name, rows in stored.items():
-            array = self._survey.layout.rows[name]
+            array = self._scan.layout.rows[name]
             with self._lock.unfinished(f"{name}.{array.key(view, part, 0)}.staged") as staged:
                 write_synced(staged, array.encode(rows))
             self._staged[staged] = self.path / name / array.key(view, part, 0)
 
     def _commit(self) -> None:
-        survey, array = self._survey, self._survey.layout.digest
-        assert survey.vouched is not None
-        if array_digest(self._right_VB32) != survey.vouched["digest"]:
+        scan, array = self._scan, self._scan.layout.digest
+        assert self._diagnosis.vouched is not None
+        if array_digest(self._right_VB32) != self._diagnosis.vouched["digest"]:
             views = sorted({view + self.header.first_view for view, _ in self._mended_chunks})
             shown = ", ".join(map(str, views[:_SHOWN])) + (" and more" if len(views) > _SHOWN else "")
-            sealed, found = survey.vouched["digest"], array_digest(self._right_VB32)
+            sealed, found = self._diagnosis.vouched["digest"], array_digest(self._right_VB32)
             raise other_than_sealed(self.path, self.header, f"views {shown}", sealed, found)
         for staged, place in self._staged.items():
             with self._lock.unfinished(staged.name):
                 os.replace(staged, place)
             self.mended.append(str(place.relative_to(self.path)))
-        for name in survey.layout.rows:
+        for name in scan.layout.rows:
             sync_folder(self.path / name)
         self._staged.clear()
-        for view in np.flatnonzero(differing_blocks(self._right_VB32, survey.digest_VB32).any(axis=1)).tolist():
+        for view in np.flatnonzero(differing_blocks(self._right_VB32, scan.digest_VB32).any(axis=1)).tolist():
             self._files.replace(array, (view, 0, 0), self._right_VB32[view])
 
     def _slot(self, view: int, part: int) -> ChunkSlot:
-        return ChunkSlot(view + self.header.first_view, *self._survey.slot(part))
+        return ChunkSlot(view + self.header.first_view, *self._scan.slot(part))
