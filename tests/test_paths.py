@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from pathlib import Path
 
-from dgkd_cache.paths import leftovers
+import pytest
+
+from dgkd_cache.paths import (
+    CARD_FILE,
+    CHECKPOINT_FILE,
+    DUMP_SECONDS_FILE,
+    INPUTS_FILE,
+    METRICS_FILE,
+    RUN_FILES,
+    WEIGHTS_FILE,
+    best_file,
+    data_root,
+    is_there,
+    leftovers,
+)
 
 
 def test_leftovers_are_checkpoints_and_nothing_of_anyone_else(tmp_path: Path) -> None:
@@ -15,3 +30,21 @@ def test_leftovers_are_checkpoints_and_nothing_of_anyone_else(tmp_path: Path) ->
     (tmp_path / "best-7.safetensors").mkdir()
     (tmp_path / "best-8.safetensors").symlink_to("nothing")
     assert [path.name for path in leftovers(tmp_path)] == sorted([*mine, "best-8.safetensors"])
+
+
+def test_every_file_of_a_run_is_among_its_patterns() -> None:
+    files = [CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, CHECKPOINT_FILE, DUMP_SECONDS_FILE, best_file(12)]
+    for name in files:
+        assert sum(fnmatch(name, pattern) for pattern in RUN_FILES) == 1, name
+    assert len(RUN_FILES) == len(files)
+
+
+def test_the_folder_of_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data_root(None) == tmp_path / ".cache" / "dgkd-cache"
+    assert data_root(Path("here")) == Path("here")
+
+
+def test_a_link_to_nothing_is_there(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nothing")
+    assert is_there(tmp_path / "link") and not is_there(tmp_path / "nothing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import shutil
 from pathlib import Path
@@ -10,20 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.banks import bank_of
 
-import dgkd_stores
-from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import Damaged, Incomplete, InvalidInput, Mismatch, StoreNotFound
-from dgkd_cache.guides.bank import GuideBank
-from dgkd_cache.views.plan import ViewPlan
-from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_cache.views.stream import Batch
-from dgkd_stores import GuideStore, encoding_named
+from dgkd_stores import encoding_named
 from dgkd_stores.containers import Container
-
-
-def bank_of(stores, plan, images, *, scheduled=range(3), temperature=4.0, **settings) -> GuideBank:
-    return GuideBank(stores, views=ViewRenderer(plan, images), scheduled=scheduled, temperature=temperature, **settings)
 
 
 def raw_rows(store: Path, view: int, *, dtype: str) -> np.ndarray:
@@ -33,12 +23,6 @@ def raw_rows(store: Path, view: int, *, dtype: str) -> np.ndarray:
         scale, offset = np.fromfile(store / "scale" / f"c.{view}.0.0", "<f4").reshape(-1, 2, 1).transpose(1, 0, 2)
         rows = rows.astype("<f4") * scale + offset
     return rows[:100]
-
-
-@pytest.fixture
-def pairs() -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.Generator(np.random.PCG64(0))
-    return random.integers(0, 3, 64), random.integers(0, 100, 64)
 
 
 @pytest.mark.parametrize("reader", ["mmap", "pread"])
@@ -179,72 +163,6 @@ def test_guides_and_parts_of_different_encodings(bars, plan, dump, make_tiny, tm
     assert torch.equal(rows_KBC[1], alone[0].float())
 
 
-def test_stores_of_one_guide_with_other_views_are_one_guide(bars, plan, dump, make_tiny, tmp_path, pairs):
-    model = make_tiny(3)
-    whole = dump(tmp_path / "teacher.zarr", model, encoding="float32")
-    first = dump(tmp_path / "a.zarr", model, name="teacher", views=range(2), encoding="float32")
-    rest = dump(tmp_path / "b.zarr", model, name="teacher", views=range(2, 3), encoding="float32")
-    with bank_of([whole], plan, bars.train) as one, bank_of([rest, first], plan, bars.train) as two:
-        assert two.names == ("teacher",)
-        assert torch.equal(one.gather(*pairs), two.gather(*pairs))
-        seals = [dgkd_stores.GuideStore.open(path).seal for path in (first, rest)]
-        assert two.identities == {"teacher": hashlib.sha256("".join(seals).encode()).hexdigest()}
-
-
-def changed(bars, *, pixel: bool = False, label: bool = False, swap: bool = False, classes=None) -> TensorImages:
-    train = bars.train
-    pixels_NIHW, labels_N = train.resident.clone(), train.labels_N.copy()
-    if pixel:
-        pixels_NIHW[17, 0, 3, 3] += 1
-    if label:
-        labels_N[17] = (labels_N[17] + 1) % 4
-    if swap:
-        pixels_NIHW[[17, 40]] = pixels_NIHW[[40, 17]]
-    return TensorImages(pixels_NIHW, labels_N, classes=classes or train.classes, name=train.name, split=train.split)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"pixel": True}, ["another data set", "sample 17", "1 of 100 samples differ"]),
-        ({"label": True}, ["another data set", "sample 17", "labels differ"]),
-        ({"swap": True}, ["another data set", "another order", "sample 17"]),
-        (
-            {"classes": ("ant", "bee", "cow", "cat")},
-            ["other classes", "ant, bee, cow, cat", "ant, bee, cow, dog"],
-        ),
-    ],
-)
-def test_another_data_set_is_refused(bars, plan, three_guides, change, words) -> None:
-    with pytest.raises(Mismatch) as caught:
-        bank_of(three_guides, plan, changed(bars, **change))
-    assert caught.value.exit_code == 13
-    assert all(word in str(caught.value) for word in [*words, "teacher", "expected", "found", "; "])
-
-
-def test_another_view_plan_is_refused(bars, three_guides) -> None:
-    other = ViewPlan.build(image=(1, 8, 8), transforms=["crop(1)", "hflip"], seed=4)
-    with pytest.raises(Mismatch, match="another view plan.*seed 4 here, 3 there.*dump the guide again"):
-        bank_of(three_guides, other, bars.train)
-
-
-def test_too_few_views_are_refused(bars, plan, three_guides) -> None:
-    with pytest.raises(Mismatch, match="too few views: expected views 0 to 4, found no view 3") as caught:
-        bank_of(three_guides, plan, bars.train, scheduled=range(5))
-    assert caught.value.exit_code == 13
-
-
-def test_the_same_guide_twice_is_refused(bars, plan, three_guides) -> None:
-    with pytest.raises(InvalidInput, match="given twice for the same views.*view 0"):
-        bank_of([three_guides[0], three_guides[0]], plan, bars.train)
-
-
-def test_two_models_under_one_name_are_refused(bars, plan, dump, make_tiny, tmp_path, three_guides) -> None:
-    other = dump(tmp_path / "x.zarr", make_tiny(7), name="teacher", views=range(3, 5), encoding="float32")
-    with pytest.raises(Mismatch, match="hold different models"):
-        bank_of([three_guides[0], other], plan, bars.train)
-
-
 def test_a_missing_store_and_a_bad_temperature(bars, plan, three_guides, tmp_path) -> None:
     with pytest.raises(StoreNotFound) as caught:
         bank_of([tmp_path / "nothing.zarr"], plan, bars.train)
@@ -269,42 +187,6 @@ def test_a_flipped_bit_never_reaches_training(bars, plan, three_guides, tmp_path
     with bank_of([store], plan, bars.train) as bank, pytest.raises(Damaged) as caught:
         bank.gather(*pairs)
     assert caught.value.exit_code == 12
-
-
-def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, dump, make_tiny, tmp_path):
-    """A writer that renders wrongly but records everything else rightly: only the probe can tell."""
-
-    class Shifted(ViewRenderer):
-        def pixels(self, views_B, samples_B):
-            return super().pixels(views_B, samples_B).roll(1, dims=-1)
-
-    dump(tmp_path / "teacher.zarr", make_tiny(1), train=Shifted(plan, bars.train))
-    with pytest.raises(Mismatch, match="not the ones that the guide saw.*in view .* of sample"):
-        bank_of([tmp_path / "teacher.zarr"], plan, bars.train)
-
-
-@pytest.mark.parametrize("encoding", ["float16", "uint8"])
-def test_resident_rows_are_streamed_rows(bars, plan, dump, make_tiny, tmp_path, pairs, monkeypatch, encoding) -> None:
-    """The kept views of kept guides are read once, whole; what comes out is the same, byte for byte."""
-    stores = [dump(tmp_path / f"{name}.zarr", make_tiny(seed), encoding=encoding) for seed, name in enumerate("abc")]
-    keep_G = np.array([True, False, True])
-    with bank_of(stores, plan, bars.train) as streamed, bank_of(stores, plan, bars.train, resident=True) as resident:
-        nothing = np.empty(0, np.int64)
-        assert resident.gather(nothing, nothing).shape == streamed.gather(nothing, nothing).shape == (3, 0, 4)
-        expected = streamed.gather(*pairs, keep_G)
-        opened: list[str] = []
-        original = GuideStore.gather_stored
-        monkeypatch.setattr(
-            GuideStore, "gather_stored", lambda self, *at: (opened.append(self.path.name), original(self, *at))[1]
-        )
-        for _ in range(3):
-            assert torch.equal(resident.gather(*pairs, keep_G), expected)
-        assert opened == ["a.zarr"] * 3 + ["c.zarr"] * 3  # three views
-        views_B, samples_B = pairs
-        begun = resident.begin(views_B[::-1], samples_B[::-1], keep_G)
-        batch = Batch(views_B=views_B[::-1], samples_B=samples_B[::-1], pixels_BIHW=torch.empty(64, 0, 0, 0))
-        assert torch.equal(begun(batch), expected.flip(1))
-        assert len(opened) == 6
 
 
 def test_the_keep_mask_is_checked_wherever_rows_are_read(bars, plan, dump, make_tiny, tmp_path: Path, pairs) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from support.saved_models import card_of, edit, network, refused
 from torch import nn
 
 from dgkd_cache.errors import (
@@ -27,10 +26,8 @@ from dgkd_cache.errors import (
     UnsafeStore,
 )
 from dgkd_cache.models import (
-    ModelCard,
     Preprocess,
     build_model,
-    count_parameters,
     load_card,
     load_model,
     load_weights,
@@ -39,46 +36,11 @@ from dgkd_cache.models import (
 )
 
 
-def network(seed: int = 0, *, classes: int = 3) -> nn.Module:
-    return build_model("plain2", channels=1, classes=classes, height=8, width=8, seed=seed)
-
-
-def card_of(model: nn.Module, **changes: Any) -> ModelCard:
-    fields: dict[str, Any] = {
-        "name": "ta1",
-        "architecture": "plain2",
-        "channels": 1,
-        "classes": ("zero", "one", "zwölf"),
-        "height": 8,
-        "width": 8,
-        "parameters": count_parameters(model),
-        "preprocess": Preprocess(mean=("0.5",), std=("0.25",)),
-        "dataset": {"name": "digits", "digest": "d" * 64},
-        "plan_digest": "e" * 64,
-        "views": {"kind": "cached", "first": 0, "count": 40},
-        "training": {"method": "dgkd", "lambda": "0.5", "epochs": 3, "seed": 0},
-        "guides": {"teacher": "f" * 64},
-        "accuracy": {"test": "0.8812"},
-        "weights_digest": weights_digest(model),
-        "seconds": 12.5,
-        "compute": {"device": "cpu", "versions": {"torch": "2"}},
-        "inputs_digest": "a" * 64,
-    }
-    return ModelCard(**(fields | changes))
-
-
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     model = network()
     save_model(tmp_path / "run", model, card_of(model))
     return tmp_path / "run"
-
-
-def refused(error: type[DgkdError], code: int, call: Callable[[], object]) -> str:
-    with pytest.raises(error) as caught:
-        call()
-    assert caught.value.exit_code == code
-    return str(caught.value)
 
 
 def test_what_was_saved_comes_back(saved: Path) -> None:
@@ -153,19 +115,6 @@ def test_a_pickle_in_place_of_the_weights_is_not_opened(saved: Path, tmp_path: P
     assert not (tmp_path / "executed").exists()
 
 
-def edit(folder: Path, **changes: Any) -> None:
-    """Changes a card and takes its digests out, as in a card from before there were any: what else is checked?"""
-    path = folder / "card.json"
-    content = json.loads(path.read_text(encoding="utf-8")) | changes
-    del content["digest"], content["files"]
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def test_no_model_is_incomplete_and_says_how_to_train_one(tmp_path: Path) -> None:
-    message = refused(Incomplete, 3, lambda: load_card(tmp_path / "nothing"))
-    assert "expected a file card.json, found none" in message and "dgkd-cache train --model" in message
-
-
 def test_a_card_with_an_unknown_key_is_refused(saved: Path) -> None:
     edit(saved, acuracy={})
     message = refused(Damaged, 12, lambda: load_card(saved))
@@ -186,16 +135,6 @@ def test_a_card_with_an_unknown_key_is_refused(saved: Path) -> None:
 def test_a_card_with_wrong_values_names_the_key(saved: Path, changes: dict[str, Any]) -> None:
     edit(saved, **changes)
     assert next(iter(changes)) in refused(Damaged, 12, lambda: load_card(saved))
-
-
-def test_a_newer_card_and_another_file_are_refused_by_name(saved: Path) -> None:
-    edit(saved, version=2)
-    assert "version 1, found version 2" in refused(Mismatch, 13, lambda: load_card(saved))
-    for other in ("[]", "{}", '{"format": "another", "version": 1}', '{"format": "dgkd-model-card", "version": true}'):
-        (saved / "card.json").write_text(other)
-        refused(Damaged, 12, lambda: load_card(saved))
-    (saved / "card.json").write_bytes(b"\xff{")
-    assert "expected JSON" in refused(Damaged, 12, lambda: load_card(saved))
 
 
 @pytest.mark.parametrize(
@@ -281,42 +220,6 @@ def test_stopped_anywhere_there_is_an_old_model_a_new_one_or_none(
         refused(Incomplete, 3, lambda: load_model(saved))
     save_model(saved, new, new_card)
     assert load_model(saved)[1] == new_card
-
-
-def test_the_digests_in_a_card_are_those_of_other_programs(saved: Path) -> None:
-    (saved / "metrics.jsonl").write_text('{"epoch": 0}\n')
-    (saved / "inputs.json").write_text("{}\n")
-    save_model(saved, network(), card_of(network()))
-    card = json.loads((saved / "card.json").read_text(encoding="utf-8"))
-    assert sorted(card["files"]) == ["inputs.json", "metrics.jsonl", "weights.safetensors"]
-    for name, about in card["files"].items():
-        content = (saved / name).read_bytes()
-        assert about == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    digest = card.pop("digest")
-    assert digest == hashlib.sha256(json.dumps(card, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-@pytest.mark.parametrize(
-    "changes", [{"accuracy": {"test": "0.9999"}}, {"seconds": 1}, {"files": {}}, {"digest": "0" * 64}]
-)
-def test_a_card_that_was_edited_is_noticed(saved: Path, changes: dict[str, Any]) -> None:
-    path = saved / "card.json"
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
-    assert "expected a card of SHA-256" in refused(Damaged, 12, lambda: load_card(saved))
-    refused(Damaged, 12, lambda: load_model(saved))
-
-
-def test_every_flipped_bit_of_a_card_is_noticed(saved: Path) -> None:
-    """Or it changes white space, which says nothing."""
-    path = saved / "card.json"
-    content, before = path.read_bytes(), load_card(saved)
-    for place in range(len(content)):
-        for bit in range(8):
-            path.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
-            try:
-                assert load_card(saved) == before and content[place : place + 1].isspace()
-            except DgkdError as error:
-                assert error.exit_code == 12
 
 
 @pytest.mark.parametrize("name", ["card.json", "weights.safetensors"])

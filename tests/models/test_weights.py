@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
-from pathlib import Path
 
-import pytest
 import torch
+from support.saved_models import refused
 from torch import nn
 
 from dgkd_cache.errors import (
-    DgkdError,
     InvalidInput,
 )
 from dgkd_cache.models import (
     build_model,
     weights_digest,
 )
-
-
-def refused(error: type[DgkdError], code: int, call: Callable[[], object]) -> str:
-    with pytest.raises(error) as caught:
-        call()
-    assert caught.value.exit_code == code
-    return str(caught.value)
 
 
 def test_weights_digest_is_what_its_description_says() -> None:
@@ -47,7 +37,7 @@ def test_weights_digest_does_not_see_the_layout_but_sees_one_changed_bit() -> No
     assert weights_digest(model) != digest
 
 
-def test_state_that_is_no_tensor_is_refused(tmp_path: Path) -> None:
+def test_state_that_is_no_tensor_is_refused() -> None:
     class Remembering(nn.Linear):
         def get_extra_state(self) -> object:
             return {"anything": 1}

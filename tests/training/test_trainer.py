@@ -29,6 +29,7 @@ from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 
 CPU = torch.device("cpu")
+
 STEPS = 12  # 3 epochs of 4 batches: 32, 32, 32 and 4 samples
 
 
@@ -247,23 +248,3 @@ def test_metrics_are_json_lines_of_means(run, tmp_path: Path) -> None:
             "validation_accuracy",
         }
         assert 0 <= line["train_accuracy"] <= 1 and math.isfinite(line["loss"])
-
-
-def test_evaluate_against_a_plain_loop(bars, plan, as_input, make_tiny) -> None:
-    model = make_tiny(2)
-    score = evaluate(
-        model,
-        as_input,
-        ViewRenderer(plan, bars.test),
-        np.arange(40),
-        device=CPU,
-        precision="float32",
-        batch_size=7,
-    )
-    with torch.no_grad():
-        rows = [model(as_input(bars.test.image(i)[None]))[0] for i in range(40)]
-    labels = bars.test.labels_N.tolist()
-    right = sum(int(row.argmax()) == y for row, y in zip(rows, labels, strict=True))
-    loss = -sum(float(row.log_softmax(0)[y]) for row, y in zip(rows, labels, strict=True)) / 40
-    assert (score.samples, score.accuracy) == (40, right / 40)
-    assert score.loss == pytest.approx(loss, rel=1e-5)

@@ -12,31 +12,20 @@ from support.tiny_chain import Lines, dump, run, train, workspace
 from dgkd_cache.config.file import read_tables
 from dgkd_cache.config.template import render_config
 from dgkd_cache.config.workspace_config import parse_config, read_config, with_overrides
-from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.errors import Mismatch
 from dgkd_cache.models.card import load_model
 from dgkd_cache.workspace.chain import chain_rows
 from dgkd_cache.workspace.tasks import evaluate_model, plan_chain
-from dgkd_cache.workspace.tasks.model_setup import new_model
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_cli.main import main
 
 CHAIN = 'teacher = "resnet8"\nstudent = "plain2"'
+
 PLAIN = 'teacher = "plain2"\nstudent = "plain2"'
 
 
 def told(lines: Lines) -> list[str]:
     return [line for line in lines.lines if " input " in line]
-
-
-def test_the_setting_goes_before_what_the_model_was_made_for(tmp_path: Path) -> None:
-    ws = workspace(tmp_path / "ws")
-
-    def size_of(architecture: str, setting: int | None) -> int | None:
-        _, preprocess = new_model(ws, architecture, input_size=setting, seed=0)
-        return preprocess.input_size
-
-    assert [size_of("torchvision:squeezenet1_1", setting) for setting in (None, 64)] == [224, 64]
-    assert [size_of("resnet8", setting) for setting in (None, 64, 8)] == [None, 64, None]  # views have 8 pixels a side
 
 
 def test_train_dump_and_plan_say_it_once(tmp_path: Path) -> None:
@@ -87,15 +76,6 @@ def test_it_is_part_of_the_record_and_its_default_is_not(tmp_path: Path) -> None
     run(other, remake=True)
     assert json.loads(record.read_text())["training.input_size"] == "12"
     assert {row.why for row in chain_rows(ws, device="cpu")} == {"training.input_size: 12 -> not set"}
-
-
-def test_a_size_that_a_model_cannot_take_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    ws = workspace(tmp_path / "ws", chain='teacher = "plain2"\nstudent = "vgg8"', training__input_size=4)
-    with pytest.raises(InvalidInput, match="too small for vgg8.*found 4x4"):
-        run(ws)
-    assert not (ws.folder / "runs").exists()
-    with pytest.raises(InvalidInput, match="'input_size' in table .training. of .* is wrong: .*greater than"):
-        with_overrides(ws.config, {"training.input_size": 0})
 
 
 def test_the_template_has_it(tmp_path: Path) -> None:

@@ -180,15 +180,6 @@ def test_files_of_anyone_else_do_no_harm(ws: Workspace) -> None:
     assert (folder / "events.out.tfevents.1").exists()
 
 
-def test_what_a_kill_left_of_a_finished_run_is_removed(ws: Workspace) -> None:
-    """Between the card and the removal of the checkpoint there is a moment."""
-    for finish in (lambda: run(ws), lambda: train(ws, "student", **of_student(ws))):
-        for name in ("checkpoint.safetensors", "best-1.safetensors", "checkpoint.safetensors.partial"):
-            (ws.run_folder("student") / name).write_bytes(b"any")
-        finish()
-        assert sorted(path.name for path in ws.run_folder("student").iterdir()) == COVERED
-
-
 @pytest.fixture
 def begun(ws: Workspace) -> Path:
     """The folder of a run that was stopped in its second epoch, its best epoch kept."""

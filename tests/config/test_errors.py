@@ -1,0 +1,81 @@
+"""What is wrong with a setting: file, table, key and the nearest known key are named."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from dgkd_cache.config.workspace_config import (
+    WorkspaceConfig,
+    parse_config,
+)
+from dgkd_cache.errors import InvalidInput
+
+SMALL = """
+[views]
+transforms = ["crop(1)"]
+[chain]
+zeta = "plain6"
+alpha = "plain4"
+student = "plain2"
+"""
+
+
+def parsed(text: str) -> WorkspaceConfig:
+    return parse_config(tomllib.loads(text), source="dgkd.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[veiws]", ["table 'veiws'", "dgkd.toml", "did you mean 'views'"]),
+        ("[training_models]", ["table 'training_models'", "did you mean 'training'"]),
+        (
+            SMALL + "[training]\nepocs = 3",
+            ["key 'epocs' in table [training] of dgkd.toml", "did you mean 'epochs'"],
+        ),
+        (SMALL + "[training.student]\nepocs = 3", ["table [training.student]", "did you mean 'epochs'"]),
+        (SMALL + "[training.studnt]\nepochs = 3", ["key 'studnt'", "[training]", "did you mean 'student'"]),
+        (SMALL + "[distillation]\nlamda = 1", ["key 'lamda'", "[distillation]", "did you mean 'lambda'"]),
+        (SMALL + "[training]\nepochs = '3'", ["key 'epochs'", "[training]", "valid integer", "found '3'"]),
+        (SMALL + "[training]\nepochs = true", ["key 'epochs'", "valid integer", "found True"]),
+        (
+            SMALL + "[training.student]\nepochs = 0",
+            ["[training.student]", "or equal to 1", "found 0"],
+        ),
+        (
+            SMALL + "[training]\nlr_steps = [0.5, 2.0]",
+            ["key 'lr_steps'", "or equal to 1", "found 2.0"],
+        ),
+        (SMALL + f"[training]\nseed = {2**63 - 1}0", ["key 'seed'", "expected less than 2**63, found"]),
+        (SMALL + "[training]\nselect = 'best'", ["key 'select'", "validation", "table [dataset]", "a tenth of"]),
+        (SMALL + "[cache]\nencoding = 'int4'", ["key 'encoding'", "one of float16, float32", "found 'int4'"]),
+        (SMALL + "[cache]\ntemperature = nan", ["key 'temperature'", "finite number", "found nan"]),
+        (SMALL + "[distillation]\nlambda = 1.5", ["key 'lambda'", "less than or equal to 1", "found 1.5"]),
+        (SMALL + "[distillation]\nalways = ['zetta']", ["always", "'zetta'", "did you mean 'zeta'"]),
+        (SMALL.replace("alpha", '"Alpha!"'), ["[chain]", "a-z, 0-9, _ and -", "'Alpha!'"]),
+        (SMALL.replace("alpha", "epochs"), ["[chain]", "no key of [training]", "'epochs'"]),
+        (SMALL.replace('"plain4"', "4"), ["key 'alpha'", "[chain]", "valid string", "found 4"]),
+        (
+            SMALL + "[distillation]\ndropping = 'fixed'\nalways = ['zeta']",
+            ["table [distillation]", 'no always and no at_least_one where dropping = "fixed"'],
+        ),
+        (SMALL + "[distillation]\ndropping = 'none'\nat_least_one = true", ['dropping = "none"']),
+        ("chain = 3\n[views]\ntransforms = ['none']", ["'chain'", "expected a table", "found 3"]),
+        ("[views]\ntransforms = ['none']\n[chain]", ["'chain'", "at least 1 entry"]),
+        ("[chain]\nstudent = 'plain2'", ["dgkd.toml lacks table 'views'"]),
+        ("[views]\n[chain]\nstudent = 'plain2'", ["table [views] of dgkd.toml lacks key 'transforms'"]),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(text: str, words: list[str]) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parsed(text)
+    assert refused.value.exit_code == 2
+    for word in words:
+        assert word in str(refused.value)
+
+
+def test_several_errors_are_counted() -> None:
+    with pytest.raises(InvalidInput, match=r"'epocs'.*and 1 more to mend"):
+        parsed(SMALL + "[training]\nepocs = 3\nlr = -1")

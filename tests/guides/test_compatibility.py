@@ -1,0 +1,60 @@
+"""Which stores fit these samples and views: each difference is refused by its name."""
+
+from __future__ import annotations
+
+import pytest
+from support.banks import bank_of
+
+from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.errors import Mismatch
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer
+
+
+def changed(bars, *, pixel: bool = False, label: bool = False, swap: bool = False, classes=None) -> TensorImages:
+    train = bars.train
+    pixels_NIHW, labels_N = train.resident.clone(), train.labels_N.copy()
+    if pixel:
+        pixels_NIHW[17, 0, 3, 3] += 1
+    if label:
+        labels_N[17] = (labels_N[17] + 1) % 4
+    if swap:
+        pixels_NIHW[[17, 40]] = pixels_NIHW[[40, 17]]
+    return TensorImages(pixels_NIHW, labels_N, classes=classes or train.classes, name=train.name, split=train.split)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"pixel": True}, ["another data set", "sample 17", "1 of 100 samples differ"]),
+        ({"label": True}, ["another data set", "sample 17", "labels differ"]),
+        ({"swap": True}, ["another data set", "another order", "sample 17"]),
+        (
+            {"classes": ("ant", "bee", "cow", "cat")},
+            ["other classes", "ant, bee, cow, cat", "ant, bee, cow, dog"],
+        ),
+    ],
+)
+def test_another_data_set_is_refused(bars, plan, three_guides, change, words) -> None:
+    with pytest.raises(Mismatch) as caught:
+        bank_of(three_guides, plan, changed(bars, **change))
+    assert caught.value.exit_code == 13
+    assert all(word in str(caught.value) for word in [*words, "teacher", "expected", "found", "; "])
+
+
+def test_another_view_plan_is_refused(bars, three_guides) -> None:
+    other = ViewPlan.build(image=(1, 8, 8), transforms=["crop(1)", "hflip"], seed=4)
+    with pytest.raises(Mismatch, match="another view plan.*seed 4 here, 3 there.*dump the guide again"):
+        bank_of(three_guides, other, bars.train)
+
+
+def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, dump, make_tiny, tmp_path):
+    """A writer that renders wrongly but records everything else rightly: only the probe can tell."""
+
+    class Shifted(ViewRenderer):
+        def pixels(self, views_B, samples_B):
+            return super().pixels(views_B, samples_B).roll(1, dims=-1)
+
+    dump(tmp_path / "teacher.zarr", make_tiny(1), train=Shifted(plan, bars.train))
+    with pytest.raises(Mismatch, match="not the ones that the guide saw.*in view .* of sample"):
+        bank_of([tmp_path / "teacher.zarr"], plan, bars.train)

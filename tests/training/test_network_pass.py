@@ -1,0 +1,35 @@
+"""What a network raises in its forward pass: told with its line in one process, left as it is among several."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dgkd_cache.distributed.ranks import ALONE, Ranks
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.training.network_pass import network_pass
+
+PIXELS = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
+
+
+def test_an_error_of_the_network_is_told_with_the_batch_and_its_line() -> None:
+    with (
+        pytest.raises(InvalidInput, match="the network fails in training") as caught,
+        network_pass(PIXELS, "in training", ALONE),
+    ):
+        torch.ones(2) @ torch.ones(3)
+    message = str(caught.value)
+    assert "uint8 [3, 1, 8, 8] before preprocessing" in message and "RuntimeError" in message
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_among_ranks_errors_stay_as_they_are() -> None:
+    with pytest.raises(RuntimeError, match="size") as caught, network_pass(PIXELS, "in training", Ranks(world=2)):
+        torch.ones(2) @ torch.ones(3)
+    assert not isinstance(caught.value, InvalidInput)
+
+
+def test_a_pass_that_goes_well_changes_nothing() -> None:
+    with network_pass(PIXELS, "in training", ALONE):
+        total = PIXELS.sum()
+    assert int(total) == 0
