@@ -25,8 +25,8 @@ __all__ = [
     "compute_seal",
 ]
 
-
-_COMPARED_BYTES = 2**22
+COMPARED_BYTES = 2**22
+"""Compared at a time by `differing_blocks`."""
 
 
 def records(arrays: Sequence[NDArray[Any]]) -> NDArray[np.uint8]:
@@ -59,7 +59,7 @@ def block_digests(arrays: Sequence[NDArray[Any]], digest_rows: int) -> NDArray[n
 def differing_blocks(first_VB32: NDArray[np.uint8], second_VB32: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which blocks [V, blocks] have another digest in the second, compared a few megabytes at a time."""
     differing_VB = np.zeros(first_VB32.shape[:2], dtype=np.bool_)
-    step = max(1, _COMPARED_BYTES // max(1, first_VB32[:1].nbytes))
+    step = max(1, COMPARED_BYTES // max(1, first_VB32[:1].nbytes))
     for start in range(0, len(first_VB32), step):
         views = slice(start, start + step)
         found = (first_VB32[views] != second_VB32[views]).any(axis=2)

@@ -15,9 +15,11 @@ from dgkd_stores.reading.chunk_cache import MAX_DECODED_BYTES, Chunk, DecodedChu
 from dgkd_stores.reading.proof import BlockProof
 from dgkd_stores.reading.row_index import Placed
 
-__all__ = ["DecodedRows"]
+__all__ = ["DECODED", "DecodedRows"]
 
-_DECODED = DecodedChunks(MAX_DECODED_BYTES)
+DECODED = DecodedChunks(MAX_DECODED_BYTES)
+"""The decoded chunks of all stores of this process."""
+
 _STORE_NUMBERS = itertools.count()
 
 
@@ -57,12 +59,12 @@ class DecodedRows:
 
     def close(self) -> None:
         """Let all decoded chunks go."""
-        _DECODED.drop(self._number)
+        DECODED.drop(self._number)
 
     def _proven_chunk(self, number: int, row_B: NDArray[np.int64]) -> Chunk:
         """A decoded chunk whose given rows are proven."""
         following = (number + self._layout.chunks_per_view) % self._chunks
-        chunk = _DECODED.get((self._number, number), self._decode, following=following)
+        chunk = DECODED.get((self._number, number), self._decode, following=following)
         if not chunk.proven.all():
             block_B = row_B // self._digest_rows
             for block in np.unique(block_B[~chunk.proven[block_B]]).tolist():

@@ -1,4 +1,4 @@
-"""What a store must do whatever it lies in: one class of tests, which test_containers.py runs for every container."""
+"""What a store must do whatever it lies in: one class of tests, which test_container.py runs for every container."""
 
 from __future__ import annotations
 

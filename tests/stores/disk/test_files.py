@@ -7,8 +7,6 @@ import os
 import resource
 import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ from typing import Any
 import pytest
 from support.unprivileged import open_folder, unprivileged
 
-import dgkd_stores.disk.notice
 from dgkd_stores import GuideStore, GuideStoreWriter, NoPermission, NoSpace, UnsafeStore, verify
 from dgkd_stores.disk.files import full_disk, read_small, sweep_partials, sync_folder, write_durably, write_synced
 
@@ -98,31 +95,6 @@ def test_what_a_kill_leaves_is_swept_and_nothing_else(tmp_path: Path) -> None:
     sweep_partials(tmp_path / "nothing")
 
 
-@pytest.fixture
-def fresh_notices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dgkd_stores.disk.notice, "_said", set())
-
-
-@pytest.mark.usefixtures("fresh_notices")
-@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
-def test_a_file_system_that_cannot_sync_folders(
-    recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
-) -> None:
-    """A file system as CIFS, FUSE and shared folders of virtual machines are: files are synced, folders are not."""
-
-    def sync(handle: int) -> None:
-        if stat.S_ISDIR(os.fstat(handle).st_mode):
-            raise OSError(code, os.strerror(code))
-        really(handle)
-
-    really = os.fsync
-    monkeypatch.setattr(os, "fsync", sync)
-    assert recipe().write(tmp_path / "a.zarr")
-    (said,) = caplog.messages
-    assert said.startswith("the file system of ") and "cannot sync folders" in said and os.strerror(code) in said
-    assert verify(tmp_path / "a.zarr", full=True).damage == ()
-
-
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
 def test_a_folder_that_fails_to_sync_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     def sync(handle: int) -> None:
@@ -131,14 +103,6 @@ def test_a_folder_that_fails_to_sync_is_an_error(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "fsync", sync)
     with pytest.raises(OSError, match=os.strerror(code)):
         sync_folder(tmp_path)
-
-
-def test_a_notice_is_a_line_on_stderr_once(tmp_path: Path) -> None:
-    code = (
-        "from dgkd_stores.disk.notice import notice_once as n; n('a', 'one\\x1b[31m\\nline'); n('a', 'x'); n('b', 'y')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("", "one?[31m line\ny\n")
 
 
 def test_a_limit_on_the_size_of_files_is_told_as_that(recipe: Any, tmp_path: Path, read_tree: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -50,57 +49,6 @@ def refused(path: Path, error: type[DgkdError] = UnsafeStore, match: str = ".") 
 def test_the_errors_have_their_exit_codes(path: Path) -> None:
     assert (UnsafeStore.exit_code, Damaged.exit_code, Mismatch.exit_code) == (15, 12, 13)
     GuideStore.open(path).close()
-
-
-def test_the_store_itself_may_be_reached_by_a_link(path: Path) -> None:
-    (path.parent / "link").symlink_to(path)
-    with GuideStore.open(path.parent / "link") as store:
-        assert store.gather([0], [0]).shape == (1, 7)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [".zarray", "evil.py", "logits/c.3.0.0", "logits/c.0.0", "logits/c.00.0.0", "logits/c.0.0.0.partial"]
-    + [
-        "logits/c.0.0.0/0",
-        "scale/zarr.json",
-        "label/c.1",
-        "label/C.0",
-        "logits/c.-1.0.0",
-        "zarr.json.bak",
-        "c/0",
-    ],
-)
-def test_names_that_do_not_belong(path: Path, name: str) -> None:
-    if name.count("/") > 1:
-        (path / name).parent.unlink(missing_ok=True)
-    (path / name).parent.mkdir(parents=True, exist_ok=True)
-    (path / name).write_bytes(b"")
-    refused(path, match="expected .*, found .*; do not use this store")
-
-
-@pytest.mark.parametrize(
-    "shape", [[1, 12, 7], [1, 0, 7], [1, 51, 7], [2, 16, 7], [1, 16, 6], [1, True, 7], [1, 16], "x"]
-)
-def test_chunk_shapes(path: Path, shape: Any) -> None:
-    edit(path / "logits" / "zarr.json", "chunk_grid", "configuration", "chunk_shape", value=shape)
-    refused(path)
-
-
-def test_what_other_zarr_libraries_may_leave_out_or_say(path: Path) -> None:
-    for name in ("logits", "label", "digest"):
-        edit(path / name / "zarr.json", "attributes", value=...)
-        edit(path / name / "zarr.json", "storage_transformers", value=[])
-    edit(path / "digest" / "zarr.json", "codecs", 0, "configuration", value={"endian": "little"})
-    GuideStore.open(path).close()
-
-
-@pytest.mark.parametrize("name", ["logits", "label", "digest"])
-def test_lost_arrays_are_damage(path: Path, name: str) -> None:
-    (path / name / "zarr.json").unlink()
-    refused(path, Damaged, f"lost an array: expected {name}/zarr.json, found no such file; .*dgkd-cache repair")
-    shutil.rmtree(path / name)
-    refused(path, Damaged, f"lost an array: expected {name}/zarr.json")
 
 
 @pytest.mark.parametrize(
