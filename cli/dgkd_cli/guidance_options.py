@@ -14,12 +14,10 @@ import click
 from dgkd_cache.config.tables import DistillationConfig
 
 __all__ = [
-    "ONE_GUIDE",
     "check_dropping",
     "check_guidance_options",
     "check_has_guides",
     "check_method",
-    "check_one_guide",
 ]
 
 _OF_GUIDANCE = (
@@ -32,8 +30,6 @@ _OF_LAMBDA_0 = ("lambda", "objective")
 
 _OF_DROPPING = {"keep": "bernoulli", "drop": "fixed"}
 """The options that belong to one way of dropping; the settings themselves refuse the others of bernoulli."""
-
-ONE_GUIDE = {"kd": "the teacher", "takd": "the model before it"}
 
 
 def check_method(method: str | None, guides: Sequence[str] | None) -> None:
@@ -57,24 +53,6 @@ def check_has_guides(model: str, method: str | None, guides: Collection[str]) ->
     if method not in (None, "scratch") and not guides:
         raise click.UsageError(
             f"--method {method} would have no effect: {model} is the first of the chain and has no guides; leave it out"
-        )
-
-
-def check_one_guide(method: str, guides: Sequence[str], chain: Sequence[str]) -> None:
-    """Raises UsageError (exit 2) if `method`, one of ONE_GUIDE, does not suit these `guides` of a --student.
-
-    A --student is not in the chain: for takd it directly follows its one guide. kd is the teacher alone: the first of
-    the chain, or a guide from outside it.
-    """
-    if len(guides) > 1:
-        raise click.UsageError(
-            f"--method {method} uses one guide ({ONE_GUIDE[method]}), but --guides names {', '.join(guides)}: "
-            "name that one alone, or leave --method out to learn from all of them"
-        )
-    if method == "kd" and guides[0] in chain[1:]:
-        raise click.UsageError(
-            f"--method kd uses one guide ({ONE_GUIDE[method]}), which is {chain[0]} here, but --guides names "
-            f"{guides[0]}: name {chain[0]}, or say --method takd"
         )
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dgkd_cache.errors import unknown_name
+from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_stores import Registry
 
-__all__ = ["guides_of", "method_names"]
+__all__ = ["guides_of", "method_names", "require_guides_of"]
 
 _CHOICES = Registry[Callable[[tuple[str, ...]], tuple[str, ...]]](
     "method",
@@ -30,6 +30,34 @@ def guides_of(method: str, before: Sequence[str]) -> tuple[str, ...]:
     Raises UnknownName for an unknown method.
     """
     return _CHOICES.find(method)(tuple(before))
+
+
+_ONE_GUIDE = {"kd": "the teacher", "takd": "the model before it"}
+
+
+def require_guides_of(method: str, guides: Sequence[str], chain: Sequence[str]) -> None:
+    """Raises InvalidInput if `method` does not suit these `guides` of a model: its run would have a wrong name.
+
+    A model outside the `chain` directly follows its one guide under takd. kd is the teacher alone: the first of the
+    chain, or a guide from outside it.
+    """
+    named = ", ".join(guides)
+    if method == "scratch" and guides:
+        raise InvalidInput(
+            "method scratch trains without guides",
+            expected="no guides",
+            found=named,
+            do="leave the guides out, or choose another method",
+        )
+    if method not in _ONE_GUIDE:
+        return
+    uses = f"method {method} uses one guide ({_ONE_GUIDE[method]})"
+    if len(guides) > 1:
+        raise InvalidInput(
+            uses, expected="one guide", found=named, do="name that one alone, or choose dgkd to learn from all of them"
+        )
+    if method == "kd" and guides and guides[0] in chain[1:]:
+        raise InvalidInput(uses, expected=chain[0], found=named, do=f"name {chain[0]}, or choose takd")
 
 
 def method_names() -> tuple[str, ...]:

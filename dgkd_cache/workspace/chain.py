@@ -17,7 +17,8 @@ from dgkd_cache.workspace.chain_check import check_chain
 from dgkd_cache.workspace.recipe import resolve_recipe
 from dgkd_cache.workspace.run_check import require_sound
 from dgkd_cache.workspace.run_lock import run_lock, sweep_workspace
-from dgkd_cache.workspace.tasks import dump_guide, dump_seconds, expected_inputs, train_model
+from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, dump_seconds, train_model
+from dgkd_cache.workspace.tasks.expected_inputs import expected_inputs
 from dgkd_cache.workspace.tasks.finished import remove_leftovers
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader, decimal
@@ -76,18 +77,14 @@ def run_chain(
         if standing.run == "stale":
             _set_aside(ws, name, standing, remake, take_over, progress, stop)
         if standing.run != "done":
-            train_model(
-                ws,
+            request = TrainRequest(
                 name=name,
                 architecture=ws.architecture(name),
                 guides=[ws.store_path(guide) for guide in ws.guides_for(name)],
                 training=ws.config.training_for(name),
                 distillation=ws.config.distillation,
-                take_over=take_over,
-                device=device,
-                progress=progress,
-                stop=stop,
             )
+            train_model(ws, request, take_over=take_over, device=device, progress=progress, stop=stop)
             # A store of an earlier run of that name may still be there.
             standing = _standing(ws, name, device)
         if _teaches(ws, name):

@@ -106,10 +106,10 @@ def test_all_pairs_of_options(command: Command, job: list[dict[str, Any]]) -> No
 @pytest.mark.parametrize(
     ("options", "found", "do"),
     [
-        ("--guides teacher,ta1 --method kd", "--method kd uses one guide (the teacher)", "--guides teacher"),
-        ("--guides teacher,ta1 --method takd", "--method takd uses one guide (the model before it)", "--guides ta1"),
-        ("--guides ta1 --method kd", "(the teacher), which is teacher here", "--guides teacher --method kd"),
-        ("--guides ta1 --method kd", "names ta1: name teacher, or say --method takd", "--guides ta1 --method takd"),
+        ("--guides teacher,ta1 --method kd", "method kd uses one guide (the teacher)", "--guides teacher"),
+        ("--guides teacher,ta1 --method takd", "method takd uses one guide (the model before it)", "--guides ta1"),
+        ("--guides ta1 --method kd", "(the teacher): expected teacher, found ta1", "--guides teacher --method kd"),
+        ("--guides ta1 --method kd", "name teacher, or choose takd", "--guides ta1 --method takd"),
         ("--guides teacher,teacher", "--guides names teacher more than once", "--guides teacher"),
         ("--guides ta1 --dropping fixed", "drop = 1 drops all of ta1; give a --drop below 1", "--guides ta1"),
         ("--guides ta1,teacher --dropping fixed --drop 2", "below 2", "--guides ta1,teacher --dropping fixed --drop 1"),

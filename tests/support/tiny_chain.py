@@ -8,7 +8,7 @@ from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.progress import Silent
 from dgkd_cache.workspace.chain import ChainRow, run_chain
-from dgkd_cache.workspace.tasks import DumpResult, dump_guide, train_model
+from dgkd_cache.workspace.tasks import DumpResult, TrainRequest, dump_guide, train_model
 from dgkd_cache.workspace.workspace import Workspace
 
 MODULE = """
@@ -77,16 +77,14 @@ class Lines(Silent):
 
 
 def train(ws: Workspace, name: str, **settings: object) -> ModelCard:
-    arguments = {
+    request = {
         "architecture": "plain2",
         "training": ws.config.training,
         "distillation": ws.config.distillation,
-        "device": "cpu",
-        "progress": Silent(),
-        "stop": lambda: False,
-        **settings,
+        **{key: settings.pop(key) for key in TrainRequest.__dataclass_fields__ if key in settings},
     }
-    return train_model(ws, name=name, **arguments)
+    how = {"device": "cpu", "progress": Silent(), "stop": lambda: False, **settings}
+    return train_model(ws, TrainRequest(name=name, **request), **how)
 
 
 def dump(ws: Workspace, model: str, **settings: object) -> DumpResult:

@@ -15,12 +15,10 @@ from dgkd_cli.app import App, architecture_option, device_option, json_option, p
 from dgkd_cli.choices import choice_of, given_once
 from dgkd_cli.console import facts, print_json, shown
 from dgkd_cli.guidance_options import (
-    ONE_GUIDE,
     check_dropping,
     check_guidance_options,
     check_has_guides,
     check_method,
-    check_one_guide,
 )
 from dgkd_cli.humanize import count_text, duration_text, percent_text, with_numbers
 from dgkd_cli.user_code import check_architectures
@@ -107,7 +105,8 @@ def train(
       dgkd-cache train --model student --live --name student-live
     """
     from dgkd_cache.config.workspace_config import override
-    from dgkd_cache.workspace.tasks import train_model
+    from dgkd_cache.distillation.methods import require_guides_of
+    from dgkd_cache.workspace.tasks import TrainRequest, train_model
 
     if (model is None) == (student is None):
         raise click.UsageError("give exactly one of --model (of the chain) and --student (any architecture)")
@@ -141,26 +140,22 @@ def train(
     check_architectures(architectures, runs)
     # Names come from the stores: several may be of one guide.
     taught_by = chosen if model else tuple(dict.fromkeys([*map(_guide_name, stores), *(path.name for path in runs)]))
-    if student and distillation.method in ONE_GUIDE:
-        check_one_guide(distillation.method, taught_by, workspace.chain)
+    require_guides_of(distillation.method, taught_by, workspace.chain)
     if always is not None:  # the file's value is for all models, and earlier ones lack some guides
         _check_always(distillation.always, taught_by)
     check_dropping(given, distillation, taught_by)
+    request = TrainRequest(
+        name=run_name,
+        architecture=architecture,
+        guides=stores,
+        live=runs,
+        training=training,
+        distillation=distillation,
+        fresh=fresh,
+    )
     with app.working() as (progress, stop):
         card = train_model(
-            workspace,
-            name=run_name,
-            architecture=architecture,
-            guides=stores,
-            live=runs,
-            training=training,
-            distillation=distillation,
-            fresh=fresh,
-            take_over=take_over,
-            device=device,
-            progress=progress,
-            stop=stop,
-            ranks=app.ranks,
+            workspace, request, take_over=take_over, device=device, progress=progress, stop=stop, ranks=app.ranks
         )
     if app.ranks.first:
         _show(card, workspace.run_folder(run_name), as_json=as_json)

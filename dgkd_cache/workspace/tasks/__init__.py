@@ -10,17 +10,18 @@ from dgkd_cache.workspace.tasks.estimate import plan_chain
 from dgkd_cache.workspace.tasks.evaluate import EvalResult, evaluate_model
 from dgkd_cache.workspace.tasks.recompute import Recomputed, recompute_rows
 from dgkd_cache.workspace.tasks.repair import RepairResult, repair_store
-from dgkd_cache.workspace.tasks.train import expected_inputs, train_model
+from dgkd_cache.workspace.tasks.run_setup import TrainRequest
+from dgkd_cache.workspace.tasks.train import train_model
 
 __all__ = [
     "DumpResult",
     "EvalResult",
     "Recomputed",
     "RepairResult",
+    "TrainRequest",
     "dump_guide",
     "dump_seconds",
     "evaluate_model",
-    "expected_inputs",
     "plan_chain",
     "recompute_rows",
     "repair_store",

@@ -1,0 +1,45 @@
+"""The record of all that a run depends on, for the run to keep and for later runs to be compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
+from dgkd_cache.workspace import run_inputs as record
+from dgkd_cache.workspace.workspace import Workspace
+
+__all__ = ["expected_inputs"]
+
+
+def expected_inputs(
+    ws: Workspace,
+    *,
+    architecture: str,
+    guides: Mapping[str, str],
+    live: str,
+    training: TrainingConfig,
+    distillation: DistillationConfig,
+) -> dict[str, str]:
+    """The flat record of all that a run depends on; what only changes its speed is left out.
+
+    `training` is resolved: a record holds no `auto`. `live` is the precision of live guides, "" without them.
+    """
+    recipe = training.model_dump(mode="json", exclude={"checkpoint_steps", "workers"})
+    tree: dict[str, Any] = {
+        "architecture": architecture,
+        "dataset": {
+            "digest": ws.dataset().train.digest,
+            "test_digest": ws.dataset().test.digest,
+            "validation": ws.config.dataset.validation,
+            **ws.dataset().decoding,
+        },
+        "views": {**ws.config.views.model_dump(mode="json"), "plan": ws.plan().digest},
+        "training": recipe,
+        "guides": dict(guides),
+    }
+    if guides:
+        settings = distillation.model_dump(mode="json", by_alias=True)
+        settings["temperature"] = distillation.temperature or ws.config.cache.temperature
+        tree |= {"distillation": settings, "live": live or False}
+    return record.without_implied(record.flatten(tree))

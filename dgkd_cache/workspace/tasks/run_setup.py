@@ -1,0 +1,123 @@
+"""The setup of a run before anything is built: the recipe without `auto`, open guides, the record of its inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
+from dgkd_cache.distillation.methods import require_guides_of
+from dgkd_cache.distributed.ranks import Ranks
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides.live import LiveGuides
+from dgkd_cache.guides.protocol import Guidance
+from dgkd_cache.progress import Progress
+from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.views.schedule import Schedule, check_schedule
+from dgkd_cache.workspace import run_inputs as record
+from dgkd_cache.workspace.recipe import describe_choice, resolve_recipe
+from dgkd_cache.workspace.tasks.expected_inputs import expected_inputs
+from dgkd_cache.workspace.tasks.model_setup import schedule_kind
+from dgkd_cache.workspace.tasks.run_guides import open_guides
+from dgkd_cache.workspace.workspace import Workspace
+
+__all__ = ["RunSetup", "TrainRequest", "refuse_own_guide", "set_up_run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRequest:
+    """A model to train: `architecture` into `runs/NAME`, under cached guides, live ones, or none."""
+
+    name: str
+    architecture: str
+    guides: Sequence[Path] = ()
+    """Stores of the guides."""
+    live: Sequence[Path] = ()
+    """Folders of the guides' runs, which are forwarded at each step; not together with `guides`."""
+    training: TrainingConfig
+    distillation: DistillationConfig
+    fresh: bool = False
+    """Start over: what has that name is set aside first, once nothing refuses the new run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSetup:
+    """A run as it will be: nothing is left to `auto`, the guides are open, and all that it depends on is recorded."""
+
+    device: torch.device
+    views: ViewRenderer
+    test: ViewRenderer
+    guidance: Guidance | None
+    identities: Mapping[str, str]
+    training: TrainingConfig
+    temperature: float
+    random: RunRandom
+    schedule: Schedule
+    inputs: dict[str, str]
+    choice: str
+    """A line on precision and memory format."""
+
+
+def set_up_run(
+    ws: Workspace, request: TrainRequest, opened: ExitStack, device: torch.device, progress: Progress, ranks: Ranks
+) -> RunSetup:
+    """The setup of the run of `request`, whose guides are open for as long as `opened`.
+
+    Raises InvalidInput where the method does not fit the guides, and whatever refuses a guide (see `GuideBank`).
+    """
+    begun = {} if request.fresh else record.read_inputs(ws.run_folder(request.name)) or {}
+    temperature = request.distillation.temperature or ws.config.cache.temperature
+    ranks.in_turn(ws.dataset)
+    views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
+    test = ViewRenderer(ws.plan(), ws.dataset().test.to(device))  # what does not fit is refused before it is trained
+    guides, live = request.guides, request.live
+    guidance = opened.enter_context(
+        open_guides(ws, views, guides, live, temperature, device=device, begun=begun, progress=progress, ranks=ranks)
+    )
+    if guidance:
+        require_guides_of(request.distillation.method, guidance.names, ws.chain)
+    training = resolve_recipe(request.training, device, begun=begun, ranks=ranks)
+    random, count = RunRandom(training.seed), ws.config.views.count
+    kind = schedule_kind(ws, request.name, training, guided=bool(guides))
+    check_schedule(ws.plan(), kind, count)
+    identities = dict(guidance.identities) if guidance else {}
+    return RunSetup(
+        device=device,
+        views=views,
+        test=test,
+        guidance=guidance,
+        identities=identities,
+        training=training,
+        temperature=temperature,
+        random=random,
+        schedule=Schedule(kind, count, random=random, samples=len(views.images)),
+        inputs=expected_inputs(
+            ws,
+            architecture=request.architecture,
+            guides=identities,
+            live=guidance.precision if isinstance(guidance, LiveGuides) else "",
+            training=training,
+            distillation=request.distillation,
+        ),
+        choice=describe_choice(training, request.training, device, begun=begun),
+    )
+
+
+def refuse_own_guide(ws: Workspace, request: TrainRequest) -> None:
+    """Raises InvalidInput where a run that starts over is one of its own guides: it would set them aside."""
+    name, guides = request.name, (*request.guides, *request.live)
+    folders = [(ws.folder / part).resolve() for part in ("guides", "runs")]
+    store_or_run = re.compile(re.escape(name) + r"(-\d+-\d+)?")  # as `Workspace.store_path` names stores of other views
+    if own := [path for path in guides if store_or_run.fullmatch(path.stem) and path.resolve().parent in folders]:
+        raise InvalidInput(
+            f"{name} cannot start over as its own guide",
+            expected="a run of another name",
+            found=", ".join(map(str, own)),
+            do="choose another --name",
+        )
