@@ -14,6 +14,7 @@ from click.testing import Result
 from torch import nn
 
 from dgkd_cache.workspace import tasks
+from dgkd_cache.workspace.tasks import TrainRequest
 
 Command = Callable[..., Result]
 
@@ -71,8 +72,8 @@ def job(
         (workspace / "runs" / name / "card.json").write_text("{}")
     asked: list[dict[str, Any]] = []
 
-    def keep(_: object, **words: Any) -> object:
-        asked.append(words)
+    def keep(_: object, request: TrainRequest, **words: Any) -> object:
+        asked.append({**vars(request), **words})
         raise SystemExit(0)
 
     monkeypatch.setattr(tasks, "train_model", create_autospec(tasks.train_model, side_effect=keep))

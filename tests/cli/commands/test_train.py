@@ -17,6 +17,7 @@ from dgkd_cache.errors import Interrupted
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.workspace import tasks
+from dgkd_cache.workspace.tasks import TrainRequest
 
 Command = Callable[..., Result]
 
@@ -50,6 +51,12 @@ def train_job(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> Mock:
     return asked
 
 
+def request(train_job: Mock) -> TrainRequest:
+    """What was asked for last."""
+    _, asked = train_job.call_args.args
+    return asked
+
+
 def store(workspace: Path, name: str) -> Path:
     path = workspace / "guides" / f"{name}.zarr"
     path.mkdir(parents=True)
@@ -61,12 +68,12 @@ def test_train_a_model_of_the_chain(command: Command, workspace: Path, train_job
     store(workspace, "teacher")
     result = command("train", "--model", "ta1", "--device", "cpu")
     assert (result.exit_code, result.stderr) == (0, "")
-    words = train_job.call_args.kwargs
-    assert (words["name"], words["architecture"], words["device"]) == ("ta1", "plain4", "cpu")
-    assert [path.resolve() for path in words["guides"]] == [workspace / "guides" / "teacher.zarr"]
-    assert words["live"] == []
-    assert words["training"] == TrainingConfig(epochs=2, lr=0.01)
-    assert words["distillation"] == DistillationConfig()
+    words = request(train_job)
+    assert (words.name, words.architecture, train_job.call_args.kwargs["device"]) == ("ta1", "plain4", "cpu")
+    assert [path.resolve() for path in words.guides] == [workspace / "guides" / "teacher.zarr"]
+    assert words.live == []
+    assert words.training == TrainingConfig(epochs=2, lr=0.01)
+    assert words.distillation == DistillationConfig()
     assert "88.12 %" in result.stdout and "1 min 15 s" in result.stdout and "1,234" in result.stdout
 
 
@@ -82,10 +89,10 @@ def test_train_any_student_under_any_stores(
     elsewhere = dump(tmp_path_factory.mktemp("elsewhere") / "big.zarr", make_tiny(2), name="big")
     result = command("train", "--student", "torchvision:resnet18", "--guides", f"teacher,{elsewhere}", "--json")
     assert result.exit_code == 0, result.stderr
-    assert train_job.call_args.kwargs["name"] == "student-torchvision-resnet18"
-    assert train_job.call_args.kwargs["architecture"] == "torchvision:resnet18"
-    assert [path.name for path in train_job.call_args.kwargs["guides"]] == ["teacher.zarr", "big.zarr"]
-    assert train_job.call_args.kwargs["distillation"].method == "dgkd"
+    assert request(train_job).name == "student-torchvision-resnet18"
+    assert request(train_job).architecture == "torchvision:resnet18"
+    assert [path.name for path in request(train_job).guides] == ["teacher.zarr", "big.zarr"]
+    assert request(train_job).distillation.method == "dgkd"
     assert json.loads(result.stdout)["accuracy"] == {"test": 0.8812}
 
 
@@ -97,11 +104,11 @@ def test_every_option_reaches_the_job(command: Command, workspace: Path, train_j
     )
     result = command("train", *options.split())
     assert result.exit_code == 0, result.stderr
-    words = train_job.call_args.kwargs
-    assert words["name"] == "s7"
-    assert [path.name for path in words["guides"]] == ["ta1.zarr"], "takd: the one before"
-    assert words["training"] == TrainingConfig(epochs=9, lr=0.01, seed=7, precision="float32")
-    assert words["distillation"] == DistillationConfig(
+    words = request(train_job)
+    assert words.name == "s7"
+    assert [path.name for path in words.guides] == ["ta1.zarr"], "takd: the one before"
+    assert words.training == TrainingConfig(epochs=9, lr=0.01, seed=7, precision="float32")
+    assert words.distillation == DistillationConfig(
         method="takd",
         objective="mean",
         lambda_=0.25,
@@ -110,14 +117,14 @@ def test_every_option_reaches_the_job(command: Command, workspace: Path, train_j
         keep=0.5,
     )
     assert command("train", "--model", "student", "--dropping", "fixed", "--drop", "0").exit_code == 0
-    assert (train_job.call_args.kwargs["distillation"].dropping, train_job.call_args.kwargs["distillation"].drop) == (
+    assert (request(train_job).distillation.dropping, request(train_job).distillation.drop) == (
         "fixed",
         0,
     )
     assert command("train", "--model", "student", "--always", "ta1").exit_code == 0
-    assert train_job.call_args.kwargs["distillation"].always == ("ta1",)
+    assert request(train_job).distillation.always == ("ta1",)
     assert command("train", "--model", "student", "--at-least-one").exit_code == 0
-    assert train_job.call_args.kwargs["distillation"].at_least_one is True
+    assert request(train_job).distillation.at_least_one is True
 
 
 def test_a_guide_of_two_stores_and_its_name(
@@ -136,7 +143,7 @@ def test_a_guide_of_two_stores_and_its_name(
     assert "views           3:5 of plan" in command("info", "big-3-5").stdout
     words = ("train", "--student", "plain2", "--guides", "big,big-3-5", "--always")
     assert command(*words, "big").exit_code == 0
-    assert [path.name for path in train_job.call_args.kwargs["guides"]] == ["big.zarr", "big-3-5.zarr"]
+    assert [path.name for path in request(train_job).guides] == ["big.zarr", "big-3-5.zarr"]
     refused = command(*words, "bug")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "unknown guide to keep always 'bug'" in refused.stderr and "did you mean big" in refused.stderr
@@ -149,14 +156,14 @@ def test_live_guides_are_runs(command: Command, workspace: Path, train_job: Mock
     (workspace / "runs" / "teacher").mkdir(parents=True)
     (workspace / "runs" / "teacher" / "card.json").write_text("{}")
     assert command("train", "--model", "ta1", "--live").exit_code == 0
-    assert [path.name for path in train_job.call_args.kwargs["live"]] == ["teacher"]
-    assert train_job.call_args.kwargs["guides"] == []
+    assert [path.name for path in request(train_job).live] == ["teacher"]
+    assert request(train_job).guides == []
 
 
 def test_fresh_is_asked_for(command: Command, workspace: Path, train_job: Mock) -> None:
     for options, fresh in (((), False), (("--fresh",), True)):
         assert command("train", "--model", "teacher", *options).exit_code == 0
-        assert train_job.call_args.kwargs["fresh"] is fresh
+        assert request(train_job).fresh is fresh
 
 
 def test_a_student_of_its_own_needs_guides_or_to_be_told_that_there_are_none(
@@ -166,10 +173,7 @@ def test_a_student_of_its_own_needs_guides_or_to_be_told_that_there_are_none(
     assert result.exit_code == 2 and "--student needs --guides A,B,..., or --method scratch" in result.stderr
     assert command("train", "--student", "plain2", "--guides", "").exit_code == 2
     assert command("train", "--student", "plain2", "--method", "scratch").exit_code == 0
-    assert (
-        list(train_job.call_args.kwargs["guides"]) == []
-        and train_job.call_args.kwargs["distillation"].method == "scratch"
-    )
+    assert list(request(train_job).guides) == [] and request(train_job).distillation.method == "scratch"
 
 
 @pytest.mark.parametrize(
