@@ -414,10 +414,10 @@ def test_numbers_of_numpy_and_paths_of_others_are_taken(bars, plan, three_guides
 
 class OtherPath:
     def __init__(self, path: Path | bytes) -> None:
-        self._path = path
+        self.path = path
 
     def __fspath__(self) -> str | bytes:
-        return self._path if isinstance(self._path, bytes) else str(self._path)
+        return self.path if isinstance(self.path, bytes) else str(self.path)
 
 
 def test_arrays_are_described_by_type_and_shape() -> None:

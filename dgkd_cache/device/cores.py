@@ -18,9 +18,9 @@ import torch
 
 from dgkd_cache.device.device import usable_device
 
-__all__ = ["every_core", "own_cores"]
+__all__ = ["every_core", "libgomp", "on_each_thread", "own_cores"]
 
-_CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 """The cores of this process."""
 
 
@@ -32,35 +32,35 @@ def own_cores(device: torch.device | str) -> Iterator[None]:
     and processes that are started inside the block must call `every_core` first.
     """
     kind = (device if isinstance(device, torch.device) else usable_device(device, call="own_cores")).type
-    gomp = _libgomp()
-    if gomp is None or kind != "cpu" or not 1 < torch.get_num_threads() == len(_CORES):
+    gomp = libgomp()
+    if gomp is None or kind != "cpu" or not 1 < torch.get_num_threads() == len(CORES):
         yield
         return
-    _on_each(gomp, lambda thread: os.sched_setaffinity(0, {_CORES[thread]}))
+    on_each_thread(gomp, lambda thread: os.sched_setaffinity(0, {CORES[thread]}))
     try:
         yield
     finally:
-        _on_each(gomp, lambda thread: every_core())
+        on_each_thread(gomp, lambda thread: every_core())
 
 
 def every_core(worker: int = 0) -> None:
     """Lets the calling thread run on every core of the process; an initialiser for pools and data loader workers."""
-    if _CORES:
+    if CORES:
         with suppress(OSError):  # the machine may have fewer cores than at the start of the process
-            os.sched_setaffinity(0, _CORES)
+            os.sched_setaffinity(0, CORES)
 
 
-def _on_each(gomp: ctypes.CDLL, action: Callable[[int], None]) -> None:
+def on_each_thread(gomp: ctypes.CDLL, action: Callable[[int], None]) -> None:
     """Runs `action` with its number on each OpenMP thread of the calling thread; torch uses these threads."""
 
     def task(_: int | None) -> None:
         with suppress(OSError):
             action(gomp.omp_get_thread_num())
 
-    gomp.GOMP_parallel(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(task), None, len(_CORES), 0)
+    gomp.GOMP_parallel(ctypes.CFUNCTYPE(None, ctypes.c_void_p)(task), None, len(CORES), 0)
 
 
-def _libgomp() -> ctypes.CDLL | None:
+def libgomp() -> ctypes.CDLL | None:
     """Returns the libgomp that torch has loaded, None if it has another OpenMP or none."""
     try:
         with open("/proc/self/maps", encoding="utf-8") as maps:

@@ -17,7 +17,7 @@ from torchvision.transforms.v2 import functional
 
 from dgkd_cache.device.device import send
 
-__all__ = ["evaluation_crop", "gather_crop_flip", "resized_crop"]
+__all__ = ["evaluation_crop", "gather_anywhere", "gather_crop_flip", "resized_crop"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -37,7 +37,7 @@ def gather_crop_flip(
     """
     if images_NIHW.device.type == "cpu" and images_NIHW.is_contiguous() and len(samples_B):
         return _gather_on_cpu(images_NIHW, samples_B, dy_B, dx_B, flip_B, padding)
-    return _gather_anywhere(images_NIHW, samples_B, dy_B, dx_B, flip_B, padding)
+    return gather_anywhere(images_NIHW, samples_B, dy_B, dx_B, flip_B, padding)
 
 
 def resized_crop(image_IHW: Tensor, box: tuple[int, int, int, int], size: int) -> Tensor:
@@ -109,9 +109,10 @@ def _mirrored(rows: int, width: int) -> tuple[int, IntArray]:
     return word, order
 
 
-def _gather_anywhere(
+def gather_anywhere(
     images_NIHW: Tensor, samples_B: IntArray, dy_B: IntArray, dx_B: IntArray, flip_B: IntArray, padding: int
 ) -> Tensor:
+    """Does what `gather_crop_flip` does, on any device, by one index for each pixel."""
     device = images_NIHW.device
     channels, height, width = images_NIHW.shape[1:]
     numbers = send(np.stack([samples_B, dy_B, dx_B, flip_B]), device)

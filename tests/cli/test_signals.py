@@ -161,6 +161,7 @@ def test_the_handlers_of_before_are_back_afterwards(tmp_path: Path) -> None:
 
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with App(folder=tmp_path, quiet=True).working() as (_, stop):
-        assert signal.getsignal(signal.SIGINT) == stop._handle
         assert stop() is False
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop() is True
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

@@ -137,8 +137,8 @@ def test_images_asked_for_together_are_decoded_by_many_threads(
     write_folder: WriteFolder, monkeypatch: pytest.MonkeyPatch, mixed: bool
 ) -> None:
     files = pictures(mixed=mixed)
+    monkeypatch.setattr(folder_module, "decoding_threads", lambda folder, paths: 3)
     train = train_of(write_folder(files), hold_bytes=0)
-    train._threads = 3
     decoders, meeting, before = set(), threading.Barrier(3, timeout=60), threading.active_count()
 
     def meet(content: bytes) -> NDArray[np.uint8]:

@@ -21,13 +21,13 @@ import ctypes, json, os, sys
 import torch
 from dgkd_cache.device import cores
 
-cores._CORES = [int(core) for core in sys.argv[1].split(",")]
+cores.CORES = [int(core) for core in sys.argv[1].split(",")]
 torch.set_num_threads(int(sys.argv[2]))
 
 def places():
     found = {}
-    gomp = cores._libgomp()
-    cores._on_each(gomp, lambda thread: found.update({thread: sorted(os.sched_getaffinity(0))}))
+    gomp = cores.libgomp()
+    cores.on_each_thread(gomp, lambda thread: found.update({thread: sorted(os.sched_getaffinity(0))}))
     return [found[thread] for thread in sorted(found)]
 
 before = places()
@@ -77,6 +77,6 @@ def test_what_is_started_within_may_run_anywhere() -> None:
 
 
 def test_another_device_is_no_business_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cores, "_on_each", lambda *_: pytest.fail("nothing is to be done"))
+    monkeypatch.setattr(cores, "on_each_thread", lambda *_: pytest.fail("nothing is to be done"))
     with cores.own_cores(torch.device("cuda")):
         pass

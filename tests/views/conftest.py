@@ -37,10 +37,10 @@ class ManySizes(Images):
             width=None,
             digest_kind="file",
         )
-        self._images = images
+        self.images = images
 
     def image(self, sample: int) -> Tensor:
-        return self._images[sample]
+        return self.images[sample]
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 from torchvision.transforms.v2 import functional
 
-from dgkd_cache.views.kernel import _gather_anywhere, evaluation_crop, gather_crop_flip
+from dgkd_cache.views.kernel import evaluation_crop, gather_anywhere, gather_crop_flip
 
 
 @settings(max_examples=60, deadline=None)
@@ -25,7 +25,7 @@ def test_gather_is_pad_slice_and_reverse(augment: Any, data: st.DataObject) -> N
     expected = np.stack(
         [augment(images[sample], *numbers, padding) for sample, *numbers in zip(samples, dy, dx, flip, strict=True)]
     )
-    for gather in (gather_crop_flip, lambda *args, **kwargs: _gather_anywhere(*args, *kwargs.values())):
+    for gather in (gather_crop_flip, lambda *args, **kwargs: gather_anywhere(*args, *kwargs.values())):
         found = gather(torch.from_numpy(images), samples, dy_B=dy, dx_B=dx, flip_B=flip, padding=padding)
         assert found.dtype == torch.uint8 and np.array_equal(found.numpy(), expected)
 

@@ -31,10 +31,10 @@ class Changed(ViewRenderer):
 
     def __init__(self, plan: ViewPlan, images: Any, change: Callable[[Tensor], Tensor]) -> None:
         super().__init__(plan, images)
-        self._change = change
+        self.change = change
 
     def pixels(self, views_B: Any, samples_B: Any) -> Tensor:
-        return self._change(super().pixels(views_B, samples_B))
+        return self.change(super().pixels(views_B, samples_B))
 
 
 def pairs_of(plan: ViewPlan, samples: int, python_philox: Any) -> list[tuple[int, int]]:

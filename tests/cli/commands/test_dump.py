@@ -60,8 +60,9 @@ def held_by(ws: Path, owner: dict[str, object], *, views: range = range(0, 2)) -
     (ws / "guides").mkdir(exist_ok=True)
     lock = ViewLock(ws / "guides" / "teacher.zarr", views, guide="teacher")
     (lock.folder / "logits.c.0.0.0.partial").write_bytes(b"half")
-    (lock._place / "owner.json").write_text(json.dumps({**vars(Owner.of(os.getpid())), **owner}))
-    return lock._place
+    place = lock.folder.parent
+    (place / "owner.json").write_text(json.dumps({**vars(Owner.of(os.getpid())), **owner}))
+    return place
 
 
 @pytest.mark.parametrize("verb", [DUMP, ("run", "--device", "cpu"), (*DUMP, "--shard", "1/2")])

@@ -7,15 +7,15 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.tiny_chain import MODULE, content, dump, train, workspace
-from torch import Tensor
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.device import device as compute
-from dgkd_cache.dump import writer as writer_module
+from dgkd_cache.dump import inference, writer as writer_module
 from dgkd_cache.dump.inference import GuideLogits
 from dgkd_cache.errors import Damaged, Incomplete, Interrupted, InvalidInput, Mismatch
 from dgkd_cache.progress import Silent
@@ -24,7 +24,7 @@ from dgkd_cache.views.stream import Pairs
 from dgkd_cache.workspace.tasks import repair as repair_job, repair_store
 from dgkd_cache.workspace.tasks.repair import RepairResult
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import GuideStore, convert, verify
+from dgkd_stores import ChunkSlot, GuideStore, convert, verify
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,13 @@ def ws(dumped: Path, tmp_path: Path) -> Workspace:
 def forwarded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, int, int]]:
     """The (view, first, last) that the guide forwards, batches in a row as one; the view is None for the test set."""
     asked: list[tuple[object, int, int]] = []
-    of_images, of_pairs = GuideLogits.of_images, GuideLogits._of_pairs
+    of_images, streamed = GuideLogits.of_images, inference.stream
 
     def images(self: GuideLogits, source: ViewRenderer) -> object:
         asked.append((None, 0, len(source.images)))
         return of_images(self, source)
 
-    def pairs(self: GuideLogits, source: ViewRenderer, pairs: Iterable[Pairs]) -> object:
+    def stream(source: ViewRenderer, pairs: Iterable[Pairs], **settings: Any) -> object:
         def watched() -> Iterator[Pairs]:
             for views_B, samples_B in pairs:
                 view, start, stop = int(views_B[0]), int(samples_B[0]), int(samples_B[-1]) + 1
@@ -72,10 +72,10 @@ def forwarded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, int, int]]:
                     asked.append((view, start, stop))
                 yield views_B, samples_B
 
-        return of_pairs(self, source, watched())
+        return streamed(source, watched(), **settings)
 
     monkeypatch.setattr(GuideLogits, "of_images", images)
-    monkeypatch.setattr(GuideLogits, "_of_pairs", pairs)
+    monkeypatch.setattr(inference, "stream", stream)
     return asked
 
 
@@ -142,7 +142,7 @@ def test_batches_are_those_of_the_dump_whatever_the_chunks(ws: Workspace, forwar
     path = ws.store_path("teacher")
     convert(path, ws.store_path("packed"), codec="zstd")
     with GuideStore.open(ws.store_path("packed")) as store:
-        assert store._layout.chunk_rows == 96, "the settings of today cut other chunks"
+        assert store.container.layout.chunk_rows == 96, "the settings of today cut other chunks"
     before = content(ws.folder)
     (ws.store_path("packed") / "logits" / "c.1.0.0").unlink()
     repair(ws, "packed")
@@ -190,13 +190,14 @@ def test_rows_that_come_out_otherwise(ws: Workspace, monkeypatch: pytest.MonkeyP
     flip(ws.store_path("teacher") / "logits" / "c.0.1.0")
     flip(ws.store_path("teacher") / "test_logits" / "c.0.0")
     before = content(ws.folder)
-    really = GuideLogits._forwarded
+    of_images, of_chunks = GuideLogits.of_images, GuideLogits.of_chunks
 
-    def off(self: GuideLogits, pixels: Iterable[Tensor]) -> Iterator[Tensor]:
-        for logits_BC in really(self, pixels):
-            yield logits_BC * np.float32(1.01)
+    def chunks_off(self: GuideLogits, *arguments: Any) -> Iterator[tuple[ChunkSlot, np.ndarray]]:
+        for slot, logits_SC in of_chunks(self, *arguments):
+            yield slot, logits_SC * np.float32(1.01)
 
-    monkeypatch.setattr(GuideLogits, "_forwarded", off)
+    monkeypatch.setattr(GuideLogits, "of_images", lambda *arguments: of_images(*arguments) * np.float32(1.01))
+    monkeypatch.setattr(GuideLogits, "of_chunks", chunks_off)
     with pytest.raises(Mismatch, match="test_logits come out otherwise"):
         repair(ws)
     assert content(ws.folder) == before
