@@ -1,6 +1,7 @@
-"""Guide stores without torch: read, check, write, mend, convert. Needs numpy; numcodecs for compressed chunks and HDF5.
+"""Reads, checks, writes, repairs and converts guide stores without torch. Needs numpy; numcodecs for compression and
+HDF5.
 
-`__init__.pyi` has the public names; each is loaded when it is first used.
+`__init__.pyi` lists the public names; each is loaded when it is first used.
 """
 
 import lazy_loader

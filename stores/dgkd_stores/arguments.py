@@ -1,6 +1,6 @@
-"""Checks of what a public call is given: an error names the call, the argument, and what it should be.
+"""Checks the arguments of public calls: an error names the call, the argument, and what it should be.
 
-They come first in a call, so that nothing was read or written when it is refused. Loads no torch.
+A call checks its arguments first, before it reads or writes. Loads no torch.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 MOST_SHOWN = 60
-"""Characters of a value in a message; a longer one is described by its type."""
+"""Maximum characters of a value in a message; a longer one is described by its type."""
 
 _WORD_LIMITS = {-(2**63): "-2**63", 2**63 - 1: "2**63 - 1", 2**64 - 1: "2**64 - 1"}
-"""The least and largest numbers of machine words, as messages have them."""
+"""The smallest and largest machine integers, as written in messages."""
 
 _SHOWN = (type(None), str, bytes, int, float, complex, range, tuple, list, dict, np.generic)
 
@@ -48,7 +48,7 @@ def require_kind(
 
 
 def as_path(call: str, name: str, value: object, *, expected: str = "a path, as text or as a pathlib.Path") -> Path:
-    """The argument `name` of `call` as a path. Raises InvalidInput for what is none, and for one that no file can have.
+    """Returns the argument `name` of `call` as a path. Raises InvalidInput if it is not one, or impossible as a file's.
 
     os.PathLike allows bytes, too, which pathlib refuses.
     """
@@ -59,20 +59,20 @@ def as_path(call: str, name: str, value: object, *, expected: str = "a path, as 
 
 
 def require_callable(call: str, **given: object) -> None:
-    """Raises InvalidInput for the first of the arguments that is no function."""
+    """Raises InvalidInput for the first argument that is not callable."""
     for name, value in given.items():
         if not callable(value):
             raise refused(call, name, value, expected="a function", do=f"give {name} a function, or leave it out")
 
 
 def require_flags(call: str, **given: object) -> None:
-    """Raises InvalidInput for the first of the arguments that is neither True nor False."""
+    """Raises InvalidInput for the first argument that is neither True nor False."""
     for name, value in given.items():
         require_kind(call, name, value, bool, expected="True or False")
 
 
 def integer_text(low: int | None, high: int | None) -> str:
-    """The range of an integer, None for no limit, as messages have it."""
+    """Returns the range of an integer, None for no limit, for a message."""
     first, last = (_WORD_LIMITS.get(limit, str(limit)) for limit in (low or 0, high or 0))
     if low is None:
         return "an integer" if high is None else f"an integer up to {last}"
@@ -90,7 +90,7 @@ def require_integer(call: str, name: str, value: object, *, low: int | None = No
 
 
 def require_number(call: str, name: str, value: object, *, low: float, high: float | None = None) -> None:
-    """Raises InvalidInput unless `value` is a finite number above `low`, or from `low` to `high` where that is given.
+    """Raises InvalidInput unless `value` is a finite number above `low`, or from `low` to `high` if that is given.
 
     bool is refused.
     """
@@ -105,7 +105,7 @@ def require_number(call: str, name: str, value: object, *, low: float, high: flo
 
 
 def integers(call: str, name: str, values: npt.ArrayLike, *, expected: str, do: str = "") -> npt.NDArray[np.int64]:
-    """The argument `name` of `call` as int64[N]. Raises InvalidInput for what is no one-dimensional integers."""
+    """Returns the argument `name` of `call` as int64[N]. Raises InvalidInput unless it is one-dimensional integers."""
     try:
         found = np.asarray(values)
     except (TypeError, ValueError, RuntimeError):  # lists of several lengths, a tensor on a GPU or with a gradient
@@ -116,16 +116,16 @@ def integers(call: str, name: str, values: npt.ArrayLike, *, expected: str, do: 
 
 
 def refused(call: str, name: str, value: object, *, expected: str, do: str = "") -> InvalidInput:
-    """The error for the argument `name` of `call`."""
+    """Returns the error for the argument `name` of `call`."""
     return InvalidInput(
         f"{call}: the argument {name!r} cannot be used", expected=expected, found=described(value), do=do
     )
 
 
 def described(value: object) -> str:
-    """A value for a message: its text where that is short, else its type.
+    """Describes a value for a message: by its text if that is short, else by its type.
 
-    Of functions and classes it is the name, of arrays and tensors the data type and the shape.
+    Functions and classes are described by name, arrays and tensors by data type and shape.
     """
     if isinstance(value, type):
         return f"the class {value.__module__}.{value.__qualname__}"
@@ -137,7 +137,7 @@ def described(value: object) -> str:
         text = repr(value)
         if len(text) <= MOST_SHOWN:
             return text if isinstance(value, str | range) or value is None else f"{text} ({name})"
-    # Tensors are told by what they have: their type would load torch. A nested one raises where it has no shape.
+    # Tensors are recognised by their attributes: their type would load torch. A nested one without a shape raises.
     with contextlib.suppress(RuntimeError):
         if hasattr(value, "dtype") and hasattr(value, "shape") and isinstance(value.shape, tuple):
             return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"

@@ -1,6 +1,6 @@
-"""Every error a user can meet, each with its exit code and one form of message.
+"""The errors of this project, each with an exit code and the same form of message.
 
-A message says what was expected, what was found and what to do next; the command line prints it as it is.
+A message states what was expected, what was found and what to do; the command line prints it unchanged.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ __all__ = [
 class DgkdError(Exception):
     """The base of all errors of this project.
 
-    `problem` is one clause; `expected` and `found` are noun phrases; `do` is one sentence, with a command
-    that works where there is one. Any but the first may be left out. Whatever they hold, the message is one line
-    that nothing acts on.
+    `problem` is one clause; `expected` and `found` are noun phrases; `do` is one sentence, with a working command if
+    there is one. All but the first are optional. The message is always one sanitised line.
     """
 
     exit_code = 1
@@ -45,19 +44,19 @@ class DgkdError(Exception):
 
 
 class InvalidInput(DgkdError, ValueError):
-    """A setting, a name or an argument that means nothing here."""
+    """A setting, a name or an argument that is invalid here."""
 
     exit_code = 2
 
 
 class Incomplete(DgkdError):
-    """A store or a run that was started and not finished."""
+    """A store or a run that was begun but not finished."""
 
     exit_code = 3
 
 
 class StoreNotFound(DgkdError):
-    """No guide store lies at that place."""
+    """There is no guide store at that path."""
 
     exit_code = 10
 
@@ -69,7 +68,7 @@ class Locked(DgkdError):
 
 
 class Damaged(DgkdError):
-    """Content that does not fit its digest."""
+    """Content that does not match its digest."""
 
     exit_code = 12
 
@@ -81,25 +80,25 @@ class Mismatch(DgkdError):
 
 
 class NoPermission(DgkdError, PermissionError):
-    """A file that this user may not read: nothing is known of its content, so it is not damaged."""
+    """A file that this user may not read; its content is unknown, so it is not damaged."""
 
     def __init__(self, problem: str, *, expected: str = "", found: str = "", do: str = "") -> None:
         super().__init__(problem, expected=expected, found=found, do=do)
         self.errno = errno.EACCES
 
     def __str__(self) -> str:
-        # That of an OSError leaves the message out where something has given it a file's name.
+        # OSError's own text omits the message once an error has a file name.
         return str(self.args[0])
 
 
 class NoSpace(DgkdError):
-    """The disk is full, or a file may not grow any further; what was finished before is kept."""
+    """The disk is full, or a file may not grow further; finished parts are kept."""
 
     exit_code = 14
 
 
 class UnsafeStore(DgkdError):
-    """A store that no writer of ours makes: refused before any of it is decoded."""
+    """A store that this project's writer cannot have made; it is refused before anything is decoded."""
 
     exit_code = 15
 
@@ -111,12 +110,12 @@ class Interrupted(DgkdError):
 
 
 def is_no_space(error: OSError) -> bool:
-    """True where the disk or the quota is full, or a file has reached the limit on its size."""
+    """Returns True if the disk or the quota is full, or a file has reached its size limit."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def no_space(path: object, error: OSError, *, left: str) -> NoSpace:
-    """The error for a write to `path` that failed in one of these ways; `left` says what is kept."""
+    """Returns the error for a write to `path` that failed in this way; `left` says what is kept."""
     if error.errno == errno.EFBIG:
         return NoSpace(
             f"{path} may not grow any further",

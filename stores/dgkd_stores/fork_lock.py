@@ -9,7 +9,7 @@ __all__ = ["fork_safe_lock"]
 
 
 def fork_safe_lock() -> threading.Lock:
-    """A lock that only the forking thread holds at a fork, so a child finds it free and what it guards whole."""
+    """Returns a lock that is free in a forked child, with the guarded data consistent."""
     lock = threading.Lock()
     os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     return lock

@@ -1,4 +1,4 @@
-"""Registries, which know objects by their names, and the suggestion of a known name for an unknown one."""
+"""Registries of objects by name, and suggestions of known names for unknown ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Registry(dict[str, T]):
     """The objects of one `kind` by name, in the order in which they were registered.
 
-    A name can be taken once. `unknown` makes the error for a kind, a name that is not known, and the known ones.
+    A name can be registered once. `unknown` makes the error for a kind, an unknown name, and the known ones.
     """
 
     def __init__(
@@ -31,26 +31,26 @@ class Registry(dict[str, T]):
         self._unknown = unknown or _unknown
 
     def register(self, name: str, known: T) -> None:
-        """Enter an object under its name. Raises InvalidInput where that is taken."""
+        """Registers an object under its name. Raises InvalidInput if the name is taken."""
         assert name, "what is registered has a name"
         if name in self:
             raise InvalidInput(f"{self.kind} {name!r} is registered already", do="give the new one another name")
         self[name] = known
 
     def find(self, name: str) -> T:
-        """The object of that name. Raises the error for an unknown name, which names the closest ones."""
+        """Returns the object of that name. Raises the error for an unknown name, which names the closest ones."""
         if not isinstance(name, str) or name not in self:
             raise self._unknown(self.kind, name, self)
         return self[name]
 
 
 def closest_names(name: str, known: Iterable[str], *, most: int = 1) -> list[str]:
-    """Those of the known names that look like `name`, the closest first."""
+    """Returns the known names that are similar to `name`, the closest first."""
     return difflib.get_close_matches(name, list(known), n=most, cutoff=0.5)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A question that names the closest of the known names, or nothing."""
+    """Returns a "did you mean" question with the closest known name, or ""."""
     return "".join(f"did you mean {close!r}?" for close in closest_names(name, known))
 
 

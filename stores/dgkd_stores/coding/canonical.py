@@ -1,4 +1,4 @@
-"""Canonical JSON, the byte form under every digest, and numbers as exact decimal strings.
+"""Canonical JSON, the byte form for digests, and numbers as exact decimal strings.
 
 Sorted keys, no white space, UTF-8 with non-ASCII kept, integers only: the same value gives the same bytes in
 any language.
@@ -24,7 +24,7 @@ JsonValue = None | bool | int | str | Sequence["JsonValue"] | Mapping[str, "Json
 
 
 def canonical_json(value: JsonValue) -> bytes:
-    """The one byte form of `value`; `InvalidInput` for floats, keys that are no text, and lone surrogates."""
+    """Returns the canonical bytes of `value`; raises InvalidInput for floats, keys not of text, lone surrogates."""
     text = json.dumps(plain_json(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     try:
         return text.encode()
@@ -33,7 +33,7 @@ def canonical_json(value: JsonValue) -> bytes:
 
 
 def plain_json(value: object) -> JsonValue:
-    """A copy of `value` in dict, list, str, int, bool and None alone; `InvalidInput` for anything else."""
+    """Returns a copy of `value` in dict, list, str, int, bool and None only; raises InvalidInput for others."""
     try:
         return _plain(value)
     except RecursionError as error:
@@ -62,13 +62,13 @@ def _plain(value: object) -> JsonValue:
 
 
 def sha256_hex(data: bytes) -> str:
-    """SHA-256 as 64 lower-case hexadecimal digits."""
+    """Returns SHA-256 as 64 lower-case hexadecimal digits."""
     require_kind("sha256_hex", "data", data, (bytes, bytearray, memoryview), expected="bytes")
     return hashlib.sha256(data).hexdigest()
 
 
 def decimal(x: float) -> str:
-    """The shortest decimal without an exponent that reads back as the same double: 1e-8 is "0.00000001"."""
+    """Returns the shortest decimal without an exponent that reads back as the same double: 1e-8 is "0.00000001"."""
     require_kind("decimal", "x", x, Real, expected="a number")
     if not math.isfinite(x):
         raise InvalidInput("a number that no decimal string can hold", expected="a finite number", found=repr(x))

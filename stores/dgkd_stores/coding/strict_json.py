@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it, from whoever may have written it: what Python's parser lets through besides is refused."""
+"""Parses untrusted JSON strictly by RFC 8259, without the extensions of Python's parser."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["deeper_than", "parse_strictly"]
 
 
 def parse_strictly(data: bytes) -> JsonValue:
-    """The value of JSON in UTF-8. Raises RecursionError and ValueError, also for NaN, infinity and a doubled key."""
+    """Returns the value of JSON in UTF-8. Raises RecursionError or ValueError, also for NaN and repeated keys."""
     value: JsonValue = json.loads(data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     return value
 
 
 def deeper_than(levels: int, value: object) -> bool:
-    """True where mappings and lists within one another have more than so many levels, that of plain values included."""
+    """Returns True if nested mappings and lists have more than so many levels, including that of plain values."""
     level = [value]
     for _ in range(levels):
         level = [inner for outer in level for inner in _inside(outer)]

@@ -1,4 +1,4 @@
-"""Files on a disk, whatever is in them: durable files, the paths of stores, and the locks of whoever writes. Public."""
+"""Durable files, the paths of stores, and locks of writers. Public."""
 
 from dgkd_stores.disk.alone import Stop, never
 from dgkd_stores.disk.files import (

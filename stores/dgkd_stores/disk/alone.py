@@ -1,6 +1,6 @@
-"""One process at a time looks at the locks in a folder and changes them: flock on the folder, where there is flock.
+"""Lets one process at a time read and change the locks in a folder, by flock on the folder if available.
 
-Waiting for another process is announced and can be stopped: nobody waits here in a system call.
+Waiting for another process is announced and can be stopped, because it does not block in a system call.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from dgkd_stores.errors import Interrupted
 __all__ = ["Stop", "alone", "never"]
 
 Stop = Callable[[], bool]
-"""Asked while waiting: whether to give up."""
+"""Called while waiting; true means to give up."""
 
 ANNOUNCED_AFTER = 1.0
-"""Seconds: whoever holds the folder for the moment of looking at a lock is gone long before."""
+"""Seconds until a wait is announced; reading a lock takes far less."""
 
 _LONGEST_PAUSE = 0.1
 
 
 def never() -> bool:
-    """Goes on waiting; Ctrl-C still ends a program that has not caught it."""
+    """Never gives up; Ctrl-C still ends a program that does not handle it."""
     return False
 
 
 @contextlib.contextmanager
 def alone(folder: Path, *, stop: Stop = never, patience: float | None = None) -> Iterator[None]:
-    """Holds the flock of `folder`; `Interrupted` when `stop` says so while another process has it.
+    """Holds the flock of `folder`; raises Interrupted if `stop` is true while another process has it.
 
-    After `patience` seconds it goes on without, as it does on a file system that has no flock.
+    After `patience` seconds it continues without the flock, as on a file system that has none.
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -69,5 +69,5 @@ def _taken(handle: int) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        pass  # No flock here: the locks themselves are made so that two who come at once both step back.
+        pass  # No flock here: of two processes that lock at the same time, both step back.
     return True

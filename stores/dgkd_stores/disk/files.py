@@ -1,9 +1,8 @@
-"""Files that survive a crash and files that cannot mislead: durable writes, and reads that follow no link.
+"""Durable writes, and reads that follow no link.
 
-A write is temporary file, fsync, rename, fsync of the folder: after a crash the old content is there, or all
-of the new. No file is opened for writing that was there before: the temporary has a name that nobody can have
-prepared, and the rename replaces a name and never what another name (a hard link) has of the old file. A symbolic
-link, a folder or a device in the target's place is refused.
+A write is temporary file, fsync, rename, fsync of the folder: after a crash there is the old content or all of the new.
+An existing file is never opened for writing: the temporary has an unpredictable name, and the rename replaces the name
+only, so a hard link keeps the old content. A symbolic link, a folder or a device at the target is refused.
 """
 
 from __future__ import annotations
@@ -45,16 +44,16 @@ __all__ = [
     "write_synced",
 ]
 
-# O_NONBLOCK: opening a FIFO must fail a check and not wait for a writer.
+# O_NONBLOCK: opening a FIFO must not wait for a writer; the check then refuses it.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PARTIAL = re.compile(r".+\.[0-9a-f]{32}\.partial")
-# What the fsync of a folder says where the file system (CIFS, FUSE, shared folders of a virtual machine) has none.
+# Errors of a folder's fsync on file systems without it (CIFS, FUSE, shared folders of a virtual machine).
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 
 @contextlib.contextmanager
 def full_disk(path: Path, *, left: str = "what was finished is kept") -> Iterator[None]:
-    """Turn a full disk, quota or file into `NoSpace`, naming what was being written and what is `left` of it."""
+    """Converts errors of a full disk, quota or file to NoSpace, which names the file and what is `left`."""
     try:
         yield
     except OSError as error:
@@ -64,7 +63,7 @@ def full_disk(path: Path, *, left: str = "what was finished is kept") -> Iterato
 
 
 def write_synced(path: Path, *parts: bytes | memoryview) -> None:
-    """Write a new file and fsync it; on failure nothing of it stays. `FileExistsError` where the name is taken."""
+    """Writes a new file and fsyncs it; removes it after a failure. Raises FileExistsError if the name is taken."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         try:
@@ -80,17 +79,17 @@ def write_synced(path: Path, *parts: bytes | memoryview) -> None:
 
 
 def write_all(handle: int, data: bytes | memoryview) -> None:
-    """Write all of it where the handle stands: one write may take less than it is given."""
+    """Writes all data at the handle's position: one system call may write less."""
     view = memoryview(data).cast("B")
     while len(view):
         view = view[os.write(handle, view) :]
 
 
 def write_durably(path: Path, *parts: bytes | memoryview, temporary: Path | None = None) -> None:
-    """Replace `path` by new content at once; `UnsafeStore` where anything but a regular file has that name.
+    """Replaces the content of `path` at once; raises UnsafeStore if the name is taken by anything but a regular file.
 
-    By way of `temporary`, a new name on the same file system: by default one beside `path` that nobody can have
-    prepared, which `sweep_partials` removes after a kill. Other names of the old file (hard links) keep its content.
+    It writes to `temporary` first, a new name on the same file system; the default is an unpredictable name beside
+    `path`, which `sweep_partials` removes after a kill. Hard links to the old file keep its content.
     """
     refuse_in_the_way(path)
     temporary = temporary or partial_of(path)
@@ -105,12 +104,12 @@ def write_durably(path: Path, *parts: bytes | memoryview, temporary: Path | None
 
 
 def partial_of(path: Path) -> Path:
-    """A name beside `path` for its unfinished content, which nobody can have prepared."""
+    """Returns an unpredictable name beside `path` for its unfinished content."""
     return path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
 
 
 def publish_new(finished: Path, path: Path) -> None:
-    """Move what is finished to a name that nothing has; `FileExistsError` where something has it by then."""
+    """Moves a finished file or folder to a free name; raises FileExistsError if the name is taken by then."""
     if finished.is_file() and _linked(finished, path):
         os.unlink(finished)
     elif os.path.lexists(path):
@@ -121,7 +120,7 @@ def publish_new(finished: Path, path: Path) -> None:
 
 
 def _linked(finished: Path, path: Path) -> bool:
-    """A second name for a file, which unlike a rename replaces nothing; not every file system has such names."""
+    """Makes a hard link, which unlike a rename replaces nothing; returns False on file systems without them."""
     try:
         os.link(finished, path)
     except FileExistsError:
@@ -132,7 +131,7 @@ def _linked(finished: Path, path: Path) -> bool:
 
 
 def refuse_in_the_way(path: Path) -> None:
-    """`UnsafeStore` where anything but a regular file lies at `path`: a link is never followed, nor removed."""
+    """Raises UnsafeStore if anything but a regular file is at `path`; a link is neither followed nor removed."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -147,7 +146,7 @@ def refuse_in_the_way(path: Path) -> None:
 
 
 def partials(folder: Path) -> list[Path]:
-    """Files that a killed `write_durably` left in `folder`; none where it cannot be listed."""
+    """Lists files that a killed `write_durably` left in `folder`; none if it cannot be listed."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         return [
             Path(entry.path)
@@ -158,15 +157,15 @@ def partials(folder: Path) -> list[Path]:
 
 
 def sweep_partials(folder: Path) -> None:
-    """Remove the `partials` of `folder`; for whoever holds the lock under which it is written."""
+    """Removes the `partials` of `folder`; the caller must hold the lock under which it is written."""
     for path in partials(folder):
         path.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are not there, durably; nothing where it is there.
+    """Creates a folder and its missing parents durably; does nothing if it exists.
 
-    `UnsafeStore` where a file or a link to nothing has its name.
+    Raises UnsafeStore if a file or a broken link has its name.
     """
     if not path.is_dir():
         make_folder(path.parent)
@@ -178,7 +177,7 @@ def make_folder(path: Path) -> None:
 
 
 def not_a_folder(path: Path) -> UnsafeStore:
-    """The error for something that is no folder where this program needs one of that name."""
+    """Returns the error for a path that must be a folder but is not."""
     return UnsafeStore(
         f"{path} is in the way of what writers need",
         expected="a folder, or nothing",
@@ -188,7 +187,7 @@ def not_a_folder(path: Path) -> UnsafeStore:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable; where its file system cannot, go on and say so, once a process."""
+    """Makes the names in a folder durable; if its file system cannot, warns once per process."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -205,7 +204,7 @@ def sync_folder(path: Path) -> None:
 
 
 def read_small(path: Path, *, limit: int) -> bytes:
-    """A regular file's bytes; `UnsafeStore` when it is a link, no regular file, or larger than `limit`."""
+    """Reads a regular file; raises UnsafeStore if it is a link, not a regular file, or larger than `limit`."""
     with plain_file(path) as (handle, size):
         if size > limit:
             raise UnsafeStore(f"{path} is too large", expected=f"at most {limit} bytes", found=f"{size}")
@@ -213,10 +212,10 @@ def read_small(path: Path, *, limit: int) -> bytes:
 
 
 def read_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[np.uint8]:
-    """`nbytes` bytes of a regular file from `offset` on (default: all), in memory of its own.
+    """Reads `nbytes` bytes of a regular file from `offset` on (default: all) into new memory.
 
-    A bad sector or a file cut short meanwhile is an error and no signal, as it would be of mapped bytes; `ValueError`
-    where the file is shorter.
+    A bad sector or a truncated file raises an error, not a signal as for mapped bytes; ValueError if the file is
+    shorter.
     """
     with plain_file(path) as (handle, size):
         stop = size if nbytes is None else offset + nbytes
@@ -228,7 +227,7 @@ def read_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray
 
 
 def fill(handle: int, into: NDArray[np.uint8], offset: int) -> int:
-    """Read from `offset` on until `into` is full or the file ends; the number of bytes read."""
+    """Reads from `offset` on until `into` is full or the file ends; returns the number of bytes."""
     done = 0
     while done < into.size and (count := os.preadv(handle, [into[done:].data], offset + done)):
         done += count
@@ -237,7 +236,7 @@ def fill(handle: int, into: NDArray[np.uint8], offset: int) -> int:
 
 @contextlib.contextmanager
 def plain_file(path: Path) -> Iterator[tuple[int, int]]:
-    """A handle of a regular file, and its size; `UnsafeStore` for a link, a pipe, a device, `NoPermission`."""
+    """Opens a regular file; gives its handle and size. Raises UnsafeStore for any other, and NoPermission."""
     try:
         handle = os.open(path, _READ)
     except PermissionError as error:
@@ -253,7 +252,7 @@ def plain_file(path: Path) -> Iterator[tuple[int, int]]:
             raise UnsafeStore(f"{path} is no plain file", expected="a regular file", found=_kind(status.st_mode))
         yield handle, status.st_size
     except OSError as error:
-        # A failed read or mapping names no file by itself.
+        # The error of a failed read or mapping names no file.
         if error.filename is None:
             error.filename = os.fspath(path)
         raise
@@ -262,7 +261,7 @@ def plain_file(path: Path) -> Iterator[tuple[int, int]]:
 
 
 def lies_at(path: Path) -> bool:
-    """True where anything has that name, a link to nothing included; `NoPermission` where this user may not look."""
+    """Returns True if the path exists, even as a broken link; raises NoPermission if this user may not look."""
     with permitted(path):
         try:
             os.lstat(path)
@@ -273,7 +272,7 @@ def lies_at(path: Path) -> bool:
 
 @contextlib.contextmanager
 def permitted(path: Path) -> Iterator[None]:
-    """Turn a refused permission of anything at or under `path` into `NoPermission`."""
+    """Converts permission errors of anything at or under `path` to NoPermission."""
     try:
         yield
     except NoPermission:
@@ -283,8 +282,8 @@ def permitted(path: Path) -> Iterator[None]:
 
 
 def _no_permission(path: Path) -> NoPermission:
-    """The error for a file or folder that this user may not read, with the command that changes that."""
-    # A folder above it that may not be entered hides what the file itself permits.
+    """Returns the error for a file or folder that this user may not read, with the command that changes that."""
+    # A parent folder that may not be entered hides the file's own permissions.
     above = [folder for folder in reversed(path.absolute().parents) if not os.access(folder, os.X_OK)]
     barred = above[0] if above else path
     try:

@@ -1,13 +1,12 @@
-"""Who works on what: a lock beside a store for each range of views, or beside a run, with its owner's name on it.
+"""Locks beside a store, for ranges of views, or beside a run; each records its owner.
 
-A lock is a folder `<target>.writing/NAME` (`views-FIRST-LAST` of a store, `run` of a run) that holds `owner.json` and
-a folder, of a name never used again, for whatever the holder has not finished. It appears whole by one rename, so there
-is no lock without an owner; the lock of a process of this host that is no more is taken over, with all it left behind.
-POSIX only.
+A lock is a folder `<target>.writing/NAME` (`views-FIRST-LAST` of a store, `run` of a run) that holds `owner.json` and a
+folder, with a name never used again, for the holder's unfinished files. It appears complete by one rename, so there is
+no lock without an owner. The lock of a dead process on this host is taken over, with all its files. POSIX only.
 
-A holder of which nothing can be known here (`owner.py`) is taken over where the caller says so (`take_over`), and
-never without. Where a caller is wrong about that nothing is lost: the folder of unfinished files is gone by one
-rename, so the holder cannot publish one more of them, and stops.
+A holder whose state is unknown here (`owner.py`) is taken over only if the caller asks for it (`take_over`). If that
+holder is alive after all, nothing is lost: its folder of unfinished files is removed by one rename, so it cannot
+publish any more files, and stops.
 """
 
 from __future__ import annotations
@@ -33,35 +32,35 @@ from dgkd_stores.errors import Locked, UnsafeStore
 __all__ = ["ALL_VIEWS", "Lock", "ViewLock", "sweep", "writing_folder"]
 
 ALL_VIEWS = range(2**54)
-"""For whoever writes a store as a whole: no other writer has any of its views meanwhile.
+"""The range for writing a whole store: no other writer can hold any of its views.
 
-A header's views end before 2^53 + 2^20 (FORMAT.md): the next power of two covers every store that there can be.
+A header's views end before 2^53 + 2^20 (FORMAT.md): the next power of two covers every possible store.
 """
 
 _VIEWS = re.compile(r"views-(\d+)-(\d+)")
 _PASSING = re.compile(r"(?:new|gone)-[0-9a-f]{32}")
-"""Folders that become a lock, or were one; nothing but these and locks is made there, and nothing else removed."""
+"""Names of folders that become a lock, or were one; only these and locks are made or removed there."""
 _ATTEMPTS = 20
 _NEW = "new-"
 _GONE = "gone-"
-_RELEASE_PATIENCE = 2.0  # seconds: nobody's flock keeps a holder from leaving
+_RELEASE_PATIENCE = 2.0  # seconds: another process's flock must not keep a holder from releasing
 
 
 def writing_folder(target: Path) -> Path:
-    """The folder of locks and unfinished files of a store or a run: beside it, so that it holds finished files only."""
+    """Returns the folder of locks and unfinished files, beside the store or run, which holds finished files only."""
     return target.with_name(target.name + ".writing")
 
 
 class Lock(ABC):
-    """The right to work on `target`, held from construction to `release`; what it covers, a subclass says.
+    """A lock on `target`, held from construction to `release`; subclasses define what it covers.
 
-    `Locked` names the holder of what overlaps, unless it is dead, or `take_over` is set and it is elsewhere: then
-    its lock and its unfinished files are removed. `UnsafeStore` where no folder of locks can be. `stop` is asked while
-    another process keeps the folder that `target` lies in; `Interrupted` when it says so.
+    Raises Locked, which names the holder of an overlapping lock, unless it is dead, or it is elsewhere and `take_over`
+    is set: then its lock and its unfinished files are removed. Raises UnsafeStore if the folder of locks cannot exist,
+    and Interrupted if `stop` is true while another process holds the folder of `target`.
     """
 
     names: re.Pattern[str]
-    """The names of all locks of this kind."""
+    """Pattern of the names of all locks of this kind."""
 
     def __init__(self, target: Path, name: str, *, take_over: bool = False, stop: Stop = never) -> None:
         self.target = target
@@ -75,34 +74,34 @@ class Lock(ABC):
 
     @abstractmethod
     def _overlaps(self, name: str) -> bool:
-        """True where the lock of that name covers any of what this one does."""
+        """Returns True if the lock of that name overlaps with this one."""
 
     @abstractmethod
     def _refusal(self, name: str, owner: Owner) -> Locked:
-        """The error that names the holder of a lock that overlaps."""
+        """Returns the error that names the holder of an overlapping lock."""
 
     @abstractmethod
     def _loss(self, found: str) -> Locked:
-        """The error of a holder that has been taken over; `found` is whose the lock is now."""
+        """Returns the error of a holder that was taken over; `found` names the new holder."""
 
     @property
     def folder(self) -> Path:
-        """The holder's own place for unfinished files.
+        """The holder's folder for unfinished files.
 
-        `Locked` once somebody elsewhere has taken over, believing the holder dead.
+        Raises Locked once another process has taken over this lock.
         """
         self.check()
         return self._own
 
     def check(self) -> None:
-        """`Locked` once somebody elsewhere has taken over, believing the holder dead."""
+        """Raises Locked once another process has taken over this lock."""
         if not self._own.is_dir():
             owner = _read_owner(self._place)
             raise self._loss(f"that of {owner}" if owner else "none")
 
     @contextlib.contextmanager
     def unfinished(self, name: str) -> Iterator[Path]:
-        """Around the writing of one file of `folder`, up to its move out of there; raises what `folder` does."""
+        """Gives a path in `folder` for writing one file, up to its move out of there; raises as `folder`."""
         try:
             yield self.folder / name
         except OSError:
@@ -110,7 +109,7 @@ class Lock(ABC):
             raise
 
     def release(self) -> None:
-        """Give it back and leave nothing behind; nothing the second time, or in a forked child."""
+        """Releases the lock and removes its files; does nothing the second time, or in a forked child."""
         if self._holder != os.getpid():
             return
         self._holder = 0
@@ -139,12 +138,12 @@ class Lock(ABC):
                 self._remove(fresh)
                 if error.errno == errno.ENOTDIR:
                     raise not_a_folder(self._place) from error
-                # The name was taken, or the folder swept away by a writer that left, in this very moment.
+                # At this moment the name was taken, or the folder was removed by a writer that left.
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                     raise
                 continue
             try:
-                # Where flock does nothing another writer may have come in between: then both step back.
+                # Without flock another writer may have locked in between: then both step back.
                 self._clear_the_way(held=True)
             except Locked:
                 self._remove(self._place)
@@ -159,13 +158,13 @@ class Lock(ABC):
             self._place.parent.rmdir()
 
     def _clear_the_way(self, *, held: bool) -> None:
-        """Remove what dead processes left, and what is to be taken over; raise for the holder of any of this."""
+        """Removes locks of dead processes and those to take over; raises for any other holder."""
         for other, owner in _locks(self._place.parent, self.names):
             if held and other == self._place:
                 continue
             lock = self.names.fullmatch(other.name) is not None
             ours = not lock or self._overlaps(other.name)
-            # Once we hold our own lock, whoever else is there came in the same moment: nobody takes over then.
+            # Once we hold our own lock, any other holder came at the same moment: nobody takes over then.
             if owner is None or owner.dead or (self._take_over and not held and ours and owner.elsewhere):
                 _discard(other)
             elif lock and ours:
@@ -173,7 +172,7 @@ class Lock(ABC):
 
 
 class ViewLock(Lock):
-    """The right to write views `views` of `store`; `guide` is whose store it is, for the hints of a dump."""
+    """A lock on views `views` of `store`; `guide` is the name of its guide, for hints."""
 
     names = _VIEWS
 
@@ -209,9 +208,9 @@ class ViewLock(Lock):
 def sweep(
     target: Path, *, names: re.Pattern[str] = ViewLock.names, take_over: bool = False, stop: Stop = never
 ) -> None:
-    """Remove what dead holders left beside a finished store; `take_over` takes those elsewhere for dead.
+    """Removes files of dead holders beside a finished store; with `take_over` also those of holders elsewhere.
 
-    `names` are those of the locks: of another class for what is no store.
+    `names` is the pattern of the locks' names, which differs for runs.
     """
     folder = writing_folder(target)
     with alone(target.parent, stop=stop):
@@ -223,9 +222,9 @@ def sweep(
 
 
 def _locks(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, Owner | None]]:
-    """Every lock there with its owner; `UnsafeStore` where anything but a folder has that name: no link is followed.
+    """Yields every lock in `folder` with its owner; raises UnsafeStore if that is a link or not a folder.
 
-    What else may lie in the folder is somebody's, and is left alone.
+    Other files in the folder are foreign, and ignored.
     """
     try:
         mode = os.lstat(folder).st_mode
@@ -239,14 +238,14 @@ def _locks(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, Owner |
         folder / name for name in sorted(name for name in plain if names.fullmatch(name) or _PASSING.fullmatch(name))
     ):
         owner = None if lock.name.startswith(_GONE) else _read_owner(lock)
-        # Killed while it wrote its name down: this has not been a lock yet.
+        # Its owner was killed while it wrote owner.json: this was not a lock yet.
         yield lock, None if owner == UNKNOWN and lock.name.startswith(_NEW) else owner
 
 
 def _discard(lock: Path) -> None:
-    """Remove another's lock with all in it: in one step for a holder that lives after all.
+    """Removes another holder's lock and its files, in one step, because that holder may be alive after all.
 
-    Removed file by file, a store that it publishes in that moment would lose some of its files.
+    If files were removed singly, a store that it publishes at that moment would lose some of them.
     """
     gone = lock.with_name(f"{_GONE}{uuid.uuid4().hex}")
     with contextlib.suppress(OSError):
@@ -266,9 +265,9 @@ def _first_and_last(name: str) -> tuple[int, int]:
 
 
 def _read_owner(lock: Path) -> Owner | None:
-    """The owner of a lock, or None for a folder that never became one: nothing but a missing owner.json makes it void.
+    """Returns the owner of a lock, or None for a folder that never became one: only without owner.json.
 
-    A failure to read it is raised; what is no owner of ours may be one of another version of this software.
+    Errors of reading it are raised; an unknown content may be from another version of this software.
     """
     try:
         return Owner.from_bytes(read_small(lock / "owner.json", limit=4096))

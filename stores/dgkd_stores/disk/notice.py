@@ -1,7 +1,6 @@
-"""Notices of what work meets and goes on from: warnings of the logger `dgkd_stores`.
+"""Notices of conditions that do not stop the work: warnings of the logger `dgkd_stores`.
 
-Without any set-up of logging, Python prints them on stderr; a program sends them elsewhere, or nowhere, as it does
-with every other library's.
+Without a logging configuration, Python prints them on stderr; a program can redirect them like any library's.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ _said = set[str]()
 
 
 def notice(text: str) -> None:
-    """One line for a person."""
+    """Logs one line."""
     _LOGGER.warning("%s", one_line(text))
 
 
 def notice_once(kind: str, text: str) -> None:
-    """One line for a person, the first time that this process has one of this kind."""
+    """Logs one line, the first time that this process has one of this kind."""
     if kind not in _said:
         _said.add(kind)
         notice(text)

@@ -1,17 +1,15 @@
-"""Who holds a lock: a process, by what tells it apart from any other, on this host or elsewhere.
+"""The owner of a lock: a process, identified on this host and elsewhere.
 
-What can be known of a holder, and what cannot:
+What is known of a holder:
 
-- Of this host and boot, in this PID namespace: whether it lives. Dead, it is taken over; alive, it never is.
-- Of this host and an earlier boot: dead. Two machines of one name on one shared disk look the same, and so
-  does a sandbox with a boot id of its own; hosts that share a disk need names of their own.
-- Of another host, or of another container on this machine (its own PID namespace, so that its number says
-  nothing here): unknown. It is taken over where the caller says so (`take_over`), and never without; a
-  container restarted in its place is another one.
-- Of this host, boot and PID namespace, but another time namespace: dead, where its number is free. Where the number is
-  in use nothing tells whose it is, because /proc counts a start from the boot of the reader's own time namespace.
-- Of an owner.json that leaves out or garbles what would tell: unknown, too. What it says beyond that is another
-  version's business.
+- On this host and boot, in this PID namespace: alive or dead. A dead one is taken over, a live one never.
+- On this host in an earlier boot: dead. Two machines with one name on one shared disk look the same, and so does a
+  sandbox with its own boot id; hosts that share a disk need different names.
+- On another host, or in another container on this machine (whose PID namespace makes its number meaningless here):
+  unknown. It is taken over only if the caller asks for it (`take_over`); a restarted container counts as another one.
+- On this host, boot and PID namespace, but in another time namespace: dead if its number is free. If the number is in
+  use, it is unknown whose it is, because /proc counts a start from the boot of the reader's time namespace.
+- With an owner.json that lacks or garbles these fields: unknown. Further fields are of other versions, and ignored.
 """
 
 from __future__ import annotations
@@ -32,23 +30,23 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """A process, told apart from any later one with its number."""
+    """A process, distinguished from any later one with the same number."""
 
     host: str = ""
     pid: int = 0
-    """0 where unknown."""
+    """0 if unknown."""
     boot: str = ""
-    """The kernel's boot id; empty where the system has none."""
+    """The kernel's boot id; empty if the system has none."""
     pid_namespace: str = ""
-    """The namespace of `pid`: containers on one machine have numbers of their own; empty where the system has none."""
+    """The namespace of `pid`: containers on one machine have their own; empty if the system has none."""
     start: str = ""
-    """When the process started, in ticks since that boot; empty where the system does not say."""
+    """The start of the process in ticks since that boot; empty if the system does not report it."""
     time_namespace: str = ""
-    """Whose boot `start` counts from; empty where the system has none, and from earlier versions."""
+    """The time namespace from whose boot `start` counts; empty if the system has none, and from earlier versions."""
 
     @classmethod
     def of(cls, pid: int) -> Self:
-        """The process of that number on this host; the caller knows that there is one."""
+        """Returns the owner for an existing process of this host."""
         return cls(
             host=socket.gethostname(),
             pid=pid,
@@ -60,7 +58,7 @@ class Owner:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """The owner in an owner.json of this version or another; what is missing or not of its type is unknown."""
+        """Returns the owner in an owner.json of any version; fields that are missing or of another type are unknown."""
         try:
             found = json.loads(data)
         except (ValueError, RecursionError):
@@ -75,17 +73,17 @@ class Owner:
         )
 
     def to_bytes(self) -> bytes:
-        """An owner.json."""
+        """Returns the content of an owner.json."""
         return json.dumps(asdict(self)).encode()
 
     @property
     def elsewhere(self) -> bool:
-        """True where nothing here tells if it lives: a process of another host, of another container, or unknown."""
+        """True if it is unknown whether it is alive: a process on another host, in another container, or unknown."""
         return self._fate() == "unknown"
 
     @property
     def dead(self) -> bool:
-        """True where this is certain to be no more; a process elsewhere never is."""
+        """True if it is certainly dead; never for a process elsewhere."""
         return self._fate() == "dead"
 
     def _fate(self) -> Literal["alive", "dead", "unknown"]:
@@ -104,7 +102,7 @@ class Owner:
             pass
         stat = _content(f"/proc/{self.pid}/stat")
         if not (stat and self.start):
-            # Nothing to compare: /proc may hide what belongs to other users (hidepid), and the number is in use.
+            # Nothing to compare: /proc may hide other users' processes (hidepid), and the number is in use.
             return "alive"
         start = _start(stat)
         if start == self.start:
@@ -125,7 +123,7 @@ class Owner:
 
 
 UNKNOWN = Owner()
-"""Somebody of whom nothing is known."""
+"""An owner of whom nothing is known."""
 
 
 def _namespace(kind: str) -> str:

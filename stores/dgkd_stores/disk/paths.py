@@ -1,4 +1,4 @@
-"""The paths of stores: what tells an HDF5 file from a folder, and a path from a name."""
+"""The paths of stores: tells an HDF5 file from a folder, and a path from a name."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _HDF5_SUFFIXES = (".h5", ".hdf5")
 
 
 def names_hdf5(path: Path | str) -> bool:
-    """True where a store of that name is one HDF5 file, by its suffix in letters of either case; else a Zarr folder."""
+    """Returns True if a store of that name is an HDF5 file, by its suffix in either case; else it is a Zarr folder."""
     return Path(path).suffix.lower() in _HDF5_SUFFIXES
 
 
 def names_store(path: Path | str) -> bool:
-    """True where the suffix, in letters of either case, is one that stores have: which then tells their form."""
+    """Returns True if the suffix, in either case, is a store's."""
     return Path(path).suffix.lower() == ".zarr" or names_hdf5(path)
 
 
 def expanded(path: Path | str) -> Path:
-    """The path with `~` and `~user` put in full. Raises InvalidInput where nobody has that home folder."""
+    """Expands `~` and `~user` in a path. Raises InvalidInput if there is no such user."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
@@ -36,14 +36,14 @@ def expanded(path: Path | str) -> Path:
 
 
 def as_store_path(text: str) -> Path | None:
-    """The path that `text` is, or None for what can only be a name, as a workspace gives its stores.
+    """Returns `text` as a path, or None if it can only be the name of a store of a workspace.
 
-    A path has a separator or a store's suffix, whether anything is there or not, or a Zarr folder lies there, whatever
-    its state: a store called `ta1` in the current folder goes before a name `ta1`.
+    A path has a separator or a store's suffix, whether it exists or not, or is that of a Zarr folder in any state: a
+    store called `ta1` in the current folder precedes a name `ta1`.
     """
     path = expanded(text)
     if os.sep in text or names_store(path):
         return path
-    # A link or a pipe in that place is for the store's own checks to refuse.
+    # The store's own checks refuse a link or a pipe there.
     lies_there = any(os.path.lexists(path / name) for name in ("zarr.json", ".zgroup", ".zarray"))
     return path if lies_there else None

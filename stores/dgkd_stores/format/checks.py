@@ -1,4 +1,4 @@
-"""Checks of single header fields; `InvalidInput` names the field, what it may hold and what it holds."""
+"""Checks single header fields; InvalidInput names the field, its allowed and its found value."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,400})?")
 
 
 def bad_field(key: str, expected: str, found: object) -> InvalidInput:
-    """The error for one field."""
+    """Returns the error for one field."""
     shown = clean(found if isinstance(found, str) else repr(found))
     return InvalidInput(f"store header, {clean(key)}", expected=expected, found=shown)
 
 
 def exact_keys(where: str, value: JsonValue, cls: Any) -> dict[str, Any]:
-    """A mapping with exactly the fields of a dataclass."""
+    """Returns a mapping that has exactly the fields of a dataclass."""
     names = {field.name for field in fields(cls)}
     if not isinstance(value, Mapping):
         raise bad_field(where, "a mapping", value)
@@ -45,7 +45,7 @@ def exact_keys(where: str, value: JsonValue, cls: Any) -> dict[str, Any]:
 
 
 def mapping(key: str, value: object) -> dict[str, JsonValue]:
-    """A copy of a mapping, as plain JSON."""
+    """Returns a copy of a mapping, as plain JSON."""
     plain = plain_json(value)
     if not isinstance(plain, dict):
         raise bad_field(key, "a mapping", value)
@@ -53,37 +53,37 @@ def mapping(key: str, value: object) -> dict[str, JsonValue]:
 
 
 def plain_list(key: str, value: object) -> list[Any]:
-    """A list."""
+    """Returns the value, a list."""
     if not isinstance(value, list):
         raise bad_field(key, "a list", value)
     return value
 
 
 def text(key: str, value: object) -> None:
-    """Any text."""
+    """Requires text."""
     if not isinstance(value, str):
         raise bad_field(key, "text", value)
 
 
 def hex64(key: str, value: object) -> None:
-    """A SHA-256 in hexadecimal."""
+    """Requires a SHA-256 in hexadecimal."""
     if not isinstance(value, str) or not _HEX64.fullmatch(value):
         raise bad_field(key, "64 lower-case hexadecimal digits", value)
 
 
 def decimal_text(key: str, value: object) -> None:
-    """A number as text."""
+    """Requires a number as text."""
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
         raise bad_field(key, "a decimal string without an exponent", value)
 
 
 def one_of(key: str, value: object, known: tuple[str, ...]) -> None:
-    """One of a few words."""
+    """Requires one of the `known` words."""
     if not isinstance(value, str) or value not in known:
         raise bad_field(key, " or ".join(known), value)
 
 
 def integer(key: str, value: object, least: int, most: int) -> None:
-    """An integer within bounds; a boolean is none."""
+    """Requires an integer within bounds; a boolean is refused."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise bad_field(key, f"an integer from {least} to {most}", value)

@@ -1,4 +1,4 @@
-"""The header of a guide store: everything that identifies its rows, complete before the first one is written.
+"""The header of a guide store: everything that identifies its rows, complete before the first row is written.
 
 Numbers are integers or decimal strings and there is no clock, so equal dumps have equal headers, byte for
 byte.
@@ -44,7 +44,7 @@ _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetIdentity:
-    """Which data set the rows belong to, by content."""
+    """The data set of the rows, identified by content."""
 
     name: str
     split: str
@@ -53,7 +53,7 @@ class DatasetIdentity:
     test_samples: int
     digest: str
     sample_digest: str
-    """The subject of a sample digest: "pixels" (shape and decoded uint8 pixels) or "file" (the file's bytes)."""
+    """What a sample digest covers: "pixels" (shape and decoded uint8 pixels) or "file" (the file's bytes)."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.classes, tuple | list):
@@ -70,7 +70,7 @@ class DatasetIdentity:
         one_of("dataset.sample_digest", self.sample_digest, ("pixels", "file"))
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """The fields as JSON."""
+        """Returns the fields as JSON."""
         return _fields_to_dict(self)
 
     @classmethod
@@ -83,17 +83,17 @@ class DatasetIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class GuideIdentity:
-    """Which model gave the rows, and how that model came to be."""
+    """The model that computed the rows, and its training."""
 
     name: str
     architecture: str
     parameters: int
     weights_digest: str
     accuracy: str
-    """On the test set, a decimal between 0 and 1; empty where there is no test set."""
+    """On the test set, a decimal between 0 and 1; empty without a test set."""
     training: Mapping[str, JsonValue]
     guides: Mapping[str, str]
-    """Seals of the guides that this model itself was trained under, by name."""
+    """Seals of the guides with which this model was trained, by name."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "training", mapping("guide.training", self.training))
@@ -110,7 +110,7 @@ class GuideIdentity:
             hex64(f"guide.guides.{name}", seal)
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """The fields as JSON."""
+        """Returns the fields as JSON."""
         return _fields_to_dict(self)
 
     @classmethod
@@ -121,7 +121,7 @@ class GuideIdentity:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreHeader:
-    """Everything that fixes the bytes of a store; two stores with one header hold the same rows."""
+    """The header: two stores with equal headers hold the same rows."""
 
     dataset: DatasetIdentity
     plan: Mapping[str, JsonValue]
@@ -132,15 +132,15 @@ class StoreHeader:
     guide: GuideIdentity
     encoding: str
     fidelity: Mapping[str, JsonValue]
-    """The encoding's agreement with the exact logits: decimals "kl" and "top1", over "rows" fixed rows."""
+    """The encoding error: decimals "kl" and "top1" against the exact logits, over "rows" fixed rows."""
     temperature: str
     """Rows are logits divided by this decimal."""
     digest_rows: int
-    """Rows under one digest."""
+    """Number of rows under one digest."""
     probe: str
     """The content of the probe array: "sha256" of pixels or "projection"s of them."""
     compute: Mapping[str, JsonValue]
-    """Device, precision, batch (rows a forward pass), library versions."""
+    """Device, precision, batch (rows per forward pass), library versions."""
     licence: str
 
     def __post_init__(self) -> None:
@@ -169,12 +169,12 @@ class StoreHeader:
         one_of("probe", self.probe, ("sha256", "projection"))
         integer("compute.batch", self.compute.get("batch"), 1, MAX_SAMPLES)
         text("licence", self.licence)
-        # Refuses text that has no UTF-8 form, wherever it stands.
+        # Refuses text without a UTF-8 form in any field.
         canonical_json(self.to_dict())
 
     @property
     def classes(self) -> int:
-        """Logits in a row."""
+        """The number of logits in a row."""
         return len(self.dataset.classes)
 
     @property
@@ -189,7 +189,7 @@ class StoreHeader:
 
     @property
     def blocks(self) -> int:
-        """Digests in a view."""
+        """The number of digests in a view."""
         return -(-self.dataset.samples // self.digest_rows)
 
     @property
@@ -198,14 +198,15 @@ class StoreHeader:
         return canonical_json(self.to_dict())
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """The fields as JSON, format and version included."""
+        """Returns the fields as JSON, format and version included."""
         return {"format": FORMAT, "version": VERSION, **_fields_to_dict(self)}
 
     @classmethod
     def from_dict(cls, value: JsonValue) -> Self:
-        """From JSON that may come from anywhere.
+        """Returns the header in JSON of any origin.
 
-        `Mismatch` for a newer version of the format, `UnsafeStore` for whatever no writer of ours puts there.
+        Raises Mismatch for a newer version of the format, UnsafeStore for anything that this project's writer cannot
+        have written.
         """
         try:
             if not isinstance(value, Mapping) or value.get("format") != FORMAT:

@@ -1,4 +1,4 @@
-"""The arrays that say which pixels, labels and test set a store's rows belong to, checked as they come in."""
+"""The identity arrays of a store: its pixels, labels and test set, checked on input."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["IdentityArrays", "labels_within"]
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityArrays:
-    """The arrays that a writer gets beside the rows. M counts test samples, V the views of the whole store."""
+    """The arrays of a store besides its rows. M counts test samples, V the views of the whole store."""
 
     label_N: NDArray[np.int64]
     sample_digest_N16: NDArray[np.uint8]
     view_digest_V32: NDArray[np.uint8]
     """SHA-256 of each view's parameters."""
     probe: NDArray[Any]
-    """[64, 32] uint8 pixel digests or [64, 64] int32 projections, as the header's `probe` says."""
+    """[64, 32] uint8 pixel digests or [64, 64] int32 projections, by the header's `probe`."""
     test_logits_MC: NDArray[np.float32]
     """Softened like the rows: divided by the header's temperature."""
     test_label_M: NDArray[np.int64]
@@ -38,7 +38,7 @@ class IdentityArrays:
             require_kind("IdentityArrays", field.name, getattr(self, field.name), np.ndarray, expected="a numpy array")
 
     def encoded(self, header: StoreHeader, layout: StoreLayout) -> dict[str, NDArray[Any]]:
-        """The stored arrays by name; `InvalidInput` for a shape, dtype or label that the header forbids."""
+        """Returns the stored arrays by name; raises InvalidInput for a shape, dtype or label against the header."""
         if self.test_logits_MC.dtype != np.float32:
             raise InvalidInput("test_logits", expected="float32", found=str(self.test_logits_MC.dtype))
         tests = encoding_named(header.encoding).encode(self.test_logits_MC)
@@ -66,5 +66,5 @@ class IdentityArrays:
 
 
 def labels_within(labels: NDArray[Any], classes: int) -> bool:
-    """True where every label is the index of a class."""
+    """Returns True if every label is the index of a class."""
     return labels.size == 0 or (int(labels.min()) >= 0 and int(labels.max()) < classes)

@@ -1,7 +1,7 @@
 """Every array of a guide store: name, dtype, shape, dimension names, chunks and fill, from the header alone.
 
-The zarr.json of each array is made here too, so equal stores have equal metadata whatever Zarr is installed.
-Source: the Zarr v3 core specification; stores/FORMAT.md.
+The zarr.json of each array is also made here, so that metadata does not depend on the installed Zarr. Source: the Zarr
+v3 core specification; stores/FORMAT.md.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ __all__ = [
 ]
 
 ONE_CHUNK_BYTES = 64 * 2**20
-"""A view below this size is a single chunk."""
+"""A view of up to this size is a single chunk."""
 
 TARGET_CHUNK_BYTES = 24 * 2**20
-"""About the size of each chunk of a larger view."""
+"""The approximate size of each chunk of a larger view."""
 
 DIGEST_BYTES = 64 * 2**10
-"""A digest covers at most this much, unless a single row is larger."""
+"""A digest covers at most this size, unless a single row is larger."""
 
 PROBES = 64
-"""(view, sample) pairs whose pixels the probe array describes."""
+"""Number of (view, sample) pairs in the probe array."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +69,12 @@ class ArrayLayout:
 
     @property
     def grid(self) -> tuple[int, ...]:
-        """Chunks along each dimension."""
+        """The number of chunks along each dimension."""
         return tuple(-(-size // chunk) for size, chunk in zip(self.shape, self.chunks, strict=True))
 
     @property
     def chunk_bytes(self) -> int:
-        """The exact size of every chunk, once decoded."""
+        """The exact size of every decoded chunk in bytes."""
         return math.prod(self.chunks) * self.numpy_dtype.itemsize
 
     @property
@@ -84,21 +84,21 @@ class ArrayLayout:
 
     @property
     def nbytes(self) -> int:
-        """The size of the array itself, without padding."""
+        """The size of the array in bytes, without padding."""
         return math.prod(self.shape) * self.numpy_dtype.itemsize
 
     @property
     def zarr_codec(self) -> ZarrCodec:
-        """The codec of an array in a folder; what only an HDF5 file can hold has no place there."""
+        """The codec of an array in a folder, which cannot have HDF5's own codecs."""
         assert isinstance(self.codec, ZarrCodec)
         return self.codec
 
     def key(self, *position: int) -> str:
-        """The file name of a chunk inside the array's folder."""
+        """Returns the file name of a chunk inside the array's folder."""
         return ".".join(("c", *map(str, position)))
 
     def encode(self, rows: NDArray[Any]) -> bytes | memoryview:
-        """The bytes of a chunk's file for its rows [S, columns]; a last chunk is filled up."""
+        """Returns the bytes of a chunk's file for its rows [S, columns]; a last chunk is padded."""
         chunk = rows
         if rows.nbytes < self.chunk_bytes:
             chunk = np.full(self.chunks, self.fill_value, dtype=self.numpy_dtype).reshape(-1)
@@ -107,7 +107,7 @@ class ArrayLayout:
         return self.codec.encode(raw, self.numpy_dtype.itemsize)
 
     def metadata(self) -> dict[str, JsonValue]:
-        """The content of the array's zarr.json."""
+        """Returns the content of the array's zarr.json."""
         endian: dict[str, JsonValue] = {"name": "bytes"}
         if self.numpy_dtype.itemsize > 1:
             endian["configuration"] = {"endian": "little"}
@@ -117,7 +117,7 @@ class ArrayLayout:
             "shape": list(self.shape),
             "data_type": self.dtype,
             "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(self.chunks)}},
-            # One flat folder an array: one directory to fsync and to scan, not one for each view.
+            # One flat folder per array: one directory to fsync and to scan, not one for each view.
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
             "fill_value": self.fill,
             "codecs": [endian, *self.zarr_codec.metadata(self.numpy_dtype.itemsize)],
@@ -129,8 +129,8 @@ class ArrayLayout:
 class StoreLayout:
     """All arrays of the store that a header describes, by name.
 
-    `rows` are the arrays that digests cover block by block, and the only ones that a codec compresses; `others`
-    are those that the seal covers as a whole.
+    `rows` are the arrays whose blocks have digests, and the only compressed ones; `others` are those that the seal
+    covers as a whole.
     """
 
     def __init__(self, header: StoreHeader, *, chunk_rows: int, codec: Codec = RAW) -> None:
@@ -184,7 +184,7 @@ class StoreLayout:
         self.arrays = dict(sorted({**self.rows, **self.others}.items()))
 
     def check_limits(self, path: Path) -> None:
-        """`UnsafeStore` for more chunks, larger whole arrays or larger compressed chunks than are ever written."""
+        """Raises UnsafeStore for more chunks, larger whole arrays or larger compressed chunks than a writer makes."""
         rows = list(self.rows.values())
         decoded = max(array.chunk_bytes for array in rows) if self.codec is not RAW else 0
         for problem, most, found in (
@@ -197,13 +197,13 @@ class StoreLayout:
 
 
 def default_digest_rows(row_bytes: int) -> int:
-    """The largest power of two whose rows fit in 64 KiB, at least one."""
+    """Returns the largest power of two whose rows fit in 64 KiB, at least one."""
     require_integer("default_digest_rows", "row_bytes", row_bytes, low=1)
     return 1 << max(0, (DIGEST_BYTES // row_bytes).bit_length() - 1)
 
 
 def default_chunk_rows(header: StoreHeader) -> int:
-    """Rows of a view in one chunk: all of them, or about 24 MiB in whole digests and whole dump batches."""
+    """Returns the rows of a view in one chunk: all of them, or about 24 MiB in whole digests and whole dump batches."""
     samples = header.dataset.samples
     if samples * header.row_bytes < ONE_CHUNK_BYTES:
         return samples
@@ -214,7 +214,7 @@ def default_chunk_rows(header: StoreHeader) -> int:
 
 
 def group_metadata(header: StoreHeader, seal: Seal | None) -> dict[str, JsonValue]:
-    """The content of the store's own zarr.json."""
+    """Returns the content of the store's own zarr.json."""
     attributes: dict[str, JsonValue] = {"dgkd": header.to_dict()}
     if seal is not None:
         attributes |= {"dgkd_seal": seal.digest, "dgkd_digests": dict(seal.arrays)}
@@ -222,7 +222,7 @@ def group_metadata(header: StoreHeader, seal: Seal | None) -> dict[str, JsonValu
 
 
 def finished_bytes(header: StoreHeader) -> int:
-    """The size of all files of a finished store with this header, its rows uncompressed; nothing is read or written."""
+    """Returns the size of all files of a finished, uncompressed store with this header; nothing is read or written."""
     layout = StoreLayout(header, chunk_rows=default_chunk_rows(header))
     arrays = layout.arrays.values()
     chunks = sum(math.prod(array.grid) * array.chunk_bytes for array in arrays if array.nbytes)
@@ -232,7 +232,7 @@ def finished_bytes(header: StoreHeader) -> int:
 
 
 def json_file(value: JsonValue) -> bytes:
-    """The bytes of a zarr.json: sorted, so that equal values are equal files, and indented for the eye."""
+    """Returns the bytes of a zarr.json: sorted, so that equal values give equal files, and indented for readers."""
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False).encode() + b"\n"
 
 

@@ -1,4 +1,4 @@
-"""Raw zarr.json files of unknown origin, read with caps on size and depth before any library sees them."""
+"""Reads raw zarr.json files of unknown origin with limits on size and depth, before any library gets them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 
 
 def read_metadata(path: Path, *, limit: int = MAX_METADATA_BYTES) -> Mapping[str, JsonValue]:
-    """The object in a zarr.json of Zarr format 3; `UnsafeStore` for anything else."""
+    """Returns the object in a zarr.json of Zarr format 3; raises UnsafeStore for anything else."""
     value = parse_json(read_small(path, limit=limit), path)
     if not isinstance(value, Mapping):
         raise unsafe(path, "no metadata", "a JSON object", type(value).__name__)
@@ -36,7 +36,7 @@ def read_metadata(path: Path, *, limit: int = MAX_METADATA_BYTES) -> Mapping[str
 
 
 def parse_json(data: bytes, path: Path) -> JsonValue:
-    """JSON of bounded depth and size without NaN, infinity or a key given twice; `UnsafeStore` for anything else."""
+    """Parses JSON of bounded depth and size without NaN, infinity or repeated keys; raises UnsafeStore for others."""
     for most, marks in ((MAX_JSON_CONTAINERS, b"[{"), (MAX_JSON_COMMAS, b",")):
         if (found := sum(map(data.count, marks))) > most:
             raise unsafe(path, "JSON of too many parts", f"at most {most} of {marks.decode()!r}", f"{found}")
@@ -50,9 +50,9 @@ def parse_json(data: bytes, path: Path) -> JsonValue:
 
 
 def read_seal(path: Path, seal: JsonValue, digests: JsonValue, *, arrays: Collection[str]) -> Seal:
-    """The seal of a store, and the digests under it, as the store has them.
+    """Returns the stored seal of a store, with its digests.
 
-    `UnsafeStore` where these are no SHA-256 in hex, or not those of `arrays`.
+    Raises UnsafeStore if these are not SHA-256 in hex, or not those of `arrays`.
     """
     if not isinstance(digests, Mapping):
         raise unsafe(path, "no digests under the seal", "a mapping", repr(digests))
@@ -65,7 +65,7 @@ def read_seal(path: Path, seal: JsonValue, digests: JsonValue, *, arrays: Collec
 
 
 def same_json(found: JsonValue, wanted: JsonValue) -> bool:
-    """True where two values are equal as JSON: in Python 1 == True == 1.0, in a shape they are not the same."""
+    """Returns True if two values are equal as JSON, where 1, True and 1.0 differ, unlike in Python."""
     try:
         return canonical_json(found) == canonical_json(wanted)
     except InvalidInput:
@@ -73,7 +73,7 @@ def same_json(found: JsonValue, wanted: JsonValue) -> bool:
 
 
 def unsafe(path: Path, problem: str, expected: str, found: str) -> UnsafeStore:
-    """The refusal of a store, with what comes from it cleaned."""
+    """Returns the error for an unsafe store, with text from it sanitised."""
     return UnsafeStore(
         f"{clean(str(path))}: {problem}",
         expected=expected,

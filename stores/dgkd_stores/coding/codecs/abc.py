@@ -1,6 +1,6 @@
-"""The contracts of codecs, the forms of a chunk's bytes on disk.
+"""The contract of codecs, the forms of a chunk's bytes on disk.
 
-A codec never gives out more or fewer bytes than the chunk's declared size, whatever its input says of itself.
+A codec always returns exactly the chunk's declared size, whatever size its input states.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ __all__ = ["Codec", "ZarrCodec"]
 
 
 class Codec(ABC):
-    """One way to hold the bytes of a chunk, in any container."""
+    """Converts the bytes of a chunk to and from their form on disk, in any container."""
 
     name: str
 
     @abstractmethod
     def encode(self, raw: NDArray[np.uint8], itemsize: int) -> bytes | memoryview:
-        """The bytes of the file for the flat bytes of a chunk with its padding."""
+        """Returns the bytes of the file for the flat bytes of a chunk with its padding."""
 
     @abstractmethod
     def decode(self, stored: NDArray[np.uint8], nbytes: int) -> NDArray[np.uint8]:
-        """Exactly `nbytes` bytes; `ValueError` for anything that is not exactly that."""
+        """Returns exactly `nbytes` bytes; raises ValueError for any other result."""
 
     @abstractmethod
     def plausible(self, stored: int, nbytes: int) -> bool:
-        """True where a file of `stored` bytes can hold a chunk of `nbytes`."""
+        """Returns True if a file of `stored` bytes can hold a chunk of `nbytes`."""
 
 
 class ZarrCodec(Codec):
-    """One that an array of a Zarr folder can have: its zarr.json says so."""
+    """A codec of an array in a Zarr folder, named in its zarr.json."""
 
     @abstractmethod
     def metadata(self, itemsize: int) -> list[dict[str, JsonValue]]:
-        """The codecs after `bytes` in an array's zarr.json, as our writer writes it."""
+        """Returns the codecs after `bytes` in an array's zarr.json, as our writer writes them."""
 
     @abstractmethod
     def matches(self, found: JsonValue, itemsize: int) -> bool:
-        """True where `found`, in that place, means this codec: levels and the like do not matter to a reader."""
+        """Returns True if `found`, in that place, is this codec; compression levels do not matter to a reader."""

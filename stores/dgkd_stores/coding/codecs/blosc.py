@@ -52,7 +52,7 @@ class Blosc(Compressor):
     def decode(self, stored: NDArray[np.uint8], nbytes: int) -> NDArray[np.uint8]:
         from numcodecs import blosc
 
-        # The library believes the sizes in the header: they are compared with the file's and the chunk's first.
+        # The library trusts the sizes in the header, so they are first compared with the file's and the chunk's.
         if stored.size < 16:
             raise ValueError(f"{stored.size} bytes")
         declared, block, compressed = np.frombuffer(stored[4:16].tobytes(), dtype="<u4").tolist()
@@ -68,9 +68,9 @@ class Blosc(Compressor):
 
 
 class _OneThread:
-    """Blosc without its own threads: they order blocks by chance, and do not survive a fork.
+    """Turns off Blosc's own threads, which write blocks in random order and do not survive a fork.
 
-    Its switch is a global one: the first thread to come in turns it off, the last one to leave puts it back.
+    The switch is global: the first thread that enters turns it off, the last one that leaves restores it.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class _OneThread:
                 blosc.use_threads = self._before
 
     def _alone(self) -> None:
-        """In a forked child nobody else is inside."""
+        """Resets the count in a forked child, where no other thread is inside."""
         if self._inside:
             from numcodecs import blosc
 

@@ -1,4 +1,4 @@
-"""What the compressors of a Zarr folder have in common: one stage in a zarr.json, and a bound on a file's size."""
+"""The common base of a Zarr folder's compressors: one stage in a zarr.json, and a bound on a file's size."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Compressor(ZarrCodec):
 
     @abstractmethod
     def accepts(self, given: dict[str, Any], itemsize: int) -> bool:
-        """True where another writer's configuration, which has our keys, is one that we know."""
+        """Returns True if another writer's configuration, which has our keys, is supported."""
 
 
 def is_integer_within(value: object, least: int, most: int) -> bool:
-    """True where `value` is an integer from `least` to `most`; a bool is none."""
+    """Returns True if `value` is an integer from `least` to `most`; a bool is not."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

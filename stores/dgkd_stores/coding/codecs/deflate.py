@@ -1,4 +1,4 @@
-"""Chunks as HDF5's filters deflate and shuffle leave them, decoded here: HDF5's own code sees no data of a store.
+"""Decodes chunks of HDF5's filters deflate and shuffle without HDF5's own code.
 
 Source: the HDF5 file format specification, filters 1 and 2; zlib (RFC 1950).
 """
@@ -19,16 +19,16 @@ __all__ = ["Deflate"]
 
 @dataclass(frozen=True)
 class Deflate(Codec):
-    """One zlib stream a chunk; it has no form in a zarr.json."""
+    """One zlib stream for each chunk; only for HDF5 files."""
 
     name = "gzip"
     level: ClassVar[int] = 4
 
     shuffled: int = 1
-    """For decoding: bytes of the elements whose first bytes lie together, then their second ones; 1 where none do."""
+    """For decoding: the size in bytes of shuffled elements; 1 if not shuffled."""
 
     def encode(self, raw: NDArray[np.uint8], itemsize: int) -> bytes | memoryview:
-        """A zlib stream; elements of several bytes are shuffled before."""
+        """Returns a zlib stream; elements of several bytes are shuffled first."""
         planes = np.ascontiguousarray(raw.reshape(-1, itemsize).T)
         return zlib.compress(planes.data, self.level)
 
@@ -36,7 +36,7 @@ class Deflate(Codec):
         stream = zlib.decompressobj()
         try:
             raw = stream.decompress(stored.data, nbytes)
-            # Output that is full may leave the stream's end unread.
+            # If the output is full, the stream's end may be unread.
             more = b"" if stream.eof else stream.decompress(stream.unconsumed_tail, 1)
         except zlib.error as error:
             raise ValueError(str(error)) from error

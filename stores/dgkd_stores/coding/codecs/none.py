@@ -12,7 +12,7 @@ __all__ = ["RAW", "Raw"]
 
 
 class Raw(ZarrCodec):
-    """The elements themselves."""
+    """Stores the elements themselves."""
 
     name = "none"
 

@@ -1,4 +1,4 @@
-"""The short list of codecs that a Zarr folder of ours can have, by name and by what a zarr.json says."""
+"""The registry of a Zarr folder's codecs, by name and by zarr.json."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ for _codec in (RAW, Blosc(), Zstd()):
 
 
 def codec_names() -> tuple[str, ...]:
-    """Every codec of a Zarr folder; the first is no compression."""
+    """Returns the names of all codecs of a Zarr folder; the first is no compression."""
     return tuple(_CODECS)
 
 
 def codec_named(name: str) -> ZarrCodec:
-    """The codec of a Zarr folder that has that name; `InvalidInput` names the known ones and the closest."""
+    """Returns the codec of a Zarr folder by name; raises InvalidInput, which names the known ones and the closest."""
     require_kind("codec_named", "name", name, str, expected="the name of a codec")
     return _CODECS.find(name)
 
 
 def codec_of(stages: JsonValue, itemsize: int) -> ZarrCodec | None:
-    """The codec that these stages after `bytes` in a zarr.json mean; None for any that is not on the list."""
+    """Returns the codec of these stages after `bytes` in a zarr.json; None for an unknown one."""
     return next((each for each in _CODECS.values() if each.matches(stages, itemsize)), None)

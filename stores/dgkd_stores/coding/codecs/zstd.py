@@ -14,13 +14,13 @@ __all__ = ["Zstd"]
 
 
 class Zstd(Compressor):
-    """A frame of Zstandard a chunk."""
+    """One Zstandard frame for each chunk."""
 
     name = "zstd"
     level = 3
 
     def metadata(self, itemsize: int) -> list[dict[str, JsonValue]]:
-        # The frame's own checksum: a damaged file is noticed by any reader, not only by ours.
+        # The frame's own checksum, so that any reader notices a damaged file, not only ours.
         return [{"name": "zstd", "configuration": {"level": self.level, "checksum": True}}]
 
     def accepts(self, given: dict[str, Any], itemsize: int) -> bool:
@@ -33,8 +33,8 @@ class Zstd(Compressor):
 
     def decode(self, stored: NDArray[np.uint8], nbytes: int) -> NDArray[np.uint8]:
         into = np.empty(nbytes, dtype=np.uint8)
-        # The library says neither how much it decoded nor that it was too little. What does not fit into one byte
-        # less and fits into `nbytes` has that many; a size that the frame states is compared before any decoding.
+        # The library reports neither the decoded size nor too little data. Output that fits into `nbytes` but not into
+        # one byte less has that size; a size that the frame states is compared before decoding.
         if _fits(stored, into[:-1]):
             raise ValueError(f"less than {nbytes} bytes")
         if not _fits(stored, into):

@@ -1,7 +1,7 @@
 """The contract of an encoding, the form of a row of float32 logits on disk.
 
-An encoding states its arrays for each row; layout, digests, writer and reader follow from that statement
-alone. What it decodes with serves numpy arrays and torch tensors alike, so rows can be decoded where they are used.
+An encoding defines its arrays for each row; layout, digests, writer and reader follow from this definition. Decoding
+works on numpy arrays and torch tensors, so rows can be decoded where they are used.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dgkd_stores.errors import InvalidInput
 __all__ = ["ArrayT", "Encoding", "RowArray"]
 
 ArrayT = TypeVar("ArrayT")
-"""numpy's array or torch's tensor."""
+"""A numpy array or a torch tensor."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowArray:
-    """One array that has a fixed number of elements in each row.
+    """An array with a fixed number of elements in each row.
 
     `name` is the Zarr array's; its twin for the test set is called `test_` + `name`.
     """
@@ -36,35 +36,35 @@ class RowArray:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes that this array adds to a row."""
+        """The bytes of this array in a row."""
         return self.columns * np.dtype(self.dtype).itemsize
 
 
 class Encoding(ABC):
-    """From float32 logits to the stored arrays and back."""
+    """Converts float32 logits to the stored arrays and back."""
 
     name: str
 
     largest: float = float(np.finfo(np.float32).max)
-    """Every logit up to this size can be held."""
+    """The largest logit that can be encoded."""
 
     @abstractmethod
     def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
-        """The arrays of a row, in name order."""
+        """Returns the arrays of a row, in name order."""
 
     @abstractmethod
     def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """The stored arrays of finite logits by name, little-endian; what cannot be held may decode to no number."""
+        """Returns the stored arrays of finite logits by name, little-endian; an overflow may decode to NaN."""
 
     @abstractmethod
     def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:
-        """Logits [B, C] in a floating type from the stored arrays, all of numpy or all of torch on one device.
+        """Returns logits [B, C] in a floating type from the stored arrays, all of numpy or all of torch on one device.
 
-        Written with operators and indexing that both have and that round alike, so both give the same bits.
+        Uses only operators and indexing that both have and that round alike, so both give the same bits.
         """
 
     def encode(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """The stored arrays by name, little-endian; `InvalidInput` for a value that cannot be held."""
+        """Returns the stored arrays by name, little-endian; raises InvalidInput for a value that cannot be encoded."""
         if not np.isfinite(logits_BC).all():
             raise InvalidInput(
                 "a guide gave logits that are no numbers",
@@ -84,7 +84,7 @@ class Encoding(ABC):
         return arrays
 
     def finite(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
-        """True where stored arrays decode to numbers alone."""
+        """Returns True if stored arrays decode to finite numbers only."""
         with np.errstate(over="ignore", invalid="ignore"):
             return bool(np.isfinite(self.decode(arrays)).all())
 

@@ -1,4 +1,4 @@
-"""The encoding `float16`: the default, in half the bytes of float32."""
+"""The encoding `float16`, the default: half the bytes of float32."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["Float16"]
 
 @register_encoding
 class Float16(Floating):
-    """Half the bytes; KL to the exact rows about 1e-8 at temperature 4."""
+    """IEEE half precision; KL to the exact rows is about 1e-8 at temperature 4."""
 
     largest = float(np.finfo(np.float16).max)
 
     def finite(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
-        # An exponent of all ones is from 0x7C00 on in positive numbers, from 0xFC00 on in negative ones. Two maxima of
-        # integers take a tenth of SHA-256 of the same bytes; numpy's isfinite of float16 takes longer than it.
+        # NaN and infinity are from 0x7C00 on in positive numbers, from 0xFC00 on in negative ones. Two integer maxima
+        # take a tenth of the time of SHA-256 of the same bytes; numpy's isfinite of float16 takes longer than SHA-256.
         bits = arrays["logits"].view("<u2")
         return bool(bits.max(initial=0) < 0xFC00 and bits.view("<i2").max(initial=0) < 0x7C00)

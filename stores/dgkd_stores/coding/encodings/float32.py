@@ -1,4 +1,4 @@
-"""The encoding `float32`: logits as the network gave them."""
+"""The encoding `float32`: the exact logits."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ __all__ = ["Float32"]
 
 @register_encoding
 class Float32(Floating):
-    """Exact."""
+    """IEEE single precision, exact."""

@@ -1,4 +1,4 @@
-"""What the encodings of IEEE numbers have in common: one array, of the type that the encoding is called after."""
+"""The common base of IEEE encodings: one array, whose type is the encoding's name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Floating"]
 
 
 class Floating(Encoding):
-    """Logits as IEEE numbers, one array."""
+    """Stores logits as IEEE numbers in one array."""
 
     def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
         return (RowArray(name="logits", dtype=self.name, columns=classes, dimension="class"),)

@@ -1,4 +1,4 @@
-"""The encodings by name."""
+"""The registry of encodings."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ ENCODINGS = Registry[Encoding]("encoding")
 
 
 def register_encoding(cls: type[Encoding]) -> type[Encoding]:
-    """Make an encoding known under its class's name in lower case, which can be taken once."""
+    """Registers an encoding under its class's name in lower case, which must be free."""
     cls.name = cls.__name__.lower()
     ENCODINGS.register(cls.name, cls())
     return cls
 
 
 def encoding_names() -> tuple[str, ...]:
-    """Every known encoding, in name order."""
+    """Returns every known encoding, in name order."""
     return tuple(sorted(ENCODINGS))
 
 
 def encoding_named(name: str) -> Encoding:
-    """The encoding of that name; `InvalidInput` names the known ones and the closest."""
+    """Returns the encoding of that name; `InvalidInput` names the known ones and the closest."""
     require_kind("encoding_named", "name", name, str, expected="the name of an encoding")
     return ENCODINGS.find(name)

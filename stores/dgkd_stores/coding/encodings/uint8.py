@@ -18,19 +18,19 @@ _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 @register_encoding
 class Uint8(Encoding):
-    """A quarter of the bytes: 256 levels from a row's smallest logit to its largest; KL about 6e-6 at temperature 4.
+    """256 levels from a row's smallest logit to its largest, in a quarter of the bytes; KL about 6e-6 at temperature 4.
 
     A row is C levels q and, in `scale`, two float32 (no -0): column 0 the scale, column 1 the offset. A logit is
     fl(fl(q * scale) + offset) in float32: the product is rounded before the sum, no fused multiply-add.
 
-    offset = min x, scale = fl(fl(max x - offset) / 255), q = fl(fl(x - offset) / scale) rounded to the nearest
-    integer, ties to even, and cut to 0..255; where scale is 0 (a constant row, or one that spans fewer than 128
-    times the smallest float32), q = 0. So the smallest logit is exact, and |decoded - x| <= scale / 2 plus the
-    roundings of float32, at most 2^-22 times the larger of the row's span and |x|, plus 2^-142.
+    offset = min x, scale = fl(fl(max x - offset) / 255), q = fl(fl(x - offset) / scale) rounded to the nearest integer,
+    ties to even, and clipped to 0..255; q = 0 if scale is 0 (a constant row, or one that spans fewer than 128 times the
+    smallest float32). So the smallest logit is exact, and |decoded - x| <= scale / 2 plus the roundings of float32, at
+    most 2^-22 times the larger of the row's span and |x|, plus 2^-142.
     """
 
     largest = 1.7e38
-    """Half of float32's: the span of a row must be a float32."""
+    """Half of float32's maximum: the span of a row must be a float32."""
 
     def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
         return (
@@ -44,7 +44,8 @@ class Uint8(Encoding):
         scale_B1 = above_BC.max(axis=1, keepdims=True) / np.float32(255)
         levels_BC = np.divide(above_BC, scale_B1, out=np.zeros_like(above_BC), where=scale_B1 > 0)
         levels_BC = np.rint(levels_BC, out=levels_BC).clip(0, 255, out=levels_BC)
-        # + 0 makes -0 a 0: which of them min and max give depends on the processor, and equal stores have equal bytes.
+        # + 0 makes -0 a 0: min and max may return either, depending on the processor, but equal stores need equal
+        # bytes.
         scale_B2 = np.concatenate([scale_B1, offset_B1], axis=1) + np.float32(0)
         return {"logits": levels_BC.astype(np.uint8), "scale": scale_B2.astype("<f4", copy=False)}
 
