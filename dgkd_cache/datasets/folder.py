@@ -36,7 +36,7 @@ from dgkd_cache.datasets.reading import (
 )
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, InvalidInput
-from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, philox_words
+from dgkd_cache.randomness.philox import Domain, permutation
 from dgkd_stores import as_path, require_integer
 
 __all__ = ["HOLD_BYTES", "INDEX_KEY", "FolderImages", "index_order", "load_folder"]
@@ -185,10 +185,8 @@ def index_order(paths: Sequence[str]) -> list[str]:
     Sample i is the path at place argsort(words)[i] of the sorted list, where words are the first len(paths)
     Philox words under INDEX_KEY at view 0, domain ORDER, and the sort is stable.
     """
-    blocks = -(-len(paths) // WORDS_PER_BLOCK)
-    words = philox_words(INDEX_KEY, view=0, domain=Domain.ORDER, first_block=0, blocks=blocks)[: len(paths)]
     in_order = sorted(paths)
-    return [in_order[place] for place in np.argsort(words, kind="stable")]
+    return [in_order[place] for place in permutation(INDEX_KEY, len(paths), view=0, domain=Domain.ORDER)]
 
 
 def _decode(path: Path) -> tuple[NDArray[np.uint8], bytes]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.randomness.philox import Domain, philox_words
+from dgkd_cache.randomness.philox import Domain, permutation
 
 __all__ = ["split_samples"]
 
@@ -24,6 +24,5 @@ def split_samples(samples: int, held_out: int) -> tuple[NDArray[np.int64], NDArr
             expected=f"dataset.validation below {samples}",
             found=str(held_out),
         )
-    words = philox_words(_KEY, view=0, domain=Domain.VALIDATION, first_block=0, blocks=-(-samples // 4))[:samples]
-    order = np.argsort(words, kind="stable")
+    order = permutation(_KEY, samples, view=0, domain=Domain.VALIDATION)
     return np.sort(order[held_out:]), np.sort(order[:held_out])

@@ -12,7 +12,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["WORDS_PER_BLOCK", "Domain", "integer_below", "philox_at", "philox_words", "unit_double"]
+__all__ = ["WORDS_PER_BLOCK", "Domain", "integer_below", "permutation", "philox_at", "philox_words", "unit_double"]
 
 WORDS_PER_BLOCK = 4
 
@@ -52,6 +52,13 @@ def philox_words(key16: bytes, *, view: int, domain: int, first_block: int, bloc
     """Returns the words of blocks [first_block, first_block + blocks) at counter (block, view, domain, 0)."""
     assert 0 <= first_block and first_block + blocks < 2**64 and 0 <= view < 2**64 and 0 <= domain < 2**64
     return philox_at(key16, first_block + (view << 64) + (domain << 128), blocks)
+
+
+def permutation(key16: bytes, count: int, *, view: int, domain: int) -> npt.NDArray[np.int64]:
+    """Returns the numbers [0, count) in random order: the stable argsort of the first `count` words."""
+    blocks = -(-count // WORDS_PER_BLOCK)
+    words_N = philox_words(key16, view=view, domain=domain, first_block=0, blocks=blocks)[:count]
+    return np.argsort(words_N, kind="stable")
 
 
 def integer_below(words: UInt64Array, n: int) -> npt.NDArray[np.int64]:

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, integer_below, philox_words
+from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, integer_below, permutation, philox_words
 from dgkd_stores import integers, require_integer
 
 __all__ = ["BLOCK", "WINDOW", "RunRandom"]
@@ -55,8 +55,7 @@ class RunRandom:
         """Returns `samples_N` (int64 ids) in the order of that epoch: the stable argsort of one word per position."""
         require_integer("RunRandom.order", "epoch", epoch, low=0, high=_LAST)
         ids_N = integers("RunRandom.order", "samples_N", samples_N, expected="samples' ids, one-dimensional integers")
-        words_N = self.words(Domain.ORDER, at=epoch, count=len(ids_N))
-        return np.asarray(ids_N[np.argsort(words_N, kind="stable")])
+        return ids_N[permutation(self.key16, len(ids_N), view=int(epoch), domain=Domain.ORDER)]
 
     def block_order(self, epoch: int, samples_N: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Returns `samples_N` in an order that reads nearby rows of the disk together, for sets larger than memory.
@@ -68,7 +67,7 @@ class RunRandom:
         ids_N = np.asarray(samples_N, dtype=np.int64)
         block_N = ids_N // BLOCK
         blocks = int(block_N.max(initial=0)) + 1
-        place_K = np.argsort(np.argsort(self.words(Domain.BLOCKS, at=epoch, count=blocks), kind="stable"))
+        place_K = np.argsort(permutation(self.key16, blocks, view=int(epoch), domain=Domain.BLOCKS))
         words_N = self.words(Domain.ORDER, at=epoch, count=len(ids_N))
         return np.asarray(ids_N[np.lexsort((words_N, place_K[block_N] // WINDOW))])
 

@@ -91,14 +91,13 @@ class Steps:
         """Yields this rank's (views, samples) of every step from `first_step` on."""
         size = self.training.batch_size
         order = self.random.block_order if self.training.order == "blocks" else self.random.order
-        epoch, order_N = -1, self._samples_N
-        for step in range(first_step, self.count):
-            if step // self.steps_per_epoch != epoch:
-                epoch = step // self.steps_per_epoch
-                order_N = order(epoch, self._samples_N)
-            start = (step % self.steps_per_epoch) * size
-            samples_B = order_N[start : start + size][self.share(step).part]
-            yield self._schedule.views(epoch, samples_B), samples_B
+        step = first_step
+        for epoch in range(first_step // self.steps_per_epoch, self.training.epochs):
+            order_N = order(epoch, self._samples_N)
+            for views_B, samples_B in self._schedule.batches(epoch, order_N, size, first=step % self.steps_per_epoch):
+                part = self.share(step).part
+                yield views_B[part], samples_B[part]
+                step += 1
 
     def prefetch(self, first_step: int) -> Generator[tuple[Batch, Tensor | None]]:
         """Returns the batches and softened logits of every step from `first_step` on, for `train_step`."""

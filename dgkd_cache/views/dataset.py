@@ -97,11 +97,9 @@ class ViewSampler(Sampler[list[Pair]]):
         return self._batches - self._step
 
     def __iter__(self) -> Iterator[list[Pair]]:
-        order_N = self._random.order(self._epoch, self._samples_N)[self._step * self._batch_size :]
-        views_N = self._schedule.views(self._epoch, order_N)
-        for start in range(0, len(order_N), self._batch_size):
-            batch = slice(start, start + self._batch_size)
-            yield list(zip(views_N[batch].tolist(), order_N[batch].tolist(), strict=True))
+        order_N = self._random.order(self._epoch, self._samples_N)
+        for views_B, samples_B in self._schedule.batches(self._epoch, order_N, self._batch_size, first=self._step):
+            yield list(zip(views_B.tolist(), samples_B.tolist(), strict=True))
 
     @property
     def _batches(self) -> int:

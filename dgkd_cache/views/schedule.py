@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Literal, get_args
 
@@ -66,6 +67,14 @@ class Schedule:
             return self._views.start + self._drawn[1][ids_B]
         view = epoch if self.kind == "fresh" else self._views[epoch % len(self._views)]
         return np.full(ids_B.shape, view, np.int64)
+
+    def batches(
+        self, epoch: int, order_N: IntArray, size: int, *, first: int = 0
+    ) -> Iterator[tuple[IntArray, IntArray]]:
+        """Yields (views_B, samples_B) of each batch of an epoch, from batch `first` on; the last one may be smaller."""
+        for start in range(first * size, len(order_N), size):
+            samples_B = order_N[start : start + size]
+            yield self.views(epoch, samples_B), samples_B
 
 
 def check_schedule(plan: ViewPlan, kind: str, count: int) -> None:

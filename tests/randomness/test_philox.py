@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from dgkd_cache.randomness.philox import Domain, integer_below, philox_at, philox_words, unit_double
+from dgkd_cache.randomness.philox import Domain, integer_below, permutation, philox_at, philox_words, unit_double
 
 # Counter, key, result: the lines "philox4x64 10" of tests/kat_vectors in DEShawResearch/random123, 9545ff6.
 KNOWN_ANSWERS = {
@@ -69,6 +69,13 @@ def test_views_and_domains_do_not_overlap() -> None:
         philox_words(key, view=view, domain=domain, first_block=0, blocks=50) for view in range(3) for domain in Domain
     ]
     assert len(np.unique(np.concatenate(words))) == len(words) * 200
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 103])
+def test_a_permutation_sorts_the_first_words(count: int) -> None:
+    words = philox_words(bytes(range(16)), view=5, domain=Domain.ORDER, first_block=0, blocks=30).tolist()
+    found = permutation(bytes(range(16)), count, view=5, domain=Domain.ORDER)
+    assert found.tolist() == sorted(range(count), key=lambda place: (words[place], place))
 
 
 def test_integers_and_doubles_are_exact() -> None:
