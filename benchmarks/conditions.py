@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from dgkd_cache.device.device import choose, describe
+from dgkd_cache.device.device import choose
+from dgkd_cache.device.environment import describe
 from dgkd_cache.device.openmp import describe_waiting
 
 __all__ = ["conditions"]

@@ -1,14 +1,11 @@
-"""The compute device: its choice, the meaning of `auto` on it, and the description that stores and cards record."""
+"""The compute device: its choice, the meaning of `auto` on it, and what is placed there."""
 
 from __future__ import annotations
 
-import platform
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
-import torchvision
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -18,11 +15,9 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_stores import described
 
 __all__ = [
-    "TOLERANCES",
     "autocast",
     "bf16_is_native",
     "choose",
-    "describe",
     "place",
     "resolve_device",
     "resolve_precision",
@@ -30,9 +25,6 @@ __all__ = [
     "unit_of",
     "usable_device",
 ]
-
-TOLERANCES = {"float32": 0.01, "bf16": 0.1}
-"""The largest allowed difference between two machines by precision, as a fraction of a row's largest logit."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -124,26 +116,3 @@ def send(array: NDArray[Any], device: torch.device) -> Tensor:
     """Returns a numpy array as a tensor on the device, without waiting for the copy to a GPU."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
-
-
-def describe(device: torch.device, precision: str) -> dict[str, str | int]:
-    """Returns what the last bits of logits depend on: device, instruction set, precision, library versions."""
-    if device.type == "cuda":
-        major, minor = torch.cuda.get_device_capability(device)
-        unit = {
-            "device": torch.cuda.get_device_name(device),
-            "capability": f"sm_{major}{minor}",
-            "tf32": int(torch.backends.cudnn.allow_tf32),  # in float32 convolutions; on by default in torch
-        }
-    else:
-        unit = {
-            "device": f"{device.type} {platform.machine()}",
-            "capability": torch.backends.cpu.get_cpu_capability(),
-        }
-    return {
-        **unit,
-        "precision": precision,
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "numpy": np.__version__,
-    }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_cache.device.device import TOLERANCES
+from dgkd_cache.device.environment import TOLERANCES
 from dgkd_cache.randomness.philox import integer_below, philox_at
 from dgkd_stores import ChunkSlot, GuideStore
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgkd_cache.datasets.dataset import decoding_record
-from dgkd_cache.device.device import describe, usable_device
+from dgkd_cache.device.device import usable_device
+from dgkd_cache.device.environment import describe
 from dgkd_cache.dump.encoding_error import encoding_error_rows, measure_encoding_error
 from dgkd_cache.dump.header import draft_header, guide_identity, identity_arrays
 from dgkd_cache.dump.inference import GuideLogits

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dgkd_cache.device.device import TOLERANCES
+from dgkd_cache.device.environment import TOLERANCES
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.models.called_modules import CalledModules, Forward
 from dgkd_stores import described

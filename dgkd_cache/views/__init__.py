@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dgkd_cache.views.abc import Transform
 from dgkd_cache.views.dataset import ViewDataset, ViewSampler
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.probe import PROJECTION_RMSE_BOUND, check_probe, make_probe
+from dgkd_cache.views.registry import parse_transform, register_transform, transform_names
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule, check_schedule
-from dgkd_cache.views.transforms import Transform, parse_transform, register_transform, transform_names
 
 __all__ = [
     "PROJECTION_RMSE_BOUND",

@@ -1,35 +1,27 @@
-"""The protocol of a transform, and the registry of them.
+"""The contract of a transform, and of the transforms of a plan together.
 
 A transform turns a sample's random words into integers by exact arithmetic (no exp, log or sin: they differ
-between processors), and pixels from those integers. To add one, subclass `Transform` and decorate it with
-`register_transform`.
+between processors), and pixels from those integers.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_stores import Registry, described
+from dgkd_cache.errors import InvalidInput
 
 __all__ = [
     "IntArray",
     "Transform",
     "WordArray",
     "check_order",
-    "parse_transform",
-    "register_transform",
-    "transform_from_dict",
-    "transform_names",
 ]
 
 IntArray = npt.NDArray[np.int64]
@@ -112,24 +104,6 @@ class Transform(ABC):
             raise cls.refusal(f"a record with the keys {', '.join(sorted(map(str, record)))}")
 
 
-TRANSFORMS = Registry[type[Transform]](
-    "transform", unknown=partial(unknown_name, do="write one of them, for example crop(4) or hflip")
-)
-
-_T = TypeVar("_T", bound=type[Transform])
-
-
-def register_transform(transform: _T) -> _T:
-    """Make a transform class known by its `name`, which can be taken once."""
-    TRANSFORMS.register(transform.name, transform)
-    return transform
-
-
-def transform_names() -> tuple[str, ...]:
-    """The known transforms, as they are written: "crop(PIXELS)", "hflip", ..."""
-    return tuple(sorted(transform.form.split(",")[0] for transform in TRANSFORMS.values()))
-
-
 def check_order(transforms: Sequence[Transform]) -> None:
     """Raises InvalidInput unless these can make a plan: at least one, in rising stages, each once."""
     names = [transform.name for transform in transforms]
@@ -156,36 +130,3 @@ def check_order(transforms: Sequence[Transform]) -> None:
         raise InvalidInput(
             "transforms out of order", expected=", ".join(ordered), found=found, do="write them in that order"
         )
-
-
-def parse_transform(text: str) -> Transform:
-    """The transform that a text such as "crop(4)" or "hflip" names.
-
-    Raises UnknownName for a name that is not known, InvalidInput for numbers that mean nothing there.
-    """
-    if not isinstance(text, str):
-        raise InvalidInput(
-            "a transform is written as text, because views must be the same everywhere",
-            expected=f"one of {', '.join(transform_names())}",
-            found=described(text),
-            do='write transforms=["crop(4)", "hflip"]',
-        )
-    match = re.fullmatch(r"\s*([A-Za-z][\w-]*)\s*(?:\(([^()]*)\))?\s*", text)
-    if match is None:
-        raise InvalidInput(
-            "bad transform",
-            expected="a name like hflip or a name with a number like crop(4)",
-            found=repr(text),
-        )
-    transform = TRANSFORMS.find(match[1])
-    numbers = [number.strip() for number in match[2].split(",")] if match[2] and match[2].strip() else []
-    if not all(re.fullmatch(r"[0-9]{1,9}", number, re.ASCII) for number in numbers):
-        raise transform.refusal(text.strip())
-    return transform.parse([int(number) for number in numbers])
-
-
-def transform_from_dict(record: Any) -> Transform:
-    """The transform that `Transform.to_dict` wrote; InvalidInput for anything else."""
-    if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
-        raise InvalidInput("bad transform in a view plan", expected="an object with a name", found=repr(record)[:80])
-    return TRANSFORMS.find(record["name"]).from_dict(record)

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.randomness.philox import integer_below
-from dgkd_cache.views.abc import IntArray, Transform, WordArray, register_transform
+from dgkd_cache.views.abc import IntArray, Transform, WordArray
 from dgkd_cache.views.kernel import resized_crop
+from dgkd_cache.views.registry import register_transform
 
 __all__ = ["ATTEMPTS", "MAX_SIZE", "ResizedCrop", "ratio_table"]
 

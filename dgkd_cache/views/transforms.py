@@ -11,28 +11,11 @@ from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.randomness.philox import integer_below
-from dgkd_cache.views.abc import (
-    IntArray,
-    Transform,
-    WordArray,
-    parse_transform,
-    register_transform,
-    transform_from_dict,
-    transform_names,
-)
+from dgkd_cache.views.abc import IntArray, Transform, WordArray
 from dgkd_cache.views.kernel import gather_crop_flip
+from dgkd_cache.views.registry import register_transform
 
-__all__ = [
-    "MAX_PADDING",
-    "Crop",
-    "Hflip",
-    "Transform",
-    "Unchanged",
-    "parse_transform",
-    "register_transform",
-    "transform_from_dict",
-    "transform_names",
-]
+__all__ = ["MAX_PADDING", "Crop", "Hflip", "Unchanged"]
 
 MAX_PADDING = 1024
 

@@ -13,20 +13,13 @@ from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput, UnknownName
 from dgkd_cache.randomness.philox import integer_below
-from dgkd_cache.views import abc
+from dgkd_cache.views import registry
+from dgkd_cache.views.abc import Transform
 from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.registry import parse_transform, register_transform, transform_from_dict, transform_names
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.resized_crop import ResizedCrop
-from dgkd_cache.views.transforms import (
-    Crop,
-    Hflip,
-    Transform,
-    Unchanged,
-    parse_transform,
-    register_transform,
-    transform_from_dict,
-    transform_names,
-)
+from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
 
 
 @pytest.mark.parametrize(
@@ -84,7 +77,7 @@ def test_names_are_listed_and_taken_once() -> None:
 
 
 def test_a_transform_of_ones_own_takes_part(noise: Any, augment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(abc, "TRANSFORMS", copy(abc.TRANSFORMS))
+    monkeypatch.setattr(registry, "TRANSFORMS", copy(registry.TRANSFORMS))
 
     @register_transform
     @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from torch import nn
 
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.device.cores import own_cores
-from dgkd_cache.device.device import describe, resolve_device
+from dgkd_cache.device.device import resolve_device
+from dgkd_cache.device.environment import describe
 from dgkd_cache.device.threads import threads_for
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.models.card import ModelCard, load_card, save_model, weights_digest

@@ -1,0 +1,66 @@
+"""The transforms by name, and their texts such as "crop(4)".
+
+To add a transform, subclass `Transform` and decorate it with `register_transform`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.views.abc import Transform
+from dgkd_stores import Registry, described
+
+__all__ = ["TRANSFORMS", "parse_transform", "register_transform", "transform_from_dict", "transform_names"]
+
+TRANSFORMS = Registry[type[Transform]](
+    "transform", unknown=partial(unknown_name, do="write one of them, for example crop(4) or hflip")
+)
+_T = TypeVar("_T", bound=type[Transform])
+
+
+def register_transform(transform: _T) -> _T:
+    """Make a transform class known by its `name`, which can be taken once."""
+    TRANSFORMS.register(transform.name, transform)
+    return transform
+
+
+def transform_names() -> tuple[str, ...]:
+    """The known transforms, as they are written: "crop(PIXELS)", "hflip", ..."""
+    return tuple(sorted(transform.form.split(",")[0] for transform in TRANSFORMS.values()))
+
+
+def parse_transform(text: str) -> Transform:
+    """The transform that a text such as "crop(4)" or "hflip" names.
+
+    Raises UnknownName for a name that is not known, InvalidInput for numbers that mean nothing there.
+    """
+    if not isinstance(text, str):
+        raise InvalidInput(
+            "a transform is written as text, because views must be the same everywhere",
+            expected=f"one of {', '.join(transform_names())}",
+            found=described(text),
+            do='write transforms=["crop(4)", "hflip"]',
+        )
+    match = re.fullmatch(r"\s*([A-Za-z][\w-]*)\s*(?:\(([^()]*)\))?\s*", text)
+    if match is None:
+        raise InvalidInput(
+            "bad transform",
+            expected="a name like hflip or a name with a number like crop(4)",
+            found=repr(text),
+        )
+    transform = TRANSFORMS.find(match[1])
+    numbers = [number.strip() for number in match[2].split(",")] if match[2] and match[2].strip() else []
+    if not all(re.fullmatch(r"[0-9]{1,9}", number, re.ASCII) for number in numbers):
+        raise transform.refusal(text.strip())
+    return transform.parse([int(number) for number in numbers])
+
+
+def transform_from_dict(record: Any) -> Transform:
+    """The transform that `Transform.to_dict` wrote; InvalidInput for anything else."""
+    if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
+        raise InvalidInput("bad transform in a view plan", expected="an object with a name", found=repr(record)[:80])
+    return TRANSFORMS.find(record["name"]).from_dict(record)
