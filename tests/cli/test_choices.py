@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import click
+import pytest
 
+from dgkd_cli.choices import given_once
 from dgkd_cli.main import main
 
 
@@ -30,3 +32,18 @@ def test_options_offer_what_the_library_knows() -> None:
     assert len(offered) == 10
     for (_, name), choices in offered.items():
         assert sorted(choices) == sorted(known[name])
+
+
+@pytest.mark.parametrize(("words", "value"), [([], None), (["--list", "a,b"], "a,b"), (["--list", ""], "")])
+def test_a_list_is_one_value(words: list[str], value: str | None) -> None:
+    found: list[str | None] = []
+
+    @click.command()
+    @click.option("--list", "given", multiple=True, callback=given_once)
+    def verb(given: str | None) -> None:
+        found.append(given)
+
+    verb.main(words, standalone_mode=False)
+    assert found == [value]
+    with pytest.raises(click.BadParameter, match="given 2 times: name all of them once, as in a,b,c"):
+        verb.main(["--list", "a,b", "--list", "c"], standalone_mode=False)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from dgkd_cli.humanize import count_text, duration_text, percent_text, rate_text, size_text
+from dgkd_cli.humanize import (
+    amount_text,
+    count_text,
+    duration_text,
+    percent_text,
+    rate_text,
+    share_number,
+    size_text,
+    with_numbers,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +54,25 @@ def test_other_numbers() -> None:
     assert percent_text(None) == "-"
     assert rate_text(12345.6, "samples") == "12,346 samples/s"
     assert rate_text(1.234, "views") == "1.23 views/s"
+
+
+@pytest.mark.parametrize(
+    ("share", "number"),
+    [("0.8812", 0.8812), (1, 1.0), (None, None), ("", None), ("nan", None), ("1e999", None), ("many", None)],
+)
+def test_a_share_is_a_finite_number_or_nothing(share: str | float | None, number: float | None) -> None:
+    assert share_number(share) == number
+    assert (percent_text(share) == "-") == (number is None)
+
+
+def test_accuracies_in_json_are_numbers() -> None:
+    assert with_numbers({"a": "1", "accuracy": "0.5"}) == {"a": "1", "accuracy": 0.5}
+    assert with_numbers({"accuracy": {"test": "0.25", "validation": ""}})["accuracy"] == {
+        "test": 0.25,
+        "validation": None,
+    }
+
+
+def test_an_amount_of_bytes_is_a_size() -> None:
+    assert (amount_text(1437, "samples"), amount_text(57_640_000, "bytes")) == ("1437 samples", "57.6 MB")
+    assert rate_text(1_500_000.0, "bytes") == "1.5 MB/s"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,17 +12,22 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from dgkd_cache.device import autotune, device as compute
+from dgkd_cache.device import autotune
 from dgkd_cache.device.autotune import Combination, combination, processor_unit
-from dgkd_cache.device.device import choose, resolve_precision
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.device.device import choose
 
 CPU = torch.device("cpu")
+
 ZEN4 = {"avx2": True, "avx512_f": True, "avx512_bf16": True, "amx_bf16": False}
+
 SAPPHIRE_RAPIDS = ZEN4 | {"amx_bf16": True}
+
 SKYLAKE = {"avx2": True, "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}
+
 HASWELL = {"avx2": True}
+
 GRAVITON3 = {"architecture": "aarch64", "neon": True, "arm_bf16": True}
+
 FLOAT32, BF16 = (Combination(precision=name, channels_last=True) for name in ("float32", "bf16"))
 
 
@@ -52,30 +56,6 @@ def test_what_is_given_stands_and_the_rest_is_chosen_beside_it() -> None:
             given = combination(unit, precision=precision, channels_last=False)
             assert given == Combination(precision=precision, channels_last=False)
         assert combination(unit, channels_last=False).precision == combination(unit).precision
-
-
-def test_precision_of_a_forward_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compute, "unit_of", lambda device: "AVX-512 bf16")
-    assert resolve_precision("float32", CPU) == "float32"
-    assert resolve_precision("auto", CPU) == resolve_precision("auto", CPU, begun="None") == "bf16"
-    assert resolve_precision("auto", CPU, begun="float32") == "float32"
-    with pytest.raises(InvalidInput, match="expected auto, float32 or bf16, found float64"):
-        resolve_precision("float64", CPU)
-
-
-def test_a_gpu_takes_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    gpu = torch.device("cuda", 0)
-    for native, precision in ((True, "bf16"), (False, "float32")):
-        monkeypatch.setattr(compute, "bf16_is_native", lambda device, native=native: native)
-        assert choose(gpu) == Combination(precision=precision, channels_last=True)
-        assert choose(gpu, precision="float32") == FLOAT32
-        assert choose(gpu, channels_last=False) == Combination(precision=precision, channels_last=False)
-
-
-def test_no_clock_takes_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("time", "perf_counter", "perf_counter_ns", "monotonic", "thread_time", "process_time"):
-        monkeypatch.setattr(time, name, lambda name=name: pytest.fail(f"time.{name} was read"))
-    assert choose(CPU) == choose(CPU)
 
 
 START = "import torch; from dgkd_cache.device.device import choose; print(choose(torch.device('cpu')))"

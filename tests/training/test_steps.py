@@ -1,0 +1,145 @@
+"""Steps: the pairs of a run by the counters of its seed, and one step by hand."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dgkd_cache.config.tables import TrainingConfig
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.distributed.ranks import ALONE, Ranks
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides.live import LiveGuide, LiveGuides
+from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.training.steps import Guided, Steps
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.views.schedule import Schedule
+
+CPU = torch.device("cpu")
+RANDOM = RunRandom(5)
+SAMPLES_N = np.arange(10, 100)  # 90 samples: 32, 32 and 26 in an epoch
+
+
+@pytest.fixture
+def steps_of(bars, plan, as_input) -> Callable[..., Steps]:
+    """The steps of a model with plain SGD; `settings` are those of the recipe."""
+
+    def make(model: nn.Module, *, guidance: Any = None, ranks: Ranks = ALONE, **settings: Any) -> Steps:
+        recipe = {"epochs": 3, "batch_size": 32, "lr": 0.5, "momentum": 0.0, "weight_decay": 0.0} | settings
+        recipe |= {"precision": "float32", "channels_last": False, "lr_schedule": "constant"}
+        return Steps(
+            model,
+            as_input,
+            views=ViewRenderer(plan, bars.train),
+            samples_N=SAMPLES_N,
+            schedule=Schedule("cycle", 2, random=RANDOM, samples=100),
+            random=RANDOM,
+            training=TrainingConfig(**recipe),
+            guided=Guided(
+                guidance=guidance, dropping=Dropping(keep=0.5), objective="mean", lambda_=0.5, temperature=4.0
+            ),
+            device=CPU,
+            ranks=ranks,
+        )
+
+    return make
+
+
+def linear(seed: int = 0) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+
+
+def test_an_epoch_is_one_order_of_the_samples_cut_into_batches(steps_of) -> None:
+    steps = steps_of(linear())
+    pairs = list(steps.pairs(0))
+    assert (steps.count, steps.steps_per_epoch) == (9, 3)
+    assert [len(samples_B) for _, samples_B in pairs] == [32, 32, 26] * 3
+    for epoch in range(3):
+        samples_N = np.concatenate([samples_B for _, samples_B in pairs[3 * epoch : 3 * epoch + 3]])
+        assert samples_N.tolist() == RANDOM.order(epoch, SAMPLES_N).tolist()
+        assert all((views_B == epoch % 2).all() for views_B, _ in pairs[3 * epoch : 3 * epoch + 3])
+    assert [steps.samples_before(step) for step in range(4)] == [0, 32, 64, 90]
+
+
+@pytest.mark.parametrize("first", range(1, 9))
+def test_any_step_may_be_the_first(steps_of, first: int) -> None:
+    steps = steps_of(linear())
+    whole, part = list(steps.pairs(0)), list(steps.pairs(first))
+    assert len(part) == 9 - first
+    for one, other in zip(whole[first:], part, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_ranks_take_the_batch_of_one_process_between_them(steps_of) -> None:
+    whole = list(steps_of(linear()).pairs(0))
+    parts = [list(_pairs_of_rank(steps_of, rank)) for rank in range(2)]
+    for (_, samples_B), first, second in zip(whole, *parts, strict=True):
+        assert np.concatenate([first[1], second[1]]).tolist() == samples_B.tolist()
+
+
+def _pairs_of_rank(steps_of, rank: int) -> Any:
+    steps = steps_of(linear())
+    steps.ranks = Ranks(rank=rank, world=2)  # DDP itself would wait for the other rank
+    return steps.pairs(0)
+
+
+def test_a_step_is_plain_sgd_on_the_cross_entropy(steps_of, bars, as_input) -> None:
+    model = linear()
+    by_hand = copy.deepcopy(model)
+    steps = steps_of(model)
+    batch, softened_KBC = next(iter(steps.prefetch(0)))
+    assert softened_KBC is None and not len(steps.keep(0))
+    loss, correct = steps.train_step(batch, softened_KBC, 0)
+    labels_B = torch.from_numpy(bars.train.labels_N[batch.samples_B])
+    logits_BC = by_hand(as_input(batch.pixels_BIHW))
+    expected = -logits_BC.log_softmax(1)[range(32), labels_B].mean()
+    expected.backward()
+    assert float(loss.loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
+    assert int(correct) == int((logits_BC.argmax(1) == labels_B).sum())
+    for found, one in zip(model.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(found.detach(), one.detach() - 0.5 * one.grad)
+
+
+def test_the_guides_of_a_step_are_those_that_its_words_keep(steps_of, as_input, make_tiny) -> None:
+    guides = [LiveGuide(name=name, identity="", preprocess=as_input, model=make_tiny(3)) for name in "ab"]
+    steps = steps_of(linear(), guidance=LiveGuides(guides, temperature=4.0, device=CPU))
+    kept = []
+    for step, (_, softened_KBC) in zip(range(9), steps.prefetch(0), strict=True):
+        words = RANDOM.drop_words(step, 2)[:2]
+        mask = [int(word) < 2**63 for word in words]  # keep = 0.5: the upper bit of the guide's own word
+        assert steps.keep(step).tolist() == mask
+        assert softened_KBC is not None and len(softened_KBC) == sum(mask)
+        kept.append(sum(mask))
+    assert len(set(kept)) > 1
+    drawn_again = [steps.keep(step).tolist() for step in range(9)]
+    assert [sum(mask) for mask in drawn_again] == kept
+
+
+def test_a_network_that_gives_other_rows_is_told(steps_of) -> None:
+    for network, found in (
+        (nn.Sequential(nn.Flatten(0), nn.Unflatten(0, (1, -1)), nn.LazyLinear(4)), r"float32 \[1, 4\]"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.Flatten(0)), r"float32 \[128\]"),
+    ):
+        network(torch.zeros(32, 1, 8, 8))
+        steps = steps_of(network)
+        batch, _ = next(iter(steps.prefetch(0)))
+        with pytest.raises(InvalidInput, match=rf"each of the 32 images of a batch: expected .*found {found}"):
+            steps.train_step(batch, None, 0)
+
+
+def test_a_batch_of_one_sample_is_told_where_batch_norm_cannot_take_it(steps_of) -> None:
+    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(1, 4)).train()
+    steps = steps_of(pooled, batch_size=89)
+    batch, _ = next(itertools.islice(steps.prefetch(0), 1, None))
+    assert len(batch.samples_B) == 1
+    with pytest.raises(InvalidInput, match="a batch of one sample cannot train this model"):
+        steps.train_step(batch, None, 1)
