@@ -51,14 +51,14 @@ class RowIndex:
         found = self._within.get((views, samples))
         if found is None:
             found = (self.views_B - views.start if views.start else self.views_B), self.samples_B
-            what = (("views", views.start, found[0], len(views)), ("samples", 0, found[1], samples))
-            for name, first, indices, count in what:
+            what = (("views", views, self.views_B, found[0]), ("samples", range(samples), self.samples_B, found[1]))
+            for name, held, given, indices in what:
                 # Once for both ends (without its sign, what is negative is very large); counting is faster than any().
-                if np.count_nonzero(np.greater_equal(indices.view(_UNSIGNED), _unsigned(count))):
+                if np.count_nonzero(np.greater_equal(indices.view(_UNSIGNED), _unsigned(len(held)))):
                     raise InvalidInput(
                         f"{name} that {path} does not hold",
-                        expected=f"{first} to {first + count - 1}",
-                        found=f"{indices.min() + first} to {indices.max() + first}",
+                        expected=f"{held.start} to {held.stop - 1}",
+                        found=f"{given.min()} to {given.max()}",
                     )
             self._within[views, samples] = found
         return found

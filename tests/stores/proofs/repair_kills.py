@@ -11,17 +11,12 @@ import shutil
 import sys
 from pathlib import Path
 
+from stores.support.damage import flip
 from stores.support.small_store import SmallStore, tree
 from support.dying import die_at, in_child
 
 import dgkd_stores.format.layout
 from dgkd_stores.writing.repair import StoreRepair
-
-
-def flip(file: Path, at: int) -> None:
-    data = bytearray(file.read_bytes())
-    data[at] ^= 1
-    file.write_bytes(data)
 
 
 def everything(path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from stores.support.damage import flip
 
 from dgkd_stores import (
     ChunkSlot,
@@ -41,12 +42,6 @@ def whole(recipe: Any, tmp_path: Path) -> tuple[Any, Path]:
     small = recipe(first_view=2)
     small.write(tmp_path / "a.zarr")
     return small, tmp_path / "a.zarr"
-
-
-def flip(file: Path, at: int) -> None:
-    data = bytearray(file.read_bytes())
-    data[at] ^= 1
-    file.write_bytes(data)
 
 
 def mend(small: Any, path: Path, *, change: float = 0) -> tuple[list[str], list[ChunkSlot]]:
