@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class HeaderAndSeal:
-    """What a store says of itself."""
+    """The header and the seal of a store."""
 
     header: StoreHeader
     seal: str | None
@@ -34,11 +34,11 @@ class HeaderAndSeal:
 
 
 def read_header(path: Path | str) -> HeaderAndSeal:
-    """Read the header and the seal of a store of any origin, and no array of it.
+    """Reads the header and the seal of a store of any origin, but no array.
 
-    It does not prove that the seal is that of the content, nor that any array is there or whole: `GuideStore.open`
-    proves the seal and all but the rows, `verify(full=True)` the rows. It raises what `GuideStore.open` raises for a
-    header, a seal or a name in the store that no writer of ours makes, and takes an unfinished store.
+    It does not check that the seal matches the content, nor any array: `GuideStore.open` checks the seal and everything
+    but the rows, `verify(full=True)` the rows. It raises as `GuideStore.open` for an invalid header, seal or name in
+    the store, and accepts an unfinished store.
     """
     path = as_path("read_header", "path", path)
     with permitted(path):
@@ -47,10 +47,9 @@ def read_header(path: Path | str) -> HeaderAndSeal:
 
 
 def open_container(path: Path, *, survey: Note | None = None) -> Container:
-    """Look over whatever lies at `path`, as its container does; nothing in it is decoded but the header.
+    """Inspects the store at `path` with its container; decodes only the header.
 
-    `survey` is told of single damaged files, which raise without it, where a container consists of files;
-    `NoPermission` is always raised.
+    `survey` gets errors of single files of a folder, which are raised without it; NoPermission is always raised.
     """
     with permitted(path):
         found = _container_at(path)

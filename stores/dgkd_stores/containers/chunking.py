@@ -1,7 +1,6 @@
-"""The free choices of a container, the rows in a chunk and their codec: neither digests nor seal depend on it.
+"""The free choices of a container: the rows in a chunk and their codec. Digests and seal do not depend on them.
 
-In a folder `logits/zarr.json` has both. Where it is damaged the chunk files still tell: a damaged store is looked over
-as what it was.
+In a folder `logits/zarr.json` has both. If it is damaged, they are inferred from the chunk files.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ __all__ = ["Freedoms", "array_metadata", "chunk_position", "freedoms", "rows_in_
 
 _KEY = re.compile(r"c(?:\.(?:0|[1-9][0-9]{0,9}))+")
 _TRIED = 4
-"""Chunk files of an array that are looked into where its metadata says nothing."""
+"""Maximum number of chunk files of an array that are examined if its metadata is unusable."""
 
 
 class Freedoms(TypedDict):
-    """The choices that `StoreLayout` needs beside the header."""
+    """The choices that `StoreLayout` needs besides the header."""
 
     chunk_rows: int
     codec: Codec
 
 
 def freedoms(path: Path, header: StoreHeader, *, damaged: bool) -> Freedoms:
-    """Those of `logits`; with `damaged`, as the chunk files fit best: those of `logits` unless none fits."""
+    """Returns the choices of `logits`; with `damaged`, those that match the chunk files best, if any does."""
     if not damaged:
         return _stated(path, header, "logits")
     first, *others = _candidates(path, header)
@@ -50,7 +49,7 @@ def freedoms(path: Path, header: StoreHeader, *, damaged: bool) -> Freedoms:
 
 
 def array_metadata(folder: Path) -> Mapping[str, JsonValue]:
-    """The zarr.json of an array; `Damaged` where it is not there."""
+    """Returns the zarr.json of an array; raises Damaged if it is missing."""
     if not lies_at(folder / "zarr.json"):
         raise Damaged(
             f"{folder.parent} has lost an array",
@@ -62,12 +61,12 @@ def array_metadata(folder: Path) -> Mapping[str, JsonValue]:
 
 
 def chunk_position(name: str) -> tuple[int, ...]:
-    """The position in the grid of the chunk file of that name; empty for a name that is no chunk's."""
+    """Returns the grid position of the chunk file of that name; empty for any other name."""
     return tuple(map(int, name.split(".")[1:])) if _KEY.fullmatch(name) else ()
 
 
 def rows_in_chunks(array: Path, header: StoreHeader, shape: object) -> int:
-    """The rows in chunks of that shape; `UnsafeStore` for any that a store cannot have."""
+    """Returns the rows in chunks of that shape; raises UnsafeStore for an impossible shape."""
     rows = shape[1] if isinstance(shape, list | tuple) and len(shape) == 3 and isinstance(shape[1], int) else 0
     if not _possible(rows, header):
         samples = header.dataset.samples
@@ -106,7 +105,7 @@ def _possible(rows: int, header: StoreHeader) -> bool:
 
 
 def _candidates(path: Path, header: StoreHeader) -> list[Freedoms]:
-    """The metadata's choices, for each array of the rows, those that its files have the size of, and a dump's."""
+    """Lists candidates: the metadata's choices for each row array, those of its files' sizes, and a dump's."""
     default: Freedoms = {"chunk_rows": default_chunk_rows(header), "codec": RAW}
     found: list[Freedoms] = []
     for name, array in StoreLayout(header, **default).rows.items():
@@ -123,7 +122,7 @@ def _candidates(path: Path, header: StoreHeader) -> list[Freedoms]:
 
 
 def _fitting(path: Path, layout: StoreLayout) -> int:
-    """The number of first chunk files of each array that have a place and a size in this layout, and can be decoded."""
+    """Counts first chunk files of each array that have a place and a size in this layout, and can be decoded."""
     return sum(
         _decodes(file, array, position) for name, array in layout.rows.items() for file, position in _files(path / name)
     )
@@ -145,7 +144,7 @@ def _decodes(file: Path, array: ArrayLayout, position: tuple[int, ...]) -> bool:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, tuple[int, ...]]]:
-    """Some chunk files of an array, plain ones alone, each with its place."""
+    """Yields some chunk files of an array, only regular ones, each with its position."""
     names = sorted(os.listdir(folder)) if folder.is_dir() and not folder.is_symlink() else []
     found = [(folder / name, chunk_position(name)) for name in names]
     yield from [each for each in found if len(each[1]) == 3 and each[0].is_file() and not each[0].is_symlink()][:_TRIED]

@@ -1,7 +1,6 @@
-"""The interface of every container of a store: header, seal, what is there, and the bytes of each chunk.
+"""The interface of a store's containers: header, seal, present chunks, and the bytes of each chunk.
 
-A container is looked over before anything in it is decoded; reading, verifying and converting know no other
-side of it.
+A container is inspected before anything in it is decoded; reading, verifying and converting use only this interface.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ __all__ = ["Container", "Place", "how_to_mend", "no_store"]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """The place of one chunk's bytes."""
+    """The location of one chunk's bytes."""
 
     path: Path
     offset: int = 0
@@ -41,41 +40,41 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Container(ABC):
-    """One store on disk, by name and size; nothing of it is decoded yet but the header."""
+    """A store on disk, inspected by name and size; only its header is decoded."""
 
     kind: ClassVar[str]
-    """The name that users call it."""
+    """The container's name for users."""
 
     path: Path
     header: StoreHeader
     seal: Seal | None
     layout: StoreLayout
     nbytes: int
-    """The bytes of all files together."""
+    """The size of all files in bytes."""
     present: Mapping[str, NDArray[np.bool_]]
-    """For each array, over its grid of chunks: it is there, in a size that it can have."""
+    """For each array, over its grid of chunks: the chunk exists with a possible size."""
     wrong_size: tuple[str, ...]
-    """Chunks of another size, as `name_of` names them."""
+    """Names (`name_of`) of chunks of another size."""
 
     @abstractmethod
     def place(self, array: ArrayLayout, position: tuple[int, ...]) -> Place:
-        """The place of a chunk that is `present`."""
+        """Returns the location of a chunk that is `present`."""
 
     @staticmethod
     def name_of(array: ArrayLayout, position: tuple[int, ...]) -> str:
-        """A chunk's name within the container, for messages and lists of damage: in a folder, its file's."""
+        """Returns a chunk's name within the container, for messages and lists of damage: in a folder, its file's."""
         return f"{array.name}/{array.key(*position)}"
 
     def metadata_files(self) -> Iterator[tuple[str, bytes]]:
-        """Each file of metadata by name, with the bytes that it must have; none where such files have no one form."""
+        """Yields each metadata file by name, with its required bytes; none if their form is not unique."""
         return iter(())
 
     def chunk(
         self, array: ArrayLayout, position: tuple[int, ...], *, read: Callable[..., NDArray[np.uint8]] = read_file
     ) -> NDArray[Any]:
-        """One chunk in its declared shape, padding included; by default in memory of its own.
+        """Reads one chunk in its declared shape, padding included; by default into new memory.
 
-        `Damaged` for a chunk that is not there or whose bytes do not give exactly its declared size.
+        Raises Damaged for a chunk that is missing or does not decode to exactly its declared size.
         """
         try:
             place = self.place(array, position)
@@ -95,7 +94,7 @@ class Container(ABC):
         )
 
     def digests(self) -> NDArray[np.uint8]:
-        """All digests [V, blocks, 32]; zeros for a view whose digest chunk is not there."""
+        """Returns all digests [V, blocks, 32]; zeros for a view whose digest chunk is missing."""
         array = self.layout.digest
         digest_VB32 = np.zeros(array.shape, dtype=np.uint8)
         for view in np.flatnonzero(self.present["digest"]).tolist():
@@ -103,7 +102,7 @@ class Container(ABC):
         return digest_VB32
 
     def whole(self, name: str) -> NDArray[Any]:
-        """An array that is held as a whole, in memory of its own; `Damaged` where it is not there."""
+        """Reads a whole array into new memory; raises Damaged if it is missing."""
         array = self.layout.identity[name]
         position = tuple(0 for _ in array.shape)
         if not self.present[name].all():
@@ -119,11 +118,11 @@ class Container(ABC):
         return self.chunk(array, position)
 
     def identity(self) -> dict[str, NDArray[Any]]:
-        """The identity arrays by name, whatever they hold."""
+        """Returns the identity arrays by name, with unchecked content."""
         return {name: self.whole(name) for name in self.layout.identity}
 
     def check_labels(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """`UnsafeStore` for labels that are no class; what the seal does not fit is damage, and comes first."""
+        """Raises UnsafeStore for labels that are not classes; damage against the seal must be reported first."""
         for name in ("label", "test_label"):
             if not labels_within(arrays[name], self.header.classes):
                 raise UnsafeStore(
@@ -133,7 +132,7 @@ class Container(ABC):
                 )
 
     def blocks_done(self, digest_VB32: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Which blocks [V, blocks] have a digest, and for each array a chunk that is `present`."""
+        """Returns which blocks [V, blocks] have a digest, and a `present` chunk of each array."""
         done_VB = digest_VB32.any(axis=2)
         blocks_of_chunk = -(-self.layout.chunk_rows // self.header.digest_rows)
         for name in self.layout.rows:
@@ -142,19 +141,19 @@ class Container(ABC):
 
 
 def _stored_bytes(place: Place, array: ArrayLayout) -> int | None:
-    """The size of a chunk's file as it is now; `ValueError` where it has grown beyond what the chunk can have."""
+    """Returns the current size of a chunk's file; raises ValueError if it has grown beyond the chunk's maximum."""
     if place.nbytes is not None:
         return place.nbytes
     status = place.path.lstat()
     if not stat.S_ISREG(status.st_mode):
-        return None  # whoever opens it refuses it
+        return None  # opening it raises the error
     if not place.codec.plausible(status.st_size, array.chunk_bytes):
         raise ValueError(f"{status.st_size} bytes")
     return status.st_size
 
 
 def how_to_mend(path: Path) -> str:
-    """The advice on the damaged store at `path`, as a sentence."""
+    """Returns the advice on the damaged store at `path`, as a sentence."""
     place = shlex.quote(str(path))
     if not path.is_dir():
         return f"`dgkd-cache verify --full {place}` tells what is damaged; get it again, or export it again"
@@ -162,7 +161,7 @@ def how_to_mend(path: Path) -> str:
 
 
 def no_store(path: Path, *, expected: str, found: str) -> StoreNotFound:
-    """There is none at `path`."""
+    """Returns the error for a path without a store."""
     return StoreNotFound(
         f"no guide store at {path}",
         expected=expected,

@@ -1,4 +1,4 @@
-"""Blocks of metadata in an HDF5 file, each within bounds and under its checksum, and the names in its root group."""
+"""Reads metadata blocks of an HDF5 file, with bounds and checksums, and the names in its root group."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RECORD_BYTES = 11
 class Blocks:
     """An open file of `size` bytes.
 
-    `UnsafeStore` for what no writer of ours makes, `Damaged` for a checksum that does not fit.
+    Raises UnsafeStore for forms that a store cannot have, Damaged for a wrong checksum.
     """
 
     def __init__(self, path: Path, handle: int, size: int) -> None:
@@ -42,13 +42,13 @@ class Blocks:
         self._root = self._superblock()
 
     def read(self, at: int, count: int) -> bytes:
-        """Bytes of the file."""
+        """Reads bytes of the file."""
         if not 0 <= at <= at + count <= self.size:
             raise unsafe(self.path, "metadata beyond its end", f"at most {self.size} bytes", f"{count} at {at}")
         return os.pread(self._handle, count, at)
 
     def block(self, at: int, count: int, signature: bytes = b"") -> bytes:
-        """A block that begins with its signature and ends with its checksum, without that."""
+        """Returns a block that begins with its signature, without its checksum at the end."""
         block = self.read(at, count)
         if not block.startswith(signature):
             raise unsafe(self.path, "other metadata", f"{signature!r} at {at}", repr(block[:4]))
@@ -56,7 +56,7 @@ class Blocks:
         return block[:-4]
 
     def check(self, at: int, data: bytes, stored: bytes) -> None:
-        """`Damaged` where `stored` is not the checksum of `data`."""
+        """Raises Damaged if `stored` is not the checksum of `data`."""
         expected, found = int.from_bytes(stored, "little"), checksum(data)
         if found != expected:
             raise Damaged(
@@ -67,12 +67,12 @@ class Blocks:
             )
 
     def messages(self, at: int) -> list[tuple[int, bytes]]:
-        """Type and content of each message of an object header."""
+        """Returns type and content of each message of an object header."""
         prefix = self.read(at, min(34, self.size - at))
         flags = prefix[5] if prefix[:5] == b"OHDR\2" and len(prefix) > 5 else 0xFF
         if flags >= 64:
             raise unsafe(self.path, "other metadata", f"an object header of version 2 at {at}", repr(prefix[:6]))
-        # Dates, and when attributes are held elsewhere: of no meaning here.
+        # Dates, and limits for the storage of attributes: not used here.
         start = 6 + 16 * (flags >> 5 & 1) + 4 * (flags >> 4 & 1)
         width = 1 << (flags & 3)
         count = int.from_bytes(prefix[start : start + width], "little")
@@ -83,7 +83,7 @@ class Blocks:
         return list(self._split(block[start:], head=6 if flags & 4 else 4))
 
     def names(self) -> dict[str, int]:
-        """The address of every object in the root group."""
+        """Returns the address of every object in the root group."""
         links: list[bytes] = []
         for kind, body in self.messages(self._root):
             if kind == LINK:
@@ -100,7 +100,7 @@ class Blocks:
         return found
 
     def _superblock(self) -> int:
-        """The address of the root group; without user block, extension (it may name other files), or more after it."""
+        """Returns the root group's address; refuses a user block, an extension (other files), and trailing data."""
         block = self.read(0, min(SUPERBLOCK_BYTES, self.size))
         if not block.startswith(SIGNATURE) and not SIGNATURE.startswith(block):
             raise unsafe(self.path, "no HDF5 file", "the signature of HDF5 at its beginning", repr(block[:8]))
@@ -131,7 +131,7 @@ class Blocks:
             at += size
 
     def _hard_link(self, link: bytes) -> tuple[str, int]:
-        # Version, flags (16: the character set is stated), and in one byte the length of the name.
+        # Version, flags (16: the character set is stated), and the length of the name in one byte.
         charset = 1 if link[:2] == b"\1\x10" else 0
         length = link[2 + charset] if len(link) > 2 + charset else -1
         if link[:2] not in (b"\1\0", b"\1\x10") or len(link) != 3 + charset + length + 8:
@@ -139,7 +139,7 @@ class Blocks:
         return link[3 + charset : -8].decode("utf-8", "replace"), int.from_bytes(link[-8:], "little")
 
     def _dense_links(self, info: bytes) -> Sequence[bytes]:
-        """Links that HDF5 holds in a heap, as it does with more than eight."""
+        """Returns links that HDF5 stores in a heap, which it does for more than eight."""
         if len(info) != 18 or info[:2] != b"\0\0":
             raise unsafe(self.path, "names in another form", "no order of creation", info.hex())
         heap_at, tree_at = struct.unpack("<QQ", info[2:])
@@ -157,7 +157,7 @@ class Blocks:
         block = self.read(block_at, block_bytes)
         if block[:5] != b"FHDB\0":
             raise unsafe(self.path, "other metadata", f"b'FHDB' at {block_at}", repr(block[:4]))
-        # Its checksum stands in its head, and counts as zeros.
+        # Its checksum is in its head, and counts as zeros.
         self.check(block_at, block[:17] + bytes(4) + block[21:], block[17:21])
         links = []
         for record in range(6, len(leaf), _RECORD_BYTES):

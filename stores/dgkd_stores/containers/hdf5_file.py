@@ -1,7 +1,7 @@
-"""The store as one HDF5 file, and the look at one before any of it is decoded.
+"""A store as one HDF5 file, inspected before any of it is decoded.
 
-Metadata is read in the few forms that a store may use, and chunks are mapped or decoded here: HDF5's library, which a
-hostile file can crash, takes no part, and an uncompressed file is read at the speed of memory.
+Metadata is read in the few forms that a store may use, and chunks are mapped or decoded here. HDF5's library, which a
+hostile file can crash, is not used, and an uncompressed file is read at memory speed.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from dgkd_stores.format.metadata import parse_json, read_seal, unsafe
 __all__ = ["BESIDE", "Hdf5File"]
 
 BESIDE = ("dgkd", "dgkd_digests", "dgkd_seal")
-"""Datasets of bytes that stand for the attributes of a Zarr group: the header and the seal."""
+"""Datasets of bytes that replace the attributes of a Zarr group: the header and the seal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hdf5File(Container):
-    """A single file, finished."""
+    """A finished store in a single file."""
 
     kind = "hdf5"
 
     places: Mapping[str, NDArray[np.int64]]
-    """Offset and size [*grid, 2] of every chunk of each array; zeros where there is none."""
+    """Offset and size [*grid, 2] of every chunk of each array; zeros for a missing one."""
     codecs: Mapping[str, Codec]
-    """The codec of each array of the rows, with its shuffling."""
+    """The codec of each row array, with its shuffling."""
 
     @classmethod
     def inspect(cls, path: Path) -> Self:
-        """Look a store over.
+        """Inspects a store.
 
-        `UnsafeStore` for whatever our writer does not make, `Mismatch` for a newer version of the format,
-        `Damaged` for a file that is cut short or has lost an array.
+        Raises UnsafeStore for anything that our writer does not make, Mismatch for a newer version of the format,
+        Damaged for a file that is truncated or lacks an array.
         """
         with plain_file(path) as (handle, size):
             file = _File(Blocks(path, handle, size))
@@ -81,7 +81,7 @@ class Hdf5File(Container):
 
     @classmethod
     def read_head(cls, path: Path) -> tuple[StoreHeader, Seal]:
-        """The header and the seal; raises what `inspect` does for them and for the names of the datasets."""
+        """Returns the header and the seal; raises as `inspect` for them and for the names of the datasets."""
         with plain_file(path) as (handle, size):
             return _File(Blocks(path, handle, size)).head()
 
@@ -91,7 +91,7 @@ class Hdf5File(Container):
 
 
 class _File:
-    """A file that is open: its datasets, each held against what it should be before anything of it is used."""
+    """An open file: its datasets, each checked before it is used."""
 
     def __init__(self, blocks: Blocks) -> None:
         self._blocks, self._path, self._names = blocks, blocks.path, blocks.names()
@@ -111,7 +111,7 @@ class _File:
         return header, read_seal(self._path, self._bytes("dgkd_seal").hex(), digests, arrays=layout.others)
 
     def layout(self, header: StoreHeader) -> StoreLayout:
-        """The layout that the header implies, with the chunks and the codec that `logits` has."""
+        """Returns the layout of the header, with the chunks and the codec of `logits`."""
         found = self.described("logits")
         rows = rows_in_chunks(self._path / "logits", header, found.chunks)
         return StoreLayout(header, chunk_rows=rows, codec=RAW if found.codec is RAW else Deflate())
@@ -122,7 +122,7 @@ class _File:
         return stored_array(self._blocks, name, self._names[name])
 
     def places(self, array: ArrayLayout) -> NDArray[np.int64]:
-        """The places of an array's chunks; `UnsafeStore` for an array that is not as laid out."""
+        """Returns the locations of an array's chunks; raises UnsafeStore for an array with another layout."""
         found = self.described(array.name)
         for what, wanted, given in (
             ("dtype", array.dtype, found.dtype),

@@ -1,4 +1,4 @@
-"""The little of the HDF5 file format that a store is made of, for what reads it and what writes it.
+"""The parts of the HDF5 file format that stores use, for reader and writer.
 
 HDF5's own library is not used: files with valid checksums make it crash. Source: the HDF5 File Format Specification,
 version 3.0.
@@ -35,17 +35,17 @@ __all__ = [
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SUPERBLOCK_BYTES = 48
 UNDEFINED = 2**64 - 1
-"""The address of what is not there."""
+"""The address that means "none"."""
 
 DATASPACE, LINK_INFO, DATATYPE, FILL, LINK, LAYOUT, GROUP_INFO, FILTERS = 1, 2, 3, 5, 6, 8, 10, 11
-"""Messages of an object header."""
+"""Types of messages in an object header."""
 
 CONTIGUOUS, CHUNKED = 1, 2
 SINGLE_CHUNK, FIXED_ARRAY = 1, 3
-"""The ways in which chunks are found."""
+"""Types of chunk indexes."""
 
 PAGE_BITS = 10
-"""A fixed array of more than 2^10 chunks is cut into pages of so many."""
+"""A fixed array of more than 2^10 chunks is divided into pages of this size."""
 
 DEFLATE, SHUFFLE = 1, 2
 
@@ -60,13 +60,13 @@ DATATYPES = {
 
 
 def checksummed(block: bytes) -> bytes:
-    """A block with its checksum after it."""
+    """Returns a block followed by its checksum."""
     return block + struct.pack("<I", checksum(block))
 
 
 def checksum(data: bytes) -> int:
     """lookup3 (Bob Jenkins, 2006), `hashlittle` with an initial value of 0."""
-    # Loaded here: whoever reads no HDF5 file does not wait 0.2 s for numcodecs.
+    # Loaded here, because numcodecs takes 0.2 s and only HDF5 files need it.
     from numcodecs.jenkins import jenkins_lookup3
 
     return int(jenkins_lookup3(data))

@@ -1,4 +1,4 @@
-"""The datasets of an HDF5 file, and where their bytes lie, in the few forms that a store may use.
+"""Reads the datasets of an HDF5 file and the locations of their bytes, in the few forms that a store may use.
 
 Source: the HDF5 file format specification, version 3.0, sections IV.A.2 (messages) and VII.C (fixed arrays).
 """
@@ -39,7 +39,7 @@ __all__ = ["StoredArray", "places", "stored_array"]
 
 @dataclass(frozen=True, kw_only=True)
 class StoredArray:
-    """One dataset, as its object header describes it."""
+    """A dataset, from its object header."""
 
     name: str
     dtype: str
@@ -48,14 +48,14 @@ class StoredArray:
     """None for a contiguous one."""
     codec: Codec
     address: int | None
-    """The address of the bytes, of the only chunk, or of the index of chunks; None where there is no storage."""
+    """The address of the bytes, of the only chunk, or of the chunk index; None without storage."""
     nbytes: int
     """The size of a contiguous one, or of the only chunk."""
     indexed: bool
 
 
 def stored_array(blocks: Blocks, name: str, at: int) -> StoredArray:
-    """The dataset whose object header is at `at`; `UnsafeStore` for any type, storage or filter that no store has."""
+    """Returns the dataset whose object header is at `at`; raises UnsafeStore for other types, storage or filters."""
     where = blocks.path / name
     found = blocks.messages(at)
     messages = dict(found)
@@ -72,10 +72,10 @@ def stored_array(blocks: Blocks, name: str, at: int) -> StoredArray:
 
 
 def places(blocks: Blocks, found: StoredArray, array: ArrayLayout) -> NDArray[np.int64]:
-    """Offset and size [*grid, 2] of every chunk, each within the file; zeros for one that is not there."""
+    """Returns offset and size [*grid, 2] of every chunk, each within the file; zeros for a missing one."""
     shape = (*array.grid, 2)
     if math.prod(array.grid) > blocks.size:
-        # Before anything of that number is allocated: files are finished, and a chunk has a byte at least.
+        # Checked before an allocation of that size: files are finished, and a chunk has at least one byte.
         expected = f"at most {blocks.size}, as many as the file has bytes"
         raise unsafe(blocks.path / array.name, "chunks", expected, f"{math.prod(array.grid)}")
     if found.address is None or not array.nbytes:
@@ -83,9 +83,9 @@ def places(blocks: Blocks, found: StoredArray, array: ArrayLayout) -> NDArray[np
     entries = _fixed_array(blocks, found, array) if found.indexed else [(found.address, found.nbytes)]
     table = np.array(entries, dtype=np.uint64)
     table[table[:, 0] == UNDEFINED] = 0
-    # What is mapped must be aligned: of chunks that are not, numpy copies the whole for each batch.
+    # Mapped chunks must be aligned: numpy would copy an unaligned one as a whole for each batch.
     unit = 1 if array.codec is not RAW else array.numpy_dtype.itemsize
-    # Compared one by one: the sum of two numbers may not fit.
+    # Compared separately: the sum may overflow.
     if (table > blocks.size).any() or (table.sum(axis=1) > blocks.size).any() or (table[:, 0] % np.uint64(unit)).any():
         expected = f"chunks within {blocks.size} bytes, at multiples of {unit}"
         raise unsafe(blocks.path / array.name, "chunks that lie elsewhere", expected, "others")
@@ -160,7 +160,7 @@ def _storage(
 
 
 def _fixed_array(blocks: Blocks, found: StoredArray, array: ArrayLayout) -> NDArray[np.uint64]:
-    """Address and size [chunks, 2] of all chunks in the order of the grid."""
+    """Returns address and size [chunks, 2] of all chunks in grid order."""
     where, count, filtered = blocks.path / found.name, math.prod(array.grid), array.codec is not RAW
     assert found.address is not None
     head = blocks.block(found.address, 28, b"FAHD")
@@ -188,7 +188,7 @@ def _fixed_array(blocks: Blocks, found: StoredArray, array: ArrayLayout) -> NDAr
 
 
 def _pages(blocks: Blocks, at: int, count: int, entry: int, most: int) -> list[tuple[int, bytes]]:
-    """The first number and the entries of each page, of `most` entries, that was ever written."""
+    """Returns the first number and the entries of each written page of `most` entries."""
     pages = -(-count // most)
     bitmap = -(-pages // 8) if pages > 1 else 0
     if pages == 1:

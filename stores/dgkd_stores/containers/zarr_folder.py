@@ -1,7 +1,7 @@
-"""The store as a Zarr v3 group in a folder, and the look at one before any of it is decoded.
+"""A store as a Zarr v3 group in a folder, inspected before any of it is decoded.
 
-Only what our own writer could have made goes through: raw JSON is read with caps on size and depth and compared
-with the layout that the header implies; every name in the store is accounted for, and no link is followed.
+Only stores that our own writer could have made are accepted: raw JSON is read with limits on size and depth and
+compared with the layout of the header; every name in the store must be known, and no link is followed.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from dgkd_stores.format.metadata import read_metadata, read_seal, same_json, uns
 
 __all__ = ["ZarrFolder"]
 
-# What other Zarr libraries may say, or leave out, without a change of meaning.
+# Keys that other Zarr libraries may add or omit without a change of meaning.
 _OPTIONAL: Mapping[str, JsonValue] = {"storage_transformers": [], "attributes": {}}
 _ENDIAN_OF_BYTES: JsonValue = {"name": "bytes", "configuration": {"endian": "little"}}
 _SEAL = {"dgkd_seal", "dgkd_digests"}
 
 Note = Callable[[str, DgkdError], None]
-"""Told of a file by its name, and what is wrong with it."""
+"""Gets the name of a file, and its error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ZarrFolder(Container):
-    """A folder of chunk files."""
+    """A store as a folder of chunk files."""
 
     kind = "zarr"
 
     @classmethod
     def inspect(cls, path: Path, *, survey: Note | None = None) -> Self:
-        """Look a store over.
+        """Inspects a store.
 
-        `StoreNotFound` where there is none, `UnsafeStore` for whatever our writer does not make, `Mismatch` for a
-        newer version of the format, `Damaged` for a missing zarr.json. With `survey`, what is wrong with single
-        files is handed to it, by name, and not raised; the header itself must be sound.
+        Raises StoreNotFound if there is none, UnsafeStore for anything that our writer does not make, Mismatch for a
+        newer version of the format, Damaged for a missing zarr.json. With `survey`, errors of single files are passed
+        to it, by name, and not raised; the header itself must be valid.
         """
         note = survey or _raise
         header, attributes = _header(path, note)
@@ -80,7 +80,7 @@ class ZarrFolder(Container):
 
     @classmethod
     def read_head(cls, path: Path) -> tuple[StoreHeader, Seal | None]:
-        """The header and the seal; raises what `inspect` does for the folder's own zarr.json and names."""
+        """Returns the header and the seal; raises as `inspect` for the folder's own zarr.json and names."""
         header, attributes = _header(path, _raise)
         names = {entry.name for entry in _entries(path, "", _raise)}
         layout = StoreLayout(header, chunk_rows=header.dataset.samples)  # for the names
@@ -117,13 +117,13 @@ def _header(path: Path, note: Note) -> tuple[StoreHeader, Mapping[str, JsonValue
     _find(path)
     group = read_metadata(path / "zarr.json")
     attributes = group.get("attributes")
-    # The header comes first: a newer version is refused by its name, whatever else it brings.
+    # The header comes first: a newer version is refused by name, whatever else it contains.
     header = StoreHeader.from_dict(attributes.get("dgkd") if isinstance(attributes, Mapping) else None)
     assert isinstance(attributes, Mapping)
     if set(attributes) & _SEAL not in (set(), _SEAL):
         found = ", ".join(attributes)
         raise unsafe(path, "other attributes", "dgkd and, once finished, dgkd_seal and dgkd_digests", found)
-    # What a Zarr library may have added, and a repair takes out again: header and seal do not depend on it.
+    # Keys that a Zarr library may have added; header and seal do not depend on them, and a repair removes them.
     if set(group) != {"zarr_format", "node_type", "attributes"} or group["node_type"] != "group":
         plain = "exactly zarr_format, node_type group and attributes"
         note("zarr.json", unsafe(path, "no plain Zarr group", plain, ", ".join(group)))
@@ -135,7 +135,7 @@ def _header(path: Path, note: Note) -> tuple[StoreHeader, Mapping[str, JsonValue
 def _seal(
     path: Path, attributes: Mapping[str, JsonValue], names: set[str], layout: StoreLayout, note: Note
 ) -> Seal | None:
-    """The seal of a store whose folder has these names, each held to the layout."""
+    """Returns the seal of a store whose folder has these names, each checked against the layout."""
     seal = None
     if "dgkd_seal" in attributes:
         seal = read_seal(path, attributes["dgkd_seal"], attributes["dgkd_digests"], arrays=layout.others)
@@ -160,7 +160,7 @@ def _check_array(folder: Path, array: ArrayLayout, note: Note) -> None:
 
 
 def _as_found(folder: Path, array: ArrayLayout) -> dict[str, JsonValue]:
-    """The metadata of our own writer; the settings of a compressor stay those of whoever compressed."""
+    """Returns our writer's metadata, but with the compressor's settings as found."""
     ours = array.metadata()
     try:
         found = read_metadata(folder / "zarr.json").get("codecs")
@@ -174,7 +174,7 @@ def _as_found(folder: Path, array: ArrayLayout) -> dict[str, JsonValue]:
 
 
 def _same_codecs(found: JsonValue, array: ArrayLayout) -> bool:
-    """True where the codecs mean ours: of a byte the order may be stated, a compressor may have another level."""
+    """Returns True if the codecs are equivalent to ours; a byte order of uint8 and a compression level are free."""
     if not isinstance(found, list) or not found:
         return False
     itemsize = array.numpy_dtype.itemsize
@@ -187,7 +187,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _entries(folder: Path, prefix: str, note: Note) -> list[os.DirEntry[str]]:
-    """Plain files and folders; anything else is refused by the way."""
+    """Lists regular files and folders; refuses anything else."""
     with os.scandir(folder) as entries:
         found = list(entries)
     plain = []

@@ -1,1 +1,1 @@
-"""Rows out of a store, each proven before it is given out."""
+"""Reads rows of a store, each checked before it is returned."""

@@ -1,7 +1,7 @@
-"""A stretch of addresses for the rows of many chunks, which files are mapped into one by one.
+"""A range of addresses for the rows of many chunks, into which files are mapped one by one.
 
-Mapped one by one, chunk files would keep a file open each, and rows of 160 chunks would take 160 calls (measured: a
-batch from three stores, 1.5 ms; in one stretch, 0.05 ms). Nothing of it is handed out for long but copies.
+With separate mappings, each chunk would keep a file open, and rows of 160 chunks would take 160 calls (measured: a
+batch from three stores takes 1.5 ms; in one range, 0.05 ms). Callers keep only copies of its content.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dgkd_stores.reading.row_index import Placed
 
 __all__ = ["Addresses"]
 
-# Neither is in the module mmap; both are the same on Linux, macOS and the BSDs.
+# The module mmap has neither; both are the same on Linux, macOS and the BSDs.
 _NO_ACCESS = 0
 _FIXED = 0x10
 _NOTHING = mmap.MAP_PRIVATE | mmap.MAP_ANON | getattr(mmap, "MAP_NORESERVE", 0)
@@ -33,30 +33,29 @@ _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
 
 class Addresses:
-    """Room for `chunks` chunks of `chunk_bytes` each, in rows of `row_bytes`: no memory, and not safe over threads.
+    """Addresses for `chunks` chunks of `chunk_bytes` each, in rows of `row_bytes`; takes no memory. Not thread-safe.
 
-    What is not mapped must not be read: that ends the process. OSError where it may not have as many addresses
-    (`ulimit -v`).
+    Reading unmapped addresses ends the process. Raises OSError if so many addresses are not allowed (`ulimit -v`).
     """
 
     def __init__(self, *, chunks: int, chunk_bytes: int, row_bytes: int) -> None:
         page = mmap.ALLOCATIONGRANULARITY
-        # One page more than a chunk takes: it need not begin at a page of its file.
+        # One page more than a chunk: it need not begin at a page of its file.
         self.slot_bytes = -(-chunk_bytes // page) * page + page
         self._nbytes = chunks * self.slot_bytes
         self._row_bytes = row_bytes
         self._base = _map(None, self._nbytes, _NO_ACCESS, _NOTHING, -1, 0)
         release = weakref.finalize(self, _libc.munmap, self._base, self._nbytes)
-        release.atexit = False  # a thread may still read then, and the system takes it all back
+        release.atexit = False  # a thread may still read; the system frees everything
         self._bytes = np.asarray(_Bytes(self._base, self._nbytes))
         self._every_row = np.ndarray((self._nbytes - row_bytes + 1,), f"V{row_bytes}", self._bytes, strides=(1,))
-        self._before_C = np.zeros(chunks, np.int64)  # bytes of its first page that are not the chunk's
+        self._before_C = np.zeros(chunks, np.int64)  # bytes of its first page before the chunk
         self._shifted = False
 
     def map(self, chunk: int, path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray[np.uint8]:
-        """Map `nbytes` bytes of a regular file from `offset` on (default: all) as that chunk, and give a view of them.
+        """Maps `nbytes` bytes of a regular file from `offset` on (default: all) as that chunk; returns a view of them.
 
-        `ValueError` where the file does not have as many, or they are no chunk; what `plain_file` raises.
+        Raises ValueError if the file has fewer, or they are not a chunk, and as `plain_file`.
         """
         with plain_file(path) as (handle, size):
             stop = size if nbytes is None else offset + nbytes
@@ -70,12 +69,12 @@ class Addresses:
         return self.chunk(chunk, stop - offset)
 
     def chunk(self, chunk: int, nbytes: int) -> NDArray[np.uint8]:
-        """The first bytes of a mapped chunk, for as long as it is mapped."""
+        """Returns the first bytes of a mapped chunk, valid as long as it is mapped."""
         first = chunk * self.slot_bytes + int(self._before_C[chunk])
         return self._bytes[first : first + nbytes]
 
     def gather(self, placed: Placed) -> NDArray[np.void]:
-        """A copy of each row, which is mapped: opaque elements [B]."""
+        """Copies each row, which must be mapped: opaque elements [B]."""
         byte_B = placed.byte_B(self.slot_bytes, self._row_bytes)
         if self._shifted:
             byte_B = byte_B + self._before_C[placed.chunk_B]
@@ -83,12 +82,12 @@ class Addresses:
         return rows
 
     def unmap(self) -> None:
-        """Let every chunk go; the addresses stay."""
+        """Unmaps every chunk; keeps the addresses."""
         _map(self._base, self._nbytes, _NO_ACCESS, _NOTHING | _FIXED, -1, 0)
 
 
 class _Bytes:
-    """Memory at an address, as numpy takes it."""
+    """Memory at an address, in numpy's array interface."""
 
     def __init__(self, base: int, nbytes: int) -> None:
         read_only = True

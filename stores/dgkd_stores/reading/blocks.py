@@ -1,7 +1,7 @@
-"""Rows of raw chunks, read block by block into memory of their own: what was checked is what is given out.
+"""Reads rows of raw chunks block by block into memory: exactly the checked bytes are returned.
 
-For disks that others write to: a chunk that is rewritten in place is refused unless its rows are held already, and one
-that is cut short is an error and no signal. All stores of the process together hold `MAX_HELD_BYTES` of blocks.
+For disks that others write to: a chunk that is rewritten in place is refused unless its rows are held already, and a
+truncated one raises an error, not a signal. All stores of the process together hold `MAX_HELD_BYTES` of blocks.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from dgkd_stores.reading.row_index import Placed
 __all__ = ["MAX_HELD_BYTES", "HeldBlocks"]
 
 MAX_HELD_BYTES = 2 * 2**30
-"""Memory for blocks, over all stores of the process."""
+"""Maximum memory for blocks, over all stores of the process."""
 
 _ALIGNED = 64
 
 _RING = Ring(MAX_HELD_BYTES)
 _LOCK = fork_safe_lock()
-"""Held while rows are taken, over all stores, so that nothing in the ring is overwritten meanwhile."""
+"""Held while rows of any store are copied, so that nothing in the ring is overwritten meanwhile."""
 
 _open: weakref.WeakSet[HeldBlocks] = weakref.WeakSet()
 
 
 class HeldBlocks:
-    """The rows of one store whose chunks are not compressed. Safe over threads."""
+    """The rows of one store whose chunks are not compressed. Thread-safe."""
 
     def __init__(self, container: Container, proof: BlockProof) -> None:
         self._container, self._layout, self._proof = container, container.layout, proof
         header = container.header
         self._blocks, block_rows = header.blocks, min(header.digest_rows, header.dataset.samples)
         self.rows_each = header.digest_rows
-        """Rows are placed by blocks of so many."""
+        """Rows are located by blocks of this size."""
         self._parts: list[_Part] = []
         first = 0
         for array in self._layout.rows.values():
@@ -64,15 +64,15 @@ class HeldBlocks:
         self._places = np.full(header.views * header.blocks, NOWHERE, np.int64)
         self._memory = np.empty(0, np.uint8)
         self._every_row: list[NDArray[np.void]] = []
-        """For each array, a row from each byte of the ring on."""
+        """For each array, a row that starts at each byte of the ring."""
 
     def gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
-        """The stored rows [B, columns] of each array; they are there."""
+        """Returns the stored rows [B, columns] of each array; they must be written."""
         with _LOCK:
             return self._gather(placed)
 
     def close(self) -> None:
-        """Let all blocks go."""
+        """Frees all blocks."""
         with _LOCK:
             _open.discard(self)
             self._memory, self._every_row = np.empty(0, np.uint8), []
@@ -96,7 +96,7 @@ class HeldBlocks:
             byte_B = start_B + placed.byte_B(0, part.row_bytes)
             if part.first:
                 byte_B += part.first
-            # Not `take`: it copies what it is given whole, where rows overlap as here.
+            # Not `take`: it copies its whole input if rows overlap, as here.
             rows[part.name] = every_row[byte_B].view(part.dtype).reshape(-1, part.columns)
         return rows
 
@@ -108,13 +108,13 @@ class HeldBlocks:
         self._memory = memory
 
     def _hold(self, block_B: NDArray[np.int64]) -> bool:
-        """Have these blocks read and checked, where they are not held; False for more than can be held at once."""
+        """Reads and checks those of these blocks that are not held; returns False if they are more than can be held."""
         _open.add(self)
         _RING.reserve(sum(len(store._places) * store._block_bytes for store in _open), self._block_bytes)
         needed = np.unique(block_B)
         if not _RING.fits(len(needed), self._block_bytes):
             return False
-        # What is read may overwrite what is needed too. It ends: what was just read is overwritten last.
+        # Reading may overwrite blocks that are also needed. The loop ends, because new blocks are overwritten last.
         while len(lacking := needed[self._places[needed] < 0]):
             chunk_L = (lacking // self._blocks) * self._layout.chunks_per_view
             chunk_L += lacking % self._blocks * self.rows_each // self._layout.chunk_rows
@@ -125,7 +125,7 @@ class HeldBlocks:
         return True
 
     def _read(self, chunk: int, blocks: Sequence[int]) -> None:
-        """Read blocks, counted over the store, that lie in one chunk; keep each once it is checked."""
+        """Reads blocks, counted over the store, of one chunk; keeps each after its check."""
         view, in_view = divmod(chunk, self._layout.chunks_per_view)
         with ExitStack() as opened:
             files = [self._opened(opened, part.name, view, in_view, blocks[0] % self._blocks) for part in self._parts]
@@ -144,7 +144,7 @@ class HeldBlocks:
                 _RING.keep(self._places, block, self._block_bytes)
 
     def _opened(self, opened: ExitStack, name: str, view: int, in_view: int, block: int) -> tuple[int, int]:
-        """The file of a chunk, and where the chunk begins in it; `Damaged` where it is not there or too short."""
+        """Returns the file of a chunk, and the chunk's start in it; raises Damaged if it is missing or too short."""
         array, found = self._layout.rows[name], "no such file"
         place = self._container.place(array, (view, in_view, 0))
         stop = place.offset + array.chunk_bytes
@@ -162,7 +162,7 @@ class HeldBlocks:
 
 @dataclass(frozen=True)
 class _Part:
-    """The rows of one array in a block: they begin `first` bytes from its start."""
+    """The rows of one array in a block, from byte `first` of the block."""
 
     name: str
     dtype: np.dtype[Any]

@@ -1,6 +1,6 @@
-"""Which reader a store is read with: chunks are mapped from local disks, and copied block by block from others.
+"""Chooses the reader of a store: chunks are mapped on local disks, and copied block by block on others.
 
-Other machines write to a network file system, and the host to a folder that it shares with a virtual machine.
+Other machines can write to a network file system, and the host to a folder shared with a virtual machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ READERS = ("auto", "mmap", "pread")
 _MOUNTS = Path("/proc/self/mountinfo")
 
 _SHARED = frozenset(
-    # of networks and clusters, then of virtual machines' hosts
+    # network and cluster file systems, then those of virtual machines' hosts
     "nfs nfs4 cifs smb3 smbfs afs coda ceph glusterfs lustre gpfs beegfs panfs wekafs orangefs pvfs2 dvs gfs2 ocfs2 "
     "davfs ncpfs 9p virtiofs vboxsf vmhgfs prl_fs drvfs".split()
 )
@@ -28,7 +28,7 @@ _SHARED = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A reader, and the reason why it is used."""
+    """A reader, and the reason for its choice."""
 
     reader: str
     """`mmap` or `pread`."""
@@ -36,7 +36,7 @@ class Choice:
 
 
 def choose_reader(path: Path, wanted: str = "auto") -> Choice:
-    """The reader `wanted` for the store at `path`; for `auto`, by its file system. Raises InvalidInput."""
+    """Returns the reader `wanted` for the store at `path`; `auto` depends on its file system. Raises InvalidInput."""
     require_reader(wanted)
     if wanted != "auto":
         return Choice(reader=wanted, why="reader is set")
@@ -52,13 +52,13 @@ def choose_reader(path: Path, wanted: str = "auto") -> Choice:
 
 
 def require_reader(wanted: object) -> None:
-    """Raises InvalidInput for what is none of READERS."""
+    """Raises InvalidInput unless it is one of READERS."""
     if not isinstance(wanted, str) or wanted not in READERS:
         raise InvalidInput("no such reader", expected=f"one of {', '.join(READERS)}", found=described(wanted))
 
 
 def file_system(path: Path, *, mounts: str) -> str:
-    """The type of the file system that `path` lies on, as the table of mounts (proc(5), mountinfo) names it, or ""."""
+    """Returns the type of the file system of `path`, by the table of mounts (proc(5), mountinfo), or ""."""
     place, found = os.path.realpath(path), (-1, "")
     device = os.stat(place).st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
@@ -71,7 +71,7 @@ def file_system(path: Path, *, mounts: str) -> str:
         if fields[2] == number:
             return kind
         point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
-        # The last of several mounts at one place is the one that is seen.
+        # The last of several mounts at one place hides the others.
         if (place + "/").startswith(point.rstrip("/") + "/") and len(point) >= found[0]:
             found = (len(point), kind)
     return found[1]

@@ -1,4 +1,4 @@
-"""Decoded chunks at hand, of all open stores, bounded by their bytes; decoding runs one step ahead on a thread."""
+"""Caches decoded chunks of all open stores, bounded by bytes; a thread decodes one chunk ahead."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from dgkd_stores.fork_lock import fork_safe_lock
 __all__ = ["MAX_DECODED_BYTES", "Chunk", "ChunkCache", "DecodedChunks"]
 
 MAX_DECODED_BYTES = 2 * 2**30
-"""Memory for decoded chunks, over all stores of the process; a chunk alone is kept whatever its size."""
+"""Maximum memory for decoded chunks, over all stores of the process; a single chunk may exceed it."""
 
 Key = tuple[int, int]
-"""Store, and chunk in it."""
+"""(store, chunk in it)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +30,16 @@ class Chunk:
 
     arrays: Mapping[str, NDArray[Any]]
     proven: NDArray[np.bool_]
-    """For each digest block: it was checked."""
+    """For each digest block, whether it was checked."""
 
     @property
     def nbytes(self) -> int:
-        """The bytes of memory."""
+        """The size in memory in bytes."""
         return sum(rows.nbytes for rows in self.arrays.values())
 
 
 class ChunkCache:
-    """Chunks of `limit` bytes together, the least recently used let go first. Safe over threads."""
+    """A cache of `limit` bytes of chunks, which evicts the least recently used. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -48,7 +48,7 @@ class ChunkCache:
         self._lock = fork_safe_lock()
 
     def get(self, key: Key) -> Chunk | None:
-        """The chunk, now the most recently used, or None."""
+        """Returns the chunk and marks it as the most recently used, or None."""
         with self._lock:
             chunk = self._chunks.get(key)
             if chunk is not None:
@@ -56,7 +56,7 @@ class ChunkCache:
             return chunk
 
     def put(self, key: Key, chunk: Chunk) -> None:
-        """Keep a chunk and let the oldest go."""
+        """Adds a chunk and evicts the oldest."""
         with self._lock:
             self._forget(key)
             self._chunks[key] = chunk
@@ -68,7 +68,7 @@ class ChunkCache:
         return key in self._chunks
 
     def drop(self, store: int) -> None:
-        """Let all chunks of a store go."""
+        """Removes all chunks of a store."""
         with self._lock:
             for key in [key for key in self._chunks if key[0] == store]:
                 self._forget(key)
@@ -79,27 +79,27 @@ class ChunkCache:
 
 
 class DecodedChunks:
-    """Chunks that have to be decoded, with the one that is needed next decoded while the last is in use.
+    """Decodes chunks, and the next one ahead while the last is in use.
 
-    When a chunk is used for the first time, the caller's guess of the next one begins to be decoded on one thread for
-    the whole process; a chunk that nobody asks for is never decoded, so a guide that is dropped all the time costs
-    nothing. Safe over threads; a forked child keeps what is decoded and begins a thread of its own.
+    At the first use of a chunk, one thread for the whole process starts to decode the caller's guess of the next one.
+    Nothing else is decoded, so a guide that is always dropped costs nothing. Thread-safe; a forked child keeps decoded
+    chunks and starts its own thread.
 
-    In memory are `limit` bytes, the chunk that is being decoded ahead, and what callers hold.
+    Memory holds `limit` bytes, the chunk that is being decoded ahead, and chunks that callers hold.
     """
 
     def __init__(self, limit: int) -> None:
         self._cache = ChunkCache(limit)
-        # Guards what follows; never held while a chunk is decoded or waited for.
+        # Guards the fields below; never held while a chunk is decoded or waited for.
         self._lock = fork_safe_lock()
         self._begun: dict[Key, Future[Chunk]] = {}
-        """Not in the cache yet. Only the decoding itself takes its key out, or who has cancelled it."""
+        """Chunks not in the cache yet. Only the decoding itself removes its key, or the thread that cancelled it."""
         self._unused: set[Key] = set()
         self._thread: ThreadPoolExecutor | None = None
         os.register_at_fork(after_in_child=self._forget_thread)
 
     def get(self, key: Key, load: Callable[[int], Chunk], *, following: int) -> Chunk:
-        """Chunk `key`, by `load` of its number where it is not at hand; chunk `following` of the store is begun."""
+        """Returns chunk `key`, decoded with `load` if needed; starts to decode chunk `following` of the store."""
         with self._lock:
             chunk = self._cache.get(key)
             first = chunk is None or key in self._unused
@@ -114,7 +114,7 @@ class DecodedChunks:
         return chunk
 
     def drop(self, store: int) -> None:
-        """Let all chunks of a store go, the one being decoded included."""
+        """Removes all chunks of a store, including the one being decoded."""
         with self._lock:
             begun = {key: future for key, future in self._begun.items() if key[0] == store}
         for key, future in begun.items():
@@ -124,12 +124,12 @@ class DecodedChunks:
             self._unused = {key for key in self._unused if key[0] != store}
 
     def _begin(self, key: Key, load: Callable[[int], Chunk]) -> None:
-        """Have a chunk decoded, unless it is or is being; the caller holds the lock."""
+        """Starts to decode a chunk, unless it is decoded or being decoded; the caller holds the lock."""
         if key in self._cache or key in self._begun:
             return
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="dgkd-decode")
-        # No thread to be had, or the interpreter is ending: then nothing is decoded ahead.
+        # No thread available, or the interpreter is ending: nothing is decoded ahead.
         with contextlib.suppress(RuntimeError):
             self._begun[key] = self._thread.submit(self._ahead, key, load)
 
@@ -141,12 +141,12 @@ class DecodedChunks:
                 self._cache.put(key, chunk)
             return chunk
         finally:
-            # The cache alone decides how long a chunk lives.
+            # Only the cache decides how long a chunk is kept.
             with self._lock:
                 self._begun.pop(key, None)
 
     def _settle(self, key: Key, future: Future[Chunk]) -> Chunk | None:
-        """The result of what was begun, if it is sound; what is wrong with it is said to whoever decodes it again."""
+        """Returns the result of a begun decoding, or None after an error, which decoding again will raise."""
         if future.cancel():
             with self._lock:
                 if self._begun.get(key) is future:

@@ -1,4 +1,4 @@
-"""Rows of compressed chunks: decoded a chunk ahead on a thread, into memory of their own, and proven there."""
+"""Reads rows of compressed chunks, which a thread decodes one chunk ahead and checks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STORE_NUMBERS = itertools.count()
 
 
 class DecodedRows:
-    """The rows of one store whose chunks are compressed. Safe over threads."""
+    """The rows of one store whose chunks are compressed. Thread-safe."""
 
     def __init__(self, container: Container, proof: BlockProof) -> None:
         self._container, self._layout, self._proof = container, container.layout, proof
@@ -32,10 +32,10 @@ class DecodedRows:
         self._chunks = container.header.views * self._layout.chunks_per_view
         self._number = next(_STORE_NUMBERS)
         self.rows_each = self._layout.chunk_rows
-        """Rows are placed by chunks of so many."""
+        """Rows are located by chunks of this size."""
 
     def gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
-        """The stored rows [B, columns] of each array; they are there."""
+        """Returns the stored rows [B, columns] of each array; they must be written."""
         chunk_B, row_B = placed.chunk_B, placed.row_B
         if chunk_B.size and (chunk_B == chunk_B[0]).all():
             chunk = self._proven_chunk(int(chunk_B[0]), row_B)
@@ -58,11 +58,11 @@ class DecodedRows:
         return taken
 
     def close(self) -> None:
-        """Let all decoded chunks go."""
+        """Frees all decoded chunks."""
         DECODED.drop(self._number)
 
     def _proven_chunk(self, number: int, row_B: NDArray[np.int64]) -> Chunk:
-        """A decoded chunk whose given rows are proven."""
+        """Returns a decoded chunk, with the given rows checked."""
         following = (number + self._layout.chunks_per_view) % self._chunks
         chunk = DECODED.get((self._number, number), self._decode, following=following)
         if not chunk.proven.all():
@@ -72,7 +72,7 @@ class DecodedRows:
         return chunk
 
     def _decode(self, number: int) -> Chunk:
-        """Decode a chunk and check all that is written of it: on another thread, so that `gather` need not."""
+        """Decodes a chunk and checks its written rows, on another thread to save time in `gather`."""
         view, part = divmod(number, self._layout.chunks_per_view)
         arrays = {name: self._container.chunk(array, (view, part, 0))[0] for name, array in self._layout.rows.items()}
         rows = min(self._layout.chunk_rows, self._samples - part * self._layout.chunk_rows)
@@ -85,7 +85,7 @@ class DecodedRows:
         return Chunk(arrays=arrays, proven=proven)
 
     def _check(self, number: int, block: int, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Check a block of a chunk, counted from the chunk's first."""
+        """Checks a block of a chunk, counted from the chunk's first."""
         view, part = divmod(number, self._layout.chunks_per_view)
         first, before = part * self._layout.chunk_rows, block * self._digest_rows
         rows = self._proof.rows((first + before) // self._digest_rows)

@@ -1,7 +1,7 @@
-"""Rows of raw chunks, mapped when they are first used; each block is checked against its digest at its first use.
+"""Reads rows of raw chunks, mapped at their first use; each block is checked against its digest at its first use.
 
-The bytes stay the file's: a chunk that another program rewrites after that check is not checked again, and one that is
-cut short ends the process (SIGBUS). `blocks.py` is for disks that others write to.
+The bytes remain the file's: a chunk that another program rewrites after the check is not checked again, and a truncated
+one ends the process (SIGBUS). `blocks.py` is for disks that others write to.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from dgkd_stores.reading.row_index import Placed
 __all__ = ["MAX_MAPPINGS", "MappedChunks"]
 
 MAX_MAPPINGS = 2**14
-"""Chunks mapped at a time, over all stores of the process. Each takes two of the 65,530 areas that Linux gives a
-process: itself, and what is left of its slot."""
+"""Maximum number of mapped chunks, over all stores of the process. Each takes two of the 65,530 memory areas of a Linux
+process: itself, and the rest of its slot.
+"""
 
 _LOCK = fork_safe_lock()
-"""Held while rows are taken, over all stores, so that no mapping is let go meanwhile."""
+"""Held while rows of any store are copied, so that no chunk is unmapped meanwhile."""
 
 _open: weakref.WeakSet[MappedChunks] = weakref.WeakSet()
 
 
 class MappedChunks:
-    """The rows of one store whose chunks are not compressed. Safe over threads."""
+    """The rows of one store whose chunks are not compressed. Thread-safe."""
 
     def __init__(self, container: Container, proof: BlockProof) -> None:
         self._container, self._layout, self._proof = container, container.layout, proof
@@ -40,7 +41,7 @@ class MappedChunks:
         self._blocks, self._digest_rows = header.blocks, header.digest_rows
         self._per_view, self._chunk_rows = self._layout.chunks_per_view, self._layout.chunk_rows
         self.rows_each = self._chunk_rows
-        """Rows are placed by chunks of so many."""
+        """Rows are located by chunks of this size."""
         chunks = header.views * self._per_view
         self._rows = {
             name: Addresses(
@@ -54,21 +55,21 @@ class MappedChunks:
             (name, self._rows[name], array.numpy_dtype, array.shape[2]) for name, array in self._layout.rows.items()
         ]
         self._proven = np.zeros(header.views * header.blocks, np.bool_)
-        """One flag for every block of the store."""
+        """For every block of the store, whether it was checked."""
         self._ready = np.zeros_like(self._proven)
-        """One flag for every block: it is proven, and mapped."""
+        """For every block, whether it was checked and is mapped."""
         self._mapped_C, self._ready_C = np.zeros(chunks, np.bool_), np.zeros(chunks, np.bool_)
-        """Flags for every chunk: it is mapped; it is, and each of its blocks is proven."""
+        """For every chunk, whether it is mapped, and whether it is mapped with every block checked."""
         with _LOCK:
             _open.add(self)
 
     def gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
-        """The stored rows [B, columns] of each array; they are there."""
+        """Returns the stored rows [B, columns] of each array; they must be written."""
         with _LOCK:
             return self._gather(placed)
 
     def close(self) -> None:
-        """Let all mappings go; what is proven stays so."""
+        """Unmaps all chunks; checked blocks stay checked."""
         with _LOCK:
             self._let_go()
 
@@ -87,7 +88,7 @@ class MappedChunks:
         }
 
     def _make_ready(self, chunk_B: NDArray[np.int64], block_B: NDArray[np.int64]) -> bool:
-        """Map these chunks and prove these blocks, where that is not done; False for more than can be mapped."""
+        """Maps these chunks and checks these blocks if needed; returns False if they are more than can be mapped."""
         numbers = np.unique(chunk_B)
         if len(numbers) > max(1, MAX_MAPPINGS // len(self._rows)):
             return False
@@ -126,7 +127,7 @@ class MappedChunks:
         return rows
 
     def _let_go(self) -> None:
-        # In this order: whatever comes in between, nothing that may be unmapped is taken for ready.
+        # In this order, so that after an interruption no unmapped chunk counts as ready.
         for flags in (self._ready, self._mapped_C, self._ready_C):
             flags[:] = False
         for rows in self._rows.values():
@@ -134,5 +135,5 @@ class MappedChunks:
 
 
 def _mappings() -> int:
-    """The mapped chunks of all stores."""
+    """Returns the number of mapped chunks of all stores."""
     return sum(len(store._rows) * int(np.count_nonzero(store._mapped_C)) for store in _open)

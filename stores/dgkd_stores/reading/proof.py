@@ -1,4 +1,4 @@
-"""The proof of one block of rows: its SHA-256 is the store's, and all its numbers are numbers."""
+"""Checks a block of rows: its SHA-256 must be the store's, and all its numbers finite."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class BlockProof:
         self._rows, self._samples, self._first_view = header.digest_rows, header.dataset.samples, header.first_view
 
     def rows(self, block: int) -> range:
-        """The samples of a block of any view."""
+        """Returns the samples of a block in any view."""
         return range(block * self._rows, min((block + 1) * self._rows, self._samples))
 
     def where(self, view: int, block: int) -> str:
-        """A block in words, for messages; views are counted from 0."""
+        """Describes a block for messages; views are counted from 0."""
         rows = self.rows(block)
         return f"view {view + self._first_view}, samples {rows.start} to {rows.stop - 1}"
 
     def check(self, view: int, block: int, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Raise `Damaged` unless these arrays, by name, are the rows of that block."""
+        """Raises Damaged unless these arrays, by name, are the rows of that block."""
         expected, found = self._digest_VB32[view, block].tobytes(), block_digest(list(arrays.values()))
         if found != expected:
             raise self.damaged(view, block, f"SHA-256 {expected.hex()}", found.hex())
@@ -45,6 +45,6 @@ class BlockProof:
             raise self.damaged(view, block, "finite numbers", "NaN or infinity under a valid digest", LOST)
 
     def damaged(self, view: int, block: int, expected: str, found: str, do: str = "", *, file: str = "") -> Damaged:
-        """The error that says so of a block, or of the file that it lies in."""
+        """Returns the error for a block, or for its file."""
         where = f"{self._path / file}: {self.where(view, block)}: damaged"
         return Damaged(where, expected=expected, found=found, do=do or how_to_mend(self._path))

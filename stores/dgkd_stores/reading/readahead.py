@@ -1,4 +1,4 @@
-"""Rows that will be read soon: the system is told, and reads their files while others compute. A hint, and no more."""
+"""Asks the system to read files of rows that will be needed soon. This is only a hint."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dgkd_stores.disk.files import plain_file
 
 __all__ = ["ReadAhead"]
 
-_STRETCH_BYTES = 2**20  # of a view's rows: what one call asks for
+_STRETCH_BYTES = 2**20  # bytes of a view's rows in one call
 _REMEMBERED = 2**14
 
 
 class ReadAhead:
-    """Asks for each stretch of rows once in a while, however often it is named."""
+    """Requests each range of rows at intervals, however often it is announced."""
 
     def __init__(self, container: Container) -> None:
         self._container, self._layout = container, container.layout
@@ -29,10 +29,10 @@ class ReadAhead:
         self._per_chunk = -(-self._layout.chunk_rows // self._stretch_rows)
         chunks = container.header.views * self._layout.chunks_per_view
         self._asked = np.zeros(chunks * self._per_chunk, np.bool_)
-        """One flag for every stretch of the store."""
+        """For every range of the store, whether it was requested."""
 
     def expect(self, view_B: NDArray[np.int64], sample_B: NDArray[np.int64]) -> None:
-        """These rows will be read; views are counted from 0. Whatever goes wrong shows when they are."""
+        """Requests rows that will be read; views are counted from 0. Errors appear only when they are read."""
         part_B, row_B = np.divmod(sample_B, self._layout.chunk_rows)
         chunk_B = view_B * self._layout.chunks_per_view + part_B
         stretch_B = chunk_B * self._per_chunk + row_B // self._stretch_rows

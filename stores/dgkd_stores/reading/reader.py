@@ -1,7 +1,7 @@
-"""Reading a guide store: rows come out once their block is checked against its digest.
+"""Reads a guide store: rows are returned after their block is checked against its digest.
 
-Raw chunks are mapped (`mapped.py`) or read into memory of their own (`blocks.py`), compressed ones decoded ahead
-(`decoded.py`). What is damaged or not written is refused, never filled in.
+Raw chunks are mapped (`mapped.py`) or read into memory (`blocks.py`), compressed ones decoded ahead (`decoded.py`).
+Damaged or unwritten rows are refused, never filled in.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["Completeness", "GuideStore"]
 
 @dataclass(frozen=True, kw_only=True)
 class Completeness:
-    """The written part of a store."""
+    """How much of a store is written."""
 
     views: int
     views_done: int
@@ -44,15 +44,15 @@ class Completeness:
 
     @property
     def complete(self) -> bool:
-        """True where every block is there."""
+        """True if every block is written."""
         return self.blocks_missing == 0
 
 
 class _Rows(Protocol):
-    """A source of rows, each checked; safe over threads."""
+    """A source of checked rows; thread-safe."""
 
     rows_each: int
-    """They are placed by chunks or blocks of so many."""
+    """Rows are located by chunks or blocks of this size."""
 
     def gather(self, placed: Placed) -> dict[str, NDArray[Any]]: ...
 
@@ -62,12 +62,11 @@ class _Rows(Protocol):
 class GuideStore:
     """An open guide store; a context manager.
 
-    `path`, `header`, `nbytes` (of all files), `kind` (`zarr` or `hdf5`) and `codec` (its name) say what it is;
-    `seal` is None for an unfinished store, `views` the range of view numbers, `encoding` decodes what `gather_stored`
-    gives, and `container` has the bytes of each chunk. `copied_because` tells why blocks of rows are copied into memory
-    and not mapped; it is empty where they are not. `label_N`, `sample_digest_N16`, `view_digest_V32`, `probe`,
-    `test_logits_MC` (softened, float32), `test_label_M` and `test_sample_digest_M16` are read at once, rows when they
-    are asked for.
+    `path`, `header`, `nbytes` (of all files), `kind` (`zarr` or `hdf5`) and `codec` (its name) describe it; `seal` is
+    None for an unfinished store, `views` is the range of view numbers, `encoding` decodes the result of
+    `gather_stored`, and `container` has the bytes of each chunk. `copied_because` is the reason why blocks of rows are
+    copied into memory instead of mapped, else empty. `label_N`, `sample_digest_N16`, `view_digest_V32`, `probe`,
+    `test_logits_MC` (softened, float32), `test_label_M` and `test_sample_digest_M16` are read at once, rows on request.
     """
 
     def __init__(self, path: Path | str, *, allow_incomplete: bool = False, reader: str = "auto") -> None:
@@ -120,12 +119,12 @@ class GuideStore:
     def open(cls, path: Path | str, *, allow_incomplete: bool = False, reader: str = "auto") -> Self:
         """Open a store of any origin.
 
-        `reader` is for chunks that are not compressed: `mmap` maps their files; `pread` copies each block of rows into
-        memory before it is checked, for disks that others write to; `auto` takes `pread` on network file systems.
+        `reader` is for uncompressed chunks: `mmap` maps their files; `pread` copies each block of rows into memory
+        before it is checked, for disks that others write to; `auto` selects `pread` on network file systems.
 
-        Raises `StoreNotFound`, `Incomplete` unless `allow_incomplete`, `Damaged` when the seal or the
-        size of a file is wrong, `Mismatch` for a newer version of the format, `UnsafeStore` for what no
-        writer of ours makes.
+        Raises `StoreNotFound`, `Incomplete` unless `allow_incomplete`, `Damaged` if the seal or the size of a file is
+        wrong, `Mismatch` for a newer version of the format, `UnsafeStore` for anything that this project's writer
+        cannot have made.
         """
         return cls(path, allow_incomplete=allow_incomplete, reader=reader)
 
@@ -136,57 +135,57 @@ class GuideStore:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Another process opens it anew, and by then another store may lie at its path.
+        # Another process opens it again, and by then another store may be at its path.
         sealed = self.seal is not None
         return _reopened, (self.path, sealed, self._known_by(sealed), self._wanted_reader)
 
     def _known_by(self, sealed: bool) -> str:
-        """The seal, or of a store that had none, its header: what two processes compare."""
+        """Returns the seal, or the header of an unsealed store, which two processes compare."""
         if not sealed:
             return f"a header of SHA-256 {hashlib.sha256(self.header.canonical).hexdigest()}"
         return f"seal {self.seal}" if self.seal else "an unfinished store"
 
     def close(self) -> None:
-        """Let mapped files, blocks and decoded chunks go; the store may still be used and takes them anew."""
+        """Frees mapped files, blocks and decoded chunks; the store can still be used and loads them again."""
         if self._rows is not None:
             self._rows.close()
 
     def decoded_bytes(self, views: int) -> int:
-        """Memory that `views` views of a compressed store take once decoded; 0 for one that is not compressed."""
+        """Returns the memory in bytes of `views` decoded views of a compressed store; 0 for an uncompressed one."""
         require_integer("decoded_bytes", "views", views, low=0)
         return 0 if self._layout.codec is RAW else views * self.header.dataset.samples * self.header.row_bytes
 
     def completeness(self) -> Completeness:
-        """The part that was written when the store was opened."""
+        """Returns how much was written when the store was opened."""
         return self._completeness
 
     def expect(self, views_B: ArrayLike, samples_B: ArrayLike) -> None:
-        """Have the system read these rows ahead, where they are not in memory; it makes no difference to what is read.
+        """Asks the system to read these rows ahead; the result of later reads is the same.
 
-        Where the system has no such call (macOS), nothing happens. Raises `InvalidInput` as `gather_stored` does.
+        Does nothing on systems without such a call (macOS). Raises `InvalidInput` as `gather_stored`.
         """
         if not hasattr(os, "posix_fadvise"):
             return
         self._ahead.expect(*RowIndex(views_B, samples_B).within(self.path, self.views, self._samples))
 
     def gather(self, views_B: ArrayLike, samples_B: ArrayLike) -> NDArray[Any]:
-        """Rows [B, C] in the order asked for, in a floating type: as stored for float16 and float32, float32 for uint8.
+        """Returns rows [B, C] in the given order and a floating type: as stored for float16 and float32, float32 for
+        uint8.
 
         Raises what `gather_stored` raises.
         """
         return self.encoding.decode(self.gather_stored(views_B, samples_B))
 
     def gather_stored(self, views_B: ArrayLike, samples_B: ArrayLike) -> dict[str, NDArray[Any]]:
-        """The stored arrays of rows by name, in the order asked for: what `encoding.decode` takes, on any device.
+        """Returns the stored arrays of rows by name, in the given order, for `encoding.decode` on any device.
 
-        Only chunks that hold one of the rows are opened. Raises `InvalidInput` for a view or sample that the
-        store does not cover, `Incomplete` for rows that are not written, `Damaged` for a block that its
-        digest does not fit.
+        Only chunks that hold one of the rows are opened. Raises `InvalidInput` for a view or sample outside the store,
+        `Incomplete` for unwritten rows, `Damaged` for a block that does not match its digest.
         """
         return self.gather_rows(RowIndex(views_B, samples_B))
 
     def gather_rows(self, index: RowIndex) -> dict[str, NDArray[Any]]:
-        """`gather_stored` of an index that many stores share."""
+        """Does what `gather_stored` does, for an index that many stores share."""
         require_kind("gather_rows", "index", index, RowIndex, expected="a RowIndex")
         if self._rows is None:
             self._rows = self._source()
@@ -238,7 +237,7 @@ class GuideStore:
 
 
 def _reopened(path: Path, sealed: bool, known_by: str, reader: str) -> GuideStore:
-    """The store that was pickled, opened again; `Mismatch` where another one lies there now."""
+    """Opens a pickled store again; raises Mismatch if another one is there now."""
     store = GuideStore.open(path, allow_incomplete=True, reader=reader)
     if (found := store._known_by(sealed)) != known_by:
         raise Mismatch(

@@ -1,7 +1,7 @@
-"""Memory of a bounded size for blocks of rows of many stores: a ring, which overwrites the block read first.
+"""A ring buffer for blocks of rows of many stores, which overwrites the oldest block first.
 
-First in, first out: an epoch asks for the blocks of its view over and over, and for those of earlier views no more, so
-noting each use would cost as much as taking the rows and keep the same blocks.
+First in, first out: an epoch needs the blocks of its view repeatedly, and those of earlier views no more. Recording
+each use would cost as much as copying the rows, and would keep the same blocks.
 """
 
 from __future__ import annotations
@@ -16,39 +16,40 @@ __all__ = ["NOWHERE", "Ring"]
 NOWHERE = -1
 
 Places = NDArray[np.int64]
-"""For each block of a store where it begins in the ring; NOWHERE for one that is not there."""
+"""The start of each block of a store in the ring; NOWHERE for a block that is not in it."""
 
 
 class Ring:
-    """At most `limit` bytes, or those of one block; taken from the system as it is filled. Not safe over threads."""
+    """A ring of at most `limit` bytes, or one block; memory is used as it is filled. Not thread-safe."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.memory = np.empty(0, np.uint8)
         self._head = 0
         self._taken: deque[tuple[int, int, Places, int]] = deque()
-        """Start, stop, and whose block it is, from the oldest to the newest. What its store has elsewhere, or no more,
-        is only room."""
+        """(start, stop, places of the store, block), from oldest to newest. Without the block in its places, it is free
+        room.
+        """
 
     def reserve(self, nbytes: int, block_bytes: int) -> None:
-        """Make room for `nbytes`, or for as much as there may be; all blocks are forgotten where it has to grow."""
+        """Makes room for `nbytes`, or as much as allowed; drops all blocks if it has to grow."""
         size = max(min(nbytes, self.limit), block_bytes)
         while size > self.memory.size:
             self._forget_all()
             try:
                 self.memory = np.empty(size, np.uint8)
             except MemoryError:
-                # `ulimit -v` and the like: less is slower, and enough.
+                # `ulimit -v` and similar limits: less memory is slower, but sufficient.
                 if size == block_bytes:
                     raise
                 size = self.limit = max(size // 2, block_bytes)
 
     def fits(self, blocks: int, block_bytes: int) -> bool:
-        """True where so many blocks can be held at once; at the ring's end up to one block's room is not used."""
+        """Returns True if so many blocks can be held at once; up to one block of room at the ring's end is unused."""
         return blocks == 1 or (blocks + 1) * block_bytes <= self.memory.size
 
     def room(self, nbytes: int) -> NDArray[np.uint8]:
-        """The next `nbytes` bytes, for `keep`; the blocks that were there are forgotten."""
+        """Returns the next `nbytes` bytes, for `keep`; drops the blocks that were there."""
         if self._head + nbytes > self.memory.size:
             while self._taken and self._taken[0][0] >= self._head:
                 self._forget_oldest()
@@ -58,15 +59,15 @@ class Ring:
         return self.memory[self._head : self._head + nbytes]
 
     def keep(self, places: Places, block: int, nbytes: int) -> None:
-        """The last `room` now holds that block of a store."""
+        """Records that the last `room` now holds that block of a store."""
         start = self._head
-        # In this order: whatever comes in between, no place is overwritten while it is believed.
+        # In this order, so that after an interruption no overwritten place is still recorded.
         self._taken.append((start, start + nbytes, places, block))
         self._head = start + nbytes
         places[block] = start
 
     def drop(self, places: Places) -> None:
-        """Forget all blocks of a store; the last one gives the memory back."""
+        """Drops all blocks of a store; frees the memory after the last store."""
         places[:] = NOWHERE
         self._taken = deque(taken for taken in self._taken if taken[2] is not places)
         if not self._taken:

@@ -1,6 +1,6 @@
-"""The (view, sample) pairs of a batch, checked and placed once for all stores that are cut alike.
+"""The (view, sample) pairs of a batch, checked and located once for all stores with equal chunks.
 
-Measured with 128 rows: checking takes 2 us, about what it takes to gather them from one store.
+Measured with 128 rows: checking takes 2 us, about as long as gathering them from one store.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _UNSIGNED = np.dtype(np.uint64)
 
 
 class Placed:
-    """Each row's chunk, as all chunks of a store are counted, and its row there."""
+    """Each row's chunk, counted over the store, and its row in the chunk."""
 
     def __init__(self, chunk_B: IntArray, row_B: IntArray) -> None:
         self.chunk_B, self.row_B = chunk_B, row_B
         self._bytes_B: dict[tuple[int, int], IntArray] = {}
 
     def byte_B(self, slot_bytes: int, row_bytes: int) -> IntArray:
-        """The byte at which each row begins, with `slot_bytes` from one chunk to the next."""
+        """Returns the byte at which each row begins, with `slot_bytes` from one chunk to the next."""
         byte_B = self._bytes_B.get((slot_bytes, row_bytes))
         if byte_B is None:
             byte_B = self._bytes_B[slot_bytes, row_bytes] = self.chunk_B * slot_bytes + self.row_B * row_bytes
@@ -38,7 +38,7 @@ class RowIndex:
     """Rows to gather: copies of `views_B` and `samples_B`, integers of one length (else InvalidInput)."""
 
     def __init__(self, views_B: ArrayLike, samples_B: ArrayLike) -> None:
-        # Copies, because what is found out of them is kept: rows of an array that changed later might not be mapped.
+        # Copies, because derived values are cached: rows of an array that changed later might not be mapped.
         self.views_B, self.samples_B = _integers(views_B), _integers(samples_B)
         if self.views_B.shape != self.samples_B.shape or self.views_B.ndim != 1:
             found = f"{self.views_B.shape} {self.samples_B.shape}"
@@ -47,13 +47,14 @@ class RowIndex:
         self._placed: dict[tuple[range, int, int], Placed] = {}
 
     def within(self, path: Path, views: range, samples: int) -> tuple[IntArray, IntArray]:
-        """The views, from the first of `views` on, and the samples; `InvalidInput` for what `path` does not hold."""
+        """Returns views, relative to `views`, and samples; raises InvalidInput for any outside the store `path`."""
         found = self._within.get((views, samples))
         if found is None:
             found = (self.views_B - views.start if views.start else self.views_B), self.samples_B
             what = (("views", views, self.views_B, found[0]), ("samples", range(samples), self.samples_B, found[1]))
             for name, held, given, indices in what:
-                # Once for both ends (without its sign, what is negative is very large); counting is faster than any().
+                # One comparison for both ends (unsigned, negative numbers are very large); counting is faster than
+                # any().
                 if np.count_nonzero(np.greater_equal(indices.view(_UNSIGNED), _unsigned(len(held)))):
                     raise InvalidInput(
                         f"{name} that {path} does not hold",
@@ -64,7 +65,7 @@ class RowIndex:
         return found
 
     def placed(self, path: Path, views: range, samples: int, chunk_rows: int) -> Placed:
-        """The places of the rows in a store that is cut into chunks of `chunk_rows`; see `within`."""
+        """Returns the places of the rows in a store with chunks of `chunk_rows`; see `within`."""
         key = (views, samples, chunk_rows)
         placed = self._placed.get(key)
         if placed is None:
@@ -88,5 +89,5 @@ def _integers(values: ArrayLike) -> IntArray:
 
 @cache
 def _unsigned(count: int) -> NDArray[np.uint64]:
-    """Made once: as a Python integer it would be converted at each comparison."""
+    """Returns a cached numpy integer: a Python integer would be converted at each comparison."""
     return np.array(count, _UNSIGNED)

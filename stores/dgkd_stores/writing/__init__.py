@@ -1,1 +1,1 @@
-"""Stores made, mended and made over."""
+"""Writes, repairs and converts stores."""

@@ -1,6 +1,6 @@
-"""The files of a store's rows and digests as they are replaced: each in one step, under the lock of whoever writes.
+"""Replaces the files of a store's rows and digests, each in one step, under the writer's lock.
 
-Rows are durable before their digest, and a digest is zeroed before its rows change.
+Rows are durable before their digest is written, and a digest is zeroed before its rows change.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["ChunkFiles", "ChunkSlot"]
 
 @dataclass(frozen=True)
 class ChunkSlot:
-    """Rows `start` to `stop` of one view: what is written at a time."""
+    """Rows `start` to `stop` of one view, which are written together."""
 
     view: int
     start: int
@@ -39,20 +39,20 @@ class ChunkSlot:
 
 
 class ChunkFiles:
-    """The writer of the chunks of the store at `path`; `replaced` names the files, in order."""
+    """Writes the chunks of the store at `path`; `replaced` lists the files, in order."""
 
     def __init__(self, path: Path, header: StoreHeader, layout: StoreLayout, lock: ViewLock) -> None:
         self.path, self.replaced = path, list[str]()
         self._header, self._layout, self._lock = header, layout, lock
 
     def place(self, slot: ChunkSlot) -> tuple[int, int, slice]:
-        """View and chunk of a slot, from 0, and its blocks: where its digests stand among the view's."""
+        """Returns view and chunk of a slot, from 0, and its blocks as a slice of the view's digests."""
         rows = self._header.digest_rows
         blocks = slice(slot.start // rows, -(-slot.stop // rows))
         return slot.view - self._header.first_view, slot.start // self._layout.chunk_rows, blocks
 
     def check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
-        """`InvalidInput` for anything but one float32 row of all classes for each sample of the slot."""
+        """Raises InvalidInput unless there is one float32 row of all classes for each sample of the slot."""
         require_kind("write", "slot", slot, ChunkSlot, expected="a ChunkSlot")
         require_kind("write", "logits_SC", logits_SC, np.ndarray, expected="a numpy array of float32")
         shape = (slot.stop - slot.start, self._header.classes)
@@ -62,7 +62,7 @@ class ChunkFiles:
             )
 
     def encode(self, logits_SC: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
-        """The stored arrays of a chunk's rows by name, and the digests [blocks, 32] of these."""
+        """Returns the stored arrays of a chunk's rows by name, and their digests [blocks, 32]."""
         arrays = encoding_named(self._header.encoding).encode(logits_SC)
         stored = {name: arrays[name] for name in self._layout.rows}
         return stored, block_digests(list(stored.values()), self._header.digest_rows)
@@ -74,22 +74,22 @@ class ChunkFiles:
         digests: NDArray[np.uint8],
         digest_VB32: NDArray[np.uint8],
     ) -> None:
-        """Replace a chunk and its digests; `digest_VB32` has all of the store, and follows what is on the disk."""
+        """Replaces a chunk and its digests; `digest_VB32` holds all digests of the store and is updated."""
         view, _, blocks = self.place(slot)
         if digest_VB32[view, blocks].any():
-            # The data went missing under its digest: no digest may stand for what is about to change.
+            # The data is missing under its digest, which must be zeroed before the data is written.
             self._write_digests(view, blocks, np.zeros_like(digests), digest_VB32)
         self.write_rows(slot, stored)
         self._write_digests(view, blocks, digests, digest_VB32)
 
     def write_rows(self, slot: ChunkSlot, stored: Mapping[str, NDArray[Any]]) -> None:
-        """Replace a chunk, for digests that are there."""
+        """Replaces a chunk whose digests are already written."""
         view, part, _ = self.place(slot)
         for name, rows in stored.items():
             self.replace(self._layout.rows[name], (view, part, 0), rows)
 
     def replace(self, array: ArrayLayout, position: tuple[int, ...], content: NDArray[Any]) -> None:
-        """Replace one file of an array."""
+        """Replaces one file of an array."""
         key = array.key(*position)
         with self._lock.unfinished(f"{array.name}.{key}.partial") as partial:
             write_durably(self.path / array.name / key, array.encode(content), temporary=partial)
@@ -98,7 +98,7 @@ class ChunkFiles:
     def _write_digests(
         self, view: int, blocks: slice, digests: NDArray[np.uint8], digest_VB32: NDArray[np.uint8]
     ) -> None:
-        # The view's other digests are its only writer's own, so the whole chunk can be replaced.
+        # A view has only one writer, so its whole chunk of digests can be replaced.
         updated = digest_VB32[view].copy()
         updated[blocks] = digests
         self.replace(self._layout.digest, (view, 0, 0), updated)

@@ -1,4 +1,4 @@
-"""Refusals to go on with a store that was begun for something else, naming what differs."""
+"""Refuses to continue a store that was begun with another header or identity, and names the difference."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN = 5
 
 
 def check_same_header(path: Path, *, stored: StoreHeader, given: StoreHeader) -> None:
-    """`Mismatch` naming the keys that differ, what the store has there and what this run has."""
+    """Raises Mismatch, which names the keys that differ, with both values."""
     keys = differing_keys(stored.to_dict(), given.to_dict())
     if keys:
         more = [f"{len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
@@ -34,7 +34,7 @@ def check_same_header(path: Path, *, stored: StoreHeader, given: StoreHeader) ->
 
 
 def check_same_identity(path: Path, *, stored: Mapping[str, NDArray[Any]], given: Mapping[str, NDArray[Any]]) -> None:
-    """`Mismatch` naming the first array that differs by a byte, and its first row that does."""
+    """Raises Mismatch, which names the first array that differs, and its first differing row."""
     for name, array in stored.items():
         if array.tobytes() == given[name].tobytes():
             continue
@@ -49,7 +49,7 @@ def check_same_identity(path: Path, *, stored: Mapping[str, NDArray[Any]], given
 
 
 def differing_keys(stored: JsonValue, given: JsonValue) -> dict[str, tuple[str, str]]:
-    """Dotted keys whose values differ, each with both values as they may be shown."""
+    """Returns dotted keys whose values differ, each with both values, sanitised."""
     return {key: (_shown(first), _shown(second)) for key, first, second in _differences("", stored, given)}
 
 

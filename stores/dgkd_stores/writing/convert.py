@@ -1,6 +1,6 @@
-"""A finished store in another container, codec or chunking: other bytes, the same digests and the same seal.
+"""Converts a finished store to another container, codec or chunking, with the same digests and seal.
 
-Every block is proven as it is copied, and once more as it was written; the target appears whole or not at all.
+Every block is checked when it is copied, and again after it was written; the target appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from dgkd_stores.writing.skeleton import write_skeleton
 __all__ = ["Report", "codecs_for", "convert"]
 
 Report = Callable[[int, int], None]
-"""Told the bytes done, out of how many; the rows count twice: they are written, and read again."""
+"""Gets the bytes done and the total; rows count twice, because they are written and read again."""
 
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
-"""The errors of a rename to a name that has come to be used, by what it moves and what is there."""
+"""Errors of a rename to a name that is in use meanwhile."""
 
 _LEFT = "nothing half-done stays"
 
@@ -43,7 +43,7 @@ Advance = Callable[[int], None]
 
 
 def codecs_for(target: Path | str) -> tuple[str, ...]:
-    """The codecs that a store of that name can have; the first is no compression."""
+    """Returns the codecs for a store of that name; the first is no compression."""
     return ("none", Deflate.name) if names_hdf5(target) else codec_names()
 
 
@@ -55,12 +55,11 @@ def convert(
     take_over: bool = False,
     report: Report = lambda done, total: None,
 ) -> str:
-    """Write the finished store `source` anew at `target`, and give its seal, which is the same.
+    """Converts the finished store `source` to `target`, and returns their common seal.
 
-    A `target` that is this very store already, in that container and codec, is left as it is. Raises `InvalidInput`
-    where anything else is there, for a name that tells no container, or a codec that its container does not have,
-    `Locked` while another process writes there (`take_over`: as `ViewLock` has it), `NoSpace`, and what
-    `GuideStore.open` and `gather` raise.
+    A `target` that already is this store, in that container and codec, is not changed. Raises `InvalidInput` if
+    anything else is there, for a name without a store's suffix, or a codec that the container does not have, `Locked`
+    while another process writes there (`take_over`: see `ViewLock`), `NoSpace`, and as `GuideStore.open` and `gather`.
     """
     source, target = as_path("convert", "source", source), as_path("convert", "target", target)
     require_kind("convert", "codec", codec, str, expected="the name of a codec")
@@ -119,7 +118,7 @@ def _write_zarr(
 def _chunks(
     store: GuideStore, layout: StoreLayout, digest_VB32: NDArray[np.uint8], advance: Advance
 ) -> Iterator[ChunkToWrite]:
-    """All chunks of digests and rows, the rows proven."""
+    """Yields all chunks of digests and rows, with the rows checked."""
     for view, digest_B32 in enumerate(digest_VB32):
         yield layout.digest, (view, 0, 0), digest_B32
     for view, part, rows in _proven_rows(store, layout.chunk_rows, advance):
@@ -130,9 +129,10 @@ def _chunks(
 def _proven_rows(
     store: GuideStore, chunk_rows: int, advance: Advance
 ) -> Iterator[tuple[int, int, dict[str, NDArray[Any]]]]:
-    """For each chunk of so many rows its view (from 0), its number in it and its rows; one is in memory at a time.
+    """Yields for each chunk of so many rows its view (from 0), its number in it and its rows; one is in memory at a
+    time.
 
-    All views of a chunk before the next chunk: so a compressed source decodes the one ahead that is needed next.
+    The order is that in which a compressed source decodes chunks ahead: all views of a chunk, then the next chunk.
     """
     samples = store.header.dataset.samples
     for part, start in enumerate(range(0, samples, chunk_rows)):
@@ -143,7 +143,7 @@ def _proven_rows(
 
 
 def _checked(partial: Path, store: GuideStore, advance: Advance) -> str:
-    """The seal of what was written, computed anew from all of it."""
+    """Returns the seal of the written store, computed from all of its content."""
     with GuideStore.open(partial) as written:
         for _ in _proven_rows(written, default_chunk_rows(written.header), advance):
             pass
@@ -158,7 +158,7 @@ def _checked(partial: Path, store: GuideStore, advance: Advance) -> str:
 
 
 def _put(partial: Path, target: Path) -> None:
-    """Move the finished store to its place; what another program has put there in the meantime is not replaced."""
+    """Moves the finished store to its path; does not replace what another program has put there meanwhile."""
     try:
         publish_new(partial, target)
     except OSError as error:
@@ -168,7 +168,7 @@ def _put(partial: Path, target: Path) -> None:
 
 
 def _same_already(store: GuideStore, target: Path, codec: str) -> str:
-    """The seal of what lies there, if it is this store in this form."""
+    """Returns the seal of the target, if it is this store in this form."""
     try:
         with GuideStore.open(target) as there:
             same = (there.seal, there.codec) == (store.seal, codec)

@@ -1,4 +1,4 @@
-"""Which stores can be mended at all, and what to say of those that cannot."""
+"""Checks whether a store can be repaired, and makes the errors for those that cannot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 5
 
 
 def header_of(path: Path) -> StoreHeader:
-    """The header of a store that can be mended at all; `UnsafeStore` where it is lost, `InvalidInput` for one file."""
+    """Returns the header of a repairable store; raises UnsafeStore if it is lost, InvalidInput for an HDF5 file."""
     try:
         held = open_container(path, survey=lambda name, error: None)
     except UnsafeStore as error:
@@ -33,7 +33,7 @@ def header_of(path: Path) -> StoreHeader:
 
 
 def refuse_unmendable(path: Path, header: StoreHeader, damage: Sequence[Damage]) -> None:
-    """`UnsafeStore` for what does not belong in the store, `Damaged` for what nothing in it tells."""
+    """Raises UnsafeStore for foreign files in the store, Damaged for content that cannot be restored."""
     if foreign := [one.file for one in damage if one.kind == "foreign"]:
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
         raise UnsafeStore(
@@ -53,7 +53,7 @@ def refuse_unmendable(path: Path, header: StoreHeader, damage: Sequence[Damage])
 
 
 def other_than_sealed(path: Path, header: StoreHeader, what: str, expected: str, found: str) -> Mismatch:
-    """The error for rows or arrays that were computed again and have another SHA-256 than was sealed."""
+    """Returns the error for rows or arrays that were computed again and have another SHA-256 than was sealed."""
     return Mismatch(
         f"{path}: {what} come out otherwise than they were sealed, and are left as they are",
         expected=f"SHA-256 {expected}",

@@ -1,8 +1,8 @@
-"""Mending a store: what the seal and the rows can prove at once, the rest from logits that are computed again.
+"""Repairs a store: from the seal and the rows if they suffice, the rest from logits that are computed again.
 
-A file of a finished store is replaced only by one that fits the seal, in one step, under a lock on all views.
-So a repair that is stopped anywhere leaves the store no worse, and the next one goes on; the end is the store as it
-was, file by file. No seal covers header and whole arrays of an unfinished store: they come from the guide.
+A file of a finished store is replaced only by one that matches the seal, in one step, under a lock on all views. A
+repair that is stopped at any point leaves the store no worse, and the next one continues; the result has the original
+files. No seal covers header and whole arrays of an unfinished store: they come from the guide.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _SHOWN = 5
 
 
 class StoreRepair:
-    """Takes up a damaged or unfinished store; a context manager that holds the lock on all of its views.
+    """Repairs a damaged or unfinished store; a context manager that holds the lock on all of its views.
 
-    First `mend`; then, for what that leaves, `write_arrays` and `write` with what the guide gives again; then `finish`.
-    Opening reads the whole store. Raises `Locked`, `UnsafeStore` (15) naming what does not belong in the store,
-    `InvalidInput` for an HDF5 file, and what `open_container` raises; `Damaged` where header or seal are lost.
+    Call `mend`; then, for the rest, `write_arrays` and `write` with the guide's new results; then `finish`. Opening
+    reads the whole store. Raises `Locked`, `UnsafeStore` (15) for foreign files in the store, `InvalidInput` for an
+    HDF5 file, `Damaged` if header or seal are lost, and as `open_container`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class StoreRepair:
         self.header = header_of(self.path)
         self._mended_chunks: set[tuple[int, int]] = set()
         self._staged: dict[Path, Path] = {}
-        # No guide is named to whoever is locked out: dumping it would not mend a finished store.
+        # The error of the lock names no guide: dumping it would not repair a finished store.
         self._lock = ViewLock(self.path, self.header.view_range, guide="", take_over=take_over, stop=stop)
         try:
             self._diagnosis = Diagnosis(self.path, full=True, report=report, stop=stop)
@@ -80,22 +80,22 @@ class StoreRepair:
         self.close()
 
     def close(self) -> None:
-        """Release the views; may be called twice."""
+        """Releases the views; may be called twice."""
         self._lock.release()
 
     @property
     def sealed(self) -> bool:
-        """True where the store was finished."""
+        """True if the store was finished."""
         return self._scan.seal is not None
 
     @property
     def lost_chunks(self) -> list[ChunkSlot]:
-        """Rows that have to be computed again, in order."""
+        """Rows that must be computed again, in order."""
         return [self._slot(view, part) for view, part in sorted(self._lost)]
 
     @cached_property
     def test_logits_MC(self) -> NDArray[np.float32] | None:
-        """The guide's logits on the test set, where they are undamaged."""
+        """The guide's logits on the test set, if they are undamaged."""
         names = {name: f"test_{name}" for name in self._scan.layout.rows}
         if set(names.values()) & set(self.lost_arrays):
             return None
@@ -103,14 +103,14 @@ class StoreRepair:
         return np.asarray(encoding_named(self.header.encoding).decode(arrays).astype(np.float32))
 
     def mend(self) -> None:
-        """Mends what needs no guide: metadata, padding, and digests that rows and seal prove."""
+        """Repairs parts that need no guide: metadata, padding, and digests that rows and seal prove."""
         with full_disk(self.path):
             self._mend_metadata()
             self._mend_digests()
             self._mend_padding()
 
     def write_arrays(self, identity: IdentityArrays) -> None:
-        """Replace those of `lost_arrays` that differ; `Mismatch` where one is not what was sealed, before any is."""
+        """Replaces those of `lost_arrays` that differ; raises Mismatch, before any change, if one was not sealed so."""
         layout, vouched = self._scan.layout.identity, self._diagnosis.vouched
         given, held = identity.encoded(self.header, self._scan.layout), self._scan.identity
         for name in self.lost_arrays:
@@ -124,11 +124,10 @@ class StoreRepair:
         self.lost_arrays = ()
 
     def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
-        """Replace a chunk of `lost_chunks` by the softened logits of its rows.
+        """Replaces a chunk of `lost_chunks` by the softened logits of its rows.
 
-        `Mismatch` where these are not the rows that were sealed: then the chunk is left as it is. Where the digests are
-        lost with the rows, it is `finish` that can tell, and that replaces the chunk. `InvalidInput` for another slot,
-        shape or dtype.
+        Raises Mismatch, without a change, if these are not the rows that were sealed. If the digests are lost together
+        with the rows, `finish` checks and replaces the chunk. Raises InvalidInput for another slot, shape or dtype.
         """
         self._files.check(slot, logits_SC)
         if slot not in self.lost_chunks:
@@ -153,9 +152,10 @@ class StoreRepair:
         self._lost.discard((view, part))
 
     def finish(self) -> str | None:
-        """Put what `write` held back in its place, seal an unfinished store, and check all that was mended.
+        """Moves chunks that `write` held back to their places, seals an unfinished store, and checks all repaired
+        parts.
 
-        The seal, or None while rows are missing. `Mismatch` where what was held back is not what was sealed.
+        Returns the seal, or None while rows are missing. Raises Mismatch if held-back chunks are not what was sealed.
         """
         if self._lost or self.lost_arrays:
             return None
@@ -220,7 +220,7 @@ class StoreRepair:
                 self._mended_chunks.add((view, part))
 
     def _stage(self, view: int, part: int, stored: dict[str, NDArray[Any]]) -> None:
-        """Keep a chunk beside the store until all digests together tell whether it is right."""
+        """Keeps a chunk beside the store until all digests together prove it."""
         for name, rows in stored.items():
             array = self._scan.layout.rows[name]
             with self._lock.unfinished(f"{name}.{array.key(view, part, 0)}.staged") as staged:

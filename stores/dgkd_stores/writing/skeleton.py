@@ -1,4 +1,4 @@
-"""A store's folder without its rows: metadata and whole arrays, made where nobody looks yet."""
+"""Creates a store's folder without its rows: metadata and whole arrays, before it is published."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_skeleton(
     *,
     seal: Seal | None = None,
 ) -> None:
-    """Make `folder`, durable but for its own name; `identity` has the stored arrays as `IdentityArrays.encoded`."""
+    """Creates `folder`, durable except for its own name; `identity` is that of `IdentityArrays.encoded`."""
     folder.mkdir()
     for name, array in layout.arrays.items():
         (folder / name).mkdir()

@@ -1,7 +1,7 @@
-"""Writing a guide store: whole chunks, each durable before its digest.
+"""Writes a guide store in whole chunks, each durable before its digest.
 
-Stop or be killed anywhere and open it again: what has a digest is kept, and the finished store is the same,
-file by file, as one that was never stopped. stores/FORMAT.md has the order of the writes.
+After a stop or a kill at any point, chunks with a digest are kept, and the finished store has the same files as an
+uninterrupted one. stores/FORMAT.md has the order of the writes.
 """
 
 from __future__ import annotations
@@ -34,14 +34,13 @@ __all__ = ["GuideStoreWriter", "seal_finished"]
 
 
 class GuideStoreWriter:
-    """Creates a store or takes up one that was stopped; a context manager that holds the lock on its views.
+    """Creates a store or resumes one that was stopped; a context manager that holds the lock on its views.
 
-    `views` is the part that this writer answers for, by default all views of the header; `codec` compresses the rows
-    of a store that it creates, one that is there keeps its own. Raises `Locked`
-    for a live writer of any of them, and for one on another host, which `take_over` takes for dead; `Interrupted` when
-    `stop` says so while another process keeps the folder that the store lies in; `Mismatch`
-    when the store there was begun with another header or other identity arrays, `InvalidInput` for arrays that
-    do not fit the header, `NoSpace`, and what `ZarrFolder.inspect` raises.
+    `views` is the part of this writer, by default all views of the header; `codec` compresses the rows of a new store,
+    an existing one keeps its own. Raises `Locked` for a live writer of any of these views, and for one on another host
+    unless `take_over`; `Interrupted` if `stop` is true while another process holds the store's parent folder;
+    `Mismatch` if the existing store was begun with another header or other identity arrays; `InvalidInput` for arrays
+    that do not match the header; `NoSpace`; and as `ZarrFolder.inspect`.
     """
 
     _layout: StoreLayout
@@ -97,11 +96,11 @@ class GuideStoreWriter:
         self.close()
 
     def close(self) -> None:
-        """Release the views; may be called twice."""
+        """Releases the views; may be called twice."""
         self._lock.release()
 
     def missing(self) -> Iterator[ChunkSlot]:
-        """The chunks of this writer's views that are not finished, in order, as they are at that time."""
+        """Yields the unfinished chunks of this writer's views in order, by the state at that time."""
         samples, rows = self.header.dataset.samples, self._layout.chunk_rows
         for view in self.views:
             for start in range(0, samples, rows):
@@ -110,11 +109,10 @@ class GuideStoreWriter:
                     yield slot
 
     def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
-        """Write the softened logits (divided by the header's temperature) of one chunk of `missing()`.
+        """Writes the softened logits (divided by the header's temperature) of one chunk of `missing()`.
 
-        On return the chunk and its digests are durable. `InvalidInput` for another shape or dtype, for values
-        that the encoding cannot hold, and for a slot that `missing()` does not give; after `NoSpace` it is
-        still missing.
+        On return the chunk and its digests are durable. Raises InvalidInput for another shape or dtype, for values that
+        the encoding cannot hold, and for a slot not from `missing()`; after NoSpace it is still missing.
         """
         self._check(slot, logits_SC)
         stored, digests = self._files.encode(logits_SC)
@@ -124,13 +122,13 @@ class GuideStoreWriter:
         self._done_VB[view, blocks] = True
 
     def seal(self) -> str | None:
-        """Finish the store if all its views are there, whoever wrote them: the seal, or None."""
+        """Finishes the store if all its views are written, by any writer; returns the seal, or None."""
         if self._seal is None:
             self._seal = seal_finished(self.path, self._identity, self._lock)
         return self._seal.digest if self._seal else None
 
     def _create(self, layout: StoreLayout, identity: dict[str, NDArray[Any]]) -> None:
-        """Make the store without its rows in the lock's folder, and move it to its place in one step."""
+        """Creates the store without its rows in the lock's folder, and moves it to its path in one step."""
         with self._lock.unfinished("skeleton.partial") as skeleton:
             write_skeleton(skeleton, self.header, layout, identity)
             try:
@@ -138,7 +136,7 @@ class GuideStoreWriter:
             except OSError:
                 if not _holds_something(self.path):
                     raise
-                # A writer of other views was first: its store is taken up and compared like any other.
+                # A writer of other views was first: its store is resumed and compared like any other.
                 shutil.rmtree(skeleton)
         sync_folder(self.path.parent)
 
@@ -183,14 +181,14 @@ class GuideStoreWriter:
 
 
 def seal_finished(path: Path, identity: Mapping[str, NDArray[Any]], lock: ViewLock) -> Seal | None:
-    """Seal the store at `path` if every block of it is there; `lock` is one on some of its views."""
+    """Seals the store at `path` if every block is written; `lock` is a lock on some of its views."""
     held = ZarrFolder.inspect(path)
     digest_VB32 = held.digests()
     if not held.blocks_done(digest_VB32).all():
         return None
     seal = compute_seal(held.header.canonical, {"digest": digest_VB32, **identity})
     with full_disk(path), lock.unfinished("zarr.json.partial") as partial:
-        # Another writer's last digest may be in its place and its name not durable yet.
+        # Another writer's last digest may be in place, but its name not durable yet.
         sync_folder(path / held.layout.digest.name)
         write_durably(path / "zarr.json", json_file(group_metadata(held.header, seal)), temporary=partial)
     return seal
