@@ -29,7 +29,7 @@ WordArray = npt.NDArray[np.uint64]
 
 
 class Transform(ABC):
-    """A transform of a plan. Instances are frozen dataclasses whose fields fix them completely.
+    """A transform of a plan. Instances are frozen dataclasses whose fields define them completely.
 
     Class attributes: `name`, its key in plans and texts; `form`, how it is written, for messages; `stage`,
     its place (a plan's transforms come in rising stages, one of each); `words`, how many random words a
@@ -48,37 +48,37 @@ class Transform(ABC):
 
     @classmethod
     def parse(cls, numbers: Sequence[int]) -> Self:
-        """From the numbers in the brackets of a text like "crop(4)"; InvalidInput when they mean nothing."""
+        """Builds the transform from the numbers in a text like "crop(4)"; raises InvalidInput for invalid ones."""
         if numbers:
             raise cls.refusal(f"{cls.name}({', '.join(map(str, numbers))})")
         return cls()
 
     def to_dict(self) -> dict[str, Any]:
-        """All that fixes the transform, its name included: integers, strings and lists of them."""
+        """Returns the fields and the name: integers, strings and lists of them."""
         return {"name": self.name}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """The inverse of to_dict; InvalidInput for a record that to_dict does not write."""
+        """Builds the transform from a record of `to_dict`; raises InvalidInput for any other."""
         cls.check_keys(record, "name")
         return cls()
 
     @property
     @abstractmethod
     def limits(self) -> dict[str, int]:
-        """The parameters by name, in order, each with the bound below which its values lie, from 0 on."""
+        """Returns the parameters by name, in order, each with its exclusive upper bound; values start at 0."""
 
     @property
     def outcomes(self) -> int | None:
-        """The number of outcomes, all equally probable; None when they cannot be enumerated."""
+        """The number of outcomes, all equally probable; None if they cannot be enumerated."""
         return math.prod(self.limits.values())
 
     @abstractmethod
     def parameters(self, words_BW: WordArray) -> IntArray:
-        """int64 [B, P] from uint64 [B, W]; a row depends on its own words only."""
+        """Converts words, uint64 [B, W], to parameters, int64 [B, P]; a row depends on its own words only."""
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int, int]:
-        """Height and width of the result; None: images differ in size. InvalidInput where that cannot be."""
+        """Returns height and width of the result; None: images differ in size. Raises InvalidInput if impossible."""
         if height is None or width is None:
             raise InvalidInput(
                 f"transform {self.name!r} on images that differ in size",
@@ -90,22 +90,22 @@ class Transform(ABC):
 
     @abstractmethod
     def apply(self, pixels_BIHW: Tensor, parameters_BP: IntArray) -> Tensor:
-        """The transformed uint8 pixels of a batch of images of one size, on their device."""
+        """Returns the transformed uint8 pixels of a batch of images of one size, on their device."""
 
     @classmethod
     def refusal(cls, found: str) -> InvalidInput:
-        """The error for a text or record that is none of this transform."""
+        """Returns the error for a text or record that is not of this transform."""
         return InvalidInput(f"bad transform {cls.name!r}", expected=cls.form, found=found)
 
     @classmethod
     def check_keys(cls, record: Mapping[str, Any], *keys: str) -> None:
-        """InvalidInput unless the record has exactly these keys."""
+        """Raises InvalidInput unless the record has exactly these keys."""
         if set(record) != set(keys):
             raise cls.refusal(f"a record with the keys {', '.join(sorted(map(str, record)))}")
 
 
 def check_order(transforms: Sequence[Transform]) -> None:
-    """Raises InvalidInput unless these can make a plan: at least one, in rising stages, each once."""
+    """Raises InvalidInput unless these can form a plan: at least one, in rising stages, each once."""
     names = [transform.name for transform in transforms]
     found = ", ".join(names)
     if not names:

@@ -1,4 +1,4 @@
-"""The transforms by name, and their texts such as "crop(4)".
+"""The registry of transforms, and the parser of texts such as "crop(4)".
 
 To add a transform, subclass `Transform` and decorate it with `register_transform`.
 """
@@ -23,20 +23,20 @@ _T = TypeVar("_T", bound=type[Transform])
 
 
 def register_transform(transform: _T) -> _T:
-    """Make a transform class known by its `name`, which can be taken once."""
+    """Registers a transform class under its `name`, which must be free."""
     TRANSFORMS.register(transform.name, transform)
     return transform
 
 
 def transform_names() -> tuple[str, ...]:
-    """The known transforms, as they are written: "crop(PIXELS)", "hflip", ..."""
+    """Returns the written forms of all transforms: "crop(PIXELS)", "hflip", ..."""
     return tuple(sorted(transform.form.split(",")[0] for transform in TRANSFORMS.values()))
 
 
 def parse_transform(text: str) -> Transform:
-    """The transform that a text such as "crop(4)" or "hflip" names.
+    """Returns the transform that a text such as "crop(4)" or "hflip" names.
 
-    Raises UnknownName for a name that is not known, InvalidInput for numbers that mean nothing there.
+    Raises UnknownName for an unknown name, InvalidInput for invalid numbers.
     """
     if not isinstance(text, str):
         raise InvalidInput(
@@ -60,7 +60,7 @@ def parse_transform(text: str) -> Transform:
 
 
 def transform_from_dict(record: Any) -> Transform:
-    """The transform that `Transform.to_dict` wrote; InvalidInput for anything else."""
+    """Returns the transform of a `Transform.to_dict` record; raises InvalidInput for any other."""
     if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
         raise InvalidInput("bad transform in a view plan", expected="an object with a name", found=repr(record)[:80])
     return TRANSFORMS.find(record["name"]).from_dict(record)

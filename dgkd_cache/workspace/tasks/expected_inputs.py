@@ -1,4 +1,4 @@
-"""The record of all that a run depends on, for the run to keep and for later runs to be compared with."""
+"""Makes the record of all that a run depends on, which is stored with the run and compared later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def expected_inputs(
     training: TrainingConfig,
     distillation: DistillationConfig,
 ) -> dict[str, str]:
-    """The flat record of all that a run depends on; what only changes its speed is left out.
+    """Returns the flat record of all that a run depends on, without settings that only change its speed.
 
     `training` is resolved: a record holds no `auto`. `live` is the precision of live guides, "" without them.
     """

@@ -1,4 +1,4 @@
-"""The setup of a run before anything is built: the recipe without `auto`, open guides, the record of its inputs."""
+"""Sets up a run before anything is built: the recipe without `auto`, open guides, the record of its inputs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["RunSetup", "TrainRequest", "refuse_own_guide", "set_up_run"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRequest:
-    """A model to train: `architecture` into `runs/NAME`, under cached guides, live ones, or none."""
+    """A request to train `architecture` into `runs/NAME`, with cached guides, live ones, or none."""
 
     name: str
     architecture: str
@@ -43,12 +43,12 @@ class TrainRequest:
     training: TrainingConfig
     distillation: DistillationConfig
     fresh: bool = False
-    """Start over: what has that name is set aside first, once nothing refuses the new run."""
+    """Start over: an existing run of that name is moved to `aside/` first, after all checks of the new run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSetup:
-    """A run as it will be: nothing is left to `auto`, the guides are open, and all that it depends on is recorded."""
+    """A run that is ready to start: `auto` is resolved, the guides are open, and its inputs are recorded."""
 
     device: torch.device
     views: ViewRenderer
@@ -67,15 +67,15 @@ class RunSetup:
 def set_up_run(
     ws: Workspace, request: TrainRequest, opened: ExitStack, device: torch.device, progress: Progress, ranks: Ranks
 ) -> RunSetup:
-    """The setup of the run of `request`, whose guides are open for as long as `opened`.
+    """Sets up the run of `request`; its guides are open as long as `opened`.
 
-    Raises InvalidInput where the method does not fit the guides, and whatever refuses a guide (see `GuideBank`).
+    Raises InvalidInput if the method does not suit the guides, and the errors of refused guides (see `GuideBank`).
     """
     begun = {} if request.fresh else record.read_inputs(ws.run_folder(request.name)) or {}
     temperature = request.distillation.temperature or ws.config.cache.temperature
     ranks.in_turn(ws.dataset)
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
-    test = ViewRenderer(ws.plan(), ws.dataset().test.to(device))  # what does not fit is refused before it is trained
+    test = ViewRenderer(ws.plan(), ws.dataset().test.to(device))  # refuses unsuitable input before the training
     guides, live = request.guides, request.live
     guidance = opened.enter_context(
         open_guides(ws, views, guides, live, temperature, device=device, begun=begun, progress=progress, ranks=ranks)
@@ -110,7 +110,7 @@ def set_up_run(
 
 
 def refuse_own_guide(ws: Workspace, request: TrainRequest) -> None:
-    """Raises InvalidInput where a run that starts over is one of its own guides: it would set them aside."""
+    """Raises InvalidInput if a run that starts over is one of its own guides, which would be moved away."""
     name, guides = request.name, (*request.guides, *request.live)
     folders = [(ws.folder / part).resolve() for part in ("guides", "runs")]
     store_or_run = re.compile(re.escape(name) + r"(-\d+-\d+)?")  # as `Workspace.store_path` names stores of other views

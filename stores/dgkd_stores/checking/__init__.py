@@ -1,1 +1,1 @@
-"""The damage of a store, and the proof that the rest is whole."""
+"""Finds the damage of a store, and proves that the rest is undamaged."""

@@ -1,4 +1,4 @@
-"""The findings of `verify`: each damage with its place, and what they come to together."""
+"""The findings of `verify`: each damage with its place, and their summary."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ class Damage:
     kind: str
     """One of `KINDS`."""
     files: tuple[str, ...]
-    """Within the store; several where a digest over all of them does not fit."""
+    """Paths within the store; several if one digest covers them all."""
     arrays: tuple[str, ...] = ()
-    """Path of the store that these files belong to."""
+    """Names of the arrays that these files belong to."""
     view: int | None = None
     samples: tuple[int, int] | None = None
-    """First, and one past the last."""
+    """The first sample, and one past the last."""
     expected: str = ""
     found: str = ""
 
     @property
     def file(self) -> str:
-        """The files, as they are shown."""
+        """The files as text."""
         return ", ".join(self.files)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """The findings; `exit_code` 15 for anything foreign, else 12 for damage, else 3 while incomplete, else 0."""
+    """The result of `verify`; `exit_code` is 15 for foreign files, else 12 for damage, else 3 if incomplete, else 0."""
 
     path: Path
     container: str
@@ -59,15 +59,15 @@ class Verification:
     full: bool
     blocks: int
     blocks_written: int
-    """With a digest."""
+    """Number of blocks with a digest."""
     blocks_checked: int
-    """Read and hashed; those that fit are right, whatever else is damaged."""
+    """Number of blocks that were read and hashed; matching ones are right, whatever else is damaged."""
     nbytes: int
     damage: tuple[Damage, ...]
 
     @property
     def complete(self) -> bool:
-        """True where the store was finished, damaged or not."""
+        """True if the store was finished, damaged or not."""
         return self.seal is not None
 
     @property
@@ -78,7 +78,7 @@ class Verification:
         return 12 if self.damage else 0 if self.complete else 3
 
     def to_dict(self) -> dict[str, Any]:
-        """The findings as JSON, the header left out."""
+        """Returns the findings as JSON, without the header."""
         return {
             "path": str(self.path),
             "container": self.container,

@@ -1,7 +1,6 @@
-"""The seal's judgement of all that is there, as far as it can tell what is damaged: under `verify` and under repair.
+"""Diagnoses a scanned store by its seal, for `verify` and repair.
 
-Only content covered by a verified digest is used; where the digests themselves are damaged, rows may tell which were
-sealed.
+Only content covered by a verified digest is used; damaged digests may be recovered from the rows.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ __all__ = ["Diagnosis", "Report"]
 
 
 class Diagnosis:
-    """Judges the scan of a whole store: what is damaged, which `scan.damage` lists, and what proves the rest.
+    """The diagnosis of a whole store: finds damage, which `scan.damage` lists, and proves the rest.
 
-    `full` reads the rows, all of them or those of `chunks` ((view, chunk), both from 0), and compares metadata byte for
-    byte. Raises what `open_container` raises for a store whose header cannot be read, and `Interrupted`.
+    `full` reads the rows, all or those of `chunks` ((view, chunk), both from 0), and compares metadata byte for byte.
+    Raises as `open_container` for a store whose header cannot be read, and Interrupted.
     """
 
     def __init__(
@@ -47,20 +46,20 @@ class Diagnosis:
             for view, part in self.scan.present_chunks() if chunks is None else chunks:
                 self.scan.read_rows(view, part)
         self.proven_VB32 = self._prove()
-        """Every digest as it was sealed; None where nothing tells."""
+        """All digests as they were sealed; None if they cannot be recovered."""
         self.written_VB = differing_blocks(self.right_VB32, np.broadcast_to(np.uint8(0), self.right_VB32.shape))
-        """Blocks that have a digest."""
+        """Blocks with a digest."""
         self._judge_digests()
         self._judge_rows()
         self._report_absent()
 
     @property
     def right_VB32(self) -> NDArray[np.uint8]:
-        """The digests that rows have to fit, as far as is known."""
+        """The digests that rows must match, as far as known."""
         return self.scan.digest_VB32 if self.proven_VB32 is None else self.proven_VB32
 
     def _judge_root(self) -> Mapping[str, str] | None:
-        """SHA-256 of each array outside the records, as sealed; where `dgkd_digests` are damaged, the seal says so."""
+        """Returns the sealed SHA-256 of each array outside the records; the seal shows if they are damaged."""
         scan = self.scan
         if scan.seal is None:
             return None
@@ -136,7 +135,7 @@ class Diagnosis:
                 scan.add("padding", file, array=name, **scan.where(view, part), expected=f"{fill}")
 
     def _runs(self, mask_VB: NDArray[np.bool_]) -> Iterator[tuple[int, int, int]]:
-        """View, first and one past the last of each run of consecutive blocks of one chunk."""
+        """Yields view, first and one past the last of each run of consecutive blocks of one chunk."""
         for view in np.flatnonzero(mask_VB.any(axis=1)).tolist():
             blocks = np.flatnonzero(mask_VB[view])
             cuts = np.flatnonzero((np.diff(blocks) != 1) | (np.diff(self.scan.part_of(blocks)) != 0)) + 1
@@ -144,7 +143,7 @@ class Diagnosis:
                 yield view, int(run[0]), int(run[-1]) + 1
 
     def _found_elsewhere(self, digests: set[bytes]) -> dict[bytes, str]:
-        """Whose rows these are, of those that are other rows of this store: chunks may have changed places."""
+        """Finds digests that belong to other rows of this store, as after chunks were swapped."""
         scan = self.scan
         first_8 = np.array(sorted({int.from_bytes(digest[:8], "little") for digest in digests}), dtype="<u8")
         found: dict[bytes, str] = {}
@@ -158,14 +157,14 @@ class Diagnosis:
         return found
 
     def _add_rows(self, kind: str, view: int, start: int, stop: int, expected: str, found: str) -> None:
-        """Blocks `start` to `stop` of a chunk."""
+        """Adds damage of blocks `start` to `stop` of a chunk."""
         scan = self.scan
         files, place = scan.files(view, scan.part_of(start)), scan.where(view, 0)
         place["samples"] = scan.samples(start, stop)
         scan.add(kind, *files, arrays=scan.layout.rows, **place, expected=expected, found=found)
 
     def _report_absent(self) -> None:
-        """Chunks that are not there and should be: all of a sealed store, and those that a digest was written for."""
+        """Reports missing chunks: of a sealed store any, of an unfinished one those with a digest."""
         scan = self.scan
         noted, wrong_size = scan.damaged_files(), {*scan.held.wrong_size}
         for file in scan.held.wrong_size:
@@ -197,7 +196,7 @@ class Diagnosis:
 
 
 def _positions(absent: NDArray[np.bool_]) -> Iterator[Position]:
-    """The indices where it is true, found piece by piece."""
+    """Yields the indices of true elements, found in pieces."""
     flat, step = absent.reshape(-1), 2**16
     for start in range(0, flat.size, step):
         for at in np.flatnonzero(flat[start : start + step]).tolist():

@@ -1,4 +1,4 @@
-"""Which digests were sealed, where the stored ones are not: those that the rows have, for the seal to decide."""
+"""Recovers damaged digests from the rows, which the seal must confirm."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ __all__ = ["prove_digests"]
 def prove_digests(
     stored_VB32: NDArray[np.uint8], computed_VB32: NDArray[np.uint8], known_VB: NDArray[np.bool_], sealed: str
 ) -> NDArray[np.uint8] | None:
-    """The digests of SHA-256 `sealed`: the stored ones, some of them replaced by those of the rows; None if none fit.
+    """Returns the digests of SHA-256 `sealed`: the stored ones, partly replaced by those of the rows; None if none
+    match.
 
-    `known_VB` are the blocks whose rows could be read. Rows may be damaged beside digests: so what is tried is to
-    replace all that differ, those of all views but one, of one view, and of one block.
+    `known_VB` are the blocks whose rows could be read. Rows may be damaged as well as digests, so the replacements
+    tried are: all that differ, those of all views but one, of one view, and of one block.
     """
     differing_VB = known_VB & differing_blocks(stored_VB32, computed_VB32)
     trials = min(MAX_TRIALS, max(2, MAX_TRIAL_BYTES // max(1, stored_VB32.nbytes)))
     for replaced_VB, _ in zip(_choices(differing_VB), range(trials), strict=False):
-        # Tried in place, because there may be gigabytes of it.
+        # Tried in place, because digests may take gigabytes.
         kept = stored_VB32[replaced_VB]
         stored_VB32[replaced_VB] = computed_VB32[replaced_VB]
         try:

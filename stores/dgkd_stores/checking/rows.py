@@ -1,4 +1,4 @@
-"""The rows of one chunk, read straight through a few megabytes at a time: their digests, and what is wrong."""
+"""Reads the rows of one chunk sequentially, a few megabytes at a time: their digests, and what is wrong."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from dgkd_stores.format.layout import ArrayLayout
 __all__ = ["ChunkCheck", "ReadRows", "check_chunk", "open_rows"]
 
 PIECE_BYTES = 4 * 2**20
-"""Read at a time from a chunk that is not compressed; a single row may be larger."""
+"""Bytes read at a time from an uncompressed chunk; a single row may be larger."""
 
 ReadRows = Callable[[ArrayLayout, int, int], NDArray[Any]]
-"""Rows [S, columns] of an array's chunk, from the first to one before the last; beyond the view they are padding."""
+"""Returns rows [S, columns] from `start` to `stop` - 1 of an array's chunk; beyond the view they are padding."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkCheck:
-    """The content of a chunk."""
+    """The result of checking a chunk."""
 
     digests: NDArray[np.uint8]
     """[blocks, 32]."""
     finite: NDArray[np.bool_]
-    """[blocks]: all numbers of the block are numbers."""
+    """[blocks]: all numbers of the block are finite."""
     padded: tuple[bool, ...]
-    """For each array: the chunk is filled up with the fill value and nothing else."""
+    """For each array, whether the chunk's padding is the fill value only."""
 
 
 def open_rows(held: Container, view: int, part: int) -> ReadRows:
-    """Access to chunk `part` of a view, counted from 0; a compressed one is decoded here, as a whole.
+    """Opens chunk `part` of a view, counted from 0; a compressed one is decoded here, as a whole.
 
-    Raises, here or on access, `Damaged` for what does not decode, `ValueError` for a file cut short, `OSError`.
+    Raises, here or on access, Damaged if it cannot be decoded, ValueError for a truncated file, OSError.
     """
     position = (view, part, 0)
     decoded: dict[str, NDArray[Any]] = {}
@@ -62,7 +62,7 @@ def open_rows(held: Container, view: int, part: int) -> ReadRows:
 
 
 def check_chunk(held: Container, view: int, part: int, *, advance: Callable[[int], None]) -> ChunkCheck:
-    """Read one chunk; `advance` is told of bytes. Raises what `open_rows` raises."""
+    """Checks one chunk; `advance` gets numbers of bytes. Raises as `open_rows`."""
     layout, header = held.layout, held.header
     arrays, held_as = list(layout.rows.values()), encoding_named(header.encoding)
     count = min(layout.chunk_rows, header.dataset.samples - part * layout.chunk_rows)

@@ -1,6 +1,6 @@
-"""A store as it lies there: every file read once, straight through, and kept, or noted where it cannot be right.
+"""Scans a store: reads every file once, sequentially, and records its content or its errors.
 
-Nothing stops at the first damage. What the seal says of it all is for the diagnosis.
+The scan does not stop at the first damage. The diagnosis compares its result with the seal.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from dgkd_stores.format.limits import MAX_METADATA_BYTES
 __all__ = ["Position", "Report", "Scan"]
 
 Report = Callable[[int, int], None]
-"""Told how many bytes are read, out of how many."""
+"""Gets the bytes read so far, and the total."""
 
 Position = tuple[int, ...]
 
 
 class Scan:
-    """A store as it lies there: digests and whole arrays are read at once, `read_metadata` and `read_rows` go on.
+    """The scan of a store: reads digests and whole arrays at once, metadata and rows in `read_metadata` and
+    `read_rows`.
 
-    `full` says that they will be asked for, so that `report` is told of the bytes of all. Raises what `open_container`
-    raises for a store whose header cannot be read, `NoPermission` for any file, and `Interrupted`.
+    `full` means that these will be called, so that `report` gets the total of all bytes. Raises as `open_container` for
+    a store whose header cannot be read, NoPermission for any file, and Interrupted.
     """
 
     def __init__(self, path: Path, *, full: bool, report: Report, stop: Callable[[], bool]) -> None:
@@ -50,51 +51,51 @@ class Scan:
         self.known_VB = np.zeros(self.digest_VB32.shape[:2], dtype=np.bool_)
         """Blocks whose rows were read; `computed_VB32` has their digests."""
         self.infinite_VB = np.zeros_like(self.known_VB)
-        """Blocks of which some numbers are none."""
+        """Blocks with NaN or infinity."""
         self.unpadded: list[tuple[int, int, str]] = []
-        """View and chunk, from 0, and array of each last chunk that is not filled up with the fill value."""
+        """View and chunk, from 0, and array of each last chunk with wrong padding."""
 
     def slot(self, part: int) -> tuple[int, int]:
-        """First sample of a chunk of a view, and one past its last."""
+        """Returns the first sample of a chunk of a view, and one past its last."""
         start = part * self.layout.chunk_rows
         return start, min(start + self.layout.chunk_rows, self.header.dataset.samples)
 
     def blocks(self, part: int) -> slice:
-        """The digests of a chunk of a view."""
+        """Returns the digests of a chunk of a view."""
         start, stop = self.slot(part)
         return slice(start // self.header.digest_rows, -(-stop // self.header.digest_rows))
 
     def part_of(self, block: Any) -> Any:
-        """The chunk of a view that a block lies in."""
+        """Returns the chunk of a view that contains a block."""
         return block * self.header.digest_rows // self.layout.chunk_rows
 
     def samples(self, start: int, stop: int) -> tuple[int, int]:
-        """First sample of a run of blocks, and one past its last."""
+        """Returns the first sample of a run of blocks, and one past its last."""
         rows = self.header.digest_rows
         return start * rows, min(stop * rows, self.header.dataset.samples)
 
     def where(self, view: int, part: int) -> dict[str, Any]:
-        """View and samples of a chunk of a view."""
+        """Returns view and samples of a chunk of a view."""
         return {"view": view + self.header.first_view, "samples": self.slot(part)}
 
     def place(self, name: str, position: Position) -> dict[str, Any]:
-        """View and samples of a chunk, where its array has them."""
+        """Returns view and samples of a chunk, if its array has them."""
         if name in self.layout.rows:
             return self.where(position[0], position[1])
         return {"view": position[0] + self.header.first_view} if name == self.layout.digest.name else {}
 
     def files(self, view: int, part: int) -> list[str]:
-        """The files of a chunk of a view, one of each array of the rows."""
+        """Returns the files of a chunk of a view, one of each array of the rows."""
         return [self.held.name_of(array, (view, part, 0)) for array in self.layout.rows.values()]
 
     def present_chunks(self) -> Iterator[tuple[int, int]]:
-        """View and chunk, from 0, of all rows that are there."""
+        """Yields view and chunk, from 0, of all rows that are present."""
         for view, there_P in enumerate(self._there()):
             for part in np.flatnonzero(there_P).tolist():
                 yield view, part
 
     def read_metadata(self) -> None:
-        """Compare every zarr.json byte for byte, unless it is known to be damaged already."""
+        """Compares every zarr.json byte for byte, unless it is known to be damaged already."""
         known = self.damaged_files()
         for name, expected in self.held.metadata_files():
             array = name.rpartition("/")[0]
@@ -110,7 +111,7 @@ class Scan:
                 self._add_unread([name], [array] if array else [], error)
 
     def read_rows(self, view: int, part: int) -> None:
-        """A chunk's digests, into `computed_VB32`, and what else is wrong with it."""
+        """Reads a chunk's rows: records their digests in `computed_VB32`, and other errors."""
         try:
             check = check_chunk(self.held, view, part, advance=self._advance)
         except (DgkdError, OSError, ValueError) as error:
@@ -127,19 +128,19 @@ class Scan:
         ]
 
     def add(self, kind: str, *files: str, array: str = "", arrays: Iterable[str] = (), **more: Any) -> None:
-        """Enter a damage into `damage`."""
+        """Adds a damage to `damage`."""
         self.damage.append(Damage(kind=kind, files=files, arrays=(array,) if array else tuple(arrays), **more))
 
     def damaged_files(self) -> set[str]:
-        """All files that a damage names."""
+        """Returns all files that a damage names."""
         return {file for one in self.damage for file in one.files}
 
     def _there(self) -> NDArray[np.bool_]:
-        """Which chunks [V, chunks of a view] are present in every array of the rows."""
+        """Returns which chunks [V, chunks of a view] are present in every row array."""
         return np.asarray(np.logical_and.reduce([self.held.present[name][..., 0] for name in self.layout.rows]))
 
     def _read(self, array: ArrayLayout, position: Position) -> NDArray[Any] | None:
-        """A chunk that is present; None, and a word on it, where it is not what it should be."""
+        """Reads a present chunk; records an error and returns None if it is invalid."""
         try:
             return self.held.chunk(array, position)
         except NoPermission:
@@ -159,7 +160,7 @@ class Scan:
         return digest_VB32
 
     def _read_identity(self) -> dict[str, NDArray[Any]]:
-        """The whole arrays that can be read."""
+        """Reads the whole arrays that can be read."""
         arrays = {}
         for name, array in self.layout.identity.items():
             if not array.nbytes:
@@ -172,7 +173,7 @@ class Scan:
         return arrays
 
     def _note(self, name: str, error: DgkdError) -> None:
-        """The findings on names and metadata, told apart by what lies there."""
+        """Records an error of names and metadata, classified by what is at that path."""
         try:
             mode = os.lstat(self.path / name).st_mode
         except OSError:

@@ -1,7 +1,7 @@
-"""Is a store whole? And where it is not: which file, which view, which samples.
+"""Verifies a store: lists damaged files, views and samples.
 
-Quick: names, sizes, metadata, the seal and every array that it covers. Full: besides, every row against its digest,
-padding, and metadata byte for byte, so that any flipped bit of an uncompressed store is noticed.
+Quick: names, sizes, metadata, the seal and every array that it covers. Full: also every row against its digest,
+padding, and metadata byte for byte, so that any flipped bit of an uncompressed store is found.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def verify(
     report: Report = lambda done, total: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Verification:
-    """Look a store over; `report` is told of bytes read, out of how many, and `stop` is asked between pieces.
+    """Verifies a store; `report` gets the bytes read and the total, and `stop` is called between pieces.
 
-    Damage to the seal comes first: the rest may only follow from a header that lies.
-    Memory is bounded by a few megabytes, a compressed chunk, and the arrays beside the rows. Raises `StoreNotFound`,
-    `UnsafeStore` or `Mismatch` for a store whose own zarr.json cannot be read, and `Interrupted`.
+    Damage to the seal comes first, because other findings may only result from a wrong header. Memory is bounded by a
+    few megabytes, a compressed chunk, and the arrays other than rows. Raises `StoreNotFound`, `UnsafeStore` or
+    `Mismatch` for a store whose own zarr.json cannot be read, and `Interrupted`.
     """
     path = as_path("verify", "path", path)
     require_flags("verify", full=full)
