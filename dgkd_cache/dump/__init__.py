@@ -1,1 +1,1 @@
-"""Guides as they are written: the writer of a store, its header, and rows computed again."""
+"""Writes guides: the writer of a store, its header, and rows computed again."""

@@ -1,4 +1,4 @@
-"""The loss of a guide's encoding, judged by the first rows of its first view."""
+"""Measures the error of a guide's encoding on the first rows of its first view."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _ROWS = 2048
 
 
 def encoding_error_rows(samples: int) -> int:
-    """The number of rows that judge a store of that many samples."""
+    """Returns the number of rows on which the error of a store of that many samples is measured."""
     return min(_ROWS, samples)
 
 
 def measure_encoding_error(exact_BC: NDArray[np.float32], encoding: str) -> dict[str, Any]:
-    """Mean KL(exact || stored) in nats and top-1 agreement of the encoded rows, at the store's temperature."""
+    """Returns mean KL(exact || stored) in nats and top-1 agreement of the encoded rows, at the store's temperature."""
     held_as = encoding_named(encoding)
     stored_BC = torch.from_numpy(held_as.decode(held_as.encode(exact_BC)).astype(np.float64)).log_softmax(1)
     log_exact_BC = torch.from_numpy(exact_BC).double().log_softmax(1)

@@ -1,8 +1,8 @@
-"""Batches forwarded side by side, one thread each, so that logits are the same bits on any number of cores.
+"""Forwards batches in parallel, one thread each, so that logits have the same bits on any number of cores.
 
-A sum over threads depends on how many there are: from four on, a float32 classifier of 100 classes gives other last
-bits (docs/reliability.md). And threads within a small convolution wait for one another: on two shared cores, resnet26
-takes 4.3 s of processor time for four batches of 512 this way, and 7.5 s with two threads in each.
+A sum over threads depends on their number: from four on, a float32 classifier of 100 classes gives other last bits
+(docs/reliability.md). Threads within a small convolution also wait for one another: on two shared cores, resnet26 takes
+4.3 s of CPU time for four batches of 512 this way, and 7.5 s with two threads in each.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ __all__ = ["side_by_side"]
 Given = TypeVar("Given")
 
 _IN_FLIGHT_BYTES = 2**31
-"""The limit of batches as float32: 341 of 512 CIFAR images, 6 of 512 photographs; activations come on top."""
+"""Maximum bytes of batches in float32: 341 of 512 CIFAR images, 6 of 512 photographs; activations are extra."""
 
 
 def side_by_side(
     forward: Callable[[Tensor], Given], batches: Iterable[Tensor], *, device: torch.device
 ) -> Iterator[Given]:
-    """`forward` of each batch, in order; on the processor as many at once as torch has threads."""
+    """Yields `forward` of each batch, in order; on a CPU as many at once as torch has threads."""
     workers = torch.get_num_threads() if device.type == "cpu" else 1
     if workers == 1:
         yield from map(forward, batches)
@@ -37,7 +37,7 @@ def side_by_side(
     with one_thread(), ThreadPoolExecutor(workers) as pool:
         for batch in batches:
             running.append(pool.submit(forward, batch))
-            # One more than there are workers: the next batch is rendered while they work.
+            # One more than workers: the next batch is rendered while they work.
             if len(running) > min(workers, _IN_FLIGHT_BYTES // (4 * batch.numel() + 1)):
                 yield running.popleft().result()
         while running:

@@ -1,4 +1,4 @@
-"""The size of a guide's store before it is written, from its drafted header and the layout of stores."""
+"""Computes the size of a guide's store before it is written, from its drafted header and the layout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dgkd_stores import MAX_RECORD_BYTES, StoreHeader, default_digest_rows, enco
 __all__ = ["SLACK_BYTES", "checked_store_bytes", "drafted_bytes"]
 
 SLACK_BYTES = 64
-"""A real header may be shorter by this much: accuracy and encoding error count with all digits they may have."""
+"""The final header may be shorter by this: accuracy and encoding error count with their maximum of digits."""
 
 _ACCURACY = "0.123456"
 _FIDELITY = {"kl": "0.000000123456", "top1": "0.123456"}
@@ -19,7 +19,7 @@ _EXACT = {"kl": "0", "top1": "1"}
 
 
 def drafted_bytes(drafted: StoreHeader, encoding: str) -> int:
-    """All files of the finished store under that encoding, rows uncompressed, and at most `SLACK_BYTES` more."""
+    """Returns the size of the finished, uncompressed store in that encoding, at most `SLACK_BYTES` too large."""
     row = encoding_named(encoding).row_bytes(drafted.classes)
     measured = _EXACT if encoding == "float32" else _FIDELITY
     header = replace(
@@ -33,7 +33,7 @@ def drafted_bytes(drafted: StoreHeader, encoding: str) -> int:
 
 
 def checked_store_bytes(*, views: int, samples: int, classes: int, encoding: str) -> int:
-    """The bytes of all rows of one store, uncompressed; InvalidInput where the format has no store of that size."""
+    """Returns the bytes of all rows of one uncompressed store; raises InvalidInput if the format cannot hold it."""
     nbytes = views * samples * encoding_named(encoding).row_bytes(classes)
     if nbytes > MAX_RECORD_BYTES:
         raise InvalidInput(

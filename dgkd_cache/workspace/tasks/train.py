@@ -1,4 +1,4 @@
-"""Trains one model of a workspace under its guides."""
+"""Trains one model of a workspace with its guides."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def train_model(
 ) -> ModelCard:
     """Trains the model of `request` and returns its card.
 
-    A finished run of the same inputs is returned as it is, a begun one goes on at its checkpoint. Raises Mismatch,
-    naming the settings that differ, where another run has that name, Locked where another process works on it (with
-    `take_over`, one of another host is taken for dead), InvalidInput where the method does not fit the guides, and
-    whatever refuses a guide (see `GuideBank`). A refused run leaves nothing behind. All of `ranks` call this; the first
-    one locks, writes and reports, and each is given the card.
+    A finished run of the same inputs is not changed, a begun one continues at its checkpoint. Raises Mismatch, which
+    names the settings that differ, if another run has that name, Locked if another process works on it (`take_over`
+    takes over one on another host), InvalidInput if the method does not suit the guides, and the errors of refused
+    guides (see `GuideBank`). A refused run leaves no files. All of `ranks` must call this; the first one locks, writes
+    and reports, and each gets the card.
     """
     name, folder = request.name, ws.run_folder(request.name)
     if request.fresh:
@@ -68,7 +68,7 @@ def train_model(
             refuse_linked_files(folder)
 
         def stopped() -> bool:
-            """Asks `stop`; raises Locked once another process has taken the run over."""
+            """Calls `stop`; raises Locked once another process has taken over the run."""
             if lock is not None:
                 lock.check()
             return stop()
@@ -109,11 +109,11 @@ class _Network:
     held_N: NDArray[np.int64]
 
     def validate(self, current: nn.Module) -> Score:
-        """The score of `current`, these or other weights of the model, on the samples held out."""
+        """Returns the score of `current`, with these or other weights of the model, on the held-out samples."""
         return self.score(current, self.views, self.held_N)
 
     def score(self, current: nn.Module, views: ViewRenderer, samples_N: NDArray[np.int64]) -> Score:
-        """The score of `current` on these samples, not augmented, over all ranks."""
+        """Returns the score of `current` on these samples, not augmented, over all ranks."""
         steps = self.steps
         precision = steps.training.precision
         return evaluate(
