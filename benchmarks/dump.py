@@ -39,6 +39,8 @@ from dgkd_cache.device.autotune import Combination
 from dgkd_cache.device.device import autocast, choose, place
 from dgkd_cache.dump.encoding_error import encoding_error_rows
 from dgkd_cache.dump.parallel_batches import side_by_side
+from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.models.registry import build_model
 
@@ -113,19 +115,17 @@ class Job:
         self._device, self._precision = device, combination.precision
         self.rows = VIEWS * samples + test_samples + encoding_error_rows(samples)
 
-    def writer(self, path: Path, mine: range | None = None) -> GuideWriter:
+    def writer(self, path: Path) -> GuideWriter:
         return GuideWriter(
             path,
             self._model,
             self._logits,
-            name="guide",
+            guide=Provenance(name="guide"),
             train=self.train,
             test=self.test,
             views=range(VIEWS),
-            mine=mine,
-            batch_size=BATCH,
+            settings=DumpSettings(batch_size=BATCH, precision=self._precision),
             device=self._device,
-            precision=self._precision,
         )
 
     def dump(self, folder: Path) -> Timed:

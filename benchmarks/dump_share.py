@@ -27,10 +27,10 @@ def main() -> None:
         device=torch.device("cpu"),
         combination=Combination(precision=precision, channels_last=bool(int(last))),
     )
-    writer = job.writer(Path(path), range(VIEWS * part // parts, VIEWS * (part + 1) // parts))
+    writer, mine = job.writer(Path(path)), range(VIEWS * part // parts, VIEWS * (part + 1) // parts)
     print("ready", flush=True)
     sys.stdin.readline()
-    writer.run()
+    writer.run(mine=mine)
     print("done", flush=True)
 
 

@@ -13,6 +13,8 @@ from .distillation.objectives import (
     GuidanceLoss as GuidanceLoss,
     dense_guidance_loss as dense_guidance_loss,
 )
+from .dump.provenance import Provenance as Provenance
+from .dump.settings import DumpSettings as DumpSettings
 from .dump.writer import GuideWriter as GuideWriter
 from .errors import (
     Damaged as Damaged,

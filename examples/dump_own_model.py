@@ -26,11 +26,11 @@ def main(name: str, folder: str) -> Path:
         path,
         model.eval(),
         lambda pixels: model(pixels / 255),  # uint8 (B, I, H, W) to logits (B, C)
-        name=name,
+        guide=dgkd.Provenance(name=name),
         train=dgkd.ViewRenderer(plan, data.train),
         test=dgkd.ViewRenderer(plan, data.test),
         views=range(4),
-        temperature=4.0,
+        settings=dgkd.DumpSettings(temperature=4.0),
     )
     print(writer.run())
     return path

@@ -18,6 +18,8 @@ from torch import nn
 
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
@@ -86,17 +88,27 @@ def as_input() -> nn.Module:
 def dump(bars: Dataset, plan: ViewPlan, as_input: nn.Module) -> Callable[..., Path]:
     """dump(path, model, name=..., ...) writes a guide store of the bars and returns its path."""
 
-    def write(path: Path, model: nn.Module, **settings: object) -> Path:
-        arguments: dict[str, object] = {
-            "name": path.name.removesuffix(".zarr"),
-            "train": ViewRenderer(plan, bars.train),
-            "test": ViewRenderer(plan, bars.test),
-            "views": range(3),
-            "batch_size": 32,
-        }
-        arguments |= settings
-        writer = GuideWriter(path, model, lambda pixels: model(as_input(pixels)), **arguments)
-        writer.run()
+    def write(
+        path: Path,
+        model: nn.Module,
+        *,
+        name: str | None = None,
+        train: ViewRenderer | None = None,
+        views: range = range(3),
+        mine: range | None = None,
+        **settings: object,
+    ) -> Path:
+        writer = GuideWriter(
+            path,
+            model,
+            lambda pixels: model(as_input(pixels)),
+            guide=Provenance(name=name or path.name.removesuffix(".zarr")),
+            train=train or ViewRenderer(plan, bars.train),
+            test=ViewRenderer(plan, bars.test),
+            views=views,
+            settings=DumpSettings(**{"batch_size": 32, **settings}),
+        )
+        writer.run(mine=mine)
         return path
 
     return write
@@ -121,10 +133,11 @@ def write(bars, plan, as_input, tmp_path: Path) -> Callable[..., GuideWriter]:
             tmp_path / "guides" / "guide.zarr",
             model,
             forward or (lambda pixels: model(as_input(pixels))),
-            name="guide",
+            guide=Provenance(name="guide"),
             train=ViewRenderer(plan, bars.train),
             test=ViewRenderer(plan, bars.test),
-            **{"views": range(2), "batch_size": 32, **settings},
+            views=range(2),
+            settings=DumpSettings(**{"batch_size": 32, **settings}),
         )
 
     return make

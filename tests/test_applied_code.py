@@ -23,6 +23,8 @@ from dgkd_cache.datasets.images import Images
 from dgkd_cache.device import openmp
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import dense_guidance_loss
+from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.guides.bank import GuideBank
@@ -51,9 +53,16 @@ class Code:
 
 
 WRITER = (
-    'GuideWriter(path=fresh(), model=model, forward={forward}, name="teacher", train={train}, test=test, views={views})'
+    "GuideWriter(path=fresh(), model=model, forward={forward}, guide={guide}, train={train}, test=test, views={views}, "
+    "settings={settings})"
 )
-GIVEN = {"forward": "forward", "train": "train", "views": "range(2)"}
+GIVEN = {
+    "forward": "forward",
+    "guide": "Provenance(name='teacher')",
+    "train": "train",
+    "views": "range(2)",
+    "settings": "DumpSettings()",
+}
 PLAN = "ViewPlan.build(image=(1, 8, 8), transforms={})"
 DRAWN = "Schedule(kind='draw', views=3, random={}, samples=100)"
 
@@ -73,6 +82,10 @@ CASES = [
     ),
     Code("write scheduled=range(X)", "GuideBank(stores=['teacher.zarr'], views=train, temperature=4, scheduled=3)"),
     Code("write lambda pixels: model(pixels / 255)", WRITER.format_map(GIVEN | {"forward": "1"})),
+    Code("write guide=dgkd_cache.Provenance(name=X)", WRITER.format_map(GIVEN | {"guide": "'ta1'"})),
+    Code(
+        "write settings=dgkd_cache.DumpSettings(temperature=4.0)", WRITER.format_map(GIVEN | {"settings": "{'x': 4.0}"})
+    ),
     Code("write X=dgkd_cache.ViewRenderer(plan, data.X)", WRITER.format_map(GIVEN | {"train": "images"})),
     Code("write views=range(X)", WRITER.format_map(GIVEN | {"views": "3"})),
     Code('write transforms = ["none"] for none', PLAN.format([])),
@@ -174,10 +187,12 @@ IMPORTED = (
     *(
         Dataset,
         Dropping,
+        DumpSettings,
         GuideBank,
         GuideStore,
         GuideWriter,
         Own,
+        Provenance,
         RunRandom,
         Schedule,
         TensorImages,
@@ -224,7 +239,7 @@ def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monke
 
     def run(**arguments: Any) -> Any:
         words = {
-            "name": "teacher",
+            "guide": Provenance(name="teacher"),
             "train": ViewRenderer(plan, images),
             "test": ViewRenderer(plan, bars.test),
             "views": range(1),

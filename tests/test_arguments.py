@@ -69,7 +69,7 @@ def calls(
         tmp_path / "run.zarr",
         guide,
         lambda pixels: guide(pixels / 255),
-        name="a",
+        guide=dgkd.Provenance(name="a"),
         train=train,
         test=test,
         views=range(1),
@@ -101,25 +101,30 @@ def calls(
                 "path": tmp_path / "a.zarr",
                 "model": make_tiny(1),
                 "forward": make_tiny(1),
-                "name": "a",
+                "guide": dgkd.Provenance(name="a"),
                 "train": train,
                 "test": test,
                 "views": range(4),
-                "mine": None,
+                "settings": dgkd.DumpSettings(batch_size=8),
+                "device": "cpu",
+            },
+        ),
+        "DumpSettings": (
+            dgkd.DumpSettings,
+            {
                 "temperature": 4.0,
                 "encoding": "float16",
                 "codec": "none",
                 "batch_size": 8,
-                "device": "cpu",
                 "precision": "float32",
                 "workers": 0,
-                "architecture": "a",
-                "training": {},
-                "guides": {},
                 "licence": "",
-                "take_over": False,
                 "accept_probabilities": False,
             },
+        ),
+        "Provenance": (
+            dgkd.Provenance,
+            {"name": "a", "architecture": "a", "training": {}, "guides": {}},
         ),
         "gather": (
             bank.gather,
@@ -175,9 +180,9 @@ def calls(
         ),
         "run": (
             writer.run,
-            {"progress": Silent(), "stop": lambda: False},
+            {"mine": None, "take_over": False, "progress": Silent(), "stop": lambda: False},
         ),
-        "rehearse": (writer.rehearse, {"view": 0}),
+        "rehearse": (writer.draft.rehearse, {"view": 0}),
         "views": (dgkd.Schedule("draw", 4, random=RANDOM, samples=100).views, {"epoch": 3, "samples_B": [99]}),
         "item": (lambda pair: dgkd.ViewDataset(bars.train, plan)[pair], {"pair": (0, 5)}),
         "image": (bars.train.image, {"sample": 0}),
@@ -229,7 +234,7 @@ NAMES = (
     "Dataset Dropping keep_mask GuideBank GuideWriter RunRandom Schedule TensorImages ViewDataset ViewPlan ViewSampler "
     "ViewRenderer pixels gather drop_words order build_model dense_guidance_loss load_dataset "
     "run rehearse views item load_model load_weights load_card kept_share image batch weights_digest own_cores "
-    "choose_waiting describe_waiting expect to check_forward"
+    "choose_waiting describe_waiting expect to check_forward DumpSettings Provenance"
 ).split()
 
 
@@ -288,8 +293,14 @@ def test_all_public_calls_are_among_them() -> None:
             r"argument 'model' cannot be used: expected a torch.nn.Module.*<lambda>",
         ),
         ("GuideWriter", {"forward": None}, r"expected a function of uint8 pixels.*write lambda pixels: model\("),
-        ("GuideWriter", {"mine": range(3, 5)}, r"'mine' cannot be used: expected a part of range\(0, 4\)"),
-        ("GuideWriter", {"encoding": "float17"}, "did you mean 'float16'"),
+        ("GuideWriter", {"guide": "ta1"}, r"'guide' cannot be used.*write guide=dgkd_cache.Provenance\(name='ta1'\)"),
+        ("GuideWriter", {"settings": 4.0}, r"'settings' cannot be used.*write settings=dgkd_cache.DumpSettings\("),
+        ("run", {"mine": range(3)}, r"GuideWriter.run: the argument 'mine' .*expected a part of range\(0, 1\)"),
+        ("run", {"take_over": 1}, r"GuideWriter.run: the argument 'take_over' cannot be used: expected True or False"),
+        ("DumpSettings", {"encoding": "float17"}, "did you mean 'float16'"),
+        ("DumpSettings", {"precision": "auto"}, r"DumpSettings: the argument 'precision' .*expected float32 or bf16"),
+        ("DumpSettings", {"batch_size": 0}, r"DumpSettings: the argument 'batch_size' cannot be used.*from 1 on"),
+        ("Provenance", {"guides": ["ta1"]}, r"Provenance: the argument 'guides' cannot be used: expected a mapping"),
         ("GuideWriter", {"device": "gpu"}, "expected a torch.device that is there"),
         (
             "ViewRenderer",

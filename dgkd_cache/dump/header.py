@@ -1,73 +1,119 @@
-"""A guide store's header before the first forward pass, and its identity arrays.
+"""A guide's store before it is written: the header that it will have, and the arrays that prove the guide's identity.
 
 They tell a student which guide it has, and that it sees the samples and views that the guide saw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
+from dgkd_cache.datasets.dataset import decoding_record
+from dgkd_cache.device.environment import describe
+from dgkd_cache.dump.encoding_error import encoding_error_rows, measure_encoding_error
+from dgkd_cache.dump.inference import GuideLogits
 from dgkd_cache.errors import Mismatch
-from dgkd_cache.models.registry import count_parameters
-from dgkd_cache.models.weights import weights_digest
+from dgkd_cache.progress import Progress
 from dgkd_cache.views.probe import make_probe
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import (
+    ChunkSlot,
     DatasetIdentity,
     GuideIdentity,
     IdentityArrays,
-    JsonValue,
     StoreHeader,
     decimal,
     default_digest_rows,
     encoding_named,
+    require_integer,
 )
 
-__all__ = ["draft_header", "guide_identity", "identity_arrays"]
+__all__ = ["StoreDraft", "draft_header"]
 
 
-def guide_identity(
-    model: nn.Module,
-    name: str,
-    *,
-    architecture: str,
-    training: Mapping[str, Any] | None,
-    guides: Mapping[str, str] | None,
-) -> GuideIdentity:
-    """The identity of a guide but for its accuracy; `architecture` is the name of its class where it is empty."""
-    weights = weights_digest(model)  # which refuses a model that has none yet
-    return GuideIdentity(
-        name=name,
-        architecture=architecture or type(model).__name__,
-        parameters=count_parameters(model),
-        weights_digest=weights,
-        accuracy="",
-        training=dict(training or {}),
-        guides=dict(guides or {}),
-    )
+@dataclass(frozen=True, kw_only=True)
+class StoreDraft:
+    """A store to be: its header but for accuracy and encoding error, and the forward pass that tells these."""
+
+    header: StoreHeader
+    logits: GuideLogits
+    train: ViewRenderer
+    test: ViewRenderer
+
+    @property
+    def forwards(self) -> int:
+        """Samples that a dump of all views forwards.
+
+        Those of every view, of the test set, the rows that judge its encoding, and the first batch once more.
+        """
+        samples, tests = len(self.train.images), len(self.test.images)
+        rehearsed = min(self.logits.settings.batch_size, tests)
+        return self.header.views * samples + tests + encoding_error_rows(samples) + rehearsed
+
+    def rehearse(self, view: int) -> Iterator[int]:
+        """Forwards a view in the batches of a dump and writes nothing: the size of each batch, once it is done."""
+        require_integer("StoreDraft.rehearse", "view", view, low=0)
+        return map(len, self.logits.of_view(self.train, view, len(self.train.images)))
+
+    def like(self, held: StoreHeader) -> StoreHeader:
+        """The header with what was measured, and the cut of the digests, as a finished store has them."""
+        return replace(
+            self.header,
+            fidelity=held.fidelity,
+            digest_rows=held.digest_rows,
+            guide=replace(self.header.guide, accuracy=held.guide.accuracy),
+        )
+
+    def completed(self) -> tuple[StoreHeader, IdentityArrays]:
+        """Header and identity arrays, whole before the first row: the test set and the fixed rows are forwarded now."""
+        test_logits_MC = self.logits.of_images(self.test)
+        correct = int((test_logits_MC.argmax(1) == self.test.images.labels_N).sum())
+        rows = encoding_error_rows(len(self.train.images))
+        exact_BC = self.logits.of_first_rows(self.train, self.header.first_view, rows)
+        header = replace(
+            self.header,
+            guide=replace(self.header.guide, accuracy=decimal(round(correct / len(test_logits_MC), 6))),
+            fidelity=measure_encoding_error(exact_BC, self.header.encoding),
+        )
+        return header, self.arrays(header, test_logits_MC)
+
+    def rows(
+        self, slots: Sequence[ChunkSlot], verb: str, noun: str, progress: Progress, stop: Callable[[], bool]
+    ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
+        """Each chunk of the store and its rows, softened and not encoded; the bar has the verb, an error the noun."""
+        guide, total = self.header.guide.name, sum(slot.stop - slot.start for slot in slots)
+        progress.start(f"{verb} {guide}", total=total, unit="samples")
+        yield from self.logits.of_chunks(self.train, slots, f"{noun} of {guide}", progress, stop)
+        progress.finish()
+
+    def arrays(self, header: StoreHeader, test_logits_MC: NDArray[np.float32]) -> IdentityArrays:
+        """The arrays of the store with that header; `test_logits_MC` are the guide's on the test images, softened."""
+        images, tests, views = self.train.images, self.test.images, header.view_range
+        kind, probe = make_probe(self.train, views.start, len(views))
+        assert kind == header.probe, "the probe and the header take their kind from the same rule"
+        digests = [self.train.plan.view_digest(view, len(images)) for view in views]
+        return IdentityArrays(
+            label_N=images.labels_N,
+            sample_digest_N16=images.sample_digest_N16,
+            view_digest_V32=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
+            probe=probe,
+            test_logits_MC=test_logits_MC,
+            test_label_M=tests.labels_N,
+            test_sample_digest_M16=tests.sample_digest_N16,
+        )
 
 
 def draft_header(
-    guide: GuideIdentity,
-    train: ViewRenderer,
-    test: ViewRenderer,
-    *,
-    views: range,
-    encoding: str,
-    temperature: float,
-    compute: Mapping[str, JsonValue],
-    licence: str,
+    guide: GuideIdentity, logits: GuideLogits, train: ViewRenderer, test: ViewRenderer, views: range
 ) -> StoreHeader:
     """The header but for what only the forward pass can tell: accuracy and encoding error.
 
     Raises Mismatch where training and test images have different classes.
     """
-    images, tests, plan = train.images, test.images, train.plan
+    images, tests, plan, settings = train.images, test.images, train.plan, logits.settings
     if images.classes != tests.classes:
         raise Mismatch(
             "training and test images have different classes",
@@ -90,30 +136,15 @@ def draft_header(
         first_view=views.start,
         views=len(views),
         guide=guide,
-        encoding=encoding,
+        encoding=settings.encoding,
         fidelity={"kl": "0", "top1": "1", "rows": 0},
-        temperature=decimal(temperature),
-        digest_rows=default_digest_rows(encoding_named(encoding).row_bytes(len(images.classes))),
+        temperature=decimal(settings.temperature),
+        digest_rows=default_digest_rows(encoding_named(settings.encoding).row_bytes(len(images.classes))),
         probe="sha256" if exact else "projection",
-        compute=compute,
-        licence=licence,
-    )
-
-
-def identity_arrays(
-    train: ViewRenderer, test: ViewRenderer, header: StoreHeader, test_logits_MC: NDArray[np.float32]
-) -> IdentityArrays:
-    """The arrays of the store with that header; `test_logits_MC` are the guide's on the test images, softened."""
-    images, tests, views = train.images, test.images, header.view_range
-    kind, probe = make_probe(train, views.start, len(views))
-    assert kind == header.probe, "the probe and the header take their kind from the same rule"
-    digests = [train.plan.view_digest(view, len(images)) for view in views]
-    return IdentityArrays(
-        label_N=images.labels_N,
-        sample_digest_N16=images.sample_digest_N16,
-        view_digest_V32=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
-        probe=probe,
-        test_logits_MC=test_logits_MC,
-        test_label_M=tests.labels_N,
-        test_sample_digest_M16=tests.sample_digest_N16,
+        compute={
+            **describe(logits.device, settings.precision),
+            "batch": settings.batch_size,
+            **decoding_record(images, tests),
+        },
+        licence=settings.licence,
     )

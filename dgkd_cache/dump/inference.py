@@ -16,9 +16,11 @@ from torch import Tensor
 
 from dgkd_cache.device.device import autocast
 from dgkd_cache.dump.parallel_batches import side_by_side
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.dump.settings import DumpSettings
+from dgkd_cache.errors import Interrupted, InvalidInput
 from dgkd_cache.models.called_modules import Forward
 from dgkd_cache.models.rehearsal import Rehearsal
+from dgkd_cache.progress import Progress
 from dgkd_cache.user_code import forward_pass_of
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Pairs, stream
@@ -31,17 +33,13 @@ __all__ = ["GuideLogits"]
 class GuideLogits:
     """`forward` takes uint8 pixels (B, I, H, W) on `device`; on a processor it is called from several threads.
 
-    What gives logits raises what `Rehearsal` raises, and InvalidInput for a row that `encoding` cannot hold.
+    What gives logits raises what `Rehearsal` raises, and InvalidInput for a row that the encoding cannot hold.
     """
 
     forward: Forward
     rehearsal: Rehearsal
     device: torch.device
-    precision: str
-    temperature: float
-    encoding: str
-    batch_size: int
-    workers: int
+    settings: DumpSettings
 
     def of_images(self, source: ViewRenderer) -> NDArray[np.float32]:
         """Logits of all images, not augmented: float32 (N, C)."""
@@ -62,43 +60,51 @@ class GuideLogits:
         return logits_NC
 
     def of_chunks(
-        self, source: ViewRenderer, slots: Sequence[ChunkSlot], done: Callable[[ChunkSlot, int], None]
+        self, source: ViewRenderer, slots: Sequence[ChunkSlot], work: str, progress: Progress, stop: Callable[[], bool]
     ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
-        """Each chunk and its rows, float32 (S, C); `done` is told of every batch, how many rows of the chunk it had."""
+        """Each chunk and its rows, float32 (S, C).
+
+        After every batch of the `work`, `progress` is told its rows, and `stop` is asked: Interrupted when it says so.
+        """
         cuts = [list(self._cuts(*self._around(slot, len(source.images)))) for slot in slots]
         pairs = (_pairs(slot.view, *cut) for slot, of_slot in zip(slots, cuts, strict=True) for cut in of_slot)
         batches = self._of_pairs(source, pairs)
         for slot, of_slot in zip(slots, cuts, strict=True):
             rows = []
-            for start, stop in of_slot:
-                inside = slice(max(slot.start - start, 0), min(slot.stop, stop) - start)
+            for first, end in of_slot:
+                inside = slice(max(slot.start - first, 0), min(slot.stop, end) - first)
                 rows.append(next(batches)[inside])
-                done(slot, len(rows[-1]))
+                progress.advance(len(rows[-1]))
+                if stop():
+                    raise Interrupted(
+                        f"the {work} was stopped in view {slot.view}",
+                        do="run the same command again to go on: finished chunks are kept",
+                    )
             logits_SC = torch.cat(rows).cpu().numpy()
             self._require_holdable(logits_SC, source, f"view {slot.view}, ", slot.start)
             yield slot, logits_SC
 
     def _around(self, slot: ChunkSlot, samples: int) -> tuple[int, int]:
         """The whole batches of the view that hold the chunk."""
-        batch = self.batch_size
+        batch = self.settings.batch_size
         return slot.start // batch * batch, min(-(-slot.stop // batch) * batch, samples)
 
     def _cuts(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        for cut in range(start, stop, self.batch_size):
-            yield cut, min(cut + self.batch_size, stop)
+        for cut in range(start, stop, self.settings.batch_size):
+            yield cut, min(cut + self.settings.batch_size, stop)
 
     def _of_pairs(self, source: ViewRenderer, pairs: Iterable[Pairs]) -> Iterator[Tensor]:
-        batches = stream(source, pairs, device=self.device, workers=self.workers)
+        batches = stream(source, pairs, device=self.device, workers=self.settings.workers)
         return self._forwarded(batch.pixels_BIHW for batch in batches)
 
     def _forwarded(self, pixels: Iterable[Tensor]) -> Iterator[Tensor]:
-        def softened(pixels_BIHW: Tensor) -> Tensor:
-            return self.rehearsal.logits(self._raw(pixels_BIHW), len(pixels_BIHW)) / self.temperature
-
         batches = iter(pixels)
         if not self.rehearsal.done and (first := next(batches, None)) is not None:
-            yield self._rehearsed(first) / self.temperature
-        yield from side_by_side(softened, batches, device=self.device)
+            yield self._rehearsed(first) / self.settings.temperature
+        yield from side_by_side(self._softened, batches, device=self.device)
+
+    def _softened(self, pixels_BIHW: Tensor) -> Tensor:
+        return self.rehearsal.logits(self._raw(pixels_BIHW), len(pixels_BIHW)) / self.settings.temperature
 
     def _rehearsed(self, pixels_BIHW: Tensor) -> Tensor:
         """The logits of the first batch, forwarded as all others are: its rows are used."""
@@ -111,7 +117,7 @@ class GuideLogits:
     def _raw(self, pixels_BIHW: Tensor) -> object:
         with (
             torch.inference_mode(),
-            autocast(self.device, self.precision),
+            autocast(self.device, self.settings.precision),
             forward_pass_of(
                 f"the forward pass of {self.rehearsal.what} fails",
                 expected=f"a function of one tensor, {described(pixels_BIHW)} on {self.device}, that returns logits",
@@ -122,13 +128,13 @@ class GuideLogits:
 
     def _require_holdable(self, logits_SC: NDArray[np.float32], source: ViewRenderer, view: str, first: int) -> None:
         """Raises InvalidInput for a row that the encoding refuses: sample `first` and those after it."""
-        encoding = encoding_named(self.encoding)
+        encoding = encoding_named(self.settings.encoding)
         for row in np.flatnonzero(~(np.abs(logits_SC).max(axis=1) <= encoding.largest)).tolist():
             try:
                 encoding.encode(logits_SC[row : row + 1])
             except InvalidInput as error:
                 do = error.do
-                if self.precision == "float32" and not np.isfinite(logits_SC[row]).all():
+                if self.settings.precision == "float32" and not np.isfinite(logits_SC[row]).all():
                     do = "train the model again, for instance at a lower learning rate"
                 place = f"{view}{source.images.describe(first + row)}"
                 raise InvalidInput(

@@ -7,17 +7,19 @@ logits change in their last bits with the batch that they are in.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_cache.device.environment import TOLERANCES
+from dgkd_cache.dump.header import StoreDraft
+from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.philox import integer_below, philox_at
-from dgkd_stores import ChunkSlot, GuideStore
+from dgkd_stores import ChunkSlot, GuideStore, check_same_header
 
-__all__ = ["Comparison", "compare_rows", "drawn_batches"]
+__all__ = ["Comparison", "compare_rows", "compute_again", "drawn_batches"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,18 @@ def drawn_batches(store: GuideStore, rows: int) -> list[ChunkSlot]:
         start_R = integer_below(words[1::2], samples) // batch * batch
         places = set(zip(view_R.tolist(), start_R.tolist(), strict=True))
     return [ChunkSlot(view, start, min(start + batch, samples)) for view, start in sorted(places)]
+
+
+def compute_again(
+    draft: StoreDraft, store: GuideStore, slots: Sequence[ChunkSlot], *, progress: Progress, stop: Callable[[], bool]
+) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
+    """The rows of a finished store as the guide gives them now, softened and not encoded; nothing is written.
+
+    Raises Mismatch where the store's header says something else than the draft but for what was measured and where.
+    """
+    like = replace(draft.like(store.header), compute=store.header.compute)
+    check_same_header(store.path, stored=store.header, given=like)
+    yield from draft.rows(slots, "recompute", "recomputation", progress, stop)
 
 
 def compare_rows(

@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import nn
 
+from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_stores import as_path, codec_named, encoding_named, refused, require_integer, require_kind, require_number
+from dgkd_stores import as_path, refused, require_flags, require_kind
 
 __all__ = ["check_run", "check_writer"]
 
 _CALL = "GuideWriter"
+_RUN = "GuideWriter.run"
 _REPORTS = ("start", "advance", "finish", "say")
 
 
 def check_writer(
-    *,
     path: object,
     model: object,
     forward: object,
-    name: object,
+    *,
+    guide: object,
     train: object,
     test: object,
     views: object,
-    mine: object,
-    temperature: object,
-    encoding: object,
-    codec: object,
-    batch_size: object,
-    precision: object,
-    workers: object,
-    take_over: object,
-    architecture: object,
-    training: object,
-    guides: object,
-    licence: object,
-    accept_probabilities: object,
+    settings: object,
 ) -> None:
-    """Raises InvalidInput for the first argument that GuideWriter cannot use; the header checks the rest of a text."""
+    """Raises InvalidInput for the first argument that GuideWriter cannot use."""
     as_path(_CALL, "path", path, expected="the path of the store to write")
     expected = "a torch.nn.Module, whose weights are the guide's identity"
     require_kind(
@@ -48,45 +37,32 @@ def check_writer(
     if not callable(forward):
         expected = "a function of uint8 pixels (B, I, H, W) that returns logits (B, C)"
         raise refused(_CALL, "forward", forward, expected=expected, do="write lambda pixels: model(pixels / 255)")
-    require_kind(_CALL, "name", name, str, expected="the guide's name, 1 to 64 of a-z, 0-9, _ and -")
+    do = f"write guide=dgkd_cache.Provenance(name={guide if isinstance(guide, str) else 'teacher'!r})"
+    require_kind(_CALL, "guide", guide, Provenance, expected="the Provenance of the guide", do=do)
     for split, given in (("train", train), ("test", test)):
         do = f"write {split}=dgkd_cache.ViewRenderer(plan, data.{split})"
         require_kind(_CALL, split, given, ViewRenderer, expected=f"the ViewRenderer of the {split} images", do=do)
-    _check_views(views, mine)
-    require_number(_CALL, "temperature", temperature, low=0)
-    texts = {
-        "encoding": encoding,
-        "codec": codec,
-        "precision": precision,
-        "architecture": architecture,
-        "licence": licence,
-    }
-    for key, text in texts.items():
-        require_kind(_CALL, key, text, str, expected="text")
-    encoding_named(str(encoding))
-    codec_named(str(codec))
-    if precision not in ("float32", "bf16"):
-        raise refused(_CALL, "precision", precision, expected="float32 or bf16")
-    require_integer(_CALL, "batch_size", batch_size, low=1)
-    require_integer(_CALL, "workers", workers, low=0)
-    for key, table in {"training": training, "guides": guides}.items():
-        require_kind(_CALL, key, table, (Mapping, type(None)), expected="a mapping of texts to values, or None")
-    for key, switch in {"take_over": take_over, "accept_probabilities": accept_probabilities}.items():
-        require_kind(_CALL, key, switch, bool, expected="True or False")
+    _check_views(views)
+    do = "write settings=dgkd_cache.DumpSettings(temperature=4.0)"
+    require_kind(_CALL, "settings", settings, DumpSettings, expected="DumpSettings", do=do)
 
 
-def check_run(call: str, progress: object, stop: object) -> None:
-    """Raises InvalidInput for what cannot report on work, or cannot be asked whether to stop it."""
+def check_run(views: range, mine: object, take_over: object, progress: object, stop: object) -> None:
+    """Raises InvalidInput for the first argument that GuideWriter.run cannot use; `views` are those of the store."""
+    inside = isinstance(mine, range) and mine.step == 1 and views.start <= mine.start < mine.stop <= views.stop
+    if mine is not None and not inside:
+        raise refused(_RUN, "mine", mine, expected=f"a part of {views}, a range itself, or None for all of it")
+    require_flags(_RUN, take_over=take_over)
     reports = not isinstance(progress, type) and all(callable(getattr(progress, name, None)) for name in _REPORTS)
     if progress is not None and not reports:
         expected = f"an object with the methods {', '.join(_REPORTS)} (dgkd_cache.progress.Progress), or None"
-        raise refused(call, "progress", progress, expected=expected, do="leave it out to report nothing")
+        raise refused(_RUN, "progress", progress, expected=expected, do="leave it out to report nothing")
     if not callable(stop):
         expected = "a function without arguments that returns True to stop"
-        raise refused(call, "stop", stop, expected=expected, do="write stop=lambda: False")
+        raise refused(_RUN, "stop", stop, expected=expected, do="write stop=lambda: False")
 
 
-def _check_views(views: object, mine: object) -> None:
+def _check_views(views: object) -> None:
     do = f"write views=range({views})" if isinstance(views, int) and not isinstance(views, bool) and views > 0 else ""
     require_kind(_CALL, "views", views, range, expected="a range of view numbers", do=do)
     assert isinstance(views, range)
@@ -94,6 +70,3 @@ def _check_views(views: object, mine: object) -> None:
         raise InvalidInput(
             "no views to write", expected="a range of at least one view, from 0 on, without gaps", found=str(views)
         )
-    inside = isinstance(mine, range) and mine.step == 1 and views.start <= mine.start < mine.stop <= views.stop
-    if mine is not None and not inside:
-        raise refused(_CALL, "mine", mine, expected=f"a part of {views}, a range itself, or None for all of it")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dgkd_cache.dump.writer import GuideWriter
+from dgkd_cache.dump.header import StoreDraft
 from dgkd_cache.estimate.rates import Work
 from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.training.steps import Steps
@@ -19,15 +19,15 @@ from dgkd_cache.views.stream import Batch
 __all__ = ["dumping", "forwarding", "training"]
 
 
-def dumping(writer: GuideWriter, *, device: torch.device) -> Work:
+def dumping(draft: StoreDraft, *, device: torch.device) -> Work:
     """Yields endless batches of a dump, rendering included, from the first view on; nothing is written.
 
     On a CPU, a piece has as many batches as torch has threads: they are forwarded in parallel.
     """
     # Read once, before the dump: later each of its threads computes with one torch thread.
     batches_a_piece = torch.get_num_threads() if device.type == "cpu" else 1
-    views = itertools.cycle(writer.header.view_range)
-    batches = itertools.chain.from_iterable(writer.rehearse(view) for view in views)
+    views = itertools.cycle(draft.header.view_range)
+    batches = itertools.chain.from_iterable(draft.rehearse(view) for view in views)
     while True:
         yield sum(itertools.islice(batches, batches_a_piece))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from dgkd_cache.guides.compatibility import check_store
 from dgkd_cache.guides.protocol import Softened
 from dgkd_cache.guides.transfer import Decode, ResidentRows, Rows, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.views.stream import Batch
 from dgkd_stores import GuideStore, RowIndex, as_path, described, refused, require_kind, require_number
 
 __all__ = ["GuideBank"]
@@ -138,12 +140,11 @@ class GuideBank:
         read. Raises Damaged if a row's block does not match its digest, InvalidInput for a mask that does not match the
         guides.
         """
-        return self._stacked(self._read(views_B, samples_B, keep_G))
+        return self._read(views_B, samples_B, keep_G)()
 
     def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
         """Reads and checks rows now, and returns a function that returns them: `gather` in two parts."""
-        read = self._read(views_B, samples_B, keep_G)
-        return lambda _: self._stacked(read)
+        return self._read(views_B, samples_B, keep_G)
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         """Starts reading the rows of these pairs, which will be requested later, from the disk in the background.
@@ -171,10 +172,10 @@ class GuideBank:
 
     def _read(
         self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None
-    ) -> list[Decode]:
+    ) -> _ReadRows:
         kept = self._guides if keep_G is None else self._kept(keep_G)
         index = self._index(views_B, samples_B)
-        return [guide.read(index) for guide in kept]
+        return _ReadRows([guide.read(index) for guide in kept], self._device)
 
     def _index(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> RowIndex:
         if self._closed:
@@ -202,14 +203,6 @@ class GuideBank:
             )
         return [guide for guide, keep in zip(self._guides, mask_G.tolist(), strict=True) if keep]
 
-    def _stacked(self, read: Sequence[Decode]) -> Tensor:
-        if not read:
-            return torch.empty(0, device=self._device)
-        rows = [decode() for decode in read]
-        if len({r.dtype for r in rows}) > 1:
-            rows = [r.float() for r in rows]
-        return torch.stack(rows)
-
     def _fits(self, resident: bool | None) -> bool:
         """Returns True if the rows are to stay on the device."""
         if resident is not None or self._device.type != "cuda":
@@ -228,6 +221,25 @@ class GuideBank:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@dataclass(frozen=True)
+class _ReadRows:
+    """The kept guides' rows of a batch, read and checked: (K, B, C) on the device once they are called for.
+
+    They are float32 where the guides' types differ. As a `Softened`, they need nothing of the batch itself.
+    """
+
+    read: Sequence[Decode]
+    device: torch.device
+
+    def __call__(self, _: Batch | None = None) -> Tensor:
+        if not self.read:
+            return torch.empty(0, device=self.device)
+        rows = [decode() for decode in self.read]
+        if len({r.dtype for r in rows}) > 1:
+            rows = [r.float() for r in rows]
+        return torch.stack(rows)
 
 
 def _check_arguments(stores: object, views: object, scheduled: object, resident: object, reader: object) -> None:

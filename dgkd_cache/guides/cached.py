@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -51,13 +52,13 @@ class CachedGuide:
     def read(self, index: RowIndex) -> Decode:
         """Reads its rows (B, C) at the run's temperature; see `Rows`. Raises InvalidInput for views in no store."""
         if len(self._parts) == 1 or not len(index.views_B):
-            return self._rescaled(self._parts[0][1].read(index))
+            return _Rescaled(self._parts[0][1].read(index), self._rescale)
         views_B, samples_B = index.views_B, index.samples_B
         parts = [
             (send(place, self._device), rows.read(RowIndex(views_B[place], samples_B[place])))
             for rows, place in self._places(views_B)
         ]
-        return self._rescaled(lambda: _joined(parts, len(views_B)))
+        return _Rescaled(_Joined(parts, len(views_B)), self._rescale)
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         """Announces that these rows will be read; see `Rows`. Raises InvalidInput for views in no store."""
@@ -106,16 +107,31 @@ class CachedGuide:
             )
         return [(rows, place) for rows, place in places if len(place)]
 
-    def _rescaled(self, decode: Decode) -> Decode:
-        return decode if self._rescale == 1.0 else lambda: decode().float() * self._rescale
+
+@dataclass(frozen=True)
+class _Rescaled:
+    """The rows at another temperature, in float32; as they are where the factor is 1."""
+
+    decode: Decode
+    factor: float
+
+    def __call__(self) -> Tensor:
+        rows_BC = self.decode()
+        return rows_BC if self.factor == 1.0 else rows_BC.float() * self.factor
 
 
-def _joined(parts: Sequence[tuple[Tensor, Decode]], batch: int) -> Tensor:
-    """Joins the rows of several stores, each at its places in the batch."""
-    decoded = [(place, decode()) for place, decode in parts]
-    dtype = functools.reduce(torch.promote_types, (rows.dtype for _, rows in decoded))
-    first = decoded[0][1]
-    rows_BC = torch.empty(batch, first.shape[1], dtype=dtype, device=first.device)
-    for place, rows in decoded:
-        rows_BC[place] = rows.to(dtype)
-    return rows_BC
+@dataclass(frozen=True)
+class _Joined:
+    """The rows of several stores, each at its places in the batch."""
+
+    parts: Sequence[tuple[Tensor, Decode]]
+    batch: int
+
+    def __call__(self) -> Tensor:
+        decoded = [(place, decode()) for place, decode in self.parts]
+        dtype = functools.reduce(torch.promote_types, (rows.dtype for _, rows in decoded))
+        first = decoded[0][1]
+        rows_BC = torch.empty(self.batch, first.shape[1], dtype=dtype, device=first.device)
+        for place, rows in decoded:
+            rows_BC[place] = rows.to(dtype)
+        return rows_BC

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -72,16 +73,14 @@ class LiveGuides:
                 rehearsal(network, lambda forward: forward(pixels_BIHW), batch=len(pixels_BIHW))
 
     def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
-        kept = [guide for guide, keep in zip(self._guides, keep_G, strict=True) if keep]
-
-        def softened(batch: Batch) -> Tensor:
-            if not kept:
-                return torch.empty(0, device=self._device)
-            with torch.no_grad(), autocast(self._device, self.precision):
-                logits_KBC = [guide.model(guide.preprocess(batch.pixels_BIHW)).float() for guide in kept]
-                return torch.stack(logits_KBC) / self._temperature
-
-        return softened
+        return partial(self._softened, [guide for guide, keep in zip(self._guides, keep_G, strict=True) if keep])
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         pass
+
+    def _softened(self, kept: Sequence[LiveGuide], batch: Batch) -> Tensor:
+        if not kept:
+            return torch.empty(0, device=self._device)
+        with torch.no_grad(), autocast(self._device, self.precision):
+            logits_KBC = [guide.model(guide.preprocess(batch.pixels_BIHW)).float() for guide in kept]
+            return torch.stack(logits_KBC) / self._temperature

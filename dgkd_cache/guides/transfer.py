@@ -5,7 +5,8 @@ In both cases a row is checked against its digest before it is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -42,9 +43,9 @@ class StreamedRows:
 
     def read(self, index: RowIndex) -> Decode:
         stored = self._store.gather_rows(index)
-        decode, device = self._store.encoding.decode, self._device
-        sent = {name: send(rows, device) for name, rows in stored.items()}
-        return lambda: decode(sent)
+        return _StoredRows(
+            self._store.encoding.decode, {name: send(rows, self._device) for name, rows in stored.items()}
+        )
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         self._store.expect(views_B, samples_B)
@@ -72,8 +73,7 @@ class ResidentRows:
         for view in np.unique(view_B[~self._sent_V[view_B]]).tolist():
             self._send(view)
         row_B = send(view_B * self._samples + sample_B, self._device)
-        decode, tables = self._store.encoding.decode, self._tables
-        return lambda: decode({name: rows.index_select(0, row_B) for name, rows in tables.items()})
+        return _StoredRows(self._store.encoding.decode, self._tables, row_B)
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         pass
@@ -86,6 +86,20 @@ class ResidentRows:
                 first = view * self._samples + start
                 self._tables[name][first : first + len(rows)] = send(rows, self._device)
         self._sent_V[view] = True
+
+
+@dataclass(frozen=True)
+class _StoredRows:
+    """A batch's rows on the device as they are stored, decoded when called for: `row_B` of the tables, or all."""
+
+    decode: Callable[[Mapping[str, Tensor]], Tensor]
+    tables: Mapping[str, Tensor]
+    row_B: Tensor | None = None
+
+    def __call__(self) -> Tensor:
+        if self.row_B is None:
+            return self.decode(self.tables)
+        return self.decode({name: rows.index_select(0, self.row_B) for name, rows in self.tables.items()})
 
 
 def resident_bytes(store: GuideStore) -> int:

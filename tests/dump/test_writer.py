@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.errors import Interrupted, InvalidInput, Locked, Mismatch
 from dgkd_cache.models.card import weights_digest
@@ -20,15 +22,16 @@ def files_of(store: Path) -> dict[str, bytes]:
     return {str(p.relative_to(store)): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
 
 
-def writer_of(path: Path, model, as_input, bars, plan, *, forward=None, **settings) -> GuideWriter:
-    arguments = {"name": "teacher", "views": range(3), "batch_size": 32, **settings}
+def writer_of(path: Path, model, as_input, bars, plan, *, forward=None, views=range(3), **settings) -> GuideWriter:
     return GuideWriter(
         path,
         model,
         forward or (lambda pixels: model(as_input(pixels))),
+        guide=Provenance(name="teacher"),
         train=ViewRenderer(plan, bars.train),
         test=ViewRenderer(plan, bars.test),
-        **arguments,
+        views=views,
+        settings=DumpSettings(**{"batch_size": 32, **settings}),
     )
 
 
@@ -118,8 +121,7 @@ def test_shares_of_views_make_one_store_with_the_same_bytes(
     path = tmp_path / "shared" / "teacher.zarr"
     seals = []
     for mine in (range(2, 3), range(0, 1), range(1, 2)):
-        writer = writer_of(path, model, as_input, bars, plan, mine=mine)
-        seals.append(writer.run().seal)
+        seals.append(writer_of(path, model, as_input, bars, plan).run(mine=mine).seal)
     assert seals[:2] == [None, None] and seals[2] is not None
     assert files_of(path) == whole
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.estimate.workloads import dumping
 from dgkd_cache.views.renderer import ViewRenderer
@@ -23,16 +25,16 @@ def test_every_piece_of_a_dump_is_a_batch_for_each_thread(
         tmp_path / "teacher.zarr",
         model,
         lambda pixels: model(as_input(pixels)),
-        name="teacher",
+        guide=Provenance(name="teacher"),
         train=ViewRenderer(plan, bars.train),
         test=ViewRenderer(plan, bars.test),
         views=range(2),
-        batch_size=10,
+        settings=DumpSettings(batch_size=10),
     )
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with closing(dumping(writer, device=torch.device("cpu"))) as pieces:
+        with closing(dumping(writer.draft, device=torch.device("cpu"))) as pieces:
             found = list(itertools.islice(pieces, 25))
     finally:
         torch.set_num_threads(before)

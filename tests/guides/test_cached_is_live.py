@@ -14,6 +14,8 @@ from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import dense_guidance_loss
+from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
@@ -61,11 +63,11 @@ def setting(coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
                 paths[-1],
                 model,
                 lambda pixels, model=model: model(preprocess(pixels)),
-                name=name,
+                guide=Provenance(name=name),
                 train=ViewRenderer(plan, coloured.train),
                 test=ViewRenderer(plan, coloured.test),
                 views=range(10),
-                encoding=encoding,
+                settings=DumpSettings(encoding=encoding),
             )
             writer.run()
     live = [

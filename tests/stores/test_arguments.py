@@ -115,6 +115,7 @@ def calls(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls
             closed(stores.StoreRepair),
             {"path": path, "take_over": False, "report": print_nothing, "stop": never},
         ),
+        "read_header": (stores.read_header, {"path": path}),
         "verify": (stores.verify, {"path": path, "full": False, "report": print_nothing, "stop": never}),
         "write": (writer.write, {"slot": slot, "logits_SC": small.logits(slot.view)[slot.start : slot.stop]}),
     }
@@ -131,7 +132,7 @@ def print_nothing(done: int, total: int) -> None:
 NAMES = (
     "canonical_json ChunkSlot clean convert DatasetIdentity decimal default_digest_rows expect gather gather_stored "
     "gather_rows decoded_bytes GuideIdentity GuideStore GuideStoreWriter IdentityArrays RowIndex sha256_hex "
-    "StoreHeader StoreRepair verify write"
+    "read_header StoreHeader StoreRepair verify write"
 ).split()
 
 
@@ -158,7 +159,7 @@ def test_no_argument_gives_a_raw_error(calls: Calls, name: str) -> None:
 
 
 def test_all_public_calls_are_among_them() -> None:
-    results = {"Completeness", "Damage", "Verification", "codec_names", "encoding_names"}
+    results = {"Completeness", "Damage", "HeaderAndSeal", "Verification", "codec_names", "encoding_names"}
     public = {name for name in stores.__all__ if not isinstance(getattr(stores, name), type(DgkdError))}
     classes = {name for name in stores.__all__ if name not in public}
     errors = {name for name in classes if issubclass(getattr(stores, name), DgkdError)}
@@ -166,7 +167,7 @@ def test_all_public_calls_are_among_them() -> None:
 
 
 @pytest.mark.parametrize("given", [None, 3, [], b"x"])
-@pytest.mark.parametrize("name", ["GuideStore", "GuideStoreWriter", "StoreRepair", "verify"])
+@pytest.mark.parametrize("name", ["GuideStore", "GuideStoreWriter", "StoreRepair", "read_header", "verify"])
 def test_what_is_no_path_is_told(calls: Calls, name: str, given: object) -> None:
     call, keywords = calls[name]
     with pytest.raises(InvalidInput, match=f"^{name}: the argument 'path' cannot be used: expected a path, as text"):

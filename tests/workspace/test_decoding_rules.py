@@ -58,7 +58,7 @@ def test_records_have_the_rules_of_the_pictures(deep: Workspace) -> None:
     with GuideStore.open(deep.store_path("teacher")) as store:
         compute = store.header.compute
         assert compute["decoding"] == compute["test_decoding"] == {"depth16": 1}
-        assert settings_of(store.header)["batch_size"] == 32
+        assert settings_of(store.header).batch_size == 32
 
 
 def test_other_records_have_none(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,6 +16,8 @@ from torch import nn
 from dgkd_cache.config.tables import CacheConfig
 from dgkd_cache.device.device import resolve_device, resolve_precision, unit_of
 from dgkd_cache.distributed.ranks import ALONE, Ranks
+from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import Dumped, GuideWriter
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, RankLost, UnsafeStore
 from dgkd_cache.models.card import ModelCard
@@ -29,7 +31,7 @@ from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 from dgkd_stores.disk import refuse_in_the_way, write_durably
 
-__all__ = ["DumpResult", "dump_guide", "dump_seconds", "guide_writer", "writer_of"]
+__all__ = ["DumpResult", "dump_guide", "dump_seconds", "dump_settings", "found_at", "load_guide", "writer_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ def dump_guide(
         progress.say(f"of {len(held)} views, this share has none: nothing to do")
     if len(mine) and not ranks.alone:
         mine = _cut(mine, ranks.rank, ranks.world)  # of few views, some ranks have none
-    begun, before = _held(path)
+    begun, before = found_at(path)
     # They exchange nothing but "done", which takes no GPU.
     with ranks.joined(torch.device("cpu")):
         ranks.in_turn(ws.dataset)
@@ -77,51 +79,31 @@ def dump_guide(
         if ws.config.cache.precision == "auto":
             why = "as the store was begun" if begun == precision else f"auto on {unit_of(where)}"
             progress.say(f"{model}: dumped in {precision}: {why}")
-        started = time.perf_counter()
+        started, done = time.perf_counter(), Dumped(path=path, seal=None, views=held, nbytes=0)
         try:
             if mine or not held:  # no views at all are refused there
-                writer = guide_writer(
-                    ws,
-                    model=model,
-                    path=path,
-                    views=held,
-                    mine=mine,
-                    take_over=take_over,
-                    cache=ws.config.cache.model_copy(update={"precision": precision}),
-                    device=ranks.device(device),
-                    progress=progress,
-                )
+                settings = dump_settings(ws.config.cache, precision)
+                guide = load_guide(ws, model, progress)
+                writer = writer_of(ws, *guide, path=path, views=held, settings=settings, device=where)
                 started = time.perf_counter()  # where the progress of the dump begins to count: one clock for both
-                writer.run(progress=progress, stop=stop)
+                done = writer.run(mine=mine, take_over=take_over, progress=progress, stop=stop)
             _until_all_are_done(ranks, model, stop)
         finally:
             seconds = time.perf_counter() - started
-            if ranks.first and _held(path)[1] != before:
+            if ranks.first and before != (0 if done.seal else found_at(path)[1]):
                 _add_dump_seconds(folder, seconds)
-    result = _left_at(path) if mine or path.exists() else Dumped(path=path, seal=None, views=held, nbytes=0)
-    return DumpResult(path=result.path, seal=result.seal, views=result.views, nbytes=result.nbytes, seconds=seconds)
+    if not done.seal and path.exists():  # the last of those that write it seals it
+        with GuideStore.open(path, allow_incomplete=True) as store:
+            done = Dumped(path=path, seal=store.seal, views=store.views, nbytes=store.nbytes)
+    return DumpResult(path=path, seal=done.seal, views=done.views, nbytes=done.nbytes, seconds=seconds)
 
 
-def guide_writer(
-    ws: Workspace,
-    *,
-    model: str,
-    path: Path,
-    views: range,
-    mine: range | None = None,
-    take_over: bool = False,
-    cache: CacheConfig,
-    device: str,
-    progress: Progress,
-) -> GuideWriter:
-    """The writer of the store at `path` from the finished run `runs/MODEL`, under the settings `cache`."""
-    where = resolve_device(device)
+def load_guide(ws: Workspace, model: str, progress: Progress) -> tuple[nn.Module, ModelCard]:
+    """The finished run `runs/MODEL`. Raises Mismatch where it was trained on other data."""
     network, card = load_run(ws, model)
     require_same_data(ws, card, ws.run_folder(model), test=True)
     say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
-    return writer_of(
-        ws, network, card, path=path, views=views, mine=mine, take_over=take_over, cache=cache, device=where
-    )
+    return network, card
 
 
 def writer_of(
@@ -131,41 +113,44 @@ def writer_of(
     *,
     path: Path,
     views: range,
-    mine: range | None = None,
-    take_over: bool = False,
-    cache: CacheConfig,
+    settings: DumpSettings,
     device: torch.device,
 ) -> GuideWriter:
     """The writer of the store at `path` for a model in evaluation mode, whatever its weights are."""
-    dataset, plan, where = ws.dataset(), ws.plan(), device
+    dataset, plan = ws.dataset(), ws.plan()
     # Refuses what an enumerated plan does not have, before anything is forwarded; no views at all are told below.
     plan.parameters(max(views.stop, 1) - 1, 0, 1)
-    begun = _held(path)[0] if cache.precision == "auto" else None
-    precision = resolve_precision(cache.precision, where, begun=begun)
-    network, transform = prepare_inference(network, card, where)
+    network, transform = prepare_inference(network, card, device)
     return GuideWriter(
         path,
         network,
         lambda pixels_BIHW: network(transform(pixels_BIHW)),
-        name=card.name,
-        train=ViewRenderer(plan, dataset.train.to(where)),
-        test=ViewRenderer(plan, dataset.test.to(where)),
+        guide=Provenance(
+            name=card.name,
+            architecture=card.architecture,
+            training={key: _text(value) for key, value in card.training.items()} | {"views": _text(card.views)},
+            guides=card.guides,
+        ),
+        train=ViewRenderer(plan, dataset.train.to(device)),
+        test=ViewRenderer(plan, dataset.test.to(device)),
         views=views,
-        mine=mine,
-        take_over=take_over,
-        temperature=cache.temperature,
-        encoding=cache.encoding,
-        codec=cache.codec,
-        batch_size=cache.batch_size,
-        device=where,
-        precision=precision,
-        workers=ws.config.training_for(card.name).workers,
-        architecture=card.architecture,
-        training={key: _text(value) for key, value in card.training.items()} | {"views": _text(card.views)},
-        guides=card.guides,
-        licence=cache.licence,
-        accept_probabilities=cache.accept_probabilities,
+        settings=replace(settings, workers=ws.config.training_for(card.name).workers),
+        device=device,
     )
+
+
+def dump_settings(cache: CacheConfig, precision: str) -> DumpSettings:
+    """The settings of a dump as `dgkd.toml` has them, in a precision that is no `auto`."""
+    return DumpSettings(**cache.model_dump(exclude={"reader"}) | {"precision": precision})
+
+
+def found_at(path: Path) -> tuple[str | None, int | None]:
+    """(the precision, which is kept; the blocks missing) of the store at `path`; None for what cannot be read."""
+    precision = missing = None
+    with suppress(DgkdError), GuideStore.open(path, allow_incomplete=True) as store:
+        precision = str(store.header.compute.get("precision"))
+        missing = store.completeness().blocks_missing
+    return precision, missing
 
 
 def dump_seconds(folder: Path) -> float | None:
@@ -187,15 +172,6 @@ def _add_dump_seconds(folder: Path, seconds: float) -> None:
         write_durably(folder / DUMP_SECONDS_FILE, text.encode())
 
 
-def _held(path: Path) -> tuple[str | None, int | None]:
-    """(the precision, which is kept; the blocks missing) of the store at `path`; None for what cannot be read."""
-    precision = missing = None
-    with suppress(DgkdError), GuideStore.open(path, allow_incomplete=True) as store:
-        precision = str(store.header.compute.get("precision"))
-        missing = store.completeness().blocks_missing
-    return precision, missing
-
-
 def _until_all_are_done(ranks: Ranks, model: str, stop: Callable[[], bool]) -> None:
     try:
         ranks.barrier()
@@ -205,11 +181,6 @@ def _until_all_are_done(ranks: Ranks, model: str, stop: Callable[[], bool]) -> N
         raise Interrupted(
             f"the dump of {model} was stopped", do="run the same command again to go on: finished chunks are kept"
         ) from error
-
-
-def _left_at(path: Path) -> Dumped:
-    with GuideStore.open(path, allow_incomplete=True) as store:
-        return Dumped(path=path, seal=store.seal, views=store.views, nbytes=store.nbytes)
 
 
 def _share(held: range, shard: tuple[int, int] | None) -> range:

@@ -17,8 +17,8 @@ from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.device.device import place, resolve_device, resolve_precision
 from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.dump.header import StoreDraft
 from dgkd_cache.dump.sizes import drafted_bytes
-from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.estimate.costs import ChainCost, GuideCost, RunCost
 from dgkd_cache.estimate.rates import Work, samples_per_second
@@ -31,7 +31,7 @@ from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.workspace.recipe import input_choice, resolve_recipe
-from dgkd_cache.workspace.tasks.dump import writer_of
+from dgkd_cache.workspace.tasks.dump import dump_settings, found_at, writer_of
 from dgkd_cache.workspace.tasks.model_setup import card_of, dropping_of, new_model, say_input, schedule_kind
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import encoding_names
@@ -70,12 +70,12 @@ def plan_chain(
         size = wanted_input_size(architecture, *ws.plan().view_shape[1:], recipe.input_size)
         say_input(ws, name, size, progress, why=input_choice(architecture, recipe))
     teaching = [name for name in ws.chain if any(name in ws.guides_for(later) for later in ws.chain)]
-    writers = {name: _writer(ws, name, recipes[name], where) for name in teaching}
+    drafts = {name: _draft(ws, name, recipes[name], where) for name in teaching}
     works: dict[tuple[object, ...], Callable[[], Work]] = {}
     for name, recipe in recipes.items():
         works.setdefault(_training_key(ws, name, recipe), partial(_training, ws, name, recipe, where))
-    for name, writer in writers.items():
-        works.setdefault(_key(ws, "dump", name, recipes[name]), partial(dumping, writer, device=where))
+    for name, draft in drafts.items():
+        works.setdefault(_key(ws, "dump", name, recipes[name]), partial(dumping, draft, device=where))
         works.setdefault(_key(ws, "live", name, recipes[name]), partial(_forwarding, ws, name, recipes[name], where))
     progress.start("measure", total=len(works), unit="rates")
     rates = {}
@@ -87,13 +87,13 @@ def plan_chain(
         name: GuideCost(
             guide=name,
             architecture=ws.architecture(name),
-            forwards=writer.forwards,
+            forwards=draft.forwards,
             samples_per_second=rates[_key(ws, "dump", name, recipes[name])],
             live_samples_per_second=rates[_key(ws, "live", name, recipes[name])],
-            nbytes=drafted_bytes(writer.header, ws.config.cache.encoding),
-            encodings={encoding: drafted_bytes(writer.header, encoding) for encoding in encoding_names()},
+            nbytes=drafted_bytes(draft.header, ws.config.cache.encoding),
+            encodings={encoding: drafted_bytes(draft.header, encoding) for encoding in encoding_names()},
         )
-        for name, writer in writers.items()
+        for name, draft in drafts.items()
     }
     return ChainCost(
         guides=tuple(guides.values()),
@@ -131,8 +131,8 @@ def _training_key(ws: Workspace, name: str, recipe: TrainingConfig) -> tuple[obj
     return *_key(ws, "train", name, recipe), recipe.precision, recipe.batch_size, recipe.optimizer
 
 
-def _writer(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> GuideWriter:
-    """Returns the writer of an untrained guide's store, whose header differs only in digests and digits."""
+def _draft(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> StoreDraft:
+    """Drafts the store of an untrained guide, whose header differs only in digests and digits."""
     model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     card = card_of(
         ws,
@@ -146,8 +146,10 @@ def _writer(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.devi
         epoch=recipe.epochs - 1,
         weights_digest=_NO_DIGEST,
     )
-    views = range(ws.config.views.count)
-    return writer_of(ws, model, card, path=ws.store_path(name), views=views, cache=ws.config.cache, device=device)
+    path, views, cache = ws.store_path(name), range(ws.config.views.count), ws.config.cache
+    begun = found_at(path)[0] if cache.precision == "auto" else None
+    settings = dump_settings(cache, resolve_precision(cache.precision, device, begun=begun))
+    return writer_of(ws, model, card, path=path, views=views, settings=settings, device=device).draft
 
 
 def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dgkd_cache.dump.recompute import Comparison, compare_rows, drawn_batches
+from dgkd_cache.device.device import resolve_device
+from dgkd_cache.dump.recompute import Comparison, compare_rows, compute_again, drawn_batches
 from dgkd_cache.errors import DgkdError, Incomplete
 from dgkd_cache.models.card import load_card
 from dgkd_cache.progress import Progress
-from dgkd_cache.workspace.tasks.dump import guide_writer
+from dgkd_cache.workspace.tasks.dump import load_guide, writer_of
 from dgkd_cache.workspace.tasks.repair import settings_of
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader, differing_keys
@@ -50,18 +51,12 @@ def recompute_rows(
     with GuideStore.open(path) as store:
         held = store.header
         run = _run_of(ws, held, path, rows)
-        writer = guide_writer(
-            ws,
-            model=run,
-            path=path,
-            views=held.view_range,
-            cache=ws.config.cache.model_copy(update=settings_of(held)),
-            device=device,
-            progress=progress,
-        )
+        where, settings = resolve_device(device), settings_of(held)
+        guide = load_guide(ws, run, progress)
+        writer = writer_of(ws, *guide, path=path, views=held.view_range, settings=settings, device=where)
         slots = drawn_batches(store, rows)
         exact = not differing_keys(held.compute, writer.header.compute)
-        computed = writer.recompute(held, slots, progress=progress, stop=stop)
+        computed = compute_again(writer.draft, store, slots, progress=progress, stop=stop)
         found = compare_rows(store, computed, exact=exact)
     return Recomputed(run=run, **asdict(found))
 

@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from dgkd_cache.device.device import resolve_device, resolve_precision
+from dgkd_cache.dump.repair import restore_lost
+from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Progress, over_bytes
-from dgkd_cache.workspace.tasks.dump import guide_writer
+from dgkd_cache.workspace.tasks.dump import dump_settings, load_guide, writer_of
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import StoreHeader, StoreRepair
 
@@ -57,17 +61,13 @@ def repair_store(
         if samples or repair.lost_arrays:
             if ws is None:
                 raise _needs_guide(repair)
-            header, cache = repair.header, ws.config.cache
-            writer = guide_writer(
-                ws,
-                model=header.guide.name,
-                path=path,
-                views=header.view_range,
-                cache=cache.model_copy(update=settings_of(header)) if repair.sealed else cache,
-                device=device,
-                progress=progress,
-            )
-            writer.repair(repair, progress=progress, stop=stop)
+            header, cache, where = repair.header, ws.config.cache, resolve_device(device)
+            begun = str(header.compute.get("precision"))
+            today = dump_settings(cache, resolve_precision(cache.precision, where, begun=begun))
+            settings = settings_of(header) if repair.sealed else today
+            guide = load_guide(ws, header.guide.name, progress)
+            writer = writer_of(ws, *guide, path=path, views=header.view_range, settings=settings, device=where)
+            restore_lost(writer.draft, repair, progress=progress, stop=stop)
         seal = repair.finish()
         seconds = time.perf_counter() - started
         mended = tuple(dict.fromkeys(repair.mended))
@@ -90,13 +90,14 @@ def _needs_guide(repair: StoreRepair) -> InvalidInput:
     )
 
 
-def settings_of(header: StoreHeader) -> dict[str, object]:
-    """Returns the cache settings of a store from its header, with which the header is then compared."""
-    return {
-        "temperature": float(header.temperature),
-        "encoding": header.encoding,
-        "batch_size": header.compute["batch"],
-        "precision": str(header.compute.get("precision")),
-        "licence": header.licence,
-        "accept_probabilities": True,  # they are sealed: rows are proven by digest, not judged again
-    }
+def settings_of(header: StoreHeader) -> DumpSettings:
+    """Returns the settings of a store from its header, with which the header is then compared."""
+    batch_size: Any = header.compute["batch"]  # which the settings check
+    return DumpSettings(
+        temperature=float(header.temperature),
+        encoding=header.encoding,
+        batch_size=batch_size,
+        precision=str(header.compute.get("precision")),
+        licence=header.licence,
+        accept_probabilities=True,  # they are sealed: rows are proven by digest, not judged again
+    )

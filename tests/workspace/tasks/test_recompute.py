@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from support.tiny_chain import MODULE, Lines, dump, train, workspace
 
-from dgkd_cache.device import device as compute
+from dgkd_cache.device import environment
 from dgkd_cache.dump.inference import GuideLogits
 from dgkd_cache.dump.recompute import drawn_batches
 from dgkd_cache.errors import Damaged, Incomplete, Interrupted, Mismatch
@@ -122,7 +122,7 @@ def test_an_altered_row_under_a_valid_seal_is_found(ws: Workspace, monkeypatch: 
 def test_on_another_machine_last_bits_pass_and_alterations_do_not(
     ws: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    describe = compute.describe
+    describe = environment.describe
 
     def elsewhere(*arguments: Any) -> dict[str, str | int]:
         return describe(*arguments) | {"capability": "AVX2"}
@@ -133,7 +133,7 @@ def test_on_another_machine_last_bits_pass_and_alterations_do_not(
             rows_SC[5 - slot.start] += 0.05 * np.abs(rows_SC[5 - slot.start]).max()
 
     with monkeypatch.context() as there:
-        there.setattr("dgkd_cache.dump.writer.describe", elsewhere)
+        there.setattr("dgkd_cache.dump.header.describe", elsewhere)
         path = dumped(ws, monkeypatch, nudge)
     found = recompute(ws, path, VIEWS * SAMPLES)
     assert (found.exact, found.differing, found.first) == (False, 1, (2, 5))

@@ -14,8 +14,8 @@ import pytest
 from support.tiny_chain import MODULE, content, dump, train, workspace
 
 from dgkd_cache.config.workspace_config import with_overrides
-from dgkd_cache.device import device as compute
-from dgkd_cache.dump import inference, writer as writer_module
+from dgkd_cache.device import environment
+from dgkd_cache.dump import header as header_module, inference
 from dgkd_cache.dump.inference import GuideLogits
 from dgkd_cache.errors import Damaged, Incomplete, Interrupted, InvalidInput, Mismatch
 from dgkd_cache.progress import Silent
@@ -121,7 +121,7 @@ def test_lost_logits_of_the_test_set(ws: Workspace, forwarded: list[object]) -> 
 
 
 def test_a_whole_store_loads_no_model(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repair_job, "guide_writer", lambda *words, **more: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(repair_job, "load_guide", lambda *words, **more: pytest.fail("the model was loaded"))
     before = {path: path.stat().st_mtime_ns for path in ws.store_path("teacher").rglob("*")}
     result = repair(ws)
     assert (result.mended, result.samples) == ((), 0) and result.seal is not None
@@ -177,10 +177,10 @@ def test_other_weights(ws: Workspace) -> None:
 
 def test_another_machine_that_computes_the_same(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it calls itself does not matter where the rows have the digests that were sealed."""
-    before, really = content(ws.folder), compute.describe
+    before, really = content(ws.folder), environment.describe
     flip(ws.store_path("teacher") / "logits" / "c.0.0.0")
     (ws.store_path("teacher") / "label" / "c.0").unlink()
-    monkeypatch.setattr(writer_module, "describe", lambda *words: {**really(*words), "torch": "9.9.9"})
+    monkeypatch.setattr(header_module, "describe", lambda *words: {**really(*words), "torch": "9.9.9"})
     assert set(repair(ws).mended) == {"label/c.0", "logits/c.0.0.0"}
     assert content(ws.folder) == before
 
@@ -204,8 +204,8 @@ def test_rows_that_come_out_otherwise(ws: Workspace, monkeypatch: pytest.MonkeyP
     flip(ws.store_path("teacher") / "test_logits" / "c.0.0")
     with pytest.raises(Mismatch, match="view 0, samples from 32 come out otherwise"):
         repair(ws)
-    described = compute.describe
-    monkeypatch.setattr(writer_module, "describe", lambda *words: {**described(*words), "torch": "9.9.9"})
+    described = environment.describe
+    monkeypatch.setattr(header_module, "describe", lambda *words: {**described(*words), "torch": "9.9.9"})
     with pytest.raises(Mismatch, match=r"it was computed with torch .*, here \"9\.9\.9\"; repair it on") as caught:
         repair(ws)
     assert caught.value.exit_code == 13

@@ -1,0 +1,53 @@
+"""Provenance: who a guide is and how it came to be, in its maker's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from dgkd_cache.models.registry import count_parameters
+from dgkd_cache.models.weights import weights_digest
+from dgkd_stores import GuideIdentity, require_kind
+
+__all__ = ["Provenance"]
+
+_CALL = "Provenance"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a store says of its guide beside what the model itself tells; the header checks the texts.
+
+    Raises InvalidInput for a value of another kind.
+    """
+
+    name: str
+    """The guide's name, 1 to 64 of a-z, 0-9, _ and -."""
+    architecture: str = ""
+    """What it is; the name of the model's class where this is empty."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """How it was trained, as texts and whole numbers by name."""
+    guides: Mapping[str, str] = field(default_factory=dict)
+    """The seals of the guides that it was trained under, by name."""
+
+    def __post_init__(self) -> None:
+        require_kind(_CALL, "name", self.name, str, expected="the guide's name, 1 to 64 of a-z, 0-9, _ and -")
+        require_kind(_CALL, "architecture", self.architecture, str, expected="text")
+        for key in ("training", "guides"):
+            require_kind(_CALL, key, getattr(self, key), Mapping, expected="a mapping of texts to values")
+
+    def identity_of(self, model: nn.Module) -> GuideIdentity:
+        """The header's entry of the guide, but for its accuracy. Raises InvalidInput for a model without weights."""
+        digest = weights_digest(model)  # first: it refuses a model that has no weights yet
+        return GuideIdentity(
+            name=self.name,
+            architecture=self.architecture or type(model).__name__,
+            parameters=count_parameters(model),
+            weights_digest=digest,
+            accuracy="",
+            training=dict(self.training),
+            guides=dict(self.guides),
+        )

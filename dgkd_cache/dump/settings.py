@@ -1,0 +1,58 @@
+"""DumpSettings: how a guide is forwarded and how its rows are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dgkd_stores import (
+    codec_named,
+    encoding_named,
+    refused,
+    require_flags,
+    require_integer,
+    require_kind,
+    require_number,
+)
+
+__all__ = ["DumpSettings"]
+
+_CALL = "DumpSettings"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DumpSettings:
+    """The settings of a dump; all but `codec`, `workers` and `accept_probabilities` are part of the store's identity.
+
+    Raises InvalidInput for a value that cannot be used.
+    """
+
+    temperature: float = 4.0
+    """Rows are logits divided by it."""
+    encoding: str = "float16"
+    """The type of a stored row: float16, float32 or uint8 with a scale and an offset."""
+    codec: str = "none"
+    """Compression of the rows of a store that is begun; one that is there keeps its own."""
+    batch_size: int = 512
+    """Samples in a forward pass: logits change in the last bit with it."""
+    precision: str = "float32"
+    """The forward pass computes in float32, or under bf16 autocast."""
+    workers: int = 0
+    """Processes that load images which are not resident in memory."""
+    licence: str = ""
+    """Of the store, for whoever gets it."""
+    accept_probabilities: bool = False
+    """Take rows that look like probabilities for logits."""
+
+    def __post_init__(self) -> None:
+        require_number(_CALL, "temperature", self.temperature, low=0)
+        for key in ("encoding", "codec", "precision", "licence"):
+            require_kind(_CALL, key, getattr(self, key), str, expected="text")
+        encoding_named(self.encoding)
+        codec_named(self.codec)
+        if self.precision not in ("float32", "bf16"):
+            raise refused(_CALL, "precision", self.precision, expected="float32 or bf16")
+        for key, low in (("batch_size", 1), ("workers", 0)):
+            require_integer(_CALL, key, getattr(self, key), low=low)
+        require_flags(_CALL, accept_probabilities=self.accept_probabilities)
+        for key, number in (("temperature", float), ("batch_size", int), ("workers", int)):
+            object.__setattr__(self, key, number(getattr(self, key)))  # numbers of numpy are taken
