@@ -1,4 +1,4 @@
-"""A guide's store before it is written: the header that it will have, and the arrays that prove the guide's identity.
+"""StoreDraft: a guide's store before it is written, with its header and its identity arrays.
 
 They tell a student which guide it has, and that it sees the samples and views that the guide saw.
 """
@@ -36,7 +36,7 @@ __all__ = ["StoreDraft", "draft_header"]
 
 @dataclass(frozen=True, kw_only=True)
 class StoreDraft:
-    """A store to be: its header but for accuracy and encoding error, and the forward pass that tells these."""
+    """A guide's store before it is written: the header without accuracy and encoding error, and what measures them."""
 
     header: StoreHeader
     logits: GuideLogits
@@ -45,7 +45,7 @@ class StoreDraft:
 
     @property
     def forwards(self) -> int:
-        """Samples that a dump of all views forwards.
+        """The number of samples that a dump of all views forwards.
 
         Those of every view, of the test set, the rows that judge its encoding, and the first batch once more.
         """
@@ -59,7 +59,7 @@ class StoreDraft:
         return map(len, self.logits.of_view(self.train, view, len(self.train.images)))
 
     def like(self, held: StoreHeader) -> StoreHeader:
-        """The header with what was measured, and the cut of the digests, as a finished store has them."""
+        """Returns the header with the measurements and the block size of the digests of a finished store."""
         return replace(
             self.header,
             fidelity=held.fidelity,
@@ -68,7 +68,7 @@ class StoreDraft:
         )
 
     def completed(self) -> tuple[StoreHeader, IdentityArrays]:
-        """Header and identity arrays, whole before the first row: the test set and the fixed rows are forwarded now."""
+        """Forwards the test set and the fixed rows, and returns the complete header and the identity arrays."""
         test_logits_MC = self.logits.of_images(self.test)
         correct = int((test_logits_MC.argmax(1) == self.test.images.labels_N).sum())
         rows = encoding_error_rows(len(self.train.images))
@@ -83,14 +83,14 @@ class StoreDraft:
     def rows(
         self, slots: Sequence[ChunkSlot], verb: str, noun: str, progress: Progress, stop: Callable[[], bool]
     ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
-        """Each chunk of the store and its rows, softened and not encoded; the bar has the verb, an error the noun."""
+        """Yields each chunk and its rows, softened and not encoded; the bar shows `verb`, an error `noun`."""
         guide, total = self.header.guide.name, sum(slot.stop - slot.start for slot in slots)
         progress.start(f"{verb} {guide}", total=total, unit="samples")
         yield from self.logits.of_chunks(self.train, slots, f"{noun} of {guide}", progress, stop)
         progress.finish()
 
     def arrays(self, header: StoreHeader, test_logits_MC: NDArray[np.float32]) -> IdentityArrays:
-        """The arrays of the store with that header; `test_logits_MC` are the guide's on the test images, softened."""
+        """Returns the arrays of the store with that header; `test_logits_MC` are those of the test set, softened."""
         images, tests, views = self.train.images, self.test.images, header.view_range
         kind, probe = make_probe(self.train, views.start, len(views))
         assert kind == header.probe, "the probe and the header take their kind from the same rule"
@@ -109,7 +109,7 @@ class StoreDraft:
 def draft_header(
     guide: GuideIdentity, logits: GuideLogits, train: ViewRenderer, test: ViewRenderer, views: range
 ) -> StoreHeader:
-    """The header but for what only the forward pass can tell: accuracy and encoding error.
+    """Returns the header without what only the forward pass tells: accuracy and encoding error.
 
     Raises Mismatch where training and test images have different classes.
     """

@@ -62,9 +62,9 @@ class GuideLogits:
     def of_chunks(
         self, source: ViewRenderer, slots: Sequence[ChunkSlot], work: str, progress: Progress, stop: Callable[[], bool]
     ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
-        """Each chunk and its rows, float32 (S, C).
+        """Yields each chunk and its rows, float32 (S, C).
 
-        After every batch of the `work`, `progress` is told its rows, and `stop` is asked: Interrupted when it says so.
+        After every batch, `progress` is told its rows and `stop` is asked: Interrupted, naming `work`, if it says so.
         """
         cuts = [list(self._cuts(*self._around(slot, len(source.images)))) for slot in slots]
         pairs = (_pairs(slot.view, *cut) for slot, of_slot in zip(slots, cuts, strict=True) for cut in of_slot)

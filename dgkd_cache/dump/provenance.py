@@ -19,7 +19,7 @@ _CALL = "Provenance"
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What a store says of its guide beside what the model itself tells; the header checks the texts.
+    """The part of a guide's identity that its model does not tell; the store's header checks the texts.
 
     Raises InvalidInput for a value of another kind.
     """
@@ -40,7 +40,7 @@ class Provenance:
             require_kind(_CALL, key, getattr(self, key), Mapping, expected="a mapping of texts to values")
 
     def identity_of(self, model: nn.Module) -> GuideIdentity:
-        """The header's entry of the guide, but for its accuracy. Raises InvalidInput for a model without weights."""
+        """Returns the header's entry of the guide, without accuracy. Raises InvalidInput for lazy layers."""
         digest = weights_digest(model)  # first: it refuses a model that has no weights yet
         return GuideIdentity(
             name=self.name,

@@ -61,7 +61,7 @@ def drawn_batches(store: GuideStore, rows: int) -> list[ChunkSlot]:
 def compute_again(
     draft: StoreDraft, store: GuideStore, slots: Sequence[ChunkSlot], *, progress: Progress, stop: Callable[[], bool]
 ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
-    """The rows of a finished store as the guide gives them now, softened and not encoded; nothing is written.
+    """Yields rows of a finished store as the guide computes them now, softened and not encoded; writes nothing.
 
     Raises Mismatch where the store's header says something else than the draft but for what was measured and where.
     """

@@ -17,10 +17,10 @@ __all__ = ["restore_lost"]
 
 
 def restore_lost(draft: StoreDraft, store: StoreRepair, *, progress: Progress, stop: Callable[[], bool]) -> None:
-    """Forwards what `store` has lost, and writes it.
+    """Computes the arrays and rows that `store` has lost, and writes them.
 
-    Raises Mismatch where this is another guide, or where what comes out is not what was sealed, naming what differs
-    here; stopped, it keeps what is mended and raises Interrupted.
+    Raises Mismatch for another guide, and where the result is not what was sealed, naming what differs on this machine.
+    When stopped, it keeps what is mended and raises Interrupted.
     """
     held = store.header
     if not store.sealed:

@@ -26,7 +26,7 @@ from dgkd_cache.models.rehearsal import Rehearsal, require_evaluation_mode
 from dgkd_cache.models.weights import checked_state
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_stores import GuideStore, GuideStoreWriter, StoreHeader
+from dgkd_stores import GuideStore, GuideStoreWriter
 from dgkd_stores.disk import ViewLock, full_disk, make_folder, sweep
 
 __all__ = ["Dumped", "GuideWriter"]
@@ -91,11 +91,6 @@ class GuideWriter:
         self.draft = StoreDraft(header=header, logits=logits, train=train, test=test)
         self._path = Path(path)
 
-    @property
-    def header(self) -> StoreHeader:
-        """The header of the store to be, but for what only the forward pass can tell: accuracy and encoding error."""
-        return self.draft.header
-
     def run(
         self,
         *,
@@ -110,18 +105,18 @@ class GuideWriter:
         holds them for dead. A finished store of the same guide is left as it is. `stop` is asked between batches; when
         it says so, what is finished stays and Interrupted is raised.
         """
-        check_run(self.header.view_range, mine, take_over, progress, stop)
+        check_run(self.draft.header.view_range, mine, take_over, progress, stop)
         progress, began = progress or Silent(), time.perf_counter()
         done = self._finished()
         if done is not None:
             sweep(self._path, take_over=take_over, stop=stop)
             progress.say(f"{self._path} is finished: nothing to do")
             return done
-        mine = mine if mine is not None else self.header.view_range
+        mine = mine if mine is not None else self.draft.header.view_range
         with full_disk(self._path):
             make_folder(self._path.parent)
         # Whoever holds these views is named now, not once the test set was forwarded; the writer locks for itself.
-        ViewLock(self._path, mine, guide=self.header.guide.name, take_over=take_over, stop=stop).release()
+        ViewLock(self._path, mine, guide=self.draft.header.guide.name, take_over=take_over, stop=stop).release()
         header, identity = self.draft.completed()
         codec = self.draft.logits.settings.codec
         with GuideStoreWriter(
@@ -136,8 +131,8 @@ class GuideWriter:
     def _write_missing(
         self, writer: GuideStoreWriter, views: int, began: float, progress: Progress, stop: Callable[[], bool]
     ) -> None:
-        """Writes each chunk that is missing in this process's views; `began` is when its time began to count."""
-        name, train = self.header.guide.name, self.draft.train
+        """Writes each chunk that is missing in this process's `views`; its time is counted from `began` on."""
+        name, train = self.draft.header.guide.name, self.draft.train
         slots = list(writer.missing())
         total = views * len(train.images)
         done = total - sum(slot.stop - slot.start for slot in slots)
@@ -155,7 +150,7 @@ class GuideWriter:
                 written.result()
 
     def _finished(self) -> Dumped | None:
-        """The store as it is, when it is sealed and its header differs from ours in nothing but what was measured."""
+        """Returns the result of an earlier dump, if the store is sealed and only what was measured is not in ours."""
         if not self._path.exists():
             return None
         with GuideStore.open(self._path, allow_incomplete=True) as store:

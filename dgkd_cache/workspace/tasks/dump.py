@@ -95,11 +95,11 @@ def dump_guide(
     if not done.seal and path.exists():  # the last of those that write it seals it
         with GuideStore.open(path, allow_incomplete=True) as store:
             done = Dumped(path=path, seal=store.seal, views=store.views, nbytes=store.nbytes)
-    return DumpResult(path=path, seal=done.seal, views=done.views, nbytes=done.nbytes, seconds=seconds)
+    return DumpResult(**vars(done), seconds=seconds)
 
 
 def load_guide(ws: Workspace, model: str, progress: Progress) -> tuple[nn.Module, ModelCard]:
-    """The finished run `runs/MODEL`. Raises Mismatch where it was trained on other data."""
+    """Loads the finished run `runs/MODEL`. Raises Mismatch if it was trained on other data."""
     network, card = load_run(ws, model)
     require_same_data(ws, card, ws.run_folder(model), test=True)
     say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
@@ -140,12 +140,12 @@ def writer_of(
 
 
 def dump_settings(cache: CacheConfig, precision: str) -> DumpSettings:
-    """The settings of a dump as `dgkd.toml` has them, in a precision that is no `auto`."""
+    """Returns the settings of a dump as `dgkd.toml` has them, with a precision other than `auto`."""
     return DumpSettings(**cache.model_dump(exclude={"reader"}) | {"precision": precision})
 
 
 def found_at(path: Path) -> tuple[str | None, int | None]:
-    """(the precision, which is kept; the blocks missing) of the store at `path`; None for what cannot be read."""
+    """Returns (the precision, the number of missing blocks) of the store at `path`; None for what cannot be read."""
     precision = missing = None
     with suppress(DgkdError), GuideStore.open(path, allow_incomplete=True) as store:
         precision = str(store.header.compute.get("precision"))

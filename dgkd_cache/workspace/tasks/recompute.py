@@ -55,7 +55,7 @@ def recompute_rows(
         guide = load_guide(ws, run, progress)
         writer = writer_of(ws, *guide, path=path, views=held.view_range, settings=settings, device=where)
         slots = drawn_batches(store, rows)
-        exact = not differing_keys(held.compute, writer.header.compute)
+        exact = not differing_keys(held.compute, writer.draft.header.compute)
         computed = compute_again(writer.draft, store, slots, progress=progress, stop=stop)
         found = compare_rows(store, computed, exact=exact)
     return Recomputed(run=run, **asdict(found))
