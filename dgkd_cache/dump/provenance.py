@@ -40,7 +40,7 @@ class Provenance:
             require_kind(_CALL, key, getattr(self, key), Mapping, expected="a mapping of texts to values")
 
     def identity_of(self, model: nn.Module) -> GuideIdentity:
-        """Returns the header's entry of the guide, without accuracy. Raises InvalidInput for lazy layers."""
+        """Returns the header's entry of the guide, without accuracy. Raises what `weights_digest` raises."""
         digest = weights_digest(model)  # first: it refuses a model that has no weights yet
         return GuideIdentity(
             name=self.name,
