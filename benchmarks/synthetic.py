@@ -25,7 +25,7 @@ from dgkd_stores import (
     IdentityArrays,
     StoreHeader,
     default_digest_rows,
-    encoding_named,
+    get_encoding,
 )
 
 __all__ = ["PREPROCESS", "cifar_like", "random_store", "random_stores", "views_of"]
@@ -90,7 +90,7 @@ def random_store(path: Path, views: ViewRenderer, *, count: int, encoding: str =
         encoding=encoding,
         fidelity={"kl": "0", "top1": "1", "rows": 0},
         temperature="4",
-        digest_rows=default_digest_rows(encoding_named(encoding).row_bytes(classes)),
+        digest_rows=default_digest_rows(get_encoding(encoding).row_bytes(classes)),
         probe=kind,
         compute={"batch": 512},
         licence="",

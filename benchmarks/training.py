@@ -31,7 +31,7 @@ from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import Batch
-from dgkd_stores import default_digest_rows, encoding_named
+from dgkd_stores import default_digest_rows, get_encoding
 
 __all__ = ["AllForwarded", "Loop", "cached", "live", "loop", "run_steps", "touch_all"]
 
@@ -123,7 +123,7 @@ def cached(stores: Sequence[Path], views: ViewRenderer, *, count: int, device: t
 
 def touch_all(bank: GuideBank, views: ViewRenderer, count: int) -> Iterator[None]:
     """Has every block of float16 stores proven, in batches of 128 rows, one a block; gives way after each."""
-    rows = default_digest_rows(encoding_named("float16").row_bytes(len(views.images.classes)))
+    rows = default_digest_rows(get_encoding("float16").row_bytes(len(views.images.classes)))
     firsts = np.arange(0, len(views.images), rows)
     view_N, sample_N = (part.ravel() for part in np.meshgrid(np.arange(count), firsts, indexing="ij"))
     for start in range(0, len(view_N), 128):

@@ -23,7 +23,7 @@ from dgkd_cache.errors import DgkdError, InvalidInput, is_out_of_memory
 __all__ = [
     "RAISED",
     "accepted_keywords",
-    "asked_before_import",
+    "ask_before_import",
     "describe_exception",
     "forward_pass_of",
     "import_factory",
@@ -38,7 +38,7 @@ _askers: list[Callable[[str], None]] = []
 
 
 @contextmanager
-def asked_before_import(ask: Callable[[str], None]) -> Iterator[None]:
+def ask_before_import(ask: Callable[[str], None]) -> Iterator[None]:
     """Calls `ask` with each module:factory before its import inside the block; `ask` refuses by raising."""
     _askers.append(ask)
     try:

@@ -34,7 +34,7 @@ from dgkd_cache.views.dataset import ViewDataset, ViewSampler
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
-from dgkd_stores import GuideStore, canonical_json, codec_named, decimal, encoding_named
+from dgkd_stores import GuideStore, canonical_json, decimal, get_codec, get_encoding
 from dgkd_stores.reading import blocks
 
 
@@ -158,15 +158,13 @@ CASES = [
     Code("try wrn-16-2", "build('wrn-x')", wrong="wrn-x"),
     Code("wrn-X-X and wrn-X-X are the nearest", "build('wrn-17-2')", wrong="wrn-17-2", offers=2),
     Code("did you mean X?", "build('plain5')", wrong="plain5", offers=3),
-    Code("did you mean X?", "encoding_named('float46')", wrong="float46"),
-    Code("did you mean X?", "codec_named('zsd')", wrong="zsd"),
+    Code("did you mean X?", "get_encoding('float46')", wrong="float46"),
+    Code("did you mean X?", "get_codec('zsd')", wrong="zsd"),
     Code("did you mean X?", "load_dataset(name='digit')", wrong="digit"),
     Code("did you mean X?", "Schedule(kind='drwa', views=3, random=random, samples=9)", wrong="drwa"),
     Code("did you mean X?", "Dropping(kind='bernouli')", wrong="bernouli"),
     Code("did you mean X?", PLAN.format(["hfilp"]), wrong="hfilp"),
-    Code(
-        "use the encoding float32", "encoding_named('float16').encode(numpy.full((1, 4), 1e6, 'f4'))", wrong="float16"
-    ),
+    Code("use the encoding float32", "get_encoding('float16').encode(numpy.full((1, 4), 1e6, 'f4'))", wrong="float16"),
     Code(
         "write a number that is no integer as a decimal string (`decimal(x)`)", "canonical_json({'lr': x})", wrong="x"
     ),
@@ -203,10 +201,10 @@ IMPORTED = (
         ViewSampler,
         ViewRenderer,
         canonical_json,
-        codec_named,
+        get_codec,
         decimal,
         dense_guidance_loss,
-        encoding_named,
+        get_encoding,
         load_dataset,
     ),
 )

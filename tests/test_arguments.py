@@ -23,7 +23,7 @@ from dgkd_cache.models import load_model, load_weights, weights_digest
 from dgkd_cache.models.card import load_card
 from dgkd_cache.models.contract import check_forward
 from dgkd_cache.progress import Silent
-from dgkd_stores import described, require_integer, require_number
+from dgkd_stores import describe_value, require_integer, require_number
 
 RANDOM = dgkd.RunRandom(0)
 OTHERS: tuple[object, ...] = (
@@ -250,10 +250,11 @@ def test_no_argument_gives_a_raw_error(calls, name: str) -> None:
                 close(call(**{**keywords, argument: other}))
             except DgkdError as error:
                 told[argument] += 1
-                assert error.problem and (error.expected or error.do), f"{name}({argument}={described(other)}): {error}"
+                given = f"{name}({argument}={describe_value(other)})"
+                assert error.problem and (error.expected or error.do), f"{given}: {error}"
             except Exception as error:
                 raise AssertionError(
-                    f"{name}({argument}={described(other)}): {type(error).__name__} {error}"
+                    f"{name}({argument}={describe_value(other)}): {type(error).__name__} {error}"
                 ) from error
     unrefused = {argument for argument, times in told.items() if not times}
     assert unrefused <= ANY_VALUE.get(name, set()), f"{name} takes anything as {unrefused}"
@@ -432,9 +433,9 @@ class OtherPath:
 
 
 def test_arrays_are_described_by_type_and_shape() -> None:
-    assert described(torch.zeros(2, 5, dtype=torch.bfloat16)) == "bfloat16 [2, 5]"
-    assert described(np.zeros((3, 1), np.bool_)) == "bool [3, 1]"
-    assert described(np.int32(3)) == "np.int32(3) (numpy.int32)"
+    assert describe_value(torch.zeros(2, 5, dtype=torch.bfloat16)) == "bfloat16 [2, 5]"
+    assert describe_value(np.zeros((3, 1), np.bool_)) == "bool [3, 1]"
+    assert describe_value(np.int32(3)) == "np.int32(3) (numpy.int32)"
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

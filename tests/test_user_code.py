@@ -16,7 +16,7 @@ from dgkd_cache.models import build_model, is_user_code, load_model, model_names
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import count_parameters
-from dgkd_cache.user_code import asked_before_import, import_factory
+from dgkd_cache.user_code import ask_before_import, import_factory
 
 MODULE = """
 import numpy as np
@@ -141,7 +141,7 @@ def test_who_is_asked_may_refuse_before_anything_runs(here: Path) -> None:
         asked.append(name)
         raise InvalidInput("no")
 
-    with asked_before_import(ask):
+    with ask_before_import(ask):
         for refused in (lambda: load_dataset("dgkd_test_user_code:data"), lambda: import_factory(NET, **WORDS)):
             with pytest.raises(InvalidInput, match="^no$"):
                 refused()

@@ -6,7 +6,7 @@ import click
 
 from dgkd_cache.config.tables import Table, choices
 
-__all__ = ["choice_of", "given_once"]
+__all__ = ["choice_of", "require_once"]
 
 
 def choice_of(table: type[Table], key: str) -> click.Choice[str]:
@@ -14,7 +14,7 @@ def choice_of(table: type[Table], key: str) -> click.Choice[str]:
     return click.Choice(choices(table, key))
 
 
-def given_once(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
+def require_once(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
     """Refuses a list A,B,... (`multiple=True`) that is given twice, of which one would be ignored."""
     if len(values) > 1:
         raise click.BadParameter(f"given {len(values)} times: name all of them once, as in {','.join(values)}")

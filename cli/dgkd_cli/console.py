@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-__all__ = ["facts", "print_json", "shown", "table"]
+__all__ = ["clean_text", "facts", "print_json", "table"]
 
 
 def print_json(value: object) -> None:
@@ -39,7 +39,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in known)
 
 
-def shown(text: str) -> str:
+def clean_text(text: str) -> str:
     """Sanitises text from elsewhere for display."""
     from dgkd_stores import clean
 

@@ -10,7 +10,7 @@ import click
 
 from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App, Verb
-from dgkd_cli.console import facts, print_json, shown
+from dgkd_cli.console import clean_text, facts, print_json
 from dgkd_cli.humanize import size_text
 from dgkd_stores import codecs_for
 
@@ -31,7 +31,7 @@ def convert_and_tell(
 
     there = os.path.lexists(target)
     with app.reporting() as progress:
-        report = over_bytes(progress, f"{verb} {shown(source.name)}")
+        report = over_bytes(progress, f"{verb} {clean_text(source.name)}")
         seal = convert(source, target, codec=codec, take_over=take_over, report=report)
         progress.finish()
     if there:

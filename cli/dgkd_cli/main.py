@@ -19,7 +19,7 @@ import click
 from dgkd_cache.device.openmp import choose_waiting
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost, is_out_of_memory
-from dgkd_cache.user_code import asked_before_import
+from dgkd_cache.user_code import ask_before_import
 from dgkd_cli.app import App
 from dgkd_cli.commands.datasets import datasets
 from dgkd_cli.commands.doctor import doctor
@@ -126,7 +126,7 @@ def main(ctx: click.Context, folder: Path, quiet: bool, no_user_code: bool) -> N
     ranks = Ranks.of(os.environ)
     user_code = UserCode(refused=no_user_code, said=ranks.first)
     ctx.obj = App(folder=folder, quiet=quiet, ranks=ranks, user_code=user_code)
-    ctx.with_resource(asked_before_import(user_code))
+    ctx.with_resource(ask_before_import(user_code))
     ctx.with_resource(data_lines(quiet=quiet, said=ranks.first))
     verb = ctx.invoked_subcommand
     if verb in WITHOUT_WORKSPACE and folder != Path("."):

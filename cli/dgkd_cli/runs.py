@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from dgkd_cache.errors import Damaged, DgkdError, InvalidInput
 from dgkd_cli.app import App
-from dgkd_cli.console import shown
+from dgkd_cli.console import clean_text
 from dgkd_cli.humanize import count_text
-from dgkd_stores.disk import expanded
+from dgkd_stores.disk import expand_user
 
 if TYPE_CHECKING:
     from dgkd_cache.workspace.run_check import RunCheck
@@ -47,7 +47,7 @@ class RunResult:
 
     def lines(self) -> Iterable[str]:
         """Yields one line for the run, and one for each problem."""
-        name, check = f"run {shown(self.name)}", self.check
+        name, check = f"run {clean_text(self.name)}", self.check
         if check.state == "begun":
             yield f"{name}: begun and not finished, what there is of it checked"
         elif check.state == "done":
@@ -66,7 +66,7 @@ def run_at(app: App, text: str) -> Path | None:
     from dgkd_cache.workspace.run_check import is_run
 
     with suppress(InvalidInput):  # an unknown user's home is refused later, as the path of a store
-        if is_run(path := expanded(text)):
+        if is_run(path := expand_user(text)):
             return path
     if not is_model_name(text) or not app.has_workspace:
         return None

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from dgkd_cache.datasets.channel_order import channels_are_last
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import described
+from dgkd_stores import describe_value
 
-__all__ = ["checked_pixels", "expression_of"]
+__all__ = ["check_pixels", "expression_of"]
 
 
-def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
+def check_pixels(what: str, images: object, *, samples: int) -> Tensor:
     """Returns the uint8 pixels [N, I, H, W] in `images`, an array, tensor or list, for `samples` labels.
 
     Raises InvalidInput for anything else.
@@ -41,7 +41,8 @@ def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
         raise InvalidInput(
             f"the images of {what} cannot be used",
             expected="a dense uint8 array [samples, channels, height, width]",
-            found=f"{described(pixels)}, {'quantised' if pixels.is_quantized else pixels.layout} on {pixels.device}",
+            found=f"{describe_value(pixels)}, {'quantised' if pixels.is_quantized else pixels.layout} "
+            f"on {pixels.device}",
             do="give a dense tensor with values in memory: images.to_dense() makes it of a sparse one, and "
             "images.dequantize() of a quantised one",
         )
@@ -51,7 +52,7 @@ def checked_pixels(what: str, images: object, *, samples: int) -> Tensor:
     raise InvalidInput(
         f"the images of {what} cannot be used",
         expected="a non-empty uint8 array [samples, channels, height, width]",
-        found=described(pixels) + order,
+        found=describe_value(pixels) + order,
         do=_hint(images, pixels, samples),
     )
 

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import refused, require_kind
+from dgkd_stores import refusal, require_kind
 
 __all__ = ["Dataset", "decoding_record"]
 
@@ -75,7 +75,7 @@ def _check_constants(name: str, given: object) -> None:
         expected = "a tuple of decimal strings, one a channel" + (", each above 0" if positive else "")
         numbers = all(isinstance(one, int | float) for one in constants)
         do = f"write {name}={tuple(map(str, constants))}" if numbers else ""
-        raise refused("Dataset", name, given, expected=expected, do=do)
+        raise refusal("Dataset", name, given, expected=expected, do=do)
 
 
 def _fits(text: object, *, positive: bool) -> bool:

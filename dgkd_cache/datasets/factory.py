@@ -14,12 +14,12 @@ from typing import Any
 
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import Images, TensorImages
-from dgkd_cache.datasets.labels import numbered_classes
+from dgkd_cache.datasets.labels import number_classes
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput
 from dgkd_cache.user_code import RAISED, accepted_keywords, describe_exception, import_factory
-from dgkd_stores import described
+from dgkd_stores import describe_value
 
 __all__ = ["load_factory"]
 
@@ -43,7 +43,7 @@ def load_factory(name: str) -> Dataset:
         raise _no_dataset(name, _kind(made))
     parts = [_part(name, part, split) for part, split in zip(made, _SPLITS, strict=True)]
     named = [part.classes for part in parts if part.classes is not None]
-    classes = named[0] if named else numbered_classes(name, *(part.labels_N for part in parts))
+    classes = named[0] if named else number_classes(name, *(part.labels_N for part in parts))
     train, test = (
         part if isinstance(part, Images) else part.images(name, split, classes)
         for part, split in zip(parts, _SPLITS, strict=True)
@@ -89,7 +89,7 @@ def _part(name: str, part: object, split: str) -> Images | _Arrays:
     if not isinstance(part, tuple | list) or len(part) not in (2, 3):
         raise _no_dataset(name, f"{_kind(part)} as the {split} split")
     if len(part) == 3 and (isinstance(part[2], str) or not isinstance(part[2], Iterable)):
-        raise _no_dataset(name, f"a {split} split whose class names are {described(part[2])}")
+        raise _no_dataset(name, f"a {split} split whose class names are {describe_value(part[2])}")
     return _Arrays(part[0], part[1], tuple(part[2]) if len(part) == 3 else None)
 
 

@@ -18,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.datasets.arrays import checked_pixels
+from dgkd_cache.datasets.arrays import check_pixels
 from dgkd_cache.datasets.channel_order import channels_are_last
-from dgkd_cache.datasets.labels import checked_classes, checked_labels, label_count
+from dgkd_cache.datasets.labels import check_classes, check_labels, label_count
 from dgkd_cache.device.device import usable_device
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput, is_out_of_memory
 from dgkd_cache.user_code import RAISED, describe_exception
-from dgkd_stores import JsonValue, canonical_json, described, integers, refused, require_integer, require_kind
+from dgkd_stores import JsonValue, canonical_json, describe_value, integers, refusal, require_integer, require_kind
 
 __all__ = ["DigestKind", "Images", "Samples", "TensorImages", "pixel_digest"]
 
@@ -63,8 +63,8 @@ class Images(ABC):
         require_kind("Images", "split", split, str, expected="the name of the split, such as train")
         self.name = name
         self.split = split
-        self.classes = checked_classes(f"{name} ({split})", classes)
-        self.labels_N = checked_labels(f"{name} ({split})", labels_N, self.classes)
+        self.classes = check_classes(f"{name} ({split})", classes)
+        self.labels_N = check_labels(f"{name} ({split})", labels_N, self.classes)
         self.channels = channels
         self.height = height
         self.width = width
@@ -169,7 +169,7 @@ class Images(ABC):
                 raise InvalidInput(
                     f"{self.describe(sample)} of {self.name} is not as the images say",
                     expected=f"a uint8 tensor [channels, height, width] of {[size or 'any' for size in expected]}",
-                    found=f"{type(image_IHW).__name__}, {described(image_IHW)}",
+                    found=f"{type(image_IHW).__name__}, {describe_value(image_IHW)}",
                     do="let image() return uint8 pixels, channels first",
                 )
         return images
@@ -208,14 +208,14 @@ class TensorImages(Images):
     ) -> None:
         """Raises InvalidInput for pixels that are not uint8 [N, I, H, W] or labels that do not fit them."""
         what = f"{name} ({split})"
-        pixels_NIHW = checked_pixels(what, images_NIHW, samples=label_count(labels_N))
+        pixels_NIHW = check_pixels(what, images_NIHW, samples=label_count(labels_N))
         samples, channels, height, width = pixels_NIHW.shape
-        names = checked_classes(what, classes)
+        names = check_classes(what, classes)
         super().__init__(
             name=name,
             split=split,
             classes=names,
-            labels_N=checked_labels(what, labels_N, names, samples=samples),
+            labels_N=check_labels(what, labels_N, names, samples=samples),
             channels=channels,
             height=height,
             width=width,
@@ -263,7 +263,7 @@ def _require_indices(samples_B: Tensor) -> None:
     number = not samples_B.is_floating_point() and not samples_B.is_complex() and samples_B.dtype != torch.bool
     if not (dense and number and not samples_B.is_quantized and samples_B.ndim == 1):
         expected = _SAMPLES if dense else f"{_SAMPLES}, in a dense tensor with values"
-        raise refused("batch", "samples_B", samples_B, expected=expected)
+        raise refusal("batch", "samples_B", samples_B, expected=expected)
 
 
 def _as_list(samples_B: Samples) -> list[int]:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from dgkd_cache.datasets.arrays import expression_of
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import described, is_utf8
+from dgkd_stores import describe_value, is_utf8
 
-__all__ = ["as_array", "checked_classes", "checked_labels", "label_count", "numbered_classes"]
+__all__ = ["as_array", "check_classes", "check_labels", "label_count", "number_classes"]
 
 
 def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
@@ -40,14 +40,14 @@ def label_count(labels: Tensor | NDArray[Any] | Sequence[Any]) -> int:
     return given.size if given.ndim == 2 and 1 in given.shape else len(np.atleast_1d(given))
 
 
-def checked_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
+def check_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
     """Returns the class names. Raises InvalidInput unless they are distinct texts in UTF-8."""
     no_list = isinstance(classes, np.ndarray | Tensor) and classes.ndim == 0
     if isinstance(classes, str | bytes) or not isinstance(classes, Iterable) or no_list:
         raise InvalidInput(
             f"the classes of {what} have no names",
             expected="a list with one text a class",
-            found=described(classes),
+            found=describe_value(classes),
             do=f"write classes=[{classes!r}], if that is the only class" if isinstance(classes, str) else "",
         )
     names = tuple(classes)
@@ -70,7 +70,7 @@ def checked_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def checked_labels(
+def check_labels(
     what: str, labels: Tensor | NDArray[Any] | Sequence[Any], classes: Sequence[str], *, samples: int | None = None
 ) -> NDArray[np.int64]:
     """Returns the labels as int64. Raises InvalidInput unless they are `samples` integers in [0, C)."""
@@ -87,7 +87,7 @@ def checked_labels(
         raise InvalidInput(
             f"the labels of {what} cannot be used",
             expected="a non-empty one-dimensional array of integers",
-            found=described(labels if isinstance(labels, Tensor) else given_N),
+            found=describe_value(labels if isinstance(labels, Tensor) else given_N),
             do=_mend(labels, given_N, samples) or "number the classes from 0",
         )
     outside = np.flatnonzero((given_N < 0) | (given_N >= len(classes)))
@@ -104,7 +104,7 @@ def checked_labels(
     return given_N.astype(np.int64)
 
 
-def numbered_classes(
+def number_classes(
     what: str, train: Tensor | NDArray[Any] | Sequence[Any], test: Tensor | NDArray[Any] | Sequence[Any]
 ) -> tuple[str, ...]:
     """Returns the names "0" to the largest label, for classes without names.

@@ -12,7 +12,7 @@ from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
 from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
 from dgkd_stores import Registry, as_path, require_kind
-from dgkd_stores.disk import expanded
+from dgkd_stores.disk import expand_user
 
 __all__ = [
     "PATTERNS",
@@ -94,7 +94,7 @@ def require_known(name: str) -> None:
         )
     if ":" in name or name in _LOADERS:
         return
-    is_folder = bool(name) and expanded(name).is_dir()
+    is_folder = bool(name) and expand_user(name).is_dir()
     if is_folder or os.sep in name:
         raise UnknownName(
             f"unknown data set {name!r}",
@@ -114,10 +114,10 @@ def load_dataset(name: str, *, root: Path | str | None = None, download: bool = 
     """
     require_kind("load_dataset", "name", name, str, expected="the name of a data set")
     if root is not None:
-        root = expanded(as_path("load_dataset", "root", root, expected="the folder where data sets lie, or None"))
+        root = expand_user(as_path("load_dataset", "root", root, expected="the folder where data sets lie, or None"))
     require_known(name)
     if name.startswith("folder:"):
-        return load_folder(expanded(name.removeprefix("folder:")))
+        return load_folder(expand_user(name.removeprefix("folder:")))
     if ":" in name:
         return load_factory(name)
     return _LOADERS[name](root=root, download=download)

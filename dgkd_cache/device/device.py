@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dgkd_cache.device.autotune import COMBINATIONS, Auto, Combination, combination, processor_unit
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import described
+from dgkd_stores import describe_value
 
 __all__ = [
     "autocast",
@@ -62,7 +62,7 @@ def _there(
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).partition("\n")[0]
-        raise InvalidInput(problem, expected=expected, found=f"{described(device)} ({reason})") from error
+        raise InvalidInput(problem, expected=expected, found=f"{describe_value(device)} ({reason})") from error
     return found
 
 

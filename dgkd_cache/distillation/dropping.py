@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.randomness.philox import integer_below, unit_double
-from dgkd_stores import described, refused, require_integer, require_kind, require_number
+from dgkd_stores import describe_value, refusal, require_integer, require_kind, require_number
 
 __all__ = ["Dropping"]
 
@@ -42,7 +42,7 @@ class Dropping:
         require_integer("Dropping", "drop", self.drop, low=0)
         if not isinstance(self.always, tuple | list) or not all(isinstance(name, str) for name in self.always):
             do = f"write always=({self.always!r},)" if isinstance(self.always, str) else ""
-            raise refused("Dropping", "always", self.always, expected="a tuple of guides' names", do=do)
+            raise refusal("Dropping", "always", self.always, expected="a tuple of guides' names", do=do)
         require_kind("Dropping", "at_least_one", self.at_least_one, bool, expected="True or False")
 
     def keep_mask(self, words_G1: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.bool_]:
@@ -58,7 +58,7 @@ class Dropping:
             raise InvalidInput(
                 "the random words do not fit the guides",
                 expected=f"{guides + 1} words, one for each of the guides called {', '.join(names)} and one more",
-                found=described(words_G1) if words < 0 else f"{words} words",
+                found=describe_value(words_G1) if words < 0 else f"{words} words",
                 do="write keep_mask(random.drop_words(step, len(bank.names)), bank.names)",
             )
         if self.kind == "none" or guides == 0:
@@ -91,4 +91,4 @@ class Dropping:
 
 def _require_names(call: str, names: object) -> None:
     if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
-        raise refused(call, "names", names, expected="the guides' names", do="write bank.names")
+        raise refusal(call, "names", names, expected="the guides' names", do="write bank.names")

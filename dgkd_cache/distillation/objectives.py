@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_stores import Registry, refused, require_integer, require_number
+from dgkd_stores import Registry, refusal, require_integer, require_number
 
 __all__ = ["GuidanceLoss", "Objective", "dense_guidance_loss", "objective_names"]
 
@@ -95,18 +95,18 @@ def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, gui
     found = logits_BC.shape if _has_numbers(logits_BC) else ()
     if len(found) != 2:
         expected = "the student's logits, a floating-point tensor (batch, classes)"
-        raise refused(_CALL, "logits_BC", logits_BC, expected=expected)
+        raise refusal(_CALL, "logits_BC", logits_BC, expected=expected)
     batch, classes = found
     if not isinstance(labels_B, Tensor) or labels_B.dtype != torch.int64 or labels_B.shape != (batch,):
         expected = f"the number of each image's class, a tensor of int64 ({batch},)"
-        raise refused(_CALL, "labels_B", labels_B, expected=expected)
+        raise refusal(_CALL, "labels_B", labels_B, expected=expected)
     _check_labels(labels_B, classes)
     if softened_KBC is None:
         return
     kept = len(softened_KBC) if isinstance(softened_KBC, Tensor) and softened_KBC.ndim else -1
     fits = _has_numbers(softened_KBC) and (kept == 0 or softened_KBC.shape[1:] == (batch, classes))
     if not fits or not 0 <= kept <= guides:
-        raise refused(
+        raise refusal(
             _CALL,
             "softened_KBC",
             softened_KBC,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dgkd_stores import decimal, encoding_named
+from dgkd_stores import decimal, get_encoding
 
 __all__ = ["encoding_error_rows", "measure_encoding_error"]
 
@@ -22,7 +22,7 @@ def encoding_error_rows(samples: int) -> int:
 
 def measure_encoding_error(exact_BC: NDArray[np.float32], encoding: str) -> dict[str, Any]:
     """Returns mean KL(exact || stored) in nats and top-1 agreement of the encoded rows, at the store's temperature."""
-    held_as = encoding_named(encoding)
+    held_as = get_encoding(encoding)
     stored_BC = torch.from_numpy(held_as.decode(held_as.encode(exact_BC)).astype(np.float64)).log_softmax(1)
     log_exact_BC = torch.from_numpy(exact_BC).double().log_softmax(1)
     kl = (log_exact_BC.exp() * (log_exact_BC - stored_BC)).sum(1).mean().item()

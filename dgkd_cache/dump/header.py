@@ -27,7 +27,7 @@ from dgkd_stores import (
     StoreHeader,
     decimal,
     default_digest_rows,
-    encoding_named,
+    get_encoding,
     require_integer,
 )
 
@@ -139,7 +139,7 @@ def draft_header(
         encoding=settings.encoding,
         fidelity={"kl": "0", "top1": "1", "rows": 0},
         temperature=decimal(settings.temperature),
-        digest_rows=default_digest_rows(encoding_named(settings.encoding).row_bytes(len(images.classes))),
+        digest_rows=default_digest_rows(get_encoding(settings.encoding).row_bytes(len(images.classes))),
         probe="sha256" if exact else "projection",
         compute={
             **describe(logits.device, settings.precision),

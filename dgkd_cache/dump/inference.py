@@ -24,7 +24,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.user_code import forward_pass_of
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Pairs, stream
-from dgkd_stores import ChunkSlot, described, encoding_named
+from dgkd_stores import ChunkSlot, describe_value, get_encoding
 
 __all__ = ["GuideLogits"]
 
@@ -120,7 +120,8 @@ class GuideLogits:
             autocast(self.device, self.settings.precision),
             forward_pass_of(
                 f"the forward pass of {self.rehearsal.what} fails",
-                expected=f"a function of one tensor, {described(pixels_BIHW)} on {self.device}, that returns logits",
+                expected=f"a function of one tensor, {describe_value(pixels_BIHW)} on {self.device}, "
+                "that returns logits",
                 do="mend it; pixels are no floats yet: a network alone is given as lambda pixels: model(pixels / 255)",
             ),
         ):
@@ -128,7 +129,7 @@ class GuideLogits:
 
     def _require_holdable(self, logits_SC: NDArray[np.float32], source: ViewRenderer, view: str, first: int) -> None:
         """Raises InvalidInput for a row that the encoding refuses: sample `first` and those after it."""
-        encoding = encoding_named(self.settings.encoding)
+        encoding = get_encoding(self.settings.encoding)
         for row in np.flatnonzero(~(np.abs(logits_SC).max(axis=1) <= encoding.largest)).tolist():
             try:
                 encoding.encode(logits_SC[row : row + 1])

@@ -19,7 +19,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.philox import integer_below, philox_at
 from dgkd_stores import ChunkSlot, GuideStore, check_same_header
 
-__all__ = ["Comparison", "compare_rows", "compute_again", "drawn_batches"]
+__all__ = ["Comparison", "compare_rows", "compute_again", "draw_batches"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Comparison:
     largest: float
 
 
-def drawn_batches(store: GuideStore, rows: int) -> list[ChunkSlot]:
+def draw_batches(store: GuideStore, rows: int) -> list[ChunkSlot]:
     """The batches of the dump that hold `rows` rows, drawn from all views and samples; in order, each once.
 
     The words are Philox4x64-10 under the first 16 bytes of SHA-256("dgkd-recompute" ‖ seal ‖ rows in decimal). Draw i

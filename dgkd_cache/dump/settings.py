@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dgkd_stores import (
-    codec_named,
-    encoding_named,
-    refused,
+    get_codec,
+    get_encoding,
+    refusal,
     require_flags,
     require_integer,
     require_kind,
@@ -47,10 +47,10 @@ class DumpSettings:
         require_number(_CALL, "temperature", self.temperature, low=0)
         for key in ("encoding", "codec", "precision", "licence"):
             require_kind(_CALL, key, getattr(self, key), str, expected="text")
-        encoding_named(self.encoding)
-        codec_named(self.codec)
+        get_encoding(self.encoding)
+        get_codec(self.codec)
         if self.precision not in ("float32", "bf16"):
-            raise refused(_CALL, "precision", self.precision, expected="float32 or bf16")
+            raise refusal(_CALL, "precision", self.precision, expected="float32 or bf16")
         for key, low in (("batch_size", 1), ("workers", 0)):
             require_integer(_CALL, key, getattr(self, key), low=low)
         require_flags(_CALL, accept_probabilities=self.accept_probabilities)

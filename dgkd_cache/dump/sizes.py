@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from dgkd_cache.dump.encoding_error import encoding_error_rows
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import MAX_RECORD_BYTES, StoreHeader, default_digest_rows, encoding_named, finished_bytes
+from dgkd_stores import MAX_RECORD_BYTES, StoreHeader, default_digest_rows, finished_bytes, get_encoding
 
-__all__ = ["SLACK_BYTES", "checked_store_bytes", "drafted_bytes"]
+__all__ = ["SLACK_BYTES", "check_store_bytes", "draft_bytes"]
 
 SLACK_BYTES = 64
 """The final header may be shorter by this: accuracy and encoding error count with their maximum of digits."""
@@ -18,9 +18,9 @@ _FIDELITY = {"kl": "0.000000123456", "top1": "0.123456"}
 _EXACT = {"kl": "0", "top1": "1"}
 
 
-def drafted_bytes(drafted: StoreHeader, encoding: str) -> int:
+def draft_bytes(drafted: StoreHeader, encoding: str) -> int:
     """Returns the size of the finished, uncompressed store in that encoding, at most `SLACK_BYTES` too large."""
-    row = encoding_named(encoding).row_bytes(drafted.classes)
+    row = get_encoding(encoding).row_bytes(drafted.classes)
     measured = _EXACT if encoding == "float32" else _FIDELITY
     header = replace(
         drafted,
@@ -32,9 +32,9 @@ def drafted_bytes(drafted: StoreHeader, encoding: str) -> int:
     return finished_bytes(header)
 
 
-def checked_store_bytes(*, views: int, samples: int, classes: int, encoding: str) -> int:
+def check_store_bytes(*, views: int, samples: int, classes: int, encoding: str) -> int:
     """Returns the bytes of all rows of one uncompressed store; raises InvalidInput if the format cannot hold it."""
-    nbytes = views * samples * encoding_named(encoding).row_bytes(classes)
+    nbytes = views * samples * get_encoding(encoding).row_bytes(classes)
     if nbytes > MAX_RECORD_BYTES:
         raise InvalidInput(
             "a guide's store would be larger than a store may be",

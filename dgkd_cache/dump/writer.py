@@ -23,7 +23,7 @@ from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer_arguments import check_run, check_writer
 from dgkd_cache.models.rehearsal import Rehearsal, require_evaluation_mode
-from dgkd_cache.models.weights import checked_state
+from dgkd_cache.models.weights import check_state
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore, GuideStoreWriter
@@ -75,7 +75,7 @@ class GuideWriter:
         device: torch.device | str = "cpu",
     ) -> None:
         check_writer(path, model, forward, guide=guide, train=train, test=test, views=views, settings=settings)
-        checked_state(model)  # first: what quantize_dynamic makes says that it is in training mode
+        check_state(model)  # first: what quantize_dynamic makes says that it is in training mode
         require_evaluation_mode(model, guide.name)
         where = usable_device(device, call="GuideWriter")
         rehearsal = Rehearsal(

@@ -8,7 +8,7 @@ from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_stores import as_path, refused, require_flags, require_kind
+from dgkd_stores import as_path, refusal, require_flags, require_kind
 
 __all__ = ["check_run", "check_writer"]
 
@@ -36,7 +36,7 @@ def check_writer(
     )
     if not callable(forward):
         expected = "a function of uint8 pixels (B, I, H, W) that returns logits (B, C)"
-        raise refused(_CALL, "forward", forward, expected=expected, do="write lambda pixels: model(pixels / 255)")
+        raise refusal(_CALL, "forward", forward, expected=expected, do="write lambda pixels: model(pixels / 255)")
     do = f"write guide=dgkd_cache.Provenance(name={guide if isinstance(guide, str) else 'teacher'!r})"
     require_kind(_CALL, "guide", guide, Provenance, expected="the Provenance of the guide", do=do)
     for split, given in (("train", train), ("test", test)):
@@ -51,15 +51,15 @@ def check_run(views: range, mine: object, take_over: object, progress: object, s
     """Raises InvalidInput for the first argument that GuideWriter.run cannot use; `views` are those of the store."""
     inside = isinstance(mine, range) and mine.step == 1 and views.start <= mine.start < mine.stop <= views.stop
     if mine is not None and not inside:
-        raise refused(_RUN, "mine", mine, expected=f"a part of {views}, a range itself, or None for all of it")
+        raise refusal(_RUN, "mine", mine, expected=f"a part of {views}, a range itself, or None for all of it")
     require_flags(_RUN, take_over=take_over)
     reports = not isinstance(progress, type) and all(callable(getattr(progress, name, None)) for name in _REPORTS)
     if progress is not None and not reports:
         expected = f"an object with the methods {', '.join(_REPORTS)} (dgkd_cache.progress.Progress), or None"
-        raise refused(_RUN, "progress", progress, expected=expected, do="leave it out to report nothing")
+        raise refusal(_RUN, "progress", progress, expected=expected, do="leave it out to report nothing")
     if not callable(stop):
         expected = "a function without arguments that returns True to stop"
-        raise refused(_RUN, "stop", stop, expected=expected, do="write stop=lambda: False")
+        raise refusal(_RUN, "stop", stop, expected=expected, do="write stop=lambda: False")
 
 
 def _check_views(views: object) -> None:

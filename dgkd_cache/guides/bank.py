@@ -28,7 +28,7 @@ from dgkd_cache.guides.protocol import Softened
 from dgkd_cache.guides.transfer import Decode, ResidentRows, Rows, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Batch
-from dgkd_stores import GuideStore, RowIndex, as_path, described, refused, require_kind, require_number
+from dgkd_stores import GuideStore, RowIndex, as_path, describe_value, refusal, require_kind, require_number
 
 __all__ = ["GuideBank"]
 
@@ -198,7 +198,7 @@ class GuideBank:
             raise InvalidInput(
                 "the keep mask does not fit the guides",
                 expected=f"True or False for each of {', '.join(self.names)}",
-                found=described(keep_G),
+                found=describe_value(keep_G),
                 do="give what Dropping.keep_mask returns for bank.names, or nothing to keep all",
             )
         return [guide for guide, keep in zip(self._guides, mask_G.tolist(), strict=True) if keep]
@@ -245,13 +245,13 @@ class _ReadRows:
 def _check_arguments(stores: object, views: object, scheduled: object, resident: object, reader: object) -> None:
     call, expected = "GuideBank", "a list of paths of guide stores"
     if isinstance(stores, str | os.PathLike):
-        raise refused(call, "stores", stores, expected=expected, do=f"write [{os.fspath(stores)!r}]")
+        raise refusal(call, "stores", stores, expected=expected, do=f"write [{os.fspath(stores)!r}]")
     do = "write list(stores)" if isinstance(stores, Iterator) else 'write ["teacher.zarr", "ta1.zarr"]'
     require_kind(call, "stores", stores, Sequence, expected=expected, do=do)
     assert isinstance(stores, Sequence)
     if not stores:
         do = "see which paths the pattern matches; train without a bank where there are no guides"
-        raise refused(call, "stores", stores, expected="at least one guide store", do=do)
+        raise refusal(call, "stores", stores, expected="at least one guide store", do=do)
     for store in stores:
         as_path(call, "stores", store, expected="the path of a guide store in each place of the list")
     expected = "the ViewRenderer of the training images"

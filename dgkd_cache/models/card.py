@@ -21,7 +21,7 @@ from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, count_unbuilt, is_user_code
 from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest, weights_digest
 from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, is_there
-from dgkd_cache.run_files.reading import damaged, read_file
+from dgkd_cache.run_files.reading import damaged_file, read_file
 from dgkd_cache.run_files.run_card import FileDigest, read_card, with_digests
 from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
 from dgkd_stores import as_path, require_kind
@@ -196,7 +196,7 @@ def load_weights(model: nn.Module, folder: os.PathLike[str] | str) -> ModelCard:
             _check_digest(file, card)
             _check_tensors(model, file, card)
     except FileNotFoundError as error:
-        raise damaged(path, "the weights that its card tells of", "no such file", do=_TRAIN_AGAIN) from error
+        raise damaged_file(path, "the weights that its card tells of", "no such file", do=_TRAIN_AGAIN) from error
     _check_parameters(model, card, str(path))
     model.load_state_dict(tensors)
     return card

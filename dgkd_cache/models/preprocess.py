@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import described
+from dgkd_stores import describe_value
 
-__all__ = ["Preprocess", "Preprocessing", "resized"]
+__all__ = ["Preprocess", "Preprocessing", "describe_resizing"]
 
 
 class Preprocess(BaseModel):
@@ -99,7 +99,7 @@ class Preprocessing(nn.Module):
             raise InvalidInput(
                 "pixels that this preprocessing does not take",
                 expected=f"uint8 [B, {channels}, H, W]",
-                found=described(images_BIHW),
+                found=describe_value(images_BIHW),
             )
         pixels = images_BIHW.to(dtype=torch.float32, memory_format=self.memory_format)
         height, width = images_BIHW.shape[-2:]
@@ -109,7 +109,7 @@ class Preprocessing(nn.Module):
         return torch.addcmul(self.shift_I11, pixels, self.scale_I11)
 
 
-def resized(height: int, width: int, input_size: int | None) -> str:
+def describe_resizing(height: int, width: int, input_size: int | None) -> str:
     """Describes the resizing of a view, as "input 32 -> 224"; "" if it is not resized."""
     if input_size is None or (height, width) == (input_size, input_size):
         return ""

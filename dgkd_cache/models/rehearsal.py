@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dgkd_cache.device.environment import TOLERANCES
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.models.called_modules import CalledModules, Forward
-from dgkd_stores import described
+from dgkd_stores import describe_value
 
 __all__ = ["Rehearsal", "require_evaluation_mode"]
 
@@ -133,7 +133,7 @@ class Rehearsal:
         raise InvalidInput(
             f"the forward pass of {self.what} returns no logits",
             expected=expected,
-            found=described(given),
+            found=describe_value(given),
             do="return the logits alone, a row for each image",
         )
 

@@ -13,7 +13,7 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.run_files.tensor_file import TensorFile
 from dgkd_stores import require_kind
 
-__all__ = ["checked_state", "model_tensors", "read_tensors", "tensors_digest", "weights_digest"]
+__all__ = ["check_state", "model_tensors", "read_tensors", "tensors_digest", "weights_digest"]
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -28,13 +28,13 @@ def weights_digest(model: nn.Module) -> str:
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     """Returns all parameters and persistent buffers by name, copied to the CPU; tied weights once for each name.
 
-    Raises what `checked_state` raises.
+    Raises what `check_state` raises.
     """
-    state = checked_state(model)
+    state = check_state(model)
     return {name: it.to("cpu").clone(memory_format=torch.contiguous_format) for name, it in state.items()}
 
 
-def checked_state(model: nn.Module) -> dict[str, Tensor]:
+def check_state(model: nn.Module) -> dict[str, Tensor]:
     """Returns all parameters and persistent buffers by name, on their devices.
 
     Raises InvalidInput (exit 2) for state that is not a tensor, which could only be pickled, and for tensors without

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dgkd_cache.errors import Damaged
-from dgkd_cache.run_files.reading import START_OVER, damaged, parse_object
+from dgkd_cache.run_files.reading import START_OVER, damaged_file, parse_object
 from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
 
 __all__ = ["check_checkpoint", "metadata_of", "open_checkpoint", "read_record", "require_digest", "texts_of"]
@@ -35,17 +35,17 @@ def open_checkpoint(path: Path) -> Iterator[TensorFile]:
     try:
         with open_tensors(path) as file:
             if set(file.metadata) not in ({"dgkd"}, {"dgkd", "digest"}):
-                raise damaged(path, _WHOLE, f"metadata {', '.join(file.metadata) or 'of nothing'}")
+                raise damaged_file(path, _WHOLE, f"metadata {', '.join(file.metadata) or 'of nothing'}")
             yield file
     except FileNotFoundError as error:
-        raise damaged(path, _WHOLE, "no such file") from error
+        raise damaged_file(path, _WHOLE, "no such file") from error
 
 
 def texts_of(file: TensorFile) -> dict[str, Any]:
     """Returns the tables of an open checkpoint: `record` and `optimizer_scalars`."""
     value = parse_object(file.metadata["dgkd"].encode(), file.path)
     if set(value) != {"record", "optimizer_scalars"} or not all(isinstance(one, dict) for one in value.values()):
-        raise damaged(file.path, _WHOLE, "another record")
+        raise damaged_file(file.path, _WHOLE, "another record")
     return value
 
 
@@ -55,7 +55,7 @@ def require_digest(file: TensorFile) -> None:
     if expected is None:
         # Every version that records the digests of inputs and metrics also writes this one: it was lost.
         if file.metadata["dgkd"] and {"inputs", "metrics"} & set(texts_of(file)["record"]):
-            raise damaged(file.path, "a digest of its own beside those in its record", "none")
+            raise damaged_file(file.path, "a digest of its own beside those in its record", "none")
     elif expected != (found := _digest(file.metadata["dgkd"], file.digest())):
         raise Damaged(
             f"the checkpoint {file.path} has changed since it was written",

@@ -21,7 +21,7 @@ from dgkd_stores.disk import plain_file
 __all__ = [
     "LIMITS",
     "START_OVER",
-    "damaged",
+    "damaged_file",
     "json_digest",
     "parse_json",
     "parse_object",
@@ -52,7 +52,7 @@ def read_file(path: Path, *, limit: int | None = None) -> bytes:
     limit = LIMITS[path.name] if limit is None else limit
     with plain_file(path) as (handle, size):
         if size > limit:
-            raise damaged(path, f"at most {limit} bytes", f"{size} bytes")
+            raise damaged_file(path, f"at most {limit} bytes", f"{size} bytes")
         parts, left = [], size
         while left and (part := os.read(handle, left)):
             parts.append(part)
@@ -63,14 +63,14 @@ def read_file(path: Path, *, limit: int | None = None) -> bytes:
 def parse_json(data: bytes, path: Path) -> Any:
     """Returns the value of JSON of bounded depth and size; refuses NaN, infinity, lone surrogates, repeated keys."""
     if (parts := sum(map(data.count, (b"[", b"{", b",")))) > MAX_JSON_PARTS:
-        raise damaged(path, f"JSON of at most {MAX_JSON_PARTS} parts", f"{parts}")
+        raise damaged_file(path, f"JSON of at most {MAX_JSON_PARTS} parts", f"{parts}")
     try:
         value = parse_strictly(data)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
-        raise damaged(path, "JSON as RFC 8259 has it", str(error) or type(error).__name__) from error
+        raise damaged_file(path, "JSON as RFC 8259 has it", str(error) or type(error).__name__) from error
     if deeper_than(MAX_JSON_DEPTH, value):
-        raise damaged(path, f"JSON of at most {MAX_JSON_DEPTH} levels", "more")
+        raise damaged_file(path, f"JSON of at most {MAX_JSON_DEPTH} levels", "more")
     return value
 
 
@@ -78,7 +78,7 @@ def parse_object(data: bytes, path: Path) -> dict[str, Any]:
     """Returns the JSON object in `data`, under the bounds of `parse_json`."""
     value = parse_json(data, path)
     if not isinstance(value, dict):
-        raise damaged(path, "a JSON object", type(value).__name__)
+        raise damaged_file(path, "a JSON object", type(value).__name__)
     return value
 
 
@@ -87,6 +87,6 @@ def json_digest(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def damaged(path: Path, expected: str, found: str, *, do: str = START_OVER) -> Damaged:
+def damaged_file(path: Path, expected: str, found: str, *, do: str = START_OVER) -> Damaged:
     """Returns the error for a file whose content this program did not write."""
     return Damaged(f"{path} cannot be read", expected=expected, found=found[:200], do=do)

@@ -14,7 +14,7 @@ from typing import Any
 
 from dgkd_cache.errors import Incomplete, Mismatch
 from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE
-from dgkd_cache.run_files.reading import START_OVER, damaged, json_digest, parse_json, read_file
+from dgkd_cache.run_files.reading import START_OVER, damaged_file, json_digest, parse_json, read_file
 
 __all__ = ["FileDigest", "RunCard", "read_card", "with_digests"]
 
@@ -66,15 +66,15 @@ def read_card(folder: Path) -> RunCard:
             do="train it first (`dgkd-cache train --model NAME`, or `dgkd-cache run` for the whole chain)",
         ) from error
     if not isinstance(value, dict):
-        raise damaged(path, "a JSON object", type(value).__name__)
+        raise damaged_file(path, "a JSON object", type(value).__name__)
     covered = "digest" in value or "files" in value
     digest = value.pop("digest", None)
     # Checked before the version: a card of another version has a matching digest, one with a flipped bit does not.
     if covered and digest != (computed := json_digest(value)):
-        raise damaged(path, f"a card of SHA-256 {str(digest)[:16]}, as it says", computed[:16], do=START_OVER)
+        raise damaged_file(path, f"a card of SHA-256 {str(digest)[:16]}, as it says", computed[:16], do=START_OVER)
     version = value.get("version")
     if value.get("format") != "dgkd-model-card" or type(version) is not int:
-        raise damaged(path, "the format dgkd-model-card and a version", f"{value.get('format')!r}, {version!r}")
+        raise damaged_file(path, "the format dgkd-model-card and a version", f"{value.get('format')!r}, {version!r}")
     if version != 1:
         raise Mismatch(
             f"{path} is of another version",
@@ -91,6 +91,6 @@ def _files(table: Any, path: Path) -> dict[str, FileDigest]:
     for name, about in table.items() if isinstance(table, dict) else [("files", None)]:
         nbytes, sha256 = (about.get(key) for key in ("bytes", "sha256")) if isinstance(about, dict) else (None, None)
         if name not in _COVERED or not (isinstance(nbytes, int) and isinstance(sha256, str)):
-            raise damaged(path, f"size and SHA-256 of {', '.join(_COVERED)}", f"{name!r}")
+            raise damaged_file(path, f"size and SHA-256 of {', '.join(_COVERED)}", f"{name!r}")
         files[name] = FileDigest(nbytes=nbytes, sha256=sha256)
     return files

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_cache.errors import Damaged
-from dgkd_cache.run_files.reading import damaged, parse_object
+from dgkd_cache.run_files.reading import damaged_file, parse_object
 from dgkd_stores.disk import fill, plain_file
 
 __all__ = ["Entry", "TensorFile", "open_tensors"]
@@ -108,7 +108,7 @@ class TensorFile:
         into = np.empty(stop - start, dtype=np.uint8)
         done = fill(self._handle, into, start)
         if done < into.size:
-            raise damaged(self.path, f"{stop} bytes", f"a file of {start + done} bytes")
+            raise damaged_file(self.path, f"{stop} bytes", f"a file of {start + done} bytes")
         return into
 
 
@@ -158,4 +158,4 @@ def _is_size(value: Any) -> bool:
 
 
 def _broken(path: Path, found: str) -> Damaged:
-    return damaged(path, "a whole safetensors file of this program", found)
+    return damaged_file(path, "a whole safetensors file of this program", found)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest
 from dgkd_cache.run_files.checkpoint_file import metadata_of, open_checkpoint, read_record, require_digest, texts_of
-from dgkd_cache.run_files.reading import damaged
+from dgkd_cache.run_files.reading import damaged_file
 from dgkd_cache.run_files.tensor_file import TensorFile
 from dgkd_stores.disk import full_disk, write_durably
 
@@ -118,7 +118,7 @@ def load_checkpoint(
     except torch.OutOfMemoryError:
         raise
     except (LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise damaged(
+        raise damaged_file(
             checkpoint.path, "the state of this model and optimiser", str(error).partition("\n")[0]
         ) from error
 
@@ -160,4 +160,4 @@ def _require_fit(file: TensorFile, model: nn.Module, prefix: str) -> None:
     for name in [*wanted, *present]:
         if wanted.get(name) != present.get(name):
             found = f"{name[:80]} of shape {present.get(name, 'none')}"
-            raise damaged(file.path, f"the tensors of this model, {wanted.get(name, 'no such one')}", found)
+            raise damaged_file(file.path, f"the tensors of this model, {wanted.get(name, 'no such one')}", found)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dgkd_cache.distributed.ranks import Ranks
 from dgkd_cache.user_code import forward_pass_of
-from dgkd_stores import described
+from dgkd_stores import describe_value
 
 __all__ = ["network_pass"]
 
@@ -25,7 +25,7 @@ def network_pass(pixels_BIHW: Tensor, when: str, ranks: Ranks) -> Iterator[None]
         return
     with forward_pass_of(
         f"the network fails {when}",
-        expected=f"a forward pass over a batch as large as this: {described(pixels_BIHW)} before preprocessing",
+        expected=f"a forward pass over a batch as large as this: {describe_value(pixels_BIHW)} before preprocessing",
         do="mend the network where it is yours, and run the same command again",
     ):
         yield

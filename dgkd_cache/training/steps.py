@@ -34,7 +34,7 @@ from dgkd_cache.training.prefetch import prefetch
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import Batch, Pairs, stream
-from dgkd_stores import described
+from dgkd_stores import describe_value
 
 __all__ = ["Guided", "Steps"]
 
@@ -184,6 +184,6 @@ def _require_rows(logits: object, batch: int) -> None:
         raise InvalidInput(
             f"the network does not return one row of logits for each of the {batch} images of a batch",
             expected=f"a tensor [{batch}, classes]",
-            found=described(logits),
+            found=describe_value(logits),
             do="mend its forward pass: it has to take batches of any size",
         )

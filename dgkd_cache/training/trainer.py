@@ -22,7 +22,7 @@ from dgkd_cache.distributed.ddp import require_gradients
 from dgkd_cache.errors import DgkdError, Interrupted
 from dgkd_cache.paths import CHECKPOINT_FILE, METRICS_FILE, best_file, is_there, leftovers
 from dgkd_cache.progress import Progress
-from dgkd_cache.run_files.reading import damaged
+from dgkd_cache.run_files.reading import damaged_file
 from dgkd_cache.training.checkpoint import (
     load_checkpoint,
     load_state,
@@ -147,9 +147,9 @@ class Trainer:
         try:
             saved = SavedState.model_validate(checkpoint.record)
         except ValidationError as error:
-            raise damaged(path, "the record of a run's state", str(error.errors()[0]["msg"])) from error
+            raise damaged_file(path, "the record of a run's state", str(error.errors()[0]["msg"])) from error
         if saved.step > steps.count:
-            raise damaged(path, f"one of {steps.count} steps", f"step {saved.step}")
+            raise damaged_file(path, f"one of {steps.count} steps", f"step {saved.step}")
         state.restore(saved, steps.ranks)
         load_checkpoint(checkpoint, steps.model, steps.optimizer, steps.device, rank=steps.ranks.rank)
         return saved.metrics

@@ -19,7 +19,7 @@ from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer, require_images
 from dgkd_cache.views.schedule import Schedule
-from dgkd_stores import described, integers, refused, require_integer, require_kind
+from dgkd_stores import describe_value, integers, refusal, require_integer, require_kind
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.images import Images
@@ -52,7 +52,7 @@ class ViewDataset(Dataset[Item]):
                 raise InvalidInput(
                     "a view data set is keyed by pairs",
                     expected="(view, sample), two integers",
-                    found=described(pair),
+                    found=describe_value(pair),
                     do="give the DataLoader batch_sampler=ViewSampler(...)",
                 )
         views_B, samples_B = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
@@ -118,5 +118,5 @@ def _sample_ids(samples: int | npt.ArrayLike) -> npt.NDArray[np.int64]:
     expected, do = "a number of samples, or at least one of their ids", "write len(images), or train_N"
     ids_N = integers("ViewSampler", "samples", samples, expected=expected, do=do)
     if not len(ids_N):
-        raise refused("ViewSampler", "samples", samples, expected=expected, do=do)
+        raise refusal("ViewSampler", "samples", samples, expected=expected, do=do)
     return ids_N

@@ -22,7 +22,7 @@ from dgkd_cache.views.abc import IntArray, Transform, check_order
 from dgkd_cache.views.registry import parse_transform, transform_from_dict
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
-from dgkd_stores import canonical_json, integer_text, refused
+from dgkd_stores import canonical_json, integer_text, refusal
 
 __all__ = ["Crop", "Hflip", "ResizedCrop", "Scheme", "Unchanged", "ViewPlan"]
 
@@ -79,14 +79,14 @@ class ViewPlan:
         to all samples. Raises InvalidInput (UnknownName for names) for an invalid plan.
         """
         if isinstance(transforms, str) or not isinstance(transforms, Sequence):
-            raise refused("ViewPlan.build", "transforms", transforms, expected='a list like ["crop(4)", "hflip"]')
+            raise refusal("ViewPlan.build", "transforms", transforms, expected='a list like ["crop(4)", "hflip"]')
         if not isinstance(image, tuple | list) or len(image) != 3:
             expected = "channels, height and width, as (3, 32, 32); (3, None, None) for images of several sizes"
-            raise refused("ViewPlan.build", "image", image, expected=expected)
+            raise refusal("ViewPlan.build", "image", image, expected=expected)
         channels, height, width = image
         sizes = [size for size in image if isinstance(size, int)]
         if len(sizes) == 3 and channels_are_last(sizes):
-            raise refused(
+            raise refusal(
                 "ViewPlan.build",
                 "image",
                 image,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.views.abc import Transform
-from dgkd_stores import Registry, described
+from dgkd_stores import Registry, describe_value
 
 __all__ = ["TRANSFORMS", "parse_transform", "register_transform", "transform_from_dict", "transform_names"]
 
@@ -42,7 +42,7 @@ def parse_transform(text: str) -> Transform:
         raise InvalidInput(
             "a transform is written as text, because views must be the same everywhere",
             expected=f"one of {', '.join(transform_names())}",
-            found=described(text),
+            found=describe_value(text),
             do='write transforms=["crop(4)", "hflip"]',
         )
     match = re.fullmatch(r"\s*([A-Za-z][\w-]*)\s*(?:\(([^()]*)\))?\s*", text)

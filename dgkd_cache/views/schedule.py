@@ -13,7 +13,7 @@ from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.abc import IntArray
 from dgkd_cache.views.plan import ViewPlan
-from dgkd_stores import integers, refused, require_integer, require_kind
+from dgkd_stores import integers, refusal, require_integer, require_kind
 
 __all__ = ["Schedule", "ScheduleKind", "check_schedule"]
 
@@ -35,7 +35,7 @@ class Schedule:
             require_integer("Schedule", "views", views, low=1, high=2**32)
             views = range(int(views))
         if views is not None and not isinstance(views, range):
-            raise refused("Schedule", "views", views, expected="a range of view numbers, or their count")
+            raise refusal("Schedule", "views", views, expected="a range of view numbers, or their count")
         require_kind("Schedule", "random", random, RunRandom, expected="a RunRandom", do="write random=RunRandom(seed)")
         require_integer("Schedule", "samples", samples, low=1)
         self._views = views or range(0)

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 
 from dgkd_cache.datasets.split import split_samples
-from dgkd_cache.dump.sizes import checked_store_bytes
+from dgkd_cache.dump.sizes import check_store_bytes
 from dgkd_cache.models.registry import count_parameters, find_model
 from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.progress import Progress
@@ -53,7 +53,7 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
 
 def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> None:
     cache, dataset = ws.config.cache, ws.dataset()
-    needed = len(to_dump) * checked_store_bytes(
+    needed = len(to_dump) * check_store_bytes(
         views=ws.config.views.count,
         samples=len(dataset.train),
         classes=len(dataset.classes),

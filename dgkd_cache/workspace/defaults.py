@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from dgkd_cache.config.workspace_config import WorkspaceConfig, parse_config, with_overrides
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores.disk import expanded
+from dgkd_stores.disk import expand_user
 
 __all__ = [
     "SMALL_SIDE",
@@ -174,7 +174,7 @@ def _image_size(dataset: str) -> tuple[int | None, int | None]:
         from dgkd_cache.datasets.folder import FolderImages, split_folder
         from dgkd_cache.datasets.remarks import say_source
 
-        train = split_folder(expanded(dataset.removeprefix("folder:")), "train")
+        train = split_folder(expand_user(dataset.removeprefix("folder:")), "train")
         say_source(dataset, train)
         # Without held pixels, only the headers of files are read.
         images = FolderImages(train, name=dataset, split="train", hold_bytes=0)

@@ -17,7 +17,7 @@ from typing import Any
 from dgkd_cache.errors import Damaged, DgkdError, Incomplete, Mismatch
 from dgkd_cache.paths import CARD_FILE, CHECKPOINT_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, is_there, leftovers
 from dgkd_cache.run_files.checkpoint_file import check_checkpoint, read_record
-from dgkd_cache.run_files.reading import START_OVER, damaged, read_file
+from dgkd_cache.run_files.reading import START_OVER, damaged_file, read_file
 from dgkd_cache.run_files.run_card import RunCard, read_card
 from dgkd_cache.run_files.tensor_file import open_tensors
 from dgkd_cache.workspace.run_inputs import read_inputs, require_inputs
@@ -142,7 +142,7 @@ def _check_begun(folder: Path) -> None:
         return
     record = read_record(folder / CHECKPOINT_FILE)
     if inputs is None:
-        raise damaged(folder / INPUTS_FILE, "what the checkpoint beside it was made from", "no such file")
+        raise damaged_file(folder / INPUTS_FILE, "what the checkpoint beside it was made from", "no such file")
     if record.get("inputs") is not None:
         require_inputs(folder, inputs, str(record["inputs"]), by=CHECKPOINT_FILE)
     if record.get("metrics") is not None:
@@ -183,7 +183,7 @@ def _check_file(path: Path, nbytes: int, sha256: str) -> None:
             while piece := os.read(handle, _PIECE):
                 total.update(piece)
     except FileNotFoundError as error:
-        raise damaged(path, "the file that its card tells of", "no such file") from error
+        raise damaged_file(path, "the file that its card tells of", "no such file") from error
     if total.hexdigest() != sha256:
         raise _changed(path, f"SHA-256 {sha256[:16]}", total.hexdigest()[:16])
 
@@ -196,7 +196,7 @@ def _check_weights(path: Path, card: RunCard, *, full: bool) -> None:
             if full and (found := file.digest()) != expected:
                 raise _changed(path, f"weights of SHA-256 {expected[:16]}", found[:16])
     except FileNotFoundError as error:
-        raise damaged(path, "the weights that its card tells of", "no such file") from error
+        raise damaged_file(path, "the weights that its card tells of", "no such file") from error
 
 
 def _changed(path: Path, expected: str, found: str) -> Damaged:

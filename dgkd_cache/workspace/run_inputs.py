@@ -14,7 +14,7 @@ from typing import Any
 
 from dgkd_cache.errors import Damaged
 from dgkd_cache.paths import INPUTS_FILE
-from dgkd_cache.run_files.reading import START_OVER, damaged, parse_object, read_file
+from dgkd_cache.run_files.reading import START_OVER, damaged_file, parse_object, read_file
 from dgkd_stores.disk import full_disk, write_durably
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "digest",
     "flatten",
     "read_inputs",
-    "recorded",
+    "recorded_value",
     "require_inputs",
     "without_implied",
     "write_inputs",
@@ -56,7 +56,7 @@ def without_implied(inputs: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in inputs.items() if implied.get(key) != value}
 
 
-def recorded(inputs: Mapping[str, str], key: str) -> object:
+def recorded_value(inputs: Mapping[str, str], key: str) -> object:
     """Returns the original value of a dotted key; None if the record has none."""
     try:
         value: object = json.loads(inputs.get(key, "null"))
@@ -91,7 +91,7 @@ def read_inputs(folder: Path) -> dict[str, str] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not all(isinstance(text, str) for text in value.values()):
-        raise damaged(path, "a text for every key", "other values")
+        raise damaged_file(path, "a text for every key", "other values")
     return value
 
 

@@ -23,7 +23,7 @@ from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.paths import CARD_FILE, is_there
 from dgkd_cache.run_files.reading import START_OVER
-from dgkd_stores.disk import as_store_path, expanded, full_disk, make_folder, partial_of, publish_new, write_synced
+from dgkd_stores.disk import as_store_path, expand_user, full_disk, make_folder, partial_of, publish_new, write_synced
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset
@@ -204,14 +204,14 @@ class Workspace:
     def data_root(self) -> Path | None:
         """The folder of data sets, None for the default one."""
         root = self.config.dataset.root
-        return self.folder / expanded(root) if root else None
+        return self.folder / expand_user(root) if root else None
 
     @property
     def dataset_name(self) -> str:
         """The data set's name for the registry, with an absolute path in `folder:PATH`."""
         kind, colon, path = self.config.dataset.name.partition(":")
         if kind == "folder" and colon:
-            return f"folder:{(self.folder / expanded(path)).resolve()}"
+            return f"folder:{(self.folder / expand_user(path)).resolve()}"
         return self.config.dataset.name
 
     def dataset(self) -> Dataset:

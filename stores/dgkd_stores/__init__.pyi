@@ -2,10 +2,10 @@
 
 from .arguments import (
     as_path as as_path,
-    described as described,
+    describe_value as describe_value,
     integer_text as integer_text,
     integers as integers,
-    refused as refused,
+    refusal as refusal,
     require_callable as require_callable,
     require_flags as require_flags,
     require_integer as require_integer,
@@ -24,12 +24,12 @@ from .coding.canonical import (
     sha256_hex as sha256_hex,
 )
 from .coding.codecs import (
-    codec_named as codec_named,
     codec_names as codec_names,
+    get_codec as get_codec,
 )
 from .coding.encodings import (
-    encoding_named as encoding_named,
     encoding_names as encoding_names,
+    get_encoding as get_encoding,
 )
 from .coding.strict_json import (
     deeper_than as deeper_than,

@@ -19,10 +19,10 @@ from dgkd_stores.errors import InvalidInput
 
 __all__ = [
     "as_path",
-    "described",
+    "describe_value",
     "integer_text",
     "integers",
-    "refused",
+    "refusal",
     "require_callable",
     "require_flags",
     "require_integer",
@@ -44,7 +44,7 @@ def require_kind(
 ) -> None:
     """Raises InvalidInput unless `value`, the argument `name` of `call`, is one of `kinds`."""
     if not isinstance(value, kinds):
-        raise refused(call, name, value, expected=expected, do=do)
+        raise refusal(call, name, value, expected=expected, do=do)
 
 
 def as_path(call: str, name: str, value: object, *, expected: str = "a path, as text or as a pathlib.Path") -> Path:
@@ -54,7 +54,7 @@ def as_path(call: str, name: str, value: object, *, expected: str = "a path, as 
     """
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str) or "\0" in text:
-        raise refused(call, name, value, expected=expected)
+        raise refusal(call, name, value, expected=expected)
     return Path(text)
 
 
@@ -62,7 +62,7 @@ def require_callable(call: str, **given: object) -> None:
     """Raises InvalidInput for the first argument that is not callable."""
     for name, value in given.items():
         if not callable(value):
-            raise refused(call, name, value, expected="a function", do=f"give {name} a function, or leave it out")
+            raise refusal(call, name, value, expected="a function", do=f"give {name} a function, or leave it out")
 
 
 def require_flags(call: str, **given: object) -> None:
@@ -86,7 +86,7 @@ def require_integer(call: str, name: str, value: object, *, low: int | None = No
         number = int(value)
         fits = (low is None or low <= number) and (high is None or number <= high)
     if not fits:
-        raise refused(call, name, value, expected=integer_text(low, high))
+        raise refusal(call, name, value, expected=integer_text(low, high))
 
 
 def require_number(call: str, name: str, value: object, *, low: float, high: float | None = None) -> None:
@@ -99,7 +99,7 @@ def require_number(call: str, name: str, value: object, *, low: float, high: flo
         number = float(value)
         fits = math.isfinite(number) and (number > low if high is None else low <= number <= high)
     if not fits:
-        raise refused(
+        raise refusal(
             call, name, value, expected=f"a number > {low:g}" if high is None else f"a number in [{low:g}, {high:g}]"
         )
 
@@ -109,20 +109,20 @@ def integers(call: str, name: str, values: npt.ArrayLike, *, expected: str, do: 
     try:
         found = np.asarray(values)
     except (TypeError, ValueError, RuntimeError):  # lists of several lengths, a tensor on a GPU or with a gradient
-        raise refused(call, name, values, expected=expected, do=do) from None
+        raise refusal(call, name, values, expected=expected, do=do) from None
     if found.ndim != 1 or (found.dtype.kind not in "iu" and len(found)):
-        raise refused(call, name, values, expected=expected, do=do)
+        raise refusal(call, name, values, expected=expected, do=do)
     return found.astype(np.int64)
 
 
-def refused(call: str, name: str, value: object, *, expected: str, do: str = "") -> InvalidInput:
+def refusal(call: str, name: str, value: object, *, expected: str, do: str = "") -> InvalidInput:
     """Returns the error for the argument `name` of `call`."""
     return InvalidInput(
-        f"{call}: the argument {name!r} cannot be used", expected=expected, found=described(value), do=do
+        f"{call}: the argument {name!r} cannot be used", expected=expected, found=describe_value(value), do=do
     )
 
 
-def described(value: object) -> str:
+def describe_value(value: object) -> str:
     """Describes a value for a message: by its text if that is short, else by its type.
 
     Functions and classes are described by name, arrays and tensors by data type and shape.

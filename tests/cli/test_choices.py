@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from dgkd_cli.choices import given_once
+from dgkd_cli.choices import require_once
 from dgkd_cli.main import main
 
 
@@ -39,7 +39,7 @@ def test_a_list_is_one_value(words: list[str], value: str | None) -> None:
     found: list[str | None] = []
 
     @click.command()
-    @click.option("--list", "given", multiple=True, callback=given_once)
+    @click.option("--list", "given", multiple=True, callback=require_once)
     def verb(given: str | None) -> None:
         found.append(given)
 

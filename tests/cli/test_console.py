@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dgkd_cli.console import facts, print_json, shown, table
+from dgkd_cli.console import clean_text, facts, print_json, table
 
 
 def test_a_table_cuts_nothing() -> None:
@@ -25,4 +25,4 @@ def test_json_is_ascii(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_text_from_elsewhere_cannot_act_on_a_terminal() -> None:
-    assert "\x1b" not in shown("\x1b[2Jboo")
+    assert "\x1b" not in clean_text("\x1b[2Jboo")

@@ -12,7 +12,7 @@ import torch
 from support.banks import bank_of
 
 from dgkd_cache.errors import Damaged, Incomplete, InvalidInput, Mismatch, StoreNotFound
-from dgkd_stores import encoding_named
+from dgkd_stores import get_encoding
 from dgkd_stores.containers import Container
 
 
@@ -52,7 +52,7 @@ def test_a_bank_sent_to_another_process_has_the_same_stores(bars, plan, dump, ma
 
 
 def test_torch_decodes_as_numpy_does() -> None:
-    uint8 = encoding_named("uint8")
+    uint8 = get_encoding("uint8")
     random = np.random.Generator(np.random.PCG64(1))
     sizes = 2.0 ** random.integers(-149, 120, (400, 1))  # subnormal steps too
     logits_BC = (random.standard_normal((400, 33)) * sizes + random.standard_normal((400, 1))).astype(np.float32)
@@ -62,7 +62,7 @@ def test_torch_decodes_as_numpy_does() -> None:
     assert rows_BC.dtype == torch.float32
     assert rows_BC.numpy().tobytes() == uint8.decode(arrays).tobytes()
     stored = {"logits": torch.ones(2, 3, dtype=torch.float16)}
-    assert encoding_named("float16").decode(stored) is stored["logits"]
+    assert get_encoding("float16").decode(stored) is stored["logits"]
 
 
 def test_another_temperature_rescales(bars, plan, three_guides, pairs) -> None:

@@ -39,8 +39,8 @@ OTHERS: tuple[object, ...] = (
 
 FOR_THIS_PROJECT = set(
     "JsonValue MAX_DECODED_BYTES MAX_RECORD_BYTES MAX_VIEWS Registry as_path check_same_header closest_names "
-    "codec_named codecs_for deeper_than described did_you_mean differing_keys encoding_named finished_bytes "
-    "fork_safe_lock integer_text integers is_no_space is_utf8 one_line open_container parse_strictly refused "
+    "codecs_for deeper_than describe_value did_you_mean differing_keys finished_bytes fork_safe_lock get_codec "
+    "get_encoding integer_text integers is_no_space is_utf8 one_line open_container parse_strictly refusal "
     "require_callable require_flags require_integer require_kind require_number".split()
 )
 """Names for the other packages of the distribution, which are not in docs/library.md."""

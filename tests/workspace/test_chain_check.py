@@ -41,9 +41,9 @@ def test_a_store_larger_than_the_format_has_is_refused_before_the_teacher(tmp_pa
 
 def test_the_limit_is_that_of_the_format() -> None:
     with pytest.raises(InvalidInput, match="lower views.count"):
-        sizes.checked_store_bytes(views=2**20, samples=2**20, classes=100, encoding="float32")
+        sizes.check_store_bytes(views=2**20, samples=2**20, classes=100, encoding="float32")
     assert (
-        sizes.checked_store_bytes(views=300, samples=1_281_167, classes=1000, encoding="float16")
+        sizes.check_store_bytes(views=300, samples=1_281_167, classes=1000, encoding="float16")
         == 300 * 1_281_167 * 2000
     )
 

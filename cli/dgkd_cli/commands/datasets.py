@@ -9,7 +9,7 @@ import click
 
 from dgkd_cache.errors import DataMissing
 from dgkd_cli.app import json_option
-from dgkd_cli.console import facts, print_json, shown, table
+from dgkd_cli.console import clean_text, facts, print_json, table
 from dgkd_cli.humanize import count_text
 
 if TYPE_CHECKING:
@@ -84,13 +84,13 @@ def _show(dataset: Dataset, *, as_json: bool) -> None:
     click.echo(
         facts(
             [
-                ("data set", shown(dataset.name)),
+                ("data set", clean_text(dataset.name)),
                 ("samples", f"{count_text(len(train))} train, {count_text(len(test))} test"),
                 (
                     "images",
                     f"{train.channels} x {size}",
                 ),
-                ("classes", f"{len(dataset.classes)}: {shown(', '.join(dataset.classes))}"),
+                ("classes", f"{len(dataset.classes)}: {clean_text(', '.join(dataset.classes))}"),
                 ("mean", " ".join(dataset.mean)),
                 ("std", " ".join(dataset.std)),
                 ("digest", f"{train.digest} (train)"),

@@ -9,7 +9,7 @@ import click
 from dgkd_cli.app import App, json_option, pass_app, take_over_option
 from dgkd_cli.conversion import codec_option, convert_and_tell
 from dgkd_cli.stores import store_at
-from dgkd_stores.disk import expanded
+from dgkd_stores.disk import expand_user
 
 __all__ = ["export"]
 
@@ -35,4 +35,4 @@ def export(app: App, store: str, target: Path, codec: str, take_over: bool, as_j
       dgkd-cache export guides/ta1.zarr /media/disk/ta1.zarr --codec zstd
     """
     source = store_at(app, store)
-    convert_and_tell(app, "export", source, expanded(target), codec=codec, take_over=take_over, as_json=as_json)
+    convert_and_tell(app, "export", source, expand_user(target), codec=codec, take_over=take_over, as_json=as_json)

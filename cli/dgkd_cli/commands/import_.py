@@ -8,7 +8,7 @@ import click
 
 from dgkd_cli.app import App, json_option, pass_app, take_over_option
 from dgkd_cli.conversion import codec_option, convert_and_tell
-from dgkd_stores.disk import expanded
+from dgkd_stores.disk import expand_user
 
 __all__ = ["import_"]
 
@@ -40,9 +40,9 @@ def import_(
 
     if name and target:
         raise click.UsageError("give at most one of --name (in the workspace) and --to (anywhere)")
-    source = expanded(source)
+    source = expand_user(source)
     if target is None:
         workspace = app.workspace()
         header = open_container(source).header
         target = workspace.store_path(name or header.guide.name, header.view_range)
-    convert_and_tell(app, "import", source, expanded(target), codec=codec, take_over=take_over, as_json=as_json)
+    convert_and_tell(app, "import", source, expand_user(target), codec=codec, take_over=take_over, as_json=as_json)

@@ -11,7 +11,7 @@ import click
 from dgkd_cache.errors import StoreNotFound
 from dgkd_cache.paths import CARD_FILE, is_there
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.console import facts, print_json, shown
+from dgkd_cli.console import clean_text, facts, print_json
 from dgkd_cli.humanize import count_text, duration_text, percent_text, share_number, size_text, with_numbers
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def info(app: App, what: str, as_json: bool) -> None:
 
 def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     """Returns the run's folder and the store that `what` names; at least one of them."""
-    from dgkd_stores.disk import as_store_path, expanded
+    from dgkd_stores.disk import as_store_path, expand_user
 
-    path = expanded(what)
+    path = expand_user(what)
     if is_there(path / CARD_FILE):
         return path, None
     if (store := as_store_path(what)) is not None:
@@ -114,12 +114,12 @@ def _as_json(store: GuideStore | None) -> dict[str, Any] | None:
 
 def _run_facts(card: ModelCard, check: RunCheck) -> Iterable[tuple[str, str]]:
     yield "run", str(check.folder)
-    yield "state", f"{check.state}: {shown(check.why)}" if check.why else check.state
-    yield "architecture", f"{shown(card.architecture)}, {count_text(card.parameters)} parameters"
+    yield "state", f"{check.state}: {clean_text(check.why)}" if check.why else check.state
+    yield "architecture", f"{clean_text(card.architecture)}, {count_text(card.parameters)} parameters"
     for split, accuracy in card.accuracy.items():
-        computed = shown(str(card.compute.get("precision", "")))
-        yield f"accuracy ({shown(split)})", f"{percent_text(accuracy)} in {computed}"
-    yield "data set", shown(card.dataset.get("name", ""))
+        computed = clean_text(str(card.compute.get("precision", "")))
+        yield f"accuracy ({clean_text(split)})", f"{percent_text(accuracy)} in {computed}"
+    yield "data set", clean_text(card.dataset.get("name", ""))
     yield "views", _settings(card.views)
     yield "training", _settings(card.training)
     yield "guides", _guides(card.guides)
@@ -136,16 +136,16 @@ def _store_facts(store: GuideStore) -> Iterable[tuple[str, str]]:
     yield "seal", store.seal or "-"
     yield (
         "guide",
-        f"{shown(header.guide.name)}, {shown(header.guide.architecture)}, "
+        f"{clean_text(header.guide.name)}, {clean_text(header.guide.architecture)}, "
         f"{count_text(header.guide.parameters)} parameters",
     )
-    computed = shown(str(header.compute.get("precision", "")))
+    computed = clean_text(str(header.compute.get("precision", "")))
     accuracy = percent_text(header.guide.accuracy)
     yield "accuracy", f"{accuracy} in {computed}" if header.guide.accuracy else accuracy
     yield "its guides", _guides(header.guide.guides)
     yield (
         "data set",
-        f"{shown(header.dataset.name)}, {shown(header.dataset.split)}: "
+        f"{clean_text(header.dataset.name)}, {clean_text(header.dataset.split)}: "
         f"{count_text(header.dataset.samples)} samples, {len(header.dataset.classes)} classes",
     )
     yield "views", f"{store.views.start}:{store.views.stop} of plan {header.plan_digest[:16]}"
@@ -156,12 +156,12 @@ def _store_facts(store: GuideStore) -> Iterable[tuple[str, str]]:
         yield "reader", f"pread: {store.copied_because}"
     yield "size", size_text(store.nbytes)
     yield "computed with", _settings(header.compute)
-    yield "licence", shown(header.licence) or "-"
+    yield "licence", clean_text(header.licence) or "-"
 
 
 def _guides(guides: Any) -> str:
-    return ", ".join(f"{shown(name)} {shown(seal)[:16]}" for name, seal in guides.items()) or "none"
+    return ", ".join(f"{clean_text(name)} {clean_text(seal)[:16]}" for name, seal in guides.items()) or "none"
 
 
 def _settings(settings: Any) -> str:
-    return ", ".join(f"{shown(str(key))} {shown(str(value))}" for key, value in settings.items())
+    return ", ".join(f"{clean_text(str(key))} {clean_text(str(value))}" for key, value in settings.items())

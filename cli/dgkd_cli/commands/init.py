@@ -10,11 +10,11 @@ import click
 
 from dgkd_cache.config.tables import DistillationConfig, ViewsConfig
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.choices import choice_of, given_once
+from dgkd_cli.choices import choice_of, require_once
 from dgkd_cli.console import facts, print_json
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides
 from dgkd_stores import encoding_names
-from dgkd_stores.disk import expanded
+from dgkd_stores.disk import expand_user
 
 if TYPE_CHECKING:
     from dgkd_cache.config.workspace_config import WorkspaceConfig
@@ -47,7 +47,7 @@ _KEYS = {
     "--chain",
     required=True,
     multiple=True,
-    callback=given_once,
+    callback=require_once,
     metavar="A,B,...",
     help="Architectures, largest first; `dgkd-cache models` lists them.",
 )
@@ -58,7 +58,7 @@ _KEYS = {
 @click.option(
     "--transforms",
     multiple=True,
-    callback=given_once,
+    callback=require_once,
     metavar="A,B,...",
     help="As crop(4),hflip; quote it.  [default: what suits the data set]",
 )
@@ -111,7 +111,7 @@ def init(
     if data_root == "":
         raise click.UsageError("--data-root names no folder: give one, or leave it out")
     if data_root:
-        given["dataset.root"] = str(expanded(data_root).absolute())
+        given["dataset.root"] = str(expand_user(data_root).absolute())
     if transforms:
         given["views.transforms"] = _listed(transforms)
     config = suggest_config(_from_here(dataset or "digits"), _listed(chain), given)
@@ -165,4 +165,4 @@ def _from_here(dataset: str) -> str:
     kind, _, path = dataset.partition(":")
     if kind != "folder" or not path:
         return dataset
-    return f"folder:{expanded(path).absolute()}"
+    return f"folder:{expand_user(path).absolute()}"

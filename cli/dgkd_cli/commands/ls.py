@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.console import print_json, shown, table
+from dgkd_cli.console import clean_text, print_json, table
 from dgkd_cli.humanize import count_text, percent_text, size_text, with_numbers
 
 __all__ = ["ls"]
@@ -43,13 +43,13 @@ def ls(app: App, as_json: bool) -> None:
     remarks = any(run.why for run in runs)
     lines = [
         (
-            shown(run.name),
+            clean_text(run.name),
             run.state,
-            shown(run.architecture),
+            clean_text(run.architecture),
             count_text(run.parameters) if run.parameters is not None else "-",
             percent_text(run.accuracy),
             size_text(run.nbytes) if run.nbytes else "-",
-            *([shown(run.why)] if remarks else []),
+            *([clean_text(run.why)] if remarks else []),
         )
         for run in runs
     ]
@@ -60,7 +60,7 @@ def ls(app: App, as_json: bool) -> None:
     click.echo()
     lines_of_stores = [
         (
-            shown(store.name),
+            clean_text(store.name),
             store.state,
             f"{store.views[0]}:{store.views[1]}" if store.views else "-",
             str(store.views_done) if store.views else "-",

@@ -73,7 +73,7 @@ def models(
 
 def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) -> None:
     """Returns the table; its last column says why a model cannot be built, or to which size its images are resized."""
-    from dgkd_cache.models.preprocess import resized
+    from dgkd_cache.models.preprocess import describe_resizing
 
     lines = [
         (
@@ -82,7 +82,7 @@ def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) 
             f"{int(row['multiply_adds']) / 1e6:,.1f} M" if "multiply_adds" in row else "-",
             str(row["problem"])
             if "problem" in row
-            else resized(*image[1:], int(row["input_size"]) if "input_size" in row else None),
+            else describe_resizing(*image[1:], int(row["input_size"]) if "input_size" in row else None),
         )
         for row in rows
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
-from dgkd_cli.console import facts, print_json, shown
+from dgkd_cli.console import clean_text, facts, print_json
 from dgkd_cli.humanize import count_text, duration_text
 from dgkd_cli.stores import store_at, workspace_for
 from dgkd_cli.user_code import check_architectures
@@ -59,7 +59,7 @@ def repair(app: App, what: str, architectures: tuple[str, ...], take_over: bool,
     click.echo(
         facts(
             [
-                ("store", shown(str(result.path))),
+                ("store", clean_text(str(result.path))),
                 ("seal", result.seal or "-"),
                 ("mended", ", ".join(result.mended[:SHOWN]) + more if result.mended else "nothing: it is whole"),
                 ("computed", f"{count_text(result.samples)} samples"),

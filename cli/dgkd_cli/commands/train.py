@@ -12,8 +12,8 @@ import click
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.errors import unknown_name
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
-from dgkd_cli.choices import choice_of, given_once
-from dgkd_cli.console import facts, print_json, shown
+from dgkd_cli.choices import choice_of, require_once
+from dgkd_cli.console import clean_text, facts, print_json
 from dgkd_cli.guidance_options import (
     check_dropping,
     check_guidance_options,
@@ -40,7 +40,7 @@ _RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
     "--guides",
     metavar="A,B,...",
     multiple=True,
-    callback=given_once,
+    callback=require_once,
     help="With --student: guides by name, or paths of stores.",
 )
 @click.option("--name", help="The run's name (default: the model's, or student-ARCHITECTURE).")
@@ -66,7 +66,7 @@ _RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
     "--always",
     metavar="A,B,...",
     multiple=True,
-    callback=given_once,
+    callback=require_once,
     help="bernoulli: guides that are never dropped.",
 )
 @click.option("--at-least-one", is_flag=True, default=None, help="bernoulli: keep one guide in every batch.")
@@ -189,10 +189,10 @@ def _show(card: ModelCard, folder: Path, *, as_json: bool) -> None:
     click.echo(
         facts(
             [
-                ("model", shown(card.name)),
-                ("architecture", shown(card.architecture)),
+                ("model", clean_text(card.name)),
+                ("architecture", clean_text(card.architecture)),
                 ("parameters", count_text(card.parameters)),
-                ("guides", ", ".join(shown(guide) for guide in card.guides) or "none"),
+                ("guides", ", ".join(clean_text(guide) for guide in card.guides) or "none"),
                 *accuracy,
                 ("time", duration_text(card.seconds)),
                 ("lies in", str(folder)),

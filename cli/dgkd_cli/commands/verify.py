@@ -14,7 +14,7 @@ import click
 from dgkd_cache.errors import DgkdError, Mismatch
 from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
-from dgkd_cli.console import print_json, shown
+from dgkd_cli.console import clean_text, print_json
 from dgkd_cli.humanize import count_text, size_text
 from dgkd_cli.recompute import Recompute, recomputed_line
 from dgkd_cli.runs import RunResult, run_at
@@ -124,7 +124,7 @@ def verify(
             click.echo("\n".join(lines))
     for result in results:
         if result.verification and result.verification.damage:
-            app.say(f"{shown(result.name)}: {_advice(app, result)}")
+            app.say(f"{clean_text(result.name)}: {_advice(app, result)}")
     if not (runs or results):
         app.say("no runs and no guide stores here: `dgkd-cache run` makes them")
     if code := _gravest((*codes, *(result.exit_code for result in results))):
@@ -163,13 +163,13 @@ def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
     path = Path(name)
     try:
         path = store_at(app, name)
-        found = look(path, full=full, report=over_bytes(progress, f"verify {shown(name)}"))
+        found = look(path, full=full, report=over_bytes(progress, f"verify {clean_text(name)}"))
         progress.finish()
         return Result(name=name, path=path, verification=found)
     except DgkdError as error:
         return Result(name=name, path=path, error=error)
     except OSError as error:
-        return Result(name=name, path=path, error=DgkdError(f"{shown(str(error.filename))}: {error.strerror}"))
+        return Result(name=name, path=path, error=DgkdError(f"{clean_text(str(error.filename))}: {error.strerror}"))
 
 
 def _recomputed(app: App, result: Result, again: Recompute, progress: Progress) -> Result:
@@ -184,7 +184,7 @@ def _recomputed(app: App, result: Result, again: Recompute, progress: Progress) 
 
 
 def _lines(result: Result) -> Iterable[str]:
-    name, found = shown(result.name), result.verification
+    name, found = clean_text(result.name), result.verification
     if found is None:
         yield f"{name}: refused: {result.error}"
         return
@@ -198,7 +198,7 @@ def _lines(result: Result) -> Iterable[str]:
     else:
         yield f"{name}: incomplete, {count_text(found.blocks_written)} of {count_text(found.blocks)} blocks: {held}"
     for one in found.damage[:SHOWN]:
-        yield f"  {shown(one.file)}: {one.kind}{_where(one)}{_facts(one)}"
+        yield f"  {clean_text(one.file)}: {one.kind}{_where(one)}{_facts(one)}"
     if len(found.damage) > SHOWN:
         yield f"  and {count_text(len(found.damage) - SHOWN)} more; --json has them all"
     if result.recomputed:
@@ -230,8 +230,8 @@ def _where(one: Damage) -> str:
 
 
 def _facts(one: Damage) -> str:
-    facts = [f"expected {shown(one.expected)}"] if one.expected else []
-    facts += [f"found {shown(one.found)}"] if one.found else []
+    facts = [f"expected {clean_text(one.expected)}"] if one.expected else []
+    facts += [f"found {clean_text(one.found)}"] if one.found else []
     return ": " + ", ".join(facts) if facts else ""
 
 

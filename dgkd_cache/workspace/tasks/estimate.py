@@ -18,7 +18,7 @@ from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.device.device import place, resolve_device, resolve_precision
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.dump.header import StoreDraft
-from dgkd_cache.dump.sizes import drafted_bytes
+from dgkd_cache.dump.sizes import draft_bytes
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.estimate.costs import ChainCost, GuideCost, RunCost
 from dgkd_cache.estimate.rates import Work, samples_per_second
@@ -90,8 +90,8 @@ def plan_chain(
             forwards=draft.forwards,
             samples_per_second=rates[_key(ws, "dump", name, recipes[name])],
             live_samples_per_second=rates[_key(ws, "live", name, recipes[name])],
-            nbytes=drafted_bytes(draft.header, ws.config.cache.encoding),
-            encodings={encoding: drafted_bytes(draft.header, encoding) for encoding in encoding_names()},
+            nbytes=draft_bytes(draft.header, ws.config.cache.encoding),
+            encodings={encoding: draft_bytes(draft.header, encoding) for encoding in encoding_names()},
         )
         for name, draft in drafts.items()
     }

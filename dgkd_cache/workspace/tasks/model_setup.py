@@ -16,7 +16,7 @@ from dgkd_cache.device.device import place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import Damaged, InvalidInput, Mismatch
 from dgkd_cache.models.card import ModelCard, load_card, load_model
-from dgkd_cache.models.preprocess import Preprocess, resized
+from dgkd_cache.models.preprocess import Preprocess, describe_resizing
 from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
 from dgkd_cache.progress import Progress
 from dgkd_cache.workspace import run_inputs as record
@@ -58,7 +58,7 @@ def new_model(ws: Workspace, architecture: str, *, input_size: int | None, seed:
 def say_input(ws: Workspace, name: str, input_size: int | None, progress: Progress, *, why: str) -> None:
     """Reports the size to which views are resized for the model, and why: it may cost fifty times the work."""
     _, height, width = ws.plan().view_shape
-    if said := resized(height, width, input_size):
+    if said := describe_resizing(height, width, input_size):
         progress.say(f"{name}: {said} ({why})")
 
 
@@ -176,7 +176,7 @@ def require_same_data(ws: Workspace, card: ModelCard, folder: Path, *, test: boo
     """
     dataset, plan, model = ws.dataset(), ws.plan(), folder.name
     before = (record.read_inputs(folder) if test else None) or {}
-    tested_on = record.recorded(before, "dataset.test_digest") or dataset.test.digest
+    tested_on = record.recorded_value(before, "dataset.test_digest") or dataset.test.digest
     for what, here, there in (
         ("data set", dataset.train.digest, card.dataset.get("digest", "")),
         ("test set", dataset.test.digest, str(tested_on)),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dgkd_cache.device.device import resolve_device
-from dgkd_cache.dump.recompute import Comparison, compare_rows, compute_again, drawn_batches
+from dgkd_cache.dump.recompute import Comparison, compare_rows, compute_again, draw_batches
 from dgkd_cache.errors import DgkdError, Incomplete
 from dgkd_cache.models.card import load_card
 from dgkd_cache.progress import Progress
@@ -54,7 +54,7 @@ def recompute_rows(
         where, settings = resolve_device(device), settings_of(held)
         guide = load_guide(ws, run, progress)
         writer = writer_of(ws, *guide, path=path, views=held.view_range, settings=settings, device=where)
-        slots = drawn_batches(store, rows)
+        slots = draw_batches(store, rows)
         exact = not differing_keys(held.compute, writer.draft.header.compute)
         computed = compute_again(writer.draft, store, slots, progress=progress, stop=stop)
         found = compare_rows(store, computed, exact=exact)

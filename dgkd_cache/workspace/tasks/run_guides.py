@@ -58,7 +58,7 @@ def open_guides(
             yield bank
     elif live:
         # In the precision of a dump, so that cached and live guides agree.
-        before = str(record.recorded(begun, "live"))
+        before = str(record.recorded_value(begun, "live"))
         precision = resolve_precision(ws.config.cache.precision, device, begun=before, ranks=ranks)
         loaded = [_live_guide(ws, folder, device, progress) for folder in live]
         yield LiveGuides(
@@ -125,7 +125,7 @@ def _tell_of_test_set(differences: Mapping[str, str], progress: Progress) -> Non
 
 def _other_test_set(ws: Workspace, folder: Path) -> str:
     """Returns how the test set of a finished run differs, by its record; "" if it does not."""
-    before = record.recorded(record.read_inputs(folder) or {}, "dataset.test_digest")
+    before = record.recorded_value(record.read_inputs(folder) or {}, "dataset.test_digest")
     here = ws.dataset().test.digest
     return f"test set {str(before)[:16]} there, {here[:16]} here" if before not in (None, here) else ""
 

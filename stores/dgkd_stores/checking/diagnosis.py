@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dgkd_stores.checking.recover_digests import prove_digests
 from dgkd_stores.checking.scan import Position, Report, Scan
 from dgkd_stores.coding.digests import array_digest, differing_blocks, seal_of
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.format.identity import labels_within
 from dgkd_stores.format.limits import MAX_NAMED_ABSENT
 
@@ -90,7 +90,7 @@ class Diagnosis:
         if all(name in scan.identity for name in tests):
             stored = {name: scan.identity[test] for name, test in zip(scan.layout.rows, tests, strict=True)}
             noted = {name for one in scan.damage for name in one.arrays}
-            if not encoding_named(scan.header.encoding).finite(stored) and not noted & set(tests):
+            if not get_encoding(scan.header.encoding).finite(stored) and not noted & set(tests):
                 files = [scan.held.name_of(scan.layout.identity[test], (0, 0)) for test in tests]
                 scan.add("not-finite", *files, arrays=tests, expected="finite numbers")
 

@@ -9,7 +9,7 @@ from dgkd_stores.arguments import as_path
 from dgkd_stores.containers.container import Container, Place, how_to_mend, no_store
 from dgkd_stores.containers.hdf5_file import Hdf5File
 from dgkd_stores.containers.zarr_folder import Note, ZarrFolder
-from dgkd_stores.disk.files import permitted
+from dgkd_stores.disk.files import explain_permission_errors
 from dgkd_stores.format.header import StoreHeader
 
 __all__ = [
@@ -41,7 +41,7 @@ def read_header(path: Path | str) -> HeaderAndSeal:
     the store, and accepts an unfinished store.
     """
     path = as_path("read_header", "path", path)
-    with permitted(path):
+    with explain_permission_errors(path):
         header, seal = _container_at(path).read_head(path)
     return HeaderAndSeal(header=header, seal=seal.digest if seal else None)
 
@@ -51,7 +51,7 @@ def open_container(path: Path, *, survey: Note | None = None) -> Container:
 
     `survey` gets errors of single files of a folder, which are raised without it; NoPermission is always raised.
     """
-    with permitted(path):
+    with explain_permission_errors(path):
         found = _container_at(path)
         return ZarrFolder.inspect(path, survey=survey) if found is ZarrFolder else Hdf5File.inspect(path)
 

@@ -15,7 +15,7 @@ from typing import TypedDict
 import numpy as np
 
 from dgkd_stores.coding.canonical import JsonValue
-from dgkd_stores.coding.codecs import RAW, Codec, codec_named, codec_names, codec_of
+from dgkd_stores.coding.codecs import RAW, Codec, codec_names, codec_of, get_codec
 from dgkd_stores.containers.container import how_to_mend
 from dgkd_stores.disk.files import lies_at, read_file
 from dgkd_stores.errors import Damaged, DgkdError, UnsafeStore
@@ -118,7 +118,7 @@ def _candidates(path: Path, header: StoreHeader) -> list[Freedoms]:
         rows = {size // row_bytes for size in sizes if size % row_bytes == 0}
         found += [{"chunk_rows": each, "codec": RAW} for each in sorted(rows) if _possible(each, header)]
     rows_of_all = dict.fromkeys([each["chunk_rows"] for each in found] + [default["chunk_rows"]])
-    return found + [{"chunk_rows": rows, "codec": codec_named(name)} for rows in rows_of_all for name in codec_names()]
+    return found + [{"chunk_rows": rows, "codec": get_codec(name)} for rows in rows_of_all for name in codec_names()]
 
 
 def _fitting(path: Path, layout: StoreLayout) -> int:

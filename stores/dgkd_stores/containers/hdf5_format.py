@@ -28,8 +28,8 @@ __all__ = [
     "SINGLE_CHUNK",
     "SUPERBLOCK_BYTES",
     "UNDEFINED",
+    "add_checksum",
     "checksum",
-    "checksummed",
 ]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -59,7 +59,7 @@ DATATYPES = {
 """The message of each type: class, byte order, size, bits, and where the parts of a floating-point number are."""
 
 
-def checksummed(block: bytes) -> bytes:
+def add_checksum(block: bytes) -> bytes:
     """Returns a block followed by its checksum."""
     return block + struct.pack("<I", checksum(block))
 

@@ -39,7 +39,7 @@ from dgkd_stores.containers.hdf5_format import (
     SIGNATURE,
     SUPERBLOCK_BYTES,
     UNDEFINED,
-    checksummed,
+    add_checksum,
 )
 from dgkd_stores.disk.files import write_all
 from dgkd_stores.format.header import StoreHeader
@@ -96,7 +96,7 @@ def write_hdf5(
         root = file.append(_object_header(_root(objects)))
         superblock = SIGNATURE + bytes([3, 8, 8, 0]) + struct.pack("<QQQQ", 0, UNDEFINED, file.end, root)
         os.lseek(handle, 0, os.SEEK_SET)
-        write_all(handle, checksummed(superblock))
+        write_all(handle, add_checksum(superblock))
         os.fsync(handle)
     finally:
         os.close(handle)
@@ -137,21 +137,21 @@ def _append_index(file: _Appended, array: ArrayLayout, places: NDArray[np.uint64
     data_at = -(-(head_at + 28) // _ALIGNMENT) * _ALIGNMENT
     kind = bytes([0, int(filtered)])
     head = b"FAHD" + kind + struct.pack("<BBQQ", entries_CE.shape[1], PAGE_BITS, count, data_at)
-    file.append(checksummed(head))
+    file.append(add_checksum(head))
     block, page = b"FADB" + kind + struct.pack("<Q", head_at), 1 << PAGE_BITS
     if count <= page:
-        file.append(checksummed(block + entries_CE.tobytes()))
+        file.append(add_checksum(block + entries_CE.tobytes()))
     else:
         written = np.packbits(np.ones(-(-count // page), dtype=np.bool_)).tobytes()
-        pages = [checksummed(entries_CE[first : first + page].tobytes()) for first in range(0, count, page)]
-        file.append(b"".join([checksummed(block + written), *pages]))
+        pages = [add_checksum(entries_CE[first : first + page].tobytes()) for first in range(0, count, page)]
+        file.append(b"".join([add_checksum(block + written), *pages]))
     return head_at
 
 
 def _object_header(messages: Messages) -> bytes:
     body = b"".join(struct.pack("<BHB", kind, len(content), flags) + content for kind, flags, content in messages)
     # Flags 1: the length takes two bytes.
-    return checksummed(b"OHDR\2\1" + struct.pack("<H", len(body)) + body)
+    return add_checksum(b"OHDR\2\1" + struct.pack("<H", len(body)) + body)
 
 
 def _contiguous(array: NDArray[Any], address: int) -> Messages:

@@ -1,6 +1,5 @@
 """Durable files, the paths of stores, and locks of writers. Public."""
 
-from dgkd_stores.disk.alone import Stop, never
 from dgkd_stores.disk.files import (
     fill,
     full_disk,
@@ -15,9 +14,10 @@ from dgkd_stores.disk.files import (
     write_durably,
     write_synced,
 )
+from dgkd_stores.disk.folder_lock import Stop, never
 from dgkd_stores.disk.locks import ALL_VIEWS, Lock, ViewLock, sweep
 from dgkd_stores.disk.owner import Owner
-from dgkd_stores.disk.paths import as_store_path, expanded
+from dgkd_stores.disk.paths import as_store_path, expand_user
 
 __all__ = [
     "ALL_VIEWS",
@@ -26,7 +26,7 @@ __all__ = [
     "Stop",
     "ViewLock",
     "as_store_path",
-    "expanded",
+    "expand_user",
     "fill",
     "full_disk",
     "make_folder",

@@ -24,6 +24,7 @@ from dgkd_stores.disk.notice import notice_once
 from dgkd_stores.errors import NoPermission, UnsafeStore, is_no_space, no_space
 
 __all__ = [
+    "explain_permission_errors",
     "fill",
     "full_disk",
     "lies_at",
@@ -31,7 +32,6 @@ __all__ = [
     "not_a_folder",
     "partial_of",
     "partials",
-    "permitted",
     "plain_file",
     "publish_new",
     "read_file",
@@ -262,7 +262,7 @@ def plain_file(path: Path) -> Iterator[tuple[int, int]]:
 
 def lies_at(path: Path) -> bool:
     """Returns True if the path exists, even as a broken link; raises NoPermission if this user may not look."""
-    with permitted(path):
+    with explain_permission_errors(path):
         try:
             os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -271,7 +271,7 @@ def lies_at(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def permitted(path: Path) -> Iterator[None]:
+def explain_permission_errors(path: Path) -> Iterator[None]:
     """Converts permission errors of anything at or under `path` to NoPermission."""
     try:
         yield

@@ -24,8 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dgkd_stores.disk.alone import Stop, alone, never
 from dgkd_stores.disk.files import full_disk, not_a_folder, read_small, write_synced
+from dgkd_stores.disk.folder_lock import Stop, folder_lock, never
 from dgkd_stores.disk.owner import UNKNOWN, Owner
 from dgkd_stores.errors import Locked, UnsafeStore
 
@@ -68,7 +68,7 @@ class Lock(ABC):
         self._place = writing_folder(target) / name
         self._own = self._place / uuid.uuid4().hex
         self._owner = Owner.of(os.getpid())
-        with full_disk(target, left="nothing was begun"), alone(target.parent, stop=stop):
+        with full_disk(target, left="nothing was begun"), folder_lock(target.parent, stop=stop):
             self._acquire()
         self._holder = os.getpid()
 
@@ -113,7 +113,7 @@ class Lock(ABC):
         if self._holder != os.getpid():
             return
         self._holder = 0
-        with alone(self.target.parent, patience=_RELEASE_PATIENCE):
+        with folder_lock(self.target.parent, patience=_RELEASE_PATIENCE):
             if self._own.is_dir():
                 self._remove(self._place)
 
@@ -213,7 +213,7 @@ def sweep(
     `names` is the pattern of the locks' names, which differs for runs.
     """
     folder = writing_folder(target)
-    with alone(target.parent, stop=stop):
+    with folder_lock(target.parent, stop=stop):
         for lock, owner in _locks(folder, names):
             if owner is None or owner.dead or (take_over and owner.elsewhere):
                 _discard(lock)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dgkd_stores.errors import InvalidInput
 
-__all__ = ["as_store_path", "expanded", "names_hdf5", "names_store"]
+__all__ = ["as_store_path", "expand_user", "names_hdf5", "names_store"]
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 
@@ -22,7 +22,7 @@ def names_store(path: Path | str) -> bool:
     return Path(path).suffix.lower() == ".zarr" or names_hdf5(path)
 
 
-def expanded(path: Path | str) -> Path:
+def expand_user(path: Path | str) -> Path:
     """Expands `~` and `~user` in a path. Raises InvalidInput if there is no such user."""
     try:
         return Path(path).expanduser()
@@ -41,7 +41,7 @@ def as_store_path(text: str) -> Path | None:
     A path has a separator or a store's suffix, whether it exists or not, or is that of a Zarr folder in any state: a
     store called `ta1` in the current folder precedes a name `ta1`.
     """
-    path = expanded(text)
+    path = expand_user(text)
     if os.sep in text or names_store(path):
         return path
     # The store's own checks refuse a link or a pipe there.

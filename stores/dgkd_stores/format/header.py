@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from dgkd_stores.arguments import require_kind
 from dgkd_stores.coding.canonical import JsonValue, canonical_json, plain_json, sha256_hex
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
 from dgkd_stores.format.checks import (
     bad_field,
@@ -180,7 +180,7 @@ class StoreHeader:
     @property
     def row_bytes(self) -> int:
         """Bytes of one row over all its arrays."""
-        return encoding_named(self.encoding).row_bytes(self.classes)
+        return get_encoding(self.encoding).row_bytes(self.classes)
 
     @property
     def view_range(self) -> range:

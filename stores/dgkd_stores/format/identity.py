@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.arguments import require_kind
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.errors import InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import StoreLayout
@@ -41,7 +41,7 @@ class IdentityArrays:
         """Returns the stored arrays by name; raises InvalidInput for a shape, dtype or label against the header."""
         if self.test_logits_MC.dtype != np.float32:
             raise InvalidInput("test_logits", expected="float32", found=str(self.test_logits_MC.dtype))
-        tests = encoding_named(header.encoding).encode(self.test_logits_MC)
+        tests = get_encoding(header.encoding).encode(self.test_logits_MC)
         given: Mapping[str, NDArray[Any]] = {
             "label": self.label_N,
             "sample_digest": self.sample_digest_N16,

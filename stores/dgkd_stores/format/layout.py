@@ -19,7 +19,7 @@ from dgkd_stores.arguments import require_integer
 from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.codecs import RAW, Codec, ZarrCodec
 from dgkd_stores.coding.digests import Seal
-from dgkd_stores.coding.encodings import RowArray, encoding_named
+from dgkd_stores.coding.encodings import RowArray, get_encoding
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.limits import MAX_CHUNKS, MAX_ENCODED_CHUNK_BYTES, MAX_OTHER_BYTES
 from dgkd_stores.format.metadata import unsafe
@@ -135,7 +135,7 @@ class StoreLayout:
 
     def __init__(self, header: StoreHeader, *, chunk_rows: int, codec: Codec = RAW) -> None:
         samples, views, tests = header.dataset.samples, header.views, header.dataset.test_samples
-        row_arrays = encoding_named(header.encoding).row_arrays(header.classes)
+        row_arrays = get_encoding(header.encoding).row_arrays(header.classes)
         self.chunk_rows, self.codec = chunk_rows, codec
         self.chunks_per_view = -(-samples // chunk_rows)
         self.rows = {

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dgkd_stores.arguments import described
+from dgkd_stores.arguments import describe_value
 from dgkd_stores.errors import InvalidInput
 
 __all__ = ["READERS", "Choice", "choose_reader", "file_system", "require_reader"]
@@ -54,7 +54,7 @@ def choose_reader(path: Path, wanted: str = "auto") -> Choice:
 def require_reader(wanted: object) -> None:
     """Raises InvalidInput unless it is one of READERS."""
     if not isinstance(wanted, str) or wanted not in READERS:
-        raise InvalidInput("no such reader", expected=f"one of {', '.join(READERS)}", found=described(wanted))
+        raise InvalidInput("no such reader", expected=f"one of {', '.join(READERS)}", found=describe_value(wanted))
 
 
 def file_system(path: Path, *, mounts: str) -> str:

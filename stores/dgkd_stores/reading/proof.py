@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.digests import block_digest
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.containers import Container, how_to_mend
 from dgkd_stores.errors import Damaged
 
@@ -24,7 +24,7 @@ class BlockProof:
 
     def __init__(self, container: Container, digest_VB32: NDArray[np.uint8]) -> None:
         header = container.header
-        self._path, self._digest_VB32, self._encoding = container.path, digest_VB32, encoding_named(header.encoding)
+        self._path, self._digest_VB32, self._encoding = container.path, digest_VB32, get_encoding(header.encoding)
         self._rows, self._samples, self._first_view = header.digest_rows, header.dataset.samples, header.first_view
 
     def rows(self, block: int) -> range:

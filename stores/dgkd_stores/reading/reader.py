@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from dgkd_stores.arguments import as_path, require_flags, require_integer, require_kind
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.digests import compute_seal
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.containers import Container, how_to_mend, open_container
 from dgkd_stores.errors import Damaged, Incomplete, Mismatch
 from dgkd_stores.reading.blocks import HeldBlocks
@@ -77,7 +77,7 @@ class GuideStore:
         self.header, self.nbytes, self._layout = held.header, held.nbytes, held.layout
         self.kind, self.codec = held.kind, held.layout.codec.name
         self.seal = held.seal.digest if held.seal else None
-        self.views, self.encoding = self.header.view_range, encoding_named(self.header.encoding)
+        self.views, self.encoding = self.header.view_range, get_encoding(self.header.encoding)
         if self.seal is None and not allow_incomplete:
             raise self._unfinished(f"no seal, and rows in {int(held.present['digest'].sum())} views")
         if self.seal is not None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores.arguments import require_integer, require_kind
 from dgkd_stores.coding.digests import block_digests
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.disk.files import write_durably
 from dgkd_stores.disk.locks import ViewLock
 from dgkd_stores.errors import InvalidInput
@@ -63,7 +63,7 @@ class ChunkFiles:
 
     def encode(self, logits_SC: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
         """Returns the stored arrays of a chunk's rows by name, and their digests [blocks, 32]."""
-        arrays = encoding_named(self._header.encoding).encode(logits_SC)
+        arrays = get_encoding(self._header.encoding).encode(logits_SC)
         stored = {name: arrays[name] for name in self._layout.rows}
         return stored, block_digests(list(stored.values()), self._header.digest_rows)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind
-from dgkd_stores.coding.codecs import Codec, codec_named, codec_names
+from dgkd_stores.coding.codecs import Codec, codec_names, get_codec
 from dgkd_stores.coding.codecs.deflate import Deflate
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.containers import how_to_mend
@@ -209,7 +209,7 @@ def _codec(target: Path, name: str) -> Codec:
     if name not in known:
         form = "an HDF5 file" if Deflate.name in known else "a Zarr folder"
         raise InvalidInput(f"a codec that {form} does not have", expected=f"one of {', '.join(known)}", found=name[:64])
-    return Deflate() if name == Deflate.name else codec_named(name)
+    return Deflate() if name == Deflate.name else get_codec(name)
 
 
 def _counter(total: int, report: Report) -> Advance:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dgkd_stores.arguments import as_path, require_callable, require_flags
 from dgkd_stores.checking.diagnosis import Diagnosis, Report
 from dgkd_stores.coding.digests import Seal, array_digest, differing_blocks
-from dgkd_stores.coding.encodings import encoding_named
+from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.containers import ZarrFolder
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably, write_synced
 from dgkd_stores.disk.locks import ViewLock
@@ -100,7 +100,7 @@ class StoreRepair:
         if set(names.values()) & set(self.lost_arrays):
             return None
         arrays = {name: self._scan.identity[test] for name, test in names.items()}
-        return np.asarray(encoding_named(self.header.encoding).decode(arrays).astype(np.float32))
+        return np.asarray(get_encoding(self.header.encoding).decode(arrays).astype(np.float32))
 
     def mend(self) -> None:
         """Repairs parts that need no guide: metadata, padding, and digests that rows and seal prove."""

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind
-from dgkd_stores.coding.codecs import codec_named
+from dgkd_stores.coding.codecs import get_codec
 from dgkd_stores.coding.digests import Seal, compute_seal
 from dgkd_stores.containers import ZarrFolder, how_to_mend
-from dgkd_stores.disk.alone import Stop, never
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably
+from dgkd_stores.disk.folder_lock import Stop, never
 from dgkd_stores.disk.locks import ViewLock
 from dgkd_stores.errors import Damaged, InvalidInput
 from dgkd_stores.format.header import StoreHeader
@@ -74,7 +74,7 @@ class GuideStoreWriter:
         whole = header.view_range
         if not self.views or self.views.step != 1 or self.views[0] < whole[0] or self.views[-1] > whole[-1]:
             raise InvalidInput("views to write", expected=f"some of {whole}", found=f"{self.views}")
-        layout = StoreLayout(header, chunk_rows=default_chunk_rows(header), codec=codec_named(codec))
+        layout = StoreLayout(header, chunk_rows=default_chunk_rows(header), codec=get_codec(codec))
         layout.check_limits(self.path)
         given = identity.encoded(header, layout)
         with full_disk(self.path):

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from numcodecs import blosc, zstd
 
 from dgkd_stores import GuideStore, GuideStoreWriter, InvalidInput, UnsafeStore
-from dgkd_stores.coding.codecs import RAW, Blosc, Zstd, codec_named, codec_names, codec_of
+from dgkd_stores.coding.codecs import RAW, Blosc, Zstd, codec_names, codec_of, get_codec
 from dgkd_stores.format.layout import StoreLayout
 from dgkd_stores.format.limits import MAX_ENCODED_CHUNK_BYTES
 
@@ -110,7 +110,7 @@ def test_the_switch_of_blosc_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch, 
 def test_names() -> None:
     assert codec_names() == ("none", "blosc", "zstd")
     with pytest.raises(InvalidInput, match="one of none, blosc, zstd, found 'zst'; did you mean 'zstd'"):
-        codec_named("zst")
+        get_codec("zst")
 
 
 @pytest.fixture(params=["float16", "float32", "uint8"])

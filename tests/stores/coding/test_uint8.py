@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from dgkd_stores import Damaged, GuideStore, GuideStoreWriter, InvalidInput
-from dgkd_stores.coding.encodings import Uint8, encoding_named
+from dgkd_stores.coding.encodings import Uint8, get_encoding
 
 LARGEST = 3.4028234663852886e38
 TINIEST = 2.0**-149
@@ -39,11 +39,11 @@ def decoded_by_hand(levels: list[int], scale: float, offset: float) -> list[floa
 
 
 def stored(row: list[float]) -> dict[str, np.ndarray[Any, Any]]:
-    return encoding_named("uint8").encode(np.array([row], dtype=np.float32))
+    return get_encoding("uint8").encode(np.array([row], dtype=np.float32))
 
 
 def decoded(arrays: dict[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-    return encoding_named("uint8").decode(arrays)
+    return get_encoding("uint8").decode(arrays)
 
 
 def check_round_trip(row: list[float]) -> None:
@@ -88,7 +88,7 @@ def test_any_row_comes_back_within_half_a_step_or_is_refused(row: list[float]) -
 
 def test_the_bytes_of_rows_worked_out_on_paper() -> None:
     logits_BC = np.array([[0, 0.5, 1.5, 255], [3, 3, 3, 3], [127.5, -127.5, 0, 100]], dtype=np.float32)
-    arrays = encoding_named("uint8").encode(logits_BC)
+    arrays = get_encoding("uint8").encode(logits_BC)
     # Steps of 1 above 0; a constant row; steps of 1 above -127.5. Ties (0.5, 1.5, 127.5) go to the even level.
     assert arrays["logits"].tobytes() == bytes([0, 0, 2, 255, 0, 0, 0, 0, 255, 0, 128, 228])
     assert arrays["scale"].tobytes() == struct.pack("<6f", 1, 0, 0, 3, 1, -127.5)
@@ -97,7 +97,7 @@ def test_the_bytes_of_rows_worked_out_on_paper() -> None:
         ("logits", "uint8", 4, "class"),
         ("scale", "float32", 2, "affine"),
     ]
-    assert encoding_named("uint8").row_bytes(4) == 4 + 8
+    assert get_encoding("uint8").row_bytes(4) == 4 + 8
 
 
 def test_the_sign_of_zero_does_not_depend_on_the_order() -> None:
@@ -114,7 +114,7 @@ def test_no_numbers_are_refused(value: float) -> None:
 def test_kl_is_that_of_uniform_rounding() -> None:
     """A level is off by an error uniform in +-scale/2, so KL is about scale^2/24 (1 - sum p^2): 6e-6 here."""
     exact_BC = (np.random.default_rng(3).normal(scale=2.5, size=(2000, 100)) / 4).astype(np.float32)
-    arrays = encoding_named("uint8").encode(exact_BC)
+    arrays = get_encoding("uint8").encode(exact_BC)
     log_p, log_q = (x - np.log(np.exp(x).sum(1, keepdims=True)) for x in (exact_BC.astype("f8"), decoded(arrays)))
     kl_B = (np.exp(log_p) * (log_p - log_q.astype("f8"))).sum(1)
     expected_B = arrays["scale"][:, 0].astype("f8") ** 2 / 24 * (1 - np.exp(2 * log_p).sum(1))

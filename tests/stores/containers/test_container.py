@@ -10,7 +10,7 @@ import numpy as np
 from stores.containers.store_tests import StoreTests
 
 from dgkd_stores import GuideStoreWriter, convert
-from dgkd_stores.containers.hdf5_format import UNDEFINED, checksummed
+from dgkd_stores.containers.hdf5_format import UNDEFINED, add_checksum
 from dgkd_stores.format.layout import ArrayLayout
 
 
@@ -73,7 +73,7 @@ class Hdf5Tests(StoreTests):
         entry, block = data[at + 6], int.from_bytes(data[at + 16 : at + 24], "little")
         body = bytearray(data[block : block + 14 + count * entry])
         body[14 + number * entry : 14 + number * entry + 8] = UNDEFINED.to_bytes(8, "little")
-        path.write_bytes(data[:block] + checksummed(bytes(body)) + data[block + len(body) + 4 :])
+        path.write_bytes(data[:block] + add_checksum(bytes(body)) + data[block + len(body) + 4 :])
 
     def cut_short(self, path: Path) -> None:
         os.truncate(path, path.stat().st_size - 1)

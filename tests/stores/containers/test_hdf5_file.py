@@ -13,7 +13,7 @@ import pytest
 
 from dgkd_stores import Damaged, DgkdError, GuideStore, UnsafeStore, convert
 from dgkd_stores.containers import Hdf5File
-from dgkd_stores.containers.hdf5_format import checksum, checksummed
+from dgkd_stores.containers.hdf5_format import add_checksum, checksum
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_metadata_changed_under_valid_checksums(path: Path) -> None:
                 [0, 1, 2**63, 2**64 - 1, len(data), chance.randrange(2**16), chance.choice(blocks)[0]]
             )
             changed[at : min(at + width, end)] = number.to_bytes(8, "little")[: min(width, end - at)]
-            changed[start : end + 4] = checksummed(bytes(changed[start:end]))
+            changed[start : end + 4] = add_checksum(bytes(changed[start:end]))
         path.write_bytes(changed)
         try:
             assert rows_of(path) == expected, seed

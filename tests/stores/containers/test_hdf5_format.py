@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dgkd_stores.containers.hdf5_format import DATATYPE, DATATYPES, SIGNATURE, checksum, checksummed
+from dgkd_stores.containers.hdf5_format import DATATYPE, DATATYPES, SIGNATURE, add_checksum, checksum
 
 
 def test_checksums_as_published() -> None:
@@ -32,4 +32,4 @@ def test_types_as_the_library_writes_them(tmp_path: Path, name: str) -> None:
 
 def test_a_checksum_stands_after_its_block() -> None:
     text = b"Four score and seven years ago"
-    assert checksummed(text) == text + bytes.fromhex("51057717")
+    assert add_checksum(text) == text + bytes.fromhex("51057717")

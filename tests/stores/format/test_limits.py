@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dgkd_stores import UnsafeStore
-from dgkd_stores.coding.codecs import codec_named
+from dgkd_stores.coding.codecs import get_codec
 from dgkd_stores.format.layout import StoreLayout
 from dgkd_stores.format.limits import MAX_CHUNKS, MAX_ENCODED_CHUNK_BYTES, MAX_OTHER_BYTES
 
@@ -19,7 +19,7 @@ def layout(
 ) -> StoreLayout:
     header = recipe(views=views, classes=classes, tests=1, digest_rows=8).header
     header = replace(header, dataset=replace(header.dataset, samples=samples))
-    return StoreLayout(header, chunk_rows=rows, codec=codec_named(codec))
+    return StoreLayout(header, chunk_rows=rows, codec=get_codec(codec))
 
 
 def refused(path: Path, found: StoreLayout, problem: str, most: int) -> int:

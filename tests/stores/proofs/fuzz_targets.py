@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores import DgkdError, GuideStore, StoreHeader
 from dgkd_stores.coding.codecs import Blosc, Codec, Zstd, blosc, zstd
-from dgkd_stores.containers.hdf5_format import checksummed
+from dgkd_stores.containers.hdf5_format import add_checksum
 from dgkd_stores.format.metadata import parse_json
 
 __all__ = ["OUTCOMES", "REFUSALS", "Guarded", "decode_chunk", "hdf5_blocks", "open_hdf5", "open_with", "read_group"]
@@ -79,7 +79,7 @@ def hdf5_blocks(data: bytes) -> list[tuple[int, int]]:
     for signature in (b"\x89HDF", b"OHDR", b"FAHD", b"FADB", b"FRHP", b"BTHD", b"BTLF"):
         for match in re.finditer(re.escape(signature), data):
             at = match.start()
-            fits = (n for n in range(12, 600) if data[at + n : at + n + 4] == checksummed(data[at : at + n])[-4:])
+            fits = (n for n in range(12, 600) if data[at + n : at + n + 4] == add_checksum(data[at : at + n])[-4:])
             found += [(at, length) for length in itertools.islice(fits, 1)]
     return found
 
@@ -92,7 +92,7 @@ def change_hdf5(good: bytes, blocks: list[tuple[int, int]], chance: random.Rando
         new = chance.choice([b"\0", b"\1", b"\xff", bytes([chance.randrange(256)]), b"\xff" * 8, b"\0" * 8])
         new = new[: at + length - place]
         data[place : place + len(new)] = new
-    data[at + length : at + length + 4] = checksummed(bytes(data[at : at + length]))[-4:]
+    data[at + length : at + length + 4] = add_checksum(bytes(data[at : at + length]))[-4:]
     return bytes(data)
 
 

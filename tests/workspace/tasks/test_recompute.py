@@ -16,7 +16,7 @@ from support.tiny_chain import MODULE, Lines, dump, train, workspace
 
 from dgkd_cache.device import environment
 from dgkd_cache.dump.inference import GuideLogits
-from dgkd_cache.dump.recompute import drawn_batches
+from dgkd_cache.dump.recompute import draw_batches
 from dgkd_cache.errors import Damaged, Incomplete, Interrupted, Mismatch
 from dgkd_cache.progress import Silent
 from dgkd_cache.workspace.tasks import Recomputed, recompute_rows
@@ -100,11 +100,11 @@ def test_rows_are_drawn_as_the_page_says(ws: Workspace, monkeypatch: pytest.Monk
         for rows in (1, 2, 3, 7):
             drawn = by_the_page(store.seal or "", rows)
             expected = sorted({(view, sample // BATCH * BATCH) for view, sample in drawn})
-            slots = drawn_batches(store, rows)
+            slots = draw_batches(store, rows)
             assert [(slot.view, slot.start) for slot in slots] == expected
             assert all(slot.stop == slot.start + BATCH for slot in slots)
-        assert len({tuple(drawn_batches(store, rows)) for rows in range(1, 9)}) > 4, "another number, other rows"
-        views = {slot.view for rows in range(1, 30) for slot in drawn_batches(store, rows)}
+        assert len({tuple(draw_batches(store, rows)) for rows in range(1, 9)}) > 4, "another number, other rows"
+        views = {slot.view for rows in range(1, 30) for slot in draw_batches(store, rows)}
         assert views == set(range(VIEWS))
 
 

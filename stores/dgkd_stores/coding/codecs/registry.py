@@ -10,7 +10,7 @@ from dgkd_stores.coding.codecs.none import RAW
 from dgkd_stores.coding.codecs.zstd import Zstd
 from dgkd_stores.registry import Registry
 
-__all__ = ["codec_named", "codec_names", "codec_of"]
+__all__ = ["codec_names", "codec_of", "get_codec"]
 
 _CODECS = Registry[ZarrCodec]("codec")
 for _codec in (RAW, Blosc(), Zstd()):
@@ -22,9 +22,9 @@ def codec_names() -> tuple[str, ...]:
     return tuple(_CODECS)
 
 
-def codec_named(name: str) -> ZarrCodec:
+def get_codec(name: str) -> ZarrCodec:
     """Returns the codec of a Zarr folder by name; raises InvalidInput, which names the known ones and the closest."""
-    require_kind("codec_named", "name", name, str, expected="the name of a codec")
+    require_kind("get_codec", "name", name, str, expected="the name of a codec")
     return _CODECS.find(name)
 
 

@@ -3,7 +3,7 @@
 from dgkd_stores.coding.encodings.abc import Encoding, RowArray
 from dgkd_stores.coding.encodings.float16 import Float16
 from dgkd_stores.coding.encodings.float32 import Float32
-from dgkd_stores.coding.encodings.registry import encoding_named, encoding_names, register_encoding
+from dgkd_stores.coding.encodings.registry import encoding_names, get_encoding, register_encoding
 from dgkd_stores.coding.encodings.uint8 import Uint8
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "Float32",
     "RowArray",
     "Uint8",
-    "encoding_named",
     "encoding_names",
+    "get_encoding",
     "register_encoding",
 ]

@@ -6,7 +6,7 @@ from dgkd_stores.arguments import require_kind
 from dgkd_stores.coding.encodings.abc import Encoding
 from dgkd_stores.registry import Registry
 
-__all__ = ["ENCODINGS", "encoding_named", "encoding_names", "register_encoding"]
+__all__ = ["ENCODINGS", "encoding_names", "get_encoding", "register_encoding"]
 
 ENCODINGS = Registry[Encoding]("encoding")
 
@@ -23,7 +23,7 @@ def encoding_names() -> tuple[str, ...]:
     return tuple(sorted(ENCODINGS))
 
 
-def encoding_named(name: str) -> Encoding:
+def get_encoding(name: str) -> Encoding:
     """Returns the encoding of that name; `InvalidInput` names the known ones and the closest."""
-    require_kind("encoding_named", "name", name, str, expected="the name of an encoding")
+    require_kind("get_encoding", "name", name, str, expected="the name of an encoding")
     return ENCODINGS.find(name)

@@ -15,7 +15,7 @@ from pathlib import Path
 from dgkd_stores.disk.notice import notice
 from dgkd_stores.errors import Interrupted
 
-__all__ = ["Stop", "alone", "never"]
+__all__ = ["Stop", "folder_lock", "never"]
 
 Stop = Callable[[], bool]
 """Called while waiting; true means to give up."""
@@ -32,7 +32,7 @@ def never() -> bool:
 
 
 @contextlib.contextmanager
-def alone(folder: Path, *, stop: Stop = never, patience: float | None = None) -> Iterator[None]:
+def folder_lock(folder: Path, *, stop: Stop = never, patience: float | None = None) -> Iterator[None]:
     """Holds the flock of `folder`; raises Interrupted if `stop` is true while another process has it.
 
     After `patience` seconds it continues without the flock, as on a file system that has none.

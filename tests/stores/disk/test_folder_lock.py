@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dgkd_stores import GuideStoreWriter, Interrupted
-from dgkd_stores.disk.alone import alone
+from dgkd_stores.disk.folder_lock import folder_lock
 from dgkd_stores.disk.locks import ViewLock, sweep
 from dgkd_stores.writing.repair import StoreRepair
 
@@ -49,7 +49,7 @@ def test_waiting_is_announced_once_and_can_be_stopped(
         return sum(slept) > 60
 
     with locked(tmp_path), pytest.raises(Interrupted, match="stopped while waiting for .*nothing was begun") as caught:
-        with alone(tmp_path, stop=stop):
+        with folder_lock(tmp_path, stop=stop):
             pytest.fail("two held it")
     assert caught.value.exit_code == 130
     (said,) = caplog.messages
@@ -64,7 +64,7 @@ def test_a_short_wait_is_silent(
     with contextlib.ExitStack() as held:
         held.enter_context(locked(tmp_path))
         monkeypatch.setattr("time.sleep", lambda pause: held.close() if sum(pauses) > 0.5 else pauses.append(pause))
-        with alone(tmp_path):
+        with folder_lock(tmp_path):
             assert pauses
     assert caplog.messages == []
 
@@ -100,7 +100,7 @@ def test_a_holder_leaves_whoever_has_the_folder(tmp_path: Path, slept: list[floa
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     """Ours is the flock that other programs see."""
     code = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)"
-    with alone(tmp_path):
+    with folder_lock(tmp_path):
         tried = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
         assert "BlockingIOError" in tried.stderr
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 0
