@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from rich.filesize import pick_unit_and_suffix
+
 __all__ = [
     "amount_text",
     "count_text",
@@ -19,13 +21,11 @@ __all__ = [
 
 
 def size_text(nbytes: int) -> str:
-    """Formats bytes in decimal units: 1620000000 -> "1.62 GB"."""
-    size = float(nbytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{nbytes} B" if unit == "B" else f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
+    """Formats bytes in decimal units, with three significant figures: 1620000000 -> "1.62 GB"."""
+    # `filesize.decimal` has a fixed number of decimal places: 1.62 GB would be 1.6 GB, and 999,999 bytes "1,000.0 kB".
+    rounded = round(nbytes, 3 - len(str(nbytes)))
+    unit, suffix = pick_unit_and_suffix(rounded, ["B", "kB", "MB", "GB", "TB", "PB"], 1000)
+    return f"{rounded / unit:.3g} {suffix}"
 
 
 def duration_text(seconds: float) -> str:
