@@ -52,7 +52,7 @@ def draw_batches(store: GuideStore, rows: int) -> list[ChunkSlot]:
     else:
         key = hashlib.sha256(f"dgkd-recompute{store.seal}{rows}".encode()).digest()[:16]
         words = philox_at(key, 0, -(-2 * rows // 4))[: 2 * rows]
-        view_R = integer_below(words[0::2], len(views)) + views.start
+        view_R = header.view_at(integer_below(words[0::2], len(views)))
         start_R = integer_below(words[1::2], samples) // batch * batch
         places = set(zip(view_R.tolist(), start_R.tolist(), strict=True))
     return [ChunkSlot(view, start, min(start + batch, samples)) for view, start in sorted(places)]

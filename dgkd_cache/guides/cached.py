@@ -98,7 +98,7 @@ class CachedGuide:
             for store, rows in self._parts
         ]
         if sum(len(place) for _, place in places) < len(views_B):  # the stores' views are disjoint
-            held = [range(store.views.start, store.views.stop) for store in self.stores]
+            held = [store.views for store in self.stores]
             raise InvalidInput(
                 f"views that guide {self.name!r} does not have",
                 expected=" or ".join(f"{views.start} to {views.stop - 1}" for views in held),

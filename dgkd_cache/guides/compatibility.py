@@ -58,7 +58,7 @@ def check_store(store: GuideStore, views: ViewRenderer) -> None:
         )
     check_probe(views, kind=header.probe, values=store.probe, first=header.first_view, count=header.views)
     for offset in _checked_views(header.views, len(images)):
-        view = header.first_view + offset
+        view = header.view_at(offset)
         if views.plan.view_digest(view, len(images)) != store.view_digest_V32[offset].tobytes():
             raise Mismatch(
                 f"{who} has other augmentation parameters",

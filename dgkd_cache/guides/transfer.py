@@ -69,7 +69,7 @@ class ResidentRows:
         }
 
     def read(self, index: RowIndex) -> Decode:
-        view_B, sample_B = index.within(self._store.path, self._store.views, self._samples)
+        view_B, sample_B = index.within(self._store.container)
         for view in np.unique(view_B[~self._sent_V[view_B]]).tolist():
             self._send(view)
         row_B = send(view_B * self._samples + sample_B, self._device)
@@ -81,7 +81,7 @@ class ResidentRows:
     def _send(self, view: int) -> None:
         for start in range(0, self._samples, _SLAB):
             sample_S = np.arange(start, min(start + _SLAB, self._samples))
-            stored = self._store.gather_stored(np.full_like(sample_S, view + self._store.views.start), sample_S)
+            stored = self._store.gather_stored(np.full_like(sample_S, self._store.header.view_at(view)), sample_S)
             for name, rows in stored.items():
                 first = view * self._samples + start
                 self._tables[name][first : first + len(rows)] = send(rows, self._device)

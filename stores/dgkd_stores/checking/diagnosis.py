@@ -115,7 +115,7 @@ class Diagnosis:
         for view in np.flatnonzero(differing_blocks(self.proven_VB32, scan.digest_VB32).any(axis=1)).tolist():
             if scan.held.present["digest"][view, 0, 0] and scan.held.name_of(array, (view, 0, 0)) not in noted:
                 known = "the digests that the seal covers: rows have them"
-                file, number = scan.held.name_of(array, (view, 0, 0)), view + scan.header.first_view
+                file, number = scan.held.name_of(array, (view, 0, 0)), scan.header.view_at(view)
                 scan.add("array", file, array=array.name, view=number, expected=known, found="others")
 
     def _judge_rows(self) -> None:
@@ -151,7 +151,7 @@ class Diagnosis:
             alike_B = np.isin(np.ascontiguousarray(right_B32[:, :8]).view("<u8")[:, 0], first_8)
             for block in np.flatnonzero(alike_B).tolist():
                 start, stop = scan.samples(block, block + 1)
-                where = f"view {view + scan.header.first_view}, samples {start} to {stop - 1}"
+                where = f"view {scan.header.view_at(view)}, samples {start} to {stop - 1}"
                 if (digest := right_B32[block].tobytes()) in digests:
                     found.setdefault(digest, where)
         return found
@@ -192,7 +192,7 @@ class Diagnosis:
             lacking_V = ~self.written_VB.all(axis=1)
             for view in np.flatnonzero(scan.held.present["digest"][:, 0, 0] & lacking_V).tolist():
                 file = scan.held.name_of(scan.layout.digest, (view, 0, 0))
-                scan.add("missing", file, array="digest", view=view + scan.header.first_view, found="zeros")
+                scan.add("missing", file, array="digest", view=scan.header.view_at(view), found="zeros")
 
 
 def _positions(absent: NDArray[np.bool_]) -> Iterator[Position]:

@@ -76,13 +76,13 @@ class Scan:
 
     def where(self, view: int, part: int) -> dict[str, Any]:
         """Returns view and samples of a chunk of a view."""
-        return {"view": view + self.header.first_view, "samples": self.slot(part)}
+        return {"view": self.header.view_at(view), "samples": self.slot(part)}
 
     def place(self, name: str, position: Position) -> dict[str, Any]:
         """Returns view and samples of a chunk, if its array has them."""
         if name in self.layout.rows:
             return self.where(position[0], position[1])
-        return {"view": position[0] + self.header.first_view} if name == self.layout.digest.name else {}
+        return {"view": self.header.view_at(position[0])} if name == self.layout.digest.name else {}
 
     def files(self, view: int, part: int) -> list[str]:
         """Returns the files of a chunk of a view, one of each array of the rows."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dgkd_stores.arguments import require_kind
 from dgkd_stores.coding.canonical import JsonValue, canonical_json, plain_json, sha256_hex
@@ -39,6 +42,7 @@ __all__ = [
 FORMAT = "dgkd-guide-store"
 VERSION = 1
 
+_Views = TypeVar("_Views", int, NDArray[np.int64])
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 
@@ -186,6 +190,14 @@ class StoreHeader:
     def view_range(self) -> range:
         """The views that this store holds."""
         return range(self.first_view, self.first_view + self.views)
+
+    def place_of(self, view: _Views) -> _Views:
+        """The place of a view, or of each, in this store's arrays, from 0; of one that it lacks, a place outside."""
+        return view - self.first_view if self.first_view else view
+
+    def view_at(self, place: _Views) -> _Views:
+        """The number of the view at a place in this store's arrays, or at each."""
+        return place + self.first_view
 
     @property
     def blocks(self) -> int:

@@ -23,9 +23,9 @@ class BlockProof:
     """Checks the rows of blocks against the digests [V, blocks, 32] of their store."""
 
     def __init__(self, container: Container, digest_VB32: NDArray[np.uint8]) -> None:
-        header = container.header
+        self._header = header = container.header
         self._path, self._digest_VB32, self._encoding = container.path, digest_VB32, get_encoding(header.encoding)
-        self._rows, self._samples, self._first_view = header.digest_rows, header.dataset.samples, header.first_view
+        self._rows, self._samples = header.digest_rows, header.dataset.samples
 
     def rows(self, block: int) -> range:
         """Returns the samples of a block in any view."""
@@ -34,7 +34,7 @@ class BlockProof:
     def where(self, view: int, block: int) -> str:
         """Describes a block for messages; views are counted from 0."""
         rows = self.rows(block)
-        return f"view {view + self._first_view}, samples {rows.start} to {rows.stop - 1}"
+        return f"view {self._header.view_at(view)}, samples {rows.start} to {rows.stop - 1}"
 
     def check(self, view: int, block: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Raises Damaged unless these arrays, by name, are the rows of that block."""

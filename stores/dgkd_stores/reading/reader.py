@@ -109,7 +109,6 @@ class GuideStore:
         if not np.isfinite(self.test_logits_MC).all():
             raise self._damaged(f"{self.path}: test_logits", "finite numbers", "NaN or infinity", LOST)
         self._done = done_VB.reshape(-1)
-        self._samples = self.header.dataset.samples
         chosen = choose_reader(self.path, reader)
         self.copied_because = chosen.why if chosen.reader == "pread" and self._layout.codec is RAW else ""
         self._rows: _Rows | None = None
@@ -166,7 +165,7 @@ class GuideStore:
         """
         if not hasattr(os, "posix_fadvise"):
             return
-        self._ahead.expect(*RowIndex(views_B, samples_B).within(self.path, self.views, self._samples))
+        self._ahead.expect(*RowIndex(views_B, samples_B).within(self.container))
 
     def gather(self, views_B: ArrayLike, samples_B: ArrayLike) -> NDArray[Any]:
         """Returns rows [B, C] in the given order and a floating type: as stored for float16 and float32, float32 for
@@ -189,9 +188,9 @@ class GuideStore:
         require_kind("gather_rows", "index", index, RowIndex, expected="a RowIndex")
         if self._rows is None:
             self._rows = self._source()
-        placed = index.placed(self.path, self.views, self._samples, self._rows.rows_each)
+        placed = index.placed(self.container, self._rows.rows_each)
         if not self._completeness.complete:
-            view_B, sample_B = index.within(self.path, self.views, self._samples)
+            view_B, sample_B = index.within(self.container)
             self._require_written(view_B * self.header.blocks + sample_B // self.header.digest_rows)
         return self._rows.gather(placed)
 
@@ -206,7 +205,7 @@ class GuideStore:
             view, block = divmod(flat, self.header.blocks)
             first, last = block * self.header.digest_rows, (block + 1) * self.header.digest_rows - 1
             last = min(last, self.header.dataset.samples - 1)
-            raise self._unfinished(f"no rows for view {view + self.views.start}, samples {first} to {last}")
+            raise self._unfinished(f"no rows for view {self.header.view_at(view)}, samples {first} to {last}")
 
     def _refuse_seal(self, held: Container, arrays: Mapping[str, str], seal: str) -> NoReturn:
         assert held.seal is not None

@@ -6,11 +6,11 @@ Measured with 128 rows: checking takes 2 us, about as long as gathering them fro
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dgkd_stores.containers import Container
 from dgkd_stores.errors import InvalidInput
 
 __all__ = ["Placed", "RowIndex"]
@@ -46,30 +46,33 @@ class RowIndex:
         self._within: dict[tuple[range, int], tuple[IntArray, IntArray]] = {}
         self._placed: dict[tuple[range, int, int], Placed] = {}
 
-    def within(self, path: Path, views: range, samples: int) -> tuple[IntArray, IntArray]:
-        """Returns views, relative to `views`, and samples; raises InvalidInput for any outside the store `path`."""
-        found = self._within.get((views, samples))
+    def within(self, store: Container) -> tuple[IntArray, IntArray]:
+        """Returns the places of the views in a store, and the samples; raises InvalidInput for any outside the store."""
+        header = store.header
+        views, samples = key = header.view_range, header.dataset.samples
+        found = self._within.get(key)
         if found is None:
-            found = (self.views_B - views.start if views.start else self.views_B), self.samples_B
+            found = header.place_of(self.views_B), self.samples_B
             what = (("views", views, self.views_B, found[0]), ("samples", range(samples), self.samples_B, found[1]))
             for name, held, given, indices in what:
                 # One comparison for both ends (unsigned, negative numbers are very large); counting is faster than
                 # any().
                 if np.count_nonzero(np.greater_equal(indices.view(_UNSIGNED), _unsigned(len(held)))):
                     raise InvalidInput(
-                        f"{name} that {path} does not hold",
+                        f"{name} that {store.path} does not hold",
                         expected=f"{held.start} to {held.stop - 1}",
                         found=f"{given.min()} to {given.max()}",
                     )
-            self._within[views, samples] = found
+            self._within[key] = found
         return found
 
-    def placed(self, path: Path, views: range, samples: int, chunk_rows: int) -> Placed:
+    def placed(self, store: Container, chunk_rows: int) -> Placed:
         """Returns the places of the rows in a store with chunks of `chunk_rows`; see `within`."""
-        key = (views, samples, chunk_rows)
+        header, samples = store.header, store.header.dataset.samples
+        key = (header.view_range, samples, chunk_rows)
         placed = self._placed.get(key)
         if placed is None:
-            chunk_B, row_B = self.within(path, views, samples)
+            chunk_B, row_B = self.within(store)
             if samples > chunk_rows:
                 part_B, row_B = np.divmod(row_B, chunk_rows)
                 chunk_B = chunk_B * -(-samples // chunk_rows) + part_B

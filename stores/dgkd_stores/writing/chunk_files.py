@@ -49,7 +49,7 @@ class ChunkFiles:
         """Returns view and chunk of a slot, from 0, and its blocks as a slice of the view's digests."""
         rows = self._header.digest_rows
         blocks = slice(slot.start // rows, -(-slot.stop // rows))
-        return slot.view - self._header.first_view, slot.start // self._layout.chunk_rows, blocks
+        return self._header.place_of(slot.view), slot.start // self._layout.chunk_rows, blocks
 
     def check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
         """Raises InvalidInput unless there is one float32 row of all classes for each sample of the slot."""

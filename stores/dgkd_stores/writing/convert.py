@@ -138,7 +138,7 @@ def _proven_rows(
     for part, start in enumerate(range(0, samples, chunk_rows)):
         sample_S = np.arange(start, min(start + chunk_rows, samples))
         for view in store.views:
-            yield view - store.views.start, part, store.gather_stored(np.full_like(sample_S, view), sample_S)
+            yield store.header.place_of(view), part, store.gather_stored(np.full_like(sample_S, view), sample_S)
             advance(len(sample_S) * store.header.row_bytes)
 
 

@@ -231,7 +231,7 @@ class StoreRepair:
         scan, array = self._scan, self._scan.layout.digest
         assert self._diagnosis.vouched is not None
         if array_digest(self._right_VB32) != self._diagnosis.vouched["digest"]:
-            views = sorted({view + self.header.first_view for view, _ in self._mended_chunks})
+            views = sorted({self.header.view_at(view) for view, _ in self._mended_chunks})
             shown = ", ".join(map(str, views[:_SHOWN])) + (" and more" if len(views) > _SHOWN else "")
             sealed, found = self._diagnosis.vouched["digest"], array_digest(self._right_VB32)
             raise other_than_sealed(self.path, self.header, f"views {shown}", sealed, found)
@@ -246,4 +246,4 @@ class StoreRepair:
             self._files.replace(array, (view, 0, 0), self._right_VB32[view])
 
     def _slot(self, view: int, part: int) -> ChunkSlot:
-        return ChunkSlot(view + self.header.first_view, *self._scan.slot(part))
+        return ChunkSlot(self.header.view_at(view), *self._scan.slot(part))

@@ -150,7 +150,7 @@ class GuideStoreWriter:
         self._digest_VB32 = held.digests()
         self._done_VB = held.blocks_done(self._digest_VB32)
         if self._seal is not None and not self._done_VB.all():
-            view = self.header.first_view + int(np.flatnonzero(~self._done_VB.all(axis=1))[0])
+            view = self.header.view_at(int(np.flatnonzero(~self._done_VB.all(axis=1))[0]))
             raise Damaged(
                 f"{self.path} is sealed and has lost rows",
                 expected="every chunk and every digest",

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dgkd_stores import InvalidInput, Mismatch, StoreHeader, UnsafeStore
@@ -101,3 +102,11 @@ def test_the_plan_digest_is_that_of_the_plan(recipe: Any) -> None:
     header = recipe().header
     plain = json.dumps(header.plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert header.plan_digest == hashlib.sha256(plain.encode()).hexdigest()
+
+
+def test_views_have_places(recipe: Any) -> None:
+    header = recipe(first_view=40, views=3).header
+    assert [header.place_of(view) for view in (39, 40, 42)] == [-1, 0, 2]
+    assert [header.view_at(place) for place in (0, 2)] == [40, 42]
+    assert header.place_of(np.array([42, 40, 41])).tolist() == [2, 0, 1]
+    assert header.view_at(np.array([2, 0, 1])).tolist() == [42, 40, 41]
