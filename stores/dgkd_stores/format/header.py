@@ -65,9 +65,13 @@ class DatasetIdentity:
         object.__setattr__(self, "classes", tuple(self.classes))
         for name in ("name", "split"):
             text(f"dataset.{name}", getattr(self, name))
+        integer("dataset.classes", len(self.classes), 1, MAX_CLASSES)
+        names = set[str]()
         for label, name in enumerate(self.classes):
             text(f"dataset.classes.{label}", name)
-        integer("dataset.classes", len(self.classes), 1, MAX_CLASSES)
+            if not name or name in names:
+                raise bad_field(f"dataset.classes.{label}", "a name, and one that no class before it has", repr(name))
+            names.add(name)
         integer("dataset.samples", self.samples, 1, MAX_SAMPLES)
         integer("dataset.test_samples", self.test_samples, 0, MAX_SAMPLES)
         hex64("dataset.digest", self.digest)

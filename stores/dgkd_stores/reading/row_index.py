@@ -47,7 +47,7 @@ class RowIndex:
         self._placed: dict[tuple[range, int, int], Placed] = {}
 
     def within(self, store: Container) -> tuple[IntArray, IntArray]:
-        """Returns the places of the views in a store, and the samples; raises InvalidInput for any outside the store."""
+        """Returns the places of the views, and the samples; raises InvalidInput for any outside the store."""
         header = store.header
         views, samples = key = header.view_range, header.dataset.samples
         found = self._within.get(key)

@@ -57,6 +57,17 @@ def test_bad_values(recipe: Any, change: dict[str, Any], message: str) -> None:
         replace(recipe().header, **change)
 
 
+@pytest.mark.parametrize(("classes", "label"), [(("a", "a"), 1), (("",), 0), (("a", "b", ""), 2)])
+def test_classes_have_names_of_their_own(recipe: Any, classes: tuple[str, ...], label: int) -> None:
+    header = recipe().header
+    with pytest.raises(InvalidInput, match=f"dataset.classes.{label}: expected a name"):
+        replace(header.dataset, classes=classes)
+    strange = header.to_dict()
+    strange["dataset"]["classes"] = list(classes)
+    with pytest.raises(UnsafeStore, match=f"dataset.classes.{label}: expected a name"):
+        StoreHeader.from_dict(strange)
+
+
 def test_a_newer_version_is_refused_by_name(recipe: Any) -> None:
     newer = {**recipe().header.to_dict(), "version": 2, "something": "new"}
     with pytest.raises(Mismatch, match="newer guide store: expected .* version 1, found version 2; update") as caught:

@@ -142,7 +142,9 @@ RULES: dict[str, Any] = {
     "dataset": {
         "name": is_text,
         "split": is_text,
-        "classes": lambda x: type(x) is list and 1 <= len(x) <= 2**20 and all(map(is_text, x)),
+        "classes": lambda x: (
+            type(x) is list and 1 <= len(x) <= 2**20 and all(map(is_text, x)) and all(x) and len({*x}) == len(x)
+        ),
         "samples": integer(1, 2**31),
         "test_samples": integer(0, 2**31),
         "digest": is_hex,

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dgkd_stores import GuideStore, InvalidInput, RowIndex
+
+
+def held(name: str, first_view: int) -> Any:
+    """A store of three views of 50 samples."""
+    header = SimpleNamespace(
+        view_range=range(first_view, first_view + 3),
+        dataset=SimpleNamespace(samples=50),
+        place_of=lambda views_B: views_B - first_view,
+    )
+    return SimpleNamespace(path=Path(name), header=header)
 
 
 def test_an_index_is_of_the_numbers_that_it_was_given(recipe: Any, tmp_path: Path) -> None:
@@ -35,7 +46,7 @@ def test_places_one_by_one(chunk_rows: int, first_view: int) -> None:
     """Chunks are counted over all views; each view has its last one filled up."""
     rng = np.random.default_rng(0)
     views_B, samples_B = rng.integers(first_view, first_view + 3, 40), rng.integers(0, 50, 40)
-    placed = RowIndex(views_B, samples_B).placed(Path("a"), range(first_view, first_view + 3), 50, chunk_rows)
+    placed = RowIndex(views_B, samples_B).placed(held("a", first_view), chunk_rows)
     chunks = -(-50 // chunk_rows)
     pairs = list(zip(views_B.tolist(), samples_B.tolist(), strict=True))
     expected = [((view - first_view) * chunks + sample // chunk_rows, sample % chunk_rows) for view, sample in pairs]
@@ -46,9 +57,9 @@ def test_places_one_by_one(chunk_rows: int, first_view: int) -> None:
 
 def test_stores_that_are_cut_otherwise_have_places_of_their_own() -> None:
     index = RowIndex([6, 7], [20, 3])
-    assert index.placed(Path("a"), range(5, 8), 50, 16).chunk_B.tolist() == [4 + 1, 8]
-    assert index.placed(Path("b"), range(6, 9), 50, 50).chunk_B.tolist() == [0, 1]
-    assert index.placed(Path("c"), range(5, 8), 50, 16).row_B.tolist() == [4, 3]
+    assert index.placed(held("a", 5), 16).chunk_B.tolist() == [4 + 1, 8]
+    assert index.placed(held("b", 6), 50).chunk_B.tolist() == [0, 1]
+    assert index.placed(held("c", 5), 16).row_B.tolist() == [4, 3]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +75,7 @@ def test_stores_that_are_cut_otherwise_have_places_of_their_own() -> None:
 )
 def test_rows_that_a_store_does_not_hold(views_B: list[int], samples_B: list[int], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
-        RowIndex(views_B, samples_B).placed(Path("a"), range(5, 8), 50, 16)
+        RowIndex(views_B, samples_B).placed(held("a", 5), 16)
 
 
 @pytest.mark.parametrize(("views_B", "samples_B"), [([1, 2], [1]), ([[1]], [[1]]), (1, 1), ([[1], [1, 2]], [1])])

@@ -38,7 +38,7 @@ def replace_text(store: Path, old: str, new: str) -> None:
     (store / "zarr.json").write_text(text.replace(old, new))
 
 
-@hostile(UnsafeStore, cap_mib=700)
+@hostile(UnsafeStore, says="dataset.classes: expected an integer from 1 to 1048576", cap_mib=700)
 def more_classes_than_any(store: Path) -> None:
     """2^20 + 1 class names in 3 MiB."""
     header(store, "dataset.classes", [""] * (2**20 + 1))
@@ -88,7 +88,7 @@ def a_compressed_chunk_of_a_gigabyte(store: Path) -> None:
     """What is decoded lies in memory as a whole."""
     samples, classes = 2**12, 2**16
     header(store, "dataset.samples", samples)
-    header(store, "dataset.classes", ["x"] * classes)
+    header(store, "dataset.classes", [f"x{one}" for one in range(classes)])
     edit(store / "logits" / "zarr.json", "shape", value=[2, samples, classes])
     edit(store / "logits" / "zarr.json", "chunk_grid", "configuration", "chunk_shape", value=[1, samples, classes])
 
@@ -232,6 +232,20 @@ SEALED_HEADERS = [
         ["a", "b"],
         "",
         "A header that is sealed and that the arrays' metadata does not have.",
+    ),
+    (
+        "two_classes_of_one_name",
+        "dataset.classes",
+        ["a", "b", "a"],
+        "dataset.classes.2: expected a name",
+        "Classes that nobody can tell apart.",
+    ),
+    (
+        "a_class_without_a_name",
+        "dataset.classes",
+        ["a", "", "c"],
+        "dataset.classes.1: expected a name",
+        "A class that a table shows as nothing.",
     ),
     ("no_views", "views", 0, "views", "An empty store that is sealed."),
     (

@@ -26,7 +26,7 @@ def text_in_what_is_shown(store: Path) -> None:
     header(store, "guide", "guides", EVIL, value="b" * 64)
     header(store, "dataset", "name", value=EVIL)
     header(store, "dataset", "split", value=EVIL)
-    header(store, "dataset", "classes", value=[EVIL, EVIL, ""])
+    header(store, "dataset", "classes", value=[EVIL, EVIL * 2, "c"])
     header(store, "compute", EVIL, value=EVIL)
 
 
