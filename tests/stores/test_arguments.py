@@ -115,6 +115,8 @@ def calls(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls
             closed(stores.StoreRepair),
             {"path": path, "take_over": False, "report": print_nothing, "stop": never},
         ),
+        "to_zarr": (store.to_zarr, {"verify": True}),
+        "to_xarray": (store.to_xarray, {"verify": True}),
         "read_header": (stores.read_header, {"path": path}),
         "verify": (stores.verify, {"path": path, "full": False, "report": print_nothing, "stop": never}),
         "write": (writer.write, {"slot": slot, "logits_SC": small.logits(slot.view)[slot.start : slot.stop]}),
@@ -132,7 +134,7 @@ def print_nothing(done: int, total: int) -> None:
 NAMES = (
     "canonical_json ChunkSlot clean convert DatasetIdentity decimal default_digest_rows expect gather gather_stored "
     "gather_rows decoded_bytes GuideIdentity GuideStore GuideStoreWriter IdentityArrays RowIndex sha256_hex "
-    "read_header StoreHeader StoreRepair verify write"
+    "read_header StoreHeader StoreRepair to_xarray to_zarr verify write"
 ).split()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dgkd_cache.config.workspace_config import read_config
 from dgkd_cache.models.card import load_card
+from dgkd_stores import GuideStore
 from support.shell import LOOSE, STORE, Case, Shell
 
 STALE = {"training.seed": 5}
@@ -222,5 +223,18 @@ COMMANDS = [
         fill={"train and dump the guide again": AGAIN},
         together=True,
         then="train --student plain2 --guides teacher",
+    ),
+    Case(
+        "`dgkd-cache export X X` makes one of it",
+        "commands",
+        lambda: GuideStore.open("guides/teacher.zarr").to_h5py(),
+        then="info guides/teacher.h5",
+    ),
+    Case(
+        "`dgkd-cache import X --to X` makes one of it",
+        "commands",
+        lambda: GuideStore.open("guide.h5").to_zarr(),
+        lambda shell: shell.ok("export teacher guide.h5"),
+        then="info guide.zarr",
     ),
 ]

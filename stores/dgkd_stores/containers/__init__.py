@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgkd_stores.arguments import as_path
-from dgkd_stores.containers.container import Container, Place, how_to_mend, no_store
+from dgkd_stores.containers.container import Container, Place, how_to_mend, no_store, unfinished
 from dgkd_stores.containers.hdf5_file import Hdf5File
 from dgkd_stores.containers.zarr_folder import Note, ZarrFolder
 from dgkd_stores.disk.files import explain_permission_errors
@@ -21,6 +21,7 @@ __all__ = [
     "how_to_mend",
     "open_container",
     "read_header",
+    "unfinished",
 ]
 
 

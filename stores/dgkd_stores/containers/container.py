@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from dgkd_stores.coding.codecs import RAW, Codec
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.disk.files import read_file
-from dgkd_stores.errors import Damaged, StoreNotFound, UnsafeStore
+from dgkd_stores.errors import Damaged, Incomplete, StoreNotFound, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import labels_within
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout
 
-__all__ = ["Container", "Place", "how_to_mend", "no_store"]
+__all__ = ["Container", "Place", "how_to_mend", "no_store", "unfinished"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +158,16 @@ def how_to_mend(path: Path) -> str:
     if not path.is_dir():
         return f"`dgkd-cache verify --full {place}` tells what is damaged; get it again, or export it again"
     return f"`dgkd-cache verify --full {place}` tells what is damaged, `dgkd-cache repair {place}` mends it"
+
+
+def unfinished(held: Container, found: str) -> Incomplete:
+    """The error for a store that has no seal, or lacks rows that are asked for."""
+    return Incomplete(
+        f"{held.path} is not finished",
+        expected=f"a sealed store of {held.header.views} views",
+        found=found,
+        do=f"finish it, in its workspace, with `dgkd-cache dump --model {held.header.guide.name}`",
+    )
 
 
 def no_store(path: Path, *, expected: str, found: str) -> StoreNotFound:

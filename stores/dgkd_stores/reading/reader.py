@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,8 +20,9 @@ from dgkd_stores.arguments import as_path, require_flags, require_integer, requi
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.digests import compute_seal
 from dgkd_stores.coding.encodings import get_encoding
-from dgkd_stores.containers import Container, how_to_mend, open_container
-from dgkd_stores.errors import Damaged, Incomplete, Mismatch
+from dgkd_stores.containers import Container, how_to_mend, open_container, unfinished
+from dgkd_stores.errors import Damaged, Mismatch
+from dgkd_stores.reading import interop
 from dgkd_stores.reading.blocks import HeldBlocks
 from dgkd_stores.reading.choice import choose_reader, require_reader
 from dgkd_stores.reading.decoded import DecodedRows
@@ -29,6 +30,11 @@ from dgkd_stores.reading.mapped import MappedChunks
 from dgkd_stores.reading.proof import LOST, BlockProof
 from dgkd_stores.reading.readahead import ReadAhead
 from dgkd_stores.reading.row_index import Placed, RowIndex
+
+if TYPE_CHECKING:
+    import h5py
+    import xarray
+    import zarr
 
 __all__ = ["Completeness", "GuideStore"]
 
@@ -79,7 +85,7 @@ class GuideStore:
         self.seal = held.seal.digest if held.seal else None
         self.views, self.encoding = self.header.view_range, get_encoding(self.header.encoding)
         if self.seal is None and not allow_incomplete:
-            raise self._unfinished(f"no seal, and rows in {int(held.present['digest'].sum())} views")
+            raise unfinished(held, f"no seal, and rows in {int(held.present['digest'].sum())} views")
         if self.seal is not None:
             self._refuse_lost_chunks(held)
         self._digest_VB32 = held.digests()
@@ -194,6 +200,26 @@ class GuideStore:
             self._require_written(view_B * self.header.blocks + sample_B // self.header.digest_rows)
         return self._rows.gather(placed)
 
+    def to_zarr(self, *, verify: bool = True) -> zarr.Group:
+        """Open the store, a Zarr folder, as a read-only `zarr.Group`, once `verify(full=True)` finds it whole.
+
+        `verify=False` skips that, and a UserWarning says what was not checked. Raises `InvalidInput` for an HDF5 file,
+        `Damaged` or `UnsafeStore` for what is not whole, `Incomplete` for what is not finished, and `Mismatch` where
+        another store lies there by now.
+        """
+        return interop.to_zarr(self.container, verify=verify)
+
+    def to_xarray(self, *, verify: bool = True) -> xarray.Dataset:
+        """Open the store, a Zarr folder, as an `xarray.Dataset` that is read as it is used; see `to_zarr`.
+
+        Raises `InvalidInput` where xarray is not installed, too.
+        """
+        return interop.to_xarray(self.container, verify=verify)
+
+    def to_h5py(self, *, verify: bool = True) -> h5py.File:
+        """Open the store, an HDF5 file, as a read-only `h5py.File`; see `to_zarr`. `InvalidInput` for a Zarr folder."""
+        return interop.to_h5py(self.container, verify=verify)
+
     def _source(self) -> _Rows:
         proof = BlockProof(self.container, self._digest_VB32)
         if self._layout.codec is not RAW:
@@ -205,7 +231,7 @@ class GuideStore:
             view, block = divmod(flat, self.header.blocks)
             first, last = block * self.header.digest_rows, (block + 1) * self.header.digest_rows - 1
             last = min(last, self.header.dataset.samples - 1)
-            raise self._unfinished(f"no rows for view {self.header.view_at(view)}, samples {first} to {last}")
+            raise unfinished(self.container, f"no rows for view {self.header.view_at(view)}, samples {first} to {last}")
 
     def _refuse_seal(self, held: Container, arrays: Mapping[str, str], seal: str) -> NoReturn:
         assert held.seal is not None
@@ -222,14 +248,6 @@ class GuideStore:
                 lost = held.name_of(array, tuple(position))
                 found = "another size" if lost in held.wrong_size else "no such file"
                 raise self._damaged(self.path / lost, f"a chunk of {array.chunk_bytes} bytes", found)
-
-    def _unfinished(self, found: str) -> Incomplete:
-        return Incomplete(
-            f"{self.path} is not finished",
-            expected=f"a sealed store of {len(self.views)} views",
-            found=found,
-            do=f"finish it, in its workspace, with `dgkd-cache dump --model {self.header.guide.name}`",
-        )
 
     def _damaged(self, where: Path | str, expected: str, found: str, do: str = "") -> Damaged:
         return Damaged(f"{where}: damaged", expected=expected, found=found, do=do or how_to_mend(self.path))
