@@ -1,4 +1,9 @@
-"""Creates a store's folder without its rows: metadata and whole arrays, before it is published."""
+"""Creates a store's folder without its rows: metadata and whole arrays, before it is published.
+
+Zarr's own API does not give the bytes that stores/FORMAT.md lays out: it keeps keys in an order of its own, adds
+`storage_transformers`, escapes letters outside ASCII and ends without a newline (3.1.6 and 3.4.2). Its files mean the
+same; `test_metadata_is_what_zarr_would_write` shows both.
+"""
 
 from __future__ import annotations
 

@@ -154,9 +154,19 @@ def test_metadata_is_what_zarr_would_write(made: tuple[Any, Path], tmp_path: Pat
             dimension_names=array.metadata.dimension_names,
             chunk_key_encoding={"name": "default", "separator": "."},
         )
-        theirs = json.loads((tmp_path / name / "zarr.json").read_bytes())
-        ours = json.loads((path / name / "zarr.json").read_bytes())
-        assert {**ours, "storage_transformers": []} == theirs
+        theirs, ours = ((folder / name / "zarr.json").read_bytes() for folder in (tmp_path, path))
+        assert {**json.loads(ours), "storage_transformers": []} == json.loads(theirs)
+        # Its bytes are others than the page's: were they not, writing/skeleton.py could leave the files to Zarr.
+        assert ours == laid_out(ours) and theirs not in (laid_out(ours), laid_out(theirs)), name
+    attributes = dict(zarr.open_group(path, mode="r").attrs)
+    zarr.create_group(tmp_path / "group.zarr", attributes=attributes)
+    theirs, ours = ((folder / "zarr.json").read_bytes() for folder in (tmp_path / "group.zarr", path))
+    assert json.loads(theirs) == json.loads(ours) and ours == laid_out(theirs) != theirs
+
+
+def laid_out(file: bytes) -> bytes:
+    """The JSON of a file as the page has it: sorted, two spaces a level, letters as they are, a newline at the end."""
+    return json.dumps(json.loads(file), sort_keys=True, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def test_a_store_without_a_test_set(recipe: Any, tmp_path: Path) -> None:
