@@ -1,0 +1,67 @@
+"""The contract that every transform keeps, and which transforms make a plan together."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.views.abc import Transform, check_order
+from dgkd_cache.views.resized_crop import ResizedCrop
+from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
+
+EVERY = [Crop(2), Hflip(), ResizedCrop(8), Unchanged()]
+
+
+@pytest.mark.parametrize("transform", EVERY, ids=lambda one: one.name)
+def test_every_transform_keeps_the_contract(transform: Transform) -> None:
+    record = transform.to_dict()
+    assert record["name"] == transform.name and type(transform).from_dict(record) == transform
+    words_BW = np.random.Generator(np.random.PCG64(0)).integers(0, 2**64, (300, transform.words), np.uint64)
+    words_BW[0], words_BW[1] = 0, 2**64 - 1
+    if not transform.any_size:  # whose parameters need the sizes of images
+        rows_BP = transform.parameters(words_BW)
+        assert rows_BP.shape == (300, len(transform.limits)) and rows_BP.dtype == np.int64
+        for column, limit in zip(rows_BP.T, transform.limits.values(), strict=True):
+            assert set(column.tolist()) == set(range(limit))
+        assert np.array_equal(transform.parameters(words_BW[7:8]), rows_BP[7:8]), "a row depends on its own words only"
+        pixels_BIHW = torch.zeros(300, 3, 8, 8, dtype=torch.uint8)
+        assert transform.apply(pixels_BIHW, rows_BP).shape[2:] == transform.output_size(8, 8) == (8, 8)
+        with pytest.raises(InvalidInput, match="images that differ in size.*put a resized-crop first"):
+            transform.output_size(None, None)
+
+
+@pytest.mark.parametrize("transform", EVERY, ids=lambda one: one.name)
+def test_a_record_of_other_keys_is_none_of_it(transform: Transform) -> None:
+    for record in (transform.to_dict() | {"more": 1}, {}):
+        with pytest.raises(InvalidInput, match=f"bad transform '{transform.name}'.*found a record with the keys"):
+            type(transform).from_dict(record)
+
+
+def test_the_transforms_of_a_plan_come_in_rising_stages() -> None:
+    for chosen in itertools.permutations([Crop(4), Hflip(), ResizedCrop(8)], 2):
+        rising = chosen[0].stage < chosen[1].stage
+        if rising:
+            check_order(chosen)
+        else:
+            names = ", ".join(one.name for one in sorted(chosen, key=lambda one: one.stage))
+            with pytest.raises(InvalidInput, match=f"out of order: expected {names}|twice|others") as caught:
+                check_order(chosen)
+            assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("transforms", "message"),
+    [
+        ([], "no transforms: expected at least one"),
+        ([Unchanged(), Hflip()], "transform 'none' among others: expected none alone, found none, hflip"),
+        ([Crop(1), Crop(2)], "transform 'crop' twice"),
+    ],
+)
+def test_what_makes_no_plan_is_refused(transforms: list[Transform], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        check_order(transforms)
+    check_order([Unchanged()])
