@@ -1,0 +1,73 @@
+"""The arguments of GuideWriter and of its run: each is refused by its name before anything is forwarded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.settings import DumpSettings
+from dgkd_cache.dump.writer_arguments import check_run, check_writer
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.progress import Silent
+from dgkd_cache.views.renderer import ViewRenderer
+
+
+@pytest.fixture
+def arguments(bars, plan, make_tiny) -> dict[str, Any]:
+    """Arguments of GuideWriter that can be used."""
+    renderers = {name: ViewRenderer(plan, getattr(bars, name)) for name in ("train", "test")}
+    given = {"path": Path("x.zarr"), "model": make_tiny(1), "forward": lambda pixels: pixels, **renderers}
+    return given | {"guide": Provenance(name="x"), "views": range(3), "settings": DumpSettings()}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("path", 3, "the path of the store to write"),
+        ("model", "resnet8", "a torch.nn.Module"),
+        ("forward", 3, r"write lambda pixels: model\(pixels / 255\)"),
+        ("guide", "ta1", r"write guide=dgkd_cache.Provenance\(name='ta1'\)"),
+        ("train", [1], r"write train=dgkd_cache.ViewRenderer\(plan, data.train\)"),
+        ("test", None, r"write test=dgkd_cache.ViewRenderer\(plan, data.test\)"),
+        ("views", 40, r"write views=range\(40\)"),
+        ("views", range(0), "no views to write: expected a range of at least one view"),
+        ("views", range(0, 4, 2), "without gaps"),
+        ("views", range(-1, 4), "from 0 on"),
+        ("settings", {}, "write settings=dgkd_cache.DumpSettings"),
+    ],
+)
+def test_what_a_writer_cannot_use(arguments: dict[str, Any], name: str, value: object, message: str) -> None:
+    check_writer(**arguments)
+    with pytest.raises(InvalidInput, match=message) as caught:
+        check_writer(**arguments | {name: value})
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mine", range(2, 5)),
+        ("mine", range(1, 3, 2)),
+        ("mine", 1),
+        ("take_over", 1),
+        ("progress", Silent),
+        ("progress", print),
+        ("stop", True),
+    ],
+)
+def test_what_a_run_cannot_use(name: str, value: object) -> None:
+    usable = {"mine": range(1, 3), "take_over": False, "progress": Silent(), "stop": lambda: False}
+    check_run(range(3), **usable)
+    check_run(range(3), **usable | {"mine": None, "progress": None})
+    with pytest.raises(InvalidInput, match=f"GuideWriter.run: the argument '{name}'"):
+        check_run(range(3), **usable | {name: value})
+
+
+@pytest.mark.parametrize(("training", "settings"), [(False, {"temperature": 0.0}), (True, {})])
+def test_a_writer_is_not_made_of_such(write, make_tiny, training: bool, settings: dict[str, float]) -> None:
+    message = r"call model.eval\(\) first" if training else "a number > 0"
+    with pytest.raises(InvalidInput, match=message):
+        write(make_tiny(1).train(training), **settings)
