@@ -20,7 +20,7 @@ def store(three_guides: list[Path]) -> Iterator[GuideStore]:
 
 
 def computed(store: GuideStore, change: float = 0.0) -> list[tuple[ChunkSlot, np.ndarray]]:
-    """The store's own rows in the dump's batches; of view 1, sample 40 a logit is changed by that share of the largest."""
+    """The store's own rows in the dump's batches; in view 1, sample 40, a logit is off by that share of the largest."""
     rows = []
     for slot in draw_batches(store, 300):
         sample_B = np.arange(slot.start, slot.stop)
