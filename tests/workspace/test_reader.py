@@ -22,7 +22,7 @@ from dgkd_cli.main import entry
 from dgkd_stores import GuideStore
 from dgkd_stores.reading import blocks
 from dgkd_stores.reading.ring import Ring
-blocks._RING = Ring(1)  # a block at a time: that of another view is read again
+blocks.RING = Ring(1)  # a block at a time: that of another view is read again
 really, calls = GuideStore.gather_rows, 0
 def gather_rows(self, index):
     global calls

@@ -12,7 +12,7 @@ from dgkd_stores.sanitize import one_line
 __all__ = ["notice", "notice_once"]
 
 _LOGGER = logging.getLogger("dgkd_stores")
-_said = set[str]()
+said = set[str]()
 
 
 def notice(text: str) -> None:
@@ -22,6 +22,6 @@ def notice(text: str) -> None:
 
 def notice_once(kind: str, text: str) -> None:
     """Logs one line, the first time that this process has one of this kind."""
-    if kind not in _said:
-        _said.add(kind)
+    if kind not in said:
+        said.add(kind)
         notice(text)

@@ -31,7 +31,7 @@ MAX_HELD_BYTES = 2 * 2**30
 
 _ALIGNED = 64
 
-_RING = Ring(MAX_HELD_BYTES)
+RING = Ring(MAX_HELD_BYTES)
 _LOCK = fork_safe_lock()
 """Held while rows of any store are copied, so that nothing in the ring is overwritten meanwhile."""
 
@@ -76,7 +76,7 @@ class HeldBlocks:
         with _LOCK:
             _open.discard(self)
             self._memory, self._every_row = np.empty(0, np.uint8), []
-            _RING.drop(self._places)
+            RING.drop(self._places)
 
     def _gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
         start_B = self._places.take(placed.chunk_B)
@@ -89,8 +89,8 @@ class HeldBlocks:
                 ]
                 return {name: np.concatenate([part[name] for part in parts]) for name in self._layout.rows}
             start_B = self._places.take(placed.chunk_B)
-        if self._memory is not _RING.memory:
-            self._look_at(_RING.memory)
+        if self._memory is not RING.memory:
+            self._look_at(RING.memory)
         rows = {}
         for part, every_row in zip(self._parts, self._every_row, strict=True):
             byte_B = start_B + placed.byte_B(0, part.row_bytes)
@@ -110,9 +110,9 @@ class HeldBlocks:
     def _hold(self, block_B: NDArray[np.int64]) -> bool:
         """Reads and checks those of these blocks that are not held; returns False if they are more than can be held."""
         _open.add(self)
-        _RING.reserve(sum(len(store._places) * store._block_bytes for store in _open), self._block_bytes)
+        RING.reserve(sum(len(store._places) * store._block_bytes for store in _open), self._block_bytes)
         needed = np.unique(block_B)
-        if not _RING.fits(len(needed), self._block_bytes):
+        if not RING.fits(len(needed), self._block_bytes):
             return False
         # Reading may overwrite blocks that are also needed. The loop ends, because new blocks are overwritten last.
         while len(lacking := needed[self._places[needed] < 0]):
@@ -131,7 +131,7 @@ class HeldBlocks:
             files = [self._opened(opened, part.name, view, in_view, blocks[0] % self._blocks) for part in self._parts]
             for block in blocks:
                 inside = block % self._blocks
-                rows, room = self._proof.rows(inside), _RING.room(self._block_bytes)
+                rows, room = self._proof.rows(inside), RING.room(self._block_bytes)
                 before, held = rows.start - in_view * self._layout.chunk_rows, {}
                 for part, (handle, offset) in zip(self._parts, files, strict=True):
                     into = room[part.first : part.first + len(rows) * part.row_bytes]
@@ -141,7 +141,7 @@ class HeldBlocks:
                         raise self._lost(part.name, view, in_view, inside, f"{into.size} bytes", found)
                     held[part.name] = into.view(part.dtype).reshape(len(rows), part.columns)
                 self._proof.check(view, inside, held)
-                _RING.keep(self._places, block, self._block_bytes)
+                RING.keep(self._places, block, self._block_bytes)
 
     def _opened(self, opened: ExitStack, name: str, view: int, in_view: int, block: int) -> tuple[int, int]:
         """Returns the file of a chunk, and the chunk's start in it; raises Damaged if it is missing or too short."""

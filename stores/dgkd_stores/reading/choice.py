@@ -17,7 +17,7 @@ __all__ = ["READERS", "Choice", "choose_reader", "file_system", "require_reader"
 
 READERS = ("auto", "mmap", "pread")
 
-_MOUNTS = Path("/proc/self/mountinfo")
+MOUNTS = Path("/proc/self/mountinfo")
 
 _SHARED = frozenset(
     # network and cluster file systems, then those of virtual machines' hosts
@@ -41,7 +41,7 @@ def choose_reader(path: Path, wanted: str = "auto") -> Choice:
     if wanted != "auto":
         return Choice(reader=wanted, why="reader is set")
     try:
-        kind = file_system(path, mounts=_MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
+        kind = file_system(path, mounts=MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError:
         kind = ""
     if not kind:

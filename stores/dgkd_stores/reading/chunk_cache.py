@@ -44,7 +44,7 @@ class ChunkCache:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._chunks: OrderedDict[Key, Chunk] = OrderedDict()
-        self._nbytes = 0
+        self.nbytes = 0
         self._lock = fork_safe_lock()
 
     def get(self, key: Key) -> Chunk | None:
@@ -60,8 +60,8 @@ class ChunkCache:
         with self._lock:
             self._forget(key)
             self._chunks[key] = chunk
-            self._nbytes += chunk.nbytes
-            while self._nbytes > self.limit and len(self._chunks) > 1:
+            self.nbytes += chunk.nbytes
+            while self.nbytes > self.limit and len(self._chunks) > 1:
                 self._forget(next(iter(self._chunks)))
 
     def __contains__(self, key: Key) -> bool:
@@ -75,7 +75,7 @@ class ChunkCache:
 
     def _forget(self, key: Key) -> None:
         if (chunk := self._chunks.pop(key, None)) is not None:
-            self._nbytes -= chunk.nbytes
+            self.nbytes -= chunk.nbytes
 
 
 class DecodedChunks:
@@ -89,70 +89,71 @@ class DecodedChunks:
     """
 
     def __init__(self, limit: int) -> None:
-        self._cache = ChunkCache(limit)
+        self.cache = ChunkCache(limit)
         # Guards the fields below; never held while a chunk is decoded or waited for.
         self._lock = fork_safe_lock()
-        self._begun: dict[Key, Future[Chunk]] = {}
+        self.begun: dict[Key, Future[Chunk]] = {}
         """Chunks not in the cache yet. Only the decoding itself removes its key, or the thread that cancelled it."""
-        self._unused: set[Key] = set()
+        self.unused: set[Key] = set()
+        """Chunks decoded ahead that nobody has asked for yet."""
         self._thread: ThreadPoolExecutor | None = None
         os.register_at_fork(after_in_child=self._forget_thread)
 
     def get(self, key: Key, load: Callable[[int], Chunk], *, following: int) -> Chunk:
         """Returns chunk `key`, decoded with `load` if needed; starts to decode chunk `following` of the store."""
         with self._lock:
-            chunk = self._cache.get(key)
-            first = chunk is None or key in self._unused
-            begun = self._begun.get(key)
+            chunk = self.cache.get(key)
+            first = chunk is None or key in self.unused
+            begun = self.begun.get(key)
         if chunk is None:
             chunk = (begun and self._settle(key, begun)) or load(key[1])
         if first:
             with self._lock:
-                self._cache.put(key, chunk)
-                self._unused.discard(key)
+                self.cache.put(key, chunk)
+                self.unused.discard(key)
                 self._begin((key[0], following), load)
         return chunk
 
     def drop(self, store: int) -> None:
         """Removes all chunks of a store, including the one being decoded."""
         with self._lock:
-            begun = {key: future for key, future in self._begun.items() if key[0] == store}
+            begun = {key: future for key, future in self.begun.items() if key[0] == store}
         for key, future in begun.items():
             self._settle(key, future)
         with self._lock:
-            self._cache.drop(store)
-            self._unused = {key for key in self._unused if key[0] != store}
+            self.cache.drop(store)
+            self.unused = {key for key in self.unused if key[0] != store}
 
     def _begin(self, key: Key, load: Callable[[int], Chunk]) -> None:
         """Starts to decode a chunk, unless it is decoded or being decoded; the caller holds the lock."""
-        if key in self._cache or key in self._begun:
+        if key in self.cache or key in self.begun:
             return
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="dgkd-decode")
         # No thread available, or the interpreter is ending: nothing is decoded ahead.
         with contextlib.suppress(RuntimeError):
-            self._begun[key] = self._thread.submit(self._ahead, key, load)
+            self.begun[key] = self._thread.submit(self._ahead, key, load)
 
     def _ahead(self, key: Key, load: Callable[[int], Chunk]) -> Chunk:
         try:
             chunk = load(key[1])
             with self._lock:
-                self._unused.add(key)
-                self._cache.put(key, chunk)
+                self.unused.add(key)
+                self.cache.put(key, chunk)
             return chunk
         finally:
             # Only the cache decides how long a chunk is kept.
             with self._lock:
-                self._begun.pop(key, None)
+                self.begun.pop(key, None)
 
     def _settle(self, key: Key, future: Future[Chunk]) -> Chunk | None:
         """Returns the result of a begun decoding, or None after an error, which decoding again will raise."""
         if future.cancel():
             with self._lock:
-                if self._begun.get(key) is future:
-                    del self._begun[key]
+                if self.begun.get(key) is future:
+                    del self.begun[key]
             return None
         return None if future.exception() else future.result()
 
     def _forget_thread(self) -> None:
-        self._begun, self._thread = {}, None
+        self.begun, self._thread = {}, None

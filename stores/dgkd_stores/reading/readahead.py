@@ -14,7 +14,7 @@ from dgkd_stores.disk.files import plain_file
 
 __all__ = ["ReadAhead"]
 
-_STRETCH_BYTES = 2**20  # bytes of a view's rows in one call
+STRETCH_BYTES = 2**20  # bytes of a view's rows in one call
 _REMEMBERED = 2**14
 
 
@@ -24,7 +24,7 @@ class ReadAhead:
     def __init__(self, container: Container) -> None:
         self._container, self._layout = container, container.layout
         raw = self._layout.codec is RAW
-        rows = max(1, _STRETCH_BYTES // container.header.row_bytes) if raw else self._layout.chunk_rows
+        rows = max(1, STRETCH_BYTES // container.header.row_bytes) if raw else self._layout.chunk_rows
         self._stretch_rows = min(rows, self._layout.chunk_rows)
         self._per_chunk = -(-self._layout.chunk_rows // self._stretch_rows)
         chunks = container.header.views * self._layout.chunks_per_view

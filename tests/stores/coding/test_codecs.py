@@ -129,7 +129,7 @@ def write(small: Any, path: Path, codec: str) -> None:
 def test_zarr_reads_what_we_write(small: Any, tmp_path: Path, name: str) -> None:
     write(small, tmp_path / "a.zarr", name)
     with GuideStore.open(tmp_path / "a.zarr") as store:
-        for array in store._layout.rows.values():
+        for array in store.container.layout.rows.values():
             theirs = zarr.open_array(tmp_path / "a.zarr" / array.name, mode="r")
             for view in range(3):
                 ours = store.gather_stored([view] * 50, np.arange(50))[array.name]
@@ -163,7 +163,7 @@ def test_we_read_what_zarr_writes(small: Any, tmp_path: Path, name: str, number:
     write(small, tmp_path / "a.zarr", name)
     with GuideStore.open(tmp_path / "a.zarr") as store:
         rows = store.gather([0, 1, 2] * 50, np.repeat(np.arange(50), 3))
-        for array in store._layout.rows.values():
+        for array in store.container.layout.rows.values():
             theirs = np.asarray(zarr.open_array(tmp_path / "a.zarr" / array.name, mode="r")[:])
             made = zarr.create_array(
                 tmp_path / "a.zarr" / array.name,
@@ -179,7 +179,7 @@ def test_we_read_what_zarr_writes(small: Any, tmp_path: Path, name: str, number:
             made[:] = theirs
     with GuideStore.open(tmp_path / "a.zarr") as store:
         assert (store.gather([0, 1, 2] * 50, np.repeat(np.arange(50), 3)) == rows).all()
-        assert store._layout.codec.name == name
+        assert store.container.layout.codec.name == name
 
 
 def test_frames_of_other_writers() -> None:

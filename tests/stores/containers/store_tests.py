@@ -7,6 +7,7 @@ import os
 import pickle
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,10 +16,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from dgkd_stores import Damaged, GuideStore, IdentityArrays, InvalidInput, verify
-from dgkd_stores.containers import Container, Place, open_container
+from dgkd_stores.containers import Container, Hdf5File, Place, ZarrFolder, open_container
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.reading import blocks, mapped
-from dgkd_stores.reading.blocks import HeldBlocks
 from dgkd_stores.reading.choice import Choice
 from dgkd_stores.reading.ring import Ring
 
@@ -75,23 +75,19 @@ class StoreTests(ABC):
 
     @pytest.fixture
     def opened(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-        """Chunks of rows that were opened, in order."""
+        """Chunks of rows whose place was asked for, to open them, in order."""
         chunks: list[tuple[int, ...]] = []
-        really = Container.chunk
 
-        def chunk(held: Container, array: ArrayLayout, position: tuple[int, ...], **how: Any) -> Any:
-            if array.name == "logits":
-                chunks.append(position)
-            return really(held, array, position, **how)
+        def counted(really: Callable[..., Place]) -> Callable[..., Place]:
+            def place(held: Container, array: ArrayLayout, position: tuple[int, ...]) -> Place:
+                if array.name == "logits":
+                    chunks.append(position)
+                return really(held, array, position)
 
-        def opened(held: HeldBlocks, files: Any, name: str, view: int, in_view: int, block: int) -> Any:
-            if name == "logits":
-                chunks.append((view, in_view, 0))
-            return really_opened(held, files, name, view, in_view, block)
+            return place
 
-        really_opened = HeldBlocks._opened
-        monkeypatch.setattr(Container, "chunk", chunk)
-        monkeypatch.setattr(HeldBlocks, "_opened", opened)
+        for container in (ZarrFolder, Hdf5File):
+            monkeypatch.setattr(container, "place", counted(container.place))
         return chunks
 
     def test_what_was_written_is_what_is_there(self, made: tuple[Any, Path], recipe: Any, tmp_path: Path) -> None:
@@ -246,7 +242,7 @@ class StoreTests(ABC):
     def test_threads(self, made: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
         small, path = made
         monkeypatch.setattr(mapped, "MAX_MAPPINGS", 2)
-        monkeypatch.setattr(blocks, "_RING", Ring(1000))  # of 21 blocks of 256 bytes
+        monkeypatch.setattr(blocks, "RING", Ring(1000))  # of 21 blocks of 256 bytes
         everything, wrong = np.stack([small.logits(view) for view in range(2, 5)]), []
 
         def work(seed: int, store: GuideStore) -> None:
@@ -264,11 +260,14 @@ class StoreTests(ABC):
                 thread.join()
         assert wrong == []
 
-    def test_a_copy_in_another_process_opens_its_own_chunks(self, made: tuple[Any, Path]) -> None:
+    def test_a_copy_in_another_process_opens_its_own_chunks(
+        self, made: tuple[Any, Path], opened: list[tuple[int, ...]]
+    ) -> None:
         small, path = made
         with GuideStore.open(path) as store:
             store.gather([2], [0])
+            opened.clear()
             copy = pickle.loads(pickle.dumps(store))
-            assert copy._rows is None and copy.seal == store.seal
+            assert (0, 0, 0) not in opened and copy.seal == store.seal
             assert (copy.gather([4], [3]) == small.logits(4)[3]).all()
             copy.close()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.disk import watched
+from support.dying import in_child
 from support.holder import another_holder
 
 from dgkd_stores import DgkdError, GuideStoreWriter, Locked, UnsafeStore
@@ -79,9 +80,9 @@ def test_the_same_process_twice(recipe: Any, tmp_path: Path) -> None:
     assert small.write(tmp_path / "a.zarr")
 
 
-def disguise(lock: ViewLock, **change: Any) -> dict[str, Any]:
-    """Another owner in a lock that this process holds, as if that one had taken it; its owner before."""
-    place = lock._place / "owner.json"
+def disguise(lock: ViewLock | Path, **change: Any) -> dict[str, Any]:
+    """Another owner in a lock that this process holds, or in its folder, as if that one had taken it; its owner."""
+    place = (lock if isinstance(lock, Path) else lock.folder.parent) / "owner.json"
     owner: dict[str, Any] = json.loads(place.read_bytes())
     place.write_text(json.dumps({**owner, **change}))
     return owner
@@ -170,7 +171,7 @@ def unknown_owners() -> dict[str, Any]:
 def test_an_owner_that_cannot_be_read_is_taken_over_when_told_so(tmp_path: Path, kind: str) -> None:
     store, content = tmp_path / "a.zarr", unknown_owners()[kind]
     lock = ViewLock(store, range(0, 3), guide="ta1")
-    place = lock._place / "owner.json"
+    place = lock.folder.parent / "owner.json"
     if isinstance(content, dict):
         disguise(lock, **content)
     elif isinstance(content, bytes):
@@ -247,12 +248,13 @@ def test_a_holder_that_was_taken_over_publishes_nothing_more(recipe: Any, read_t
         slots = list(first.missing())
         first.write(slots[0], small.logits(slots[0].view))
         # This process stands for two: the other host is the one of the lock that is taken over.
-        disguise(first._lock, **FAR)
+        disguise(tmp_path / "a.zarr.writing" / "views-0-2", **FAR)
         with GuideStoreWriter(store, small.header, small.identity, take_over=True) as second:
             with pytest.raises(Locked, match="views 0 to 2 of .*a.zarr were taken over.*found that of process"):
                 first.write(slots[1], small.logits(slots[1].view))
             first.close()
-            assert second._lock.folder.exists(), "the lock is the other's now"
+            (place,) = (tmp_path / "a.zarr.writing").iterdir()
+            assert sorted(one.is_dir() for one in place.iterdir()) == [False, True], "the lock is the other's now"
             assert list(second.missing()) == slots[1:]
             for slot in slots[1:]:
                 second.write(slot, small.logits(slot.view))
@@ -267,7 +269,7 @@ def test_taken_over_within_one_file(recipe: Any, tmp_path: Path, call: str) -> N
     small, store = recipe(), tmp_path / "a.zarr"
     with GuideStoreWriter(store, small.header, small.identity) as first, contextlib.ExitStack() as then:
         slot = next(first.missing())
-        disguise(first._lock, **FAR)
+        disguise(tmp_path / "a.zarr.writing" / "views-0-2", **FAR)
 
         def taken_over(name: str, path: Path) -> None:
             if name == call and path.name.startswith("logits.c" if call != "replace" else "c."):
@@ -290,7 +292,8 @@ def test_what_was_left_beside_a_finished_store_is_swept(recipe: Any, tmp_path: P
     disguise(ViewLock(store, range(1, 2), guide="ta1"), **FAR)
     (tmp_path / "a.zarr.writing" / ("new-" + "1" * 32)).mkdir()
     disguise(left := ViewLock(store, range(2, 3), guide="ta1"), **FAR)
-    left._place.rename(left._place.with_name("gone-" + "1" * 32))  # By a sweep that was killed.
+    place = left.folder.parent
+    place.rename(place.with_name("gone-" + "1" * 32))  # By a sweep that was killed.
     sweep(store)
     assert [path.name for path in (tmp_path / "a.zarr.writing").iterdir()] == ["views-1-1"]
     sweep(store, take_over=True)
@@ -309,14 +312,13 @@ def test_what_never_became_a_lock_is_swept(tmp_path: Path) -> None:
 
 def test_a_lock_is_released_by_its_holder_once(tmp_path: Path) -> None:
     first = ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1")
-    first._holder += 1  # As in a forked child.
+    place = first.folder.parent
+    assert in_child(first.release) == 0 and (place / "owner.json").exists()
     first.release()
-    assert (first._place / "owner.json").exists()
-    first._holder -= 1
-    first.release()
+    assert not place.exists()
     second = ViewLock(tmp_path / "a.zarr", range(0, 3), guide="ta1")
     first.release()
-    assert (second._place / "owner.json").exists()
+    assert (place / "owner.json").exists()
     second.release()
     assert list(tmp_path.iterdir()) == []
 

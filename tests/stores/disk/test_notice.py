@@ -26,7 +26,7 @@ def test_a_notice_is_a_line_on_stderr_once(tmp_path: Path) -> None:
 
 @pytest.fixture
 def fresh_notices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dgkd_stores.disk.notice, "_said", set())
+    monkeypatch.setattr(dgkd_stores.disk.notice, "said", set())
 
 
 @pytest.mark.usefixtures("fresh_notices")

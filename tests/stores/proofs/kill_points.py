@@ -25,7 +25,7 @@ def check_what_is_given_out(path: Path, whole: Path) -> int:
         return 0
     with GuideStore.open(path, allow_incomplete=True) as store, GuideStore.open(whole) as reference:
         samples, rows = store.header.dataset.samples, store.header.digest_rows
-        done = np.argwhere(store._done.reshape(store.header.views, -1)).tolist()
+        done = np.argwhere(store.container.blocks_done(store.container.digests())).tolist()
         for view, block in done:
             samples_B = np.arange(block * rows, min((block + 1) * rows, samples))
             views_B = np.full(len(samples_B), store.views.start + view)

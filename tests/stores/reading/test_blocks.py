@@ -37,7 +37,7 @@ def made(recipe: Any, tmp_path: Path) -> tuple[Any, Path]:
 def ring(monkeypatch: pytest.MonkeyPatch) -> Ring:
     """Room for three of the 21 blocks of a store."""
     ring = Ring(3 * BLOCK)
-    monkeypatch.setattr(blocks, "_RING", ring)
+    monkeypatch.setattr(blocks, "RING", ring)
     return ring
 
 
@@ -62,7 +62,7 @@ def test_any_rows_in_less_memory_than_a_batch_takes(recipe: Any, tmp_path: Path,
 def test_a_batch_takes_the_memory_of_its_rows(made: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Not that of the ring, whatever its size."""
     ring = Ring(2**22)
-    monkeypatch.setattr(blocks, "_RING", ring)
+    monkeypatch.setattr(blocks, "RING", ring)
     with GuideStore.open(made[1], reader="pread") as store:
         ring.reserve(2**22, BLOCK)
         for view in (2, 3):

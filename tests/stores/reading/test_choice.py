@@ -82,13 +82,13 @@ def test_what_cannot_be_told_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for lines in ("", "no table of mounts\n\n - \n"):
         table(monkeypatch, tmp_path, lines)
         assert choose_reader(tmp_path).reader == "pread"
-    monkeypatch.setattr(choice, "_MOUNTS", tmp_path / "nothing")
+    monkeypatch.setattr(choice, "MOUNTS", tmp_path / "nothing")
     assert choose_reader(tmp_path).reader == "pread"
 
 
-@pytest.mark.skipif(not choice._MOUNTS.exists(), reason="no table of mounts on this system")
+@pytest.mark.skipif(not choice.MOUNTS.exists(), reason="no table of mounts on this system")
 def test_the_table_of_this_machine() -> None:
-    assert file_system(Path("/proc/self"), mounts=choice._MOUNTS.read_text(encoding="utf-8")) == "proc"
+    assert file_system(Path("/proc/self"), mounts=choice.MOUNTS.read_text(encoding="utf-8")) == "proc"
 
 
 def test_no_other_reader(recipe: type, tmp_path: Path) -> None:
@@ -99,4 +99,4 @@ def test_no_other_reader(recipe: type, tmp_path: Path) -> None:
 
 def table(monkeypatch: pytest.MonkeyPatch, folder: Path, lines: str) -> None:
     (folder / "mountinfo").write_text(lines, encoding="utf-8")
-    monkeypatch.setattr(choice, "_MOUNTS", folder / "mountinfo")
+    monkeypatch.setattr(choice, "MOUNTS", folder / "mountinfo")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from stores.support.waiting import until
 
 from dgkd_stores import Damaged
 from dgkd_stores.reading.chunk_cache import Chunk, ChunkCache, DecodedChunks
@@ -44,8 +45,7 @@ class Loader:
 
     def settle(self, chunks: DecodedChunks) -> None:
         """Wait for what is being decoded."""
-        assert chunks._thread is not None
-        chunks._thread.submit(lambda: None).result(60)
+        until(lambda: not chunks.begun)
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def test_the_least_recently_used_goes_first() -> None:
     cache.put((1, 7), chunk_of(7))
     assert [key in cache for key in ((0, 0), (0, 1), (0, 2), (1, 7))] == [True, False, True, True]
     cache.put((0, 0), chunk_of(9))
-    assert cache._nbytes == 240
+    assert cache.nbytes == 240
     cache.drop(0)
-    assert cache._nbytes == 80 and (1, 7) in cache
+    assert cache.nbytes == 80 and (1, 7) in cache
     cache.put((2, 0), chunk_of(1, rows=1000))
-    assert (2, 0) in cache and (1, 7) not in cache and cache._nbytes == 8000
+    assert (2, 0) in cache and (1, 7) not in cache and cache.nbytes == 8000
 
 
 def test_the_next_chunk_is_decoded_ahead_on_another_thread(load: Loader) -> None:
@@ -106,7 +106,7 @@ def test_nothing_is_lost_when_the_decoding_is_quick(load: Loader) -> None:
         if number % 2:
             load.settle(chunks)
     load.settle(chunks)
-    assert chunks._begun == {} and sorted({number for number, _ in load.loaded}) == list(range(201))
+    assert chunks.begun == {} and sorted({number for number, _ in load.loaded}) == list(range(201))
     assert len(load.loaded) == 201
 
 
@@ -115,7 +115,7 @@ def test_errors_are_told_to_whoever_asks_for_that_chunk(load: Loader) -> None:
     load.broken = {1}
     assert value(chunks.get((0, 0), load, following=1)) == 0
     load.settle(chunks)
-    assert value(chunks.get((0, 0), load, following=1)) == 0 and chunks._begun == {}
+    assert value(chunks.get((0, 0), load, following=1)) == 0 and chunks.begun == {}
     with pytest.raises(Damaged, match="chunk 1"):
         chunks.get((0, 1), load, following=2)
     load.broken.clear()
@@ -138,7 +138,7 @@ def test_a_waiting_caller_gets_the_chunk_once(load: Loader) -> None:
         thread.join()
     load.settle(chunks)
     assert found == [1, 1, 1] and load.loaded == [(0, True), (1, False)]
-    assert chunks._begun == {} and chunks._unused == set()
+    assert chunks.begun == {} and chunks.unused == set()
 
 
 def test_what_has_not_begun_is_not_waited_for(load: Loader) -> None:
@@ -153,7 +153,7 @@ def test_what_has_not_begun_is_not_waited_for(load: Loader) -> None:
     assert other.loaded == [(0, True), (1, True)]
     load.go.set()
     load.settle(chunks)
-    assert other.loaded == [(0, True), (1, True)] and chunks._begun == {}
+    assert other.loaded == [(0, True), (1, True)] and chunks.begun == {}
 
 
 def test_close_lets_everything_go(load: Loader) -> None:
@@ -165,8 +165,8 @@ def test_close_lets_everything_go(load: Loader) -> None:
     chunks.drop(0)
     gc.collect()
     assert first() is None and second() is None
-    assert chunks._begun == {} and {key[0] for key in chunks._unused} <= {7}
-    assert list(chunks._cache._chunks) == [(7, 0)] and chunks._cache._nbytes == 80
+    assert chunks.begun == {} and {key[0] for key in chunks.unused} <= {7}
+    assert (7, 0) in chunks.cache and chunks.cache.nbytes == 80
 
 
 def test_close_while_it_is_being_decoded(load: Loader) -> None:
@@ -178,7 +178,7 @@ def test_close_while_it_is_being_decoded(load: Loader) -> None:
     closing.start()
     load.go.set()
     closing.join()
-    assert chunks._begun == {} and chunks._unused == set() and not chunks._cache._chunks
+    assert chunks.begun == {} and chunks.unused == set() and chunks.cache.nbytes == 0
 
 
 def test_memory_is_bounded_in_any_order(load: Loader) -> None:
@@ -203,7 +203,7 @@ def test_memory_is_bounded_in_any_order(load: Loader) -> None:
     for _ in range(300):
         number = int(rng.integers(0, 40))
         assert value(chunks.get((int(rng.integers(0, 3)), number), loading, following=(number + 1) % 40)) == number
-        assert chunks._cache._nbytes <= 400
+        assert chunks.cache.nbytes <= 400
     load.settle(chunks)
     # Five kept, one decoded ahead, one in the caller's hand and one that is being put in its place.
     assert most <= 8
@@ -240,7 +240,7 @@ def test_threads_over_one_cache() -> None:
         assert not thread.is_alive()
     for store in range(2):
         chunks.drop(store)
-    assert wrong == [] and chunks._begun == {} and chunks._cache._nbytes == 0 and chunks._unused == set()
+    assert wrong == [] and chunks.begun == {} and chunks.cache.nbytes == 0 and chunks.unused == set()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

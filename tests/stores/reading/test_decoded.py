@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from stores.support.waiting import until
 
 from dgkd_stores import Damaged, GuideStore, GuideStoreWriter
 from dgkd_stores.containers import Container
@@ -27,14 +26,6 @@ def compressed(recipe: Any, small_chunks: None, tmp_path: Path, monkeypatch: pyt
             writer.write(slot, small.logits(slot.view)[slot.start : slot.stop])
         writer.seal()
     return small, tmp_path / "a.zarr"
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 @pytest.fixture

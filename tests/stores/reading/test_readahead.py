@@ -28,7 +28,7 @@ def test_the_expected_bytes_are_asked_for_once(recipe: Any, tmp_path: Path, monk
         asked.append((Path(os.readlink(f"/proc/self/fd/{handle}")).name, offset, nbytes))
 
     monkeypatch.setattr(os, "posix_fadvise", advise)
-    monkeypatch.setattr(readahead, "_STRETCH_BYTES", 8 * 28)  # 8 of the 16 rows of a chunk; a row is 7 float32
+    monkeypatch.setattr(readahead, "STRETCH_BYTES", 8 * 28)  # 8 of the 16 rows of a chunk; a row is 7 float32
     with GuideStore.open(tmp_path / "a.zarr") as store:
         store.expect([2, 2, 3], [0, 25, 49])
         assert sorted(asked) == [("c.0.0.0", 0, 224), ("c.0.1.0", 224, 224), ("c.1.3.0", 0, 224)]

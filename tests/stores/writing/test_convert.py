@@ -325,12 +325,14 @@ def test_what_appears_in_the_last_moment_is_not_replaced(
 
 KILLED = """
 import os, sys
-from dgkd_stores import convert
-from dgkd_stores.writing import convert as module
-really = module._checked
-def checked(*args):
-    os.kill(os.getpid(), 9)
-module._checked = checked
+from dgkd_stores import GuideStore, convert
+really, opened = GuideStore.open, []
+def kill_at_the_second(path, **how):
+    opened.append(path)
+    if len(opened) == 2:  # the source, then what was written of it
+        os.kill(os.getpid(), 9)
+    return really(path, **how)
+GuideStore.open = kill_at_the_second
 convert(sys.argv[1], sys.argv[2])
 """
 
