@@ -37,6 +37,7 @@ def test_the_writer_on_a_disk_of_every_size(tmp_path: Path) -> None:
     seen = result("stores/proofs/small_disk.py", tmp_path)
     assert seen["pages"]["sizes"] >= 25 and seen["inodes"]["sizes"] >= 40
     assert seen["pages"]["grown"] >= 25 and seen["inodes"]["grown"] >= 40
+    assert min(seen["exports"].values()) >= 4
 
 
 def test_the_command_on_small_disks(tmp_path: Path) -> None:

@@ -1,12 +1,10 @@
-"""The parts of the HDF5 file format that stores use, for reader and writer.
+"""The parts of the HDF5 file format that our reader takes.
 
-HDF5's own library is not used: files with valid checksums make it crash. Source: the HDF5 File Format Specification,
+HDF5's own library does not read: files with valid checksums make it crash. Source: the HDF5 File Format Specification,
 version 3.0.
 """
 
 from __future__ import annotations
-
-import struct
 
 __all__ = [
     "CHUNKED",
@@ -22,13 +20,11 @@ __all__ = [
     "LAYOUT",
     "LINK",
     "LINK_INFO",
-    "PAGE_BITS",
     "SHUFFLE",
     "SIGNATURE",
     "SINGLE_CHUNK",
     "SUPERBLOCK_BYTES",
     "UNDEFINED",
-    "add_checksum",
     "checksum",
 ]
 
@@ -44,9 +40,6 @@ CONTIGUOUS, CHUNKED = 1, 2
 SINGLE_CHUNK, FIXED_ARRAY = 1, 3
 """Types of chunk indexes."""
 
-PAGE_BITS = 10
-"""A fixed array of more than 2^10 chunks is divided into pages of this size."""
-
 DEFLATE, SHUFFLE = 1, 2
 
 DATATYPES = {
@@ -57,11 +50,6 @@ DATATYPES = {
     "float32": bytes.fromhex("11201f00 04000000 0000 2000 17 08 00 17 7f000000"),
 }
 """The message of each type: class, byte order, size, bits, and where the parts of a floating-point number are."""
-
-
-def add_checksum(block: bytes) -> bytes:
-    """Returns a block followed by its checksum."""
-    return block + struct.pack("<I", checksum(block))
 
 
 def checksum(data: bytes) -> int:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from stores.containers.store_tests import StoreTests
+from stores.support.checksums import add_checksum
 
 from dgkd_stores import GuideStoreWriter, convert
-from dgkd_stores.containers.hdf5_format import UNDEFINED, add_checksum
+from dgkd_stores.containers.hdf5_format import UNDEFINED
 from dgkd_stores.format.layout import ArrayLayout
 
 

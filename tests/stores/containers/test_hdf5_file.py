@@ -10,10 +10,11 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from stores.support.checksums import add_checksum
 
 from dgkd_stores import Damaged, DgkdError, GuideStore, UnsafeStore, convert
 from dgkd_stores.containers import Hdf5File
-from dgkd_stores.containers.hdf5_format import add_checksum, checksum
+from dgkd_stores.containers.hdf5_format import checksum
 
 
 @pytest.fixture
@@ -55,10 +56,10 @@ def test_metadata_changed_under_valid_checksums(path: Path) -> None:
     """HDF5's own library crashes on some of these."""
     data, expected = path.read_bytes(), rows_of(path)
     blocks = [(0, 44)]
-    for signature in (b"OHDR", b"FAHD", b"FADB"):
+    for signature in (b"OHDR", b"FAHD", b"FADB", b"FRHP", b"BTHD", b"BTLF"):
         starts = [at for at in range(len(data)) if data.startswith(signature, at)]
         blocks += [next((at, end) for end in range(at + 8, len(data)) if fits(data, at, end)) for at in starts]
-    assert len(blocks) == 1 + 13 + 2 * 2
+    assert len(blocks) == 1 + 13 + 2 * 2 + 3
     outcomes = []
     for seed in range(600):
         chance = random.Random(seed)

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dgkd_stores.containers.hdf5_format import DATATYPE, DATATYPES, SIGNATURE, add_checksum, checksum
+from dgkd_stores.containers.hdf5_format import DATATYPE, DATATYPES, SIGNATURE, checksum
 
 
 def test_checksums_as_published() -> None:
@@ -28,8 +28,3 @@ def test_types_as_the_library_writes_them(tmp_path: Path, name: str) -> None:
     heads = {known: re.escape(struct.pack("<BH", DATATYPE, len(body))) + b"." for known, body in DATATYPES.items()}
     found = [known for known, body in DATATYPES.items() if re.search(heads[known] + re.escape(body), data, re.S)]
     assert found == [name]
-
-
-def test_a_checksum_stands_after_its_block() -> None:
-    text = b"Four score and seven years ago"
-    assert add_checksum(text) == text + bytes.fromhex("51057717")

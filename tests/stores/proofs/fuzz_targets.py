@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from stores.support.checksums import add_checksum
 
 from dgkd_stores import DgkdError, GuideStore, StoreHeader
 from dgkd_stores.coding.codecs import Blosc, Codec, Zstd, blosc, zstd
-from dgkd_stores.containers.hdf5_format import add_checksum
 from dgkd_stores.format.metadata import parse_json
 
 __all__ = ["OUTCOMES", "REFUSALS", "Guarded", "decode_chunk", "hdf5_blocks", "open_hdf5", "open_with", "read_group"]

@@ -1,4 +1,4 @@
-"""Writes a store onto disks that are too small at every page and at every file, makes room, and compares; a script.
+"""Writes and exports a store onto disks that are too small at every page and file, makes room, compares; a script.
 
 `python small_disk.py FOLDER`, with the right to mount and `tests` on PYTHONPATH, prints what it saw as JSON.
 """
@@ -15,7 +15,7 @@ from stores.support.small_store import SmallStore, tree
 from support.tmpfs import tmpfs
 
 import dgkd_stores.format.layout
-from dgkd_stores import NoSpace
+from dgkd_stores import NoSpace, convert, verify
 
 ENOUGH = "size=8m,nr_inodes=1000"
 
@@ -34,6 +34,23 @@ def filled(path: Path, whole: Path) -> bool:
         check_what_is_given_out(path, whole)
         return True
     return False
+
+
+def exports(whole: Path, disk: Path, codec: str) -> int:
+    """How many disks, each a page larger than the one before, were too small for an HDF5 file."""
+    for number in itertools.count():
+        with tmpfs(disk, f"size={4 + 4 * number}k,nr_inodes=1000") as remount:
+            try:
+                convert(whole, disk / "a.h5", codec=codec)
+                return number
+            except NoSpace as error:
+                assert error.exit_code == 14
+                assert not list(disk.iterdir()), number
+            remount(ENOUGH)
+            convert(whole, disk / "a.h5", codec=codec)
+            assert verify(disk / "a.h5", full=True).exit_code == 0
+            assert [one.name for one in disk.iterdir()] == ["a.h5"], number
+    raise AssertionError
 
 
 def main(folder: Path) -> None:
@@ -64,6 +81,7 @@ def main(folder: Path) -> None:
             assert tree(disk / "a.zarr") == reference
             assert [one.name for one in disk.iterdir()] == ["a.zarr"]
         seen[what] = {"sizes": len(rooms), "smallest": rooms[0], "largest": rooms[-1], "grown": grown}
+    seen["exports"] = {codec: exports(whole, disk, codec) for codec in ("none", "gzip")}
     print(json.dumps(seen))
 
 

@@ -1,4 +1,4 @@
-"""A writer or a repair killed at any point leaves a store that can be gone on with, and only rows that are right."""
+"""A writer, a repair or an export killed at any point leaves what can be gone on with, and only rows that are right."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ def test_killed_at_every_point(tmp_path: Path, encoding: str, shards: int, at_le
 
 def test_a_repair_killed_at_every_point(tmp_path: Path) -> None:
     assert int(run_script(HERE / "repair_kills.py", tmp_path, timeout=300).split()[-1]) >= 100
+
+
+def test_an_export_killed_at_every_point(tmp_path: Path) -> None:
+    assert int(run_script(HERE / "export_kills.py", tmp_path, timeout=300).split()[-1]) >= 120
 
 
 @pytest.mark.slow
