@@ -43,7 +43,7 @@ def write_hdf5(
     *,
     seal: Seal,
 ) -> None:
-    """Writes the file, durable but for its name; `chunks` are those of the digests and of the rows. Raises `OSError`."""
+    """Writes the file, durable but for its name; `chunks`: of the digests and of the rows. Raises `OSError`."""
     # Loaded here, because h5py takes 0.2 s and only this function needs it.
     import h5py
 
