@@ -350,7 +350,7 @@ def hdf5_deflate_cut(store: Path) -> None:
 
 
 def entry(store: Path, number: int, new: bytes) -> None:
-    """An address in the index of chunks of `digest` or `logits`, in which order they stand in the file."""
+    """An address in the index of chunks of `logits` or `digest`, in which order they stand in the file."""
     patch(store, b"FADB", number, 14, new)
 
 
@@ -375,7 +375,7 @@ def hdf5_chunk_that_overflows(store: Path) -> None:
 @hostile((Damaged, UnsafeStore), base="hdf5")
 def hdf5_chunk_within_the_metadata(store: Path) -> None:
     """Digests read from the superblock on."""
-    entry(store, 0, struct.pack("<Q", 8))
+    entry(store, 1, struct.pack("<Q", 8))
 
 
 @hostile(Damaged, base="hdf5", says="cut short")
