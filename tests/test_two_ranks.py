@@ -204,7 +204,7 @@ def test_a_signal_stops_all_with_a_checkpoint_from_which_one_process_goes_on(
     os.kill(process.pid if to == "torchrun" else ranks_of(process)[1], number)
     code, out, err = ended(process)
     assert (code, out) == (1, ""), "torchrun's own code"
-    (said,) = [line for line in err.splitlines() if line.startswith("Error")]
+    (said,) = [line for line in err.splitlines() if line.startswith("(rank 0)")]
     stopped = re.match(r"\(rank 0\): training of ta1 was stopped after step (\d+) of 1200", said)
     assert stopped and 0 < int(stopped[1]) < 1200
     assert "once more" not in err
