@@ -27,9 +27,9 @@ class Provenance:
     name: str
     """The guide's name, 1 to 64 of a-z, 0-9, _ and -."""
     architecture: str = ""
-    """What it is; the name of the model's class where this is empty."""
+    """The architecture's name; empty: the name of the model's class."""
     training: Mapping[str, Any] = field(default_factory=dict)
-    """How it was trained, as texts and whole numbers by name."""
+    """The training settings by name, as texts and integers."""
     guides: Mapping[str, str] = field(default_factory=dict)
     """The seals of the guides that it was trained under, by name."""
 

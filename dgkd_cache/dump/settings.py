@@ -39,7 +39,7 @@ class DumpSettings:
     workers: int = 0
     """Processes that load images which are not resident in memory."""
     licence: str = ""
-    """Of the store, for whoever gets it."""
+    """The licence of the store."""
     accept_probabilities: bool = False
     """Take rows that look like probabilities for logits."""
 

@@ -125,7 +125,7 @@ def _place(tensor: Tensor) -> int | None:
     """
     try:
         return tensor.untyped_storage().data_ptr() or None
-    except (NotImplementedError, RuntimeError):
+    except (NotImplementedError, RuntimeError):  # a tensor without storage: sparse, meta, or of a subclass
         return None
 
 

@@ -136,7 +136,7 @@ class ChainState:
 
 @dataclass(frozen=True, kw_only=True)
 class _Store:
-    """What is kept of a store that was opened."""
+    """The header, seal and size of a store that was opened."""
 
     header: StoreHeader
     seal: str | None

@@ -182,4 +182,4 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 
 def without_syncs() -> None:
     """This process and its children do not wait for the disk."""
-    os.fsync = lambda handle: None  # type: ignore[assignment]
+    os.fsync = lambda handle: None  # type: ignore[assignment]  # another signature, for os calls it

@@ -30,7 +30,7 @@ __all__ = ["KINDS", "WORKS"]
 def stop_soon() -> None:
     """This process is stopped in the second epoch of the first training."""
     stop = after(STOPPED_AFTER)
-    StopOnSignals.__call__ = lambda self: stop()  # type: ignore[method-assign]
+    StopOnSignals.__call__ = lambda self: stop()  # type: ignore[method-assign]  # this process alone is stopped so
 
 
 def nothing() -> None:

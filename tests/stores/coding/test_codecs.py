@@ -192,7 +192,7 @@ def test_what_is_no_codec() -> None:
     level = {"name": "zstd", "configuration": {"level": 3, "checksum": True}}
     assert codec_of([], 4) is RAW and isinstance(codec_of([level], 4), Zstd)
     for stages in ([level, level], None, {}, "zstd", [None], [["zstd"]], [{}], [{"name": "zstd"}]):
-        assert codec_of(stages, 4) is None  # type: ignore[arg-type]
+        assert codec_of(stages, 4) is None  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_chunk_that_would_not_fit(recipe: Any, tmp_path: Path) -> None:
