@@ -5,11 +5,11 @@ Loads no torch; the library is imported inside the verbs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["App", "architecture_option", "device_option", "json_option", "pass_app", "take_over_option"]
-
-Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,36 +74,25 @@ class App:
 pass_app = click.make_pass_decorator(App)
 
 
-def json_option(verb: Verb) -> Verb:
-    """Adds `--json`, passed as `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="The result as JSON.")(verb)
+json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 
+architecture_option = click.option(
+    "--architecture",
+    "architectures",
+    multiple=True,
+    metavar="MODULE:FACTORY",
+    help="Code of your own that a run's card names and dgkd.toml does not: only then is it imported.",
+)
 
-def architecture_option(verb: Verb) -> Verb:
-    """Adds `--architecture`, passed as `architectures`."""
-    return click.option(
-        "--architecture",
-        "architectures",
-        multiple=True,
-        metavar="MODULE:FACTORY",
-        help="Code of your own that a run's card names and dgkd.toml does not: only then is it imported.",
-    )(verb)
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.",
+)
 
-
-def device_option(verb: Verb) -> Verb:
-    """Adds `--device`."""
-    return click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.",
-    )(verb)
-
-
-def take_over_option(verb: Verb) -> Verb:
-    """Adds `--take-over`."""
-    return click.option(
-        "--take-over",
-        is_flag=True,
-        help="Take over what a process of another host or container holds, if you know it is no more.",
-    )(verb)
+take_over_option = click.option(
+    "--take-over",
+    is_flag=True,
+    help="Take over what a process of another host or container holds, if you know it is no more.",
+)

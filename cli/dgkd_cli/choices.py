@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
+from click.decorators import FC
 
 from dgkd_cache.config.tables import Table, choices
 
-__all__ = ["choice_of", "require_once"]
+__all__ = ["choice_of", "list_option"]
 
 
 def choice_of(table: type[Table], key: str) -> click.Choice[str]:
@@ -14,8 +17,12 @@ def choice_of(table: type[Table], key: str) -> click.Choice[str]:
     return click.Choice(choices(table, key))
 
 
-def require_once(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
-    """Refuses a list A,B,... (`multiple=True`) that is given twice, of which one would be ignored."""
+def list_option(name: str, *, help: str, required: bool = False) -> Callable[[FC], FC]:
+    """Adds an option whose value is a list A,B,...; given twice, it is refused, for one of them would be ignored."""
+    return click.option(name, metavar="A,B,...", multiple=True, callback=_once, required=required, help=help)
+
+
+def _once(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
     if len(values) > 1:
         raise click.BadParameter(f"given {len(values)} times: name all of them once, as in {','.join(values)}")
     return values[0] if values else None

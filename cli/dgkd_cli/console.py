@@ -10,7 +10,15 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-__all__ = ["clean_text", "facts", "print_json", "table"]
+__all__ = ["clean_text", "facts", "print_json", "print_result", "table"]
+
+
+def print_result(value: object, pairs: Iterable[tuple[str, str]], *, as_json: bool) -> None:
+    """Prints `value` as JSON, or what it says to a person in `pairs`: one name and text per line."""
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(facts(pairs))
 
 
 def print_json(value: object) -> None:
@@ -20,7 +28,7 @@ def print_json(value: object) -> None:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()) -> str:
     """Formats columns two spaces apart; those named in `right` are aligned to the right. Nothing is truncated."""
-    lines = [list(headers), *(list(row) for row in rows)]
+    lines = [headers, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
     to_right = {headers.index(name) for name in right}
     return "\n".join(

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.decorators import FC
 
 from dgkd_cache.progress import over_bytes
-from dgkd_cli.app import App, Verb
-from dgkd_cli.console import clean_text, facts, print_json
+from dgkd_cli.app import App
+from dgkd_cli.console import clean_text, print_result
 from dgkd_cli.humanize import size_text
 from dgkd_stores import codecs_for
 
 __all__ = ["codec_option", "convert_and_tell"]
 
 
-def codec_option(*targets: str, help: str) -> Callable[[Verb], Verb]:
+def codec_option(*targets: str, help: str) -> Callable[[FC], FC]:
     """Adds `--codec`, with the codecs of a store of one of these names."""
     names = list(dict.fromkeys(name for target in targets for name in codecs_for(target)))
     return click.option("--codec", type=click.Choice(names), default=names[0], show_default=True, help=help)
@@ -38,27 +39,22 @@ def convert_and_tell(
         app.say(f"{target} is this very store already: nothing was done")
     with GuideStore.open(target) as written:
         pass
-    if as_json:
-        print_json(
-            {
-                "source": str(source),
-                "path": str(target),
-                "container": written.kind,
-                "codec": written.codec,
-                "seal": seal,
-                "bytes": written.nbytes,
-                "written": not there,
-            }
-        )
-        return
-    click.echo(
-        facts(
-            [
-                ("store", str(target)),
-                ("from", str(source)),
-                ("container", f"{written.kind}, codec {written.codec}"),
-                ("seal", seal),
-                ("size", size_text(written.nbytes)),
-            ]
-        )
+    print_result(
+        {
+            "source": str(source),
+            "path": str(target),
+            "container": written.kind,
+            "codec": written.codec,
+            "seal": seal,
+            "bytes": written.nbytes,
+            "written": not there,
+        },
+        [
+            ("store", str(target)),
+            ("from", str(source)),
+            ("container", f"{written.kind}, codec {written.codec}"),
+            ("seal", seal),
+            ("size", size_text(written.nbytes)),
+        ],
+        as_json=as_json,
     )

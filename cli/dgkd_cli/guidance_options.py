@@ -13,12 +13,7 @@ import click
 
 from dgkd_cache.config.tables import DistillationConfig
 
-__all__ = [
-    "check_dropping",
-    "check_guidance_options",
-    "check_has_guides",
-    "check_method",
-]
+__all__ = ["check_dropping", "check_guidance_options", "check_has_guides", "check_method"]
 
 _OF_GUIDANCE = (
     "live", "objective", "lambda", "temperature", "dropping", "keep", "drop", "always", "at_least_one"

@@ -70,7 +70,8 @@ class Boundary(click.Group):
                 "close other programs, or begin anew (`train --fresh`, `run --remake`) with a lower "
                 "training.batch_size or cache.batch_size"
             )
-            raise _refused(ctx, DgkdError("there is not enough memory", found=_line(error), do=do)) from error
+            found = " ".join(str(error).split())[:300]  # torch's text has several lines
+            raise _refused(ctx, DgkdError("there is not enough memory", found=found, do=do)) from error
         except OSError as error:
             if is_no_space(error):
                 do = "free some and run the same command again: nothing is damaged"
@@ -143,23 +144,8 @@ def main(ctx: click.Context, folder: Path, quiet: bool, no_user_code: bool) -> N
         )
 
 
-for _verb in (
-    init,
-    plan,
-    run,
-    train,
-    dump,
-    evaluate,
-    ls,
-    info,
-    verify,
-    repair,
-    export,
-    import_,
-    models,
-    datasets,
-    doctor,
-):
+_VERBS = (init, plan, run, train, dump, evaluate, ls, info, verify, repair, export, import_, models, datasets, doctor)
+for _verb in _VERBS:
     main.add_command(_verb)
 
 
@@ -187,10 +173,6 @@ def _require_current_folder() -> None:
             found=str(error.strerror),
             do="it may have been deleted or made anew: cd to it once more, or to another folder",
         ) from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 def _refused(ctx: click.Context, error: DgkdError) -> click.exceptions.Exit:

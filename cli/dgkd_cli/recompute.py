@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,31 +17,25 @@ if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
     from dgkd_cache.workspace.tasks import Recomputed
 
-__all__ = ["Recompute", "recomputed_line"]
+__all__ = ["recompute_store", "recomputed_line"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recompute:
-    """The options of `verify --recompute`."""
+def recompute_store(
+    app: App, progress: Progress, architectures: Sequence[str], store: Path, *, rows: int, device: str
+) -> Recomputed:
+    """Forwards `rows` rows of a store again. Raises InvalidInput without a workspace, and as `recompute_rows`."""
+    from dgkd_cache.workspace.tasks import recompute_rows
 
-    rows: int
-    architectures: tuple[str, ...]
-    device: str
-
-    def of(self, app: App, store: Path, progress: Progress) -> Recomputed:
-        """Compares one store. Raises InvalidInput without a workspace, and as `recompute_rows`."""
-        from dgkd_cache.workspace.tasks import recompute_rows
-
-        workspace = workspace_for(app, store, self.architectures)
-        if workspace is None:
-            raise InvalidInput(
-                f"no row of {store} can be computed again here",
-                expected="the workspace with the finished run of its guide",
-                found="no workspace",
-                do="name it with -w, as in `dgkd-cache -w WORKSPACE verify PATH --recompute 1000`",
-            )
-        check_architectures(self.architectures, [workspace.run_folder(name) for name in workspace.runs()])
-        return recompute_rows(workspace, path=store, rows=self.rows, device=self.device, progress=progress)
+    workspace = workspace_for(app, store, architectures)
+    if workspace is None:
+        raise InvalidInput(
+            f"no row of {store} can be computed again here",
+            expected="the workspace with the finished run of its guide",
+            found="no workspace",
+            do="name it with -w, as in `dgkd-cache -w WORKSPACE verify PATH --recompute 1000`",
+        )
+    check_architectures(architectures, [workspace.run_folder(name) for name in workspace.runs()])
+    return recompute_rows(workspace, path=store, rows=rows, device=device, progress=progress)
 
 
 def recomputed_line(found: Recomputed) -> str:

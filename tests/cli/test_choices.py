@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from dgkd_cli.choices import require_once
+from dgkd_cli.choices import list_option
 from dgkd_cli.main import main
 
 
@@ -34,16 +34,16 @@ def test_options_offer_what_the_library_knows() -> None:
         assert sorted(choices) == sorted(known[name])
 
 
-@pytest.mark.parametrize(("words", "value"), [([], None), (["--list", "a,b"], "a,b"), (["--list", ""], "")])
+@pytest.mark.parametrize(("words", "value"), [([], None), (["--given", "a,b"], "a,b"), (["--given", ""], "")])
 def test_a_list_is_one_value(words: list[str], value: str | None) -> None:
     found: list[str | None] = []
 
     @click.command()
-    @click.option("--list", "given", multiple=True, callback=require_once)
+    @list_option("--given", help="Values.")
     def verb(given: str | None) -> None:
         found.append(given)
 
     verb.main(words, standalone_mode=False)
     assert found == [value]
     with pytest.raises(click.BadParameter, match="given 2 times: name all of them once, as in a,b,c"):
-        verb.main(["--list", "a,b", "--list", "c"], standalone_mode=False)
+        verb.main(["--given", "a,b", "--given", "c"], standalone_mode=False)

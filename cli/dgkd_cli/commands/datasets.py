@@ -9,7 +9,7 @@ import click
 
 from dgkd_cache.errors import DataMissing
 from dgkd_cli.app import json_option
-from dgkd_cli.console import clean_text, facts, print_json, table
+from dgkd_cli.console import clean_text, print_json, print_result, table
 from dgkd_cli.humanize import count_text
 
 if TYPE_CHECKING:
@@ -67,33 +67,25 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
 
 def _show(dataset: Dataset, *, as_json: bool) -> None:
     train, test = dataset.train, dataset.test
-    if as_json:
-        print_json(
-            {
-                "name": dataset.name,
-                "train": {"samples": len(train), "digest": train.digest},
-                "test": {"samples": len(test), "digest": test.digest},
-                "image": [train.channels, train.height, train.width],
-                "classes": list(dataset.classes),
-                "mean": list(dataset.mean),
-                "std": list(dataset.std),
-            }
-        )
-        return
     size = "any size" if train.height is None else f"{train.height} x {train.width}"
-    click.echo(
-        facts(
-            [
-                ("data set", clean_text(dataset.name)),
-                ("samples", f"{count_text(len(train))} train, {count_text(len(test))} test"),
-                (
-                    "images",
-                    f"{train.channels} x {size}",
-                ),
-                ("classes", f"{len(dataset.classes)}: {clean_text(', '.join(dataset.classes))}"),
-                ("mean", " ".join(dataset.mean)),
-                ("std", " ".join(dataset.std)),
-                ("digest", f"{train.digest} (train)"),
-            ]
-        )
+    print_result(
+        {
+            "name": dataset.name,
+            "train": {"samples": len(train), "digest": train.digest},
+            "test": {"samples": len(test), "digest": test.digest},
+            "image": [train.channels, train.height, train.width],
+            "classes": list(dataset.classes),
+            "mean": list(dataset.mean),
+            "std": list(dataset.std),
+        },
+        [
+            ("data set", clean_text(dataset.name)),
+            ("samples", f"{count_text(len(train))} train, {count_text(len(test))} test"),
+            ("images", f"{train.channels} x {size}"),
+            ("classes", f"{len(dataset.classes)}: {clean_text(', '.join(dataset.classes))}"),
+            ("mean", " ".join(dataset.mean)),
+            ("std", " ".join(dataset.std)),
+            ("digest", f"{train.digest} (train)"),
+        ],
+        as_json=as_json,
     )

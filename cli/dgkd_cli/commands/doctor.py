@@ -65,22 +65,20 @@ def doctor(app: App, as_json: bool) -> None:
 def _software() -> Iterator[Finding]:
     yield Finding(what="python", found=platform.python_version())
     for package in ("dgkd-cache", *_PACKAGES):
-        try:
-            yield Finding(what=package, found=version(package))
-        except PackageNotFoundError:
-            do = "install again: `pip install dgkd-cache`"
-            yield Finding(what=package, found="not installed", state="problem", do=do)
+        yield _package(package, "problem", "install again: `pip install dgkd-cache`")
     for package in _READERS:
-        try:
-            yield Finding(what=package, found=version(package))
-        except PackageNotFoundError:
-            do = f"only your own code that reads stores with it needs it: `pip install {package}`"
-            yield Finding(what=package, found="not installed", state="note", do=do)
+        yield _package(
+            package, "note", f"only your own code that reads stores with it needs it: `pip install {package}`"
+        )
+    yield _package("scikit-learn", "note", 'only the digits data set needs it: `pip install "dgkd-cache[demo]"`')
+
+
+def _package(name: str, lacking: str, do: str) -> Finding:
+    """Returns the version of a package; if it is not installed, the state `lacking`, and what to do."""
     try:
-        yield Finding(what="scikit-learn", found=version("scikit-learn"))
+        return Finding(what=name, found=version(name))
     except PackageNotFoundError:
-        do = 'only the digits data set needs it: `pip install "dgkd-cache[demo]"`'
-        yield Finding(what="scikit-learn", found="not installed", state="note", do=do)
+        return Finding(what=name, found="not installed", state=lacking, do=do)
 
 
 def _processor() -> Iterator[Finding]:

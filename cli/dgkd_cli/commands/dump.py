@@ -9,7 +9,7 @@ import click
 from dgkd_cache.config.tables import CacheConfig
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.choices import choice_of
-from dgkd_cli.console import facts, print_json
+from dgkd_cli.console import print_result
 from dgkd_cli.humanize import duration_text, size_text
 from dgkd_cli.user_code import check_architectures
 
@@ -18,21 +18,19 @@ __all__ = ["dump"]
 
 def _view_range(ctx: click.Context, param: click.Parameter, value: str | None) -> range | None:
     """Parses `A:B`: views A to B - 1."""
-    if value is None:
-        return None
-    found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", value)
-    if not found or int(found[1]) >= int(found[2]):
-        raise click.BadParameter(f"expected A:B with A < B, as 0:40, found {value!r}")
-    return range(int(found[1]), int(found[2]))
+    return None if value is None else range(*_pair(value, ":", "A:B with A < B, as 0:40"))
 
 
 def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
     """Parses `i/n`: share i of n, counted from 0 as ranks and array jobs are."""
-    if value is None:
-        return None
-    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", value)
+    return None if value is None else _pair(value, "/", "i/n with 0 <= i < n, as 0/4 to 3/4")
+
+
+def _pair(text: str, between: str, expected: str) -> tuple[int, int]:
+    """Returns two numbers, the first below the second. Raises BadParameter, which says what was expected."""
+    found = re.fullmatch(f"([0-9]{{1,9}}){between}([0-9]{{1,9}})", text)
     if not found or int(found[1]) >= int(found[2]):
-        raise click.BadParameter(f"expected i/n with 0 <= i < n, as 0/4 to 3/4, found {value!r}")
+        raise click.BadParameter(f"expected {expected}, found {text!r}")
     return int(found[1]), int(found[2])
 
 
@@ -40,16 +38,8 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option("--model", required=True, metavar="NAME", help="A finished run, of the chain or not.")
 @click.option("--views", metavar="A:B", callback=_view_range, help="A store of these views (default: the workspace's).")
 @click.option("--shard", metavar="i/n", callback=_share, help="Only share i of n, counted from 0.")
-@click.option(
-    "--precision",
-    type=choice_of(CacheConfig, "precision"),
-    help="Of the forward pass (default: dgkd.toml).",
-)
-@click.option(
-    "--accept-probabilities",
-    is_flag=True,
-    help="Accept outputs whose rows sum to 1 as logits.",
-)
+@click.option("--precision", type=choice_of(CacheConfig, "precision"), help="Of the forward pass (default: dgkd.toml).")
+@click.option("--accept-probabilities", is_flag=True, help="Accept outputs whose rows sum to 1 as logits.")
 @architecture_option
 @take_over_option
 @device_option
@@ -103,26 +93,21 @@ def dump(
         )
     if not app.ranks.first:
         return
-    if as_json:
-        print_json(
-            {
-                "model": model,
-                "path": str(result.path),
-                "seal": result.seal,
-                "bytes": result.nbytes,
-                "views": [result.views.start, result.views.stop],
-                "seconds": result.seconds,
-            }
-        )
-        return
-    click.echo(
-        facts(
-            [
-                ("store", str(result.path)),
-                ("seal", result.seal or "none yet: views are missing, `dgkd-cache ls` counts them"),
-                ("views", f"{result.views.start}:{result.views.stop}"),
-                ("size", size_text(result.nbytes)),
-                ("time", duration_text(result.seconds)),
-            ]
-        )
+    print_result(
+        {
+            "model": model,
+            "path": str(result.path),
+            "seal": result.seal,
+            "bytes": result.nbytes,
+            "views": [result.views.start, result.views.stop],
+            "seconds": result.seconds,
+        },
+        [
+            ("store", str(result.path)),
+            ("seal", result.seal or "none yet: views are missing, `dgkd-cache ls` counts them"),
+            ("views", f"{result.views.start}:{result.views.stop}"),
+            ("size", size_text(result.nbytes)),
+            ("time", duration_text(result.seconds)),
+        ],
+        as_json=as_json,
     )

@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
-from dgkd_cli.console import facts, print_json
+from dgkd_cli.console import print_result
 from dgkd_cli.humanize import count_text, percent_text
 from dgkd_cli.user_code import check_architectures
 
@@ -40,18 +40,15 @@ def evaluate(app: App, model: str, split: str, architectures: tuple[str, ...], d
     workspace = app.workspace(architectures)
     check_architectures(architectures, [workspace.run_folder(model)])
     with app.reporting() as progress:
-        result = evaluate_model(workspace, model=model, split=split, device=device, progress=progress)
-    if as_json:
-        print_json(dataclasses.asdict(result))
-        return
-    click.echo(
-        facts(
-            [
-                ("model", result.model),
-                ("split", result.split),
-                ("samples", count_text(result.samples)),
-                ("accuracy", percent_text(result.accuracy)),
-                ("loss", f"{float(result.loss):.4f}"),
-            ]
-        )
+        score = evaluate_model(workspace, model=model, split=split, device=device, progress=progress)
+    print_result(
+        {"model": model, "split": split, **dataclasses.asdict(score)},
+        [
+            ("model", model),
+            ("split", split),
+            ("samples", count_text(score.samples)),
+            ("accuracy", percent_text(score.accuracy)),
+            ("loss", f"{score.loss:.4f}"),
+        ],
+        as_json=as_json,
     )

@@ -38,23 +38,25 @@ def info(app: App, what: str, as_json: bool) -> None:
       dgkd-cache info guides/teacher.zarr --json
       dgkd-cache info teacher.h5
     """
-    from dgkd_cache.workspace.run_check import check_run
-
     run, store = _places(app, what)
-    card = _card(run) if run else None
-    check = check_run(run, full=False) if run else None
-    opened = _open(store) if store else None
-    if as_json:
-        state = {"state": check.state, "why": check.why} if check else None
-        run_json = with_numbers(card.model_dump(mode="json")) if card else None
-        print_json({"run": run_json, "run_state": state, "store": _as_json(opened)})
-        return
+    found: dict[str, Any] = {"run": None, "run_state": None, "store": None}
     parts = []
-    if card and check:
+    if run:
+        from dgkd_cache.models.card import load_card  # it loads torch, which a store does not need
+        from dgkd_cache.workspace.run_check import check_run
+
+        card, check = load_card(run), check_run(run, full=False)
+        found["run"] = with_numbers(card.model_dump(mode="json"))
+        found["run_state"] = {"state": check.state, "why": check.why}
         parts.append(facts(_run_facts(card, check)))
-    if opened:
+    if store:
+        opened = _open(store)
+        found["store"] = _as_json(opened)
         parts.append(facts(_store_facts(opened)))
-    click.echo("\n\n".join(parts))
+    if as_json:
+        print_json(found)
+    else:
+        click.echo("\n\n".join(parts))
 
 
 def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
@@ -81,12 +83,6 @@ def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     return run, store
 
 
-def _card(folder: Path) -> ModelCard:
-    from dgkd_cache.models.card import load_card
-
-    return load_card(folder)
-
-
 def _open(path: Path) -> GuideStore:
     from dgkd_stores import GuideStore
 
@@ -94,9 +90,7 @@ def _open(path: Path) -> GuideStore:
         return store
 
 
-def _as_json(store: GuideStore | None) -> dict[str, Any] | None:
-    if store is None:
-        return None
+def _as_json(store: GuideStore) -> dict[str, Any]:
     written = store.completeness()
     return {
         "path": str(store.path),

@@ -10,8 +10,8 @@ import click
 
 from dgkd_cache.config.tables import DistillationConfig, ViewsConfig
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.choices import choice_of, require_once
-from dgkd_cli.console import facts, print_json
+from dgkd_cli.choices import choice_of, list_option
+from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides
 from dgkd_stores import encoding_names
 from dgkd_stores.disk import expand_user
@@ -43,25 +43,12 @@ _KEYS = {
 
 @click.command()
 @click.option("--dataset", metavar="NAME", help="`dgkd-cache datasets` lists them.  [default: digits]")
-@click.option(
-    "--chain",
-    required=True,
-    multiple=True,
-    callback=require_once,
-    metavar="A,B,...",
-    help="Architectures, largest first; `dgkd-cache models` lists them.",
-)
+@list_option("--chain", required=True, help="Architectures, largest first; `dgkd-cache models` lists them.")
 @click.option("--epochs", type=int, help="Passes over the training set.  [default: 160]")
 @click.option("--batch-size", type=int, help="Samples in a step.  [default: 128]")
 @click.option("--lr", type=float, help="Learning rate.  [default: 0.1; 0.01 for plain networks]")
 @click.option("--views", type=int, help="Views cached of each guide.  [default: 40, or fewer epochs]")
-@click.option(
-    "--transforms",
-    multiple=True,
-    callback=require_once,
-    metavar="A,B,...",
-    help="As crop(4),hflip; quote it.  [default: what suits the data set]",
-)
+@list_option("--transforms", help="As crop(4),hflip; quote it.  [default: what suits the data set]")
 @click.option("--scheme", type=choice_of(ViewsConfig, "scheme"), help="Of views.  [default: sampled]")
 @click.option("--schedule", type=choice_of(ViewsConfig, "schedule"), help="Which view when.  [default: cycle]")
 @click.option("--method", type=choice_of(DistillationConfig, "method"), help="[default: dgkd]")
@@ -120,23 +107,17 @@ def init(
     path = workspace.folder / "dgkd.toml"
     for line in growing_models(config.chain):
         click.echo(line, err=True)  # a warning, shown even with --quiet
-    if as_json:
-        print_json({"config": str(path), **config.to_dict()})
-        return
     views, here = config.views, folder is None and path.parent.resolve() == Path.cwd()
-    click.echo(
-        facts(
-            [
-                ("written", f"{path.resolve()}: this folder is a workspace now" if here else str(path)),
-                ("data set", config.dataset.name + ("" if dataset else " (--dataset NAME chooses another)")),
-                ("chain", " -> ".join(f"{name} ({arch})" for name, arch in config.chain.items())),
-                (
-                    "views",
-                    f"{views.count}, {views.scheme}: {', '.join(views.transforms)}",
-                ),
-                ("next", f"`{workspace.command('run')}` trains it"),
-            ]
-        )
+    print_result(
+        {"config": str(path), **config.to_dict()},
+        [
+            ("written", f"{path.resolve()}: this folder is a workspace now" if here else str(path)),
+            ("data set", config.dataset.name + ("" if dataset else " (--dataset NAME chooses another)")),
+            ("chain", " -> ".join(f"{name} ({arch})" for name, arch in config.chain.items())),
+            ("views", f"{views.count}, {views.scheme}: {', '.join(views.transforms)}"),
+            ("next", f"`{workspace.command('run')}` trains it"),
+        ],
+        as_json=as_json,
     )
 
 

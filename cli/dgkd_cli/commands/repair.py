@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import click
 
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
-from dgkd_cli.console import clean_text, facts, print_json
+from dgkd_cli.console import clean_text, print_result
 from dgkd_cli.humanize import count_text, duration_text
 from dgkd_cli.stores import store_at, workspace_for
 from dgkd_cli.user_code import check_architectures
@@ -44,26 +46,15 @@ def repair(app: App, what: str, architectures: tuple[str, ...], take_over: bool,
     check_architectures(architectures, [workspace.run_folder(name) for name in workspace.runs()] if workspace else [])
     with app.working() as (progress, stop):
         result = repair_store(workspace, path=path, take_over=take_over, device=device, progress=progress, stop=stop)
-    if as_json:
-        print_json(
-            {
-                "path": str(result.path),
-                "seal": result.seal,
-                "mended": list(result.mended),
-                "samples": result.samples,
-                "seconds": result.seconds,
-            }
-        )
-        return
     more = f" and {count_text(len(result.mended) - SHOWN)} more" if len(result.mended) > SHOWN else ""
-    click.echo(
-        facts(
-            [
-                ("store", clean_text(str(result.path))),
-                ("seal", result.seal or "-"),
-                ("mended", ", ".join(result.mended[:SHOWN]) + more if result.mended else "nothing: it is whole"),
-                ("computed", f"{count_text(result.samples)} samples"),
-                ("time", duration_text(result.seconds)),
-            ]
-        )
+    print_result(
+        dataclasses.asdict(result) | {"path": str(result.path)},
+        [
+            ("store", clean_text(str(result.path))),
+            ("seal", result.seal or "-"),
+            ("mended", ", ".join(result.mended[:SHOWN]) + more if result.mended else "nothing: it is whole"),
+            ("computed", f"{count_text(result.samples)} samples"),
+            ("time", duration_text(result.seconds)),
+        ],
+        as_json=as_json,
     )

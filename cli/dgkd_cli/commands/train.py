@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,9 @@ import click
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.errors import unknown_name
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
-from dgkd_cli.choices import choice_of, require_once
-from dgkd_cli.console import clean_text, facts, print_json
-from dgkd_cli.guidance_options import (
-    check_dropping,
-    check_guidance_options,
-    check_has_guides,
-    check_method,
-)
+from dgkd_cli.choices import choice_of, list_option
+from dgkd_cli.console import clean_text, print_result
+from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides, check_method
 from dgkd_cli.humanize import count_text, duration_text, percent_text, with_numbers
 from dgkd_cli.user_code import check_architectures
 
@@ -36,13 +30,7 @@ _RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
 @click.command()
 @click.option("--model", metavar="NAME", help="A model of the chain, under the guides of the method.")
 @click.option("--student", metavar="ARCHITECTURE", help="Any architecture, under the stores of --guides.")
-@click.option(
-    "--guides",
-    metavar="A,B,...",
-    multiple=True,
-    callback=require_once,
-    help="With --student: guides by name, or paths of stores.",
-)
+@list_option("--guides", help="With --student: guides by name, or paths of stores.")
 @click.option("--name", help="The run's name (default: the model's, or student-ARCHITECTURE).")
 @click.option("--live", is_flag=True, help="Forward the guides at each step instead of reading their stores.")
 @click.option("--fresh", is_flag=True, help="Start over; what has that name is moved to aside/.")
@@ -51,24 +39,14 @@ _RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
 @click.option("--precision", type=choice_of(TrainingConfig, "precision"), help="Of the forward pass.")
 @click.option("--input-size", type=int, metavar="PIXELS", help="Side that views are resized to for this model.")
 @click.option("--compile/--no-compile", default=None, help="torch.compile the model; it takes a C++ compiler.")
-@click.option(
-    "--method",
-    type=choice_of(DistillationConfig, "method"),
-    help="Which models before guide it.",
-)
+@click.option("--method", type=choice_of(DistillationConfig, "method"), help="Which models before guide it.")
 @click.option("--objective", type=choice_of(DistillationConfig, "objective"), help="How the terms add up.")
 @click.option("--lambda", "lambda_", type=float, help="Share of the guides in the loss, 0 to 1.")
 @click.option("--temperature", type=float, help="Of the loss.")
 @click.option("--dropping", type=choice_of(DistillationConfig, "dropping"), help="How guides are dropped.")
 @click.option("--keep", type=float, help="bernoulli: each guide's chance to take part in a batch.")
 @click.option("--drop", type=int, help="fixed: guides left out of every batch.")
-@click.option(
-    "--always",
-    metavar="A,B,...",
-    multiple=True,
-    callback=require_once,
-    help="bernoulli: guides that are never dropped.",
-)
+@list_option("--always", help="bernoulli: guides that are never dropped.")
 @click.option("--at-least-one", is_flag=True, default=None, help="bernoulli: keep one guide in every batch.")
 @architecture_option
 @take_over_option
@@ -141,8 +119,10 @@ def train(
     # Names come from the stores: several may be of one guide.
     taught_by = chosen if model else tuple(dict.fromkeys([*map(_guide_name, stores), *(path.name for path in runs)]))
     require_guides_of(distillation.method, taught_by, workspace.chain)
-    if always is not None:  # the file's value is for all models, and earlier ones lack some guides
-        _check_always(distillation.always, taught_by)
+    # The file's value is for all models, and earlier ones lack some guides.
+    for guide in distillation.always if always is not None else ():
+        if guide not in taught_by:
+            raise unknown_name("guide to keep always", guide, taught_by)
     check_dropping(given, distillation, taught_by)
     request = TrainRequest(
         name=run_name,
@@ -161,12 +141,6 @@ def train(
         _show(card, workspace.run_folder(run_name), as_json=as_json)
 
 
-def _check_always(always: Sequence[str], known: Collection[str]) -> None:
-    for name in always:
-        if name not in known:
-            raise unknown_name("guide to keep always", name, known)
-
-
 def _guide_name(path: Path) -> str:
     from dgkd_stores import read_header
 
@@ -182,20 +156,17 @@ def _default_name(architecture: str) -> str:
 
 
 def _show(card: ModelCard, folder: Path, *, as_json: bool) -> None:
-    if as_json:
-        print_json(with_numbers(card.model_dump(mode="json")))
-        return
     accuracy = [(f"accuracy ({split})", percent_text(value)) for split, value in card.accuracy.items()]
-    click.echo(
-        facts(
-            [
-                ("model", clean_text(card.name)),
-                ("architecture", clean_text(card.architecture)),
-                ("parameters", count_text(card.parameters)),
-                ("guides", ", ".join(clean_text(guide) for guide in card.guides) or "none"),
-                *accuracy,
-                ("time", duration_text(card.seconds)),
-                ("lies in", str(folder)),
-            ]
-        )
+    print_result(
+        with_numbers(card.model_dump(mode="json")),
+        [
+            ("model", clean_text(card.name)),
+            ("architecture", clean_text(card.architecture)),
+            ("parameters", count_text(card.parameters)),
+            ("guides", ", ".join(clean_text(guide) for guide in card.guides) or "none"),
+            *accuracy,
+            ("time", duration_text(card.seconds)),
+            ("lies in", str(folder)),
+        ],
+        as_json=as_json,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
 from dgkd_cli.console import clean_text, print_json
 from dgkd_cli.humanize import count_text, size_text
-from dgkd_cli.recompute import Recompute, recomputed_line
+from dgkd_cli.recompute import recompute_store, recomputed_line
 from dgkd_cli.runs import RunResult, run_at
 from dgkd_cli.stores import store_at
 
@@ -48,17 +49,16 @@ class Result:
     def exit_code(self) -> int:
         if self.recomputed is not None and self.recomputed.differing:
             return Mismatch.exit_code
-        if self.error is None:
-            assert self.verification is not None
-            return self.verification.exit_code
-        assert self.error is not None
-        return self.error.exit_code
+        if self.error is not None:
+            return self.error.exit_code
+        assert self.verification is not None
+        return self.verification.exit_code
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON, with the same first keys for every store."""
         refused = str(self.error) if self.error else None
         known = {"store": self.name, "path": str(self.path), "exit_code": self.exit_code, "refused": refused}
-        again = {"recomputed": self.recomputed.to_dict()} if self.recomputed else {}
+        again = {"recomputed": dataclasses.asdict(self.recomputed)} if self.recomputed else {}
         return known | (self.verification.to_dict() if self.verification else {"damage": []}) | again
 
 
@@ -104,17 +104,19 @@ def verify(
       dgkd-cache verify guides/ta1.zarr --full --json
       dgkd-cache verify ta1 --recompute 1000
     """
+    from dgkd_cache.workspace.run_check import check_run
+
     if rows is None and (architectures or device != "auto"):
         raise click.UsageError("--architecture and --device go with --recompute N: nothing else runs a model")
     folders, names = _named(app, what) if what else _all(app)
     if rows is not None and what and not names:
         raise click.UsageError("--recompute goes with stores, and only runs are named: name a store, or leave it out")
-    runs = [_look_at_run(name, folder) for name, folder in folders]
+    runs = [RunResult(name=name, check=check_run(folder)) for name, folder in folders]
     with app.reporting() as progress:
         results = [_look(app, name, full, progress) for name in names]
         if rows is not None:
-            again = Recompute(rows=rows, architectures=architectures, device=device)
-            results = [_recomputed(app, result, again, progress) for result in results]
+            again = functools.partial(recompute_store, app, progress, architectures, rows=rows, device=device)
+            results = [_recompute(result, again) for result in results]
     codes = [_gravest(run.exit_codes) for run in runs]
     if as_json:
         found = [run.to_dict(code) for run, code in zip(runs, codes, strict=True)]
@@ -151,12 +153,6 @@ def _has_store(app: App, text: str) -> bool:
     return app.has_workspace and text in app.workspace().stores()
 
 
-def _look_at_run(name: str, folder: Path) -> RunResult:
-    from dgkd_cache.workspace.run_check import check_run
-
-    return RunResult(name=name, check=check_run(folder))
-
-
 def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
     from dgkd_stores import verify as look
 
@@ -172,13 +168,13 @@ def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
         return Result(name=name, path=path, error=DgkdError(f"{clean_text(str(error.filename))}: {error.strerror}"))
 
 
-def _recomputed(app: App, result: Result, again: Recompute, progress: Progress) -> Result:
+def _recompute(result: Result, again: Callable[[Path], Recomputed]) -> Result:
     """Returns `result` with the comparison added, if the store is undamaged."""
     found = result.verification
     if found is None or found.damage or not found.complete:
         return result
     try:
-        return dataclasses.replace(result, recomputed=again.of(app, result.path, progress))
+        return dataclasses.replace(result, recomputed=again(result.path))
     except DgkdError as error:
         return dataclasses.replace(result, error=error)
 
@@ -230,14 +226,9 @@ def _where(one: Damage) -> str:
 
 
 def _facts(one: Damage) -> str:
-    facts = [f"expected {clean_text(one.expected)}"] if one.expected else []
-    facts += [f"found {clean_text(one.found)}"] if one.found else []
+    facts = [f"{word} {clean_text(text)}" for word, text in (("expected", one.expected), ("found", one.found)) if text]
     return ": " + ", ".join(facts) if facts else ""
 
 
 def _gravest(codes: Iterable[int]) -> int:
-    return min(codes, key=_rank, default=0)
-
-
-def _rank(code: int) -> int:
-    return GRAVITY.index(code) if code in GRAVITY else -1
+    return min(codes, key=lambda code: GRAVITY.index(code) if code in GRAVITY else -1, default=0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dgkd_cache.workspace.tasks.dump import DumpResult, dump_guide, dump_seconds
 from dgkd_cache.workspace.tasks.estimate import plan_chain
-from dgkd_cache.workspace.tasks.evaluate import EvalResult, evaluate_model
+from dgkd_cache.workspace.tasks.evaluate import evaluate_model
 from dgkd_cache.workspace.tasks.recompute import Recomputed, recompute_rows
 from dgkd_cache.workspace.tasks.repair import RepairResult, repair_store
 from dgkd_cache.workspace.tasks.run_setup import TrainRequest
@@ -15,7 +15,6 @@ from dgkd_cache.workspace.tasks.train import train_model
 
 __all__ = [
     "DumpResult",
-    "EvalResult",
     "Recomputed",
     "RepairResult",
     "TrainRequest",

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.device.device import resolve_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Progress
-from dgkd_cache.training.evaluate import evaluate
+from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["EvalResult", "evaluate_model"]
+__all__ = ["evaluate_model"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvalResult:
-    """A model's score on one split."""
-
-    model: str
-    split: str
-    samples: int
-    accuracy: float
-    loss: float
-
-
-def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progress: Progress) -> EvalResult:
+def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progress: Progress) -> Score:
     """Scores the finished run `model` on un-augmented images: `test`, `train` or the held-out `validation` split."""
     where = resolve_device(device)
     network, card = load_run(ws, model)
@@ -46,7 +33,7 @@ def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progre
         )
     say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
     images = dataset.test if split == "test" else dataset.train
-    score = evaluate(
+    return evaluate(
         *prepare_inference(network, card, where),
         ViewRenderer(plan, images.to(where)),
         chosen[split],
@@ -54,4 +41,3 @@ def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progre
         precision=str(card.compute.get("precision", "float32")),
         progress=progress,
     )
-    return EvalResult(model=model, split=split, samples=score.samples, accuracy=score.accuracy, loss=score.loss)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from dgkd_cache.device.device import resolve_device
 from dgkd_cache.dump.recompute import Comparison, compare_rows, compute_again, draw_batches
@@ -27,10 +26,6 @@ class Recomputed(Comparison):
     """A comparison, and the name of the run that computed the rows."""
 
     run: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the fields as JSON."""
-        return asdict(self)
 
 
 def recompute_rows(

@@ -10,16 +10,14 @@ from unittest.mock import create_autospec
 import pytest
 from click.testing import Result
 
+from dgkd_cache.training.evaluate import Score
 from dgkd_cache.workspace import tasks
 
 Command = Callable[..., Result]
 
 
 def test_eval(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = create_autospec(
-        tasks.evaluate_model,
-        return_value=tasks.EvalResult(model="ta1", split="train", samples=60000, accuracy=0.5, loss=0.25),
-    )
+    asked = create_autospec(tasks.evaluate_model, return_value=Score(samples=60000, accuracy=0.5, loss=0.25))
     monkeypatch.setattr(tasks, "evaluate_model", asked)
     result = command("eval", "--model", "ta1", "--split", "train")
     assert (result.exit_code, result.stderr) == (0, "")
