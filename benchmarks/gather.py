@@ -23,6 +23,7 @@ from benchmarks.result import Row
 from benchmarks.synthetic import cifar_like, random_stores, views_of
 from benchmarks.training import cached
 from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.views.plan import Scheme
 from dgkd_cache.views.schedule import Schedule
 from dgkd_stores import GuideStore, RowIndex
 
@@ -52,7 +53,7 @@ def main(given: Sequence[str] | None = None) -> None:
 
 
 def _of_classes(classes: int, folder: Path, options: Any) -> list[Row]:
-    scheme = "enumerated" if options.views == 162 else "sampled"
+    scheme: Scheme = "enumerated" if options.views == 162 else "sampled"
     views = views_of(cifar_like(options.samples, classes), scheme=scheme)
     paths = random_stores(folder, views, GUIDES, count=options.views)
     rows = []

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.models.preprocess import Preprocess
-from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.plan import Scheme, ViewPlan
 from dgkd_cache.views.probe import make_probe
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import (
@@ -42,7 +42,7 @@ def cifar_like(samples: int, classes: int, *, size: int = 32, split: str = "trai
     return TensorImages(pixels_NIHW, labels_N, classes=[f"c{i}" for i in range(classes)], name="random", split=split)
 
 
-def views_of(images: TensorImages, *, scheme: str = "sampled") -> ViewRenderer:
+def views_of(images: TensorImages, *, scheme: Scheme = "sampled") -> ViewRenderer:
     """Crop with padding 4 and flip, as is usual for CIFAR."""
     image = (images.channels, images.height, images.width)
     return ViewRenderer(ViewPlan.build(image=image, transforms=["crop(4)", "hflip"], scheme=scheme), images)

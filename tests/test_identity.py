@@ -17,7 +17,9 @@ import torch
 from dgkd_cache.datasets.folder import index_order
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.models.weights import weights_digest
-from dgkd_cache.views import ViewPlan, ViewRenderer, make_probe
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.probe import make_probe
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.resized_crop import ResizedCrop
 
 PAGE = (Path(__file__).parents[1] / "stores" / "FORMAT.md").read_text()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -28,18 +29,20 @@ IntArray = npt.NDArray[np.int64]
 WordArray = npt.NDArray[np.uint64]
 
 
+@dataclass(frozen=True)
 class Transform(ABC):
     """A transform of a plan. Instances are frozen dataclasses whose fields define them completely.
 
-    Class attributes: `name`, its key in plans and texts; `form`, how it is written, for messages; `stage`,
-    its place (a plan's transforms come in rising stages, one of each); `words`, how many random words a
-    sample takes; `exact`, whether pixels are the same on every machine (class b); `any_size`, whether it
-    takes images that differ in size and makes them one size (`apply` is then called with one image at a
-    time); `alone`, whether it must be a plan's only transform.
+    Class attributes: `name`, its key in plans and texts; `form`, how it is written, for messages; `numbers`, how many
+    numbers stand in its text: its first fields; `stage`, its place (a plan's transforms come in rising stages, one of
+    each); `words`, how many random words a sample takes; `exact`, whether pixels are the same on every machine (class
+    b); `any_size`, whether it takes images that differ in size and makes them one size (`apply` is then called with one
+    image at a time); `alone`, whether it must be a plan's only transform.
     """
 
     name: ClassVar[str]
     form: ClassVar[str]
+    numbers: ClassVar[int] = 0
     stage: ClassVar[int]
     words: ClassVar[int]
     exact: ClassVar[bool] = True
@@ -49,19 +52,20 @@ class Transform(ABC):
     @classmethod
     def parse(cls, numbers: Sequence[int]) -> Self:
         """Builds the transform from the numbers in a text like "crop(4)"; raises InvalidInput for invalid ones."""
-        if numbers:
+        if len(numbers) != cls.numbers:
             raise cls.refusal(f"{cls.name}({', '.join(map(str, numbers))})")
-        return cls()
+        return cls(*numbers)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields and the name: integers, strings and lists of them."""
-        return {"name": self.name}
+        return {"name": self.name, **vars(self)}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
         """Builds the transform from a record of `to_dict`; raises InvalidInput for any other."""
-        cls.check_keys(record, "name")
-        return cls()
+        names = [field.name for field in fields(cls)]
+        cls.check_keys(record, "name", *names)
+        return cls(*(record[name] for name in names))
 
     @property
     @abstractmethod
@@ -96,6 +100,14 @@ class Transform(ABC):
     def refusal(cls, found: str) -> InvalidInput:
         """Returns the error for a text or record that is not of this transform."""
         return InvalidInput(f"bad transform {cls.name!r}", expected=cls.form, found=found)
+
+    def check_pixels(self, what: str, value: object, *, most: int, do: str) -> None:
+        """Raises InvalidInput unless `value`, called `what`, is a number of pixels from 1 to `most`."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.refusal(f"{self.name}({value!r})")
+        if not 1 <= value <= most:
+            expected, found = f"a {what} from 1 to {most} pixels", f"{self.name}({value})"
+            raise InvalidInput(f"bad transform {self.name!r}", expected=expected, found=found, do=do)
 
     @classmethod
     def check_keys(cls, record: Mapping[str, Any], *keys: str) -> None:

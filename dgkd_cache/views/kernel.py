@@ -16,10 +16,9 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from dgkd_cache.device.device import send
+from dgkd_cache.views.abc import IntArray
 
 __all__ = ["evaluation_crop", "gather_anywhere", "gather_crop_flip", "resized_crop"]
-
-IntArray = npt.NDArray[np.int64]
 
 
 def gather_crop_flip(

@@ -52,7 +52,8 @@ class ViewPlan:
             if edge is not None:
                 _check_integer(name, edge, 1, _MAX_EDGE)
         _check_integer("seed", self.seed, 0, 2**63 - 1)
-        _known_scheme(self.scheme)
+        if self.scheme not in get_args(Scheme):
+            raise unknown_name("view scheme", str(self.scheme)[:80], get_args(Scheme))
         check_order(self.transforms)
         assert self.view_shape
         if self.scheme == "enumerated" and self.outcomes is None:
@@ -70,7 +71,7 @@ class ViewPlan:
         *,
         image: tuple[int, int | None, int | None],
         transforms: Sequence[str],
-        scheme: str = "sampled",
+        scheme: Scheme = "sampled",
         seed: int = 0,
     ) -> Self:
         """Builds the plan for images [I, H, W] (H and W None if they differ) and transforms like ["crop(4)", "hflip"].
@@ -98,7 +99,7 @@ class ViewPlan:
             height=height,
             width=width,
             transforms=tuple(parse_transform(text) for text in transforms),
-            scheme=_known_scheme(scheme),
+            scheme=scheme,
             seed=seed,
         )
 
@@ -136,7 +137,7 @@ class ViewPlan:
             height=record["height"],
             width=record["width"],
             transforms=tuple(transform_from_dict(transform) for transform in record["transforms"]),
-            scheme=_known_scheme(record["scheme"]),
+            scheme=record["scheme"],
             seed=record["seed"],
         )
         if record["words"] != plan.words:
@@ -244,14 +245,6 @@ class ViewPlan:
         for start in range(0, samples, _SLAB):
             content.update(self.parameters(view, start, min(start + _SLAB, samples)).astype("<i8").tobytes())
         return content.digest()
-
-
-def _known_scheme(scheme: Any) -> Scheme:
-    for known in get_args(Scheme):
-        if isinstance(scheme, str) and scheme == known:
-            found: Scheme = known
-            return found
-    raise unknown_name("view scheme", str(scheme)[:80], get_args(Scheme))
 
 
 def _check_integer(what: str, value: Any, low: int, high: int) -> None:

@@ -59,10 +59,8 @@ class ViewRenderer:
         Both are integer sequences, arrays or tensors of one length. Raises InvalidInput for views or samples
         that do not exist.
         """
-        views, samples = (
-            _integers("ViewRenderer.pixels", "views_B", views_B),
-            self._checked("ViewRenderer.pixels", samples_B),
-        )
+        views = _integers("ViewRenderer.pixels", "views_B", views_B)
+        samples = self._checked("ViewRenderer.pixels", samples_B)
         if len(views) != len(samples):
             raise InvalidInput(
                 "bad pairs", expected="as many views as samples", found=f"{len(views)} and {len(samples)}"
@@ -81,12 +79,8 @@ class ViewRenderer:
             return _crop_flip(resident, samples, steps)
         if resident is None and steps[0][0].any_size:
             transform, parameters_BP = steps.pop(0)
-            pixels = torch.cat(
-                [
-                    transform.apply(image_IHW[None], parameters_BP[i : i + 1])
-                    for i, image_IHW in enumerate(self.images.each(samples))
-                ]
-            )
+            images = enumerate(self.images.each(samples))
+            pixels = torch.cat([transform.apply(image_IHW[None], parameters_BP[i : i + 1]) for i, image_IHW in images])
         else:
             pixels = self._batch(samples)
         if _is_crop_flip(steps):

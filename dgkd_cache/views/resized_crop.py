@@ -1,5 +1,4 @@
-"""resized-crop: a box of random area and aspect ratio, resized to one size, as torchvision's
-RandomResizedCrop.
+"""resized-crop: a box of random area and aspect ratio, resized to one size, as torchvision's RandomResizedCrop.
 
 Area uniform in [0.08, 1), aspect ratio log-uniform in [3/4, 4/3], up to 10 attempts, then the central crop (Szegedy et
 al., "Going deeper with convolutions", and torchvision). Here everything is integer arithmetic: the ratios come from a
@@ -20,7 +19,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dgkd_cache.errors import InvalidInput
 from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, Transform, WordArray
 from dgkd_cache.views.kernel import resized_crop
@@ -58,6 +56,7 @@ class ResizedCrop(Transform):
 
     name = "resized-crop"
     form = "resized-crop(PIXELS), with the size of the result, for example resized-crop(224)"
+    numbers = 1
     stage = 0
     words = ATTEMPTS + 1
     exact = False
@@ -67,30 +66,11 @@ class ResizedCrop(Transform):
     ratio_q16: tuple[int, ...] = ratio_table()
 
     def __post_init__(self) -> None:
-        if isinstance(self.size, bool) or not isinstance(self.size, int):
-            raise self.refusal(f"resized-crop({self.size!r})")
-        if not 1 <= self.size <= MAX_SIZE:
-            raise InvalidInput(
-                "bad transform 'resized-crop'",
-                expected=f"a size from 1 to {MAX_SIZE} pixels",
-                found=f"resized-crop({self.size})",
-                do="write for example resized-crop(224)",
-            )
-
-    @classmethod
-    def parse(cls, numbers: Sequence[int]) -> Self:
-        if len(numbers) != 1:
-            raise cls.refusal(f"resized-crop({', '.join(map(str, numbers))})")
-        return cls(numbers[0])
+        self.check_pixels("size", self.size, most=MAX_SIZE, do="write for example resized-crop(224)")
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "size": self.size,
-            "area_q24": [_AREA_LOW, _AREA_HIGH],
-            "attempts": ATTEMPTS,
-            "ratio_q16": list(self.ratio_q16),
-        }
+        area = {"area_q24": [_AREA_LOW, _AREA_HIGH], "attempts": ATTEMPTS}
+        return super().to_dict() | area | {"ratio_q16": list(self.ratio_q16)}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from numbers import Integral
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,9 @@ from dgkd_cache.views.abc import IntArray
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_stores import integers, refusal, require_integer, require_kind
 
-__all__ = ["Schedule", "ScheduleKind", "check_schedule"]
+__all__ = ["Schedule", "check_schedule"]
 
-ScheduleKind = Literal["cycle", "draw", "fresh"]
+_KINDS = ("cycle", "draw", "fresh")
 
 
 class Schedule:
@@ -30,7 +29,7 @@ class Schedule:
 
     def __init__(self, kind: str, views: range | int | None = None, *, random: RunRandom, samples: int) -> None:
         """Raises UnknownName for an unknown kind, InvalidInput if there are no views."""
-        self.kind = _known_kind(kind)
+        _require_known(kind)
         if isinstance(views, Integral) and not isinstance(views, bool):
             require_integer("Schedule", "views", views, low=1, high=2**32)
             views = range(int(views))
@@ -38,8 +37,8 @@ class Schedule:
             raise refusal("Schedule", "views", views, expected="a range of view numbers, or their count")
         require_kind("Schedule", "random", random, RunRandom, expected="a RunRandom", do="write random=RunRandom(seed)")
         require_integer("Schedule", "samples", samples, low=1)
-        self._views = views or range(0)
-        if self.kind != "fresh" and (not self._views or self._views.step != 1 or self._views.start < 0):
+        self.kind, self._views = kind, views or range(0)
+        if kind != "fresh" and (not self._views or self._views.step != 1 or self._views.start < 0):
             raise InvalidInput(
                 "no views to schedule", expected="a count from 1 on, or consecutive views", found=repr(views)
             )
@@ -82,12 +81,12 @@ def check_schedule(plan: ViewPlan, kind: str, count: int) -> None:
 
     Enumerated views equal online augmentation only if all outcomes are present and equally probable.
     """
-    known = _known_kind(kind)
+    _require_known(kind)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise InvalidInput("bad number of views", expected="an integer from 1 on", found=repr(count))
     if plan.scheme != "enumerated":
         return
-    if known != "draw":
+    if kind != "draw":
         raise InvalidInput(
             "enumerated views need the schedule draw",
             expected='schedule = "draw"',
@@ -103,9 +102,6 @@ def check_schedule(plan: ViewPlan, kind: str, count: int) -> None:
         )
 
 
-def _known_kind(kind: str) -> ScheduleKind:
-    for known in get_args(ScheduleKind):
-        if isinstance(kind, str) and kind == known:
-            found: ScheduleKind = known
-            return found
-    raise unknown_name("view schedule", str(kind)[:80], get_args(ScheduleKind))
+def _require_known(kind: str) -> None:
+    if kind not in _KINDS:
+        raise unknown_name("view schedule", str(kind)[:80], _KINDS)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
 
 import numpy as np
 from torch import Tensor
@@ -30,35 +28,15 @@ class Crop(Transform):
 
     name = "crop"
     form = "crop(PIXELS), with the padding in pixels, for example crop(4)"
+    numbers = 1
     stage = 1
     words = 2
 
     padding: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.padding, bool) or not isinstance(self.padding, int):
-            raise self.refusal(f"crop({self.padding!r})")
-        if not 1 <= self.padding <= MAX_PADDING:
-            raise InvalidInput(
-                "bad transform 'crop'",
-                expected=f"a padding from 1 to {MAX_PADDING} pixels",
-                found=f"crop({self.padding})",
-                do='write for example crop(4), or "none" for images left as they are',
-            )
-
-    @classmethod
-    def parse(cls, numbers: Sequence[int]) -> Self:
-        if len(numbers) != 1:
-            raise cls.refusal(f"crop({', '.join(map(str, numbers))})")
-        return cls(numbers[0])
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "padding": self.padding}
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        cls.check_keys(record, "name", "padding")
-        return cls(record["padding"])
+        do = 'write for example crop(4), or "none" for images left as they are'
+        self.check_pixels("padding", self.padding, most=MAX_PADDING, do=do)
 
     @property
     def limits(self) -> dict[str, int]:
