@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hostile_runs.bases import STATES, run_files
-from hostile_runs.changes import PLACES, content_changes
+from hostile_runs.contents import CHANGES, names_of_changes
+from hostile_runs.places import PLACES
 
 __all__ = ["LOOKING", "WORKING", "Case", "apply", "cases", "command"]
 
@@ -72,14 +73,13 @@ def cases(bases: Path, count: int) -> list[Case]:
 
 def apply(case: Case, workspace: Path, outside: Path) -> None:
     """Change the file of a case in a copy of its state."""
-    chance = random.Random(case.number)
     path = workspace / case.file
     if case.change in PLACES:
-        PLACES[case.change](path, outside, chance)
+        PLACES[case.change](path, outside)
         return
     other = workspace / "runs" / ("teacher" if case.run == "student" else "student") / path.name
-    how = {change.__name__: change for change in content_changes(path.name)}[case.change]
-    path.write_bytes(how(path.read_bytes(), other.read_bytes() if other.is_file() else b"{}\n", chance))
+    others = other.read_bytes() if other.is_file() else b"{}\n"
+    path.write_bytes(CHANGES[case.change](path.read_bytes(), others, random.Random(case.number)))
 
 
 def command(verb: str, run: str) -> list[str]:
@@ -97,5 +97,5 @@ def command(verb: str, run: str) -> list[str]:
 
 
 def _turns(state: str, file: str, verb: str) -> Iterator[tuple[str, str, str, str]]:
-    for change in itertools.cycle(content_changes(file)):
-        yield state, file, verb, change.__name__
+    for change in itertools.cycle(names_of_changes(file)):
+        yield state, file, verb, change
