@@ -22,7 +22,7 @@ from benchmarks.result import Row, Side
 from dgkd_cache.device.autotune import COMBINATIONS, Combination
 from dgkd_cache.device.device import autocast, bf16_is_native, choose, place, unit_of
 from dgkd_cache.device.threads import one_thread
-from dgkd_cache.models import build_model
+from dgkd_cache.models.registry import build_model
 
 CPU = torch.device("cpu")
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}

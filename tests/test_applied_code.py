@@ -18,8 +18,9 @@ from support.hints import expressions_in, pattern_of, rewritten, words_in
 from torch.utils.data import DataLoader
 
 import dgkd_cache
-from dgkd_cache.datasets import Dataset, TensorImages, load_dataset
-from dgkd_cache.datasets.images import Images
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.images import Images, TensorImages
+from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.device import openmp
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import dense_guidance_loss
@@ -28,7 +29,7 @@ from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.guides.bank import GuideBank
-from dgkd_cache.models import build_model
+from dgkd_cache.models.registry import build_model
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.dataset import ViewDataset, ViewSampler
 from dgkd_cache.views.plan import ViewPlan

@@ -52,7 +52,7 @@ class ViewPlan:
             if edge is not None:
                 _check_integer(name, edge, 1, _MAX_EDGE)
         _check_integer("seed", self.seed, 0, 2**63 - 1)
-        if self.scheme not in get_args(Scheme):
+        if not isinstance(self.scheme, str) or self.scheme not in get_args(Scheme):
             raise unknown_name("view scheme", str(self.scheme)[:80], get_args(Scheme))
         check_order(self.transforms)
         assert self.view_shape

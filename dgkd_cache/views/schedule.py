@@ -103,5 +103,5 @@ def check_schedule(plan: ViewPlan, kind: str, count: int) -> None:
 
 
 def _require_known(kind: str) -> None:
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise unknown_name("view schedule", str(kind)[:80], _KINDS)

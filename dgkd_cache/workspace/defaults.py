@@ -156,7 +156,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _check_names(dataset: str, architectures: Sequence[str], transforms: Sequence[str]) -> None:
     from dgkd_cache.datasets.registry import require_known
-    from dgkd_cache.models import find_model
+    from dgkd_cache.models.registry import find_model
     from dgkd_cache.views.registry import parse_transform
 
     require_known(dataset)

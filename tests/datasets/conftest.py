@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from support.arrays import LABELS, PIXELS
 
-from dgkd_cache.datasets import Images, load_dataset
+from dgkd_cache.datasets.images import Images
+from dgkd_cache.datasets.registry import load_dataset
 
 
 @pytest.fixture

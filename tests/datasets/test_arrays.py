@@ -27,7 +27,8 @@ from support.arrays import (
     through_library,
 )
 
-from dgkd_cache.datasets import FolderImages, Images
+from dgkd_cache.datasets.folder import FolderImages
+from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
 
 CASES: list[tuple[str, Any, Any]] = [

@@ -11,7 +11,7 @@ import pytest
 import torchvision.datasets
 from torchvision.datasets import CIFAR10, CIFAR100
 
-from dgkd_cache.datasets import load_dataset
+from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable
 
 RNG = np.random.default_rng(4)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dgkd_cache.datasets import TensorImages, explain_difference
+from dgkd_cache.datasets.compare import explain_difference
+from dgkd_cache.datasets.images import TensorImages
 
 PIXELS = np.random.default_rng(2).integers(0, 256, (6, 1, 3, 3), dtype=np.uint8)
 

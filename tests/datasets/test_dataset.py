@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dgkd_cache.datasets import Dataset, TensorImages
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import InvalidInput
 
 

@@ -16,8 +16,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dgkd_cache.datasets import FolderImages
 from dgkd_cache.datasets.decoding import pillow_warnings_ignored
+from dgkd_cache.datasets.folder import FolderImages
 from dgkd_cache.datasets.reading import read_all
 from dgkd_cache.errors import DataUnreadable
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from dgkd_cache.datasets import load_dataset
+from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable
 
 

@@ -9,7 +9,8 @@ from urllib.error import URLError
 import pytest
 import torchvision.datasets
 
-from dgkd_cache.datasets import load_dataset, mnist
+from dgkd_cache.datasets import mnist
+from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable, NoSpace
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dgkd_cache.datasets import TensorImages, load_dataset
+from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput
 
 MODULE = """
 import numpy as np, torch
-from dgkd_cache.datasets import Dataset, TensorImages
+from dgkd_cache import Dataset, TensorImages
 pixels = np.arange(4 * 1 * 3 * 3, dtype=np.uint8).reshape(4, 1, 3, 3)
 
 def arrays():

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from dgkd_cache.datasets import FolderImages, explain_difference, folder as folder_module, load_dataset
-from dgkd_cache.datasets.folder import INDEX_KEY, index_order, load_folder
+from dgkd_cache.datasets import folder as folder_module
+from dgkd_cache.datasets.compare import explain_difference
+from dgkd_cache.datasets.folder import INDEX_KEY, FolderImages, index_order, load_folder
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.reading import decode
+from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 
 WriteFolder = Callable[..., Path]

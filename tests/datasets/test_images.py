@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from dgkd_cache.datasets import Images, TensorImages, images as images_module
-from dgkd_cache.datasets.images import pixel_digest
+from dgkd_cache.datasets import images as images_module
+from dgkd_cache.datasets.images import Images, TensorImages, pixel_digest
 from dgkd_cache.errors import InvalidInput
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (12, 3, 5, 4), dtype=np.uint8)

@@ -16,7 +16,8 @@ from support.arrays import (
     through_library,
 )
 
-from dgkd_cache.datasets import Images, load_dataset
+from dgkd_cache.datasets.images import Images
+from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import InvalidInput
 
 LABEL_CASES: list[tuple[str, Any]] = [

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torchvision.datasets
 
-from dgkd_cache.datasets import load_dataset, mnist
+from dgkd_cache.datasets import mnist
+from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable
 
 PIXELS = {

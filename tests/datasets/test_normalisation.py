@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from dgkd_cache.datasets import Images, TensorImages, load_dataset
+from dgkd_cache.datasets.images import Images, TensorImages
 from dgkd_cache.datasets.mnist import DEBIAN_FASHION_MNIST
 from dgkd_cache.datasets.normalisation import KNOWN, SUBSET, mean_and_std
+from dgkd_cache.datasets.registry import load_dataset
 
 
 class OnTheFly(Images):

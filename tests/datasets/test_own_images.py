@@ -15,7 +15,7 @@ from support.arrays import (
     through_library,
 )
 
-from dgkd_cache.datasets import Dataset
+from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dgkd_cache.datasets import Dataset, dataset_names, load_dataset, register_dataset
-from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.registry import PATTERNS, dataset_names, dataset_summaries, load_dataset, register_dataset
 from dgkd_cache.errors import InvalidInput, UnknownName
 from dgkd_cache.workspace.defaults import suggest_config
 from dgkd_cli.main import main

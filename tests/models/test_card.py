@@ -25,15 +25,9 @@ from dgkd_cache.errors import (
     UnknownName,
     UnsafeStore,
 )
-from dgkd_cache.models import (
-    Preprocess,
-    build_model,
-    load_card,
-    load_model,
-    load_weights,
-    save_model,
-    weights_digest,
-)
+from dgkd_cache.models import load_card, load_model, load_weights, save_model, weights_digest
+from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.models.registry import build_model
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.counting import cifar_resnet, counted
 
-from dgkd_cache.models import build_model, count_parameters, model_names
+from dgkd_cache.models.registry import build_model, count_parameters, model_names
 
 
 def test_the_networks_of_the_crd_comparison_on_cifar_100() -> None:

@@ -6,10 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dgkd_cache.models import (
-    build_model,
-    model_names,
-)
+from dgkd_cache.models.registry import build_model, model_names
 
 EVERY = [*model_names(), "wrn-10-1", "wrn-16-2"]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from dgkd_cache.models import (
-    build_model,
-)
+from dgkd_cache.models.registry import build_model
 
 
 @pytest.mark.parametrize("name", ["resnet20", "vgg8", "wrn-16-2"])

@@ -6,10 +6,8 @@ import pytest
 from support.counting import counted
 from torch import nn
 
-from dgkd_cache.models import (
-    PlainNet,
-    build_model,
-)
+from dgkd_cache.models.plain import PlainNet
+from dgkd_cache.models.registry import build_model
 
 
 def test_a_plain_network_keeps_every_pixel_that_its_pools_leave() -> None:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.models import Preprocess
+from dgkd_cache.models.preprocess import Preprocess
 
 CIFAR = Preprocess(mean=("0.4914", "0.4822", "0.4465"), std=("0.247", "0.2435", "0.2616"))
 

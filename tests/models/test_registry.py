@@ -8,8 +8,15 @@ from support.tiny_models import same, tiny
 from torch import nn
 
 from dgkd_cache.errors import InvalidInput, UnknownName
-from dgkd_cache.models import build_model, model_names, model_patterns, registry, wanted_input_size
-from dgkd_cache.models.registry import count_parameters, count_unbuilt
+from dgkd_cache.models import registry
+from dgkd_cache.models.registry import (
+    build_model,
+    count_parameters,
+    count_unbuilt,
+    model_names,
+    model_patterns,
+    wanted_input_size,
+)
 from dgkd_cache.models.torchvision_models import torchvision_names
 from dgkd_stores import Registry
 

@@ -8,10 +8,8 @@ from support.counting import cifar_resnet, counted
 from torch import nn
 from torch.nn import functional
 
-from dgkd_cache.models import (
-    CifarResNet,
-    build_model,
-)
+from dgkd_cache.models.registry import build_model
+from dgkd_cache.models.resnet import CifarResNet
 
 
 def test_the_shortcut_of_option_a_is_subsampling_and_zero_channels() -> None:

@@ -6,8 +6,7 @@ import pytest
 import torchvision
 from support.counting import cifar_resnet
 
-from dgkd_cache.models import model_summary
-from dgkd_cache.models.summary import larger_than_before
+from dgkd_cache.models.summary import larger_than_before, model_summary
 
 
 def test_torchvision_models_have_the_figures_that_torchvision_publishes() -> None:

@@ -8,11 +8,7 @@ from support.tiny_models import tiny
 from torch import nn
 
 from dgkd_cache.errors import InvalidInput, UnknownName
-from dgkd_cache.models import (
-    build_model,
-    find_model,
-    wanted_input_size,
-)
+from dgkd_cache.models.registry import build_model, find_model, wanted_input_size
 
 # The smallest of each family that torchvision has.
 FAMILIES = (

@@ -6,9 +6,7 @@ import pytest
 import torch
 from support.counting import counted
 
-from dgkd_cache.models import (
-    Vgg,
-)
+from dgkd_cache.models.vgg import Vgg
 
 
 @pytest.mark.parametrize(("side", "left"), [(8, 1), (32, 4), (63, 7), (64, 4)])

@@ -12,10 +12,8 @@ from torch import nn
 from dgkd_cache.errors import (
     InvalidInput,
 )
-from dgkd_cache.models import (
-    build_model,
-    weights_digest,
-)
+from dgkd_cache.models import weights_digest
+from dgkd_cache.models.registry import build_model
 
 
 def test_weights_digest_is_what_its_description_says() -> None:

@@ -10,10 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.models import (
-    WideResNet,
-    build_model,
-)
+from dgkd_cache.models.registry import build_model
+from dgkd_cache.models.wrn import WideResNet
 
 
 @pytest.mark.parametrize(("depth", "widen"), [(10, 2), (16, 1), (16, 4)])

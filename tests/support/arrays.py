@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dgkd_cache.datasets import Images, TensorImages
+from dgkd_cache.datasets.images import Images, TensorImages
 
 PIXELS = np.random.default_rng(6).integers(0, 256, (10, 3, 9, 8), dtype=np.uint8)
 PIXELS[0, :, 0, :2] = [0, 255]

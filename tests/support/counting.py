@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from dgkd_cache.models import count_parameters, find_model
+from dgkd_cache.models.registry import count_parameters, find_model
 
 
 def counted(architecture: str, *, classes: int, channels: int = 3, side: int = 32) -> int:

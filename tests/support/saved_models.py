@@ -11,7 +11,9 @@ import pytest
 from torch import nn
 
 from dgkd_cache.errors import DgkdError
-from dgkd_cache.models import ModelCard, Preprocess, build_model, count_parameters, weights_digest
+from dgkd_cache.models import ModelCard, weights_digest
+from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.models.registry import build_model, count_parameters
 
 
 def network(seed: int = 0, *, classes: int = 3) -> nn.Module:

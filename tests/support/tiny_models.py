@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from dgkd_cache.models import build_model
+from dgkd_cache.models.registry import build_model
 
 
 def tiny(architecture: str, **changes: int) -> nn.Module:

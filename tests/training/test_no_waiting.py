@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
-from dgkd_cache.models import Preprocess
+from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.renderer import ViewRenderer

@@ -12,7 +12,7 @@ from support.tiny_chain import Lines, run, workspace
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.dump import sizes
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.models import build_model
+from dgkd_cache.models.registry import build_model
 from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.workspace import chain
 from dgkd_cache.workspace.chain_check import check_chain

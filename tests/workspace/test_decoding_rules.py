@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from support.tiny_chain import run, workspace
 
-from dgkd_cache.datasets import FolderImages, decoding
+from dgkd_cache.datasets import decoding
+from dgkd_cache.datasets.folder import FolderImages
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.models.card import load_card

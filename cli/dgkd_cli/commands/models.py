@@ -51,7 +51,7 @@ def models(
       dgkd-cache models --image 1x28x28
       dgkd-cache models wrn-16-2 --classes 100 --json
     """
-    from dgkd_cache.models import find_model, model_names, model_patterns
+    from dgkd_cache.models.registry import find_model, model_names, model_patterns
 
     if name:
         find_model(name)
@@ -93,7 +93,7 @@ def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) 
 def _row(
     name: str, image: tuple[int, int, int], classes: int, *, brief: bool = False, accept_probabilities: bool = False
 ) -> dict[str, str | int]:
-    from dgkd_cache.models import model_summary
+    from dgkd_cache.models.summary import model_summary
 
     channels, height, width = image
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from dgkd_cache.models import model_summary
+from dgkd_cache.models.summary import model_summary
 
 Command = Callable[..., Result]
 

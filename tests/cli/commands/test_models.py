@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from dgkd_cache.models import build_model
+from dgkd_cache.models.registry import build_model
 
 Command = Callable[..., Result]
 
