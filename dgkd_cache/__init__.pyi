@@ -1,18 +1,9 @@
 """The public names of the package: `__init__.py` loads each from here when it is first used."""
 
-from .datasets.images import (
-    Images as Images,
-    TensorImages as TensorImages,
-)
-from .datasets.registry import (
-    Dataset as Dataset,
-    load_dataset as load_dataset,
-)
+from .datasets.images import Images as Images, TensorImages as TensorImages
+from .datasets.registry import Dataset as Dataset, load_dataset as load_dataset
 from .distillation.dropping import Dropping as Dropping
-from .distillation.objectives import (
-    GuidanceLoss as GuidanceLoss,
-    dense_guidance_loss as dense_guidance_loss,
-)
+from .distillation.objectives import GuidanceLoss as GuidanceLoss, dense_guidance_loss as dense_guidance_loss
 from .dump.provenance import Provenance as Provenance
 from .dump.settings import DumpSettings as DumpSettings
 from .dump.writer import GuideWriter as GuideWriter
@@ -36,10 +27,7 @@ from .errors import (
 from .guides.bank import GuideBank as GuideBank
 from .models.registry import build_model as build_model
 from .randomness.run_random import RunRandom as RunRandom
-from .views.dataset import (
-    ViewDataset as ViewDataset,
-    ViewSampler as ViewSampler,
-)
+from .views.dataset import ViewDataset as ViewDataset, ViewSampler as ViewSampler
 from .views.plan import ViewPlan as ViewPlan
 from .views.renderer import ViewRenderer as ViewRenderer
 from .views.schedule import Schedule as Schedule

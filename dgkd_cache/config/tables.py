@@ -55,10 +55,7 @@ def _name(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 Texts = Annotated[tuple[Name, ...], BeforeValidator(_tuple_from_list)]
-Fractions = Annotated[
-    tuple[Annotated[float, Field(gt=0, le=1)], ...],
-    BeforeValidator(_tuple_from_list),
-]
+Fractions = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], BeforeValidator(_tuple_from_list)]
 
 
 class Table(BaseModel):

@@ -13,11 +13,7 @@ __all__ = ["explain_difference"]
 
 
 def explain_difference(
-    images: Images,
-    *,
-    label_N: NDArray[np.int64],
-    sample_digest_N16: NDArray[np.uint8],
-    classes: Sequence[str],
+    images: Images, *, label_N: NDArray[np.int64], sample_digest_N16: NDArray[np.uint8], classes: Sequence[str]
 ) -> str | None:
     """Returns the first difference of `images` from the recorded classes, labels and sample digests, or None.
 

@@ -77,9 +77,7 @@ def _call(name: str) -> object:
         raise
     except RAISED as error:
         raise DataUnreadable(
-            f"the data set factory {name} failed",
-            found=describe_exception(error),
-            do="call it by hand and mend it",
+            f"the data set factory {name} failed", found=describe_exception(error), do="call it by hand and mend it"
         ) from error
 
 

@@ -56,9 +56,7 @@ def check_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidInput(
-            f"two classes of {what} share a name",
-            expected="distinct names",
-            found=f"{twice!r} more than once",
+            f"two classes of {what} share a name", expected="distinct names", found=f"{twice!r} more than once"
         )
     if broken := [name for name in names if not is_utf8(name)]:
         raise InvalidInput(

@@ -106,12 +106,6 @@ def _split(folder: Path, name: str, source: type[MNIST], split: str) -> TensorIm
         assert path is not None, "the folder was complete a moment ago"
         arrays[kind] = read_idx(path, dimensions=dimensions)
     try:
-        return TensorImages(
-            arrays["images"][:, None],
-            arrays["labels"],
-            classes=source.classes,
-            name=name,
-            split=split,
-        )
+        return TensorImages(arrays["images"][:, None], arrays["labels"], classes=source.classes, name=name, split=split)
     except InvalidInput as error:
         raise DataUnreadable(f"{folder} does not hold {name}", found=str(error), do="get its files again") from error

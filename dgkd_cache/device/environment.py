@@ -24,10 +24,7 @@ def describe(device: torch.device, precision: str) -> dict[str, str | int]:
             "tf32": int(torch.backends.cudnn.allow_tf32),  # in float32 convolutions; on by default in torch
         }
     else:
-        unit = {
-            "device": f"{device.type} {platform.machine()}",
-            "capability": torch.backends.cpu.get_cpu_capability(),
-        }
+        unit = {"device": f"{device.type} {platform.machine()}", "capability": torch.backends.cpu.get_cpu_capability()}
     return {
         **unit,
         "precision": precision,

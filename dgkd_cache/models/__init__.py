@@ -4,7 +4,8 @@ Importing this package registers every architecture; `save_model` and `load_mode
 """
 
 from dgkd_cache.models import plain, resnet, torchvision_models, user_models, vgg, wrn
-from dgkd_cache.models.card import ModelCard, load_card, load_model, load_weights, save_model, weights_digest
+from dgkd_cache.models.card import ModelCard, load_card, load_model, load_weights, save_model
+from dgkd_cache.models.weights import weights_digest
 
 __all__ = [
     "ModelCard",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,7 @@ from torch import nn
 from dgkd_cache.errors import Damaged, Mismatch, UnknownName
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, count_unbuilt, is_user_code
-from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest, weights_digest
+from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest
 from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, is_there
 from dgkd_cache.run_files.reading import damaged_file, read_file
 from dgkd_cache.run_files.run_card import FileDigest, read_card, with_digests
@@ -27,16 +28,7 @@ from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
 from dgkd_stores import as_path, require_kind
 from dgkd_stores.disk import full_disk, partial_of, refuse_in_the_way, sync_folder, write_synced
 
-__all__ = [
-    "CARD_FILE",
-    "WEIGHTS_FILE",
-    "ModelCard",
-    "load_card",
-    "load_model",
-    "load_weights",
-    "save_model",
-    "weights_digest",
-]
+__all__ = ["ModelCard", "load_card", "load_model", "load_weights", "save_model"]
 
 
 class ModelCard(BaseModel):
@@ -154,17 +146,10 @@ def load_model(folder: os.PathLike[str] | str, *, architecture: str | None = Non
             do="if that code is your own, call load_model(folder, architecture=...) with this text",
         )
     height, width = card.preprocess.network_size(card.height, card.width)
+    sizes = {"channels": card.channels, "classes": len(card.classes), "height": height, "width": width}
     try:
-        _require_room(card, folder, height, width)
-        model = build_model(
-            card.architecture,
-            channels=card.channels,
-            classes=len(card.classes),
-            height=height,
-            width=width,
-            seed=0,
-            accept_probabilities=True,  # it was trained so
-        )
+        _require_room(count_unbuilt(card.architecture, **sizes), folder)
+        model = build_model(card.architecture, **sizes, seed=0, accept_probabilities=True)  # it was trained so
     except UnknownName as error:
         raise UnknownName(
             f"the model in {folder} cannot be rebuilt from its card",
@@ -190,11 +175,11 @@ def load_weights(model: nn.Module, folder: os.PathLike[str] | str) -> ModelCard:
     path = folder / WEIGHTS_FILE
     try:
         with open_tensors(path) as file:
-            fits = {name: tuple(value.shape) for name, value in model.state_dict().items()} == file.shapes
+            wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
             # A file that does not match is not read into memory: a file of another size is hashed in pieces.
-            tensors = read_tensors(file) if fits else {}
+            tensors = read_tensors(file) if wanted == file.shapes else {}
             _check_digest(file, card)
-            _check_tensors(model, file, card)
+            _check_tensors(wanted, file, card)
     except FileNotFoundError as error:
         raise damaged_file(path, "the weights that its card tells of", "no such file", do=_TRAIN_AGAIN) from error
     _check_parameters(model, card, str(path))
@@ -205,14 +190,12 @@ def load_weights(model: nn.Module, folder: os.PathLike[str] | str) -> ModelCard:
 _TRAIN_AGAIN = "restore it from a copy, or train the model again with --fresh (what is there is set aside)"
 _AS_THE_CARD_SAYS = "build the model as its card says (architecture, channels, classes, height, width)"
 
-
 _SPARE = 2**24  # parameters that a network may have beyond the size of the weights before it is compared in detail
 
 
-def _require_room(card: ModelCard, folder: Path, height: int, width: int) -> None:
-    """Refuses a card whose network is far larger than the weights, before any memory is allocated for it."""
-    sizes = {"channels": card.channels, "classes": len(card.classes), "height": height, "width": width}
-    count, path = count_unbuilt(card.architecture, **sizes), folder / WEIGHTS_FILE
+def _require_room(count: int, folder: Path) -> None:
+    """Refuses a network of far more parameters than the weights have, before any memory is allocated for it."""
+    path = folder / WEIGHTS_FILE
     held = path.lstat().st_size if is_there(path) else 0
     if count > held + _SPARE:
         raise Mismatch(
@@ -234,9 +217,8 @@ def _check_digest(file: TensorFile, card: ModelCard) -> None:
         )
 
 
-def _check_tensors(model: nn.Module, file: TensorFile, card: ModelCard) -> None:
-    """Refuses weights that do not match the model, and names the first tensor that differs."""
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+def _check_tensors(wanted: Mapping[str, tuple[int, ...]], file: TensorFile, card: ModelCard) -> None:
+    """Refuses weights of other shapes than the model's, and names the first tensor that differs."""
     for name in [*wanted, *file.shapes]:
         if wanted.get(name) != file.shapes.get(name):
             raise Mismatch(

@@ -29,15 +29,15 @@ def check_forward(
     width: int,
     accept_probabilities: bool = False,
 ) -> nn.Module:
-    """Returns the model if it maps [B, channels, height, width] to [B, classes] in both modes; else raises
-    InvalidInput.
+    """Returns the model if it maps [B, channels, height, width] to [B, classes] in both modes.
 
-    It runs on noise: in evaluation mode on one image, which also gives lazy layers their sizes, then on two in
-    rehearsal (see `Rehearsal`), because a network that cannot be a guide is not worth training, and a copy of it in
-    training mode on eight, with gradients. Torch's random state is restored, so the check does not change the training.
+    Raises InvalidInput otherwise. It runs on noise: in evaluation mode on one image, which also gives lazy layers their
+    sizes, then on two in rehearsal (see `Rehearsal`), because a network that cannot be a guide is not worth training,
+    and a copy of it in training mode on eight, with gradients. Torch's random state is restored, so the check does not
+    change the training.
     """
     require_kind("check_forward", "architecture", architecture, str, expected="its name, for messages")
-    for name, size in (("channels", channels), ("classes", classes), ("height", height), ("width", width)):
+    for name, size in {"channels": channels, "classes": classes, "height": height, "width": width}.items():
         require_integer("check_forward", name, size, low=1)
     if not isinstance(model, nn.Module):
         raise InvalidInput(
@@ -77,6 +77,7 @@ def _modes(architecture: str, model: nn.Module) -> list[tuple[nn.Module, bool]]:
     try:
         modes = [(part, part.training) for part in model.modules()]
         model.eval()
+    # torch.jit.freeze leaves no attribute `training`, and torch.export replaces eval() by what is not implemented.
     except (AttributeError, NotImplementedError) as error:
         raise InvalidInput(
             f"{architecture} has no training and evaluation mode",

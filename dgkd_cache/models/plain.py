@@ -44,14 +44,7 @@ class PlainNet(nn.Module):
     """
 
     def __init__(
-        self,
-        layers: tuple[int, ...],
-        hidden: tuple[int, ...],
-        *,
-        channels: int,
-        classes: int,
-        height: int,
-        width: int,
+        self, layers: tuple[int, ...], hidden: tuple[int, ...], *, channels: int, classes: int, height: int, width: int
     ) -> None:
         super().__init__()
         features: list[nn.Module] = []

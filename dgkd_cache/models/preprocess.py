@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -52,15 +52,6 @@ class Preprocess(BaseModel):
                 found="; ".join(problems),
             ) from error
 
-    @property
-    def channels(self) -> int:
-        """The number of image channels I."""
-        return len(self.mean)
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Returns the fields as stored in the card; `Preprocess.model_validate` reads them back."""
-        return self.model_dump(mode="json")
-
     def network_size(self, height: int, width: int) -> tuple[int, int]:
         """Returns height and width, in pixels, of the network's input for a view of `height` x `width`."""
         return (height, width) if self.input_size is None else (self.input_size, self.input_size)
@@ -94,7 +85,7 @@ class Preprocessing(nn.Module):
             self.register_buffer(name, tensor, persistent=False)
 
     def forward(self, images_BIHW: Tensor) -> Tensor:
-        channels = self.preprocess.channels
+        channels = len(self.preprocess.mean)
         if images_BIHW.dtype != torch.uint8 or images_BIHW.ndim != 4 or images_BIHW.shape[1] != channels:
             raise InvalidInput(
                 "pixels that this preprocessing does not take",

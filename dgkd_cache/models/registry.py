@@ -134,26 +134,18 @@ def build_model(
     accepts outputs that look like probabilities as logits.
     """
     require_kind("build_model", "architecture", architecture, str, expected="a name that `dgkd-cache models` lists")
-    for key, size in {"channels": channels, "classes": classes, "height": height, "width": width}.items():
+    sizes = {"channels": channels, "classes": classes, "height": height, "width": width}
+    for key, size in sizes.items():
         require_integer("build_model", key, size)  # a size that is too small gets an error with the right one
     require_integer("build_model", "seed", seed, low=-(2**63), high=2**64 - 1)
-    registration = find_model(architecture)
-    check_geometry(architecture, registration, channels=channels, classes=classes, height=height, width=width)
+    registration = _find_fitting(architecture, **sizes)
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would also reseed every accelerator, which fork_rng does not restore here.
         torch.default_generator.manual_seed(seed)
-        model = registration.factory(channels=channels, classes=classes, height=height, width=width)
+        model = registration.factory(**sizes)
         if not registration.foreign:
             return model
-        return check_forward(
-            architecture,
-            model,
-            channels=channels,
-            classes=classes,
-            height=height,
-            width=width,
-            accept_probabilities=accept_probabilities,
-        )
+        return check_forward(architecture, model, **sizes, accept_probabilities=accept_probabilities)
 
 
 def count_unbuilt(architecture: str, *, channels: int, classes: int, height: int, width: int) -> int:
@@ -161,23 +153,21 @@ def count_unbuilt(architecture: str, *, channels: int, classes: int, height: int
 
     Raises what `build_model` raises.
     """
-    registration = find_model(architecture)
-    check_geometry(architecture, registration, channels=channels, classes=classes, height=height, width=width)
+    sizes = {"channels": channels, "classes": classes, "height": height, "width": width}
+    factory = _find_fitting(architecture, **sizes).factory
     if is_user_code(architecture):
         return 0
     with torch.device("meta"):
-        return count_parameters(registration.factory(channels=channels, classes=classes, height=height, width=width))
+        return count_parameters(factory(**sizes))
 
 
-def check_geometry(
-    architecture: str, registration: Registration, *, channels: int, classes: int, height: int, width: int
-) -> None:
-    """Refuses counts below one and an image that is too small (InvalidInput)."""
+def _find_fitting(architecture: str, *, channels: int, classes: int, height: int, width: int) -> Registration:
+    """Returns the registration, as `find_model`; refuses counts below one and an image that is too small."""
+    registration = find_model(architecture)
     for what, count in (("channels", channels), ("classes", classes)):
         if count < 1:
             raise InvalidInput(f"no model {architecture} can be built", expected=f"{what} >= 1", found=str(count))
-    smallest = registration.smallest
-    if min(height, width) < smallest:
+    if min(height, width) < (smallest := registration.smallest):
         raise InvalidInput(
             f"the image is too small for {architecture}",
             expected=f"at least {smallest}x{smallest} pixels",
@@ -185,6 +175,7 @@ def check_geometry(
             do="choose another architecture (`dgkd-cache models` lists them), views of larger images, or a larger "
             "training.input_size",
         )
+    return registration
 
 
 def wanted_input_size(architecture: str, height: int, width: int, setting: int | None = None) -> int | None:

@@ -120,7 +120,6 @@ class Rehearsal:
 
     def logits(self, given: object, batch: int) -> Tensor:
         """Returns the result of a forward pass as float32 logits (B, C)."""
-        expected = f"a tensor of numbers [{batch}, {'classes' if self._classes is None else self._classes}]"
         if isinstance(given, Tensor) and given.is_floating_point() and given.ndim == 2 and len(given) == batch:
             if self._classes not in (None, given.shape[1]):
                 raise Mismatch(
@@ -132,7 +131,7 @@ class Rehearsal:
             return given.float()
         raise InvalidInput(
             f"the forward pass of {self.what} returns no logits",
-            expected=expected,
+            expected=f"a tensor of numbers [{batch}, {'classes' if self._classes is None else self._classes}]",
             found=describe_value(given),
             do="return the logits alone, a row for each image",
         )
@@ -184,17 +183,12 @@ class Rehearsal:
 
     def _random_state(self) -> list[object]:
         """Returns the random states of torch (CPU and guide's device), numpy and Python."""
-        states = [torch.get_rng_state()]
+        of_torch = [torch.get_rng_state()]
         if self._device.type == "cuda" and torch.cuda.is_initialized():
-            states.append(torch.cuda.get_rng_state(self._device))
+            of_torch.append(torch.cuda.get_rng_state(self._device))
         name, keys, *rest = np.random.get_state(legacy=True)
-        return [
-            *(state.numpy().tobytes() for state in states),
-            name,
-            np.asarray(keys).tobytes(),
-            rest,
-            random.getstate(),
-        ]
+        states = [state.numpy().tobytes() for state in of_torch]
+        return [*states, name, np.asarray(keys).tobytes(), rest, random.getstate()]
 
     def _other_each_time(self, found: str) -> InvalidInput:
         return InvalidInput(

@@ -53,9 +53,5 @@ class Vgg(nn.Module):
         return logits_BC
 
 
-def _vgg(*, convolutions: tuple[int, ...], channels: int, classes: int, height: int, width: int) -> nn.Module:
-    return Vgg(convolutions, channels=channels, classes=classes, height=height, width=width)
-
-
 for _depth, _convolutions in CONVOLUTIONS.items():
-    register_model(name=f"vgg{_depth}", smallest=8)(partial(_vgg, convolutions=_convolutions))
+    register_model(name=f"vgg{_depth}", smallest=8)(partial(Vgg, _convolutions))

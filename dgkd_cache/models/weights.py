@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.run_files.tensor_file import TensorFile
+from dgkd_cache.run_files.tensor_file import TensorFile, tensor_record
 from dgkd_stores import require_kind
 
 __all__ = ["check_state", "model_tensors", "read_tensors", "tensors_digest", "weights_digest"]
@@ -78,9 +78,7 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     total = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
-        shape = (tensor.ndim, *tensor.shape)
-        total.update(name.encode() + b"\0" + str(tensor.dtype).removeprefix("torch.").encode() + b"\0")
-        total.update(b"".join(size.to_bytes(8, "little") for size in shape))
+        total.update(tensor_record(name, str(tensor.dtype).removeprefix("torch."), tensor.shape))
         total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()
 

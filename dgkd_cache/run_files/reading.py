@@ -18,15 +18,7 @@ from dgkd_cache.paths import CARD_FILE, DUMP_SECONDS_FILE, INPUTS_FILE, METRICS_
 from dgkd_stores import deeper_than, parse_strictly
 from dgkd_stores.disk import plain_file
 
-__all__ = [
-    "LIMITS",
-    "START_OVER",
-    "damaged_file",
-    "json_digest",
-    "parse_json",
-    "parse_object",
-    "read_file",
-]
+__all__ = ["LIMITS", "START_OVER", "damaged_file", "json_digest", "parse_json", "parse_object", "read_file"]
 
 LIMITS = {
     CARD_FILE: 16 * 2**20,  # a card of 100,000 long class names stays below

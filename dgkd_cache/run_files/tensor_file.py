@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from dgkd_cache.errors import Damaged
 from dgkd_cache.run_files.reading import damaged_file, parse_object
 from dgkd_stores.disk import fill, plain_file
 
-__all__ = ["Entry", "TensorFile", "open_tensors"]
+__all__ = ["Entry", "TensorFile", "open_tensors", "tensor_record"]
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Enough for some 100,000 tensors."""
@@ -95,8 +95,7 @@ class TensorFile:
         total = hashlib.sha256()
         for name in sorted(self.entries):
             entry = self.entries[name]
-            total.update(name.encode() + b"\0" + entry.dtype.encode() + b"\0")
-            total.update(b"".join(size.to_bytes(8, "little") for size in (len(entry.shape), *entry.shape)))
+            total.update(tensor_record(name, entry.dtype, entry.shape))
             if self._data is not None:
                 total.update(self.read(name).data)
                 continue
@@ -137,6 +136,12 @@ def open_tensors(path: Path) -> Iterator[TensorFile]:
         if end != size:
             raise _broken(path, f"{size} bytes where the header tells of {end}")
         yield TensorFile(path, handle, entries, metadata)
+
+
+def tensor_record(name: str, dtype: str, shape: Sequence[int]) -> bytes:
+    """Returns what comes before a tensor's elements in the digest of a file: its name, type and sizes."""
+    sizes = b"".join(size.to_bytes(8, "little") for size in (len(shape), *shape))
+    return name.encode() + b"\0" + dtype.encode() + b"\0" + sizes
 
 
 def _entry(path: Path, name: str, about: Any, base: int) -> Entry:

@@ -18,12 +18,7 @@ from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput
 
-__all__ = [
-    "IntArray",
-    "Transform",
-    "WordArray",
-    "check_order",
-]
+__all__ = ["IntArray", "Transform", "WordArray", "check_order"]
 
 IntArray = npt.NDArray[np.int64]
 WordArray = npt.NDArray[np.uint64]
@@ -132,10 +127,7 @@ def check_order(transforms: Sequence[Transform]) -> None:
             )
         if names.count(transform.name) > 1:
             raise InvalidInput(
-                f"transform {transform.name!r} twice",
-                expected="each at most once",
-                found=found,
-                do="leave one out",
+                f"transform {transform.name!r} twice", expected="each at most once", found=found, do="leave one out"
             )
     ordered = [transform.name for transform in sorted(transforms, key=lambda transform: transform.stage)]
     if names != ordered:

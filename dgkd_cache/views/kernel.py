@@ -22,13 +22,7 @@ __all__ = ["evaluation_crop", "gather_anywhere", "gather_crop_flip", "resized_cr
 
 
 def gather_crop_flip(
-    images_NIHW: Tensor,
-    samples_B: IntArray,
-    *,
-    dy_B: IntArray,
-    dx_B: IntArray,
-    flip_B: IntArray,
-    padding: int,
+    images_NIHW: Tensor, samples_B: IntArray, *, dy_B: IntArray, dx_B: IntArray, flip_B: IntArray, padding: int
 ) -> Tensor:
     """Zero-pads each sample on all sides, crops it to its size at row dy, column dx, and mirrors it if flip is 1.
 

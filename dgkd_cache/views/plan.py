@@ -209,11 +209,7 @@ class ViewPlan:
             return np.repeat(self.outcome_parameters(np.array([view])), stop - start, axis=0)
         blocks = self.blocks_per_sample
         words_BW = philox_words(
-            self.key16,
-            view=view,
-            domain=Domain.PARAMETERS,
-            first_block=start * blocks,
-            blocks=(stop - start) * blocks,
+            self.key16, view=view, domain=Domain.PARAMETERS, first_block=start * blocks, blocks=(stop - start) * blocks
         ).reshape(stop - start, blocks * WORDS_PER_BLOCK)
         columns, first = [], 0
         for transform in self.transforms:

@@ -48,9 +48,7 @@ def parse_transform(text: str) -> Transform:
     match = re.fullmatch(r"\s*([A-Za-z][\w-]*)\s*(?:\(([^()]*)\))?\s*", text)
     if match is None:
         raise InvalidInput(
-            "bad transform",
-            expected="a name like hflip or a name with a number like crop(4)",
-            found=repr(text),
+            "bad transform", expected="a name like hflip or a name with a number like crop(4)", found=repr(text)
         )
     transform = TRANSFORMS.find(match[1])
     numbers = [number.strip() for number in match[2].split(",")] if match[2] and match[2].strip() else []

@@ -151,10 +151,5 @@ def _crop_flip(images_NIHW: Tensor, samples_B: IntArray, steps: list[tuple[Trans
     (crop, place_B2), (_, flip_B1) = steps
     assert isinstance(crop, Crop)
     return gather_crop_flip(
-        images_NIHW,
-        samples_B,
-        dy_B=place_B2[:, 0],
-        dx_B=place_B2[:, 1],
-        flip_B=flip_B1[:, 0],
-        padding=crop.padding,
+        images_NIHW, samples_B, dy_B=place_B2[:, 0], dx_B=place_B2[:, 1], flip_B=flip_B1[:, 0], padding=crop.padding
     )

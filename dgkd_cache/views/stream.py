@@ -51,9 +51,7 @@ def stream(views: ViewRenderer, pairs: Iterable[Pairs], *, device: torch.device,
     )
     for pixels, _, views_B, samples_B in loader:
         yield Batch(
-            views_B=views_B.numpy(),
-            samples_B=samples_B.numpy(),
-            pixels_BIHW=pixels.to(device, non_blocking=True),
+            views_B=views_B.numpy(), samples_B=samples_B.numpy(), pixels_BIHW=pixels.to(device, non_blocking=True)
         )
 
 

@@ -13,7 +13,7 @@ from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.errors import Interrupted, Locked, Mismatch
-from dgkd_cache.models.card import weights_digest
+from dgkd_cache.models.weights import weights_digest
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore
 

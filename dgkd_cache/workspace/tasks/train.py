@@ -18,8 +18,9 @@ from dgkd_cache.device.device import resolve_device
 from dgkd_cache.device.environment import describe
 from dgkd_cache.device.threads import threads_for
 from dgkd_cache.distributed.ranks import ALONE, Ranks
-from dgkd_cache.models.card import ModelCard, load_card, save_model, weights_digest
+from dgkd_cache.models.card import ModelCard, load_card, save_model
 from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.models.weights import weights_digest
 from dgkd_cache.progress import Progress
 from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.training.steps import Guided, Steps
