@@ -20,7 +20,7 @@ PLACES = {
     "dgkd_cli": ROOT / "cli" / "dgkd_cli",
 }
 MAY_IMPORT = {
-    "dgkd_stores": {"h5py", "lazy_loader", "numcodecs", "numpy", "xarray", "zarr"},
+    "dgkd_stores": {"cachetools", "h5py", "lazy_loader", "numcodecs", "numpy", "xarray", "zarr"},
     "dgkd_cache": {
         "dgkd_stores",
         "lazy_loader",

@@ -26,7 +26,9 @@ class ParameterTables:
     def __init__(self, plan: ViewPlan, samples: int, limit: int = TABLE_BYTES) -> None:
         self._plan, self._samples, self._limit = plan, samples, limit
         self._dtype = np.min_scalar_type(max(plan.limits, default=1) - 1)
-        self._tables: dict[int, npt.NDArray[Any]] = {}  # the least recently used first
+        # The least recently used first. A cache of cachetools makes room when a table is added; here room is made
+        # before one is computed, so that the bound holds meanwhile.
+        self._tables: dict[int, npt.NDArray[Any]] = {}
         self._single_rows: dict[int, int] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:

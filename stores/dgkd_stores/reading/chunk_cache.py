@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from dgkd_stores.fork_lock import fork_safe_lock
 
-__all__ = ["MAX_DECODED_BYTES", "Chunk", "ChunkCache", "DecodedChunks"]
+__all__ = ["MAX_DECODED_BYTES", "Chunk", "DecodedChunks"]
 
 MAX_DECODED_BYTES = 2 * 2**30
 """Maximum memory for decoded chunks, over all stores of the process; a single chunk may exceed it."""
@@ -38,46 +38,6 @@ class Chunk:
         return sum(rows.nbytes for rows in self.arrays.values())
 
 
-class ChunkCache:
-    """A cache of `limit` bytes of chunks, which evicts the least recently used. Thread-safe."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._chunks: OrderedDict[Key, Chunk] = OrderedDict()
-        self.nbytes = 0
-        self._lock = fork_safe_lock()
-
-    def get(self, key: Key) -> Chunk | None:
-        """Returns the chunk and marks it as the most recently used, or None."""
-        with self._lock:
-            chunk = self._chunks.get(key)
-            if chunk is not None:
-                self._chunks.move_to_end(key)
-            return chunk
-
-    def put(self, key: Key, chunk: Chunk) -> None:
-        """Adds a chunk and evicts the oldest."""
-        with self._lock:
-            self._forget(key)
-            self._chunks[key] = chunk
-            self.nbytes += chunk.nbytes
-            while self.nbytes > self.limit and len(self._chunks) > 1:
-                self._forget(next(iter(self._chunks)))
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._chunks
-
-    def drop(self, store: int) -> None:
-        """Removes all chunks of a store."""
-        with self._lock:
-            for key in [key for key in self._chunks if key[0] == store]:
-                self._forget(key)
-
-    def _forget(self, key: Key) -> None:
-        if (chunk := self._chunks.pop(key, None)) is not None:
-            self.nbytes -= chunk.nbytes
-
-
 class DecodedChunks:
     """Decodes chunks, and the next one ahead while the last is in use.
 
@@ -89,8 +49,9 @@ class DecodedChunks:
     """
 
     def __init__(self, limit: int) -> None:
-        self.cache = ChunkCache(limit)
-        # Guards the fields below; never held while a chunk is decoded or waited for.
+        # A chunk larger than the limit counts as all of it, and so is kept alone.
+        self.cache: LRUCache[Key, Chunk] = LRUCache(limit, getsizeof=lambda chunk: min(chunk.nbytes, limit))
+        # Guards the cache and the fields below; never held while a chunk is decoded or waited for.
         self._lock = fork_safe_lock()
         self.begun: dict[Key, Future[Chunk]] = {}
         """Chunks not in the cache yet. Only the decoding itself removes its key, or the thread that cancelled it."""
@@ -109,7 +70,7 @@ class DecodedChunks:
             chunk = (begun and self._settle(key, begun)) or load(key[1])
         if first:
             with self._lock:
-                self.cache.put(key, chunk)
+                self.cache[key] = chunk
                 self.unused.discard(key)
                 self._begin((key[0], following), load)
         return chunk
@@ -121,7 +82,8 @@ class DecodedChunks:
         for key, future in begun.items():
             self._settle(key, future)
         with self._lock:
-            self.cache.drop(store)
+            for key in [key for key in self.cache if key[0] == store]:
+                del self.cache[key]
             self.unused = {key for key in self.unused if key[0] != store}
 
     def _begin(self, key: Key, load: Callable[[int], Chunk]) -> None:
@@ -139,7 +101,7 @@ class DecodedChunks:
             chunk = load(key[1])
             with self._lock:
                 self.unused.add(key)
-                self.cache.put(key, chunk)
+                self.cache[key] = chunk
             return chunk
         finally:
             # Only the cache decides how long a chunk is kept.

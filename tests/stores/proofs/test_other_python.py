@@ -17,7 +17,7 @@ import pytest
 import zarr
 
 ROOT = Path(__file__).parents[3]
-NEEDS = ("numpy", "zarr", "h5py", "pytest", "hypothesis")
+NEEDS = ("numpy", "zarr", "h5py", "cachetools", "lazy_loader", "pytest", "hypothesis")
 ON_THE_PATH = ("python3.14", "python3.13", "python3.12")
 TESTS = ("test_format", "test_page", "test_independent", "test_fixtures", "test_other_libraries")
 

@@ -14,7 +14,7 @@ import pytest
 from stores.support.waiting import until
 
 from dgkd_stores import Damaged
-from dgkd_stores.reading.chunk_cache import Chunk, ChunkCache, DecodedChunks
+from dgkd_stores.reading.chunk_cache import Chunk, DecodedChunks
 
 ROW = 8
 
@@ -60,18 +60,21 @@ def value(chunk: Chunk) -> int:
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    cache = ChunkCache(240)
-    for number in range(3):
-        cache.put((0, number), chunk_of(number))
-    assert cache.get((0, 0)) is not None
-    cache.put((1, 7), chunk_of(7))
-    assert [key in cache for key in ((0, 0), (0, 1), (0, 2), (1, 7))] == [True, False, True, True]
-    cache.put((0, 0), chunk_of(9))
-    assert cache.nbytes == 240
-    cache.drop(0)
-    assert cache.nbytes == 80 and (1, 7) in cache
-    cache.put((2, 0), chunk_of(1, rows=1000))
-    assert (2, 0) in cache and (1, 7) not in cache and cache.nbytes == 8000
+    chunks = DecodedChunks(240)
+
+    def use(store: int, number: int, rows: int = 10) -> None:
+        chunks.get((store, number), lambda number: chunk_of(number, rows), following=number)
+
+    for number in (0, 1, 2, 0):
+        use(0, number)
+    use(1, 7)
+    assert set(chunks.cache) == {(0, 0), (0, 2), (1, 7)} and chunks.cache.currsize == 240
+    chunks.drop(0)
+    assert set(chunks.cache) == {(1, 7)} and chunks.cache.currsize == 80
+    use(2, 0, rows=1000)
+    assert set(chunks.cache) == {(2, 0)}, "a chunk larger than the limit is kept alone"
+    use(1, 7)
+    assert set(chunks.cache) == {(1, 7)}, "and goes before the next"
 
 
 def test_the_next_chunk_is_decoded_ahead_on_another_thread(load: Loader) -> None:
@@ -166,7 +169,7 @@ def test_close_lets_everything_go(load: Loader) -> None:
     gc.collect()
     assert first() is None and second() is None
     assert chunks.begun == {} and {key[0] for key in chunks.unused} <= {7}
-    assert (7, 0) in chunks.cache and chunks.cache.nbytes == 80
+    assert (7, 0) in chunks.cache and chunks.cache.currsize == 80
 
 
 def test_close_while_it_is_being_decoded(load: Loader) -> None:
@@ -178,7 +181,7 @@ def test_close_while_it_is_being_decoded(load: Loader) -> None:
     closing.start()
     load.go.set()
     closing.join()
-    assert chunks.begun == {} and chunks.unused == set() and chunks.cache.nbytes == 0
+    assert chunks.begun == {} and chunks.unused == set() and chunks.cache.currsize == 0
 
 
 def test_memory_is_bounded_in_any_order(load: Loader) -> None:
@@ -203,7 +206,7 @@ def test_memory_is_bounded_in_any_order(load: Loader) -> None:
     for _ in range(300):
         number = int(rng.integers(0, 40))
         assert value(chunks.get((int(rng.integers(0, 3)), number), loading, following=(number + 1) % 40)) == number
-        assert chunks.cache.nbytes <= 400
+        assert chunks.cache.currsize <= 400
     load.settle(chunks)
     # Five kept, one decoded ahead, one in the caller's hand and one that is being put in its place.
     assert most <= 8
@@ -240,7 +243,7 @@ def test_threads_over_one_cache() -> None:
         assert not thread.is_alive()
     for store in range(2):
         chunks.drop(store)
-    assert wrong == [] and chunks.begun == {} and chunks.cache.nbytes == 0 and chunks.unused == set()
+    assert wrong == [] and chunks.begun == {} and chunks.cache.currsize == 0 and chunks.unused == set()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
