@@ -1,4 +1,7 @@
-"""Reads metadata blocks of an HDF5 file, with bounds and checksums, and the names in its root group."""
+"""Reads metadata blocks of an HDF5 file, with bounds and checksums, and the names in its root group.
+
+Source: the HDF5 File Format Specification, version 3.0.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,19 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dgkd_stores.containers.hdf5_format import (
-    GROUP_INFO,
-    LINK,
-    LINK_INFO,
-    SIGNATURE,
-    SUPERBLOCK_BYTES,
-    UNDEFINED,
-    checksum,
-)
 from dgkd_stores.errors import Damaged
 from dgkd_stores.format.limits import MAX_DATASETS, MAX_OBJECT_HEADER_BYTES
 from dgkd_stores.format.metadata import unsafe
 
-__all__ = ["Blocks"]
+__all__ = ["SIGNATURE", "UNDEFINED", "Blocks", "checksum"]
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+UNDEFINED = 2**64 - 1
+"""The address that means "none"."""
+
+_SUPERBLOCK_BYTES = 48
+_LINK_INFO, _LINK, _GROUP_INFO = 2, 6, 10
+"""Types of messages in the object header of a group."""
 
 # A fractal heap: version, bytes of an id, of filters, flags; huge and tiny objects; block, bits of offsets, place, row.
 _HEAP = struct.Struct("<4xBHHB76xQ8xQ2xQ8xH2xQH")
@@ -86,11 +88,11 @@ class Blocks:
         """Returns the address of every object in the root group."""
         links: list[bytes] = []
         for kind, body in self.messages(self._root):
-            if kind == LINK:
+            if kind == _LINK:
                 links.append(body)
-            elif kind == LINK_INFO:
+            elif kind == _LINK_INFO:
                 links += self._dense_links(body)
-            elif kind != GROUP_INFO:
+            elif kind != _GROUP_INFO:
                 raise unsafe(self.path, "more than names in its root group", "links", f"message {kind}")
         if len(links) > MAX_DATASETS:
             raise unsafe(self.path, "too many names", f"at most {MAX_DATASETS}", f"{len(links)}")
@@ -101,18 +103,18 @@ class Blocks:
 
     def _superblock(self) -> int:
         """Returns the root group's address; refuses a user block, an extension (other files), and trailing data."""
-        block = self.read(0, min(SUPERBLOCK_BYTES, self.size))
+        block = self.read(0, min(_SUPERBLOCK_BYTES, self.size))
         if not block.startswith(SIGNATURE) and not SIGNATURE.startswith(block):
             raise unsafe(self.path, "no HDF5 file", "the signature of HDF5 at its beginning", repr(block[:8]))
         end = int.from_bytes(block[28:36], "little")
         plain = bytes([8, 8, 0]) + struct.pack("<QQ", 0, UNDEFINED)
-        if self.size >= SUPERBLOCK_BYTES and (block[8] not in (2, 3) or block[9:28] != plain or end < self.size):
+        if self.size >= _SUPERBLOCK_BYTES and (block[8] not in (2, 3) or block[9:28] != plain or end < self.size):
             expected = f"a superblock of version 2 or 3 alone, for {self.size} bytes"
             raise unsafe(self.path, "an HDF5 file of another make", expected, block[8:36].hex())
-        if self.size < SUPERBLOCK_BYTES or end > self.size:
+        if self.size < _SUPERBLOCK_BYTES or end > self.size:
             raise Damaged(
                 f"{self.path} is cut short: damaged",
-                expected=f"{max(end, SUPERBLOCK_BYTES)} bytes",
+                expected=f"{max(end, _SUPERBLOCK_BYTES)} bytes",
                 found=f"{self.size}",
                 do="copy or download it again",
             )
@@ -166,3 +168,11 @@ class Blocks:
                 raise unsafe(self.path, "a name that lies elsewhere", "one in the heap's block", f"at {offset}")
             links.append(block[offset : offset + length])
         return links
+
+
+def checksum(data: bytes) -> int:
+    """lookup3 (Bob Jenkins, 2006), `hashlittle` with an initial value of 0."""
+    # Loaded here, because numcodecs takes 0.2 s and only HDF5 files need it.
+    from numcodecs.jenkins import jenkins_lookup3
+
+    return int(jenkins_lookup3(data))

@@ -15,26 +15,29 @@ from numpy.typing import NDArray
 
 from dgkd_stores.coding.codecs import RAW, Codec
 from dgkd_stores.coding.codecs.deflate import Deflate
-from dgkd_stores.containers.hdf5_blocks import Blocks
-from dgkd_stores.containers.hdf5_format import (
-    CHUNKED,
-    CONTIGUOUS,
-    DATASPACE,
-    DATATYPE,
-    DATATYPES,
-    DEFLATE,
-    FILL,
-    FILTERS,
-    FIXED_ARRAY,
-    LAYOUT,
-    SHUFFLE,
-    SINGLE_CHUNK,
-    UNDEFINED,
-)
+from dgkd_stores.containers.hdf5_blocks import UNDEFINED, Blocks
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.format.metadata import unsafe
 
-__all__ = ["StoredArray", "places", "stored_array"]
+__all__ = ["DATATYPE", "DATATYPES", "StoredArray", "places", "stored_array"]
+
+_DATASPACE, DATATYPE, _FILL, _LAYOUT, _FILTERS = 1, 3, 5, 8, 11
+"""Types of messages in the object header of a dataset."""
+
+_CONTIGUOUS, _CHUNKED = 1, 2
+_SINGLE_CHUNK, _FIXED_ARRAY = 1, 3
+"""Types of chunk indexes."""
+
+_DEFLATE, _SHUFFLE = 1, 2
+
+DATATYPES = {
+    "uint8": bytes.fromhex("10000000 01000000 0000 0800"),
+    "int32": bytes.fromhex("10080000 04000000 0000 2000"),
+    "int64": bytes.fromhex("10080000 08000000 0000 4000"),
+    "float16": bytes.fromhex("11200f00 02000000 0000 1000 0a 05 00 0a 0f000000"),
+    "float32": bytes.fromhex("11201f00 04000000 0000 2000 17 08 00 17 7f000000"),
+}
+"""The message of each type: class, byte order, size, bits, and where the parts of a floating-point number are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +62,16 @@ def stored_array(blocks: Blocks, name: str, at: int) -> StoredArray:
     where = blocks.path / name
     found = blocks.messages(at)
     messages = dict(found)
-    needed = {DATASPACE, DATATYPE, LAYOUT}
-    if len(messages) != len(found) or not needed <= messages.keys() <= needed | {FILL, FILTERS}:
+    needed = {_DATASPACE, DATATYPE, _LAYOUT}
+    if len(messages) != len(found) or not needed <= messages.keys() <= needed | {_FILL, _FILTERS}:
         kinds = ", ".join(str(kind) for kind, _ in found)
         raise unsafe(where, "no plain dataset", "shape, type, fill, filters and layout alone", f"messages {kinds}")
     dtype = next((known for known, message in DATATYPES.items() if message == messages[DATATYPE]), None)
     if dtype is None:
         raise unsafe(where, "another type", f"one of {', '.join(DATATYPES)}, little-endian", messages[DATATYPE].hex())
-    codec = _codec(where, messages.get(FILTERS), np.dtype(dtype).itemsize)
-    shape = _shape(where, messages[DATASPACE])
-    return _storage(where, messages[LAYOUT], name=name, dtype=dtype, shape=shape, codec=codec)
+    codec = _codec(where, messages.get(_FILTERS), np.dtype(dtype).itemsize)
+    shape = _shape(where, messages[_DATASPACE])
+    return _storage(where, messages[_LAYOUT], name=name, dtype=dtype, shape=shape, codec=codec)
 
 
 def places(blocks: Blocks, found: StoredArray, array: ArrayLayout) -> NDArray[np.int64]:
@@ -106,7 +109,7 @@ def _codec(where: Path, message: bytes | None, itemsize: int) -> Codec:
     if message is None:
         return RAW
     # Version and count; of each filter: id, flags, count of values, value.
-    shuffle, deflate = struct.pack("<HxxHI", SHUFFLE, 1, itemsize), struct.pack("<HxxH", DEFLATE, 1)
+    shuffle, deflate = struct.pack("<HxxHI", _SHUFFLE, 1, itemsize), struct.pack("<HxxH", _DEFLATE, 1)
     stages = message[2:8] + message[8:]
     plain = [
         stages[start : start + 2] + b"\0\0" + stages[start + 4 : start + 10] for start in range(0, len(stages), 10)
@@ -124,22 +127,22 @@ def _storage(
     chunks: tuple[int, ...] | None = None
     nbytes, indexed = math.prod(shape) * itemsize, False
     width = message[4] if len(message) > 4 else 0
-    if message[:2] in (bytes([3, CONTIGUOUS]), bytes([4, CONTIGUOUS])) and len(message) == 18 and codec is RAW:
+    if message[:2] in (bytes([3, _CONTIGUOUS]), bytes([4, _CONTIGUOUS])) and len(message) == 18 and codec is RAW:
         address, size = struct.unpack("<QQ", message[2:])
         if address != UNDEFINED and size != nbytes:
             raise unsafe(where, "storage of another size", f"{nbytes} bytes", f"{size}")
-    elif message[:2] == bytes([4, CHUNKED]) and message[3:4] == bytes([rank + 1]) and 1 <= width <= 8:
+    elif message[:2] == bytes([4, _CHUNKED]) and message[3:4] == bytes([rank + 1]) and 1 <= width <= 8:
         flags, at = message[2], 5 + width * (rank + 1)
         sizes = [int.from_bytes(message[start : start + width], "little") for start in range(5, at, width)]
         chunks, tail = tuple(sizes[:-1]), message[at:]
         nbytes = math.prod(sizes)
-        if tail[:1] == bytes([SINGLE_CHUNK]) and len(tail) == 9 and not flags and codec is RAW:
+        if tail[:1] == bytes([_SINGLE_CHUNK]) and len(tail) == 9 and not flags and codec is RAW:
             address = int.from_bytes(tail[1:], "little")
-        elif tail[:1] == bytes([SINGLE_CHUNK]) and len(tail) == 21 and flags == 2 and codec is not RAW:
+        elif tail[:1] == bytes([_SINGLE_CHUNK]) and len(tail) == 21 and flags == 2 and codec is not RAW:
             nbytes, mask, address = struct.unpack("<QIQ", tail[1:])
             if mask:
                 raise unsafe(where, "a chunk without its filters", "filter mask 0", f"{mask}")
-        elif tail[:1] == bytes([FIXED_ARRAY]) and len(tail) == 10 and not flags:
+        elif tail[:1] == bytes([_FIXED_ARRAY]) and len(tail) == 10 and not flags:
             address, indexed = int.from_bytes(tail[2:], "little"), True
         else:
             raise unsafe(where, "another index of chunks", "a single chunk or a fixed array", message.hex())

@@ -11,7 +11,7 @@ from stores.containers.store_tests import StoreTests
 from stores.support.checksums import add_checksum
 
 from dgkd_stores import GuideStoreWriter, convert
-from dgkd_stores.containers.hdf5_format import UNDEFINED
+from dgkd_stores.containers.hdf5_blocks import UNDEFINED
 from dgkd_stores.format.layout import ArrayLayout
 
 

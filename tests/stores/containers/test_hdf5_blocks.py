@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dgkd_stores.containers.hdf5_blocks import Blocks
+from dgkd_stores.containers.hdf5_blocks import Blocks, checksum
 from dgkd_stores.containers.hdf5_file import BESIDE
 from dgkd_stores.disk.files import plain_file
 from dgkd_stores.format.layout import StoreLayout
@@ -30,3 +30,9 @@ def test_names_in_any_order(recipe: Any, tmp_path: Path, encoding: str) -> None:
             expected = {name: h5py.h5o.get_info(file[name].id).addr for name in names}
         with plain_file(tmp_path / "a.h5") as (handle, size):
             assert Blocks(tmp_path / "a.h5", handle, size).names() == expected
+
+
+def test_checksums_as_published() -> None:
+    """lookup3.c, driver5."""
+    assert checksum(b"") == 0xDEADBEEF
+    assert checksum(b"Four score and seven years ago") == 0x17770551

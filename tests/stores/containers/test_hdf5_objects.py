@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import pytest
 
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.codecs.deflate import Deflate
-from dgkd_stores.containers.hdf5_blocks import Blocks
-from dgkd_stores.containers.hdf5_objects import places, stored_array
+from dgkd_stores.containers.hdf5_blocks import SIGNATURE, Blocks
+from dgkd_stores.containers.hdf5_objects import DATATYPE, DATATYPES, places, stored_array
 from dgkd_stores.disk.files import plain_file
 from dgkd_stores.format.layout import ArrayLayout
 
@@ -50,3 +52,14 @@ def test_chunks_as_the_library_indexes_them(tmp_path: Path, views: int, compress
         assert (found.dtype, found.shape, found.chunks) == ("float16", array.shape, array.chunks)
         assert found.codec == (Deflate(2) if compressed else RAW)
         assert (places(blocks, found, array) == expected).all()
+
+
+@pytest.mark.parametrize("name", DATATYPES)
+def test_types_as_the_library_writes_them(tmp_path: Path, name: str) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", libver=("v110", "v110")) as file:
+        file.create_dataset("a", data=np.zeros(3, name))
+    data = (tmp_path / "a.h5").read_bytes()
+    assert SIGNATURE == data[: len(SIGNATURE)]
+    heads = {known: re.escape(struct.pack("<BH", DATATYPE, len(body))) + b"." for known, body in DATATYPES.items()}
+    found = [known for known, body in DATATYPES.items() if re.search(heads[known] + re.escape(body), data, re.S)]
+    assert found == [name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dgkd_stores.containers.hdf5_format import checksum
+from dgkd_stores.containers.hdf5_blocks import checksum
 
 __all__ = ["add_checksum"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dgkd_stores import Damaged, DgkdError, UnsafeStore
-from dgkd_stores.containers.hdf5_format import checksum
+from dgkd_stores.containers.hdf5_blocks import checksum
 
 from .corpus import enter, hostile
 
