@@ -12,10 +12,7 @@ from .arguments import (
     require_kind as require_kind,
     require_number as require_number,
 )
-from .checking.damage import (
-    Damage as Damage,
-    Verification as Verification,
-)
+from .checking.damage import Damage as Damage, Verification as Verification
 from .checking.verify import verify as verify
 from .coding.canonical import (
     JsonValue as JsonValue,
@@ -23,23 +20,10 @@ from .coding.canonical import (
     decimal as decimal,
     sha256_hex as sha256_hex,
 )
-from .coding.codecs import (
-    codec_names as codec_names,
-    get_codec as get_codec,
-)
-from .coding.encodings import (
-    encoding_names as encoding_names,
-    get_encoding as get_encoding,
-)
-from .coding.strict_json import (
-    deeper_than as deeper_than,
-    parse_strictly as parse_strictly,
-)
-from .containers import (
-    HeaderAndSeal as HeaderAndSeal,
-    open_container as open_container,
-    read_header as read_header,
-)
+from .coding.codecs import codec_names as codec_names, get_codec as get_codec
+from .coding.encodings import encoding_names as encoding_names, get_encoding as get_encoding
+from .coding.strict_json import deeper_than as deeper_than, parse_strictly as parse_strictly
+from .containers import HeaderAndSeal as HeaderAndSeal, open_container as open_container, read_header as read_header
 from .errors import (
     Damaged as Damaged,
     DgkdError as DgkdError,
@@ -61,38 +45,15 @@ from .format.header import (
     StoreHeader as StoreHeader,
 )
 from .format.identity import IdentityArrays as IdentityArrays
-from .format.layout import (
-    default_digest_rows as default_digest_rows,
-    finished_bytes as finished_bytes,
-)
-from .format.limits import (
-    MAX_RECORD_BYTES as MAX_RECORD_BYTES,
-    MAX_VIEWS as MAX_VIEWS,
-)
+from .format.layout import default_digest_rows as default_digest_rows, finished_bytes as finished_bytes
+from .format.limits import MAX_RECORD_BYTES as MAX_RECORD_BYTES, MAX_VIEWS as MAX_VIEWS
 from .reading.chunk_cache import MAX_DECODED_BYTES as MAX_DECODED_BYTES
-from .reading.reader import (
-    Completeness as Completeness,
-    GuideStore as GuideStore,
-)
+from .reading.reader import Completeness as Completeness, GuideStore as GuideStore
 from .reading.row_index import RowIndex as RowIndex
-from .registry import (
-    Registry as Registry,
-    closest_names as closest_names,
-    did_you_mean as did_you_mean,
-)
-from .sanitize import (
-    clean as clean,
-    is_utf8 as is_utf8,
-    one_line as one_line,
-)
+from .registry import Registry as Registry, closest_names as closest_names, did_you_mean as did_you_mean
+from .sanitize import clean as clean, is_utf8 as is_utf8, one_line as one_line
 from .writing.chunk_files import ChunkSlot as ChunkSlot
-from .writing.compare import (
-    check_same_header as check_same_header,
-    differing_keys as differing_keys,
-)
-from .writing.convert import (
-    codecs_for as codecs_for,
-    convert as convert,
-)
+from .writing.compare import check_same_header as check_same_header, differing_keys as differing_keys
+from .writing.convert import codecs_for as codecs_for, convert as convert
 from .writing.repair import StoreRepair as StoreRepair
 from .writing.writer import GuideStoreWriter as GuideStoreWriter
