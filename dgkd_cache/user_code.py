@@ -6,7 +6,6 @@ card, a store or a checkpoint, which may come from somebody else.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import inspect
 import os
@@ -24,13 +23,13 @@ __all__ = [
     "RAISED",
     "accepted_keywords",
     "ask_before_import",
+    "convert_errors",
     "describe_exception",
-    "forward_pass_of",
     "import_factory",
 ]
 
 RAISED = (Exception, SystemExit)
-"""What the user's code may raise; SystemExit would end the program without a message."""
+"""Exceptions that are caught from the user's code: SystemExit, too, which would end the program without a message."""
 
 _THIS_PACKAGE = Path(__file__).parent
 
@@ -114,8 +113,8 @@ def accepted_keywords(name: str, factory: Callable[..., object], offered: Mappin
 
 
 @contextmanager
-def forward_pass_of(problem: str, *, expected: str, do: str) -> Iterator[None]:
-    """Converts errors of a user's network into InvalidInput, except out-of-memory errors."""
+def convert_errors(problem: str, *, expected: str, do: str, into: type[DgkdError] = InvalidInput) -> Iterator[None]:
+    """Converts errors of the user's code in the `with` block into this project's, except out-of-memory errors."""
     try:
         yield
     except DgkdError:
@@ -123,7 +122,7 @@ def forward_pass_of(problem: str, *, expected: str, do: str) -> Iterator[None]:
     except RAISED as error:
         if is_out_of_memory(error):
             raise
-        raise InvalidInput(problem, expected=expected, found=describe_exception(error), do=do) from error
+        raise into(problem, expected=expected, found=describe_exception(error), do=do) from error
 
 
 def describe_exception(error: BaseException) -> str:

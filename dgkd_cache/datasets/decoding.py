@@ -37,6 +37,7 @@ DEPTH16 = 1
 runs, cards and stores hold it."""
 
 _WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+_MORE_THAN_8_BITS = ("F", *_WIDE)
 _SIXTEEN_BITS = ("PNG", "PPM")  # Pillow returns their greyscale of more than 8 bits in the range 0..65535
 _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _UNSIGNED = 1
@@ -72,7 +73,7 @@ def traits(picture: Image.Image) -> Trait:
     found = Trait(0)
     if isinstance(picture, TiffImageFile) and set(picture.tag_v2.get(SAMPLEFORMAT, ())) - {_UNSIGNED}:
         raise UndefinedRange("signed or floating-point pixels, whose range the file does not define")
-    if picture.mode == "F" or picture.mode in _WIDE:
+    if picture.mode in _MORE_THAN_8_BITS:
         _white(picture)
         found |= Trait.SCALED
     elif _bits(picture) > 8:
@@ -88,7 +89,7 @@ def traits(picture: Image.Image) -> Trait:
 
 def rgb(picture: Image.Image) -> NDArray[np.uint8]:
     """Returns the pixels [3, H, W] of an opened picture. Raises UndefinedRange, and what Pillow raises."""
-    if picture.mode != "F" and picture.mode not in _WIDE:
+    if picture.mode not in _MORE_THAN_8_BITS:
         return np.asarray(picture.convert("RGB")).transpose(2, 0, 1).copy()
     white = _white(picture)
     values_HW = np.asarray(picture).astype(np.int64)
@@ -103,7 +104,7 @@ def is_opaque(picture: Image.Image) -> bool:
 
     If only the header of a file is read, it counts as transparent.
     """
-    if picture.mode == "F" or picture.mode in _WIDE:
+    if picture.mode in _MORE_THAN_8_BITS:
         return False  # Pillow cannot tell
     lowest, _ = picture.convert("RGBA").getchannel("A").getextrema()
     return lowest == 255

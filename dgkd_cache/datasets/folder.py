@@ -22,7 +22,7 @@ from torch.utils.data import get_worker_info
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.decoding import rules_of, warn_of_traits
 from dgkd_cache.datasets.discovery import find_classes, find_images
-from dgkd_cache.datasets.images import Images
+from dgkd_cache.datasets.images import Images, digest_rows
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.reading import (
     ReadImage,
@@ -32,7 +32,6 @@ from dgkd_cache.datasets.reading import (
     read_all,
     read_bytes,
     read_images,
-    read_one,
 )
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, InvalidInput
@@ -113,7 +112,7 @@ class FolderImages(Images):
         """Returns the uint8 pixels [3, H, W]. Raises DataUnreadable when the file broke or changed since loading."""
         require_integer("image", "sample", sample, low=0, high=len(self) - 1)
         if self._pixels is None:
-            return self._checked(sample, read_one(self._folder, self._paths[sample], _decode))
+            return self._read([sample])[0]
         height, width = (int(size) for size in self._sizes[sample])
         start = int(self._offsets[:-1][sample])
         return self._pixels[start : start + 3 * height * width].view(3, height, width)
@@ -132,7 +131,7 @@ class FolderImages(Images):
     @cached_property
     def sample_digest_N16(self) -> NDArray[np.uint8]:
         """The first 16 bytes of SHA-256 of each file, uint8 [N, 16]; taken while decoding when held."""
-        return _as_rows(read_all(self._folder, self._paths, lambda _, path: file_digest(read_bytes(path))))
+        return digest_rows(read_all(self._folder, self._paths, lambda path: file_digest(read_bytes(path))))
 
     def describe(self, sample: int) -> str:
         """Describes the sample for a message, such as 'sample 17 (train/ship/0001.jpg)'."""
@@ -142,9 +141,9 @@ class FolderImages(Images):
         if self._pixels is not None:
             return super()._read(samples)
         # Each of DataLoader's workers decodes alone: the user sets their number.
-        threads = self._threads if get_worker_info() is None else 1
+        threads = self._threads if get_worker_info() is None and len(samples) > 1 else 1
         paths = [self._paths[sample] for sample in samples]
-        decoded = read_all(self._folder, paths, lambda _, path: _decode(path), threads=threads)
+        decoded = read_all(self._folder, paths, _decode, threads=threads)
         return [self._checked(sample, read) for sample, read in zip(samples, decoded, strict=True)]
 
     def _checked(self, sample: int, read: tuple[NDArray[np.uint8], bytes]) -> Tensor:
@@ -170,7 +169,7 @@ class FolderImages(Images):
 
     def _hold(self, read: list[ReadImage]) -> None:
         """Moves the decoded pixels into one tensor, freeing each in turn, and keeps the digests."""
-        self.sample_digest_N16 = _as_rows([one.digest or b"" for one in read])
+        self.sample_digest_N16 = digest_rows([one.digest or b"" for one in read])
         pixels = np.empty(self._offsets[-1], dtype=np.uint8)
         for sample in reversed(range(len(read))):
             pixels_IHW = read.pop().pixels_IHW
@@ -226,7 +225,3 @@ def _check_classes(train: Path, test: Path) -> None:
                 found=f"{', '.join(sorted(lacking)[:8])} not in {folder.name}/ ({len(lacking)} in all)",
                 do="give both splits the same class folders",
             )
-
-
-def _as_rows(digests: Sequence[bytes]) -> NDArray[np.uint8]:
-    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), 16).copy()

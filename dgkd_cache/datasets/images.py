@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, Self
 
@@ -22,11 +22,11 @@ from dgkd_cache.datasets.arrays import check_pixels
 from dgkd_cache.datasets.channel_order import channels_are_last
 from dgkd_cache.datasets.labels import check_classes, check_labels, label_count
 from dgkd_cache.device.device import usable_device
-from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput, is_out_of_memory
-from dgkd_cache.user_code import RAISED, describe_exception
+from dgkd_cache.errors import DataUnreadable, InvalidInput
+from dgkd_cache.user_code import convert_errors
 from dgkd_stores import JsonValue, canonical_json, describe_value, integers, refusal, require_integer, require_kind
 
-__all__ = ["DigestKind", "Images", "Samples", "TensorImages", "pixel_digest"]
+__all__ = ["DigestKind", "Images", "Samples", "TensorImages", "digest_rows", "pixel_digest"]
 
 DigestKind = Literal["pixels", "file"]
 Samples = Sequence[int] | NDArray[np.int64] | Tensor
@@ -124,8 +124,7 @@ class Images(ABC):
         """The first 16 bytes of SHA-256 of each sample, uint8 [N, 16]; computed once."""
         if self._original is not None:
             return self._original.sample_digest_N16
-        digests = b"".join(pixel_digest(image_IHW) for image_IHW in self.each(range(len(self))))
-        return np.frombuffer(digests, dtype=np.uint8).reshape(len(self), _DIGEST_BYTES).copy()
+        return digest_rows(pixel_digest(image_IHW) for image_IHW in self.each(range(len(self))))
 
     @cached_property
     def digest(self) -> str:
@@ -179,19 +178,13 @@ class Images(ABC):
         return [self._own(sample) for sample in samples]
 
     def _own(self, sample: int) -> Tensor:
-        try:
+        with convert_errors(
+            f"{self.describe(sample)} of {self.name} cannot be read",
+            expected="its pixels from image()",
+            do="mend image(), or what it reads, and run the same command again",
+            into=DataUnreadable,
+        ):
             return self.image(sample)
-        except DgkdError:
-            raise
-        except RAISED as error:
-            if is_out_of_memory(error):
-                raise
-            raise DataUnreadable(
-                f"{self.describe(sample)} of {self.name} cannot be read",
-                expected="its pixels from image()",
-                found=describe_exception(error),
-                do="mend image(), or what it reads, and run the same command again",
-            ) from error
 
 
 class TensorImages(Images):
@@ -245,6 +238,11 @@ def pixel_digest(image_IHW: Tensor) -> bytes:
     content = hashlib.sha256(np.asarray(image_IHW.shape, dtype="<i8").tobytes())
     content.update(image_IHW.cpu().numpy().tobytes())
     return content.digest()[:_DIGEST_BYTES]
+
+
+def digest_rows(digests: Iterable[bytes]) -> NDArray[np.uint8]:
+    """Returns digests of 16 bytes as the rows of an array."""
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, _DIGEST_BYTES).copy()
 
 
 _SAMPLES = "samples' numbers, one-dimensional integers"

@@ -16,8 +16,10 @@ from dgkd_stores import describe_value, is_utf8
 
 __all__ = ["as_array", "check_classes", "check_labels", "label_count", "number_classes"]
 
+Labels = Tensor | NDArray[Any] | Sequence[Any]
 
-def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
+
+def as_array(labels: Labels) -> NDArray[Any]:
     """Returns the labels as a numpy array of any type. Raises InvalidInput if they cannot be an array."""
     try:
         if not isinstance(labels, Tensor):
@@ -34,7 +36,7 @@ def as_array(labels: Tensor | NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
         ) from error
 
 
-def label_count(labels: Tensor | NDArray[Any] | Sequence[Any]) -> int:
+def label_count(labels: Labels) -> int:
     """Returns the number of images that the labels are for, also as a column or a row. Raises as `as_array`."""
     given = as_array(labels)
     return given.size if given.ndim == 2 and 1 in given.shape else len(np.atleast_1d(given))
@@ -68,9 +70,7 @@ def check_classes(what: str, classes: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def check_labels(
-    what: str, labels: Tensor | NDArray[Any] | Sequence[Any], classes: Sequence[str], *, samples: int | None = None
-) -> NDArray[np.int64]:
+def check_labels(what: str, labels: Labels, classes: Sequence[str], *, samples: int | None = None) -> NDArray[np.int64]:
     """Returns the labels as int64. Raises InvalidInput unless they are `samples` integers in [0, C)."""
     given_N = as_array(labels)
     if samples is not None and given_N.shape != (samples,):
@@ -102,9 +102,7 @@ def check_labels(
     return given_N.astype(np.int64)
 
 
-def number_classes(
-    what: str, train: Tensor | NDArray[Any] | Sequence[Any], test: Tensor | NDArray[Any] | Sequence[Any]
-) -> tuple[str, ...]:
+def number_classes(what: str, train: Labels, test: Labels) -> tuple[str, ...]:
     """Returns the names "0" to the largest label, for classes without names.
 
     Raises InvalidInput unless each of these labels occurs in training: a missing number would be an unintended class.

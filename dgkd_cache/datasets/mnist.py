@@ -11,10 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from torchvision.datasets import MNIST, FashionMNIST
-from torchvision.datasets.utils import check_integrity
 
 from dgkd_cache.datasets.dataset import Dataset
-from dgkd_cache.datasets.download import no_data, run_download
+from dgkd_cache.datasets.download import no_data, require_published, run_download
 from dgkd_cache.datasets.idx import read_idx
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.datasets.normalisation import KNOWN
@@ -63,7 +62,9 @@ def _load(name: str, source: type[MNIST], *, root: Path | None, others: list[Pat
         raise no_data(name, folders=folders, files=[_file(split, kind) for split in _STEMS for kind in _KINDS])
     say_source(name, found)
     if found == folders[0]:
-        _check_published(found, source)
+        for file, md5 in source.resources:
+            if (found / file).is_file():
+                require_published(found / file, md5)
     train, test = (_split(found, name, source, split) for split in _STEMS)
     mean, std = KNOWN[name]
     return Dataset(train=train, test=test, mean=mean, std=std)
@@ -79,18 +80,6 @@ def _file(split: str, kind: str) -> str:
 def _present(folder: Path, file: str) -> Path | None:
     """Returns the gzipped file, else the plain one."""
     return next((path for path in (folder / f"{file}.gz", folder / file) if path.is_file()), None)
-
-
-def _check_published(folder: Path, source: type[MNIST]) -> None:
-    """Raises DataUnreadable for a gzipped file whose MD5 is not the published one."""
-    for file, md5 in source.resources:
-        if (folder / file).is_file() and not check_integrity(str(folder / file), md5):
-            raise DataUnreadable(
-                f"{folder / file} is damaged or not the published file",
-                expected=f"MD5 {md5}",
-                found="another",
-                do=f"delete {folder} and run again to download it, or put the published files there",
-            )
 
 
 def _complete(folders: list[Path]) -> Path | None:

@@ -32,7 +32,6 @@ __all__ = [
     "read_images",
     "read_all",
     "read_bytes",
-    "read_one",
 ]
 
 Result = TypeVar("Result")
@@ -77,7 +76,7 @@ def read_images(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads:
     """
     budget = _Budget(hold_bytes)
 
-    def read(_: int, path: Path) -> ReadImage:
+    def read(path: Path) -> ReadImage:
         if budget.left:
             content = read_bytes(path)
             with Image.open(io.BytesIO(content)) as picture:
@@ -119,19 +118,17 @@ def file_digest(content: bytes) -> bytes:
 
 
 def read_all(
-    folder: Path, paths: Sequence[str], read: Callable[[int, Path], Result], *, threads: int = _DISK_THREADS
+    folder: Path, paths: Sequence[str], read: Callable[[Path], Result], *, threads: int = _DISK_THREADS
 ) -> list[Result]:
-    """Returns `read(i, folder / paths[i])` for every i, in order, computed in parallel.
+    """Returns `read(folder / path)` for each path, in order, computed in parallel.
 
     The threads end with the call, so none exists when a process forks. With `threads=1` the caller's thread reads.
     Raises DataUnreadable with the number of files that failed and the first five of them.
     """
-
     size = max(1, min(_CHUNK, len(paths) // (threads * _CHUNKS_PER_THREAD)))
 
     def read_chunk(start: int) -> list[Result | _Failure]:
-        chunk = enumerate(paths[start : start + size], start)
-        return [_attempt(read, number, folder, path) for number, path in chunk]
+        return [_attempt(read, folder, path) for path in paths[start : start + size]]
 
     # Threads and not processes: Pillow decodes outside the interpreter lock, and processes would need a fork
     # beside torch's threads, or spawn and an import guard in every user's script, to win 1-2 s on CIFAR.
@@ -142,15 +139,6 @@ def read_all(
     if failures:
         raise _unreadable(folder, len(paths), failures) from failures[0].error
     return [attempt for attempt in attempts if not isinstance(attempt, _Failure)]
-
-
-def read_one(folder: Path, path: str, read: Callable[[Path], Result]) -> Result:
-    """Returns `read(folder / path)`. Raises DataUnreadable, which names the file."""
-    with pillow_warnings_ignored:
-        attempt = _attempt(lambda _, file: read(file), 0, folder, path)
-    if isinstance(attempt, _Failure):
-        raise _unreadable(folder, 1, [attempt]) from attempt.error
-    return attempt
 
 
 class _Budget:
@@ -173,9 +161,9 @@ class _Failure:
     error: Exception
 
 
-def _attempt(read: Callable[[int, Path], Result], number: int, folder: Path, path: str) -> Result | _Failure:
+def _attempt(read: Callable[[Path], Result], folder: Path, path: str) -> Result | _Failure:
     try:
-        return read(number, folder / path)
+        return read(folder / path)
     except MemoryError:
         raise
     except Exception as error:  # for malformed files Pillow raises nearly any kind of exception

@@ -21,7 +21,7 @@ from dgkd_cache.errors import Interrupted, InvalidInput
 from dgkd_cache.models.called_modules import Forward
 from dgkd_cache.models.rehearsal import Rehearsal
 from dgkd_cache.progress import Progress
-from dgkd_cache.user_code import forward_pass_of
+from dgkd_cache.user_code import convert_errors
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Pairs, stream
 from dgkd_stores import ChunkSlot, describe_value, get_encoding
@@ -118,7 +118,7 @@ class GuideLogits:
         with (
             torch.inference_mode(),
             autocast(self.device, self.settings.precision),
-            forward_pass_of(
+            convert_errors(
                 f"the forward pass of {self.rehearsal.what} fails",
                 expected=f"a function of one tensor, {describe_value(pixels_BIHW)} on {self.device}, "
                 "that returns logits",

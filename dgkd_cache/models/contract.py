@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.models.rehearsal import Rehearsal
-from dgkd_cache.user_code import describe_exception, forward_pass_of
+from dgkd_cache.user_code import convert_errors, describe_exception
 from dgkd_stores import require_integer, require_kind
 
 __all__ = ["check_forward"]
@@ -119,7 +119,7 @@ def _require_logits(architecture: str, model: nn.Module, images_BIHW: Tensor, cl
     """Returns the logits [B, classes] of one forward pass, in the model's current mode."""
     batch, *image = images_BIHW.shape
     mode = " in training mode" if model.training else ""
-    with forward_pass_of(
+    with convert_errors(
         f"{architecture} cannot take these images{mode}",
         expected=f"a network for float32 [B, {', '.join(map(str, image))}]",
         do="mend its forward pass where it is yours, set training.input_size to a size that it takes, or choose "

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from dgkd_cache.distributed.ranks import Ranks
-from dgkd_cache.user_code import forward_pass_of
+from dgkd_cache.user_code import convert_errors
 from dgkd_stores import describe_value
 
 __all__ = ["network_pass"]
@@ -23,7 +23,7 @@ def network_pass(pixels_BIHW: Tensor, when: str, ranks: Ranks) -> Iterator[None]
     if not ranks.alone:
         yield
         return
-    with forward_pass_of(
+    with convert_errors(
         f"the network fails {when}",
         expected=f"a forward pass over a batch as large as this: {describe_value(pixels_BIHW)} before preprocessing",
         do="mend the network where it is yours, and run the same command again",

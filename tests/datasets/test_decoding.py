@@ -261,7 +261,7 @@ def test_filters_are_as_before_however_many_threads_read(tmp_path: Path) -> None
     (tmp_path / "a").write_bytes(b"")
     before, meeting = list(warnings.filters), threading.Barrier(3, timeout=60)
 
-    def read(_: int, path: Path) -> None:
+    def read(path: Path) -> None:
         with pillow_warnings_ignored:
             meeting.wait()
             warnings.warn_explicit("a word", UserWarning, "Image.py", 1, module="PIL.Image")

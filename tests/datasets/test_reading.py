@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dgkd_cache.datasets.reading import decoding_threads, file_digest, read_all, read_bytes, read_one
+from dgkd_cache.datasets.reading import decoding_threads, file_digest, read_all, read_bytes
 from dgkd_cache.errors import DataUnreadable
 
 
@@ -22,8 +22,8 @@ def files(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_results_come_in_the_order_of_the_paths(tmp_path: Path, files: list[str], threads: int) -> None:
-    found = read_all(tmp_path, files[::-1], lambda number, path: (number, path.read_text()), threads=threads)
-    assert found == [(number, str(19 - number)) for number in range(20)]
+    found = read_all(tmp_path, files[::-1], lambda path: path.read_text(), threads=threads)
+    assert found == [str(19 - number) for number in range(20)]
 
 
 def test_all_failures_are_counted_and_the_first_five_are_named(tmp_path: Path, files: list[str]) -> None:
@@ -31,12 +31,12 @@ def test_all_failures_are_counted_and_the_first_five_are_named(tmp_path: Path, f
         (tmp_path / name).unlink()
     (tmp_path / "03").mkdir()
     with pytest.raises(DataUnreadable, match="8 of 20 image files in .* cannot be read") as caught:
-        read_all(tmp_path, files, lambda _, path: read_bytes(path))
+        read_all(tmp_path, files, read_bytes)
     found = caught.value.found
     assert found.startswith("03 (a pipe, a device or a folder, and no regular file); 04 (FileNotFoundError")
     assert "07 (" in found and "08 (" not in found and found.endswith("; and 3 more")
     with pytest.raises(DataUnreadable, match="1 image file in .* cannot be read"):
-        read_one(tmp_path, "04", read_bytes)
+        read_all(tmp_path, ["04"], read_bytes)
 
 
 def test_a_file_s_digest_is_half_of_sha_256(tmp_path: Path) -> None:
