@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
 
 from dgkd_stores import MAX_VIEWS, codec_names, encoding_names, is_utf8
 
@@ -31,20 +32,15 @@ MOST = 2**31 - 1
 """The upper limit of every count: a larger number is a typing error, and overflows in numpy or torch."""
 
 
-def _tuple_from_list(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+def _one_of(names: Callable[[], Iterable[str]]) -> AfterValidator:
+    """Returns the validator of a name that is registered; `names` returns them."""
 
+    def check(name: str) -> str:
+        if name not in names():
+            raise ValueError(f"one of {', '.join(names())}")
+        return name
 
-def _known_encoding(name: str) -> str:
-    if name not in encoding_names():
-        raise ValueError(f"one of {', '.join(encoding_names())}")
-    return name
-
-
-def _known_codec(name: str) -> str:
-    if name not in codec_names():
-        raise ValueError(f"one of {', '.join(codec_names())}")
-    return name
+    return AfterValidator(check)
 
 
 def _name(text: str) -> str:
@@ -54,8 +50,8 @@ def _name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Texts = Annotated[tuple[Name, ...], BeforeValidator(_tuple_from_list)]
-Fractions = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], BeforeValidator(_tuple_from_list)]
+Texts = Annotated[tuple[Name, ...], Strict(False)]  # TOML has lists
+Fractions = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Strict(False)]
 
 
 class Table(BaseModel):
@@ -102,10 +98,10 @@ class CacheConfig(Table):
     """The storage of a guide's logits."""
 
     temperature: float = Field(default=4.0, gt=0, description="rows are stored as logits / temperature")
-    encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
+    encoding: Annotated[str, _one_of(encoding_names)] = Field(
         default="float16", description=f"of a row: {', '.join(encoding_names())}"
     )
-    codec: Annotated[str, AfterValidator(_known_codec)] = Field(
+    codec: Annotated[str, _one_of(codec_names)] = Field(
         default="none", description=f"of new stores: {', '.join(codec_names())}; none is the fastest to train from"
     )
     precision: Precision = Field(
@@ -165,7 +161,7 @@ class TrainingConfig(Table):
 
 
 class DistillationConfig(Table):
-    """How a model is distilled from its guides."""
+    """The distillation of a model from its guides: method, objective, temperature and dropping."""
 
     method: Method = Field(
         default="dgkd", description="guides: scratch none, kd teacher, takd the one before, dgkd all before"

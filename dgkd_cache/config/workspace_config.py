@@ -28,7 +28,6 @@ from dgkd_stores import did_you_mean
 
 __all__ = [
     "CONFIG_NAME",
-    "MODEL_NAME",
     "WorkspaceConfig",
     "check_model_name",
     "is_model_name",
@@ -39,7 +38,6 @@ __all__ = [
 ]
 
 CONFIG_NAME = "dgkd.toml"
-MODEL_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 AnyTable = TypeVar("AnyTable", bound=Table)
 
@@ -69,7 +67,7 @@ class WorkspaceConfig(Table):
 
 def is_model_name(name: str) -> bool:
     """Returns True if `name` is valid for a run and a store."""
-    return MODEL_NAME.fullmatch(name) is not None
+    return re.fullmatch(r"[a-z0-9_-]{1,64}", name) is not None
 
 
 def check_model_name(name: str) -> str:
@@ -155,7 +153,7 @@ def override(table: AnyTable, settings: Mapping[str, object], *, name: str) -> A
 
 def _check_names(config: WorkspaceConfig, source: str) -> None:
     for name in config.chain:
-        if not MODEL_NAME.fullmatch(name) or name in TrainingConfig.model_fields:
+        if not is_model_name(name) or name in TrainingConfig.model_fields:
             raise InvalidInput(
                 f"a name in table [chain] of {source} is not usable",
                 expected="1 to 64 of a-z, 0-9, _ and -, and no key of [training]",

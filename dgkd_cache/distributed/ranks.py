@@ -116,10 +116,9 @@ class Ranks:
         if self.alone:
             yield
             return
-        import torch
-        from torch import distributed
+        import torch.distributed
 
-        if distributed.is_initialized():
+        if torch.distributed.is_initialized():
             yield  # the caller has made a process group
             return
         # nccl refuses to work with one GPU for all ranks (`--device cuda:0`); gloo works.
@@ -146,14 +145,14 @@ class Ranks:
             ) from error
         finally:
             # After a failure nccl may wait for ever for data that the others will not send.
-            if distributed.is_initialized() and (whole or not nccl):
-                distributed.destroy_process_group()
+            if torch.distributed.is_initialized() and (whole or not nccl):
+                torch.distributed.destroy_process_group()
 
     def _meet(self, backend: str) -> None:
-        from torch import distributed
+        import torch.distributed
 
         try:
-            distributed.init_process_group(backend, rank=self.rank, world_size=self.world, timeout=_PATIENCE)
+            torch.distributed.init_process_group(backend, rank=self.rank, world_size=self.world, timeout=_PATIENCE)
         except ValueError as error:
             raise InvalidInput(
                 "the environment does not say where the processes of this job meet",
@@ -177,11 +176,10 @@ class Ranks:
         """Returns the first rank's `number` on all ranks."""
         if self.alone:
             return number
-        import torch
-        from torch import distributed
+        import torch.distributed
 
         said = torch.tensor([int(number) if self.first else 0])
-        distributed.all_reduce(said)
+        torch.distributed.all_reduce(said)
         return int(said)
 
     def all_reduce_stop(self, stop: Callable[[], bool]) -> Callable[[], bool]:
@@ -191,10 +189,9 @@ class Ranks:
         """
         if self.alone:
             return stop
-        import torch
-        from torch import distributed
+        import torch.distributed
 
-        pending: list[tuple[Tensor, distributed.Work]] = []
+        pending: list[tuple[Tensor, torch.distributed.Work]] = []
 
         def agreed() -> bool:
             answer = False
@@ -203,7 +200,7 @@ class Ranks:
                 work.wait()
                 answer = bool(asked)
             asked = torch.tensor([int(stop())])
-            work = distributed.all_reduce(asked, op=distributed.ReduceOp.MAX, async_op=True)
+            work = torch.distributed.all_reduce(asked, op=torch.distributed.ReduceOp.MAX, async_op=True)
             assert work is not None, "an asynchronous collective"
             pending.append((asked, work))
             return answer
@@ -215,11 +212,10 @@ class Ranks:
         values = values.detach().cpu().contiguous()
         if self.alone:
             return [values]
-        import torch
-        from torch import distributed
+        import torch.distributed
 
         found = [torch.empty_like(values) for _ in range(self.world)]
-        distributed.all_gather(found, values)
+        torch.distributed.all_gather(found, values)
         return found
 
     def broadcast_tensors(self, tensors: Iterable[Tensor]) -> None:
@@ -227,12 +223,11 @@ class Ranks:
         mine = [tensor.detach() for tensor in tensors if tensor.numel()]
         if self.alone or not mine:
             return
-        import torch
-        from torch import distributed
+        import torch.distributed
 
         parts = [tensor.contiguous().reshape(-1).view(torch.uint8) for tensor in mine]
         packed = torch.cat(parts)
-        distributed.broadcast(packed, 0)
+        torch.distributed.broadcast(packed, 0)
         for tensor, part in zip(mine, packed.split([len(part) for part in parts]), strict=True):
             tensor.copy_(part.clone().view(tensor.dtype).view(tensor.shape))
 
@@ -243,8 +238,8 @@ ALONE = Ranks()
 
 def _of_connection(error: RuntimeError) -> bool:
     """Returns True for a lost connection: torch has a class for some, gloo raises RuntimeError inside autograd."""
-    from torch import distributed
+    import torch.distributed
 
-    if isinstance(error, distributed.DistError):
+    if isinstance(error, torch.distributed.DistError):
         return True
     return any(word in str(error) for word in ("gloo", "NCCL", "Connection closed by peer", "Connection reset"))

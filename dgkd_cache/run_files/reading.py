@@ -45,11 +45,8 @@ def read_file(path: Path, *, limit: int | None = None) -> bytes:
     with plain_file(path) as (handle, size):
         if size > limit:
             raise damaged_file(path, f"at most {limit} bytes", f"{size} bytes")
-        parts, left = [], size
-        while left and (part := os.read(handle, left)):
-            parts.append(part)
-            left -= len(part)
-        return b"".join(parts)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(size)
 
 
 def parse_json(data: bytes, path: Path) -> Any:
