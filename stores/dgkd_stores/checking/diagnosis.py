@@ -79,7 +79,7 @@ class Diagnosis:
     def _judge_identity(self) -> None:
         scan = self.scan
         for name, array in scan.identity.items():
-            file = scan.held.name_of(scan.layout.identity[name], tuple(0 for _ in array.shape))
+            file = scan.held.name_of(scan.layout.identity[name], scan.layout.identity[name].only_chunk)
             found = array_digest(array)
             if self.vouched is not None and found != self.vouched[name]:
                 scan.add("array", file, array=name, expected=f"SHA-256 {self.vouched[name]}", found=found)

@@ -53,8 +53,7 @@ def open_rows(held: Container, view: int, part: int) -> ReadRows:
         if array.name in decoded:
             return decoded[array.name][first:last]
         place = held.place(array, position)
-        row_bytes = array.chunk_bytes // array.chunks[1]
-        stored = read_file(place.path, place.offset + first * row_bytes, (last - first) * row_bytes)
+        stored = read_file(place.path, place.offset + first * array.row_bytes, (last - first) * array.row_bytes)
         found: NDArray[Any] = stored.view(array.numpy_dtype)
         return found.reshape(last - first, -1)
 

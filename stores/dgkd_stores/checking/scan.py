@@ -166,7 +166,7 @@ class Scan:
             if not array.nbytes:
                 arrays[name] = np.empty(array.shape, dtype=array.numpy_dtype)
             elif self.held.present[name].all():
-                chunk = self._read(array, tuple(0 for _ in array.shape))
+                chunk = self._read(array, array.only_chunk)
                 if chunk is not None:
                     arrays[name] = chunk
                 self._advance(array.nbytes)

@@ -113,9 +113,8 @@ def _candidates(path: Path, header: StoreHeader) -> list[Freedoms]:
             found.append(_stated(path, header, name))
         except (DgkdError, OSError):
             pass
-        row_bytes = array.chunk_bytes // array.chunks[1]
         sizes = {file.stat().st_size for file, _ in _files(path / name)}
-        rows = {size // row_bytes for size in sizes if size % row_bytes == 0}
+        rows = {size // array.row_bytes for size in sizes if size % array.row_bytes == 0}
         found += [{"chunk_rows": each, "codec": RAW} for each in sorted(rows) if _possible(each, header)]
     rows_of_all = dict.fromkeys([each["chunk_rows"] for each in found] + [default["chunk_rows"]])
     return found + [{"chunk_rows": rows, "codec": get_codec(name)} for rows in rows_of_all for name in codec_names()]

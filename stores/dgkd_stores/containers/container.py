@@ -104,9 +104,8 @@ class Container(ABC):
     def whole(self, name: str) -> NDArray[Any]:
         """Reads a whole array into new memory; raises Damaged if it is missing."""
         array = self.layout.identity[name]
-        position = tuple(0 for _ in array.shape)
         if not self.present[name].all():
-            lost = self.name_of(array, position)
+            lost = self.name_of(array, array.only_chunk)
             raise Damaged(
                 f"{self.path} has lost its array {name}",
                 expected=f"{lost} of {array.chunk_bytes} bytes",
@@ -115,7 +114,7 @@ class Container(ABC):
             )
         if not array.nbytes:
             return np.empty(array.shape, dtype=array.numpy_dtype)
-        return self.chunk(array, position)
+        return self.chunk(array, array.only_chunk)
 
     def identity(self) -> dict[str, NDArray[Any]]:
         """Returns the identity arrays by name, with unchecked content."""

@@ -19,7 +19,6 @@ __all__ = [
     "integer",
     "mapping",
     "one_of",
-    "plain_list",
     "text",
 ]
 
@@ -50,13 +49,6 @@ def mapping(key: str, value: object) -> dict[str, JsonValue]:
     if not isinstance(plain, dict):
         raise bad_field(key, "a mapping", value)
     return plain
-
-
-def plain_list(key: str, value: object) -> list[Any]:
-    """Returns the value, a list."""
-    if not isinstance(value, list):
-        raise bad_field(key, "a list", value)
-    return value
 
 
 def text(key: str, value: object) -> None:

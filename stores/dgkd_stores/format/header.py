@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,26 +18,10 @@ from dgkd_stores.arguments import require_kind
 from dgkd_stores.coding.canonical import JsonValue, canonical_json, plain_json, sha256_hex
 from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
-from dgkd_stores.format.checks import (
-    bad_field,
-    decimal_text,
-    exact_keys,
-    hex64,
-    integer,
-    mapping,
-    one_of,
-    plain_list,
-    text,
-)
+from dgkd_stores.format import checks
 from dgkd_stores.format.limits import MAX_CLASSES, MAX_RECORD_BYTES, MAX_ROW_BYTES, MAX_SAMPLES, MAX_VIEWS
 
-__all__ = [
-    "FORMAT",
-    "VERSION",
-    "DatasetIdentity",
-    "GuideIdentity",
-    "StoreHeader",
-]
+__all__ = ["FORMAT", "VERSION", "DatasetIdentity", "GuideIdentity", "StoreHeader"]
 
 FORMAT = "dgkd-guide-store"
 VERSION = 1
@@ -46,8 +30,18 @@ _Views = TypeVar("_Views", int, NDArray[np.int64])
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 
+@dataclass(frozen=True)
+class _Fields:
+    """A part of the header."""
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Returns the fields as JSON."""
+        items = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: item.to_dict() if isinstance(item, _Fields) else plain_json(item) for name, item in items.items()}
+
+
 @dataclass(frozen=True, kw_only=True)
-class DatasetIdentity:
+class DatasetIdentity(_Fields):
     """The data set of the rows, identified by content."""
 
     name: str
@@ -61,36 +55,35 @@ class DatasetIdentity:
 
     def __post_init__(self) -> None:
         if not isinstance(self.classes, tuple | list):
-            raise bad_field("dataset.classes", "a tuple of texts", self.classes)
+            raise checks.bad_field("dataset.classes", "a tuple of texts", self.classes)
         object.__setattr__(self, "classes", tuple(self.classes))
         for name in ("name", "split"):
-            text(f"dataset.{name}", getattr(self, name))
-        integer("dataset.classes", len(self.classes), 1, MAX_CLASSES)
+            checks.text(f"dataset.{name}", getattr(self, name))
+        checks.integer("dataset.classes", len(self.classes), 1, MAX_CLASSES)
         names = set[str]()
         for label, name in enumerate(self.classes):
-            text(f"dataset.classes.{label}", name)
+            checks.text(f"dataset.classes.{label}", name)
             if not name or name in names:
-                raise bad_field(f"dataset.classes.{label}", "a name, and one that no class before it has", repr(name))
+                raise checks.bad_field(
+                    f"dataset.classes.{label}", "a name, and one that no class before it has", repr(name)
+                )
             names.add(name)
-        integer("dataset.samples", self.samples, 1, MAX_SAMPLES)
-        integer("dataset.test_samples", self.test_samples, 0, MAX_SAMPLES)
-        hex64("dataset.digest", self.digest)
-        one_of("dataset.sample_digest", self.sample_digest, ("pixels", "file"))
-
-    def to_dict(self) -> dict[str, JsonValue]:
-        """Returns the fields as JSON."""
-        return _fields_to_dict(self)
+        checks.integer("dataset.samples", self.samples, 1, MAX_SAMPLES)
+        checks.integer("dataset.test_samples", self.test_samples, 0, MAX_SAMPLES)
+        checks.hex64("dataset.digest", self.digest)
+        checks.one_of("dataset.sample_digest", self.sample_digest, ("pixels", "file"))
 
     @classmethod
     def from_dict(cls, value: JsonValue) -> Self:
         """From JSON; `InvalidInput` for another shape or a value out of bounds."""
-        known = exact_keys("dataset", value, cls)
-        known["classes"] = tuple(plain_list("dataset.classes", known["classes"]))
+        known = checks.exact_keys("dataset", value, cls)
+        if not isinstance(known["classes"], list):
+            raise checks.bad_field("dataset.classes", "a list", known["classes"])
         return cls(**known)
 
 
 @dataclass(frozen=True, kw_only=True)
-class GuideIdentity:
+class GuideIdentity(_Fields):
     """The model that computed the rows, and its training."""
 
     name: str
@@ -104,31 +97,27 @@ class GuideIdentity:
     """Seals of the guides with which this model was trained, by name."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "training", mapping("guide.training", self.training))
-        object.__setattr__(self, "guides", mapping("guide.guides", self.guides))
+        object.__setattr__(self, "training", checks.mapping("guide.training", self.training))
+        object.__setattr__(self, "guides", checks.mapping("guide.guides", self.guides))
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            raise bad_field("guide.name", f"text that matches {_NAME.pattern}", self.name)
-        text("guide.architecture", self.architecture)
-        integer("guide.parameters", self.parameters, 0, 2**53)
-        hex64("guide.weights_digest", self.weights_digest)
+            raise checks.bad_field("guide.name", f"text that matches {_NAME.pattern}", self.name)
+        checks.text("guide.architecture", self.architecture)
+        checks.integer("guide.parameters", self.parameters, 0, 2**53)
+        checks.hex64("guide.weights_digest", self.weights_digest)
         if not isinstance(self.accuracy, str) or self.accuracy:
-            decimal_text("guide.accuracy", self.accuracy)
+            checks.decimal_text("guide.accuracy", self.accuracy)
         for name, seal in self.guides.items():
-            text("guide.guides", name)
-            hex64(f"guide.guides.{name}", seal)
-
-    def to_dict(self) -> dict[str, JsonValue]:
-        """Returns the fields as JSON."""
-        return _fields_to_dict(self)
+            checks.text("guide.guides", name)
+            checks.hex64(f"guide.guides.{name}", seal)
 
     @classmethod
     def from_dict(cls, value: JsonValue) -> Self:
         """From JSON; `InvalidInput` for another shape or a value out of bounds."""
-        return cls(**exact_keys("guide", value, cls))
+        return cls(**checks.exact_keys("guide", value, cls))
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoreHeader:
+class StoreHeader(_Fields):
     """The header: two stores with equal headers hold the same rows."""
 
     dataset: DatasetIdentity
@@ -155,28 +144,30 @@ class StoreHeader:
         require_kind("StoreHeader", "dataset", self.dataset, DatasetIdentity, expected="a DatasetIdentity")
         require_kind("StoreHeader", "guide", self.guide, GuideIdentity, expected="a GuideIdentity")
         for name in ("plan", "fidelity", "compute"):
-            object.__setattr__(self, name, mapping(name, getattr(self, name)))
-        hex64("plan_digest", self.plan_digest)
+            object.__setattr__(self, name, checks.mapping(name, getattr(self, name)))
+        checks.hex64("plan_digest", self.plan_digest)
         digest = sha256_hex(canonical_json(self.plan))
         if digest != self.plan_digest:
-            raise bad_field("plan_digest", f"{digest}, the SHA-256 of the plan's canonical JSON", self.plan_digest)
-        integer("first_view", self.first_view, 0, 2**53)
-        integer("views", self.views, 1, MAX_VIEWS)
-        text("encoding", self.encoding)
-        integer("bytes in a row", self.row_bytes, 1, MAX_ROW_BYTES)
-        integer("bytes in all rows", self.views * self.dataset.samples * self.row_bytes, 1, MAX_RECORD_BYTES)
+            raise checks.bad_field(
+                "plan_digest", f"{digest}, the SHA-256 of the plan's canonical JSON", self.plan_digest
+            )
+        checks.integer("first_view", self.first_view, 0, 2**53)
+        checks.integer("views", self.views, 1, MAX_VIEWS)
+        checks.text("encoding", self.encoding)
+        checks.integer("bytes in a row", self.row_bytes, 1, MAX_ROW_BYTES)
+        checks.integer("bytes in all rows", self.views * self.dataset.samples * self.row_bytes, 1, MAX_RECORD_BYTES)
         if set(self.fidelity) != {"kl", "top1", "rows"}:
-            raise bad_field("fidelity", "the keys kl, rows, top1", ", ".join(sorted(self.fidelity)))
-        decimal_text("fidelity.kl", self.fidelity["kl"])
-        decimal_text("fidelity.top1", self.fidelity["top1"])
-        integer("fidelity.rows", self.fidelity["rows"], 0, MAX_SAMPLES)
-        decimal_text("temperature", self.temperature)
+            raise checks.bad_field("fidelity", "the keys kl, rows, top1", ", ".join(sorted(self.fidelity)))
+        checks.decimal_text("fidelity.kl", self.fidelity["kl"])
+        checks.decimal_text("fidelity.top1", self.fidelity["top1"])
+        checks.integer("fidelity.rows", self.fidelity["rows"], 0, MAX_SAMPLES)
+        checks.decimal_text("temperature", self.temperature)
         if not float(self.temperature) > 0:
-            raise bad_field("temperature", "a decimal above 0", self.temperature)
-        integer("digest_rows", self.digest_rows, 1, MAX_SAMPLES)
-        one_of("probe", self.probe, ("sha256", "projection"))
-        integer("compute.batch", self.compute.get("batch"), 1, MAX_SAMPLES)
-        text("licence", self.licence)
+            raise checks.bad_field("temperature", "a decimal above 0", self.temperature)
+        checks.integer("digest_rows", self.digest_rows, 1, MAX_SAMPLES)
+        checks.one_of("probe", self.probe, ("sha256", "projection"))
+        checks.integer("compute.batch", self.compute.get("batch"), 1, MAX_SAMPLES)
+        checks.text("licence", self.licence)
         # Refuses text without a UTF-8 form in any field.
         canonical_json(self.to_dict())
 
@@ -215,7 +206,7 @@ class StoreHeader:
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Returns the fields as JSON, format and version included."""
-        return {"format": FORMAT, "version": VERSION, **_fields_to_dict(self)}
+        return {"format": FORMAT, "version": VERSION, **super().to_dict()}
 
     @classmethod
     def from_dict(cls, value: JsonValue) -> Self:
@@ -226,13 +217,10 @@ class StoreHeader:
         """
         try:
             if not isinstance(value, Mapping) or value.get("format") != FORMAT:
-                raise bad_field(
-                    "format",
-                    repr(FORMAT),
-                    value.get("format") if isinstance(value, Mapping) else value,
-                )
+                found = value.get("format") if isinstance(value, Mapping) else value
+                raise checks.bad_field("format", repr(FORMAT), found)
             version = value.get("version")
-            integer("version", version, 1, 2**53)
+            checks.integer("version", version, 1, 2**53)
             if version != VERSION:
                 raise Mismatch(
                     "a newer guide store",
@@ -240,19 +228,10 @@ class StoreHeader:
                     found=f"version {version}",
                     do="update with `pip install --upgrade dgkd-cache`",
                 )
-            known = exact_keys(
-                "keys", {key: item for key, item in value.items() if key not in ("format", "version")}, cls
-            )
+            others = {key: item for key, item in value.items() if key not in ("format", "version")}
+            known = checks.exact_keys("keys", others, cls)
             known["dataset"] = DatasetIdentity.from_dict(known["dataset"])
             known["guide"] = GuideIdentity.from_dict(known["guide"])
             return cls(**known)
         except InvalidInput as error:
             raise UnsafeStore(error.problem, expected=error.expected, found=error.found) from error
-
-
-def _fields_to_dict(value: Any) -> dict[str, JsonValue]:
-    items = ((field.name, getattr(value, field.name)) for field in fields(value))
-    return {
-        name: item.to_dict() if isinstance(item, DatasetIdentity | GuideIdentity) else plain_json(item)
-        for name, item in items
-    }

@@ -19,7 +19,7 @@ from dgkd_stores.arguments import require_integer
 from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.codecs import RAW, Codec, ZarrCodec
 from dgkd_stores.coding.digests import Seal
-from dgkd_stores.coding.encodings import RowArray, get_encoding
+from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.limits import MAX_CHUNKS, MAX_ENCODED_CHUNK_BYTES, MAX_OTHER_BYTES
 from dgkd_stores.format.metadata import unsafe
@@ -59,7 +59,6 @@ class ArrayLayout:
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     dimensions: tuple[str, ...]
-    fill: int | str
     codec: Codec = RAW
 
     @property
@@ -78,9 +77,24 @@ class ArrayLayout:
         return math.prod(self.chunks) * self.numpy_dtype.itemsize
 
     @property
+    def fill(self) -> int | str:
+        """The fill as in zarr.json: NaN for floating-point numbers, else 0."""
+        return "NaN" if self.numpy_dtype.kind == "f" else 0
+
+    @property
     def fill_value(self) -> float:
         """The fill as a number."""
         return float(self.fill)
+
+    @property
+    def row_bytes(self) -> int:
+        """The size in bytes of a row of an array of the rows."""
+        return self.chunk_bytes // self.chunks[1]
+
+    @property
+    def only_chunk(self) -> tuple[int, ...]:
+        """The grid position of the chunk of an array that is stored whole."""
+        return (0,) * len(self.shape)
 
     @property
     def nbytes(self) -> int:
@@ -145,7 +159,6 @@ class StoreLayout:
                 shape=(views, samples, array.columns),
                 chunks=(1, chunk_rows, array.columns),
                 dimensions=("view", "sample", array.dimension),
-                fill=_fill(array),
                 codec=codec,
             )
             for array in row_arrays
@@ -156,7 +169,6 @@ class StoreLayout:
             shape=(views, header.blocks, 32),
             chunks=(1, header.blocks, 32),
             dimensions=("view", "block", "digest_byte"),
-            fill=0,
         )
         values, dtype = ("digest_byte", "uint8") if header.probe == "sha256" else ("probe_value", "int32")
         self.identity = {
@@ -169,14 +181,8 @@ class StoreLayout:
                 _whole("test_label", "int64", test_sample=tests),
                 _whole("test_sample_digest", "uint8", test_sample=tests, sample_digest_byte=16),
                 *(
-                    _whole(
-                        f"test_{array.name}",
-                        array.dtype,
-                        fill=_fill(array),
-                        test_sample=tests,
-                        **{array.dimension: array.columns},
-                    )
-                    for array in row_arrays
+                    _whole(f"test_{row.name}", row.dtype, test_sample=tests, **{row.dimension: row.columns})
+                    for row in row_arrays
                 ),
             )
         }
@@ -236,11 +242,7 @@ def json_file(value: JsonValue) -> bytes:
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _whole(name: str, dtype: str, *, fill: int | str = 0, **sizes: int) -> ArrayLayout:
+def _whole(name: str, dtype: str, **sizes: int) -> ArrayLayout:
     shape = tuple(sizes.values())
     chunks = tuple(max(1, size) for size in shape)
-    return ArrayLayout(name=name, dtype=dtype, shape=shape, chunks=chunks, dimensions=tuple(sizes), fill=fill)
-
-
-def _fill(array: RowArray) -> int | str:
-    return "NaN" if np.dtype(array.dtype).kind == "f" else 0
+    return ArrayLayout(name=name, dtype=dtype, shape=shape, chunks=chunks, dimensions=tuple(sizes))

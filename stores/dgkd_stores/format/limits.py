@@ -1,28 +1,5 @@
 """Limits on a reader's memory and time for one store, checked before anything is allocated."""
 
-from __future__ import annotations
-
-__all__ = [
-    "MAX_ARRAY_METADATA_BYTES",
-    "MAX_CHUNKS",
-    "MAX_CLASSES",
-    "MAX_DATASETS",
-    "MAX_ENCODED_CHUNK_BYTES",
-    "MAX_JSON_COMMAS",
-    "MAX_JSON_CONTAINERS",
-    "MAX_JSON_DEPTH",
-    "MAX_METADATA_BYTES",
-    "MAX_NAMED_ABSENT",
-    "MAX_OBJECT_HEADER_BYTES",
-    "MAX_OTHER_BYTES",
-    "MAX_RECORD_BYTES",
-    "MAX_ROW_BYTES",
-    "MAX_SAMPLES",
-    "MAX_TRIALS",
-    "MAX_TRIAL_BYTES",
-    "MAX_VIEWS",
-]
-
 # Counts in the header.
 MAX_SAMPLES = 2**31
 MAX_CLASSES = 2**20

@@ -44,11 +44,7 @@ class MappedChunks:
         """Rows are located by chunks of this size."""
         chunks = header.views * self._per_view
         self._rows = {
-            name: Addresses(
-                chunks=chunks,
-                chunk_bytes=array.chunk_bytes,
-                row_bytes=array.shape[2] * array.numpy_dtype.itemsize,
-            )
+            name: Addresses(chunks=chunks, chunk_bytes=array.chunk_bytes, row_bytes=array.row_bytes)
             for name, array in self._layout.rows.items()
         }
         self._arrays = [

@@ -51,7 +51,7 @@ class ReadAhead:
             place = self._container.place(array, (view, part, 0))
             offset, nbytes = place.offset, place.nbytes or 0  # 0: to the end of the file
             if self._layout.codec is RAW:
-                row_bytes = array.shape[2] * array.numpy_dtype.itemsize
-                offset, nbytes = offset + stretch * self._stretch_rows * row_bytes, self._stretch_rows * row_bytes
+                nbytes = self._stretch_rows * array.row_bytes
+                offset += stretch * nbytes
             with plain_file(place.path) as (handle, _):
                 os.posix_fadvise(handle, offset, nbytes, os.POSIX_FADV_WILLNEED)

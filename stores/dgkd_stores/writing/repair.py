@@ -120,7 +120,7 @@ class StoreRepair:
         with full_disk(self.path):
             for name in self.lost_arrays:
                 if name not in held or given[name].tobytes() != held[name].tobytes():
-                    self._files.replace(layout[name], tuple(0 for _ in layout[name].shape), given[name])
+                    self._files.replace(layout[name], layout[name].only_chunk, given[name])
         self.lost_arrays = ()
 
     def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:

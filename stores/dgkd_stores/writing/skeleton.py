@@ -35,7 +35,7 @@ def write_skeleton(
         (folder / name).mkdir()
         write_synced(folder / name / "zarr.json", json_file(array.metadata()))
         if name in identity and array.nbytes:
-            write_synced(folder / name / array.key(*(0 for _ in array.shape)), array.encode(identity[name]))
+            write_synced(folder / name / array.key(*array.only_chunk), array.encode(identity[name]))
         sync_folder(folder / name)
     write_synced(folder / "zarr.json", json_file(group_metadata(header, seal)))
     sync_folder(folder)

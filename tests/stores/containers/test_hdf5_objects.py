@@ -31,7 +31,6 @@ def test_chunks_as_the_library_indexes_them(tmp_path: Path, views: int, compress
         shape=(views, 5, 3),
         chunks=(1, 5, 3),
         dimensions=("view", "sample", "class"),
-        fill="NaN",
         codec=Deflate() if compressed else RAW,
     )
     kept = [view for view in range(views) if view % 7 != 3 and not 1024 <= view < 2048]

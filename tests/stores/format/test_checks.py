@@ -47,7 +47,6 @@ REFUSED: list[tuple[Check, Any, str]] = [
     ),
     *((BOUNDED, value, "an integer from 1 to 9") for value in (0, 10, True, 1.0, "1", None)),
     *((WORD, value, "sampled or enumerated") for value in ("Sampled", "", None, ["sampled"], 1)),
-    *((checks.plain_list, value, "a list") for value in ((), {}, "ab", None)),
     *((checks.mapping, value, "a mapping") for value in ([], "ab", None, 1)),
     *((FIELDS, value, "a mapping") for value in ([], "ab", None)),
     *(

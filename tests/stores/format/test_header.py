@@ -68,6 +68,13 @@ def test_classes_have_names_of_their_own(recipe: Any, classes: tuple[str, ...], 
         StoreHeader.from_dict(strange)
 
 
+@pytest.mark.parametrize("classes", [(), {}, "ab", None])
+def test_classes_are_a_list(recipe: Any, classes: Any) -> None:
+    header = recipe().header.to_dict()
+    with pytest.raises(UnsafeStore, match="dataset.classes: expected a list, found "):
+        StoreHeader.from_dict(header | {"dataset": header["dataset"] | {"classes": classes}})
+
+
 def test_a_newer_version_is_refused_by_name(recipe: Any) -> None:
     newer = {**recipe().header.to_dict(), "version": 2, "something": "new"}
     with pytest.raises(Mismatch, match="newer guide store: expected .* version 1, found version 2; update") as caught:
