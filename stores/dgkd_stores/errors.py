@@ -82,9 +82,7 @@ class Mismatch(DgkdError):
 class NoPermission(DgkdError, PermissionError):
     """A file that this user may not read; its content is unknown, so it is not damaged."""
 
-    def __init__(self, problem: str, *, expected: str = "", found: str = "", do: str = "") -> None:
-        super().__init__(problem, expected=expected, found=found, do=do)
-        self.errno = errno.EACCES
+    errno = errno.EACCES
 
     def __str__(self) -> str:
         # OSError's own text omits the message once an error has a file name.

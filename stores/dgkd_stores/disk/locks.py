@@ -21,7 +21,6 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from dgkd_stores.disk.files import full_disk, not_a_folder, read_small, write_synced
@@ -120,9 +119,7 @@ class Lock(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _acquire(self) -> None:
@@ -234,9 +231,10 @@ def _locks(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, Owner |
             plain = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return
-    for lock in (
-        folder / name for name in sorted(name for name in plain if names.fullmatch(name) or _PASSING.fullmatch(name))
-    ):
+    for name in sorted(plain):
+        if not (names.fullmatch(name) or _PASSING.fullmatch(name)):
+            continue
+        lock = folder / name
         owner = None if lock.name.startswith(_GONE) else _read_owner(lock)
         # Its owner was killed while it wrote owner.json: this was not a lock yet.
         yield lock, None if owner == UNKNOWN and lock.name.startswith(_NEW) else owner

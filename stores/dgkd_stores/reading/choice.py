@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from dgkd_stores.arguments import describe_value
 from dgkd_stores.errors import InvalidInput
 
-__all__ = ["READERS", "Choice", "choose_reader", "file_system", "require_reader"]
+__all__ = ["READERS", "file_system", "reason_to_copy", "require_reader"]
 
 READERS = ("auto", "mmap", "pread")
 
@@ -26,29 +25,22 @@ _SHARED = frozenset(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A reader, and the reason for its choice."""
+def reason_to_copy(path: Path, wanted: str = "auto") -> str:
+    """Returns why the chunks of the store at `path` are copied; "" if they are mapped. Raises InvalidInput.
 
-    reader: str
-    """`mmap` or `pread`."""
-    why: str
-
-
-def choose_reader(path: Path, wanted: str = "auto") -> Choice:
-    """Returns the reader `wanted` for the store at `path`; `auto` depends on its file system. Raises InvalidInput."""
+    `wanted` is one of READERS; `auto` depends on the file system.
+    """
     require_reader(wanted)
     if wanted != "auto":
-        return Choice(reader=wanted, why="reader is set")
+        return "reader is set" if wanted == "pread" else ""
     try:
         kind = file_system(path, mounts=MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError:
         kind = ""
     if not kind:
-        return Choice(reader="pread", why="its file system is not known")
-    if kind in _SHARED or re.match(r"fuse(\.|$)", kind):
-        return Choice(reader="pread", why=f"others may write to a file system of type {kind}")
-    return Choice(reader="mmap", why=f"it lies on a local file system of type {kind}")
+        return "its file system is not known"
+    shared = kind in _SHARED or re.match(r"fuse(\.|$)", kind)
+    return f"others may write to a file system of type {kind}" if shared else ""
 
 
 def require_reader(wanted: object) -> None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,12 +24,12 @@ from dgkd_stores.containers import Container, how_to_mend, open_container, unfin
 from dgkd_stores.errors import Damaged, Mismatch
 from dgkd_stores.reading import interop
 from dgkd_stores.reading.blocks import HeldBlocks
-from dgkd_stores.reading.choice import choose_reader, require_reader
+from dgkd_stores.reading.choice import reason_to_copy, require_reader
 from dgkd_stores.reading.decoded import DecodedRows
 from dgkd_stores.reading.mapped import MappedChunks
 from dgkd_stores.reading.proof import LOST, BlockProof
 from dgkd_stores.reading.readahead import ReadAhead
-from dgkd_stores.reading.row_index import Placed, RowIndex
+from dgkd_stores.reading.row_index import RowIndex
 
 if TYPE_CHECKING:
     import h5py
@@ -52,17 +52,6 @@ class Completeness:
     def complete(self) -> bool:
         """True if every block is written."""
         return self.blocks_missing == 0
-
-
-class _Rows(Protocol):
-    """A source of checked rows; thread-safe."""
-
-    rows_each: int
-    """Rows are located by chunks or blocks of this size."""
-
-    def gather(self, placed: Placed) -> dict[str, NDArray[Any]]: ...
-
-    def close(self) -> None: ...
 
 
 class GuideStore:
@@ -115,9 +104,8 @@ class GuideStore:
         if not np.isfinite(self.test_logits_MC).all():
             raise self._damaged(f"{self.path}: test_logits", "finite numbers", "NaN or infinity", LOST)
         self._done = done_VB.reshape(-1)
-        chosen = choose_reader(self.path, reader)
-        self.copied_because = chosen.why if chosen.reader == "pread" and self._layout.codec is RAW else ""
-        self._rows: _Rows | None = None
+        self.copied_because = reason_to_copy(self.path, reader) if self._layout.codec is RAW else ""
+        self._rows: MappedChunks | HeldBlocks | DecodedRows | None = None
         self._ahead = ReadAhead(held)
 
     @classmethod
@@ -220,7 +208,7 @@ class GuideStore:
         """Open the store, an HDF5 file, as a read-only `h5py.File`; see `to_zarr`. `InvalidInput` for a Zarr folder."""
         return interop.to_h5py(self.container, verify=verify)
 
-    def _source(self) -> _Rows:
+    def _source(self) -> MappedChunks | HeldBlocks | DecodedRows:
         proof = BlockProof(self.container, self._digest_VB32)
         if self._layout.codec is not RAW:
             return DecodedRows(self.container, proof)
