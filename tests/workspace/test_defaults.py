@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from dgkd_cache.datasets.registry import dataset_names
 from dgkd_cache.errors import InvalidInput, UnknownName
-from dgkd_cache.workspace.defaults import chain_names, default_recipe, default_transforms, suggest_config
+from dgkd_cache.workspace.defaults import (
+    chain_names,
+    default_recipe,
+    default_transforms,
+    suggest_config,
+    usual_transforms,
+)
 
 
 def test_names_of_a_chain() -> None:
@@ -36,6 +43,7 @@ def test_augmentation_by_image_size(size: tuple[int | None, int | None], transfo
 def test_augmentation_of_known_data_sets() -> None:
     assert default_transforms("cifar100", None, None) == ("crop(4)", "hflip")
     assert default_transforms("digits", None, None) == ("crop(1)",), "a mirrored digit is no digit"
+    assert all(usual_transforms(name) for name in dataset_names()), "`init` writes them before there is any data"
 
 
 def test_plain_networks_train_at_a_constant_rate() -> None:
