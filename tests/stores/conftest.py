@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,13 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def recipe() -> type[SmallStore]:
     return SmallStore
+
+
+@pytest.fixture
+def path(recipe: type[SmallStore], small_chunks: None, tmp_path: Path) -> Path:
+    """A finished store of several chunks a view."""
+    recipe().write(tmp_path / "a.zarr")
+    return tmp_path / "a.zarr"
 
 
 @pytest.fixture

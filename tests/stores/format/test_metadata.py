@@ -3,47 +3,14 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from stores.support.refusals import refused
 
-from dgkd_stores import Damaged, DgkdError, GuideStore, Mismatch, UnsafeStore
-from dgkd_stores.format.limits import MAX_METADATA_BYTES
+from dgkd_stores import Damaged, GuideStore, Mismatch, UnsafeStore
 from dgkd_stores.format.metadata import parse_json
-
-
-@pytest.fixture
-def path(recipe: Any, small_chunks: None, tmp_path: Path) -> Path:
-    recipe().write(tmp_path / "a.zarr")
-    return tmp_path / "a.zarr"
-
-
-def edit(file: Path, *keys: Any, value: Any) -> None:
-    """Set one place in a JSON file; `...` takes it out."""
-    content = json.loads(file.read_bytes())
-    place = content
-    for key in keys[:-1]:
-        place = place[key]
-    if value is ...:
-        del place[keys[-1]]
-    else:
-        place[keys[-1]] = value
-    file.write_text(json.dumps(content))
-
-
-def refused(path: Path, error: type[DgkdError] = UnsafeStore, match: str = ".") -> None:
-    """Opening fails that way, and allocates next to nothing on the way there."""
-    tracemalloc.start()
-    try:
-        for allow_incomplete in (False, True):
-            with pytest.raises(error, match=match):
-                GuideStore.open(path, allow_incomplete=allow_incomplete)
-        assert tracemalloc.get_traced_memory()[1] < 2 * MAX_METADATA_BYTES
-    finally:
-        tracemalloc.stop()
 
 
 def test_the_errors_have_their_exit_codes(path: Path) -> None:

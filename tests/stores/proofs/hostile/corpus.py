@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stores.support.refusals import edit
 
 from dgkd_stores import DgkdError, GuideStoreWriter, convert
 
@@ -24,7 +25,6 @@ __all__ = [
     "CORPUS",
     "Hostile",
     "build",
-    "edit",
     "edit_at",
     "enter",
     "hostile",
@@ -146,19 +146,6 @@ def build(name: str, bases: Path, folder: Path) -> Path:
         shutil.copytree(bases / one.base, place)
     one.spoil(place)
     return place
-
-
-def edit(file: Path, *keys: Any, value: Any) -> None:
-    """Set one place in a JSON file; `...` takes it out."""
-    content = json.loads(file.read_bytes())
-    place = content
-    for key in keys[:-1]:
-        place = place[key]
-    if value is ...:
-        del place[keys[-1]]
-    else:
-        place[keys[-1]] = value
-    file.write_text(json.dumps(content))
 
 
 def edit_at(file: Path, place: str | tuple[Any, ...], value: Any) -> None:

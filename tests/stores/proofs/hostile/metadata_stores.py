@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stores.support.refusals import edit
+
 from dgkd_stores import Damaged, Mismatch, UnsafeStore
 
-from .corpus import edit, edit_at, enter, hostile, reseal
+from .corpus import edit_at, enter, hostile, reseal
 
 
 def attribute(store: Path, keys: str | tuple[Any, ...], value: Any) -> None:

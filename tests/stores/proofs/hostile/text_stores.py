@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from stores.support.refusals import edit
+
 from dgkd_stores import UnsafeStore
 
-from .corpus import edit, hostile, reseal
+from .corpus import hostile, reseal
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31m\r\n\u202e\u2066[red]<script>\u2028\u200b\x00"
 

@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stores.support.refusals import edit
+
 from dgkd_stores import Damaged, UnsafeStore
 
-from .corpus import edit, edit_at, enter, hostile
+from .corpus import edit_at, enter, hostile
 
 LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
 ZSTD = {"name": "zstd", "configuration": {"level": 3, "checksum": True}}
