@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.tiny_chain import MODULE, content, dump, train, workspace
+from support.tiny_chain import add_module, content, dump, train, workspace
 
 from dgkd_stores import GuideStore
 
@@ -32,8 +32,7 @@ def run(*arguments: str | Path) -> str:
 @pytest.mark.slow
 def test_the_slurm_array_makes_the_store_of_one_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its jobs as Slurm would run them, at once and each with its number."""
-    (tmp_path / "tiny_bars.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    add_module(tmp_path, monkeypatch)
     ws = workspace(tmp_path / "ws", chain='teacher = "plain2"\nstudent = "plain2"')
     train(ws, "teacher")
     command = tmp_path / "bin" / "dgkd-cache"

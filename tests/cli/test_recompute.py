@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +45,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             done = CliRunner().invoke(main, [*words, "--model", "teacher", "--device", "cpu"])
             assert done.exit_code == 0, done.output
     return folder
-
-
-@pytest.fixture
-def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "again"
-    shutil.copytree(made, folder)
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "tiny_bars", raising=False)
-    yield folder
-    sys.modules.pop("tiny_bars", None)
 
 
 def test_a_store_that_is_what_its_guide_gives(command: Command, here: Path) -> None:

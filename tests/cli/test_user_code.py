@@ -68,14 +68,9 @@ def forget(folder: Path) -> None:
 
 
 @pytest.fixture
-def own(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "own"
-    shutil.copytree(made, folder)
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "tiny_bars", raising=False)
-    yield folder
-    forget(folder)
+def own(here: Path) -> Iterator[Path]:
+    yield here
+    forget(here)
 
 
 CARDS = [

@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
-
 import pytest
+from support.small_config import SMALL, parsed
 
-from dgkd_cache.config.workspace_config import (
-    WorkspaceConfig,
-    parse_config,
-)
 from dgkd_cache.errors import InvalidInput
-
-SMALL = """
-[views]
-transforms = ["crop(1)"]
-[chain]
-zeta = "plain6"
-alpha = "plain4"
-student = "plain2"
-"""
-
-
-def parsed(text: str) -> WorkspaceConfig:
-    return parse_config(tomllib.loads(text), source="dgkd.toml")
 
 
 @pytest.mark.parametrize(

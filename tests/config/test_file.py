@@ -6,21 +6,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support.small_config import SMALL
 
 from dgkd_cache.config.workspace_config import (
     parse_config,
     read_config,
 )
 from dgkd_cache.errors import InvalidInput
-
-SMALL = """
-[views]
-transforms = ["crop(1)"]
-[chain]
-zeta = "plain6"
-alpha = "plain4"
-student = "plain2"
-"""
 
 
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:

@@ -7,27 +7,14 @@ from copy import copy
 from pathlib import Path
 
 import pytest
+from support.small_config import SMALL, parsed
 
 from dgkd_cache.config.workspace_config import (
-    WorkspaceConfig,
     parse_config,
 )
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores.coding import encodings
 from dgkd_stores.coding.encodings import registry
-
-SMALL = """
-[views]
-transforms = ["crop(1)"]
-[chain]
-zeta = "plain6"
-alpha = "plain4"
-student = "plain2"
-"""
-
-
-def parsed(text: str) -> WorkspaceConfig:
-    return parse_config(tomllib.loads(text), source="dgkd.toml")
 
 
 def test_lambda_is_a_key_although_it_is_a_word_of_python() -> None:

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
-
 import pytest
+from support.small_config import SMALL, parsed
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.config.workspace_config import (
-    WorkspaceConfig,
     check_model_name,
     override,
-    parse_config,
     with_overrides,
 )
 from dgkd_cache.errors import InvalidInput
-
-SMALL = """
-[views]
-transforms = ["crop(1)"]
-[chain]
-zeta = "plain6"
-alpha = "plain4"
-student = "plain2"
-"""
-
-
-def parsed(text: str) -> WorkspaceConfig:
-    return parse_config(tomllib.loads(text), source="dgkd.toml")
 
 
 def test_the_chain_keeps_the_order_of_the_file_and_the_rest_has_the_papers_defaults() -> None:

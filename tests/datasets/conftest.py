@@ -1,4 +1,4 @@
-"""Writers of tiny data sets in their real formats, written here from the formats' descriptions."""
+"""Tiny data sets in their real formats, written here from the formats' descriptions, and where none are found."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from support.arrays import LABELS, PIXELS
 
+from dgkd_cache.datasets import mnist
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.datasets.registry import load_dataset
 
@@ -44,3 +45,18 @@ def through_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
     yield load
     del sys.modules["dgkd_test_arrays"]
+
+
+@pytest.fixture
+def no_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another place for Debian's folder, so that a test does not depend on the machine."""
+    folder = tmp_path / "debian"
+    monkeypatch.setattr(mnist, "DEBIAN_FASHION_MNIST", folder)
+    return folder
+
+
+@pytest.fixture
+def default_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The default root, in a home folder that is empty."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / ".cache" / "dgkd-cache"

@@ -9,26 +9,10 @@ from urllib.error import URLError
 import pytest
 import torchvision.datasets
 
-from dgkd_cache.datasets import mnist
 from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable, NoSpace
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
-
-
-@pytest.fixture
-def no_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Another place for Debian's folder, so that a test does not depend on the machine."""
-    folder = tmp_path / "debian"
-    monkeypatch.setattr(mnist, "DEBIAN_FASHION_MNIST", folder)
-    return folder
-
-
-@pytest.fixture
-def default_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The default root, in a home folder that is empty."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "home" / ".cache" / "dgkd-cache"
 
 
 def test_missing_files_are_named_with_their_places(default_root: Path, no_debian: Path) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torchvision.datasets
 
-from dgkd_cache.datasets import mnist
 from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable
 
@@ -38,21 +37,6 @@ def write(folder: Path, *, zipped: bool = False) -> Path:
             suffix = ".gz" if zipped else ""
             (folder / f"{part}-{name}-ubyte{suffix}").write_bytes(gzip.compress(content) if zipped else content)
     return folder
-
-
-@pytest.fixture
-def no_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Another place for Debian's folder, so that a test does not depend on the machine."""
-    folder = tmp_path / "debian"
-    monkeypatch.setattr(mnist, "DEBIAN_FASHION_MNIST", folder)
-    return folder
-
-
-@pytest.fixture
-def default_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The default root, in a home folder that is empty."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "home" / ".cache" / "dgkd-cache"
 
 
 def check(name: str, root: Path | None) -> None:

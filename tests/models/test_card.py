@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from support.saved_models import card_of, edit, network, refused
+from support.saved_models import card_of, edit, network, refused, save_network
 from torch import nn
 
 from dgkd_cache.errors import (
@@ -32,9 +32,7 @@ from dgkd_cache.models.registry import build_model
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    model = network()
-    save_model(tmp_path / "run", model, card_of(model))
-    return tmp_path / "run"
+    return save_network(tmp_path / "run")
 
 
 def test_what_was_saved_comes_back(saved: Path) -> None:

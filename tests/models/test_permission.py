@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.unprivileged import open_folder, unprivileged
+from support.unprivileged import open_folder, refused_permission
 from torch import nn
 
-from dgkd_cache.errors import NoPermission
 from dgkd_cache.run_files.run_card import read_card
 from dgkd_cache.run_files.tensor_file import open_tensors
 from dgkd_cache.training.checkpoint import load_state, save_state
@@ -37,13 +36,6 @@ def test_a_file_that_may_not_be_read(name: str) -> None:
         (folder / "card.json").write_text("{}")
         (folder / name).chmod(0o000)
 
-        def read() -> str:
-            try:
-                READERS[name](folder)
-            except NoPermission as error:
-                return f"{error.exit_code} {error}"
-            return "it was read"
-
-        said = unprivileged(read)
+        said = refused_permission(lambda: READERS[name](folder))
         assert said.startswith(f"1 {folder / name} may not be read: expected permission to read it"), said
         assert f"`chmod a+rX {folder / name}`" in said or f"`chmod u+rX {folder / name}`" in said

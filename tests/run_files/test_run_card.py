@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.saved_models import card_of, edit, network, refused
+from support.saved_models import card_of, edit, network, refused, save_network
 
 from dgkd_cache.errors import (
     Damaged,
@@ -25,9 +25,7 @@ from dgkd_cache.models import (
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    model = network()
-    save_model(tmp_path / "run", model, card_of(model))
-    return tmp_path / "run"
+    return save_network(tmp_path / "run")
 
 
 def test_no_model_is_incomplete_and_says_how_to_train_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from torch import nn
 
 from dgkd_cache.errors import DgkdError
-from dgkd_cache.models import ModelCard, weights_digest
+from dgkd_cache.models import ModelCard, save_model, weights_digest
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters
 
@@ -42,6 +42,13 @@ def card_of(model: nn.Module, **changes: Any) -> ModelCard:
         "inputs_digest": "a" * 64,
     }
     return ModelCard(**(fields | changes))
+
+
+def save_network(folder: Path) -> Path:
+    """Save the network and its card; the folder."""
+    model = network()
+    save_model(folder, model, card_of(model))
+    return folder
 
 
 def refused(error: type[DgkdError], code: int, call: Callable[[], object]) -> str:

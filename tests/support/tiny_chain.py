@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.models.card import ModelCard
 from dgkd_cache.progress import Silent
@@ -50,6 +52,12 @@ epochs = 3
 """
 
 THREE = 'teacher = "resnet14"\nta1 = "plain2"\nstudent = "resnet8"'
+
+
+def add_module(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Write the module of the tiny data set into a folder, and have it imported from there."""
+    (folder / "tiny_bars.py").write_text(MODULE)
+    patch.syspath_prepend(str(folder))
 
 
 def workspace(folder: Path, *, chain: str = THREE, **settings: object) -> Workspace:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["open_folder", "unprivileged"]
+from dgkd_stores import NoPermission
+
+__all__ = ["open_folder", "refused_permission", "unprivileged"]
 
 _NOBODY = 65534
 
@@ -50,3 +52,16 @@ def unprivileged(action: Callable[[], str]) -> str:
         said = answer.read()
     os.waitpid(pid, 0)
     return said
+
+
+def refused_permission(action: Callable[[], object]) -> str:
+    """Exit code and message of the error with which such a child is refused what it may not read."""
+
+    def attempt() -> str:
+        try:
+            action()
+        except NoPermission as error:
+            return f"{error.exit_code} {error}"
+        return "nothing was refused"
+
+    return unprivileged(attempt)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from support.tiny_chain import MODULE, train, workspace
+from support.tiny_chain import add_module, train, workspace
 
 from dgkd_cache.errors import Interrupted
 from dgkd_cache.models.card import load_model
@@ -23,8 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def tiny_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "tiny_bars.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    add_module(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-4), ("bf16", 2e-2)])

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.tiny_chain import MODULE, run, workspace
+from support.tiny_chain import add_module, run, workspace
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import Damaged, Mismatch
@@ -23,9 +23,8 @@ ONCE = {"teacher": 1, "ta1": 1, "ta2": 1}
 def four(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A finished chain of four models, for copies."""
     folder = tmp_path_factory.mktemp("four")
-    (folder / "tiny_bars.py").write_text(MODULE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
+        add_module(folder, patch)
         ws = workspace(folder / "ws", chain=FOUR, training__epochs=1)
         run(ws)
     return ws

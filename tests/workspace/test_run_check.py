@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from support.tiny_chain import MODULE, Lines, content, dump, run, train, workspace
+from support.tiny_chain import Lines, add_module, content, dump, run, train, workspace
 
 from dgkd_cache.errors import Damaged, DgkdError, Interrupted, Mismatch, UnsafeStore
 from dgkd_cache.progress import Silent
@@ -30,8 +30,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A finished chain of a teacher and a student."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("two")
-        (folder / "tiny_bars.py").write_text(MODULE)
-        patch.syspath_prepend(str(folder))
+        add_module(folder, patch)
         ws = workspace(folder / "ws", chain='teacher = "plain2"\nstudent = "plain2"')
         run(ws)
         return ws

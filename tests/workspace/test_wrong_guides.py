@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
@@ -67,12 +68,8 @@ CHAIN = 'teacher = "dgkd_wrong:{}"\nstudent = "plain2"'
 
 
 @pytest.fixture
-def wrong(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
-    folder = tmp_path_factory.mktemp("wrong")
-    (folder / "dgkd_wrong.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.delitem(importlib.sys.modules, "dgkd_wrong", raising=False)
-    return importlib.import_module("dgkd_wrong")
+def wrong(import_own: Callable[[str, str], ModuleType]) -> ModuleType:
+    return import_own("dgkd_wrong", MODULE)
 
 
 def teacher(folder: Path, factory: str) -> Workspace:

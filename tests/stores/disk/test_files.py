@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.unprivileged import open_folder, unprivileged
+from support.unprivileged import open_folder, refused_permission, unprivileged
 
-from dgkd_stores import GuideStore, GuideStoreWriter, NoPermission, NoSpace, UnsafeStore, verify
+from dgkd_stores import GuideStore, GuideStoreWriter, NoSpace, UnsafeStore, verify
 from dgkd_stores.disk.files import full_disk, read_small, sweep_partials, sync_folder, write_durably, write_synced
 
 
@@ -157,15 +157,7 @@ def test_a_store_that_may_not_be_read(recipe: Any, barred: str, way: str, mode: 
         path = folder / "a.zarr"
         recipe().write(path)
         (path / barred).chmod(mode)
-
-        def look() -> str:
-            try:
-                WAYS[way](path)
-            except NoPermission as error:
-                return f"{error.exit_code} {error}"
-            return "nothing was refused"
-
-        said = unprivileged(look)
+        said = refused_permission(lambda: WAYS[way](path))
         assert (
             said.startswith("1 ")
             and "may not be read: expected permission to read it, found Permission denied to user" in said

@@ -11,12 +11,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from stores.support.damage import flip
+from stores.support.damage import flip, mend
 from stores.support.small_store import SmallStore, tree
 from support.dying import die_at, in_child
 
 import dgkd_stores.format.layout
-from dgkd_stores.writing.repair import StoreRepair
 
 
 def everything(path: Path) -> None:
@@ -42,16 +41,6 @@ def unsealed(path: Path) -> None:
     flip(path / "logits" / "c.0.1.0", 0)
 
 
-def repair(path: Path) -> None:
-    with StoreRepair(path) as mending:
-        mending.mend()
-        if mending.lost_arrays:
-            mending.write_arrays(SMALL.identity)
-        for slot in mending.lost_chunks:
-            mending.write(slot, SMALL.logits(slot.view)[slot.start : slot.stop])
-        assert mending.finish() is not None
-
-
 def main(folder: Path) -> None:
     whole, points = folder / "whole.zarr", 0
     SMALL.write(whole)
@@ -66,7 +55,7 @@ def main(folder: Path) -> None:
 
             def killed(point: int = point, path: Path = path) -> None:
                 die_at(point)
-                repair(path)
+                mend(SMALL, path)
 
             status = in_child(killed)
             if status == 0:
@@ -77,7 +66,7 @@ def main(folder: Path) -> None:
                     assert data in (damaged.get(name, ...), reference[name]), (
                         f"{place}: {name} is neither old nor right"
                     )
-            repair(path)
+            mend(SMALL, path)
             assert tree(path) == reference, place
             assert [left.name for left in place.iterdir()] == ["a.zarr"], place
             points += 1

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stores.support.damage import mend
 
 from dgkd_stores import Damaged, DgkdError, GuideStore, convert, verify
-from dgkd_stores.writing.repair import StoreRepair
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -77,16 +77,6 @@ class Subject:
                         assert (given == self.rows[view - store.views.start, rows]).all()
         return whole
 
-    def repair(self) -> None:
-        small = self.small
-        with StoreRepair(self.path) as repair:
-            repair.mend()
-            if repair.lost_arrays:
-                repair.write_arrays(small.identity)
-            for slot in repair.lost_chunks:
-                repair.write(slot, small.logits(slot.view)[slot.start : slot.stop])
-            assert repair.finish() is not None
-
     def is_whole(self) -> bool:
         return {file: file.read_bytes() for file in self.path.rglob("*") if file.is_file()} == self.files
 
@@ -103,7 +93,7 @@ def check_raw(subject: Subject, count: int, seed: int, *, repair_each: int) -> N
         if number % repair_each:
             continue
         try:
-            subject.repair()
+            mend(subject.small, subject.path)
             assert subject.is_whole(), file
         except DgkdError as error:
             assert file == subject.path / "zarr.json", error

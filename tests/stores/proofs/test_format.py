@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from stores.support.small_store import identity_arrays
 
 from dgkd_stores import GuideStore
 
@@ -94,20 +95,13 @@ def test_digests_and_seal_by_hand(made: tuple[Any, Path]) -> None:
 def test_identity_arrays_by_hand(made: tuple[Any, Path]) -> None:
     small, path = made
     given = small.identity
-    arrays = {
-        "label": ("label_N", given.label_N),
-        "sample_digest": ("sample_digest_N16", given.sample_digest_N16),
-        "view_digest": ("view_digest_V32", given.view_digest_V32),
-        "probe": ("probe", given.probe),
-        "test_label": ("test_label_M", given.test_label_M),
-        "test_sample_digest": ("test_sample_digest_M16", given.test_sample_digest_M16),
-    }
     with GuideStore.open(path) as store:
         assert store.views == range(5, 8) and store.header == small.header
-        for name, (attribute, expected) in arrays.items():
+        read = identity_arrays(store)
+        for name, expected in identity_arrays(given).items():
             assert (read_array(path / name) == expected).all(), name
-            assert (getattr(store, attribute) == expected).all(), name
-            assert getattr(store, attribute).dtype == expected.dtype
+            assert (read[name] == expected).all(), name
+            assert read[name].dtype == expected.dtype
         tests = decoded(path, small, "test_")
         check_close(tests, given.test_logits_MC, small)
         assert store.test_logits_MC.dtype == np.float32 and (store.test_logits_MC == tests).all()

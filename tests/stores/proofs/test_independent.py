@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from stores.proofs import independent_reader, independent_writer
 from stores.proofs.hostile import CORPUS, build
 from stores.proofs.hostile.corpus import make_bases
+from stores.support.small_store import identity_arrays
 
 from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, convert
 
@@ -49,14 +50,7 @@ def agree(path: Path) -> None:
             ours = store.gather(np.full(len(samples), view), samples)
             assert ours.tobytes() == other.rows[view - store.views.start].astype(ours.dtype).tobytes()
         assert store.test_logits_MC.tobytes() == other.tests.tobytes()
-        for name, array in {
-            "label": store.label_N,
-            "sample_digest": store.sample_digest_N16,
-            "view_digest": store.view_digest_V32,
-            "probe": store.probe,
-            "test_label": store.test_label_M,
-            "test_sample_digest": store.test_sample_digest_M16,
-        }.items():
+        for name, array in identity_arrays(store).items():
             assert array.tobytes() == other.arrays[name].tobytes(), name
 
 
@@ -104,12 +98,7 @@ def second_store(small: Any, path: Path, wanted: Mapping[str, bytes]) -> str:
     arrays = {
         **independent_writer.encode(small.encoding, logits),
         **{f"test_{name}": array for name, array in tests.items()},
-        "label": identity.label_N,
-        "sample_digest": identity.sample_digest_N16,
-        "view_digest": identity.view_digest_V32,
-        "probe": identity.probe,
-        "test_label": identity.test_label_M,
-        "test_sample_digest": identity.test_sample_digest_M16,
+        **identity_arrays(identity),
     }
     rows = json.loads(wanted["logits/zarr.json"])["chunk_grid"]["configuration"]["chunk_shape"][1]
     header = small.header.to_dict()

@@ -8,22 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stores.proofs.independent_writer import NAMES
+from stores.support.small_store import identity_arrays
 
 from dgkd_stores import GuideStore, GuideStoreWriter, convert
 
-DIMENSIONS = {
-    "logits": ("view", "sample", "class"),
-    "scale": ("view", "sample", "affine"),
-    "digest": ("view", "block", "digest_byte"),
-    "label": ("sample",),
-    "sample_digest": ("sample", "sample_digest_byte"),
-    "view_digest": ("view", "digest_byte"),
-    "probe": ("pair", "digest_byte"),
-    "test_logits": ("test_sample", "class"),
-    "test_scale": ("test_sample", "affine"),
-    "test_label": ("test_sample",),
-    "test_sample_digest": ("test_sample", "sample_digest_byte"),
-}
+DIMENSIONS = NAMES | {"probe": ("pair", "digest_byte")}
 
 
 def library(name: str) -> ModuleType:
@@ -55,12 +45,7 @@ def stored(path: Path, small: Any) -> dict[str, np.ndarray[Any, Any]]:
         rows = store.gather_stored(views, samples)
         return {
             **{name: array.reshape(3, 50, -1) for name, array in rows.items()},
-            "label": store.label_N,
-            "sample_digest": store.sample_digest_N16,
-            "view_digest": store.view_digest_V32,
-            "probe": store.probe,
-            "test_label": store.test_label_M,
-            "test_sample_digest": store.test_sample_digest_M16,
+            **identity_arrays(store),
         }
 
 

@@ -10,20 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stores.support.mappings import mappings, needs_maps
 
 from dgkd_stores.reading import mapped
 from dgkd_stores.reading.address_space import Addresses
 from dgkd_stores.reading.row_index import Placed
 
-pytestmark = [
-    pytest.mark.usefixtures("small_chunks"),
-    pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="counts mappings in /proc"),
-]
-
-
-def mappings(path: Path) -> int:
-    lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
-    return sum(str(path) in line for line in lines)
+pytestmark = [pytest.mark.usefixtures("small_chunks"), needs_maps]
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Damage done to a store on disk, and what is found of it."""
+"""Damage done to a store on disk, what is found of it, and its repair."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dgkd_stores import verify
+import numpy as np
+
+from dgkd_stores import ChunkSlot, StoreRepair, verify
 from dgkd_stores.checking.damage import KINDS, Damage
 
-__all__ = ["damage", "flip", "places"]
+__all__ = ["damage", "flip", "mend", "places"]
 
 
 def flip(file: Path, at: int, bit: int = 0) -> None:
@@ -30,3 +32,16 @@ def damage(path: Path, *, full: bool = True) -> list[Damage]:
 def places(path: Path, *, full: bool = True) -> list[tuple[Any, ...]]:
     """Kind, file, view and samples of what is found."""
     return [(one.kind, one.file, one.view, one.samples) for one in damage(path, full=full)]
+
+
+def mend(small: Any, path: Path, *, change: float = 0) -> tuple[list[str], list[ChunkSlot]]:
+    """Repair with the rows of the recipe: the files replaced, and the chunks whose rows were asked for."""
+    with StoreRepair(path) as repair:
+        repair.mend()
+        if repair.lost_arrays:
+            repair.write_arrays(small.identity)
+        lost = repair.lost_chunks
+        for slot in lost:
+            repair.write(slot, small.logits(slot.view)[slot.start : slot.stop] + np.float32(change))
+        assert repair.finish() is not None
+        return repair.mended, lost

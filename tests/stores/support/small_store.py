@@ -18,7 +18,7 @@ from dgkd_stores import (
     sha256_hex,
 )
 
-__all__ = ["SmallStore", "tree"]
+__all__ = ["SmallStore", "identity_arrays", "tree"]
 
 
 @dataclass
@@ -105,6 +105,18 @@ class SmallStore:
                     return None
                 writer.write(slot, self.logits(slot.view)[slot.start : slot.stop])
             return writer.seal() if seal else None
+
+
+def identity_arrays(of: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of a reader or of `IdentityArrays` under the names that they have in a store."""
+    return {
+        "label": of.label_N,
+        "sample_digest": of.sample_digest_N16,
+        "view_digest": of.view_digest_V32,
+        "probe": of.probe,
+        "test_label": of.test_label_M,
+        "test_sample_digest": of.test_sample_digest_M16,
+    }
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:

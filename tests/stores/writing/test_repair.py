@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from stores.support.damage import flip
+from stores.support.damage import flip, mend
 
 from dgkd_stores import (
     ChunkSlot,
@@ -42,19 +42,6 @@ def whole(recipe: Any, tmp_path: Path) -> tuple[Any, Path]:
     small = recipe(first_view=2)
     small.write(tmp_path / "a.zarr")
     return small, tmp_path / "a.zarr"
-
-
-def mend(small: Any, path: Path, *, change: float = 0) -> tuple[list[str], list[ChunkSlot]]:
-    """Repair with the rows of the recipe: the files replaced, and the chunks whose rows were asked for."""
-    with StoreRepair(path) as repair:
-        repair.mend()
-        if repair.lost_arrays:
-            repair.write_arrays(small.identity)
-        lost = repair.lost_chunks
-        for slot in lost:
-            repair.write(slot, small.logits(slot.view)[slot.start : slot.stop] + np.float32(change))
-        assert repair.finish() is not None
-        return repair.mended, lost
 
 
 def swap(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -53,12 +52,8 @@ SAMPLES, TESTS, VIEWS, BATCH = 96, 40, 2, 32
 
 
 @pytest.fixture
-def clocked(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    folder = tmp_path_factory.mktemp("clocked")
-    (folder / "clocked.py").write_text(CLOCKED)
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.delitem(importlib.sys.modules, "clocked", raising=False)
-    return importlib.import_module("clocked")
+def clocked(import_own: Callable[[str, str], ModuleType]) -> ModuleType:
+    return import_own("clocked", CLOCKED)
 
 
 def planned(ws: Workspace, clocked: ModuleType) -> ChainCost:

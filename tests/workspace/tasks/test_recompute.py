@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.tiny_chain import MODULE, Lines, dump, train, workspace
+from support.tiny_chain import Lines, add_module, dump, train, workspace
 
 from dgkd_cache.device import environment
 from dgkd_cache.dump.inference import GuideLogits
@@ -33,8 +33,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """A workspace with a finished run, which stores in each encoding."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("recompute")
-        (folder / "tiny_bars.py").write_text(MODULE)
-        patch.syspath_prepend(str(folder))
+        add_module(folder, patch)
         ws = workspace(folder / "ws", chain='teacher = "plain2"\nstudent = "plain2"')
         text = (ws.folder / "dgkd.toml").read_text()
         text = text.replace("count = 2", f"count = {VIEWS}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.tiny_chain import MODULE, content, dump, train, workspace
+from support.tiny_chain import add_module, content, dump, train, workspace
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.device import environment
@@ -32,8 +32,7 @@ def dumped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with one finished run and its store, of several chunks a view."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("repair")
-        (folder / "tiny_bars.py").write_text(MODULE)
-        patch.syspath_prepend(str(folder))
+        add_module(folder, patch)
         ws = workspace(folder / "ws", training__epochs=1, views__count=3)
         train(ws, "teacher")
         for target, value in (("ONE_CHUNK_BYTES", 100), ("TARGET_CHUNK_BYTES", 32 * 8)):
