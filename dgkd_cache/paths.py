@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -16,7 +15,6 @@ __all__ = [
     "WEIGHTS_FILE",
     "best_file",
     "data_root",
-    "is_there",
     "leftovers",
 ]
 
@@ -69,8 +67,3 @@ def leftovers(folder: Path) -> list[Path]:
         for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
         if _UNFINISHED.fullmatch(path.name) and (path.is_symlink() or path.is_file())
     ]
-
-
-def is_there(path: Path) -> bool:
-    """Returns True if the path exists, even as a broken link."""
-    return os.path.lexists(path)

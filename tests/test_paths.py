@@ -17,7 +17,6 @@ from dgkd_cache.paths import (
     WEIGHTS_FILE,
     best_file,
     data_root,
-    is_there,
     leftovers,
 )
 
@@ -43,8 +42,3 @@ def test_the_folder_of_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HOME", str(tmp_path))
     assert data_root(None) == tmp_path / ".cache" / "dgkd-cache"
     assert data_root(Path("here")) == Path("here")
-
-
-def test_a_link_to_nothing_is_there(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to("nothing")
-    assert is_there(tmp_path / "link") and not is_there(tmp_path / "nothing")

@@ -21,7 +21,7 @@ from dgkd_cache.errors import Damaged, Mismatch, UnknownName
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, count_unbuilt, is_user_code
 from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest
-from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, is_there
+from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE
 from dgkd_cache.run_files.reading import damaged_file, read_file
 from dgkd_cache.run_files.run_card import FileDigest, read_card, with_digests
 from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
@@ -86,7 +86,9 @@ def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard
     content = safetensors.torch.save(tensors)
     files = {WEIGHTS_FILE: FileDigest.of(content)}
     files |= {
-        name: FileDigest.of(read_file(folder / name)) for name in (INPUTS_FILE, METRICS_FILE) if is_there(folder / name)
+        name: FileDigest.of(read_file(folder / name))
+        for name in (INPUTS_FILE, METRICS_FILE)
+        if os.path.lexists(folder / name)
     }
     sealed = with_digests(card.model_dump(mode="json"), files)
     try:
@@ -196,7 +198,7 @@ _SPARE = 2**24  # parameters that a network may have beyond the size of the weig
 def _require_room(count: int, folder: Path) -> None:
     """Refuses a network of far more parameters than the weights have, before any memory is allocated for it."""
     path = folder / WEIGHTS_FILE
-    held = path.lstat().st_size if is_there(path) else 0
+    held = path.lstat().st_size if os.path.lexists(path) else 0
     if count > held + _SPARE:
         raise Mismatch(
             f"the card at {folder} is of another model",

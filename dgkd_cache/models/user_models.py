@@ -1,8 +1,9 @@
 """Imports module:factory, the user's own network: a function that is called with keywords.
 
 It is offered channels, classes, height and width, gets those of them that its signature has (all of them with
-**keywords), and returns a torch.nn.Module. Importing a module runs it, so the
-name must come from the user's own command line, settings or program; `load_model` never takes it from a card alone.
+**keywords), and returns a torch.nn.Module. Importing a module runs
+it, so the name must come from the user's own command line, settings or program; `load_model` never takes it from a card
+alone.
 """
 
 from __future__ import annotations
@@ -14,17 +15,8 @@ from typing import cast
 from torch import nn
 
 from dgkd_cache.errors import DgkdError, InvalidInput
-from dgkd_cache.models.registry import ModelFactory, Registration, register_pattern
+from dgkd_cache.models.registry import Registration, register_pattern
 from dgkd_cache.user_code import RAISED, accepted_keywords, describe_exception, import_factory
-
-__all__ = ["find_factory"]
-
-
-def find_factory(name: str) -> ModelFactory:
-    """Returns the function behind `module:factory`, installed or in the current folder. Raises InvalidInput."""
-    define = "(*, channels, classes, height, width) there, or with some of these, returning a torch.nn.Module"
-    factory = import_factory(name, kind="model", define=define, otherwise="torchvision:NAME")
-    return cast(ModelFactory, factory)
 
 
 @register_pattern(
@@ -34,8 +26,9 @@ def find_factory(name: str) -> ModelFactory:
     user_code=True,
 )
 def _parse(architecture: str) -> Registration:
-    factory = partial(_user_model, name=architecture, factory=find_factory(architecture))
-    return Registration(factory=factory, foreign=True)
+    define = "(*, channels, classes, height, width) there, or with some of these, returning a torch.nn.Module"
+    factory = import_factory(architecture, kind="model", define=define, otherwise="torchvision:NAME")
+    return Registration(factory=partial(_user_model, name=architecture, factory=factory), foreign=True)
 
 
 def _user_model(

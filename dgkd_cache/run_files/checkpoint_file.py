@@ -14,11 +14,9 @@ from typing import Any
 
 from dgkd_cache.errors import Damaged
 from dgkd_cache.run_files.reading import START_OVER, damaged_file, parse_object
-from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
+from dgkd_cache.run_files.tensor_file import TensorFile, broken_file, open_tensors
 
 __all__ = ["check_checkpoint", "metadata_of", "open_checkpoint", "read_record", "require_digest", "texts_of"]
-
-_WHOLE = "a whole safetensors file of this program"
 
 
 def metadata_of(text: str, tensors_digest: str) -> dict[str, str]:
@@ -35,17 +33,17 @@ def open_checkpoint(path: Path) -> Iterator[TensorFile]:
     try:
         with open_tensors(path) as file:
             if set(file.metadata) not in ({"dgkd"}, {"dgkd", "digest"}):
-                raise damaged_file(path, _WHOLE, f"metadata {', '.join(file.metadata) or 'of nothing'}")
+                raise broken_file(path, f"metadata {', '.join(file.metadata) or 'of nothing'}")
             yield file
     except FileNotFoundError as error:
-        raise damaged_file(path, _WHOLE, "no such file") from error
+        raise broken_file(path, "no such file") from error
 
 
 def texts_of(file: TensorFile) -> dict[str, Any]:
     """Returns the tables of an open checkpoint: `record` and `optimizer_scalars`."""
     value = parse_object(file.metadata["dgkd"].encode(), file.path)
     if set(value) != {"record", "optimizer_scalars"} or not all(isinstance(one, dict) for one in value.values()):
-        raise damaged_file(file.path, _WHOLE, "another record")
+        raise broken_file(file.path, "another record")
     return value
 
 

@@ -18,7 +18,7 @@ from dgkd_cache.paths import CARD_FILE, DUMP_SECONDS_FILE, INPUTS_FILE, METRICS_
 from dgkd_stores import deeper_than, parse_strictly
 from dgkd_stores.disk import plain_file
 
-__all__ = ["LIMITS", "START_OVER", "damaged_file", "json_digest", "parse_json", "parse_object", "read_file"]
+__all__ = ["LIMITS", "START_OVER", "damaged_file", "json_digest", "parse_object", "read_file"]
 
 LIMITS = {
     CARD_FILE: 16 * 2**20,  # a card of 100,000 long class names stays below
@@ -49,8 +49,8 @@ def read_file(path: Path, *, limit: int | None = None) -> bytes:
             return file.read(size)
 
 
-def parse_json(data: bytes, path: Path) -> Any:
-    """Returns the value of JSON of bounded depth and size; refuses NaN, infinity, lone surrogates, repeated keys."""
+def parse_object(data: bytes, path: Path) -> dict[str, Any]:
+    """Returns a JSON object of bounded depth and size; refuses NaN, infinity, lone surrogates, repeated keys."""
     if (parts := sum(map(data.count, (b"[", b"{", b",")))) > MAX_JSON_PARTS:
         raise damaged_file(path, f"JSON of at most {MAX_JSON_PARTS} parts", f"{parts}")
     try:
@@ -60,12 +60,6 @@ def parse_json(data: bytes, path: Path) -> Any:
         raise damaged_file(path, "JSON as RFC 8259 has it", str(error) or type(error).__name__) from error
     if deeper_than(MAX_JSON_DEPTH, value):
         raise damaged_file(path, f"JSON of at most {MAX_JSON_DEPTH} levels", "more")
-    return value
-
-
-def parse_object(data: bytes, path: Path) -> dict[str, Any]:
-    """Returns the JSON object in `data`, under the bounds of `parse_json`."""
-    value = parse_json(data, path)
     if not isinstance(value, dict):
         raise damaged_file(path, "a JSON object", type(value).__name__)
     return value

@@ -14,7 +14,7 @@ from typing import Any
 
 from dgkd_cache.errors import Incomplete, Mismatch
 from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE
-from dgkd_cache.run_files.reading import START_OVER, damaged_file, json_digest, parse_json, read_file
+from dgkd_cache.run_files.reading import START_OVER, damaged_file, json_digest, parse_object, read_file
 
 __all__ = ["FileDigest", "RunCard", "read_card", "with_digests"]
 
@@ -57,7 +57,7 @@ def read_card(folder: Path) -> RunCard:
     """
     path = folder / CARD_FILE
     try:
-        value = parse_json(read_file(path), path)
+        value = parse_object(read_file(path), path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Incomplete(
             f"no finished model in {folder}",
@@ -65,8 +65,6 @@ def read_card(folder: Path) -> RunCard:
             found="none",
             do="train it first (`dgkd-cache train --model NAME`, or `dgkd-cache run` for the whole chain)",
         ) from error
-    if not isinstance(value, dict):
-        raise damaged_file(path, "a JSON object", type(value).__name__)
     covered = "digest" in value or "files" in value
     digest = value.pop("digest", None)
     # Checked before the version: a card of another version has a matching digest, one with a flipped bit does not.

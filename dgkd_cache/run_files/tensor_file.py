@@ -23,7 +23,7 @@ from dgkd_cache.errors import Damaged
 from dgkd_cache.run_files.reading import damaged_file, parse_object
 from dgkd_stores.disk import fill, plain_file
 
-__all__ = ["Entry", "TensorFile", "open_tensors", "tensor_record"]
+__all__ = ["Entry", "TensorFile", "broken_file", "open_tensors", "tensor_record"]
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Enough for some 100,000 tensors."""
@@ -122,19 +122,19 @@ def open_tensors(path: Path) -> Iterator[TensorFile]:
         head = os.pread(handle, 8, 0)
         length = int.from_bytes(head, "little")
         if len(head) < 8 or not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
-            raise _broken(path, f"{size} bytes that begin with {head.hex() or 'nothing'}")
+            raise broken_file(path, f"{size} bytes that begin with {head.hex() or 'nothing'}")
         value = parse_object(os.pread(handle, length, 8), path)
         metadata = value.pop("__metadata__", {})
         if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-            raise _broken(path, "metadata that is no table of texts")
+            raise broken_file(path, "metadata that is no table of texts")
         entries = {name: _entry(path, name, about, 8 + length) for name, about in value.items()}
         end = 8 + length
         for entry in sorted(entries.values(), key=lambda entry: (entry.start, entry.stop)):
             if entry.start != end:
-                raise _broken(path, f"a tensor at byte {entry.start} where byte {end} is next")
+                raise broken_file(path, f"a tensor at byte {entry.start} where byte {end} is next")
             end = entry.stop
         if end != size:
-            raise _broken(path, f"{size} bytes where the header tells of {end}")
+            raise broken_file(path, f"{size} bytes where the header tells of {end}")
         yield TensorFile(path, handle, entries, metadata)
 
 
@@ -146,15 +146,15 @@ def tensor_record(name: str, dtype: str, shape: Sequence[int]) -> bytes:
 
 def _entry(path: Path, name: str, about: Any, base: int) -> Entry:
     if not isinstance(about, dict) or set(about) != {"dtype", "shape", "data_offsets"}:
-        raise _broken(path, f"a header that does not describe {name[:80]!r}")
+        raise broken_file(path, f"a header that does not describe {name[:80]!r}")
     shape, offsets = about["shape"], about["data_offsets"]
     sound = all(isinstance(one, list) and all(map(_is_size, one)) for one in (shape, offsets))
     if not sound or about["dtype"] not in list(DTYPES) or len(shape) > MAX_DIMENSIONS or len(offsets) != 2:
-        raise _broken(path, f"a header that does not describe {name[:80]!r}")
+        raise broken_file(path, f"a header that does not describe {name[:80]!r}")
     dtype, itemsize = DTYPES[about["dtype"]]
     start, stop = offsets
     if stop - start != math.prod(shape) * itemsize:
-        raise _broken(path, f"{stop - start} bytes for {name[:80]!r} of {math.prod(shape)} elements")
+        raise broken_file(path, f"{stop - start} bytes for {name[:80]!r} of {math.prod(shape)} elements")
     return Entry(dtype=dtype, shape=tuple(shape), start=base + start, stop=base + stop)
 
 
@@ -162,5 +162,6 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
-def _broken(path: Path, found: str) -> Damaged:
+def broken_file(path: Path, found: str) -> Damaged:
+    """Returns the error for a file that this program did not write, or not to its end."""
     return damaged_file(path, "a whole safetensors file of this program", found)

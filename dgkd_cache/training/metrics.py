@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dgkd_cache.errors import Damaged
-from dgkd_cache.paths import METRICS_FILE, is_there
+from dgkd_cache.paths import METRICS_FILE
 from dgkd_cache.run_files.reading import LIMITS, START_OVER, parse_object, read_file
 from dgkd_stores.disk import full_disk, write_durably
 
@@ -26,7 +27,7 @@ class MetricsLog:
         then the file is unchanged.
         """
         self._path = path
-        there = _read(path) if is_there(path) else b""
+        there = _read(path) if os.path.lexists(path) else b""
         lines = there.split(b"\n")[:-1][:resume_epoch]
         self._text = b"".join(line + b"\n" for line in lines)
         if digest is not None and digest != self.digest:

@@ -7,6 +7,7 @@ back from the device at each step. Only the first rank writes and reports.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.distributed.ddp import require_gradients
 from dgkd_cache.errors import DgkdError, Interrupted
-from dgkd_cache.paths import CHECKPOINT_FILE, METRICS_FILE, best_file, is_there, leftovers
+from dgkd_cache.paths import CHECKPOINT_FILE, METRICS_FILE, best_file, leftovers
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.reading import damaged_file
 from dgkd_cache.training.checkpoint import (
@@ -88,7 +89,7 @@ class Trainer:
         state, metrics = RunState(steps.device), None
         # Different noise on each rank for random layers such as dropout.
         torch.manual_seed((steps.random.torch_seed() + ranks.rank) % 2**63)
-        if ranks.broadcast(is_there(checkpoint)):
+        if ranks.broadcast(os.path.lexists(checkpoint)):
             metrics = self._resume(checkpoint, state)
             progress.say(f"{name}: going on at step {state.step} of {steps.count}")
         log = None

@@ -42,7 +42,7 @@ def stream(views: ViewRenderer, pairs: Iterable[Pairs], *, device: torch.device,
         return
     loader = DataLoader(
         ViewDataset(views.images, views.plan),
-        batch_sampler=_AsLists(pairs),
+        batch_sampler=(list(zip(views_B.tolist(), samples_B.tolist(), strict=True)) for views_B, samples_B in pairs),
         num_workers=workers,
         # Without its own generator the loader draws from torch's global state, and a resumed run would differ.
         generator=torch.Generator(),
@@ -53,14 +53,3 @@ def stream(views: ViewRenderer, pairs: Iterable[Pairs], *, device: torch.device,
         yield Batch(
             views_B=views_B.numpy(), samples_B=samples_B.numpy(), pixels_BIHW=pixels.to(device, non_blocking=True)
         )
-
-
-class _AsLists:
-    """A batch sampler over given pairs, for a DataLoader's workers."""
-
-    def __init__(self, pairs: Iterable[Pairs]) -> None:
-        self._pairs = pairs
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for views_B, samples_B in self._pairs:
-            yield list(zip(views_B.tolist(), samples_B.tolist(), strict=True))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_cache.models.card import load_card
-from dgkd_cache.paths import CARD_FILE, is_there, leftovers
+from dgkd_cache.paths import CARD_FILE, leftovers
 from dgkd_cache.progress import Progress
 from dgkd_cache.workspace.archive import set_aside
 from dgkd_cache.workspace.chain_check import check_chain
@@ -168,7 +169,7 @@ def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
         folder = ws.run_folder(name)
         try:
             require_sound(folder)
-            if is_there(folder / CARD_FILE):
+            if os.path.lexists(folder / CARD_FILE):
                 load_card(folder)
         except DgkdError as error:
             if not isinstance(error, Damaged | UnsafeStore | Mismatch):

@@ -5,12 +5,13 @@ It is found in one pass: each store is opened once, in full, so that a damaged o
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from dgkd_cache.device.device import resolve_device, resolve_precision
 from dgkd_cache.errors import StoreNotFound
 from dgkd_cache.models.card import ModelCard, load_card
-from dgkd_cache.paths import CARD_FILE, is_there
+from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.workspace.recipe import resolve_recipe
 from dgkd_cache.workspace.run_inputs import changes, read_inputs
 from dgkd_cache.workspace.tasks.expected_inputs import expected_inputs
@@ -66,7 +67,7 @@ class ChainState:
 
     def _find(self, name: str) -> ModelState:
         folder = self._ws.run_folder(name)
-        card = load_card(folder) if is_there(folder / CARD_FILE) else None
+        card = load_card(folder) if os.path.lexists(folder / CARD_FILE) else None
         run, run_why = self._run(name, card)
         if card is None or not self.teaches(name):
             return ModelState(card=card, run=run, run_why=run_why)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dgkd_cache.errors import Damaged, DgkdError, Incomplete, Mismatch
-from dgkd_cache.paths import CARD_FILE, CHECKPOINT_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, is_there, leftovers
+from dgkd_cache.paths import CARD_FILE, CHECKPOINT_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE, leftovers
 from dgkd_cache.run_files.checkpoint_file import check_checkpoint, read_record
 from dgkd_cache.run_files.reading import START_OVER, damaged_file, read_file
 from dgkd_cache.run_files.run_card import RunCard, read_card
@@ -65,7 +65,7 @@ class RunCheck:
 
 def is_run(folder: Path) -> bool:
     """Returns True if a folder holds a run, finished or begun, intact or not."""
-    return folder.is_dir() and any(is_there(folder / name) for name in (CARD_FILE, INPUTS_FILE, CHECKPOINT_FILE))
+    return folder.is_dir() and any(os.path.lexists(folder / name) for name in (CARD_FILE, INPUTS_FILE, CHECKPOINT_FILE))
 
 
 def check_run(folder: Path, *, full: bool = True) -> RunCheck:
@@ -82,7 +82,7 @@ def check_run(folder: Path, *, full: bool = True) -> RunCheck:
         checks = _begun_checks(folder, full=full)
     for check in checks:
         _found(check, problems)
-    if card is None and len(problems) > 1 and is_there(folder / CARD_FILE):
+    if card is None and len(problems) > 1 and os.path.lexists(folder / CARD_FILE):
         return check_run(folder, full=full)  # its training has ended meanwhile and removed this file
     return RunCheck(
         folder=folder,
@@ -131,14 +131,14 @@ def _check_leftover(path: Path, *, full: bool) -> None:
     try:
         check_checkpoint(path, full=full)
     except Damaged:
-        if is_there(path):  # else a training process has removed it meanwhile
+        if os.path.lexists(path):  # else a training process has removed it meanwhile
             raise
 
 
 def _check_begun(folder: Path) -> None:
     """Checks inputs and metrics against the checkpoint's digests; metrics of later epochs will be written again."""
     inputs = read_inputs(folder)
-    if not is_there(folder / CHECKPOINT_FILE):
+    if not os.path.lexists(folder / CHECKPOINT_FILE):
         return
     record = read_record(folder / CHECKPOINT_FILE)
     if inputs is None:
@@ -151,7 +151,7 @@ def _check_begun(folder: Path) -> None:
 
 def _check_lines(path: Path, sha256: str) -> None:
     total = hashlib.sha256()
-    lines = read_file(path).split(b"\n")[:-1] if is_there(path) else []
+    lines = read_file(path).split(b"\n")[:-1] if os.path.lexists(path) else []
     for line in lines:
         if total.hexdigest() == sha256:
             return

@@ -5,6 +5,7 @@ Data set and plan are loaded at first use, so opening a workspace loads no torch
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ from dgkd_cache.config.workspace_config import (
 )
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
-from dgkd_cache.paths import CARD_FILE, is_there
+from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.reading import START_OVER
 from dgkd_stores.disk import as_store_path, expand_user, full_disk, make_folder, partial_of, publish_new, write_synced
 
@@ -160,7 +161,7 @@ class Workspace:
         names = self.stores()
         if text in names:
             return self.store_path(text)
-        trained = is_model_name(text) and is_there(self.run_folder(text) / CARD_FILE)
+        trained = is_model_name(text) and os.path.lexists(self.run_folder(text) / CARD_FILE)
         raise StoreNotFound(
             f"no guide store for {text!r}",
             expected=f"one of {', '.join(names)}" if names else f"a store under {self.folder / 'guides'}",
@@ -173,7 +174,7 @@ class Workspace:
     def resolve_run(self, name: str) -> Path:
         """Returns the folder of the finished run called `name`. Raises UnknownName, Incomplete."""
         folder = self.run_folder(name)
-        if is_there(folder / CARD_FILE):
+        if os.path.lexists(folder / CARD_FILE):
             return folder
         if name not in self.chain and not folder.is_dir():
             known = {*self.chain, *self.runs()}

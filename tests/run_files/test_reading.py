@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dgkd_cache.errors import Damaged, UnsafeStore
-from dgkd_cache.run_files.reading import LIMITS, MAX_JSON_PARTS, parse_json, parse_object, read_file
+from dgkd_cache.run_files.reading import LIMITS, MAX_JSON_PARTS, parse_object, read_file
 
 
 def fifo(path: Path) -> None:
@@ -92,7 +92,7 @@ def test_nothing_is_no_file(tmp_path: Path) -> None:
 )
 def test_what_is_no_proper_json_is_damage(data: bytes) -> None:
     with pytest.raises(Damaged) as caught:
-        parse_json(data, Path("card.json"))
+        parse_object(data, Path("card.json"))
     assert caught.value.exit_code == 12
     assert str(caught.value).startswith("card.json cannot be read: expected JSON") and len(str(caught.value)) < 600
 
@@ -101,8 +101,8 @@ def test_proper_json_is_its_value() -> None:
     text = '{"a": [1, -2.5, null, true, "ä\\u00fc\\ud83d\\ude00"], "b": {}}'
     assert parse_object(text.encode(), Path("x")) == {"a": [1, -2.5, None, True, "äü😀"], "b": {}}
     deepest: object = []
-    for _ in range(31):
+    for _ in range(30):
         deepest = [deepest]
-    assert parse_json(b"[" * 32 + b"]" * 32, Path("x")) == deepest
+    assert parse_object(b'{"a":' + b"[" * 31 + b"]" * 31 + b"}", Path("x")) == {"a": deepest}
     with pytest.raises(Damaged, match="expected a JSON object, found list"):
         parse_object(b"[]", Path("x"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dgkd_cache.errors import StoreNotFound
-from dgkd_cache.paths import CARD_FILE, is_there
+from dgkd_cache.paths import CARD_FILE
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import clean_text, facts, print_json
 from dgkd_cli.humanize import count_text, duration_text, percent_text, share_number, size_text, with_numbers
@@ -64,12 +65,12 @@ def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     from dgkd_stores.disk import as_store_path, expand_user
 
     path = expand_user(what)
-    if is_there(path / CARD_FILE):
+    if os.path.lexists(path / CARD_FILE):
         return path, None
     if (store := as_store_path(what)) is not None:
         return None, store
     workspace = app.workspace()
-    runs = [name for name in workspace.runs() if is_there(workspace.run_folder(name) / CARD_FILE)]
+    runs = [name for name in workspace.runs() if os.path.lexists(workspace.run_folder(name) / CARD_FILE)]
     run = workspace.run_folder(what) if what in runs else None
     store = workspace.store_path(what) if what in workspace.stores() else None
     if run is None and store is None:

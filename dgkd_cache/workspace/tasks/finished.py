@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.models.card import ModelCard, load_card
-from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, is_there, leftovers
+from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, leftovers
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.run_check import require_sound
 
@@ -16,7 +17,7 @@ __all__ = ["finished_run", "remove_leftovers"]
 def finished_run(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
     """Returns the finished run in `folder`, fully checked; None if there is none, or one begun with the same inputs."""
     require_sound(folder)
-    before, finished = record.read_inputs(folder), is_there(folder / CARD_FILE)
+    before, finished = record.read_inputs(folder), os.path.lexists(folder / CARD_FILE)
     if before is None:
         if finished:
             raise Mismatch(
