@@ -45,7 +45,7 @@ def unknown_key(place: Sequence[str], root: type[BaseModel], source: str, *, als
     *tables, key = place
     known = (*_keys_of(tables, root), *also)
     return InvalidInput(
-        f"unknown {'key' if tables else 'table'} {key!r} in {_called(tables, source)}",
+        f"unknown {'key' if tables else 'table'} {key!r} in {_name_place(tables, source)}",
         expected=f"one of {', '.join(known)}",
         found=repr(key),
         do=did_you_mean(key, known) or f"take it out of {source}",
@@ -56,7 +56,7 @@ def _missing_key(place: Sequence[str], source: str) -> InvalidInput:
     *tables, key = place
     kind = "key" if tables else "table"
     return InvalidInput(
-        f"{_called(tables, source)} lacks {kind} {key!r}",
+        f"{_name_place(tables, source)} lacks {kind} {key!r}",
         do=f"write {key} = ... there"
         if tables
         else f"write [{key}] there; "
@@ -68,7 +68,7 @@ def _wrong_value(detail: Mapping[str, Any], place: Sequence[str], root: type[Bas
     expected = detail["msg"].removeprefix("Input should be ").replace(str(2**63), "2**63")
     if cause := detail.get("ctx", {}).get("error"):
         expected = str(cause)
-    found = _shown(detail["input"])
+    found = _show(detail["input"])
     if detail["type"] in ("model_type", "dict_type"):
         expected = "a table"
     elif detail["type"] == "too_short":
@@ -76,11 +76,11 @@ def _wrong_value(detail: Mapping[str, Any], place: Sequence[str], root: type[Bas
     if isinstance(detail["input"], Mapping):
         found = "keys that contradict each other" if detail["type"] == "value_error" else "a table"
     *tables, key = place
-    what = _called(place, source) if _keys_of(place, root) else f"key {key!r} in {_called(tables, source)}"
+    what = _name_place(place, source) if _keys_of(place, root) else f"key {key!r} in {_name_place(tables, source)}"
     return InvalidInput(f"{what} is wrong", expected=expected, found=found)
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     try:
         return repr(value)
     except ValueError:  # Python refuses to print a number of more than 4,300 digits
@@ -101,5 +101,5 @@ def _keys_of(tables: Sequence[str], root: type[BaseModel]) -> tuple[str, ...]:
     return tuple(one.alias or name for name, one in fields.items())
 
 
-def _called(tables: Sequence[str], source: str) -> str:
+def _name_place(tables: Sequence[str], source: str) -> str:
     return f"table [{'.'.join(tables)}] of {source}" if tables else source

@@ -41,17 +41,17 @@ def read_tables(path: Path) -> dict[str, Any]:
             do="save it as UTF-8",
         )
     if _DOTTED.search(data):
-        raise _too_deep(path)
+        raise _depth_error(path)
     try:
         tables = tomllib.loads(data.decode("utf-8-sig"))  # editors on Windows begin a file with a byte order mark
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} cannot be read", expected="UTF-8 text", found=str(error)) from error
     except RecursionError as error:
-        raise _too_deep(path) from error
+        raise _depth_error(path) from error
     except ValueError as error:  # TOMLDecodeError, or a number with more digits than Python converts
         raise InvalidInput(f"{path} cannot be read", expected="TOML", found=f"an error: {error}") from error
     if deeper_than(MAX_DEPTH, tables):
-        raise _too_deep(path)
+        raise _depth_error(path)
     return tables
 
 
@@ -77,7 +77,7 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _too_deep(path: Path) -> InvalidInput:
+def _depth_error(path: Path) -> InvalidInput:
     return InvalidInput(
         f"{path} cannot be read", expected=f"at most {MAX_DEPTH} tables within one another", found="more of them"
     )

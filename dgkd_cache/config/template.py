@@ -30,7 +30,7 @@ def render_config(config: WorkspaceConfig) -> str:
         lines += ["", f"# {title}", f"[{table}]"]
         value = getattr(config, table)
         if isinstance(value, BaseModel):
-            lines += _aligned(_settings(value))
+            lines += _align(_settings(value))
         else:
             lines += [f"{name} = {_toml(architecture)}" for name, architecture in value.items()]
         if table == "training":
@@ -50,7 +50,7 @@ def _settings(table: BaseModel) -> list[tuple[str, str]]:
     return settings
 
 
-def _aligned(settings: list[tuple[str, str]]) -> list[str]:
+def _align(settings: list[tuple[str, str]]) -> list[str]:
     width = min(34, max(len(assignment) for assignment, _ in settings))
     return [f"{assignment:<{width}}  # {comment}" for assignment, comment in settings]
 

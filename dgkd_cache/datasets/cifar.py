@@ -41,10 +41,10 @@ def _load(name: str, source: type[CIFAR10], *, root: Path | None, download: bool
     folder = root / source.base_folder
     # The batch files are pickles, and unpickling a changed one can run anything. So all of them are compared
     # with their published MD5 BEFORE torchvision opens any (it compares again itself, then unpickles).
-    missing = _missing(source, folder)
+    missing = _find_missing(source, folder)
     if missing and download:
         run_download(name, lambda: source(str(root), download=True), folders=[folder])
-        missing = _missing(source, folder)
+        missing = _find_missing(source, folder)
     if missing:
         raise no_data(name, folders=[folder], files=missing)
     say_source(name, folder)
@@ -53,7 +53,7 @@ def _load(name: str, source: type[CIFAR10], *, root: Path | None, download: bool
     return Dataset(train=train, test=test, mean=mean, std=std)
 
 
-def _missing(source: type[CIFAR10], folder: Path) -> list[str]:
+def _find_missing(source: type[CIFAR10], folder: Path) -> list[str]:
     """Returns the missing files. Raises DataUnreadable for one that has changed."""
     published = [*source.train_list, *source.test_list, [source.meta["filename"], source.meta["md5"]]]
     missing = [file for file, _ in published if not (folder / file).is_file()]

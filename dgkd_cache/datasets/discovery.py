@@ -48,7 +48,7 @@ def find_images(folder: Path) -> tuple[list[str], dict[str, int]]:
     Raises DataUnreadable for a class without images and for a folder that cannot be listed.
     """
     classes, walk = find_classes(folder), _Walk(folder)
-    labels = dict(walk.labelled(classes))
+    labels = dict(walk.label_files(classes))
     walk.tell()
     with_images = set(labels.values())
     if empty := [name for label, name in enumerate(classes) if label not in with_images]:
@@ -72,7 +72,7 @@ class _Walk:
             for entry in entries:
                 self._count(entry)
 
-    def labelled(self, classes: Sequence[str]) -> Iterator[tuple[str, int]]:
+    def label_files(self, classes: Sequence[str]) -> Iterator[tuple[str, int]]:
         """Yields the posix path of each image file, relative to the folder of all classes, and its label."""
         tops = [(os.path.join(self._folder, name), label) for label, name in enumerate(classes)]
         self._refuse_overlap(classes)
@@ -122,7 +122,7 @@ class _Walk:
             ("folders that begin with a dot or are __MACOSX", self._aside, None),
             ("links to folders that are read already, or that lie above", self._again, None),
         )
-        left = [f"{what}: {count}{_listed(extensions)}" for what, count, extensions in counted if count]
+        left = [f"{what}: {count}{_list_counts(extensions)}" for what, count, extensions in counted if count]
         if self._nowhere:
             shown = [*map(repr, sorted(self._nowhere)[:_EXTENSIONS_SHOWN])]
             shown += ["..."] * (len(self._nowhere) > len(shown))
@@ -202,7 +202,7 @@ def _extension(file: str) -> str:
     return os.path.splitext(file)[1].lower() or "without extension"
 
 
-def _listed(extensions: Counter[str] | None) -> str:
+def _list_counts(extensions: Counter[str] | None) -> str:
     if extensions is None:
         return ""
     shown = [f"{count} {name}" for name, count in sorted(extensions.items(), key=lambda one: (-one[1], one[0]))]

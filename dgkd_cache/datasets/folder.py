@@ -144,9 +144,9 @@ class FolderImages(Images):
         threads = self._threads if get_worker_info() is None and len(samples) > 1 else 1
         paths = [self._paths[sample] for sample in samples]
         decoded = read_all(self._folder, paths, _decode, threads=threads)
-        return [self._checked(sample, read) for sample, read in zip(samples, decoded, strict=True)]
+        return [self._check_unchanged(sample, read) for sample, read in zip(samples, decoded, strict=True)]
 
-    def _checked(self, sample: int, read: tuple[NDArray[np.uint8], bytes]) -> Tensor:
+    def _check_unchanged(self, sample: int, read: tuple[NDArray[np.uint8], bytes]) -> Tensor:
         """Returns the pixels of a file, after checking that its size and its digest, if known, are unchanged.
 
         A run knows all digests, because it compares them with its guides' before it begins.

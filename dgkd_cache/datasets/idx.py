@@ -31,25 +31,25 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
         with gzip.open(path) if zipped else path.open("rb") as stream:
             magic = stream.read(4)
             if magic != bytes((0, 0, _UNSIGNED_BYTE, dimensions)):
-                raise _unreadable(path, f"an idx file of {dimensions}-dimensional bytes", f"magic {magic.hex()}")
+                raise _reading_error(path, f"an idx file of {dimensions}-dimensional bytes", f"magic {magic.hex()}")
             sizes = stream.read(4 * dimensions)
             if len(sizes) < 4 * dimensions:
-                raise _unreadable(path, f"{dimensions} sizes after the magic number", f"{len(sizes)} bytes")
+                raise _reading_error(path, f"{dimensions} sizes after the magic number", f"{len(sizes)} bytes")
             shape = struct.unpack(f">{dimensions}I", sizes)
             # A hostile header must not cause endless reading or decompression.
             expected = math.prod(shape)
             if expected > _MOST_BYTES:
-                raise _unreadable(path, f"at most {_MOST_BYTES} elements", f"sizes {list(shape)}")
+                raise _reading_error(path, f"at most {_MOST_BYTES} elements", f"sizes {list(shape)}")
             content = stream.read(expected + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise _unreadable(path, "a readable idx file", f"{type(error).__name__}: {error}") from error
+        raise _reading_error(path, "a readable idx file", f"{type(error).__name__}: {error}") from error
     if len(content) != expected:
         found = "more" if len(content) > expected else str(len(content))
-        raise _unreadable(path, f"{expected} elements for the sizes {list(shape)}", found)
+        raise _reading_error(path, f"{expected} elements for the sizes {list(shape)}", found)
     return np.frombuffer(content, dtype=np.uint8).reshape(shape).copy()
 
 
-def _unreadable(path: Path, expected: str, found: str) -> DataUnreadable:
+def _reading_error(path: Path, expected: str, found: str) -> DataUnreadable:
     return DataUnreadable(
         f"{path} cannot be read", expected=expected, found=found, do="delete the file and get it again"
     )

@@ -91,12 +91,12 @@ class Images(ABC):
         Each item of the list is [I, H, W]; resident pixels stay on their device.
         """
         if self.resident is not None:
-            index_B = samples_B if isinstance(samples_B, Tensor) else torch.from_numpy(_checked_samples(samples_B))
+            index_B = samples_B if isinstance(samples_B, Tensor) else torch.from_numpy(_check_samples(samples_B))
             _require_indices(index_B)
             if index_B.device.type == "cpu":  # on a GPU this would wait for the device
                 self.require_samples(index_B.numpy())
             return self.resident[index_B.to(self.resident.device, torch.int64)]
-        images = self._read_checked(_as_list(samples_B))
+        images = self._read_and_check(_as_list(samples_B))
         if self.height is None or self.width is None or not images:
             return images
         return torch.stack(images)
@@ -105,7 +105,7 @@ class Images(ABC):
         """Yields the pixels [I, H, W] of the requested samples in order; many are read at once, few are in memory."""
         samples = _as_list(samples_B)
         for start in range(0, len(samples), _READ_AHEAD):
-            yield from self._read_checked(samples[start : start + _READ_AHEAD])
+            yield from self._read_and_check(samples[start : start + _READ_AHEAD])
 
     @property
     def resident(self) -> Tensor | None:
@@ -157,7 +157,7 @@ class Images(ABC):
         """Describes the sample for a message, such as 'sample 17 (train, class ship)'."""
         return f"sample {sample} ({self.split}, class {self.classes[self.labels_N[sample]]})"
 
-    def _read_checked(self, samples: list[int]) -> list[Tensor]:
+    def _read_and_check(self, samples: list[int]) -> list[Tensor]:
         """Returns the pixels of some samples. Raises InvalidInput unless they have the declared shape and type."""
         self.require_samples(np.asarray(samples, dtype=np.int64))
         images = self._read(samples)
@@ -175,9 +175,9 @@ class Images(ABC):
 
     def _read(self, samples: list[int]) -> list[Tensor]:
         """Returns the pixels [I, H, W] of some samples in order; a subclass may read many faster than one by one."""
-        return [self._own(sample) for sample in samples]
+        return [self._read_one(sample) for sample in samples]
 
-    def _own(self, sample: int) -> Tensor:
+    def _read_one(self, sample: int) -> Tensor:
         with convert_errors(
             f"{self.describe(sample)} of {self.name} cannot be read",
             expected="its pixels from image()",
@@ -248,7 +248,7 @@ def digest_rows(digests: Iterable[bytes]) -> NDArray[np.uint8]:
 _SAMPLES = "samples' numbers, one-dimensional integers"
 
 
-def _checked_samples(samples_B: Samples) -> NDArray[np.int64]:
+def _check_samples(samples_B: Samples) -> NDArray[np.int64]:
     if isinstance(samples_B, Tensor):
         _require_indices(samples_B)
     given = samples_B.tolist() if isinstance(samples_B, Tensor) else samples_B
@@ -265,5 +265,5 @@ def _require_indices(samples_B: Tensor) -> None:
 
 
 def _as_list(samples_B: Samples) -> list[int]:
-    indices: list[int] = _checked_samples(samples_B).tolist()
+    indices: list[int] = _check_samples(samples_B).tolist()
     return indices

@@ -54,10 +54,10 @@ def fashion_mnist(*, root: Path | None, download: bool) -> Dataset:
 def _load(name: str, source: type[MNIST], *, root: Path | None, others: list[Path], download: bool) -> Dataset:
     root = data_root(root)
     folders = [root / source.__name__ / "raw", *others]
-    found = _complete(folders)
+    found = _find_complete(folders)
     if found is None and download:
         run_download(name, lambda: source(str(root), download=True), folders=folders)
-        found = _complete(folders)
+        found = _find_complete(folders)
     if found is None:
         raise no_data(name, folders=folders, files=[_file(split, kind) for split in _STEMS for kind in _KINDS])
     say_source(name, found)
@@ -77,21 +77,21 @@ def _file(split: str, kind: str) -> str:
     return f"{_STEMS[split]}-{kind}-idx{_KINDS[kind]}-ubyte"
 
 
-def _present(folder: Path, file: str) -> Path | None:
+def _find_file(folder: Path, file: str) -> Path | None:
     """Returns the gzipped file, else the plain one."""
     return next((path for path in (folder / f"{file}.gz", folder / file) if path.is_file()), None)
 
 
-def _complete(folders: list[Path]) -> Path | None:
+def _find_complete(folders: list[Path]) -> Path | None:
     """Returns the first folder with all four files."""
     files = [_file(split, kind) for split in _STEMS for kind in _KINDS]
-    return next((folder for folder in folders if all(_present(folder, file) for file in files)), None)
+    return next((folder for folder in folders if all(_find_file(folder, file) for file in files)), None)
 
 
 def _split(folder: Path, name: str, source: type[MNIST], split: str) -> TensorImages:
     arrays = {}
     for kind, dimensions in _KINDS.items():
-        path = _present(folder, _file(split, kind))
+        path = _find_file(folder, _file(split, kind))
         assert path is not None, "the folder was complete a moment ago"
         arrays[kind] = read_idx(path, dimensions=dimensions)
     try:

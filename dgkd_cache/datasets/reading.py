@@ -137,7 +137,7 @@ def read_all(
         attempts = [attempt for chunk in run(read_chunk, range(0, len(paths), size)) for attempt in chunk]
     failures = [attempt for attempt in attempts if isinstance(attempt, _Failure)]
     if failures:
-        raise _unreadable(folder, len(paths), failures) from failures[0].error
+        raise _reading_error(folder, len(paths), failures) from failures[0].error
     return [attempt for attempt in attempts if not isinstance(attempt, _Failure)]
 
 
@@ -170,7 +170,7 @@ def _attempt(read: Callable[[Path], Result], folder: Path, path: str) -> Result 
         return _Failure(path, error)
 
 
-def _unreadable(folder: Path, total: int, failures: Sequence[_Failure]) -> DataUnreadable:
+def _reading_error(folder: Path, total: int, failures: Sequence[_Failure]) -> DataUnreadable:
     listed = "; ".join(f"{failure.path} ({_reason(failure.error)})" for failure in failures[:_NAMED])
     more = f"; and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
     of = f" of {total}" if total > 1 else ""

@@ -34,7 +34,7 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return _there(
+    return _find_device(
         name,
         problem="that device cannot be used",
         expected="auto, cpu, cuda or cuda:N of this machine",
@@ -44,14 +44,14 @@ def resolve_device(name: str) -> torch.device:
 
 def usable_device(device: torch.device | str, *, call: str) -> torch.device:
     """Returns the device that the argument of a public call names. Raises InvalidInput if there is no such device."""
-    return _there(
+    return _find_device(
         device,
         problem=f"{call}: the argument 'device' cannot be used",
         expected="a torch.device that is there, or a name such as cpu or cuda:0",
     )
 
 
-def _there(
+def _find_device(
     device: torch.device | str, *, problem: str, expected: str, kinds: tuple[str, ...] | None = None
 ) -> torch.device:
     """Returns the device after a test with a tensor on it; `kinds`, if given, are the allowed ones."""

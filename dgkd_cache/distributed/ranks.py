@@ -41,7 +41,7 @@ class Share:
 class Ranks:
     """Process `rank` of `world`, number `local_rank` on its machine; by default a single process.
 
-    All ranks must call the collective methods in the same order, within `joined`. They raise RankLost if another rank
+    All ranks must call the collective methods in the same order, within `join`. They raise RankLost if another rank
     has ended.
     """
 
@@ -108,7 +108,7 @@ class Ranks:
         return Share(part=slice(start, start + count), weight=count * self.world / samples, counted=count)
 
     @contextmanager
-    def joined(self, device: torch.device) -> Iterator[None]:
+    def join(self, device: torch.device) -> Iterator[None]:
         """Connects the ranks for the `with` block: gloo between CPUs, nccl between GPUs.
 
         Possible once in a process: torch's rendezvous accepts no rank twice.
@@ -135,7 +135,7 @@ class Ranks:
             whole = True
             raise
         except RuntimeError as error:
-            if not _of_connection(error):
+            if not _is_of_connection(error):
                 raise
             raise RankLost(
                 "another rank has ended before the work was done",
@@ -236,7 +236,7 @@ ALONE = Ranks()
 """A single process, as without torchrun."""
 
 
-def _of_connection(error: RuntimeError) -> bool:
+def _is_of_connection(error: RuntimeError) -> bool:
     """Returns True for a lost connection: torch has a class for some, gloo raises RuntimeError inside autograd."""
     import torch.distributed
 

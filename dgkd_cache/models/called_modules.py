@@ -39,7 +39,7 @@ class CalledModules:
         self._read = _Read(weights)
         self.reads_weights = not weights
         self.changes_input = False
-        self._before = _copies(self._saved())
+        self._before = _clone(self._saved())
         self._after_first: list[tuple[str, nn.Module, dict[str, Tensor]]] = []
 
     @property
@@ -47,18 +47,18 @@ class CalledModules:
         """The modules called, each once."""
         return list(self._called.values())
 
-    def watched(self, forward: Forward) -> Forward:
+    def watch(self, forward: Forward) -> Forward:
         """Wraps `forward` so that the modules it calls on its own thread are recorded."""
 
-        def noted(pixels_BIHW: Tensor) -> object:
+        def forward_and_note(pixels_BIHW: Tensor) -> object:
             before = pixels_BIHW.clone()
-            with self._noting(threading.get_ident()), self._read:
+            with self._note_calls(threading.get_ident()), self._read:
                 given = forward(pixels_BIHW)
             self.reads_weights |= self._read.any
-            self.changes_input |= not _same(pixels_BIHW, before)
+            self.changes_input |= not _equals(pixels_BIHW, before)
             return given
 
-        return noted
+        return forward_and_note
 
     def first_pass_done(self) -> None:
         """Saves the buffers that the first pass may fill; no later pass may change them."""
@@ -68,16 +68,16 @@ class CalledModules:
             parts.setdefault(id(part), (type(part).__name__, part))
         for owner, part in parts.values():
             others = {key: value for key, value in part.named_buffers(recurse=False) if id(value) not in saved}
-            self._after_first.append((owner, part, _copies(others)))
+            self._after_first.append((owner, part, _clone(others)))
 
-    def changed_buffer(self) -> str | None:
+    def find_changed_buffer(self) -> str | None:
         """Returns the name of the first buffer that has changed, or None."""
         now = self._saved()
-        name = _changed(self._before, now) or next((name for name in now if name not in self._before), None)
+        name = _find_changed(self._before, now) or next((name for name in now if name not in self._before), None)
         if name is not None:
             return name if "." in name else f"{type(self._model).__name__}.{name}"
         for owner, part, before in self._after_first:
-            name = _changed(before, dict(part.named_buffers(recurse=False)))
+            name = _find_changed(before, dict(part.named_buffers(recurse=False)))
             if name is not None:
                 return f"{owner}.{name}"
         return None
@@ -88,12 +88,12 @@ class CalledModules:
         return {name: buffer for name, buffer in self._model.named_buffers(remove_duplicate=False) if name in saved}
 
     @contextmanager
-    def _noting(self, thread: int) -> Iterator[None]:
+    def _note_calls(self, thread: int) -> Iterator[None]:
         def note(module: nn.Module, _: object) -> None:
             if threading.get_ident() == thread:
                 self._called[id(module)] = module
 
-        with warnings.catch_warnings(), _eager():
+        with warnings.catch_warnings(), _force_eager():
             # A compiled module may be recorded twice, which is harmless.
             warnings.filterwarnings("ignore", "Using `torch.compile", UserWarning)
             hook = register_module_forward_pre_hook(note)
@@ -129,7 +129,7 @@ def _place(tensor: Tensor) -> int | None:
         return None
 
 
-def _eager() -> AbstractContextManager[object]:
+def _force_eager() -> AbstractContextManager[object]:
     """Returns a context that turns torch.compile off, since it would also compile the recording.
 
     If its module, which takes seconds to load, is not loaded, nothing was compiled.
@@ -137,16 +137,16 @@ def _eager() -> AbstractContextManager[object]:
     return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
-def _copies(buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _clone(buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: buffer.clone() for name, buffer in buffers.items()}
 
 
-def _changed(before: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> str | None:
+def _find_changed(before: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> str | None:
     """Returns the name of the first buffer that has changed."""
-    return next((name for name, value in before.items() if name not in now or not _same(now[name], value)), None)
+    return next((name for name, value in before.items() if name not in now or not _equals(now[name], value)), None)
 
 
-def _same(now: Tensor, before: Tensor) -> bool:
+def _equals(now: Tensor, before: Tensor) -> bool:
     if (now.shape, now.dtype, now.device) != (before.shape, before.dtype, before.device):
         return False
     return torch.equal(now, before) or torch.equal(_bits(now), _bits(before))

@@ -90,7 +90,7 @@ class Rehearsal:
         """
         called = CalledModules(self._model)
         before = self._random_state()
-        once = self.logits(run(called.watched(forward)), batch)
+        once = self.logits(run(called.watch(forward)), batch)
         called.first_pass_done()
         if called.changes_input:
             raise InvalidInput(
@@ -162,7 +162,7 @@ class Rehearsal:
             )
 
     def _require_buffers(self, called: CalledModules) -> None:
-        changed = called.changed_buffer()
+        changed = called.find_changed_buffer()
         if changed:
             raise InvalidInput(
                 f"the forward pass of {self.what} changes the buffer {changed}",

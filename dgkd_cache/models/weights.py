@@ -52,7 +52,7 @@ def check_state(model: nn.Module) -> dict[str, Tensor]:
                 do="keep such state out of the model's state_dict: get_extra_state is not supported, nor what "
                 "quantize_dynamic makes (use the model that it was given)",
             )
-        if lacking := _lacking(value):
+        if lacking := _explain_lack(value):
             found, do = lacking
             raise InvalidInput(
                 f"the model's state {name!r} cannot be saved", expected="a dense tensor with values", found=found, do=do
@@ -61,7 +61,7 @@ def check_state(model: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
-def _lacking(tensor: Tensor) -> tuple[str, str] | None:
+def _explain_lack(tensor: Tensor) -> tuple[str, str] | None:
     """Returns why a tensor has no plain elements, and what to do about it; None if it has."""
     if is_lazy(tensor):
         return "a lazy layer's, without a size yet", "forward one batch through the model first"

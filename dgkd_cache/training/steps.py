@@ -54,7 +54,7 @@ class Steps:
     """The training steps of `model` on the samples `samples_N` of `views` with the guides of `guided`, numbered from 0.
 
     `preprocess` converts uint8 pixels to the model's input; `training` has no `auto` left. All `ranks` must make the
-    same steps, within `ranks.joined`. The attribute `model` is the one whose weights are trained, `count` the number of
+    same steps, within `ranks.join`. The attribute `model` is the one whose weights are trained, `count` the number of
     steps in all epochs.
     """
 

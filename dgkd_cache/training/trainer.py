@@ -61,7 +61,7 @@ class Trainer:
     """Runs `steps`, and writes checkpoints and metrics.
 
     `validate`, if given, scores the model after each epoch; with `training.select` = "best" the weights of its best
-    epoch are the result. All ranks must make the same trainer and run it, within `ranks.joined`.
+    epoch are the result. All ranks must make the same trainer and run it, within `ranks.join`.
     """
 
     def __init__(self, steps: Steps, *, validate: Callable[[nn.Module], Score] | None = None) -> None:

@@ -68,7 +68,7 @@ def _gather_on_cpu(
     )
     out_BIP = samples[inside_B].view(np.uint8).reshape(batch, channels, height * width)
     if padding:
-        rows, columns = _inside(height, width, padding)
+        rows, columns = _mask_inside(height, width, padding)
         kept_BP = rows.take(dy_B, axis=0)
         kept_BP &= columns.take(dx_B, axis=0)
         out_BIP &= kept_BP[:, None]
@@ -77,14 +77,14 @@ def _gather_on_cpu(
         out_BIP[i] = image_IHW[:, dy_B[i] :, dx_B[i] :][:, :height, :width].reshape(channels, -1)
     flipped = np.flatnonzero(flip_B)
     if len(flipped):
-        word, order = _mirrored(channels * height, width)
+        word, order = _mirror_order(channels * height, width)
         words_BW = out_BIP.reshape(batch, size).view(f"u{word}")
         words_BW[flipped] = words_BW.take(flipped, axis=0).take(order, axis=1).byteswap()
     return torch.from_numpy(out_BIP.reshape(batch, channels, height, width))
 
 
 @functools.lru_cache(maxsize=8)
-def _inside(height: int, width: int, padding: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def _mask_inside(height: int, width: int, padding: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Returns, for each dy and each dx, uint8 [2 * padding + 1, H * W]: 255 where the crop has a pixel of the image."""
 
     def along(side: int) -> npt.NDArray[np.uint8]:
@@ -95,7 +95,7 @@ def _inside(height: int, width: int, padding: int) -> tuple[npt.NDArray[np.uint8
 
 
 @functools.lru_cache(maxsize=8)
-def _mirrored(rows: int, width: int) -> tuple[int, IntArray]:
+def _mirror_order(rows: int, width: int) -> tuple[int, IntArray]:
     """Returns (bytes of a word, the order of words that mirrors an image's rows if each word's bytes are reversed)."""
     word = math.gcd(width, 8)
     order = np.arange(rows * width // word).reshape(rows, -1)[:, ::-1].reshape(-1)

@@ -60,7 +60,7 @@ class ViewRenderer:
         that do not exist.
         """
         views = _integers("ViewRenderer.pixels", "views_B", views_B)
-        samples = self._checked("ViewRenderer.pixels", samples_B)
+        samples = self._check_samples("ViewRenderer.pixels", samples_B)
         if len(views) != len(samples):
             raise InvalidInput(
                 "bad pairs", expected="as many views as samples", found=f"{len(views)} and {len(samples)}"
@@ -94,7 +94,7 @@ class ViewRenderer:
 
         Otherwise the short side is resized to 8/7 of the view's (224: 256, as is usual), and the centre is cropped.
         """
-        samples = self._checked("ViewRenderer.evaluation_pixels", samples_B)
+        samples = self._check_samples("ViewRenderer.evaluation_pixels", samples_B)
         _, height, width = self.plan.view_shape
         if not len(samples):
             return torch.empty((0, *self.plan.view_shape), dtype=torch.uint8)
@@ -114,7 +114,7 @@ class ViewRenderer:
             return torch.from_numpy(resident.numpy().take(samples_B, axis=0))
         return resident[send(samples_B, resident.device)]
 
-    def _checked(self, call: str, samples_B: Any) -> IntArray:
+    def _check_samples(self, call: str, samples_B: Any) -> IntArray:
         samples = _integers(call, "samples_B", samples_B)
         self.images.require_samples(samples)
         return samples

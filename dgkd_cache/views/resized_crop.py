@@ -77,7 +77,7 @@ class ResizedCrop(Transform):
         cls.check_keys(record, "name", "size", "area_q24", "attempts", "ratio_q16")
         if record["area_q24"] != [_AREA_LOW, _AREA_HIGH] or record["attempts"] != ATTEMPTS:
             raise cls.refusal(f"area {record['area_q24']!r:.40} and {record['attempts']!r:.40} attempts")
-        return cls(record["size"], _checked_ratios(record["ratio_q16"]))
+        return cls(record["size"], _check_ratios(record["ratio_q16"]))
 
     @property
     def limits(self) -> dict[str, int]:
@@ -137,7 +137,7 @@ def _central_size(height: int, width: int) -> tuple[int, int]:
     return height, width
 
 
-def _checked_ratios(ratios: Any) -> tuple[int, ...]:
+def _check_ratios(ratios: Any) -> tuple[int, ...]:
     numbers = ratios if isinstance(ratios, list) and all(type(ratio) is int for ratio in ratios) else []
     rising = all(low < high for low, high in itertools.pairwise(numbers))
     if len(numbers) != RATIOS or not rising or not 2**15 <= numbers[0] <= numbers[-1] <= 2**17:

@@ -61,7 +61,7 @@ class ParameterTables:
             if single * _ROWS_PER_TABLE < self._samples or self._bytes_per_table > self._limit:
                 self._single_rows[view] = single
                 return np.concatenate([self._plan.parameters(view, i, i + 1) for i in samples_B.tolist()])
-            table = self._made(view)
+            table = self._make_table(view)
         self._tables[view] = table
         rows_BP: IntArray = table[samples_B].astype(np.int64)
         return rows_BP
@@ -70,7 +70,7 @@ class ParameterTables:
     def _bytes_per_table(self) -> int:
         return self._samples * len(self._plan.limits) * self._dtype.itemsize
 
-    def _made(self, view: int) -> npt.NDArray[Any]:
+    def _make_table(self, view: int) -> npt.NDArray[Any]:
         self._single_rows.pop(view, None)
         while self._tables and self.nbytes + self._bytes_per_table > self._limit:
             self._tables.pop(next(iter(self._tables)))

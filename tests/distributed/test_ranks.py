@@ -65,7 +65,7 @@ def test_one_process_exchanges_nothing() -> None:
     def stop() -> bool:
         return True
 
-    with ALONE.joined(cpu):
+    with ALONE.join(cpu):
         assert not torch.distributed.is_initialized()
         ALONE.barrier()
         assert ALONE.broadcast(7) == 7 and ALONE.all_reduce_stop(stop) is stop

@@ -70,7 +70,7 @@ def guided(ws: Workspace, name: str, architecture: str, ranks: Ranks = ALONE, **
 def together(ws: Workspace, ranks: Ranks) -> dict[str, Any]:
     """Whole runs, one that a rank stops, and dumps, all in one group."""
     seen: dict[str, Any] = {}
-    with ranks.joined(torch.device("cpu")):
+    with ranks.join(torch.device("cpu")):
         steps: Seen = {}
         end = recorded(steps)
         guided(ws, "smooth-2", "smooth", ranks)

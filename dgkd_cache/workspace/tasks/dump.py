@@ -72,7 +72,7 @@ def dump_guide(
         mine = _cut(mine, ranks.rank, ranks.world)  # of few views, some ranks have none
     begun, before = found_at(path)
     # They exchange nothing but "done", which takes no GPU.
-    with ranks.joined(torch.device("cpu")):
+    with ranks.join(torch.device("cpu")):
         ranks.in_turn(ws.dataset)
         where = resolve_device(ranks.device(device))
         precision = resolve_precision(ws.config.cache.precision, where, begun=begun, ranks=ranks)

@@ -62,7 +62,7 @@ def train_model(
     if request.fresh:
         refuse_own_guide(ws, request)
     where = resolve_device(ranks.device(device))
-    with ranks.joined(where), ExitStack() as opened:
+    with ranks.join(where), ExitStack() as opened:
         held = run_lock(folder, name, take_over=take_over, stop=stop) if ranks.first else nullcontext()
         lock = opened.enter_context(held)
         if lock is not None and not request.fresh:
