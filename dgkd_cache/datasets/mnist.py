@@ -59,7 +59,7 @@ def _load(name: str, source: type[MNIST], *, root: Path | None, others: list[Pat
         run_download(name, lambda: source(str(root), download=True), folders=folders)
         found = _find_complete(folders)
     if found is None:
-        raise no_data(name, folders=folders, files=[_file(split, kind) for split in _STEMS for kind in _KINDS])
+        raise no_data(name, folders=folders, files=_FILES)
     say_source(name, found)
     if found == folders[0]:
         for file, md5 in source.resources:
@@ -77,6 +77,9 @@ def _file(split: str, kind: str) -> str:
     return f"{_STEMS[split]}-{kind}-idx{_KINDS[kind]}-ubyte"
 
 
+_FILES = [_file(split, kind) for split in _STEMS for kind in _KINDS]
+
+
 def _find_file(folder: Path, file: str) -> Path | None:
     """Returns the gzipped file, else the plain one."""
     return next((path for path in (folder / f"{file}.gz", folder / file) if path.is_file()), None)
@@ -84,8 +87,7 @@ def _find_file(folder: Path, file: str) -> Path | None:
 
 def _find_complete(folders: list[Path]) -> Path | None:
     """Returns the first folder with all four files."""
-    files = [_file(split, kind) for split in _STEMS for kind in _KINDS]
-    return next((folder for folder in folders if all(_find_file(folder, file) for file in files)), None)
+    return next((folder for folder in folders if all(_find_file(folder, file) for file in _FILES)), None)
 
 
 def _split(folder: Path, name: str, source: type[MNIST], split: str) -> TensorImages:

@@ -33,11 +33,9 @@ COMBINATIONS = tuple(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class Rule(Combination):
     """The choice of `auto` on a kind of device, and the measured reason."""
 
-    precision: str
-    channels_last: bool
     because: str
 
 

@@ -20,11 +20,9 @@ from dgkd_cache.errors import InvalidInput, Mismatch, unknown_name
 from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.views.abc import IntArray, Transform, check_order
 from dgkd_cache.views.registry import parse_transform, transform_from_dict
-from dgkd_cache.views.resized_crop import ResizedCrop
-from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
 from dgkd_stores import canonical_json, integer_text, refusal
 
-__all__ = ["Crop", "Hflip", "ResizedCrop", "Scheme", "Unchanged", "ViewPlan"]
+__all__ = ["Scheme", "ViewPlan"]
 
 Scheme = Literal["sampled", "enumerated"]
 
