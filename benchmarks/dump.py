@@ -38,7 +38,7 @@ from benchmarks.synthetic import PREPROCESS, cifar_like, views_of
 from dgkd_cache.device.autotune import Combination
 from dgkd_cache.device.device import autocast, choose, place
 from dgkd_cache.dump.encoding_error import encoding_error_rows
-from dgkd_cache.dump.parallel_batches import side_by_side
+from dgkd_cache.dump.parallel_batches import forward_parallel
 from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
@@ -155,7 +155,7 @@ class Job:
         def side(_: int) -> float:
             synchronize(self._device)
             stopwatch = Stopwatch()
-            for _logits_BC in side_by_side(bare, rendered, device=self._device) if at_once else map(bare, rendered):
+            for _logits_BC in forward_parallel(bare, rendered, device=self._device) if at_once else map(bare, rendered):
                 pass
             synchronize(self._device)
             return stopwatch.span()

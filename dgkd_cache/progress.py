@@ -28,9 +28,10 @@ class Progress(Protocol):
 
     def warn(self, line: str) -> None:
         """Shows one line about a possible mistake, even if progress is turned off."""
+        self.say(line)
 
 
-class Silent:
+class Silent(Progress):
     """Reports nothing."""
 
     def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
@@ -44,9 +45,6 @@ class Silent:
 
     def say(self, line: str) -> None:
         pass
-
-    def warn(self, line: str) -> None:
-        self.say(line)
 
 
 def over_bytes(progress: Progress, what: str) -> Callable[[int, int], None]:

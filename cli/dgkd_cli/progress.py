@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TextIO
 
 import rich.progress
@@ -31,12 +31,11 @@ def open_progress(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Prog
         yield OnlyWarnings(stream)
         return
     terminal = Console(file=stream)
-    progress = BarProgress(terminal) if terminal.is_terminal and not terminal.is_dumb_terminal else None
-    lines = progress or LineProgress(stream)
-    try:
-        yield lines
-    finally:
-        lines.close()
+    if terminal.is_terminal and not terminal.is_dumb_terminal:
+        with closing(BarProgress(terminal)) as bar:
+            yield bar
+    else:
+        yield LineProgress(stream)
 
 
 class OnlyWarnings(Silent):
@@ -50,7 +49,7 @@ class OnlyWarnings(Silent):
         print(line, file=self._stream, flush=True)
 
 
-class LineProgress:
+class LineProgress(Progress):
     """Reports with lines: one at the start, at most one every `LINE_SECONDS`, and one at the end."""
 
     def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -90,18 +89,11 @@ class LineProgress:
         """Shows one line."""
         print(line, file=self._stream, flush=True)
 
-    def warn(self, line: str) -> None:
-        """Shows one line."""
-        self.say(line)
-
-    def close(self) -> None:
-        """Does nothing: no bar is on the screen."""
-
     def _amount(self, number: int) -> str:
         return size_text(number) if self._unit == "bytes" else str(number)
 
 
-class BarProgress:
+class BarProgress(Progress):
     """Shows a bar on a terminal, with rate, time left and the latest figures."""
 
     def __init__(self, terminal: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -145,10 +137,6 @@ class BarProgress:
     def say(self, line: str) -> None:
         """Shows one line above the bar."""
         self._terminal.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    def warn(self, line: str) -> None:
-        """Shows one line above the bar."""
-        self.say(line)
 
     def close(self) -> None:
         """Removes the bar and restores the cursor."""

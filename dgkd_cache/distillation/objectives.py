@@ -24,18 +24,6 @@ _CALL = "dense_guidance_loss"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
-    """The terms of an objective: `ce` () and `kl_K` (K,) in nats, the number of all `guides` n, `classes` C."""
-
-    ce: Tensor
-    kl_K: Tensor
-    guides: int
-    classes: int
-    lambda_: float
-    temperature: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class GuidanceLoss:
     """The loss to differentiate, and its parts for logging (detached, in nats, means over the batch)."""
 
@@ -44,7 +32,9 @@ class GuidanceLoss:
     kl: Tensor  # the sum over the kept guides, at the temperature, unscaled
 
 
-Objective = Callable[[Terms], Tensor]
+Objective = Callable[[int, int, int], tuple[int, int]]
+"""From the number n of all guides, the kept ones K and the classes C: the factor of the cross-entropy, and the divisor
+of the sum of the KL terms."""
 
 
 def dense_guidance_loss(
@@ -79,15 +69,9 @@ def dense_guidance_loss(
     if guides == 0:
         return GuidanceLoss(loss=ce, ce=ce.detach(), kl=torch.zeros_like(ce))
     kl_K = _kl(logits_BC, softened_KBC, temperature)
-    terms = Terms(
-        ce=ce,
-        kl_K=kl_K,
-        guides=guides,
-        classes=logits_BC.shape[1],
-        lambda_=lambda_,
-        temperature=temperature,
-    )
-    return GuidanceLoss(loss=weigh(terms), ce=ce.detach(), kl=kl_K.detach().sum())
+    factor, divisor = weigh(guides, len(kl_K), logits_BC.shape[1])
+    loss = factor * (1 - lambda_) * ce + lambda_ * temperature**2 * kl_K.sum() / divisor
+    return GuidanceLoss(loss=loss, ce=ce.detach(), kl=kl_K.detach().sum())
 
 
 def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, guides: int) -> None:
@@ -163,19 +147,13 @@ def _kl(logits_BC: Tensor, softened_KBC: Tensor | None, temperature: float) -> T
     return (log_guide_KBC.exp() * (log_guide_KBC - log_student_BC)).sum(-1).mean(-1)
 
 
-def _paper(t: Terms) -> Tensor:
-    return t.guides * (1 - t.lambda_) * t.ce + t.lambda_ * t.temperature**2 * t.kl_K.sum()
-
-
-def _official(t: Terms) -> Tensor:
-    # KLDivLoss with its default reduction averages over B x C elements: the batch mean divided by C.
-    return (1 - t.lambda_) * t.ce + t.lambda_ * t.temperature**2 * t.kl_K.sum() / t.classes
-
-
-def _mean(t: Terms) -> Tensor:
-    return (1 - t.lambda_) * t.ce + t.lambda_ * t.temperature**2 * t.kl_K.sum() / max(len(t.kl_K), 1)
-
-
 _OBJECTIVES = Registry[Objective](
-    "objective", {"paper": _paper, "official": _official, "mean": _mean}, unknown=unknown_name
+    "objective",
+    {
+        "paper": lambda guides, kept, classes: (guides, 1),
+        # KLDivLoss with its default reduction averages over B x C elements: the batch mean divided by C.
+        "official": lambda guides, kept, classes: (1, classes),
+        "mean": lambda guides, kept, classes: (1, max(kept, 1)),
+    },
+    unknown=unknown_name,
 )

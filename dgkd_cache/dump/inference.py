@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dgkd_cache.device.device import autocast
-from dgkd_cache.dump.parallel_batches import side_by_side
+from dgkd_cache.dump.parallel_batches import forward_parallel
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.errors import Interrupted, InvalidInput
 from dgkd_cache.models.called_modules import Forward
@@ -45,9 +45,7 @@ class GuideLogits:
         """Logits of all images, not augmented: float32 (N, C)."""
         samples = [np.arange(start, stop) for start, stop in self._cuts(0, len(source.images))]
         pixels = (source.evaluation_pixels(samples_B).to(self.device) for samples_B in samples)
-        logits_NC = torch.cat(list(self._forwarded(pixels))).cpu().numpy()
-        self._require_holdable(logits_NC, source, "", 0)
-        return logits_NC
+        return self._checked(list(self._forwarded(pixels)), source, "", 0)
 
     def of_view(self, source: ViewRenderer, view: int, rows: int) -> Iterator[Tensor]:
         """Logits of the first `rows` samples of a view, batch by batch: float32 (B, C) on the device, not checked."""
@@ -55,9 +53,7 @@ class GuideLogits:
 
     def of_first_rows(self, source: ViewRenderer, view: int, rows: int) -> NDArray[np.float32]:
         """Logits of the first `rows` samples of a view: float32 (N, C)."""
-        logits_NC = torch.cat(list(self.of_view(source, view, rows))).cpu().numpy()
-        self._require_holdable(logits_NC, source, f"view {view}, ", 0)
-        return logits_NC
+        return self._checked(list(self.of_view(source, view, rows)), source, f"view {view}, ", 0)
 
     def of_chunks(
         self, source: ViewRenderer, slots: Sequence[ChunkSlot], work: str, progress: Progress, stop: Callable[[], bool]
@@ -80,9 +76,7 @@ class GuideLogits:
                         f"the {work} was stopped in view {slot.view}",
                         do="run the same command again to go on: finished chunks are kept",
                     )
-            logits_SC = torch.cat(rows).cpu().numpy()
-            self._require_holdable(logits_SC, source, f"view {slot.view}, ", slot.start)
-            yield slot, logits_SC
+            yield slot, self._checked(rows, source, f"view {slot.view}, ", slot.start)
 
     def _around(self, slot: ChunkSlot, samples: int) -> tuple[int, int]:
         """The whole batches of the view that hold the chunk."""
@@ -100,19 +94,17 @@ class GuideLogits:
     def _forwarded(self, pixels: Iterable[Tensor]) -> Iterator[Tensor]:
         batches = iter(pixels)
         if not self.rehearsal.done and (first := next(batches, None)) is not None:
-            yield self._rehearsed(first) / self.settings.temperature
-        yield from side_by_side(self._softened, batches, device=self.device)
+            # Forwarded as all others are, because its rows are used.
+            forwarded = self.rehearsal(
+                self._raw,
+                lambda forward: next(forward_parallel(forward, [first], device=self.device)),
+                batch=len(first),
+            )
+            yield forwarded / self.settings.temperature
+        yield from forward_parallel(self._softened, batches, device=self.device)
 
     def _softened(self, pixels_BIHW: Tensor) -> Tensor:
         return self.rehearsal.logits(self._raw(pixels_BIHW), len(pixels_BIHW)) / self.settings.temperature
-
-    def _rehearsed(self, pixels_BIHW: Tensor) -> Tensor:
-        """The logits of the first batch, forwarded as all others are: its rows are used."""
-
-        def run(forward: Forward) -> object:
-            return next(side_by_side(forward, [pixels_BIHW], device=self.device))
-
-        return self.rehearsal(self._raw, run, batch=len(pixels_BIHW))
 
     def _raw(self, pixels_BIHW: Tensor) -> object:
         with (
@@ -127,8 +119,9 @@ class GuideLogits:
         ):
             return self.forward(pixels_BIHW)
 
-    def _require_holdable(self, logits_SC: NDArray[np.float32], source: ViewRenderer, view: str, first: int) -> None:
-        """Raises InvalidInput for a row that the encoding refuses: sample `first` and those after it."""
+    def _checked(self, rows: list[Tensor], source: ViewRenderer, view: str, first: int) -> NDArray[np.float32]:
+        """Returns the rows of sample `first` and those after it. Raises InvalidInput if the encoding refuses one."""
+        logits_SC: NDArray[np.float32] = torch.cat(rows).cpu().numpy()
         encoding = get_encoding(self.settings.encoding)
         for row in np.flatnonzero(~(np.abs(logits_SC).max(axis=1) <= encoding.largest)).tolist():
             try:
@@ -141,6 +134,7 @@ class GuideLogits:
                 raise InvalidInput(
                     f"{error.problem} ({place})", expected=error.expected, found=error.found, do=do
                 ) from error
+        return logits_SC
 
 
 def _pairs(view: int, start: int, stop: int) -> Pairs:

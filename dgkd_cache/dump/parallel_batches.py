@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dgkd_cache.device.threads import one_thread
 
-__all__ = ["side_by_side"]
+__all__ = ["forward_parallel"]
 
 Given = TypeVar("Given")
 
@@ -25,7 +25,7 @@ _IN_FLIGHT_BYTES = 2**31
 """Maximum bytes of batches in float32: 341 of 512 CIFAR images, 6 of 512 photographs; activations are extra."""
 
 
-def side_by_side(
+def forward_parallel(
     forward: Callable[[Tensor], Given], batches: Iterable[Tensor], *, device: torch.device
 ) -> Iterator[Given]:
     """Yields `forward` of each batch, in order; on a CPU as many at once as torch has threads."""

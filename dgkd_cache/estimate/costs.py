@@ -6,7 +6,7 @@ Nothing is measured here; rates are inputs, in samples per second on this machin
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = ["ChainCost", "GuideCost", "RunCost", "first_cheaper_run"]
@@ -93,20 +93,15 @@ class ChainCost:
     @property
     def cheaper_from(self) -> int | None:
         """The first run of the student at which caching has taken less time than live guides with dropping."""
-        return first_cheaper_run(
-            self.dump_seconds,
-            once=sum(run.live_seconds for run in self.runs[:-1]),
-            each=self.runs[-1].live_seconds,
-        )
+        return self._cheaper_from([run.live_seconds for run in self.runs])
 
     @property
     def cheaper_from_all_live(self) -> int | None:
         """The break-even against live guides that are all forwarded."""
-        return first_cheaper_run(
-            self.dump_seconds,
-            once=sum(run.live_all_seconds for run in self.runs[:-1]),
-            each=self.runs[-1].live_all_seconds,
-        )
+        return self._cheaper_from([run.live_all_seconds for run in self.runs])
+
+    def _cheaper_from(self, live: Sequence[float]) -> int | None:
+        return first_cheaper_run(self.dump_seconds, once=sum(live[:-1]), each=live[-1])
 
 
 def first_cheaper_run(dump_seconds: float, *, once: float, each: float) -> int | None:

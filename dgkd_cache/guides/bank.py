@@ -254,15 +254,8 @@ def _check_arguments(stores: object, views: object, scheduled: object, resident:
         raise refusal(call, "stores", stores, expected="at least one guide store", do=do)
     for store in stores:
         as_path(call, "stores", store, expected="the path of a guide store in each place of the list")
-    expected = "the ViewRenderer of the training images"
-    require_kind(
-        call,
-        "views",
-        views,
-        ViewRenderer,
-        expected=expected,
-        do="write views=dgkd_cache.ViewRenderer(plan, data.train)",
-    )
+    do = "write views=dgkd_cache.ViewRenderer(plan, data.train)"
+    require_kind(call, "views", views, ViewRenderer, expected="the ViewRenderer of the training images", do=do)
     do = f"write scheduled=range({scheduled})" if type(scheduled) is int and scheduled > 0 else ""
     require_kind(call, "scheduled", scheduled, range, expected="a range of view numbers", do=do)
     require_kind(call, "resident", resident, (bool, type(None)), expected="True, False or None")

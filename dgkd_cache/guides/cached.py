@@ -66,17 +66,13 @@ class CachedGuide:
             rows.expect(views_B[place], samples_B[place])
 
     def _check_parts(self) -> None:
-        first = self.stores[0].header
-        for store in self.stores[1:]:
-            other = store.header
-            if (other.guide.weights_digest, other.temperature) != (
-                first.guide.weights_digest,
-                first.temperature,
-            ):
+        first, *others = [(store.header.guide.weights_digest, store.header.temperature) for store in self.stores]
+        for store, other in zip(self.stores[1:], others, strict=True):
+            if other != first:
                 raise Mismatch(
                     f"two stores say that they are guide {self.name!r} and hold different models or temperatures",
-                    expected=f"weights {first.guide.weights_digest[:16]} at T = {first.temperature}",
-                    found=f"weights {other.guide.weights_digest[:16]} at T = {other.temperature} in {store.path}",
+                    expected=f"weights {first[0][:16]} at T = {first[1]}",
+                    found=f"weights {other[0][:16]} at T = {other[1]} in {store.path}",
                     do="use one of them: a guide has the name of the run that was dumped, so runs that teach together "
                     "are trained under different names",
                 )

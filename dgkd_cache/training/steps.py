@@ -28,6 +28,7 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.protocol import Guidance
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.compilation import compile_forward
+from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.training.network_pass import network_pass
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate, set_learning_rate
 from dgkd_cache.training.prefetch import prefetch
@@ -80,7 +81,7 @@ class Steps:
         shared = wrap_ddp(self.model, device, ranks)
         self._forward: Callable[[Tensor], Tensor] = compile_forward(shared, device) if training.compile else shared
         self._preprocess = preprocess
-        self._views, self._samples_N, self._schedule = views, samples_N, schedule
+        self.views, self._samples_N, self._schedule = views, samples_N, schedule
         self.guided = guided
         self._labels_N = torch.from_numpy(views.images.labels_N).to(device)
         self.optimizer = build_optimizer(model, training)
@@ -102,7 +103,7 @@ class Steps:
     def prefetch(self, first_step: int) -> Generator[tuple[Batch, Tensor | None]]:
         """Returns the batches and softened logits of every step from `first_step` on, for `train_step`."""
         guidance, pairs = self.guided.guidance, self.pairs(first_step)
-        render = functools.partial(stream, self._views, device=self.device, workers=self.training.workers)
+        render = functools.partial(stream, self.views, device=self.device, workers=self.training.workers)
         if guidance is None:
             return prefetch(pairs, render=render, begin=None)
         return prefetch(
@@ -147,6 +148,13 @@ class Steps:
         (loss.loss if weight == 1.0 else loss.loss * weight).backward()
         self.optimizer.step()
         return loss, (logits_BC.detach().argmax(1) == labels_B).sum()
+
+    def score(self, views: ViewRenderer, samples_N: NDArray[np.int64]) -> Score:
+        """Returns the model's score on these samples of `views`, not augmented; leaves it in evaluation mode."""
+        precision = self.training.precision
+        return evaluate(
+            self.model, self._preprocess, views, samples_N, device=self.device, precision=precision, ranks=self.ranks
+        )
 
     def learning_rate(self, step: int) -> float:
         """Returns the learning rate of a step."""

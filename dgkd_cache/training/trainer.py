@@ -15,9 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
 from dgkd_cache.distributed.ddp import require_gradients
 from dgkd_cache.errors import DgkdError, Interrupted
@@ -38,6 +40,8 @@ from dgkd_cache.training.state import RunState, SavedState
 from dgkd_cache.training.steps import Guided, Steps
 
 __all__ = ["Outcome", "Trainer"]
+
+NONE_N = np.zeros(0, np.int64)
 
 _SHOW_EVERY = 25  # steps between reads of the loss: each read waits for the device
 
@@ -60,13 +64,12 @@ class Outcome:
 class Trainer:
     """Runs `steps`, and writes checkpoints and metrics.
 
-    `validate`, if given, scores the model after each epoch; with `training.select` = "best" the weights of its best
-    epoch are the result. All ranks must make the same trainer and run it, within `ranks.join`.
+    On the samples `held_N`, if there are any, the model is scored after each epoch; with `training.select` = "best" the
+    weights of its best epoch are the result. All ranks must make the same trainer and run it, within `ranks.join`.
     """
 
-    def __init__(self, steps: Steps, *, validate: Callable[[nn.Module], Score] | None = None) -> None:
-        self._steps = steps
-        self._validate = validate
+    def __init__(self, steps: Steps, *, held_N: NDArray[np.int64] = NONE_N) -> None:
+        self._steps, self._held_N = steps, held_N
 
     def run(
         self,
@@ -174,9 +177,9 @@ class Trainer:
             )
         line: dict[str, Any] = {"epoch": epoch, "step": state.step, **means, "seconds": round(seconds, 3)}
         line["lr"] = steps.learning_rate(state.step - 1)
-        if self._validate is not None:
+        if len(self._held_N):
             steps.ranks.broadcast_tensors(steps.model.buffers())
-            score = self._validate(steps.model)
+            score = steps.score(steps.views, self._held_N)
             steps.model.train()
             line |= {"validation_accuracy": score.accuracy, "validation_loss": score.loss}
             state.last = {"epoch": epoch, **asdict(score)}

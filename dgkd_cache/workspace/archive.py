@@ -15,10 +15,10 @@ from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.disk import ALL_VIEWS, Stop, ViewLock, full_disk, make_folder, never, sync_folder
 
-__all__ = ["move_aside", "set_aside"]
+__all__ = ["archive_held_run", "archive_run"]
 
 
-def set_aside(
+def archive_run(
     ws: Workspace, name: str, *, stores_only: bool = False, take_over: bool = False, stop: Stop = never
 ) -> Path | None:
     """Moves the run called `name` and all its stores, or only those, to `aside/NAME-K`; returns None if there are none.
@@ -28,13 +28,13 @@ def set_aside(
     """
     run = ws.run_folder(name)
     with run_lock(run, name, take_over=take_over, stop=stop) if os.path.lexists(run) else nullcontext():
-        return move_aside(ws, name, stores_only=stores_only, take_over=take_over, stop=stop)
+        return archive_held_run(ws, name, stores_only=stores_only, take_over=take_over, stop=stop)
 
 
-def move_aside(
+def archive_held_run(
     ws: Workspace, name: str, *, stores_only: bool = False, take_over: bool = False, stop: Stop = never
 ) -> Path | None:
-    """Does what `set_aside` does, for a caller who holds the run's lock."""
+    """Does what `archive_run` does, for a caller who holds the run's lock."""
     run, stores = ws.run_folder(name), ws.stores_of(name)
     # The time of dumps belongs to the stores, although its file is in the run's folder (see `dump_seconds`).
     sources = [run / DUMP_SECONDS_FILE, *stores] if stores_only else [*stores, run]

@@ -10,7 +10,7 @@ from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_cache.models.card import load_card
 from dgkd_cache.paths import CARD_FILE, leftovers
 from dgkd_cache.progress import Progress
-from dgkd_cache.workspace.archive import set_aside
+from dgkd_cache.workspace.archive import archive_run
 from dgkd_cache.workspace.chain_check import check_chain
 from dgkd_cache.workspace.chain_state import ChainState, ModelState
 from dgkd_cache.workspace.run_check import require_sound
@@ -59,13 +59,13 @@ def run_chain(
     for name, damage in _damaged_runs(ws).items():
         if not remake:
             raise damage
-        kept = set_aside(ws, name, take_over=take_over, stop=stop)
+        kept = archive_run(ws, name, take_over=take_over, stop=stop)
         progress.say(f"{name} is damaged ({damage.problem}): set aside in {kept}")
     state = ChainState(ws, device)
     check_chain(
         ws,
         trained={name: one.card.parameters for name in ws.chain if (one := state.of(name)).card and one.run == "done"},
-        to_dump=[name for name in ws.chain if state.teaches(name) and state.of(name).state != "done"],
+        to_dump=[name for name in ws.chain if ws.teaches(name) and state.of(name).state != "done"],
         progress=progress,
     )
     sweep_workspace(ws.folder, stop=stop)
@@ -76,7 +76,7 @@ def run_chain(
             progress.say(f"{name} is done and up to date")
             continue
         if state.of(name).run == "stale":
-            _set_aside(ws, name, state, remake, take_over, progress, stop)
+            _archive_stale(ws, name, state, remake, take_over, progress, stop)
         if state.of(name).run != "done":
             request = TrainRequest(
                 name=name,
@@ -87,9 +87,9 @@ def run_chain(
             )
             train_model(ws, request, take_over=take_over, device=device, progress=progress, stop=stop)
             state.forget(name)
-        if state.teaches(name):
+        if ws.teaches(name):
             if state.of(name).store == "stale":  # that of an earlier run may still be there
-                _set_aside(ws, name, state, remake, take_over, progress, stop)
+                _archive_stale(ws, name, state, remake, take_over, progress, stop)
             dump_guide(ws, model=name, take_over=take_over, device=device, progress=progress, stop=stop)
             state.forget(name)
     return _rows(ws, state)
@@ -120,7 +120,7 @@ def _row(ws: Workspace, name: str, state: ModelState) -> ChainRow:
     )
 
 
-def _set_aside(
+def _archive_stale(
     ws: Workspace,
     name: str,
     state: ChainState,
@@ -131,31 +131,23 @@ def _set_aside(
 ) -> None:
     """Moves a stale run with its stores to `aside/`, or the stores of a valid run; Mismatch without `remake`."""
     found = state.of(name)
-    if not remake:
-        raise _stale(ws, name, found)
-    stores_only = found.run == "done"
-    kept = set_aside(ws, name, stores_only=stores_only, take_over=take_over, stop=stop)
-    what = "the store of " if stores_only else ""
-    progress.say(f"{what}{name} is stale ({found.why}): set aside in {kept}")
-    state.forget(name)
-
-
-def _stale(ws: Workspace, name: str, found: ModelState) -> Mismatch:
-    if found.run == "done":
-        return Mismatch(
-            f"the store of {name} is stale",
-            expected="a store made with the settings of today",
-            found=found.why,
-            do=f"undo the change, or `{ws.command('run --remake')}` sets the store aside, dumps it again and "
-            "makes all that learnt from it again",
+    if stores_only := found.run == "done":
+        what, expected = f"the store of {name}", "a store made with the settings of today"
+        do = (
+            f"undo the change, or `{ws.command('run --remake')}` sets the store aside, dumps it again and makes all "
+            "that learnt from it again"
         )
-    return Mismatch(
-        f"{name} is stale",
-        expected="a run and a store made with the settings of today",
-        found=found.why,
-        do=f"undo the change, or `{ws.command('run --remake')}` sets it aside with all that learnt from it "
-        "and makes them again",
-    )
+    else:
+        what, expected = name, "a run and a store made with the settings of today"
+        do = (
+            f"undo the change, or `{ws.command('run --remake')}` sets it aside with all that learnt from it and makes "
+            "them again"
+        )
+    if not remake:
+        raise Mismatch(f"{what} is stale", expected=expected, found=found.why, do=do)
+    kept = archive_run(ws, name, stores_only=stores_only, take_over=take_over, stop=stop)
+    progress.say(f"{what} is stale ({found.why}): set aside in {kept}")
+    state.forget(name)
 
 
 def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:

@@ -60,22 +60,16 @@ class ChainState:
         self._stores.pop(name, None)
         self._models.clear()
 
-    def teaches(self, name: str) -> bool:
-        """Returns true if a later model learns from `name`."""
-        later = self._ws.chain[self._ws.chain.index(name) + 1 :]
-        return any(name in self._ws.guides_for(other) for other in later)
-
     def _find(self, name: str) -> ModelState:
         folder = self._ws.run_folder(name)
         card = load_card(folder) if os.path.lexists(folder / CARD_FILE) else None
         run, run_why = self._run(name, card)
-        if card is None or not self.teaches(name):
+        if card is None or not self._ws.teaches(name):
             return ModelState(card=card, run=run, run_why=run_why)
         if not self._ws.store_path(name).exists():
             return ModelState(card=card, run=run, run_why=run_why, store="missing", store_why="not dumped")
         held = self._store(name)
-        differing = self._differing(held.header, card)
-        if differing:
+        if differing := self._differing(held.header, card):
             store, store_why = "stale", "; ".join(differing)
         else:
             store, store_why = ("done", "") if held.seal else ("training", "dump begun and not finished")
@@ -102,8 +96,7 @@ class ChainState:
             training=resolve_recipe(ws.config.training_for(name), self._device, begun=before),
             distillation=ws.config.distillation,
         )
-        differing = changes(before, now)
-        if differing:
+        if differing := changes(before, now):
             return "stale", "; ".join(differing)
         return ("done", "") if card else ("training", "begun and not finished")
 

@@ -47,9 +47,7 @@ _PLAIN_RECIPE: Mapping[str, object] = {"lr": 0.01, "lr_schedule": "constant"}
 
 
 def suggest_config(
-    dataset: str,
-    architectures: Sequence[str],
-    settings: Mapping[str, object] | None = None,
+    dataset: str, architectures: Sequence[str], settings: Mapping[str, object] | None = None
 ) -> WorkspaceConfig:
     """Returns a complete configuration; `settings`, dotted keys as `{"training.epochs": 3}`, override the defaults.
 
@@ -58,7 +56,8 @@ def suggest_config(
     """
     given = dict(settings or {})
     chain = chain_names(architectures)
-    transforms = _texts(given.pop("views.transforms", ()))
+    transforms = given.pop("views.transforms", ())
+    assert isinstance(transforms, list | tuple), "transforms are a list of texts"
     _check_names(dataset, architectures, transforms)
     transforms = transforms or default_transforms(dataset, *_image_size(dataset))
     config = parse_config(
@@ -147,11 +146,6 @@ def default_recipe(chain: Mapping[str, str]) -> dict[str, object]:
     if len(plain) == len(chain):
         return dict(_PLAIN_RECIPE)
     return {name: dict(_PLAIN_RECIPE) for name in plain}
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    assert isinstance(value, list | tuple), "transforms are a list of texts"
-    return tuple(value)
 
 
 def _check_names(dataset: str, architectures: Sequence[str], transforms: Sequence[str]) -> None:

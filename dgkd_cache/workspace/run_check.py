@@ -110,11 +110,8 @@ def _found(check: Callable[[], Any], problems: list[DgkdError]) -> Any:
 
 def _begun_checks(folder: Path, *, full: bool) -> list[Callable[[], None]]:
     """Returns the checks of each file of an unfinished run."""
-    checks: list[Callable[[], None]] = []
-    for path in leftovers(folder):
-        if path.suffix != ".partial":
-            checks.append(partial(_check_leftover, path, full=full))
-    return [partial(_check_begun, folder), *checks]
+    saved = [path for path in leftovers(folder) if path.suffix != ".partial"]
+    return [partial(_check_begun, folder), *(partial(_check_leftover, path, full=full) for path in saved)]
 
 
 def _finished_checks(folder: Path, card: RunCard, *, full: bool) -> list[Callable[[], None]]:

@@ -106,6 +106,10 @@ class Workspace:
         before = self.chain[: self.chain.index(name)]
         return guides_of(method or self.config.distillation.method, before)
 
+    def teaches(self, name: str) -> bool:
+        """Returns True if a later model of the chain learns from `name`."""
+        return any(name in self.guides_for(other) for other in self.chain)
+
     def run_folder(self, name: str) -> Path:
         """Returns the folder of the run called `name`, which may not exist."""
         return self.folder / "runs" / check_model_name(name)

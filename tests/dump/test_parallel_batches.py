@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dgkd_cache.dump import parallel_batches as module
-from dgkd_cache.dump.parallel_batches import side_by_side
+from dgkd_cache.dump.parallel_batches import forward_parallel
 
 CPU = torch.device("cpu")
 
@@ -32,7 +32,7 @@ def test_as_many_at_once_as_there_are_threads_and_each_has_one() -> None:
         threads.add(torch.get_num_threads())
         return batch * 2
 
-    made = side_by_side(forward, (torch.full((4,), number) for number in range(9)), device=CPU)
+    made = forward_parallel(forward, (torch.full((4,), number) for number in range(9)), device=CPU)
     assert [batch.tolist() for batch in made] == [[2 * number] * 4 for number in range(9)]
     assert threads == {1} and torch.get_num_threads() == 3
 
@@ -47,7 +47,7 @@ def test_large_batches_are_fewer_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
             rendered += 1
             yield torch.zeros(16)
 
-    for done, _ in enumerate(side_by_side(torch.neg, batches(), device=CPU), start=1):
+    for done, _ in enumerate(forward_parallel(torch.neg, batches(), device=CPU), start=1):
         assert rendered <= done + 1
 
 
@@ -58,7 +58,7 @@ def test_an_error_comes_out_and_the_threads_are_given_back() -> None:
         return batch
 
     with pytest.raises(ValueError, match="no fours"):
-        list(side_by_side(forward, (torch.full((2,), number) for number in range(9)), device=CPU))
+        list(forward_parallel(forward, (torch.full((2,), number) for number in range(9)), device=CPU))
     assert torch.get_num_threads() == 3
 
 

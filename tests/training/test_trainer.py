@@ -21,7 +21,7 @@ from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.progress import Silent
 from dgkd_cache.randomness.run_random import RunRandom
-from dgkd_cache.training.evaluate import Score, evaluate
+from dgkd_cache.training.evaluate import evaluate
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.training.trainer import Outcome, Trainer
@@ -50,11 +50,6 @@ class Run:
         random = RunRandom(self.training.seed)
         views = ViewRenderer(self.plan, self.bars.train)
         bank = GuideBank(self.stores, views=views, scheduled=range(3), temperature=4.0) if self.stores else None
-        held_N = np.arange(80, 100)
-
-        def validate(current: nn.Module) -> Score:
-            return evaluate(current, self.as_input, views, held_N, device=CPU, precision="float32")
-
         steps = Steps(
             model,
             self.as_input,
@@ -66,7 +61,7 @@ class Run:
             guided=Guided(guidance=bank, dropping=Dropping(keep=0.6), objective="paper", lambda_=0.5, temperature=4.0),
             device=CPU,
         )
-        trainer = Trainer(steps, validate=validate if self.validate else None)
+        trainer = Trainer(steps, held_N=np.arange(80, 100 if self.validate else 80))
         assert steps.count == STEPS or self.training.epochs != 3
         calls = itertools.count(1)
         try:

@@ -69,8 +69,7 @@ def plan_chain(
         architecture = ws.architecture(name)
         size = wanted_input_size(architecture, *ws.plan().view_shape[1:], recipe.input_size)
         say_input(ws, name, size, progress, why=input_choice(architecture, recipe))
-    teaching = [name for name in ws.chain if any(name in ws.guides_for(later) for later in ws.chain)]
-    drafts = {name: _draft(ws, name, recipes[name], where) for name in teaching}
+    drafts = {name: _draft(ws, name, recipe, where) for name, recipe in recipes.items() if ws.teaches(name)}
     works: dict[tuple[object, ...], Callable[[], Work]] = {}
     for name, recipe in recipes.items():
         works.setdefault(_training_key(ws, name, recipe), partial(_training, ws, name, recipe, where))

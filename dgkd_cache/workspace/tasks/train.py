@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.device.cores import own_cores
@@ -22,12 +20,10 @@ from dgkd_cache.models.card import ModelCard, load_card, save_model
 from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.weights import weights_digest
 from dgkd_cache.progress import Progress
-from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.training.trainer import Outcome, Trainer
-from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace import run_inputs as record
-from dgkd_cache.workspace.archive import move_aside
+from dgkd_cache.workspace.archive import archive_held_run
 from dgkd_cache.workspace.recipe import input_choice
 from dgkd_cache.workspace.run_lock import refuse_linked_files, run_lock
 from dgkd_cache.workspace.tasks.finished import finished_run, remove_leftovers
@@ -81,50 +77,27 @@ def train_model(
             return finished or load_card(folder)
         progress.say(f"{name}: {run.choice}")
         check_guides(ws, run.guidance, run.views, where, progress)
-        network = _build(ws, request, run, opened, progress, ranks)
+        steps, preprocess, held_N = _build(ws, request, run, opened, progress, ranks)
         if ranks.first:
-            if request.fresh and (aside := move_aside(ws, name, take_over=take_over, stop=stop)):
+            if request.fresh and (aside := archive_held_run(ws, name, take_over=take_over, stop=stop)):
                 progress.say(f"what was there before lies in {aside}")
             record.write_inputs(folder, run.inputs)
-        trainer = Trainer(network.steps, validate=network.validate if len(network.held_N) else None)
         opened.enter_context(own_cores(where))
-        digest = record.digest(run.inputs)
-        outcome = trainer.run(folder, progress=progress, stop=stopped, name=name, inputs=digest)
-        card = _card(ws, request, run, network, outcome)
+        outcome = Trainer(steps, held_N=held_N).run(
+            folder, progress=progress, stop=stopped, name=name, inputs=record.digest(run.inputs)
+        )
+        card = _card(ws, request, run, steps, preprocess, outcome)
         if lock is not None:
             lock.check()
-            save_model(folder, network.model, card)
+            save_model(folder, steps.model, card)
             remove_leftovers(folder)
         return card
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Network:
-    """The model of a run, its steps, and the samples held out of them; it scores itself on any views."""
-
-    model: nn.Module
-    preprocess: Preprocess
-    transform: nn.Module
-    steps: Steps
-    views: ViewRenderer
-    held_N: NDArray[np.int64]
-
-    def validate(self, current: nn.Module) -> Score:
-        """Returns the score of `current`, with these or other weights of the model, on the held-out samples."""
-        return self.score(current, self.views, self.held_N)
-
-    def score(self, current: nn.Module, views: ViewRenderer, samples_N: NDArray[np.int64]) -> Score:
-        """Returns the score of `current` on these samples, not augmented, over all ranks."""
-        steps = self.steps
-        precision = steps.training.precision
-        return evaluate(
-            current, self.transform, views, samples_N, device=steps.device, precision=precision, ranks=steps.ranks
-        )
-
-
 def _build(
     ws: Workspace, request: TrainRequest, run: RunSetup, opened: ExitStack, progress: Progress, ranks: Ranks
-) -> _Network:
+) -> tuple[Steps, Preprocess, NDArray[np.int64]]:
+    """Returns the training steps of a new model, its preprocessing, and the samples that are held out of the steps."""
     training, distillation = run.training, request.distillation
     names = run.guidance.names if run.guidance else ()
     dropping = dropping_of(distillation, names)
@@ -136,10 +109,9 @@ def _build(
     say_input(ws, request.name, preprocess.input_size, progress, why=input_choice(request.architecture, training))
     height, width = preprocess.network_size(*ws.plan().view_shape[1:])
     opened.enter_context(threads_for(training.batch_size * height * width, run.device, os.environ))
-    transform = preprocess.module(channels_last=bool(training.channels_last)).to(run.device)
     steps = Steps(
         model,
-        transform,
+        preprocess.module(channels_last=bool(training.channels_last)).to(run.device),
         views=run.views,
         samples_N=train_N,
         schedule=run.schedule,
@@ -155,20 +127,17 @@ def _build(
         device=run.device,
         ranks=ranks,
     )
-    return _Network(
-        model=model, preprocess=preprocess, transform=transform, steps=steps, views=run.views, held_N=held_N
-    )
+    return steps, preprocess, held_N
 
 
-def _card(ws: Workspace, request: TrainRequest, run: RunSetup, network: _Network, outcome: Outcome) -> ModelCard:
-    score = network.score(network.model, run.test, np.arange(len(run.test.images)))
-    accuracy = {"test": decimal(round(score.accuracy, 6))}
-    if outcome.validation is not None:
-        accuracy["validation"] = decimal(round(outcome.validation.accuracy, 6))
+def _card(
+    ws: Workspace, request: TrainRequest, run: RunSetup, steps: Steps, preprocess: Preprocess, outcome: Outcome
+) -> ModelCard:
+    scores = {"test": steps.score(run.test, np.arange(len(run.test.images))), "validation": outcome.validation}
     return card_of(
         ws,
-        network.model,
-        network.preprocess,
+        steps.model,
+        preprocess,
         name=request.name,
         architecture=request.architecture,
         training=run.training,
@@ -176,13 +145,13 @@ def _card(ws: Workspace, request: TrainRequest, run: RunSetup, network: _Network
         guides=run.identities,
         live=bool(request.live),
         epoch=outcome.epoch,
-        weights_digest=weights_digest(network.model),
-        accuracy=accuracy,
+        weights_digest=weights_digest(steps.model),
+        accuracy={split: decimal(round(score.accuracy, 6)) for split, score in scores.items() if score},
         seconds=round(outcome.seconds, 3),
         compute={
             **describe(run.device, run.training.precision),
             "threads": torch.get_num_threads(),
-            "ranks": network.steps.ranks.world,
+            "ranks": steps.ranks.world,
             **ws.dataset().decoding,
         },
         inputs_digest=record.digest(run.inputs),
