@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dgkd_cli.app import App
+from dgkd_stores.disk import as_store_path
 
 if TYPE_CHECKING:
     from dgkd_cache.workspace.workspace import Workspace
@@ -16,8 +17,6 @@ __all__ = ["store_at", "workspace_for"]
 
 def store_at(app: App, text: str) -> Path:
     """Returns a path unchanged, without a workspace; else the store of that name. Raises StoreNotFound."""
-    from dgkd_stores.disk import as_store_path
-
     path = as_store_path(text)
     return app.workspace().resolve_guide(text) if path is None else path
 

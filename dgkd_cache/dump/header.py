@@ -67,7 +67,7 @@ class StoreDraft:
             guide=replace(self.header.guide, accuracy=held.guide.accuracy),
         )
 
-    def completed(self) -> tuple[StoreHeader, IdentityArrays]:
+    def complete(self) -> tuple[StoreHeader, IdentityArrays]:
         """Forwards the test set and the fixed rows, and returns the complete header and the identity arrays."""
         test_logits_MC = self.logits.of_images(self.test)
         correct = int((test_logits_MC.argmax(1) == self.test.images.labels_N).sum())

@@ -45,7 +45,7 @@ class GuideLogits:
         """Logits of all images, not augmented: float32 (N, C)."""
         samples = [np.arange(start, stop) for start, stop in self._cuts(0, len(source.images))]
         pixels = (source.evaluation_pixels(samples_B).to(self.device) for samples_B in samples)
-        return self._checked(list(self._forwarded(pixels)), source, "", 0)
+        return self._collect(list(self._forward(pixels)), source, "", 0)
 
     def of_view(self, source: ViewRenderer, view: int, rows: int) -> Iterator[Tensor]:
         """Logits of the first `rows` samples of a view, batch by batch: float32 (B, C) on the device, not checked."""
@@ -53,7 +53,7 @@ class GuideLogits:
 
     def of_first_rows(self, source: ViewRenderer, view: int, rows: int) -> NDArray[np.float32]:
         """Logits of the first `rows` samples of a view: float32 (N, C)."""
-        return self._checked(list(self.of_view(source, view, rows)), source, f"view {view}, ", 0)
+        return self._collect(list(self.of_view(source, view, rows)), source, f"view {view}, ", 0)
 
     def of_chunks(
         self, source: ViewRenderer, slots: Sequence[ChunkSlot], work: str, progress: Progress, stop: Callable[[], bool]
@@ -76,7 +76,7 @@ class GuideLogits:
                         f"the {work} was stopped in view {slot.view}",
                         do="run the same command again to go on: finished chunks are kept",
                     )
-            yield slot, self._checked(rows, source, f"view {slot.view}, ", slot.start)
+            yield slot, self._collect(rows, source, f"view {slot.view}, ", slot.start)
 
     def _around(self, slot: ChunkSlot, samples: int) -> tuple[int, int]:
         """The whole batches of the view that hold the chunk."""
@@ -89,9 +89,9 @@ class GuideLogits:
 
     def _of_pairs(self, source: ViewRenderer, pairs: Iterable[Pairs]) -> Iterator[Tensor]:
         batches = stream(source, pairs, device=self.device, workers=self.settings.workers)
-        return self._forwarded(batch.pixels_BIHW for batch in batches)
+        return self._forward(batch.pixels_BIHW for batch in batches)
 
-    def _forwarded(self, pixels: Iterable[Tensor]) -> Iterator[Tensor]:
+    def _forward(self, pixels: Iterable[Tensor]) -> Iterator[Tensor]:
         batches = iter(pixels)
         if not self.rehearsal.done and (first := next(batches, None)) is not None:
             # Forwarded as all others are, because its rows are used.
@@ -101,9 +101,9 @@ class GuideLogits:
                 batch=len(first),
             )
             yield forwarded / self.settings.temperature
-        yield from forward_parallel(self._softened, batches, device=self.device)
+        yield from forward_parallel(self._soften, batches, device=self.device)
 
-    def _softened(self, pixels_BIHW: Tensor) -> Tensor:
+    def _soften(self, pixels_BIHW: Tensor) -> Tensor:
         return self.rehearsal.logits(self._raw(pixels_BIHW), len(pixels_BIHW)) / self.settings.temperature
 
     def _raw(self, pixels_BIHW: Tensor) -> object:
@@ -119,7 +119,7 @@ class GuideLogits:
         ):
             return self.forward(pixels_BIHW)
 
-    def _checked(self, rows: list[Tensor], source: ViewRenderer, view: str, first: int) -> NDArray[np.float32]:
+    def _collect(self, rows: list[Tensor], source: ViewRenderer, view: str, first: int) -> NDArray[np.float32]:
         """Returns the rows of sample `first` and those after it. Raises InvalidInput if the encoding refuses one."""
         logits_SC: NDArray[np.float32] = torch.cat(rows).cpu().numpy()
         encoding = get_encoding(self.settings.encoding)

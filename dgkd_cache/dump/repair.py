@@ -25,7 +25,7 @@ def restore_lost(draft: StoreDraft, store: StoreRepair, *, progress: Progress, s
     held = store.header
     if not store.sealed:
         # As when a dump is taken up: what was measured has to come out again, too.
-        ours, identity = draft.completed()
+        ours, identity = draft.complete()
         check_same_header(store.path, stored=held, given=replace(ours, digest_rows=held.digest_rows))
         store.write_arrays(identity)
     else:

@@ -107,7 +107,7 @@ class GuideWriter:
         """
         check_run(self.draft.header.view_range, mine, take_over, progress, stop)
         progress, began = progress or Silent(), time.perf_counter()
-        done = self._finished()
+        done = self._find_finished()
         if done is not None:
             sweep(self._path, take_over=take_over, stop=stop)
             progress.say(f"{self._path} is finished: nothing to do")
@@ -117,7 +117,7 @@ class GuideWriter:
             make_folder(self._path.parent)
         # Whoever holds these views is named now, not once the test set was forwarded; the writer locks for itself.
         ViewLock(self._path, mine, guide=self.draft.header.guide.name, take_over=take_over, stop=stop).release()
-        header, identity = self.draft.completed()
+        header, identity = self.draft.complete()
         codec = self.draft.logits.settings.codec
         with GuideStoreWriter(
             self._path, header, identity, views=mine, codec=codec, take_over=take_over, stop=stop
@@ -149,7 +149,7 @@ class GuideWriter:
             if written is not None:
                 written.result()
 
-    def _finished(self) -> Dumped | None:
+    def _find_finished(self) -> Dumped | None:
         """Returns the result of an earlier dump, if the store is sealed and only what was measured is not in ours."""
         if not self._path.exists():
             return None

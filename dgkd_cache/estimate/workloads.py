@@ -16,10 +16,10 @@ from dgkd_cache.training.steps import Steps
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Batch
 
-__all__ = ["dumping", "forwarding", "training"]
+__all__ = ["dump_batches", "forward_guides", "train_steps"]
 
 
-def dumping(draft: StoreDraft, *, device: torch.device) -> Work:
+def dump_batches(draft: StoreDraft, *, device: torch.device) -> Work:
     """Yields endless batches of a dump, rendering included, from the first view on; nothing is written.
 
     On a CPU, a piece has as many batches as torch has threads: they are forwarded in parallel.
@@ -32,7 +32,7 @@ def dumping(draft: StoreDraft, *, device: torch.device) -> Work:
         yield sum(itertools.islice(batches, batches_a_piece))
 
 
-def training(steps: Steps) -> Work:
+def train_steps(steps: Steps) -> Work:
     """Yields all training steps, rendering included."""
     with closing(steps.prefetch(0)) as fed:
         for step, (batch, softened_KBC) in enumerate(fed):
@@ -40,7 +40,9 @@ def training(steps: Steps) -> Work:
             yield len(batch.samples_B)
 
 
-def forwarding(guides: LiveGuides, views: ViewRenderer, samples_B: NDArray[np.int64], *, device: torch.device) -> Work:
+def forward_guides(
+    guides: LiveGuides, views: ViewRenderer, samples_B: NDArray[np.int64], *, device: torch.device
+) -> Work:
     """Yields endless passes of all live guides on one batch, without rendering, which the student needs anyway."""
     views_B = np.zeros_like(samples_B)
     pixels_BIHW = views.pixels(views_B, samples_B).to(device)

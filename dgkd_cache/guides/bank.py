@@ -24,7 +24,6 @@ from dgkd_cache.device.device import usable_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.cached import CachedGuide
 from dgkd_cache.guides.compatibility import check_store
-from dgkd_cache.guides.protocol import Softened
 from dgkd_cache.guides.transfer import Decode, ResidentRows, Rows, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Batch
@@ -69,7 +68,7 @@ class GuideBank:
             for path in stores:
                 self._stores.append(GuideStore.open(Path(path), reader=reader))
                 check_store(self._stores[-1], views)
-            self._guides = self._grouped(temperature, ResidentRows if self._fits(resident) else StreamedRows)
+            self._guides = self._group(temperature, ResidentRows if self._fits(resident) else StreamedRows)
             for guide in self._guides:
                 guide.require(scheduled)
         except BaseException:
@@ -140,11 +139,15 @@ class GuideBank:
         read. Raises Damaged if a row's block does not match its digest, InvalidInput for a mask that does not match the
         guides.
         """
-        return self._read(views_B, samples_B, keep_G)()
+        return self.begin(views_B, samples_B, keep_G)()
 
-    def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
+    def begin(
+        self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None
+    ) -> ReadRows:
         """Reads and checks rows now, and returns a function that returns them: `gather` in two parts."""
-        return self._read(views_B, samples_B, keep_G)
+        kept = self._guides if keep_G is None else self._select(keep_G)
+        index = self._index(views_B, samples_B)
+        return ReadRows([guide.read(index) for guide in kept], self._device)
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         """Starts reading the rows of these pairs, which will be requested later, from the disk in the background.
@@ -155,7 +158,7 @@ class GuideBank:
         for guide in self._guides:
             guide.expect(index.views_B, index.samples_B)
 
-    def _grouped(self, temperature: float, kind: Callable[[GuideStore, torch.device], Rows]) -> tuple[CachedGuide, ...]:
+    def _group(self, temperature: float, kind: Callable[[GuideStore, torch.device], Rows]) -> tuple[CachedGuide, ...]:
         """Groups the stores by guide, in the order of the guides' first stores."""
         by_name: dict[str, list[GuideStore]] = {}
         for store in self._stores:
@@ -170,13 +173,6 @@ class GuideBank:
             for name, stores in by_name.items()
         )
 
-    def _read(
-        self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None
-    ) -> _ReadRows:
-        kept = self._guides if keep_G is None else self._kept(keep_G)
-        index = self._index(views_B, samples_B)
-        return _ReadRows([guide.read(index) for guide in kept], self._device)
-
     def _index(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> RowIndex:
         if self._closed:
             raise InvalidInput(
@@ -187,7 +183,7 @@ class GuideBank:
             )
         return RowIndex(views_B, samples_B)
 
-    def _kept(self, keep_G: object) -> list[CachedGuide]:
+    def _select(self, keep_G: object) -> list[CachedGuide]:
         """Returns the guides that the mask keeps. Raises InvalidInput if it is not a mask of the guides."""
         try:
             mask_G = np.asarray(keep_G)
@@ -224,7 +220,7 @@ class GuideBank:
 
 
 @dataclass(frozen=True)
-class _ReadRows:
+class ReadRows:
     """The kept guides' rows of a batch, read and checked: (K, B, C) on the device once they are called for.
 
     They are float32 where the guides' types differ. As a `Softened`, they need nothing of the batch itself.

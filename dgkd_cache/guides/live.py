@@ -73,12 +73,12 @@ class LiveGuides:
                 rehearsal(network, lambda forward: forward(pixels_BIHW), batch=len(pixels_BIHW))
 
     def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
-        return partial(self._softened, [guide for guide, keep in zip(self._guides, keep_G, strict=True) if keep])
+        return partial(self._forward, [guide for guide, keep in zip(self._guides, keep_G, strict=True) if keep])
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         pass
 
-    def _softened(self, kept: Sequence[LiveGuide], batch: Batch) -> Tensor:
+    def _forward(self, kept: Sequence[LiveGuide], batch: Batch) -> Tensor:
         if not kept:
             return torch.empty(0, device=self._device)
         with torch.no_grad(), autocast(self._device, self.precision):

@@ -129,7 +129,7 @@ class Steps:
         with (
             autocast(self.device, self.training.precision),
             network_pass(batch.pixels_BIHW, "in training", self.ranks),
-            _single_sample_told(),
+            _explain_single_sample(),
         ):
             logits_BC = self._forward(self._preprocess(batch.pixels_BIHW))
         _require_rows(logits_BC, len(labels_B))
@@ -171,7 +171,7 @@ class Steps:
 
 
 @contextmanager
-def _single_sample_told() -> Iterator[None]:
+def _explain_single_sample() -> Iterator[None]:
     """Explains the error of batch norm for one value per channel, as in a last batch of one sample."""
     try:
         yield

@@ -58,10 +58,10 @@ def archive_held_run(
 def _free(aside: Path, name: str) -> Path:
     """Returns the first `NAME-K` that does not exist or is an empty folder, as after a kill."""
     number = 1
-    while os.path.lexists(target := aside / f"{name}-{number}") and not _empty(target):
+    while os.path.lexists(target := aside / f"{name}-{number}") and not _is_empty(target):
         number += 1
     return target
 
 
-def _empty(path: Path) -> bool:
+def _is_empty(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and not os.listdir(path)

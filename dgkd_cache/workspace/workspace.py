@@ -138,7 +138,8 @@ class Workspace:
         """Returns everything in `runs/` except folders with a run's name, hidden files and locks."""
         folder, names = self.folder / "runs", self.runs()
         others = sorted(folder.iterdir()) if folder.is_dir() else []
-        return tuple(path for path in others if path.name not in names and not _is_hidden_or_lock(path))
+        shown = [path for path in others if path.suffix not in (".writing", ".lock") and not path.name.startswith(".")]
+        return tuple(path for path in shown if path.name not in names)
 
     def stores(self) -> tuple[str, ...]:
         """Returns the names of the stores under `guides/`, finished or not, in the same order."""
@@ -250,10 +251,6 @@ class Workspace:
         found = set(names)
         first = [name for name in self.chain if name in found]
         return (*first, *sorted(found.difference(first)))
-
-
-def _is_hidden_or_lock(path: Path) -> bool:
-    return path.name.startswith(".") or path.suffix in (".writing", ".lock")
 
 
 def _is_writing(path: Path) -> bool:

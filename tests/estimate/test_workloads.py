@@ -12,7 +12,7 @@ import torch
 from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
-from dgkd_cache.estimate.workloads import dumping
+from dgkd_cache.estimate.workloads import dump_batches
 from dgkd_cache.views.renderer import ViewRenderer
 
 
@@ -34,7 +34,7 @@ def test_every_piece_of_a_dump_is_a_batch_for_each_thread(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with closing(dumping(writer.draft, device=torch.device("cpu"))) as pieces:
+        with closing(dump_batches(writer.draft, device=torch.device("cpu"))) as pieces:
             found = list(itertools.islice(pieces, 25))
     finally:
         torch.set_num_threads(before)

@@ -100,8 +100,8 @@ def init(
     if data_root:
         given["dataset.root"] = str(expand_user(data_root).absolute())
     if transforms:
-        given["views.transforms"] = _listed(transforms)
-    config = suggest_config(_from_here(dataset or "digits"), _listed(chain), given)
+        given["views.transforms"] = _split(transforms)
+    config = suggest_config(_from_here(dataset or "digits"), _split(chain), given)
     _check_options(config, given, data_root)
     workspace = Workspace.init(folder or app.folder, render_config(config))
     path = workspace.folder / "dgkd.toml"
@@ -137,7 +137,7 @@ def _check_options(config: WorkspaceConfig, given: Mapping[str, object], data_ro
         require_root_used(config.dataset.name)
 
 
-def _listed(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
 

@@ -97,19 +97,9 @@ def _row(
 
     channels, height, width = image
     try:
-        summary = model_summary(
-            name,
-            channels=channels,
-            height=height,
-            width=width,
-            classes=classes,
-            accept_probabilities=accept_probabilities,
-        )
+        shape = {"channels": channels, "height": height, "width": width}
+        summary = model_summary(name, **shape, classes=classes, accept_probabilities=accept_probabilities)
     except InvalidInput as error:  # an image too small for one model must not hide the others
         return {"name": name, "problem": f"{error.problem}: {error.expected}" if brief else str(error)}
-    row: dict[str, str | int] = {
-        "name": name,
-        "parameters": summary.parameters,
-        "multiply_adds": summary.multiply_adds,
-    }
+    row: dict[str, str | int] = {"name": name, "parameters": summary.parameters, "multiply_adds": summary.multiply_adds}
     return row if summary.input_size is None else row | {"input_size": summary.input_size}

@@ -16,6 +16,7 @@ from dgkd_cli.console import clean_text, print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides, check_method
 from dgkd_cli.humanize import count_text, duration_text, percent_text, with_numbers
 from dgkd_cli.user_code import check_architectures
+from dgkd_stores import read_header
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
@@ -90,21 +91,21 @@ def train(
         raise click.UsageError("give exactly one of --model (of the chain) and --student (any architecture)")
     if model is not None and guides is not None:
         raise click.UsageError("--guides goes with --student; --method chooses the guides of --model")
-    if live and (paths := [one for one in _listed(guides) or () if "/" in one or one.endswith((".zarr", ".h5"))]):
+    if live and (paths := [one for one in _split(guides) or () if "/" in one or one.endswith((".zarr", ".h5"))]):
         raise click.UsageError(f"--live forwards finished runs by their names, and {', '.join(paths)} is a path")
     if architectures and not live:
         raise click.UsageError("--architecture goes with --live: nothing else of `train` reads a guide's card")
     if student:
-        check_method(method, _listed(guides))
+        check_method(method, _split(guides))
     workspace = app.workspace((*architectures, student) if student else architectures)
     if model:
         architecture, chosen = workspace.architecture(model), workspace.guides_for(model, method)
         check_has_guides(model, method, chosen)
     else:
-        architecture, chosen, method = student or "", _listed(guides) or (), method or "dgkd"
-    run_name = name or model or _default_name(architecture)
+        architecture, chosen, method = student or "", _split(guides) or (), method or "dgkd"
+    run_name = name or model or f"student-{re.sub('[^a-z0-9_-]+', '-', architecture.lower())}"[:64]
     recipe = {key: settings.pop(key) for key in _RECIPE}
-    settings |= {"method": method, "lambda": lambda_, "always": _listed(always)}
+    settings |= {"method": method, "lambda": lambda_, "always": _split(always)}
     distillation = workspace.config.distillation
     if settings["dropping"] not in (None, distillation.dropping):
         # Another kind of dropping replaces the file's, with all settings of that kind.
@@ -117,7 +118,10 @@ def train(
     runs = [workspace.resolve_run(guide) for guide in chosen] if live else []
     check_architectures(architectures, runs)
     # Names come from the stores: several may be of one guide.
-    taught_by = chosen if model else tuple(dict.fromkeys([*map(_guide_name, stores), *(path.name for path in runs)]))
+    taught_by = chosen
+    if not model:
+        names = [path.name for path in runs] if live else [read_header(path).header.guide.name for path in stores]
+        taught_by = tuple(dict.fromkeys(names))
     require_guides_of(distillation.method, taught_by, workspace.chain)
     # The file's value is for all models, and earlier ones lack some guides.
     for guide in distillation.always if always is not None else ():
@@ -141,18 +145,8 @@ def train(
         _show(card, workspace.run_folder(run_name), as_json=as_json)
 
 
-def _guide_name(path: Path) -> str:
-    from dgkd_stores import read_header
-
-    return read_header(path).header.guide.name
-
-
-def _listed(text: str | None) -> tuple[str, ...] | None:
+def _split(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _default_name(architecture: str) -> str:
-    return f"student-{re.sub('[^a-z0-9_-]+', '-', architecture.lower())}"[:64]
 
 
 def _show(card: ModelCard, folder: Path, *, as_json: bool) -> None:

@@ -22,7 +22,7 @@ from dgkd_cache.dump.sizes import draft_bytes
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.estimate.costs import ChainCost, GuideCost, RunCost
 from dgkd_cache.estimate.rates import Work, samples_per_second
-from dgkd_cache.estimate.workloads import dumping, forwarding, training
+from dgkd_cache.estimate.workloads import dump_batches, forward_guides, train_steps
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.models.registry import wanted_input_size
 from dgkd_cache.progress import Progress
@@ -72,10 +72,10 @@ def plan_chain(
     drafts = {name: _draft(ws, name, recipe, where) for name, recipe in recipes.items() if ws.teaches(name)}
     works: dict[tuple[object, ...], Callable[[], Work]] = {}
     for name, recipe in recipes.items():
-        works.setdefault(_training_key(ws, name, recipe), partial(_training, ws, name, recipe, where))
+        works.setdefault(_training_key(ws, name, recipe), partial(_train_work, ws, name, recipe, where))
     for name, draft in drafts.items():
-        works.setdefault(_key(ws, "dump", name, recipes[name]), partial(dumping, draft, device=where))
-        works.setdefault(_key(ws, "live", name, recipes[name]), partial(_forwarding, ws, name, recipes[name], where))
+        works.setdefault(_key(ws, "dump", name, recipes[name]), partial(dump_batches, draft, device=where))
+        works.setdefault(_key(ws, "live", name, recipes[name]), partial(_forward_work, ws, name, recipes[name], where))
     progress.start("measure", total=len(works), unit="rates")
     rates = {}
     for key, work in works.items():
@@ -151,7 +151,7 @@ def _draft(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.devic
     return writer_of(ws, model, card, path=path, views=views, settings=settings, device=device).draft
 
 
-def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
+def _train_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
     """Returns training steps without guides, and without torch.compile, which would take longer than all the rest."""
     model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
@@ -168,10 +168,10 @@ def _training(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.de
         guided=Guided(guidance=None, dropping=Dropping(), objective="paper", lambda_=0.5, temperature=1.0),
         device=device,
     )
-    return training(steps)
+    return train_steps(steps)
 
 
-def _forwarding(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
+def _forward_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
     """Returns forward passes of the guide as in `train --live`, in batches of the student's size."""
     model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     last = bool(recipe.channels_last)
@@ -183,4 +183,4 @@ def _forwarding(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
     samples_B = np.arange(min(ws.config.training_for(ws.chain[-1]).batch_size, len(views.images)))
     guides = LiveGuides([guide], temperature=ws.config.cache.temperature, device=device, precision=precision)
-    return forwarding(guides, views, samples_B, device=device)
+    return forward_guides(guides, views, samples_B, device=device)
