@@ -60,7 +60,7 @@ def _find_device(
         if kinds is not None and found.type not in kinds:
             raise RuntimeError("another kind of device")
         torch.empty(1, device=found)
-    except (RuntimeError, AssertionError, TypeError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:  # AssertionError: torch was built without CUDA
         reason = str(error).partition("\n")[0]
         raise InvalidInput(problem, expected=expected, found=f"{describe_value(device)} ({reason})") from error
     return found

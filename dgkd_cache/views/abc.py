@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -53,7 +53,7 @@ class Transform(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields and the name: integers, strings and lists of them."""
-        return {"name": self.name, **vars(self)}
+        return {"name": self.name, **asdict(self)}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
