@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgkd_cache.errors import Damaged, DgkdError, InvalidInput
+from dgkd_cache.errors import Damaged, InvalidInput
 from dgkd_cli.app import App
 from dgkd_cli.console import clean_text
 from dgkd_cli.humanize import count_text
@@ -34,7 +34,11 @@ class RunResult:
 
     def to_dict(self, exit_code: int) -> dict[str, Any]:
         """Returns the run as JSON, with the same keys for every run."""
-        damage = [_to_dict(problem) for problem in self.check.problems if isinstance(problem, Damaged)]
+        damage = [
+            {"problem": one.problem, "expected": one.expected, "found": one.found}
+            for one in self.check.problems
+            if isinstance(one, Damaged)
+        ]
         return {
             "run": self.name,
             "path": str(self.check.folder),
@@ -72,7 +76,3 @@ def run_at(app: App, text: str) -> Path | None:
         return None
     folder = app.workspace().run_folder(text)
     return folder if is_run(folder) else None
-
-
-def _to_dict(problem: DgkdError) -> dict[str, str]:
-    return {"problem": problem.problem, "expected": problem.expected, "found": problem.found}

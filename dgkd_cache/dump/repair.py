@@ -37,9 +37,7 @@ def restore_lost(draft: StoreDraft, store: StoreRepair, *, progress: Progress, s
         here = ", ".join(f"{key} {there}, here {here}" for key, (there, here) in differing.items())
         if not here:
             raise
-        raise Mismatch(
-            error.problem, expected=error.expected, found=error.found, do=f"it was computed with {here}; {error.do}"
-        ) from error
+        raise error.with_hint(do=f"it was computed with {here}; {error.do}") from error
 
 
 def _write_lost(draft: StoreDraft, store: StoreRepair, progress: Progress, stop: Callable[[], bool]) -> None:

@@ -28,10 +28,7 @@ def check_store(store: GuideStore, views: ViewRenderer) -> None:
             do="use a guide of this data set",
         )
     difference = explain_difference(
-        images,
-        label_N=store.label_N,
-        sample_digest_N16=store.sample_digest_N16,
-        classes=header.dataset.classes,
+        images, label_N=store.label_N, sample_digest_N16=store.sample_digest_N16, classes=header.dataset.classes
     )
     if difference is not None or header.dataset.digest != images.digest:
         raise Mismatch(

@@ -29,7 +29,7 @@ def compile_forward(model: nn.Module, device: torch.device) -> Callable[[Tensor]
         raise InvalidInput(
             "torch.compile does not work here",
             expected="a C++ compiler" if device.type == "cpu" else "a C++ compiler and Triton",
-            found=_reason(error),
+            found=str(error).strip().partition("\n")[0].rpartition("Compiler: ")[2],  # not the name of torch's class
             do="install it (CXX may name it), or train with --no-compile",
         ) from error
     forward: Callable[[Tensor], Tensor] = torch.compile(model, dynamic=False)
@@ -38,8 +38,3 @@ def compile_forward(model: nn.Module, device: torch.device) -> Callable[[Tensor]
 
 def _probe(values: Tensor) -> Tensor:
     return values.sin() + 1
-
-
-def _reason(error: Exception) -> str:
-    """Returns the first line of the error, without the name of torch's class."""
-    return str(error).strip().partition("\n")[0].rpartition("Compiler: ")[2]

@@ -9,7 +9,7 @@ from torch import nn
 
 from dgkd_cache.config.tables import TrainingConfig
 
-__all__ = ["build_optimizer", "learning_rate", "set_learning_rate"]
+__all__ = ["build_optimizer", "learning_rate"]
 
 
 def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
@@ -44,9 +44,3 @@ def learning_rate(config: TrainingConfig, step: int, steps_per_epoch: int) -> fl
         passed = sum(epoch >= fraction * config.epochs - 1e-9 for fraction in config.lr_steps)
         return config.lr * config.lr_gamma**passed
     return config.lr
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Sets the rate of every parameter group."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate

@@ -30,7 +30,7 @@ from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.compilation import compile_forward
 from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.training.network_pass import network_pass
-from dgkd_cache.training.optimisation import build_optimizer, learning_rate, set_learning_rate
+from dgkd_cache.training.optimisation import build_optimizer, learning_rate
 from dgkd_cache.training.prefetch import prefetch
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
@@ -142,7 +142,8 @@ class Steps:
             lambda_=guided.lambda_,
             temperature=guided.temperature,
         )
-        set_learning_rate(self.optimizer, self.learning_rate(step))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(step)
         self.optimizer.zero_grad(set_to_none=True)
         weight = self.share(step).weight
         (loss.loss if weight == 1.0 else loss.loss * weight).backward()

@@ -167,7 +167,7 @@ def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
             if not isinstance(error, Damaged | UnsafeStore | Mismatch):
                 raise
             do = f"restore it from a copy, or {ws.remedy(name)} (`{ws.command('run --remake')}` does both)"
-            found[name] = type(error)(error.problem, expected=error.expected, found=error.found, do=do)
+            found[name] = error.with_hint(do=do)
     return found
 
 

@@ -78,8 +78,7 @@ def suggest_config(
         try:
             check_schedule(plan, config.views.schedule, config.views.count)
         except InvalidInput as error:  # its hint is for an existing file
-            do = "leave --scheme out"
-            raise InvalidInput(error.problem, expected=error.expected, found=error.found, do=do) from error
+            raise error.with_hint(do="leave --scheme out") from error
         return config
     config = with_overrides(config, given)
     if "views.count" not in given and config.views.schedule == "cycle":

@@ -55,8 +55,7 @@ class StoreEntry:
 
 def list_runs(ws: Workspace) -> list[RunEntry]:
     """Lists the chain's runs in its order, then the others by name, then anything else; no weights are read."""
-    there = ws.runs()
-    names = (*ws.chain, *(name for name in there if name not in ws.chain))
+    names = dict.fromkeys((*ws.chain, *ws.runs()))
     others = [RunEntry(name=str(path), state="unknown", why=_what_it_is(path)) for path in ws.other_runs()]
     return [*(_run(ws, name) for name in names), *others]
 

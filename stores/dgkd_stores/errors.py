@@ -6,6 +6,7 @@ A message states what was expected, what was found and what to do; the command l
 from __future__ import annotations
 
 import errno
+from typing import Self
 
 from dgkd_stores.sanitize import one_line
 
@@ -41,6 +42,10 @@ class DgkdError(Exception):
         facts += [f"found {self.found}"] if found else []
         message = self.problem + (": " + ", ".join(facts) if facts else "")
         super().__init__(f"{message}; {self.do}" if do else message)
+
+    def with_hint(self, *, do: str) -> Self:
+        """Returns the same error with another hint."""
+        return type(self)(self.problem, expected=self.expected, found=self.found, do=do)
 
 
 class InvalidInput(DgkdError, ValueError):

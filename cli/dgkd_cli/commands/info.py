@@ -51,9 +51,11 @@ def info(app: App, what: str, as_json: bool) -> None:
         found["run_state"] = {"state": check.state, "why": check.why}
         parts.append(facts(_run_facts(card, check)))
     if store:
-        opened = _open(store)
-        found["store"] = _as_json(opened)
-        parts.append(facts(_store_facts(opened)))
+        from dgkd_stores import GuideStore
+
+        with GuideStore.open(store, allow_incomplete=True) as opened:
+            found["store"] = _as_json(opened)
+            parts.append(facts(_store_facts(opened)))
     if as_json:
         print_json(found)
     else:
@@ -82,13 +84,6 @@ def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
             do=f"`{workspace.command('ls')}` lists what is there",
         )
     return run, store
-
-
-def _open(path: Path) -> GuideStore:
-    from dgkd_stores import GuideStore
-
-    with GuideStore.open(path, allow_incomplete=True) as store:
-        return store
 
 
 def _as_json(store: GuideStore) -> dict[str, Any]:

@@ -25,7 +25,6 @@ def expected_inputs(
 
     `training` is resolved: a record holds no `auto`. `live` is the precision of live guides, "" without them.
     """
-    recipe = training.model_dump(mode="json", exclude={"checkpoint_steps", "workers"})
     tree: dict[str, Any] = {
         "architecture": architecture,
         "dataset": {
@@ -35,7 +34,7 @@ def expected_inputs(
             **ws.dataset().decoding,
         },
         "views": {**ws.config.views.model_dump(mode="json"), "plan": ws.plan().digest},
-        "training": recipe,
+        "training": training.model_dump(mode="json", exclude={"checkpoint_steps", "workers"}),
         "guides": dict(guides),
     }
     if guides:

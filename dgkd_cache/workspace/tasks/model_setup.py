@@ -121,7 +121,7 @@ def load_run(ws: Workspace, name: str, folder: Path | None = None) -> tuple[nn.M
             raise _not_named(ws, name, own)
         return load_model(folder, architecture=own)
     except Damaged as error:
-        raise Damaged(error.problem, expected=error.expected, found=error.found, do=ws.remedy(name)) from error
+        raise error.with_hint(do=ws.remedy(name)) from error
 
 
 def _not_named(ws: Workspace, name: str, own: str) -> Mismatch:

@@ -21,7 +21,7 @@ def header_of(path: Path) -> StoreHeader:
         held = open_container(path, survey=lambda name, error: None)
     except UnsafeStore as error:
         do = "nothing else tells a header: check the path, get a whole copy of the store, or dump the guide again"
-        raise UnsafeStore(error.problem, expected=error.expected, found=error.found, do=do) from error
+        raise error.with_hint(do=do) from error
     if not isinstance(held, ZarrFolder):
         raise InvalidInput(
             f"{path} is not mended in place",
