@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from stores.proofs import independent_reader, independent_writer
+from stores.proofs import independent_header, independent_reader, independent_writer
 from stores.proofs.hostile import CORPUS, build
 from stores.proofs.hostile.corpus import make_bases
 from stores.support.small_store import identity_arrays
@@ -117,9 +117,9 @@ def second_store(small: Any, path: Path, wanted: Mapping[str, bytes]) -> str:
 def test_an_unfinished_store(recipe: Any, small_chunks: None, tmp_path: Path, encoding: str) -> None:
     small = recipe(encoding=encoding)
     small.write(tmp_path / "a.zarr", chunks=4, seal=False)
-    with pytest.raises(independent_reader.Refused) as refused:
+    with pytest.raises(independent_header.Refused) as refused:
         independent_reader.read(tmp_path / "a.zarr")
-    assert refused.value.code == independent_reader.NOT_FINISHED
+    assert refused.value.code == independent_header.NOT_FINISHED
     other = independent_reader.read(tmp_path / "a.zarr", allow_incomplete=True)
     with GuideStore.open(tmp_path / "a.zarr", allow_incomplete=True) as store:
         assert store.completeness().blocks_missing == int((~other.written).sum()) > 0
@@ -223,7 +223,7 @@ def test_both_refuse_it_as_the_same(recipe: Any, small_chunks: None, tmp_path: P
     code, damage = DAMAGE[what]
     agree(path)
     damage(path)
-    with pytest.raises(independent_reader.Refused) as other:
+    with pytest.raises(independent_header.Refused) as other:
         independent_reader.read(path)
     with pytest.raises(DgkdError) as ours, contextlib.closing(GuideStore.open(path)) as store:
         for view in store.views:
@@ -242,12 +242,12 @@ def test_the_second_reader_refuses_the_hostile_corpus(recipe: Any, tmp_path: Pat
         found = 0
         try:
             independent_reader.read(build(name, tmp_path / "bases", tmp_path), allow_incomplete=True, decode=no_decoder)
-        except independent_reader.Refused as refused:
+        except independent_header.Refused as refused:
             found = refused.code
         if found not in ({error.exit_code for error in one.refused} or {0}):
             odd[name] = found
     # An array is missing there, and a name is too many: either class will do.
-    assert odd == {"array_named_in_upper_case": independent_reader.UNSAFE}
+    assert odd == {"array_named_in_upper_case": independent_header.UNSAFE}
     assert tried > 150
 
 
@@ -266,6 +266,6 @@ def test_a_newer_version_is_refused_by_name(recipe: Any, tmp_path: Path) -> None
     edit(tmp_path / "a.zarr" / "zarr.json", newer)
     with pytest.raises(DgkdError, match="expected format dgkd-guide-store version 1, found version 2") as ours:
         GuideStore.open(tmp_path / "a.zarr")
-    with pytest.raises(independent_reader.Refused, match="version 2, known is 1") as other:
+    with pytest.raises(independent_header.Refused, match="version 2, known is 1") as other:
         independent_reader.read(tmp_path / "a.zarr")
     assert (ours.value.exit_code, other.value.code) == (13, 13)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stores.proofs import independent_reader, independent_writer, worked_example
+from stores.proofs import independent_header, independent_reader, independent_writer, worked_example
 
 from dgkd_stores import GuideStore
 
@@ -43,7 +43,7 @@ def group() -> dict[str, Any]:
 def from_page(tmp_path: Path) -> Path:
     """The store made of nothing but the page's example and its table of arrays."""
     path = tmp_path / "page.zarr"
-    specs = independent_reader.array_specs(header())
+    specs = independent_header.array_specs(header())
     for name, (dtype, shape, _) in specs.items():
         (path / name).mkdir(parents=True)
         metadata = independent_writer.array_metadata(name, np.empty(shape, dtype), chunk_rows=4)
@@ -77,10 +77,10 @@ def test_the_second_writer_makes_the_page(tmp_path: Path, from_page: Path, read_
     given = [line.split()[1:] for line in BLOCKS["rows"].splitlines() if line.startswith("given")]
     files = chunk_files()
     arrays = independent_writer.encode("uint8", np.array([given], np.float32))
-    for name, (dtype, shape, _) in independent_reader.array_specs(header()).items():
+    for name, (dtype, shape, _) in independent_header.array_specs(header()).items():
         if name not in ("logits", "scale", "digest"):
             (content,) = (files[key] for key in files if key.startswith(name + "/"))
-            arrays[name] = np.frombuffer(content, independent_reader.DTYPES[dtype]).reshape(shape)
+            arrays[name] = np.frombuffer(content, independent_header.DTYPES[dtype]).reshape(shape)
     seal = independent_writer.write(tmp_path / "second.zarr", header(), arrays, chunk_rows=4)
     assert seal == group()["attributes"]["dgkd_seal"]
     assert read_tree(tmp_path / "second.zarr") == read_tree(from_page)
