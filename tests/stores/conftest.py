@@ -36,5 +36,13 @@ def path(recipe: type[SmallStore], small_chunks: None, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def whole(recipe: type[SmallStore], tmp_path: Path) -> tuple[SmallStore, Path]:
+    """A finished store of views 2 to 4, as a recipe and on disk."""
+    small = recipe(first_view=2)
+    small.write(tmp_path / "a.zarr")
+    return small, tmp_path / "a.zarr"
+
+
+@pytest.fixture
 def read_tree() -> Any:
     return tree

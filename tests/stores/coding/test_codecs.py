@@ -13,7 +13,7 @@ import zarr
 from hypothesis import given, settings, strategies as st
 from numcodecs import blosc, zstd
 
-from dgkd_stores import GuideStore, GuideStoreWriter, InvalidInput, UnsafeStore
+from dgkd_stores import GuideStore, InvalidInput, UnsafeStore
 from dgkd_stores.coding.codecs import RAW, Blosc, Zstd, codec_names, codec_of, get_codec
 from dgkd_stores.format.layout import StoreLayout
 from dgkd_stores.format.limits import MAX_ENCODED_CHUNK_BYTES
@@ -118,16 +118,9 @@ def small(request: pytest.FixtureRequest, recipe: Any, small_chunks: None) -> An
     return recipe(encoding=request.param)
 
 
-def write(small: Any, path: Path, codec: str) -> None:
-    with GuideStoreWriter(path, small.header, small.identity, codec=codec) as writer:
-        for slot in writer.missing():
-            writer.write(slot, small.logits(slot.view)[slot.start : slot.stop])
-        writer.seal()
-
-
 @pytest.mark.parametrize("name", ["blosc", "zstd"])
 def test_zarr_reads_what_we_write(small: Any, tmp_path: Path, name: str) -> None:
-    write(small, tmp_path / "a.zarr", name)
+    small.write(tmp_path / "a.zarr", codec=name)
     with GuideStore.open(tmp_path / "a.zarr") as store:
         for array in store.container.layout.rows.values():
             theirs = zarr.open_array(tmp_path / "a.zarr" / array.name, mode="r")
@@ -160,7 +153,7 @@ COMPRESSORS = {
 )
 def test_we_read_what_zarr_writes(small: Any, tmp_path: Path, name: str, number: int) -> None:
     """The row arrays written anew by zarr, with its other levels and inner compressors, are the same store."""
-    write(small, tmp_path / "a.zarr", name)
+    small.write(tmp_path / "a.zarr", codec=name)
     with GuideStore.open(tmp_path / "a.zarr") as store:
         rows = store.gather([0, 1, 2] * 50, np.repeat(np.arange(50), 3))
         for array in store.container.layout.rows.values():

@@ -1,4 +1,4 @@
-"""A store's header and seal for the second reader, and the arrays that follow from them; from stores/FORMAT.md alone."""
+"""A store's header and seal for the second reader, and the arrays that they tell of; from stores/FORMAT.md alone."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from stores.proofs.independent_writer import NAMES
 from stores.support.small_store import identity_arrays
 
-from dgkd_stores import GuideStore, GuideStoreWriter, convert
+from dgkd_stores import GuideStore, convert
 
 DIMENSIONS = NAMES | {"probe": ("pair", "digest_byte")}
 
@@ -31,10 +31,7 @@ def small(request: pytest.FixtureRequest, recipe: Any, small_chunks: None) -> An
 @pytest.fixture(params=["none", "zstd", "blosc"])
 def path(request: pytest.FixtureRequest, small: Any, tmp_path: Path) -> Path:
     """A finished store of several chunks a view, the last of them padded."""
-    with GuideStoreWriter(tmp_path / "a.zarr", small.header, small.identity, codec=request.param) as writer:
-        for slot in writer.missing():
-            writer.write(slot, small.logits(slot.view)[slot.start : slot.stop])
-        assert writer.seal()
+    assert small.write(tmp_path / "a.zarr", codec=request.param)
     return tmp_path / "a.zarr"
 
 

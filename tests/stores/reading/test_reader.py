@@ -16,25 +16,18 @@ from dgkd_stores.reading import proof
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
 
-@pytest.fixture
-def made(recipe: Any, tmp_path: Path) -> tuple[Any, Path]:
-    small = recipe(first_view=2)
-    small.write(tmp_path / "a.zarr")
-    return small, tmp_path / "a.zarr"
-
-
-def test_a_block_is_hashed_once(made: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_is_hashed_once(whole: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     hashed = []
     really = proof.block_digest
     monkeypatch.setattr(proof, "block_digest", lambda arrays: (hashed.append(len(arrays[0])), really(arrays))[1])
-    with GuideStore.open(made[1]) as store:
+    with GuideStore.open(whole[1]) as store:
         store.gather([2, 2, 2, 3], [0, 7, 8, 0])
         store.gather([2, 3, 2], [1, 1, 48])
         assert hashed == [8, 8, 8, 2]
 
 
-def test_a_flipped_bit_in_a_used_row(made: tuple[Any, Path]) -> None:
-    _, path = made
+def test_a_flipped_bit_in_a_used_row(whole: tuple[Any, Path]) -> None:
+    _, path = whole
     file = path / "logits" / "c.1.1.0"
     data = bytearray(file.read_bytes())
     data[9 * 28 + 3] ^= 1  # Sample 25 of view 3, in the block of samples 24 to 31.
@@ -51,8 +44,8 @@ def test_a_flipped_bit_in_a_used_row(made: tuple[Any, Path]) -> None:
 
 @pytest.mark.parametrize("array", ["logits", "digest", "label", "probe", "test_logits"])
 @pytest.mark.parametrize("change", ["missing", "short", "long", "empty"])
-def test_lost_files(made: tuple[Any, Path], array: str, change: str) -> None:
-    _, path = made
+def test_lost_files(whole: tuple[Any, Path], array: str, change: str) -> None:
+    _, path = whole
     file = sorted((path / array).glob("c.*"))[-1]
     data = file.read_bytes()
     file.unlink()

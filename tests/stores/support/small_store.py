@@ -97,9 +97,11 @@ class SmallStore:
         chunks: int | None = None,
         seal: bool = True,
         take_over: bool = False,
+        codec: str = "none",
     ) -> str | None:
         """Write up to `chunks` missing chunks; the seal, if that finished the store."""
-        with GuideStoreWriter(path, self.header, self.identity, views=views, take_over=take_over) as writer:
+        how = {"views": views, "take_over": take_over, "codec": codec}
+        with GuideStoreWriter(path, self.header, self.identity, **how) as writer:
             for number, slot in enumerate(writer.missing()):
                 if chunks is not None and number >= chunks:
                     return None
