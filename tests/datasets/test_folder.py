@@ -1,4 +1,4 @@
-"""Folders of images: ImageFolder's discovery, the fixed index, held or decoded at each use; refusals."""
+"""Folders of images: ImageFolder's discovery, the fixed index, held or decoded at each use."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from support.picture_folders import pictures, relative, train_of
 from torchvision.datasets import ImageFolder
 
 from dgkd_cache.datasets import folder as folder_module
@@ -23,42 +24,14 @@ from dgkd_cache.datasets.folder import INDEX_KEY, FolderImages, index_order, loa
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.reading import decode
 from dgkd_cache.datasets.registry import load_dataset
-from dgkd_cache.errors import DataUnreadable, InvalidInput
+from dgkd_cache.errors import DataUnreadable
 
 WriteFolder = Callable[..., Path]
-Files = dict[str, NDArray[np.uint8]]
-
-
-def pictures(*, size: int = 6, mixed: bool = False, test: str = "test") -> Files:
-    """Two classes, one of them with folders inside, RGB, grey and RGBA."""
-    rng = np.random.default_rng(8)
-    files = {}
-    for split, count in (("train", 9), (test, 3)):
-        for number in range(count):
-            height = size + number % 3 if mixed else size
-            shape = (
-                (height, size + 1, 4) if number == 2 else (height, size + 1) if number == 1 else (height, size + 1, 3)
-            )
-            nested = f"deep/{number % 2}/" if number % 3 == 0 else ""
-            for name in ("cat", "dog"):
-                files[f"{split}/{name}/{nested}{number:02}.png"] = rng.integers(0, 256, shape, dtype=np.uint8)
-    return files
 
 
 def rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """[3, H, W]: grey repeated, transparency dropped."""
     return np.stack([pixels] * 3) if pixels.ndim == 2 else pixels[:, :, :3].transpose(2, 0, 1)
-
-
-def relative(images: FolderImages) -> list[str]:
-    """The path of each sample, read out of the description that messages use."""
-    return [images.describe(i).partition(" (")[2].removesuffix(")") for i in range(len(images))]
-
-
-def train_of(folder: Path, *, hold_bytes: int = 1 << 30) -> FolderImages:
-    train = load_folder(folder, hold_bytes=hold_bytes).train
-    assert isinstance(train, FolderImages)
-    return train
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -166,34 +139,6 @@ def test_images_asked_for_together_are_decoded_by_many_threads(
     assert decoders == {threading.get_ident()}, "a worker decodes alone"
 
 
-def test_broken_files_of_a_batch_are_named_together(write_folder: WriteFolder) -> None:
-    folder = write_folder(pictures())
-    train = train_of(folder, hold_bytes=0)
-    for name in ("cat", "dog"):
-        (folder / "train" / name / "01.png").write_bytes(b"no image at all")
-    with pytest.raises(DataUnreadable, match="2 of 18 image files in .*01.png .not an image.; .*01.png .not an image"):
-        train.batch(range(18))
-    for name in ("cat", "dog"):
-        Image.fromarray(np.zeros((3, 3, 3), np.uint8)).save(folder / "train" / name / "01.png")
-    with pytest.raises(DataUnreadable, match="01.png changed since .*expected an image of 6 x 7, found 3 x 3"):
-        train.batch(range(18))
-
-
-def test_another_image_of_the_same_size_is_named_once_digests_are_known(write_folder: WriteFolder) -> None:
-    """In another process, too: what a worker opens by its path is what its parent compared with the guides."""
-    folder = write_folder(pictures())
-    train = train_of(folder, hold_bytes=0)
-    path = folder / "train" / "dog" / "01.png"
-    sample = relative(train).index("train/dog/01.png")
-    assert len(train.sample_digest_N16) == 18
-    sent = pickle.dumps(train)
-    Image.fromarray(np.zeros((6, 7, 3), np.uint8)).save(path)
-    for images in (train, pickle.loads(sent)):
-        for read in (lambda images=images: images.image(sample), lambda images=images: images.batch(range(18))):
-            with pytest.raises(DataUnreadable, match="01.png changed since .*expected SHA-256 [0-9a-f]{32}..., found"):
-                read()
-
-
 def test_normalisation_counts_every_pixel_once(write_folder: WriteFolder) -> None:
     files = pictures(mixed=True)
     train = train_of(write_folder(files))
@@ -287,76 +232,3 @@ def test_spawned_workers_see_the_same_images(write_folder: WriteFolder) -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         for image, path in zip(pool.map(train.image, range(4)), relative(train), strict=False):
             assert np.array_equal(image.numpy(), rgb(files[path]))
-
-
-def test_unreadable_files_are_counted_and_named(write_folder: WriteFolder) -> None:
-    folder = write_folder(pictures())
-    cats = list((folder / "train" / "cat").rglob("*.png"))
-    for path in cats:
-        path.write_bytes(path.read_bytes()[:60])
-    (folder / "train" / "cat" / "01.png").write_bytes(b"no image at all")
-    with pytest.raises(DataUnreadable) as caught:
-        load_folder(folder)
-    message = str(caught.value)
-    assert caught.value.exit_code == 1 and "9 of 18 image files in" in message and "and 4 more" in message
-    assert message.count(".png (") == 5 and "cat/" in message and "dog/" not in message
-    for path in cats:
-        path.unlink()
-    Image.fromarray(np.zeros((6, 7), np.uint8)).save(folder / "train" / "cat" / "whole.png")
-    (folder / "train" / "cat" / "broken.jpg").write_bytes(b"no image at all")
-    with pytest.raises(DataUnreadable, match=r"1 of 11 image files in .*cat/broken.jpg \(not an image\); replace"):
-        load_folder(folder)
-
-
-def test_a_truncated_image_is_found_at_load_or_named_at_use(write_folder: WriteFolder) -> None:
-    files = pictures()
-    files["train/cat/big.png"] = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
-    folder = write_folder(files)
-    path = folder / "train" / "cat" / "big.png"
-    path.write_bytes(path.read_bytes()[:9_000])
-    with pytest.raises(DataUnreadable, match=r"1 of 19 image files in .*cat/big.png \(OSError"):
-        load_folder(folder)
-    images = FolderImages(folder / "train", name="n", split="train", hold_bytes=0)
-    sample = relative(images).index("train/cat/big.png")
-    with pytest.raises(DataUnreadable, match=r"1 image file in .*cat/big.png \(OSError"):
-        images.image(sample)
-
-
-def test_a_file_that_changed_or_went_since_loading_is_named(write_folder: WriteFolder) -> None:
-    folder = write_folder(pictures())
-    train = train_of(folder, hold_bytes=0)
-    path = folder / "train" / "dog" / "01.png"
-    sample = relative(train).index("train/dog/01.png")
-    Image.fromarray(np.zeros((3, 3, 3), np.uint8)).save(path)
-    with pytest.raises(DataUnreadable, match="01.png changed since .*expected an image of 6 x 7, found 3 x 3"):
-        train.image(sample)
-    path.unlink()
-    with pytest.raises(DataUnreadable, match=r"dog/01.png \(FileNotFoundError"):
-        train.image(sample)
-
-
-def test_a_folder_of_another_layout_is_refused(tmp_path: Path, write_folder: WriteFolder) -> None:
-    with pytest.raises(InvalidInput, match=r"expected train/ and test/ \(or val/\).*found no such folder") as caught:
-        load_folder(tmp_path / "nowhere")
-    assert caught.value.exit_code == 2
-    folder = write_folder({path: pixels for path, pixels in pictures().items() if path.startswith("train/")})
-    with pytest.raises(InvalidInput, match="found train; put the test images of each class into test/CLASS/"):
-        load_folder(folder)
-    shutil.copytree(folder / "train", folder / "test")
-    with pytest.raises(InvalidInput, match="name the folder above train/"):
-        load_folder(folder / "train")
-    assert len(load_folder(folder).test)
-
-
-def test_class_folders_must_agree_and_hold_images(write_folder: WriteFolder) -> None:
-    folder = write_folder(pictures())
-    (folder / "test" / "eel").mkdir()
-    with pytest.raises(DataUnreadable, match=r"expected the same in both, found eel not in train/ \(1 in all\)"):
-        load_folder(folder)
-    (folder / "train" / "eel").mkdir()
-    with pytest.raises(DataUnreadable, match="no valid file for the classes eel.*add images, or remove"):
-        load_folder(folder)
-    (folder / "empty" / "train").mkdir(parents=True)
-    (folder / "empty" / "test").mkdir()
-    with pytest.raises(DataUnreadable, match="train does not hold images by class.*no class folder"):
-        load_folder(folder / "empty")

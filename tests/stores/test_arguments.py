@@ -8,34 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.arguments import Calls, arguments_never_refused
 
 import dgkd_stores as stores
-from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, InvalidInput
-
-OTHERS: tuple[object, ...] = (
-    None,
-    True,
-    3,
-    -1,
-    0.5,
-    float("nan"),
-    "x",
-    "a\0b",
-    b"x",
-    [],
-    [None],
-    {},
-    {"x": 1},
-    range(0),
-    range(1, 4),
-    lambda *_: 1,
-    object(),
-    dict,
-    np.zeros((2, 3)),
-    np.zeros(2, np.complex64),
-    Path("x"),
-)
-"""What a caller may give by mistake."""
+from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, InvalidInput, require_integer, require_number
 
 FOR_THIS_PROJECT = set(
     "JsonValue MAX_DECODED_BYTES MAX_RECORD_BYTES MAX_VIEWS Registry as_path check_same_header closest_names "
@@ -47,8 +23,6 @@ FOR_THIS_PROJECT = set(
 
 ANY_VALUE = {"clean": {"text"}}
 """Arguments that any value fits."""
-
-Calls = dict[str, tuple[Callable[..., object], dict[str, Any]]]
 
 
 @pytest.fixture
@@ -144,20 +118,7 @@ def test_no_argument_gives_a_raw_error(calls: Calls, name: str) -> None:
     call, keywords = calls[name]
     if name != "write":  # which a slot takes once
         call(**keywords)
-    told = dict.fromkeys(keywords, 0)
-    for argument in keywords:
-        for other in OTHERS:
-            if callable(other) and callable(keywords[argument]):
-                continue  # whether it takes what it is called with is seen when it is called
-            try:
-                call(**{**keywords, argument: other})
-            except DgkdError as error:
-                told[argument] += 1
-                assert error.problem and (error.expected or error.do), f"{name}({argument}={other!r}): {error}"
-            except Exception as error:  # any other kind is what this test looks for
-                raise AssertionError(f"{name}({argument}={other!r}): {type(error).__name__} {error}") from error
-    unrefused = {argument for argument, times in told.items() if not times}
-    assert unrefused <= ANY_VALUE.get(name, set()), f"{name} takes anything as {unrefused}"
+    assert arguments_never_refused(name, call, keywords) <= ANY_VALUE.get(name, set())
 
 
 def test_all_public_calls_are_among_them() -> None:
@@ -188,3 +149,30 @@ def test_a_value_within_itself_is_told() -> None:
     value["a"] = [value]
     with pytest.raises(InvalidInput, match="JSON cannot hold: expected a few lists .*found a value within itself"):
         stores.canonical_json(value)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    require_integer("f", "n", np.int32(3), low=0, high=3)
+    require_number("f", "x", np.float32(0.5), low=0, high=1)
+    for wrong in (np.float32(np.inf), np.bool_(True), "1", 2.5):
+        with pytest.raises(InvalidInput, match="f: the argument 'x' cannot be used"):
+            require_number("f", "x", wrong, low=0, high=1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0, None, "an integer from 0 on"),
+        (1, 5, "an integer from 1 to 5"),
+        (-(2**63), 2**64 - 1, r"an integer from -2\*\*63 to 2\*\*64 - 1"),
+        (0, 2**63 - 1, r"an integer from 0 to 2\*\*63 - 1"),
+        (None, None, "an integer"),
+    ],
+)
+def test_ranges_of_integers_in_words(low: int | None, high: int | None, text: str) -> None:
+    with pytest.raises(InvalidInput, match=f"expected {text}, found"):
+        require_integer("f", "n", 2.5, low=low, high=high)
+
+
+def test_any_integer_fits_where_there_is_no_limit() -> None:
+    require_integer("f", "n", -(2**70))

@@ -1,14 +1,21 @@
-"""Another process that holds views of a store and has not finished a file."""
+"""Other holders of views of a store: a process that has not finished a file, and owners that are put into a lock."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["another_holder"]
+from dgkd_stores.disk.locks import ViewLock
+
+__all__ = ["FAR", "another_holder", "disguise"]
+
+FAR = {"host": "far-away", "pid": 1, "boot": "x"}
+"""An owner on another host."""
 
 _HOLD = """
 import sys, time
@@ -31,3 +38,11 @@ def another_holder(store: Path, *, within: list[str] | None = None) -> Iterator[
             yield process
         finally:
             process.kill()
+
+
+def disguise(lock: ViewLock | Path, **change: Any) -> dict[str, Any]:
+    """Another owner in a lock that this process holds, or in its folder, as if that one had taken it; its owner."""
+    place = (lock if isinstance(lock, Path) else lock.folder.parent) / "owner.json"
+    owner: dict[str, Any] = json.loads(place.read_bytes())
+    place.write_text(json.dumps({**owner, **change}))
+    return owner

@@ -6,10 +6,10 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hostile_runs.places import PLACES
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from support.tiny_chain import Lines, add_module, content, dump, run, train, workspace
@@ -53,38 +53,16 @@ def edited(path: Path) -> None:
     path.write_text(path.read_text().replace("0", "1", 1))
 
 
-def sparse(path: Path) -> None:
-    path.write_bytes(b"")
-    os.truncate(path, 2 * 2**30)
+CHANGES = {"flip": 12, "sparse": 12, "brackets": 12, "link": 15, "fifo": 15, "folder": 15}
+"""What becomes of a file, and the exit code of whoever reads it."""
 
 
-def linked(path: Path) -> None:
-    path.rename(path.parent / "behind")
-    path.symlink_to("behind")
-
-
-def a_pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def a_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def brackets(path: Path) -> None:
-    path.write_bytes(b"[" * 100_000)
-
-
-CHANGES: list[tuple[Callable[[Path], None], int]] = [
-    (flip, 12),
-    (sparse, 12),
-    (brackets, 12),
-    (linked, 15),
-    (a_pipe, 15),
-    (a_folder, 15),
-]
+def change_file(path: Path, change: str) -> None:
+    """Change a file of a run; what a link points at lies in the workspace's folder."""
+    if change == "flip":
+        flip(path)
+    else:
+        PLACES[change](path, path.parents[2])
 
 
 def states(ws: Workspace) -> dict[str, str]:
@@ -99,12 +77,10 @@ def test_a_finished_run_is_whole(ws: Workspace) -> None:
 
 
 @pytest.mark.parametrize("name", COVERED)
-@pytest.mark.parametrize(("change", "code"), CHANGES)
-def test_every_file_of_a_finished_run_is_covered(
-    ws: Workspace, name: str, change: Callable[[Path], None], code: int
-) -> None:
+@pytest.mark.parametrize(("change", "code"), CHANGES.items())
+def test_every_file_of_a_finished_run_is_covered(ws: Workspace, name: str, change: str, code: int) -> None:
     before = content(ws.folder)
-    change(ws.run_folder("student") / name)
+    change_file(ws.run_folder("student") / name, change)
     check = check_run(ws.run_folder("student"))
     assert check.problems[0].exit_code == code
     assert check.state == ("damaged" if code == 12 else "refused") and name in check.why
@@ -113,7 +89,7 @@ def test_every_file_of_a_finished_run_is_covered(
             refused()
         assert caught.value.exit_code == code
     # By its size alone `ls` cannot tell a flipped bit.
-    seen = "done" if change is flip and name in ("weights.safetensors", "metrics.jsonl") else check.state
+    seen = "done" if change == "flip" and name in ("weights.safetensors", "metrics.jsonl") else check.state
     assert states(ws) == {"teacher": "done", "student": seen}
     assert {key: value for key, value in content(ws.folder).items() if "student" not in key} == {
         key: value for key, value in before.items() if "student" not in key
@@ -205,15 +181,12 @@ def test_a_begun_run_is_no_damage(ws: Workspace, begun: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["checkpoint.safetensors", "inputs.json", "metrics.jsonl"])
-@pytest.mark.parametrize(("change", "code"), CHANGES)
-def test_every_file_of_a_begun_run_is_covered(
-    ws: Workspace, begun: Path, name: str, change: Callable[[Path], None], code: int
-) -> None:
-    if name == "inputs.json" and change is flip:
-        change = edited
-    if name == "metrics.jsonl" and change is flip:
-        change = edited
-    change(begun / name)
+@pytest.mark.parametrize(("change", "code"), CHANGES.items())
+def test_every_file_of_a_begun_run_is_covered(ws: Workspace, begun: Path, name: str, change: str, code: int) -> None:
+    if change == "flip" and name in ("inputs.json", "metrics.jsonl"):
+        edited(begun / name)
+    else:
+        change_file(begun / name, change)
     check = check_run(begun)
     assert code in [problem.exit_code for problem in check.problems]
     assert check.state == ("damaged" if code == 12 else "refused")

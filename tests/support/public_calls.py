@@ -1,0 +1,198 @@
+"""Every public call of the package with keywords that work; constructors that read and write nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import dgkd_cache as dgkd
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.device.cores import own_cores
+from dgkd_cache.device.openmp import choose_waiting, describe_waiting
+from dgkd_cache.errors import Incomplete
+from dgkd_cache.models import load_model, load_weights, weights_digest
+from dgkd_cache.models.card import load_card
+from dgkd_cache.models.contract import check_forward
+from dgkd_cache.progress import Silent
+from support.arguments import Calls
+
+__all__ = ["RANDOM", "public_calls"]
+
+RANDOM = dgkd.RunRandom(0)
+
+
+def public_calls(
+    bars: Dataset, plan: dgkd.ViewPlan, make_tiny: Callable[..., nn.Module], store: Path, folder: Path
+) -> Calls:
+    """By name; `store` is a guide's, and `folder` one that is empty."""
+    train, test = dgkd.ViewRenderer(plan, bars.train), dgkd.ViewRenderer(plan, bars.test)
+    dropping = dgkd.Dropping()
+    guide = make_tiny(1).eval()
+    writer = dgkd.GuideWriter(
+        folder / "run.zarr",
+        guide,
+        lambda pixels: guide(pixels / 255),
+        guide=dgkd.Provenance(name="a"),
+        train=train,
+        test=test,
+        views=range(1),
+    )
+    bank = dgkd.GuideBank([store], views=train, scheduled=range(3), temperature=4.0)
+    softened = torch.zeros(2, 5, 4)
+    return {
+        "Dataset": (dgkd.Dataset, {"train": bars.train, "test": bars.test, "mean": ("0.1",), "std": ("0.2",)}),
+        "Dropping": (
+            dgkd.Dropping,
+            {"kind": "bernoulli", "keep": 0.5, "drop": 1, "always": ("ta1",), "at_least_one": False},
+        ),
+        "keep_mask": (dropping.keep_mask, {"words_G1": RANDOM.drop_words(0, 2), "names": ("a", "b")}),
+        "GuideBank": (
+            lambda **keywords: dgkd.GuideBank(**keywords).close(),
+            {
+                "stores": [store],
+                "views": train,
+                "scheduled": range(3),
+                "temperature": 4.0,
+                "device": "cpu",
+                "resident": None,
+                "reader": "auto",
+            },
+        ),
+        "GuideWriter": (
+            dgkd.GuideWriter,
+            {
+                "path": folder / "a.zarr",
+                "model": make_tiny(1),
+                "forward": make_tiny(1),
+                "guide": dgkd.Provenance(name="a"),
+                "train": train,
+                "test": test,
+                "views": range(4),
+                "settings": dgkd.DumpSettings(batch_size=8),
+                "device": "cpu",
+            },
+        ),
+        "DumpSettings": (
+            dgkd.DumpSettings,
+            {
+                "temperature": 4.0,
+                "encoding": "float16",
+                "codec": "none",
+                "batch_size": 8,
+                "precision": "float32",
+                "workers": 0,
+                "licence": "",
+                "accept_probabilities": False,
+            },
+        ),
+        "Provenance": (
+            dgkd.Provenance,
+            {"name": "a", "architecture": "a", "training": {}, "guides": {}},
+        ),
+        "gather": (
+            bank.gather,
+            {"views_B": np.array([0, 1]), "samples_B": np.array([5, 6]), "keep_G": np.array([True])},
+        ),
+        "RunRandom": (dgkd.RunRandom, {"seed": 3}),
+        "drop_words": (RANDOM.drop_words, {"step": 5, "guides": 2}),
+        "order": (RANDOM.order, {"epoch": 1, "samples_N": np.arange(5)}),
+        "Schedule": (dgkd.Schedule, {"kind": "cycle", "views": 4, "random": RANDOM, "samples": 100}),
+        "TensorImages": (
+            dgkd.TensorImages,
+            {
+                "images_NIHW": bars.train.resident,
+                "labels_N": bars.train.labels_N,
+                "classes": bars.classes,
+                "name": "n",
+                "split": "train",
+            },
+        ),
+        "ViewDataset": (dgkd.ViewDataset, {"images": bars.train, "plan": plan}),
+        "ViewPlan": (
+            dgkd.ViewPlan.build,
+            {"image": (1, 8, 8), "transforms": ["crop(1)"], "scheme": "sampled", "seed": 0},
+        ),
+        "ViewSampler": (
+            dgkd.ViewSampler,
+            {
+                "schedule": dgkd.Schedule("cycle", 4, random=RANDOM, samples=100),
+                "random": RANDOM,
+                "samples": 100,
+                "batch_size": 32,
+                "epoch": 0,
+                "step": 0,
+            },
+        ),
+        "ViewRenderer": (dgkd.ViewRenderer, {"plan": plan, "images": bars.train}),
+        "pixels": (train.pixels, {"views_B": [0, 1], "samples_B": [5, 6]}),
+        "build_model": (
+            dgkd.build_model,
+            {"architecture": "resnet8", "channels": 1, "classes": 4, "height": 8, "width": 8, "seed": 0},
+        ),
+        "dense_guidance_loss": (
+            dgkd.dense_guidance_loss,
+            {
+                "logits_BC": torch.zeros(5, 4),
+                "labels_B": torch.zeros(5, dtype=torch.int64),
+                "softened_KBC": softened,
+                "guides": 2,
+                "objective": "paper",
+                "lambda_": 0.5,
+                "temperature": 4.0,
+            },
+        ),
+        "run": (
+            writer.run,
+            {"mine": None, "take_over": False, "progress": Silent(), "stop": lambda: False},
+        ),
+        "rehearse": (writer.draft.rehearse, {"view": 0}),
+        "views": (dgkd.Schedule("draw", 4, random=RANDOM, samples=100).views, {"epoch": 3, "samples_B": [99]}),
+        "item": (lambda pair: dgkd.ViewDataset(bars.train, plan)[pair], {"pair": (0, 5)}),
+        "image": (bars.train.image, {"sample": 0}),
+        "batch": (bars.train.batch, {"samples_B": [0, 1]}),
+        "kept_share": (dropping.kept_share, {"names": ("a", "b")}),
+        "weights_digest": (weights_digest, {"model": nn.Linear(2, 2)}),
+        "load_model": (none_there(load_model), {"folder": folder, "architecture": None}),
+        "load_weights": (none_there(load_weights), {"model": nn.Linear(2, 2), "folder": folder}),
+        "load_card": (none_there(load_card), {"folder": folder}),
+        "own_cores": (entered(own_cores), {"device": torch.device("cpu")}),
+        "choose_waiting": (choose_waiting, {"environment": {}}),
+        "describe_waiting": (describe_waiting, {"environment": {}}),
+        "expect": (bank.expect, {"views_B": [0, 1], "samples_B": [5, 6]}),
+        "to": (bars.train.to, {"device": "cpu"}),
+        "check_forward": (
+            check_forward,
+            {
+                "architecture": "mine",
+                "model": nn.Sequential(nn.Flatten(), nn.Linear(64, 4)),
+                "channels": 1,
+                "classes": 4,
+                "height": 8,
+                "width": 8,
+            },
+        ),
+        "load_dataset": (dgkd.load_dataset, {"name": "digits", "root": Path("x"), "download": False}),
+    }
+
+
+def none_there(load: Callable[..., object]) -> Callable[..., None]:
+    """Goes as far as to see that the folder has no model."""
+
+    def looked(**keywords: object) -> None:
+        with suppress(Incomplete):
+            load(**keywords)
+
+    return looked
+
+
+def entered(context: Callable[..., AbstractContextManager[None]]) -> Callable[..., None]:
+    def enter(**keywords: object) -> None:
+        with context(**keywords):
+            pass
+
+    return enter
