@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 import dgkd_cache as dgkd
 from dgkd_cache import errors
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import describe_value
+from dgkd_stores.arguments import describe_value
 
 OTHERS = (*MISTAKES, torch.zeros(3), v2.RandomCrop(4), nn.Linear(2, 2), torchvision.datasets.FakeData(3))
 

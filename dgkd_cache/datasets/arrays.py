@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dgkd_cache.datasets.channel_order import channels_are_last
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import describe_value
+from dgkd_stores.arguments import describe_value
 
 __all__ = ["check_pixels", "expression_of"]
 

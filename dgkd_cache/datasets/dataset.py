@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import refusal, require_kind
+from dgkd_stores.arguments import refusal, require_kind
 
 __all__ = ["Dataset", "decoding_record"]
 

@@ -19,7 +19,7 @@ from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, DgkdError, InvalidInput
 from dgkd_cache.user_code import RAISED, accepted_keywords, describe_exception, import_factory
-from dgkd_stores import describe_value
+from dgkd_stores.arguments import describe_value
 
 __all__ = ["load_factory"]
 

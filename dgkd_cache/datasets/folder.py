@@ -36,7 +36,7 @@ from dgkd_cache.datasets.reading import (
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.randomness.philox import Domain, permutation
-from dgkd_stores import as_path, require_integer
+from dgkd_stores.arguments import as_path, require_integer
 
 __all__ = ["HOLD_BYTES", "INDEX_KEY", "FolderImages", "index_order", "load_folder"]
 

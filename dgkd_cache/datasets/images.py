@@ -24,7 +24,8 @@ from dgkd_cache.datasets.labels import check_classes, check_labels, label_count
 from dgkd_cache.device.device import usable_device
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.user_code import convert_errors
-from dgkd_stores import JsonValue, canonical_json, describe_value, integers, refusal, require_integer, require_kind
+from dgkd_stores import JsonValue, canonical_json
+from dgkd_stores.arguments import describe_value, integers, refusal, require_integer, require_kind
 
 __all__ = ["DigestKind", "Images", "Samples", "TensorImages", "digest_rows", "pixel_digest"]
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from dgkd_cache.datasets.arrays import expression_of
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import describe_value, is_utf8
+from dgkd_stores import is_utf8
+from dgkd_stores.arguments import describe_value
 
 __all__ = ["as_array", "check_classes", "check_labels", "label_count", "number_classes"]
 

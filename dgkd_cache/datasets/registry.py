@@ -11,7 +11,8 @@ from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
 from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
-from dgkd_stores import Registry, as_path, require_kind
+from dgkd_stores import Registry
+from dgkd_stores.arguments import as_path, require_kind
 from dgkd_stores.disk import expand_user
 
 __all__ = [

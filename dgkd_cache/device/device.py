@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dgkd_cache.device.autotune import COMBINATIONS, Auto, Combination, combination, processor_unit
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import describe_value
+from dgkd_stores.arguments import describe_value
 
 __all__ = [
     "autocast",

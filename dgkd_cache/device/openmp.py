@@ -35,7 +35,7 @@ def describe_waiting(environment: Mapping[str, str]) -> str:
 
 def _require_variables(call: str, environment: object, kind: type) -> None:
     if not isinstance(environment, kind):
-        from dgkd_stores import refusal  # it loads numpy, which commands without training do not need
+        from dgkd_stores.arguments import refusal
 
         expected, do = "the variables of a process", f"write {call}(os.environ)"
         raise refusal(call, "environment", environment, expected=expected, do=do)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.randomness.philox import integer_below, unit_double
-from dgkd_stores import describe_value, refusal, require_integer, require_kind, require_number
+from dgkd_stores.arguments import describe_value, refusal, require_integer, require_kind, require_number
 
 __all__ = ["Dropping"]
 

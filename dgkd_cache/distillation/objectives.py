@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_stores import Registry, refusal, require_integer, require_number
+from dgkd_stores import Registry
+from dgkd_stores.arguments import refusal, require_integer, require_number
 
 __all__ = ["GuidanceLoss", "Objective", "dense_guidance_loss", "objective_names"]
 

@@ -28,8 +28,8 @@ from dgkd_stores import (
     decimal,
     default_digest_rows,
     get_encoding,
-    require_integer,
 )
+from dgkd_stores.arguments import require_integer
 
 __all__ = ["StoreDraft", "draft_header"]
 

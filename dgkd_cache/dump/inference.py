@@ -24,7 +24,8 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.user_code import convert_errors
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Pairs, stream
-from dgkd_stores import ChunkSlot, describe_value, get_encoding
+from dgkd_stores import ChunkSlot, get_encoding
+from dgkd_stores.arguments import describe_value
 
 __all__ = ["GuideLogits"]
 

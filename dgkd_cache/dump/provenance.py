@@ -10,7 +10,8 @@ from torch import nn
 
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.models.weights import weights_digest
-from dgkd_stores import GuideIdentity, require_kind
+from dgkd_stores import GuideIdentity
+from dgkd_stores.arguments import require_kind
 
 __all__ = ["Provenance"]
 

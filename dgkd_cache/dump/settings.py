@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dgkd_stores import get_codec, get_encoding, refusal, require_flags, require_integer, require_kind, require_number
+from dgkd_stores import get_codec, get_encoding
+from dgkd_stores.arguments import refusal, require_flags, require_integer, require_kind, require_number
 
 __all__ = ["DumpSettings"]
 

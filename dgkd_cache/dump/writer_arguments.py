@@ -8,7 +8,7 @@ from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_stores import as_path, refusal, require_flags, require_kind
+from dgkd_stores.arguments import as_path, refusal, require_flags, require_kind
 
 __all__ = ["check_run", "check_writer"]
 

@@ -27,7 +27,8 @@ from dgkd_cache.guides.compatibility import check_store
 from dgkd_cache.guides.transfer import Decode, ResidentRows, Rows, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Batch
-from dgkd_stores import GuideStore, RowIndex, as_path, describe_value, refusal, require_kind, require_number
+from dgkd_stores import GuideStore, RowIndex
+from dgkd_stores.arguments import as_path, describe_value, refusal, require_kind, require_number
 
 __all__ = ["GuideBank"]
 

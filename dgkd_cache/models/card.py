@@ -25,7 +25,7 @@ from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE
 from dgkd_cache.run_files.reading import damaged_file, read_file
 from dgkd_cache.run_files.run_card import FileDigest, read_card, with_digests
 from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
-from dgkd_stores import as_path, require_kind
+from dgkd_stores.arguments import as_path, require_kind
 from dgkd_stores.disk import full_disk, partial_of, refuse_in_the_way, sync_folder, write_synced
 
 __all__ = ["ModelCard", "load_card", "load_model", "load_weights", "save_model"]

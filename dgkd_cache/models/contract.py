@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.models.rehearsal import Rehearsal
 from dgkd_cache.user_code import convert_errors, describe_exception
-from dgkd_stores import require_integer, require_kind
+from dgkd_stores.arguments import require_integer, require_kind
 
 __all__ = ["check_forward"]
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_stores import describe_value
+from dgkd_stores.arguments import describe_value
 
 __all__ = ["Preprocess", "Preprocessing", "describe_resizing"]
 

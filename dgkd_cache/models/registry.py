@@ -16,7 +16,8 @@ from torch import nn
 
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.models.contract import check_forward
-from dgkd_stores import Registry, require_integer, require_kind
+from dgkd_stores import Registry
+from dgkd_stores.arguments import require_integer, require_kind
 
 __all__ = [
     "ModelFactory",

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dgkd_cache.device.environment import TOLERANCES
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.models.called_modules import CalledModules, Forward
-from dgkd_stores import describe_value
+from dgkd_stores.arguments import describe_value
 
 __all__ = ["Rehearsal", "require_evaluation_mode"]
 

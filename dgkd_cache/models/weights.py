@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.run_files.tensor_file import TensorFile, tensor_record
-from dgkd_stores import require_kind
+from dgkd_stores.arguments import require_kind
 
 __all__ = ["check_state", "model_tensors", "read_tensors", "tensors_digest", "weights_digest"]
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, integer_below, permutation, philox_words
-from dgkd_stores import integers, require_integer
+from dgkd_stores.arguments import integers, require_integer
 
 __all__ = ["BLOCK", "WINDOW", "RunRandom"]
 

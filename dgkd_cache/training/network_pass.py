@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dgkd_cache.distributed.ranks import Ranks
 from dgkd_cache.user_code import convert_errors
-from dgkd_stores import describe_value
+from dgkd_stores.arguments import describe_value
 
 __all__ = ["network_pass"]
 

@@ -35,7 +35,7 @@ from dgkd_cache.training.prefetch import prefetch
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.views.stream import Batch, Pairs, stream
-from dgkd_stores import describe_value
+from dgkd_stores.arguments import describe_value
 
 __all__ = ["Guided", "Steps"]
 

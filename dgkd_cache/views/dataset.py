@@ -19,7 +19,7 @@ from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer, require_images
 from dgkd_cache.views.schedule import Schedule
-from dgkd_stores import describe_value, integers, refusal, require_integer, require_kind
+from dgkd_stores.arguments import describe_value, integers, refusal, require_integer, require_kind
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.images import Images

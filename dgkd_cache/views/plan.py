@@ -20,7 +20,8 @@ from dgkd_cache.errors import InvalidInput, Mismatch, unknown_name
 from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.views.abc import IntArray, Transform, check_order
 from dgkd_cache.views.registry import parse_transform, transform_from_dict
-from dgkd_stores import canonical_json, integer_text, refusal
+from dgkd_stores import canonical_json
+from dgkd_stores.arguments import integer_text, refusal
 
 __all__ = ["Scheme", "ViewPlan"]
 

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.views.abc import Transform
-from dgkd_stores import Registry, describe_value
+from dgkd_stores import Registry
+from dgkd_stores.arguments import describe_value
 
 __all__ = ["TRANSFORMS", "parse_transform", "register_transform", "transform_from_dict", "transform_names"]
 

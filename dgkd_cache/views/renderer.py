@@ -18,7 +18,7 @@ from dgkd_cache.views.kernel import evaluation_crop, gather_crop_flip
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.tables import TABLE_BYTES, ParameterTables
 from dgkd_cache.views.transforms import Crop, Hflip
-from dgkd_stores import integers, require_kind
+from dgkd_stores.arguments import integers, require_kind
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.images import Images

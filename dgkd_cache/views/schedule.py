@@ -12,7 +12,7 @@ from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.abc import IntArray
 from dgkd_cache.views.plan import ViewPlan
-from dgkd_stores import integers, refusal, require_integer, require_kind
+from dgkd_stores.arguments import integers, refusal, require_integer, require_kind
 
 __all__ = ["Schedule", "check_schedule"]
 

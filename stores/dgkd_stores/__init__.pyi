@@ -1,29 +1,16 @@
 """The public names of the package: `__init__.py` loads each from here when it is first used."""
 
-from .arguments import (
-    as_path as as_path,
-    describe_value as describe_value,
-    integer_text as integer_text,
-    integers as integers,
-    refusal as refusal,
-    require_callable as require_callable,
-    require_flags as require_flags,
-    require_integer as require_integer,
-    require_kind as require_kind,
-    require_number as require_number,
-)
 from .checking.damage import Damage as Damage, Verification as Verification
 from .checking.verify import verify as verify
 from .coding.canonical import (
     JsonValue as JsonValue,
     canonical_json as canonical_json,
     decimal as decimal,
-    sha256_hex as sha256_hex,
 )
 from .coding.codecs import codec_names as codec_names, get_codec as get_codec
 from .coding.encodings import encoding_names as encoding_names, get_encoding as get_encoding
 from .coding.strict_json import deeper_than as deeper_than, parse_strictly as parse_strictly
-from .containers import HeaderAndSeal as HeaderAndSeal, open_container as open_container, read_header as read_header
+from .containers import HeaderAndSeal as HeaderAndSeal, read_header as read_header
 from .errors import (
     Damaged as Damaged,
     DgkdError as DgkdError,

@@ -1,6 +1,6 @@
 """Checks the arguments of public calls: an error names the call, the argument, and what it should be.
 
-A call checks its arguments first, before it reads or writes. Loads no torch.
+A call checks its arguments first, before it reads or writes. Loads no torch. Public.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ import pytest
 from support.arguments import Calls, arguments_never_refused
 
 import dgkd_stores as stores
-from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, InvalidInput, require_integer, require_number
+from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, InvalidInput
+from dgkd_stores.arguments import require_integer, require_number
 
 FOR_THIS_PROJECT = set(
     "JsonValue MAX_DECODED_BYTES MAX_RECORD_BYTES MAX_VIEWS Registry as_path check_same_header closest_names "

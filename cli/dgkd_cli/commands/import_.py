@@ -36,13 +36,13 @@ def import_(
       dgkd-cache import /media/disk/ta1.zarr --name their-ta1
       dgkd-cache import ta1.h5 --to ta1.zarr --codec blosc
     """
-    from dgkd_stores import open_container
+    from dgkd_stores import read_header
 
     if name and target:
         raise click.UsageError("give at most one of --name (in the workspace) and --to (anywhere)")
     source = expand_user(source)
     if target is None:
         workspace = app.workspace()
-        header = open_container(source).header
+        header = read_header(source).header
         target = workspace.store_path(name or header.guide.name, header.view_range)
     convert_and_tell(app, "import", source, expand_user(target), codec=codec, take_over=take_over, as_json=as_json)
