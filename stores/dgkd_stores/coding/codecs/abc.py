@@ -6,13 +6,14 @@ A codec always returns exactly the chunk's declared size, whatever size its inpu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import JsonValue
 
-__all__ = ["Codec", "ZarrCodec"]
+__all__ = ["Codec", "Compressor", "ZarrCodec", "is_integer_within"]
 
 
 class Codec(ABC):
@@ -43,3 +44,33 @@ class ZarrCodec(Codec):
     @abstractmethod
     def matches(self, found: JsonValue, itemsize: int) -> bool:
         """Returns True if `found`, in that place, is this codec; compression levels do not matter to a reader."""
+
+
+class Compressor(ZarrCodec):
+    """A codec that is one stage after `bytes`, with a configuration."""
+
+    @abstractmethod
+    def configuration(self, itemsize: int) -> dict[str, JsonValue]:
+        """Returns the stage's configuration, as our writer writes it."""
+
+    @abstractmethod
+    def accepts(self, given: dict[str, Any]) -> bool:
+        """Returns True if another writer's configuration, which has our keys, is supported."""
+
+    def metadata(self, itemsize: int) -> list[dict[str, JsonValue]]:
+        return [{"name": self.name, "configuration": self.configuration(itemsize)}]
+
+    def matches(self, found: JsonValue, itemsize: int) -> bool:
+        match found:
+            case [{"name": self.name, "configuration": dict(given), **others}] if not others:
+                return set(given) == set(self.configuration(itemsize)) and self.accepts(given)
+        return False
+
+    def plausible(self, stored: int, nbytes: int) -> bool:
+        # Incompressible data grows by a header and a fraction of a percent.
+        return 0 < stored <= nbytes + nbytes // 64 + 4096
+
+
+def is_integer_within(value: object, least: int, most: int) -> bool:
+    """Returns True if `value` is an integer from `least` to `most`; a bool is not."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import JsonValue
-from dgkd_stores.coding.codecs.compressor import Compressor, is_integer_within
+from dgkd_stores.coding.codecs.abc import Compressor, is_integer_within
 from dgkd_stores.fork_lock import fork_safe_lock
 
 __all__ = ["Blosc"]
-
-_SHUFFLES = ("noshuffle", "shuffle", "bitshuffle")
 
 
 class Blosc(Compressor):
@@ -23,20 +21,19 @@ class Blosc(Compressor):
     name = "blosc"
     level = 5
 
-    def metadata(self, itemsize: int) -> list[dict[str, JsonValue]]:
-        settings: dict[str, JsonValue] = {
+    def configuration(self, itemsize: int) -> dict[str, JsonValue]:
+        return {
             "typesize": itemsize,
             "cname": "zstd",
             "clevel": self.level,
             "shuffle": "shuffle" if itemsize > 1 else "noshuffle",
             "blocksize": 0,
         }
-        return [{"name": "blosc", "configuration": settings}]
 
-    def accepts(self, given: dict[str, Any], itemsize: int) -> bool:
+    def accepts(self, given: dict[str, Any]) -> bool:
         return (
             given["cname"] in ("zstd", "lz4", "lz4hc", "zlib", "blosclz")
-            and given["shuffle"] in _SHUFFLES
+            and given["shuffle"] in ("noshuffle", "shuffle", "bitshuffle")
             and is_integer_within(given["typesize"], 1, 255)
             and is_integer_within(given["clevel"], 0, 9)
             and is_integer_within(given["blocksize"], 0, 2**31 - 1)

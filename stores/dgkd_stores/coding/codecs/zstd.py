@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import JsonValue
-from dgkd_stores.coding.codecs.compressor import Compressor, is_integer_within
+from dgkd_stores.coding.codecs.abc import Compressor, is_integer_within
 
 __all__ = ["Zstd"]
 
@@ -19,11 +19,11 @@ class Zstd(Compressor):
     name = "zstd"
     level = 3
 
-    def metadata(self, itemsize: int) -> list[dict[str, JsonValue]]:
+    def configuration(self, itemsize: int) -> dict[str, JsonValue]:
         # The frame's own checksum, so that any reader notices a damaged file, not only ours.
-        return [{"name": "zstd", "configuration": {"level": self.level, "checksum": True}}]
+        return {"level": self.level, "checksum": True}
 
-    def accepts(self, given: dict[str, Any], itemsize: int) -> bool:
+    def accepts(self, given: dict[str, Any]) -> bool:
         return is_integer_within(given["level"], -(2**17), 22) and isinstance(given["checksum"], bool)
 
     def encode(self, raw: NDArray[np.uint8], itemsize: int) -> bytes | memoryview:

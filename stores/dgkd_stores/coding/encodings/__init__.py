@@ -6,13 +6,4 @@ from dgkd_stores.coding.encodings.float32 import Float32
 from dgkd_stores.coding.encodings.registry import encoding_names, get_encoding, register_encoding
 from dgkd_stores.coding.encodings.uint8 import Uint8
 
-__all__ = [
-    "Encoding",
-    "Float16",
-    "Float32",
-    "RowArray",
-    "Uint8",
-    "encoding_names",
-    "get_encoding",
-    "register_encoding",
-]
+__all__ = ["Encoding", "Float16", "Float32", "RowArray", "Uint8", "encoding_names", "get_encoding", "register_encoding"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores.errors import InvalidInput
 
-__all__ = ["ArrayT", "Encoding", "RowArray"]
+__all__ = ["ArrayT", "Encoding", "Floating", "RowArray"]
 
 ArrayT = TypeVar("ArrayT")
 """A numpy array or a torch tensor."""
@@ -33,11 +33,6 @@ class RowArray:
     dtype: str
     columns: int
     dimension: str
-
-    @property
-    def row_bytes(self) -> int:
-        """The bytes of this array in a row."""
-        return self.columns * np.dtype(self.dtype).itemsize
 
 
 class Encoding(ABC):
@@ -90,4 +85,17 @@ class Encoding(ABC):
 
     def row_bytes(self, classes: int) -> int:
         """Bytes of one row over all its arrays."""
-        return sum(array.row_bytes for array in self.row_arrays(classes))
+        return sum(array.columns * np.dtype(array.dtype).itemsize for array in self.row_arrays(classes))
+
+
+class Floating(Encoding):
+    """Stores logits as IEEE numbers in one array, whose type is the encoding's name."""
+
+    def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
+        return (RowArray(name="logits", dtype=self.name, columns=classes, dimension="class"),)
+
+    def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        return {"logits": logits_BC.astype(np.dtype(self.name).newbyteorder("<"))}
+
+    def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:
+        return arrays["logits"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.coding.encodings.floating import Floating
+from dgkd_stores.coding.encodings.abc import Floating
 from dgkd_stores.coding.encodings.registry import register_encoding
 
 __all__ = ["Float16"]

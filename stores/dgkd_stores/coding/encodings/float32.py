@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dgkd_stores.coding.encodings.floating import Floating
+from dgkd_stores.coding.encodings.abc import Floating
 from dgkd_stores.coding.encodings.registry import register_encoding
 
 __all__ = ["Float32"]

@@ -58,10 +58,9 @@ class Uint8(Encoding):
     def finite(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
         scale_B2 = arrays["scale"]
         # Every level lies within 255 steps of the offset: at most 256 times the largest number of all. NaN is no less.
-        with np.errstate(invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             if np.abs(scale_B2).max(initial=0) < _FLOAT32_MAX / 256:
                 return True
-        with np.errstate(over="ignore", invalid="ignore"):
             ends_B2 = scale_B2 * np.array([255, 0], dtype=np.float32) + scale_B2[:, 1:2]
         # Rounding keeps the order, so every level lies between those of q = 255 and q = 0.
         return bool(np.isfinite(ends_B2).all()) or super().finite(arrays)
