@@ -110,7 +110,7 @@ def partial_of(path: Path) -> Path:
 
 def publish_new(finished: Path, path: Path) -> None:
     """Moves a finished file or folder to a free name; raises FileExistsError if the name is taken by then."""
-    if finished.is_file() and _linked(finished, path):
+    if finished.is_file() and _try_link(finished, path):
         os.unlink(finished)
     elif os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, "there already", str(path))
@@ -119,7 +119,7 @@ def publish_new(finished: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
-def _linked(finished: Path, path: Path) -> bool:
+def _try_link(finished: Path, path: Path) -> bool:
     """Makes a hard link, which unlike a rename replaces nothing; returns False on file systems without them."""
     try:
         os.link(finished, path)

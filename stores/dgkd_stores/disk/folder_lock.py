@@ -47,7 +47,7 @@ def folder_lock(folder: Path, *, stop: Stop = never, patience: float | None = No
 
 def _wait(handle: int, folder: Path, stop: Stop, patience: float | None) -> None:
     waited, pause, told = 0.0, 0.001, False
-    while not _taken(handle):
+    while not _try_flock(handle):
         if stop():
             raise Interrupted(
                 f"stopped while waiting for {folder}, which another process has locked",
@@ -63,7 +63,7 @@ def _wait(handle: int, folder: Path, stop: Stop, patience: float | None) -> None
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _taken(handle: int) -> bool:
+def _try_flock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
