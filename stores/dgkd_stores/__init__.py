@@ -1,5 +1,5 @@
-"""Reads, checks, writes, repairs and converts guide stores without torch. Needs numpy; numcodecs for compression and
-HDF5.
+"""Reads, checks, writes, repairs and converts guide stores without torch. Needs numpy and cachetools; numcodecs for
+compression and HDF5.
 
 `__init__.pyi` lists the public names; each is loaded when it is first used.
 """

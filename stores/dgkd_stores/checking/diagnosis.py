@@ -39,7 +39,8 @@ class Diagnosis:
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.scan = Scan(path, full=full, report=report, stop=stop)
-        self.vouched: Mapping[str, str] | None = self._judge_root()
+        self.sealed_sha256 = self._judge_root()
+        """The SHA-256 that the seal covers, of each array outside the records; None for an unfinished store."""
         self._judge_identity()
         if full:
             self.scan.read_metadata()
@@ -59,20 +60,20 @@ class Diagnosis:
         return self.scan.digest_VB32 if self.proven_VB32 is None else self.proven_VB32
 
     def _judge_root(self) -> Mapping[str, str] | None:
-        """Returns the sealed SHA-256 of each array outside the records; the seal shows if they are damaged."""
+        """Returns the sealed SHA-256 of each array; those in zarr.json may be damaged, which the seal shows."""
         scan = self.scan
         if scan.seal is None:
             return None
+        seal = seal_of(scan.header.canonical, scan.seal.arrays)
+        if seal == scan.seal.digest:
+            return scan.seal.arrays
         found = {name: array_digest(array) for name, array in scan.identity.items()}
         found["digest"] = array_digest(scan.digest_VB32)
-        if seal_of(scan.header.canonical, scan.seal.arrays) == scan.seal.digest:
-            return scan.seal.arrays
         if set(found) == set(scan.seal.arrays) and seal_of(scan.header.canonical, found) == scan.seal.digest:
             wrong = ", ".join(name for name in found if found[name] != scan.seal.arrays[name])
             expected = "dgkd_digests that the seal fits"
             scan.add("metadata", "zarr.json", expected=expected, found=f"another SHA-256 of {wrong}")
             return found
-        seal = seal_of(scan.header.canonical, scan.seal.arrays)
         scan.add("seal", "zarr.json", expected=f"seal {scan.seal.digest}", found=seal)
         return scan.seal.arrays
 
@@ -81,8 +82,8 @@ class Diagnosis:
         for name, array in scan.identity.items():
             file = scan.held.name_of(scan.layout.identity[name], scan.layout.identity[name].only_chunk)
             found = array_digest(array)
-            if self.vouched is not None and found != self.vouched[name]:
-                scan.add("array", file, array=name, expected=f"SHA-256 {self.vouched[name]}", found=found)
+            if self.sealed_sha256 is not None and found != self.sealed_sha256[name]:
+                scan.add("array", file, array=name, expected=f"SHA-256 {self.sealed_sha256[name]}", found=found)
             elif name in ("label", "test_label") and not labels_within(array, scan.header.classes):
                 known = f"labels from 0 to {scan.header.classes - 1}"
                 scan.add("foreign", file, array=name, expected=known, found=f"{array.min()} to {array.max()}")
@@ -96,16 +97,16 @@ class Diagnosis:
 
     def _prove(self) -> NDArray[np.uint8] | None:
         scan = self.scan
-        if self.vouched is None or array_digest(scan.digest_VB32) == self.vouched["digest"]:
+        if self.sealed_sha256 is None or array_digest(scan.digest_VB32) == self.sealed_sha256["digest"]:
             return scan.digest_VB32
-        return prove_digests(scan.digest_VB32, scan.computed_VB32, scan.known_VB, self.vouched["digest"])
+        return prove_digests(scan.digest_VB32, scan.computed_VB32, scan.known_VB, self.sealed_sha256["digest"])
 
     def _judge_digests(self) -> None:
         scan = self.scan
         array = scan.layout.digest
         if self.proven_VB32 is None:
-            assert self.vouched is not None
-            sealed, found = self.vouched["digest"], array_digest(scan.digest_VB32)
+            assert self.sealed_sha256 is not None
+            sealed, found = self.sealed_sha256["digest"], array_digest(scan.digest_VB32)
             if scan.held.present["digest"].all():
                 scan.add("array", array.name, array=array.name, expected=f"SHA-256 {sealed}", found=found)
             return
@@ -113,9 +114,9 @@ class Diagnosis:
             return
         noted = scan.damaged_files()
         for view in np.flatnonzero(differing_blocks(self.proven_VB32, scan.digest_VB32).any(axis=1)).tolist():
-            if scan.held.present["digest"][view, 0, 0] and scan.held.name_of(array, (view, 0, 0)) not in noted:
-                known = "the digests that the seal covers: rows have them"
-                file, number = scan.held.name_of(array, (view, 0, 0)), scan.header.view_at(view)
+            file = scan.held.name_of(array, (view, 0, 0))
+            if scan.held.present["digest"][view, 0, 0] and file not in noted:
+                known, number = "the digests that the seal covers: rows have them", scan.header.view_at(view)
                 scan.add("array", file, array=array.name, view=number, expected=known, found="others")
 
     def _judge_rows(self) -> None:

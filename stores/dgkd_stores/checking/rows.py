@@ -86,11 +86,11 @@ def check_chunk(held: Container, view: int, part: int, *, advance: Callable[[int
     return ChunkCheck(
         digests=np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32),
         finite=np.array(finite[:-1]),
-        padded=tuple(_padded(array, rows, count, step) for array in arrays),
+        padded=tuple(_has_fill_only(array, rows, count, step) for array in arrays),
     )
 
 
-def _padded(array: ArrayLayout, rows: ReadRows, count: int, step: int) -> bool:
+def _has_fill_only(array: ArrayLayout, rows: ReadRows, count: int, step: int) -> bool:
     size = array.chunks[1]
     for first in range(count, size, step):
         found = rows(array, first, min(first + step, size))

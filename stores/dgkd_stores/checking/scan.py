@@ -44,8 +44,8 @@ class Scan:
         self._noted: set[tuple[str, str]] = set()
         self.held: Container = open_container(path, survey=self._note)
         self.header, self.layout, self.seal = self.held.header, self.held.layout, self.held.seal
-        self._begin(report, full)
-        self.digest_VB32 = self._read_digests()
+        self._report, self._done, self._total = report, 0, self._bytes_to_read(full)
+        self.digest_VB32 = self.held.digests(self._read)
         self.identity = self._read_identity()
         self.computed_VB32 = np.zeros(self.digest_VB32.shape, dtype=np.uint8)
         self.known_VB = np.zeros(self.digest_VB32.shape[:2], dtype=np.bool_)
@@ -141,23 +141,15 @@ class Scan:
 
     def _read(self, array: ArrayLayout, position: Position) -> NDArray[Any] | None:
         """Reads a present chunk; records an error and returns None if it is invalid."""
+        chunk = None
         try:
-            return self.held.chunk(array, position)
+            chunk = self.held.chunk(array, position)
         except NoPermission:
             raise
         except (Damaged, UnsafeStore, OSError) as error:
             self._add_unread([self.held.name_of(array, position)], [array.name], error)
-            return None
-
-    def _read_digests(self) -> NDArray[np.uint8]:
-        array = self.layout.digest
-        digest_VB32 = np.zeros(array.shape, dtype=np.uint8)
-        for view in np.flatnonzero(self.held.present["digest"]).tolist():
-            chunk = self._read(array, (view, 0, 0))
-            if chunk is not None:
-                digest_VB32[view] = chunk[0]
-            self._advance(array.chunk_bytes)
-        return digest_VB32
+        self._advance(array.chunk_bytes)
+        return chunk
 
     def _read_identity(self) -> dict[str, NDArray[Any]]:
         """Reads the whole arrays that can be read."""
@@ -169,7 +161,6 @@ class Scan:
                 chunk = self._read(array, array.only_chunk)
                 if chunk is not None:
                     arrays[name] = chunk
-                self._advance(array.nbytes)
         return arrays
 
     def _note(self, name: str, error: DgkdError) -> None:
@@ -194,21 +185,19 @@ class Scan:
         else:
             self.add("size", *files, arrays=arrays, found=str(error), **more)
 
-    def _begin(self, report: Report, full: bool) -> None:
+    def _bytes_to_read(self, full: bool) -> int:
         total = sum(array.nbytes for array in self.layout.others.values())
         if full:
             there_VP, last = self._there(), self.layout.chunks_per_view - 1
             lacking = (last + 1) * self.layout.chunk_rows - self.header.dataset.samples
             rows = int(there_VP.sum()) * self.layout.chunk_rows - int(there_VP[:, last].sum()) * lacking
             total += rows * self.header.row_bytes
-        self._done = 0
+        return total
 
-        def advance(nbytes: int) -> None:
-            if self._stop():
-                raise Interrupted(
-                    f"the check of {self.path} was stopped", do="run the same command again: nothing was changed"
-                )
-            self._done += nbytes
-            report(self._done, total)
-
-        self._advance = advance
+    def _advance(self, nbytes: int) -> None:
+        if self._stop():
+            raise Interrupted(
+                f"the check of {self.path} was stopped", do="run the same command again: nothing was changed"
+            )
+        self._done += nbytes
+        self._report(self._done, self._total)

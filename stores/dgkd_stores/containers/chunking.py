@@ -10,53 +10,41 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 
 from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.codecs import RAW, Codec, codec_names, codec_of, get_codec
-from dgkd_stores.containers.container import how_to_mend
+from dgkd_stores.containers.container import damaged
 from dgkd_stores.disk.files import lies_at, read_file
-from dgkd_stores.errors import Damaged, DgkdError, UnsafeStore
+from dgkd_stores.errors import DgkdError, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout, default_chunk_rows
 from dgkd_stores.format.limits import MAX_ARRAY_METADATA_BYTES, MAX_ENCODED_CHUNK_BYTES
 from dgkd_stores.format.metadata import read_metadata, unsafe
 
-__all__ = ["Freedoms", "array_metadata", "chunk_position", "freedoms", "rows_in_chunks"]
+__all__ = ["array_metadata", "chunk_position", "rows_in_chunks", "stored_layout"]
 
 _KEY = re.compile(r"c(?:\.(?:0|[1-9][0-9]{0,9}))+")
 _TRIED = 4
 """Maximum number of chunk files of an array that are examined if its metadata is unusable."""
 
 
-class Freedoms(TypedDict):
-    """The choices that `StoreLayout` needs besides the header."""
-
-    chunk_rows: int
-    codec: Codec
-
-
-def freedoms(path: Path, header: StoreHeader, *, damaged: bool) -> Freedoms:
-    """Returns the choices of `logits`; with `damaged`, those that match the chunk files best, if any does."""
+def stored_layout(path: Path, header: StoreHeader, *, damaged: bool) -> StoreLayout:
+    """Returns the layout that `logits` states; with `damaged`, one that matches the chunk files best, if any does."""
     if not damaged:
-        return _stated(path, header, "logits")
+        return _read_layout(path, header, "logits")
     first, *others = _candidates(path, header)
-    if _fitting(path, StoreLayout(header, **first)):
+    if _count_fitting(path, first):
         return first
-    return max([first, *others], key=lambda one: _fitting(path, StoreLayout(header, **one)))
+    return max([first, *others], key=lambda layout: _count_fitting(path, layout))
 
 
 def array_metadata(folder: Path) -> Mapping[str, JsonValue]:
     """Returns the zarr.json of an array; raises Damaged if it is missing."""
     if not lies_at(folder / "zarr.json"):
-        raise Damaged(
-            f"{folder.parent} has lost an array",
-            expected=f"{folder.name}/zarr.json",
-            found="no such file",
-            do=how_to_mend(folder.parent),
-        )
+        store = folder.parent
+        raise damaged(store, f"{store} has lost an array", f"{folder.name}/zarr.json", "no such file")
     return read_metadata(folder / "zarr.json", limit=MAX_ARRAY_METADATA_BYTES)
 
 
@@ -68,19 +56,18 @@ def chunk_position(name: str) -> tuple[int, ...]:
 def rows_in_chunks(array: Path, header: StoreHeader, shape: object) -> int:
     """Returns the rows in chunks of that shape; raises UnsafeStore for an impossible shape."""
     rows = shape[1] if isinstance(shape, list | tuple) and len(shape) == 3 and isinstance(shape[1], int) else 0
-    if not _possible(rows, header):
+    if not _is_possible(rows, header):
         samples = header.dataset.samples
         expected = f"{samples} rows in a chunk, or fewer in multiples of {header.digest_rows}"
         raise unsafe(array, "other chunks", expected, repr(shape))
     return int(rows)
 
 
-def _stated(path: Path, header: StoreHeader, name: str) -> Freedoms:
+def _read_layout(path: Path, header: StoreHeader, name: str) -> StoreLayout:
     metadata = array_metadata(path / name)
-    return {
-        "codec": _row_codec(path / name, metadata),
-        "chunk_rows": rows_in_chunks(path / name, header, _chunk_shape(metadata)),
-    }
+    codec = _row_codec(path / name, metadata)
+    rows = rows_in_chunks(path / name, header, _chunk_shape(metadata))
+    return StoreLayout(header, chunk_rows=rows, codec=codec)
 
 
 def _row_codec(folder: Path, metadata: Mapping[str, JsonValue]) -> Codec:
@@ -99,28 +86,29 @@ def _chunk_shape(metadata: Mapping[str, JsonValue]) -> JsonValue:
     return configuration.get("chunk_shape") if isinstance(configuration, Mapping) else None
 
 
-def _possible(rows: int, header: StoreHeader) -> bool:
+def _is_possible(rows: int, header: StoreHeader) -> bool:
     samples = header.dataset.samples
     return 0 < rows <= samples and (rows == samples or rows % header.digest_rows == 0)
 
 
-def _candidates(path: Path, header: StoreHeader) -> list[Freedoms]:
+def _candidates(path: Path, header: StoreHeader) -> list[StoreLayout]:
     """Lists candidates: the metadata's choices for each row array, those of its files' sizes, and a dump's."""
-    default: Freedoms = {"chunk_rows": default_chunk_rows(header), "codec": RAW}
-    found: list[Freedoms] = []
-    for name, array in StoreLayout(header, **default).rows.items():
+    default = StoreLayout(header, chunk_rows=default_chunk_rows(header))
+    found: list[StoreLayout] = []
+    for name, array in default.rows.items():
         try:
-            found.append(_stated(path, header, name))
+            found.append(_read_layout(path, header, name))
         except (DgkdError, OSError):
             pass
         sizes = {file.stat().st_size for file, _ in _files(path / name)}
         rows = {size // array.row_bytes for size in sizes if size % array.row_bytes == 0}
-        found += [{"chunk_rows": each, "codec": RAW} for each in sorted(rows) if _possible(each, header)]
-    rows_of_all = dict.fromkeys([each["chunk_rows"] for each in found] + [default["chunk_rows"]])
-    return found + [{"chunk_rows": rows, "codec": get_codec(name)} for rows in rows_of_all for name in codec_names()]
+        found += [StoreLayout(header, chunk_rows=each) for each in sorted(rows) if _is_possible(each, header)]
+    rows_of_all = dict.fromkeys(layout.chunk_rows for layout in [*found, default])
+    codecs = [get_codec(name) for name in codec_names()]
+    return found + [StoreLayout(header, chunk_rows=rows, codec=codec) for rows in rows_of_all for codec in codecs]
 
 
-def _fitting(path: Path, layout: StoreLayout) -> int:
+def _count_fitting(path: Path, layout: StoreLayout) -> int:
     """Counts first chunk files of each array that have a place and a size in this layout, and can be decoded."""
     return sum(
         _decodes(file, array, position) for name, array in layout.rows.items() for file, position in _files(path / name)

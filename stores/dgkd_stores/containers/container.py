@@ -24,7 +24,7 @@ from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import labels_within
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout
 
-__all__ = ["Container", "Place", "how_to_mend", "no_store", "unfinished"]
+__all__ = ["Container", "Place", "damaged", "how_to_mend", "no_store", "unfinished"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,39 +86,33 @@ class Container(ABC):
             found = str(error)
         else:
             return raw.view(array.numpy_dtype).reshape(array.chunks)
-        raise Damaged(
-            f"{self.path / self.name_of(array, position)}: damaged",
-            expected=f"a chunk of {array.chunk_bytes} bytes",
-            found=found,
-            do=how_to_mend(self.path),
-        )
+        file = self.path / self.name_of(array, position)
+        raise damaged(self.path, f"{file}: damaged", f"a chunk of {array.chunk_bytes} bytes", found)
 
-    def digests(self) -> NDArray[np.uint8]:
-        """Returns all digests [V, blocks, 32]; zeros for a view whose digest chunk is missing."""
+    def digests(
+        self, read: Callable[[ArrayLayout, tuple[int, ...]], NDArray[Any] | None] | None = None
+    ) -> NDArray[np.uint8]:
+        """Returns all digests [V, blocks, 32]; zeros for a view whose chunk is missing, or is None from `read`."""
         array = self.layout.digest
         digest_VB32 = np.zeros(array.shape, dtype=np.uint8)
         for view in np.flatnonzero(self.present["digest"]).tolist():
-            digest_VB32[view] = self.chunk(array, (view, 0, 0))[0]
+            chunk = (read or self.chunk)(array, (view, 0, 0))
+            if chunk is not None:
+                digest_VB32[view] = chunk[0]
         return digest_VB32
 
-    def whole(self, name: str) -> NDArray[Any]:
-        """Reads a whole array into new memory; raises Damaged if it is missing."""
-        array = self.layout.identity[name]
-        if not self.present[name].all():
-            lost = self.name_of(array, array.only_chunk)
-            raise Damaged(
-                f"{self.path} has lost its array {name}",
-                expected=f"{lost} of {array.chunk_bytes} bytes",
-                found="another size" if lost in self.wrong_size else "no such file",
-                do=how_to_mend(self.path),
-            )
-        if not array.nbytes:
-            return np.empty(array.shape, dtype=array.numpy_dtype)
-        return self.chunk(array, array.only_chunk)
-
     def identity(self) -> dict[str, NDArray[Any]]:
-        """Returns the identity arrays by name, with unchecked content."""
-        return {name: self.whole(name) for name in self.layout.identity}
+        """Reads the identity arrays into new memory, their content unchecked; raises Damaged if one is missing."""
+        arrays = {}
+        for name, array in self.layout.identity.items():
+            if not self.present[name].all():
+                lost = self.name_of(array, array.only_chunk)
+                found = "another size" if lost in self.wrong_size else "no such file"
+                expected = f"{lost} of {array.chunk_bytes} bytes"
+                raise damaged(self.path, f"{self.path} has lost its array {name}", expected, found)
+            empty = np.empty(array.shape, dtype=array.numpy_dtype)
+            arrays[name] = self.chunk(array, array.only_chunk) if array.nbytes else empty
+        return arrays
 
     def check_labels(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Raises UnsafeStore for labels that are not classes; damage against the seal must be reported first."""
@@ -149,6 +143,11 @@ def _stored_bytes(place: Place, array: ArrayLayout) -> int | None:
     if not place.codec.plausible(status.st_size, array.chunk_bytes):
         raise ValueError(f"{status.st_size} bytes")
     return status.st_size
+
+
+def damaged(path: Path, problem: str, expected: str, found: str, *, do: str = "") -> Damaged:
+    """Returns the error for damage of the store at `path`, with the advice of `how_to_mend` or with `do`."""
+    return Damaged(problem, expected=expected, found=found, do=do or how_to_mend(path))
 
 
 def how_to_mend(path: Path) -> str:

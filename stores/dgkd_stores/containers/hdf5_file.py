@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import JsonValue
-from dgkd_stores.coding.codecs import RAW, Codec
-from dgkd_stores.coding.codecs.deflate import Deflate
+from dgkd_stores.coding.codecs import RAW, Codec, Deflate
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.containers.chunking import rows_in_chunks
 from dgkd_stores.containers.container import Container, Place, how_to_mend

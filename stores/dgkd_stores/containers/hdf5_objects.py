@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.coding.codecs import RAW, Codec
-from dgkd_stores.coding.codecs.deflate import Deflate
+from dgkd_stores.coding.codecs import RAW, Codec, Deflate
 from dgkd_stores.containers.hdf5_blocks import UNDEFINED, Blocks
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.format.metadata import unsafe
@@ -193,10 +192,9 @@ def _fixed_array(blocks: Blocks, found: StoredArray, array: ArrayLayout) -> NDAr
 def _pages(blocks: Blocks, at: int, count: int, entry: int, most: int) -> list[tuple[int, bytes]]:
     """Returns the first number and the entries of each written page of `most` entries."""
     pages = -(-count // most)
-    bitmap = -(-pages // 8) if pages > 1 else 0
     if pages == 1:
-        block = blocks.block(at, 14 + count * entry + 4, b"FADB\0")
-        return [(0, block[14:])]
+        return [(0, blocks.block(at, 14 + count * entry + 4, b"FADB\0")[14:])]
+    bitmap = -(-pages // 8)
     head = blocks.block(at, 14 + bitmap + 4, b"FADB\0")
     written = np.unpackbits(np.frombuffer(head[14:], dtype=np.uint8))[:pages]
     start, size = at + 14 + bitmap + 4, most * entry + 4

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import canonical_json
-from dgkd_stores.coding.codecs import RAW
-from dgkd_stores.coding.codecs.deflate import Deflate
+from dgkd_stores.coding.codecs import RAW, Deflate
 from dgkd_stores.coding.digests import Seal
 from dgkd_stores.disk.files import write_all
 from dgkd_stores.format.header import StoreHeader

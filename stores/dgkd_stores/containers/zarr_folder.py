@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.digests import Seal
-from dgkd_stores.containers.chunking import array_metadata, chunk_position, freedoms
+from dgkd_stores.containers.chunking import array_metadata, chunk_position, stored_layout
 from dgkd_stores.containers.container import Container, Place, no_store
 from dgkd_stores.disk.files import lies_at
 from dgkd_stores.errors import Damaged, DgkdError, StoreNotFound, UnsafeStore
@@ -54,13 +54,13 @@ class ZarrFolder(Container):
         note = survey or _raise
         header, attributes = _header(path, note)
         names = {entry.name for entry in _entries(path, "", note)}
-        layout = StoreLayout(header, **freedoms(path, header, damaged=survey is not None))
+        layout = stored_layout(path, header, damaged=survey is not None)
         layout.check_limits(path)
         seal = _seal(path, attributes, names, layout, note)
         nbytes = os.stat(path / "zarr.json", follow_symlinks=False).st_size
         present, wrong_size = {}, []
         for name, array in layout.arrays.items():
-            if os.path.lexists(path / name) and not _is_folder(path / name):
+            if (path / name).is_symlink() or (os.path.lexists(path / name) and not (path / name).is_dir()):
                 note(name, unsafe(path, "an array that is no folder", f"a folder {name}", "another kind of file"))
                 present[name] = np.zeros(array.grid, dtype=np.bool_)
                 continue
@@ -180,10 +180,6 @@ def _same_codecs(found: JsonValue, array: ArrayLayout) -> bool:
     itemsize = array.numpy_dtype.itemsize
     plain = same_json(found[0], _ENDIAN_OF_BYTES) or (itemsize == 1 and same_json(found[0], {"name": "bytes"}))
     return plain and array.zarr_codec.matches(found[1:], itemsize)
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
 
 
 def _entries(folder: Path, prefix: str, note: Note) -> list[os.DirEntry[str]]:

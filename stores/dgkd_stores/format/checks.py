@@ -11,18 +11,9 @@ from dgkd_stores.coding.canonical import JsonValue, plain_json
 from dgkd_stores.errors import InvalidInput
 from dgkd_stores.sanitize import clean
 
-__all__ = [
-    "bad_field",
-    "decimal_text",
-    "exact_keys",
-    "hex64",
-    "integer",
-    "mapping",
-    "one_of",
-    "text",
-]
+__all__ = ["HEX64", "bad_field", "decimal_text", "exact_keys", "hex64", "integer", "mapping", "one_of", "text"]
 
-_HEX64 = re.compile(r"[0-9a-f]{64}")
+HEX64 = re.compile(r"[0-9a-f]{64}")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,400})?")
 
 
@@ -59,7 +50,7 @@ def text(key: str, value: object) -> None:
 
 def hex64(key: str, value: object) -> None:
     """Requires a SHA-256 in hexadecimal."""
-    if not isinstance(value, str) or not _HEX64.fullmatch(value):
+    if not isinstance(value, str) or not HEX64.fullmatch(value):
         raise bad_field(key, "64 lower-case hexadecimal digits", value)
 
 

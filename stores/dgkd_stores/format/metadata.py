@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -11,18 +10,11 @@ from dgkd_stores.coding.digests import Seal
 from dgkd_stores.coding.strict_json import deeper_than, parse_strictly
 from dgkd_stores.disk.files import read_small
 from dgkd_stores.errors import InvalidInput, UnsafeStore
+from dgkd_stores.format.checks import HEX64
 from dgkd_stores.format.limits import MAX_JSON_COMMAS, MAX_JSON_CONTAINERS, MAX_JSON_DEPTH, MAX_METADATA_BYTES
 from dgkd_stores.sanitize import clean
 
-__all__ = [
-    "parse_json",
-    "read_metadata",
-    "read_seal",
-    "same_json",
-    "unsafe",
-]
-
-_HEX64 = re.compile(r"[0-9a-f]{64}")
+__all__ = ["parse_json", "read_metadata", "read_seal", "same_json", "unsafe"]
 
 
 def read_metadata(path: Path, *, limit: int = MAX_METADATA_BYTES) -> Mapping[str, JsonValue]:
@@ -57,7 +49,7 @@ def read_seal(path: Path, seal: JsonValue, digests: JsonValue, *, arrays: Collec
     if not isinstance(digests, Mapping):
         raise unsafe(path, "no digests under the seal", "a mapping", repr(digests))
     for value in (seal, *digests.values()):
-        if not isinstance(value, str) or not _HEX64.fullmatch(value):
+        if not isinstance(value, str) or not HEX64.fullmatch(value):
             raise unsafe(path, "no seal", "64 lower-case hexadecimal digits", repr(value))
     if set(digests) != set(arrays):
         raise unsafe(path, "other arrays under the seal", ", ".join(arrays), ", ".join(digests))

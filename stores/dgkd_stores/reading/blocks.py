@@ -10,8 +10,7 @@ import itertools
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +49,8 @@ class HeldBlocks:
         self._parts: list[_Part] = []
         first = 0
         for array in self._layout.rows.values():
-            part = _Part(array.name, array.numpy_dtype, array.shape[2], first=first)
-            self._parts.append(part)
-            first += -(-part.row_bytes * block_rows // _ALIGNED) * _ALIGNED
+            self._parts.append(_Part(array.name, array.numpy_dtype, array.shape[2], array.row_bytes, first))
+            first += -(-array.row_bytes * block_rows // _ALIGNED) * _ALIGNED
         self._block_bytes = first
         if first > MAX_HELD_BYTES:
             raise UnsafeStore(
@@ -82,15 +80,16 @@ class HeldBlocks:
         start_B = self._places.take(placed.chunk_B)
         if np.count_nonzero(start_B < 0):
             if not self._hold(placed.chunk_B):
-                half = len(start_B) // 2
-                parts = [
-                    self._gather(Placed(placed.chunk_B[at], placed.row_B[at]))
-                    for at in (slice(half), slice(half, None))
-                ]
-                return {name: np.concatenate([part[name] for part in parts]) for name in self._layout.rows}
+                first, rest = map(self._gather, placed.halves())
+                return {name: np.concatenate([first[name], rest[name]]) for name in first}
             start_B = self._places.take(placed.chunk_B)
         if self._memory is not RING.memory:
-            self._look_at(RING.memory)
+            memory = RING.memory
+            self._every_row = [
+                np.ndarray((max(0, memory.size - part.row_bytes + 1),), f"V{part.row_bytes}", memory, strides=(1,))
+                for part in self._parts
+            ]
+            self._memory = memory
         rows = {}
         for part, every_row in zip(self._parts, self._every_row, strict=True):
             byte_B = start_B + placed.byte_B(0, part.row_bytes)
@@ -99,13 +98,6 @@ class HeldBlocks:
             # Not `take`: it copies its whole input if rows overlap, as here.
             rows[part.name] = every_row[byte_B].view(part.dtype).reshape(-1, part.columns)
         return rows
-
-    def _look_at(self, memory: NDArray[np.uint8]) -> None:
-        self._every_row = [
-            np.ndarray((max(0, memory.size - part.row_bytes + 1),), f"V{part.row_bytes}", memory, strides=(1,))
-            for part in self._parts
-        ]
-        self._memory = memory
 
     def _hold(self, block_B: NDArray[np.int64]) -> bool:
         """Reads and checks those of these blocks that are not held; returns False if they are more than can be held."""
@@ -128,7 +120,9 @@ class HeldBlocks:
         """Reads blocks, counted over the store, of one chunk; keeps each after its check."""
         view, in_view = divmod(chunk, self._layout.chunks_per_view)
         with ExitStack() as opened:
-            files = [self._opened(opened, part.name, view, in_view, blocks[0] % self._blocks) for part in self._parts]
+            files = [
+                self._open_chunk(opened, part.name, view, in_view, blocks[0] % self._blocks) for part in self._parts
+            ]
             for block in blocks:
                 inside = block % self._blocks
                 rows, room = self._proof.rows(inside), RING.room(self._block_bytes)
@@ -143,7 +137,7 @@ class HeldBlocks:
                 self._proof.check(view, inside, held)
                 RING.keep(self._places, block, self._block_bytes)
 
-    def _opened(self, opened: ExitStack, name: str, view: int, in_view: int, block: int) -> tuple[int, int]:
+    def _open_chunk(self, opened: ExitStack, name: str, view: int, in_view: int, block: int) -> tuple[int, int]:
         """Returns the file of a chunk, and the chunk's start in it; raises Damaged if it is missing or too short."""
         array, found = self._layout.rows[name], "no such file"
         place = self._container.place(array, (view, in_view, 0))
@@ -160,15 +154,11 @@ class HeldBlocks:
         return self._proof.damaged(view, block, expected, found, file=file)
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """The rows of one array in a block, from byte `first` of the block."""
 
     name: str
     dtype: np.dtype[Any]
     columns: int
-    first: int = field(kw_only=True)
-
-    @property
-    def row_bytes(self) -> int:
-        return self.columns * self.dtype.itemsize
+    row_bytes: int
+    first: int

@@ -26,11 +26,10 @@ _SHARED = frozenset(
 
 
 def reason_to_copy(path: Path, wanted: str = "auto") -> str:
-    """Returns why the chunks of the store at `path` are copied; "" if they are mapped. Raises InvalidInput.
+    """Returns why the chunks of the store at `path` are copied; "" if they are mapped.
 
     `wanted` is one of READERS; `auto` depends on the file system.
     """
-    require_reader(wanted)
     if wanted != "auto":
         return "reader is set" if wanted == "pread" else ""
     try:

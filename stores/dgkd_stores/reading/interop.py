@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from dgkd_stores.arguments import require_flags
 from dgkd_stores.checking.verify import verify as verify_store
-from dgkd_stores.containers import Container, how_to_mend, open_container, unfinished
+from dgkd_stores.containers import Container, open_container, unfinished
+from dgkd_stores.containers.container import how_to_mend
 from dgkd_stores.errors import Damaged, InvalidInput, Mismatch, UnsafeStore
 from dgkd_stores.sanitize import clean
 
@@ -96,11 +97,12 @@ def _check(held: Container, call: str, *, verify: bool) -> None:
             stacklevel=4,
         )
         now = open_container(held.path).seal
-        seal = now.digest if now else ""
-    if seal != (held.seal.digest if held.seal else ""):
+        seal = now.digest if now else "none"
+    opened = held.seal.digest if held.seal else "none"
+    if seal != opened:
         raise Mismatch(
             f"{held.path} is not the store that was opened",
-            expected=f"seal {held.seal.digest if held.seal else 'none'}",
-            found=f"seal {seal or 'none'}",
+            expected=f"seal {opened}",
+            found=f"seal {seal}",
             do="open it again with `GuideStore.open`",
         )

@@ -72,13 +72,11 @@ class MappedChunks:
     def _gather(self, placed: Placed) -> dict[str, NDArray[Any]]:
         chunk_B = placed.chunk_B
         if np.count_nonzero(self._ready_C[chunk_B]) != len(chunk_B):
-            row_B = placed.row_B
             view_B, part_B = np.divmod(chunk_B, self._per_view)
-            block_B = view_B * self._blocks + (part_B * self._chunk_rows + row_B) // self._digest_rows
+            block_B = view_B * self._blocks + (part_B * self._chunk_rows + placed.row_B) // self._digest_rows
             if not self._ready[block_B].all() and not self._make_ready(chunk_B, block_B):
-                half = len(chunk_B) // 2
-                parts = [self._gather(Placed(chunk_B[at], row_B[at])) for at in (slice(half), slice(half, None))]
-                return {name: np.concatenate([part[name] for part in parts]) for name in self._rows}
+                first, rest = map(self._gather, placed.halves())
+                return {name: np.concatenate([first[name], rest[name]]) for name in first}
         return {
             name: rows.gather(placed).view(dtype).reshape(-1, columns) for name, rows, dtype, columns in self._arrays
         }
@@ -114,13 +112,11 @@ class MappedChunks:
     def _check(self, view: int, block: int, number: int) -> None:
         rows = self._proof.rows(block)
         inside = slice(rows.start % self._chunk_rows, rows.start % self._chunk_rows + len(rows))
-        self._proof.check(view, block, {name: self._chunk(name, number)[inside] for name in self._rows})
-
-    def _chunk(self, name: str, number: int) -> NDArray[Any]:
-        array = self._layout.rows[name]
-        mapped = self._rows[name].chunk(number, array.chunk_bytes)
-        rows: NDArray[Any] = mapped.view(array.numpy_dtype).reshape(array.chunks)[0]
-        return rows
+        held = {}
+        for name, array in self._layout.rows.items():
+            mapped = self._rows[name].chunk(number, array.chunk_bytes)
+            held[name] = mapped.view(array.numpy_dtype).reshape(array.chunks)[0][inside]
+        self._proof.check(view, block, held)
 
     def _let_go(self) -> None:
         # In this order, so that after an interruption no unmapped chunk counts as ready.

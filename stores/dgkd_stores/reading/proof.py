@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dgkd_stores.coding.digests import block_digest
 from dgkd_stores.coding.encodings import get_encoding
-from dgkd_stores.containers import Container, how_to_mend
+from dgkd_stores.containers import Container, damaged
 from dgkd_stores.errors import Damaged
 
 __all__ = ["LOST", "BlockProof"]
@@ -31,11 +31,6 @@ class BlockProof:
         """Returns the samples of a block in any view."""
         return range(block * self._rows, min((block + 1) * self._rows, self._samples))
 
-    def where(self, view: int, block: int) -> str:
-        """Describes a block for messages; views are counted from 0."""
-        rows = self.rows(block)
-        return f"view {self._header.view_at(view)}, samples {rows.start} to {rows.stop - 1}"
-
     def check(self, view: int, block: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Raises Damaged unless these arrays, by name, are the rows of that block."""
         expected, found = self._digest_VB32[view, block].tobytes(), block_digest(list(arrays.values()))
@@ -45,6 +40,7 @@ class BlockProof:
             raise self.damaged(view, block, "finite numbers", "NaN or infinity under a valid digest", LOST)
 
     def damaged(self, view: int, block: int, expected: str, found: str, do: str = "", *, file: str = "") -> Damaged:
-        """Returns the error for a block, or for its file."""
-        where = f"{self._path / file}: {self.where(view, block)}: damaged"
-        return Damaged(where, expected=expected, found=found, do=do or how_to_mend(self._path))
+        """Returns the error for a block, or for its file; views are counted from 0."""
+        rows = self.rows(block)
+        where = f"view {self._header.view_at(view)}, samples {rows.start} to {rows.stop - 1}"
+        return damaged(self._path, f"{self._path / file}: {where}: damaged", expected, found, do=do)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -18,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from dgkd_stores.arguments import as_path, require_flags, require_integer, require_kind
 from dgkd_stores.coding.codecs import RAW
-from dgkd_stores.coding.digests import compute_seal
+from dgkd_stores.coding.digests import Seal, compute_seal
 from dgkd_stores.coding.encodings import get_encoding
-from dgkd_stores.containers import Container, how_to_mend, open_container, unfinished
+from dgkd_stores.containers import Container, damaged, open_container, unfinished
 from dgkd_stores.errors import Damaged, Mismatch
 from dgkd_stores.reading import interop
 from dgkd_stores.reading.blocks import HeldBlocks
@@ -89,11 +88,9 @@ class GuideStore:
         if held.seal is not None:
             found = compute_seal(self.header.canonical, {"digest": self._digest_VB32, **arrays})
             if found != held.seal:
-                self._refuse_seal(held, found.arrays, found.digest)
+                self._refuse_seal(held.seal, found)
             if missing := self._completeness.blocks_missing:
-                raise self._damaged(
-                    f"{self.path}: sealed", "a digest for every block", f"{missing} blocks without one", LOST
-                )
+                raise self._damaged("sealed", "a digest for every block", f"{missing} blocks without one", LOST)
         held.check_labels(arrays)
         self.label_N, self.sample_digest_N16 = arrays["label"], arrays["sample_digest"]
         self.view_digest_V32, self.probe = arrays["view_digest"], arrays["probe"]
@@ -102,7 +99,7 @@ class GuideStore:
         with np.errstate(over="ignore", invalid="ignore"):
             self.test_logits_MC = self.encoding.decode(tests).astype(np.float32)
         if not np.isfinite(self.test_logits_MC).all():
-            raise self._damaged(f"{self.path}: test_logits", "finite numbers", "NaN or infinity", LOST)
+            raise self._damaged("test_logits", "finite numbers", "NaN or infinity", LOST)
         self._done = done_VB.reshape(-1)
         self.copied_because = reason_to_copy(self.path, reader) if self._layout.codec is RAW else ""
         self._rows: MappedChunks | HeldBlocks | DecodedRows | None = None
@@ -130,7 +127,7 @@ class GuideStore:
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process opens it again, and by then another store may be at its path.
         sealed = self.seal is not None
-        return _reopened, (self.path, sealed, self._known_by(sealed), self._wanted_reader)
+        return _reopen, (self.path, sealed, self._known_by(sealed), self._wanted_reader)
 
     def _known_by(self, sealed: bool) -> str:
         """Returns the seal, or the header of an unsealed store, which two processes compare."""
@@ -221,13 +218,12 @@ class GuideStore:
             last = min(last, self.header.dataset.samples - 1)
             raise unfinished(self.container, f"no rows for view {self.header.view_at(view)}, samples {first} to {last}")
 
-    def _refuse_seal(self, held: Container, arrays: Mapping[str, str], seal: str) -> NoReturn:
-        assert held.seal is not None
-        where = f"{self.path}: its content is not what was sealed"
-        for name, digest in held.seal.arrays.items():
-            if arrays[name] != digest:
-                raise self._damaged(where, f"{name} of SHA-256 {digest}", arrays[name])
-        raise self._damaged(where, f"seal {held.seal.digest}", seal, LOST)
+    def _refuse_seal(self, stored: Seal, found: Seal) -> NoReturn:
+        what = "its content is not what was sealed"
+        for name, digest in stored.arrays.items():
+            if found.arrays[name] != digest:
+                raise self._damaged(what, f"{name} of SHA-256 {digest}", found.arrays[name])
+        raise self._damaged(what, f"seal {stored.digest}", found.digest, LOST)
 
     def _refuse_lost_chunks(self, held: Container) -> None:
         for name in ("digest", *self._layout.rows):
@@ -235,13 +231,13 @@ class GuideStore:
             for position in np.argwhere(~held.present[name])[:1].tolist():
                 lost = held.name_of(array, tuple(position))
                 found = "another size" if lost in held.wrong_size else "no such file"
-                raise self._damaged(self.path / lost, f"a chunk of {array.chunk_bytes} bytes", found)
+                raise damaged(self.path, f"{self.path / lost}: damaged", f"a chunk of {array.chunk_bytes} bytes", found)
 
-    def _damaged(self, where: Path | str, expected: str, found: str, do: str = "") -> Damaged:
-        return Damaged(f"{where}: damaged", expected=expected, found=found, do=do or how_to_mend(self.path))
+    def _damaged(self, what: str, expected: str, found: str, do: str = "") -> Damaged:
+        return damaged(self.path, f"{self.path}: {what}: damaged", expected, found, do=do)
 
 
-def _reopened(path: Path, sealed: bool, known_by: str, reader: str) -> GuideStore:
+def _reopen(path: Path, sealed: bool, known_by: str, reader: str) -> GuideStore:
     """Opens a pickled store again; raises Mismatch if another one is there now."""
     store = GuideStore.open(path, allow_incomplete=True, reader=reader)
     if (found := store._known_by(sealed)) != known_by:

@@ -26,16 +26,16 @@ class Ring:
         self.limit = limit
         self.memory = np.empty(0, np.uint8)
         self._head = 0
-        self._taken: deque[tuple[int, int, Places, int]] = deque()
-        """(start, stop, places of the store, block), from oldest to newest. Without the block in its places, it is free
-        room.
-        """
+        self._taken: deque[tuple[int, Places, int]] = deque()
+        """(start, places of the store, block), from oldest to newest; free room if its places lack the block."""
 
     def reserve(self, nbytes: int, block_bytes: int) -> None:
         """Makes room for `nbytes`, or as much as allowed; drops all blocks if it has to grow."""
         size = max(min(nbytes, self.limit), block_bytes)
         while size > self.memory.size:
-            self._forget_all()
+            while self._taken:
+                self._forget_oldest()
+            self._head = 0
             try:
                 self.memory = np.empty(size, np.uint8)
             except MemoryError:
@@ -62,24 +62,19 @@ class Ring:
         """Records that the last `room` now holds that block of a store."""
         start = self._head
         # In this order, so that after an interruption no overwritten place is still recorded.
-        self._taken.append((start, start + nbytes, places, block))
+        self._taken.append((start, places, block))
         self._head = start + nbytes
         places[block] = start
 
     def drop(self, places: Places) -> None:
         """Drops all blocks of a store; frees the memory after the last store."""
         places[:] = NOWHERE
-        self._taken = deque(taken for taken in self._taken if taken[2] is not places)
+        self._taken = deque(taken for taken in self._taken if taken[1] is not places)
         if not self._taken:
             self._head, self.memory = 0, np.empty(0, np.uint8)
 
     def _forget_oldest(self) -> None:
-        start, _, places, block = self._taken[0]
+        start, places, block = self._taken[0]
         if places[block] == start:
             places[block] = NOWHERE
         self._taken.popleft()
-
-    def _forget_all(self) -> None:
-        while self._taken:
-            self._forget_oldest()
-        self._head = 0

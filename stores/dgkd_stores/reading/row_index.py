@@ -26,6 +26,11 @@ class Placed:
         self.chunk_B, self.row_B = chunk_B, row_B
         self._bytes_B: dict[tuple[int, int], IntArray] = {}
 
+    def halves(self) -> tuple[Placed, Placed]:
+        """Returns the first half of the rows, and the rest."""
+        half = len(self.chunk_B) // 2
+        return Placed(self.chunk_B[:half], self.row_B[:half]), Placed(self.chunk_B[half:], self.row_B[half:])
+
     def byte_B(self, slot_bytes: int, row_bytes: int) -> IntArray:
         """Returns the byte at which each row begins, with `slot_bytes` from one chunk to the next."""
         byte_B = self._bytes_B.get((slot_bytes, row_bytes))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from dgkd_stores.errors import InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout
 
-__all__ = ["ChunkFiles", "ChunkSlot"]
+__all__ = ["ChunkFiles", "ChunkSlot", "ViewHolder"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,22 @@ class ChunkSlot:
     def __post_init__(self) -> None:
         for name in ("view", "start", "stop"):
             require_integer("ChunkSlot", name, getattr(self, name), low=0)
+
+
+class ViewHolder:
+    """A context manager that holds a lock on views of a store, and releases it at its end."""
+
+    _lock: ViewLock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Releases the views; may be called twice."""
+        self._lock.release()
 
 
 class ChunkFiles:

@@ -50,7 +50,7 @@ def check_same_identity(path: Path, *, stored: Mapping[str, NDArray[Any]], given
 
 def differing_keys(stored: JsonValue, given: JsonValue) -> dict[str, tuple[str, str]]:
     """Returns dotted keys whose values differ, each with both values, sanitised."""
-    return {key: (_shown(first), _shown(second)) for key, first, second in _differences("", stored, given)}
+    return {key: (_show(first), _show(second)) for key, first, second in _differences("", stored, given)}
 
 
 def _differences(key: str, stored: Any, given: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -62,13 +62,11 @@ def _differences(key: str, stored: Any, given: Any) -> Iterator[tuple[str, Any, 
         yield clean(key), stored, given
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     return "missing" if value is ... else clean(canonical_json(value).decode())
 
 
 def _row(row: Any) -> str:
-    return (
-        bytes(row).hex()
-        if getattr(row, "dtype", None) == np.uint8
-        else np.array2string(row, threshold=8, max_line_width=10**4)
-    )
+    if getattr(row, "dtype", None) == np.uint8:
+        return bytes(row).hex()
+    return np.array2string(row, threshold=8, max_line_width=10**4)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind
-from dgkd_stores.coding.codecs import Codec, codec_names, get_codec
-from dgkd_stores.coding.codecs.deflate import Deflate
-from dgkd_stores.coding.digests import Seal
-from dgkd_stores.containers import how_to_mend
+from dgkd_stores.coding.codecs import Codec, Deflate, codec_names, get_codec
+from dgkd_stores.containers import damaged
 from dgkd_stores.containers.hdf5_writer import ChunkToWrite, write_hdf5
 from dgkd_stores.disk.files import full_disk, make_folder, publish_new, sync_folder, write_synced
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.disk.paths import names_hdf5, names_store
-from dgkd_stores.errors import Damaged, DgkdError, InvalidInput
-from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.errors import DgkdError, InvalidInput
 from dgkd_stores.format.layout import StoreLayout, default_chunk_rows
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.writing.skeleton import write_skeleton
@@ -83,8 +80,8 @@ def convert(
             with lock.unfinished(target.name) as partial:
                 advance = _counter(2 * header.views * header.dataset.samples * header.row_bytes, report)
                 _write(partial, store, layout, advance)
-                seal = _checked(partial, store, advance)
-                _put(partial, target)
+                seal = _read_back(partial, store, advance)
+                _publish(partial, target)
     return seal
 
 
@@ -95,24 +92,12 @@ def _write(partial: Path, store: GuideStore, layout: StoreLayout, advance: Advan
     chunks = _chunks(store, layout, held.digests(), advance)
     if names_hdf5(partial):
         write_hdf5(partial, header, layout, identity, chunks, seal=seal)
-    else:
-        _write_zarr(partial, header, layout, identity, chunks, seal=seal)
-
-
-def _write_zarr(
-    folder: Path,
-    header: StoreHeader,
-    layout: StoreLayout,
-    identity: Mapping[str, NDArray[Any]],
-    chunks: Iterator[ChunkToWrite],
-    *,
-    seal: Seal,
-) -> None:
-    write_skeleton(folder, header, layout, identity, seal=seal)
+        return
+    write_skeleton(partial, header, layout, identity, seal=seal)
     for array, position, rows in chunks:
-        write_synced(folder / array.name / array.key(*position), array.encode(rows))
+        write_synced(partial / array.name / array.key(*position), array.encode(rows))
     for name in ("digest", *layout.rows):
-        sync_folder(folder / name)
+        sync_folder(partial / name)
 
 
 def _chunks(
@@ -142,22 +127,18 @@ def _proven_rows(
             advance(len(sample_S) * store.header.row_bytes)
 
 
-def _checked(partial: Path, store: GuideStore, advance: Advance) -> str:
+def _read_back(partial: Path, store: GuideStore, advance: Advance) -> str:
     """Returns the seal of the written store, computed from all of its content."""
     with GuideStore.open(partial) as written:
         for _ in _proven_rows(written, default_chunk_rows(written.header), advance):
             pass
         if written.seal is None or written.seal != store.seal:
-            raise Damaged(
-                f"{store.path} changed while it was read: damaged",
-                expected=f"seal {store.seal}",
-                found=str(written.seal),
-                do=how_to_mend(store.path),
-            )
+            problem = f"{store.path} changed while it was read: damaged"
+            raise damaged(store.path, problem, f"seal {store.seal}", str(written.seal))
         return written.seal
 
 
-def _put(partial: Path, target: Path) -> None:
+def _publish(partial: Path, target: Path) -> None:
     """Moves the finished store to its path; does not replace what another program has put there meanwhile."""
     try:
         publish_new(partial, target)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from dgkd_stores.disk.locks import ViewLock
 from dgkd_stores.errors import Damaged, InvalidInput
 from dgkd_stores.format.identity import IdentityArrays
 from dgkd_stores.format.layout import group_metadata, json_file
-from dgkd_stores.writing.chunk_files import ChunkFiles, ChunkSlot
+from dgkd_stores.writing.chunk_files import ChunkFiles, ChunkSlot, ViewHolder
 from dgkd_stores.writing.mendable import header_of, other_than_sealed, refuse_unmendable
 from dgkd_stores.writing.writer import seal_finished
 
@@ -35,7 +35,7 @@ __all__ = ["StoreRepair"]
 _SHOWN = 5
 
 
-class StoreRepair:
+class StoreRepair(ViewHolder):
     """Repairs a damaged or unfinished store; a context manager that holds the lock on all of its views.
 
     Call `mend`; then, for the rest, `write_arrays` and `write` with the guide's new results; then `finish`. Opening
@@ -73,16 +73,6 @@ class StoreRepair:
             self.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Releases the views; may be called twice."""
-        self._lock.release()
-
     @property
     def sealed(self) -> bool:
         """True if the store was finished."""
@@ -91,7 +81,7 @@ class StoreRepair:
     @property
     def lost_chunks(self) -> list[ChunkSlot]:
         """Rows that must be computed again, in order."""
-        return [self._slot(view, part) for view, part in sorted(self._lost)]
+        return [ChunkSlot(self.header.view_at(view), *self._scan.slot(part)) for view, part in sorted(self._lost)]
 
     @cached_property
     def test_logits_MC(self) -> NDArray[np.float32] | None:
@@ -111,12 +101,11 @@ class StoreRepair:
 
     def write_arrays(self, identity: IdentityArrays) -> None:
         """Replaces those of `lost_arrays` that differ; raises Mismatch, before any change, if one was not sealed so."""
-        layout, vouched = self._scan.layout.identity, self._diagnosis.vouched
+        layout, sealed = self._scan.layout.identity, self._diagnosis.sealed_sha256
         given, held = identity.encoded(self.header, self._scan.layout), self._scan.identity
         for name in self.lost_arrays:
-            if vouched is not None and array_digest(given[name]) != vouched[name]:
-                found = array_digest(given[name])
-                raise other_than_sealed(self.path, self.header, name, vouched[name], found)
+            if sealed is not None and (found := array_digest(given[name])) != sealed[name]:
+                raise other_than_sealed(self.path, self.header, name, sealed[name], found)
         with full_disk(self.path):
             for name in self.lost_arrays:
                 if name not in held or given[name].tobytes() != held[name].tobytes():
@@ -193,10 +182,10 @@ class StoreRepair:
     def _mend_metadata(self) -> None:
         scan = self._scan
         wanted = dict(scan.held.metadata_files())
-        if scan.seal is not None and self._diagnosis.vouched is not None:
-            seal = Seal(digest=scan.seal.digest, arrays=dict(self._diagnosis.vouched))
+        if scan.seal is not None and self._diagnosis.sealed_sha256 is not None:
+            seal = Seal(digest=scan.seal.digest, arrays=self._diagnosis.sealed_sha256)
             wanted["zarr.json"] = json_file(group_metadata(self.header, seal))
-        for name in sorted({file for one in scan.damage for file in one.files} & set(wanted)):
+        for name in sorted(scan.damaged_files() & set(wanted)):
             make_folder((self.path / name).parent)
             with self._lock.unfinished(f"{name.replace('/', '.')}.partial") as partial:
                 write_durably(self.path / name, wanted[name], temporary=partial)
@@ -229,11 +218,11 @@ class StoreRepair:
 
     def _commit(self) -> None:
         scan, array = self._scan, self._scan.layout.digest
-        assert self._diagnosis.vouched is not None
-        if array_digest(self._right_VB32) != self._diagnosis.vouched["digest"]:
+        assert self._diagnosis.sealed_sha256 is not None
+        sealed, found = self._diagnosis.sealed_sha256["digest"], array_digest(self._right_VB32)
+        if found != sealed:
             views = sorted({self.header.view_at(view) for view, _ in self._mended_chunks})
             shown = ", ".join(map(str, views[:_SHOWN])) + (" and more" if len(views) > _SHOWN else "")
-            sealed, found = self._diagnosis.vouched["digest"], array_digest(self._right_VB32)
             raise other_than_sealed(self.path, self.header, f"views {shown}", sealed, found)
         for staged, place in self._staged.items():
             with self._lock.unfinished(staged.name):
@@ -244,6 +233,3 @@ class StoreRepair:
         self._staged.clear()
         for view in np.flatnonzero(differing_blocks(self._right_VB32, scan.digest_VB32).any(axis=1)).tolist():
             self._files.replace(array, (view, 0, 0), self._right_VB32[view])
-
-    def _slot(self, view: int, part: int) -> ChunkSlot:
-        return ChunkSlot(self.header.view_at(view), *self._scan.slot(part))

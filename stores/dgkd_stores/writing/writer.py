@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +18,22 @@ from numpy.typing import NDArray
 from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind
 from dgkd_stores.coding.codecs import get_codec
 from dgkd_stores.coding.digests import Seal, compute_seal
-from dgkd_stores.containers import ZarrFolder, how_to_mend
+from dgkd_stores.containers import ZarrFolder, damaged
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably
 from dgkd_stores.disk.folder_lock import Stop, never
 from dgkd_stores.disk.locks import ViewLock
-from dgkd_stores.errors import Damaged, InvalidInput
+from dgkd_stores.errors import InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import IdentityArrays
 from dgkd_stores.format.layout import StoreLayout, default_chunk_rows, group_metadata, json_file
-from dgkd_stores.writing.chunk_files import ChunkFiles, ChunkSlot
+from dgkd_stores.writing.chunk_files import ChunkFiles, ChunkSlot, ViewHolder
 from dgkd_stores.writing.compare import check_same_header, check_same_identity
 from dgkd_stores.writing.skeleton import write_skeleton
 
 __all__ = ["GuideStoreWriter", "seal_finished"]
 
 
-class GuideStoreWriter:
+class GuideStoreWriter(ViewHolder):
     """Creates a store or resumes one that was stopped; a context manager that holds the lock on its views.
 
     `views` is the part of this writer, by default all views of the header; `codec` compresses the rows of a new store,
@@ -89,16 +89,6 @@ class GuideStoreWriter:
             self.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Releases the views; may be called twice."""
-        self._lock.release()
-
     def missing(self) -> Iterator[ChunkSlot]:
         """Yields the unfinished chunks of this writer's views in order, by the state at that time."""
         samples, rows = self.header.dataset.samples, self._layout.chunk_rows
@@ -149,24 +139,16 @@ class GuideStoreWriter:
         check_same_identity(self.path, stored=self._identity, given=given)
         self._digest_VB32 = held.digests()
         self._done_VB = held.blocks_done(self._digest_VB32)
-        if self._seal is not None and not self._done_VB.all():
-            view = self.header.view_at(int(np.flatnonzero(~self._done_VB.all(axis=1))[0]))
-            raise Damaged(
-                f"{self.path} is sealed and has lost rows",
-                expected="every chunk and every digest",
-                found=f"view {view} without some of them",
-                do=how_to_mend(self.path),
-            )
         if self._seal is None:
             return
-        found = compute_seal(self.header.canonical, {"digest": self._digest_VB32, **self._identity})
-        if self._seal != found:
-            raise Damaged(
-                f"{self.path}: its content is not what was sealed",
-                expected=f"seal {self._seal.digest}",
-                found=found.digest,
-                do=how_to_mend(self.path),
-            )
+        if not self._done_VB.all():
+            view = self.header.view_at(int(np.flatnonzero(~self._done_VB.all(axis=1))[0]))
+            problem, found = f"{self.path} is sealed and has lost rows", f"view {view} without some of them"
+            raise damaged(self.path, problem, "every chunk and every digest", found)
+        seal = compute_seal(self.header.canonical, {"digest": self._digest_VB32, **self._identity})
+        if self._seal != seal:
+            problem = f"{self.path}: its content is not what was sealed"
+            raise damaged(self.path, problem, f"seal {self._seal.digest}", seal.digest)
 
     def _is_done(self, slot: ChunkSlot) -> bool:
         view, _, blocks = self._files.place(slot)

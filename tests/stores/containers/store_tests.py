@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from dgkd_stores import Damaged, GuideStore, IdentityArrays, InvalidInput, verify
-from dgkd_stores.containers import Container, Hdf5File, Place, ZarrFolder, open_container
+from dgkd_stores.containers import Container, ZarrFolder, open_container
+from dgkd_stores.containers.container import Place
+from dgkd_stores.containers.hdf5_file import Hdf5File
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.reading import blocks, mapped
 from dgkd_stores.reading.ring import Ring

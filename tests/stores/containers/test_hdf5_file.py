@@ -13,8 +13,8 @@ import pytest
 from stores.support.checksums import add_checksum
 
 from dgkd_stores import Damaged, DgkdError, GuideStore, Mismatch, UnsafeStore, convert
-from dgkd_stores.containers import Hdf5File
 from dgkd_stores.containers.hdf5_blocks import checksum
+from dgkd_stores.containers.hdf5_file import Hdf5File
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ def digests_of(rows_VNC: np.ndarray) -> np.ndarray:
 def test_blocks_are_so_many_rows_and_the_last_what_is_left(held: Container) -> None:
     proof = BlockProof(held, held.digests())
     assert [proof.rows(block) for block in range(7)] == ROWS
-    assert (proof.where(0, 1), proof.where(2, 6)) == ("view 4, samples 8 to 15", "view 6, samples 48 to 49")
+    for view, block, where in ((0, 1, "view 4, samples 8 to 15"), (2, 6, "view 6, samples 48 to 49")):
+        assert f": {where}: damaged: expected a, found b; " in str(proof.damaged(view, block, "a", "b"))
 
 
 def test_rows_that_fit_and_rows_that_do_not(held: Container, recipe: Any) -> None:
