@@ -15,10 +15,9 @@ from dgkd_stores import DgkdError, GuideStore, GuideStoreWriter, InvalidInput
 from dgkd_stores.arguments import require_integer, require_number
 
 FOR_THIS_PROJECT = set(
-    "JsonValue MAX_DECODED_BYTES MAX_RECORD_BYTES MAX_VIEWS Registry as_path check_same_header closest_names "
-    "codecs_for deeper_than describe_value did_you_mean differing_keys finished_bytes fork_safe_lock get_codec "
-    "get_encoding integer_text integers is_no_space is_utf8 one_line open_container parse_strictly refusal "
-    "require_callable require_flags require_integer require_kind require_number".split()
+    "JsonValue MAX_DECODED_BYTES MAX_RECORD_BYTES MAX_VIEWS Registry check_same_header closest_names "
+    "codecs_for deeper_than did_you_mean differing_keys finished_bytes fork_safe_lock get_codec "
+    "get_encoding is_no_space is_utf8 one_line parse_strictly".split()
 )
 """Names for the other packages of the distribution, which are not in docs/library.md."""
 
@@ -84,7 +83,6 @@ def calls(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls
             dict(vars(identity)),
         ),
         "RowIndex": (stores.RowIndex, rows),
-        "sha256_hex": (stores.sha256_hex, {"data": b"x"}),
         "StoreHeader": (stores.StoreHeader, fields["h"]),
         "StoreRepair": (
             closed(stores.StoreRepair),
@@ -108,7 +106,7 @@ def print_nothing(done: int, total: int) -> None:
 
 NAMES = (
     "canonical_json ChunkSlot clean convert DatasetIdentity decimal default_digest_rows expect gather gather_stored "
-    "gather_rows decoded_bytes GuideIdentity GuideStore GuideStoreWriter IdentityArrays RowIndex sha256_hex "
+    "gather_rows decoded_bytes GuideIdentity GuideStore GuideStoreWriter IdentityArrays RowIndex "
     "read_header StoreHeader StoreRepair to_xarray to_zarr verify write"
 ).split()
 

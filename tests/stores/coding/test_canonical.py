@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from dgkd_stores import InvalidInput, canonical_json, decimal, sha256_hex
+from dgkd_stores import InvalidInput, canonical_json, decimal
+from dgkd_stores.coding.canonical import sha256_hex
 
 
 def test_bytes() -> None:

@@ -8,15 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dgkd_stores import (
-    DatasetIdentity,
-    GuideIdentity,
-    GuideStoreWriter,
-    IdentityArrays,
-    StoreHeader,
-    canonical_json,
-    sha256_hex,
-)
+from dgkd_stores import DatasetIdentity, GuideIdentity, GuideStoreWriter, IdentityArrays, StoreHeader, canonical_json
+from dgkd_stores.coding.canonical import sha256_hex
 
 __all__ = ["SmallStore", "identity_arrays", "tree"]
 
