@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dgkd_stores import MAX_VIEWS, codec_names, encoding_names, is_utf8
 
@@ -50,8 +50,10 @@ def _name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Texts = Annotated[tuple[Name, ...], Strict(False)]  # TOML has lists
-Fractions = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Strict(False)]
+# TOML has lists. Without `strict`, pydantic would take a set as well, whose order is not given.
+_FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+Texts = Annotated[tuple[Name, ...], _FROM_LIST]
+Fractions = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], _FROM_LIST]
 
 
 class Table(BaseModel):

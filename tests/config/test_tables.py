@@ -48,3 +48,13 @@ def test_more_views_than_a_store_may_have_are_refused_at_once(count: int) -> Non
     with pytest.raises(InvalidInput, match="'count' in table .views.*less than or equal to 1048576") as refused:
         parse_config({**tomllib.loads(SMALL), "views": {"transforms": ["hflip"], "count": count}}, source="dgkd.toml")
     assert refused.value.exit_code == 2
+
+
+def test_transforms_have_an_order_and_a_set_has_none() -> None:
+    for given, fits in ((["crop(4)", "hflip"], True), (("crop(4)", "hflip"), True), ({"crop(4)", "hflip"}, False)):
+        tables = {**tomllib.loads(SMALL), "views": {"transforms": given}}
+        if fits:
+            assert parse_config(tables, source="a dictionary").views.transforms == ("crop(4)", "hflip")
+            continue
+        with pytest.raises(InvalidInput, match="'transforms' in table .views."):
+            parse_config(tables, source="a dictionary")
