@@ -1,6 +1,6 @@
 """Formats results for stdout: plain tables for any terminal, pipe or grep, or JSON only.
 
-Text from stores and cards is sanitised before it is shown.
+Text from stores and cards goes through `dgkd_stores.clean` first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-__all__ = ["clean_text", "facts", "print_json", "print_result", "table"]
+__all__ = ["facts", "print_json", "print_result", "table"]
 
 
 def print_result(value: object, pairs: Iterable[tuple[str, str]], *, as_json: bool) -> None:
@@ -45,10 +45,3 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     known = list(pairs)
     width = max(len(name) for name, _ in known)
     return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in known)
-
-
-def clean_text(text: str) -> str:
-    """Sanitises text from elsewhere for display."""
-    from dgkd_stores import clean
-
-    return clean(text)

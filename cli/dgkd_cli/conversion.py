@@ -11,9 +11,9 @@ from click.decorators import FC
 
 from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App
-from dgkd_cli.console import clean_text, print_result
+from dgkd_cli.console import print_result
 from dgkd_cli.humanize import size_text
-from dgkd_stores import codecs_for
+from dgkd_stores import GuideStore, clean, codecs_for, convert
 
 __all__ = ["codec_option", "convert_and_tell"]
 
@@ -28,11 +28,9 @@ def convert_and_tell(
     app: App, verb: str, source: Path, target: Path, *, codec: str, take_over: bool, as_json: bool
 ) -> None:
     """Converts `source` to `target` and reports the result."""
-    from dgkd_stores import GuideStore, convert
-
     there = os.path.lexists(target)
     with app.reporting() as progress:
-        report = over_bytes(progress, f"{verb} {clean_text(source.name)}")
+        report = over_bytes(progress, f"{verb} {clean(source.name)}")
         seal = convert(source, target, codec=codec, take_over=take_over, report=report)
         progress.finish()
     if there:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cli.app import App
-from dgkd_cli.console import clean_text
 from dgkd_cli.humanize import count_text
 from dgkd_cli.stores import workspace_for
 from dgkd_cli.user_code import check_architectures
+from dgkd_stores import clean
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
@@ -44,9 +44,9 @@ def recomputed_line(found: Recomputed) -> str:
     held_to = "to the bit" if found.exact else "within the tolerance for another machine"
     away = f"largest difference {found.largest:.3g}"
     if found.first is None:
-        return f"as its guide {clean_text(found.run)} gives it, {held_to}: {rows}, {away}"
+        return f"as its guide {clean(found.run)} gives it, {held_to}: {rows}, {away}"
     view, sample = found.first
     return (
-        f"not what its guide {clean_text(found.run)} gives, {held_to}: {count_text(found.differing)} of {rows} differ, "
+        f"not what its guide {clean(found.run)} gives, {held_to}: {count_text(found.differing)} of {rows} differ, "
         f"the first in view {view}, sample {sample}; {away}: dump the guide again, or get the store from who trained it"
     )

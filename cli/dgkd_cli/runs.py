@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dgkd_cache.errors import Damaged, InvalidInput
 from dgkd_cli.app import App
-from dgkd_cli.console import clean_text
 from dgkd_cli.humanize import count_text
+from dgkd_stores import clean
 from dgkd_stores.disk import expand_user
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class RunResult:
 
     def lines(self) -> Iterable[str]:
         """Yields one line for the run, and one for each problem."""
-        name, check = f"run {clean_text(self.name)}", self.check
+        name, check = f"run {clean(self.name)}", self.check
         if check.state == "begun":
             yield f"{name}: begun and not finished, what there is of it checked"
         elif check.state == "done":

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from dgkd_cache.errors import DgkdError, InvalidInput
-from dgkd_cli.console import clean_text
+from dgkd_stores import clean
 
 __all__ = ["NO_USER_CODE", "UserCode", "check_architectures"]
 
@@ -58,7 +58,7 @@ def check_architectures(named: Sequence[str], runs: Iterable[Path]) -> None:
             cards[folder.name] = load_card(folder).architecture
     for architecture in named:
         if cards and architecture not in cards.values():
-            found = ", ".join(f"{clean_text(one)} of {clean_text(run)}" for run, one in cards.items())
+            found = ", ".join(f"{clean(one)} of {clean(run)}" for run, one in cards.items())
             raise click.UsageError(
                 f"--architecture {architecture} would have no effect: expected the module:factory on the card of the "
                 f"run that is loaded, found {found}; leave it out where that is no code of your own"

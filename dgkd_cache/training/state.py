@@ -84,13 +84,8 @@ class RunState:
 
     def to_json(self, ranks: Ranks) -> dict[str, Any]:
         """Returns the state from which all ranks continue; all ranks must call it."""
-        return {
-            "step": self.step,
-            "seconds": self.seconds,
-            "best": self.best,
-            "last": self.last,
-            "sums": self._all(ranks),
-        }
+        kept = {"step": self.step, "seconds": self.seconds, "best": self.best, "last": self.last}
+        return kept | {"sums": self._all(ranks)}
 
     def restore(self, saved: SavedState, ranks: Ranks) -> None:
         """Restores the saved state; with another number of ranks the first rank gets all the sums."""

@@ -73,8 +73,7 @@ class Steps:
         device: torch.device,
         ranks: Ranks = ALONE,
     ) -> None:
-        unsettled = "auto" in (training.precision, training.channels_last)
-        assert not unsettled, "the recipe is settled at the edge: see workspace/recipe.py"
+        assert "auto" not in (training.precision, training.channels_last), "see `resolve_recipe`, which comes before"
         self.device, self.ranks = device, ranks
         self.training, self.random = training, random
         self.model = convert_batch_norm(place(model, device, channels_last=bool(training.channels_last)), device, ranks)

@@ -6,7 +6,7 @@ It is found in one pass: each store is opened once, in full, so that a damaged o
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dgkd_cache.device.device import resolve_device, resolve_precision
 from dgkd_cache.errors import StoreNotFound
@@ -64,18 +64,17 @@ class ChainState:
         folder = self._ws.run_folder(name)
         card = load_card(folder) if os.path.lexists(folder / CARD_FILE) else None
         run, run_why = self._run(name, card)
+        found = ModelState(card=card, run=run, run_why=run_why)
         if card is None or not self._ws.teaches(name):
-            return ModelState(card=card, run=run, run_why=run_why)
+            return found
         if not self._ws.store_path(name).exists():
-            return ModelState(card=card, run=run, run_why=run_why, store="missing", store_why="not dumped")
+            return replace(found, store="missing", store_why="not dumped")
         held = self._store(name)
         if differing := self._differing(held.header, card):
             store, store_why = "stale", "; ".join(differing)
         else:
             store, store_why = ("done", "") if held.seal else ("training", "dump begun and not finished")
-        return ModelState(
-            card=card, run=run, run_why=run_why, store=store, store_why=store_why, cache_bytes=held.nbytes
-        )
+        return replace(found, store=store, store_why=store_why, cache_bytes=held.nbytes)
 
     def _run(self, name: str, card: ModelCard | None) -> tuple[str, str]:
         ws = self._ws

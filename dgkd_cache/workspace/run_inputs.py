@@ -72,10 +72,9 @@ def digest(inputs: Mapping[str, str]) -> str:
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Returns one line for each key that differs: "training.epochs: 160 -> 3"."""
-    keys = [*now, *(key for key in before if key not in now)]
     return [
         f"{key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
-        for key in keys
+        for key in dict.fromkeys((*now, *before))
         if before.get(key) != now.get(key)
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dgkd_cli.console import clean_text, facts, print_json, table
+from dgkd_cli.console import facts, print_json, table
 
 
 def test_a_table_cuts_nothing() -> None:
@@ -22,7 +22,3 @@ def test_json_is_ascii(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == '{\n  "name": "\\u001b[31m\\u00e9"\n}\n'
     with pytest.raises(ValueError):
         print_json(float("nan"))
-
-
-def test_text_from_elsewhere_cannot_act_on_a_terminal() -> None:
-    assert "\x1b" not in clean_text("\x1b[2Jboo")

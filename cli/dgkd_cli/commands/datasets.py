@@ -9,8 +9,9 @@ import click
 
 from dgkd_cache.errors import DataMissing
 from dgkd_cli.app import json_option
-from dgkd_cli.console import clean_text, print_json, print_result, table
+from dgkd_cli.console import print_json, print_result, table
 from dgkd_cli.humanize import count_text
+from dgkd_stores import clean
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.dataset import Dataset
@@ -78,10 +79,10 @@ def _show(dataset: Dataset, *, as_json: bool) -> None:
             "std": list(dataset.std),
         },
         [
-            ("data set", clean_text(dataset.name)),
+            ("data set", clean(dataset.name)),
             ("samples", f"{count_text(len(train))} train, {count_text(len(test))} test"),
             ("images", f"{train.channels} x {size}"),
-            ("classes", f"{len(dataset.classes)}: {clean_text(', '.join(dataset.classes))}"),
+            ("classes", f"{len(dataset.classes)}: {clean(', '.join(dataset.classes))}"),
             ("mean", " ".join(dataset.mean)),
             ("std", " ".join(dataset.std)),
             ("digest", f"{train.digest} (train)"),

@@ -8,6 +8,7 @@ import click
 
 from dgkd_cli.app import App, json_option, pass_app, take_over_option
 from dgkd_cli.conversion import codec_option, convert_and_tell
+from dgkd_stores import read_header
 from dgkd_stores.disk import expand_user
 
 __all__ = ["import_"]
@@ -36,8 +37,6 @@ def import_(
       dgkd-cache import /media/disk/ta1.zarr --name their-ta1
       dgkd-cache import ta1.h5 --to ta1.zarr --codec blosc
     """
-    from dgkd_stores import read_header
-
     if name and target:
         raise click.UsageError("give at most one of --name (in the workspace) and --to (anywhere)")
     source = expand_user(source)

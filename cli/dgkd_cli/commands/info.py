@@ -12,13 +12,14 @@ import click
 from dgkd_cache.errors import StoreNotFound
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.console import clean_text, facts, print_json
+from dgkd_cli.console import facts, print_json
 from dgkd_cli.humanize import count_text, duration_text, percent_text, share_number, size_text, with_numbers
+from dgkd_stores import GuideStore, clean
+from dgkd_stores.disk import as_store_path, expand_user
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
     from dgkd_cache.workspace.run_check import RunCheck
-    from dgkd_stores import GuideStore
 
 __all__ = ["info"]
 
@@ -51,8 +52,6 @@ def info(app: App, what: str, as_json: bool) -> None:
         found["run_state"] = {"state": check.state, "why": check.why}
         parts.append(facts(_run_facts(card, check)))
     if store:
-        from dgkd_stores import GuideStore
-
         with GuideStore.open(store, allow_incomplete=True) as opened:
             found["store"] = _as_json(opened)
             parts.append(facts(_store_facts(opened)))
@@ -64,8 +63,6 @@ def info(app: App, what: str, as_json: bool) -> None:
 
 def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
     """Returns the run's folder and the store that `what` names; at least one of them."""
-    from dgkd_stores.disk import as_store_path, expand_user
-
     path = expand_user(what)
     if os.path.lexists(path / CARD_FILE):
         return path, None
@@ -104,12 +101,12 @@ def _as_json(store: GuideStore) -> dict[str, Any]:
 
 def _run_facts(card: ModelCard, check: RunCheck) -> Iterable[tuple[str, str]]:
     yield "run", str(check.folder)
-    yield "state", f"{check.state}: {clean_text(check.why)}" if check.why else check.state
-    yield "architecture", f"{clean_text(card.architecture)}, {count_text(card.parameters)} parameters"
+    yield "state", f"{check.state}: {clean(check.why)}" if check.why else check.state
+    yield "architecture", f"{clean(card.architecture)}, {count_text(card.parameters)} parameters"
     for split, accuracy in card.accuracy.items():
-        computed = clean_text(str(card.compute.get("precision", "")))
-        yield f"accuracy ({clean_text(split)})", f"{percent_text(accuracy)} in {computed}"
-    yield "data set", clean_text(card.dataset.get("name", ""))
+        computed = clean(str(card.compute.get("precision", "")))
+        yield f"accuracy ({clean(split)})", f"{percent_text(accuracy)} in {computed}"
+    yield "data set", clean(card.dataset.get("name", ""))
     yield "views", _settings(card.views)
     yield "training", _settings(card.training)
     yield "guides", _guides(card.guides)
@@ -126,16 +123,16 @@ def _store_facts(store: GuideStore) -> Iterable[tuple[str, str]]:
     yield "seal", store.seal or "-"
     yield (
         "guide",
-        f"{clean_text(header.guide.name)}, {clean_text(header.guide.architecture)}, "
+        f"{clean(header.guide.name)}, {clean(header.guide.architecture)}, "
         f"{count_text(header.guide.parameters)} parameters",
     )
-    computed = clean_text(str(header.compute.get("precision", "")))
+    computed = clean(str(header.compute.get("precision", "")))
     accuracy = percent_text(header.guide.accuracy)
     yield "accuracy", f"{accuracy} in {computed}" if header.guide.accuracy else accuracy
     yield "its guides", _guides(header.guide.guides)
     yield (
         "data set",
-        f"{clean_text(header.dataset.name)}, {clean_text(header.dataset.split)}: "
+        f"{clean(header.dataset.name)}, {clean(header.dataset.split)}: "
         f"{count_text(header.dataset.samples)} samples, {len(header.dataset.classes)} classes",
     )
     yield "views", f"{store.views.start}:{store.views.stop} of plan {header.plan_digest[:16]}"
@@ -146,12 +143,12 @@ def _store_facts(store: GuideStore) -> Iterable[tuple[str, str]]:
         yield "reader", f"pread: {store.copied_because}"
     yield "size", size_text(store.nbytes)
     yield "computed with", _settings(header.compute)
-    yield "licence", clean_text(header.licence) or "-"
+    yield "licence", clean(header.licence) or "-"
 
 
 def _guides(guides: Any) -> str:
-    return ", ".join(f"{clean_text(name)} {clean_text(seal)[:16]}" for name, seal in guides.items()) or "none"
+    return ", ".join(f"{clean(name)} {clean(seal)[:16]}" for name, seal in guides.items()) or "none"
 
 
 def _settings(settings: Any) -> str:
-    return ", ".join(f"{clean_text(str(key))} {clean_text(str(value))}" for key, value in settings.items())
+    return ", ".join(f"{clean(str(key))} {clean(str(value))}" for key, value in settings.items())

@@ -7,8 +7,9 @@ import dataclasses
 import click
 
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.console import clean_text, print_json, table
+from dgkd_cli.console import print_json, table
 from dgkd_cli.humanize import count_text, percent_text, size_text, with_numbers
+from dgkd_stores import clean
 
 __all__ = ["ls"]
 
@@ -43,13 +44,13 @@ def ls(app: App, as_json: bool) -> None:
     remarks = any(run.why for run in runs)
     lines = [
         (
-            clean_text(run.name),
+            clean(run.name),
             run.state,
-            clean_text(run.architecture),
+            clean(run.architecture),
             count_text(run.parameters) if run.parameters is not None else "-",
             percent_text(run.accuracy),
             size_text(run.nbytes) if run.nbytes else "-",
-            *([clean_text(run.why)] if remarks else []),
+            *([clean(run.why)] if remarks else []),
         )
         for run in runs
     ]
@@ -60,7 +61,7 @@ def ls(app: App, as_json: bool) -> None:
     click.echo()
     lines_of_stores = [
         (
-            clean_text(store.name),
+            clean(store.name),
             store.state,
             f"{store.views[0]}:{store.views[1]}" if store.views else "-",
             str(store.views_done) if store.views else "-",

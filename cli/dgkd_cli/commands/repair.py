@@ -7,10 +7,11 @@ import dataclasses
 import click
 
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
-from dgkd_cli.console import clean_text, print_result
+from dgkd_cli.console import print_result
 from dgkd_cli.humanize import count_text, duration_text
 from dgkd_cli.stores import store_at, workspace_for
 from dgkd_cli.user_code import check_architectures
+from dgkd_stores import clean
 
 __all__ = ["repair"]
 
@@ -50,7 +51,7 @@ def repair(app: App, what: str, architectures: tuple[str, ...], take_over: bool,
     print_result(
         dataclasses.asdict(result) | {"path": str(result.path)},
         [
-            ("store", clean_text(str(result.path))),
+            ("store", clean(str(result.path))),
             ("seal", result.seal or "-"),
             ("mended", ", ".join(result.mended[:SHOWN]) + more if result.mended else "nothing: it is whole"),
             ("computed", f"{count_text(result.samples)} samples"),

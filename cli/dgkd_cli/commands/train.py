@@ -12,11 +12,11 @@ from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.errors import unknown_name
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
 from dgkd_cli.choices import choice_of, list_option
-from dgkd_cli.console import clean_text, print_result
+from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides, check_method
 from dgkd_cli.humanize import count_text, duration_text, percent_text, with_numbers
 from dgkd_cli.user_code import check_architectures
-from dgkd_stores import read_header
+from dgkd_stores import clean, read_header
 
 if TYPE_CHECKING:
     from dgkd_cache.models.card import ModelCard
@@ -154,10 +154,10 @@ def _show(card: ModelCard, folder: Path, *, as_json: bool) -> None:
     print_result(
         with_numbers(card.model_dump(mode="json")),
         [
-            ("model", clean_text(card.name)),
-            ("architecture", clean_text(card.architecture)),
+            ("model", clean(card.name)),
+            ("architecture", clean(card.architecture)),
             ("parameters", count_text(card.parameters)),
-            ("guides", ", ".join(clean_text(guide) for guide in card.guides) or "none"),
+            ("guides", ", ".join(clean(guide) for guide in card.guides) or "none"),
             *accuracy,
             ("time", duration_text(card.seconds)),
             ("lies in", str(folder)),

@@ -15,16 +15,16 @@ import click
 from dgkd_cache.errors import DgkdError, Mismatch
 from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
-from dgkd_cli.console import clean_text, print_json
+from dgkd_cli.console import print_json
 from dgkd_cli.humanize import count_text, size_text
 from dgkd_cli.recompute import recompute_store, recomputed_line
 from dgkd_cli.runs import RunResult, run_at
 from dgkd_cli.stores import store_at
+from dgkd_stores import Damage, Verification, clean, verify as verify_store
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
     from dgkd_cache.workspace.tasks import Recomputed
-    from dgkd_stores import Damage, Verification
 
 __all__ = ["verify"]
 
@@ -126,7 +126,7 @@ def verify(
             click.echo("\n".join(lines))
     for result in results:
         if result.verification and result.verification.damage:
-            app.say(f"{clean_text(result.name)}: {_advice(app, result)}")
+            app.say(f"{clean(result.name)}: {_advice(app, result)}")
     if not (runs or results):
         app.say("no runs and no guide stores here: `dgkd-cache run` makes them")
     if code := _gravest((*codes, *(result.exit_code for result in results))):
@@ -154,18 +154,16 @@ def _has_store(app: App, text: str) -> bool:
 
 
 def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
-    from dgkd_stores import verify as look
-
     path = Path(name)
     try:
         path = store_at(app, name)
-        found = look(path, full=full, report=over_bytes(progress, f"verify {clean_text(name)}"))
+        found = verify_store(path, full=full, report=over_bytes(progress, f"verify {clean(name)}"))
         progress.finish()
         return Result(name=name, path=path, verification=found)
     except DgkdError as error:
         return Result(name=name, path=path, error=error)
     except OSError as error:
-        return Result(name=name, path=path, error=DgkdError(f"{clean_text(str(error.filename))}: {error.strerror}"))
+        return Result(name=name, path=path, error=DgkdError(f"{clean(str(error.filename))}: {error.strerror}"))
 
 
 def _recompute(result: Result, again: Callable[[Path], Recomputed]) -> Result:
@@ -180,7 +178,7 @@ def _recompute(result: Result, again: Callable[[Path], Recomputed]) -> Result:
 
 
 def _lines(result: Result) -> Iterable[str]:
-    name, found = clean_text(result.name), result.verification
+    name, found = clean(result.name), result.verification
     if found is None:
         yield f"{name}: refused: {result.error}"
         return
@@ -194,7 +192,7 @@ def _lines(result: Result) -> Iterable[str]:
     else:
         yield f"{name}: incomplete, {count_text(found.blocks_written)} of {count_text(found.blocks)} blocks: {held}"
     for one in found.damage[:SHOWN]:
-        yield f"  {clean_text(one.file)}: {one.kind}{_where(one)}{_facts(one)}"
+        yield f"  {clean(one.file)}: {one.kind}{_where(one)}{_facts(one)}"
     if len(found.damage) > SHOWN:
         yield f"  and {count_text(len(found.damage) - SHOWN)} more; --json has them all"
     if result.recomputed:
@@ -226,7 +224,7 @@ def _where(one: Damage) -> str:
 
 
 def _facts(one: Damage) -> str:
-    facts = [f"{word} {clean_text(text)}" for word, text in (("expected", one.expected), ("found", one.found)) if text]
+    facts = [f"{word} {clean(text)}" for word, text in (("expected", one.expected), ("found", one.found)) if text]
     return ": " + ", ".join(facts) if facts else ""
 
 
