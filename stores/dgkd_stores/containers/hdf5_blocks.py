@@ -24,10 +24,11 @@ _SUPERBLOCK_BYTES = 48
 _LINK_INFO, _LINK, _GROUP_INFO = 2, 6, 10
 """Types of messages in the object header of a group."""
 
-# A fractal heap: version, bytes of an id, of filters, flags; huge and tiny objects; block, bits of offsets, place, row.
-_HEAP = struct.Struct("<4xBHHB76xQ8xQ2xQ8xH2xQH")
-# A version 2 B-tree: version, type, bytes of a record, depth; address and records of its root.
-_TREE = struct.Struct("<4xBB4xHH2xQH8x")
+# What a file says of the width and of all records is not used here, but HDF5's own library crashes on other values.
+# A fractal heap: version, bytes of an id, of filters, flags; huge, tiny objects; width, block, bits; place, row.
+_HEAP = struct.Struct("<4xBHHB76xQ8xQHQ8xH2xQH")
+# A version 2 B-tree: version, type, bytes of a record, depth; address and records of its root, records in all.
+_TREE = struct.Struct("<4xBB4xHH2xQHQ")
 # In the leaf: the hash of a name, and its id in the heap: a zero, offset, length.
 _RECORD_BYTES = 11
 
@@ -149,9 +150,11 @@ class Blocks:
             return ()
         heap = _HEAP.unpack(self.block(heap_at, _HEAP.size + 4, b"FRHP"))
         tree = _TREE.unpack(self.block(tree_at, _TREE.size + 4, b"BTHD"))
-        block_bytes, bits, block_at, rows = heap[6:]
-        leaf_at, count = tree[4:]
-        if (*heap[:6], bits, rows) != (0, 7, 0, 2, 0, 0, 32, 0) or tree[:4] != (0, 5, _RECORD_BYTES, 0):
+        block_bytes, bits, block_at, rows = heap[7:]
+        leaf_at, count = tree[4:6]
+        one_block = (*heap[:7], bits, rows) == (0, 7, 0, 2, 0, 0, 4, 32, 0)
+        one_leaf = (*tree[:4], tree[6]) == (0, 5, _RECORD_BYTES, 0, count)
+        if not (one_block and one_leaf):
             raise unsafe(self.path, "names in another form", "a heap of one block, a tree of one leaf", "others")
         if count > MAX_DATASETS or block_bytes > MAX_OBJECT_HEADER_BYTES:
             raise unsafe(self.path, "too many names", f"at most {MAX_DATASETS}", f"{count} in {block_bytes} bytes")

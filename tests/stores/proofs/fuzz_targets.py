@@ -96,8 +96,8 @@ def change_hdf5(good: bytes, blocks: list[tuple[int, int]], chance: random.Rando
     return bytes(data)
 
 
-def open_hdf5(path: Path, good: bytes, blocks: list[tuple[int, int]], chance: random.Random) -> None:
-    """Open a good file, and read all of it, after changes to one block of its metadata under a checksum that fits."""
+def open_hdf5(path: Path, good: bytes, blocks: list[tuple[int, int]], chance: random.Random) -> bool:
+    """Whether a good file opens, and all of it is read, with one block of its metadata changed as in `change_hdf5`."""
     path.write_bytes(change_hdf5(good, blocks, chance))
     try:
         with GuideStore.open(path) as store:
@@ -105,8 +105,10 @@ def open_hdf5(path: Path, good: bytes, blocks: list[tuple[int, int]], chance: ra
             for view in store.views:
                 store.gather(np.full_like(samples_N, view), samples_N)
             OUTCOMES["opened"] += 1
+            return True
     except DgkdError as error:
         refuse(error)
+        return False
 
 
 class Guarded:

@@ -145,3 +145,10 @@ def test_coverage_guided(target: str, tmp_path: Path) -> None:
     limits = ["-runs=200000", "-max_total_time=60", f"-artifact_prefix={tmp_path}/"]
     printed = run_script(Path(__file__).with_name("fuzz_metadata.py"), target, *limits)
     assert ("decoded" if target == "chunk" else "opened") in printed
+
+
+@pytest.mark.slow
+def test_what_the_reader_takes_is_sound_for_the_library(tmp_path: Path) -> None:
+    """`hdf5_library.py`: h5py reads each changed file that our reader takes, and finds no other value."""
+    printed = run_script(Path(__file__).with_name("hdf5_library.py"), tmp_path / "files", 1, 2000)
+    assert "of the opened files read" in printed

@@ -85,6 +85,17 @@ for name, number, tries in FILTERS:
     enter(name, tries, partial(change_filter, number=number), UnsafeStore, base="hdf5_gzip", says="filters|type")
 
 
+NAMES_IN_A_HEAP: list[tuple[str, bytes, int, int, str]] = [
+    ("hdf5_heap_without_width", b"FRHP", 110, 0, "A table of no columns, on which HDF5's own library crashes."),
+    ("hdf5_tree_of_more_names", b"BTHD", 27, 1, "256 more names in all than in the leaf: that library crashes, too."),
+]
+"""Name, a block, a byte in it, its new value, what it tries."""
+
+for name, signature, offset, value, tries in NAMES_IN_A_HEAP:
+    change = partial(patch, signature=signature, number=0, offset=offset, new=bytes([value]))
+    enter(name, tries, change, UnsafeStore, base="hdf5", says="names in another form")
+
+
 Refused = type[DgkdError] | tuple[type[DgkdError], ...]
 
 ADDRESSES: list[tuple[str, int, Callable[[int], int], Refused, str, str]] = [
