@@ -36,7 +36,6 @@ from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_stores import GuideStore, canonical_json, decimal, get_codec, get_encoding
-from dgkd_stores.reading import blocks
 
 
 @dataclass(frozen=True)
@@ -319,7 +318,7 @@ def applied(case: Code, error: DgkdError) -> list[str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.program)
 def test_the_code_of_a_hint_works(case: Code, program: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "MAX_HELD_BYTES", 1)
+    monkeypatch.setattr("dgkd_stores.reading.blocks.MAX_HELD_BYTES", 1)
     with pytest.raises(DgkdError) as caught:
         program(case.program)
     assert pattern_of(case.hint).fullmatch(caught.value.do), caught.value.do

@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support.imports import modules_imported, packages_imported
 
 ROOT = Path(__file__).parent.parent
 PLACES = {
@@ -100,26 +101,16 @@ FOR_ALL_ROOMS = {
 """The modules beside the rooms: they import only each other."""
 
 
-def imported(path: Path) -> set[str]:
-    """The top-level packages that a file imports anywhere in it, its own left out."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add(str(node.module).split(".")[0])
-    return found - sys.stdlib_module_names
-
-
 @pytest.mark.parametrize("package", sorted(PLACES))
 def test_imports_go_down_only(package: str) -> None:
     files = sorted(PLACES[package].rglob("*.py"))
     assert len(files) > 5
     used = set()
     for path in files:
-        foreign = imported(path) - {package} - MAY_IMPORT[package]
+        imported = packages_imported(path.read_text(encoding="utf-8")) - {package}
+        foreign = imported - MAY_IMPORT[package]
         assert not foreign, f"{path.relative_to(ROOT)} imports {foreign}"
-        used |= imported(path) - {package}
+        used |= imported
     assert used == MAY_IMPORT[package], "what nothing imports is not in the list"
 
 
@@ -140,7 +131,8 @@ def test_rooms_are_imported_one_way(package: str) -> None:
     for path in sorted(place.rglob("*.py")):
         *folders, name = path.relative_to(place).with_suffix("").parts
         if folders or name != "__init__":
-            found[folders[0] if folders else name] |= {name.split(".")[1] for name in modules_imported(path, package)}
+            modules = modules_imported(path.read_text(encoding="utf-8"), package)
+            found[folders[0] if folders else name] |= {module.split(".")[1] for module in modules}
     below = set[str]()
     for room, allowed in rooms.items():
         assert found[room] - {room} - for_all == allowed, f"{room} of {package} imports {found[room]}"
@@ -158,7 +150,7 @@ def test_modules_are_imported_one_way(package: str) -> None:
     imports = {
         name: {
             module
-            for one in modules_imported(path, package)
+            for one in modules_imported(path.read_text(encoding="utf-8"), package)
             for module in (one, one.rpartition(".")[0], f"{one.rpartition('.')[0]}.__init__")
             if module in names and module != name
         }
@@ -168,33 +160,6 @@ def test_modules_are_imported_one_way(package: str) -> None:
         for name in free:
             del imports[name]
     assert not imports, f"a circle among {sorted(imports)}"
-
-
-def modules_imported(path: Path, package: str) -> set[str]:
-    """What a file imports of its own package anywhere in it, as `package.module` or `package.module.name`."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: modules are named in full"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        found |= {name for name in names if name.startswith(f"{package}.")}
-    return found
-
-
-PUBLIC_MODULES = ("dgkd_stores", "dgkd_stores.arguments", "dgkd_stores.disk")
-
-
-@pytest.mark.parametrize("package", ["dgkd_cache", "dgkd_cli", "benchmarks"])
-def test_only_public_names_of_the_stores_are_imported(package: str) -> None:
-    place = ROOT / "benchmarks" if package == "benchmarks" else PLACES[package]
-    for path in sorted(place.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            module = node.module if isinstance(node, ast.ImportFrom) else None
-            assert module in PUBLIC_MODULES or not str(module).startswith("dgkd_stores"), path
 
 
 @pytest.mark.parametrize(

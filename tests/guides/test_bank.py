@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -13,7 +14,22 @@ from support.banks import bank_of
 
 from dgkd_cache.errors import Damaged, Incomplete, InvalidInput, Mismatch, StoreNotFound
 from dgkd_stores import get_encoding
-from dgkd_stores.containers import Container
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Store and array of each file of rows that is opened."""
+    files: list[tuple[str, str]] = []
+    original = os.open
+
+    def spy(path, *how, **more):
+        store, array, file = ["", "", *Path(path).parts][-3:]
+        if array in ("logits", "scale") and file.startswith("c."):
+            files.append((store, array))
+        return original(path, *how, **more)
+
+    monkeypatch.setattr(os, "open", spy)
+    return files
 
 
 def raw_rows(store: Path, view: int, *, dtype: str) -> np.ndarray:
@@ -106,44 +122,29 @@ def test_views_that_no_store_of_a_guide_has_are_refused(
         assert torch.equal(rows_BC, bank.gather(np.array([3, 0, 2]), np.array([5, 6, 7]))[0])
 
 
-def test_only_kept_guides_are_opened(bars, plan, three_guides, pairs, monkeypatch) -> None:
-    opened: list[Path] = []
-    original = Container.chunk
-
-    def chunk(self, array, position, **how):
-        if array.name == "logits":
-            opened.append(self.path)
-        return original(self, array, position, **how)
-
-    monkeypatch.setattr(Container, "chunk", chunk)
+def test_only_kept_guides_are_opened(bars, plan, three_guides, pairs, opened) -> None:
+    opened.clear()
     with bank_of(three_guides, plan, bars.train) as bank:
         assert opened == []  # making the bank reads no row
         assert bank.gather(*pairs, np.array([False, False, False])).numel() == 0
         assert opened == []
         kept = bank.gather(*pairs, np.array([False, True, False]))
         assert kept.shape == (1, 64, 4)
-        assert {path.name for path in opened} == {"ta1.zarr"}
-        before = len(opened)
+        assert set(opened) == {("ta1.zarr", "logits")}
+        opened.clear()
         bank.gather(*pairs, np.array([True, True, False]))
-        assert {path.name for path in opened[before:]} == {"teacher.zarr"}
+        assert set(opened) == {("teacher.zarr", "logits")}
         everything = bank.gather(*pairs)
         assert torch.equal(everything[1], kept[0])
 
 
-def test_neither_array_of_a_dropped_guide_is_opened(bars, plan, dump, make_tiny, tmp_path, pairs, monkeypatch) -> None:
+def test_neither_array_of_a_dropped_guide_is_opened(bars, plan, dump, make_tiny, tmp_path, pairs, opened) -> None:
     stores = [dump(tmp_path / f"{name}.zarr", make_tiny(seed), encoding="uint8") for seed, name in enumerate("abc")]
-    opened: set[tuple[str, str]] = set()
-    original = Container.chunk
-    monkeypatch.setattr(
-        Container,
-        "chunk",
-        lambda self, *at, **how: (opened.add((self.path.name, at[0].name)), original(self, *at, **how))[1],
-    )
     with bank_of(stores, plan, bars.train) as bank:
         opened.clear()
         rows = bank.gather(*pairs, np.array([True, False, True]))
         assert rows.shape == (2, 64, 4) and rows.dtype == torch.float32
-    assert opened == {(f"{name}.zarr", array) for name in "ac" for array in ("logits", "scale")}
+    assert set(opened) == {(f"{name}.zarr", array) for name in "ac" for array in ("logits", "scale")}
 
 
 def test_guides_and_parts_of_different_encodings(bars, plan, dump, make_tiny, tmp_path, pairs) -> None:

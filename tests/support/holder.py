@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dgkd_stores.disk.locks import ViewLock
+from dgkd_stores.disk import ViewLock
 
 __all__ = ["FAR", "another_holder", "disguise"]
 
@@ -20,7 +20,7 @@ FAR = {"host": "far-away", "pid": 1, "boot": "x"}
 _HOLD = """
 import sys, time
 from pathlib import Path
-from dgkd_stores.disk.locks import ViewLock
+from dgkd_stores.disk import ViewLock
 lock = ViewLock(Path(sys.argv[1]), range(0, 10), guide="ta1")
 (lock.folder / "logits.c.3.0.0.partial").write_bytes(b"half")
 print("held", flush=True)

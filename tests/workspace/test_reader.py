@@ -20,9 +20,6 @@ import os, sys
 from pathlib import Path
 from dgkd_cli.main import entry
 from dgkd_stores import GuideStore
-from dgkd_stores.reading import blocks
-from dgkd_stores.reading.ring import Ring
-blocks.RING = Ring(1)  # a block at a time: that of another view is read again
 really, calls = GuideStore.gather_rows, 0
 def gather_rows(self, index):
     global calls
