@@ -33,6 +33,7 @@ def dgkd(folder: Path, *words: str) -> tuple[int, str]:
 
 
 def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     chain = 'teacher = "plain2"\nstudent = "plain2"'
     (folder / "dgkd.toml").write_text(CONFIG.format(chain=chain).replace("count = 2", f"count = {VIEWS}"))
     (folder / "tiny_bars.py").write_text(MODULE)
