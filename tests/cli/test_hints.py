@@ -101,6 +101,7 @@ def test_options_that_hints_mention_exist() -> None:
     parameters = [one for verb in (main, *main.commands.values()) for one in verb.params]
     known = {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
     known |= {"--help", "--version"}
+    mentioned = set()
     torchruns = set(OPTION.findall(torchrun.get_args_parser().format_help()))
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -110,6 +111,8 @@ def test_options_that_hints_mention_exist() -> None:
                 text = re.sub(r"`?(pip|ulimit|ln) [^`]*`?", "", text_of(part) or "")
                 there = known | torchruns if "torchrun" in text else known
                 assert set(OPTION.findall(text)) <= there, f"{path.name}: {text}"
+                mentioned |= set(OPTION.findall(text))
+    assert len(mentioned) > 10
 
 
 def test_each_verb_has_examples() -> None:

@@ -49,6 +49,7 @@ def test_large_batches_are_fewer_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
     for done, _ in enumerate(forward_parallel(torch.neg, batches(), device=CPU), start=1):
         assert rendered <= done + 1
+    assert done == rendered == 8
 
 
 def test_an_error_comes_out_and_the_threads_are_given_back() -> None:

@@ -51,6 +51,7 @@ def test_it_reads_what_the_library_reads(tmp_path: Path) -> None:
 
 def test_every_type_of_this_torch_is_known(tmp_path: Path) -> None:
     """A model may have buffers of any type: what safetensors saves has to be read back, but four-bit numbers."""
+    saved = set()
     for name in dir(torch):
         dtype = getattr(torch, name)
         if isinstance(dtype, torch.dtype) and dtype is not torch.float4_e2m1fn_x2:
@@ -60,6 +61,8 @@ def test_every_type_of_this_torch_is_known(tmp_path: Path) -> None:
                 continue  # not of the format
             with open_tensors(tmp_path / "t") as file:
                 assert file.entries["a"].dtype == str(dtype).removeprefix("torch.")
+            saved.add(dtype)
+    assert saved >= {torch.float32, torch.bfloat16, torch.float8_e4m3fn, torch.int64, torch.uint16, torch.bool}
 
 
 def test_tensors_that_do_not_begin_at_their_own_multiple_are_read(tmp_path: Path) -> None:

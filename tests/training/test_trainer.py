@@ -230,8 +230,9 @@ def test_a_loss_that_is_not_finite_is_told(run, tmp_path: Path) -> None:
 
 def test_metrics_are_json_lines_of_means(run, tmp_path: Path) -> None:
     run(validate=True)(tmp_path / "run")
-    text = (tmp_path / "run" / "metrics.jsonl").read_text()
-    for line in map(json.loads, text.splitlines()):
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [0, 1, 2]
+    for line in lines:
         assert set(line) >= {
             "epoch",
             "step",

@@ -91,7 +91,9 @@ def test_a_spawned_worker_would_get_the_same_data_set(dataset: ViewDataset, expe
     sampled = list(sampler(SAMPLES))[0]
     dataset.__getitems__(sampled)
     copy = pickle.loads(pickle.dumps(dataset))
-    for pixels, label, view, sample in copy.__getitems__(sampled[:20]):
+    found = copy.__getitems__(sampled[:20])
+    assert [(view, sample) for _, _, view, sample in found] == sampled[:20]
+    for pixels, label, view, sample in found:
         assert expected[view, sample] == (label, pixels.numpy().tobytes())
 
 
