@@ -49,7 +49,7 @@ class Registration:
     factory: ModelFactory
     smallest: int = 1  # pixels: the shortest image side that the architecture can take
     input_size: int | None = None  # pixels: the side it was made for; None takes any from `smallest` up
-    foreign: bool = False  # made elsewhere: tested before use
+    external: bool = False  # made elsewhere: tested before use
 
 
 Parser = Callable[[str], Registration]
@@ -144,7 +144,7 @@ def build_model(
         # torch.manual_seed would also reseed every accelerator, which fork_rng does not restore here.
         torch.default_generator.manual_seed(seed)
         model = registration.factory(**sizes)
-        if not registration.foreign:
+        if not registration.external:
             return model
         return check_forward(architecture, model, **sizes, accept_probabilities=accept_probabilities)
 

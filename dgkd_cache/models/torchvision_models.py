@@ -64,4 +64,4 @@ def _parse(architecture: str) -> Registration:
         raise unknown_name("torchvision model", name, known, do=f"`python -c {listing!r}` lists them all")
     weights = torchvision.models.get_model_weights(name)
     sizes = [weight.transforms().crop_size[0] for weight in weights]
-    return Registration(factory=partial(_torchvision, name=name), input_size=min(sizes), foreign=True)
+    return Registration(factory=partial(_torchvision, name=name), input_size=min(sizes), external=True)

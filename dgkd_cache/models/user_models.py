@@ -28,7 +28,7 @@ from dgkd_cache.user_code import RAISED, accepted_keywords, describe_exception, 
 def _parse(architecture: str) -> Registration:
     define = "(*, channels, classes, height, width) there, or with some of these, returning a torch.nn.Module"
     factory = import_factory(architecture, kind="model", define=define, otherwise="torchvision:NAME")
-    return Registration(factory=partial(_user_model, name=architecture, factory=factory), foreign=True)
+    return Registration(factory=partial(_user_model, name=architecture, factory=factory), external=True)
 
 
 def _user_model(

@@ -15,7 +15,7 @@ from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore
 
 
-def test_fidelity_is_measured_against_the_exact_logits(bars, plan, as_input, make_tiny, dump, tmp_path) -> None:
+def test_the_encoding_error_is_that_of_the_exact_logits(bars, plan, as_input, make_tiny, dump, tmp_path) -> None:
     model = make_tiny(1)
     with GuideStore.open(dump(tmp_path / "half.zarr", model, encoding="float16")) as store:
         fidelity = store.header.fidelity
@@ -29,7 +29,7 @@ def test_fidelity_is_measured_against_the_exact_logits(bars, plan, as_input, mak
         assert dict(store.header.fidelity) == {"kl": "0", "top1": "1", "rows": 100}
 
 
-def test_the_fidelity_of_uint8_is_in_the_header_before_the_first_row(
+def test_the_encoding_error_of_uint8_is_in_the_header_before_the_first_row(
     bars, plan, as_input, make_tiny, write, tmp_path: Path
 ) -> None:
     model = make_tiny(1)

@@ -1,4 +1,4 @@
-"""The feed: rows are begun ahead, in order, on one thread; what goes wrong is told at its step; nothing runs on."""
+"""Prefetching guides: rows are begun ahead, in order, on one thread; an error comes at its step; nothing runs on."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Scan:
         self.path, self.damage = path, list[Damage]()
         self._stop = stop
         self._noted: set[tuple[str, str]] = set()
-        self.held: Container = open_container(path, survey=self._note)
+        self.held: Container = open_container(path, note=self._note)
         self.header, self.layout, self.seal = self.held.header, self.held.layout, self.held.seal
         self._report, self._done, self._total = report, 0, self._bytes_to_read(full)
         self.digest_VB32 = self.held.digests(self._read)
@@ -74,9 +74,9 @@ class Scan:
         rows = self.header.digest_rows
         return start * rows, min(stop * rows, self.header.dataset.samples)
 
-    def where(self, view: int, part: int) -> dict[str, Any]:
-        """Returns view and samples of a chunk of a view."""
-        return {"view": self.header.view_at(view), "samples": self.slot(part)}
+    def where(self, place: int, part: int) -> dict[str, Any]:
+        """Returns view and samples of a chunk of the view at that place."""
+        return {"view": self.header.view_at(place), "samples": self.slot(part)}
 
     def place(self, name: str, position: Position) -> dict[str, Any]:
         """Returns view and samples of a chunk, if its array has them."""
@@ -84,9 +84,9 @@ class Scan:
             return self.where(position[0], position[1])
         return {"view": self.header.view_at(position[0])} if name == self.layout.digest.name else {}
 
-    def files(self, view: int, part: int) -> list[str]:
-        """Returns the files of a chunk of a view, one of each array of the rows."""
-        return [self.held.name_of(array, (view, part, 0)) for array in self.layout.rows.values()]
+    def files(self, place: int, part: int) -> list[str]:
+        """Returns the files of a chunk of the view at that place, one of each array of the rows."""
+        return [self.held.name_of(array, (place, part, 0)) for array in self.layout.rows.values()]
 
     def present_chunks(self) -> Iterator[tuple[int, int]]:
         """Yields view and chunk, from 0, of all rows that are present."""

@@ -37,14 +37,14 @@ def read_header(path: Path | str) -> HeaderAndSeal:
     return HeaderAndSeal(header=header, seal=seal.digest if seal else None)
 
 
-def open_container(path: Path, *, survey: Note | None = None) -> Container:
+def open_container(path: Path, *, note: Note | None = None) -> Container:
     """Inspects the store at `path` with its container; decodes only the header.
 
-    `survey` gets errors of single files of a folder, which are raised without it; NoPermission is always raised.
+    `note` gets errors of single files of a folder, which are raised without it; NoPermission is always raised.
     """
     with explain_permission_errors(path):
         found = _container_at(path)
-        return ZarrFolder.inspect(path, survey=survey) if found is ZarrFolder else Hdf5File.inspect(path)
+        return ZarrFolder.inspect(path, note=note) if found is ZarrFolder else Hdf5File.inspect(path)
 
 
 def _container_at(path: Path) -> type[Hdf5File | ZarrFolder]:

@@ -44,17 +44,17 @@ class ZarrFolder(Container):
     kind = "zarr"
 
     @classmethod
-    def inspect(cls, path: Path, *, survey: Note | None = None) -> Self:
+    def inspect(cls, path: Path, *, note: Note | None = None) -> Self:
         """Inspects a store.
 
         Raises StoreNotFound if there is none, UnsafeStore for anything that our writer does not make, Mismatch for a
-        newer version of the format, Damaged for a missing zarr.json. With `survey`, errors of single files are passed
+        newer version of the format, Damaged for a missing zarr.json. With `note`, errors of single files are passed
         to it, by name, and not raised; the header itself must be valid.
         """
-        note = survey or _raise
+        damaged, note = note is not None, note or _raise
         header, attributes = _header(path, note)
         names = {entry.name for entry in _entries(path, "", note)}
-        layout = stored_layout(path, header, damaged=survey is not None)
+        layout = stored_layout(path, header, damaged=damaged)
         layout.check_limits(path)
         seal = _seal(path, attributes, names, layout, note)
         nbytes = os.stat(path / "zarr.json", follow_symlinks=False).st_size

@@ -18,7 +18,7 @@ _SHOWN = 5
 def header_of(path: Path) -> StoreHeader:
     """Returns the header of a repairable store; raises UnsafeStore if it is lost, InvalidInput for an HDF5 file."""
     try:
-        held = open_container(path, survey=lambda name, error: None)
+        held = open_container(path, note=lambda name, error: None)
     except UnsafeStore as error:
         do = "nothing else tells a header: check the path, get a whole copy of the store, or dump the guide again"
         raise error.with_hint(do=do) from error
