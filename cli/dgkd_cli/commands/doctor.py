@@ -21,9 +21,9 @@ from dgkd_cli.humanize import size_text
 __all__ = ["Finding", "doctor"]
 
 LITTLE_DISK = 10**9
-_PACKAGES = ("torch", "torchvision", "numpy", "pydantic", "safetensors")
-_READERS = ("zarr", "numcodecs", "h5py")
-"""Installed with dgkd-cache for whoever reads its stores; dgkd-cache itself does without."""
+_PACKAGES = ("torch", "torchvision", "numpy", "numcodecs", "pydantic", "safetensors")
+_FORMATS = {"zarr": "`GuideStore.to_zarr()`", "h5py": "`export` to HDF5 and `GuideStore.to_h5py()`"}
+"""Installed with dgkd-cache, and what of it needs each: training, dumps and checks do without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +66,8 @@ def _software() -> Iterator[Finding]:
     yield Finding(what="python", found=platform.python_version())
     for package in ("dgkd-cache", *_PACKAGES):
         yield _package(package, "problem", "install again: `pip install dgkd-cache`")
-    for package in _READERS:
-        yield _package(
-            package, "note", f"only your own code that reads stores with it needs it: `pip install {package}`"
-        )
+    for package, what in _FORMATS.items():
+        yield _package(package, "note", f"{what} needs it: `pip install {package}`")
     yield _package("scikit-learn", "note", 'only the digits data set needs it: `pip install "dgkd-cache[demo]"`')
 
 
