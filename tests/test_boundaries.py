@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,15 @@ def test_only_public_names_of_the_stores_are_used(place: str) -> None:
     found = {str(path.relative_to(ROOT)): set(deep_names(path.read_text(encoding="utf-8"))) for path in files}
     found.pop("tests/test_boundaries.py", None)  # its texts, below, break the rule
     assert {name: names for name, names in found.items() if names} == (DEEPER if place == "tests" else {})
+
+
+@pytest.mark.parametrize("place", ["dgkd_cache", "cli"])
+def test_a_container_is_handed_on_alone(place: str) -> None:
+    """`GuideStore.container` goes to a `RowIndex`; what it has inside is the stores' own."""
+    for path in sorted((ROOT / place).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+                assert node.value.attr != "container", f"{path.relative_to(ROOT)}:{node.lineno}"
 
 
 @pytest.mark.parametrize("place", PRODUCT)

@@ -59,13 +59,13 @@ class ResidentRows:
         self._samples = store.header.dataset.samples
         self._sent_V = np.zeros(len(store.views), np.bool_)
         self._tables = {
-            name: torch.empty(
+            array.name: torch.empty(
                 len(store.views) * self._samples,
-                array.shape[2],
-                dtype=torch.from_numpy(np.empty(0, array.numpy_dtype)).dtype,
+                array.columns,
+                dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype,
                 device=device,
             )
-            for name, array in store.container.layout.rows.items()
+            for array in store.encoding.row_arrays(store.header.classes)
         }
 
     def read(self, index: RowIndex) -> Decode:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,10 @@ from dgkd_stores.containers import Container
 from dgkd_stores.disk.files import read_file
 from dgkd_stores.format.layout import ArrayLayout
 
-__all__ = ["ChunkCheck", "ReadRows", "check_chunk", "open_rows"]
+__all__ = ["ChunkCheck", "ChunkRows", "check_chunk", "open_rows"]
 
 PIECE_BYTES = 4 * 2**20
 """Bytes read at a time from an uncompressed chunk; a single row may be larger."""
-
-ReadRows = Callable[[ArrayLayout, int, int], NDArray[Any]]
-"""Returns rows [S, columns] from `start` to `stop` - 1 of an array's chunk; beyond the view they are padding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,26 +35,36 @@ class ChunkCheck:
     """For each array, whether the chunk's padding is the fill value only."""
 
 
-def open_rows(held: Container, view: int, part: int) -> ReadRows:
+@dataclass(frozen=True, kw_only=True)
+class ChunkRows:
+    """The rows of a chunk that is open: read from its file, or from `decoded` if it was compressed."""
+
+    held: Container
+    position: tuple[int, int, int]
+    decoded: Mapping[str, NDArray[Any]]
+
+    def __call__(self, array: ArrayLayout, start: int, stop: int) -> NDArray[Any]:
+        """Returns rows [S, columns] from `start` to `stop` - 1 of an array; beyond the view they are padding."""
+        if array.name in self.decoded:
+            return self.decoded[array.name][start:stop]
+        place = self.held.place(array, self.position)
+        stored = read_file(place.path, place.offset + start * array.row_bytes, (stop - start) * array.row_bytes)
+        found: NDArray[Any] = stored.view(array.numpy_dtype)
+        return found.reshape(stop - start, -1)
+
+
+def open_rows(held: Container, view: int, part: int) -> ChunkRows:
     """Opens chunk `part` of a view, counted from 0; a compressed one is decoded here, as a whole.
 
     Raises, here or on access, Damaged if it cannot be decoded, ValueError for a truncated file, OSError.
     """
     position = (view, part, 0)
-    decoded: dict[str, NDArray[Any]] = {}
-    for name, array in held.layout.rows.items():
-        if held.place(array, position).codec is not RAW:
-            decoded[name] = held.chunk(array, position)[0]
-
-    def rows(array: ArrayLayout, first: int, last: int) -> NDArray[Any]:
-        if array.name in decoded:
-            return decoded[array.name][first:last]
-        place = held.place(array, position)
-        stored = read_file(place.path, place.offset + first * array.row_bytes, (last - first) * array.row_bytes)
-        found: NDArray[Any] = stored.view(array.numpy_dtype)
-        return found.reshape(last - first, -1)
-
-    return rows
+    decoded = {
+        name: held.chunk(array, position)[0]
+        for name, array in held.layout.rows.items()
+        if held.place(array, position).codec is not RAW
+    }
+    return ChunkRows(held=held, position=position, decoded=decoded)
 
 
 def check_chunk(held: Container, view: int, part: int, *, advance: Callable[[int], None]) -> ChunkCheck:
@@ -90,7 +97,7 @@ def check_chunk(held: Container, view: int, part: int, *, advance: Callable[[int
     )
 
 
-def _has_fill_only(array: ArrayLayout, rows: ReadRows, count: int, step: int) -> bool:
+def _has_fill_only(array: ArrayLayout, rows: ChunkRows, count: int, step: int) -> bool:
     size = array.chunks[1]
     for first in range(count, size, step):
         found = rows(array, first, min(first + step, size))

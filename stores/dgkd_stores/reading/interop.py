@@ -29,7 +29,7 @@ _SUFFIXES = {"zarr": ".zarr", "hdf5": ".h5"}
 
 
 def to_zarr(held: Container, *, verify: bool) -> zarr.Group:
-    """Open a Zarr folder as a `zarr.Group`, as `GuideStore.to_zarr` has it."""
+    """Opens a Zarr folder as a `zarr.Group`, as `GuideStore.to_zarr` has it."""
     _require(held, "to_zarr", "zarr")
     _check(held, "to_zarr", verify=verify)
     import zarr
@@ -38,7 +38,7 @@ def to_zarr(held: Container, *, verify: bool) -> zarr.Group:
 
 
 def to_xarray(held: Container, *, verify: bool) -> xarray.Dataset:
-    """Open a Zarr folder as an `xarray.Dataset`, as `GuideStore.to_xarray` has it."""
+    """Opens a Zarr folder as an `xarray.Dataset`, as `GuideStore.to_xarray` has it."""
     _require(held, "to_xarray", "zarr")
     try:
         import xarray
@@ -52,7 +52,7 @@ def to_xarray(held: Container, *, verify: bool) -> xarray.Dataset:
 
 
 def to_h5py(held: Container, *, verify: bool) -> h5py.File:
-    """Open an HDF5 file as an `h5py.File`, as `GuideStore.to_h5py` has it."""
+    """Opens an HDF5 file as an `h5py.File`, as `GuideStore.to_h5py` has it."""
     _require(held, "to_h5py", "hdf5")
     _check(held, "to_h5py", verify=verify)
     import h5py
@@ -75,7 +75,7 @@ def _require(held: Container, call: str, kind: str) -> None:
 
 
 def _check(held: Container, call: str, *, verify: bool) -> None:
-    """Raise what is wrong with the store as it lies there now; without `verify`, with its metadata alone."""
+    """Raises what is wrong with the store that is at the path now; without `verify`, with its metadata alone."""
     require_flags(call, verify=verify)
     if verify:
         found = verify_store(held.path, full=True)
@@ -89,20 +89,20 @@ def _check(held: Container, call: str, *, verify: bool) -> None:
             )
         if found.seal is None:
             raise unfinished(held, "no seal: rows that are not written would be read as fill values")
-        seal = found.seal
+        kind, seal = found.container, found.seal
     else:
         warnings.warn(
             f"{call}(verify=False): the rows of {held.path} are not checked against their digests, nor its arrays "
             "against its seal once more: damaged rows are read as they are, missing ones as fill values",
             stacklevel=4,
         )
-        now = open_container(held.path).seal
-        seal = now.digest if now else "none"
+        now = open_container(held.path)
+        kind, seal = now.kind, now.seal.digest if now.seal else "none"
     opened = held.seal.digest if held.seal else "none"
-    if seal != opened:
+    if (kind, seal) != (held.kind, opened):
         raise Mismatch(
             f"{held.path} is not the store that was opened",
-            expected=f"seal {opened}",
-            found=f"seal {seal}",
+            expected=f"seal {opened}" if kind == held.kind else _NAMES[held.kind],
+            found=f"seal {seal}" if kind == held.kind else _NAMES[kind],
             do="open it again with `GuideStore.open`",
         )

@@ -107,7 +107,7 @@ class GuideStore:
 
     @classmethod
     def open(cls, path: Path | str, *, allow_incomplete: bool = False, reader: str = "auto") -> Self:
-        """Open a store of any origin.
+        """Opens a store of any origin.
 
         `reader` is for uncompressed chunks: `mmap` maps their files; `pread` copies each block of rows into memory
         before it is checked, for disks that others write to; `auto` selects `pread` on network file systems.
@@ -186,7 +186,7 @@ class GuideStore:
         return self._rows.gather(placed)
 
     def to_zarr(self, *, verify: bool = True) -> zarr.Group:
-        """Open the store, a Zarr folder, as a read-only `zarr.Group`, once `verify(full=True)` finds it whole.
+        """Opens the store, a Zarr folder, as a read-only `zarr.Group`, once `verify(full=True)` finds it whole.
 
         `verify=False` skips that, and a UserWarning says what was not checked. Raises `InvalidInput` for an HDF5 file,
         `Damaged` or `UnsafeStore` for what is not whole, `Incomplete` for what is not finished, and `Mismatch` where
@@ -195,14 +195,17 @@ class GuideStore:
         return interop.to_zarr(self.container, verify=verify)
 
     def to_xarray(self, *, verify: bool = True) -> xarray.Dataset:
-        """Open the store, a Zarr folder, as an `xarray.Dataset` that is read as it is used; see `to_zarr`.
+        """Opens the store, a Zarr folder, as an `xarray.Dataset` that is read as it is used; see `to_zarr`.
 
         Raises `InvalidInput` where xarray is not installed, too.
         """
         return interop.to_xarray(self.container, verify=verify)
 
     def to_h5py(self, *, verify: bool = True) -> h5py.File:
-        """Open the store, an HDF5 file, as a read-only `h5py.File`; see `to_zarr`. `InvalidInput` for a Zarr folder."""
+        """Opens the store, an HDF5 file, as a read-only `h5py.File`; see `to_zarr`.
+
+        Raises `InvalidInput` for a Zarr folder.
+        """
         return interop.to_h5py(self.container, verify=verify)
 
     def _source(self) -> MappedChunks | HeldBlocks | DecodedRows:

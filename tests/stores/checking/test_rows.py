@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dgkd_stores import GuideStore, verify
-from dgkd_stores.checking.rows import check_chunk
+from dgkd_stores.checking.rows import ChunkRows, check_chunk, open_rows
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -43,6 +43,16 @@ def test_a_chunk_against_hashlib(
             assert [digest.tobytes() for digest in found.digests] == expected
             assert found.finite.tolist() == [True] * len(blocks) and found.padded == (True,)
     assert sum(told) == (16 + 2) * 7 * 4
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_the_rows_of_an_open_chunk(recipe: Any, tmp_path: Path, codec: str) -> None:
+    small = recipe()
+    small.write(tmp_path / "a.zarr", codec=codec)
+    with GuideStore.open(tmp_path / "a.zarr") as store:
+        rows = open_rows(store.container, 2, 1)
+        assert isinstance(rows, ChunkRows)
+        assert (rows(store.container.layout.rows["logits"], 3, 5) == small.logits(2)[19:21]).all()
 
 
 @pytest.mark.parametrize("piece", [1, 100, 10**6])

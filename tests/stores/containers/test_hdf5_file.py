@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from stores.support.checksums import add_checksum
 
-from dgkd_stores import Damaged, DgkdError, GuideStore, Mismatch, UnsafeStore, convert
+from dgkd_stores import Damaged, DgkdError, GuideStore, Mismatch, UnsafeStore, convert, read_header
 from dgkd_stores.containers.hdf5_blocks import checksum
 from dgkd_stores.containers.hdf5_file import Hdf5File
 
@@ -29,6 +29,13 @@ def rows_of(path: Path) -> bytes:
     with GuideStore.open(path) as store:
         rows = store.gather(np.repeat(np.arange(2), 20), np.tile(np.arange(20), 2))
         return rows.tobytes() + store.header.canonical + store.label_N.tobytes() + store.probe.tobytes()
+
+
+def test_a_link_to_the_file_is_refused(path: Path) -> None:
+    path.with_name("link.h5").symlink_to(path)
+    for way_in in (GuideStore.open, read_header):
+        with pytest.raises(UnsafeStore, match="found a link"):
+            way_in(path.with_name("link.h5"))
 
 
 def test_a_library_may_change_nothing_that_matters(path: Path) -> None:

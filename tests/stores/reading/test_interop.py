@@ -123,6 +123,18 @@ def test_another_store_in_its_place(call: str, verify: bool, folder: Path, recip
         opened(call, store, verify=verify)
 
 
+@pytest.mark.parametrize(("call", "found"), [("to_zarr", "an HDF5"), ("to_h5py", "a Zarr")])
+@pytest.mark.parametrize("verify", [True, pytest.param(False, marks=pytest.mark.filterwarnings("ignore:to_"))])
+def test_the_same_store_in_the_other_container_in_its_place(call: str, found: str, verify: bool, folder: Path) -> None:
+    store = store_for(call, folder)
+    convert(folder, folder.with_name("b.h5"))
+    taken = folder.with_name("b.h5") if call == "to_zarr" else folder
+    store.path.rename(folder.with_name("away"))
+    taken.rename(store.path)
+    with pytest.raises(Mismatch, match=f"is not the store that was opened: expected a.*, found {found} f"):
+        opened(call, store, verify=verify)
+
+
 @pytest.mark.parametrize("call", FOLDERS)
 def test_an_unfinished_store(call: str, small: Any, tmp_path: Path) -> None:
     small.write(tmp_path / "b.zarr", chunks=3)
