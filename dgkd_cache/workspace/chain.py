@@ -134,14 +134,14 @@ def _archive_stale(
     if stores_only := found.run == "done":
         what, expected = f"the store of {name}", "a store made with the settings of today"
         do = (
-            f"undo the change, or `{ws.command('run --remake')}` sets the store aside, dumps it again and makes all "
-            "that learnt from it again"
+            f"undo the change, or `{ws.command('run --remake')}` sets the store aside, dumps it again and remakes "
+            "every model distilled from it"
         )
     else:
         what, expected = name, "a run and a store made with the settings of today"
         do = (
-            f"undo the change, or `{ws.command('run --remake')}` sets it aside with all that learnt from it and makes "
-            "them again"
+            f"undo the change, or `{ws.command('run --remake')}` sets it aside with every model distilled from it and "
+            "makes them again"
         )
     if not remake:
         raise Mismatch(f"{what} is stale", expected=expected, found=found.why, do=do)

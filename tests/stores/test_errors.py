@@ -10,7 +10,7 @@ import pytest
 from dgkd_stores import errors
 from dgkd_stores.errors import DgkdError, InvalidInput, NoPermission, is_no_space, no_space
 
-# The table of DESIGN and of docs: what scripts around the commands may rely on.
+# The table of exit codes in docs: what scripts around the commands rely on.
 CODES = {
     "DgkdError": 1,
     "NoPermission": 1,

@@ -97,14 +97,15 @@ COMMANDS = [
         lambda shell: shell.edit({"views.seed": 4}),
     ),
     Case(
-        "undo the change, or `dgkd-cache run --remake` sets it aside with all that learnt from it and makes them again",
+        "undo the change, or `dgkd-cache run --remake` sets it aside with every model distilled from it and makes "
+        "them again",
         "commands",
         "run",
         lambda shell: shell.edit(STALE),
     ),
     Case(
-        "undo the change, or `dgkd-cache run --remake` sets the store aside, dumps it again and makes all that learnt "
-        "from it again",
+        "undo the change, or `dgkd-cache run --remake` sets the store aside, dumps it again and remakes every model "
+        "distilled from it",
         "commands",
         "run",
         lambda shell: shell.edit({"cache.encoding": "float32"}),

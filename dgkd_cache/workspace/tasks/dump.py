@@ -166,7 +166,7 @@ def dump_seconds(folder: Path) -> float | None:
 
 
 def _add_dump_seconds(folder: Path, seconds: float) -> None:
-    """Never stands in the way of the dump: where the disk is full, the figure before stays."""
+    """Adds the seconds of a dump to the sum beside the run; a sum that cannot be written keeps its old value."""
     with suppress(OSError, UnsafeStore):
         text = f"{(dump_seconds(folder) or 0.0) + seconds:.3f}\n"
         write_durably(folder / DUMP_SECONDS_FILE, text.encode())

@@ -81,7 +81,7 @@ def _needs_guide(repair: StoreRepair) -> InvalidInput:
     lost += [f"array {name}" for name in repair.lost_arrays]
     guide = repair.header.guide.name
     only = f", and only the guide {guide} gives"
-    what = f"has lost {', '.join(lost)}{only} them again" if repair.sealed else f"is not finished{only} what lacks"
+    what = f"has lost {', '.join(lost)}{only} them again" if repair.sealed else f"is not finished{only} what is missing"
     return InvalidInput(
         f"{repair.path} {what}",
         expected=f"the workspace with the finished run {guide}",

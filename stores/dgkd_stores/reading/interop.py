@@ -44,7 +44,10 @@ def to_xarray(held: Container, *, verify: bool) -> xarray.Dataset:
         import xarray
     except ImportError as error:
         raise InvalidInput(
-            "to_xarray: xarray is not installed", expected="xarray", found=str(error), do="`pip install xarray`"
+            "to_xarray: xarray is not installed",
+            expected="xarray",
+            found=str(error),
+            do='run: pip install "dgkd-cache[xarray]"',
         ) from error
     _check(held, "to_xarray", verify=verify)
     dataset: xarray.Dataset = xarray.open_zarr(held.path, consolidated=False, chunks=None)

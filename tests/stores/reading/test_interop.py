@@ -161,7 +161,7 @@ def test_the_other_container(folder: Path) -> None:
 
 def test_without_xarray(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xarray", None)
-    with pytest.raises(InvalidInput, match="xarray is not installed.*`pip install xarray`"):
+    with pytest.raises(InvalidInput, match=r'xarray is not installed.*run: pip install "dgkd-cache\[xarray\]"'):
         GuideStore.open(folder).to_xarray()
 
 
