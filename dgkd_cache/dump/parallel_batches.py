@@ -17,18 +17,22 @@ from torch import Tensor
 
 from dgkd_cache.device.threads import one_thread
 
-__all__ = ["forward_parallel"]
+__all__ = ["IN_FLIGHT_BYTES", "forward_parallel"]
 
 Given = TypeVar("Given")
 
-_IN_FLIGHT_BYTES = 2**31
+IN_FLIGHT_BYTES = 2**31
 """Maximum bytes of batches in float32: 341 of 512 CIFAR images, 6 of 512 photographs; activations are extra."""
 
 
 def forward_parallel(
-    forward: Callable[[Tensor], Given], batches: Iterable[Tensor], *, device: torch.device
+    forward: Callable[[Tensor], Given],
+    batches: Iterable[Tensor],
+    *,
+    device: torch.device,
+    most_bytes: int = IN_FLIGHT_BYTES,
 ) -> Iterator[Given]:
-    """Yields `forward` of each batch, in order; on a CPU as many at once as torch has threads."""
+    """Yields `forward` of each batch, in order; on a CPU as many at once as torch's threads and `most_bytes` allow."""
     workers = torch.get_num_threads() if device.type == "cpu" else 1
     if workers == 1:
         yield from map(forward, batches)
@@ -38,7 +42,7 @@ def forward_parallel(
         for batch in batches:
             running.append(pool.submit(forward, batch))
             # One more than workers: the next batch is rendered while they work.
-            if len(running) > min(workers, _IN_FLIGHT_BYTES // (4 * batch.numel() + 1)):
+            if len(running) > min(workers, most_bytes // (4 * batch.numel() + 1)):
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()

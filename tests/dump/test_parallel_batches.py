@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dgkd_cache.dump import parallel_batches as module
 from dgkd_cache.dump.parallel_batches import forward_parallel
 
 CPU = torch.device("cpu")
@@ -37,8 +36,7 @@ def test_as_many_at_once_as_there_are_threads_and_each_has_one() -> None:
     assert threads == {1} and torch.get_num_threads() == 3
 
 
-def test_large_batches_are_fewer_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_IN_FLIGHT_BYTES", 16 * 4 + 3)
+def test_large_batches_are_fewer_at_once() -> None:
     rendered = 0
 
     def batches() -> Iterator[Tensor]:
@@ -47,7 +45,7 @@ def test_large_batches_are_fewer_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
             rendered += 1
             yield torch.zeros(16)
 
-    for done, _ in enumerate(forward_parallel(torch.neg, batches(), device=CPU), start=1):
+    for done, _ in enumerate(forward_parallel(torch.neg, batches(), device=CPU, most_bytes=16 * 4 + 3), start=1):
         assert rendered <= done + 1
     assert done == rendered == 8
 

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 from click.testing import Result
 
 from dgkd_cache.estimate.costs import ChainCost, GuideCost, RunCost
 from dgkd_cache.workspace import tasks
+from dgkd_cache.workspace.workspace import Workspace
 
 Command = Callable[..., Result]
 NAMES = ("teacher", "ta1", "student")
@@ -50,11 +52,18 @@ def cost(*, live: float, free: int = 10**9, guides: int = 2) -> ChainCost:
 
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> Callable[[ChainCost], dict[str, Any]]:
-    """Makes this cost the answer; gives what the job was asked."""
+    """Makes this cost the answer; gives the arguments of the call, which the real function must take."""
+
+    real = tasks.plan_chain
 
     def answer(found: ChainCost) -> dict[str, Any]:
         words: dict[str, Any] = {}
-        monkeypatch.setattr(tasks, "plan_chain", lambda ws, **given: words.update(given) or found)
+
+        def keep(ws: Workspace, **given: Any) -> ChainCost:
+            words.update(given)
+            return found
+
+        monkeypatch.setattr(tasks, "plan_chain", create_autospec(real, side_effect=keep))
         return words
 
     return answer
