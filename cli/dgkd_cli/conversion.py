@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App
 from dgkd_cli.console import print_result
 from dgkd_cli.humanize import size_text
-from dgkd_stores import GuideStore, clean, codecs_for, convert
+from dgkd_stores import clean, codecs_for, convert
 
 __all__ = ["codec_option", "convert_and_tell"]
 
@@ -28,31 +27,28 @@ def convert_and_tell(
     app: App, verb: str, source: Path, target: Path, *, codec: str, take_over: bool, as_json: bool
 ) -> None:
     """Converts `source` to `target` and reports the result."""
-    there = os.path.lexists(target)
     with app.reporting() as progress:
         report = over_bytes(progress, f"{verb} {clean(source.name)}")
-        seal = convert(source, target, codec=codec, take_over=take_over, report=report)
+        converted = convert(source, target, codec=codec, take_over=take_over, report=report)
         progress.finish()
-    if there:
+    if not converted.written:
         app.say(f"{target} is this very store already: nothing was done")
-    with GuideStore.open(target) as written:
-        pass
     print_result(
         {
             "source": str(source),
             "path": str(target),
-            "container": written.kind,
-            "codec": written.codec,
-            "seal": seal,
-            "bytes": written.nbytes,
-            "written": not there,
+            "container": converted.kind,
+            "codec": converted.codec,
+            "seal": converted.seal,
+            "bytes": converted.nbytes,
+            "written": converted.written,
         },
         [
             ("store", str(target)),
             ("from", str(source)),
-            ("container", f"{written.kind}, codec {written.codec}"),
-            ("seal", seal),
-            ("size", size_text(written.nbytes)),
+            ("container", f"{converted.kind}, codec {converted.codec}"),
+            ("seal", converted.seal),
+            ("size", size_text(converted.nbytes)),
         ],
         as_json=as_json,
     )

@@ -37,6 +37,6 @@ from .registry import Registry as Registry, closest_names as closest_names, did_
 from .sanitize import clean as clean, is_utf8 as is_utf8, one_line as one_line
 from .writing.chunk_files import ChunkSlot as ChunkSlot
 from .writing.compare import check_same_header as check_same_header, differing_keys as differing_keys
-from .writing.convert import codecs_for as codecs_for, convert as convert
+from .writing.convert import Converted as Converted, codecs_for as codecs_for, convert as convert
 from .writing.repair import StoreRepair as StoreRepair
 from .writing.writer import GuideStoreWriter as GuideStoreWriter

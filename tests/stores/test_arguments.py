@@ -121,7 +121,7 @@ def test_no_argument_gives_a_raw_error(calls: Calls, name: str) -> None:
 
 
 def test_all_public_calls_are_among_them() -> None:
-    results = {"Completeness", "Damage", "HeaderAndSeal", "Verification", "codec_names", "encoding_names"}
+    results = {"Completeness", "Converted", "Damage", "HeaderAndSeal", "Verification", "codec_names", "encoding_names"}
     public = {name for name in stores.__all__ if not isinstance(getattr(stores, name), type(DgkdError))}
     classes = {name for name in stores.__all__ if name not in public}
     errors = {name for name in classes if issubclass(getattr(stores, name), DgkdError)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from dgkd_stores.format.layout import StoreLayout, default_chunk_rows
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.writing.skeleton import write_skeleton
 
-__all__ = ["Report", "codecs_for", "convert"]
+__all__ = ["Converted", "Report", "codecs_for", "convert"]
 
 Report = Callable[[int, int], None]
 """Gets the bytes done and the total; rows count twice, because they are written and read again."""
@@ -37,6 +38,20 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
 _LEFT = "nothing half-done stays"
 
 Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converted:
+    """The store that a conversion wrote, or found at its target."""
+
+    seal: str
+    kind: str
+    """`zarr` or `hdf5`."""
+    codec: str
+    nbytes: int
+    """The size of all files."""
+    written: bool
+    """False if the target was this store already."""
 
 
 def codecs_for(target: Path | str) -> tuple[str, ...]:
@@ -51,8 +66,8 @@ def convert(
     codec: str = "none",
     take_over: bool = False,
     report: Report = lambda done, total: None,
-) -> str:
-    """Converts the finished store `source` to `target`, and returns their common seal.
+) -> Converted:
+    """Converts the finished store `source` to `target`, of the same seal.
 
     A `target` that already is this store, in that container and codec, is not changed. Raises `InvalidInput` if
     anything else is there, for a name without a store's suffix, or a codec that the container does not have, `Locked`
@@ -80,9 +95,9 @@ def convert(
             with lock.unfinished(target.name) as partial:
                 advance = _counter(2 * header.views * header.dataset.samples * header.row_bytes, report)
                 _write(partial, store, layout, advance)
-                seal = _read_back(partial, store, advance)
+                converted = _read_back(partial, store, advance)
                 _publish(partial, target)
-    return seal
+    return converted
 
 
 def _write(partial: Path, store: GuideStore, layout: StoreLayout, advance: Advance) -> None:
@@ -127,15 +142,15 @@ def _proven_rows(
             advance(len(sample_S) * store.header.row_bytes)
 
 
-def _read_back(partial: Path, store: GuideStore, advance: Advance) -> str:
-    """Returns the seal of the written store, computed from all of its content."""
+def _read_back(partial: Path, store: GuideStore, advance: Advance) -> Converted:
+    """Describes the written store, with a seal that is computed from all of its content."""
     with GuideStore.open(partial) as written:
         for _ in _proven_rows(written, default_chunk_rows(written.header), advance):
             pass
         if written.seal is None or written.seal != store.seal:
             problem = f"{store.path} changed while it was read: damaged"
             raise damaged(store.path, problem, f"seal {store.seal}", str(written.seal))
-        return written.seal
+        return _describe(written, written=True)
 
 
 def _publish(partial: Path, target: Path) -> None:
@@ -148,17 +163,21 @@ def _publish(partial: Path, target: Path) -> None:
         raise _in_the_way(target) from error
 
 
-def _same_already(store: GuideStore, target: Path, codec: str) -> str:
-    """Returns the seal of the target, if it is this store in this form."""
+def _same_already(store: GuideStore, target: Path, codec: str) -> Converted:
+    """Describes the target, if it is this store in this form."""
     try:
         with GuideStore.open(target) as there:
             same = (there.seal, there.codec) == (store.seal, codec)
             if same and there.kind == ("hdf5" if names_hdf5(target) else "zarr"):
-                assert there.seal is not None
-                return there.seal
+                return _describe(there, written=False)
     except (DgkdError, OSError):
         pass
     raise _in_the_way(target)
+
+
+def _describe(store: GuideStore, *, written: bool) -> Converted:
+    assert store.seal is not None
+    return Converted(seal=store.seal, kind=store.kind, codec=store.codec, nbytes=store.nbytes, written=written)
 
 
 def _in_the_way(target: Path) -> InvalidInput:

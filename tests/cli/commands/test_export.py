@@ -29,6 +29,21 @@ def test_another_form_of_folder(command: Command, guides: Path, tmp_path: Path) 
         assert (store.kind, store.codec) == ("zarr", "zstd")
 
 
+def test_the_new_store_is_opened_once(
+    command: Command, guides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To be read back, before it has its place."""
+    opened: list[str] = []
+    original = GuideStore.__init__
+    monkeypatch.setattr(
+        GuideStore, "__init__", lambda self, path, **how: (opened.append(path.name), original(self, path, **how))[1]
+    )
+    result = command("export", "ta1", "a.h5", "--json")
+    assert opened == ["ta1.zarr", "a.h5"]
+    told = json.loads(result.stdout)
+    assert (told["bytes"], told["container"], told["written"]) == ((tmp_path / "a.h5").stat().st_size, "hdf5", True)
+
+
 def test_twice_is_once(command: Command, guides: Path, tmp_path: Path) -> None:
     assert command("export", "ta1", "a.h5").exit_code == 0
     before = (tmp_path / "a.h5").stat().st_mtime_ns

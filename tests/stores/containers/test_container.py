@@ -51,7 +51,7 @@ class Hdf5Tests(StoreTests):
     def write(self, small: Any, path: Path) -> str:
         folder, file = path.with_name(f"{path.name}-source.zarr"), path.with_name(f"{path.name}.h5")
         small.write(folder)
-        seal = convert(folder, file, codec=self.codec)
+        seal = convert(folder, file, codec=self.codec).seal
         file.rename(path)
         return seal
 

@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
     SmallStore(views=2, samples=36, encoding="uint8").write(folder / "whole.zarr")
     points = 0
     for codec in ("none", "gzip"):
-        seal = convert(folder / "whole.zarr", folder / f"{codec}.h5", codec=codec)
+        seal = convert(folder / "whole.zarr", folder / f"{codec}.h5", codec=codec).seal
         for point in itertools.count(1):
             place = folder / f"{codec}-{point}"
             place.mkdir()
@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
             finished = path.exists()
             if finished:
                 assert (verify(path, full=True).exit_code, verify(path).seal) == (0, seal), place
-            assert convert(folder / "whole.zarr", path, codec=codec) == seal
+            assert convert(folder / "whole.zarr", path, codec=codec).seal == seal
             assert path.read_bytes() == (folder / f"{codec}.h5").read_bytes(), place
             # A finished file is left as it is, and what lies beside it with it.
             assert {left.name for left in place.iterdir()} <= {"a.h5", *["a.h5.writing"][: int(finished)]}, place

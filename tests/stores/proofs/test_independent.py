@@ -105,7 +105,7 @@ def second_store(small: Any, path: Path, wanted: Mapping[str, bytes]) -> str:
         file = path.with_name(f"{gzip}.h5")
         assert independent_writer.write_hdf5(file, header, arrays, chunk_rows=rows, gzip=gzip) == seal
         agree(file)
-        assert convert(file, path.with_name(f"{gzip}.zarr")) == seal
+        assert convert(file, path.with_name(f"{gzip}.zarr")).seal == seal
     assert {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()} == wanted
     return seal
 

@@ -184,7 +184,7 @@ class Machine(RuleBasedStateMachine):
     def export(self, codec: str) -> None:
         self.file.unlink(missing_ok=True)
         if self.sealed and not self.differing:
-            assert convert(self.path, self.file, codec=codec) == self.seal
+            assert convert(self.path, self.file, codec=codec).seal == self.seal
             return
         try:
             convert(self.path, self.file, codec=codec)
@@ -204,7 +204,7 @@ class Machine(RuleBasedStateMachine):
         hurt, target = self.folder / "hurt.h5", self.folder / "back.zarr"
         hurt.write_bytes(content)
         try:
-            assert convert(hurt, target, codec=codec) == self.seal
+            assert convert(hurt, target, codec=codec).seal == self.seal
         except DgkdError as error:
             assert bit is not None and error.exit_code in (12, 13, 15) and not target.exists()
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import shutil
@@ -21,9 +22,10 @@ from dgkd_stores import (
     InvalidInput,
     NoSpace,
     StoreNotFound,
+    verify,
 )
 from dgkd_stores.format import layout
-from dgkd_stores.writing.convert import codecs_for, convert
+from dgkd_stores.writing.convert import Converted, codecs_for, convert
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -39,11 +41,11 @@ def test_every_form_to_every_other_and_back(
     seal = small.write(tmp_path / "source.zarr")
     original = read_tree(tmp_path / "source.zarr")
     one = tmp_path / first[0]
-    assert convert(tmp_path / "source.zarr", one, codec=first[1]) == seal
+    assert convert(tmp_path / "source.zarr", one, codec=first[1]).seal == seal
     for number, (name, codec) in enumerate(FORMS):
         other, back = tmp_path / f"{number}-{name}", tmp_path / f"{number}-back.zarr"
-        assert convert(one, other, codec=codec) == seal
-        assert convert(other, back) == seal
+        assert convert(one, other, codec=codec).seal == seal
+        assert convert(other, back).seal == seal
         assert read_tree(back) == original, (first, codec)
     assert not list(tmp_path.glob("*.writing"))
 
@@ -188,14 +190,14 @@ def test_a_full_disk_at_every_call(recipe: Any, tmp_path: Path, name: str, codec
         disk = FullDisk(point, names=(call,), code=errno.ENOSPC)
         with watched(disk):
             try:
-                assert convert(tmp_path / "source.zarr", folder / "deep" / name, codec=codec) == seal
+                assert convert(tmp_path / "source.zarr", folder / "deep" / name, codec=codec).seal == seal
             except NoSpace as error:
                 assert error.exit_code == 14 and disk.met
         if not disk.met:
             break
         left = [str(path.relative_to(folder)) for path in folder.rglob("*")]
         assert left in ([], ["deep"]) or (call == "fsync" and left[:2] == ["deep", f"deep/{name}"]), (point, left)
-        assert convert(tmp_path / "source.zarr", folder / "deep" / name, codec=codec) == seal
+        assert convert(tmp_path / "source.zarr", folder / "deep" / name, codec=codec).seal == seal
         assert os.listdir(folder / "deep") == [name]
     assert point > 1
 
@@ -205,7 +207,12 @@ def test_the_same_store_again_is_left_as_it_is(source: Path, tmp_path: Path) -> 
         raise AssertionError("something was done")
 
     for name, codec in FORMS:
-        seal = convert(source, tmp_path / name, codec=codec)
+        first = convert(source, tmp_path / name, codec=codec)
+        found = verify(tmp_path / name)
+        assert first == Converted(
+            seal=str(found.seal), kind=found.container, codec=found.codec, nbytes=found.nbytes, written=True
+        )
         before = (tmp_path / name).stat().st_mtime_ns
-        assert convert(source, tmp_path / name, codec=codec, report=report) == seal
+        again = convert(source, tmp_path / name, codec=codec, report=report)
+        assert again == dataclasses.replace(first, written=False)
         assert (tmp_path / name).stat().st_mtime_ns == before
