@@ -51,7 +51,7 @@ ROOMS = {
         "randomness": set(),
         "run_files": set(),
         "distributed": set(),
-        "device": {"distributed"},
+        "device": set(),
         "datasets": {"device", "randomness"},
         "models": {"device", "run_files"},
         "distillation": {"randomness"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgkd_cache.device.autotune import COMBINATIONS, Auto, Combination, combination, processor_unit
-from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores.arguments import describe_value
 
@@ -66,25 +66,34 @@ def _find_device(
     return found
 
 
+Broadcast = Callable[[int], int]
+"""Gives the first rank's number to all ranks, which may have different processors; all of them must call it."""
+
+
 def choose(
-    device: torch.device, *, precision: str = "auto", channels_last: bool | Auto = "auto", ranks: Ranks = ALONE
+    device: torch.device,
+    *,
+    precision: str = "auto",
+    channels_last: bool | Auto = "auto",
+    broadcast: Broadcast | None = None,
 ) -> Combination:
     """Returns the combination for the device; only `auto` values are chosen.
 
-    The rules are in `autotune`. Ranks may have different processors: all of `ranks` must call this, and the first
-    rank's choice holds for all. Raises InvalidInput.
+    The rules are in `autotune`. With `broadcast` the first rank's choice holds for all. Raises InvalidInput.
     """
     if precision not in ("auto", "float32", "bf16"):
         raise InvalidInput("unknown precision", expected="auto, float32 or bf16", found=precision)
     chosen = combination(unit_of(device), precision=precision, channels_last=channels_last)
-    return COMBINATIONS[ranks.broadcast(COMBINATIONS.index(chosen))]
+    return COMBINATIONS[broadcast(COMBINATIONS.index(chosen))] if broadcast else chosen
 
 
-def resolve_precision(setting: str, device: torch.device, *, begun: str | None = None, ranks: Ranks = ALONE) -> str:
-    """Returns `float32` or `bf16` for a forward pass; `auto` is `begun`, if given, else the device's choice."""
+def resolve_precision(
+    setting: str, device: torch.device, *, begun: str | None = None, broadcast: Broadcast | None = None
+) -> str:
+    """Returns `float32` or `bf16` for a forward pass; `auto` is `begun`, if given, else the choice of `choose`."""
     if setting == "auto" and begun in ("float32", "bf16"):
         setting = begun
-    return choose(device, precision=setting, ranks=ranks).precision
+    return choose(device, precision=setting, broadcast=broadcast).precision
 
 
 def unit_of(device: torch.device) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_stores import Registry
 
-__all__ = ["guides_of", "method_names", "require_guides_of"]
+__all__ = ["ONE_GUIDE", "guides_of", "method_names", "require_guides_of"]
 
 _CHOICES = Registry[Callable[[tuple[str, ...]], tuple[str, ...]]](
     "method",
@@ -32,7 +32,8 @@ def guides_of(method: str, before: Sequence[str]) -> tuple[str, ...]:
     return _CHOICES.find(method)(tuple(before))
 
 
-_ONE_GUIDE = {"kd": "the teacher", "takd": "the model before it"}
+ONE_GUIDE = {"kd": "the teacher", "takd": "the model before it"}
+"""The methods with one guide, and which it is."""
 
 
 def require_guides_of(method: str, guides: Sequence[str], chain: Sequence[str]) -> None:
@@ -49,9 +50,9 @@ def require_guides_of(method: str, guides: Sequence[str], chain: Sequence[str]) 
             found=named,
             do="leave the guides out, or choose another method",
         )
-    if method not in _ONE_GUIDE:
+    if method not in ONE_GUIDE:
         return
-    uses = f"method {method} uses one guide ({_ONE_GUIDE[method]})"
+    uses = f"method {method} uses one guide ({ONE_GUIDE[method]})"
     if len(guides) > 1:
         raise InvalidInput(
             uses, expected="one guide", found=named, do="name that one alone, or choose dgkd to learn from all of them"

@@ -35,7 +35,7 @@ def resolve_recipe(
         precision = before[0]
     if channels_last == "auto" and isinstance(before[1], bool):
         channels_last = before[1]
-    chosen = choose(device, precision=precision, channels_last=channels_last, ranks=ranks)
+    chosen = choose(device, precision=precision, channels_last=channels_last, broadcast=ranks.broadcast)
     return training.model_copy(update={"precision": chosen.precision, "channels_last": chosen.channels_last})
 
 

@@ -75,7 +75,7 @@ def dump_guide(
     with ranks.join(torch.device("cpu")):
         ranks.in_turn(ws.dataset)
         where = resolve_device(ranks.device(device))
-        precision = resolve_precision(ws.config.cache.precision, where, begun=begun, ranks=ranks)
+        precision = resolve_precision(ws.config.cache.precision, where, begun=begun, broadcast=ranks.broadcast)
         if ws.config.cache.precision == "auto":
             why = "as the store was begun" if begun == precision else f"auto on {unit_of(where)}"
             progress.say(f"{model}: dumped in {precision}: {why}")

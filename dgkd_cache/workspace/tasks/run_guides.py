@@ -45,7 +45,6 @@ def open_guides(
 
     Live guides use the precision that `begun` records.
     """
-    assert not (guides and live), "guides are either cached or live"
     if guides:
         with GuideBank(
             guides,
@@ -59,7 +58,7 @@ def open_guides(
     elif live:
         # In the precision of a dump, so that cached and live guides agree.
         before = str(record.recorded_value(begun, "live"))
-        precision = resolve_precision(ws.config.cache.precision, device, begun=before, ranks=ranks)
+        precision = resolve_precision(ws.config.cache.precision, device, begun=before, broadcast=ranks.broadcast)
         loaded = [_live_guide(ws, folder, device, progress) for folder in live]
         yield LiveGuides(
             loaded,

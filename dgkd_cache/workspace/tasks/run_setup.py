@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
-from dgkd_cache.distillation.methods import require_guides_of
+from dgkd_cache.distillation.methods import ONE_GUIDE, require_guides_of
 from dgkd_cache.distributed.ranks import Ranks
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.guides.protocol import Guidance
 from dgkd_cache.progress import Progress
@@ -44,6 +44,24 @@ class TrainRequest:
     distillation: DistillationConfig
     fresh: bool = False
     """Start over: an existing run of that name is moved to `aside/` first, after all checks of the new run."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for guides of both kinds, or for one named twice: its share in the loss would grow."""
+        if self.guides and self.live:
+            raise InvalidInput(
+                f"{self.name} has cached and live guides",
+                expected="either guides (their stores) or live (their runs)",
+                found=", ".join(map(str, (*self.guides, *self.live))),
+                do="leave one of the two out",
+            )
+        for paths in (self.guides, self.live):
+            if twice := [str(path) for path in dict.fromkeys(paths) if paths.count(path) > 1]:
+                raise InvalidInput(
+                    f"{self.name} has a guide more than once",
+                    expected="each guide once",
+                    found=", ".join(twice),
+                    do="name it once",
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +98,7 @@ def set_up_run(
     guidance = opened.enter_context(
         open_guides(ws, views, guides, live, temperature, device=device, begun=begun, progress=progress, ranks=ranks)
     )
-    if guidance:
-        require_guides_of(request.distillation.method, guidance.names, ws.chain)
+    _require_fitting(ws, request, guidance.names if guidance else ())
     training = resolve_recipe(request.training, device, begun=begun, ranks=ranks)
     random, count = RunRandom(training.seed), ws.config.views.count
     kind = schedule_kind(ws, request.name, training, guided=bool(guides))
@@ -107,6 +124,27 @@ def set_up_run(
         ),
         choice=describe_choice(training, request.training, device, begun=begun),
     )
+
+
+def _require_fitting(ws: Workspace, request: TrainRequest, guides: Sequence[str]) -> None:
+    """Raises InvalidInput if the method does not suit the `guides`, UnknownName if one to keep always is nowhere.
+
+    `always` is a setting of the whole chain, whose earlier models lack some guides.
+    """
+    settings = request.distillation
+    if guides:
+        require_guides_of(settings.method, guides, ws.chain)
+    elif settings.method in ONE_GUIDE and request.architecture != ws.architecture(ws.chain[0]):
+        raise InvalidInput(
+            f"{request.name} has no guides",
+            expected=f"one guide ({ONE_GUIDE[settings.method]}), for method {settings.method}",
+            found="none",
+            do="give it that guide, or choose method scratch; only the first model of a chain has none",
+        )
+    known = tuple(dict.fromkeys((*ws.chain, *guides)))
+    for name in settings.always:
+        if name not in known:
+            raise unknown_name("guide to keep always", name, known)
 
 
 def refuse_own_guide(ws: Workspace, request: TrainRequest) -> None:

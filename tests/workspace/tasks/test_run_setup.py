@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.tiny_chain import train
 
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.errors import InvalidInput, UnknownName
 
 
 @pytest.mark.parametrize("kind", ["guides", "live"])
@@ -20,3 +20,40 @@ def test_a_method_that_does_not_fit_the_guides(done, kind: str, method: str, wor
     with pytest.raises(InvalidInput, match=f"method {method} {words}"):
         train(ws, "wrong", distillation=distillation, **{kind: two})
     assert not (ws.run_folder("wrong") / "inputs.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("guides", "live", "words"),
+    [
+        (["teacher"], ["teacher"], "has cached and live guides"),
+        (["teacher", "teacher"], [], "has a guide more than once"),
+        ([], ["ta1", "ta1"], "has a guide more than once"),
+    ],
+)
+def test_guides_of_two_kinds_or_twice(done, guides: list[str], live: list[str], words: str) -> None:
+    ws, _ = done
+    with pytest.raises(InvalidInput, match=words):
+        train(ws, "wrong", guides=[*map(ws.store_path, guides)], live=[*map(ws.run_folder, live)])
+    assert not ws.run_folder("wrong").exists()
+
+
+@pytest.mark.parametrize("method", ["kd", "takd"])
+def test_a_method_of_one_guide_without_any(done, method: str) -> None:
+    ws, _ = done
+    distillation = ws.config.distillation.model_copy(update={"method": method})
+    with pytest.raises(InvalidInput, match=f"wrong has no guides: .*one guide .*method {method}"):
+        train(ws, "wrong", distillation=distillation)
+    first = train(ws, "first-again", architecture=ws.architecture("teacher"), distillation=distillation)
+    assert first.guides == {} and first.training["method"] == "scratch"
+
+
+def test_a_guide_to_keep_always_that_nothing_is_called(done) -> None:
+    ws, _ = done
+    stores = [ws.store_path(name) for name in ("teacher", "ta1")]
+    for always, fits in (("teachr", False), ("student", True)):  # a later model of the chain may be named
+        distillation = ws.config.distillation.model_copy(update={"always": (always,)})
+        if fits:
+            assert train(ws, "right", guides=stores, distillation=distillation).guides.keys() == {"teacher", "ta1"}
+            continue
+        with pytest.raises(UnknownName, match="teachr(.|\n)*teacher"):
+            train(ws, "wrong", guides=stores, distillation=distillation)
