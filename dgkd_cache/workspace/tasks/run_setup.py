@@ -55,7 +55,8 @@ class TrainRequest:
                 do="leave one of the two out",
             )
         for paths in (self.guides, self.live):
-            if twice := [str(path) for path in dict.fromkeys(paths) if paths.count(path) > 1]:
+            found = [path.resolve() for path in paths]
+            if twice := [str(path) for path in dict.fromkeys(found) if found.count(path) > 1]:
                 raise InvalidInput(
                     f"{self.name} has a guide more than once",
                     expected="each guide once",

@@ -27,13 +27,13 @@ def test_a_method_that_does_not_fit_the_guides(done, kind: str, method: str, wor
     [
         (["teacher"], ["teacher"], "has cached and live guides"),
         (["teacher", "teacher"], [], "has a guide more than once"),
-        ([], ["ta1", "ta1"], "has a guide more than once"),
+        ([], ["ta1", "teacher/../ta1"], "has a guide more than once"),
     ],
 )
 def test_guides_of_two_kinds_or_twice(done, guides: list[str], live: list[str], words: str) -> None:
     ws, _ = done
     with pytest.raises(InvalidInput, match=words):
-        train(ws, "wrong", guides=[*map(ws.store_path, guides)], live=[*map(ws.run_folder, live)])
+        train(ws, "wrong", guides=[*map(ws.store_path, guides)], live=[ws.folder / "runs" / name for name in live])
     assert not ws.run_folder("wrong").exists()
 
 
