@@ -32,7 +32,6 @@ from benchmarks.training import AllForwarded, Loop, cached, live, loop
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_cache.views.stream import Batch
 
 THREE = ("resnet26", "resnet20", "resnet14")
 LARGE = ("resnet110", "resnet20", "resnet14")
@@ -105,7 +104,7 @@ def _against_live(
     sides = {"alone": alone, "cached": three, "live": kept, "live, all forwarded": everything}
     times = rounds({**{name: side.timed(steps) for name, side in sides.items()}, **forwards}, count)
     share_RG = [
-        np.mean([kept.steps.keep(step) for step in range((i + 1) * steps, (i + 2) * steps)], axis=0)
+        np.mean([kept.steps.inputs.keep(step) for step in range((i + 1) * steps, (i + 2) * steps)], axis=0)
         for i in range(count)
     ]
     ones = np.ones(len(architectures))
@@ -171,15 +170,14 @@ def _processor(span: float) -> float:
 def _forward(guides: LiveGuides, guide: int, on: Loop, steps: int) -> Timed:
     """The seconds of one guide's forward pass over a rendered batch, normalising included."""
     keep_G = np.arange(len(guides.names)) == guide
-    views_B, samples_B = next(on.steps.pairs(0))
+    views_B, samples_B = next(on.steps.inputs.pairs(0, 1))
     pixels_BIHW = on.views.pixels(views_B, samples_B).to(on.device)
-    batch = Batch(views_B=views_B, samples_B=samples_B, pixels_BIHW=pixels_BIHW)
 
     def side(i: int) -> float:
         synchronize(on.device)
         stopwatch = Stopwatch()
         for _ in range(steps):
-            guides.begin(views_B, samples_B, keep_G)(batch)
+            guides.begin(views_B, samples_B, keep_G).softened(pixels_BIHW)
         synchronize(on.device)
         return stopwatch.span(steps)
 

@@ -23,14 +23,14 @@ from dgkd_cache.device.cores import own_cores
 from dgkd_cache.device.device import choose, place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.guides.guided_batch import GuidedBatch
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
-from dgkd_cache.guides.protocol import Guidance, Softened
+from dgkd_cache.guides.protocol import Begun, Guidance
 from dgkd_cache.models.registry import build_model
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
-from dgkd_cache.views.stream import Batch
 from dgkd_stores import default_digest_rows, get_encoding
 
 __all__ = ["AllForwarded", "Loop", "cached", "live", "loop", "run_steps", "touch_all"]
@@ -45,7 +45,7 @@ class Loop:
     steps: Steps
     views: ViewRenderer
     device: torch.device
-    _fed: Generator[tuple[Batch, Tensor | None]] | None = None
+    _fed: Generator[GuidedBatch] | None = None
     _next: int = -1
 
     def close(self) -> None:
@@ -74,8 +74,8 @@ def run_steps(loop: Loop, first: int, steps: int) -> None:
     if loop._fed is None or loop._next != first:
         loop.close()
         loop._fed = loop.steps.prefetch(first)
-    for step, (batch, softened_KBC) in enumerate(islice(loop._fed, steps), first):
-        loop.steps.train_step(batch, softened_KBC, step)
+    for batch in islice(loop._fed, steps):
+        loop.steps.train_step(batch)
     loop._next = first + steps
 
 
@@ -110,7 +110,7 @@ def loop(
         schedule=Schedule(kind, count, random=random, samples=samples),
         random=random,
         training=training,
-        guided=Guided(guidance=guidance, dropping=Dropping(), objective="paper", lambda_=0.5, temperature=TEMPERATURE),
+        guided=Guided(guidance=guidance, dropping=Dropping(), objective="paper", lambda_=0.5),
         device=device,
     )
     return Loop(steps=steps, views=moved, device=device)
@@ -118,7 +118,7 @@ def loop(
 
 def cached(stores: Sequence[Path], views: ViewRenderer, *, count: int, device: torch.device) -> GuideBank:
     """The stores as guides; close it."""
-    return GuideBank(stores, views=views, scheduled=range(count), temperature=TEMPERATURE, device=device)
+    return GuideBank(stores, views, views=range(count), temperature=TEMPERATURE, device=device)
 
 
 def touch_all(bank: GuideBank, views: ViewRenderer, count: int) -> Iterator[None]:
@@ -156,12 +156,21 @@ class AllForwarded:
 
     def __init__(self, guides: LiveGuides) -> None:
         self._guides = guides
-        self.names, self.identities = guides.names, guides.identities
+        self.names, self.identities, self.temperature = guides.names, guides.identities, guides.temperature
 
-    def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
-        everything = self._guides.begin(views_B, samples_B, np.ones_like(keep_G))
-        kept_K = np.flatnonzero(keep_G)
-        return lambda batch: everything(batch)[kept_K]
+    def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Begun:
+        return _SomeOfAll(self._guides.begin(views_B, samples_B, np.ones_like(keep_G)), np.flatnonzero(keep_G))
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         pass
+
+
+@dataclass(frozen=True)
+class _SomeOfAll:
+    """The rows of the kept guides out of those of all."""
+
+    everything: Begun
+    kept_K: NDArray[np.int64]
+
+    def softened(self, pixels_BIHW: Tensor) -> Tensor:
+        return self.everything.softened(pixels_BIHW)[self.kept_K]

@@ -25,6 +25,8 @@ from .errors import (
     UnsafeStore as UnsafeStore,
 )
 from .guides.bank import GuideBank as GuideBank
+from .guides.guided_batch import GuidedBatch as GuidedBatch
+from .guides.loader import GuideLoader as GuideLoader
 from .models.registry import build_model as build_model
 from .randomness.run_random import RunRandom as RunRandom
 from .views.dataset import ViewDataset as ViewDataset, ViewSampler as ViewSampler

@@ -94,6 +94,7 @@ def dump(bars: Dataset, plan: ViewPlan, as_input: nn.Module) -> Callable[..., Pa
         *,
         name: str | None = None,
         train: ViewRenderer | None = None,
+        test: ViewRenderer | None = None,
         views: range = range(3),
         mine: range | None = None,
         **settings: object,
@@ -104,7 +105,7 @@ def dump(bars: Dataset, plan: ViewPlan, as_input: nn.Module) -> Callable[..., Pa
             lambda pixels: model(as_input(pixels)),
             guide=Provenance(name=name or path.name.removesuffix(".zarr")),
             train=train or ViewRenderer(plan, bars.train),
-            test=ViewRenderer(plan, bars.test),
+            test=test or ViewRenderer(plan, bars.test),
             views=views,
             settings=DumpSettings(**{"batch_size": 32, **settings}),
         )

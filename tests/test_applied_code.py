@@ -68,19 +68,15 @@ DRAWN = "Schedule(kind='draw', views=3, random={}, samples=100)"
 
 CASES = [
     Code("write always=(X,)", "Dropping(always='teacher')"),
-    Code("write bank.names", "Dropping().keep_mask(words_G1=words, names='teacher')"),
-    Code(
-        "write keep_mask(random.drop_words(step, len(bank.names)), bank.names)",
-        "Dropping().keep_mask(words[:2], bank.names)",
-    ),
-    Code("write [X]", "GuideBank(stores='teacher.zarr', views=train, **bank_words)"),
-    Code("write list(stores)", "GuideBank(stores=stores, views=train, **bank_words)"),
-    Code('write ["teacher.zarr", "ta1.zarr"]', "GuideBank(stores={'teacher.zarr'}, views=train, **bank_words)"),
-    Code(
-        "write views=dgkd_cache.ViewRenderer(plan, data.train)",
-        "GuideBank(stores=['teacher.zarr'], views=images, **bank_words)",
-    ),
-    Code("write scheduled=range(X)", "GuideBank(stores=['teacher.zarr'], views=train, temperature=4, scheduled=3)"),
+    Code("write bank.names", "Dropping().keep_mask(random=random, step=step, names='teacher')"),
+    Code("write RunRandom(seed)", "Dropping().keep_mask(random=seed, step=0, names=bank.names)"),
+    Code("write [X]", "GuideBank(stores='teacher.zarr', images=train)"),
+    Code("write list(stores)", "GuideBank(stores=stores, images=train)"),
+    Code('write ["teacher.zarr", "ta1.zarr"]', "GuideBank(stores={'teacher.zarr'}, images=train)"),
+    Code("write images=data.train", "GuideBank(stores=['teacher.zarr'], images=data)"),
+    Code("write views=range(X)", "GuideBank(stores=['teacher.zarr'], images=train, views=3)"),
+    Code("write dropping=Dropping(keep=0.75)", "bank.loader(batch_size=4, dropping=0.75)"),
+    Code("write temperature=X", "GuideBank(stores=[*stores, warmer()], images=train)"),
     Code("write lambda pixels: model(pixels / 255)", WRITER.format_map(GIVEN | {"forward": "1"})),
     Code("write guide=dgkd_cache.Provenance(name=X)", WRITER.format_map(GIVEN | {"guide": "'ta1'"})),
     Code(
@@ -108,7 +104,7 @@ CASES = [
     ),
     Code("write them in that order", PLAN.format(["hflip", "crop(1)"])),
     Code("write image=(X, X, X)", "ViewPlan.build(image=(8, 8, 1), transforms=['hflip'])"),
-    Code("write ViewDataset(images, plan)", "ViewDataset(plan=images, images=images)"),
+    Code("write ViewDataset(plan, images)", "ViewDataset(images, images)"),
     Code("write ViewRenderer(plan, images)", "ViewRenderer(images, images)"),
     Code("write RunRandom(seed)", "ViewSampler(schedule=schedule, random=seed, samples=100, batch_size=4)"),
     Code("write random=RunRandom(seed)", DRAWN.format("seed")),
@@ -138,9 +134,9 @@ CASES = [
         "Own(name='a', split='b', classes=('x',), labels_N=[0], channels=8, height=8, width=1)",
     ),
     Code(
-        "give what bank.gather(views, samples, keep) returns, and guides=len(bank.names)",
-        "dense_guidance_loss(logits_BC=logits, labels_B=labels, softened_KBC=logits, guides=1, objective='paper', "
-        "lambda_=0.5, temperature=1.0)",
+        "give what bank.gather(views, samples, keep) returns, and guide_count=len(bank.names)",
+        "dense_guidance_loss(logits_BC=logits, labels_B=labels, softened_KBC=logits, guide_count=1, "
+        "objective='paper', lambda_=0.5, temperature=1.0)",
     ),
     Code(
         "write samples=len(images) for the Schedule: it is made for the whole data set",
@@ -212,7 +208,7 @@ IMPORTED = (
 
 
 @pytest.fixture
-def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def program(bars, plan, dump, three_guides, make_tiny, as_input, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Runs a line in the folder of the stores with the names that a program of the user's has."""
     for split, name in [(split, name) for split in ("train", "test") for name in ("a", "b")]:
         (tmp_path / "photos" / split / name).mkdir(parents=True)
@@ -223,9 +219,7 @@ def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOMP_SPINCOUNT", "1")  # so that nothing is chosen for this process
     random, images, model = RunRandom(7), bars.train, make_tiny(1)
-    bank = GuideBank(
-        list(map(str, three_guides)), views=ViewRenderer(plan, images), scheduled=range(3), temperature=4.0
-    )
+    bank = GuideBank(list(map(str, three_guides)), images)
     step, schedule = 0, Schedule("draw", 3, random=random, samples=100)
     zeros = torch.zeros(2, dtype=torch.int64)
 
@@ -269,13 +263,12 @@ def program(bars, plan, three_guides, make_tiny, as_input, tmp_path: Path, monke
         "schedule": schedule,
         "step": step,
         "bank": bank,
-        "words": random.drop_words(step, len(bank.names)),
-        "view_dataset": ViewDataset(images, plan),
+        "view_dataset": ViewDataset(plan, images),
+        "warmer": lambda: dump(tmp_path / "warmer.zarr", model, temperature=8.0),
         "model": model,
         "forward": lambda pixels: model(as_input(pixels)),
         "fresh": lambda: tmp_path / "new.zarr",
         "first_batch": first_batch,
-        "bank_words": {"scheduled": range(3), "temperature": 4.0},
         "build": build,
         "views_of": views_of,
         "run": run,

@@ -33,7 +33,12 @@ def calls(bars, plan, make_tiny, three_guides, tmp_path: Path) -> Calls:
             r"a list of paths.*found 'guides/a.zarr'; write \['guides/a.zarr'\]",
         ),
         ("GuideBank", {"stores": Path("a.zarr")}, r"found .*PosixPath; write \['a.zarr'\]"),
-        ("GuideBank", {"scheduled": 4}, r"found 4 \(int\); write scheduled=range\(4\)"),
+        ("GuideBank", {"views": 4}, r"found 4 \(int\); write views=range\(4\)"),
+        (
+            "GuideBank",
+            {"views": range(0, 4, 2)},
+            r"expected a range of consecutive view numbers, .*, 2\)",
+        ),
         ("GuideBank", {"temperature": 0}, r"expected a number > 0, found 0 \(int\)"),
         (
             "GuideWriter",
@@ -67,10 +72,11 @@ def calls(bars, plan, make_tiny, three_guides, tmp_path: Path) -> Calls:
         ("Dropping", {"always": "ta1"}, r"found 'ta1'; write always=\('ta1',\)"),
         (
             "keep_mask",
-            {"names": ("a", "b", "c")},
-            "expected 4 words, one for each of the guides called a, b, c and one more, found 3 words",
+            {"random": 3},
+            r"keep_mask: the argument 'random' cannot be used: expected a RunRandom, found 3 .*write RunRandom\(seed\)",
         ),
-        ("dense_guidance_loss", {"guides": 1}, r"expected .*\(at most 1, 5, 4\).*found float32 \[2, 5, 4\]"),
+        ("keep_mask", {"step": -1}, r"keep_mask: the argument 'step' cannot be used.*found -1"),
+        ("dense_guidance_loss", {"guide_count": 1}, r"expected .*\(at most 1, 5, 4\).*found float32 \[2, 5, 4\]"),
         ("dense_guidance_loss", {"labels_B": torch.zeros(4, dtype=torch.int64)}, r"int64 \(5,\), found int64 \[4\]"),
         ("dense_guidance_loss", {"labels_B": torch.zeros(5, dtype=torch.bool)}, r"int64 \(5,\), found bool \[5\]"),
         ("dense_guidance_loss", {"labels_B": torch.zeros(5, dtype=torch.int32)}, r"int64 \(5,\), found int32 \[5\]"),
@@ -113,7 +119,7 @@ def calls(bars, plan, make_tiny, three_guides, tmp_path: Path) -> Calls:
             "on several devices: expected all of them where the student is, found logits_BC on cpu, labels_B on me",
         ),
         ("dense_guidance_loss", {"logits_BC": torch.zeros(5, 4, dtype=torch.int64)}, "a floating-point tensor"),
-        ("dense_guidance_loss", {"softened_KBC": torch.zeros(2, 5, 4).bool()}, r"a floating-point tensor \(at most 2"),
+        ("dense_guidance_loss", {"softened_KBC": torch.zeros(2, 5, 4).bool()}, r"logits, floating-point \(at most 2"),
         ("image", {"sample": -1}, r"image: the argument 'sample' cannot be used: expected an integer from 0 to \d+"),
         (
             "batch",
@@ -122,8 +128,17 @@ def calls(bars, plan, make_tiny, three_guides, tmp_path: Path) -> Calls:
         ),
         ("kept_share", {"names": 3}, "kept_share: the argument 'names' cannot be used"),
         ("weights_digest", {"model": 3}, "'model' cannot be used: expected a torch.nn.Module"),
-        ("drop_words", {"step": -1}, r"RunRandom.drop_words: the argument 'step' cannot be used.*found -1"),
-        ("drop_words", {"guides": 0.5}, r"RunRandom.drop_words: the argument 'guides' cannot be used"),
+        ("loader", {"batch_size": 0}, r"GuideBank.loader: the argument 'batch_size' cannot be used.*from 1 on|found 0"),
+        ("loader", {"dropping": 0.75}, r"found 0.75 \(float\); write dropping=Dropping\(keep=0.75\)"),
+        ("loader", {"dropping": dgkd.Dropping(always=("ta",))}, "unknown guide to keep always"),
+        ("loader", {"schedule": "draws"}, "did you mean draw|unknown view schedule"),
+        ("loader", {"order": "block"}, "unknown order"),
+        ("loader", {"samples": []}, r"expected at least one sample's number, .*leave samples out to train on all"),
+        ("loader", {"samples": [100]}, r"no such sample: expected samples 0 to 99 .*found samples 100 to 100"),
+        ("loader", {"first_step": 9}, r"'first_step' cannot be used: expected an integer from 0 to 8, found 9"),
+        ("loader", {"rank": 2}, r"'rank' cannot be used: expected an integer from 0 to 1, found 2"),
+        ("set_epoch", {"epoch": -1}, "GuideLoader.set_epoch: the argument 'epoch' cannot be used.*found -1"),
+        ("load_state_dict", {"state": {"step": 3}}, r"GuideLoader.load_state_dict: the argument 'seed' .*found None"),
         ("order", {"epoch": True}, r"RunRandom.order: the argument 'epoch' cannot be used.*found True"),
         ("pixels", {"views_B": [[0, 1]]}, r"ViewRenderer.pixels: the argument 'views_B' cannot be used"),
         ("pixels", {"samples_B": np.zeros((2, 1))}, r"the argument 'samples_B'.*found float64 \[2, 1\]"),
@@ -151,5 +166,5 @@ def test_a_path_may_be_text(tmp_path: Path) -> None:
 def test_swapped_arguments_are_told_in_order(bars, plan) -> None:
     with pytest.raises(InvalidInput, match=r"write ViewRenderer\(plan, images\)"):
         dgkd.ViewRenderer(bars.train, plan)
-    with pytest.raises(InvalidInput, match="ViewDataset: the argument 'images' cannot be used"):
-        dgkd.ViewDataset(plan, bars.train)
+    with pytest.raises(InvalidInput, match=r"write ViewDataset\(plan, images\)"):
+        dgkd.ViewDataset(bars.train, plan)

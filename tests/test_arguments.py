@@ -31,7 +31,8 @@ def calls(bars, plan, make_tiny, three_guides, tmp_path: Path) -> Calls:
 
 NAMES = (
     "Dataset Dropping keep_mask GuideBank GuideWriter RunRandom Schedule TensorImages ViewDataset ViewPlan ViewSampler "
-    "ViewRenderer pixels gather drop_words order build_model dense_guidance_loss load_dataset "
+    "ViewRenderer pixels gather order build_model dense_guidance_loss load_dataset "
+    "loader set_epoch load_state_dict loss loss_parts batch_to "
     "run rehearse views item load_model load_weights load_card kept_share image batch weights_digest own_cores "
     "choose_waiting describe_waiting expect to check_forward DumpSettings Provenance"
 ).split()
@@ -46,7 +47,7 @@ def test_no_argument_gives_a_raw_error(calls, name: str) -> None:
 
 
 def test_all_public_calls_are_among_them() -> None:
-    others = {"Images", "GuidanceLoss"}  # to be subclassed, and a result
+    others = {"Images", "GuidanceLoss", "GuidedBatch", "GuideLoader"}  # to be subclassed, and results
     others |= {name for name in dgkd.__all__ if name in vars(errors)}
     assert {name for name in dgkd.__all__} - others <= set(NAMES)
 
@@ -63,10 +64,15 @@ def test_numbers_of_numpy_and_paths_of_others_are_taken(bars, plan, three_guides
     sampler = dgkd.ViewSampler(schedule, RANDOM, np.int16(100), np.int8(32), epoch=np.int64(3), step=np.uint8(1))
     plain = dgkd.ViewSampler(dgkd.Schedule("cycle", 4, random=RANDOM, samples=100), RANDOM, 100, 32, epoch=3, step=1)
     assert list(sampler) == list(plain)
-    assert RANDOM.drop_words(np.int64(7), np.int8(127)).tolist() == RANDOM.drop_words(7, 127).tolist()
-    views = dgkd.ViewRenderer(plan, bars.train)
-    with dgkd.GuideBank([OtherPath(three_guides[0])], views=views, scheduled=range(3), temperature=4.0) as bank:
+    names = [f"g{i}" for i in range(9)]
+    dropping = dgkd.Dropping(keep=0.5)
+    assert dropping.keep_mask(RANDOM, np.int64(7), names).tolist() == dropping.keep_mask(RANDOM, 7, names).tolist()
+    with dgkd.GuideBank([OtherPath(three_guides[0])], bars.train) as bank:
         assert len(bank.names) == 1
+        integers = {"batch_size": np.int8(32), "epochs": np.int16(2), "seed": np.int64(3), "first_step": np.uint8(5)}
+        loader = bank.loader(**integers)
+        plain = bank.loader(**{name: int(number) for name, number in integers.items()})
+        assert [one.samples.tolist() for one in loader] == [one.samples.tolist() for one in plain]
     call, keywords = calls["GuideWriter"]
     call(**{**keywords, "path": OtherPath(keywords["path"])})
     with pytest.raises(InvalidInput, match="'path' cannot be used"):

@@ -70,6 +70,12 @@ def test_an_example_is_at_most_40_lines(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) <= 40
 
 
+def test_the_loop_of_a_student_of_ones_own_is_at_most_12_lines() -> None:
+    """From the guides to the last step: what a person adds to a script that has data, a model and an optimiser."""
+    lines = (EXAMPLES / "train_student.py").read_text().split("\n\n    bank = ")[1].split("\n\n")[0].splitlines()
+    assert 5 <= len(lines) <= 12 and lines[-1].strip() == "optimizer.step()"
+
+
 def test_dump_three_models_and_train_from_their_stores(tmp_path: Path) -> None:
     names = ("teacher", "ta1", "ta2")
     # At once: most of their time goes into importing torch.

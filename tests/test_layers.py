@@ -56,7 +56,7 @@ ROOMS = {
         "models": {"device", "run_files"},
         "distillation": {"randomness"},
         "views": {"datasets", "device", "randomness"},
-        "guides": {"datasets", "device", "models", "views"},
+        "guides": {"datasets", "device", "distillation", "distributed", "models", "randomness", "views"},
         "dump": {"datasets", "device", "models", "randomness", "views"},
         "training": {
             *{"config", "randomness", "run_files", "distributed", "device"},

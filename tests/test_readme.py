@@ -9,11 +9,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
+from torch import nn
 
+import dgkd_cache
+from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.device.openmp import SPIN_COUNT
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cli.main import main
 from dgkd_stores import GuideStore
 
@@ -50,7 +57,7 @@ def test_reading_a_store_as_the_docs_say(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "guides").mkdir()
     dump(tmp_path / "ta1.zarr", make_tiny(1), views=range(4))
-    exec(block_after("docs/library.md", "# The library in your own loop", "python"), {})
+    exec(block_after("docs/library.md", "## Reading a store", "python"), {})
     assert re.match(r"ta1 [0-9a-f]{64} \(3, 4\)", capsys.readouterr().out)
     exec(block_after("docs/library.md", "## Checking and converting a store", "python"), {})
     with GuideStore.open("ta1.h5") as store:
@@ -60,6 +67,32 @@ def test_reading_a_store_as_the_docs_say(
     names: dict[str, object] = {}
     exec(block_after("docs/guide.md", "## Stores", "python"), names)
     assert names["logits"].shape == (4, 100, 4)
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "steps"),
+    [("docs/library.md", "# The library in your own loop", 30 * 12), ("README.md", "## In your own training loop", 24)],
+)
+def test_the_loop_of_a_page_trains_a_student(
+    tmp_path: Path, dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, page: str, heading: str, steps: int
+) -> None:
+    """The README's loop with the digits in place of CIFAR-10, for two epochs and with the usual lines added."""
+    monkeypatch.chdir(tmp_path)
+    data = load_dataset("digits")
+    views = ViewRenderer(ViewPlan.build(image=(1, 8, 8), transforms=["crop(1)"]), data.train)
+    student = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    for folder, name in [(folder, name) for folder in (".", "guides") for name in ("teacher", "ta1")]:
+        guide = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).eval()
+        test = ViewRenderer(views.plan, data.test)
+        dump(tmp_path / folder / f"{name}.zarr", guide, train=views, test=test, views=range(2))
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+    code = block_after(page, heading, "python").replace('"cifar10"', '"digits"').replace("epochs=160", "epochs=2")
+    code = code.replace("    ...", "    optimizer.zero_grad(); loss.backward(); optimizer.step()")
+    names: dict[str, Any] = {"dgkd": dgkd_cache, "student": student, "optimizer": optimizer}
+    before = student[1].weight.detach().clone()
+    exec(code, names)
+    assert names["batch"].step == steps - 1 and not torch.equal(student[1].weight.detach(), before)
+    names["bank"].close()
 
 
 def test_sharing_a_store_as_the_docs_say(

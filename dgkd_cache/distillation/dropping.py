@@ -13,9 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_cache.randomness.philox import integer_below, unit_double
-from dgkd_stores.arguments import describe_value, refusal, require_integer, require_kind, require_number
+from dgkd_cache.errors import unknown_name
+from dgkd_cache.randomness.philox import Domain, integer_below, unit_double
+from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_stores.arguments import refusal, require_integer, require_kind, require_number
 
 __all__ = ["Dropping"]
 
@@ -45,24 +46,19 @@ class Dropping:
             raise refusal("Dropping", "always", self.always, expected="a tuple of guides' names", do=do)
         require_kind("Dropping", "at_least_one", self.at_least_one, bool, expected="True or False")
 
-    def keep_mask(self, words_G1: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.bool_]:
-        """Returns which of the G guides called `names` are kept: bool (G,).
+    def keep_mask(self, random: RunRandom, step: int, names: Sequence[str]) -> NDArray[np.bool_]:
+        """Returns which of the G guides called `names` are kept in a step of the run: bool (G,).
 
-        `words_G1` are G + 1 random 64-bit words of the step (`RunRandom.drop_words`): one for each guide, and one to
-        choose a guide if at least one must stay. Raises UnknownName if `always` names no guide.
+        It depends on the seed of `random` and the step alone: one word for each guide, and one to choose a guide if at
+        least one must stay. Raises UnknownName if `always` names no guide.
         """
+        require_kind("keep_mask", "random", random, RunRandom, expected="a RunRandom", do="write RunRandom(seed)")
+        require_integer("keep_mask", "step", step, low=0, high=2**63 - 1)
         _require_names("keep_mask", names)
         guides = len(names)
-        words = len(words_G1) if isinstance(words_G1, np.ndarray) and words_G1.dtype == np.uint64 else -1
-        if words != guides + 1:
-            raise InvalidInput(
-                "the random words do not fit the guides",
-                expected=f"{guides + 1} words, one for each of the guides called {', '.join(names)} and one more",
-                found=describe_value(words_G1) if words < 0 else f"{words} words",
-                do="write keep_mask(random.drop_words(step, len(bank.names)), bank.names)",
-            )
         if self.kind == "none" or guides == 0:
             return np.ones(guides, dtype=np.bool_)
+        words_G1 = random.words(Domain.DROPPING, at=step, count=guides + 1)
         words_G = words_G1[:guides]
         if self.kind == "fixed":
             keep_G = np.ones(guides, dtype=np.bool_)

@@ -43,7 +43,7 @@ def dense_guidance_loss(
     labels_B: Tensor,
     softened_KBC: Tensor | None,
     *,
-    guides: int,
+    guide_count: int,
     objective: str = "paper",
     lambda_: float = 0.5,
     temperature: float = 4.0,
@@ -51,10 +51,13 @@ def dense_guidance_loss(
     """Returns the student's loss under the guides that were kept for this batch.
 
     `softened_KBC` holds the kept guides' logits divided by `temperature`, as guide stores do, in any float dtype (None
-    or K = 0: all dropped). `guides` is n, the number of guides before dropping; with n = 0 the loss is the
+    or K = 0: all dropped). `guide_count` is n, the number of guides before dropping; with n = 0 the loss is the
     cross-entropy. `objective` is `paper` (Eq. 7: n(1-lambda) CE + lambda T^2 sum KL), `official` (the authors' code:
     (1-lambda) CE + lambda T^2 sum KL / C) or `mean` ((1-lambda) CE + lambda T^2 mean KL), with KL(guide || student)
     averaged over the batch. Everything is computed in float32.
+
+    `temperature` must be the one that `softened_KBC` was divided by: `GuideBank.temperature`, which `GuidedBatch.loss`
+    uses by itself.
 
     Raises InvalidInput for an unknown objective, a lambda or temperature out of range, for tensors that do not match,
     and for labels on the CPU that are not classes.
@@ -62,20 +65,20 @@ def dense_guidance_loss(
     weigh = _OBJECTIVES.find(objective)
     require_number(_CALL, "lambda_", lambda_, low=0, high=1)
     require_number(_CALL, "temperature", temperature, low=0)
-    require_integer(_CALL, "guides", guides, low=0)
-    _check_shapes(logits_BC, labels_B, softened_KBC, guides)
+    require_integer(_CALL, "guide_count", guide_count, low=0)
+    _check_shapes(logits_BC, labels_B, softened_KBC, guide_count)
     _check_devices(logits_BC=logits_BC, labels_B=labels_B, softened_KBC=softened_KBC)
     logits_BC = logits_BC.float()
     ce = F.cross_entropy(logits_BC, labels_B)
-    if guides == 0:
+    if guide_count == 0:
         return GuidanceLoss(loss=ce, ce=ce.detach(), kl=torch.zeros_like(ce))
     kl_K = _kl(logits_BC, softened_KBC, temperature)
-    factor, divisor = weigh(guides, len(kl_K), logits_BC.shape[1])
+    factor, divisor = weigh(guide_count, len(kl_K), logits_BC.shape[1])
     loss = factor * (1 - lambda_) * ce + lambda_ * temperature**2 * kl_K.sum() / divisor
     return GuidanceLoss(loss=loss, ce=ce.detach(), kl=kl_K.detach().sum())
 
 
-def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, guides: int) -> None:
+def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, guide_count: int) -> None:
     """Raises InvalidInput for tensors that do not fit each other."""
     found = logits_BC.shape if _has_numbers(logits_BC) else ()
     if len(found) != 2:
@@ -90,13 +93,13 @@ def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, gui
         return
     kept = len(softened_KBC) if isinstance(softened_KBC, Tensor) and softened_KBC.ndim else -1
     fits = _has_numbers(softened_KBC) and (kept == 0 or softened_KBC.shape[1:] == (batch, classes))
-    if not fits or not 0 <= kept <= guides:
+    if not fits or not 0 <= kept <= guide_count:
         raise refusal(
             _CALL,
             "softened_KBC",
             softened_KBC,
-            expected=f"the guides' logits, a floating-point tensor (at most {guides}, {batch}, {classes}), or None",
-            do="give what bank.gather(views, samples, keep) returns, and guides=len(bank.names)",
+            expected=f"the guides' logits, floating-point (at most {guide_count}, {batch}, {classes}), or None",
+            do="give what bank.gather(views, samples, keep) returns, and guide_count=len(bank.names)",
         )
 
 

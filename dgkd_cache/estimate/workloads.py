@@ -14,7 +14,6 @@ from dgkd_cache.estimate.rates import Work
 from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.training.steps import Steps
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_cache.views.stream import Batch
 
 __all__ = ["dump_batches", "forward_guides", "train_steps"]
 
@@ -35,9 +34,9 @@ def dump_batches(draft: StoreDraft, *, device: torch.device) -> Work:
 def train_steps(steps: Steps) -> Work:
     """Yields all training steps, rendering included."""
     with closing(steps.prefetch(0)) as fed:
-        for step, (batch, softened_KBC) in enumerate(fed):
-            steps.train_step(batch, softened_KBC, step)
-            yield len(batch.samples_B)
+        for batch in fed:
+            steps.train_step(batch)
+            yield len(batch)
 
 
 def forward_guides(
@@ -46,9 +45,8 @@ def forward_guides(
     """Yields endless passes of all live guides on one batch, without rendering, which the student needs anyway."""
     views_B = np.zeros_like(samples_B)
     pixels_BIHW = views.pixels(views_B, samples_B).to(device)
-    batch = Batch(views_B=views_B, samples_B=samples_B, pixels_BIHW=pixels_BIHW)
     keep_G = np.ones(len(guides.names), np.bool_)
-    softened = guides.begin(views_B, samples_B, keep_G)
+    begun = guides.begin(views_B, samples_B, keep_G)
     while True:
-        softened(batch)
+        begun.softened(pixels_BIHW)
         yield len(samples_B)

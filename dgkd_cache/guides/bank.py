@@ -1,6 +1,6 @@
 """GuideBank: reads the guides of a training run from sealed stores.
 
-Every store is checked against the data set, the view plan and the scheduled views BEFORE training, and the probe
+Every store is checked against the data set, the view plan and the views of the run BEFORE training, and the probe
 replays pixels, so the student provably gets the images that its guides got. Only kept guides are read, and rows are
 decoded on the training device.
 """
@@ -8,12 +8,13 @@ decoded on the training device.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,14 +22,17 @@ from torch import Tensor
 from dgkd_cache.datasets.compare import explain_difference
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.device.device import usable_device
+from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.guides.cached import CachedGuide
-from dgkd_cache.guides.compatibility import check_store
+from dgkd_cache.guides.bank_arguments import check_bank_arguments
+from dgkd_cache.guides.cached import CachedGuide, common_views
+from dgkd_cache.guides.compatibility import adopt_plan, check_store
+from dgkd_cache.guides.loader import GuideLoader
+from dgkd_cache.guides.loader_settings import make_loader
 from dgkd_cache.guides.transfer import Decode, ResidentRows, Rows, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_cache.views.stream import Batch
 from dgkd_stores import GuideStore, RowIndex
-from dgkd_stores.arguments import as_path, describe_value, refusal, require_kind, require_number
+from dgkd_stores.arguments import describe_value
 
 __all__ = ["GuideBank"]
 
@@ -36,42 +40,49 @@ __all__ = ["GuideBank"]
 class GuideBank:
     """The guides of a run, in the given order; stores of one guide with different views count as one guide.
 
-    `views` binds the view plan to the training images, `scheduled` are the view numbers that the run will use, and
-    `temperature` is that of the training: rows dumped at T are multiplied by T / temperature.
+    `images` are the training images; the view plan is then that of the first store, which all others must have. A
+    `ViewRenderer` binds them to a plan that all stores must have. `views` are the view numbers that the run will use
+    (without it, all that every guide has), and `temperature` is that of the training (without it, that of the stores):
+    rows dumped at T are multiplied by T / temperature.
 
     Raises StoreNotFound, Incomplete, Damaged or UnsafeStore as `GuideStore.open` does, and Mismatch, which names the
-    first difference, if a store was made from other samples, labels, classes, views or pixels, or lacks scheduled
-    views.
+    first difference, if a store was made from other samples, labels, classes, views or pixels, or lacks `views`.
 
-    `reader` selects how files are read: see `GuideStore.open`.
-
-    On a GPU, rows that were read stay in its memory if they take at most half of its free memory; `resident` overrides
-    this on any device.
+    Pixels and rows are given out on `device`; images in memory are copied there once, unless they come with a
+    `ViewRenderer`. On a GPU, rows that were read stay in its memory if all take at most half of what is free;
+    `keep_on_device` overrides this on any device. `reader` selects how files are read: see `GuideStore.open`.
     """
 
     def __init__(
         self,
         stores: Sequence[os.PathLike[str] | str],
+        images: Images | ViewRenderer,
         *,
-        views: ViewRenderer,
-        scheduled: range,
-        temperature: float,
+        views: range | None = None,
+        temperature: float | None = None,
         device: torch.device | str = "cpu",
-        resident: bool | None = None,
+        keep_on_device: bool | None = None,
         reader: str = "auto",
     ) -> None:
-        _check_arguments(stores, views, scheduled, resident, reader)
-        require_number("GuideBank", "temperature", temperature, low=0)
+        check_bank_arguments(stores, images, views, temperature, keep_on_device, reader)
         self._device = usable_device(device, call="GuideBank")
         self._stores: list[GuideStore] = []
-        self._closed, self._scheduled = False, scheduled
+        self._closed = False
+        renderer = images if isinstance(images, ViewRenderer) else None
         try:
             for path in stores:
                 self._stores.append(GuideStore.open(Path(path), reader=reader))
-                check_store(self._stores[-1], views)
-            self._guides = self._group(temperature, ResidentRows if self._fits(resident) else StreamedRows)
+                if renderer is None:
+                    assert isinstance(images, Images)
+                    renderer = adopt_plan(self._stores[-1], images, self._device)
+                check_store(self._stores[-1], renderer)
+            assert renderer is not None
+            self._renderer = renderer
+            self._temperature = self._find_temperature() if temperature is None else float(temperature)
+            self._guides = self._group(ResidentRows if self._fits(keep_on_device) else StreamedRows)
+            self._views = common_views(self._guides) if views is None else views
             for guide in self._guides:
-                guide.require(scheduled)
+                guide.require(self._views)
         except BaseException:
             self.close()
             raise
@@ -80,6 +91,21 @@ class GuideBank:
     def names(self) -> tuple[str, ...]:
         """The guides' names."""
         return tuple(guide.name for guide in self._guides)
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of the rows that are given out, and of the loss."""
+        return self._temperature
+
+    @property
+    def views(self) -> range:
+        """The view numbers that the run uses."""
+        return self._views
+
+    @property
+    def renderer(self) -> ViewRenderer:
+        """The view plan, bound to the training images."""
+        return self._renderer
 
     @property
     def identities(self) -> Mapping[str, str]:
@@ -111,8 +137,8 @@ class GuideBank:
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """The paths of stores that hold none of the scheduled views."""
-        wanted = self._scheduled
+        """The paths of stores that hold none of the run's views."""
+        wanted = self._views
         return tuple(
             str(store.path)
             for store in self._stores
@@ -127,6 +153,52 @@ class GuideBank:
     def decoded_bytes(self, views: int) -> int:
         """Returns the memory in bytes that `views` decoded views of the compressed guides would take."""
         return sum(store.decoded_bytes(min(views, len(store.views))) for store in self._stores)
+
+    def loader(
+        self,
+        *,
+        batch_size: int,
+        epochs: int | None = None,
+        seed: int = 0,
+        dropping: Dropping = Dropping(),  # noqa: B008 - it is frozen
+        schedule: Literal["cycle", "draw"] | None = None,
+        order: Literal["shuffled", "blocks"] = "shuffled",
+        samples: npt.ArrayLike | None = None,
+        workers: int = 0,
+        first_step: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> GuideLoader:
+        """Returns an iterable of `GuidedBatch`: pixels, labels, softened logits and the loss of every training step.
+
+        Order, views and dropped guides depend on `seed`, the epoch and the step alone, and are those of our own
+        training with these settings. With `epochs`, one iteration is the whole run; without, it is one epoch, and the
+        next iteration the next epoch. `first_step` resumes a run, as does `load_state_dict`.
+
+        `schedule` is that of the views (`Schedule`; default: `draw` for enumerated views, else `cycle`). `order` is
+        `shuffled`, or `blocks` for stores that are larger than memory. `samples` are the numbers of the samples to
+        train on (default: all). `workers` processes decode images that are not in memory. Process `rank` of
+        `world_size` gets its share of each batch.
+
+        Raises InvalidInput for arguments out of range, UnknownName if `dropping` always keeps a guide that is not here.
+        """
+        return make_loader(
+            self,
+            self._renderer,
+            self._views,
+            self._device,
+            batch_size=batch_size,
+            epochs=epochs,
+            seed=seed,
+            dropping=dropping,
+            schedule=schedule,
+            order=order,
+            samples=samples,
+            workers=workers,
+            first_step=first_step,
+            rank=rank,
+            world_size=world_size,
+        )
 
     def gather(
         self,
@@ -143,12 +215,16 @@ class GuideBank:
         return self.begin(views_B, samples_B, keep_G)()
 
     def begin(
-        self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_] | None
+        self,
+        views_B: NDArray[np.int64],
+        samples_B: NDArray[np.int64],
+        keep_G: NDArray[np.bool_] | None = None,
     ) -> ReadRows:
-        """Reads and checks rows now, and returns a function that returns them: `gather` in two parts."""
+        """Reads and checks rows now, on any thread, and returns a function that returns them: `gather` in two parts."""
         kept = self._guides if keep_G is None else self._select(keep_G)
         index = self._index(views_B, samples_B)
-        return ReadRows([guide.read(index) for guide in kept], self._device)
+        shape = 0, len(index.views_B), self._stores[0].header.classes
+        return ReadRows([guide.read(index) for guide in kept], shape, self._device)
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         """Starts reading the rows of these pairs, which will be requested later, from the disk in the background.
@@ -159,7 +235,19 @@ class GuideBank:
         for guide in self._guides:
             guide.expect(index.views_B, index.samples_B)
 
-    def _group(self, temperature: float, kind: Callable[[GuideStore, torch.device], Rows]) -> tuple[CachedGuide, ...]:
+    def _find_temperature(self) -> float:
+        """Returns the temperature of the stores. Raises InvalidInput if they have several."""
+        found = {float(store.header.temperature) for store in self._stores}
+        if len(found) > 1:
+            raise InvalidInput(
+                "the guides were dumped at several temperatures",
+                expected="one, or the temperature of the training, to which all rows are then converted",
+                found=", ".join(f"{each:g}" for each in sorted(found)),
+                do=f"write temperature={max(found)}",
+            )
+        return found.pop()
+
+    def _group(self, kind: Callable[[GuideStore, torch.device], Rows]) -> tuple[CachedGuide, ...]:
         """Groups the stores by guide, in the order of the guides' first stores."""
         by_name: dict[str, list[GuideStore]] = {}
         for store in self._stores:
@@ -168,7 +256,7 @@ class GuideBank:
             CachedGuide(
                 name,
                 [(store, kind(store, self._device)) for store in stores],
-                rescale=float(stores[0].header.temperature) / temperature,
+                rescale=float(stores[0].header.temperature) / self._temperature,
                 device=self._device,
             )
             for name, stores in by_name.items()
@@ -200,10 +288,10 @@ class GuideBank:
             )
         return [guide for guide, keep in zip(self._guides, mask_G.tolist(), strict=True) if keep]
 
-    def _fits(self, resident: bool | None) -> bool:
+    def _fits(self, keep_on_device: bool | None) -> bool:
         """Returns True if the rows are to stay on the device."""
-        if resident is not None or self._device.type != "cuda":
-            return bool(resident)
+        if keep_on_device is not None or self._device.type != "cuda":
+            return bool(keep_on_device)
         needed = sum(map(resident_bytes, self._stores))
         return needed <= torch.cuda.mem_get_info(self._device)[0] // 2
 
@@ -224,36 +312,21 @@ class GuideBank:
 class ReadRows:
     """The kept guides' rows of a batch, read and checked: (K, B, C) on the device once they are called for.
 
-    They are float32 where the guides' types differ. As a `Softened`, they need nothing of the batch itself.
+    They are float32 where the guides' types differ. `shape` is that of no rows: (0, B, C).
     """
 
     read: Sequence[Decode]
+    shape: tuple[int, int, int]
     device: torch.device
 
-    def __call__(self, _: Batch | None = None) -> Tensor:
+    def __call__(self) -> Tensor:
         if not self.read:
-            return torch.empty(0, device=self.device)
+            return torch.empty(self.shape, device=self.device)
         rows = [decode() for decode in self.read]
         if len({r.dtype for r in rows}) > 1:
             rows = [r.float() for r in rows]
         return torch.stack(rows)
 
-
-def _check_arguments(stores: object, views: object, scheduled: object, resident: object, reader: object) -> None:
-    call, expected = "GuideBank", "a list of paths of guide stores"
-    if isinstance(stores, str | os.PathLike):
-        raise refusal(call, "stores", stores, expected=expected, do=f"write [{os.fspath(stores)!r}]")
-    do = "write list(stores)" if isinstance(stores, Iterator) else 'write ["teacher.zarr", "ta1.zarr"]'
-    require_kind(call, "stores", stores, Sequence, expected=expected, do=do)
-    assert isinstance(stores, Sequence)
-    if not stores:
-        do = "see which paths the pattern matches; train without a bank where there are no guides"
-        raise refusal(call, "stores", stores, expected="at least one guide store", do=do)
-    for store in stores:
-        as_path(call, "stores", store, expected="the path of a guide store in each place of the list")
-    do = "write views=dgkd_cache.ViewRenderer(plan, data.train)"
-    require_kind(call, "views", views, ViewRenderer, expected="the ViewRenderer of the training images", do=do)
-    do = f"write scheduled=range({scheduled})" if type(scheduled) is int and scheduled > 0 else ""
-    require_kind(call, "scheduled", scheduled, range, expected="a range of view numbers", do=do)
-    require_kind(call, "resident", resident, (bool, type(None)), expected="True, False or None")
-    require_kind(call, "reader", reader, str, expected="auto, mmap or pread")
+    def softened(self, pixels_BIHW: Tensor) -> Tensor:
+        """Returns the rows; unlike live guides, they need no pixels."""
+        return self()

@@ -17,7 +17,7 @@ from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.transfer import Decode, Rows
 from dgkd_stores import GuideStore, RowIndex
 
-__all__ = ["CachedGuide"]
+__all__ = ["CachedGuide", "common_views"]
 
 
 class CachedGuide:
@@ -36,14 +36,19 @@ class CachedGuide:
         seals = [str(store.seal) for store in sorted(self.stores, key=lambda store: store.views.start)]
         return seals[0] if len(seals) == 1 else hashlib.sha256("".join(seals).encode()).hexdigest()
 
-    def require(self, scheduled: range) -> None:
+    @property
+    def held(self) -> set[int]:
+        """The view numbers that its stores have."""
+        return set().union(*(set(store.views) for store in self.stores))
+
+    def require(self, views: range) -> None:
         """Raises Mismatch if one of these views is in none of the stores."""
-        held = set().union(*(set(store.views) for store in self.stores))
-        lacking = next((view for view in scheduled if view not in held), None)
+        held = self.held
+        lacking = next((view for view in views if view not in held), None)
         if lacking is not None:
             raise Mismatch(
                 f"guide {self.name!r} has too few views",
-                expected=f"views {scheduled.start} to {scheduled.stop - 1}",
+                expected=f"views {views.start} to {views.stop - 1}",
                 found=f"no view {lacking} in " + ", ".join(str(store.path) for store in self.stores),
                 do="lower views.count; in a chain, `run --remake` dumps all views again; a --student takes a store of "
                 "the missing views beside this one, as in --guides ta1,ta1-40-60",
@@ -99,9 +104,24 @@ class CachedGuide:
                 f"views that guide {self.name!r} does not have",
                 expected=" or ".join(f"{views.start} to {views.stop - 1}" for views in held),
                 found=f"{views_B.min()} to {views_B.max()}",
-                do="ask for the scheduled views alone",
+                do="ask for the views of the bank alone: bank.views",
             )
         return [(rows, place) for rows, place in places if len(place)]
+
+
+def common_views(guides: Sequence[CachedGuide]) -> range:
+    """Returns the views that all guides have. Raises Mismatch unless there are some, without gaps."""
+    common = sorted(set.intersection(*(guide.held for guide in guides)))
+    views = range(common[0], common[-1] + 1) if common else range(0)
+    if not common or len(views) != len(common):
+        held = [(guide.name, store.views) for guide in guides for store in guide.stores]
+        raise Mismatch(
+            "the guides have no range of views in common",
+            expected="consecutive views that every guide has",
+            found=", ".join(f"{name}: {views.start} to {views.stop - 1}" for name, views in held),
+            do="give the views that all have as views=, or dump the missing ones",
+        )
+    return views
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Checks that a guide store was made from these samples with these views; an error names the first difference."""
+"""Checks that a guide store was made from these samples with these views, and adopts its view plan.
+
+An error names the first difference.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,67 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from dgkd_cache.datasets.compare import explain_difference
-from dgkd_cache.errors import Mismatch
+from dgkd_cache.datasets.images import Images
+from dgkd_cache.errors import DgkdError, Mismatch
+from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.probe import check_probe
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore, StoreHeader, clean
 
-__all__ = ["check_store"]
+__all__ = ["adopt_plan", "check_store"]
+
+
+def adopt_plan(store: GuideStore, images: Images, device: torch.device) -> ViewRenderer:
+    """Returns the store's view plan bound to `images`, whose pixels in memory are copied to `device`.
+
+    Raises Mismatch for a store of other images, or with a plan that cannot be followed here.
+    """
+    _check_data(store, images)
+    who = _describe(store)
+    try:
+        plan = ViewPlan.from_dict(store.header.plan)
+    except DgkdError as error:
+        raise Mismatch(
+            f"{who} has a view plan that cannot be followed here",
+            expected=error.expected or "a view plan of this version",
+            found=error.found or error.problem,
+            do="update dgkd-cache, or use a guide that was dumped with this version",
+        ) from error
+    return ViewRenderer(plan, images.to(device))
 
 
 def check_store(store: GuideStore, views: ViewRenderer) -> None:
     """Raises Mismatch for a store whose samples, classes, view plan or replayed pixels are not those of `views`."""
     header: StoreHeader = store.header
     images = views.images
-    who = f"guide {header.guide.name!r} ({store.path})"
+    _check_data(store, images)
+    who = _describe(store)
+    if header.plan_digest != views.plan.digest:
+        raise Mismatch(
+            f"{who} was dumped under another view plan",
+            expected=f"plan {views.plan.digest[:16]} ({_plan_difference(views.plan.to_dict(), header.plan)})",
+            found=f"plan {header.plan_digest[:16]}",
+            do="copy the [views] settings of the guide's workspace, or train and dump the guide again under this plan",
+        )
+    check_probe(views, kind=header.probe, values=store.probe, first=header.first_view, count=header.views)
+    for offset in _checked_views(header.views, len(images)):
+        view = header.view_at(offset)
+        if views.plan.view_digest(view, len(images)) != store.view_digest_V32[offset].tobytes():
+            raise Mismatch(
+                f"{who} has other augmentation parameters",
+                expected=f"the parameters of view {view} under this plan",
+                found="other parameters with the same plan digest",
+                do="have the guide dumped again: its writer does not follow the plan",
+            )
+
+
+def _check_data(store: GuideStore, images: Images) -> None:
+    """Raises Mismatch for a store of other samples, labels, classes or decoding rules."""
+    header: StoreHeader = store.header
+    who = _describe(store)
     if tuple(header.dataset.classes) != tuple(images.classes):
         raise Mismatch(
             f"{who} was dumped for other classes",
@@ -46,23 +96,10 @@ def check_store(store: GuideStore, views: ViewRenderer) -> None:
             found=_brief(decoded),
             do="dump the guide again from a model that is trained on these images, with one version of dgkd-cache",
         )
-    if header.plan_digest != views.plan.digest:
-        raise Mismatch(
-            f"{who} was dumped under another view plan",
-            expected=f"plan {views.plan.digest[:16]} ({_plan_difference(views.plan.to_dict(), header.plan)})",
-            found=f"plan {header.plan_digest[:16]}",
-            do="copy the [views] settings of the guide's workspace, or train and dump the guide again under this plan",
-        )
-    check_probe(views, kind=header.probe, values=store.probe, first=header.first_view, count=header.views)
-    for offset in _checked_views(header.views, len(images)):
-        view = header.view_at(offset)
-        if views.plan.view_digest(view, len(images)) != store.view_digest_V32[offset].tobytes():
-            raise Mismatch(
-                f"{who} has other augmentation parameters",
-                expected=f"the parameters of view {view} under this plan",
-                found="other parameters with the same plan digest",
-                do="have the guide dumped again: its writer does not follow the plan",
-            )
+
+
+def _describe(store: GuideStore) -> str:
+    return f"guide {store.header.guide.name!r} ({store.path})"
 
 
 _ROWS_CHECKED = 4_000_000

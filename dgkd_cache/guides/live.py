@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -12,9 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgkd_cache.device.device import autocast
-from dgkd_cache.guides.protocol import Softened
 from dgkd_cache.models.rehearsal import Rehearsal
-from dgkd_cache.views.stream import Batch
 
 __all__ = ["LiveGuide", "LiveGuides"]
 
@@ -54,6 +51,10 @@ class LiveGuides:
         return tuple(guide.name for guide in self._guides)
 
     @property
+    def temperature(self) -> float:
+        return self._temperature
+
+    @property
     def identities(self) -> Mapping[str, str]:
         return {guide.name: guide.identity for guide in self._guides}
 
@@ -72,15 +73,24 @@ class LiveGuides:
             with torch.no_grad(), autocast(self._device, self.precision):
                 rehearsal(network, lambda forward: forward(pixels_BIHW), batch=len(pixels_BIHW))
 
-    def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
-        return partial(self._forward, [guide for guide, keep in zip(self._guides, keep_G, strict=True) if keep])
+    def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> ForwardPass:
+        return ForwardPass([guide for guide, keep in zip(self._guides, keep_G, strict=True) if keep], self)
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         pass
 
-    def _forward(self, kept: Sequence[LiveGuide], batch: Batch) -> Tensor:
-        if not kept:
-            return torch.empty(0, device=self._device)
-        with torch.no_grad(), autocast(self._device, self.precision):
-            logits_KBC = [guide.model(guide.preprocess(batch.pixels_BIHW)).float() for guide in kept]
-            return torch.stack(logits_KBC) / self._temperature
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """The forward pass of the kept guides of one batch."""
+
+    kept: Sequence[LiveGuide]
+    guides: LiveGuides
+
+    def softened(self, pixels_BIHW: Tensor) -> Tensor:
+        """Returns logits / temperature of the kept guides: (K, B, C); without one, K = B = C = 0."""
+        if not self.kept:
+            return torch.empty(0, 0, 0, device=pixels_BIHW.device)
+        with torch.no_grad(), autocast(pixels_BIHW.device, self.guides.precision):
+            logits_KBC = [guide.model(guide.preprocess(pixels_BIHW)).float() for guide in self.kept]
+            return torch.stack(logits_KBC) / self.guides.temperature

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.views.stream import Batch
+__all__ = ["Begun", "Guidance"]
 
-__all__ = ["Guidance", "Softened"]
 
-Softened = Callable[[Batch], Tensor]
-"""Logits / temperature of the kept guides for the batch that was announced: (K, B, C) on the device."""
+class Begun(Protocol):
+    """The kept guides' answer for one batch, begun before the batch is rendered."""
+
+    def softened(self, pixels_BIHW: Tensor) -> Tensor:
+        """Returns logits / temperature of the kept guides: (K, B, C) on the device of the batch's `pixels_BIHW`."""
 
 
 class Guidance(Protocol):
@@ -28,7 +30,11 @@ class Guidance(Protocol):
     def identities(self) -> Mapping[str, str]:
         """The identity of each guide: the seal of its store, or the digest of its weights."""
 
-    def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Softened:
+    @property
+    def temperature(self) -> float:
+        """The temperature by which the logits are divided, and of the loss."""
+
+    def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Begun:
         """Reads what is possible before the batch is rendered, on any thread; skips dropped guides."""
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:

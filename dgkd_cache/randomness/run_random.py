@@ -26,7 +26,7 @@ WINDOW = 64
 """Blocks whose samples are shuffled together."""
 
 _LAST = 2**63 - 1  # the largest epoch or step
-_MOST = 2**40  # guides or samples
+_MOST = 2**40  # samples
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,6 @@ class RunRandom:
         """Returns int64[N]: a uniform number in [0, count) for each of the samples [0, samples_total)."""
         require_integer("RunRandom.draw_views", "epoch", epoch, low=0, high=_LAST)
         return integer_below(self.words(Domain.SCHEDULE, at=epoch, count=samples_total), count)
-
-    def drop_words(self, step: int, guides: int) -> npt.NDArray[np.uint64]:
-        """Returns uint64[guides + 1]: a word for each guide in that step, and one more for choosing among them."""
-        require_integer("RunRandom.drop_words", "step", step, low=0, high=_LAST)
-        require_integer("RunRandom.drop_words", "guides", guides, low=0, high=_MOST)
-        return self.words(Domain.DROPPING, at=step, count=int(guides) + 1)
 
     def torch_seed(self) -> int:
         """Returns a seed for torch (initial weights), below 2^63."""

@@ -1,14 +1,11 @@
-"""The training steps of a run: their batches, guides and updates.
+"""The training steps of a run: their updates, on the batches and guides of `StepInputs`.
 
-Order, views and dropping come from counters of (seed, epoch, step), so training can start at any step. Nothing here
-opens a file, reads a clock or reports progress: see `Trainer`. Several ranks share each batch and take the step of its
-mean loss.
+Nothing here opens a file, reads a clock or reports progress: see `Trainer`. Several ranks share each batch and take the
+step of its mean loss.
 """
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,22 +16,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dgkd_cache.config.tables import TrainingConfig
-from dgkd_cache.device.device import autocast, place, send
+from dgkd_cache.device.device import autocast, place
 from dgkd_cache.distillation.dropping import Dropping
-from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
+from dgkd_cache.distillation.objectives import GuidanceLoss
 from dgkd_cache.distributed.ddp import convert_batch_norm, wrap_ddp
-from dgkd_cache.distributed.ranks import ALONE, Ranks, Share
+from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides.guided_batch import GuidedBatch
 from dgkd_cache.guides.protocol import Guidance
+from dgkd_cache.guides.step_inputs import StepInputs
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.compilation import compile_forward
 from dgkd_cache.training.evaluate import Score, evaluate
 from dgkd_cache.training.network_pass import network_pass
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate
-from dgkd_cache.training.prefetch import prefetch
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
-from dgkd_cache.views.stream import Batch, Pairs, stream
 from dgkd_stores.arguments import describe_value
 
 __all__ = ["Guided", "Steps"]
@@ -48,7 +45,6 @@ class Guided:
     dropping: Dropping
     objective: str
     lambda_: float
-    temperature: float
 
 
 class Steps:
@@ -56,7 +52,7 @@ class Steps:
 
     `preprocess` converts uint8 pixels to the model's input; `training` has no `auto` left. All `ranks` must make the
     same steps, within `ranks.join`. The attribute `model` is the one whose weights are trained, `count` the number of
-    steps in all epochs.
+    steps in all epochs, and `inputs` what each step gets.
     """
 
     def __init__(
@@ -80,74 +76,44 @@ class Steps:
         shared = wrap_ddp(self.model, device, ranks)
         self._forward: Callable[[Tensor], Tensor] = compile_forward(shared, device) if training.compile else shared
         self._preprocess = preprocess
-        self.views, self._samples_N, self._schedule = views, samples_N, schedule
-        self.guided = guided
-        self._labels_N = torch.from_numpy(views.images.labels_N).to(device)
+        self.views, self.guided = views, guided
+        self.inputs = StepInputs(
+            views=views,
+            samples_N=samples_N,
+            schedule=schedule,
+            random=random,
+            guidance=guided.guidance,
+            dropping=guided.dropping,
+            batch_size=training.batch_size,
+            order=training.order,
+            workers=training.workers,
+            device=device,
+            ranks=ranks,
+        )
         self.optimizer = build_optimizer(model, training)
-        self.steps_per_epoch = math.ceil(len(samples_N) / training.batch_size)
+        self.steps_per_epoch = self.inputs.steps_per_epoch
         self.count = training.epochs * self.steps_per_epoch
 
-    def pairs(self, first_step: int) -> Iterator[Pairs]:
-        """Yields this rank's (views, samples) of every step from `first_step` on."""
-        size = self.training.batch_size
-        order = self.random.block_order if self.training.order == "blocks" else self.random.order
-        step = first_step
-        for epoch in range(first_step // self.steps_per_epoch, self.training.epochs):
-            order_N = order(epoch, self._samples_N)
-            for views_B, samples_B in self._schedule.batches(epoch, order_N, size, first=step % self.steps_per_epoch):
-                part = self.share(step).part
-                yield views_B[part], samples_B[part]
-                step += 1
+    def prefetch(self, first_step: int) -> Generator[GuidedBatch]:
+        """Returns the inputs of every step from `first_step` on, for `train_step`."""
+        return self.inputs.prefetch(first_step, self.count)
 
-    def prefetch(self, first_step: int) -> Generator[tuple[Batch, Tensor | None]]:
-        """Returns the batches and softened logits of every step from `first_step` on, for `train_step`."""
-        guidance, pairs = self.guided.guidance, self.pairs(first_step)
-        render = functools.partial(stream, self.views, device=self.device, workers=self.training.workers)
-        if guidance is None:
-            return prefetch(pairs, render=render, begin=None)
-        return prefetch(
-            pairs,
-            render=render,
-            begin=lambda number, pair: guidance.begin(*pair, self.keep(first_step + number)),
-            # Only in block order are neighbouring rows used in the next steps.
-            expect=(lambda pair: guidance.expect(*pair)) if self.training.order == "blocks" else None,
-        )
-
-    def keep(self, step: int) -> NDArray[np.bool_]:
-        """Returns which guides take part in a step: bool (G,). It depends on the seed and the step alone."""
-        guidance = self.guided.guidance
-        if guidance is None:
-            return np.zeros(0, np.bool_)
-        words_G1 = self.random.drop_words(step, len(guidance.names))
-        return self.guided.dropping.keep_mask(words_G1, guidance.names)
-
-    def train_step(self, batch: Batch, softened_KBC: Tensor | None, step: int) -> tuple[GuidanceLoss, Tensor]:
+    def train_step(self, batch: GuidedBatch) -> tuple[GuidanceLoss, Tensor]:
         """Takes one step; returns (the loss and its parts, the correct predictions before the update as a tensor)."""
-        guided, guidance = self.guided, self.guided.guidance
-        labels_B = self._labels_N[send(batch.samples_B, self.device)]
         with (
             autocast(self.device, self.training.precision),
-            network_pass(batch.pixels_BIHW, "in training", self.ranks),
+            network_pass(batch.pixels, "in training", self.ranks),
             _explain_single_sample(),
         ):
-            logits_BC = self._forward(self._preprocess(batch.pixels_BIHW))
-        _require_rows(logits_BC, len(labels_B))
-        loss = dense_guidance_loss(
-            logits_BC,
-            labels_B,
-            softened_KBC,
-            guides=0 if guidance is None else len(guidance.names),
-            objective=guided.objective,
-            lambda_=guided.lambda_,
-            temperature=guided.temperature,
-        )
+            logits_BC = self._forward(self._preprocess(batch.pixels))
+        _require_rows(logits_BC, len(batch))
+        loss = batch.loss_parts(logits_BC, objective=self.guided.objective, lambda_=self.guided.lambda_)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(step)
+            group["lr"] = self.learning_rate(batch.step)
         self.optimizer.zero_grad(set_to_none=True)
-        weight = self.share(step).weight
-        (loss.loss if weight == 1.0 else loss.loss * weight).backward()
+        (loss.loss if batch.weight == 1.0 else loss.loss * batch.weight).backward()
         self.optimizer.step()
-        return loss, (logits_BC.detach().argmax(1) == labels_B).sum()
+        return loss, (logits_BC.detach().argmax(1) == batch.labels).sum()
 
     def score(self, views: ViewRenderer, samples_N: NDArray[np.int64]) -> Score:
         """Returns the model's score on these samples of `views`, not augmented; leaves it in evaluation mode."""
@@ -159,15 +125,6 @@ class Steps:
     def learning_rate(self, step: int) -> float:
         """Returns the learning rate of a step."""
         return learning_rate(self.training, step, self.steps_per_epoch)
-
-    def samples_before(self, step: int) -> int:
-        """Returns the number of samples of all ranks in the steps before this one."""
-        epochs, into = divmod(step, self.steps_per_epoch)
-        return epochs * len(self._samples_N) + into * self.training.batch_size
-
-    def share(self, step: int) -> Share:
-        """Returns this rank's part of the batch of a step; the last batch of an epoch may be smaller."""
-        return self.ranks.share(self.samples_before(step + 1) - self.samples_before(step))
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class Trainer:
         log = None
         if ranks.first:
             log = MetricsLog(folder / METRICS_FILE, resume_epoch=state.step // per_epoch, digest=metrics)
-        done, total = (steps.samples_before(step) for step in (state.step, steps.count))
+        done, total = (steps.inputs.samples_before(step) for step in (state.step, steps.count))
         progress.start(f"train {name}", total=total, unit="samples", done=done)
         started = time.perf_counter() - state.seconds
 
@@ -118,16 +118,16 @@ class Trainer:
         first_steps = min(_SHOW_EVERY, per_epoch)  # sums are per epoch
         model.train()
         with closing(steps.prefetch(state.step)) as fed:
-            for batch, softened_KBC in fed:
-                loss, correct = steps.train_step(batch, softened_KBC, state.step)
+            for batch in fed:
+                loss, correct = steps.train_step(batch)
                 if first_step == state.step:
                     require_gradients(model, ranks)
-                state.add(loss, correct, len(batch.samples_B), counted=steps.share(state.step).counted)
+                state.add(loss, correct, len(batch), counted=steps.inputs.share(state.step).counted)
                 state.step += 1
                 figures = f"loss {state.mean_loss():.4f}" if state.step % _SHOW_EVERY == 0 else ""
                 if state.step == first_steps and (large := _too_large(steps.guided, state.loss_over_ce())):
                     progress.warn(f"{name}: in the first {first_steps} steps {large}")
-                before, done = done, steps.samples_before(state.step)
+                before, done = done, steps.inputs.samples_before(state.step)
                 progress.advance(done - before, figures)
                 if state.step % per_epoch == 0:
                     self._end_epoch(state, log, folder, time.perf_counter() - started)
@@ -214,6 +214,6 @@ def _too_large(guided: Guided, ratio: float) -> str:
     return (
         f"the loss is {ratio:.1f} times the cross-entropy (objective "
         f"{guided.objective}, {len(guidance.names)} guides, lambda {guided.lambda_}, temperature "
-        f"{guided.temperature}): a learning rate that suits training without guides may be too large. "
+        f"{guidance.temperature}): a learning rate that suits training without guides may be too large. "
         'Try a lower training.lr, or objective = "mean", whose scale does not grow with the guides'
     )

@@ -41,7 +41,7 @@ def stream(views: ViewRenderer, pairs: Iterable[Pairs], *, device: torch.device,
             yield Batch(views_B=views_B, samples_B=samples_B, pixels_BIHW=pixels)
         return
     loader = DataLoader(
-        ViewDataset(views.images, views.plan),
+        ViewDataset(views.plan, views.images),
         batch_sampler=(list(zip(views_B.tolist(), samples_B.tolist(), strict=True)) for views_B, samples_B in pairs),
         num_workers=workers,
         # Without its own generator the loader draws from torch's global state, and a resumed run would differ.

@@ -11,6 +11,7 @@ from scipy import stats
 
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import InvalidInput, UnknownName
+from dgkd_cache.randomness.philox import Domain
 from dgkd_cache.randomness.run_random import RunRandom
 
 NAMES = ("teacher", "ta1", "ta2", "ta3")
@@ -18,7 +19,7 @@ NAMES = ("teacher", "ta1", "ta2", "ta3")
 
 def masks(rule: Dropping, steps: int, *, seed: int = 0, names=NAMES) -> np.ndarray:
     random = RunRandom(seed)
-    return np.array([rule.keep_mask(random.drop_words(step, len(names)), names) for step in range(steps)])
+    return np.array([rule.keep_mask(random, step, names) for step in range(steps)])
 
 
 def test_bernoulli_keeps_each_guide_with_its_probability_independently() -> None:
@@ -70,11 +71,21 @@ def test_none_keeps_all_and_no_guides_is_no_mask() -> None:
 
 def test_a_step_is_drawn_the_same_in_any_order_and_differs_by_seed() -> None:
     rule, random = Dropping(), RunRandom(5)
-    forward = {step: rule.keep_mask(random.drop_words(step, 4), NAMES).tolist() for step in range(100)}
+    forward = {step: rule.keep_mask(random, step, NAMES).tolist() for step in range(100)}
     again = RunRandom(5)
-    backward = {step: rule.keep_mask(again.drop_words(step, 4), NAMES).tolist() for step in reversed(range(100))}
+    backward = {step: rule.keep_mask(again, step, NAMES).tolist() for step in reversed(range(100))}
     assert forward == backward
-    assert forward != {s: rule.keep_mask(RunRandom(6).drop_words(s, 4), NAMES).tolist() for s in range(100)}
+    assert forward != {s: rule.keep_mask(RunRandom(6), s, NAMES).tolist() for s in range(100)}
+
+
+def test_a_mask_is_of_the_words_of_its_step() -> None:
+    """By hand: keep = 0.5 looks at the upper bit of each guide's own word; more guides do not change the first ones."""
+    random = RunRandom(9)
+    for step in (0, 11, 2**40):
+        words = random.words(Domain.DROPPING, at=step, count=8).tolist()
+        for guides in (0, 3, 7):
+            mask = Dropping(keep=0.5).keep_mask(random, step, [f"g{i}" for i in range(guides)])
+            assert mask.tolist() == [word < 2**63 for word in words[:guides]]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +122,6 @@ def test_an_unknown_guide_to_keep_always() -> None:
 )
 def test_the_kept_share_is_the_mean_of_many_masks(dropping: Dropping) -> None:
     names, steps, random = ("a", "b", "c"), 4000, RunRandom(5)
-    masks = np.mean([dropping.keep_mask(random.drop_words(step, 3), names) for step in range(steps)], axis=0)
+    masks = np.mean([dropping.keep_mask(random, step, names) for step in range(steps)], axis=0)
     assert masks == pytest.approx(dropping.kept_share(names), abs=5 * 0.5 / steps**0.5)
     assert Dropping().kept_share(()) == ()

@@ -51,7 +51,7 @@ def data(guides: int, *, t: float = 4.0, seed: int = 0):
 @pytest.mark.parametrize("t", [1.0, 4.0])
 def test_against_loops(objective: str, lam: float, kept: int, t: float) -> None:
     logits, labels, softened = data(kept, t=t)
-    loss = dense_guidance_loss(logits, labels, softened, guides=7, objective=objective, lambda_=lam, temperature=t)
+    loss = dense_guidance_loss(logits, labels, softened, guide_count=7, objective=objective, lambda_=lam, temperature=t)
     expected = by_hand(logits, labels, softened, n=7, objective=objective, lam=lam, t=t)
     assert float(loss.loss) == pytest.approx(expected, rel=2e-5, abs=1e-6)
 
@@ -65,7 +65,7 @@ def test_official_is_the_authors_line(drop: int) -> None:
     with pytest.warns(UserWarning, match="batchmean"):  # torch warns of the very default that the authors used
         terms = [nn.KLDivLoss()(torch.log_softmax(logits / t, 1), g.softmax(1)) for g in kept]
     expected = (1 - lam) * nn.CrossEntropyLoss()(logits, labels) + lam * t * t * sum(terms)
-    ours = dense_guidance_loss(logits, labels, kept, guides=4, objective="official", lambda_=lam, temperature=t)
+    ours = dense_guidance_loss(logits, labels, kept, guide_count=4, objective="official", lambda_=lam, temperature=t)
     torch.testing.assert_close(ours.loss, expected)
 
 
@@ -73,9 +73,9 @@ def test_official_is_the_authors_line(drop: int) -> None:
 def test_no_guides_is_cross_entropy_and_all_dropped_keeps_its_weight(objective: str) -> None:
     logits, labels, softened = data(0)
     ce = nn.functional.cross_entropy(logits, labels)
-    alone = dense_guidance_loss(logits, labels, None, guides=0, objective=objective, lambda_=0.9)
+    alone = dense_guidance_loss(logits, labels, None, guide_count=0, objective=objective, lambda_=0.9)
     assert float(alone.loss) == float(ce)
-    dropped = dense_guidance_loss(logits, labels, softened, guides=3, objective=objective, lambda_=0.75)
+    dropped = dense_guidance_loss(logits, labels, softened, guide_count=3, objective=objective, lambda_=0.75)
     weight = 3 * 0.25 if objective == "paper" else 0.25
     assert float(dropped.loss) == pytest.approx(weight * float(ce), rel=1e-6)
     assert float(dropped.kl) == 0.0
@@ -84,7 +84,7 @@ def test_no_guides_is_cross_entropy_and_all_dropped_keeps_its_weight(objective: 
 @pytest.mark.parametrize("objective", objective_names())
 def test_gradient_against_differences(objective: str) -> None:
     logits, labels, softened = data(3)
-    arguments = {"guides": 3, "objective": objective, "lambda_": 0.4, "temperature": 2.0}
+    arguments = {"guide_count": 3, "objective": objective, "lambda_": 0.4, "temperature": 2.0}
     logits.requires_grad_(True)
     dense_guidance_loss(logits, labels, softened, **arguments).loss.backward()
     step = 1e-3
@@ -101,13 +101,13 @@ def test_gradient_against_differences(objective: str) -> None:
 
 def test_a_student_equal_to_its_guide_has_no_divergence() -> None:
     logits, labels, _ = data(1)
-    loss = dense_guidance_loss(logits, labels, logits[None] / 4.0, guides=1, lambda_=1.0)
+    loss = dense_guidance_loss(logits, labels, logits[None] / 4.0, guide_count=1, lambda_=1.0)
     assert float(loss.loss) == pytest.approx(0.0, abs=1e-5)
 
 
 def test_half_precision_logits_give_a_float32_loss() -> None:
     logits, labels, softened = data(2)
-    loss = dense_guidance_loss(logits.bfloat16(), labels, softened.half(), guides=2)
+    loss = dense_guidance_loss(logits.bfloat16(), labels, softened.half(), guide_count=2)
     assert loss.loss.dtype == torch.float32
 
 
@@ -122,5 +122,5 @@ def test_half_precision_logits_give_a_float32_loss() -> None:
 def test_bad_settings(change, error, words: str) -> None:
     logits, labels, softened = data(1)
     with pytest.raises(error) as caught:
-        dense_guidance_loss(logits, labels, softened, guides=1, **change)
+        dense_guidance_loss(logits, labels, softened, guide_count=1, **change)
     assert words in str(caught.value) and caught.value.exit_code == 2

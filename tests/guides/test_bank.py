@@ -56,7 +56,7 @@ def test_rows_are_bitwise_what_the_dump_wrote(bars, plan, dump, make_tiny, tmp_p
 @pytest.mark.parametrize("resident", [False, True])
 def test_a_bank_sent_to_another_process_has_the_same_stores(bars, plan, dump, make_tiny, tmp_path, pairs, resident):
     store = dump(tmp_path / "teacher.zarr", make_tiny(1))
-    with bank_of([store], plan, bars.train, reader="pread", resident=resident) as bank:
+    with bank_of([store], plan, bars.train, reader="pread", keep_on_device=resident) as bank:
         rows_KBC, sent = bank.gather(*pairs), pickle.dumps(bank)
     with pickle.loads(sent) as copy:
         assert torch.equal(copy.gather(*pairs), rows_KBC)
@@ -111,14 +111,14 @@ def test_views_that_no_store_of_a_guide_has_are_refused(
     model = make_tiny(1)
     stores = [dump(tmp_path / f"{part.start}.zarr", model, name="teacher", views=part) for part in parts]
     views_B, samples_B = np.array(views), np.zeros(len(views), np.int64)
-    with bank_of(stores, plan, bars.train, scheduled=range(4), resident=resident) as bank:
+    with bank_of(stores, plan, bars.train, views=range(4), keep_on_device=resident) as bank:
         for call in (bank.gather, bank.expect):
             with pytest.raises(InvalidInput, match=rf"^views that .*, found {min(views)} to {max(views)}"):
                 call(views_B, samples_B)
         bank.expect(np.array([3, 0]), np.array([5, 6]))
         assert bank.gather([], []).shape == (1, 0, 4)
         rows_BC = bank.gather(np.array([3, 0, 2]), np.array([5, 6, 7]))[0]
-    with bank_of([dump(tmp_path / "all.zarr", model, views=range(4))], plan, bars.train, scheduled=range(4)) as bank:
+    with bank_of([dump(tmp_path / "all.zarr", model, views=range(4))], plan, bars.train, views=range(4)) as bank:
         assert torch.equal(rows_BC, bank.gather(np.array([3, 0, 2]), np.array([5, 6, 7]))[0])
 
 

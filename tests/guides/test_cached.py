@@ -26,7 +26,7 @@ def test_stores_of_one_guide_with_other_views_are_one_guide(bars, plan, dump, ma
 
 def test_too_few_views_are_refused(bars, plan, three_guides) -> None:
     with pytest.raises(Mismatch, match="too few views: expected views 0 to 4, found no view 3") as caught:
-        bank_of(three_guides, plan, bars.train, scheduled=range(5))
+        bank_of(three_guides, plan, bars.train, views=range(5))
     assert caught.value.exit_code == 13
 
 

@@ -88,7 +88,7 @@ def steps_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tuple
         schedule=Schedule("cycle", 10, random=random, samples=160),
         random=random,
         training=TrainingConfig(epochs=epochs, batch_size=32, precision="float32", channels_last=True),
-        guided=Guided(guidance=guidance, dropping=Dropping(keep=0.75), objective="paper", lambda_=0.5, temperature=4.0),
+        guided=Guided(guidance=guidance, dropping=Dropping(keep=0.75), objective="paper", lambda_=0.5),
         device=CPU,
     )
     return steps, model
@@ -103,23 +103,23 @@ def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, enc
     plan, preprocess, stores, live = setting
     lives = LiveGuides(live, temperature=4.0, device=CPU)
     views = ViewRenderer(plan, coloured.train)
-    with GuideBank(stores[encoding], views=views, scheduled=range(10), temperature=4.0, reader=reader) as bank:
+    with GuideBank(stores[encoding], views, reader=reader) as bank:
         assert bool(bank.copied) == (reader == "pread")
         steps, model = steps_of(coloured, plan, preprocess, bank)
         kept_counts = set()
         worst = 0.0
-        for step, (batch, cached_KBC) in enumerate(steps.prefetch(0)):
-            views_B, samples_B, keep_G = batch.views_B, batch.samples_B, steps.keep(step)
-            kept_counts.add(int(keep_G.sum()))
-            labels_B = torch.from_numpy(coloured.train.labels_N[samples_B])
-            logits_BC = model.train()(preprocess(batch.pixels_BIHW)).detach()
+        for batch in steps.prefetch(0):
+            kept_counts.add(int(batch.kept.sum()))
+            begun = lives.begin(batch.views, batch.samples, batch.kept)
+            labels_B = torch.from_numpy(coloured.train.labels_N[batch.samples])
+            logits_BC = model.train()(preprocess(batch.pixels)).detach()
             losses = [
-                float(dense_guidance_loss(logits_BC, labels_B, softened_KBC, guides=3, temperature=4.0).loss)
-                for softened_KBC in (cached_KBC, lives.begin(views_B, samples_B, keep_G)(batch))
+                float(dense_guidance_loss(logits_BC, labels_B, softened_KBC, guide_count=3, temperature=4.0).loss)
+                for softened_KBC in (batch.softened, begun.softened(batch.pixels))
             ]
             worst = max(worst, abs(losses[0] / losses[1] - 1))
-            steps.train_step(batch, cached_KBC, step)
-        assert step == 49 and len(kept_counts) > 1  # 50 steps, with dropping at work
+            steps.train_step(batch)
+        assert batch.step == 49 and len(kept_counts) > 1  # 50 steps, with dropping at work
         assert worst < bound
         if encoding != "float32":
             assert worst > 0  # the comparison can tell encodings apart
@@ -134,24 +134,15 @@ def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, settin
         ]
     )
     seen = []
-    with GuideBank(
-        stores["float16"], views=ViewRenderer(plan, coloured.train), scheduled=range(10), temperature=4.0
-    ) as bank:
-        original = bank.begin
-
-        def watched(views_B, samples_B, keep_G):
-            begun = original(views_B, samples_B, keep_G)
-
-            def softened(batch):
-                assert (batch.views_B == views_B).all() and (batch.samples_B == samples_B).all()
-                rows = begun(batch)
-                seen.append((views_B, samples_B, keep_G, rows))
-                return rows
-
-            return softened
-
-        bank.begin = watched
+    with GuideBank(stores["float16"], ViewRenderer(plan, coloured.train)) as bank:
         steps, _ = steps_of(coloured, plan, preprocess, bank, epochs=2)
+        original = steps.train_step
+
+        def watched(batch):
+            seen.append((batch.views, batch.samples, batch.kept, batch.softened))
+            return original(batch)
+
+        steps.train_step = watched
         Trainer(steps).run(tmp_path, progress=Silent(), stop=lambda: False, name="free")
     assert len(seen) == 10
     for views_B, samples_B, keep_G, rows in seen:

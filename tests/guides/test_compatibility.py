@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
 import pytest
+import torch
 from support.banks import bank_of
 
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import Mismatch
+from dgkd_cache.guides.compatibility import adopt_plan
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_stores import GuideStore, canonical_json
 
 
 def changed(bars, *, pixel: bool = False, label: bool = False, swap: bool = False, classes=None) -> TensorImages:
@@ -58,3 +66,31 @@ def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, dump, ma
     dump(tmp_path / "teacher.zarr", make_tiny(1), train=Shifted(plan, bars.train))
     with pytest.raises(Mismatch, match="not the ones that the guide saw.*in view .* of sample"):
         bank_of([tmp_path / "teacher.zarr"], plan, bars.train)
+
+
+def store_with_plan(path: Path, record: dict[str, Any]) -> GuideStore:
+    """An open store whose header has another plan, as one from elsewhere may have."""
+    store = GuideStore.open(path)
+    digest = hashlib.sha256(canonical_json(record)).hexdigest()
+    store.header = dataclasses.replace(store.header, plan=record, plan_digest=digest)
+    return store
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": 2}, "expected version 1, found 2"),
+        ({"transforms": [{"name": "mixup"}]}, "mixup"),
+        ({"transforms": [3]}, "found 3"),
+        ({"transforms": 3}, "expected the keys"),
+        ({"transforms": []}, "expected"),
+        ({"seed": "a"}, "found 'a'"),
+        ({"words": 10**9}, "found 1000000000"),
+        ({"more": 1}, "expected the keys"),
+        ({"transforms": [{"name": "resized-crop", "size": 60000, "area": [8, 100]}]}, "expected"),
+    ],
+)
+def test_a_plan_of_a_store_that_cannot_be_followed_is_refused(bars, plan, three_guides, change, words: str) -> None:
+    store = store_with_plan(three_guides[0], {**plan.to_dict(), **change})
+    with pytest.raises(Mismatch, match=rf"has a view plan that cannot be followed here: .*{words}"):
+        adopt_plan(store, bars.train, torch.device("cpu"))

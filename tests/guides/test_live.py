@@ -9,7 +9,6 @@ from torch import nn
 
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
-from dgkd_cache.views.stream import Batch
 
 CPU = torch.device("cpu")
 NOTHING = np.empty(0, np.int64)
@@ -23,17 +22,17 @@ def guides(make_tiny, as_input) -> tuple[LiveGuide, ...]:
     )
 
 
-def batch_of(samples: int) -> Batch:
+def pixels_of(samples: int) -> torch.Tensor:
     pixels_BIHW = torch.randint(0, 256, (samples, 1, 8, 8), generator=torch.Generator().manual_seed(0))
-    return Batch(views_B=NOTHING, samples_B=NOTHING, pixels_BIHW=pixels_BIHW.to(torch.uint8))
+    return pixels_BIHW.to(torch.uint8)
 
 
 @pytest.mark.parametrize("kept", [(True, True, True), (False, True, False), (True, False, True)])
 def test_softened_logits_of_the_kept_guides_alone(guides, make_tiny, as_input, kept: tuple[bool, ...]) -> None:
-    live, batch = LiveGuides(guides, temperature=4.0, device=CPU), batch_of(5)
-    rows_KBC = live.begin(NOTHING, NOTHING, np.array(kept))(batch)
+    live, pixels_BIHW = LiveGuides(guides, temperature=4.0, device=CPU), pixels_of(5)
+    rows_KBC = live.begin(NOTHING, NOTHING, np.array(kept)).softened(pixels_BIHW)
     with torch.no_grad():
-        expected = [make_tiny(seed)(as_input(batch.pixels_BIHW)) / 4 for seed in range(3) if kept[seed]]
+        expected = [make_tiny(seed)(as_input(pixels_BIHW)) / 4 for seed in range(3) if kept[seed]]
     assert torch.equal(rows_KBC, torch.stack(expected))
     assert not rows_KBC.requires_grad
 
@@ -42,7 +41,7 @@ def test_dropped_guides_are_not_forwarded(guides) -> None:
     for guide in guides:
         guide.model.register_forward_hook(lambda *_: pytest.fail("a dropped guide was forwarded"))
     live = LiveGuides(guides, temperature=4.0, device=CPU)
-    assert len(live.begin(NOTHING, NOTHING, np.zeros(3, np.bool_))(batch_of(5))) == 0
+    assert len(live.begin(NOTHING, NOTHING, np.zeros(3, np.bool_)).softened(pixels_of(5))) == 0
 
 
 def test_names_and_proofs_in_the_order_of_the_chain(guides) -> None:
@@ -57,6 +56,6 @@ def test_a_guide_that_cannot_be_used_is_told_by_name_before_training(guides, as_
             return torch.rand(len(images), 4)
 
     wrong = LiveGuide(name="dice", identity="0" * 64, preprocess=as_input, model=Drawing())
-    LiveGuides(guides, temperature=1.0, device=CPU).rehearse(batch_of(8).pixels_BIHW, classes=4)
+    LiveGuides(guides, temperature=1.0, device=CPU).rehearse(pixels_of(8), classes=4)
     with pytest.raises(DgkdError, match="guide 'dice'"):
-        LiveGuides([*guides, wrong], temperature=1.0, device=CPU).rehearse(batch_of(8).pixels_BIHW, classes=4)
+        LiveGuides([*guides, wrong], temperature=1.0, device=CPU).rehearse(pixels_of(8), classes=4)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from support.banks import bank_of
 
-from dgkd_cache.views.stream import Batch
 from dgkd_stores import GuideStore
 
 
@@ -16,7 +15,10 @@ def test_resident_rows_are_streamed_rows(bars, plan, dump, make_tiny, tmp_path, 
     """The kept views of kept guides are read once, whole; what comes out is the same, byte for byte."""
     stores = [dump(tmp_path / f"{name}.zarr", make_tiny(seed), encoding=encoding) for seed, name in enumerate("abc")]
     keep_G = np.array([True, False, True])
-    with bank_of(stores, plan, bars.train) as streamed, bank_of(stores, plan, bars.train, resident=True) as resident:
+    with (
+        bank_of(stores, plan, bars.train) as streamed,
+        bank_of(stores, plan, bars.train, keep_on_device=True) as resident,
+    ):
         nothing = np.empty(0, np.int64)
         assert resident.gather(nothing, nothing).shape == streamed.gather(nothing, nothing).shape == (3, 0, 4)
         expected = streamed.gather(*pairs, keep_G)
@@ -30,6 +32,5 @@ def test_resident_rows_are_streamed_rows(bars, plan, dump, make_tiny, tmp_path, 
         assert opened == ["a.zarr"] * 3 + ["c.zarr"] * 3  # three views
         views_B, samples_B = pairs
         begun = resident.begin(views_B[::-1], samples_B[::-1], keep_G)
-        batch = Batch(views_B=views_B[::-1], samples_B=samples_B[::-1], pixels_BIHW=torch.empty(64, 0, 0, 0))
-        assert torch.equal(begun(batch), expected.flip(1))
+        assert torch.equal(begun(), expected.flip(1))
         assert len(opened) == 6

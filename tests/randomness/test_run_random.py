@@ -49,11 +49,15 @@ def test_drawn_views_are_uniform_and_do_not_depend_on_how_many_samples_there_are
     assert drawn.tolist() != random.draw_views(7, 20_000, 162).tolist()
 
 
-def test_drop_words_hold_one_more_than_the_guides_and_keep_their_beginning() -> None:
+def test_more_words_keep_the_first_ones_and_each_step_has_its_own() -> None:
     random = RunRandom(9)
-    assert [len(random.drop_words(step, guides)) for step, guides in ((0, 0), (1, 3), (2, 7))] == [1, 4, 8]
-    assert random.drop_words(11, 3).tolist() == random.drop_words(11, 7)[:4].tolist()
-    assert len({int(random.drop_words(step, 3)[0]) for step in range(100)}) == 100
+
+    def words(step: int, count: int) -> list[int]:
+        return random.words(Domain.DROPPING, at=step, count=count).tolist()
+
+    assert [len(words(step, count)) for step, count in ((0, 1), (1, 4), (2, 8))] == [1, 4, 8]
+    assert words(11, 4) == words(11, 8)[:4]
+    assert len({words(step, 4)[0] for step in range(100)}) == 100
 
 
 def test_torch_accepts_the_seed_and_global_state_does_not_matter() -> None:

@@ -6,5 +6,5 @@ from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.views.renderer import ViewRenderer
 
 
-def bank_of(stores, plan, images, *, scheduled=range(3), temperature=4.0, **settings) -> GuideBank:
-    return GuideBank(stores, views=ViewRenderer(plan, images), scheduled=scheduled, temperature=temperature, **settings)
+def bank_of(stores, plan, images, *, views=range(3), **settings) -> GuideBank:
+    return GuideBank(stores, ViewRenderer(plan, images), views=views, **settings)

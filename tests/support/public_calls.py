@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
@@ -42,7 +42,9 @@ def public_calls(
         test=test,
         views=range(1),
     )
-    bank = dgkd.GuideBank([store], views=train, scheduled=range(3), temperature=4.0)
+    bank = dgkd.GuideBank([store], bars.train)
+    loader = bank.loader(batch_size=32)
+    batch = next(iter(loader))
     softened = torch.zeros(2, 5, 4)
     return {
         "Dataset": (dgkd.Dataset, {"train": bars.train, "test": bars.test, "mean": ("0.1",), "std": ("0.2",)}),
@@ -50,16 +52,16 @@ def public_calls(
             dgkd.Dropping,
             {"kind": "bernoulli", "keep": 0.5, "drop": 1, "always": ("ta1",), "at_least_one": False},
         ),
-        "keep_mask": (dropping.keep_mask, {"words_G1": RANDOM.drop_words(0, 2), "names": ("a", "b")}),
+        "keep_mask": (dropping.keep_mask, {"random": RANDOM, "step": 0, "names": ("a", "b")}),
         "GuideBank": (
             lambda **keywords: dgkd.GuideBank(**keywords).close(),
             {
                 "stores": [store],
-                "views": train,
-                "scheduled": range(3),
+                "images": bars.train,
+                "views": range(3),
                 "temperature": 4.0,
                 "device": "cpu",
-                "resident": None,
+                "keep_on_device": None,
                 "reader": "auto",
             },
         ),
@@ -99,7 +101,27 @@ def public_calls(
             {"views_B": np.array([0, 1]), "samples_B": np.array([5, 6]), "keep_G": np.array([True])},
         ),
         "RunRandom": (dgkd.RunRandom, {"seed": 3}),
-        "drop_words": (RANDOM.drop_words, {"step": 5, "guides": 2}),
+        "loader": (
+            first_batch(bank.loader),
+            {
+                "batch_size": 32,
+                "epochs": 2,
+                "seed": 0,
+                "dropping": dropping,
+                "schedule": "draw",
+                "order": "blocks",
+                "samples": np.arange(100),
+                "workers": 0,
+                "first_step": 3,
+                "rank": 0,
+                "world_size": 2,
+            },
+        ),
+        "set_epoch": (loader.set_epoch, {"epoch": 3}),
+        "load_state_dict": (loader.load_state_dict, {"state": loader.state_dict()}),
+        "loss": (batch.loss, {"logits_BC": torch.zeros(32, 4), "objective": "mean", "lambda_": 0.5}),
+        "loss_parts": (batch.loss_parts, {"logits_BC": torch.zeros(32, 4), "objective": "mean", "lambda_": 0.5}),
+        "batch_to": (batch.to, {"device": "cpu"}),
         "order": (RANDOM.order, {"epoch": 1, "samples_N": np.arange(5)}),
         "Schedule": (dgkd.Schedule, {"kind": "cycle", "views": 4, "random": RANDOM, "samples": 100}),
         "TensorImages": (
@@ -112,7 +134,7 @@ def public_calls(
                 "split": "train",
             },
         ),
-        "ViewDataset": (dgkd.ViewDataset, {"images": bars.train, "plan": plan}),
+        "ViewDataset": (dgkd.ViewDataset, {"plan": plan, "images": bars.train}),
         "ViewPlan": (
             dgkd.ViewPlan.build,
             {"image": (1, 8, 8), "transforms": ["crop(1)"], "scheme": "sampled", "seed": 0},
@@ -140,7 +162,7 @@ def public_calls(
                 "logits_BC": torch.zeros(5, 4),
                 "labels_B": torch.zeros(5, dtype=torch.int64),
                 "softened_KBC": softened,
-                "guides": 2,
+                "guide_count": 2,
                 "objective": "paper",
                 "lambda_": 0.5,
                 "temperature": 4.0,
@@ -152,7 +174,7 @@ def public_calls(
         ),
         "rehearse": (writer.draft.rehearse, {"view": 0}),
         "views": (dgkd.Schedule("draw", 4, random=RANDOM, samples=100).views, {"epoch": 3, "samples_B": [99]}),
-        "item": (lambda pair: dgkd.ViewDataset(bars.train, plan)[pair], {"pair": (0, 5)}),
+        "item": (lambda pair: dgkd.ViewDataset(plan, bars.train)[pair], {"pair": (0, 5)}),
         "image": (bars.train.image, {"sample": 0}),
         "batch": (bars.train.batch, {"samples_B": [0, 1]}),
         "kept_share": (dropping.kept_share, {"names": ("a", "b")}),
@@ -178,6 +200,16 @@ def public_calls(
         ),
         "load_dataset": (dgkd.load_dataset, {"name": "digits", "root": Path("x"), "download": False}),
     }
+
+
+def first_batch(make_loader: Callable[..., Iterable[object]]) -> Callable[..., None]:
+    """Goes as far as the first batch."""
+
+    def begun(**keywords: object) -> None:
+        for _ in make_loader(**keywords):
+            break
+
+    return begun
 
 
 def none_there(load: Callable[..., object]) -> Callable[..., None]:

@@ -47,7 +47,7 @@ def test_no_step_waits(bars, plan, dump, make_tiny, tmp_path) -> None:
     stores = [dump(tmp_path / f"{name}.zarr", make_tiny(seed), encoding="uint8") for seed, name in enumerate("ab")]
     views, random = ViewRenderer(plan, bars.train), RunRandom(0)
     recipe = TrainingConfig(epochs=2, batch_size=32, precision="float32", channels_last=False)
-    with GuideBank(stores, views=views, scheduled=range(3), temperature=2.0, resident=True) as bank:
+    with GuideBank(stores, views, temperature=2.0, keep_on_device=True) as bank:
         steps = Steps(
             make_tiny(3).train(),
             Preprocess.build(mean=bars.mean, std=bars.std).module(),
@@ -56,10 +56,10 @@ def test_no_step_waits(bars, plan, dump, make_tiny, tmp_path) -> None:
             schedule=Schedule("draw", 3, random=random, samples=100),
             random=random,
             training=recipe,
-            guided=Guided(guidance=bank, dropping=Dropping(), objective="paper", lambda_=0.5, temperature=2.0),
+            guided=Guided(guidance=bank, dropping=Dropping(), objective="paper", lambda_=0.5),
             device=torch.device("cpu"),
         )
         with Asked() as asked:
-            for step, (batch, softened_KBC) in enumerate(steps.prefetch(0)):
-                steps.train_step(batch, softened_KBC, step)
-    assert step == 7 and asked.waiting == []
+            for batch in steps.prefetch(0):
+                steps.train_step(batch)
+    assert batch.step == 7 and asked.waiting == []

@@ -1,4 +1,4 @@
-"""Steps: the pairs of a run by the counters of its seed, and one step by hand."""
+"""Steps: one step by hand, and what a network that cannot be trained is told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.renderer import ViewRenderer
@@ -42,9 +41,7 @@ def steps_of(bars, plan, as_input) -> Callable[..., Steps]:
             schedule=Schedule("cycle", 2, random=RANDOM, samples=100),
             random=RANDOM,
             training=TrainingConfig(**recipe),
-            guided=Guided(
-                guidance=guidance, dropping=Dropping(keep=0.5), objective="mean", lambda_=0.5, temperature=4.0
-            ),
+            guided=Guided(guidance=guidance, dropping=Dropping(keep=0.5), objective="mean", lambda_=0.5),
             device=CPU,
             ranks=ranks,
         )
@@ -58,51 +55,17 @@ def linear(seed: int = 0) -> nn.Module:
         return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
 
 
-def test_an_epoch_is_one_order_of_the_samples_cut_into_batches(steps_of) -> None:
-    steps = steps_of(linear())
-    pairs = list(steps.pairs(0))
-    assert (steps.count, steps.steps_per_epoch) == (9, 3)
-    assert [len(samples_B) for _, samples_B in pairs] == [32, 32, 26] * 3
-    for epoch in range(3):
-        samples_N = np.concatenate([samples_B for _, samples_B in pairs[3 * epoch : 3 * epoch + 3]])
-        assert samples_N.tolist() == RANDOM.order(epoch, SAMPLES_N).tolist()
-        assert all((views_B == epoch % 2).all() for views_B, _ in pairs[3 * epoch : 3 * epoch + 3])
-    assert [steps.samples_before(step) for step in range(4)] == [0, 32, 64, 90]
-
-
-@pytest.mark.parametrize("first", range(1, 9))
-def test_any_step_may_be_the_first(steps_of, first: int) -> None:
-    steps = steps_of(linear())
-    whole, part = list(steps.pairs(0)), list(steps.pairs(first))
-    assert len(part) == 9 - first
-    for one, other in zip(whole[first:], part, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-
-
-def test_ranks_take_the_batch_of_one_process_between_them(steps_of) -> None:
-    whole = list(steps_of(linear()).pairs(0))
-    parts = [list(_pairs_of_rank(steps_of, rank)) for rank in range(2)]
-    for (_, samples_B), first, second in zip(whole, *parts, strict=True):
-        assert np.concatenate([first[1], second[1]]).tolist() == samples_B.tolist()
-
-
-def _pairs_of_rank(steps_of, rank: int) -> Any:
-    steps = steps_of(linear())
-    steps.ranks = Ranks(rank=rank, world=2)  # DDP itself would wait for the other rank
-    return steps.pairs(0)
-
-
 def test_steps_are_plain_sgd_on_the_cross_entropy(steps_of, bars, as_input) -> None:
     """The second one tells whether the first one's gradients are gone."""
     model = linear()
     by_hand = copy.deepcopy(model)
     steps = steps_of(model)
-    assert not len(steps.keep(0))
-    for step, (batch, softened_KBC) in enumerate(itertools.islice(steps.prefetch(0), 2)):
-        assert softened_KBC is None
-        loss, correct = steps.train_step(batch, softened_KBC, step)
-        labels_B = torch.from_numpy(bars.train.labels_N[batch.samples_B])
-        logits_BC = by_hand(as_input(batch.pixels_BIHW))
+    assert (steps.count, steps.steps_per_epoch) == (9, 3)
+    for batch in itertools.islice(steps.prefetch(0), 2):
+        assert not len(batch.softened)
+        loss, correct = steps.train_step(batch)
+        labels_B = torch.from_numpy(bars.train.labels_N[batch.samples])
+        logits_BC = by_hand(as_input(batch.pixels))
         expected = -logits_BC.log_softmax(1)[range(32), labels_B].mean()
         gradients = torch.autograd.grad(expected, list(by_hand.parameters()))
         assert float(loss.loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
@@ -113,21 +76,6 @@ def test_steps_are_plain_sgd_on_the_cross_entropy(steps_of, bars, as_input) -> N
                 torch.testing.assert_close(found.detach(), one.detach())
 
 
-def test_the_guides_of_a_step_are_those_that_its_words_keep(steps_of, as_input, make_tiny) -> None:
-    guides = [LiveGuide(name=name, identity="", preprocess=as_input, model=make_tiny(3)) for name in "ab"]
-    steps = steps_of(linear(), guidance=LiveGuides(guides, temperature=4.0, device=CPU))
-    kept = []
-    for step, (_, softened_KBC) in zip(range(9), steps.prefetch(0), strict=True):
-        words = RANDOM.drop_words(step, 2)[:2]
-        mask = [int(word) < 2**63 for word in words]  # keep = 0.5: the upper bit of the guide's own word
-        assert steps.keep(step).tolist() == mask
-        assert softened_KBC is not None and len(softened_KBC) == sum(mask)
-        kept.append(sum(mask))
-    assert len(set(kept)) > 1
-    drawn_again = [steps.keep(step).tolist() for step in range(9)]
-    assert [sum(mask) for mask in drawn_again] == kept
-
-
 def test_a_network_that_gives_other_rows_is_told(steps_of) -> None:
     for network, found in (
         (nn.Sequential(nn.Flatten(0), nn.Unflatten(0, (1, -1)), nn.LazyLinear(4)), r"float32 \[1, 4\]"),
@@ -135,15 +83,15 @@ def test_a_network_that_gives_other_rows_is_told(steps_of) -> None:
     ):
         network(torch.zeros(32, 1, 8, 8))
         steps = steps_of(network)
-        batch, _ = next(iter(steps.prefetch(0)))
+        batch = next(iter(steps.prefetch(0)))
         with pytest.raises(InvalidInput, match=rf"each of the 32 images of a batch: expected .*found {found}"):
-            steps.train_step(batch, None, 0)
+            steps.train_step(batch)
 
 
 def test_a_batch_of_one_sample_is_told_where_batch_norm_cannot_take_it(steps_of) -> None:
     pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(1, 4)).train()
     steps = steps_of(pooled, batch_size=89)
-    batch, _ = next(itertools.islice(steps.prefetch(0), 1, None))
-    assert len(batch.samples_B) == 1
+    batch = next(itertools.islice(steps.prefetch(0), 1, None))
+    assert len(batch) == 1
     with pytest.raises(InvalidInput, match="a batch of one sample cannot train this model"):
-        steps.train_step(batch, None, 1)
+        steps.train_step(batch)

@@ -19,6 +19,7 @@ from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput
 from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.guides.step_inputs import StepInputs
 from dgkd_cache.progress import Silent
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.evaluate import evaluate
@@ -49,7 +50,7 @@ class Run:
         model = self.model_of()
         random = RunRandom(self.training.seed)
         views = ViewRenderer(self.plan, self.bars.train)
-        bank = GuideBank(self.stores, views=views, scheduled=range(3), temperature=4.0) if self.stores else None
+        bank = GuideBank(self.stores, views) if self.stores else None
         steps = Steps(
             model,
             self.as_input,
@@ -58,7 +59,7 @@ class Run:
             schedule=Schedule("cycle", 3, random=random, samples=100),
             random=random,
             training=self.training,
-            guided=Guided(guidance=bank, dropping=Dropping(keep=0.6), objective="paper", lambda_=0.5, temperature=4.0),
+            guided=Guided(guidance=bank, dropping=Dropping(keep=0.6), objective="paper", lambda_=0.5),
             device=CPU,
         )
         trainer = Trainer(steps, held_N=np.arange(80, 100 if self.validate else 80))
@@ -137,14 +138,14 @@ def test_workers_change_nothing_and_a_resumed_run_draws_the_same(
 ) -> None:
     """Images that are not held come from loader processes: neither dropout nor the guides' dropping may notice."""
     drops: dict[int, list[bool]] = {}
-    keep = Steps.keep
+    keep = StepInputs.keep
 
-    def watched(self: Steps, step: int) -> np.ndarray:
+    def watched(self: StepInputs, step: int) -> np.ndarray:
         mask = keep(self, step)
         assert drops.setdefault(step, mask.tolist()) == mask.tolist()  # a resumed run asks again for what was ahead
         return mask
 
-    monkeypatch.setattr(Steps, "keep", watched)
+    monkeypatch.setattr(StepInputs, "keep", watched)
 
     class OnTheFly(TensorImages):
         resident = None

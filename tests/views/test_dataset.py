@@ -40,7 +40,7 @@ def sampler(batch_size: int, *, seed: int = 1, kind: str = "draw", **place: int)
 
 @pytest.fixture(scope="module")
 def dataset(noise: Any) -> ViewDataset:
-    return ViewDataset(noise(SAMPLES, (3, 8, 8)), PLAN)
+    return ViewDataset(PLAN, noise(SAMPLES, (3, 8, 8)))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_images_of_many_sizes_go_through_workers(many_sizes: Any) -> None:
     batches = ViewSampler(Schedule("fresh", random=random, samples=12), random, 12, 5, epoch=9)
     found = []
     for workers in (0, 2):
-        loader: DataLoader[Any] = DataLoader(ViewDataset(many_sizes, plan), batch_sampler=batches, num_workers=workers)
+        loader: DataLoader[Any] = DataLoader(ViewDataset(plan, many_sizes), batch_sampler=batches, num_workers=workers)
         batch = [torch.cat(parts) for parts in zip(*loader, strict=True)]
         assert batch[0].shape == (12, 3, 16, 16) and set(batch[2].tolist()) == {9}
         found.append(batch)

@@ -85,7 +85,7 @@ def test_a_store_of_other_rules_is_refused_before_training(
     assert dataset.train.digest == deep.dataset().train.digest and isinstance(dataset.train, FolderImages)
     views = ViewRenderer(deep.plan(), dataset.train)
     with pytest.raises(Mismatch, match=r"decoded by other rules: expected decoding rules .*, found {.depth16.: 1}"):
-        GuideBank([deep.store_path("teacher")], views=views, scheduled=range(2), temperature=4.0)
+        GuideBank([deep.store_path("teacher")], views)
 
 
 def test_a_run_of_other_rules_is_neither_measured_nor_dumped_nor_called_finished(

@@ -165,7 +165,7 @@ def _train_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.
         schedule=Schedule(settings.schedule, settings.count, random=random, samples=len(views.images)),
         random=random,
         training=recipe.model_copy(update={"epochs": _MANY_EPOCHS, "compile": False}),
-        guided=Guided(guidance=None, dropping=Dropping(), objective="paper", lambda_=0.5, temperature=1.0),
+        guided=Guided(guidance=None, dropping=Dropping(), objective="paper", lambda_=0.5),
         device=device,
     )
     return train_steps(steps)

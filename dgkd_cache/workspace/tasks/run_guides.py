@@ -48,8 +48,8 @@ def open_guides(
     if guides:
         with GuideBank(
             guides,
-            views=views,
-            scheduled=range(ws.config.views.count),
+            views,
+            views=range(ws.config.views.count),
             temperature=temperature,
             device=device,
             reader=ws.config.cache.reader,

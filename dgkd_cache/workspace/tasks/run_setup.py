@@ -75,7 +75,6 @@ class RunSetup:
     guidance: Guidance | None
     identities: Mapping[str, str]
     training: TrainingConfig
-    temperature: float
     random: RunRandom
     schedule: Schedule
     inputs: dict[str, str]
@@ -112,7 +111,6 @@ def set_up_run(
         guidance=guidance,
         identities=identities,
         training=training,
-        temperature=temperature,
         random=random,
         schedule=Schedule(kind, count, random=random, samples=len(views.images)),
         inputs=expected_inputs(

@@ -122,7 +122,6 @@ def _build(
             dropping=dropping,
             objective=distillation.objective,
             lambda_=distillation.lambda_,
-            temperature=run.temperature,
         ),
         device=run.device,
         ranks=ranks,

@@ -10,11 +10,9 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-
-from torch import Tensor
+from typing import TypeVar
 
 from dgkd_cache.device.cores import every_core
-from dgkd_cache.guides.protocol import Softened
 from dgkd_cache.views.stream import Batch, Pairs
 
 __all__ = ["AHEAD", "FAR", "prefetch"]
@@ -27,29 +25,28 @@ FAR = 256
 
 _EXPECTED_AT_ONCE = 4
 
+_Read = TypeVar("_Read")
+
 
 def prefetch(
     pairs: Iterator[Pairs],
     *,
     render: Callable[[Iterator[Pairs]], Iterator[Batch]],
-    begin: Callable[[int, Pairs], Softened] | None,
+    begin: Callable[[int, Pairs], _Read],
     expect: Callable[[Pairs], None] | None = None,
-) -> Generator[tuple[Batch, Tensor | None]]:
-    """Yields (batch, softened logits (K, B, C), or None without `begin`) for each of `pairs`, in order.
+) -> Generator[tuple[Batch, _Read]]:
+    """Yields (batch, the result of `begin`) for each of `pairs`, in order.
 
     `begin` gets the number of earlier steps, from 0. Its errors are raised at its step, after the earlier ones.
-    `expect` gets `pairs` long before they are begun, so that it can start reading from the disk.
+    `expect` gets `pairs` long before they are begun, so that it can start reading from the disk. Closing the generator
+    ends its thread.
     """
-    if begin is None:
-        for batch in render(pairs):
-            yield batch, None
-        return
     rendered, read = itertools.tee(pairs)
     later: Iterator[Pairs] = iter(())
     if expect is not None:  # an unread iterator would keep all pairs of the run
         read, later = itertools.tee(read)
     numbered, lead = enumerate(read), 0
-    begun: deque[Future[Softened]] = deque()
+    begun: deque[Future[_Read]] = deque()
     thread = ThreadPoolExecutor(1, thread_name_prefix="dgkd-guides", initializer=every_core)
     try:
         for batch in render(rendered):
@@ -60,6 +57,6 @@ def prefetch(
                 for one in soon:
                     thread.submit(expect, one)
                 lead += len(soon) - 1
-            yield batch, begun.popleft().result()(batch)
+            yield batch, begun.popleft().result()
     finally:
         thread.shutdown(cancel_futures=True)

@@ -1,0 +1,86 @@
+"""GuidedBatch: all that one training step needs, with the student's loss under the batch's guides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dgkd_cache.device.device import usable_device
+from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
+
+__all__ = ["GuidedBatch"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GuidedBatch:
+    """The inputs of one training step, B samples; `len(batch)` is B. Tensors are on the device of the guides.
+
+    Of G guides K are kept in this step. `weight` is 1.0, except for one of several ranks: see `loss`.
+    """
+
+    pixels: Tensor
+    """uint8 (B, I, H, W): each sample in its view, not normalised."""
+
+    labels: Tensor
+    """int64 (B,): the classes."""
+
+    softened: Tensor
+    """float16 or float32 (K, B, C): the kept guides' logits divided by `temperature`."""
+
+    kept: NDArray[np.bool_]
+    """bool (G,): which guides take part in this step, in the order of `GuideBank.names`."""
+
+    views: NDArray[np.int64]
+    """int64 (B,): the view of each sample."""
+
+    samples: NDArray[np.int64]
+    """int64 (B,): the samples' numbers in the data set."""
+
+    epoch: int
+    """The epoch of this step, from 0."""
+
+    step: int
+    """The number of steps of the run before this one."""
+
+    temperature: float
+    """The temperature of `softened` and of the loss."""
+
+    weight: float = 1.0
+    """What a rank multiplies its mean loss by, so that the mean over the ranks is the mean over the whole batch."""
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def loss(self, logits_BC: Tensor, *, objective: str = "paper", lambda_: float = 0.5) -> Tensor:
+        """Returns the loss of the student's logits to differentiate, a scalar.
+
+        It is `dense_guidance_loss` at the temperature of the guides, times `weight`: the average of several ranks'
+        gradients, as DistributedDataParallel takes it, is then that of the whole batch. Raises InvalidInput as
+        `dense_guidance_loss`.
+        """
+        loss = self.loss_parts(logits_BC, objective=objective, lambda_=lambda_).loss
+        return loss if self.weight == 1.0 else loss * self.weight
+
+    def loss_parts(self, logits_BC: Tensor, *, objective: str = "paper", lambda_: float = 0.5) -> GuidanceLoss:
+        """Returns the loss with its parts, for logging: means over this rank's batch, without `weight`."""
+        return dense_guidance_loss(
+            logits_BC,
+            self.labels,
+            self.softened,
+            guide_count=len(self.kept),
+            objective=objective,
+            lambda_=lambda_,
+            temperature=self.temperature,
+        )
+
+    def to(self, device: torch.device | str) -> Self:
+        """Returns this batch with its tensors on `device`. Raises InvalidInput for a device that is not there."""
+        there = usable_device(device, call="GuidedBatch.to")
+        return replace(
+            self, pixels=self.pixels.to(there), labels=self.labels.to(there), softened=self.softened.to(there)
+        )

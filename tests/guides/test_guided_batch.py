@@ -1,0 +1,81 @@
+"""GuidedBatch: its loss is the paper's, at the temperature of the guides, and the mean over ranks that of the batch."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides.guided_batch import GuidedBatch
+
+T = 2.5
+
+
+@pytest.fixture
+def batch() -> GuidedBatch:
+    random = torch.Generator().manual_seed(1)
+    return GuidedBatch(
+        pixels=torch.randint(0, 256, (6, 1, 2, 2), generator=random, dtype=torch.uint8),
+        labels=torch.tensor([0, 1, 2, 0, 1, 2]),
+        softened=torch.randn(2, 6, 3, generator=random),
+        kept=np.array([True, False, True]),
+        views=np.arange(6),
+        samples=np.arange(6) + 10,
+        epoch=2,
+        step=9,
+        temperature=T,
+    )
+
+
+def by_hand(batch: GuidedBatch, logits_BC: torch.Tensor, lambda_: float) -> float:
+    """Eq. 7 in numpy: n (1 - lambda) CE + lambda T^2 sum KL, with n = 3 guides of which two are kept."""
+
+    def log_softmax(rows: np.ndarray) -> np.ndarray:
+        return rows - np.log(np.exp(rows).sum(-1, keepdims=True))
+
+    logits, softened = logits_BC.double().numpy(), batch.softened.double().numpy()
+    ce = -log_softmax(logits)[np.arange(len(logits)), batch.labels.numpy()].mean()
+    guide, student = log_softmax(softened), log_softmax(logits / T)
+    kl = (np.exp(guide) * (guide - student)).sum(-1).mean(-1).sum()
+    return float(3 * (1 - lambda_) * ce + lambda_ * T**2 * kl)
+
+
+def test_the_loss_is_that_of_the_paper_at_the_temperature_of_the_guides(batch) -> None:
+    logits_BC = torch.randn(6, 3, generator=torch.Generator().manual_seed(2))
+    for lambda_ in (0.0, 0.3, 1.0):
+        expected = pytest.approx(by_hand(batch, logits_BC, lambda_), rel=1e-5)
+        assert float(batch.loss(logits_BC, lambda_=lambda_)) == expected
+        parts = batch.loss_parts(logits_BC, lambda_=lambda_)
+        assert float(parts.loss) == expected
+        assert float(3 * (1 - lambda_) * parts.ce + lambda_ * T**2 * parts.kl) == expected
+    mean, paper = (batch.loss(logits_BC, lambda_=1.0, objective=name) for name in ("mean", "paper"))
+    assert float(mean) == pytest.approx(float(paper) / 2)
+
+
+def test_the_mean_over_ranks_is_the_loss_of_the_whole_batch(batch) -> None:
+    """Of six samples one rank has four and the other two: weights 4 * 2 / 6 and 2 * 2 / 6."""
+    logits_BC = torch.randn(6, 3, generator=torch.Generator().manual_seed(3))
+    losses = []
+    for part in (slice(0, 4), slice(4, 6)):
+        share = dataclasses.replace(
+            batch,
+            labels=batch.labels[part],
+            softened=batch.softened[:, part],
+            samples=batch.samples[part],
+            weight=len(batch.samples[part]) * 2 / 6,
+        )
+        losses.append(float(share.loss(logits_BC[part])))
+        assert float(share.loss_parts(logits_BC[part]).loss) != pytest.approx(losses[-1])
+    assert sum(losses) / 2 == pytest.approx(float(batch.loss(logits_BC)), rel=1e-5)
+
+
+def test_its_length_is_the_number_of_samples_and_it_moves_as_one(batch) -> None:
+    assert len(batch) == 6
+    moved = batch.to("meta")
+    assert {moved.pixels.device.type, moved.labels.device.type, moved.softened.device.type} == {"meta"}
+    assert moved.kept is batch.kept and (moved.epoch, moved.step, moved.temperature) == (2, 9, T)
+    with pytest.raises(InvalidInput, match=r"GuidedBatch\.to: the argument 'device' cannot be used"):
+        batch.to("gpu")

@@ -1,0 +1,256 @@
+"""GuideLoader: the batches of our own training, step by step, from any step on, and no thread that stays behind."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support.banks import bank_of
+from torch import nn
+
+from dgkd_cache.config.tables import TrainingConfig
+from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.guides.guided_batch import GuidedBatch
+from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.training.steps import Guided, Steps
+from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.views.schedule import Schedule
+
+DROPPING = Dropping(keep=0.5)
+EPOCHS = 3  # of 100 samples: 32, 32, 32 and 4
+
+
+@pytest.fixture
+def bank(bars, plan, three_guides) -> Iterator[GuideBank]:
+    with bank_of(three_guides, plan, bars.train) as bank:
+        yield bank
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("dgkd-guides")]
+
+
+def same(one: GuidedBatch, other: GuidedBatch) -> bool:
+    tensors = all(torch.equal(getattr(one, name), getattr(other, name)) for name in ("pixels", "labels", "softened"))
+    arrays = all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("kept", "views", "samples"))
+    rest = all(getattr(one, name) == getattr(other, name) for name in ("epoch", "step", "temperature", "weight"))
+    return tensors and arrays and rest
+
+
+def all_same(found: Iterator[GuidedBatch] | Any, expected: list[GuidedBatch]) -> bool:
+    return all(same(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def trainer_batches(bank: GuideBank, plan, bars, *, kind: str, order: str) -> list[GuidedBatch]:
+    """The batches that our own training of a model with the same settings takes its steps on."""
+    random = RunRandom(7)
+    recipe = TrainingConfig(epochs=EPOCHS, batch_size=32, precision="float32", channels_last=False, order=order)
+    steps = Steps(
+        nn.Linear(64, 4),
+        nn.Flatten(),
+        views=ViewRenderer(plan, bars.train),
+        samples_N=np.arange(100),
+        schedule=Schedule(kind, 3, random=random, samples=100),
+        random=random,
+        training=recipe,
+        guided=Guided(guidance=bank, dropping=DROPPING, objective="paper", lambda_=0.5),
+        device=torch.device("cpu"),
+    )
+    return list(steps.prefetch(0))
+
+
+@pytest.mark.parametrize("order", ["shuffled", "blocks"])
+@pytest.mark.parametrize("kind", ["cycle", "draw"])
+def test_its_batches_are_those_of_our_training_from_any_step_on(bank, bars, plan, kind: str, order: str) -> None:
+    expected = trainer_batches(bank, plan, bars, kind=kind, order=order)
+    settings = {"batch_size": 32, "seed": 7, "dropping": DROPPING, "schedule": kind, "order": order}
+    loader = bank.loader(**settings, epochs=EPOCHS)
+    assert len(loader) == len(expected) == 12 and loader.steps_per_epoch == 4
+    assert all_same(loader, expected)
+    assert all_same(loader, expected)  # each iteration is the whole run
+    assert [len(batch) for batch in expected] == [32, 32, 32, 4] * EPOCHS
+    assert len({int(batch.kept.sum()) for batch in expected}) > 1
+    for first in range(13):
+        resumed = bank.loader(**settings, epochs=EPOCHS, first_step=first)
+        assert len(resumed) == 12 - first and all_same(resumed, expected[first:])
+    epochs = bank.loader(**settings)
+    for epoch in range(EPOCHS):
+        assert len(epochs) == 4 and all_same(epochs, expected[4 * epoch : 4 * epoch + 4])
+
+
+def test_a_batch_is_what_the_pieces_give_by_hand(bank, bars, plan) -> None:
+    """Order, schedule, drops, pixels and rows from the public pieces that a loop needed before there was a loader."""
+    random = RunRandom(3)
+    schedule, views = Schedule("draw", 3, random=random, samples=100), ViewRenderer(plan, bars.train)
+    chosen_N = np.arange(0, 100, 3)
+    for batch in bank.loader(batch_size=10, epochs=2, seed=3, dropping=DROPPING, schedule="draw", samples=chosen_N):
+        epoch, step = divmod(batch.step, 4)
+        samples_B = random.order(epoch, chosen_N)[10 * step : 10 * step + 10]
+        views_B, keep_G = schedule.views(epoch, samples_B), DROPPING.keep_mask(random, batch.step, bank.names)
+        assert batch.epoch == epoch and batch.samples.tolist() == samples_B.tolist()
+        assert batch.views.tolist() == views_B.tolist() and batch.kept.tolist() == keep_G.tolist()
+        assert torch.equal(batch.pixels, views.pixels(views_B, samples_B))
+        assert torch.equal(batch.softened, bank.gather(views_B, samples_B, keep_G))
+        assert batch.softened.shape == (keep_G.sum(), len(samples_B), 4)
+        assert batch.labels.tolist() == bars.train.labels_N[samples_B].tolist()
+
+
+def test_an_epoch_is_chosen_and_one_that_is_abandoned_is_started_over(bank) -> None:
+    loader = bank.loader(batch_size=32)
+    assert next(iter(loader)).step == 0
+    assert [batch.step for batch in loader] == [0, 1, 2, 3]
+    assert [batch.step for batch in itertools.islice(loader, 2)] == [4, 5]
+    assert [batch.step for batch in loader] == [4, 5, 6, 7]
+    loader.set_epoch(9)
+    assert [(batch.epoch, batch.step) for batch in loader] == [(9, 36), (9, 37), (9, 38), (9, 39)]
+    loader.set_epoch(0)
+    assert [batch.step for batch in loader] == [0, 1, 2, 3]
+    with pytest.raises(InvalidInput, match="goes through all epochs .*make the loader without epochs="):
+        bank.loader(batch_size=32, epochs=2).set_epoch(1)
+
+
+@pytest.mark.parametrize("epochs", [None, EPOCHS])
+def test_a_saved_position_is_gone_on_from(bank, epochs: int | None) -> None:
+    settings = {"batch_size": 32, "epochs": epochs, "seed": 2}
+    whole = bank.loader(**settings, first_step=4)
+    for batch in whole:
+        state = whole.state_dict()
+        assert state["step"] == batch.step + 1
+        if batch.step == 5:
+            break
+    other = bank.loader(**settings)
+    other.load_state_dict(state)
+    if epochs is None:
+        other.set_epoch(1)  # as frameworks call it before each epoch: it does not go back
+    assert [batch.step for batch in other] == list(range(6, 8 if epochs is None else 12))
+    assert other.state_dict()["step"] == (8 if epochs is None else 12)
+    for changed, words in (({"seed": 3}, "seed"), ({"batch_size": 31}, "batch_size"), ({"samples": [1]}, "samples")):
+        with pytest.raises(Mismatch, match=f"state of another run: expected {words}"):
+            bank.loader(**{**settings, **changed}).load_state_dict(state)
+    with pytest.raises(InvalidInput, match="what state_dict returned"):
+        other.load_state_dict([6])
+    with pytest.raises(InvalidInput, match="'step' cannot be used"):
+        bank.loader(**{**settings, "epochs": 1}).load_state_dict({**state, "step": 5})
+
+
+def test_the_end_of_a_run_is_its_end(bank) -> None:
+    loader = bank.loader(batch_size=32, epochs=2, first_step=8)
+    assert len(loader) == 0 and list(loader) == []
+
+
+def test_ranks_share_each_batch_and_average_to_its_loss(bank) -> None:
+    settings = {"batch_size": 32, "epochs": 1, "dropping": Dropping(kind="none")}
+    for whole, *parts in zip(
+        bank.loader(**settings),
+        *(bank.loader(**settings, rank=rank, world_size=3) for rank in range(3)),
+        strict=True,
+    ):
+        if len(whole) < 6:  # too few for three ranks: each has them all
+            assert all(len(part) == len(whole) and part.weight == 1.0 for part in parts)
+            continue
+        assert np.concatenate([part.samples for part in parts]).tolist() == whole.samples.tolist()
+        assert torch.equal(torch.cat([part.pixels for part in parts]), whole.pixels)
+        logits_BC = torch.randn(len(whole), 4, generator=torch.Generator().manual_seed(whole.step))
+        losses = [part.loss(part_BC) for part, part_BC in zip(parts, logits_BC.tensor_split(3), strict=True)]
+        assert float(sum(losses)) / 3 == pytest.approx(float(whole.loss(logits_BC)), rel=1e-5)
+
+
+@pytest.mark.parametrize("how", ["break", "exception", "close", "forgotten", "finished"])
+def test_no_thread_stays_when_the_loop_ends(bank, how: str) -> None:
+    assert not threads()
+    loader = bank.loader(batch_size=8)
+    if how == "break":
+        for _ in loader:
+            assert len(threads()) == 1
+            break
+    elif how == "exception":
+        with pytest.raises(ValueError, match="mine"):  # noqa: PT012 - the loop is what raises
+            for _ in loader:
+                raise ValueError("mine")
+    elif how == "close":
+        batches = iter(loader)
+        next(batches)
+        batches.close()
+        assert list(batches) == []
+    elif how == "forgotten":
+        batches = iter(loader)
+        next(batches)
+        del batches
+    else:
+        assert len(list(loader)) == 13
+    assert not threads()
+
+
+def test_a_bank_that_is_closed_under_a_loop_says_so(bank) -> None:
+    batches = iter(bank.loader(batch_size=2))
+    next(batches)
+    bank.close()
+    with pytest.raises(InvalidInput, match="this GuideBank is closed"):
+        list(batches)
+    assert not threads()
+
+
+def test_workers_render_the_same_pixels(bars, plan, three_guides, own_images) -> None:
+    """Images that are not in memory are decoded by processes, as in our own training."""
+    with bank_of(three_guides, plan, bars.train) as held, bank_of(three_guides, plan, own_images) as read:
+        settings = {"batch_size": 32, "epochs": 1, "seed": 4}
+        assert all_same(read.loader(**settings, workers=2), list(held.loader(**settings)))
+
+
+@pytest.fixture
+def own_images(bars):
+    """The same training images, but read one by one."""
+    from dgkd_cache.datasets.images import Images
+
+    class OneByOne(Images):
+        def __init__(self) -> None:
+            same = bars.train
+            super().__init__(
+                name=same.name,
+                split=same.split,
+                classes=same.classes,
+                labels_N=same.labels_N,
+                channels=1,
+                height=8,
+                width=8,
+            )
+
+        def image(self, sample: int) -> torch.Tensor:
+            return bars.train.image(sample)
+
+    return OneByOne()
+
+
+def test_three_lines_train_as_our_own_loop_does(bank, bars, plan, make_tiny, as_input) -> None:
+    """Plain SGD over the loader against `Steps`, which has its own optimiser, learning rate and loss: the same bits."""
+    models = [make_tiny(5).train() for _ in range(2)]
+    random = RunRandom(1)
+    settings = {"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "lr_schedule": "constant"}
+    recipe = TrainingConfig(epochs=2, batch_size=32, precision="float32", channels_last=False, **settings)
+    steps = Steps(
+        models[0],
+        as_input,
+        views=ViewRenderer(plan, bars.train),
+        samples_N=np.arange(100),
+        schedule=Schedule("cycle", 3, random=random, samples=100),
+        random=random,
+        training=recipe,
+        guided=Guided(guidance=bank, dropping=Dropping(), objective="paper", lambda_=0.5),
+        device=torch.device("cpu"),
+    )
+    for batch in steps.prefetch(0):
+        steps.train_step(batch)
+    optimizer = torch.optim.SGD(models[1].parameters(), lr=0.1)
+    for batch in bank.loader(batch_size=32, epochs=2, seed=1):
+        optimizer.zero_grad()
+        batch.loss(models[1](as_input(batch.pixels))).backward()
+        optimizer.step()
+    for one, other in zip(models[0].state_dict().values(), models[1].state_dict().values(), strict=True):
+        assert torch.equal(one, other)
