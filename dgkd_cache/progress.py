@@ -9,7 +9,11 @@ __all__ = ["Progress", "Silent", "over_bytes"]
 
 
 class Progress(Protocol):
-    """Reports one task at a time: `start`, any number of `advance`, `finish`; `say` and `warn` add lines."""
+    """Reports a task: `start`, any number of `advance`, `finish`; `say` and `warn` add lines.
+
+    A task that starts within another, such as an evaluation within a training, is part of it: the outer one goes on
+    after its `finish`.
+    """
 
     def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
         """Begins `what`, of `total` units, `done` of which were there before (resumed work).
@@ -20,8 +24,8 @@ class Progress(Protocol):
     def advance(self, n: int, figures: str = "") -> None:
         """Adds `n` finished units; `figures` is a short text such as the loss."""
 
-    def finish(self) -> None:
-        """Ends the task."""
+    def finish(self, figures: str = "") -> None:
+        """Ends the task; `figures` is a short text with its result."""
 
     def say(self, line: str) -> None:
         """Shows one line to the user."""
@@ -40,7 +44,7 @@ class Silent(Progress):
     def advance(self, n: int, figures: str = "") -> None:
         pass
 
-    def finish(self) -> None:
+    def finish(self, figures: str = "") -> None:
         pass
 
     def say(self, line: str) -> None:

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
     from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["App", "architecture_option", "device_option", "json_option", "pass_app", "take_over_option"]
+__all__ = [
+    "App",
+    "architecture_option",
+    "device_option",
+    "json_option",
+    "pass_app",
+    "take_over_option",
+    "test_every_option",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +97,14 @@ device_option = click.option(
     default="auto",
     show_default=True,
     help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.",
+)
+
+test_every_option = click.option(
+    "--test-every",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Score every N-th epoch on the test set too, for metrics.jsonl: it chooses nothing and changes no weight.",
 )
 
 take_over_option = click.option(

@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TextIO
 
 import rich.progress
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from dgkd_cache.progress import Progress, Silent
@@ -49,90 +50,129 @@ class OnlyWarnings(Silent):
         print(line, file=self._stream, flush=True)
 
 
+@dataclass(kw_only=True)
+class _Task:
+    """A task in lines: its amounts, and times on the clock."""
+
+    what: str
+    unit: str
+    total: int
+    done: int
+    done_before: int
+    began: float
+    started: float
+
+    def counted(self, now: float) -> str:
+        """Describes what is done of it, with rate and time left."""
+        rate = (self.done - self.done_before) / (now - self.started)
+        left = f", {duration_text((self.total - self.done) / rate)} left" if rate else ""
+        return f"{self.amount(self.done)}/{amount_text(self.total, self.unit)}, {rate_text(rate, self.unit)}{left}"
+
+    def amount(self, number: int) -> str:
+        return size_text(number) if self.unit == "bytes" else str(number)
+
+
 class LineProgress(Progress):
-    """Reports with lines: one at the start, at most one every `LINE_SECONDS`, and one at the end."""
+    """Reports with lines: one at the start, at most one every `LINE_SECONDS`, and one at the end.
+
+    A task within another has lines only while it goes on, if it takes longer than `LINE_SECONDS`.
+    """
 
     def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
-        self._what = ""
+        self._tasks: list[_Task] = []
+        self._last = 0.0
 
     def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
         """Reports the task, its amount, and the part that was done before."""
-        self._what, self._unit, self._total = what, unit, total
-        self._done = self._done_before = done
-        self._started = self._last = self._clock()
-        self._began = self._started - seconds
-        before = f", {self._amount(done)} of them done before" if done else ""
-        self.say(f"{what}: {amount_text(total, unit)}{before}")
+        now = self._clock()
+        task = _Task(what=what, unit=unit, total=total, done=done, done_before=done, began=now - seconds, started=now)
+        self._tasks.append(task)
+        self._last = now
+        if len(self._tasks) == 1:
+            before = f", {task.amount(done)} of them done before" if done else ""
+            self.say(f"{what}: {amount_text(total, unit)}{before}")
 
     def advance(self, n: int, figures: str = "") -> None:
         """Counts, and reports if the last line is old enough."""
-        self._done += n
-        now = self._clock()
-        if now - self._last < LINE_SECONDS or self._done >= self._total:
+        task, now = self._tasks[-1], self._clock()
+        task.done += n
+        if now - self._last < LINE_SECONDS or task.done >= task.total:
             return
-        self._last = now
-        rate = (self._done - self._done_before) / (now - self._started)
-        left = f", {duration_text((self._total - self._done) / rate)} left" if rate else ""
-        figures = f", {figures}" if figures else ""
-        counted = f"{self._amount(self._done)}/{amount_text(self._total, self._unit)}, {rate_text(rate, self._unit)}"
-        self.say(f"{self._what}: {counted}{left}{figures}")
+        self.say(f"{task.what}: {task.counted(now)}{figures and f', {figures}'}")
 
-    def finish(self) -> None:
+    def finish(self, figures: str = "") -> None:
         """Reports the duration."""
-        if self._what:
-            self.say(f"{self._what}: done in {duration_text(self._clock() - self._began)}")
-        self._what = ""
+        if self._tasks:
+            task = self._tasks.pop()
+            if not self._tasks:
+                self.say(_done(task.what, self._clock() - task.began, figures))
 
     def say(self, line: str) -> None:
         """Shows one line."""
+        self._last = self._clock()
         print(line, file=self._stream, flush=True)
 
-    def _amount(self, number: int) -> str:
-        return size_text(number) if self._unit == "bytes" else str(number)
+    def close(self) -> None:
+        """Does nothing: no bar is on the screen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bar:
+    """A bar on the terminal, and when its task began."""
+
+    bar: rich.progress.Progress
+    task: rich.progress.TaskID
+    what: str
+    began: float
 
 
 class BarProgress(Progress):
-    """Shows a bar on a terminal, with rate, time left and the latest figures."""
+    """Shows a bar on a terminal, with rate, time left and the latest figures; that of a task within another alone."""
 
     def __init__(self, terminal: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._terminal = terminal
         self._clock = clock
-        self._bar: rich.progress.Progress | None = None
+        self._bars: list[_Bar] = []
 
     def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
         """Shows the bar."""
-        self.close()
-        self._what, self._began = what, self._clock() - seconds
-        self._bar = rich.progress.Progress(
+        self._hide()
+        bar = _WithFigures(
             rich.progress.TextColumn("{task.description}", markup=False),
             rich.progress.BarColumn(),
             rich.progress.DownloadColumn() if unit == "bytes" else rich.progress.MofNCompleteColumn(),
             _RateColumn(unit),
             rich.progress.TimeRemainingColumn(),
-            rich.progress.TextColumn("{task.fields[figures]}", markup=False),
             console=self._terminal,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task = self._bar.add_task(what, total=total, completed=done, figures="")
-        self._bar.start()
+        task = bar.add_task(what, total=total, completed=done, figures="")
+        self._bars.append(_Bar(bar=bar, task=task, what=what, began=self._clock() - seconds))
+        bar.start()
 
     def advance(self, n: int, figures: str = "") -> None:
         """Moves the bar."""
-        assert self._bar is not None, "advance before start"
+        assert self._bars, "advance before start"
+        bar, task = self._bars[-1].bar, self._bars[-1].task
         if figures:
-            self._bar.update(self._task, advance=n, figures=figures)
+            bar.update(task, advance=n, figures=figures)
         else:
-            self._bar.update(self._task, advance=n)
+            bar.update(task, advance=n)
 
-    def finish(self) -> None:
-        """Removes the bar and reports the duration."""
-        if self._bar is not None:
-            self.close()
-            self.say(f"{self._what}: done in {duration_text(self._clock() - self._began)}")
+    def finish(self, figures: str = "") -> None:
+        """Removes the bar and reports the duration; the bar of the task around it comes back instead."""
+        self._hide()
+        if not self._bars:
+            return
+        ended = self._bars.pop()
+        if self._bars:
+            self._bars[-1].bar.start()
+        else:
+            self.say(_done(ended.what, self._clock() - ended.began, figures))
 
     def say(self, line: str) -> None:
         """Shows one line above the bar."""
@@ -140,9 +180,26 @@ class BarProgress(Progress):
 
     def close(self) -> None:
         """Removes the bar and restores the cursor."""
-        if self._bar is not None:
-            self._bar.stop()
-        self._bar = None
+        self._hide()
+        self._bars.clear()
+
+    def _hide(self) -> None:
+        if self._bars:
+            self._bars[-1].bar.stop()
+
+
+def _done(what: str, seconds: float, figures: str) -> str:
+    return f"{what}: done in {duration_text(seconds)}{figures and f', {figures}'}"
+
+
+class _WithFigures(rich.progress.Progress):
+    """A bar with its figures in a line of their own: beside it they would be cut at 80 columns."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        for task in self.tasks:
+            if task.fields["figures"]:
+                yield Text(task.fields["figures"], no_wrap=True, overflow="ellipsis")
 
 
 class _RateColumn(rich.progress.ProgressColumn):

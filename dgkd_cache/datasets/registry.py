@@ -10,6 +10,7 @@ from typing import Protocol
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
+from dgkd_cache.datasets.remarks import say_loading
 from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
 from dgkd_stores import Registry
 from dgkd_stores.arguments import as_path, require_kind
@@ -117,6 +118,7 @@ def load_dataset(name: str, *, root: Path | str | None = None, download: bool = 
     if root is not None:
         root = expand_user(as_path("load_dataset", "root", root, expected="the folder where data sets lie, or None"))
     require_known(name)
+    say_loading(name)
     if name.startswith("folder:"):
         return load_folder(expand_user(name.removeprefix("folder:")))
     if ":" in name:

@@ -11,9 +11,14 @@ from pathlib import Path
 
 from dgkd_stores import one_line
 
-__all__ = ["say_source", "warn"]
+__all__ = ["say_loading", "say_source", "warn"]
 
 _LOGGER = logging.getLogger("dgkd_cache.datasets")
+
+
+def say_loading(dataset: str) -> None:
+    """Logs one line before a data set is read, which may take minutes."""
+    _LOGGER.info("%s", one_line(f"data set {dataset}: loading"))
 
 
 def say_source(dataset: str, *places: Path) -> None:

@@ -37,19 +37,20 @@ def evaluate(
     device: torch.device,
     precision: str,
     batch_size: int = 512,
+    what: str = "evaluate",
     progress: Progress | None = None,
     ranks: Ranks = ALONE,
 ) -> Score:
     """Returns the model's score on the un-augmented images `samples_N`; leaves it in evaluation mode.
 
-    `ranks` share the batches, and each gets the score over all batches.
+    The task is called `what` in `progress`. `ranks` share the batches, and each gets the score over all batches.
     """
     progress = progress or Silent()
     model.eval()
     correct = torch.zeros((), dtype=torch.int64, device=device)
     loss = torch.zeros((), dtype=torch.float64, device=device)
     labels_N = torch.from_numpy(views.images.labels_N[samples_N]).to(device)
-    progress.start("evaluate", total=len(samples_N), unit="samples")
+    progress.start(what, total=len(samples_N), unit="samples")
     cuts = range(0, len(samples_N), batch_size)
     for start in cuts[ranks.rank :: ranks.world]:
         samples_B = samples_N[start : start + batch_size]

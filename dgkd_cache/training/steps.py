@@ -25,6 +25,7 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.guided_batch import GuidedBatch
 from dgkd_cache.guides.protocol import Guidance
 from dgkd_cache.guides.step_inputs import StepInputs
+from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.compilation import compile_forward
 from dgkd_cache.training.evaluate import Score, evaluate
@@ -115,12 +116,27 @@ class Steps:
         self.optimizer.step()
         return loss, (logits_BC.detach().argmax(1) == batch.labels).sum()
 
-    def score(self, views: ViewRenderer, samples_N: NDArray[np.int64]) -> Score:
-        """Returns the model's score on these samples of `views`, not augmented; leaves it in evaluation mode."""
-        precision = self.training.precision
+    def score(self, views: ViewRenderer, samples_N: NDArray[np.int64], *, what: str, progress: Progress) -> Score:
+        """Returns the model's score on these samples of `views`, not augmented; leaves it in evaluation mode.
+
+        The task is called `what` in `progress`.
+        """
         return evaluate(
-            self.model, self._preprocess, views, samples_N, device=self.device, precision=precision, ranks=self.ranks
+            self.model,
+            self._preprocess,
+            views,
+            samples_N,
+            device=self.device,
+            precision=self.training.precision,
+            what=what,
+            progress=progress,
+            ranks=self.ranks,
         )
+
+    def place(self, step: int) -> str:
+        """Describes where a step is: "epoch 3/160, step 1173/62560", from 1."""
+        epoch = step // self.steps_per_epoch + 1
+        return f"epoch {epoch}/{self.training.epochs}, step {step + 1}/{self.count}"
 
     def learning_rate(self, step: int) -> float:
         """Returns the learning rate of a step."""

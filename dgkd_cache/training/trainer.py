@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from dgkd_cache.training.evaluate import Score
 from dgkd_cache.training.metrics import MetricsLog
 from dgkd_cache.training.state import RunState, SavedState
 from dgkd_cache.training.steps import Guided, Steps
+from dgkd_cache.views.renderer import ViewRenderer
 
 __all__ = ["Outcome", "Trainer"]
 
@@ -54,22 +55,36 @@ Measured (docs/guide.md, "The scale of the loss"): 1.3 to 1.5 without harm, 3.8 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of a training: `epoch` is that of the model's final weights, `seconds` are over all resumptions."""
+    """The result of a training: `epoch` is that of the model's final weights, `seconds` are over all resumptions.
+
+    `validation` is the score of that epoch on the samples held out, `test` that of the final weights on the test set.
+    """
 
     epoch: int
     seconds: float
     validation: Score | None
+    test: Score | None
 
 
 class Trainer:
     """Runs `steps`, and writes checkpoints and metrics.
 
     On the samples `held_N`, if there are any, the model is scored after each epoch; with `training.select` = "best" the
-    weights of its best epoch are the result. All ranks must make the same trainer and run it, within `ranks.join`.
+    weights of its best epoch are the result. The final weights are scored on all images of `test`; `test_every` N also
+    scores those of every N-th epoch, which chooses nothing and changes no weight. All ranks must make the same trainer
+    and run it, within `ranks.join`.
     """
 
-    def __init__(self, steps: Steps, *, held_N: NDArray[np.int64] = NONE_N) -> None:
+    def __init__(
+        self,
+        steps: Steps,
+        *,
+        held_N: NDArray[np.int64] = NONE_N,
+        test: ViewRenderer | None = None,
+        test_every: int = 0,
+    ) -> None:
         self._steps, self._held_N = steps, held_N
+        self._test, self._test_every = test, test_every
 
     def run(
         self,
@@ -114,7 +129,7 @@ class Trainer:
                 if other.name not in kept:
                     other.unlink()
 
-        first_step, stopped = state.step, ranks.all_reduce_stop(stop)
+        first_step, stopped, loss_text = state.step, ranks.all_reduce_stop(stop), ""
         first_steps = min(_SHOW_EVERY, per_epoch)  # sums are per epoch
         model.train()
         with closing(steps.prefetch(state.step)) as fed:
@@ -124,13 +139,15 @@ class Trainer:
                     require_gradients(model, ranks)
                 state.add(loss, correct, len(batch), counted=steps.inputs.share(state.step).counted)
                 state.step += 1
-                figures = f"loss {state.mean_loss():.4f}" if state.step % _SHOW_EVERY == 0 else ""
+                if state.step % _SHOW_EVERY == 0:
+                    loss_text = f", loss {state.mean_loss():.4f}"
                 if state.step == first_steps and (large := _too_large(steps.guided, state.loss_over_ce())):
                     progress.warn(f"{name}: in the first {first_steps} steps {large}")
                 before, done = done, steps.inputs.samples_before(state.step)
-                progress.advance(done - before, figures)
+                progress.advance(done - before, f"{steps.place(state.step - 1)}{loss_text}")
                 if state.step % per_epoch == 0:
-                    self._end_epoch(state, log, folder, time.perf_counter() - started)
+                    self._end_epoch(state, log, folder, time.perf_counter() - started, name, progress)
+                    loss_text = ""
                 if stopped():
                     save()
                     raise Interrupted(
@@ -139,10 +156,18 @@ class Trainer:
                     )
                 if state.step % steps.training.checkpoint_steps == 0 or state.step % per_epoch == 0:
                     save()
-        progress.finish()
         outcome = self._outcome(state, folder, time.perf_counter() - started)
         ranks.broadcast_tensors(model.state_dict().values())
-        return outcome
+        if self._test is None:
+            progress.finish()
+            return outcome
+        score = self._score_test(self._test, name, progress)
+        progress.finish(f"test accuracy {_percent(score.accuracy)} of {score.samples} samples")
+        return replace(outcome, test=score)
+
+    def _score_test(self, test: ViewRenderer, name: str, progress: Progress) -> Score:
+        samples_M = np.arange(len(test.images))
+        return self._steps.score(test, samples_M, what=f"evaluate {name} on test", progress=progress)
 
     def _resume(self, path: Path, state: RunState) -> str | None:
         """Restores model, optimiser, random state and `state`; returns the checkpoint's digest of the metrics."""
@@ -164,7 +189,10 @@ class Trainer:
         gathered = {kind: ranks.all_gather(state) for kind, state in random_state(self._steps.device).items()}
         return [{kind: states[rank] for kind, states in gathered.items()} for rank in range(ranks.world)]
 
-    def _end_epoch(self, state: RunState, log: MetricsLog | None, folder: Path, seconds: float) -> None:
+    def _end_epoch(
+        self, state: RunState, log: MetricsLog | None, folder: Path, seconds: float, name: str, progress: Progress
+    ) -> None:
+        """Scores, records and reports the epoch that ends at the state's step."""
         steps = self._steps
         epoch = state.step // steps.steps_per_epoch - 1
         means = state.means(steps.ranks)
@@ -177,16 +205,26 @@ class Trainer:
             )
         line: dict[str, Any] = {"epoch": epoch, "step": state.step, **means, "seconds": round(seconds, 3)}
         line["lr"] = steps.learning_rate(state.step - 1)
-        if len(self._held_N):
+        said = [steps.place(state.step - 1), f"loss {means['loss']:.4f}"]
+        said.append(f"train accuracy {_percent(means['train_accuracy'])}")
+        tested = self._test if self._test_every and (epoch + 1) % self._test_every == 0 else None
+        if len(self._held_N) or tested:
             steps.ranks.broadcast_tensors(steps.model.buffers())
-            score = steps.score(steps.views, self._held_N)
-            steps.model.train()
+        if len(self._held_N):
+            score = steps.score(steps.views, self._held_N, what=f"evaluate {name} on held-out", progress=progress)
+            said.append(f"held-out {_percent(score.accuracy)}")
             line |= {"validation_accuracy": score.accuracy, "validation_loss": score.loss}
             state.last = {"epoch": epoch, **asdict(score)}
             if state.best is None or score.accuracy > state.best["accuracy"]:
                 state.best = state.last
                 if steps.training.select == "best" and steps.ranks.first:
                     save_state(folder / best_file(epoch), steps.model)
+        if tested:
+            score = self._score_test(tested, name, progress)
+            said.append(f"test {_percent(score.accuracy)}")
+            line |= {"test_accuracy": score.accuracy, "test_loss": score.loss}
+        steps.model.train()
+        progress.say(f"{name}: {', '.join(said)}")
         if log is not None:
             log.append(line)
         state.reset()
@@ -198,9 +236,13 @@ class Trainer:
             if steps.ranks.first:
                 load_state(folder / best_file(chosen["epoch"]), steps.model)
         if chosen is None:
-            return Outcome(epoch=steps.training.epochs - 1, seconds=seconds, validation=None)
+            return Outcome(epoch=steps.training.epochs - 1, seconds=seconds, validation=None, test=None)
         score = Score(samples=chosen["samples"], accuracy=chosen["accuracy"], loss=chosen["loss"])
-        return Outcome(epoch=chosen["epoch"], seconds=seconds, validation=score)
+        return Outcome(epoch=chosen["epoch"], seconds=seconds, validation=score, test=None)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
 
 
 def _too_large(guided: Guided, ratio: float) -> str:

@@ -44,6 +44,7 @@ def run_chain(
     device: str,
     remake: bool,
     take_over: bool = False,
+    test_every: int = 0,
     progress: Progress,
     stop: Callable[[], bool],
 ) -> list[ChainRow]:
@@ -51,7 +52,8 @@ def run_chain(
 
     What is finished and still valid is skipped. Something stale is refused with Mismatch, which says why; with `remake`
     it is set aside under `aside/` and made again: a run with its stores, or the stores alone where the run is valid.
-    `take_over` takes processes of other hosts that hold a run or a store for dead.
+    `take_over` takes processes of other hosts that hold a run or a store for dead; `test_every` is that of
+    `TrainRequest`.
     A run whose files are not what was written is treated in the same way, and refused with Damaged. That,
     a model that cannot be built for these views, and settings that contradict each other are refused before anything is
     trained. Raises what training and dumping raise.
@@ -84,6 +86,7 @@ def run_chain(
                 guides=[ws.store_path(guide) for guide in ws.guides_for(name)],
                 training=ws.config.training_for(name),
                 distillation=ws.config.distillation,
+                test_every=test_every,
             )
             train_model(ws, request, take_over=take_over, device=device, progress=progress, stop=stop)
             state.forget(name)

@@ -34,8 +34,9 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lines(result: Result) -> list[str]:
+    """The lines on where data came from."""
     assert result.exit_code == 0, result.stderr
-    return [line for line in result.stderr.splitlines() if line.startswith("data set ")]
+    return [line for line in result.stderr.splitlines() if line.startswith("data set ") and ": read from " in line]
 
 
 def test_each_verb_that_loads_data_says_whence(command: Command, pictures: Path) -> None:
@@ -53,6 +54,8 @@ def test_each_verb_that_loads_data_says_whence(command: Command, pictures: Path)
     ):
         result = command("-w", "ws", *verb, "--json")
         assert lines(result) == where, verb
+        told = result.stderr.splitlines()
+        assert told[told.index(where[0]) - 1] == f"data set folder:{pictures}: loading", "said before it is read"
         assert json.loads(result.stdout), verb
         quiet = command("-q", "-w", "ws", *verb)
         assert not lines(quiet) and quiet.stdout, verb
@@ -71,7 +74,7 @@ def test_what_is_left_out_or_changed_is_said_even_if_quiet(command: Command, pic
             "pictures/train: 1 of 12 images have greyscale of more than 8 bits: scaled to 8 "
             "(decoding rule depth16 = 1)",
         ]
-        assert len(said) == (2 if options else 3)
+        assert len(said) == (2 if options else 4)
 
 
 def test_guides_that_are_all_dropped_are_said_even_if_quiet(command: Command, pictures: Path) -> None:

@@ -133,3 +133,46 @@ def test_an_error_takes_the_bar_down() -> None:
     except RuntimeError:
         pass
     assert out.getvalue().count("\x1b[?25h") == 1
+
+
+def test_a_task_within_another_is_part_of_it() -> None:
+    out, clock = io.StringIO(), Clock()
+    lines = LineProgress(out, clock=clock)
+    lines.start("train ta1", total=100, unit="samples")
+    lines.advance(50)
+    for seconds in (1, 12):
+        lines.start("evaluate ta1 on test", total=10, unit="samples")
+        clock.now += seconds
+        lines.advance(5)
+        lines.advance(5)
+        lines.finish()
+    lines.say("ta1: epoch 1/2")
+    clock.now += 10
+    lines.advance(25)
+    lines.finish("test accuracy 90.00 % of 10 samples")
+    assert out.getvalue().splitlines() == [
+        "train ta1: 100 samples",
+        "evaluate ta1 on test: 5/10 samples, 0.417 samples/s, 12.0 s left",
+        "ta1: epoch 1/2",
+        "train ta1: 75/100 samples, 3.26 samples/s, 7.7 s left",
+        "train ta1: done in 23.0 s, test accuracy 90.00 % of 10 samples",
+    ]
+
+
+def test_a_bar_comes_back_after_that_of_a_task_within() -> None:
+    screen = io.StringIO()
+    bar = BarProgress(Console(file=screen, force_terminal=True, width=80, color_system=None))
+    bar.start("train ta1", total=100, unit="samples")
+    bar.advance(40, figures="epoch 2/3, step 4/12, loss 1.2345")
+    bar.start("evaluate ta1 on test", total=10, unit="samples")
+    bar.advance(10)
+    bar.finish()
+    within = len(screen.getvalue())
+    bar.advance(40)
+    bar.finish("test accuracy 90.00 % of 10 samples")
+    text = screen.getvalue()
+    assert "evaluate ta1 on test" in text[:within] and "10/10" in text[:within]
+    assert "evaluate ta1 on test: done" not in text, "the line of the task around it is enough"
+    assert "80/100" in text[within:] and "epoch 2/3, step 4/12, loss 1.2345" in text[within:]
+    assert "train ta1: done in 0.0 s, test accuracy 90.00 % of 10 samples" in text
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 3

@@ -94,10 +94,10 @@ def test_debian_s_folder_is_looked_in_for_fashion_mnist(
     write(no_debian, zipped=True)
     caplog.set_level("INFO")
     check("fashion-mnist", None)
-    assert caplog.messages == [f"data set fashion-mnist: read from {no_debian}"]
+    assert caplog.messages == ["data set fashion-mnist: loading", f"data set fashion-mnist: read from {no_debian}"]
     write(default_root / "FashionMNIST" / "raw")
     check("fashion-mnist", None)
-    assert caplog.messages[1:] == [f"data set fashion-mnist: read from {default_root}/FashionMNIST/raw"]
+    assert caplog.messages[3:] == [f"data set fashion-mnist: read from {default_root}/FashionMNIST/raw"]
     with pytest.raises(DataUnreadable, match="mnist is not on this machine"):
         load_dataset("mnist", download=False)
 

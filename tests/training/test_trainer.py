@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import nn
 
 from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.datasets.dataset import Dataset
-from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.datasets.images import Images, TensorImages
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput
 from dgkd_cache.guides.bank import GuideBank
@@ -34,6 +34,26 @@ CPU = torch.device("cpu")
 STEPS = 12  # 3 epochs of 4 batches: 32, 32, 32 and 4 samples
 
 
+class Lines(Silent):
+    """Keeps the lines that are said, tasks as they start and end, and the figures of steps."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.figures: list[str] = []
+
+    def start(self, what: str, **_: object) -> None:
+        self.lines.append(f"> {what}")
+
+    def advance(self, n: int, figures: str = "") -> None:
+        self.figures.append(figures)
+
+    def finish(self, figures: str = "") -> None:
+        self.lines.append(f"< {figures}")
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
 class Run:
     """One training of a tiny model; `stops` are the steps after which it is interrupted, and taken up again."""
 
@@ -41,13 +61,15 @@ class Run:
         self.bars, self.plan, self.as_input, self.make_tiny = bars, plan, as_input, make_tiny
         self.stores = stores
         self.validate = settings.pop("validate", False)
+        self.test_every = settings.pop("test_every", 0)
+        self.progress = Lines()
         self.model_of: Callable[[], nn.Module] = settings.pop("model_of", lambda: make_tiny(9))
         defaults = {"epochs": 3, "batch_size": 32, "lr": 0.05, "checkpoint_steps": 5}
         defaults |= {"precision": "float32", "channels_last": True}
         self.training = TrainingConfig(**{**defaults, **settings})
 
     def once(self, folder: Path, stop_after: int | None) -> tuple[nn.Module, Outcome]:
-        model = self.model_of()
+        model = self.model = self.model_of()
         random = RunRandom(self.training.seed)
         views = ViewRenderer(self.plan, self.bars.train)
         bank = GuideBank(self.stores, views) if self.stores else None
@@ -62,11 +84,13 @@ class Run:
             guided=Guided(guidance=bank, dropping=Dropping(keep=0.6), objective="paper", lambda_=0.5),
             device=CPU,
         )
-        trainer = Trainer(steps, held_N=np.arange(80, 100 if self.validate else 80))
+        held_N = np.arange(80, 100 if self.validate else 80)
+        test = ViewRenderer(self.plan, self.bars.test)
+        trainer = Trainer(steps, held_N=held_N, test=test, test_every=self.test_every)
         assert steps.count == STEPS or self.training.epochs != 3
         calls = itertools.count(1)
         try:
-            outcome = trainer.run(folder, progress=Silent(), stop=lambda: next(calls) == stop_after, name="tiny")
+            outcome = trainer.run(folder, progress=self.progress, stop=lambda: next(calls) == stop_after, name="tiny")
         finally:
             if bank:
                 bank.close()
@@ -121,6 +145,48 @@ def test_resume_with_other_recipes(run, tmp_path: Path, settings: dict) -> None:
     parts = run(**settings)
     assert_same(expected, parts(tmp_path / "parts", (3, 4, 7)))
     assert (whole.outcome.epoch, whole.outcome.validation) == (parts.outcome.epoch, parts.outcome.validation)
+
+
+def accuracy(run: Run, samples: Sequence[int], images: Images) -> float:
+    """The share of un-augmented images that the model as it stands gets right, one by one."""
+    with torch.no_grad():
+        rows = [run.model.eval()(run.as_input(images.image(int(i))[None]))[0] for i in samples]
+    return sum(int(row.argmax()) == images.labels_N[i] for row, i in zip(rows, samples, strict=True)) / len(samples)
+
+
+def test_an_epoch_has_a_line_and_the_end_the_accuracy_on_test(run, bars, tmp_path: Path) -> None:
+    one = run(validate=True, test_every=2)
+    _, metrics = one(tmp_path / "one")
+    assert one.outcome.test.samples == 40 and one.outcome.test.accuracy == accuracy(one, range(40), bars.test)
+    lines = [
+        f"tiny: epoch {n}/3, step {4 * n}/12, loss {line['loss']:.4f}, train accuracy {line['train_accuracy']:.2%}, "
+        f"held-out {line['validation_accuracy']:.2%}".replace("%", " %")
+        for n, line in enumerate(metrics, 1)
+    ]
+    lines[1] += f", test {metrics[1]['test_accuracy']:.2%}".replace("%", " %")
+    held, tested = ["> evaluate tiny on held-out", "< "], ["> evaluate tiny on test", "< "]
+    end = f"< test accuracy {one.outcome.test.accuracy:.2%} of 40 samples".replace("%", " %")
+    assert one.progress.lines == [
+        *("> train tiny", *held, lines[0], *held, *tested, lines[1], *held, lines[2], *tested, end),
+    ]
+    steps = [figures for figures in one.progress.figures if figures]
+    assert steps[0] == "epoch 1/3, step 1/12" and steps[-1] == "epoch 3/3, step 12/12" and len(steps) == STEPS
+
+
+def test_test_every_is_of_the_weights_of_its_epoch_and_changes_none(run, bars, tmp_path: Path) -> None:
+    stopped = run(test_every=2, validate=True)
+    (tmp_path / "stopped").mkdir()
+    with pytest.raises(Interrupted):
+        stopped.once(tmp_path / "stopped", 8)
+    line = read_metrics(tmp_path / "stopped" / "metrics.jsonl")[1]
+    assert line["test_accuracy"] == accuracy(stopped, range(40), bars.test)
+    assert line["validation_accuracy"] == accuracy(stopped, range(80, 100), bars.train)
+    plain = run(validate=True)(tmp_path / "plain")
+    for every in (1, 2, 3):
+        weights, lines = run(test_every=every, validate=True)(tmp_path / f"every-{every}", (3, 7))
+        assert [line["epoch"] + 1 for line in lines if "test_loss" in line] == list(range(every, 4, every))
+        kept = [{key: value for key, value in line.items() if not key.startswith("test_")} for line in lines]
+        assert_same(plain, (weights, kept))
 
 
 def test_resume_restores_the_random_state_that_dropout_uses(run, make_tiny, tmp_path: Path) -> None:

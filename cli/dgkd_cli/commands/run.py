@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option
+from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option, test_every_option
 from dgkd_cli.console import print_json, table
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text, with_numbers
 
@@ -20,11 +20,12 @@ __all__ = ["run"]
 
 @click.command()
 @click.option("--remake", is_flag=True, help="Train and dump again what is stale, instead of refusing to.")
+@test_every_option
 @take_over_option
 @device_option
 @json_option
 @pass_app
-def run(app: App, remake: bool, take_over: bool, device: str, as_json: bool) -> None:
+def run(app: App, remake: bool, test_every: int, take_over: bool, device: str, as_json: bool) -> None:
     """Train and dump the whole chain of the workspace.
 
     Each model is trained under its guides and then dumped, largest first. What is done and still valid is
@@ -40,7 +41,15 @@ def run(app: App, remake: bool, take_over: bool, device: str, as_json: bool) -> 
 
     workspace = app.workspace()
     with app.working() as (progress, stop):
-        rows = run_chain(workspace, device=device, remake=remake, take_over=take_over, progress=progress, stop=stop)
+        rows = run_chain(
+            workspace,
+            device=device,
+            remake=remake,
+            take_over=take_over,
+            test_every=test_every,
+            progress=progress,
+            stop=stop,
+        )
     if as_json:
         print_json([with_numbers(dataclasses.asdict(row)) for row in rows])
         return

@@ -10,7 +10,15 @@ import click
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.errors import unknown_name
-from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
+from dgkd_cli.app import (
+    App,
+    architecture_option,
+    device_option,
+    json_option,
+    pass_app,
+    take_over_option,
+    test_every_option,
+)
 from dgkd_cli.choices import choice_of, list_option
 from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides, check_method
@@ -50,6 +58,7 @@ _RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
 @list_option("--always", help="bernoulli: guides that are never dropped.")
 @click.option("--at-least-one", is_flag=True, default=None, help="bernoulli: keep one guide in every batch.")
 @architecture_option
+@test_every_option
 @take_over_option
 @device_option
 @json_option
@@ -64,6 +73,7 @@ def train(
     live: bool,
     fresh: bool,
     architectures: tuple[str, ...],
+    test_every: int,
     take_over: bool,
     device: str,
     as_json: bool,
@@ -136,6 +146,7 @@ def train(
         training=training,
         distillation=distillation,
         fresh=fresh,
+        test_every=test_every,
     )
     with app.working() as (progress, stop):
         card = train_model(

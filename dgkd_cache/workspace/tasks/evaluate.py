@@ -39,5 +39,6 @@ def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progre
         chosen[split],
         device=where,
         precision=str(card.compute.get("precision", "float32")),
+        what=f"evaluate {model} on {split}",
         progress=progress,
     )

@@ -26,6 +26,7 @@ from dgkd_cache.workspace.tasks.expected_inputs import expected_inputs
 from dgkd_cache.workspace.tasks.model_setup import schedule_kind
 from dgkd_cache.workspace.tasks.run_guides import open_guides
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores.arguments import require_integer
 
 __all__ = ["RunSetup", "TrainRequest", "refuse_own_guide", "set_up_run"]
 
@@ -45,8 +46,12 @@ class TrainRequest:
     fresh: bool = False
     """Start over: an existing run of that name is moved to `aside/` first, after all checks of the new run."""
 
+    test_every: int = 0
+    """Score the weights of every N-th epoch on the test set, for metrics.jsonl alone; 0: only the final ones."""
+
     def __post_init__(self) -> None:
         """Raises InvalidInput for guides of both kinds, or for one named twice: its share in the loss would grow."""
+        require_integer("TrainRequest", "test_every", self.test_every, low=0)
         if self.guides and self.live:
             raise InvalidInput(
                 f"{self.name} has cached and live guides",

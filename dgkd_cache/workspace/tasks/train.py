@@ -83,7 +83,7 @@ def train_model(
                 progress.say(f"what was there before lies in {aside}")
             record.write_inputs(folder, run.inputs)
         opened.enter_context(own_cores(where))
-        outcome = Trainer(steps, held_N=held_N).run(
+        outcome = Trainer(steps, held_N=held_N, test=run.test, test_every=request.test_every).run(
             folder, progress=progress, stop=stopped, name=name, inputs=record.digest(run.inputs)
         )
         card = _card(ws, request, run, steps, preprocess, outcome)
@@ -132,7 +132,7 @@ def _build(
 def _card(
     ws: Workspace, request: TrainRequest, run: RunSetup, steps: Steps, preprocess: Preprocess, outcome: Outcome
 ) -> ModelCard:
-    scores = {"test": steps.score(run.test, np.arange(len(run.test.images))), "validation": outcome.validation}
+    scores = {"test": outcome.test, "validation": outcome.validation}
     return card_of(
         ws,
         steps.model,
