@@ -92,4 +92,4 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     words = ["-w", str(ws.folder), "train", "--model", "teacher", "--epochs", "1", "--device", "cpu"]
     done = CliRunner().invoke(main, [*words, "--input-size", "16"])
     assert done.exit_code == 0, done.output
-    assert "teacher: input 8 -> 16 (training.input_size)" in done.stderr.splitlines()[:4]
+    assert "teacher: input 8 -> 16 (training.input_size)" in done.stderr.splitlines()[:5]
