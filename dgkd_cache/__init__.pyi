@@ -1,7 +1,11 @@
 """The public names of the package: `__init__.py` loads each from here when it is first used."""
 
 from .datasets.images import Images as Images, TensorImages as TensorImages
-from .datasets.registry import Dataset as Dataset, load_dataset as load_dataset
+from .datasets.registry import (
+    Dataset as Dataset,
+    load_dataset as load_dataset,
+    register_dataset as register_dataset,
+)
 from .distillation.dropping import Dropping as Dropping
 from .distillation.objectives import GuidanceLoss as GuidanceLoss, dense_guidance_loss as dense_guidance_loss
 from .dump.provenance import Provenance as Provenance
@@ -24,12 +28,19 @@ from .errors import (
     UnknownName as UnknownName,
     UnsafeStore as UnsafeStore,
 )
+from .guides import GuideStore as GuideStore
 from .guides.bank import GuideBank as GuideBank
 from .guides.guided_batch import GuidedBatch as GuidedBatch
 from .guides.loader import GuideLoader as GuideLoader
-from .models.registry import build_model as build_model
+from .models.card import ModelCard as ModelCard, load_model as load_model
+from .models.registry import build_model as build_model, register_model as register_model
 from .randomness.run_random import RunRandom as RunRandom
+from .training.evaluate import Score as Score, evaluate as evaluate
 from .views.dataset import ViewDataset as ViewDataset, ViewSampler as ViewSampler
 from .views.plan import ViewPlan as ViewPlan
 from .views.renderer import ViewRenderer as ViewRenderer
 from .views.schedule import Schedule as Schedule
+from .workspace.chain import ChainRow as ChainRow, run_chain as run_chain
+from .workspace.workspace import Workspace as Workspace
+
+__version__: str

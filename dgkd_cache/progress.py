@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Progress", "Silent", "over_bytes"]
+from dgkd_stores.arguments import refusal
+
+__all__ = ["Progress", "Silent", "check_reporting", "over_bytes"]
+
+_REPORTS = ("start", "advance", "finish", "say")
 
 
 class Progress(Protocol):
@@ -49,6 +53,17 @@ class Silent(Progress):
 
     def say(self, line: str) -> None:
         pass
+
+
+def check_reporting(call: str, progress: object, stop: object = bool) -> None:
+    """Raises InvalidInput unless these arguments of a public call can report, or are None, and can be asked."""
+    reports = not isinstance(progress, type) and all(callable(getattr(progress, name, None)) for name in _REPORTS)
+    if progress is not None and not reports:
+        expected = f"an object with the methods {', '.join(_REPORTS)} (dgkd_cache.progress.Progress), or None"
+        raise refusal(call, "progress", progress, expected=expected, do="leave it out to report nothing")
+    if not callable(stop):
+        expected = "a function without arguments that returns True to stop"
+        raise refusal(call, "stop", stop, expected=expected, do="write stop=lambda: False")
 
 
 def over_bytes(progress: Progress, what: str) -> Callable[[int, int], None]:

@@ -60,7 +60,7 @@ ROOMS = {
         "dump": {"datasets", "device", "models", "randomness", "views"},
         "training": {
             *{"config", "randomness", "run_files", "distributed", "device"},
-            *{"models", "distillation", "views", "guides"},
+            *{"datasets", "models", "distillation", "views", "guides"},
         },
         "estimate": {"dump", "guides", "training", "views"},
         "workspace": {
@@ -165,7 +165,8 @@ def test_modules_are_imported_one_way(package: str) -> None:
     ("code", "kept_out"),
     [
         ("import dgkd_stores", {"torch", "pydantic", "dgkd_cache", "zarr", "h5py", "fsspec"}),
-        ("import dgkd_cache", {"torch"}),
+        ("import dgkd_cache", {"torch", "numpy", "importlib.metadata"}),
+        ("import dgkd_cache\ndgkd_cache.GuideStore, dgkd_cache.Workspace, dgkd_cache.Mismatch", {"torch"}),
         ("import dgkd_cache.workspace.workspace", {"torch"}),
         ("from dgkd_cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass", {"torch"}),
     ],
@@ -191,5 +192,7 @@ def test_every_public_name_is_there() -> None:
         }
         assert sorted(package.__all__) == sorted(named)
         assert all(getattr(package, name) is getattr(module, name) for name, module in named.items())
+        assert set(dir(package)) - {"__version__"} == set(package.__all__)
+    assert "__version__" in dir(dgkd_cache) and dgkd_cache.__version__ == importlib.metadata.version("dgkd-cache")
     with pytest.raises(AttributeError, match="no_such_name"):
         getattr(dgkd_cache, "no_such" + "_name")

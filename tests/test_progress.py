@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from unittest.mock import call, create_autospec
 
-from dgkd_cache.progress import Progress, Silent, over_bytes
+import pytest
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.progress import Progress, Silent, check_reporting, over_bytes
 
 
 def test_bytes_done_are_told_as_steps() -> None:
@@ -29,3 +32,15 @@ def test_who_reports_nothing_still_takes_a_warning_for_a_line() -> None:
 
     Lines().warn("odd")
     assert lines == ["odd"]
+
+
+def test_what_cannot_report_or_be_asked_is_refused() -> None:
+    check_reporting("run", None)
+    check_reporting("run", Silent(), lambda: True)
+    for progress, stop, words in (
+        (Silent, bool, "run: the argument 'progress' .*the methods start, advance, finish, say.*leave it out"),
+        (print, bool, "found the function print"),
+        (None, True, "run: the argument 'stop' .*found True .*write stop=lambda: False"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            check_reporting("run", progress, stop)

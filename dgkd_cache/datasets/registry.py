@@ -13,7 +13,7 @@ from dgkd_cache.datasets.folder import load_folder
 from dgkd_cache.datasets.remarks import say_loading
 from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
 from dgkd_stores import Registry
-from dgkd_stores.arguments import as_path, require_kind
+from dgkd_stores.arguments import as_path, refusal, require_kind
 from dgkd_stores.disk import expand_user
 
 __all__ = [
@@ -56,7 +56,10 @@ _LOADERS = Registry[Loader]("data set")
 
 
 def register_dataset(loader: Loader) -> Loader:
-    """Registers `loader` under its function name. Raises InvalidInput if the name is taken."""
+    """Registers `loader` under its function name. Raises InvalidInput if the name is taken, or if it is no function."""
+    if not callable(loader) or not isinstance(getattr(loader, "__name__", None), str):
+        expected = "a function of root and download that returns a Dataset, whose name is the key"
+        raise refusal("register_dataset", "loader", loader, expected=expected)
     _LOADERS.register(loader.__name__.replace("_", "-"), loader)
     return loader
 

@@ -7,6 +7,7 @@ from torch import nn
 from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.progress import check_reporting
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores.arguments import as_path, refusal, require_flags, require_kind
 
@@ -14,7 +15,6 @@ __all__ = ["check_run", "check_writer"]
 
 _CALL = "GuideWriter"
 _RUN = "GuideWriter.run"
-_REPORTS = ("start", "advance", "finish", "say")
 
 
 def check_writer(
@@ -53,13 +53,7 @@ def check_run(views: range, mine: object, take_over: object, progress: object, s
     if mine is not None and not inside:
         raise refusal(_RUN, "mine", mine, expected=f"a part of {views}, a range itself, or None for all of it")
     require_flags(_RUN, take_over=take_over)
-    reports = not isinstance(progress, type) and all(callable(getattr(progress, name, None)) for name in _REPORTS)
-    if progress is not None and not reports:
-        expected = f"an object with the methods {', '.join(_REPORTS)} (dgkd_cache.progress.Progress), or None"
-        raise refusal(_RUN, "progress", progress, expected=expected, do="leave it out to report nothing")
-    if not callable(stop):
-        expected = "a function without arguments that returns True to stop"
-        raise refusal(_RUN, "stop", stop, expected=expected, do="write stop=lambda: False")
+    check_reporting(_RUN, progress, stop)
 
 
 def _check_views(views: object) -> None:

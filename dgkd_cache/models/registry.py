@@ -17,7 +17,7 @@ from torch import nn
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.models.contract import check_forward
 from dgkd_stores import Registry
-from dgkd_stores.arguments import require_integer, require_kind
+from dgkd_stores.arguments import refusal, require_integer, require_kind
 
 __all__ = [
     "ModelFactory",
@@ -34,6 +34,9 @@ __all__ = [
     "register_pattern",
     "wanted_input_size",
 ]
+
+
+_REGISTER = "register_model"
 
 
 class ModelFactory(Protocol):
@@ -61,7 +64,13 @@ def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFacto
     `smallest` is the shortest image side, in pixels, that it can take. Raises InvalidInput for a name that is taken.
     """
 
+    require_kind(_REGISTER, "name", name, str, expected="the architecture's name, as text")
+    require_integer(_REGISTER, "smallest", smallest, low=1)
+
     def enter(factory: ModelFactory) -> ModelFactory:
+        if not callable(factory) or not (name or getattr(factory, "__name__", "")):
+            expected = "a function of channels, classes, height and width that returns a torch.nn.Module, with a name"
+            raise refusal(_REGISTER, "factory", factory, expected=expected)
         MODELS.register(name or getattr(factory, "__name__", ""), Registration(factory=factory, smallest=smallest))
         return factory
 

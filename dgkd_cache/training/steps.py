@@ -28,12 +28,11 @@ from dgkd_cache.guides.step_inputs import StepInputs
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.compilation import compile_forward
-from dgkd_cache.training.evaluate import Score, evaluate
-from dgkd_cache.training.network_pass import network_pass
+from dgkd_cache.training.evaluate import Score, evaluate_samples
+from dgkd_cache.training.network_pass import network_pass, require_rows
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
-from dgkd_stores.arguments import describe_value
 
 __all__ = ["Guided", "Steps"]
 
@@ -107,7 +106,7 @@ class Steps:
             _explain_single_sample(),
         ):
             logits_BC = self._forward(self._preprocess(batch.pixels))
-        _require_rows(logits_BC, len(batch))
+        require_rows(logits_BC, len(batch))
         loss = batch.loss_parts(logits_BC, objective=self.guided.objective, lambda_=self.guided.lambda_)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(batch.step)
@@ -121,9 +120,9 @@ class Steps:
 
         The task is called `what` in `progress`.
         """
-        return evaluate(
+        return evaluate_samples(
             self.model,
-            self._preprocess,
+            lambda pixels_BIHW: self.model(self._preprocess(pixels_BIHW)),
             views,
             samples_N,
             device=self.device,
@@ -157,14 +156,3 @@ def _explain_single_sample() -> Iterator[None]:
             found="one in the last batch of an epoch",
             do="choose another training.batch_size; `train --fresh` starts a run over, `run --remake` a chain",
         ) from error
-
-
-def _require_rows(logits: object, batch: int) -> None:
-    """Raises InvalidInput unless there is one row for each image, which the check on few images may not show."""
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != batch:
-        raise InvalidInput(
-            f"the network does not return one row of logits for each of the {batch} images of a batch",
-            expected=f"a tensor [{batch}, classes]",
-            found=describe_value(logits),
-            do="mend its forward pass: it has to take batches of any size",
-        )

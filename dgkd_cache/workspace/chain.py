@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_cache.models.card import load_card
 from dgkd_cache.paths import CARD_FILE, leftovers
-from dgkd_cache.progress import Progress
+from dgkd_cache.progress import Progress, Silent, check_reporting
 from dgkd_cache.workspace.archive import archive_run
 from dgkd_cache.workspace.chain_check import check_chain
 from dgkd_cache.workspace.chain_state import ChainState, ModelState
@@ -18,6 +18,7 @@ from dgkd_cache.workspace.run_lock import run_lock, sweep_workspace
 from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, dump_seconds, train_model
 from dgkd_cache.workspace.tasks.finished import remove_leftovers
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores.arguments import require_flags, require_integer, require_kind
 
 __all__ = ["ChainRow", "chain_rows", "run_chain"]
 
@@ -41,12 +42,12 @@ class ChainRow:
 def run_chain(
     ws: Workspace,
     *,
-    device: str,
-    remake: bool,
+    device: str = "auto",
+    remake: bool = False,
     take_over: bool = False,
     test_every: int = 0,
-    progress: Progress,
-    stop: Callable[[], bool],
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[ChainRow]:
     """Makes every model of the chain and the store of every model that later ones learn from.
 
@@ -58,6 +59,12 @@ def run_chain(
     a model that cannot be built for these views, and settings that contradict each other are refused before anything is
     trained. Raises what training and dumping raise.
     """
+    require_kind("run_chain", "ws", ws, Workspace, expected="a Workspace", do='write ws=Workspace.open("FOLDER")')
+    require_kind("run_chain", "device", device, str, expected="auto, cpu, cuda or cuda:N of this machine")
+    require_flags("run_chain", remake=remake, take_over=take_over)
+    require_integer("run_chain", "test_every", test_every, low=0)
+    check_reporting("run_chain", progress, stop)
+    progress = progress or Silent()
     for name, damage in _damaged_runs(ws).items():
         if not remake:
             raise damage

@@ -24,6 +24,7 @@ from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.reading import START_OVER
+from dgkd_stores.arguments import as_path
 from dgkd_stores.disk import as_store_path, expand_user, full_disk, make_folder, partial_of, publish_new, write_synced
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Workspace:
     @classmethod
     def open(cls, folder: Path | str) -> Workspace:
         """Opens the workspace in `folder`. Raises InvalidInput if there is no usable `dgkd.toml`."""
-        folder = Path(folder)
+        folder = as_path("Workspace.open", "folder", folder)
         path = folder / CONFIG_NAME
         if not path.is_file():
             raise InvalidInput(

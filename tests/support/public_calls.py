@@ -12,18 +12,32 @@ from torch import nn
 
 import dgkd_cache as dgkd
 from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.registry import _LOADERS as data_sets  # noqa: PLC2701 - to leave it as it was
 from dgkd_cache.device.cores import own_cores
 from dgkd_cache.device.openmp import choose_waiting, describe_waiting
-from dgkd_cache.errors import Incomplete
+from dgkd_cache.errors import Incomplete, Interrupted, InvalidInput
 from dgkd_cache.models import load_model, load_weights, weights_digest
 from dgkd_cache.models.card import load_card
 from dgkd_cache.models.contract import check_forward
+from dgkd_cache.models.registry import MODELS as models
 from dgkd_cache.progress import Silent
 from support.arguments import Calls
 
 __all__ = ["RANDOM", "public_calls"]
 
 RANDOM = dgkd.RunRandom(0)
+CHAIN = """
+[dataset]
+name = "digits"
+[views]
+transforms = ["none"]
+count = 1
+[chain]
+teacher = "plain2"
+student = "plain2"
+[training]
+epochs = 1
+"""
 
 
 def public_calls(
@@ -179,6 +193,34 @@ def public_calls(
         "batch": (bars.train.batch, {"samples_B": [0, 1]}),
         "kept_share": (dropping.kept_share, {"names": ("a", "b")}),
         "weights_digest": (weights_digest, {"model": nn.Linear(2, 2)}),
+        "evaluate": (
+            dgkd.evaluate,
+            {
+                "model": guide,
+                "forward": lambda pixels: guide(pixels / 255),
+                "images": bars.test,
+                "samples": np.arange(40),
+                "device": "cpu",
+                "precision": "float32",
+                "batch_size": 8,
+                "progress": None,
+            },
+        ),
+        "register_model": (registered(models, dgkd.register_model), {"name": "mine", "smallest": 8}),
+        "register_dataset": (registered(data_sets, dgkd.register_dataset), {"loader": mine}),
+        "Workspace": (none_there(dgkd.Workspace.open), {"folder": folder}),
+        "run_chain": (
+            stopped(dgkd.run_chain),
+            {
+                "ws": dgkd.Workspace.init(folder / "ws", CHAIN),
+                "device": "cpu",
+                "remake": False,
+                "take_over": False,
+                "test_every": 0,
+                "progress": None,
+                "stop": lambda: True,
+            },
+        ),
         "load_model": (none_there(load_model), {"folder": folder, "architecture": None}),
         "load_weights": (none_there(load_weights), {"model": nn.Linear(2, 2), "folder": folder}),
         "load_card": (none_there(load_card), {"folder": folder}),
@@ -213,13 +255,47 @@ def first_batch(make_loader: Callable[..., Iterable[object]]) -> Callable[..., N
 
 
 def none_there(load: Callable[..., object]) -> Callable[..., None]:
-    """Goes as far as to see that the folder has no model."""
+    """Goes as far as to see that the folder has no model, or no workspace."""
 
     def looked(**keywords: object) -> None:
-        with suppress(Incomplete):
+        try:
             load(**keywords)
+        except Incomplete:
+            pass
+        except InvalidInput as error:
+            if "is no workspace" not in error.problem:
+                raise
 
     return looked
+
+
+def mine(*, root: Path | None, download: bool) -> Dataset:
+    """A data set of one's own."""
+    raise NotImplementedError
+
+
+def registered(registry: dict[str, object], register: Callable[..., object]) -> Callable[..., None]:
+    """Registers, and leaves the registry as it was."""
+
+    def made(**keywords: object) -> None:
+        before = dict(registry)
+        decorated = register(**keywords)
+        if decorated is not keywords.get("loader"):
+            decorated(nn.Linear)
+        for name in set(registry) - set(before):
+            del registry[name]
+
+    return made
+
+
+def stopped(run: Callable[..., object]) -> Callable[..., None]:
+    """Goes as far as to ask for the first time whether to stop."""
+
+    def begun(**keywords: object) -> None:
+        with suppress(Interrupted):
+            run(**keywords)
+
+    return begun
 
 
 def entered(context: Callable[..., AbstractContextManager[None]]) -> Callable[..., None]:

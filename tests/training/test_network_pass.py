@@ -7,7 +7,7 @@ import torch
 
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.training.network_pass import network_pass
+from dgkd_cache.training.network_pass import network_pass, require_rows
 
 PIXELS = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
 
@@ -33,3 +33,20 @@ def test_a_pass_that_goes_well_changes_nothing() -> None:
     with network_pass(PIXELS, "in training", ALONE):
         total = PIXELS.sum()
     assert int(total) == 0
+
+
+def test_one_row_for_each_image_and_one_number_for_each_class() -> None:
+    require_rows(torch.zeros(3, 7), 3)
+    require_rows(torch.zeros(3, 7), 3, 7)
+    for logits, classes, words in (
+        (
+            torch.zeros(2, 7),
+            None,
+            r"each of the 3 images of .*expected a tensor \[3, classes\], found .*\[2, 7\]",
+        ),
+        (torch.zeros(3, 7), 5, r"expected a tensor \[3, 5\], found float32 \[3, 7\]"),
+        (torch.zeros(3), 5, r"found float32 \[3\]"),
+        (None, None, "found None"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            require_rows(logits, 3, classes)

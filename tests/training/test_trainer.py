@@ -285,7 +285,7 @@ def test_it_learns_and_select_best_returns_the_best_epochs_weights(run, bars, tm
     model = training.make_tiny(0)
     model.load_state_dict(state)
     views = ViewRenderer(training.plan, bars.train)
-    score = evaluate(model, training.as_input, views, np.arange(80, 100), device=CPU, precision="float32")
+    score = evaluate(model, lambda pixels: model(training.as_input(pixels)), views, samples=range(80, 100))
     assert score.accuracy == best > 0.9
 
 

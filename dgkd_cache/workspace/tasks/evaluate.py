@@ -8,7 +8,7 @@ from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.device.device import resolve_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Progress
-from dgkd_cache.training.evaluate import Score, evaluate
+from dgkd_cache.training.evaluate import Score, evaluate_samples
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
 from dgkd_cache.workspace.workspace import Workspace
@@ -33,8 +33,10 @@ def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progre
         )
     say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
     images = dataset.test if split == "test" else dataset.train
-    return evaluate(
-        *prepare_inference(network, card, where),
+    network, preprocess = prepare_inference(network, card, where)
+    return evaluate_samples(
+        network,
+        lambda pixels_BIHW: network(preprocess(pixels_BIHW)),
         ViewRenderer(plan, images.to(where)),
         chosen[split],
         device=where,
