@@ -86,7 +86,7 @@ def _timed(stock: StockLoop, device: torch.device, steps: int) -> Timed:
 
 
 def _stock_images(images: TensorImages) -> StockImages:
-    pixels_NHWI = images.resident.permute(0, 2, 3, 1).contiguous().numpy()
+    pixels_NHWI = images.pixels_NIHW.permute(0, 2, 3, 1).contiguous().numpy()
     return StockImages(pixels_NHWI, images.labels_N)
 
 

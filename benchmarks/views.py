@@ -1,6 +1,6 @@
 """View pixels beside torchvision v2 per sample, and the parameters of a whole view.
 
-At 32 pixels the kernel renders batches of 128 of a resident set; torchvision crops and flips the same images one by
+At 32 pixels the kernel renders batches of 128 of a set in memory; torchvision crops and flips the same images one by
 one, once with its transforms (which also draw) and once with its functional kernels, given the parameters.
 """
 
@@ -46,7 +46,7 @@ def _pixels(size: int, samples: int, batches: int, count: int, bar: Bar | None) 
     order = [random.integers(0, samples, BATCH) for _ in range(batches)]
     view_B = np.zeros(BATCH, np.int64)
     parameters_NP = plan.parameters(0, 0, samples)
-    pixels_NIHW = images.resident
+    pixels_NIHW = images.pixels_NIHW
     crop = v2.Compose([v2.RandomCrop(size, padding=padding), v2.RandomHorizontalFlip()])
 
     def transforms(samples_B: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> torch.Tensor:

@@ -15,7 +15,7 @@ def main(name: str, folder: str) -> Path:
     torch.manual_seed(len(name))
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    pixels, labels = data.train.resident, torch.from_numpy(data.train.labels_N)
+    pixels, labels = data.train.pixels_NIHW, torch.from_numpy(data.train.labels_N)
     for _ in range(30):  # your own training, whatever it is
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(pixels / 255), labels).backward()

@@ -14,13 +14,12 @@ def main(stores: list[str]) -> float:
 
     bank = dgkd.GuideBank(stores, data.train)  # proves that the guides saw these images
     for batch in bank.loader(batch_size=128, epochs=5, seed=0, dropping=dgkd.Dropping(keep=0.75)):
-        loss = batch.loss(student(batch.pixels.float() / 255))
+        loss = batch.loss(student(batch.pixels / 255))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
-    answers = student.eval()(data.test.resident.float() / 255).argmax(1)
-    return (answers.numpy() == data.test.labels_N).mean()
+    return dgkd.evaluate(student, lambda pixels: student(pixels / 255), data.test).accuracy
 
 
 if __name__ == "__main__":

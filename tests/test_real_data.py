@@ -29,7 +29,7 @@ def test_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load_dataset("fashion-mnist", download=False)
     pixels = idx("train-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28)
     assert len(data.train) == 60_000 and len(data.test) == 10_000
-    np.testing.assert_array_equal(data.train.resident.numpy(), pixels)
+    np.testing.assert_array_equal(data.train.pixels_NIHW.numpy(), pixels)
     np.testing.assert_array_equal(data.train.labels_N, idx("train-labels-idx1-ubyte.gz", 8))
     scaled = pixels.astype(np.float64) / 255
     assert float(data.mean[0]) == pytest.approx(scaled.mean(), abs=1e-3)

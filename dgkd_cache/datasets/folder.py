@@ -103,7 +103,7 @@ class FolderImages(Images):
             self._hold(read)
 
     @property
-    def resident(self) -> Tensor | None:
+    def pixels_NIHW(self) -> Tensor | None:
         if self._pixels is None or self.height is None or self.width is None:
             return None
         return self._pixels.view(len(self), self.channels, self.height, self.width)
@@ -119,7 +119,7 @@ class FolderImages(Images):
 
     def to(self, device: torch.device | str) -> Self:
         # Held images of several sizes stay in memory: worker processes read them, and may not use a GPU after a fork.
-        if self._pixels is None or self.resident is None:
+        if self._pixels is None or self.pixels_NIHW is None:
             return self
         pixels = self._pixels.to(device)
         if pixels is self._pixels:

@@ -89,14 +89,14 @@ class Images(ABC):
     def batch(self, samples_B: Samples) -> Tensor | list[Tensor]:
         """Returns the requested samples in order: uint8 [B, I, H, W] if all images have one size, else a list.
 
-        Each item of the list is [I, H, W]; resident pixels stay on their device.
+        Each item of the list is [I, H, W]; pixels in memory stay on their device.
         """
-        if self.resident is not None:
+        if self.pixels_NIHW is not None:
             index_B = samples_B if isinstance(samples_B, Tensor) else torch.from_numpy(_check_samples(samples_B))
             _require_indices(index_B)
             if index_B.device.type == "cpu":  # on a GPU this would wait for the device
                 self.require_samples(index_B.numpy())
-            return self.resident[index_B.to(self.resident.device, torch.int64)]
+            return self.pixels_NIHW[index_B.to(self.pixels_NIHW.device, torch.int64)]
         images = self._read_and_check(_as_list(samples_B))
         if self.height is None or self.width is None or not images:
             return images
@@ -109,12 +109,12 @@ class Images(ABC):
             yield from self._read_and_check(samples[start : start + _READ_AHEAD])
 
     @property
-    def resident(self) -> Tensor | None:
+    def pixels_NIHW(self) -> Tensor | None:
         """All pixels [N, I, H, W] if they are in memory and have one size, else None."""
         return None
 
     def to(self, device: torch.device | str) -> Images:
-        """Returns this split with its resident pixels on `device`; itself if nothing is resident or all is there.
+        """Returns this split with its pixels on `device`; itself if they are not in memory, or are there.
 
         A copy keeps the original and uses its digests, so each pixel is hashed once, and none is copied back.
         """
@@ -217,7 +217,7 @@ class TensorImages(Images):
         self._images_NIHW = pixels_NIHW.contiguous()
 
     @property
-    def resident(self) -> Tensor:
+    def pixels_NIHW(self) -> Tensor:
         return self._images_NIHW
 
     def image(self, sample: int) -> Tensor:

@@ -30,7 +30,7 @@ KNOWN: dict[str, Constants] = {
 }
 
 SUBSET = 5_000
-"""The number of samples that are read, evenly spaced over the index, if the pixels are not resident."""
+"""The number of samples that are read, evenly spaced over the index, if the pixels are not in memory."""
 
 _CHUNK = 2_048
 _DIGITS = Decimal("0.000001")
@@ -39,7 +39,7 @@ _DIGITS = Decimal("0.000001")
 def mean_and_std(images: Images) -> Constants:
     """Returns mean and (population) standard deviation of each channel, six decimals, for pixels in [0, 1].
 
-    They are over all samples if these are resident, else over SUBSET evenly spaced ones. The sums are integers, so the
+    They are over all samples if these are in memory, else over SUBSET evenly spaced ones. The sums are integers, so the
     result is the same on every machine. A constant channel gets the deviation 1.
     """
     histogram_I256 = torch.zeros(images.channels, 256, dtype=torch.int64)
@@ -64,7 +64,7 @@ def mean_and_std(images: Images) -> Constants:
 
 
 def _chunks(images: Images) -> Iterator[Tensor]:
-    resident_NIHW = images.resident
+    resident_NIHW = images.pixels_NIHW
     if resident_NIHW is not None:
         yield from torch.split(resident_NIHW, _CHUNK)
         return

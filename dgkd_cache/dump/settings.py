@@ -30,7 +30,7 @@ class DumpSettings:
     precision: str = "float32"
     """The forward pass computes in float32, or under bf16 autocast."""
     workers: int = 0
-    """Processes that load images which are not resident in memory."""
+    """Processes that load images which are not in memory."""
     licence: str = ""
     """The licence of the store."""
     accept_probabilities: bool = False

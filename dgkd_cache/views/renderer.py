@@ -74,10 +74,10 @@ class ViewRenderer:
         ]
         if not len(samples):
             return torch.empty((0, *self.plan.view_shape), dtype=torch.uint8)
-        resident = self.images.resident
-        if resident is not None and _is_crop_flip(steps):
-            return _crop_flip(resident, samples, steps)
-        if resident is None and steps[0][0].any_size:
+        held = self.images.pixels_NIHW
+        if held is not None and _is_crop_flip(steps):
+            return _crop_flip(held, samples, steps)
+        if held is None and steps[0][0].any_size:
             transform, parameters_BP = steps.pop(0)
             images = enumerate(self.images.each(samples))
             pixels = torch.cat([transform.apply(image_IHW[None], parameters_BP[i : i + 1]) for i, image_IHW in images])
@@ -100,19 +100,19 @@ class ViewRenderer:
             return torch.empty((0, *self.plan.view_shape), dtype=torch.uint8)
         if (self.images.height, self.images.width) == (height, width):
             return self._batch(samples)
-        if self.images.resident is not None:
+        if self.images.pixels_NIHW is not None:
             return evaluation_crop(self._batch(samples), height)
         return torch.stack([evaluation_crop(image_IHW, height) for image_IHW in self.images.each(samples)])
 
     def _batch(self, samples_B: IntArray) -> Tensor:
-        resident = self.images.resident
-        if resident is None:
+        held = self.images.pixels_NIHW
+        if held is None:
             batch = self.images.batch(samples_B)
             return batch if isinstance(batch, Tensor) else torch.stack(batch)
-        if resident.device.type == "cpu":
+        if held.device.type == "cpu":
             # Measured: 0.1 us per CIFAR image, against 2.3 us for indexing the tensor.
-            return torch.from_numpy(resident.numpy().take(samples_B, axis=0))
-        return resident[send(samples_B, resident.device)]
+            return torch.from_numpy(held.numpy().take(samples_B, axis=0))
+        return held[send(samples_B, held.device)]
 
     def _check_samples(self, call: str, samples_B: Any) -> IntArray:
         samples = _integers(call, "samples_B", samples_B)

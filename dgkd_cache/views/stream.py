@@ -35,7 +35,7 @@ def stream(views: ViewRenderer, pairs: Iterable[Pairs], *, device: torch.device,
     Images of one size in memory are rendered here, one call for each batch; otherwise `workers` processes decode and
     render ahead. The pixels are the same in both cases.
     """
-    if views.images.resident is not None or workers == 0:
+    if views.images.pixels_NIHW is not None or workers == 0:
         for views_B, samples_B in pairs:
             pixels = views.pixels(views_B, samples_B).to(device, non_blocking=True)
             yield Batch(views_B=views_B, samples_B=samples_B, pixels_BIHW=pixels)

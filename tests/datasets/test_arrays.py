@@ -84,7 +84,7 @@ def test_the_hint_makes_the_right_pixels(
     load = through_library if route == "library" else through_module
     with pytest.raises(InvalidInput, match="cannot be used: expected a non-empty uint8 array") as caught:
         load(given, LABELS)
-    assert np.array_equal(through_library(hinted(str(caught.value), images=given), LABELS).resident, wanted)
+    assert np.array_equal(through_library(hinted(str(caught.value), images=given), LABELS).pixels_NIHW, wanted)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_one_image_alone_gets_its_axes() -> None:
     for given in (NHWC[0], PIXELS[0], NHWC[0] / 255):
         with pytest.raises(InvalidInput, match="cannot be used") as caught:
             through_library(given, [1])
-        assert np.array_equal(through_library(hinted(str(caught.value), images=given), [1]).resident, PIXELS[:1])
+        assert np.array_equal(through_library(hinted(str(caught.value), images=given), [1]).pixels_NIHW, PIXELS[:1])
 
 
 def test_few_pixels_and_many_bands_are_no_channels_last() -> None:
@@ -159,7 +159,7 @@ def test_images_that_are_not_dense_are_told(
             with pytest.raises(InvalidInput) as caught:
                 load(dense, LABELS)
             dense = hinted(str(caught.value), images=dense)
-        assert np.array_equal(load(dense, LABELS).resident, PIXELS)
+        assert np.array_equal(load(dense, LABELS).pixels_NIHW, PIXELS)
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")

@@ -51,7 +51,7 @@ def ten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_cifar10_rows_are_planes_of_red_green_blue(ten: Path) -> None:
     dataset = load_dataset("cifar10", root=ten.parent, download=False)
     rows = np.concatenate([ROWS["a"], ROWS["b"]])
-    assert dataset.train.resident is not None and dataset.train.resident.shape == (8, 3, 32, 32)
+    assert dataset.train.pixels_NIHW is not None and dataset.train.pixels_NIHW.shape == (8, 3, 32, 32)
     for sample, channel, y, x in ((0, 0, 0, 0), (5, 1, 3, 31), (7, 2, 31, 0)):
         assert dataset.train.image(sample)[channel, y, x] == rows[sample][channel * 1_024 + y * 32 + x]
     assert dataset.train.labels_N.tolist() == LABELS["a"] + LABELS["b"]

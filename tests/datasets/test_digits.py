@@ -26,8 +26,8 @@ def test_pixels_labels_and_split_are_those_of_the_file(tmp_path: Path) -> None:
         (dataset.train, scaled[:1_437], rows[:1_437, 64]),
         (dataset.test, scaled[1_437:], rows[1_437:, 64]),
     ):
-        assert images.resident is not None and images.resident.shape[1:] == (1, 8, 8)
-        assert np.array_equal(images.resident.numpy(), wanted)
+        assert images.pixels_NIHW is not None and images.pixels_NIHW.shape[1:] == (1, 8, 8)
+        assert np.array_equal(images.pixels_NIHW.numpy(), wanted)
         assert np.array_equal(images.labels_N, labels)
         assert set(images.labels_N.tolist()) == set(range(10))
     assert dataset.classes == tuple("0123456789") and dataset.name == "digits"

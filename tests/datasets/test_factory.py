@@ -70,7 +70,7 @@ def test_each_form_of_result_is_taken(module: str) -> None:
     ):
         dataset = load_dataset(f"{module}:{name}", root=Path("unused"))
         assert dataset.classes == classes and dataset.train.labels_N.tolist() == labels
-        assert dataset.train.resident is not None and np.array_equal(dataset.train.resident.numpy(), pixels)
+        assert dataset.train.pixels_NIHW is not None and np.array_equal(dataset.train.pixels_NIHW.numpy(), pixels)
         if name == "dataset":
             assert (dataset.mean, dataset.std) == (("0.1",), ("0.2",))
         else:

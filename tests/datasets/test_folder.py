@@ -42,7 +42,7 @@ def test_pixels_labels_and_digests_are_those_of_the_files(
     files = pictures(mixed=mixed)
     folder = write_folder(files)
     train = train_of(folder, hold_bytes=hold_bytes)
-    assert (train.resident is not None) == (bool(hold_bytes) and not mixed)
+    assert (train.pixels_NIHW is not None) == (bool(hold_bytes) and not mixed)
     assert (train.height, train.width, train.channels) == (None if mixed else 6, None if mixed else 7, 3)
     paths = relative(train)
     assert sorted(paths) == sorted(path for path in files if path.startswith("train/"))
@@ -80,7 +80,7 @@ def test_the_limit_is_met_to_the_byte(write_folder: WriteFolder) -> None:
     pixels = 18 * 3 * 6 * 7
     for hold_bytes, held in ((pixels, True), (pixels - 1, False), (pixels // 2, False)):
         images = FolderImages(folder / "train", name="n", split="train", hold_bytes=hold_bytes)
-        assert (images.resident is not None) == held
+        assert (images.pixels_NIHW is not None) == held
 
 
 def test_what_is_held_is_served_without_its_files(write_folder: WriteFolder) -> None:
@@ -100,10 +100,10 @@ def test_what_is_held_is_served_without_its_files(write_folder: WriteFolder) -> 
 def test_only_what_is_resident_goes_to_a_device(write_folder: WriteFolder, mixed: bool, hold_bytes: int) -> None:
     train = train_of(write_folder(pictures(mixed=mixed)), hold_bytes=hold_bytes)
     moved = train.to("meta")
-    if train.resident is None:
+    if train.pixels_NIHW is None:
         assert moved is train, "its pixels are read by worker processes, which must not touch a device"
     else:
-        assert moved.resident is not None and moved.resident.is_meta and moved.image(3).is_meta
+        assert moved.pixels_NIHW is not None and moved.pixels_NIHW.is_meta and moved.image(3).is_meta
         assert moved.digest == train.digest and train.to("cpu") is train
 
 

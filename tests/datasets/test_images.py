@@ -23,7 +23,7 @@ def make() -> TensorImages:
 
 
 class OneByOne(Images):
-    """The same images without a resident tensor, to compare the general route with the quick one."""
+    """The same images without a tensor in memory, to compare the general route with the quick one."""
 
     def __init__(self, source: TensorImages) -> None:
         super().__init__(
@@ -67,7 +67,7 @@ def test_digest_covers_classes_geometry_labels_and_samples() -> None:
 @pytest.mark.parametrize("change", ["pixel", "label", "order", "class"])
 def test_any_change_changes_the_digest(change: str) -> None:
     images = make()
-    pixels, labels, classes = images.resident.clone(), images.labels_N.copy(), list(images.classes)
+    pixels, labels, classes = images.pixels_NIHW.clone(), images.labels_N.copy(), list(images.classes)
     if change == "pixel":
         pixels[7, 1, 2, 3] ^= 1
     elif change == "label":
@@ -78,7 +78,7 @@ def test_any_change_changes_the_digest(change: str) -> None:
         classes[2] = "d"
     changed = TensorImages(pixels, labels, classes=classes, name="tiny", split="train")
     assert changed.digest != images.digest
-    same = TensorImages(images.resident.clone(), images.labels_N, classes=images.classes, name="x", split="y")
+    same = TensorImages(images.pixels_NIHW.clone(), images.labels_N, classes=images.classes, name="x", split="y")
     assert same.digest == images.digest
 
 
@@ -91,7 +91,7 @@ def test_batches_keep_the_order_asked_for() -> None:
         assert torch.equal(OneByOne(images).batch(samples), batch)
         for source in (images, OneByOne(images)):
             assert np.array_equal(torch.stack(list(source.each(samples))).numpy(), PIXELS[[4, 0, 4]])
-    assert OneByOne(images).resident is None and OneByOne(images).digest == images.digest
+    assert OneByOne(images).pixels_NIHW is None and OneByOne(images).digest == images.digest
 
 
 def test_labels_are_int64_and_a_sample_is_described() -> None:
@@ -108,8 +108,8 @@ def test_labels_are_int64_and_a_sample_is_described() -> None:
 
 def test_a_pickled_copy_is_the_same_images() -> None:
     copy = pickle.loads(pickle.dumps(make()))
-    assert copy.digest == make().digest and np.array_equal(copy.resident.numpy(), PIXELS)
-    assert make().to("cpu").resident.device.type == "cpu"
+    assert copy.digest == make().digest and np.array_equal(copy.pixels_NIHW.numpy(), PIXELS)
+    assert make().to("cpu").pixels_NIHW.device.type == "cpu"
 
 
 def test_a_copy_on_a_device_shares_the_digests_of_its_original(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_a_copy_on_a_device_shares_the_digests_of_its_original(monkeypatch: pyte
     monkeypatch.setattr(images_module, "pixel_digest", count)
     images = make()
     moved = images.to("meta")  # a device whose pixels cannot be brought back
-    assert moved.resident.is_meta and moved.to("meta") is moved
+    assert moved.pixels_NIHW.is_meta and moved.to("meta") is moved
     assert moved.digest == make().digest
     np.testing.assert_array_equal(moved.sample_digest_N16, images.sample_digest_N16)
     assert images.digest == moved.digest and hashed == ["cpu"] * 24, "once for the two of them, once for the other"

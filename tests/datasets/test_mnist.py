@@ -42,8 +42,8 @@ def write(folder: Path, *, zipped: bool = False) -> Path:
 def check(name: str, root: Path | None) -> None:
     dataset = load_dataset(name, root=root, download=False)
     for images, part in ((dataset.train, "train"), (dataset.test, "t10k")):
-        assert images.resident is not None
-        assert np.array_equal(images.resident.numpy()[:, 0], PIXELS[part])
+        assert images.pixels_NIHW is not None
+        assert np.array_equal(images.pixels_NIHW.numpy()[:, 0], PIXELS[part])
         assert images.labels_N.tolist() == LABELS[part]
     assert dataset.name == name and len(dataset.classes) == 10
 
@@ -84,7 +84,7 @@ def test_the_same_as_torchvision_reads(tmp_path: Path, no_debian: Path) -> None:
     write(tmp_path / "FashionMNIST" / "raw")
     ours = load_dataset("fashion-mnist", root=tmp_path, download=False).train
     theirs = torchvision.datasets.FashionMNIST(str(tmp_path), train=True)
-    assert ours.resident is not None and np.array_equal(ours.resident.numpy()[:, 0], theirs.data.numpy())
+    assert ours.pixels_NIHW is not None and np.array_equal(ours.pixels_NIHW.numpy()[:, 0], theirs.data.numpy())
     assert ours.labels_N.tolist() == theirs.targets.tolist() and ours.classes == tuple(theirs.classes)
 
 

@@ -50,7 +50,7 @@ def test_rows_are_the_models_logits_over_t_on_the_views_pixels(
             for i in (0, 31, 32, 99):  # one at a time, not in the dump's batches
                 logits = model(as_input(views.pixels([view], [i])))[0] / temperature
                 np.testing.assert_allclose(rows[view, i], logits, rtol=1e-4, atol=1e-6)
-        test = model(as_input(bars.test.resident)) / temperature
+        test = model(as_input(bars.test.pixels_NIHW)) / temperature
     np.testing.assert_allclose(test_logits_MC, test, rtol=1e-4, atol=1e-6)
     right = int((test.argmax(1).numpy() == bars.test.labels_N).sum())
     assert float(header.guide.accuracy) == right / 40

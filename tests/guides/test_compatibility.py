@@ -21,7 +21,7 @@ from dgkd_stores import GuideStore, canonical_json
 
 def changed(bars, *, pixel: bool = False, label: bool = False, swap: bool = False, classes=None) -> TensorImages:
     train = bars.train
-    pixels_NIHW, labels_N = train.resident.clone(), train.labels_N.copy()
+    pixels_NIHW, labels_N = train.pixels_NIHW.clone(), train.labels_N.copy()
     if pixel:
         pixels_NIHW[17, 0, 3, 3] += 1
     if label:

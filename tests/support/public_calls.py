@@ -141,7 +141,7 @@ def public_calls(
         "TensorImages": (
             dgkd.TensorImages,
             {
-                "images_NIHW": bars.train.resident,
+                "images_NIHW": bars.train.pixels_NIHW,
                 "labels_N": bars.train.labels_N,
                 "classes": bars.classes,
                 "name": "n",

@@ -214,9 +214,9 @@ def test_workers_change_nothing_and_a_resumed_run_draws_the_same(
     monkeypatch.setattr(StepInputs, "keep", watched)
 
     class OnTheFly(TensorImages):
-        resident = None
+        pixels_NIHW = None
 
-    train = OnTheFly(bars.train.resident, bars.train.labels_N, classes=bars.classes, name="bars", split="train")
+    train = OnTheFly(bars.train.pixels_NIHW, bars.train.labels_N, classes=bars.classes, name="bars", split="train")
     away = Dataset(train=train, test=bars.test, mean=bars.mean, std=bars.std)
 
     def with_dropout() -> nn.Module:

@@ -106,7 +106,7 @@ def test_notices_one_changed_pixel_and_names_its_sample(noise: Any, python_philo
     kind, values = make_probe(ViewRenderer(CROP_FLIP, images), FIRST, COUNT)
     pairs = pairs_of(CROP_FLIP, 50, python_philox)
     view, sample = pairs[10]
-    pixels = images.resident.clone()
+    pixels = images.pixels_NIHW.clone()
     pixels[sample, 1, 16, 16] ^= 1
     changed = TensorImages(pixels, images.labels_N, classes=images.classes, name="noise", split="train")
     first_view = next(v for v, s in pairs if s == sample)
@@ -138,12 +138,12 @@ def test_accepts_a_jpeg_written_again_at_high_quality(files: Any) -> None:
     images = files(50, (3, 48, 64))
     kind, values = make_probe(ViewRenderer(RESIZED, images), FIRST, COUNT)
     pixels = []
-    for image in images.resident:
+    for image in images.pixels_NIHW:
         content = io.BytesIO()
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(content, "JPEG", quality=98, subsampling=0)
         pixels.append(torch.from_numpy(np.array(Image.open(content))).permute(2, 0, 1))
     again = type(images)(torch.stack(pixels))
-    difference = (again.resident.int() - images.resident.int()).float().square().mean().sqrt()
+    difference = (again.pixels_NIHW.int() - images.pixels_NIHW.int()).float().square().mean().sqrt()
     assert 0.3 < difference < PROJECTION_RMSE_BOUND
     check_probe(ViewRenderer(RESIZED, again), kind=kind, values=values, first=FIRST, count=COUNT)
 

@@ -97,5 +97,5 @@ def test_a_transform_of_ones_own_takes_part(noise: Any, augment: Any, monkeypatc
     parameters = plan.parameters(4, 0, 60)
     assert set(parameters[:, 3].tolist()) == {0, 1, 2}
     found = ViewRenderer(plan, images).pixels(np.full(60, 4), everything).numpy()
-    for pixels, image, (*place, shift) in zip(found, images.resident.numpy(), parameters.tolist(), strict=True):
+    for pixels, image, (*place, shift) in zip(found, images.pixels_NIHW.numpy(), parameters.tolist(), strict=True):
         assert np.array_equal(pixels, augment(image, *place, 2) // 2**shift)

@@ -64,9 +64,9 @@ def test_images_that_are_not_resident_give_the_same_pixels(noise: Any) -> None:
     images = noise(30, (3, 8, 8))
 
     class OneByOne(TensorImages):
-        resident = None
+        pixels_NIHW = None
 
-    other = OneByOne(images.resident, images.labels_N, classes=images.classes, name="x", split="train")
+    other = OneByOne(images.pixels_NIHW, images.labels_N, classes=images.classes, name="x", split="train")
     for transforms in (["crop(2)", "hflip"], ["none"], ["resized-crop(5)", "hflip"]):
         plan = ViewPlan.build(image=(3, 8, 8), transforms=transforms)
         pairs = np.arange(30) % 3, np.arange(30)
@@ -90,9 +90,9 @@ def test_global_random_state_is_neither_used_nor_touched(noise: Any) -> None:
 def test_evaluation_pixels_are_the_images_where_sizes_agree(noise: Any, many_sizes: Any) -> None:
     images = noise(9, (3, 16, 16))
     plan = ViewPlan.build(image=(3, 16, 16), transforms=["crop(2)", "hflip"])
-    assert torch.equal(ViewRenderer(plan, images).evaluation_pixels([8, 0]), images.resident[[8, 0]])
+    assert torch.equal(ViewRenderer(plan, images).evaluation_pixels([8, 0]), images.pixels_NIHW[[8, 0]])
     same = ViewPlan.build(image=(3, 16, 16), transforms=["resized-crop(16)"])
-    assert torch.equal(ViewRenderer(same, images).evaluation_pixels([3]), images.resident[[3]])
+    assert torch.equal(ViewRenderer(same, images).evaluation_pixels([3]), images.pixels_NIHW[[3]])
     other = ViewPlan.build(image=(3, None, None), transforms=["resized-crop(20)"])
     assert ViewRenderer(other, many_sizes).evaluation_pixels([]).shape == (0, 3, 20, 20)
 
@@ -109,7 +109,7 @@ def test_resident_images_of_another_size_are_resized_in_one_call(
     noise: Any, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int, int], size: int, short: int
 ) -> None:
     images, calls = noise(6, shape), []
-    expected = torch.stack([evaluation_view(images.resident[sample], size, short) for sample in (5, 0, 5)])
+    expected = torch.stack([evaluation_view(images.pixels_NIHW[sample], size, short) for sample in (5, 0, 5)])
     resize = kernel.functional.resize
     monkeypatch.setattr(kernel.functional, "resize", lambda *args, **kw: calls.append(1) or resize(*args, **kw))
     views = ViewRenderer(ViewPlan.build(image=shape, transforms=[f"resized-crop({size})"]), images)
