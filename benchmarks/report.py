@@ -15,7 +15,21 @@ from benchmarks.result import Result, markdown
 
 __all__ = ["NAMES", "read_results", "render"]
 
-NAMES = ("step", "stock", "busy", "gather", "dump", "views", "stores", "memory", "large", "disk", "growth", "autotune")
+NAMES = (
+    "step",
+    "stock",
+    "loader",
+    "busy",
+    "gather",
+    "dump",
+    "views",
+    "stores",
+    "memory",
+    "large",
+    "disk",
+    "growth",
+    "autotune",
+)
 """In the order of the page, and of `make bench`."""
 
 ROOT = Path(__file__).resolve().parent.parent
