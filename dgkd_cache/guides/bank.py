@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -25,11 +24,11 @@ from dgkd_cache.device.device import usable_device
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.bank_arguments import check_bank_arguments
-from dgkd_cache.guides.cached import CachedGuide, common_views
+from dgkd_cache.guides.cached import CachedGuide, ReadRows, common_views
 from dgkd_cache.guides.compatibility import adopt_plan, check_store
 from dgkd_cache.guides.loader import GuideLoader
 from dgkd_cache.guides.loader_settings import make_loader
-from dgkd_cache.guides.transfer import Decode, ResidentRows, Rows, StreamedRows, resident_bytes
+from dgkd_cache.guides.transfer import ResidentRows, Rows, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore, RowIndex
 from dgkd_stores.arguments import describe_value
@@ -306,27 +305,3 @@ class GuideBank:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@dataclass(frozen=True)
-class ReadRows:
-    """The kept guides' rows of a batch, read and checked: (K, B, C) on the device once they are called for.
-
-    They are float32 where the guides' types differ. `shape` is that of no rows: (0, B, C).
-    """
-
-    read: Sequence[Decode]
-    shape: tuple[int, int, int]
-    device: torch.device
-
-    def __call__(self) -> Tensor:
-        if not self.read:
-            return torch.empty(self.shape, device=self.device)
-        rows = [decode() for decode in self.read]
-        if len({r.dtype for r in rows}) > 1:
-            rows = [r.float() for r in rows]
-        return torch.stack(rows)
-
-    def softened(self, pixels_BIHW: Tensor) -> Tensor:
-        """Returns the rows; unlike live guides, they need no pixels."""
-        return self()

@@ -1,4 +1,4 @@
-"""One guide of a bank: one store, or several of the same model over different views."""
+"""One guide of a bank: one store, or several of the same model over different views; and the rows of a batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.transfer import Decode, Rows
 from dgkd_stores import GuideStore, RowIndex
 
-__all__ = ["CachedGuide", "common_views"]
+__all__ = ["CachedGuide", "ReadRows", "common_views"]
 
 
 class CachedGuide:
@@ -122,6 +122,30 @@ def common_views(guides: Sequence[CachedGuide]) -> range:
             do="give the views that all have as views=, or dump the missing ones",
         )
     return views
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """The kept guides' rows of a batch, read and checked: (K, B, C) on the device once they are called for.
+
+    They are float32 where the guides' types differ. `shape` is that of no rows: (0, B, C).
+    """
+
+    read: Sequence[Decode]
+    shape: tuple[int, int, int]
+    device: torch.device
+
+    def __call__(self) -> Tensor:
+        if not self.read:
+            return torch.empty(self.shape, device=self.device)
+        rows = [decode() for decode in self.read]
+        if len({r.dtype for r in rows}) > 1:
+            rows = [r.float() for r in rows]
+        return torch.stack(rows)
+
+    def softened(self, pixels_BIHW: Tensor) -> Tensor:
+        """Returns the rows; unlike live guides, they need no pixels."""
+        return self()
 
 
 @dataclass(frozen=True)

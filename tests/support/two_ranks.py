@@ -17,6 +17,7 @@ import torch
 
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import Damaged, Interrupted
+from dgkd_cache.guides.guided_batch import GuidedBatch
 from dgkd_cache.training.steps import Steps
 from dgkd_cache.workspace.workspace import Workspace
 from support.tiny_chain import dump, train
@@ -48,9 +49,9 @@ def recorded(steps: Seen) -> Callable[[], None]:
     """Notes (views, samples, kept guides) of every step that is taken; the call that ends it."""
     original = Steps.train_step
 
-    def watched(self: Steps, batch: Any, softened: Any, step: int) -> Any:
-        steps[step] = [batch.views_B.tolist(), batch.samples_B.tolist(), self.keep(step).tolist()]
-        return original(self, batch, softened, step)
+    def watched(self: Steps, batch: GuidedBatch) -> Any:
+        steps[batch.step] = [batch.views.tolist(), batch.samples.tolist(), batch.kept.tolist()]
+        return original(self, batch)
 
     Steps.train_step = watched  # type: ignore[method-assign]
 
@@ -95,10 +96,10 @@ def failing(ws: Workspace, ranks: Ranks) -> None:
 
     original = Steps.train_step
 
-    def broken(self: Steps, batch: Any, softened: Any, step: int) -> Any:
-        if ranks.rank == 1 and step == 2:
+    def broken(self: Steps, batch: GuidedBatch) -> Any:
+        if ranks.rank == 1 and batch.step == 2:
             raise Damaged("a row is damaged")
-        return original(self, batch, softened, step)
+        return original(self, batch)
 
     Steps.train_step = broken  # type: ignore[method-assign]
     main(["-w", str(ws.folder), "train", "--model", "ta1", "--device", "cpu"])
