@@ -42,6 +42,7 @@ from dgkd_cache.dump.parallel_batches import forward_parallel
 from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
+from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.registry import build_model
 
 BATCH = 512
@@ -111,7 +112,7 @@ class Job:
         assert self.train.images.digest, "taken once for a data set, not for a dump"
         model = build_model(architecture, channels=3, classes=classes, height=32, width=32, seed=0)
         self._model = place(model, device, channels_last=combination.channels_last).eval()
-        self._preprocess = PREPROCESS.module(channels_last=combination.channels_last).to(device)
+        self._preprocess = Preprocessing(PREPROCESS, channels_last=combination.channels_last).to(device)
         self._device, self._precision = device, combination.precision
         self.rows = VIEWS * samples + test_samples + encoding_error_rows(samples)
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from dgkd_cache.datasets.images import TensorImages
-from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.run_files.preprocess import Preprocess
 from dgkd_cache.views.plan import Scheme, ViewPlan
 from dgkd_cache.views.probe import make_probe
 from dgkd_cache.views.renderer import ViewRenderer

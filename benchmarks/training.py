@@ -26,6 +26,7 @@ from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guided_batch import GuidedBatch
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.guides.protocol import Begun, Guidance
+from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.registry import build_model
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.steps import Guided, Steps
@@ -104,7 +105,7 @@ def loop(
         build_model(
             student, channels=channels, classes=len(views.images.classes), height=height, width=width, seed=0
         ).train(),
-        PREPROCESS.module(channels_last=chosen.channels_last).to(device),
+        Preprocessing(PREPROCESS, channels_last=chosen.channels_last).to(device),
         views=moved,
         samples_N=np.arange(samples),
         schedule=Schedule(kind, count, random=random, samples=samples),
@@ -139,7 +140,7 @@ def live(architectures: Sequence[str], views: ViewRenderer, *, device: torch.dev
         LiveGuide(
             name=f"guide{i}",
             identity="",
-            preprocess=PREPROCESS.module(channels_last=chosen.channels_last).to(device),
+            preprocess=Preprocessing(PREPROCESS, channels_last=chosen.channels_last).to(device),
             model=place(
                 build_model(name, channels=channels, classes=classes, height=height, width=width, seed=i + 1),
                 device,

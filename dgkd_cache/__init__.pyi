@@ -32,9 +32,10 @@ from .guides import GuideStore as GuideStore
 from .guides.bank import GuideBank as GuideBank
 from .guides.guided_batch import GuidedBatch as GuidedBatch
 from .guides.loader import GuideLoader as GuideLoader
-from .models.card import ModelCard as ModelCard, load_model as load_model
 from .models.registry import build_model as build_model, register_model as register_model
+from .models.saved import load_model as load_model
 from .randomness.run_random import RunRandom as RunRandom
+from .run_files.model_card import ModelCard as ModelCard
 from .training.evaluate import Score as Score, evaluate as evaluate
 from .views.dataset import ViewDataset as ViewDataset, ViewSampler as ViewSampler
 from .views.plan import ViewPlan as ViewPlan

@@ -21,7 +21,7 @@ from support import two_ranks
 from support.tiny_chain import MODULE, Lines, dump, train, workspace
 
 from dgkd_cache.errors import Interrupted
-from dgkd_cache.models.card import load_card
+from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.workspace.workspace import Workspace
 

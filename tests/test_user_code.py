@@ -13,9 +13,9 @@ import torch
 from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable, InvalidInput, Mismatch
 from dgkd_cache.models import load_model, save_model, weights_digest
-from dgkd_cache.models.card import ModelCard
-from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, model_names
+from dgkd_cache.run_files.model_card import ModelCard
+from dgkd_cache.run_files.preprocess import Preprocess
 from dgkd_cache.user_code import ask_before_import, import_factory
 
 MODULE = """

@@ -50,7 +50,7 @@ def check_architectures(named: Sequence[str], runs: Iterable[Path]) -> None:
     """
     if not named:
         return
-    from dgkd_cache.models.card import load_card
+    from dgkd_cache.run_files.model_card import load_card
 
     cards: dict[str, str] = {}
     for folder in runs:

@@ -4,8 +4,9 @@ Importing this package registers every architecture; `save_model` and `load_mode
 """
 
 from dgkd_cache.models import plain, resnet, torchvision_models, user_models, vgg, wrn
-from dgkd_cache.models.card import ModelCard, load_card, load_model, load_weights, save_model
+from dgkd_cache.models.saved import load_model, load_weights, save_model
 from dgkd_cache.models.weights import weights_digest
+from dgkd_cache.run_files.model_card import ModelCard, load_card
 
 __all__ = [
     "ModelCard",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
-from dgkd_cache.models.card import load_card
 from dgkd_cache.paths import CARD_FILE, leftovers
 from dgkd_cache.progress import Progress, Silent, check_reporting
+from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.workspace.archive import archive_run
 from dgkd_cache.workspace.chain_check import check_chain
 from dgkd_cache.workspace.chain_state import ChainState, ModelState

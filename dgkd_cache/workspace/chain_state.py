@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from dgkd_cache.device.device import resolve_device, resolve_precision
 from dgkd_cache.errors import StoreNotFound
-from dgkd_cache.models.card import ModelCard, load_card
 from dgkd_cache.paths import CARD_FILE
+from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.workspace.recipe import resolve_recipe
 from dgkd_cache.workspace.run_inputs import changes, read_inputs
 from dgkd_cache.workspace.tasks.expected_inputs import expected_inputs

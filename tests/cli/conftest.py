@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dgkd_cache.models import save_model, weights_digest
-from dgkd_cache.models.card import ModelCard
-from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model
+from dgkd_cache.run_files.model_card import ModelCard
+from dgkd_cache.run_files.preprocess import Preprocess
 from dgkd_cli.main import main
 
 TEXT = """

@@ -19,10 +19,11 @@ from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
-from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.registry import build_model
 from dgkd_cache.progress import Silent
 from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.run_files.preprocess import Preprocess
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.training.trainer import Trainer
 from dgkd_cache.views.plan import ViewPlan
@@ -49,7 +50,7 @@ def coloured() -> Dataset:
 def setting(coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
     """Three ResNets as live guides, and their stores by encoding."""
     plan = ViewPlan.build(image=(3, 16, 16), transforms=["crop(2)", "hflip"], seed=1)
-    preprocess = Preprocess.build(mean=coloured.mean, std=coloured.std).module()
+    preprocess = Preprocessing(Preprocess.build(mean=coloured.mean, std=coloured.std))
     models = [
         build_model(name, channels=3, classes=10, height=16, width=16, seed=seed).eval()
         for seed, name in enumerate(("resnet26", "resnet20", "resnet14"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from dgkd_cache.models.card import load_model
+from dgkd_cache.models.saved import load_model
 from dgkd_cache.workspace.run_lock import run_lock
 from support.shell import STORE, Case, Shell
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from dgkd_cache.config.workspace_config import read_config
-from dgkd_cache.models.card import load_card
+from dgkd_cache.run_files.model_card import load_card
 from dgkd_stores import GuideStore
 from support.shell import LOOSE, STORE, Case, Shell
 

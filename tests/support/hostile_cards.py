@@ -18,7 +18,8 @@ from typing import Any
 import torch
 
 from dgkd_cache.errors import DgkdError
-from dgkd_cache.models.card import load_card, load_model, load_weights
+from dgkd_cache.models.saved import load_model, load_weights
+from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.training.checkpoint import load_checkpoint, load_state, read_checkpoint, read_record
 
 CARD = {

@@ -17,10 +17,10 @@ from dgkd_cache.device.cores import own_cores
 from dgkd_cache.device.openmp import choose_waiting, describe_waiting
 from dgkd_cache.errors import Incomplete, Interrupted, InvalidInput
 from dgkd_cache.models import load_model, load_weights, weights_digest
-from dgkd_cache.models.card import load_card
 from dgkd_cache.models.contract import check_forward
 from dgkd_cache.models.registry import MODELS as models
 from dgkd_cache.progress import Silent
+from dgkd_cache.run_files.model_card import load_card
 from support.arguments import Calls
 
 __all__ = ["RANDOM", "public_calls"]

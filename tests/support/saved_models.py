@@ -12,8 +12,8 @@ from torch import nn
 
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.models import ModelCard, save_model, weights_digest
-from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters
+from dgkd_cache.run_files.preprocess import Preprocess
 
 
 def network(seed: int = 0, *, classes: int = 3) -> nn.Module:

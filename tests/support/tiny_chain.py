@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dgkd_cache.config.workspace_config import with_overrides
-from dgkd_cache.models.card import ModelCard
 from dgkd_cache.progress import Silent
+from dgkd_cache.run_files.model_card import ModelCard
 from dgkd_cache.workspace.chain import ChainRow, run_chain
 from dgkd_cache.workspace.tasks import DumpResult, TrainRequest, dump_guide, train_model
 from dgkd_cache.workspace.workspace import Workspace

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from support.tiny_chain import add_module, train, workspace
 
 from dgkd_cache.errors import Interrupted
-from dgkd_cache.models.card import load_model
+from dgkd_cache.models.saved import load_model
 from dgkd_cache.progress import Silent
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.workspace.tasks import evaluate_model

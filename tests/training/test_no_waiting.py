@@ -11,8 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
-from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.run_files.preprocess import Preprocess
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
@@ -50,7 +51,7 @@ def test_no_step_waits(bars, plan, dump, make_tiny, tmp_path) -> None:
     with GuideBank(stores, views, temperature=2.0, keep_on_device=True) as bank:
         steps = Steps(
             make_tiny(3).train(),
-            Preprocess.build(mean=bars.mean, std=bars.std).module(),
+            Preprocessing(Preprocess.build(mean=bars.mean, std=bars.std)),
             views=views,
             samples_N=np.arange(100),
             schedule=Schedule("draw", 3, random=random, samples=100),

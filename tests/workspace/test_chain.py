@@ -13,7 +13,7 @@ from support.tiny_chain import Lines, content, run, workspace
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import Interrupted, InvalidInput, Mismatch, NoSpace, UnknownName
-from dgkd_cache.models.card import load_card
+from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.workspace.chain import chain_rows
 from dgkd_stores import GuideStore
 

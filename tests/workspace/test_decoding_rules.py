@@ -14,8 +14,8 @@ from dgkd_cache.datasets import decoding
 from dgkd_cache.datasets.folder import FolderImages
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.guides.bank import GuideBank
-from dgkd_cache.models.card import load_card
 from dgkd_cache.progress import Silent
+from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.tasks import dump_guide, evaluate_model
 from dgkd_cache.workspace.tasks.repair import settings_of

@@ -13,7 +13,7 @@ from dgkd_cache.config.file import read_tables
 from dgkd_cache.config.template import render_config
 from dgkd_cache.config.workspace_config import parse_config, read_config, with_overrides
 from dgkd_cache.errors import Mismatch
-from dgkd_cache.models.card import load_model
+from dgkd_cache.models.saved import load_model
 from dgkd_cache.workspace.chain import chain_rows
 from dgkd_cache.workspace.tasks import evaluate_model, plan_chain
 from dgkd_cache.workspace.workspace import Workspace

@@ -13,7 +13,7 @@ from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.device import autotune, device as compute
 from dgkd_cache.device.autotune import Rule
 from dgkd_cache.errors import Damaged, Interrupted, Mismatch
-from dgkd_cache.models.card import load_card
+from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.workspace.chain import chain_rows
 from dgkd_stores import GuideStore
 

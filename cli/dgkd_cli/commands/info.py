@@ -18,7 +18,7 @@ from dgkd_stores import GuideStore, clean
 from dgkd_stores.disk import as_store_path, expand_user
 
 if TYPE_CHECKING:
-    from dgkd_cache.models.card import ModelCard
+    from dgkd_cache.run_files.model_card import ModelCard
     from dgkd_cache.workspace.run_check import RunCheck
 
 __all__ = ["info"]
@@ -44,7 +44,7 @@ def info(app: App, what: str, as_json: bool) -> None:
     found: dict[str, Any] = {"run": None, "run_state": None, "store": None}
     parts = []
     if run:
-        from dgkd_cache.models.card import load_card  # it loads torch, which a store does not need
+        from dgkd_cache.run_files.model_card import load_card
         from dgkd_cache.workspace.run_check import check_run
 
         card, check = load_card(run), check_run(run, full=False)

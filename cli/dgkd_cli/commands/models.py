@@ -73,7 +73,7 @@ def models(
 
 def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) -> None:
     """Returns the table; its last column says why a model cannot be built, or to which size its images are resized."""
-    from dgkd_cache.models.preprocess import describe_resizing
+    from dgkd_cache.run_files.preprocess import describe_resizing
 
     lines = [
         (

@@ -27,7 +27,7 @@ from dgkd_cli.user_code import check_architectures
 from dgkd_stores import clean, read_header
 
 if TYPE_CHECKING:
-    from dgkd_cache.models.card import ModelCard
+    from dgkd_cache.run_files.model_card import ModelCard
 
 __all__ = ["train"]
 

@@ -20,9 +20,9 @@ from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import Dumped, GuideWriter
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, RankLost, UnsafeStore
-from dgkd_cache.models.card import ModelCard
 from dgkd_cache.paths import DUMP_SECONDS_FILE
 from dgkd_cache.progress import Progress
+from dgkd_cache.run_files.model_card import ModelCard
 from dgkd_cache.run_files.reading import read_file
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.run_lock import refuse_no_folder

@@ -24,6 +24,7 @@ from dgkd_cache.estimate.costs import ChainCost, GuideCost, RunCost
 from dgkd_cache.estimate.rates import Work, samples_per_second
 from dgkd_cache.estimate.workloads import dump_batches, forward_guides, train_steps
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
+from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.registry import wanted_input_size
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.run_random import RunRandom
@@ -159,7 +160,7 @@ def _train_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.
     train_N, _ = split_samples(len(views.images), ws.config.dataset.validation)
     steps = Steps(
         model.train(),
-        preprocess.module(channels_last=bool(recipe.channels_last)).to(device),
+        Preprocessing(preprocess, channels_last=bool(recipe.channels_last)).to(device),
         views=views,
         samples_N=train_N,
         schedule=Schedule(settings.schedule, settings.count, random=random, samples=len(views.images)),
@@ -175,7 +176,7 @@ def _forward_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torc
     """Returns forward passes of the guide as in `train --live`, in batches of the student's size."""
     model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     last = bool(recipe.channels_last)
-    transform = preprocess.module(channels_last=last).to(device)
+    transform = Preprocessing(preprocess, channels_last=last).to(device)
     guide = LiveGuide(
         name=name, identity=_NO_DIGEST, preprocess=transform, model=place(model, device, channels_last=last)
     )

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from dgkd_cache.errors import Mismatch
-from dgkd_cache.models.card import ModelCard, load_card
 from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, leftovers
+from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.run_check import require_sound
 

@@ -15,10 +15,12 @@ from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.device.device import place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import Damaged, InvalidInput, Mismatch
-from dgkd_cache.models.card import ModelCard, load_card, load_model
-from dgkd_cache.models.preprocess import Preprocess, describe_resizing
+from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
+from dgkd_cache.models.saved import load_model
 from dgkd_cache.progress import Progress
+from dgkd_cache.run_files.model_card import ModelCard, load_card
+from dgkd_cache.run_files.preprocess import Preprocess, describe_resizing
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.workspace import Workspace
 
@@ -165,7 +167,7 @@ def dropping_of(settings: DistillationConfig, names: Sequence[str]) -> Dropping:
 def prepare_inference(model: nn.Module, card: ModelCard, device: torch.device) -> tuple[nn.Module, nn.Module]:
     """Returns (model, preprocessing) on the device, in evaluation mode and the memory format of its training."""
     channels_last = bool(card.training.get("channels_last", True))
-    transform = card.preprocess.module(channels_last=channels_last).to(device)
+    transform = Preprocessing(card.preprocess, channels_last=channels_last).to(device)
     return place(model, device, channels_last=channels_last).eval(), transform
 
 

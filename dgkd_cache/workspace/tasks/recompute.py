@@ -11,8 +11,8 @@ from pathlib import Path
 from dgkd_cache.device.device import resolve_device
 from dgkd_cache.dump.recompute import Comparison, compare_rows, compute_again, draw_batches
 from dgkd_cache.errors import DgkdError, Incomplete
-from dgkd_cache.models.card import load_card
 from dgkd_cache.progress import Progress
+from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.workspace.tasks.dump import load_guide, writer_of
 from dgkd_cache.workspace.tasks.repair import settings_of
 from dgkd_cache.workspace.workspace import Workspace

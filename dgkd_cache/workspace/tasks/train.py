@@ -16,10 +16,12 @@ from dgkd_cache.device.device import resolve_device
 from dgkd_cache.device.environment import describe
 from dgkd_cache.device.threads import threads_for
 from dgkd_cache.distributed.ranks import ALONE, Ranks
-from dgkd_cache.models.card import ModelCard, load_card, save_model
-from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.models.preprocessing import Preprocessing
+from dgkd_cache.models.saved import save_model
 from dgkd_cache.models.weights import weights_digest
 from dgkd_cache.progress import Progress
+from dgkd_cache.run_files.model_card import ModelCard, load_card
+from dgkd_cache.run_files.preprocess import Preprocess
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.training.trainer import Outcome, Trainer
 from dgkd_cache.workspace import run_inputs as record
@@ -111,7 +113,7 @@ def _build(
     opened.enter_context(threads_for(training.batch_size * height * width, run.device, os.environ))
     steps = Steps(
         model,
-        preprocess.module(channels_last=bool(training.channels_last)).to(run.device),
+        Preprocessing(preprocess, channels_last=bool(training.channels_last)).to(run.device),
         views=run.views,
         samples_N=train_N,
         schedule=run.schedule,

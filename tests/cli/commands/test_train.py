@@ -14,8 +14,8 @@ from torch import nn
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.errors import Interrupted
-from dgkd_cache.models.card import ModelCard
-from dgkd_cache.models.preprocess import Preprocess
+from dgkd_cache.run_files.model_card import ModelCard
+from dgkd_cache.run_files.preprocess import Preprocess
 from dgkd_cache.workspace import tasks
 from dgkd_cache.workspace.tasks import TrainRequest
 

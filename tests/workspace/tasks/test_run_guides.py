@@ -12,8 +12,8 @@ from support.tiny_chain import Lines, dump, train, workspace
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import Mismatch
-from dgkd_cache.models.card import load_card
 from dgkd_cache.progress import Silent
+from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.workspace.tasks import evaluate_model
 from dgkd_cache.workspace.workspace import Workspace

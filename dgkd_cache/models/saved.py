@@ -11,51 +11,22 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import safetensors.torch
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from torch import nn
 
 from dgkd_cache.errors import Damaged, Mismatch, UnknownName
-from dgkd_cache.models.preprocess import Preprocess
 from dgkd_cache.models.registry import build_model, count_parameters, count_unbuilt, is_user_code
 from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest
 from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE
+from dgkd_cache.run_files.model_card import TRAIN_AGAIN, ModelCard, load_card
 from dgkd_cache.run_files.reading import damaged_file, read_file
-from dgkd_cache.run_files.run_card import FileDigest, read_card, with_digests
+from dgkd_cache.run_files.run_card import FileDigest, with_digests
 from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
 from dgkd_stores.arguments import as_path, require_kind
 from dgkd_stores.disk import full_disk, partial_of, refuse_in_the_way, sync_folder, write_synced
 
-__all__ = ["ModelCard", "load_card", "load_model", "load_weights", "save_model"]
-
-
-class ModelCard(BaseModel):
-    """A trained model: its architecture, its data and training, and its accuracy."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal["dgkd-model-card"] = "dgkd-model-card"
-    version: Literal[1] = 1
-    name: str  # its name in the chain
-    architecture: str  # a name for build_model, or the user's own
-    channels: int = Field(ge=1, le=2**12)  # I of the views
-    classes: tuple[str, ...] = Field(min_length=1)  # names, in the order of the logits
-    height: int = Field(ge=1, le=2**16)  # pixels of the views; the network sees preprocess.network_size(height, width)
-    width: int = Field(ge=1, le=2**16)
-    parameters: int = Field(ge=0)
-    preprocess: Preprocess
-    dataset: dict[str, str]  # name and digest
-    plan_digest: str  # of the view plan, "" if none was used
-    views: dict[str, JsonValue]  # which views it was trained on
-    training: dict[str, JsonValue]  # method, objective, recipe, seed
-    guides: dict[str, str] = Field(default_factory=dict)  # name of each guide to the seal of its store
-    accuracy: dict[str, str] = Field(default_factory=dict)  # split to a decimal fraction
-    weights_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
-    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)  # wall time of the training
-    compute: dict[str, JsonValue] = Field(default_factory=dict)  # device, precision, versions
-    inputs_digest: str = ""  # of everything that the training depends on; a run with another one is stale
+__all__ = ["load_model", "load_weights", "save_model"]
 
 
 def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard) -> None:
@@ -103,27 +74,6 @@ def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard
     finally:
         for path in written:
             path.unlink(missing_ok=True)
-
-
-def load_card(folder: os.PathLike[str] | str) -> ModelCard:
-    """Returns the card of the finished model in `folder`.
-
-    Raises Incomplete (exit 3) if there is none, Damaged (exit 12) if it is not a card of this version or has changed
-    since it was written, Mismatch (exit 13) for a card of another format or version, and UnsafeStore (exit 15) if it is
-    not a regular file.
-    """
-    folder = as_path("load_card", "folder", folder)
-    path = folder / CARD_FILE
-    try:
-        return ModelCard.model_validate(read_card(folder).model)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-        raise Damaged(
-            f"{path} is not a card as this version writes it",
-            expected=f"the keys {', '.join(ModelCard.model_fields)}",
-            found="; ".join(problems[:5])[:1000],
-            do=_TRAIN_AGAIN,
-        ) from error
 
 
 def load_model(folder: os.PathLike[str] | str, *, architecture: str | None = None) -> tuple[nn.Module, ModelCard]:
@@ -183,13 +133,12 @@ def load_weights(model: nn.Module, folder: os.PathLike[str] | str) -> ModelCard:
             _check_digest(file, card)
             _check_tensors(wanted, file, card)
     except FileNotFoundError as error:
-        raise damaged_file(path, "the weights that its card tells of", "no such file", do=_TRAIN_AGAIN) from error
+        raise damaged_file(path, "the weights that its card tells of", "no such file", do=TRAIN_AGAIN) from error
     _check_parameters(model, card, str(path))
     model.load_state_dict(tensors)
     return card
 
 
-_TRAIN_AGAIN = "restore it from a copy, or train the model again with --fresh (what is there is set aside)"
 _AS_THE_CARD_SAYS = "build the model as its card says (architecture, channels, classes, height, width)"
 
 _SPARE = 2**24  # parameters that a network may have beyond the size of the weights before it is compared in detail
@@ -215,7 +164,7 @@ def _check_digest(file: TensorFile, card: ModelCard) -> None:
             f"{file.path} has changed since its card was written",
             expected=f"weights of SHA-256 {card.weights_digest[:16]}",
             found=digest[:16],
-            do=_TRAIN_AGAIN,
+            do=TRAIN_AGAIN,
         )
 
 

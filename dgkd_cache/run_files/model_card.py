@@ -1,0 +1,67 @@
+"""What the card of a run says of its model: architecture, data, training and accuracy. Loads no torch."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from dgkd_cache.errors import Damaged
+from dgkd_cache.paths import CARD_FILE
+from dgkd_cache.run_files.preprocess import Preprocess
+from dgkd_cache.run_files.run_card import read_card
+from dgkd_stores.arguments import as_path
+
+__all__ = ["TRAIN_AGAIN", "ModelCard", "load_card"]
+
+TRAIN_AGAIN = "restore it from a copy, or train the model again with --fresh (what is there is set aside)"
+"""What to do about a file of a finished run that is lost or damaged."""
+
+
+class ModelCard(BaseModel):
+    """A trained model: its architecture, its data and training, and its accuracy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["dgkd-model-card"] = "dgkd-model-card"
+    version: Literal[1] = 1
+    name: str  # its name in the chain
+    architecture: str  # a name for build_model, or the user's own
+    channels: int = Field(ge=1, le=2**12)  # I of the views
+    classes: tuple[str, ...] = Field(min_length=1)  # names, in the order of the logits
+    height: int = Field(ge=1, le=2**16)  # pixels of the views; the network sees preprocess.network_size(height, width)
+    width: int = Field(ge=1, le=2**16)
+    parameters: int = Field(ge=0)
+    preprocess: Preprocess
+    dataset: dict[str, str]  # name and digest
+    plan_digest: str  # of the view plan, "" if none was used
+    views: dict[str, JsonValue]  # which views it was trained on
+    training: dict[str, JsonValue]  # method, objective, recipe, seed
+    guides: dict[str, str] = Field(default_factory=dict)  # name of each guide to the seal of its store
+    accuracy: dict[str, str] = Field(default_factory=dict)  # split to a decimal fraction
+    weights_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)  # wall time of the training
+    compute: dict[str, JsonValue] = Field(default_factory=dict)  # device, precision, versions
+    inputs_digest: str = ""  # of everything that the training depends on; a run with another one is stale
+
+
+def load_card(folder: os.PathLike[str] | str) -> ModelCard:
+    """Returns the card of the finished model in `folder`.
+
+    Raises Incomplete (exit 3) if there is none, Damaged (exit 12) if it is not a card of this version or has changed
+    since it was written, Mismatch (exit 13) for a card of another format or version, and UnsafeStore (exit 15) if it is
+    not a regular file.
+    """
+    folder = as_path("load_card", "folder", folder)
+    path = folder / CARD_FILE
+    try:
+        return ModelCard.model_validate(read_card(folder).model)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise Damaged(
+            f"{path} is not a card as this version writes it",
+            expected=f"the keys {', '.join(ModelCard.model_fields)}",
+            found="; ".join(problems[:5])[:1000],
+            do=TRAIN_AGAIN,
+        ) from error
