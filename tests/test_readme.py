@@ -95,6 +95,29 @@ def test_the_loop_of_a_page_trains_a_student(
     names["bank"].close()
 
 
+def test_a_teacher_and_a_student_of_ones_own_take_at_most_12_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A teacher that is made by hand, the nearest mean of a class, which a linear student can learn."""
+    monkeypatch.chdir(tmp_path)
+    code = block_after("docs/library.md", "## A teacher and a student of your own", "python")
+    assert len(code.splitlines()) <= 12
+    data = load_dataset("digits")
+    teacher, student = (nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).eval() for _ in range(2))
+    pixels_N64 = data.train.pixels_NIHW.flatten(1).float()
+    with torch.no_grad():
+        for label in range(10):
+            mean_64 = pixels_N64[torch.from_numpy(data.train.labels_N == label)].mean(0) / 255
+            teacher[1].weight[label], teacher[1].bias[label] = 40 * mean_64, -20 * mean_64.square().sum()
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.5)
+    names: dict[str, Any] = {"dgkd": dgkd_cache, "teacher": teacher, "student": student, "optimizer": optimizer}
+    exec(code, names)
+    names["bank"].close()
+    assert (
+        dgkd_cache.evaluate(student, lambda pixels: student(pixels / 255), data.test).accuracy > 0.7
+    )  # by chance: 0.1
+
+
 def test_sharing_a_store_as_the_docs_say(
     tmp_path: Path, dump: Callable[..., Path], make_tiny: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ def test_every_module_is_in_it(names: list[str]) -> None:
         files = {str(path.relative_to(folder)) for path in (folder / package).rglob("*.py")}
         assert files and files <= set(names)
         assert f"{package}/py.typed" in names
+        assert f"{package}/__init__.pyi" in names or package == "dgkd_cli"  # the public names and their types
 
 
 def test_the_command_and_the_licence(names: list[str]) -> None:

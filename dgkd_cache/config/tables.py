@@ -150,7 +150,7 @@ class TrainingConfig(Table):
         default="shuffled", description="blocks: neighbours stay together, for guides that are larger than memory"
     )
     checkpoint_steps: int = Field(default=500, ge=1, le=MOST, description="steps between checkpoints")
-    workers: int = Field(default=2, ge=0, le=1024, description="data loader processes, where data is not resident")
+    workers: int = Field(default=2, ge=0, le=1024, description="data loader processes, where images are not in memory")
     select: Literal["last", "best"] = Field(
         default="last", description="last epoch, or the best by the validation split"
     )
