@@ -21,6 +21,7 @@ from dgkd_cache.device.cores import own_cores
 from dgkd_cache.device.device import autocast, choose, place
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guided_batch import GuidedBatch
+from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.registry import build_model
 
 GUIDES, BATCH, EPOCHS = 3, 128, 10_000
@@ -57,7 +58,7 @@ def _own_loop(batches: Iterator[GuidedBatch], steps: int, device: torch.device) 
     """A side: the seconds of one step of a plain loop with the trainer's student, precision and optimiser."""
     chosen = choose(device)
     network = build_model("resnet8", channels=3, classes=10, height=32, width=32, seed=0).train()
-    preprocess = PREPROCESS.module(channels_last=chosen.channels_last).to(device)
+    preprocess = Preprocessing(PREPROCESS, channels_last=chosen.channels_last).to(device)
     student = nn.Sequential(preprocess, place(network, device, channels_last=chosen.channels_last))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
 
