@@ -11,7 +11,7 @@ from dgkd_cache.paths import CARD_FILE, leftovers
 from dgkd_cache.progress import Progress, Silent, check_reporting
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.workspace.archive import archive_run
-from dgkd_cache.workspace.chain_check import check_chain
+from dgkd_cache.workspace.chain_preview import ModelPreview, check_states, preview_chain
 from dgkd_cache.workspace.chain_state import ChainState, ModelState
 from dgkd_cache.workspace.run_check import require_sound
 from dgkd_cache.workspace.run_lock import run_lock, sweep_workspace
@@ -20,7 +20,7 @@ from dgkd_cache.workspace.tasks.finished import remove_leftovers
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.arguments import require_flags, require_integer, require_kind
 
-__all__ = ["ChainRow", "chain_rows", "run_chain"]
+__all__ = ["ChainRow", "chain_preview", "chain_rows", "run_chain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,8 @@ def run_chain(
 
     What is finished and still valid is skipped. Something stale is refused with Mismatch, which says why; with `remake`
     it is set aside under `aside/` and made again: a run with its stores, or the stores alone where the run is valid.
-    `take_over` takes processes of other hosts that hold a run or a store for dead; `test_every` is that of
-    `TrainRequest`.
+    What is stale from the start is refused before anything is trained. `take_over` takes processes of other hosts that
+    hold a run or a store for dead; `test_every` is that of `TrainRequest`.
     A run whose files are not what was written is treated in the same way, and refused with Damaged. That,
     a model that cannot be built for these views, and settings that contradict each other are refused before anything is
     trained. Raises what training and dumping raise.
@@ -71,12 +71,10 @@ def run_chain(
         kept = archive_run(ws, name, take_over=take_over, stop=stop)
         progress.say(f"{name} is damaged ({damage.problem}): set aside in {kept}")
     state = ChainState(ws, device)
-    check_chain(
-        ws,
-        trained={name: one.card.parameters for name in ws.chain if (one := state.of(name)).card and one.run == "done"},
-        to_dump=[name for name in ws.chain if ws.teaches(name) and state.of(name).state != "done"],
-        progress=progress,
-    )
+    check_states(ws, state, progress)
+    for name in () if remake else ws.chain:
+        if state.of(name).state == "stale":
+            raise _stale(ws, name, state.of(name))
     sweep_workspace(ws.folder, stop=stop)
     for name in ws.chain:
         if state.of(name).run == "done":
@@ -103,6 +101,14 @@ def run_chain(
             dump_guide(ws, model=name, take_over=take_over, device=device, progress=progress, stop=stop)
             state.forget(name)
     return _rows(ws, state)
+
+
+def chain_preview(ws: Workspace, *, device: str, progress: Progress) -> list[ModelPreview]:
+    """Returns what `run_chain` would make, why, and what it would make again with `remake`; nothing is changed.
+
+    Raises what `run_chain` raises before it trains, but for what is stale or damaged.
+    """
+    return preview_chain(ws, device=device, damaged=_damaged_runs(ws), progress=progress)
 
 
 def chain_rows(ws: Workspace, *, device: str = "auto") -> list[ChainRow]:
@@ -141,23 +147,25 @@ def _archive_stale(
 ) -> None:
     """Moves a stale run with its stores to `aside/`, or the stores of a valid run; Mismatch without `remake`."""
     found = state.of(name)
-    if stores_only := found.run == "done":
-        what, expected = f"the store of {name}", "a store made with the settings of today"
-        do = (
-            f"undo the change, or `{ws.command('run --remake')}` sets the store aside, dumps it again and remakes "
-            "every model distilled from it"
-        )
-    else:
-        what, expected = name, "a run and a store made with the settings of today"
-        do = (
-            f"undo the change, or `{ws.command('run --remake')}` sets it aside with every model distilled from it and "
-            "makes them again"
-        )
     if not remake:
-        raise Mismatch(f"{what} is stale", expected=expected, found=found.why, do=do)
+        raise _stale(ws, name, found)
+    stores_only = found.run == "done"
     kept = archive_run(ws, name, stores_only=stores_only, take_over=take_over, stop=stop)
+    what = f"the store of {name}" if stores_only else name
     progress.say(f"{what} is stale ({found.why}): set aside in {kept}")
     state.forget(name)
+
+
+def _stale(ws: Workspace, name: str, found: ModelState) -> Mismatch:
+    """Returns the error for a stale run, or for the stale store of a valid one."""
+    command = ws.command("run --remake")
+    if found.run == "done":
+        what, expected = f"the store of {name}", "a store made with the settings of today"
+        do = f"`{command}` sets the store aside, dumps it again and remakes every model distilled from it"
+    else:
+        what, expected = name, "a run and a store made with the settings of today"
+        do = f"`{command}` sets it aside with every model distilled from it and makes them again"
+    return Mismatch(f"{what} is stale", expected=expected, found=found.why, do=f"undo the change, or {do}")
 
 
 def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:

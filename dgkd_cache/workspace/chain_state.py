@@ -6,17 +6,19 @@ It is found in one pass: each store is opened once, in full, so that a damaged o
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from dgkd_cache.device.device import resolve_device, resolve_precision
 from dgkd_cache.errors import StoreNotFound
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import ModelCard, load_card
+from dgkd_cache.workspace.expected_inputs import expected_inputs
 from dgkd_cache.workspace.recipe import resolve_recipe
-from dgkd_cache.workspace.run_inputs import changes, read_inputs
-from dgkd_cache.workspace.tasks.expected_inputs import expected_inputs
+from dgkd_cache.workspace.run_inputs import Change, changes, read_inputs, recorded_value
+from dgkd_cache.workspace.staleness import UNDUMPED, store_changes
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import GuideStore, StoreHeader, decimal
+from dgkd_stores import GuideStore, StoreHeader
 
 __all__ = ["ChainState", "ModelState"]
 
@@ -27,9 +29,13 @@ class ModelState:
 
     card: ModelCard | None
     run: str
-    run_why: str
+    run_why: str = ""
+    run_changes: tuple[Change, ...] = ()
+    waits_for: tuple[str, ...] = ()
+    """Guides without a finished store, for whose seals a begun or finished run waits to be compared."""
     store: str = "done"
     store_why: str = ""
+    store_changes: tuple[Change, ...] = ()
     cache_bytes: int | None = None
 
     @property
@@ -40,12 +46,19 @@ class ModelState:
     def why(self) -> str:
         return self.store_why if self.run == "done" else self.run_why
 
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What makes it stale, but for a run of unknown inputs."""
+        return self.store_changes if self.run == "done" else self.run_changes
+
 
 class ChainState:
     """The states of the models of a chain, each found when it is first asked for, and kept until `forget`."""
 
-    def __init__(self, ws: Workspace, device: str) -> None:
+    def __init__(self, ws: Workspace, device: str, *, without: Collection[str] = ()) -> None:
+        """`without` are models whose runs and stores are taken as not there."""
         self._ws, self._device = ws, resolve_device(device)
+        self._without = frozenset(without)
         self._models: dict[str, ModelState] = {}
         self._stores: dict[str, _Store] = {}
 
@@ -62,59 +75,63 @@ class ChainState:
 
     def _find(self, name: str) -> ModelState:
         folder = self._ws.run_folder(name)
+        if name in self._without:
+            return ModelState(card=None, run="missing", run_why="not begun")
         card = load_card(folder) if os.path.lexists(folder / CARD_FILE) else None
-        run, run_why = self._run(name, card)
-        found = ModelState(card=card, run=run, run_why=run_why)
+        found = self._run(name, card)
         if card is None or not self._ws.teaches(name):
             return found
         if not self._ws.store_path(name).exists():
             return replace(found, store="missing", store_why="not dumped")
         held = self._store(name)
         if differing := self._differing(held.header, card):
-            store, store_why = "stale", "; ".join(differing)
+            store, store_why = "stale", "; ".join(map(str, differing))
         else:
             store, store_why = ("done", "") if held.seal else ("training", "dump begun and not finished")
-        return replace(found, store=store, store_why=store_why, cache_bytes=held.nbytes)
+        changes = tuple(differing)
+        return replace(found, store=store, store_why=store_why, store_changes=changes, cache_bytes=held.nbytes)
 
-    def _run(self, name: str, card: ModelCard | None) -> tuple[str, str]:
+    def _run(self, name: str, card: ModelCard | None) -> ModelState:
         ws = self._ws
         before = read_inputs(ws.run_folder(name))
         if before is None:
-            return ("stale", "a model of unknown inputs") if card else ("missing", "not begun")
-        seals: dict[str, str] = {}
-        for guide in ws.guides_for(name):
-            seal = self._seal(guide)
-            if seal is None:
-                return "missing", f"waits for the store of {guide}"
-            seals[guide] = seal
+            run, why = ("stale", "a model of unknown inputs") if card else ("missing", "not begun")
+            return ModelState(card=card, run=run, run_why=why)
+        found = {guide: self._seal(guide) for guide in ws.guides_for(name)}
+        waits_for = tuple(guide for guide, seal in found.items() if seal is None)
+        unknown = {guide: str(recorded_value(before, f"guides.{guide}") or UNDUMPED) for guide in waits_for}
         now = expected_inputs(
             ws,
             architecture=ws.architecture(name),
-            guides=seals,
+            guides={guide: seal or unknown[guide] for guide, seal in found.items()},
             live="",
             training=resolve_recipe(ws.config.training_for(name), self._device, begun=before),
             distillation=ws.config.distillation,
         )
         if differing := changes(before, now):
-            return "stale", "; ".join(differing)
-        return ("done", "") if card else ("training", "begun and not finished")
+            why = "; ".join(map(str, differing))
+            return ModelState(card=card, run="stale", run_why=why, run_changes=tuple(differing))
+        if waits_for:
+            why = f"waits for the store of {waits_for[0]}"
+            return ModelState(card=card, run="missing", run_why=why, waits_for=waits_for)
+        if card:
+            return ModelState(card=card, run="done")
+        return ModelState(card=card, run="training", run_why="begun and not finished")
 
-    def _differing(self, header: StoreHeader, card: ModelCard) -> list[str]:
-        """Returns a line for each current setting that the store does not have."""
-        cache, precision = self._ws.config.cache, str(header.compute.get("precision"))
-        wanted = {
-            "weights": (header.guide.weights_digest[:16], card.weights_digest[:16]),
-            "view plan": (header.plan_digest[:16], self._ws.plan().digest[:16]),
-            "views": (_span(header.view_range), _span(range(self._ws.config.views.count))),
-            "temperature": (header.temperature, decimal(cache.temperature)),
-            "encoding": (header.encoding, cache.encoding),
-            "precision": (precision, resolve_precision(cache.precision, self._device, begun=precision)),
-            "batch_size": (str(header.compute.get("batch")), str(cache.batch_size)),
-            "licence": (repr(header.licence), repr(cache.licence)),
-        }
-        return [f"the store's {key}: {old} -> {new}" for key, (old, new) in wanted.items() if old != new]
+    def _differing(self, header: StoreHeader, card: ModelCard) -> list[Change]:
+        """Returns each current setting that the store does not have."""
+        setting, begun = self._ws.config.cache.precision, str(header.compute.get("precision"))
+        return store_changes(
+            self._ws,
+            header,
+            weights=card.weights_digest,
+            plan=self._ws.plan().digest,
+            precision=resolve_precision(setting, self._device, begun=begun),
+        )
 
     def _seal(self, name: str) -> str | None:
+        if name in self._without:
+            return None
         try:
             return self._store(name).seal
         except StoreNotFound:
@@ -134,7 +151,3 @@ class _Store:
     header: StoreHeader
     seal: str | None
     nbytes: int
-
-
-def _span(views: range) -> str:
-    return f"{views.start} to {views.stop - 1}"

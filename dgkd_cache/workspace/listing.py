@@ -1,31 +1,41 @@
-"""Lists the runs and guide stores of a workspace, each with its state and size. Loads no torch.
+"""Lists the runs and guide stores of a workspace, each with its settings, state and size. Loads no torch.
 
-States come from the files alone; `run` checks whether a run still matches the settings.
+States come from the files and the settings; no data set is read. `run` compares the data set as well.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import stat
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.workspace.run_check import check_run, is_run
+from dgkd_cache.workspace.run_inputs import Change, read_inputs, recorded_value
+from dgkd_cache.workspace.run_settings import Setting, settings_of
+from dgkd_cache.workspace.staleness import Heads, run_changes, weights_changes
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import GuideStore
+from dgkd_stores import GuideStore, StoreHeader
 
 __all__ = ["RunEntry", "StoreEntry", "list_runs", "list_stores"]
+
+_MOST_CHANGES = 6  # that `why` names; `changes` has all
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunEntry:
-    """One run: `done`, `begun`, `missing` (of the chain, not begun), `damaged` or `refused` (and why).
+    """One run: `done`, `begun`, `stale`, `missing` (of the chain, not begun), `damaged` or `refused` (and why).
 
-    Anything that is not a run is named by its path, as `unknown`. A run without digests, from an older version, is
-    done; `why` says unverified.
+    A run is stale if `changes` has a setting or a guide that differs from today's, or if what it was made from is not
+    known. Anything that is not a run is named by its path, as `unknown`. A run without digests, from an older version,
+    is done; `why` says unverified.
     """
 
     name: str
@@ -33,15 +43,24 @@ class RunEntry:
     architecture: str = ""
     parameters: int | None = None
     accuracy: str | None = None
+    validation: str | None = None
+    """The accuracy on the samples that are held out."""
+    guides: tuple[str, ...] = ()
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    """The settings that it was made with (`settings_of`); empty for what is no readable run."""
+    seconds: float | None = None
+    """Wall time of the training."""
+    changes: tuple[Change, ...] = ()
     nbytes: int = 0
     why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoreEntry:
-    """One store: `sealed`, `incomplete` or `refused` (and why); `views` are first and one past the last.
+    """One store: `sealed`, `incomplete`, `stale` or `refused` (and why); `views` are first and one past the last.
 
-    Anything without a store's name is named by its path.
+    A store is stale if the finished run of its name has other weights or views, or (for a guide of the chain) if a
+    setting in `changes` differs from today's. Anything without a store's name is named by its path.
     """
 
     name: str
@@ -50,23 +69,29 @@ class StoreEntry:
     views_done: int = 0
     nbytes: int = 0
     seal: str | None = None
+    changes: tuple[Change, ...] = ()
     why: str = ""
 
 
 def list_runs(ws: Workspace) -> list[RunEntry]:
     """Lists the chain's runs in its order, then the others by name, then anything else; no weights are read."""
-    names = dict.fromkeys((*ws.chain, *ws.runs()))
+    names, heads = dict.fromkeys((*ws.chain, *ws.runs())), Heads(ws)
     others = [RunEntry(name=str(path), state="unknown", why=_what_it_is(path)) for path in ws.other_runs()]
-    return [*(_run(ws, name) for name in names), *others]
+    return [*(_run(ws, name, heads) for name in names), *others]
 
 
 def list_stores(ws: Workspace) -> list[StoreEntry]:
     """Lists everything in `guides/`, stores first, in the same order; each is opened, its rows are not read."""
-    names = set(ws.stores())
-    return [_store(one, ws.store_path(one) if one in names else Path(one)) for one in ws.guides()]
+    names, runs = set(ws.stores()), {*ws.chain, *ws.runs()}
+    found = []
+    for one in ws.guides():
+        entry, header = _store(one, ws.store_path(one) if one in names else Path(one))
+        owner = one if one in runs else re.sub(r"-\d+-\d+$", "", one)  # ta1-40-60 has other views of ta1
+        found.append(_compared_store(ws, entry, header, owner) if header and owner in runs else entry)
+    return found
 
 
-def _run(ws: Workspace, name: str) -> RunEntry:
+def _run(ws: Workspace, name: str, heads: Heads) -> RunEntry:
     folder = ws.run_folder(name)
     architecture = ws.config.chain.get(name, "")
     if folder.is_symlink():
@@ -77,13 +102,57 @@ def _run(ws: Workspace, name: str) -> RunEntry:
         return RunEntry(name=name, state="unknown", why="a folder without a file of a run")
     check = check_run(folder, full=False)
     entry = RunEntry(name=name, state=check.state, architecture=architecture, nbytes=_nbytes(folder), why=check.why)
-    if check.card is None:
+    if check.card is not None:
+        entry = _described(entry, check.card, folder)
+    if entry.state not in ("done", "begun"):
         return entry
-    found, parameters, accuracy = (check.card.get(key) for key in ("architecture", "parameters", "accuracy"))
-    score = accuracy.get("test") if isinstance(accuracy, dict) else None
-    if not isinstance(found, str) or not isinstance(parameters, int) or not isinstance(score, str | None):
+    try:
+        return _compared(ws, entry, check.card, heads)
+    except (DgkdError, OSError):
+        return entry  # its record has changed since it was checked
+
+
+def _described(entry: RunEntry, card: Mapping[str, Any], folder: Path) -> RunEntry:
+    """Returns the entry with what the card says of the model."""
+    found, parameters = card.get("architecture"), card.get("parameters")
+    scores, guides, seconds = (card.get(key) or {} for key in ("accuracy", "guides", "seconds"))
+    test, validation = (scores.get(split) if isinstance(scores, dict) else None for split in ("test", "validation"))
+    if (
+        not (isinstance(found, str) and isinstance(parameters, int) and isinstance(guides, dict))
+        or not (isinstance(test, str | None) and isinstance(validation, str | None))
+    ):  # fmt: skip
         return replace(entry, state="damaged", why=f"{folder / CARD_FILE} is not a card as this version writes it")
-    return replace(entry, architecture=found, parameters=parameters, accuracy=score)
+    return replace(
+        entry,
+        architecture=found,
+        parameters=parameters,
+        accuracy=test,
+        validation=validation,
+        guides=tuple(guides),
+        settings=settings_of(card, {}),
+        seconds=seconds if isinstance(seconds, float) and math.isfinite(seconds) else None,
+    )
+
+
+def _compared(ws: Workspace, entry: RunEntry, card: Mapping[str, Any] | None, heads: Heads) -> RunEntry:
+    """Returns the entry with the settings in the run's record, `stale` if they are not those of today."""
+    before = read_inputs(ws.run_folder(entry.name))
+    if before is None:
+        return replace(entry, state="stale", why="a model of unknown inputs") if entry.name in ws.chain else entry
+    if card is None:
+        guides = tuple(key.removeprefix("guides.") for key in before if key.startswith("guides."))
+        written = recorded_value(before, "architecture")
+        name = written if isinstance(written, str) else entry.architecture
+        entry = replace(entry, architecture=name, guides=guides)
+    entry = replace(entry, settings=settings_of(card, before))
+    if not (found := run_changes(ws, entry.name, before, heads)):
+        return entry
+    return replace(entry, state="stale", changes=tuple(found), why=_sentences(found))
+
+
+def _sentences(found: Sequence[Change]) -> str:
+    more = f"; and {len(found) - _MOST_CHANGES} more" if len(found) > _MOST_CHANGES else ""
+    return "; ".join(one.sentence for one in found[:_MOST_CHANGES]) + more
 
 
 def _nbytes(folder: Path) -> int:
@@ -102,10 +171,10 @@ def _what_it_is(path: Path) -> str:
     return f"{kind} that is no run: a run is a folder, with a name of a-z, 0-9, _ and -"
 
 
-def _store(name: str, path: Path) -> StoreEntry:
+def _store(name: str, path: Path) -> tuple[StoreEntry, StoreHeader | None]:
     try:
         with GuideStore.open(path, allow_incomplete=True) as store:
-            return StoreEntry(
+            entry = StoreEntry(
                 name=name,
                 state="sealed" if store.seal else "incomplete",
                 views=(store.views.start, store.views.stop),
@@ -113,7 +182,18 @@ def _store(name: str, path: Path) -> StoreEntry:
                 nbytes=store.nbytes,
                 seal=store.seal,
             )
+            return entry, store.header
     except DgkdError as error:
-        return StoreEntry(name=name, state="refused", why=str(error))
+        return StoreEntry(name=name, state="refused", why=str(error)), None
     except OSError as error:
-        return StoreEntry(name=name, state="refused", why=f"{error.strerror}")
+        return StoreEntry(name=name, state="refused", why=f"{error.strerror}"), None
+
+
+def _compared_store(ws: Workspace, entry: StoreEntry, header: StoreHeader, run: str) -> StoreEntry:
+    """Returns the entry, `stale` if the store is not that of the finished run called `run`."""
+    folder = ws.run_folder(run)
+    check = check_run(folder, full=False) if is_run(folder) and not folder.is_symlink() else None
+    if check is None or check.card is None or check.faults:
+        return entry
+    found = weights_changes(ws, entry.name, header, check.card)
+    return replace(entry, state="stale", changes=tuple(found), why=_sentences(found)) if found else entry

@@ -13,7 +13,7 @@ from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.device.autotune import Combination
 from dgkd_cache.device.device import choose, unit_of
 from dgkd_cache.distributed.ranks import ALONE, Ranks
-from dgkd_cache.workspace.run_inputs import recorded_value
+from dgkd_cache.workspace.expected_inputs import as_recorded
 
 __all__ = ["describe_choice", "input_choice", "resolve_recipe"]
 
@@ -29,12 +29,8 @@ def resolve_recipe(
 
     All of `ranks` must call this, and get the first rank's choice.
     """
+    training = as_recorded(training, begun or {})
     precision, channels_last = training.precision, training.channels_last
-    before = [recorded_value(begun or {}, f"training.{key}") for key in ("precision", "channels_last")]
-    if precision == "auto" and before[0] in ("float32", "bf16"):
-        precision = before[0]
-    if channels_last == "auto" and isinstance(before[1], bool):
-        channels_last = before[1]
     chosen = choose(device, precision=precision, channels_last=channels_last, broadcast=ranks.broadcast)
     return training.model_copy(update={"precision": chosen.precision, "channels_last": chosen.channels_last})
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from dgkd_stores.disk import full_disk, write_durably
 
 __all__ = [
     "IMPLIED",
+    "Change",
     "changes",
     "digest",
     "flatten",
@@ -70,10 +73,36 @@ def digest(inputs: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(inputs), sort_keys=True).encode()).hexdigest()
 
 
-def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Returns one line for each key that differs: "training.epochs: 160 -> 3"."""
+@dataclass(frozen=True)
+class Change:
+    """A setting that differs: its dotted key, its value in the record, and its value now; as JSON or "not set"."""
+
+    setting: str
+    was: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.was} -> {self.now}"
+
+    @property
+    def sentence(self) -> str:
+        """The change in words, as "training.lr was 0.1, is 0.05"; of long values and digests, the first characters."""
+        return f"{self.setting[:_LONGEST]} was {_short(self.was)}, is {_short(self.now)}"
+
+
+_LONGEST = 60  # characters of a value that a sentence has
+
+
+def _short(value: str) -> str:
+    if re.fullmatch(r'"?[0-9a-f]{64}"?', value):
+        return value.strip('"')[:16]
+    return value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
+    """Returns each key that differs, as text "training.epochs: 160 -> 3"."""
     return [
-        f"{key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
+        Change(key, before.get(key, "not set"), now.get(key, "not set"))
         for key in dict.fromkeys((*now, *before))
         if before.get(key) != now.get(key)
     ]

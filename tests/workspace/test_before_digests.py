@@ -17,10 +17,10 @@ from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.chain import chain_rows
+from dgkd_cache.workspace.expected_inputs import expected_inputs
 from dgkd_cache.workspace.listing import list_runs
 from dgkd_cache.workspace.run_check import check_run
 from dgkd_cache.workspace.tasks import evaluate_model
-from dgkd_cache.workspace.tasks.expected_inputs import expected_inputs
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_cli.main import main
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,12 @@ def test_a_run_that_was_begun(ws: Workspace) -> None:
     folder = ws.run_folder("extra")
     folder.mkdir(parents=True)
     (folder / "inputs.json").write_bytes(b"{}   ")
-    assert list_runs(ws)[-1] == RunEntry(name="extra", state="begun", nbytes=5)
+    views = {f"views.{key}": value for key, value in ws.config.views.model_dump(mode="json").items()}
+    text = json.dumps({key: json.dumps(value) for key, value in {"dataset.validation": 0, **views}.items()})
+    (folder / "inputs.json").write_text(text)
+    assert list_runs(ws)[-1] == RunEntry(name="extra", state="begun", nbytes=len(text), settings={"method": "scratch"})
+    (folder / "inputs.json").write_bytes(b"{}   ")
+    assert list_runs(ws)[-1].state == "stale"
     (folder / "checkpoint.safetensors").write_bytes(b"12345")
     entry = list_runs(ws)[-1]
     assert (entry.state, entry.nbytes) == ("damaged", 10) and "checkpoint.safetensors" in entry.why

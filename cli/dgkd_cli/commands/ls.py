@@ -3,72 +3,101 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.console import print_json, table
-from dgkd_cli.humanize import count_text, percent_text, size_text, with_numbers
+from dgkd_cli.columns import Step, fit, paragraph, terminal_width
+from dgkd_cli.console import print_json
+from dgkd_cli.humanize import share_number, size_text, with_numbers
+from dgkd_cli.run_table import keys, long_table, short_table, sorted_by, to_csv
 from dgkd_stores import clean
+
+if TYPE_CHECKING:
+    from dgkd_cache.workspace.listing import RunEntry, StoreEntry
 
 __all__ = ["ls"]
 
 
 @click.command()
+@click.option("--long", "as_long", is_flag=True, help="Every setting of every run, however wide that is.")
+@click.option("--csv", "as_csv", is_flag=True, help="The runs as CSV, one row each, numbers as they are.")
+@click.option("--sort", metavar="KEY", help="Order of the runs: a column, as accuracy; -KEY is descending.")
+@click.option("--reverse", is_flag=True, help="With --sort: the largest first.")
 @json_option
 @pass_app
-def ls(app: App, as_json: bool) -> None:
-    """List the runs and guide stores of the workspace, with state and size.
+def ls(app: App, as_long: bool, as_csv: bool, sort: str | None, reverse: bool, as_json: bool) -> None:
+    """List the runs and guide stores of the workspace, with settings, state and accuracy.
 
-    The files of a run are looked over, its weights only by their size: `verify` reads them. What cannot be used is
-    named with the reason; it hides nothing else.
+    `stale` is what was made with other settings or guides than today's, with the reason; `run --dry-run` compares
+    the data set as well. Weights are looked over by their size: `verify` reads them. What cannot be used is named
+    with the reason; it hides nothing else.
 
     \b
     Examples:
       dgkd-cache ls
+      dgkd-cache ls --sort -accuracy --long
+      dgkd-cache ls --csv > runs.csv
       dgkd-cache -w demo ls --json
     """
+    key, descending = _sort_key(sort, reverse)
+    if as_csv + as_json + as_long > 1:
+        raise click.UsageError("--long, --csv and --json are three forms of the list: choose one")
     from dgkd_cache.workspace.listing import list_runs, list_stores
 
     workspace = app.workspace()
-    runs, stores = list_runs(workspace), list_stores(workspace)
+    runs = list_runs(workspace)
+    if key:
+        runs = sorted_by(runs, key, descending=descending)
+    if as_csv:
+        click.echo(to_csv(runs), nl=False)
+        return
+    stores = list_stores(workspace)
     if as_json:
         print_json(
             {
                 "workspace": str(workspace.folder.resolve()),
-                "runs": [with_numbers(dataclasses.asdict(run)) for run in runs],
+                "runs": [_run_json(run) for run in runs],
                 "stores": [dataclasses.asdict(store) for store in stores],
             }
         )
         return
-    remarks = any(run.why for run in runs)
-    lines = [
-        (
-            clean(run.name),
-            run.state,
-            clean(run.architecture),
-            count_text(run.parameters) if run.parameters is not None else "-",
-            percent_text(run.accuracy),
-            size_text(run.nbytes) if run.nbytes else "-",
-            *([clean(run.why)] if remarks else []),
-        )
-        for run in runs
-    ]
-    headers = ("run", "state", "architecture", "parameters", "accuracy", "size", *(["remark"] if remarks else []))
-    click.echo(table(headers, lines, right=("parameters", "accuracy", "size")))
-    if not stores:
-        return
-    click.echo()
-    lines_of_stores = [
-        (
-            clean(store.name),
-            store.state,
-            f"{store.views[0]}:{store.views[1]}" if store.views else "-",
-            str(store.views_done) if store.views else "-",
-            size_text(store.nbytes) if store.nbytes else "-",
-            store.seal[:16] if store.seal else store.why or "-",
-        )
-        for store in stores
-    ]
-    headers = ("store", "state", "views", "done", "size", "seal")
-    click.echo(table(headers, lines_of_stores, right=("done", "size")))
+    width = terminal_width()
+    parts = [long_table(runs) if as_long else short_table(runs, width=width), *_remarks(runs, width)]
+    if stores:
+        parts += ["", _stores_table(stores, 10**6 if as_long else width), *_remarks(stores, width)]
+    click.echo("\n".join(parts))
+
+
+def _sort_key(sort: str | None, reverse: bool) -> tuple[str, bool]:
+    """Returns the column to sort by, "" for none, and whether the largest comes first. Raises UsageError."""
+    if sort is None:
+        if reverse:
+            raise click.UsageError("--reverse has no effect without --sort KEY")
+        return "", False
+    key = sort.removeprefix("-")
+    if key not in keys():
+        raise click.UsageError(f"--sort {sort}: expected one of {', '.join(keys())}")
+    return key, reverse != sort.startswith("-")
+
+
+def _run_json(run: RunEntry) -> dict[str, object]:
+    return {**with_numbers(dataclasses.asdict(run)), "validation": share_number(run.validation)}
+
+
+def _remarks(entries: Sequence[RunEntry] | Sequence[StoreEntry], width: int) -> list[str]:
+    return [paragraph(f"{clean(one.name)}: {one.state}: {clean(one.why)}", width) for one in entries if one.why]
+
+
+def _stores_table(stores: Sequence[StoreEntry], width: int) -> str:
+    columns = {
+        "store": [clean(store.name) for store in stores],
+        "state": [store.state for store in stores],
+        "views": [f"{store.views[0]}:{store.views[1]}" if store.views else "-" for store in stores],
+        "done": [str(store.views_done) if store.views else "-" for store in stores],
+        "size": [size_text(store.nbytes) if store.nbytes else "-" for store in stores],
+        "seal": [store.seal[:16] if store.seal else "-" for store in stores],
+    }
+    return fit(columns, right=("done", "size"), steps=[Step(column=key) for key in ("seal", "size")], width=width)[0]

@@ -11,35 +11,46 @@ import click
 from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option, test_every_option
 from dgkd_cli.console import print_json, table
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text, with_numbers
+from dgkd_stores import clean
 
 if TYPE_CHECKING:
     from dgkd_cache.workspace.chain import ChainRow
+    from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["run"]
 
 
 @click.command()
 @click.option("--remake", is_flag=True, help="Train and dump again what is stale, instead of refusing to.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be made, and why; reads the data set, changes and locks nothing."
+)
 @test_every_option
 @take_over_option
 @device_option
 @json_option
 @pass_app
-def run(app: App, remake: bool, test_every: int, take_over: bool, device: str, as_json: bool) -> None:
+def run(app: App, remake: bool, dry_run: bool, test_every: int, take_over: bool, device: str, as_json: bool) -> None:
     """Train and dump the whole chain of the workspace.
 
     Each model is trained under its guides and then dumped, largest first. What is done and still valid is
     kept; what is stale is named, with the reason. Stopped at any moment, the same command goes on from there.
 
+    With --dry-run the exit code is that of a `run` that stops at once: 13 for what is stale, 12 for what is damaged.
+
     \b
     Examples:
       dgkd-cache run
+      dgkd-cache run --dry-run
       dgkd-cache -w demo run --device cpu
       dgkd-cache run --json
     """
     from dgkd_cache.workspace.chain import run_chain
 
     workspace = app.workspace()
+    if dry_run:
+        _preview(app, workspace, remake=remake, device=device, as_json=as_json)
+        return
     with app.working() as (progress, stop):
         rows = run_chain(
             workspace,
@@ -55,6 +66,30 @@ def run(app: App, remake: bool, test_every: int, take_over: bool, device: str, a
         return
     click.echo(_results(rows))
     app.say(f"models: {workspace.folder / 'runs'}   guide stores: {workspace.folder / 'guides'}")
+
+
+def _preview(app: App, workspace: Workspace, *, remake: bool, device: str, as_json: bool) -> None:
+    """Shows what `run` would make; exits as it would."""
+    from dgkd_cache.workspace.chain import chain_preview
+
+    with app.reporting() as progress:
+        found = chain_preview(workspace, device=device, progress=progress)
+    stops = [one for one in found if one.refused]
+    # A damaged run is refused before anything that is stale is looked for.
+    first = next((one for one in stops if one.state == "damaged"), stops[0] if stops else None)
+    code = first.exit_code if first and not remake else 0
+    if as_json:
+        models = [{**dataclasses.asdict(one), "line": one.line} for one in found]
+        print_json({"exit_code": code, "stops_at": first.model if code and first else None, "models": models})
+    else:
+        for one in found:
+            click.echo(clean(f"{one.model}: {one.line}"))
+        if code and first:
+            again = ", ".join(one.model for one in found if "again" in (one.train, one.dump))
+            command = workspace.command("run --remake")
+            app.say(f"`run` would stop at {first.model}; `{command}` would set aside and make again: {again}")
+    if code:
+        raise click.exceptions.Exit(code)
 
 
 def _results(rows: Sequence[ChainRow]) -> str:

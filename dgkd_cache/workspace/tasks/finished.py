@@ -27,7 +27,7 @@ def finished_run(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard |
                 do="choose another --name, or start over with --fresh",
             )
         return None
-    differing = record.changes(before, inputs)
+    differing = [str(change) for change in record.changes(before, inputs)]
     if differing:
         raise Mismatch(
             f"the run {name} in {folder} has other inputs",

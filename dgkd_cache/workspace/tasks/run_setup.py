@@ -21,8 +21,8 @@ from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.workspace import run_inputs as record
+from dgkd_cache.workspace.expected_inputs import expected_inputs
 from dgkd_cache.workspace.recipe import describe_choice, resolve_recipe
-from dgkd_cache.workspace.tasks.expected_inputs import expected_inputs
 from dgkd_cache.workspace.tasks.model_setup import schedule_kind
 from dgkd_cache.workspace.tasks.run_guides import open_guides
 from dgkd_cache.workspace.workspace import Workspace

@@ -12,6 +12,8 @@ from click.testing import Result
 
 from dgkd_cache.workspace import chain
 from dgkd_cache.workspace.chain import ChainRow
+from dgkd_cache.workspace.chain_preview import ModelPreview
+from dgkd_cache.workspace.run_inputs import Change
 
 Command = Callable[..., Result]
 
@@ -58,3 +60,61 @@ def test_run_ends_with_a_table(command: Command, workspace: Path, monkeypatch: p
     assert [row["model"] for row in printed] == ["teacher", "student"]
     assert printed[1]["guides"] == ["teacher"]
     assert asked.call_args.kwargs["remake"] is False
+
+
+def previews(**changes: object) -> list[ModelPreview]:
+    done = {"guides": (), "state": "done", "why": "", "changes": (), "train": "keep", "dump": "keep"}
+    kept = ModelPreview(model="teacher", refused=False, exit_code=0, **done)
+    return [kept, ModelPreview(**{**done, "model": "ta1", "guides": ("teacher",), **changes})]
+
+
+LR = Change("training.lr", "0.1", "0.05")
+STALE = {
+    **{"state": "stale", "why": LR.sentence, "changes": (LR,), "train": "again", "dump": "again"},
+    **{"refused": True, "exit_code": 13},
+}
+NEW = {"state": "missing", "train": "make", "dump": "make", "refused": False, "exit_code": 0}
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "code", "line"),
+    [
+        (STALE, [], 13, "stale because training.lr was 0.1, is 0.05: `--remake` would train and dump it again"),
+        (
+            STALE,
+            ["--remake"],
+            0,
+            "stale because training.lr was 0.1, is 0.05: `--remake` would train and dump it again",
+        ),
+        (NEW, [], 0, "missing: would be trained under teacher, then dumped"),
+    ],
+)
+def test_a_dry_run_says_what_would_be_made_and_exits_as_run_would(
+    command: Command,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    found: dict[str, object],
+    options: list[str],
+    code: int,
+    line: str,
+) -> None:
+    asked = create_autospec(chain.chain_preview, return_value=previews(**found))
+    monkeypatch.setattr(chain, "chain_preview", asked)
+    monkeypatch.setattr(chain, "run_chain", create_autospec(chain.run_chain, side_effect=AssertionError))
+    result = command("run", "--dry-run", *options)
+    assert (result.exit_code, result.stdout.splitlines()) == (code, ["teacher: done, kept", f"ta1: {line}"])
+    assert ("would set aside and make again: ta1" in result.stderr) is bool(code)
+    printed = json.loads(command("run", "--dry-run", "--json", *options).stdout)
+    assert (printed["exit_code"], printed["stops_at"]) == (code, "ta1" if code else None)
+    assert [(model["model"], model["train"]) for model in printed["models"]] == [
+        ("teacher", "keep"),
+        ("ta1", found["train"]),
+    ]
+
+
+def test_damage_comes_first(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `run` reads all files before it compares any settings."""
+    stale = previews(**STALE)[1]
+    damaged = previews(**{**STALE, "model": "student", "state": "damaged", "why": "its weights", "exit_code": 12})[1]
+    monkeypatch.setattr(chain, "chain_preview", create_autospec(chain.chain_preview, return_value=[stale, damaged]))
+    assert command("run", "--dry-run").exit_code == 12

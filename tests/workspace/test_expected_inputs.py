@@ -9,7 +9,7 @@ import pytest
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig, ViewsConfig
 from dgkd_cache.config.workspace_config import with_overrides
-from dgkd_cache.workspace.tasks.expected_inputs import expected_inputs
+from dgkd_cache.workspace.expected_inputs import expected_inputs
 from dgkd_cache.workspace.workspace import Workspace
 
 RECIPE = TrainingConfig(precision="float32", channels_last=True)

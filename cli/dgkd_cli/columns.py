@@ -1,0 +1,70 @@
+"""Fits a table to the terminal: the least needed columns are hidden and named, and no word is cut."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dgkd_cli.console import table
+
+__all__ = ["Step", "fit", "paragraph", "terminal_width"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A way to make a table narrower: hide a column, or break its cells after commas to lines of `width` characters."""
+
+    column: str
+    width: int | None = None
+
+
+def terminal_width() -> int:
+    """Returns the columns of the terminal: COLUMNS if it is set, 80 if stdout is no terminal."""
+    return shutil.get_terminal_size().columns
+
+
+def paragraph(text: str, width: int, *, indent: str = "  ") -> str:
+    """Wraps a text between words; later lines are indented, and a word longer than a line stays whole."""
+    return textwrap.fill(text, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def fit(
+    columns: Mapping[str, Sequence[str]], *, right: Sequence[str], steps: Sequence[Step], width: int
+) -> tuple[str, list[str]]:
+    """Returns the table of `columns`, cells by header, and the names of those that are hidden to fit into `width`.
+
+    `steps` are taken one by one until the table fits; after the last one it may still be wider.
+    """
+    shown = {name: [[cell] for cell in cells] for name, cells in columns.items()}
+    hidden: list[str] = []
+    for step in steps:
+        if _width(shown) <= width:
+            break
+        if step.column not in shown:
+            continue
+        if step.width is None:
+            del shown[step.column]
+            hidden.append(step.column)
+        else:
+            shown[step.column] = [_broken(cell, step.width) for cell in columns[step.column]]
+    rows = []
+    for cells in zip(*shown.values(), strict=True):
+        height = max(len(lines) for lines in cells)
+        rows += [[lines[at] if at < len(lines) else "" for lines in cells] for at in range(height)]
+    return table(list(shown), rows, right=[name for name in right if name in shown]), hidden
+
+
+def _width(shown: Mapping[str, Sequence[Sequence[str]]]) -> int:
+    widths = [max(map(len, (name, *(line for lines in cells for line in lines)))) for name, cells in shown.items()]
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _broken(cell: str, width: int) -> list[str]:
+    lines = [""]
+    for part in cell.replace(",", ",\0").split("\0"):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return lines

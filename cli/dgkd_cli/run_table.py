@@ -1,0 +1,151 @@
+"""Runs as rows: raw values for CSV and sorting, cells for a table, and what all of them have in common."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dgkd_cli.columns import Step, fit, paragraph
+from dgkd_cli.humanize import count_text, duration_text, percent_text, share_number, size_text
+from dgkd_stores import clean
+
+if TYPE_CHECKING:
+    from dgkd_cache.workspace.listing import RunEntry
+
+__all__ = ["keys", "long_table", "short_table", "sorted_by", "to_csv"]
+
+Value = str | int | float | bool | None
+
+_GUIDANCE = ("method", "objective", "lambda", "temperature", "dropping", "keep", "drop", "always", "at_least_one")
+_SETTINGS = ("objective", "lambda", "dropping", "seed", "epochs")
+"""The settings that a short table shows whatever they are; the others only where runs differ in them."""
+_IN_DROPPING = ("keep", "drop")  # the cell of `dropping` has them
+_RIGHT = ("parameters", "lambda", "seed", "epochs", "accuracy", "validation_accuracy", "seconds", "size")
+
+
+def keys() -> tuple[str, ...]:
+    """Returns the names of a run's values, in the order of the columns."""
+    from dgkd_cache.workspace.run_settings import RECIPE
+
+    recipe = [key for key in RECIPE if key not in ("seed", "epochs")]
+    return (
+        *("run", "state", "architecture", "parameters", "guides", "live", *_GUIDANCE, "seed", "epochs", *recipe),
+        *("accuracy", "validation_accuracy", "seconds", "size", "remark"),
+    )
+
+
+def sorted_by(runs: Iterable[RunEntry], key: str, *, descending: bool) -> list[RunEntry]:
+    """Returns the runs in the order of one of `keys`: numbers by size, then text, then runs without a value."""
+    values = [(run, _values(run).get(key)) for run in runs]
+    known = [pair for pair in values if pair[1] not in (None, "")]
+    known.sort(key=lambda pair: _order(pair[1]), reverse=descending)
+    return [run for run, _ in (*known, *(pair for pair in values if pair[1] in (None, "")))]
+
+
+def to_csv(runs: Iterable[RunEntry]) -> str:
+    """Returns one row for each run under a row of `keys`, as RFC 4180 has it; shares are numbers from 0 to 1."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(keys())
+    for run in runs:
+        if run.state != "unknown":
+            values = _values(run)
+            writer.writerow([_raw(values.get(key)) for key in keys()])
+    return text.getvalue()
+
+
+def long_table(runs: Sequence[RunEntry]) -> str:
+    """Returns a table of all values that any of the runs has."""
+    columns = {key: _column(runs, key) for key in keys() if key not in (*_IN_DROPPING, "remark")}
+    columns = {key: cells for key, cells in columns.items() if key in ("run", "state") or set(cells) != {"-"}}
+    return fit(columns, right=_RIGHT, steps=(), width=0)[0]
+
+
+def short_table(runs: Sequence[RunEntry], *, width: int) -> str:
+    """Returns a table of what tells the runs apart, with lines on what is the same for all, and on what is hidden."""
+    settings = [key for key in keys() if any(key in run.settings for run in runs) and key not in _IN_DROPPING]
+    columns = {key: _column(runs, key) for key in settings}
+    values = {key: {cell for cell in cells if cell != "-"} for key, cells in columns.items()}
+    alike = [key for key in _SETTINGS if len(values.get(key, ())) == 1 and _many(columns[key])]
+    own = [key for key in _SETTINGS if key in columns and key not in alike]
+    others = [key for key in settings if len(values[key]) > 1 and key not in (*_SETTINGS, "method")]
+    names = ("run", "state", "architecture", "guides", "method", *own, *others, "accuracy", "parameters", "size")
+    shown = {key: columns[key] if key in columns else _column(runs, key) for key in names}
+    shown = {key: cells for key, cells in shown.items() if key in _ALWAYS or set(cells) != {"-"}}
+    steps = [
+        *(Step(column="size"), Step(column="parameters"), Step(column="guides", width=24)),
+        *(Step(column=key) for key in ("architecture", *reversed(others))),
+        *(Step(column="guides", width=12), *(Step(column=key) for key in reversed(own)), Step(column="method")),
+    ]
+    text, hidden = fit(shown, right=(*_RIGHT, *others), steps=steps, width=width)
+    lines = [
+        f"{which}: {', '.join(f'{key} {next(iter(values[key]))}' for key in alike if (key in _GUIDANCE) is guided)}"
+        for which, guided in (("all runs", False), ("all runs under guides", True))
+        if any((key in _GUIDANCE) is guided for key in alike)
+    ]
+    if hidden:
+        text += "\n" + paragraph(f"hidden at {width} columns: {', '.join(hidden)} (`ls --long` shows all)", width)
+    return "\n".join([*(paragraph(line, width) for line in lines), text])
+
+
+_ALWAYS = ("run", "state", "accuracy")
+
+
+def _values(run: RunEntry) -> dict[str, Value]:
+    return {
+        **run.settings,
+        "run": clean(run.name),
+        "state": run.state,
+        "architecture": run.architecture,
+        "parameters": run.parameters,
+        "guides": ",".join(run.guides),
+        "accuracy": share_number(run.accuracy),
+        "validation_accuracy": share_number(run.validation),
+        "seconds": run.seconds,
+        "size": run.nbytes or None,
+        "remark": run.why,
+    }
+
+
+def _raw(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else clean(value) if isinstance(value, str) else str(value)
+
+
+def _column(runs: Iterable[RunEntry], key: str) -> list[str]:
+    return [_cell(_values(run), key) for run in runs]
+
+
+def _cell(values: Mapping[str, Value], key: str) -> str:
+    value = values.get(key)
+    if value in (None, "") and not isinstance(value, bool):
+        return "-"
+    if key == "dropping":
+        strength = {"bernoulli": "keep", "fixed": "drop"}.get(str(value))
+        return clean(str(value)) + (f" {_raw(values[strength])}" if strength and strength in values else "")
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return _number(value, key)
+    return _raw(value)
+
+
+def _number(value: float, key: str) -> str:
+    if key.endswith("accuracy"):
+        return percent_text(value)
+    if key == "seconds":
+        return duration_text(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return {"size": size_text, "parameters": count_text}.get(key, str)(value)
+
+
+def _many(cells: Sequence[str]) -> bool:
+    return sum(cell != "-" for cell in cells) > 1
+
+
+def _order(value: Value) -> tuple[bool, float, str]:
+    number = isinstance(value, int | float)
+    return (not number, float(value) if number and math.isfinite(value) else 0.0, "" if number else str(value))  # type: ignore[arg-type]  # a number

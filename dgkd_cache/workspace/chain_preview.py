@@ -1,0 +1,143 @@
+"""What `run` would make of a chain, why, and what `run --remake` would make again. Reads the data set, makes nothing.
+
+It finds states as `run` does, and refuses what `run` refuses before it trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dgkd_cache.errors import DgkdError
+from dgkd_cache.progress import Progress
+from dgkd_cache.workspace.chain_check import check_chain
+from dgkd_cache.workspace.chain_state import ChainState, ModelState
+from dgkd_cache.workspace.run_inputs import Change
+from dgkd_cache.workspace.workspace import Workspace
+
+__all__ = ["ModelPreview", "check_states", "preview_chain"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPreview:
+    """One model: its state, and what would become of it.
+
+    `state` is `done`, `missing`, `training` (begun), `stale` or `damaged`. `train` and `dump` say what `run --remake`
+    would do: `keep`, `make`, `continue`, `again`, or for a store that no later model needs, "". With `refused`, `run`
+    alone would stop at this model, with `exit_code`.
+    """
+
+    model: str
+    guides: tuple[str, ...]
+    state: str
+    why: str
+    changes: tuple[Change, ...]
+    train: str
+    dump: str
+    refused: bool
+    exit_code: int
+    after: tuple[str, ...] = ()
+    """Guides whose stores are made before it: a finished run is kept if they get the seals that it was made with."""
+
+    @property
+    def line(self) -> str:
+        """The preview in words, after the model's name."""
+        again = f"`--remake` would {_and(self.train, self.dump)} again"
+        if self.state == "damaged":
+            return f"damaged ({self.why}): {again}"
+        if self.refused:
+            return f"{'its store is ' if self.train == 'keep' else ''}stale because {self.why}: {again}"
+        then = ", then dumped" if self.dump else ""
+        under = f" under {', '.join(self.guides)}" if self.guides else ""
+        begun = self.state == "training"
+        if self.train == "make":
+            return f"missing: would be trained{under}{then}"
+        if self.train == "again":
+            return f"{'begun' if begun else 'done'}: {again}, after its guide {', '.join(self.after)}"
+        if self.after:
+            kept = "begun: continued" if begun else "done: kept"
+            return (
+                f"{kept} if the store of {', '.join(self.after)} gets the seal that it was made with, "
+                f"else `--remake` would train {'and dump ' if self.dump else ''}it again"
+            )
+        if self.train == "continue":
+            return f"begun: its training would be continued{then}"
+        return {
+            "make": "done, not dumped: would be dumped",
+            "continue": "done, its dump is begun: would be continued",
+        }.get(self.dump, "done, kept")
+
+
+def preview_chain(
+    ws: Workspace, *, device: str, damaged: Mapping[str, DgkdError], progress: Progress
+) -> list[ModelPreview]:
+    """Returns a preview of each model of the chain; `damaged` are its runs whose files are not what was written.
+
+    Raises what `run_chain` raises before it trains, but for what is stale or damaged.
+    """
+    state = ChainState(ws, device, without=damaged)
+    check_states(ws, state, progress)
+    found: dict[str, ModelPreview] = {}
+    for name in ws.chain:
+        found[name] = _preview(ws, name, state.of(name), damaged.get(name), list(found.values()))
+    return list(found.values())
+
+
+def check_states(ws: Workspace, state: ChainState, progress: Progress) -> None:
+    """Raises what `check_chain` raises for a chain in this state."""
+    check_chain(
+        ws,
+        trained={name: one.card.parameters for name in ws.chain if (one := state.of(name)).card and one.run == "done"},
+        to_dump=[name for name in ws.chain if ws.teaches(name) and state.of(name).state != "done"],
+        progress=progress,
+    )
+
+
+def _preview(
+    ws: Workspace, name: str, state: ModelState, damage: DgkdError | None, before: Sequence[ModelPreview]
+) -> ModelPreview:
+    guides, teaches = ws.guides_for(name), ws.teaches(name)
+    remade = [one for one in before if one.model in guides and "again" in (one.train, one.dump)]
+    again = tuple(one.model for one in remade if one.state != "damaged")
+    open_ = tuple(one.model for one in before if one.model in guides and (one.dump != "keep" or one.after))
+    told, why, after = state.state, _why(state), tuple[str, ...]()
+    train, dump = {"done": "keep", "training": "continue"}.get(state.run, "make"), ""
+    if state.waits_for:
+        train, told = ("keep", "done") if state.card else ("continue", "training")
+    if damage is not None:
+        told, why, train = "damaged", damage.problem, "again"
+    elif state.run == "stale":
+        train = "again"
+    elif again and train != "make":
+        train, after = "again", again
+    elif train != "make":  # the weights of a damaged guide may come out as they were
+        after = open_
+    if teaches:
+        stored = {"done": "keep", "missing": "make", "training": "continue", "stale": "again"}[state.store]
+        dump = stored if train == "keep" else "again" if train == "again" else "make"
+    stale = state.run == "stale" or (state.run == "done" and state.store == "stale")
+    return ModelPreview(
+        model=name,
+        guides=guides,
+        state=told,
+        why=why,
+        changes=state.changes,
+        train=train,
+        dump=dump,
+        refused=stale or damage is not None,
+        exit_code=damage.exit_code if damage is not None else 13 if stale else 0,
+        after=after,
+    )
+
+
+def _why(state: ModelState) -> str:
+    if state.changes:
+        return ", and ".join(change.sentence for change in state.changes)
+    return "it is a model of unknown inputs" if state.run == "stale" else state.why
+
+
+def _and(train: str, dump: str) -> str:
+    """Returns what is done again: train, dump, or both."""
+    if train == "keep" and dump == "again":
+        return "dump it"
+    return "train and dump it" if dump else "train it"

@@ -1,0 +1,52 @@
+"""The settings of a run, as a listing shows them: from its card, or while it is not finished from its record.
+
+Both may come from somebody else: what is not of a setting's kind is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
+from dgkd_cache.workspace.run_inputs import recorded_value
+
+__all__ = ["GUIDANCE", "RECIPE", "Setting", "settings_of"]
+
+Setting = str | int | float | bool | None
+
+GUIDANCE = tuple(field.alias or name for name, field in DistillationConfig.model_fields.items())
+"""The settings that a run has only under guides, but for `method`."""
+
+RECIPE = tuple(name for name in TrainingConfig.model_fields if name not in ("checkpoint_steps", "workers"))
+"""The settings of every run; those that change only its speed are not among them."""
+
+_LONGEST = 200  # characters of a text
+
+
+def settings_of(card: Mapping[str, Any] | None, before: Mapping[str, str]) -> dict[str, Setting]:
+    """Returns the settings of a run by their keys in `dgkd.toml`, and `live`; lists are texts with commas.
+
+    A run without guides has the method `scratch` and no other setting of guidance.
+    """
+    found: dict[str, Any] = {key: recorded_value(before, f"training.{key}") for key in RECIPE}
+    found |= {key: recorded_value(before, f"distillation.{key}") for key in GUIDANCE}
+    found["live"] = isinstance(recorded_value(before, "live"), str) if "live" in before else None
+    training = card.get("training") if card else None
+    if isinstance(training, Mapping):
+        found |= {key: training[key] for key in (*RECIPE, *GUIDANCE, "live") if key in training}
+    if before and not any(key.startswith("guides.") for key in before):
+        found["method"] = "scratch"
+    plain = {key: _plain(value) for key, value in found.items()}
+    return {key: value for key, value in plain.items() if value is not None}
+
+
+def _plain(value: object) -> Setting:
+    if isinstance(value, list) and len(value) <= _LONGEST:
+        return ",".join(str(one)[:_LONGEST] for one in value)[:_LONGEST]
+    if isinstance(value, str):
+        return value[:_LONGEST]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**64) else None

@@ -1,0 +1,138 @@
+"""Compares runs and guide stores with the settings of today. Reads no data set and no rows; loads no torch.
+
+`run` compares the same and the data set as well, so what is stale here is stale for `run`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+from dgkd_cache.errors import DgkdError
+from dgkd_cache.run_files.run_card import read_card
+from dgkd_cache.workspace.expected_inputs import as_recorded, expected_settings, without_data
+from dgkd_cache.workspace.run_inputs import Change, changes, recorded_value
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import StoreHeader, decimal, read_header
+
+__all__ = ["UNDUMPED", "Heads", "run_changes", "store_changes", "weights_changes"]
+
+UNDUMPED = "not dumped yet"
+"""Stands for the seal of a guide that a run was trained without and that has no finished store."""
+
+_OF_EVERY_RUN = ("dataset.", "views.", "guides.")
+"""What a run outside the chain is compared by: options of `train` chose its recipe, and no file holds them."""
+
+_MOST_STORES = 8  # of one guide, that together may be the guide of a run: 255 combinations
+
+
+class Heads:
+    """The headers and seals of the stores of a workspace, and the weights of its runs, each read once if asked for."""
+
+    def __init__(self, ws: Workspace) -> None:
+        self._ws = ws
+        self._names = ws.stores()
+        self._found: dict[str, tuple[StoreHeader, str | None] | None] = {}
+
+    def of(self, store: str) -> tuple[StoreHeader, str | None] | None:
+        """Returns the header and the seal of `guides/STORE.zarr`; None if it cannot be read."""
+        if store not in self._found:
+            try:
+                head = read_header(self._ws.store_path(store))
+                self._found[store] = (head.header, head.seal)
+            except (DgkdError, OSError):
+                self._found[store] = None  # the list of stores says why
+        return self._found[store]
+
+    def seal(self, store: str) -> str | None:
+        """Returns the seal of `guides/STORE.zarr`; None if it has none."""
+        head = self.of(store)
+        return head[1] if head else None
+
+    def identity(self, guide: str, recorded: str) -> str:
+        """Returns what a run that uses the stores of `guide` would record today: `recorded`, if any of them are it.
+
+        Without a store of that name here, `recorded` is returned: it may lie elsewhere.
+        """
+        heads = [head for name in self._names if (head := self.of(name)) and head[0].guide.name == guide]
+        seals = [seal for header, seal in sorted(heads, key=lambda head: head[0].first_view) if seal]
+        joint = {
+            hashlib.sha256("".join(some).encode()).hexdigest()
+            for number in range(2, len(seals) + 1)
+            for some in combinations(seals[:_MOST_STORES], number)
+        }
+        return recorded if recorded in {*seals, *joint} else self.seal(guide) or recorded
+
+    def weights(self, run: str, recorded: str) -> str:
+        """Returns the digest of the weights of the finished run `run`, by its card; `recorded` if there is none."""
+        try:
+            return str(read_card(self._ws.run_folder(run)).model.get("weights_digest"))
+        except (DgkdError, OSError):
+            return recorded
+
+
+def run_changes(ws: Workspace, name: str, before: Mapping[str, str], heads: Heads) -> list[Change]:
+    """Returns each setting and guide that differs from `before`, the record of the run called `name`.
+
+    A run of the chain is compared with all settings of `dgkd.toml`; another one with those of data set and views, since
+    options of `train` chose its recipe. A guide without a store in the workspace is not compared.
+    """
+    recorded = {
+        key.removeprefix("guides."): str(recorded_value(before, key)) for key in before if key.startswith("guides.")
+    }
+    chain, now = name in ws.chain, dict[str, str]()
+    if chain:
+        now = {guide: heads.seal(guide) or recorded.get(guide, UNDUMPED) for guide in ws.guides_for(name)}
+    else:
+        live = isinstance(recorded_value(before, "live"), str)
+        now = {guide: (heads.weights if live else heads.identity)(guide, was) for guide, was in recorded.items()}
+    expected = expected_settings(
+        ws,
+        architecture=ws.architecture(name) if chain else "",
+        guides=now,
+        live="",
+        training=as_recorded(ws.config.training_for(name), before),
+        distillation=ws.config.distillation,
+    )
+    found = changes(without_data(before), expected)
+    return found if chain else [one for one in found if one.setting.startswith(_OF_EVERY_RUN)]
+
+
+def store_changes(ws: Workspace, header: StoreHeader, *, weights: str, plan: str, precision: str) -> list[Change]:
+    """Returns each current setting that the store of a run of the chain does not have.
+
+    `weights` and `plan` are digests, `precision` is resolved.
+    """
+    cache = ws.config.cache
+    wanted = {
+        "weights": (header.guide.weights_digest[:16], weights[:16]),
+        "view plan": (header.plan_digest[:16], plan[:16]),
+        "views": (_span(header.view_range), _span(range(ws.config.views.count))),
+        "temperature": (header.temperature, decimal(cache.temperature)),
+        "encoding": (header.encoding, cache.encoding),
+        "precision": (str(header.compute.get("precision")), precision),
+        "batch_size": (str(header.compute.get("batch")), str(cache.batch_size)),
+        "licence": (repr(header.licence), repr(cache.licence)),
+    }
+    return [Change(f"the store's {key}", old, new) for key, (old, new) in wanted.items() if old != new]
+
+
+def weights_changes(ws: Workspace, name: str, header: StoreHeader, card: Mapping[str, Any]) -> list[Change]:
+    """Returns what differs between `guides/NAME.zarr` and the finished run of `card`, whose guide it says to be.
+
+    The store that `run` makes is compared with the settings of today as well, as by `store_changes`.
+    """
+    weights, plan = str(card.get("weights_digest")), str(card.get("plan_digest"))
+    precision = str(header.compute.get("precision"))
+    if (setting := ws.config.cache.precision) != "auto":
+        precision = setting
+    found = store_changes(ws, header, weights=weights, plan=plan, precision=precision)
+    if name in ws.chain and ws.teaches(name):
+        return found
+    return [one for one in found if one.setting in ("the store's weights", "the store's view plan")]
+
+
+def _span(views: range) -> str:
+    return f"{views.start} to {views.stop - 1}"
