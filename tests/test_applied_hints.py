@@ -224,6 +224,7 @@ ELSEWHERE = {
     ", or run the same command with `--take-over`, if you know that it is no more": "another host",
     "the same command with `--take-over`": "another host",
     "`dgkd-cache dump --model X --take-over`, with that dump's other options": "another host",
+    "`--remake` would X again": "no error: a line of `run --dry-run`, followed in workspace/test_chain_preview.py",
     "put the files there, or leave --no-download out": "network",
     "update with `pip install --upgrade dgkd-cache`": "network",
 }

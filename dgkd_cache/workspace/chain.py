@@ -158,14 +158,19 @@ def _archive_stale(
 
 def _stale(ws: Workspace, name: str, found: ModelState) -> Mismatch:
     """Returns the error for a stale run, or for the stale store of a valid one."""
-    command = ws.command("run --remake")
     if found.run == "done":
         what, expected = f"the store of {name}", "a store made with the settings of today"
-        do = f"`{command}` sets the store aside, dumps it again and remakes every model distilled from it"
+        do = (
+            f"undo the change, or `{ws.command('run --remake')}` sets the store aside, dumps it again and remakes "
+            "every model distilled from it"
+        )
     else:
         what, expected = name, "a run and a store made with the settings of today"
-        do = f"`{command}` sets it aside with every model distilled from it and makes them again"
-    return Mismatch(f"{what} is stale", expected=expected, found=found.why, do=f"undo the change, or {do}")
+        do = (
+            f"undo the change, or `{ws.command('run --remake')}` sets it aside with every model distilled from it and "
+            "makes them again"
+        )
+    return Mismatch(f"{what} is stale", expected=expected, found=found.why, do=do)
 
 
 def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:

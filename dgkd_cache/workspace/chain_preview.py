@@ -42,7 +42,7 @@ class ModelPreview:
     @property
     def line(self) -> str:
         """The preview in words, after the model's name."""
-        again = f"`--remake` would {_and(self.train, self.dump)} again"
+        again = _again(self.train, self.dump)
         if self.state == "damaged":
             return f"damaged ({self.why}): {again}"
         if self.refused:
@@ -56,10 +56,8 @@ class ModelPreview:
             return f"{'begun' if begun else 'done'}: {again}, after its guide {', '.join(self.after)}"
         if self.after:
             kept = "begun: continued" if begun else "done: kept"
-            return (
-                f"{kept} if the store of {', '.join(self.after)} gets the seal that it was made with, "
-                f"else `--remake` would train {'and dump ' if self.dump else ''}it again"
-            )
+            stores = f"the store of {', '.join(self.after)}"
+            return f"{kept} if {stores} gets the seal that it was made with, else {_again('again', self.dump)}"
         if self.train == "continue":
             return f"begun: its training would be continued{then}"
         return {
@@ -136,8 +134,6 @@ def _why(state: ModelState) -> str:
     return "it is a model of unknown inputs" if state.run == "stale" else state.why
 
 
-def _and(train: str, dump: str) -> str:
-    """Returns what is done again: train, dump, or both."""
-    if train == "keep" and dump == "again":
-        return "dump it"
-    return "train and dump it" if dump else "train it"
+def _again(train: str, dump: str) -> str:
+    what = "dump it" if (train, dump) == ("keep", "again") else "train and dump it" if dump else "train it"
+    return f"`--remake` would {what} again"

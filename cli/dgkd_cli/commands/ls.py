@@ -39,7 +39,7 @@ def ls(app: App, as_long: bool, as_csv: bool, sort: str | None, reverse: bool, a
     Examples:
       dgkd-cache ls
       dgkd-cache ls --sort -accuracy --long
-      dgkd-cache ls --csv > runs.csv
+      dgkd-cache ls --csv
       dgkd-cache -w demo ls --json
     """
     key, descending = _sort_key(sort, reverse)
