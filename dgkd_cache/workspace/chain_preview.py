@@ -45,8 +45,11 @@ class ModelPreview:
         again = _again(self.train, self.dump)
         if self.state == "damaged":
             return f"damaged ({self.why}): {again}"
+        if self.refused and self.train == "keep":
+            why = self.why.replace("the store's ", "its ")
+            return f"its store is stale because {why}: {again}"
         if self.refused:
-            return f"{'its store is ' if self.train == 'keep' else ''}stale because {self.why}: {again}"
+            return f"stale because {self.why}: {again}"
         then = ", then dumped" if self.dump else ""
         under = f" under {', '.join(self.guides)}" if self.guides else ""
         begun = self.state == "training"

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support.tiny_chain import MODULE, Lines, content, run, workspace
 
 from dgkd_cache.config.workspace_config import with_overrides
@@ -15,6 +16,7 @@ from dgkd_cache.workspace.chain import chain_preview
 from dgkd_cache.workspace.chain_preview import ModelPreview
 from dgkd_cache.workspace.listing import list_runs, list_stores
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_cli.main import main
 
 ALL = ("teacher", "ta1", "student")
 
@@ -70,11 +72,37 @@ def test_all_three_agree(done, settings: dict[str, object], stale: tuple[str, ..
         assert {row.state for row in run(other)} == {"done"}
         return
     told = {one.name: one.why for one in (*list_stores(other), *list_runs(other)) if one.state == "stale"}
-    assert why in told[stale[0]] and why in shown[stale[0]].line
+    assert why in told[stale[0]] and why in shown[stale[0]].why and " stale because " in f" {shown[stale[0]].line}"
     with pytest.raises(Mismatch, match=rf"^(the store of )?{stale[0]} is stale") as caught:
         run(other)
     assert {one.exit_code for one in shown.values() if one.refused} == {caught.value.exit_code} == {13}
     assert content(ws.folder) == before
+
+
+def test_the_commands_agree(done, tmp_path: Path) -> None:
+    ws = copied(done[0], tmp_path)
+    before = content(ws.folder)
+
+    def said(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, ["-w", str(ws.folder), *words])
+        return result.exit_code, " ".join(result.output.split())
+
+    assert said("run", "--dry-run")[0] == 0
+    text = (ws.folder / "dgkd.toml").read_text()
+    (ws.folder / "dgkd.toml").write_text(text.replace("[cache]", '[cache]\nencoding = "uint8"'))
+    code, listing = said("ls")
+    assert code == 0 and "teacher stale 0:2" in listing
+    assert "teacher: stale: the store's encoding was float16, is uint8" in listing
+    code, lines = said("run", "--dry-run", "--device", "cpu")
+    assert code == 13 and "`run` would stop at teacher" in lines
+    assert (
+        "teacher: its store is stale because its encoding was float16, is uint8: `--remake` would dump it again"
+        in lines
+    )
+    code, error = said("run", "--device", "cpu")
+    assert code == 13 and "the store of teacher is stale" in error and "encoding: float16 -> uint8" in error
+    assert content(ws.folder) == before
+    assert said("run", "--dry-run", "--remake")[0] == 0
 
 
 @pytest.mark.parametrize(
