@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # takes about 1 GB, so at most eight. `make test SPREAD=` runs one.
 SPREAD ?= -n $(shell cores=`getconf _NPROCESSORS_ONLN`; test $$cores -lt 8 && expr $$cores + 1 || echo 8) --dist worksteal
 
-.PHONY: demo test test-slow test-other bench lint format wheel clean
+.PHONY: demo test test-slow test-other bench docs lint format wheel clean
 
 demo: $(VENV)/.installed  ## a whole chain on the embedded digits: results table, and where things lie
 	test -f demo/dgkd.toml || $(BIN)/dgkd-cache init demo --dataset digits --chain resnet26,resnet20,resnet14,resnet8 --epochs 12 --views 6 --objective mean
@@ -25,6 +25,10 @@ bench: $(VENV)/.installed  ## every figure of docs/performance.md, on this machi
 	$(BIN)/python -m benchmarks
 	@echo "bench/ has the figures; $(BIN)/python -m benchmarks.report --take bench puts them into docs/performance.md"
 
+docs: $(VENV)/.installed  ## the documentation site, build/site; a dead link or an undocumented public name fails
+	$(BIN)/python docs/assemble.py
+	$(BIN)/zensical build --strict --clean
+
 lint: $(VENV)/.installed  ## style, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,8 +44,8 @@ wheel: $(VENV)/.installed  ## the distribution, under dist/
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev,docs]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist build demo bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache dist build demo bench .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,6 +4,8 @@
 MAX_SAMPLES = 2**31
 MAX_CLASSES = 2**20
 MAX_VIEWS = 2**20
+"""Maximum number of views of one store."""
+
 MAX_ROW_BYTES = 2**24
 MAX_RECORD_BYTES = 2**47
 """All rows of a store together: about 90 times ImageNet in float32 over 300 views."""
