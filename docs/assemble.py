@@ -24,9 +24,7 @@ _LANGUAGES = {".py": "python", ".sbatch": "bash"}
 def assemble(target: Path, root: Path = ROOT) -> None:
     """Writes the site's sources to `target`, which is replaced."""
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(
-        root / "docs", target, ignore=shutil.ignore_patterns("*.py", "__pycache__", "performance")
-    )
+    shutil.copytree(root / "docs", target, ignore=shutil.ignore_patterns("*.py", "__pycache__", "performance"))
     shutil.copy(root / "stores" / "FORMAT.md", target / "format.md")
     for page in target.rglob("*.md"):
         page.write_text(_site_links(page.read_text(encoding="utf-8")), encoding="utf-8")
