@@ -24,7 +24,7 @@ from dgkd_cache.workspace.staleness import Heads, run_changes, weights_changes
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader
 
-__all__ = ["RunEntry", "StoreEntry", "list_runs", "list_stores"]
+__all__ = ["RunEntry", "StoreEntry", "list_run", "list_runs", "list_stores"]
 
 _MOST_CHANGES = 6  # that `why` names; `changes` has all
 
@@ -78,6 +78,11 @@ def list_runs(ws: Workspace) -> list[RunEntry]:
     names, heads = dict.fromkeys((*ws.chain, *ws.runs())), Heads(ws)
     others = [RunEntry(name=str(path), state="unknown", why=_what_it_is(path)) for path in ws.other_runs()]
     return [*(_run(ws, name, heads) for name in names), *others]
+
+
+def list_run(ws: Workspace, name: str) -> RunEntry:
+    """Lists the run called `name`."""
+    return _run(ws, name, Heads(ws))
 
 
 def list_stores(ws: Workspace) -> list[StoreEntry]:

@@ -19,6 +19,7 @@ from dgkd_stores.disk import as_store_path, expand_user
 
 if TYPE_CHECKING:
     from dgkd_cache.run_files.model_card import ModelCard
+    from dgkd_cache.workspace.listing import RunEntry
     from dgkd_cache.workspace.run_check import RunCheck
 
 __all__ = ["info"]
@@ -31,6 +32,7 @@ __all__ = ["info"]
 def info(app: App, what: str, as_json: bool) -> None:
     """Describe a run, a guide store, or both of a NAME; a PATH is a store or a run's folder anywhere.
 
+    The state of a run that is named is that of `ls`: `stale` if it was made with other settings or guides than today's.
     A store is opened with all its checks but those of its rows; that needs no torch and no workspace. With --json its
     header comes as it is stored, so fractions in it are texts.
 
@@ -45,12 +47,15 @@ def info(app: App, what: str, as_json: bool) -> None:
     parts = []
     if run:
         from dgkd_cache.run_files.model_card import load_card
+        from dgkd_cache.workspace.listing import list_run
         from dgkd_cache.workspace.run_check import check_run
 
-        card, check = load_card(run), check_run(run, full=False)
+        card, named = load_card(run), run != expand_user(what)
+        # One that is given by its path may be of another workspace, whose settings are not read.
+        state = list_run(app.workspace(), what) if named else check_run(run, full=False)
         found["run"] = with_numbers(card.model_dump(mode="json"))
-        found["run_state"] = {"state": check.state, "why": check.why}
-        parts.append(facts(_run_facts(card, check)))
+        found["run_state"] = {"state": state.state, "why": state.why}
+        parts.append(facts(_run_facts(card, run, state)))
     if store:
         with GuideStore.open(store, allow_incomplete=True) as opened:
             found["store"] = _as_json(opened)
@@ -99,9 +104,9 @@ def _as_json(store: GuideStore) -> dict[str, Any]:
     }
 
 
-def _run_facts(card: ModelCard, check: RunCheck) -> Iterable[tuple[str, str]]:
-    yield "run", str(check.folder)
-    yield "state", f"{check.state}: {clean(check.why)}" if check.why else check.state
+def _run_facts(card: ModelCard, folder: Path, state: RunEntry | RunCheck) -> Iterable[tuple[str, str]]:
+    yield "run", str(folder)
+    yield "state", f"{state.state}: {clean(state.why)}" if state.why else state.state
     yield "architecture", f"{clean(card.architecture)}, {count_text(card.parameters)} parameters"
     for split, accuracy in card.accuracy.items():
         computed = clean(str(card.compute.get("precision", "")))

@@ -19,12 +19,24 @@ Command = Callable[..., Result]
 
 
 def test_info_says_what_has_become_of_the_weights(command: Command, workspace: Path, teacher: Path) -> None:
-    assert "state            done" in command("info", "teacher").stdout.splitlines()
+    assert "state            done" in command("info", str(teacher)).stdout.splitlines()
     (teacher / "weights.safetensors").unlink()
     result = command("info", "teacher")
     assert result.exit_code == 0 and "damaged: runs/teacher/weights.safetensors cannot be read" in result.stdout
     printed = json.loads(command("info", "teacher", "--json").stdout)["run_state"]
     assert printed["state"] == "damaged" and "no such file" in printed["why"]
+
+
+def test_a_run_that_is_named_has_the_state_of_the_list(command: Command, workspace: Path, teacher: Path) -> None:
+    """Its inputs are not known, so `run` would refuse it; of a path, only the files are looked at."""
+    printed = json.loads(command("info", "teacher", "--json").stdout)["run_state"]
+    assert printed == {"state": "stale", "why": "a model of unknown inputs"}
+    views = {"views.transforms": ["crop(1)"], "views.scheme": "sampled", "views.count": 3, "views.schedule": "cycle"}
+    record = {"dataset.validation": 0, "views.seed": 0, **views}
+    other = teacher.rename(teacher.with_name("other"))
+    (other / "inputs.json").write_text(json.dumps({key: json.dumps(value) for key, value in record.items()}))
+    assert "state            stale: views.count was 3, is 2" in command("info", "other").stdout.splitlines()
+    assert json.loads(command("info", str(other), "--json").stdout)["run_state"]["state"] == "done"
 
 
 def test_info_of_a_run_by_name_and_by_path(command: Command, workspace: Path, teacher: Path) -> None:
