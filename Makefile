@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # takes about 1 GB, so at most eight. `make test SPREAD=` runs one.
 SPREAD ?= -n $(shell cores=`getconf _NPROCESSORS_ONLN`; test $$cores -lt 8 && expr $$cores + 1 || echo 8) --dist worksteal
 
-.PHONY: demo test test-slow test-other bench docs lint format wheel clean
+.PHONY: demo test test-slow test-other bench docs lint format wheel catalogue clean
 
 demo: $(VENV)/.installed  ## a whole chain on the embedded digits: results table, and where things lie
 	test -f demo/dgkd.toml || $(BIN)/dgkd-cache init demo --dataset digits --chain resnet26,resnet20,resnet14,resnet8 --epochs 12 --views 6 --objective mean
@@ -28,6 +28,9 @@ bench: $(VENV)/.installed  ## every figure of docs/performance.md, on this machi
 docs: $(VENV)/.installed  ## the documentation site, build/site; a dead link or an undocumented public name fails
 	$(BIN)/python docs/assemble.py
 	$(BIN)/zensical build --strict --clean
+
+catalogue: $(VENV)/.installed  ## the lists that `models` and `datasets` print, after a network or a data set has changed
+	$(BIN)/python -m dgkd_cli.catalogue
 
 lint: $(VENV)/.installed  ## style, types
 	$(BIN)/ruff check .

@@ -72,6 +72,7 @@ ROOMS = {
         "humanize": set(),
         "signals": set(),
         "console": set(),
+        "catalogue": set(),
         "choices": set(),
         "guidance_options": set(),
         "progress": {"humanize"},
@@ -85,8 +86,8 @@ ROOMS = {
         "run_table": {"columns", "humanize"},
         "data_lines": set(),
         "commands": {
-            *{"app", "choices", "columns", "console", "conversion", "guidance_options", "humanize", "recompute"},
-            *{"run_table", "runs", "stores", "user_code"},
+            *{"app", "catalogue", "choices", "columns", "console", "conversion", "guidance_options", "humanize"},
+            *{"recompute", "run_table", "runs", "stores", "user_code"},
         },
         "main": {"app", "commands", "data_lines", "user_code"},
         "__main__": {"main"},

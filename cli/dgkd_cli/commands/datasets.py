@@ -9,6 +9,7 @@ import click
 
 from dgkd_cache.errors import DataMissing
 from dgkd_cli.app import json_option
+from dgkd_cli.catalogue import read_list
 from dgkd_cli.console import print_json, print_result, table
 from dgkd_cli.humanize import count_text
 from dgkd_stores import clean
@@ -38,10 +39,9 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
       dgkd-cache datasets digits
       dgkd-cache datasets fashion-mnist --no-download --json
     """
-    from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries, load_dataset, require_root_used
-    from dgkd_cache.workspace.defaults import usual_transforms
-
     if name:
+        from dgkd_cache.datasets.registry import load_dataset, require_root_used
+
         if data_root:
             require_root_used(name)
         try:
@@ -52,17 +52,14 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
         return
     if data_root or no_download:
         raise click.UsageError("--data-root and --no-download go with NAME, the data set to load")
-    known = dataset_summaries()
+    known = read_list("datasets")
     if as_json:
-        listed = [
-            {"name": one, "about": about, "transforms": list(usual_transforms(one))} for one, about in known.items()
-        ]
-        print_json({"datasets": listed, "forms": PATTERNS})
+        print_json(known)
         return
-    lines = [(one, ", ".join(usual_transforms(one)), about) for one, about in known.items()]
+    lines = [(one["name"], ", ".join(one["transforms"]), one["about"]) for one in known["datasets"]]
     click.echo(table(("data set", "usual transforms", "what it is"), lines))
     click.echo()
-    click.echo(table(("form", "meaning"), PATTERNS.items()))
+    click.echo(table(("form", "meaning"), known["forms"].items()))
 
 
 def _show(dataset: Dataset, *, as_json: bool) -> None:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from dgkd_cache.errors import InvalidInput
 from dgkd_cli.app import json_option
+from dgkd_cli.catalogue import CLASSES, IMAGE, model_list, model_row, read_list
 from dgkd_cli.console import print_json, table
 from dgkd_cli.humanize import count_text
 
 __all__ = ["models"]
+
+_USUAL = "x".join(map(str, IMAGE))
 
 
 def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int, int]:
@@ -20,7 +22,9 @@ def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tupl
     if not found:
         raise click.BadParameter(f"expected channels x height x width, as 3x32x32, found {value!r}")
     first, second, third = int(found[1]), int(found[2]), int(found[3])
-    from dgkd_cache.datasets.channel_order import channels_are_last
+    if (first, second, third) == IMAGE:
+        return IMAGE
+    from dgkd_cache.datasets.channel_order import channels_are_last  # its package loads torch
 
     if channels_are_last((first, second, third)):
         raise click.BadParameter(
@@ -32,9 +36,15 @@ def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tupl
 
 @click.command()
 @click.option(
-    "--image", default="3x32x32", show_default=True, callback=_image_shape, help="Of the views, channels first."
+    "--image",
+    default="x".join(map(str, IMAGE)),
+    show_default=True,
+    callback=_image_shape,
+    help="Of the views, channels first.",
 )
-@click.option("--classes", type=click.IntRange(min=1, max=10**6), default=10, show_default=True, help="Of the logits.")
+@click.option(
+    "--classes", type=click.IntRange(min=1, max=10**6), default=CLASSES, show_default=True, help="Of the logits."
+)
 @click.option("--accept-probabilities", is_flag=True, help="Take outputs for logits though each row sums to 1.")
 @click.argument("name", required=False)
 @json_option
@@ -51,15 +61,14 @@ def models(
       dgkd-cache models --image 1x28x28
       dgkd-cache models wrn-16-2 --classes 100 --json
     """
-    from dgkd_cache.models.registry import find_model, model_names, model_patterns
-
+    usual = image == IMAGE and classes == CLASSES
     if name:
-        find_model(name)
-        rows, forms = [_row(name, image, classes, accept_probabilities=accept_probabilities)], {}
+        rows, forms = [_row(name, image, classes, usual=usual, accept_probabilities=accept_probabilities)], {}
     elif accept_probabilities:
         raise click.UsageError("--accept-probabilities goes with NAME, a network of your own")
     else:
-        rows, forms = [_row(one, image, classes, brief=True) for one in model_names()], model_patterns()
+        known = read_list("models") if usual else model_list(image, classes)
+        rows, forms = known["models"], known["forms"]
     if as_json:
         print_json({"models": rows, "forms": forms})
     else:
@@ -69,6 +78,20 @@ def models(
             click.echo(table(("form", "meaning"), forms.items()))
     if name and "problem" in rows[0]:
         raise click.exceptions.Exit(1)
+
+
+def _row(
+    name: str, image: tuple[int, int, int], classes: int, *, usual: bool, accept_probabilities: bool
+) -> dict[str, str | int]:
+    """Returns the row of one network, from the file if it has it; building it loads torch."""
+    if usual and not accept_probabilities:
+        for row in read_list("models")["models"]:
+            if row["name"] == name:
+                return dict(row)
+    from dgkd_cache.models.registry import find_model
+
+    find_model(name)
+    return model_row(name, image, classes, accept_probabilities=accept_probabilities)
 
 
 def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) -> None:
@@ -88,18 +111,3 @@ def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) 
     ]
     numbers = ("parameters", "multiply-adds")
     click.echo(table(("model", *numbers, ""), lines, right=numbers))
-
-
-def _row(
-    name: str, image: tuple[int, int, int], classes: int, *, brief: bool = False, accept_probabilities: bool = False
-) -> dict[str, str | int]:
-    from dgkd_cache.models.summary import model_summary
-
-    channels, height, width = image
-    try:
-        shape = {"channels": channels, "height": height, "width": width}
-        summary = model_summary(name, **shape, classes=classes, accept_probabilities=accept_probabilities)
-    except InvalidInput as error:  # an image too small for one model must not hide the others
-        return {"name": name, "problem": f"{error.problem}: {error.expected}" if brief else str(error)}
-    row: dict[str, str | int] = {"name": name, "parameters": summary.parameters, "multiply_adds": summary.multiply_adds}
-    return row if summary.input_size is None else row | {"input_size": summary.input_size}
