@@ -17,7 +17,7 @@ import griffe
 __all__ = ["assemble", "entries", "gaps", "public_names"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = {"dgkd_stores": "stores/dgkd_stores"}
+PACKAGES = {"dgkd_stores": "stores/dgkd_stores", "dgkd_cache": "dgkd_cache"}
 _LANGUAGES = {".py": "python", ".sbatch": "bash"}
 
 

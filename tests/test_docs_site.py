@@ -7,11 +7,14 @@ import importlib.util
 import re
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 import dgkd_cache
 import dgkd_stores
+from dgkd_cache.datasets.registry import _LOADERS  # noqa: PLC2701 - to leave it as it was
+from dgkd_cache.models.registry import MODELS
 
 ROOT = Path(__file__).parent.parent
 API = sorted((ROOT / "docs" / "api").glob("*.md"))
@@ -39,11 +42,13 @@ def session(page: Path) -> str:
 @pytest.mark.parametrize("page", API, ids=lambda page: page.stem)
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(STORE, "ta1.zarr")
+    if page.stem in ("errors", "stores", "writing"):
+        shutil.copytree(STORE, "ta1.zarr")
     examples = doctest.DocTestParser().get_doctest(session(page), {}, page.stem, str(page), 0)
     assert examples.examples or page.stem == "index"
     said = list[str]()
-    failed = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples, out=said.append).failed
+    with mock.patch.dict(MODELS), mock.patch.dict(_LOADERS):  # what an example registers is gone after it
+        failed = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples, out=said.append).failed
     assert not failed, "".join(said)
 
 
@@ -51,7 +56,7 @@ def test_every_public_name_has_a_docstring_an_entry_and_an_example() -> None:
     assemble = load_assemble()
     listed = assemble.public_names()
     assert set(listed["dgkd_stores"]) == set(dgkd_stores.__all__)
-    assert set(listed.get("dgkd_cache", ())) <= set(dgkd_cache.__all__) - set(dgkd_stores.__all__)
+    assert set(listed["dgkd_cache"]) == set(dgkd_cache.__all__) - set(dgkd_stores.__all__)
     assert assemble.gaps() == []
     named = {f"{package}.{name}" for package, names in listed.items() for name in names}
     assert set(assemble.entries()) == named, "an entry of a name that is not public"
