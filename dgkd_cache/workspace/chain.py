@@ -158,7 +158,7 @@ def _archive_stale(
 
 def _stale(ws: Workspace, name: str, found: ModelState) -> Mismatch:
     """Returns the error for a stale run, or for the stale store of a valid one."""
-    if found.run == "done":
+    if found.kept:
         what, expected = f"the store of {name}", "a store made with the settings of today"
         do = (
             f"undo the change, or `{ws.command('run --remake')}` sets the store aside, dumps it again and remakes "

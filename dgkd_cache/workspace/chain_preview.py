@@ -104,7 +104,8 @@ def _preview(
     told, why, after = state.state, _why(state), tuple[str, ...]()
     train, dump = {"done": "keep", "training": "continue"}.get(state.run, "make"), ""
     if state.waits_for:
-        train, told = ("keep", "done") if state.card else ("continue", "training")
+        train = "keep" if state.kept else "continue"
+        told = "training" if not state.kept else "done" if told != "stale" else told
     if damage is not None:
         told, why, train = "damaged", damage.problem, "again"
     elif state.run == "stale":
@@ -116,7 +117,7 @@ def _preview(
     if teaches:
         stored = {"done": "keep", "missing": "make", "training": "continue", "stale": "again"}[state.store]
         dump = stored if train == "keep" else "again" if train == "again" else "make"
-    stale = state.run == "stale" or (state.run == "done" and state.store == "stale")
+    stale = state.state == "stale"
     return ModelPreview(
         model=name,
         guides=guides,

@@ -39,17 +39,24 @@ class ModelState:
     cache_bytes: int | None = None
 
     @property
+    def kept(self) -> bool:
+        """True for a finished run that no setting makes stale; guides without a finished store are not compared."""
+        return self.run == "done" or bool(self.card and self.waits_for)
+
+    @property
     def state(self) -> str:
-        return self.store if self.run == "done" else self.run
+        if self.run == "done" or (self.kept and self.store == "stale"):
+            return self.store
+        return self.run
 
     @property
     def why(self) -> str:
-        return self.store_why if self.run == "done" else self.run_why
+        return self.run_why if self.state == self.run != "done" else self.store_why
 
     @property
     def changes(self) -> tuple[Change, ...]:
         """What makes it stale, but for a run of unknown inputs."""
-        return self.store_changes if self.run == "done" else self.run_changes
+        return self.store_changes if self.kept else self.run_changes
 
 
 class ChainState:

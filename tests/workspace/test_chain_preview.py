@@ -185,6 +185,20 @@ def test_a_student_of_a_store_that_is_lost_is_kept_if_the_store_comes_back(done,
     assert {row.state for row in run(ws)} == {"done"}
 
 
+def test_a_stale_store_is_refused_before_a_missing_one_is_made(done, tmp_path: Path) -> None:
+    """Its run waits for the guide's seal, and its store is stale whatever that is."""
+    ws = changed(copied(done[0], tmp_path), cache__licence="CC0")
+    shutil.rmtree(ws.store_path("teacher"))
+    shown = preview(ws)
+    assert [one.refused for one in shown.values()] == [False, True, False]
+    assert shown["ta1"].line.startswith("its store is stale because its licence was '', is 'CC0'")
+    assert listed(ws)["ta1"] == "stale"
+    with pytest.raises(Mismatch, match="^the store of ta1 is stale"):
+        run(ws)
+    assert not ws.store_path("teacher").exists()
+    assert {row.state for row in run(ws, remake=True)} == {"done"}
+
+
 def test_damage_is_told_with_its_exit_code(done, tmp_path: Path) -> None:
     ws = copied(done[0], tmp_path)
     weights = ws.run_folder("teacher") / "weights.safetensors"
