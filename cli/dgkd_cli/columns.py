@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dgkd_cli.console import table
 
-__all__ = ["Step", "fit", "paragraph", "terminal_width"]
+__all__ = ["Step", "fit", "paragraph", "sections", "terminal_width", "wrapped"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,47 @@ def terminal_width() -> int:
 def paragraph(text: str, width: int, *, indent: str = "  ") -> str:
     """Wraps a text between words; later lines are indented, and a word longer than a line stays whole."""
     return textwrap.fill(text, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def sections(parts: Mapping[str, Iterable[tuple[str, str]]], width: int) -> str:
+    """Formats names and values under the title of their section, one a line; long values go on below themselves.
+
+    A value with a word that is too long to stand beside its name, such as a digest, begins on the next line.
+    """
+    known = {title: list(pairs) for title, pairs in parts.items()}
+    names = max(len(name) for pairs in known.values() for name, _ in pairs)
+    lines = []
+    for title, pairs in known.items():
+        lines.append(title)
+        for name, value in pairs:
+            beside = " " * (2 + names + 2)
+            if max(map(len, value.split()), default=0) > width - len(beside):
+                lines += [f"  {name}", paragraph(f"    {value}", width, indent="    ")]
+            else:
+                lines.append(paragraph(f"  {name:<{names}}  {value}", width, indent=beside).rstrip())
+    return "\n".join(lines)
+
+
+def wrapped(headers: Sequence[str], rows: Iterable[Sequence[str]], width: int) -> str:
+    """Formats a table; if it is wider than `width`, the cells of its widest columns are broken between words."""
+    lines = [headers, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
+    words = [[word for line in lines for word in line[column].split()] for column in range(len(widths))]
+    least = [max(map(len, each), default=0) for each in words]
+    while sum(widths) + 2 * (len(widths) - 1) > width:
+        free = [column for column in range(len(widths)) if widths[column] > least[column]]
+        if not free:
+            break
+        widths[max(free, key=widths.__getitem__)] -= 1
+    broken = []
+    for line in lines:
+        cells = [
+            textwrap.wrap(cell, size, break_long_words=False, break_on_hyphens=False) if size else []
+            for cell, size in zip(line, widths, strict=True)
+        ]
+        height = max(map(len, cells))
+        broken += [[cell[at] if at < len(cell) else "" for cell in cells] for at in range(height)]
+    return table(broken[0], broken[1:])
 
 
 def fit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dgkd_cli.columns import Step, fit, paragraph, terminal_width
+from dgkd_cli.columns import Step, fit, paragraph, sections, terminal_width, wrapped
 
 COLUMNS = {
     "run": ["teacher", "student"],
@@ -51,3 +51,35 @@ def test_a_paragraph_breaks_between_words() -> None:
 def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     assert terminal_width() == 120
+
+
+def test_a_wide_table_is_broken_between_words_of_its_widest_columns() -> None:
+    assert wrapped(("a", "b"), [("x", "one two three"), ("y", "four")], 80).splitlines() == [
+        "a  b",
+        "x  one two three",
+        "y  four",
+    ]
+    assert wrapped(("a", "b"), [("x", "one two three"), ("y", "four")], 10).splitlines() == [
+        "a  b",
+        "x  one two",
+        "   three",
+        "y  four",
+    ]
+    assert wrapped(("a",), [("a-word-that-is-long and more",)], 10) == "a\na-word-that-is-long\nand more"
+
+
+def test_sections_have_a_name_and_value_a_line() -> None:
+    parts = {"first": [("one", "1"), ("longer", "a b c")], "second": [("digest", "f" * 16)]}
+    assert sections(parts, 80).splitlines() == [
+        "first",
+        "  one     1",
+        "  longer  a b c",
+        "second",
+        f"  digest  {'f' * 16}",
+    ]
+    assert sections(parts, 22).splitlines()[-2:] == ["  digest", f"    {'f' * 16}"]
+    assert sections({"t": [("n", "to be or not to be here")]}, 20).splitlines() == [
+        "t",
+        "  n  to be or not to",
+        "     be here",
+    ]

@@ -10,7 +10,8 @@ import click
 from dgkd_cache.errors import DataMissing
 from dgkd_cli.app import json_option
 from dgkd_cli.catalogue import read_list
-from dgkd_cli.console import print_json, print_result, table
+from dgkd_cli.columns import terminal_width, wrapped
+from dgkd_cli.console import print_json, print_result
 from dgkd_cli.humanize import count_text
 from dgkd_stores import clean
 
@@ -57,9 +58,9 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
         print_json(known)
         return
     lines = [(one["name"], ", ".join(one["transforms"]), one["about"]) for one in known["datasets"]]
-    click.echo(table(("data set", "usual transforms", "what it is"), lines))
+    click.echo(wrapped(("data set", "usual transforms", "what it is"), lines, terminal_width()))
     click.echo()
-    click.echo(table(("form", "meaning"), known["forms"].items()))
+    click.echo(wrapped(("form", "meaning"), known["forms"].items(), terminal_width()))
 
 
 def _show(dataset: Dataset, *, as_json: bool) -> None:

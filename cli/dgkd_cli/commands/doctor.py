@@ -15,7 +15,8 @@ import click
 
 from dgkd_cache.device.openmp import describe_waiting
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.console import print_json, table
+from dgkd_cli.columns import terminal_width, wrapped
+from dgkd_cli.console import print_json
 from dgkd_cli.humanize import size_text
 
 __all__ = ["Finding", "doctor"]
@@ -57,7 +58,7 @@ def doctor(app: App, as_json: bool) -> None:
         print_json([asdict(finding) for finding in findings])
     else:
         lines = [(one.what, one.found, one.state, one.do) for one in findings]
-        click.echo(table(("", "found", "state", "what to do"), lines))
+        click.echo(wrapped(("", "found", "state", "what to do"), lines, terminal_width()))
     if any(finding.state == "problem" for finding in findings):
         raise click.exceptions.Exit(1)
 

@@ -9,12 +9,11 @@ import click
 
 from dgkd_cli.app import json_option
 from dgkd_cli.catalogue import CLASSES, IMAGE, model_list, model_row, read_list
+from dgkd_cli.columns import terminal_width, wrapped
 from dgkd_cli.console import print_json, table
 from dgkd_cli.humanize import count_text
 
 __all__ = ["models"]
-
-_USUAL = "x".join(map(str, IMAGE))
 
 
 def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int, int]:
@@ -75,7 +74,7 @@ def models(
         _show(rows, image)
         if forms:
             click.echo()
-            click.echo(table(("form", "meaning"), forms.items()))
+            click.echo(wrapped(("form", "meaning"), forms.items(), terminal_width()))
     if name and "problem" in rows[0]:
         raise click.exceptions.Exit(1)
 

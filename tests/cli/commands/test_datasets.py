@@ -17,7 +17,8 @@ def test_datasets(command: Command) -> None:
         assert name in listed.stdout
     about = {row["name"]: row["about"] for row in json.loads(command("datasets", "--json").stdout)["datasets"]}
     assert "8x8" in about["digits"] and "32x32" in about["cifar100"]
-    assert all(line in listed.stdout for line in about.values())
+    assert all(line in " ".join(listed.stdout.split()) for line in about.values())
+    assert max(map(len, listed.stdout.splitlines())) <= 80
 
 
 def test_one_data_set(command: Command) -> None:

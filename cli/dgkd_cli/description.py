@@ -1,0 +1,117 @@
+"""Describes a run or a guide store in sections of names and values: what `info` shows. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dgkd_cache.config.tables import DistillationConfig
+from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
+from dgkd_stores import GuideStore, clean
+
+if TYPE_CHECKING:
+    from dgkd_cache.run_files.model_card import ModelCard
+
+__all__ = ["Pairs", "describe_run", "describe_store"]
+
+Pairs = Iterable[tuple[str, str]]
+"""Names, each with its value."""
+
+_DISTILLATION = {field.alias or name for name, field in DistillationConfig.model_fields.items()} | {"live"}
+
+
+class State(Protocol):
+    """The state of a run, and the reason for it."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def why(self) -> str: ...
+
+
+def describe_run(card: ModelCard, folder: Path, state: State) -> dict[str, Pairs]:
+    """Returns what the card of a finished run says, by section; every text is cleaned."""
+    training = {key: value for key, value in card.training.items() if key not in _DISTILLATION}
+    distillation = {key: value for key, value in card.training.items() if key in _DISTILLATION}
+    precision = clean(str(card.compute.get("precision", "")))
+    size = card.preprocess.input_size
+    return {
+        "run": [
+            ("folder", str(folder)),
+            ("state", f"{state.state}: {clean(state.why)}" if state.why else state.state),
+            *_accuracies(card.accuracy, precision),
+            ("time", duration_text(card.seconds)),
+        ],
+        "model": [
+            ("architecture", clean(card.architecture)),
+            ("parameters", count_text(card.parameters)),
+            ("input", f"{card.channels} x {card.height} x {card.width}" + (f", resized to {size}" if size else "")),
+            ("weights", card.weights_digest),
+        ],
+        "data": [("data set", clean(card.dataset.get("name", ""))), ("classes", count_text(len(card.classes)))],
+        "views": [*_settings(card.views), ("plan", card.plan_digest[:16] or "-")],
+        "training": _settings(training),
+        "distillation": [*_settings(distillation), ("guides", _guides(card.guides))],
+        "computed with": _settings(card.compute),
+    }
+
+
+def describe_store(store: GuideStore) -> dict[str, Pairs]:
+    """Returns what the header of a store says, by section; every text is cleaned."""
+    header, written = store.header, store.completeness()
+    missing = f"incomplete: {written.views - written.views_done} of {written.views} views are not finished"
+    precision = clean(str(header.compute.get("precision", "")))
+    data, guide = header.dataset, header.guide
+    return {
+        "store": [
+            ("path", str(store.path)),
+            ("state", "sealed" if store.seal else missing),
+            ("seal", store.seal or "-"),
+            ("size", size_text(store.nbytes)),
+            ("container", f"{store.kind}, codec {store.codec}"),
+            *([("reader", f"pread: {store.copied_because}")] if store.copied_because else []),
+            ("licence", clean(header.licence) or "-"),
+        ],
+        "guide": [
+            ("name", clean(guide.name)),
+            ("architecture", clean(guide.architecture)),
+            ("parameters", count_text(guide.parameters)),
+            *_accuracies({"test": guide.accuracy}, precision),
+            ("its guides", _guides(guide.guides)),
+        ],
+        "data": [
+            ("data set", f"{clean(data.name)}, {clean(data.split)}"),
+            ("samples", count_text(data.samples)),
+            ("classes", count_text(len(data.classes))),
+        ],
+        "views": [("range", f"{store.views.start}:{store.views.stop}"), ("plan", header.plan_digest[:16])],
+        "encoding": [
+            ("encoding", f"{header.encoding}, logits / {header.temperature}"),
+            ("KL", str(header.fidelity["kl"])),
+            ("top-1 agreement", percent_text(str(header.fidelity["top1"]))),
+        ],
+        "computed with": _settings(header.compute),
+    }
+
+
+def _accuracies(accuracy: Mapping[str, str], precision: str) -> Pairs:
+    for split, share in accuracy.items():
+        yield f"accuracy ({clean(split)})", f"{percent_text(share)} in {precision}" if share else "-"
+
+
+def _guides(guides: Mapping[str, str]) -> str:
+    return ", ".join(f"{clean(name)} {clean(seal)[:16]}" for name, seal in guides.items()) or "none"
+
+
+def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(clean(str(key)), _value(value)) for key, value in settings.items()]
+
+
+def _value(value: object) -> str:
+    """Formats a setting as dgkd.toml writes it, without quotes."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value)) or "none"
+    return "-" if value is None else clean(str(value))

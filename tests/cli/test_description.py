@@ -1,0 +1,31 @@
+"""What is said of a run and of a store, by section."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
+from dgkd_cache.run_files.model_card import load_card
+from dgkd_cache.workspace.run_check import check_run
+from dgkd_cli.description import describe_run, describe_store
+from dgkd_stores import GuideStore
+
+
+def test_every_setting_of_a_recipe_stands_in_the_section_of_its_table(teacher: Path) -> None:
+    card = load_card(teacher)
+    recipes = {TrainingConfig(): "training", DistillationConfig(): "distillation"}
+    settings = {key: value for recipe in recipes for key, value in recipe.model_dump(by_alias=True).items()}
+    found = describe_run(card.model_copy(update={"training": settings}), teacher, check_run(teacher, full=False))
+    for recipe, section in recipes.items():
+        names = [name for name, _ in found[section]]
+        assert [name for name in names if name != "guides"] == list(recipe.model_dump(by_alias=True))
+    assert dict(found["run"])["time"] == "1 min 15 s" and dict(found["training"])["compile"] == "false"
+
+
+def test_a_store_is_described_by_its_header(three_guides: list[Path]) -> None:
+    with GuideStore.open(three_guides[0]) as store:
+        found = {title: dict(pairs) for title, pairs in describe_store(store).items()}
+        assert found["store"]["seal"] == store.seal
+        assert found["computed with"].keys() == store.header.compute.keys()
+        assert found["guide"]["name"] == store.header.guide.name
+    assert list(found) == ["store", "guide", "data", "views", "encoding", "computed with"]
