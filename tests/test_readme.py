@@ -40,6 +40,27 @@ def dgkd(*arguments: str) -> str:
     return result.stdout
 
 
+def test_the_gains_are_those_of_the_page_of_performance() -> None:
+    """Each row's sides, ratio, interval and n stand in one row of the page, which is made of measured files."""
+    gains = (ROOT / "README.md").read_text(encoding="utf-8").split("## What it gains")[1].split("\n## ")[0]
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    step = page.split("<!-- table: step -->")[1].split("<!-- end of table -->")[0]
+    measured = {tuple(cell.strip() for cell in line.split("|")[2:7]) for line in step.splitlines() if line[:1] == "|"}
+    rows = [[cell.strip() for cell in line.split("|")[2:6]] for line in gains.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 4
+    for sides, median, interval, n in rows:
+        found = [row for row in measured if (*row[:3], row[4]) == (sides, median, interval, n)]
+        assert found, f"no row of docs/performance.md has {sides} | {median} | {interval} | {n}: copy the new figures"
+    alone = re.search(r"takes ([\d.]+) times as long \(([\d. to]+)\) as one with three cached guides", gains)
+    cached = {row[1:3] for row in measured if re.fullmatch(r"alone [\d.]+ ms, 3 guides [\d.]+ ms", row[0])}
+    assert alone and alone.groups() in cached
+    assert "python -m benchmarks.step" in gains and "`python -m benchmarks.step`" in step
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 120
+
+
 def test_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     dgkd(*shlex.split("init --dataset digits --chain resnet14,resnet8,plain4,plain2 --epochs 1 --views 1 --lr 0.05"))
