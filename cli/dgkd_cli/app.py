@@ -42,6 +42,8 @@ class App:
     quiet: bool
     ranks: Ranks = ALONE
     user_code: UserCode = field(default_factory=UserCode)
+    assignments: tuple[str, ...] = ()
+    """The texts of --set, which override dgkd.toml."""
 
     @property
     def has_workspace(self) -> bool:
@@ -59,6 +61,7 @@ class App:
 
         workspace = Workspace.open(folder or self.folder)
         self.user_code.read_in_file((workspace.config.dataset.name, *workspace.config.chain.values()))
+        workspace = workspace.assigning(self.assignments)
         return workspace.naming(architectures)
 
     def reporting(self) -> AbstractContextManager[Progress]:

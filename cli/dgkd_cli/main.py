@@ -19,8 +19,7 @@ import click
 from dgkd_cache.device.openmp import choose_waiting
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost, is_out_of_memory
-from dgkd_cache.user_code import ask_before_import
-from dgkd_cli.app import App
+from dgkd_cli.app import App, json_option
 from dgkd_cli.commands.datasets import datasets
 from dgkd_cli.commands.doctor import doctor
 from dgkd_cli.commands.dump import dump
@@ -36,20 +35,13 @@ from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
-from dgkd_cli.data_lines import data_lines
-from dgkd_cli.user_code import NO_USER_CODE, UserCode
+from dgkd_cli.global_options import add_global_options, global_options
 from dgkd_stores import is_no_space
 
 __all__ = ["SHARED", "entry", "main"]
 
 SHARED = ("train", "dump")
 """The verbs that can run as ranks of torchrun."""
-
-WITHOUT_WORKSPACE = {
-    "models": "leave -w out",
-    "datasets": "leave -w out; --data-root DIR says where data sets are kept",
-}
-"""The verbs that read no workspace, and what to do about `-w`."""
 
 
 class Boundary(click.Group):
@@ -86,27 +78,10 @@ class Boundary(click.Group):
 
 
 @click.group(cls=Boundary, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option(
-    "-w",
-    "--workspace",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("."),
-    help="The workspace: the folder with dgkd.toml (default: the current one).",
-)
-@click.option(
-    "-q", "--quiet", is_flag=True, help="No progress on stderr; errors, warnings and code of yours are still said."
-)
-@click.option(
-    "--no-user-code",
-    is_flag=True,
-    envvar=NO_USER_CODE,
-    show_envvar=True,
-    help="Refuse every module:factory, of dgkd.toml and of options, before it is imported.",
-)
+@json_option
 @click.version_option(version("dgkd-cache"), prog_name="dgkd-cache")
 @click.pass_context
-def main(ctx: click.Context, folder: Path, quiet: bool, no_user_code: bool) -> None:
+def main(ctx: click.Context, /, **given: object) -> None:
     """Densely guided knowledge distillation with cached guides.
 
     A chain of ever smaller models is trained, each under all larger ones; every guide runs once, and its
@@ -125,15 +100,8 @@ def main(ctx: click.Context, folder: Path, quiet: bool, no_user_code: bool) -> N
     """
     _require_current_folder()
     ranks = Ranks.of(os.environ)
-    user_code = UserCode(refused=no_user_code, said=ranks.first)
-    ctx.obj = App(folder=folder, quiet=quiet, ranks=ranks, user_code=user_code)
-    ctx.with_resource(ask_before_import(user_code))
-    ctx.with_resource(data_lines(quiet=quiet, said=ranks.first))
+    ctx.obj = App(folder=Path("."), quiet=False, ranks=ranks)  # completed by the verb, with its own options
     verb = ctx.invoked_subcommand
-    if verb in WITHOUT_WORKSPACE and folder != Path("."):
-        raise click.UsageError(
-            f"-w {folder} would have no effect: `{verb}` reads no workspace; {WITHOUT_WORKSPACE[verb]}"
-        )
     if not ranks.alone and verb not in SHARED:
         raise InvalidInput(
             f"`{verb}` is work for one process",
@@ -145,8 +113,9 @@ def main(ctx: click.Context, folder: Path, quiet: bool, no_user_code: bool) -> N
 
 
 _VERBS = (init, plan, run, train, dump, evaluate, ls, info, verify, repair, export, import_, models, datasets, doctor)
+main.params = [*global_options(), *main.params]
 for _verb in _VERBS:
-    main.add_command(_verb)
+    main.add_command(add_global_options(_verb))
 
 
 def entry() -> NoReturn:

@@ -46,7 +46,7 @@ def unknown_key(place: Sequence[str], root: type[BaseModel], source: str, *, als
     known = (*_keys_of(tables, root), *also)
     return InvalidInput(
         f"unknown {'key' if tables else 'table'} {key!r} in {_name_place(tables, source)}",
-        expected=f"one of {', '.join(known)}",
+        expected=f"one of {', '.join(known)}" if known else "",
         found=repr(key),
         do=did_you_mean(key, known) or f"take it out of {source}",
     )

@@ -34,6 +34,7 @@ __all__ = [
     "override",
     "parse_config",
     "read_config",
+    "with_keys",
     "with_overrides",
 ]
 
@@ -129,12 +130,20 @@ def with_overrides(
 
     Flags override the file: `training.X` also removes X from every `[training.MODEL]` table.
     """
+    return with_keys(config, {tuple(dotted.split(".")): value for dotted, value in settings.items()}, source=source)
+
+
+def with_keys(
+    config: WorkspaceConfig, settings: Mapping[tuple[str, ...], object], *, source: str = "the options given"
+) -> WorkspaceConfig:
+    """Returns `config` with keys replaced as `with_overrides` does; a key is its parts, ("training", "epochs")."""
     tables = config.to_dict()
-    for dotted, value in settings.items():
-        *path, key = dotted.split(".")
+    for (*path, key), value in settings.items():
         table = tables
-        for part in path:
+        for place, part in enumerate(path, 1):
             table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise unknown_key((*path[:place], key), WorkspaceConfig, source)
         if path == ["training"]:
             for model in config.training_models:
                 table[model].pop(key, None)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dgkd_cache.config.assignments import assign, parse_assignments
 from dgkd_cache.config.workspace_config import (
     CONFIG_NAME,
     WorkspaceConfig,
@@ -33,14 +34,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Workspace"]
 
+_OF_SETTINGS = ("run", "train", "dump")
+"""Verbs whose result depends on --set: hints repeat it."""
+
 
 class Workspace:
     """A folder with a `dgkd.toml`; relative paths in that file start at the folder."""
 
-    def __init__(self, folder: Path, config: WorkspaceConfig, *, named: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: WorkspaceConfig,
+        *,
+        named: frozenset[str] = frozenset(),
+        assignments: tuple[str, ...] = (),
+    ) -> None:
         self.folder = folder
         self.config = config
         self._named = named
+        self._assignments = assignments
 
     @classmethod
     def open(cls, folder: Path | str) -> Workspace:
@@ -77,11 +89,21 @@ class Workspace:
 
     def with_config(self, config: WorkspaceConfig) -> Workspace:
         """Returns this workspace with other settings (the file's, overridden by flags)."""
-        return Workspace(self.folder, config, named=self._named)
+        return Workspace(self.folder, config, named=self._named, assignments=self._assignments)
+
+    def assigning(self, texts: Sequence[str]) -> Workspace:
+        """Returns this workspace with settings KEY=VALUE that override the file, which hints then repeat.
+
+        Raises InvalidInput if one is wrong, or unknown.
+        """
+        config = assign(self.config, parse_assignments(texts))
+        return Workspace(self.folder, config, named=self._named, assignments=(*self._assignments, *texts))
 
     def naming(self, architectures: Iterable[str]) -> Workspace:
         """Returns this workspace with more architectures that the user names, besides those of [chain]."""
-        return Workspace(self.folder, self.config, named=self._named.union(architectures))
+        return Workspace(
+            self.folder, self.config, named=self._named.union(architectures), assignments=self._assignments
+        )
 
     def names(self, architecture: str) -> bool:
         """Returns True if the user names exactly this architecture, in [chain] of dgkd.toml or by a flag.
@@ -205,6 +227,8 @@ class Workspace:
 
     def command(self, words: str) -> str:
         """Returns the command line of these words for hints, as it works from the current folder."""
+        if words.split()[0] in _OF_SETTINGS:
+            words = " ".join([words, *(f"--set {shlex.quote(text)}" for text in self._assignments)])
         return _command_in(self.folder, words)
 
     @property

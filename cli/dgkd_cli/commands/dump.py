@@ -11,6 +11,8 @@ from dgkd_cli.app import App, architecture_option, device_option, json_option, p
 from dgkd_cli.choices import choice_of
 from dgkd_cli.console import print_result
 from dgkd_cli.humanize import duration_text, size_text
+from dgkd_cli.named_model import model_name
+from dgkd_cli.settings_option import set_option
 from dgkd_cli.user_code import check_architectures
 
 __all__ = ["dump"]
@@ -35,11 +37,12 @@ def _pair(text: str, between: str, expected: str) -> tuple[int, int]:
 
 
 @click.command()
-@click.option("--model", required=True, metavar="NAME", help="A finished run, of the chain or not.")
+@model_name(help="A finished run, of the chain or not.")
 @click.option("--views", metavar="A:B", callback=_view_range, help="A store of these views (default: the workspace's).")
 @click.option("--shard", metavar="i/n", callback=_share, help="Only share i of n, counted from 0.")
 @click.option("--precision", type=choice_of(CacheConfig, "precision"), help="Of the forward pass (default: dgkd.toml).")
 @click.option("--accept-probabilities", is_flag=True, help="Accept outputs whose rows sum to 1 as logits.")
+@set_option({"precision": "cache.precision", "accept_probabilities": "cache.accept_probabilities"})
 @architecture_option
 @take_over_option
 @device_option
@@ -65,9 +68,9 @@ def dump(
 
     \b
     Examples:
-      dgkd-cache dump --model ta1
-      dgkd-cache dump --model ta1 --views 40:60
-      dgkd-cache dump --model ta1 --shard 0/4
+      dgkd-cache dump ta1
+      dgkd-cache dump ta1 --views 40:60
+      dgkd-cache dump ta1 --shard 0/4
     """
     from dgkd_cache.config.workspace_config import with_overrides
     from dgkd_cache.workspace.tasks import dump_guide

@@ -9,13 +9,15 @@ import click
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
 from dgkd_cli.console import print_result
 from dgkd_cli.humanize import count_text, percent_text
+from dgkd_cli.named_model import model_name
+from dgkd_cli.settings_option import set_option
 from dgkd_cli.user_code import check_architectures
 
 __all__ = ["evaluate"]
 
 
 @click.command("eval")
-@click.option("--model", required=True, metavar="NAME", help="A finished run, of the chain or not.")
+@model_name(help="A finished run, of the chain or not.")
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -23,6 +25,7 @@ __all__ = ["evaluate"]
     show_default=True,
     help="The samples, un-augmented.",
 )
+@set_option()
 @architecture_option
 @device_option
 @json_option
@@ -32,8 +35,8 @@ def evaluate(app: App, model: str, split: str, architectures: tuple[str, ...], d
 
     \b
     Examples:
-      dgkd-cache eval --model student
-      dgkd-cache eval --model teacher --split train --json
+      dgkd-cache eval student
+      dgkd-cache eval teacher --split train --json
     """
     from dgkd_cache.workspace.tasks import evaluate_model
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dgkd_cli.app import App, json_option, pass_app, take_over_option
+from dgkd_cli.completion import complete_stores
 from dgkd_cli.conversion import codec_option, convert_and_tell
 from dgkd_cli.stores import store_at
 from dgkd_stores.disk import expand_user
@@ -15,7 +16,7 @@ __all__ = ["export"]
 
 
 @click.command()
-@click.argument("store", metavar="NAME|PATH")
+@click.argument("store", metavar="NAME|PATH", shell_complete=complete_stores)
 @click.argument("target", type=click.Path(path_type=Path))
 @codec_option("target.h5", "target.zarr", help="gzip for a file, zstd and blosc for a folder.")
 @take_over_option

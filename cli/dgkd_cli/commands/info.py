@@ -12,6 +12,7 @@ from dgkd_cache.errors import StoreNotFound
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.columns import sections, terminal_width
+from dgkd_cli.completion import complete_stores
 from dgkd_cli.console import print_json
 from dgkd_cli.description import describe_run, describe_store
 from dgkd_cli.humanize import share_number, with_numbers
@@ -22,7 +23,7 @@ __all__ = ["info"]
 
 
 @click.command()
-@click.argument("what", metavar="NAME|PATH")
+@click.argument("what", metavar="NAME|PATH", shell_complete=complete_stores)
 @json_option
 @pass_app
 def info(app: App, what: str, as_json: bool) -> None:

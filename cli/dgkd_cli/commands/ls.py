@@ -13,6 +13,7 @@ from dgkd_cli.columns import Step, fit, paragraph, terminal_width
 from dgkd_cli.console import print_json
 from dgkd_cli.humanize import share_number, size_text, with_numbers
 from dgkd_cli.run_table import keys, long_table, short_table, sorted_by, to_csv
+from dgkd_cli.settings_option import set_option
 from dgkd_stores import clean
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = ["ls"]
 @click.option("--csv", "as_csv", is_flag=True, help="The runs as CSV, one row each, numbers as they are.")
 @click.option("--sort", metavar="KEY", help="Order of the runs: a column, as accuracy; -KEY is descending.")
 @click.option("--reverse", is_flag=True, help="With --sort: the largest first.")
+@set_option()
 @json_option
 @pass_app
 def ls(app: App, as_long: bool, as_csv: bool, sort: str | None, reverse: bool, as_json: bool) -> None:

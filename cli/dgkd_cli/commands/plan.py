@@ -11,6 +11,7 @@ import click
 from dgkd_cli.app import App, device_option, json_option, pass_app
 from dgkd_cli.console import facts, print_json, table
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
+from dgkd_cli.settings_option import set_option
 
 if TYPE_CHECKING:
     from dgkd_cache.estimate.costs import ChainCost
@@ -20,6 +21,7 @@ __all__ = ["plan"]
 
 @click.command()
 @click.option("--seconds", type=float, default=10.0, show_default=True, help="To measure for, in all.")
+@set_option()
 @device_option
 @json_option
 @pass_app

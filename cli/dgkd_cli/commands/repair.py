@@ -7,6 +7,7 @@ import dataclasses
 import click
 
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app, take_over_option
+from dgkd_cli.completion import complete_stores
 from dgkd_cli.console import print_result
 from dgkd_cli.humanize import count_text, duration_text
 from dgkd_cli.stores import store_at, workspace_for
@@ -20,7 +21,7 @@ SHOWN = 10
 
 
 @click.command()
-@click.argument("what", metavar="NAME|PATH")
+@click.argument("what", metavar="NAME|PATH", shell_complete=complete_stores)
 @architecture_option
 @take_over_option
 @device_option

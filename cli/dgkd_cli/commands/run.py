@@ -11,6 +11,7 @@ import click
 from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option, test_every_option
 from dgkd_cli.console import print_json, table
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text, with_numbers
+from dgkd_cli.settings_option import set_option
 from dgkd_stores import clean
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = ["run"]
     "--dry-run", is_flag=True, help="Say what would be made, and why; reads the data set, changes and locks nothing."
 )
 @test_every_option
+@set_option()
 @take_over_option
 @device_option
 @json_option

@@ -23,6 +23,8 @@ from dgkd_cli.choices import choice_of, list_option
 from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides, check_method
 from dgkd_cli.humanize import count_text, duration_text, percent_text, with_numbers
+from dgkd_cli.named_model import model_name
+from dgkd_cli.settings_option import set_option
 from dgkd_cli.user_code import check_architectures
 from dgkd_stores import clean, read_header
 
@@ -35,9 +37,15 @@ _GUIDES = "choose guides (--method for a model of the chain, --guides for --stud
 
 _RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
 
+_GUIDANCE = ("method", "objective", "lambda_", "temperature", "dropping", "keep", "drop", "always", "at_least_one")
+
+_KEYS = {name: f"training.{name}" for name in _RECIPE} | {
+    name: f"distillation.{name.rstrip('_')}" for name in _GUIDANCE
+}
+
 
 @click.command()
-@click.option("--model", metavar="NAME", help="A model of the chain, under the guides of the method.")
+@model_name(help="A model of the chain, under the guides of the method.", required=False)
 @click.option("--student", metavar="ARCHITECTURE", help="Any architecture, under the stores of --guides.")
 @list_option("--guides", help="With --student: guides by name, or paths of stores.")
 @click.option("--name", help="The run's name (default: the model's, or student-ARCHITECTURE).")
@@ -57,6 +65,7 @@ _RECIPE = ("epochs", "seed", "precision", "compile", "input_size")
 @click.option("--drop", type=int, help="fixed: guides left out of every batch.")
 @list_option("--always", help="bernoulli: guides that are never dropped.")
 @click.option("--at-least-one", is_flag=True, default=None, help="bernoulli: keep one guide in every batch.")
+@set_option(_KEYS)
 @architecture_option
 @test_every_option
 @take_over_option
@@ -88,17 +97,18 @@ def train(
 
     \b
     Examples:
-      dgkd-cache train --model ta1
+      dgkd-cache train ta1
       dgkd-cache train --student resnet8 --guides teacher,ta1,ta2
       dgkd-cache train --student resnet8 --guides teacher --name kd-seed1 --seed 1
-      dgkd-cache train --model student --live --name student-live
+      dgkd-cache train student --live --name student-live
+      dgkd-cache train ta1 --set training.lr=0.05 --name ta1-slow
     """
     from dgkd_cache.config.workspace_config import override
     from dgkd_cache.distillation.methods import require_guides_of
     from dgkd_cache.workspace.tasks import TrainRequest, train_model
 
     if (model is None) == (student is None):
-        raise click.UsageError("give exactly one of --model (of the chain) and --student (any architecture)")
+        raise click.UsageError("give exactly one of NAME (of the chain, or --model) and --student (any architecture)")
     if model is not None and guides is not None:
         raise click.UsageError("--guides goes with --student; --method chooses the guides of --model")
     if live and (paths := [one for one in _split(guides) or () if "/" in one or one.endswith((".zarr", ".h5"))]):

@@ -15,6 +15,7 @@ import click
 from dgkd_cache.errors import DgkdError, Mismatch
 from dgkd_cache.progress import over_bytes
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
+from dgkd_cli.completion import complete_stores
 from dgkd_cli.console import print_json
 from dgkd_cli.humanize import count_text, size_text
 from dgkd_cli.recompute import recompute_store, recomputed_line
@@ -63,7 +64,7 @@ class Result:
 
 
 @click.command()
-@click.argument("what", metavar="[NAME|PATH]...", nargs=-1)
+@click.argument("what", metavar="[NAME|PATH]...", nargs=-1, shell_complete=complete_stores)
 @click.option("--full", is_flag=True, help="Read every row: of a folder, any flipped bit is noticed.")
 @click.option(
     "--recompute",

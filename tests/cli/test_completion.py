@@ -1,0 +1,54 @@
+"""Completion in a shell: names of the workspace, without torch and without an error."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMPLETE = "from dgkd_cli.main import main; main(prog_name='dgkd-cache')"
+
+
+def completed(words: str, *, script: str = COMPLETE) -> list[str]:
+    """What bash is offered for the last of the words, as click's own protocol has it."""
+    asked = {"_DGKD_CACHE_COMPLETE": "bash_complete", "COMP_WORDS": f"dgkd-cache {words}"}
+    asked["COMP_CWORD"] = str(len(words.split(" ")))
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, **asked}, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return [line.partition(",")[2] for line in done.stdout.split()]
+
+
+@pytest.mark.parametrize("words", ["train t", "dump t", "eval t", "eval --model t", "info t"])
+def test_models_of_the_chain(workspace: Path, words: str) -> None:
+    assert completed(words) == ["teacher", "ta1"]
+
+
+def test_runs_and_stores_of_the_folder_of_w(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("runs/student-kd", "guides/student-kd-2-4.zarr"):
+        (workspace / name).mkdir(parents=True)
+    monkeypatch.chdir("/")
+    assert completed(f"-w {workspace} eval s") == completed(f"eval -w {workspace} s") == ["student", "student-kd"]
+    assert completed(f"-w {workspace} info student-kd") == ["student-kd", "student-kd-2-4"]
+
+
+def test_keys_and_verbs(workspace: Path) -> None:
+    assert completed("run --set training.lr") == [f"training.lr{one}=" for one in ("", "_schedule", "_steps", "_gamma")]
+    assert completed("run --set distillation.la") == ["distillation.lambda="]
+    assert completed("du") == ["dump"]
+
+
+def test_nothing_is_completed_where_the_workspace_cannot_be_read(workspace: Path) -> None:
+    (workspace / "dgkd.toml").write_text("[chain")
+    assert completed("eval t") == []
+    (workspace / "dgkd.toml").unlink()
+    assert completed("eval t") == []
+
+
+def test_no_torch(workspace: Path) -> None:
+    script = f"import sys\ntry:\n    {COMPLETE}\nfinally:\n    assert 'torch' not in sys.modules"
+    assert completed("eval t", script=script) == ["teacher", "ta1"]
