@@ -179,8 +179,8 @@ def test_a_student_of_its_own_needs_guides_or_to_be_told_that_there_are_none(
 @pytest.mark.parametrize(
     ("options", "code", "word"),
     [
-        ("", 2, "exactly one of --model"),
-        ("--model ta1 --student plain2", 2, "exactly one of --model"),
+        ("", 2, "exactly one of NAME"),
+        ("--model ta1 --student plain2", 2, "exactly one of NAME"),
         ("--model ta1 --guides teacher", 2, "--guides goes with --student"),
         ("--model ta9", 2, "did you mean ta1"),
         ("--model ta1", 10, "dump --model teacher"),
