@@ -8,6 +8,7 @@ import io
 import pytest
 
 from dgkd_cache.workspace.listing import RunEntry
+from dgkd_cache.workspace.run_settings import GUIDANCE, RECIPE as RECIPES
 from dgkd_cli.run_table import keys, long_table, short_table, sorted_by, to_csv
 
 RECIPE = {"seed": 0, "epochs": 160, "lr": 0.1, "lr_steps": "0.5,0.75"}
@@ -89,6 +90,10 @@ def test_the_long_table_has_every_value() -> None:
         *("run", "state", "architecture", "parameters", "guides", "live", "method", "objective", "lambda"),
         *("temperature", "dropping", "at_least_one", "seed", "epochs", "lr", "lr_steps", "accuracy", "size"),
     ]
+
+
+def test_every_setting_of_a_run_is_a_column() -> None:
+    assert {*RECIPES, *GUIDANCE} <= {*keys()} and len(keys()) == len({*keys()})
 
 
 def test_csv_is_read_by_another_reader() -> None:
