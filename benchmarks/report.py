@@ -29,6 +29,7 @@ NAMES = (
     "disk",
     "growth",
     "autotune",
+    "startup",
 )
 """In the order of the page, and of `make bench`."""
 
