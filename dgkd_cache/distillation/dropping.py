@@ -27,7 +27,8 @@ class Dropping:
 
     `bernoulli`: each guide is kept with probability `keep`; those named in `always` are kept in every batch, and with
     `at_least_one` a batch that would keep none keeps one, chosen uniformly. `fixed`: exactly `drop` guides are dropped
-    (all of them if there are fewer). `none`: all are kept.
+    (all of them if there are fewer). `none`: all are kept. Raises InvalidInput for a number out of range, and
+    UnknownName for another kind.
     """
 
     kind: Literal["bernoulli", "fixed", "none"] = "bernoulli"

@@ -29,8 +29,11 @@ class GuidanceLoss:
     """The loss to differentiate, and its parts for logging (detached, in nats, means over the batch)."""
 
     loss: Tensor
+    """The scalar to differentiate, as the objective weighs its parts."""
     ce: Tensor
-    kl: Tensor  # the sum over the kept guides, at the temperature, unscaled
+    """The cross-entropy on the labels."""
+    kl: Tensor
+    """The sum of KL(guide || student) over the kept guides, at the temperature, unscaled."""
 
 
 Objective = Callable[[int, int, int], tuple[int, int]]

@@ -20,7 +20,12 @@ TRAIN_AGAIN = "restore it from a copy, or train the model again with --fresh (wh
 
 
 class ModelCard(BaseModel):
-    """A trained model: its architecture, its data and training, and its accuracy."""
+    """A trained model: its architecture, its data and training, and its accuracy.
+
+    `channels`, `height` and `width` are those of the views, in pixels; `classes` are names in the order of the logits;
+    `accuracy` has a decimal fraction for each split; `seconds` is the time of the training. Digests are SHA-256 in hex.
+    Raises pydantic's ValidationError for values of another kind; `load_model` says what is wrong with a file.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

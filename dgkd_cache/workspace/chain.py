@@ -25,7 +25,10 @@ __all__ = ["ChainRow", "chain_preview", "chain_rows", "run_chain"]
 
 @dataclass(frozen=True, kw_only=True)
 class ChainRow:
-    """One model of the chain as it stands: `done`, `missing`, `training` (begun) or `stale`, and why."""
+    """One model of the chain as it stands: `done`, `missing`, `training` (begun) or `stale`, and why.
+
+    `accuracy` is a decimal fraction on the test set; what is not known is None.
+    """
 
     model: str
     architecture: str

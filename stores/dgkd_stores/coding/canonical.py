@@ -69,7 +69,10 @@ def sha256_hex(data: bytes) -> str:
 
 
 def decimal(x: float) -> str:
-    """Returns the shortest decimal without an exponent that reads back as the same double: 1e-8 is "0.00000001"."""
+    """Returns the shortest decimal without an exponent that reads back as the same double: 1e-8 is "0.00000001".
+
+    Raises InvalidInput for NaN, infinity and what is no number.
+    """
     require_kind("decimal", "x", x, Real, expected="a number")
     if not math.isfinite(x):
         raise InvalidInput("a number that no decimal string can hold", expected="a finite number", found=repr(x))

@@ -42,7 +42,11 @@ class _Fields:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetIdentity(_Fields):
-    """The data set of the rows, identified by content."""
+    """The data set of the rows, identified by content: N `samples`, M `test_samples`, C names of `classes`.
+
+    `digest` is SHA-256 in 64 hex digits. Raises InvalidInput, which names the field, for a value that the format does
+    not allow.
+    """
 
     name: str
     split: str
@@ -84,7 +88,10 @@ class DatasetIdentity(_Fields):
 
 @dataclass(frozen=True, kw_only=True)
 class GuideIdentity(_Fields):
-    """The model that computed the rows, and its training."""
+    """The model that computed the rows, and its training: `weights_digest` is SHA-256 in 64 hex digits.
+
+    Raises InvalidInput, which names the field, for a value that the format does not allow.
+    """
 
     name: str
     architecture: str
@@ -118,7 +125,10 @@ class GuideIdentity(_Fields):
 
 @dataclass(frozen=True, kw_only=True)
 class StoreHeader(_Fields):
-    """The header: two stores with equal headers hold the same rows."""
+    """The header: two stores with equal headers hold the same rows.
+
+    Raises InvalidInput, which names the field, for a value that the format does not allow.
+    """
 
     dataset: DatasetIdentity
     plan: Mapping[str, JsonValue]

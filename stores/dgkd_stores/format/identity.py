@@ -20,7 +20,10 @@ __all__ = ["IdentityArrays", "labels_within"]
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityArrays:
-    """The arrays of a store besides its rows. M counts test samples, V the views of the whole store."""
+    """The arrays of a store besides its rows. M counts test samples, V the views of the whole store.
+
+    Raises InvalidInput for anything but numpy arrays; the writer checks their shapes and types against its header.
+    """
 
     label_N: NDArray[np.int64]
     sample_digest_N16: NDArray[np.uint8]

@@ -203,7 +203,10 @@ class StoreLayout:
 
 
 def default_digest_rows(row_bytes: int) -> int:
-    """Returns the largest power of two whose rows fit in 64 KiB, at least one."""
+    """Returns the largest power of two whose rows of `row_bytes` bytes fit in 64 KiB, at least one.
+
+    Raises InvalidInput for a size below one.
+    """
     require_integer("default_digest_rows", "row_bytes", row_bytes, low=1)
     return 1 << max(0, (DIGEST_BYTES // row_bytes).bit_length() - 1)
 

@@ -40,7 +40,7 @@ __all__ = ["Completeness", "GuideStore"]
 
 @dataclass(frozen=True, kw_only=True)
 class Completeness:
-    """How much of a store is written."""
+    """How much of a store is written: whole views, and blocks of rows under one digest, counted over all views."""
 
     views: int
     views_done: int

@@ -27,7 +27,10 @@ __all__ = ["ChunkFiles", "ChunkSlot", "ViewHolder"]
 
 @dataclass(frozen=True)
 class ChunkSlot:
-    """Rows `start` to `stop` of one view, which are written together."""
+    """Rows `start` to `stop` (one past the last) of one view, which are written together.
+
+    Raises InvalidInput for numbers below 0.
+    """
 
     view: int
     start: int
