@@ -49,7 +49,7 @@ def sections(parts: Mapping[str, Iterable[tuple[str, str]]], width: int) -> str:
     return "\n".join(lines)
 
 
-def wrapped(headers: Sequence[str], rows: Iterable[Sequence[str]], width: int) -> str:
+def wrapped(headers: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, right: Sequence[str] = ()) -> str:
     """Formats a table; if it is wider than `width`, the cells of its widest columns are broken between words."""
     lines = [headers, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
@@ -68,7 +68,7 @@ def wrapped(headers: Sequence[str], rows: Iterable[Sequence[str]], width: int) -
         ]
         height = max(map(len, cells))
         broken += [[cell[at] if at < len(cell) else "" for cell in cells] for at in range(height)]
-    return table(broken[0], broken[1:])
+    return table(broken[0], broken[1:], right=right)
 
 
 def fit(

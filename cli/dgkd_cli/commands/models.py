@@ -10,7 +10,7 @@ import click
 from dgkd_cli.app import json_option
 from dgkd_cli.catalogue import CLASSES, IMAGE, model_list, model_row, read_list
 from dgkd_cli.columns import terminal_width, wrapped
-from dgkd_cli.console import print_json, table
+from dgkd_cli.console import print_json
 from dgkd_cli.humanize import count_text
 
 __all__ = ["models"]
@@ -94,7 +94,7 @@ def _row(
 
 
 def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) -> None:
-    """Returns the table; its last column says why a model cannot be built, or to which size its images are resized."""
+    """Prints the table; its last column says why a model cannot be built, or to which size its images are resized."""
     from dgkd_cache.run_files.preprocess import describe_resizing
 
     lines = [
@@ -109,4 +109,4 @@ def _show(rows: Sequence[Mapping[str, str | int]], image: tuple[int, int, int]) 
         for row in rows
     ]
     numbers = ("parameters", "multiply-adds")
-    click.echo(table(("model", *numbers, ""), lines, right=numbers))
+    click.echo(wrapped(("model", *numbers, ""), lines, terminal_width(), right=numbers))
