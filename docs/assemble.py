@@ -1,7 +1,7 @@
 """Gathers the sources of the documentation site in build/docs, and refuses a public name without a full entry.
 
 The pages are read on GitHub too, so they link to files of the repository: the format beside the stores, the examples.
-In the site each of these files is a page, and the links lead there. `make docs` runs this, then Zensical.
+In the site they have pages, and the links lead there. `make docs` runs this, then Zensical.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def assemble(target: Path, root: Path = ROOT) -> None:
     shutil.copy(root / "stores" / "FORMAT.md", target / "format.md")
     for page in target.rglob("*.md"):
         page.write_text(_site_links(page.read_text(encoding="utf-8")), encoding="utf-8")
-    (target / "examples").mkdir()
-    for example in sorted((root / "examples").iterdir()):
-        if example.suffix in _LANGUAGES:
-            text = f"# {example.name}\n\n```{_LANGUAGES[example.suffix]}\n{example.read_text(encoding='utf-8')}```\n"
-            (target / "examples" / f"{example.stem}.md").write_text(text, encoding="utf-8")
+    programs = [path for path in sorted((root / "examples").iterdir()) if path.suffix in _LANGUAGES]
+    parts = ["# Examples", "The files of `examples/`. The Python programs run in the test suite."]
+    for path in programs:
+        parts += [f"## {path.name}", f"```{_LANGUAGES[path.suffix]}\n{path.read_text(encoding='utf-8')}```"]
+    (target / "examples.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def public_names(root: Path = ROOT) -> dict[str, list[str]]:
@@ -73,7 +73,7 @@ def gaps(root: Path = ROOT) -> list[str]:
 
 def _site_links(text: str) -> str:
     text = re.sub(r"\]\((?:\.\./)+stores/FORMAT\.md", "](format.md", text)
-    return re.sub(r"\]\((?:\.\./)+examples/(\w+)\.\w+", r"](examples/\1.md", text)
+    return re.sub(r"\]\((?:\.\./)+examples/(\w+)\.(\w+)\)", r"](examples.md#\1\2)", text)
 
 
 if __name__ == "__main__":

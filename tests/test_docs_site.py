@@ -81,7 +81,7 @@ def test_a_name_without_docstring_entry_or_example_is_a_gap(tmp_path: Path) -> N
 def test_the_assembled_pages_link_within_the_site(tmp_path: Path) -> None:
     load_assemble().assemble(tmp_path / "site")
     pages = sorted((tmp_path / "site").rglob("*.md"))
-    assert {"format.md", "train_student.md", "idea.svg"} <= {path.name for path in (tmp_path / "site").rglob("*")}
+    assert {"format.md", "examples.md", "idea.svg"} <= {path.name for path in (tmp_path / "site").rglob("*")}
     for page in pages:
         text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
         for target in re.findall(r"\]\(([^)\s#]+)[^)\s]*\)", text):
