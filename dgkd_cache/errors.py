@@ -30,6 +30,7 @@ __all__ = [
     "Mismatch",
     "NoPermission",
     "NoSpace",
+    "NothingBegun",
     "RankLost",
     "Locked",
     "StoreNotFound",
@@ -49,6 +50,12 @@ class DataUnreadable(DgkdError):
 
 class DataMissing(DataUnreadable):
     """A data set that is not on this machine and may not be downloaded."""
+
+
+class NothingBegun(DgkdError):
+    """There is nothing to continue."""
+
+    exit_code = 10
 
 
 class RankLost(DgkdError):

@@ -226,6 +226,7 @@ ELSEWHERE = {
     "`dgkd-cache dump --model X --take-over`, with that dump's other options": "another host",
     "`--remake` would X again": "no error: a line of `run --dry-run`, followed in workspace/test_chain_preview.py",
     "put the files there, or leave --no-download out": "network",
+    "leave --resume out": "an option without a value: followed in cli/test_resume_option.py",
     "update with `pip install --upgrade dgkd-cache`": "network",
 }
 """Hints that are not followed here, and what that would take."""

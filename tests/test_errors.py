@@ -12,7 +12,15 @@ from dgkd_cache.errors import is_out_of_memory, unknown_name
 
 
 def test_those_of_the_stores_are_the_same_classes() -> None:
-    own = {"DataMissing", "DataUnreadable", "RankLost", "UnknownName", "is_out_of_memory", "unknown_name"}
+    own = {
+        "DataMissing",
+        "DataUnreadable",
+        "NothingBegun",
+        "RankLost",
+        "UnknownName",
+        "is_out_of_memory",
+        "unknown_name",
+    }
     for name in set(errors.__all__) - own:
         assert getattr(errors, name) is getattr(dgkd_stores, name)
 
@@ -44,3 +52,14 @@ def test_lack_of_memory_whoever_tells_of_it(lack) -> None:
     assert is_out_of_memory(caught.value)
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_a_name_that_was_typed_is_said_once() -> None:
+    assert str(unknown_name("model", "x", ["vgg8"])) == "unknown model 'x': expected one of vgg8"
+    other = errors.InvalidInput("key 'lr' is wrong", expected="a number", found="'fast'")
+    assert str(other) == "key 'lr' is wrong: expected a number, found 'fast'"
+    assert str(errors.InvalidInput("ta1.h5 is newer", found="1")) == "ta1.h5 is newer: found 1"
+
+
+def test_nothing_to_resume_is_exit_10() -> None:
+    assert errors.NothingBegun("x").exit_code == 10

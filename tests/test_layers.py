@@ -89,10 +89,11 @@ ROOMS = {
         "completion": set(),
         "named_model": {"completion"},
         "settings_option": {"app", "completion"},
+        "resume_option": set(),
         "commands": {
             *{"app", "catalogue", "choices", "columns", "completion", "console", "conversion", "description"},
-            *{"guidance_options", "humanize", "named_model", "recompute", "run_table", "runs", "settings_option"},
-            *{"stores", "user_code"},
+            *{"guidance_options", "humanize", "named_model", "recompute", "resume_option", "run_table", "runs"},
+            *{"settings_option", "stores", "user_code"},
         },
         "global_options": {"app", "data_lines", "user_code"},
         "main": {"app", "commands", "global_options"},

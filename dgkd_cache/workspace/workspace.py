@@ -190,13 +190,17 @@ class Workspace:
         if text in names:
             return self.store_path(text)
         trained = is_model_name(text) and os.path.lexists(self.run_folder(text) / CARD_FILE)
+        if trained:
+            do = f"`{self.command(f'dump {text}')}` makes it"
+        elif text in self.chain:
+            do = f"`{self.command('run')}` trains and dumps the whole chain"
+        else:
+            do = f"`{self.command('ls')}` lists what is there"
         raise StoreNotFound(
             f"no guide store for {text!r}",
             expected=f"one of {', '.join(names)}" if names else f"a store under {self.folder / 'guides'}",
             found=repr(text) if names else "none",
-            do=f"`{self.command(f'dump --model {text}')}` makes it"
-            if trained or text in self.chain
-            else f"`{self.command('ls')}` lists what is there",
+            do=do,
         )
 
     def resolve_run(self, name: str) -> Path:
@@ -207,12 +211,13 @@ class Workspace:
         if name not in self.chain and not folder.is_dir():
             known = {*self.chain, *self.runs()}
             raise unknown_name("run", name, known, do=f"`{self.command('ls')}` lists them")
-        model = name if name in self.chain else "NAME"
-        raise Incomplete(
-            f"{name!r} is not trained",
-            expected=f"a finished run in {folder}",
-            do=f"`{self.command(f'train --model {model}')}` trains a model of the chain",
-        )
+        if name not in self.chain:
+            do = "run the command that began it once more: it continues"
+        elif all(guide in self.stores() for guide in self.guides_for(name)):
+            do = f"`{self.command(f'train {name}')}` trains it"
+        else:
+            do = f"`{self.command('run')}` trains and dumps the whole chain"
+        raise Incomplete(f"{name!r} is not trained", expected=f"a finished run in {folder}", do=do)
 
     def remedy(self, name: str, *, stale: bool = False) -> str:
         """Returns the hint for a finished run called `name` whose files have changed.

@@ -31,7 +31,8 @@ class DgkdError(Exception):
     """The base of all errors of this project.
 
     `problem` is one clause; `expected` and `found` are noun phrases; `do` is one sentence, with a working command if
-    there is one. All but the first are optional. The message is always one sanitised line.
+    there is one. All but the first are optional. The message is always one sanitised line. It leaves out a `found` that
+    is a quoted text of `problem`, as the name in "unknown model 'x'": the user has typed it and reads it there.
     """
 
     exit_code = 1
@@ -39,13 +40,17 @@ class DgkdError(Exception):
     def __init__(self, problem: str, *, expected: str = "", found: str = "", do: str = "") -> None:
         self.problem, self.expected, self.found, self.do = map(one_line, (problem, expected, found, do))
         facts = [f"expected {self.expected}"] if expected else []
-        facts += [f"found {self.found}"] if found else []
+        facts += [f"found {self.found}"] if found and not _is_repeated(self.found, self.problem) else []
         message = self.problem + (": " + ", ".join(facts) if facts else "")
         super().__init__(f"{message}; {self.do}" if do else message)
 
     def with_hint(self, *, do: str) -> Self:
         """Returns the same error with another hint."""
         return type(self)(self.problem, expected=self.expected, found=self.found, do=do)
+
+
+def _is_repeated(found: str, problem: str) -> bool:
+    return len(found) > 2 and found[0] == found[-1] and found[0] in "'\"" and found in problem
 
 
 class InvalidInput(DgkdError, ValueError):

@@ -89,7 +89,7 @@ def test_what_is_not_there(command: Command, workspace: Path) -> None:
     ):
         result = command(*arguments)
         assert (result.exit_code, result.stdout) == (10, ""), arguments
-    assert "`dgkd-cache dump --model ta1` makes it" in command("export", "ta1", "a.h5").stderr
+    assert "`dgkd-cache run` trains and dumps the whole chain" in command("export", "ta1", "a.h5").stderr
     assert sorted(os.listdir(workspace)) == ["dgkd.toml"]
 
 

@@ -69,9 +69,15 @@ COMMANDS = [
         together=True,
         bare=True,
     ),
-    Case("`dgkd-cache train --model X` trains a model of the chain", "commands", "dump --model teacher", bare=True),
+    Case("`dgkd-cache train X` trains it", "commands", "dump --model teacher", bare=True),
     Case(
-        "`dgkd-cache dump --model X` makes it",
+        "`dgkd-cache run` trains and dumps the whole chain",
+        "commands",
+        "train --student plain2 --guides ta1",
+        bare=True,
+    ),
+    Case(
+        "`dgkd-cache dump X` makes it",
         "commands",
         "train --student plain2 --guides teacher",
         lambda shell: shell.remove(STORE),

@@ -87,14 +87,14 @@ def test_a_guide_is_found_by_name_or_by_path(ws: Workspace, tmp_path: Path) -> N
 
 
 def test_a_guide_that_is_not_there_says_how_to_make_it(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StoreNotFound, match=rf"`dgkd-cache -w {ws.folder} dump --model ta1`") as refused:
+    with pytest.raises(StoreNotFound, match=rf"`dgkd-cache -w {ws.folder} run`") as refused:
         ws.resolve_guide("ta1")
     assert refused.value.exit_code == 10
     monkeypatch.chdir(ws.folder)
-    with pytest.raises(StoreNotFound, match="`dgkd-cache dump --model ta1`"):
+    with pytest.raises(StoreNotFound, match="`dgkd-cache run` trains and dumps the whole chain"):
         ws.resolve_guide("ta1")
     touch(ws.store_path("teacher") / "zarr.json")
-    with pytest.raises(StoreNotFound, match=r"expected one of teacher, found 'techer'; `dgkd-cache ls`"):
+    with pytest.raises(StoreNotFound, match=r"'techer': expected one of teacher; `dgkd-cache ls`"):
         ws.resolve_guide("techer")
     with pytest.raises(StoreNotFound, match="no guide store at nowhere/x.zarr"):
         ws.resolve_guide("nowhere/x.zarr")
@@ -103,7 +103,7 @@ def test_a_guide_that_is_not_there_says_how_to_make_it(ws: Workspace, monkeypatc
 def test_only_a_finished_run_can_guide_live(ws: Workspace) -> None:
     with pytest.raises(UnknownName, match="did you mean teacher"):
         ws.resolve_run("techer")
-    with pytest.raises(Incomplete, match=r"'ta1' is not trained.*train --model ta1`") as refused:
+    with pytest.raises(Incomplete, match=r"'ta1' is not trained.*dgkd-cache -w .* run`") as refused:
         ws.resolve_run("ta1")
     assert refused.value.exit_code == 3
     touch(ws.run_folder("ta1") / "card.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import click
@@ -12,6 +13,7 @@ from dgkd_cli.choices import choice_of
 from dgkd_cli.console import print_result
 from dgkd_cli.humanize import duration_text, size_text
 from dgkd_cli.named_model import model_name
+from dgkd_cli.resume_option import check_resume, resume_option
 from dgkd_cli.settings_option import set_option
 from dgkd_cli.user_code import check_architectures
 
@@ -40,6 +42,7 @@ def _pair(text: str, between: str, expected: str) -> tuple[int, int]:
 @model_name(help="A finished run, of the chain or not.")
 @click.option("--views", metavar="A:B", callback=_view_range, help="A store of these views (default: the workspace's).")
 @click.option("--shard", metavar="i/n", callback=_share, help="Only share i of n, counted from 0.")
+@resume_option
 @click.option("--precision", type=choice_of(CacheConfig, "precision"), help="Of the forward pass (default: dgkd.toml).")
 @click.option("--accept-probabilities", is_flag=True, help="Accept outputs whose rows sum to 1 as logits.")
 @set_option({"precision": "cache.precision", "accept_probabilities": "cache.accept_probabilities"})
@@ -53,6 +56,7 @@ def dump(
     model: str,
     views: range | None,
     shard: tuple[int, int] | None,
+    resume: bool,
     precision: str | None,
     accept_probabilities: bool,
     architectures: tuple[str, ...],
@@ -76,6 +80,8 @@ def dump(
     from dgkd_cache.workspace.tasks import dump_guide
 
     workspace = app.workspace(architectures)
+    store = workspace.store_path(model, views)
+    check_resume(resume, begun=os.path.lexists(store), what=str(store))
     check_architectures(architectures, [workspace.run_folder(model)])
     settings: dict[str, object] = {"cache.precision": precision} if precision else {}
     if accept_probabilities:

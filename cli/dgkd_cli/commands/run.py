@@ -11,6 +11,7 @@ import click
 from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option, test_every_option
 from dgkd_cli.console import print_json, table
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text, with_numbers
+from dgkd_cli.resume_option import check_resume, resume_option
 from dgkd_cli.settings_option import set_option
 from dgkd_stores import clean
 
@@ -27,12 +28,15 @@ __all__ = ["run"]
     "--dry-run", is_flag=True, help="Say what would be made, and why; reads the data set, changes and locks nothing."
 )
 @test_every_option
+@resume_option
 @set_option()
 @take_over_option
 @device_option
 @json_option
 @pass_app
-def run(app: App, remake: bool, dry_run: bool, test_every: int, take_over: bool, device: str, as_json: bool) -> None:
+def run(
+    app: App, remake: bool, resume: bool, dry_run: bool, test_every: int, take_over: bool, device: str, as_json: bool
+) -> None:
     """Train and dump the whole chain of the workspace.
 
     Each model is trained under its guides and then dumped, largest first. What is done and still valid is
@@ -48,8 +52,15 @@ def run(app: App, remake: bool, dry_run: bool, test_every: int, take_over: bool,
       dgkd-cache run --json
     """
     from dgkd_cache.workspace.chain import run_chain
+    from dgkd_cache.workspace.run_check import is_run
 
     workspace = app.workspace()
+    check_resume(
+        resume,
+        begun=any(is_run(workspace.run_folder(name)) for name in workspace.chain),
+        what="the chain",
+        against="--remake" if remake else None,
+    )
     if dry_run:
         _preview(app, workspace, remake=remake, device=device, as_json=as_json)
         return

@@ -24,6 +24,7 @@ from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides, check_method
 from dgkd_cli.humanize import count_text, duration_text, percent_text, with_numbers
 from dgkd_cli.named_model import model_name
+from dgkd_cli.resume_option import check_resume, resume_option
 from dgkd_cli.settings_option import set_option
 from dgkd_cli.user_code import check_architectures
 from dgkd_stores import clean, read_header
@@ -51,6 +52,7 @@ _KEYS = {name: f"training.{name}" for name in _RECIPE} | {
 @click.option("--name", help="The run's name (default: the model's, or student-ARCHITECTURE).")
 @click.option("--live", is_flag=True, help="Forward the guides at each step instead of reading their stores.")
 @click.option("--fresh", is_flag=True, help="Start over; what has that name is moved to aside/.")
+@resume_option
 @click.option("--epochs", type=int, help="Passes over the training set.")
 @click.option("--seed", type=int, help="Of order, schedule, dropping and initial weights.")
 @click.option("--precision", type=choice_of(TrainingConfig, "precision"), help="Of the forward pass.")
@@ -81,6 +83,7 @@ def train(
     name: str | None,
     live: bool,
     fresh: bool,
+    resume: bool,
     architectures: tuple[str, ...],
     test_every: int,
     take_over: bool,
@@ -105,6 +108,7 @@ def train(
     """
     from dgkd_cache.config.workspace_config import override
     from dgkd_cache.distillation.methods import require_guides_of
+    from dgkd_cache.workspace.run_check import is_run
     from dgkd_cache.workspace.tasks import TrainRequest, train_model
 
     if (model is None) == (student is None):
@@ -124,6 +128,8 @@ def train(
     else:
         architecture, chosen, method = student or "", _split(guides) or (), method or "dgkd"
     run_name = name or model or f"student-{re.sub('[^a-z0-9_-]+', '-', architecture.lower())}"[:64]
+    begun = is_run(workspace.run_folder(run_name))
+    check_resume(resume, begun=begun, what=f"the run {run_name}", against="--fresh" if fresh else None)
     recipe = {key: settings.pop(key) for key in _RECIPE}
     settings |= {"method": method, "lambda": lambda_, "always": _split(always)}
     distillation = workspace.config.distillation

@@ -106,7 +106,7 @@ def test_info_of_a_guide_of_unknown_accuracy(command: Command, tmp_path: Path, t
 def test_info_of_nothing_names_what_is_there(command: Command, workspace: Path, teacher: Path) -> None:
     result = command("info", "techer")
     assert (result.exit_code, result.stdout) == (10, "")
-    assert "expected one of teacher, found 'techer'; `dgkd-cache ls`" in result.stderr
+    assert "'techer': expected one of teacher; `dgkd-cache ls`" in result.stderr
 
 
 @pytest.mark.parametrize("width", [80, 120])

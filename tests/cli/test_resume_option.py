@@ -1,0 +1,48 @@
+"""--resume continues as happens anyway, and is exit code 10 where nothing was begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from support.tiny_chain import CONFIG, MODULE
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "tiny_bars.py").write_text(MODULE)
+    (folder / "dgkd.toml").write_text(CONFIG.format(chain='teacher = "plain4"\nstudent = "plain2"'))
+    return folder
+
+
+def test_nothing_was_begun(command: Command, here: Path) -> None:
+    for words, what in (
+        (["run"], "the chain"),
+        (["train", "teacher"], "the run teacher"),
+        (["train", "teacher", "--name", "other"], "the run other"),
+        (["dump", "teacher"], "guides/teacher.zarr"),
+    ):
+        done = command(*words, "--resume")
+        assert (done.exit_code, done.stdout) == (10, ""), words
+        assert f"there is nothing to resume: {what} was not begun; leave --resume out" in done.stderr
+    assert not (here / "runs").exists() and not (here / "guides").exists()
+
+
+def test_what_was_begun_is_continued(command: Command, here: Path) -> None:
+    assert command("train", "teacher", "--device", "cpu").exit_code == 0
+    assert "nothing to do" in command("train", "teacher", "--resume", "--device", "cpu").stderr
+    assert command("dump", "teacher", "--shard", "0/2", "--device", "cpu").exit_code == 0
+    assert command("dump", "teacher", "--resume", "--device", "cpu").exit_code == 0
+    assert command("run", "--resume", "--device", "cpu").exit_code == 0
+
+
+@pytest.mark.parametrize("words", ["train teacher --fresh", "run --remake"])
+def test_beginning_anew_is_no_resuming(command: Command, workspace: Path, words: str) -> None:
+    done = command(*words.split(), "--resume")
+    assert (done.exit_code, done.stdout) == (2, "") and "--resume continues what --" in done.stderr
