@@ -183,7 +183,7 @@ def test_a_student_of_its_own_needs_guides_or_to_be_told_that_there_are_none(
         ("--model ta1 --student plain2", 2, "exactly one of NAME"),
         ("--model ta1 --guides teacher", 2, "--guides goes with --student"),
         ("--model ta9", 2, "did you mean ta1"),
-        ("--model ta1", 10, "dump --model teacher"),
+        ("--model ta1", 10, "`dgkd-cache run`"),
         ("--student plain2 --guides techer", 10, "no guide store for 'techer'"),
         ("--model teacher --name A", 2, "a-z, 0-9"),
         ("--model teacher --keep 2", 2, "'keep' in table [distillation]"),
