@@ -1,20 +1,46 @@
-"""The examples run as a user runs them: three own models dumped, then a student from their stores."""
+"""The examples run as a user runs them: own models dumped, then students from their stores, by a plain loop or by a
+training framework, which takes the loader's batches as they are.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.tiny_chain import add_module, content, dump, train, workspace
 
+from dgkd_cache import Dropping, RunRandom
 from dgkd_stores import GuideStore
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+
+FRAMEWORKS = {"train_lightning.py": ["lightning"], "train_hf.py": ["transformers", "accelerate"]}
+"""The packages of the extra `frameworks` that an example needs."""
+RECORD = """
+import json, runpy, sys
+from dgkd_cache import GuidedBatch
+
+seen, loss = [], GuidedBatch.loss
+
+def recorded(batch, *arguments, **named):
+    seen.append([batch.step, *(array.tolist() for array in (batch.samples, batch.views, batch.kept))])
+    return loss(batch, *arguments, **named)
+
+GuidedBatch.loss = recorded
+record, *sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+with open(record, "w") as file:
+    json.dump(seen, file)
+"""
+"""Runs an example, and records the batches that it takes the loss of."""
 
 
 def run(*arguments: str | Path) -> str:
@@ -65,9 +91,11 @@ def test_the_slurm_array_makes_the_store_of_one_dump(tmp_path: Path, monkeypatch
     assert content(ws.folder) == by_array
 
 
-@pytest.mark.parametrize("name", ["train_student.py", "dump_own_model.py"])
-def test_an_example_is_at_most_40_lines(name: str) -> None:
-    assert len((EXAMPLES / name).read_text().splitlines()) <= 40
+@pytest.mark.parametrize(
+    ("name", "most"), [("train_student.py", 40), ("dump_own_model.py", 40), *((name, 60) for name in FRAMEWORKS)]
+)
+def test_an_example_is_short(name: str, most: int) -> None:
+    assert len((EXAMPLES / name).read_text().splitlines()) <= most
 
 
 def test_the_loop_of_a_student_of_ones_own_is_at_most_12_lines() -> None:
@@ -76,14 +104,41 @@ def test_the_loop_of_a_student_of_ones_own_is_at_most_12_lines() -> None:
     assert 5 <= len(lines) <= 12 and lines[-1].strip() == "optimizer.step()"
 
 
-def test_dump_three_models_and_train_from_their_stores(tmp_path: Path) -> None:
-    names = ("teacher", "ta1", "ta2")
+def dump_own_models(folder: Path, *names: str) -> list[Path]:
     # At once: most of their time goes into importing torch.
     with ThreadPoolExecutor(len(names)) as together:
-        printed = together.map(lambda name: run(EXAMPLES / "dump_own_model.py", name, tmp_path), names)
+        printed = together.map(lambda name: run(EXAMPLES / "dump_own_model.py", name, folder), names)
         assert all(f"{name}.zarr" in line for name, line in zip(names, printed, strict=True))
-    stores = [tmp_path / f"{name}.zarr" for name in names]
+    return [folder / f"{name}.zarr" for name in names]
+
+
+def test_dump_three_models_and_train_from_their_stores(tmp_path: Path) -> None:
+    stores = dump_own_models(tmp_path, "teacher", "ta1", "ta2")
     for path in stores:
         with GuideStore.open(path) as store:
             assert store.seal and float(store.header.guide.accuracy) > 0.8
     assert float(run(EXAMPLES / "train_student.py", *stores).split()[-1]) > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_framework_trains_on_the_batches_of_the_loader(name: str, tmp_path: Path) -> None:
+    """Each sample once an epoch in the run's order, every epoch another one, under the guides that the run draws."""
+    for package in FRAMEWORKS[name]:
+        if not find_spec(package):
+            pytest.skip(f"{package} is not installed: examples/{name} is not tried (pip install -e '.[frameworks]')")
+    stores = dump_own_models(tmp_path, "teacher", "ta1")
+    record = tmp_path / "record.json"
+    assert float(run("-c", RECORD, record, EXAMPLES / name, *stores).split()[-1]) > 0.8  # of 10 classes
+
+    with GuideStore.open(stores[0]) as store:
+        samples_N = np.arange(store.header.dataset.samples)
+    random, expected = RunRandom(0), list[list[object]]()
+    for epoch in range(5):
+        order_N = random.order(epoch, samples_N)
+        for samples_B in np.split(order_N, range(128, len(order_N), 128)):
+            step = len(expected)
+            kept_G = Dropping(keep=0.75).keep_mask(random, step, ["teacher", "ta1"])
+            expected.append([step, samples_B.tolist(), [epoch % 4] * len(samples_B), kept_G.tolist()])
+    assert json.loads(record.read_text()) == expected
+    assert len({str(kept_G) for *_, kept_G in expected}) == 4  # none, either and both

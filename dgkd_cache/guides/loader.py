@@ -21,7 +21,7 @@ class GuideLoader:
 
     With `epochs`, an iteration goes from the first step to the end of the run. Without, it is one epoch, and the next
     iteration is the next epoch, as training frameworks expect. An iteration that is abandoned (`break`, an exception)
-    ends its thread and is started over by the next one.
+    before its last batch ends its thread and is started over by the next one.
     """
 
     def __init__(self, inputs: StepInputs, *, epochs: int | None, first_step: int) -> None:
@@ -44,9 +44,9 @@ class GuideLoader:
         with closing(self._inputs.prefetch(self._first, last)) as fed:
             for batch in fed:
                 self._next = batch.step + 1
+                if self._epochs is None and self._next == last:
+                    self._first = last  # here, not after the loop: Lightning counts batches and never asks for the end
                 yield batch
-        if self._epochs is None:
-            self._first = last
 
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch of the next iteration; within that epoch already, as after a resume, nothing changes.

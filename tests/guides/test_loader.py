@@ -162,6 +162,15 @@ def test_ranks_share_each_batch_and_average_to_its_loss(bank) -> None:
         assert float(sum(losses)) / 3 == pytest.approx(float(whole.loss(logits_BC)), rel=1e-5)
 
 
+def test_an_epoch_is_over_with_its_last_batch_though_nobody_asks_for_another(bank) -> None:
+    """Lightning takes `len(loader)` batches and then begins the next iteration."""
+    loader = bank.loader(batch_size=32)
+    for epoch in range(3):
+        batches = iter(loader)
+        assert [next(batches).step for _ in range(len(loader))] == list(range(4 * epoch, 4 * epoch + 4))
+        assert loader.state_dict()["step"] == 4 * epoch + 4
+
+
 @pytest.mark.parametrize("how", ["break", "exception", "close", "forgotten", "finished"])
 def test_no_thread_stays_when_the_loop_ends(bank, how: str) -> None:
     assert not threads()
