@@ -23,6 +23,7 @@ from .errors import (
     Mismatch as Mismatch,
     NoPermission as NoPermission,
     NoSpace as NoSpace,
+    NothingBegun as NothingBegun,
     RankLost as RankLost,
     StoreNotFound as StoreNotFound,
     UnknownName as UnknownName,

@@ -53,7 +53,7 @@ class DataMissing(DataUnreadable):
 
 
 class NothingBegun(DgkdError):
-    """There is nothing to continue."""
+    """There is nothing that `--resume` could continue."""
 
     exit_code = 10
 

@@ -62,7 +62,8 @@ def test_an_unknown_name_is_answered_with_the_closest() -> None:
     with pytest.raises(UnknownName) as caught:
         tiny("resnt20")
     assert caught.value.exit_code == 2
-    assert "expected one of" in str(caught.value) and "'resnt20'; did you mean resnet20" in str(caught.value)
+    assert str(caught.value).startswith("unknown model 'resnt20': expected one of module:factory, ")
+    assert "; did you mean resnet20" in str(caught.value) and str(caught.value).count("resnt20") == 1
 
 
 def test_a_list_that_is_cut_has_the_closest_names_first() -> None:

@@ -43,7 +43,7 @@ def test_only_torchvision_wants_its_own_input_size() -> None:
 
 
 def test_an_unknown_torchvision_model_names_the_closest() -> None:
-    with pytest.raises(UnknownName, match=r"'resnet81'; did you mean .*resnet18"):
+    with pytest.raises(UnknownName, match=r"'resnet81': expected one of .*; did you mean .*resnet18"):
         find_model("torchvision:resnet81")
     with pytest.raises(UnknownName, match="torchvision model"):
         find_model("torchvision:fasterrcnn_resnet50_fpn")  # no classifier
