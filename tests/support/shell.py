@@ -29,7 +29,7 @@ class Shell:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, stack: ExitStack) -> None:
         self.folder, self.patch, self.stack = folder, patch, stack
         self.settings = folder / "dgkd.toml"
-        self.env: dict[str, str] = {}
+        self.env: dict[str, str] = {"COLUMNS": "2000"}  # messages in tables are not broken over lines
 
     def run(self, words: str) -> tuple[int, str]:
         """The exit code, and all that was printed."""

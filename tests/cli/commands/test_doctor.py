@@ -19,7 +19,7 @@ from dgkd_cli.commands import doctor as doctor_verb
 Command = Callable[..., Result]
 
 
-def test_doctor(command: Command, workspace: Path) -> None:
+def test_doctor(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = command("doctor", "--json")
     assert result.exit_code == 0, result.output
     found = {finding["what"]: finding for finding in json.loads(result.stdout)}
@@ -36,6 +36,7 @@ def test_doctor(command: Command, workspace: Path) -> None:
     assert auto["figures"] == {"precision": "bf16" if bf16 else "float32", "channels_last": True}
     assert "channels_last = true (AVX" in auto["found"] or not torch.cpu.get_capabilities().get("avx2")
     assert list(workspace.iterdir()) == [workspace / "dgkd.toml"], "the trial files are gone"
+    monkeypatch.setenv("COLUMNS", "400")  # wide enough for the path of this folder
     assert "memory mapping" in command("doctor").stdout
 
 
