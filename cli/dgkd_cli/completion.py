@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from dgkd_cache.errors import DgkdError
+
 __all__ = ["complete_keys", "complete_runs", "complete_stores"]
 
 
@@ -42,5 +44,5 @@ def _names(context: click.Context, *, runs: bool) -> list[str]:
     try:
         workspace = Workspace.open(folder)
         return [*workspace.chain, *workspace.runs()] if runs else list(workspace.stores())
-    except Exception:  # a shell would show a traceback amid what is typed: no workspace completes to nothing
+    except (DgkdError, OSError):  # a shell shows messages amid what is typed: without a workspace there are no names
         return []

@@ -147,5 +147,6 @@ def _many(cells: Sequence[str]) -> bool:
 
 
 def _order(value: Value) -> tuple[bool, float, str]:
-    number = isinstance(value, int | float)
-    return (not number, float(value) if number and math.isfinite(value) else 0.0, "" if number else str(value))  # type: ignore[arg-type]  # a number
+    if isinstance(value, int | float):
+        return (False, float(value) if math.isfinite(value) else 0.0, "")
+    return (True, 0.0, str(value))

@@ -51,7 +51,7 @@ class GuidedBatch:
     """The temperature of `softened` and of the loss."""
 
     weight: float = 1.0
-    """What a rank multiplies its mean loss by, so that the mean over the ranks is the mean over the whole batch."""
+    """The factor of a rank's mean loss, with which the mean over the ranks is the mean over the whole batch."""
 
     def __len__(self) -> int:
         return len(self.samples)

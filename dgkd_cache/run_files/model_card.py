@@ -1,4 +1,4 @@
-"""What the card of a run says of its model: architecture, data, training and accuracy. Loads no torch."""
+"""ModelCard: the record of a finished run: architecture, data, training and accuracy. Loads no torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dgkd_stores.arguments import as_path
 __all__ = ["TRAIN_AGAIN", "ModelCard", "load_card"]
 
 TRAIN_AGAIN = "restore it from a copy, or train the model again with --fresh (what is there is set aside)"
-"""What to do about a file of a finished run that is lost or damaged."""
+"""The hint of errors about a file of a finished run that is lost or damaged."""
 
 
 class ModelCard(BaseModel):

@@ -1,4 +1,4 @@
-"""What `run` would make of a chain, why, and what `run --remake` would make again. Reads the data set, makes nothing.
+"""Finds the models that `run` and `run --remake` would make, and why. Reads the data set, makes nothing.
 
 It finds states as `run` does, and refuses what `run` refuses before it trains.
 """

@@ -55,7 +55,7 @@ class ModelState:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What makes it stale, but for a run of unknown inputs."""
+        """The changes that make it stale; none for a run of unknown inputs."""
         return self.store_changes if self.kept else self.run_changes
 
 

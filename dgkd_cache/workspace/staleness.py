@@ -23,7 +23,7 @@ UNDUMPED = "not dumped yet"
 """Stands for the seal of a guide that a run was trained without and that has no finished store."""
 
 _OF_EVERY_RUN = ("dataset.", "views.", "guides.")
-"""What a run outside the chain is compared by: options of `train` chose its recipe, and no file holds them."""
+"""The keys that a run outside the chain is compared by: options of `train` chose its recipe, which no file holds."""
 
 _MOST_STORES = 8  # of one guide, that together may be the guide of a run: 255 combinations
 

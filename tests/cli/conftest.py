@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from support.tiny_chain import CONFIG, MODULE
 
 from dgkd_cache.models import save_model, weights_digest
 from dgkd_cache.models.registry import build_model
@@ -111,3 +112,13 @@ def guides(workspace: Path, three_guides: list[Path]) -> Path:
     for path in three_guides:
         shutil.copytree(path, workspace / "guides" / path.name)
     return workspace / "guides"
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A workspace on tiny images of a module of the user's own, with a chain of two; nothing is trained."""
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "tiny_bars.py").write_text(MODULE)
+    (folder / "dgkd.toml").write_text(CONFIG.format(chain='teacher = "plain4"\nstudent = "plain2"'))
+    return folder

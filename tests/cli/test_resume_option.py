@@ -7,18 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from support.tiny_chain import CONFIG, MODULE
 
 Command = Callable[..., Result]
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    folder = tmp_path / "made"
-    folder.mkdir()
-    (folder / "tiny_bars.py").write_text(MODULE)
-    (folder / "dgkd.toml").write_text(CONFIG.format(chain='teacher = "plain4"\nstudent = "plain2"'))
-    return folder
 
 
 def test_nothing_was_begun(command: Command, here: Path) -> None:

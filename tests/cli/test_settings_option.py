@@ -10,22 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from support.shell import toml
-from support.tiny_chain import CONFIG, MODULE
 
 from dgkd_cli.main import main
 
 Command = Callable[..., Result]
 VERBS = ("plan", "run", "train", "dump", "eval", "ls")
 SET = ("--set", "training.lr=0.02", "--set", "training.teacher.epochs=1", "--set", "cache.encoding=float32")
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    folder = tmp_path / "made"
-    folder.mkdir()
-    (folder / "tiny_bars.py").write_text(MODULE)
-    (folder / "dgkd.toml").write_text(CONFIG.format(chain='teacher = "plain4"\nstudent = "plain2"'))
-    return folder
 
 
 def test_the_verbs_that_have_it() -> None:

@@ -21,7 +21,7 @@ __all__ = ["JsonValue", "canonical_json", "decimal", "plain_json", "sha256_hex"]
 _PROBLEM = "a value that canonical JSON cannot hold"
 
 JsonValue = None | bool | int | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
-"""What a header and canonical JSON may hold: no floats; a number that is no integer is a decimal string."""
+"""The values of a header and of canonical JSON: no floats; a number that is no integer is a decimal string."""
 
 
 def canonical_json(value: JsonValue) -> bytes:

@@ -55,7 +55,7 @@ class DatasetIdentity(_Fields):
     test_samples: int
     digest: str
     sample_digest: str
-    """What a sample digest covers: "pixels" (shape and decoded uint8 pixels) or "file" (the file's bytes)."""
+    """The content of a sample digest: "pixels" (shape and decoded uint8 pixels) or "file" (the bytes of the file)."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.classes, tuple | list):
