@@ -13,7 +13,7 @@ import pytest
 
 import dgkd_cache
 import dgkd_stores
-from dgkd_cache.datasets.registry import _LOADERS  # noqa: PLC2701 - to leave it as it was
+from dgkd_cache.datasets.registry import _REGISTERED  # noqa: PLC2701 - to leave it as it was
 from dgkd_cache.models.registry import MODELS
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +47,7 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pyt
     examples = doctest.DocTestParser().get_doctest(session(page), {}, page.stem, str(page), 0)
     assert examples.examples or page.stem == "index"
     said = list[str]()
-    with mock.patch.dict(MODELS), mock.patch.dict(_LOADERS):  # what an example registers is gone after it
+    with mock.patch.dict(MODELS), mock.patch.dict(_REGISTERED):  # what an example registers is gone after it
         failed = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples, out=said.append).failed
     assert not failed, "".join(said)
 

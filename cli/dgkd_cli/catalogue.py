@@ -61,8 +61,7 @@ def model_row(
 
 def dataset_list() -> dict[str, Any]:
     """Returns every data set with a name, its usual transforms and what it is; loads no data."""
-    from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries
-    from dgkd_cache.workspace.defaults import usual_transforms
+    from dgkd_cache.datasets.registry import PATTERNS, dataset_summaries, usual_transforms
 
     known = [
         {"name": one, "about": about, "transforms": list(usual_transforms(one))}

@@ -17,7 +17,7 @@ from dgkd_cache.paths import data_root
 __all__ = ["cifar10", "cifar100"]
 
 
-@register_dataset
+@register_dataset(transforms=["crop(4)", "hflip"])
 def cifar10(*, root: Path | None, download: bool) -> Dataset:
     """32x32 colour photographs, 50,000 + 10,000, in 10 classes; 170 MB to download
 
@@ -27,7 +27,7 @@ def cifar10(*, root: Path | None, download: bool) -> Dataset:
     return _load("cifar10", CIFAR10, root=root, download=download)
 
 
-@register_dataset
+@register_dataset(transforms=["crop(4)", "hflip"])
 def cifar100(*, root: Path | None, download: bool) -> Dataset:
     """32x32 colour photographs, 50,000 + 10,000, in 100 (fine) classes; 170 MB to download
 

@@ -18,7 +18,7 @@ __all__ = ["TEST_SAMPLES", "digits"]
 TEST_SAMPLES = 360
 
 
-@register_dataset
+@register_dataset(transforms=["crop(1)"])  # a mirrored digit is not a digit
 def digits(*, root: Path | None, download: bool) -> Dataset:
     """8x8 grey handwritten digits, 1,437 + 360, in 10 classes; inside scikit-learn, no download
 

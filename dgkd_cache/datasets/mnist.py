@@ -30,7 +30,7 @@ DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 _STEMS = {"train": "train", "test": "t10k"}
 
 
-@register_dataset
+@register_dataset(transforms=["crop(2)"])  # a mirrored digit is not a digit
 def mnist(*, root: Path | None, download: bool) -> Dataset:
     """28x28 grey handwritten digits, 60,000 + 10,000, in 10 classes; 12 MB to download
 
@@ -40,7 +40,7 @@ def mnist(*, root: Path | None, download: bool) -> Dataset:
     return _load("mnist", MNIST, root=root, others=[], download=download)
 
 
-@register_dataset
+@register_dataset(transforms=["crop(2)", "hflip"])
 def fashion_mnist(*, root: Path | None, download: bool) -> Dataset:
     """28x28 grey pictures of clothes, 60,000 + 10,000, in 10 classes; 31 MB to download
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +28,7 @@ __all__ = [
     "register_dataset",
     "require_known",
     "require_root_used",
+    "usual_transforms",
 ]
 
 PATTERNS = {
@@ -52,26 +55,51 @@ class Loader(Protocol):
     def __call__(self, *, root: Path | None, download: bool) -> Dataset: ...
 
 
-_LOADERS = Registry[Loader]("data set")
+@dataclass(frozen=True, kw_only=True)
+class _Registration:
+    load: Loader
+    transforms: tuple[str, ...]
 
 
-def register_dataset(loader: Loader) -> Loader:
-    """Registers `loader` under its function name. Raises InvalidInput if the name is taken, or if it is no function."""
-    if not callable(loader) or not isinstance(getattr(loader, "__name__", None), str):
-        expected = "a function of root and download that returns a Dataset, whose name is the key"
-        raise refusal("register_dataset", "loader", loader, expected=expected)
-    _LOADERS.register(loader.__name__.replace("_", "-"), loader)
-    return loader
+_REGISTERED = Registry[_Registration]("data set")
+
+
+def register_dataset(*, transforms: Sequence[str]) -> Callable[[Loader], Loader]:
+    """Returns a decorator that registers a loader under its function name, with - for _.
+
+    `transforms` are the data set's usual augmentation, such as ["crop(4)", "hflip"], which `dgkd-cache init` writes.
+    Raises InvalidInput if they are no texts, if the name is taken, or if the loader is no function.
+    """
+    expected, do = "a list of transforms as texts", 'write transforms=["crop(4)", "hflip"], or ["none"]'
+    if isinstance(transforms, str) or not isinstance(transforms, Sequence) or not transforms:
+        raise refusal("register_dataset", "transforms", transforms, expected=expected, do=do)
+    for transform in transforms:
+        require_kind("register_dataset", "transforms", transform, str, expected=expected, do=do)
+
+    def enter(loader: Loader) -> Loader:
+        if not callable(loader) or not isinstance(getattr(loader, "__name__", None), str):
+            expected = "a function of root and download that returns a Dataset, whose name is the key"
+            raise refusal("register_dataset", "loader", loader, expected=expected)
+        name = loader.__name__.replace("_", "-")
+        _REGISTERED.register(name, _Registration(load=loader, transforms=tuple(transforms)))
+        return loader
+
+    return enter
 
 
 def dataset_names() -> tuple[str, ...]:
     """Returns the registered names, sorted; PATTERNS holds further forms."""
-    return tuple(sorted(_LOADERS))
+    return tuple(sorted(_REGISTERED))
 
 
 def dataset_summaries() -> dict[str, str]:
     """Returns the registered names, sorted, each with the first line of its loader's docstring."""
-    return {name: (inspect.getdoc(_LOADERS[name]) or "").partition("\n")[0] for name in dataset_names()}
+    return {name: (inspect.getdoc(_REGISTERED[name].load) or "").partition("\n")[0] for name in dataset_names()}
+
+
+def usual_transforms(name: str) -> tuple[str, ...]:
+    """Returns the usual augmentation of a registered data set; empty for names of other forms."""
+    return _REGISTERED[name].transforms if name in _REGISTERED else ()
 
 
 def require_root_used(name: str) -> None:
@@ -97,7 +125,7 @@ def require_known(name: str) -> None:
             found="folder: alone",
             do="name the folder; folder:. is the current one",
         )
-    if ":" in name or name in _LOADERS:
+    if ":" in name or name in _REGISTERED:
         return
     is_folder = bool(name) and expand_user(name).is_dir()
     if is_folder or os.sep in name:
@@ -126,4 +154,4 @@ def load_dataset(name: str, *, root: Path | str | None = None, download: bool = 
         return load_folder(expand_user(name.removeprefix("folder:")))
     if ":" in name:
         return load_factory(name)
-    return _LOADERS[name](root=root, download=download)
+    return _REGISTERED[name].load(root=root, download=download)

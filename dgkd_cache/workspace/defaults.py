@@ -15,10 +15,9 @@ __all__ = [
     "SMALL_SIDE",
     "chain_names",
     "default_recipe",
-    "default_transforms",
     "growing_models",
     "suggest_config",
-    "usual_transforms",
+    "transforms_by_size",
 ]
 
 SMALL_SIDE = 64
@@ -26,15 +25,6 @@ SMALL_SIDE = 64
 
 MOST_VIEWS = 40
 """Largest default number of cached views: storage grows with it, and 40 are already hard to overfit."""
-
-# A mirrored digit is not a digit; clothes and objects can be mirrored.
-_TRANSFORMS = {
-    "digits": ("crop(1)",),
-    "mnist": ("crop(2)",),
-    "fashion-mnist": ("crop(2)", "hflip"),
-    "cifar10": ("crop(4)", "hflip"),
-    "cifar100": ("crop(4)", "hflip"),
-}
 
 # The number of outcomes does not depend on the images.
 _ANY_IMAGE = (1, 1024, 1024)
@@ -54,12 +44,14 @@ def suggest_config(
     An enumerated scheme gets all its views and the schedule `draw`; a cycle gets no more views than epochs. The image
     size of a folder or a factory is read from its data. Raises UnknownName and InvalidInput.
     """
+    from dgkd_cache.datasets.registry import usual_transforms
+
     given = dict(settings or {})
     chain = chain_names(architectures)
     transforms = given.pop("views.transforms", ())
     assert isinstance(transforms, list | tuple), "transforms are a list of texts"
     _check_names(dataset, architectures, transforms)
-    transforms = transforms or default_transforms(dataset, *_image_size(dataset))
+    transforms = transforms or usual_transforms(dataset) or transforms_by_size(*_image_size(dataset))
     config = parse_config(
         {
             "dataset": {"name": dataset},
@@ -121,19 +113,12 @@ def growing_models(chain: Mapping[str, str]) -> list[str]:
     return larger_than_before(parameters)
 
 
-def usual_transforms(dataset: str) -> tuple[str, ...]:
-    """Returns the usual augmentation of a data set known by name; empty if it depends on the images."""
-    return _TRANSFORMS.get(dataset, ())
-
-
-def default_transforms(dataset: str, height: int | None, width: int | None) -> tuple[str, ...]:
-    """Returns the usual augmentation of a data set; an unknown one's depends on its image size (None: mixed).
+def transforms_by_size(height: int | None, width: int | None) -> tuple[str, ...]:
+    """Returns the augmentation of images of this size in pixels (None: of several sizes), whatever they show.
 
     Images of one size up to `SMALL_SIDE` pixels: a shift of an eighth of the shorter side, and a flip (at 32
     pixels that is CIFAR's usual crop(4)). All others: resized-crop(224) and a flip.
     """
-    if usual := usual_transforms(dataset):
-        return usual
     if height is None or width is None or max(height, width) > SMALL_SIDE:
         return ("resized-crop(224)", "hflip")
     return (f"crop({max(1, (min(height, width) + 4) // 8)})", "hflip")
@@ -160,9 +145,7 @@ def _check_names(dataset: str, architectures: Sequence[str], transforms: Sequenc
 
 
 def _image_size(dataset: str) -> tuple[int | None, int | None]:
-    """Returns height and width of the training images of an unknown data set; None if they differ."""
-    if dataset in _TRANSFORMS:
-        return None, None
+    """Returns height and width of the training images of a folder or a factory; None if they differ."""
     if dataset.startswith("folder:"):
         from dgkd_cache.datasets.folder import FolderImages, split_folder
         from dgkd_cache.datasets.remarks import say_source
@@ -174,5 +157,5 @@ def _image_size(dataset: str) -> tuple[int | None, int | None]:
         return images.height, images.width
     from dgkd_cache.datasets.registry import load_dataset
 
-    images_of_factory = load_dataset(dataset, download=False).train
+    images_of_factory = load_dataset(dataset).train
     return images_of_factory.height, images_of_factory.width

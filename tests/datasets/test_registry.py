@@ -55,7 +55,7 @@ def test_a_name_is_taken_once() -> None:
         raise AssertionError("never called")
 
     with pytest.raises(InvalidInput, match="'fashion-mnist' is registered already"):
-        register_dataset(fashion_mnist)
+        register_dataset(transforms=["none"])(fashion_mnist)
 
 
 def test_a_folder_without_a_path_is_not_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

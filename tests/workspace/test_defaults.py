@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from dgkd_cache.datasets.registry import dataset_names
+from dgkd_cache.datasets import registry
+from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.errors import InvalidInput, UnknownName
+from dgkd_cache.views.registry import parse_transform
 from dgkd_cache.workspace.defaults import (
     chain_names,
     default_recipe,
-    default_transforms,
     suggest_config,
-    usual_transforms,
+    transforms_by_size,
 )
+from dgkd_stores import Registry
 
 
 def test_names_of_a_chain() -> None:
@@ -37,13 +39,20 @@ def test_names_of_a_chain() -> None:
     ],
 )
 def test_augmentation_by_image_size(size: tuple[int | None, int | None], transforms: tuple[str, ...]) -> None:
-    assert default_transforms("folder:x", *size) == transforms
+    assert transforms_by_size(*size) == transforms
 
 
-def test_augmentation_of_known_data_sets() -> None:
-    assert default_transforms("cifar100", None, None) == ("crop(4)", "hflip")
-    assert default_transforms("digits", None, None) == ("crop(1)",), "a mirrored digit is no digit"
-    assert all(usual_transforms(name) for name in dataset_names()), "`init` writes them before there is any data"
+def test_augmentation_of_registered_data_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written before there is any data, and wherever that will lie."""
+
+    def none_here(*, root: Path | None, download: bool) -> Dataset:
+        raise OSError("no data is read")
+
+    monkeypatch.setattr(registry, "_REGISTERED", Registry("data set", registry._REGISTERED))
+    registry.register_dataset(transforms=["crop(3)"])(none_here)
+    for name, transforms in (("cifar100", ("crop(4)", "hflip")), ("digits", ("crop(1)",)), ("none-here", ("crop(3)",))):
+        assert suggest_config(name, ["plain2"]).views.transforms == transforms
+    assert all(parse_transform(text) for name in registry.dataset_names() for text in registry.usual_transforms(name))
 
 
 def test_plain_networks_train_at_a_constant_rate() -> None:
