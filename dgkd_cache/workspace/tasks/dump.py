@@ -90,7 +90,8 @@ def dump_guide(
             _until_all_are_done(ranks, model, stop)
         finally:
             seconds = time.perf_counter() - started
-            if ranks.first and before != (0 if done.seal else found_at(path)[1]):
+            of_run = path == ws.store_path(model)  # `run` shows the time of the store that it uses, and of no other
+            if ranks.first and of_run and before != (0 if done.seal else found_at(path)[1]):
                 _add_dump_seconds(folder, seconds)
     if not done.seal and path.exists():  # the last of those that write it seals it
         with GuideStore.open(path, allow_incomplete=True) as store:
@@ -154,9 +155,10 @@ def found_at(path: Path) -> tuple[str | None, int | None]:
 
 
 def dump_seconds(folder: Path) -> float | None:
-    """The seconds that dumps of the run in `folder` took so far, over all resumptions; None where that is not known.
+    """Returns the seconds in which the store of the run in `folder` was dumped, over all resumptions; None if unknown.
 
-    They lie beside the run because a store holds no clock: its bytes must not depend on when it was written.
+    That is the store of the workspace's views. The time lies beside the run because a store holds no clock: its bytes
+    must not depend on when it was written.
     """
     try:
         seconds = float(read_file(folder / DUMP_SECONDS_FILE))

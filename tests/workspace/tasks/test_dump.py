@@ -112,3 +112,5 @@ def test_the_time_of_dumps_stands_in_no_way(tmp_path: Path) -> None:
     assert refused
     assert file.read_text() == once
     assert {path.name for path in file.parent.glob("dump_seconds*")} == {file.name}
+    assert dump(ws, "teacher", views=range(7, 9)).seal is not None
+    assert chain_rows(ws)[0].dump_seconds == float(once), "`run` shows the time of the store that it uses"
