@@ -14,6 +14,7 @@ Command = Callable[..., Result]
 def test_nothing_was_begun(command: Command, here: Path) -> None:
     for words, what in (
         (["run"], "the chain"),
+        (["run", "--dry-run"], "the chain"),
         (["train", "teacher"], "the run teacher"),
         (["train", "teacher", "--name", "other"], "the run other"),
         (["dump", "teacher"], "guides/teacher.zarr"),
@@ -29,6 +30,9 @@ def test_what_was_begun_is_continued(command: Command, here: Path) -> None:
     assert "nothing to do" in command("train", "teacher", "--resume", "--device", "cpu").stderr
     assert command("dump", "teacher", "--shard", "0/2", "--device", "cpu").exit_code == 0
     assert command("dump", "teacher", "--resume", "--device", "cpu").exit_code == 0
+    preview = command("run", "--dry-run", "--device", "cpu")
+    assert preview.exit_code == 0 and preview.stdout.startswith("teacher: done, kept\n")
+    assert command("run", "--resume", "--dry-run", "--device", "cpu").stdout == preview.stdout
     assert command("run", "--resume", "--device", "cpu").exit_code == 0
 
 
