@@ -14,7 +14,9 @@ from typing import TextIO
 
 import rich.progress
 from rich.console import Console, RenderableType
+from rich.table import Column
 from rich.text import Text
+from rich.theme import Theme
 
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cli.humanize import amount_text, duration_text, rate_text, size_text
@@ -22,6 +24,9 @@ from dgkd_cli.humanize import amount_text, duration_text, rate_text, size_text
 __all__ = ["BarProgress", "LineProgress", "OnlyWarnings", "open_progress"]
 
 LINE_SECONDS = 10.0
+
+COLOURS = Theme({"bar.back": "grey50", "bar.complete": "magenta", "bar.finished": "magenta"})
+"""Of the bar alone, readable on white and on black; rich's grey for the rest of a bar is as dark as text on white."""
 
 
 @contextmanager
@@ -31,7 +36,7 @@ def open_progress(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Prog
     if quiet:
         yield OnlyWarnings(stream)
         return
-    terminal = Console(file=stream)
+    terminal = Console(file=stream, theme=COLOURS)
     if terminal.is_terminal and not terminal.is_dumb_terminal:
         with closing(BarProgress(terminal)) as bar:
             yield bar
@@ -119,59 +124,56 @@ class LineProgress(Progress):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Bar:
-    """A bar on the terminal, and when its task began."""
+class _Shown:
+    """A task of the bar, and when it began."""
 
-    bar: rich.progress.Progress
     task: rich.progress.TaskID
     what: str
     began: float
 
 
 class BarProgress(Progress):
-    """Shows a bar on a terminal, with rate, time left and the latest figures; that of a task within another alone."""
+    """Shows a bar on a terminal, with rate, time left and the latest figures; that of a task within another alone.
+
+    One bar is shown from the start of a task to its end, whatever runs within it: rich erases a line of the screen
+    when it shows a stopped bar once more.
+    """
 
     def __init__(self, terminal: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._terminal = terminal
         self._clock = clock
-        self._bars: list[_Bar] = []
+        self._bar = _Bar(terminal)
+        self._tasks: list[_Shown] = []
 
     def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
         """Shows the bar."""
-        self._hide()
-        bar = _WithFigures(
-            rich.progress.TextColumn("{task.description}", markup=False),
-            rich.progress.BarColumn(),
-            rich.progress.DownloadColumn() if unit == "bytes" else rich.progress.MofNCompleteColumn(),
-            _RateColumn(unit),
-            rich.progress.TimeRemainingColumn(),
-            console=self._terminal,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        task = bar.add_task(what, total=total, completed=done, figures="")
-        self._bars.append(_Bar(bar=bar, task=task, what=what, began=self._clock() - seconds))
-        bar.start()
+        if self._tasks:
+            self._bar.update(self._tasks[-1].task, visible=False)
+        else:
+            self._bar = _Bar(self._terminal)
+            self._bar.start()
+        task = self._bar.add_task(what, total=total, completed=done, unit=unit, figures="")
+        self._tasks.append(_Shown(task=task, what=what, began=self._clock() - seconds))
 
     def advance(self, n: int, figures: str = "") -> None:
         """Moves the bar."""
-        assert self._bars, "advance before start"
-        bar, task = self._bars[-1].bar, self._bars[-1].task
+        assert self._tasks, "advance before start"
+        task = self._tasks[-1].task
         if figures:
-            bar.update(task, advance=n, figures=figures)
+            self._bar.update(task, advance=n, figures=figures)
         else:
-            bar.update(task, advance=n)
+            self._bar.update(task, advance=n)
 
     def finish(self, figures: str = "") -> None:
         """Removes the bar and reports the duration; the bar of the task around it comes back instead."""
-        self._hide()
-        if not self._bars:
+        if not self._tasks:
             return
-        ended = self._bars.pop()
-        if self._bars:
-            self._bars[-1].bar.start()
+        ended = self._tasks.pop()
+        if self._tasks:
+            self._bar.remove_task(ended.task)
+            self._bar.update(self._tasks[-1].task, visible=True)
         else:
+            self._bar.stop()
             self.say(_done(ended.what, self._clock() - ended.began, figures))
 
     def say(self, line: str) -> None:
@@ -180,32 +182,53 @@ class BarProgress(Progress):
 
     def close(self) -> None:
         """Removes the bar and restores the cursor."""
-        self._hide()
-        self._bars.clear()
-
-    def _hide(self) -> None:
-        if self._bars:
-            self._bars[-1].bar.stop()
+        self._bar.stop()
+        self._tasks.clear()
 
 
 def _done(what: str, seconds: float, figures: str) -> str:
     return f"{what}: done in {duration_text(seconds)}{figures and f', {figures}'}"
 
 
-class _WithFigures(rich.progress.Progress):
-    """A bar with its figures in a line of their own: beside it they would be cut at 80 columns."""
+class _Bar(rich.progress.Progress):
+    """A bar with amount, rate and time left under a line with its name and figures: one line has no room for all."""
+
+    def __init__(self, terminal: Console) -> None:
+        super().__init__(
+            rich.progress.BarColumn(),
+            _AmountColumn(_WHOLE),
+            _RateColumn(_WHOLE),
+            _TimeLeftColumn(_WHOLE),
+            console=terminal,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
 
     def get_renderables(self) -> Iterator[RenderableType]:
-        yield from super().get_renderables()
         for task in self.tasks:
-            if task.fields["figures"]:
-                yield Text(task.fields["figures"], no_wrap=True, overflow="ellipsis")
+            if task.visible:
+                yield Text(f"{task.description}: {task.fields['figures']}".removesuffix(": "))
+        yield from super().get_renderables()
+
+
+_WHOLE = Column(no_wrap=True)  # where the terminal is narrow, the bar is shorter
+
+
+class _AmountColumn(rich.progress.ProgressColumn):
+    def render(self, task: rich.progress.Task) -> Text:
+        done, unit = int(task.completed), task.fields["unit"]
+        return Text(f"{size_text(done) if unit == 'bytes' else done}/{amount_text(int(task.total or 0), unit)}")
 
 
 class _RateColumn(rich.progress.ProgressColumn):
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self._unit = unit
+    def render(self, task: rich.progress.Task) -> Text:
+        return Text(rate_text(task.speed, task.fields["unit"]) if task.speed else "")
+
+
+class _TimeLeftColumn(rich.progress.ProgressColumn):
+    max_refresh = 0.5  # seconds; a figure that changes ten times a second cannot be read
 
     def render(self, task: rich.progress.Task) -> Text:
-        return Text(rate_text(task.speed, self._unit) if task.speed else "", style="progress.data.speed")
+        left = task.time_remaining
+        return Text("" if left is None or task.finished else f"{duration_text(left)} left")

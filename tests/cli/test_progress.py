@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 
+import pytest
 from rich.console import Console
 
 from dgkd_cache.progress import Silent
-from dgkd_cli.progress import BarProgress, LineProgress, open_progress
+from dgkd_cli.progress import COLOURS, BarProgress, LineProgress, open_progress
 
 
 class Clock:
@@ -69,7 +72,7 @@ def test_bytes_are_sizes() -> None:
     bar.start("verify ta1", total=4_000_000, unit="bytes")
     bar.advance(1_500_000)
     bar.finish()
-    assert "1.5/4.0 MB" in screen.getvalue() and "1500000" not in screen.getvalue()
+    assert "1.5 MB/4 MB" in screen.getvalue() and "1500000" not in screen.getvalue()
 
 
 def test_two_pieces_of_work_after_each_other_are_counted_apart() -> None:
@@ -161,11 +164,12 @@ def test_a_task_within_another_is_part_of_it() -> None:
 
 def test_a_bar_comes_back_after_that_of_a_task_within() -> None:
     screen = io.StringIO()
-    bar = BarProgress(Console(file=screen, force_terminal=True, width=80, color_system=None))
+    bar = BarProgress(Console(file=screen, force_terminal=True, width=80, color_system=None), clock=Clock())
     bar.start("train ta1", total=100, unit="samples")
     bar.advance(40, figures="epoch 2/3, step 4/12, loss 1.2345")
     bar.start("evaluate ta1 on test", total=10, unit="samples")
     bar.advance(10)
+    time.sleep(0.15)  # rich draws ten times a second
     bar.finish()
     within = len(screen.getvalue())
     bar.advance(40)
@@ -175,4 +179,71 @@ def test_a_bar_comes_back_after_that_of_a_task_within() -> None:
     assert "evaluate ta1 on test: done" not in text, "the line of the task around it is enough"
     assert "80/100" in text[within:] and "epoch 2/3, step 4/12, loss 1.2345" in text[within:]
     assert "train ta1: done in 0.0 s, test accuracy 90.00 % of 10 samples" in text
-    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 3
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1, "one bar for both"
+
+
+def on_screen(output: str) -> list[str]:
+    """Returns the lines that an output leaves on a terminal: erased are those that the cursor goes back to."""
+    lines, row = [""], 0
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", output):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif part.endswith("A"):
+            row -= int(part[2:-1])
+        elif not part.startswith("\x1b") and part != "\r":
+            lines[row] = part.rstrip()
+    return [line for line in lines if line]
+
+
+def test_no_line_is_erased_when_the_bar_of_a_task_within_goes() -> None:
+    screen = io.StringIO()
+    bar = BarProgress(Console(file=screen, force_terminal=True, width=80, color_system=None))
+    expected = []
+    bar.start("train ta1", total=300, unit="samples")
+    for epoch in (1, 2, 3):
+        bar.advance(100, figures=f"epoch {epoch}/3, step 4/12")
+        time.sleep(0.15)  # rich draws ten times a second
+        expected.append(f"ta1: epoch {epoch}/3, loss 1.2345")
+        bar.say(expected[-1])
+        bar.start("evaluate ta1 on test", total=10, unit="samples")
+        bar.advance(10)
+        time.sleep(0.15)
+        bar.finish()
+        time.sleep(0.15)
+    bar.finish("test accuracy 90.00 % of 10 samples")
+    *lines, last = on_screen(screen.getvalue())
+    assert lines == expected
+    assert last.startswith("train ta1: done in ") and last.endswith(", test accuracy 90.00 % of 10 samples")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_word_of_a_bar_is_cut(width: int) -> None:
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=width, color_system="256", theme=COLOURS)
+    bar = BarProgress(terminal)
+    name = "student-" + "resnet8" * 8  # a name has at most 64 characters
+    bar.start(f"train {name}", total=12_800_000, unit="samples", done=1000)
+    bar.advance(64_000, figures="epoch 100/300, step 12345/23456, loss 1.2345, train accuracy 77.87 %")
+    time.sleep(0.15)
+    bar.advance(64_000)
+    bar.finish()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", text)]
+    last = next(line for line in lines if "129000/12800000" in line)
+    assert re.fullmatch(r"[━╸╺ ]+129000/12800000 samples [0-9,]+ samples/s [0-9.]+ (s|min [0-9]+ s) left", last)
+    above = " ".join(lines[: lines.index(last)])
+    assert max(map(len, lines[: lines.index(last) + 1])) <= width
+    assert f"train {name}: epoch 100/300, step 12345/23456, loss 1.2345, train accuracy 77.87 %" in above
+
+
+def test_only_the_bar_itself_has_a_colour() -> None:
+    screen = io.StringIO()
+    bar = BarProgress(Console(file=screen, force_terminal=True, width=80, color_system="256", theme=COLOURS))
+    bar.start("dump ta1", total=4, unit="views")
+    bar.advance(1, figures="loss 1.25")
+    bar.finish()
+    coloured = re.findall(r"\x1b\[[1-9][0-9;]*m([^\x1b]*)", screen.getvalue())
+    assert coloured and set("".join(coloured)) <= set("━╸╺ ")
