@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
-from dgkd_cache.paths import CARD_FILE, leftovers
+from dgkd_cache.errors import Mismatch
+from dgkd_cache.paths import leftovers
 from dgkd_cache.progress import Progress, Silent, check_reporting
-from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.workspace.archive import archive_run
-from dgkd_cache.workspace.chain_preview import ModelPreview, check_states, preview_chain
+from dgkd_cache.workspace.chain_check import check_chain, damaged_runs
 from dgkd_cache.workspace.chain_state import ChainState, ModelState
-from dgkd_cache.workspace.run_check import require_sound
 from dgkd_cache.workspace.run_lock import run_lock, sweep_workspace
 from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, dump_seconds, train_model
 from dgkd_cache.workspace.tasks.finished import remove_leftovers
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.arguments import require_flags, require_integer, require_kind
 
-__all__ = ["ChainRow", "chain_preview", "chain_rows", "run_chain"]
+__all__ = ["ChainRow", "chain_rows", "run_chain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +65,13 @@ def run_chain(
     require_integer("run_chain", "test_every", test_every, low=0)
     check_reporting("run_chain", progress, stop)
     progress = progress or Silent()
-    for name, damage in _damaged_runs(ws).items():
+    for name, damage in damaged_runs(ws).items():
         if not remake:
             raise damage
         kept = archive_run(ws, name, take_over=take_over, stop=stop)
         progress.say(f"{name} is damaged ({damage.problem}): set aside in {kept}")
     state = ChainState(ws, device)
-    check_states(ws, state, progress)
+    check_chain(ws, trained=state.trained, to_dump=state.to_dump, progress=progress)
     for name in () if remake else ws.chain:
         if state.of(name).state == "stale":
             raise _stale(ws, name, state.of(name))
@@ -104,14 +101,6 @@ def run_chain(
             dump_guide(ws, model=name, take_over=take_over, device=device, progress=progress, stop=stop)
             state.forget(name)
     return _rows(ws, state)
-
-
-def chain_preview(ws: Workspace, *, device: str, progress: Progress) -> list[ModelPreview]:
-    """Returns what `run_chain` would make, why, and what it would make again with `remake`; nothing is changed.
-
-    Raises what `run_chain` raises before it trains, but for what is stale or damaged.
-    """
-    return preview_chain(ws, device=device, damaged=_damaged_runs(ws), progress=progress)
 
 
 def chain_rows(ws: Workspace, *, device: str = "auto") -> list[ChainRow]:
@@ -174,27 +163,6 @@ def _stale(ws: Workspace, name: str, found: ModelState) -> Mismatch:
             "makes them again"
         )
     return Mismatch(f"{what} is stale", expected=expected, found=found.why, do=do)
-
-
-def _damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
-    """The chain's runs whose files are not what was written, each with what was found first; reads all of them.
-
-    A card of another version is among them: `run --remake` sets it aside. Raises what a copy would not mend, such as a
-    file that may not be read.
-    """
-    found: dict[str, DgkdError] = {}
-    for name in ws.chain:
-        folder = ws.run_folder(name)
-        try:
-            require_sound(folder)
-            if os.path.lexists(folder / CARD_FILE):
-                load_card(folder)
-        except DgkdError as error:
-            if not isinstance(error, Damaged | UnsafeStore | Mismatch):
-                raise
-            do = f"restore it from a copy, or {ws.remedy(name)} (`{ws.command('run --remake')}` does both)"
-            found[name] = error.with_hint(do=do)
-    return found
 
 
 def _remove_leftovers(ws: Workspace, name: str, take_over: bool, stop: Callable[[], bool]) -> None:

@@ -5,18 +5,23 @@ A chain that cannot be finished is refused here, not after hours of training the
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.dump.sizes import check_store_bytes
+from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_cache.models.registry import count_parameters, find_model
 from dgkd_cache.models.summary import larger_than_before
+from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.progress import Progress
+from dgkd_cache.run_files.model_card import load_card
+from dgkd_cache.workspace.run_check import require_sound
 from dgkd_cache.workspace.tasks.model_setup import new_model, schedule_kind
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["check_chain"]
+__all__ = ["check_chain", "damaged_runs"]
 
 
 def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[str], progress: Progress) -> None:
@@ -49,6 +54,27 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
     if built:  # a finished chain got these lines before
         for line in larger_than_before([(name, trained.get(name) or built[one]) for name, one in networks.items()]):
             progress.warn(line)
+
+
+def damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
+    """Returns the chain's runs whose files are not what was written, each with the first error; reads all of them.
+
+    A card of another version is among them: `run --remake` sets it aside. Raises what a copy would not mend, such as a
+    file that may not be read.
+    """
+    found: dict[str, DgkdError] = {}
+    for name in ws.chain:
+        folder = ws.run_folder(name)
+        try:
+            require_sound(folder)
+            if os.path.lexists(folder / CARD_FILE):
+                load_card(folder)
+        except DgkdError as error:
+            if not isinstance(error, Damaged | UnsafeStore | Mismatch):
+                raise
+            do = f"restore it from a copy, or {ws.remedy(name)} (`{ws.command('run --remake')}` does both)"
+            found[name] = error.with_hint(do=do)
+    return found
 
 
 def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> None:

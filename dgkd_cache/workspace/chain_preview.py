@@ -5,17 +5,17 @@ It finds states as `run` does, and refuses what `run` refuses before it trains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.progress import Progress
-from dgkd_cache.workspace.chain_check import check_chain
+from dgkd_cache.workspace.chain_check import check_chain, damaged_runs
 from dgkd_cache.workspace.chain_state import ChainState, ModelState
 from dgkd_cache.workspace.run_inputs import Change
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["ModelPreview", "check_states", "preview_chain"]
+__all__ = ["ModelPreview", "preview_chain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class ModelPreview:
     """One model: its state, and what would become of it.
 
     `state` is `done`, `missing`, `training` (begun), `stale` or `damaged`. `train` and `dump` say what `run --remake`
-    would do: `keep`, `make`, `continue`, `again`, or for a store that no later model needs, "". With `refused`, `run`
-    alone would stop at this model, with `exit_code`.
+    would do: `keep`, `make`, `continue`, `again`, or for a store that no later model needs, "". Unless
+    `exit_code` is 0, `run` alone would stop at this model with it.
     """
 
     model: str
@@ -34,7 +34,6 @@ class ModelPreview:
     changes: tuple[Change, ...]
     train: str
     dump: str
-    refused: bool
     exit_code: int
     after: tuple[str, ...] = ()
     """Guides whose stores are made before it: a finished run is kept if they get the seals that it was made with."""
@@ -45,10 +44,10 @@ class ModelPreview:
         again = _again(self.train, self.dump)
         if self.state == "damaged":
             return f"damaged ({self.why}): {again}"
-        if self.refused and self.train == "keep":
+        if self.exit_code and self.train == "keep":
             why = self.why.replace("the store's ", "its ")
             return f"its store is stale because {why}: {again}"
-        if self.refused:
+        if self.exit_code:
             return f"stale because {self.why}: {again}"
         then = ", then dumped" if self.dump else ""
         under = f" under {', '.join(self.guides)}" if self.guides else ""
@@ -69,29 +68,18 @@ class ModelPreview:
         }.get(self.dump, "done, kept")
 
 
-def preview_chain(
-    ws: Workspace, *, device: str, damaged: Mapping[str, DgkdError], progress: Progress
-) -> list[ModelPreview]:
-    """Returns a preview of each model of the chain; `damaged` are its runs whose files are not what was written.
+def preview_chain(ws: Workspace, *, device: str, progress: Progress) -> list[ModelPreview]:
+    """Returns a preview of each model of the chain; changes and locks nothing.
 
     Raises what `run_chain` raises before it trains, but for what is stale or damaged.
     """
+    damaged = damaged_runs(ws)
     state = ChainState(ws, device, without=damaged)
-    check_states(ws, state, progress)
+    check_chain(ws, trained=state.trained, to_dump=state.to_dump, progress=progress)
     found: dict[str, ModelPreview] = {}
     for name in ws.chain:
         found[name] = _preview(ws, name, state.of(name), damaged.get(name), list(found.values()))
     return list(found.values())
-
-
-def check_states(ws: Workspace, state: ChainState, progress: Progress) -> None:
-    """Raises what `check_chain` raises for a chain in this state."""
-    check_chain(
-        ws,
-        trained={name: one.card.parameters for name in ws.chain if (one := state.of(name)).card and one.run == "done"},
-        to_dump=[name for name in ws.chain if ws.teaches(name) and state.of(name).state != "done"],
-        progress=progress,
-    )
 
 
 def _preview(
@@ -117,7 +105,6 @@ def _preview(
     if teaches:
         stored = {"done": "keep", "missing": "make", "training": "continue", "stale": "again"}[state.store]
         dump = stored if train == "keep" else "again" if train == "again" else "make"
-    stale = state.state == "stale"
     return ModelPreview(
         model=name,
         guides=guides,
@@ -126,8 +113,7 @@ def _preview(
         changes=state.changes,
         train=train,
         dump=dump,
-        refused=stale or damage is not None,
-        exit_code=damage.exit_code if damage is not None else 13 if stale else 0,
+        exit_code=damage.exit_code if damage is not None else 13 if state.state == "stale" else 0,
         after=after,
     )
 

@@ -75,6 +75,17 @@ class ChainState:
             self._models[name] = self._find(name)
         return self._models[name]
 
+    @property
+    def trained(self) -> dict[str, int]:
+        """The parameters of each model whose run is finished and valid, by name."""
+        found = {name: self.of(name) for name in self._ws.chain}
+        return {name: one.card.parameters for name, one in found.items() if one.card and one.run == "done"}
+
+    @property
+    def to_dump(self) -> list[str]:
+        """The models that have no finished and valid store, but need one."""
+        return [name for name in self._ws.chain if self._ws.teaches(name) and self.of(name).state != "done"]
+
     def forget(self, name: str) -> None:
         """Forgets all states and the store of `name`: it, or its run, was made or moved, and others depend on it."""
         self._stores.pop(name, None)

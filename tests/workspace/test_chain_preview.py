@@ -12,8 +12,7 @@ from support.tiny_chain import MODULE, Lines, content, run, workspace
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import Damaged, Interrupted, InvalidInput, Mismatch
 from dgkd_cache.progress import Silent
-from dgkd_cache.workspace.chain import chain_preview
-from dgkd_cache.workspace.chain_preview import ModelPreview
+from dgkd_cache.workspace.chain_preview import ModelPreview, preview_chain
 from dgkd_cache.workspace.listing import list_runs, list_stores
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_cli.main import main
@@ -22,7 +21,7 @@ ALL = ("teacher", "ta1", "student")
 
 
 def preview(ws: Workspace) -> dict[str, ModelPreview]:
-    return {one.model: one for one in chain_preview(ws, device="cpu", progress=Silent())}
+    return {one.model: one for one in preview_chain(ws, device="cpu", progress=Silent())}
 
 
 def listed(ws: Workspace) -> dict[str, str]:
@@ -67,7 +66,7 @@ def test_all_three_agree(done, settings: dict[str, object], stale: tuple[str, ..
     other, before = changed(ws, **settings), content(ws.folder)
     assert {name for name, state in listed(other).items() if state == "stale"} == set(stale)
     shown = preview(other)
-    assert {name for name, one in shown.items() if one.refused} == set(stale)
+    assert {name for name, one in shown.items() if one.exit_code} == set(stale)
     if not stale:
         assert {row.state for row in run(other)} == {"done"}
         return
@@ -75,7 +74,7 @@ def test_all_three_agree(done, settings: dict[str, object], stale: tuple[str, ..
     assert why in told[stale[0]] and why in shown[stale[0]].why and " stale because " in f" {shown[stale[0]].line}"
     with pytest.raises(Mismatch, match=rf"^(the store of )?{stale[0]} is stale") as caught:
         run(other)
-    assert {one.exit_code for one in shown.values() if one.refused} == {caught.value.exit_code} == {13}
+    assert {one.exit_code for one in shown.values() if one.exit_code} == {caught.value.exit_code} == {13}
     assert content(ws.folder) == before
 
 
@@ -130,7 +129,7 @@ def test_other_data_is_stale_for_those_that_read_it(done, tmp_path: Path, monkey
     other = changed(done[0], dataset__name="other_bars:bars")
     assert set(listed(other).values()) == {"done"}, "`ls` reads no data"
     shown = preview(other)
-    assert all(one.refused and "dataset.digest was " in one.line for one in shown.values())
+    assert all(one.exit_code and "dataset.digest was " in one.line for one in shown.values())
     with pytest.raises(Mismatch, match=r"teacher is stale.*dataset.digest") as caught:
         run(other)
     assert caught.value.exit_code == 13
@@ -148,7 +147,7 @@ def test_another_guide_is_stale_for_all_three(done, tmp_path: Path) -> None:
     shutil.copytree(alone.store_path("teacher"), ws.store_path("teacher"))
     assert listed(ws) == {"teacher": "done", "ta1": "stale", "student": "stale"}
     shown = preview(ws)
-    assert [one.refused for one in shown.values()] == [False, True, True]
+    assert [one.exit_code for one in shown.values()] == [0, 13, 13]
     assert "guides.teacher was " in shown["ta1"].line
     with pytest.raises(Mismatch, match=r"^ta1 is stale.*guides.teacher"):
         run(ws)
@@ -178,7 +177,7 @@ def test_a_student_of_a_store_that_is_lost_is_kept_if_the_store_comes_back(done,
     assert line.startswith("done: kept if the store of ta1 gets the seal that it was made with, else")
     assert listed(ws)["student"] == "done"
     stale = changed(ws, training__student__lr=0.05)
-    assert preview(stale)["student"].refused and listed(stale)["student"] == "stale"
+    assert preview(stale)["student"].exit_code == 13 and listed(stale)["student"] == "stale"
     with pytest.raises(Mismatch, match="^student is stale"):
         run(stale)
     assert not ws.store_path("ta1").exists(), "nothing is dumped for a chain that stops"
@@ -190,7 +189,7 @@ def test_a_stale_store_is_refused_before_a_missing_one_is_made(done, tmp_path: P
     ws = changed(copied(done[0], tmp_path), cache__licence="CC0")
     shutil.rmtree(ws.store_path("teacher"))
     shown = preview(ws)
-    assert [one.refused for one in shown.values()] == [False, True, False]
+    assert [one.exit_code for one in shown.values()] == [0, 13, 0]
     assert shown["ta1"].line.startswith("its store is stale because its licence was '', is 'CC0'")
     assert listed(ws)["ta1"] == "stale"
     with pytest.raises(Mismatch, match="^the store of ta1 is stale"):
@@ -204,7 +203,7 @@ def test_damage_is_told_with_its_exit_code(done, tmp_path: Path) -> None:
     weights = ws.run_folder("teacher") / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     shown = preview(ws)
-    assert (shown["teacher"].state, shown["teacher"].refused, shown["teacher"].exit_code) == ("damaged", True, 12)
+    assert (shown["teacher"].state, shown["teacher"].exit_code) == ("damaged", 12)
     assert shown["teacher"].line.endswith("`--remake` would train and dump it again")
     assert shown["ta1"].line.startswith("done: kept if the store of teacher gets the seal")
     assert listed(ws)["teacher"] == "damaged"
@@ -222,7 +221,7 @@ def test_what_run_refuses_before_training_is_refused(tmp_path: Path) -> None:
 def test_nothing_is_made_or_locked(tmp_path: Path) -> None:
     ws, said = workspace(tmp_path / "ws", views__count=3), Lines()
     before = sorted(ws.folder.rglob("*"))
-    chain_preview(ws, device="cpu", progress=said)
+    preview_chain(ws, device="cpu", progress=said)
     assert sorted(ws.folder.rglob("*")) == before
     assert any("2 epochs: the others are not read" in line for line in said.lines), "warnings are those of `run`"
 
@@ -238,5 +237,5 @@ def test_what_was_begun_would_be_continued(tmp_path: Path) -> None:
         run(ws, stop=lambda: next(asked, True))
     assert preview(ws)["teacher"].line == "begun: its training would be continued, then dumped"
     assert listed(ws)["teacher"] == "begun"
-    assert preview(changed(ws, training__lr=0.05))["teacher"].refused
+    assert preview(changed(ws, training__lr=0.05))["teacher"].exit_code == 13
     assert listed(changed(ws, training__lr=0.05))["teacher"] == "stale"

@@ -83,21 +83,21 @@ def run(
 
 def _preview(app: App, workspace: Workspace, *, remake: bool, device: str, as_json: bool) -> None:
     """Shows what `run` would make; exits as it would."""
-    from dgkd_cache.workspace.chain import chain_preview
+    from dgkd_cache.workspace.chain_preview import preview_chain
 
     with app.reporting() as progress:
-        found = chain_preview(workspace, device=device, progress=progress)
-    stops = [one for one in found if one.refused]
+        found = preview_chain(workspace, device=device, progress=progress)
     # A damaged run is refused before anything that is stale is looked for.
-    first = next((one for one in stops if one.state == "damaged"), stops[0] if stops else None)
-    code = first.exit_code if first and not remake else 0
+    by_order = sorted(found, key=lambda one: one.state != "damaged")
+    first = None if remake else next((one for one in by_order if one.exit_code), None)
+    code = first.exit_code if first else 0
     if as_json:
         models = [{**dataclasses.asdict(one), "line": one.line} for one in found]
-        print_json({"exit_code": code, "stops_at": first.model if code and first else None, "models": models})
+        print_json({"exit_code": code, "stops_at": first and first.model, "models": models})
     else:
         for one in found:
             click.echo(clean(f"{one.model}: {one.line}"))
-        if code and first:
+        if first:
             again = ", ".join(one.model for one in found if "again" in (one.train, one.dump))
             command = workspace.command("run --remake")
             app.say(f"`run` would stop at {first.model}; `{command}` would set aside and make again: {again}")

@@ -10,7 +10,7 @@ from unittest.mock import create_autospec
 import pytest
 from click.testing import Result
 
-from dgkd_cache.workspace import chain
+from dgkd_cache.workspace import chain, chain_preview
 from dgkd_cache.workspace.chain import ChainRow
 from dgkd_cache.workspace.chain_preview import ModelPreview
 from dgkd_cache.workspace.run_inputs import Change
@@ -64,16 +64,16 @@ def test_run_ends_with_a_table(command: Command, workspace: Path, monkeypatch: p
 
 def previews(**changes: object) -> list[ModelPreview]:
     done = {"guides": (), "state": "done", "why": "", "changes": (), "train": "keep", "dump": "keep"}
-    kept = ModelPreview(model="teacher", refused=False, exit_code=0, **done)
+    kept = ModelPreview(model="teacher", exit_code=0, **done)
     return [kept, ModelPreview(**{**done, "model": "ta1", "guides": ("teacher",), **changes})]
 
 
 LR = Change("training.lr", "0.1", "0.05")
 STALE = {
     **{"state": "stale", "why": LR.sentence, "changes": (LR,), "train": "again", "dump": "again"},
-    **{"refused": True, "exit_code": 13},
+    "exit_code": 13,
 }
-NEW = {"state": "missing", "train": "make", "dump": "make", "refused": False, "exit_code": 0}
+NEW = {"state": "missing", "train": "make", "dump": "make", "exit_code": 0}
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_a_dry_run_says_what_would_be_made_and_exits_as_run_would(
     code: int,
     line: str,
 ) -> None:
-    asked = create_autospec(chain.chain_preview, return_value=previews(**found))
-    monkeypatch.setattr(chain, "chain_preview", asked)
+    asked = create_autospec(chain_preview.preview_chain, return_value=previews(**found))
+    monkeypatch.setattr(chain_preview, "preview_chain", asked)
     monkeypatch.setattr(chain, "run_chain", create_autospec(chain.run_chain, side_effect=AssertionError))
     result = command("run", "--dry-run", *options)
     assert (result.exit_code, result.stdout.splitlines()) == (code, ["teacher: done, kept", f"ta1: {line}"])
@@ -116,5 +116,7 @@ def test_damage_comes_first(command: Command, workspace: Path, monkeypatch: pyte
     """As `run` reads all files before it compares any settings."""
     stale = previews(**STALE)[1]
     damaged = previews(**{**STALE, "model": "student", "state": "damaged", "why": "its weights", "exit_code": 12})[1]
-    monkeypatch.setattr(chain, "chain_preview", create_autospec(chain.chain_preview, return_value=[stale, damaged]))
+    monkeypatch.setattr(
+        chain_preview, "preview_chain", create_autospec(chain_preview.preview_chain, return_value=[stale, damaged])
+    )
     assert command("run", "--dry-run").exit_code == 12
