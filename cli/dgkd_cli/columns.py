@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,15 +61,14 @@ def wrapped(headers: Sequence[str], rows: Iterable[Sequence[str]], width: int, *
         if not free:
             break
         widths[max(free, key=widths.__getitem__)] -= 1
-    broken = []
-    for line in lines:
-        cells = [
-            textwrap.wrap(cell, size, break_long_words=False, break_on_hyphens=False) if size else []
+    head, *body = _stacked(
+        [
+            textwrap.wrap(cell, max(size, 1), break_long_words=False, break_on_hyphens=False)
             for cell, size in zip(line, widths, strict=True)
         ]
-        height = max(map(len, cells))
-        broken += [[cell[at] if at < len(cell) else "" for cell in cells] for at in range(height)]
-    return table(broken[0], broken[1:], right=right)
+        for line in lines
+    )
+    return table(head, body, right=right)
 
 
 def fit(
@@ -90,11 +90,13 @@ def fit(
             hidden.append(step.column)
         else:
             shown[step.column] = [_broken(cell, step.width) for cell in columns[step.column]]
-    rows = []
-    for cells in zip(*shown.values(), strict=True):
-        height = max(len(lines) for lines in cells)
-        rows += [[lines[at] if at < len(lines) else "" for lines in cells] for at in range(height)]
+    rows = _stacked(zip(*shown.values(), strict=True))
     return table(list(shown), rows, right=[name for name in right if name in shown]), hidden
+
+
+def _stacked(rows: Iterable[Sequence[Sequence[str]]]) -> list[tuple[str, ...]]:
+    """Returns the lines of a table whose cells have several lines."""
+    return [line for cells in rows for line in itertools.zip_longest(*cells, fillvalue="")]
 
 
 def _width(shown: Mapping[str, Sequence[Sequence[str]]]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dgkd_cache.config.tables import DistillationConfig
+from dgkd_cache.workspace.run_settings import GUIDANCE
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
 from dgkd_stores import GuideStore, clean
 
@@ -18,7 +18,7 @@ __all__ = ["Pairs", "describe_run", "describe_store"]
 Pairs = Iterable[tuple[str, str]]
 """Names, each with its value."""
 
-_DISTILLATION = {field.alias or name for name, field in DistillationConfig.model_fields.items()} | {"live"}
+_DISTILLATION = (*GUIDANCE, "live")
 
 
 class State(Protocol):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dgkd_cache.workspace.run_settings import GUIDANCE, RECIPE, Setting
 from dgkd_cli.columns import Step, fit, paragraph
 from dgkd_cli.humanize import count_text, duration_text, percent_text, share_number, size_text
 from dgkd_stores import clean
@@ -15,30 +15,24 @@ from dgkd_stores import clean
 if TYPE_CHECKING:
     from dgkd_cache.workspace.listing import RunEntry
 
-__all__ = ["keys", "long_table", "short_table", "sorted_by", "to_csv"]
+__all__ = ["KEYS", "long_table", "short_table", "sorted_by", "to_csv"]
 
-Value = str | int | float | bool | None
+KEYS = (
+    *("run", "state", "architecture", "parameters", "guides", "live", *GUIDANCE, "seed", "epochs"),
+    *(key for key in RECIPE if key not in ("seed", "epochs")),
+    *("accuracy", "validation_accuracy", "seconds", "size", "remark"),
+)
+"""The names of a run's values, in the order of the columns."""
 
-_GUIDANCE = ("method", "objective", "lambda", "temperature", "dropping", "keep", "drop", "always", "at_least_one")
+_ALWAYS = ("run", "state", "accuracy")
 _SETTINGS = ("objective", "lambda", "dropping", "seed", "epochs")
 """The settings that a short table shows whatever they are; the others only where runs differ in them."""
 _IN_DROPPING = ("keep", "drop")  # the cell of `dropping` has them
 _RIGHT = ("parameters", "lambda", "seed", "epochs", "accuracy", "validation_accuracy", "seconds", "size")
 
 
-def keys() -> tuple[str, ...]:
-    """Returns the names of a run's values, in the order of the columns."""
-    from dgkd_cache.workspace.run_settings import RECIPE
-
-    recipe = [key for key in RECIPE if key not in ("seed", "epochs")]
-    return (
-        *("run", "state", "architecture", "parameters", "guides", "live", *_GUIDANCE, "seed", "epochs", *recipe),
-        *("accuracy", "validation_accuracy", "seconds", "size", "remark"),
-    )
-
-
 def sorted_by(runs: Iterable[RunEntry], key: str, *, descending: bool) -> list[RunEntry]:
-    """Returns the runs in the order of one of `keys`: numbers by size, then text, then runs without a value."""
+    """Returns the runs in the order of one of `KEYS`: numbers by size, then text, then runs without a value."""
     values = [(run, _values(run).get(key)) for run in runs]
     known = [pair for pair in values if pair[1] not in (None, "")]
     known.sort(key=lambda pair: _order(pair[1]), reverse=descending)
@@ -46,27 +40,27 @@ def sorted_by(runs: Iterable[RunEntry], key: str, *, descending: bool) -> list[R
 
 
 def to_csv(runs: Iterable[RunEntry]) -> str:
-    """Returns one row for each run under a row of `keys`, as RFC 4180 has it; shares are numbers from 0 to 1."""
+    """Returns one row for each run under a row of `KEYS`, as RFC 4180 has it; shares are numbers from 0 to 1."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(keys())
+    writer.writerow(KEYS)
     for run in runs:
         if run.state != "unknown":
             values = _values(run)
-            writer.writerow([_raw(values.get(key)) for key in keys()])
+            writer.writerow([_raw(values.get(key)) for key in KEYS])
     return text.getvalue()
 
 
 def long_table(runs: Sequence[RunEntry]) -> str:
     """Returns a table of all values that any of the runs has."""
-    columns = {key: _column(runs, key) for key in keys() if key not in (*_IN_DROPPING, "remark")}
+    columns = {key: _column(runs, key) for key in KEYS if key not in (*_IN_DROPPING, "remark")}
     columns = {key: cells for key, cells in columns.items() if key in ("run", "state") or set(cells) != {"-"}}
     return fit(columns, right=_RIGHT, steps=(), width=0)[0]
 
 
 def short_table(runs: Sequence[RunEntry], *, width: int) -> str:
     """Returns a table of what tells the runs apart, with lines on what is the same for all, and on what is hidden."""
-    settings = [key for key in keys() if any(key in run.settings for run in runs) and key not in _IN_DROPPING]
+    settings = [key for key in KEYS if any(key in run.settings for run in runs) and key not in _IN_DROPPING]
     columns = {key: _column(runs, key) for key in settings}
     values = {key: {cell for cell in cells if cell != "-"} for key, cells in columns.items()}
     alike = [key for key in _SETTINGS if len(values.get(key, ())) == 1 and _many(columns[key])]
@@ -82,19 +76,16 @@ def short_table(runs: Sequence[RunEntry], *, width: int) -> str:
     ]
     text, hidden = fit(shown, right=(*_RIGHT, *others), steps=steps, width=width)
     lines = [
-        f"{which}: {', '.join(f'{key} {next(iter(values[key]))}' for key in alike if (key in _GUIDANCE) is guided)}"
+        f"{which}: {', '.join(f'{key} {next(iter(values[key]))}' for key in alike if (key in GUIDANCE) is guided)}"
         for which, guided in (("all runs", False), ("all runs under guides", True))
-        if any((key in _GUIDANCE) is guided for key in alike)
+        if any((key in GUIDANCE) is guided for key in alike)
     ]
     if hidden:
         text += "\n" + paragraph(f"hidden at {width} columns: {', '.join(hidden)} (`ls --long` shows all)", width)
     return "\n".join([*(paragraph(line, width) for line in lines), text])
 
 
-_ALWAYS = ("run", "state", "accuracy")
-
-
-def _values(run: RunEntry) -> dict[str, Value]:
+def _values(run: RunEntry) -> dict[str, Setting]:
     return {
         **run.settings,
         "run": clean(run.name),
@@ -110,7 +101,7 @@ def _values(run: RunEntry) -> dict[str, Value]:
     }
 
 
-def _raw(value: Value) -> str:
+def _raw(value: Setting) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else clean(value) if isinstance(value, str) else str(value)
@@ -120,7 +111,7 @@ def _column(runs: Iterable[RunEntry], key: str) -> list[str]:
     return [_cell(_values(run), key) for run in runs]
 
 
-def _cell(values: Mapping[str, Value], key: str) -> str:
+def _cell(values: Mapping[str, Setting], key: str) -> str:
     value = values.get(key)
     if value in (None, "") and not isinstance(value, bool):
         return "-"
@@ -146,7 +137,7 @@ def _many(cells: Sequence[str]) -> bool:
     return sum(cell != "-" for cell in cells) > 1
 
 
-def _order(value: Value) -> tuple[bool, float, str]:
+def _order(value: Setting) -> tuple[bool, float, str]:
     if isinstance(value, int | float):
-        return (False, float(value) if math.isfinite(value) else 0.0, "")
+        return (False, value, "")
     return (True, 0.0, str(value))

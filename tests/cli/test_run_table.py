@@ -9,7 +9,7 @@ import pytest
 
 from dgkd_cache.workspace.listing import RunEntry
 from dgkd_cache.workspace.run_settings import GUIDANCE, RECIPE as RECIPES
-from dgkd_cli.run_table import keys, long_table, short_table, sorted_by, to_csv
+from dgkd_cli.run_table import KEYS, long_table, short_table, sorted_by, to_csv
 
 RECIPE = {"seed": 0, "epochs": 160, "lr": 0.1, "lr_steps": "0.5,0.75"}
 GUIDED = {
@@ -93,14 +93,14 @@ def test_the_long_table_has_every_value() -> None:
 
 
 def test_every_setting_of_a_run_is_a_column() -> None:
-    assert {*RECIPES, *GUIDANCE} <= {*keys()} and len(keys()) == len({*keys()})
+    assert {*RECIPES, *GUIDANCE} <= {*KEYS} and len(KEYS) == len({*KEYS})
 
 
 def test_csv_is_read_by_another_reader() -> None:
     text = to_csv(
         [*CHAIN, RunEntry(name="odd", state="refused", why='a "pipe",\nor so'), RunEntry(name="x", state="unknown")]
     )
-    assert text.count("\r\n") == 6 and text.splitlines()[0] == ",".join(keys())
+    assert text.count("\r\n") == 6 and text.splitlines()[0] == ",".join(KEYS)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["run"] for row in rows] == ["teacher", "ta1", "ta2", "student", "odd"]
     assert all(key == key.lower() for key in rows[0])
@@ -125,7 +125,13 @@ def test_runs_without_a_value_come_last(key: str, descending: bool, order: str) 
 
 
 def test_numbers_come_before_text_and_nothing_acts_on_a_terminal() -> None:
-    runs = [entry("a", lr="fast\x1b[2J"), entry("b", lr=2), entry("c", lr=0.5), entry("d", lr=True)]
-    assert [run.name for run in sorted_by(runs, "lr", descending=False)] == ["c", "d", "b", "a"]
-    for text in (long_table(runs), short_table(runs, width=80), to_csv(runs)):
+    runs = [
+        entry("a", lr="fast\x1b[2J"),
+        entry("b", lr=2),
+        entry("c", lr=0.5),
+        entry("d", lr=True),
+        entry("e", lr=10**400),
+    ]
+    assert [run.name for run in sorted_by(runs, "lr", descending=False)] == ["c", "d", "b", "e", "a"]
+    for text in (long_table(runs), short_table(runs, width=600), to_csv(runs)):
         assert "\x1b" not in text and "fast" in text

@@ -12,7 +12,7 @@ from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.columns import Step, fit, paragraph, terminal_width
 from dgkd_cli.console import print_json
 from dgkd_cli.humanize import share_number, size_text, with_numbers
-from dgkd_cli.run_table import keys, long_table, short_table, sorted_by, to_csv
+from dgkd_cli.run_table import KEYS, long_table, short_table, sorted_by, to_csv
 from dgkd_cli.settings_option import set_option
 from dgkd_stores import clean
 
@@ -25,12 +25,11 @@ __all__ = ["ls"]
 @click.command()
 @click.option("--long", "as_long", is_flag=True, help="Every setting of every run, however wide that is.")
 @click.option("--csv", "as_csv", is_flag=True, help="The runs as CSV, one row each, numbers as they are.")
-@click.option("--sort", metavar="KEY", help="Order of the runs: a column, as accuracy; -KEY is descending.")
-@click.option("--reverse", is_flag=True, help="With --sort: the largest first.")
+@click.option("--sort", default="", metavar="KEY", help="Order of the runs: a column, as accuracy; -KEY is descending.")
 @set_option()
 @json_option
 @pass_app
-def ls(app: App, as_long: bool, as_csv: bool, sort: str | None, reverse: bool, as_json: bool) -> None:
+def ls(app: App, as_long: bool, as_csv: bool, sort: str, as_json: bool) -> None:
     """List the runs and guide stores of the workspace, with settings, state and accuracy.
 
     `stale` is what was made with other settings or guides than today's, with the reason; `run --dry-run` compares
@@ -44,15 +43,17 @@ def ls(app: App, as_long: bool, as_csv: bool, sort: str | None, reverse: bool, a
       dgkd-cache ls --csv
       dgkd-cache -w demo ls --json
     """
-    key, descending = _sort_key(sort, reverse)
+    key = sort.removeprefix("-")
+    if sort and key not in KEYS:
+        raise click.UsageError(f"--sort {sort}: expected one of {', '.join(KEYS)}")
     if as_csv + as_json + as_long > 1:
         raise click.UsageError("--long, --csv and --json are three forms of the list: choose one")
     from dgkd_cache.workspace.listing import list_runs, list_stores
 
     workspace = app.workspace()
     runs = list_runs(workspace)
-    if key:
-        runs = sorted_by(runs, key, descending=descending)
+    if sort:
+        runs = sorted_by(runs, key, descending=sort != key)
     if as_csv:
         click.echo(to_csv(runs), nl=False)
         return
@@ -71,18 +72,6 @@ def ls(app: App, as_long: bool, as_csv: bool, sort: str | None, reverse: bool, a
     if stores:
         parts += ["", _stores_table(stores, 10**6 if as_long else width), *_remarks(stores, width)]
     click.echo("\n".join(parts))
-
-
-def _sort_key(sort: str | None, reverse: bool) -> tuple[str, bool]:
-    """Returns the column to sort by, "" for none, and whether the largest comes first. Raises UsageError."""
-    if sort is None:
-        if reverse:
-            raise click.UsageError("--reverse has no effect without --sort KEY")
-        return "", False
-    key = sort.removeprefix("-")
-    if key not in keys():
-        raise click.UsageError(f"--sort {sort}: expected one of {', '.join(keys())}")
-    return key, reverse != sort.startswith("-")
 
 
 def _run_json(run: RunEntry) -> dict[str, object]:

@@ -124,7 +124,6 @@ def test_a_setting_that_differs_is_stale_with_what_it_was_and_is(command: Comman
 def test_the_forms_of_the_list(command: Command) -> None:
     rows = list(csv.DictReader(io.StringIO(command("ls", "--csv", "--sort", "-seed").stdout)))
     assert [(row["run"], row["seed"]) for row in rows][:2] == [("two", "1"), ("teacher", "0")]
-    assert command("ls", "--csv", "--sort", "seed", "--reverse").stdout == command("ls", "--csv", "--sort=-seed").stdout
     printed = json.loads(command("ls", "--json", "--sort", "-keep").stdout)["runs"]
     assert [run["name"] for run in printed] == ["one", "two", "teacher", "ta1", "student"]
     long = command("ls", "--long").stdout.splitlines()[0].split()
@@ -135,7 +134,6 @@ def test_the_forms_of_the_list(command: Command) -> None:
     ("options", "said"),
     [
         (["--sort", "acuracy"], "expected one of run, state, architecture, parameters, guides"),
-        (["--reverse"], "--reverse has no effect without --sort"),
         (["--csv", "--json"], "choose one"),
         (["--long", "--csv"], "choose one"),
     ],
