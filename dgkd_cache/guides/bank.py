@@ -8,9 +8,9 @@ decoded on the training device.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +18,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dgkd_cache.datasets.compare import explain_difference
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.device.device import usable_device
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.bank_arguments import check_bank_arguments
-from dgkd_cache.guides.cached import CachedGuide, ReadRows, common_views
+from dgkd_cache.guides.cached import CachedGuide, ReadRows, common_temperature, common_views, group_stores
 from dgkd_cache.guides.compatibility import adopt_plan, check_store
 from dgkd_cache.guides.loader import GuideLoader
 from dgkd_cache.guides.loader_settings import make_loader
-from dgkd_cache.guides.transfer import ResidentRows, Rows, StreamedRows, resident_bytes
+from dgkd_cache.guides.transfer import ResidentRows, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore, RowIndex
 from dgkd_stores.arguments import describe_value
@@ -77,8 +76,9 @@ class GuideBank:
                 check_store(self._stores[-1], renderer)
             assert renderer is not None
             self._renderer = renderer
-            self._temperature = self._find_temperature() if temperature is None else float(temperature)
-            self._guides = self._group(ResidentRows if self._fits(keep_on_device) else StreamedRows)
+            self._temperature = common_temperature(self._stores) if temperature is None else float(temperature)
+            rows = ResidentRows if self._fits(keep_on_device) else StreamedRows
+            self._guides = group_stores(self._stores, rows, temperature=self._temperature, device=self._device)
             self._views = common_views(self._guides) if views is None else views
             for guide in self._guides:
                 guide.require(self._views)
@@ -112,46 +112,9 @@ class GuideBank:
         return {guide.name: guide.identity for guide in self._guides}
 
     @property
-    def trainings(self) -> Mapping[str, Mapping[str, Any]]:
-        """The training record of each guide, from its store's header."""
-        return {guide.name: guide.stores[0].header.guide.training for guide in self._guides}
-
-    def test_differences(self, test: Images) -> dict[str, str]:
-        """Returns the first difference of each guide's test images from `test`, by name; guides without one are
-        omitted.
-
-        A guide with other test images, or none, is usable, but its accuracy is not comparable.
-        """
-        found = {
-            guide.name: explain_difference(
-                test,
-                label_N=store.test_label_M,
-                sample_digest_N16=store.test_sample_digest_M16,
-                classes=store.header.dataset.classes,
-            )
-            for guide in self._guides
-            for store in guide.stores[:1]
-        }
-        return {name: difference for name, difference in found.items() if difference is not None}
-
-    @property
-    def unread(self) -> tuple[str, ...]:
-        """The paths of stores that hold none of the run's views."""
-        wanted = self._views
-        return tuple(
-            str(store.path)
-            for store in self._stores
-            if not range(max(store.views.start, wanted.start), min(store.views.stop, wanted.stop))
-        )
-
-    @property
-    def copied(self) -> Mapping[str, str]:
-        """The guides whose blocks are copied into memory before they are checked, and the reason for it."""
-        return {guide.name: why for guide in self._guides for store in guide.stores if (why := store.copied_because)}
-
-    def decoded_bytes(self, views: int) -> int:
-        """Returns the memory in bytes that `views` decoded views of the compressed guides would take."""
-        return sum(store.decoded_bytes(min(views, len(store.views))) for store in self._stores)
+    def stores(self) -> Mapping[str, tuple[GuideStore, ...]]:
+        """The open stores of each guide, by its name."""
+        return {guide.name: guide.stores for guide in self._guides}
 
     def loader(
         self,
@@ -233,33 +196,6 @@ class GuideBank:
         index = self._index(views_B, samples_B)
         for guide in self._guides:
             guide.expect(index.views_B, index.samples_B)
-
-    def _find_temperature(self) -> float:
-        """Returns the temperature of the stores. Raises InvalidInput if they have several."""
-        found = {float(store.header.temperature) for store in self._stores}
-        if len(found) > 1:
-            raise InvalidInput(
-                "the guides were dumped at several temperatures",
-                expected="one, or the temperature of the training, to which all rows are then converted",
-                found=", ".join(f"{each:g}" for each in sorted(found)),
-                do=f"write temperature={max(found)}",
-            )
-        return found.pop()
-
-    def _group(self, kind: Callable[[GuideStore, torch.device], Rows]) -> tuple[CachedGuide, ...]:
-        """Groups the stores by guide, in the order of the guides' first stores."""
-        by_name: dict[str, list[GuideStore]] = {}
-        for store in self._stores:
-            by_name.setdefault(store.header.guide.name, []).append(store)
-        return tuple(
-            CachedGuide(
-                name,
-                [(store, kind(store, self._device)) for store in stores],
-                rescale=float(stores[0].header.temperature) / self._temperature,
-                device=self._device,
-            )
-            for name, stores in by_name.items()
-        )
 
     def _index(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> RowIndex:
         if self._closed:

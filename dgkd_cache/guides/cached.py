@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.transfer import Decode, Rows
 from dgkd_stores import GuideStore, RowIndex
 
-__all__ = ["CachedGuide", "ReadRows", "common_views"]
+__all__ = ["CachedGuide", "ReadRows", "common_temperature", "common_views", "group_stores"]
 
 
 class CachedGuide:
@@ -107,6 +107,44 @@ class CachedGuide:
                 do="ask for the views of the bank alone: bank.views",
             )
         return [(rows, place) for rows, place in places if len(place)]
+
+
+def group_stores(
+    stores: Iterable[GuideStore],
+    rows: Callable[[GuideStore, torch.device], Rows],
+    *,
+    temperature: float,
+    device: torch.device,
+) -> tuple[CachedGuide, ...]:
+    """Groups stores by their guide, in the order of the guides' first stores; `rows` opens those of a store.
+
+    Raises as `CachedGuide`.
+    """
+    by_name: dict[str, list[GuideStore]] = {}
+    for store in stores:
+        by_name.setdefault(store.header.guide.name, []).append(store)
+    return tuple(
+        CachedGuide(
+            name,
+            [(store, rows(store, device)) for store in of_guide],
+            rescale=float(of_guide[0].header.temperature) / temperature,
+            device=device,
+        )
+        for name, of_guide in by_name.items()
+    )
+
+
+def common_temperature(stores: Iterable[GuideStore]) -> float:
+    """Returns the temperature of the stores. Raises InvalidInput if they have several."""
+    found = {float(store.header.temperature) for store in stores}
+    if len(found) > 1:
+        raise InvalidInput(
+            "the guides were dumped at several temperatures",
+            expected="one, or the temperature of the training, to which all rows are then converted",
+            found=", ".join(f"{each:g}" for each in sorted(found)),
+            do=f"write temperature={max(found)}",
+        )
+    return found.pop()
 
 
 def common_views(guides: Sequence[CachedGuide]) -> range:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dgkd_cache.datasets.compare import explain_difference
 from dgkd_cache.device.device import resolve_precision
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distributed.ranks import Ranks
@@ -77,9 +79,12 @@ def check_guides(
     """Reports unusual properties of a run's guides; rehearses live ones on the first training images."""
     if isinstance(guidance, GuideBank):
         _tell_of_validation(ws, guidance, progress)
-        _tell_of_test_set(guidance.test_differences(ws.dataset().test), progress)
-        for path in guidance.unread:
-            progress.warn(f"{path} is not read: it holds none of the {ws.config.views.count} views of this run")
+        _tell_of_test_set(_test_differences(ws, guidance), progress)
+        for store in itertools.chain(*guidance.stores.values()):
+            if not {*store.views} & {*guidance.views}:
+                progress.warn(
+                    f"{store.path} is not read: it holds none of the {ws.config.views.count} views of this run"
+                )
         _tell_of_decoding(ws, guidance, progress)
         _tell_of_reader(guidance, progress)
     elif isinstance(guidance, LiveGuides):
@@ -108,8 +113,8 @@ def _live_guide(ws: Workspace, folder: Path, device: torch.device, progress: Pro
 def _tell_of_validation(ws: Workspace, bank: GuideBank, progress: Progress) -> None:
     """Warns of a guide that was trained on the samples held out here, which biases their accuracy."""
     held_out = ws.config.dataset.validation
-    for name, training in bank.trainings.items():
-        if held_out and str(training.get("validation", "0")) != str(held_out):
+    for name, (store, *_) in bank.stores.items():
+        if held_out and str(store.header.guide.training.get("validation", "0")) != str(held_out):
             progress.warn(
                 f"guide {name} may have been trained on the {held_out} samples held out here: "
                 "judge by the test set, not by the validation split"
@@ -122,6 +127,20 @@ def _tell_of_test_set(differences: Mapping[str, str], progress: Progress) -> Non
         progress.warn(f"guide {name} was tested with other images than this model will be ({why})")
 
 
+def _test_differences(ws: Workspace, bank: GuideBank) -> dict[str, str]:
+    """Returns the first difference of each guide's test images from the workspace's, by name, where there is one."""
+    found = {
+        name: explain_difference(
+            ws.dataset().test,
+            label_N=store.test_label_M,
+            sample_digest_N16=store.test_sample_digest_M16,
+            classes=store.header.dataset.classes,
+        )
+        for name, (store, *_) in bank.stores.items()
+    }
+    return {name: difference for name, difference in found.items() if difference is not None}
+
+
 def _other_test_set(ws: Workspace, folder: Path) -> str:
     """Returns how the test set of a finished run differs, by its record; "" if it does not."""
     before = record.recorded_value(record.read_inputs(folder) or {}, "dataset.test_digest")
@@ -131,8 +150,9 @@ def _other_test_set(ws: Workspace, folder: Path) -> str:
 
 def _tell_of_reader(bank: GuideBank, progress: Progress) -> None:
     reasons: dict[str, list[str]] = {}
-    for name, why in bank.copied.items():
-        reasons.setdefault(why, []).append(name)
+    for name, stores in bank.stores.items():
+        for why in dict.fromkeys(store.copied_because for store in stores if store.copied_because):
+            reasons.setdefault(why, []).append(name)
     for why, names in reasons.items():
         progress.say(f"rows of {', '.join(names)} are read by pread and not mapped: {why}")
 
@@ -141,7 +161,7 @@ def _tell_of_decoding(ws: Workspace, bank: GuideBank, progress: Progress) -> Non
     """Warns of compressed guides that do not fit into memory once decoded, and are decoded repeatedly."""
     # A cycle needs one view while the next is decoded; a draw needs all of them in every step.
     views = ws.config.views.count if ws.config.views.schedule == "draw" else 2
-    needed = bank.decoded_bytes(views)
+    needed = sum(store.decoded_bytes(min(views, len(store.views))) for store in itertools.chain(*bank.stores.values()))
     if needed > MAX_DECODED_BYTES:
         progress.say(
             f"the compressed guides take {needed / 2**30:.1f} GiB once decoded and {MAX_DECODED_BYTES / 2**30:.0f} GiB "
