@@ -15,6 +15,7 @@ import click
 
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.progress import Silent
+from dgkd_cli.lines import say
 from dgkd_cli.progress import open_progress
 from dgkd_cli.signals import StopOnSignals
 from dgkd_cli.user_code import UserCode
@@ -79,7 +80,7 @@ class App:
     def say(self, line: str) -> None:
         """Shows one line on stderr."""
         if not self.quiet:
-            click.echo(line, err=True)
+            say(line)
 
 
 pass_app = click.make_pass_decorator(App)

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dgkd_cli.console import table
+from dgkd_cli.lines import paragraph
 
-__all__ = ["Step", "fit", "paragraph", "sections", "terminal_width", "wrapped"]
+__all__ = ["Step", "fit", "sections", "terminal_width", "wrapped"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,6 @@ class Step:
 def terminal_width() -> int:
     """Returns the columns of the terminal: COLUMNS if it is set, 80 if stdout is no terminal."""
     return shutil.get_terminal_size().columns
-
-
-def paragraph(text: str, width: int, *, indent: str = "  ") -> str:
-    """Wraps a text between words; later lines are indented, and a word longer than a line stays whole."""
-    return textwrap.fill(text, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def sections(parts: Mapping[str, Iterable[tuple[str, str]]], width: int) -> str:

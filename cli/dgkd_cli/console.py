@@ -6,9 +6,12 @@ Text from stores and cards goes through `dgkd_stores.clean` first.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 
 import click
+
+from dgkd_cli.lines import fitted
 
 __all__ = ["facts", "print_json", "print_result", "table"]
 
@@ -41,7 +44,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Itera
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
-    """Formats one name and value per line."""
+    """Formats one name and value per line; on a terminal, a value that is too long goes on below itself."""
     known = list(pairs)
     width = max(len(name) for name, _ in known)
-    return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in known)
+    lines = (f"{name:<{width}}  {value}".rstrip() for name, value in known)
+    return "\n".join(fitted(line, sys.stdout, indent=width + 2) for line in lines)

@@ -36,6 +36,7 @@ from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
 from dgkd_cli.global_options import add_global_options, global_options
+from dgkd_cli.lines import fitted, say
 from dgkd_stores import is_no_space
 
 __all__ = ["SHARED", "entry", "main"]
@@ -52,8 +53,11 @@ class Boundary(click.Group):
             return super().invoke(ctx)
         except DgkdError as error:
             raise _refused(ctx, error) from error
+        except click.UsageError as error:  # click prints it without a look at the terminal
+            message = fitted(error.format_message(), sys.stderr, lead="Error: ")
+            raise click.UsageError(message, error.ctx) from error
         except KeyboardInterrupt as error:
-            click.echo("interrupted: nothing is damaged; run the same command again", err=True)
+            say("interrupted: nothing is damaged; run the same command again")
             raise click.exceptions.Exit(130) from error
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
@@ -150,5 +154,5 @@ def _refused(ctx: click.Context, error: DgkdError) -> click.exceptions.Exit:
     if ranks.first or not isinstance(error, Interrupted | RankLost):
         who = [] if isinstance(error, Interrupted) else ["Error"]  # the user has asked for the stop
         who += [] if ranks.alone else [f"(rank {ranks.rank})"]
-        click.echo(f"{' '.join(who)}: {error}" if who else str(error), err=True)
+        say(f"{' '.join(who)}: {error}" if who else str(error))
     return click.exceptions.Exit(error.exit_code)

@@ -20,6 +20,7 @@ from rich.theme import Theme
 
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cli.humanize import amount_text, duration_text, rate_text, size_text
+from dgkd_cli.lines import fitted, paragraph
 
 __all__ = ["BarProgress", "LineProgress", "OnlyWarnings", "open_progress"]
 
@@ -52,7 +53,7 @@ class OnlyWarnings(Silent):
 
     def warn(self, line: str) -> None:
         """Shows one line."""
-        print(line, file=self._stream, flush=True)
+        print(fitted(line, self._stream), file=self._stream, flush=True)
 
 
 @dataclass(kw_only=True)
@@ -117,7 +118,7 @@ class LineProgress(Progress):
     def say(self, line: str) -> None:
         """Shows one line."""
         self._last = self._clock()
-        print(line, file=self._stream, flush=True)
+        print(fitted(line, self._stream), file=self._stream, flush=True)
 
     def close(self) -> None:
         """Does nothing: no bar is on the screen."""
@@ -178,7 +179,7 @@ class BarProgress(Progress):
 
     def say(self, line: str) -> None:
         """Shows one line above the bar."""
-        self._terminal.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._terminal.print(paragraph(line, self._terminal.width), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Removes the bar and restores the cursor."""

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dgkd_cache.workspace.run_settings import GUIDANCE, RECIPE, Setting
-from dgkd_cli.columns import Step, fit, paragraph
+from dgkd_cli.columns import Step, fit
 from dgkd_cli.humanize import count_text, duration_text, percent_text, share_number, size_text
+from dgkd_cli.lines import paragraph
 from dgkd_stores import clean
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from dgkd_cache.errors import DgkdError, InvalidInput
+from dgkd_cli.lines import say
 from dgkd_stores import clean
 
 __all__ = ["NO_USER_CODE", "UserCode", "check_architectures"]
@@ -39,7 +40,7 @@ class UserCode:
                 do="read that code first; to run it, leave the option and the variable out",
             )
         if self._says and name not in self._said:
-            click.echo(f"running your code: {name} from {source}", err=True)
+            say(f"running your code: {name} from {source}")
         self._said.add(name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dgkd_cli.columns import Step, fit, paragraph, sections, terminal_width, wrapped
+from dgkd_cli.columns import Step, fit, sections, terminal_width, wrapped
 
 COLUMNS = {
     "run": ["teacher", "student"],
@@ -40,12 +40,6 @@ def test_steps_are_taken_until_it_fits(width: int, hidden: list[str], lines: lis
 def test_a_step_for_a_column_that_is_not_there_is_none() -> None:
     text, gone = fit({"run": ["teacher"]}, right=("size",), steps=STEPS, width=3)
     assert (text, gone) == ("run\nteacher", [])
-
-
-def test_a_paragraph_breaks_between_words() -> None:
-    text = "teacher: stale: training.lr was 0.1, is 0.05; " + "x" * 40
-    assert paragraph(text, 30) == "teacher: stale: training.lr\n  was 0.1, is 0.05;\n  " + "x" * 40
-    assert paragraph(text, 30).split() == text.split()
 
 
 def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from dgkd_cli.console import facts, print_json, table
@@ -22,3 +24,18 @@ def test_json_is_ascii(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == '{\n  "name": "\\u001b[31m\\u00e9"\n}\n'
     with pytest.raises(ValueError):
         print_json(float("nan"))
+
+
+def test_facts_on_a_terminal_go_on_below_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    chain = " -> ".join(f"ta{number} (resnet{number})" for number in range(9))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout", Terminal())
+    lines = facts([("data set", "digits"), ("chain", chain)]).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "data set  digits"
+    assert lines[1].startswith("chain     ta0 (resnet0)") and lines[2].startswith(" " * 10)
+    assert " ".join(lines[1:]).split() == ["chain", *chain.split()]

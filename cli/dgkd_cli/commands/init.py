@@ -13,6 +13,7 @@ from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.choices import choice_of, list_option
 from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides
+from dgkd_cli.lines import say
 from dgkd_stores import encoding_names
 from dgkd_stores.disk import expand_user
 
@@ -106,7 +107,7 @@ def init(
     workspace = Workspace.init(folder or app.folder, render_config(config))
     path = workspace.folder / "dgkd.toml"
     for line in growing_models(config.chain):
-        click.echo(line, err=True)  # a warning, shown even with --quiet
+        say(line)  # a warning, shown even with --quiet
     views, here = config.views, folder is None and path.parent.resolve() == Path.cwd()
     print_result(
         {"config": str(path), **config.to_dict()},

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.columns import Step, fit, paragraph, terminal_width
+from dgkd_cli.columns import Step, fit, terminal_width
 from dgkd_cli.console import print_json
 from dgkd_cli.humanize import share_number, size_text, with_numbers
+from dgkd_cli.lines import paragraph
 from dgkd_cli.run_table import KEYS, long_table, short_table, sorted_by, to_csv
 from dgkd_cli.settings_option import set_option
 from dgkd_stores import clean

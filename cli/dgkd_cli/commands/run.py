@@ -11,6 +11,7 @@ import click
 from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option, test_every_option
 from dgkd_cli.console import print_json, table
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text, with_numbers
+from dgkd_cli.lines import show
 from dgkd_cli.resume_option import check_resume, resume_option
 from dgkd_cli.settings_option import set_option
 from dgkd_stores import clean
@@ -96,7 +97,7 @@ def _preview(app: App, workspace: Workspace, *, remake: bool, device: str, as_js
         print_json({"exit_code": code, "stops_at": first and first.model, "models": models})
     else:
         for one in found:
-            click.echo(clean(f"{one.model}: {one.line}"))
+            show(clean(f"{one.model}: {one.line}"))
         if first:
             again = ", ".join(one.model for one in found if "again" in (one.train, one.dump))
             command = workspace.command("run --remake")

@@ -18,6 +18,7 @@ from dgkd_cli.app import App, architecture_option, device_option, json_option, p
 from dgkd_cli.completion import complete_stores
 from dgkd_cli.console import print_json
 from dgkd_cli.humanize import count_text, size_text
+from dgkd_cli.lines import show
 from dgkd_cli.recompute import recompute_store, recomputed_line
 from dgkd_cli.runs import RunResult, run_at
 from dgkd_cli.stores import store_at
@@ -124,7 +125,8 @@ def verify(
         print_json([*found, *(result.to_dict() for result in results)])
     else:
         for lines in (*(run.lines() for run in runs), *(_lines(result) for result in results)):
-            click.echo("\n".join(lines))
+            for line in lines:
+                show(line)
     for result in results:
         if result.verification and result.verification.damage:
             app.say(f"{clean(result.name)}: {_advice(app, result)}")
