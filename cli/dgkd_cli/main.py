@@ -93,14 +93,15 @@ def main(ctx: click.Context, /, **given: object) -> None:
 
     \b
     Start:
-      dgkd-cache init --dataset digits --chain plain6,plain4,plain2 --epochs 3 demo
+      dgkd-cache init --chain plain6,plain4,plain2 --epochs 3 demo
       dgkd-cache -w demo run
       dgkd-cache -w demo ls
 
     \b
     Exit codes:
-      0 done   1 failure   2 usage   3 incomplete   10 no such store   11 locked   12 damaged
-      13 does not match   14 no space   15 unsafe store   130 interrupted
+      0 done   1 failure   2 usage   3 incomplete   10 no such store   11 locked
+      12 damaged   13 does not match   14 no space   15 unsafe store
+      130 interrupted
     """
     _require_current_folder()
     ranks = Ranks.of(os.environ)

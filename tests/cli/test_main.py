@@ -14,7 +14,7 @@ import click
 import numpy
 import pytest
 import torch
-from click.testing import Result
+from click.testing import CliRunner, Result
 
 import dgkd_cache.workspace.workspace
 from dgkd_cache import errors
@@ -33,6 +33,27 @@ def test_the_verbs_come_in_the_order_of_work(command: Command) -> None:
     assert result.exit_code == 0
     listed = [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()]
     assert listed == VERBS
+
+
+def help_at(columns: int, *arguments: str) -> str:
+    # click leaves two columns of a terminal free, but none in its runner, and uses 100 at most.
+    return CliRunner().invoke(main, [*arguments, "--help"], terminal_width=min(columns, 100) - 2).stdout
+
+
+def test_the_summary_of_each_verb_is_whole_at_80_columns() -> None:
+    lines = help_at(80).partition("Commands:\n")[2].splitlines()
+    summaries = [(main.commands[verb].help or "").partition("\n")[0] for verb in VERBS]
+    assert [line.split(maxsplit=1) for line in lines] == [list(pair) for pair in zip(VERBS, summaries, strict=True)]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_cuts_no_word(verb: str, columns: int) -> None:
+    text = help_at(columns, *verb.split())
+    assert max(map(len, text.splitlines())) <= columns
+    known = main.commands[verb] if verb else main
+    helps = [known.help, *(one.help for one in known.params if isinstance(one, click.Option) and not one.hidden)]
+    assert {word for told in helps for word in (told or "").replace("\b", "").split()} <= set(text.split())
 
 
 def option(verb: str, name: str) -> click.Option:

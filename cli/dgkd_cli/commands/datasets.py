@@ -32,7 +32,7 @@ __all__ = ["datasets"]
 @click.option("--no-download", is_flag=True, help="Fail rather than fetch.")
 @json_option
 def datasets(name: str | None, data_root: Path | None, no_download: bool, as_json: bool) -> None:
-    """List the known data sets, or load one (NAME) and say what it holds.
+    """List the known data sets, or load and describe one (NAME).
 
     \b
     Examples:

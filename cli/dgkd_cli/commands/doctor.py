@@ -43,10 +43,10 @@ class Finding:
 @json_option
 @pass_app
 def doctor(app: App, as_json: bool) -> None:
-    """Look at this machine and installation. Exit code 1 if something does not work.
+    """Check this machine and this installation.
 
-    What `precision` and `channels_last` mean where they are "auto" follows from what the processor or GPU can do,
-    by a table of measured reasons; nothing is measured here.
+    Exit code 1 if something does not work. What `precision` and `channels_last` mean where they are "auto" follows
+    from what the processor or GPU can do, by a table of measured reasons; nothing is measured here.
 
     \b
     Examples:

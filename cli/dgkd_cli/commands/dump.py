@@ -64,7 +64,7 @@ def dump(
     device: str,
     as_json: bool,
 ) -> None:
-    """Run a trained model over every view and store its softened logits.
+    """Store the softened logits of a trained model for every view.
 
     Stopped at any moment, the same command computes only what is missing. The store is sealed once
     every view is there, and never changes after that. Other --views than the workspace's are another store

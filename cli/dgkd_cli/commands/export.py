@@ -23,7 +23,7 @@ __all__ = ["export"]
 @json_option
 @pass_app
 def export(app: App, store: str, target: Path, codec: str, take_over: bool, as_json: bool) -> None:
-    """Write a finished store as one HDF5 file, or as a Zarr folder with another codec.
+    """Write a finished store as an HDF5 file or a Zarr folder.
 
     TARGET ends in .h5 or .hdf5 for an HDF5 file, in .zarr for a Zarr folder. Every row is checked on the way, and once
     more as it was written; the seal is the same. TARGET appears whole or not at all, and nothing is ever overwritten.

@@ -25,11 +25,12 @@ __all__ = ["import_"]
 def import_(
     app: App, source: Path, name: str | None, target: Path | None, codec: str, take_over: bool, as_json: bool
 ) -> None:
-    """Take in a store: an HDF5 file or a Zarr folder, from wherever it came, becomes guides/NAME.zarr.
+    """Take a store from an HDF5 file or a Zarr folder.
 
-    It is looked over first and refused (exit code 15) if it holds anything that a store does not; every row is checked
-    against its digest on the way, and once more as it was written. A store of other views than the workspace's is
-    called NAME-FIRST-STOP, as `dump --views` has it. Nothing is ever overwritten.
+    It becomes guides/NAME.zarr. It is looked over first and refused (exit code 15) if it holds anything that a
+    store does not; every row is checked against its digest on the way, and once more as it was written. A store of
+    other views than the workspace's is called NAME-FIRST-STOP, as `dump --views` has it. Nothing is ever
+    overwritten.
 
     \b
     Examples:

@@ -27,11 +27,12 @@ __all__ = ["info"]
 @json_option
 @pass_app
 def info(app: App, what: str, as_json: bool) -> None:
-    """Describe a run, a guide store, or both of a NAME; a PATH is a store or a run's folder anywhere.
+    """Describe a run or a guide store.
 
-    The state of a run that is named is that of `ls`: `stale` if it was made with other settings or guides than today's.
-    A store is opened with all its checks but those of its rows; that needs no torch and no workspace. With --json its
-    header comes as it is stored, so fractions in it are texts.
+    A NAME is the run, the store or both of that name; a PATH is a store or a run's folder anywhere. The state of a
+    run that is named is that of `ls`: `stale` if it was made with other settings or guides than today's. A store is
+    opened with all its checks but those of its rows; that needs no torch and no workspace. With --json its header
+    comes as it is stored, so fractions in it are texts.
 
     \b
     Examples:

@@ -75,9 +75,10 @@ def init(
     data_root: str | None,
     **settings: Any,
 ) -> None:
-    """Write a commented dgkd.toml into DIR (default: the workspace folder).
+    """Write a commented dgkd.toml, with a default for every setting.
 
-    The models of --chain are named teacher, ta1, ta2, ..., student. A dgkd.toml that is there is left alone.
+    DIR is the folder of the new workspace (default: that of -w, or the current one). The models of --chain are
+    named teacher, ta1, ta2, ..., student. A dgkd.toml that is there is left alone.
 
     Augmentation, unless --transforms says otherwise: digits crop(1); mnist crop(2); fashion-mnist
     crop(2),hflip; cifar10 and cifar100 crop(4),hflip; images of one size up to 64 pixels a crop of an eighth
@@ -85,9 +86,9 @@ def init(
 
     \b
     Examples:
-      dgkd-cache init --dataset digits --chain plain6,plain4,plain2 --epochs 3 demo
-      dgkd-cache init --dataset cifar10 --chain resnet26,resnet20,resnet14,resnet8 --views 40 cifar
-      dgkd-cache init --dataset cifar10 --chain resnet20,resnet8 --scheme enumerated exact
+      dgkd-cache init --chain plain6,plain4,plain2 --epochs 3 demo
+      dgkd-cache init --dataset cifar10 --chain resnet26,resnet14,resnet8 cifar
+      dgkd-cache init --chain resnet20,resnet8 --scheme enumerated exact
     """
     from dgkd_cache.config.template import render_config
     from dgkd_cache.workspace.defaults import growing_models, suggest_config

@@ -31,7 +31,7 @@ __all__ = ["ls"]
 @json_option
 @pass_app
 def ls(app: App, as_long: bool, as_csv: bool, sort: str, as_json: bool) -> None:
-    """List the runs and guide stores of the workspace, with settings, state and accuracy.
+    """List runs and guide stores with settings, state and accuracy.
 
     `stale` is what was made with other settings or guides than today's, with the reason; `run --dry-run` compares
     the data set as well. Weights are looked over by their size: `verify` reads them. What cannot be used is named

@@ -50,7 +50,7 @@ def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tupl
 def models(
     image: tuple[int, int, int], classes: int, accept_probabilities: bool, name: str | None, as_json: bool
 ) -> None:
-    """List the known architectures with their size, or one (NAME) of any form.
+    """List the known architectures, or describe one (NAME).
 
     Exit code 1 where that one cannot be built for these images.
 

@@ -26,7 +26,7 @@ __all__ = ["plan"]
 @json_option
 @pass_app
 def plan(app: App, seconds: float, device: str, as_json: bool) -> None:
-    """Say what the chain of the workspace will take: time, bytes, and from which run on caching pays.
+    """Estimate the time and bytes of a chain, and when caching pays.
 
     Every architecture is measured for a moment, untrained: its training step, its dump, and its forward pass as a
     live guide. Nothing is written, and what is done already is planned all the same.

@@ -28,13 +28,13 @@ SHOWN = 10
 @json_option
 @pass_app
 def repair(app: App, what: str, architectures: tuple[str, ...], take_over: bool, device: str, as_json: bool) -> None:
-    """Mend a damaged store: what the seal can prove at once, the rest by running its guide again.
+    """Restore a damaged store, byte for byte.
 
-    Only damaged or missing chunks are computed, and a file is replaced only by one that fits the seal: the
-    store ends as it was, byte for byte, or is left as it is (exit code 13: another machine, version, or weights).
-    An unfinished store is finished. Stopped at any moment, the same command goes on. A PATH within a workspace is
-    mended by the runs of that one, any other by those of the workspace that -w names; where no rows and no whole arrays
-    are lost, none is needed.
+    What the seal proves is mended at once, the rest by running the guide again. Only damaged or missing chunks are
+    computed, and a file is replaced only by one that fits the seal: the store ends as it was, byte for byte, or is
+    left as it is (exit code 13: another machine, version, or weights). An unfinished store is finished. Stopped at
+    any moment, the same command goes on. A PATH within a workspace is mended by the runs of that one, any other by
+    those of the workspace that -w names; where no rows and no whole arrays are lost, none is needed.
 
     \b
     Examples:

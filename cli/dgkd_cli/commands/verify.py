@@ -87,12 +87,13 @@ def verify(
     device: str,
     as_json: bool,
 ) -> None:
-    """Check that runs and stores are whole; what is damaged is named by file, of a store by view and samples too.
+    """Check that runs and stores are whole.
 
-    Without NAME or PATH: all runs of the workspace, and all that lies in guides/, HDF5 files and what is no store too.
-    A NAME is its run and its store. A PATH needs neither a workspace nor torch. Every byte of a run that its card has a
-    digest of is read. Over all of them the exit code is the gravest: 15 unsafe, then 12 damaged, 13 of another version
-    or of other rows than its guide gives, 10 not there, 1 not readable, 3 incomplete.
+    What is damaged is named by file, in a store by view and samples as well. Without NAME or PATH: all runs of the
+    workspace, and all that lies in guides/, HDF5 files and what is no store too. A NAME is its run and its store. A
+    PATH needs neither a workspace nor torch. Every byte of a run that its card has a digest of is read. Over all of
+    them the exit code is the gravest: 15 unsafe, then 12 damaged, 13 of another version or of other rows than its
+    guide gives, 10 not there, 1 not readable, 3 incomplete.
 
     A seal tells that a store is whole, not who made it. With --recompute the guide's finished run, in the workspace
     that the store lies in or that of -w, computes rows again. They must be the same to the bit on the kind of machine
