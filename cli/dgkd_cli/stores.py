@@ -17,8 +17,10 @@ __all__ = ["store_at", "workspace_for"]
 
 def store_at(app: App, text: str) -> Path:
     """Returns a path unchanged, without a workspace; else the store of that name. Raises StoreNotFound."""
+    from dgkd_cache.workspace.resolve import resolve_guide
+
     path = as_store_path(text)
-    return app.workspace().resolve_guide(text) if path is None else path
+    return resolve_guide(app.workspace(), text) if path is None else path
 
 
 def workspace_for(app: App, store: Path, architectures: Sequence[str] = ()) -> Workspace | None:

@@ -31,12 +31,15 @@ def expected_inputs(
 
     `training` is resolved: a record holds no `auto`. `live` is the precision of live guides, "" without them.
     """
-    tree = _settings(ws, architecture, guides, live, training, distillation)
     dataset = ws.dataset()
-    digests = {"digest": dataset.train.digest, "test_digest": dataset.test.digest}
-    tree["dataset"] = {**digests, **tree["dataset"], **dataset.decoding}
-    tree["views"] = {**tree["views"], "plan": ws.plan().digest}
-    return record.without_implied(record.flatten(tree))
+    of_data = {
+        "dataset": {"digest": dataset.train.digest, "test_digest": dataset.test.digest, **dataset.decoding},
+        "views": {"plan": ws.plan().digest},
+    }
+    settings = expected_settings(
+        ws, architecture=architecture, guides=guides, live=live, training=training, distillation=distillation
+    )
+    return settings | record.flatten(of_data)
 
 
 def expected_settings(
@@ -49,7 +52,18 @@ def expected_settings(
     distillation: DistillationConfig,
 ) -> dict[str, str]:
     """Returns what `expected_inputs` does without the part that reads data; compare it with `without_data(before)`."""
-    return record.without_implied(record.flatten(_settings(ws, architecture, guides, live, training, distillation)))
+    tree: dict[str, Any] = {
+        "architecture": architecture,
+        "dataset": {"validation": ws.config.dataset.validation},
+        "views": ws.config.views.model_dump(mode="json"),
+        "training": training.model_dump(mode="json", exclude={"checkpoint_steps", "workers"}),
+        "guides": dict(guides),
+    }
+    if guides:
+        settings = distillation.model_dump(mode="json", by_alias=True)
+        settings["temperature"] = distillation.temperature or ws.config.cache.temperature
+        tree |= {"distillation": settings, "live": live or False}
+    return record.without_implied(record.flatten(tree))
 
 
 def without_data(inputs: Mapping[str, str]) -> dict[str, str]:
@@ -70,25 +84,3 @@ def as_recorded(training: TrainingConfig, before: Mapping[str, str]) -> Training
     if channels_last == "auto" and isinstance(found[1], bool):
         channels_last = found[1]
     return training.model_copy(update={"precision": precision, "channels_last": channels_last})
-
-
-def _settings(
-    ws: Workspace,
-    architecture: str,
-    guides: Mapping[str, str],
-    live: str,
-    training: TrainingConfig,
-    distillation: DistillationConfig,
-) -> dict[str, Any]:
-    tree: dict[str, Any] = {
-        "architecture": architecture,
-        "dataset": {"validation": ws.config.dataset.validation},
-        "views": ws.config.views.model_dump(mode="json"),
-        "training": training.model_dump(mode="json", exclude={"checkpoint_steps", "workers"}),
-        "guides": dict(guides),
-    }
-    if guides:
-        settings = distillation.model_dump(mode="json", by_alias=True)
-        settings["temperature"] = distillation.temperature or ws.config.cache.temperature
-        tree |= {"distillation": settings, "live": live or False}
-    return tree

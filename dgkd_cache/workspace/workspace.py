@@ -5,10 +5,10 @@ Data set and plan are loaded at first use, so opening a workspace loads no torch
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,11 +22,10 @@ from dgkd_cache.config.workspace_config import (
     read_config,
 )
 from dgkd_cache.distillation.methods import guides_of
-from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
-from dgkd_cache.paths import CARD_FILE
+from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.run_files.reading import START_OVER
 from dgkd_stores.arguments import as_path
-from dgkd_stores.disk import as_store_path, expand_user, full_disk, make_folder, partial_of, publish_new, write_synced
+from dgkd_stores.disk import expand_user, full_disk, make_folder, partial_of, publish_new, write_synced
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset
@@ -38,21 +37,16 @@ _OF_SETTINGS = ("run", "train", "dump")
 """Verbs whose result depends on --set: hints repeat it."""
 
 
+@dataclass(frozen=True, eq=False)
 class Workspace:
     """A folder with a `dgkd.toml`; relative paths in that file start at the folder."""
 
-    def __init__(
-        self,
-        folder: Path,
-        config: WorkspaceConfig,
-        *,
-        named: frozenset[str] = frozenset(),
-        assignments: tuple[str, ...] = (),
-    ) -> None:
-        self.folder = folder
-        self.config = config
-        self._named = named
-        self._assignments = assignments
+    folder: Path
+    config: WorkspaceConfig
+    named: frozenset[str] = field(default=frozenset(), kw_only=True)
+    """Architectures that the user names, besides those of [chain]."""
+    assignments: tuple[str, ...] = field(default=(), kw_only=True)
+    """Settings KEY=VALUE that override the file."""
 
     @classmethod
     def open(cls, folder: Path | str) -> Workspace:
@@ -89,7 +83,7 @@ class Workspace:
 
     def with_config(self, config: WorkspaceConfig) -> Workspace:
         """Returns this workspace with other settings (the file's, overridden by flags)."""
-        return Workspace(self.folder, config, named=self._named, assignments=self._assignments)
+        return replace(self, config=config)
 
     def assigning(self, texts: Sequence[str]) -> Workspace:
         """Returns this workspace with settings KEY=VALUE that override the file, which hints then repeat.
@@ -97,20 +91,18 @@ class Workspace:
         Raises InvalidInput if one is wrong, or unknown.
         """
         config = assign(self.config, parse_assignments(texts))
-        return Workspace(self.folder, config, named=self._named, assignments=(*self._assignments, *texts))
+        return replace(self, config=config, assignments=(*self.assignments, *texts))
 
     def naming(self, architectures: Iterable[str]) -> Workspace:
         """Returns this workspace with more architectures that the user names, besides those of [chain]."""
-        return Workspace(
-            self.folder, self.config, named=self._named.union(architectures), assignments=self._assignments
-        )
+        return replace(self, named=self.named.union(architectures))
 
     def names(self, architecture: str) -> bool:
         """Returns True if the user names exactly this architecture, in [chain] of dgkd.toml or by a flag.
 
         A `module:factory` that only a card names is not imported.
         """
-        return architecture in self.config.chain.values() or architecture in self._named
+        return architecture in self.config.chain.values() or architecture in self.named
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -179,46 +171,6 @@ class Workspace:
         others = sorted(set(folder.iterdir()) - stores) if folder.is_dir() else []
         return (*names, *(str(path) for path in others if not (path.name.startswith(".") or _is_writing(path))))
 
-    def resolve_guide(self, text: str) -> Path:
-        """Returns the store named by `text`: a path, or a guide of this workspace. Raises StoreNotFound."""
-        if (path := as_store_path(text)) is not None:
-            if (path / "zarr.json").is_file() or path.is_file():
-                return path
-            expected = "a folder with zarr.json in it, or an HDF5 file"
-            raise StoreNotFound(f"no guide store at {path}", expected=expected)
-        names = self.stores()
-        if text in names:
-            return self.store_path(text)
-        trained = is_model_name(text) and os.path.lexists(self.run_folder(text) / CARD_FILE)
-        if trained:
-            do = f"`{self.command(f'dump {text}')}` makes it"
-        elif text in self.chain:
-            do = f"`{self.command('run')}` trains and dumps the whole chain"
-        else:
-            do = f"`{self.command('ls')}` lists what is there"
-        raise StoreNotFound(
-            f"no guide store for {text!r}",
-            expected=f"one of {', '.join(names)}" if names else f"a store under {self.folder / 'guides'}",
-            found=repr(text) if names else "none",
-            do=do,
-        )
-
-    def resolve_run(self, name: str) -> Path:
-        """Returns the folder of the finished run called `name`. Raises UnknownName, Incomplete."""
-        folder = self.run_folder(name)
-        if os.path.lexists(folder / CARD_FILE):
-            return folder
-        if name not in self.chain and not folder.is_dir():
-            known = {*self.chain, *self.runs()}
-            raise unknown_name("run", name, known, do=f"`{self.command('ls')}` lists them")
-        if name not in self.chain:
-            do = "run the command that began it once more: it continues"
-        elif all(guide in self.stores() for guide in self.guides_for(name)):
-            do = f"`{self.command(f'train {name}')}` trains it"
-        else:
-            do = f"`{self.command('run')}` trains and dumps the whole chain"
-        raise Incomplete(f"{name!r} is not trained", expected=f"a finished run in {folder}", do=do)
-
     def remedy(self, name: str, *, stale: bool = False) -> str:
         """Returns the hint for a finished run called `name` whose files have changed.
 
@@ -233,7 +185,7 @@ class Workspace:
     def command(self, words: str) -> str:
         """Returns the command line of these words for hints, as it works from the current folder."""
         if words.split()[0] in _OF_SETTINGS:
-            words = " ".join([words, *(f"--set {shlex.quote(text)}" for text in self._assignments)])
+            words = " ".join([words, *(f"--set {shlex.quote(text)}" for text in self.assignments)])
         return _command_in(self.folder, words)
 
     @property

@@ -12,6 +12,7 @@ from support.tiny_chain import Lines, content, run, train, workspace
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.workspace.chain import chain_rows
+from dgkd_cache.workspace.resolve import resolve_guide
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_cli.main import main
 from dgkd_stores import GuideStore, convert
@@ -59,7 +60,7 @@ def test_guides_may_be_hdf5_files(done, tmp_path: Path, codec: str) -> None:
     files = [tmp_path / f"{folder.stem}.h5" for folder in folders]
     for folder, file in zip(folders, files, strict=True):
         convert(folder, file, codec=codec)
-        assert ws.resolve_guide(str(file)) == file
+        assert resolve_guide(ws, str(file)) == file
     cards = [train(ws, name, guides=guides) for name, guides in (("folders", folders), (f"files-{codec}", files))]
     assert cards[0].guides == cards[1].guides and len(cards[0].guides) == 2
     runs = [ws.run_folder(card.name) / "weights.safetensors" for card in cards]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, UnknownName
+from dgkd_cache.errors import InvalidInput, UnknownName
 from dgkd_cache.workspace.workspace import Workspace
 
 TEXT = """
@@ -77,37 +77,6 @@ def test_guides_of_the_student(ws: Workspace, method: str | None, guides: tuple[
 def test_relative_paths_of_the_file_start_at_its_folder(ws: Workspace) -> None:
     assert ws.dataset_name == f"folder:{(ws.folder / 'photos').resolve()}"
     assert ws.data_root is None
-
-
-def test_a_guide_is_found_by_name_or_by_path(ws: Workspace, tmp_path: Path) -> None:
-    touch(ws.store_path("teacher") / "zarr.json")
-    elsewhere = touch(tmp_path / "other" / "big.zarr" / "zarr.json").parent
-    assert ws.resolve_guide("teacher") == ws.store_path("teacher")
-    assert ws.resolve_guide(str(elsewhere)) == elsewhere
-
-
-def test_a_guide_that_is_not_there_says_how_to_make_it(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StoreNotFound, match=rf"`dgkd-cache -w {ws.folder} run`") as refused:
-        ws.resolve_guide("ta1")
-    assert refused.value.exit_code == 10
-    monkeypatch.chdir(ws.folder)
-    with pytest.raises(StoreNotFound, match="`dgkd-cache run` trains and dumps the whole chain"):
-        ws.resolve_guide("ta1")
-    touch(ws.store_path("teacher") / "zarr.json")
-    with pytest.raises(StoreNotFound, match=r"'techer': expected one of teacher; `dgkd-cache ls`"):
-        ws.resolve_guide("techer")
-    with pytest.raises(StoreNotFound, match="no guide store at nowhere/x.zarr"):
-        ws.resolve_guide("nowhere/x.zarr")
-
-
-def test_only_a_finished_run_can_guide_live(ws: Workspace) -> None:
-    with pytest.raises(UnknownName, match="did you mean teacher"):
-        ws.resolve_run("techer")
-    with pytest.raises(Incomplete, match=r"'ta1' is not trained.*dgkd-cache -w .* run`") as refused:
-        ws.resolve_run("ta1")
-    assert refused.value.exit_code == 3
-    touch(ws.run_folder("ta1") / "card.json")
-    assert ws.resolve_run("ta1") == ws.run_folder("ta1")
 
 
 def test_the_chain_comes_first_in_lists(ws: Workspace) -> None:

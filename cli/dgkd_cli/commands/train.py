@@ -108,6 +108,7 @@ def train(
     """
     from dgkd_cache.config.workspace_config import override
     from dgkd_cache.distillation.methods import require_guides_of
+    from dgkd_cache.workspace.resolve import resolve_guide, resolve_run
     from dgkd_cache.workspace.run_check import is_run
     from dgkd_cache.workspace.tasks import TrainRequest, train_model
 
@@ -140,8 +141,8 @@ def train(
     given, first = {**settings, "live": live}, model is not None and model == next(iter(workspace.chain))
     check_guidance_options(given, distillation, guided=bool(chosen), do="" if first else _GUIDES)
     training = override(workspace.config.training_for(model or run_name), recipe, name="training")
-    stores = [] if live else [workspace.resolve_guide(guide) for guide in chosen]
-    runs = [workspace.resolve_run(guide) for guide in chosen] if live else []
+    stores = [] if live else [resolve_guide(workspace, guide) for guide in chosen]
+    runs = [resolve_run(workspace, guide) for guide in chosen] if live else []
     check_architectures(architectures, runs)
     # Names come from the stores: several may be of one guide.
     taught_by = chosen

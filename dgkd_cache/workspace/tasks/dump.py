@@ -25,6 +25,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import ModelCard
 from dgkd_cache.run_files.reading import read_file
 from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.workspace.resolve import resolve_run
 from dgkd_cache.workspace.run_lock import refuse_no_folder
 from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
 from dgkd_cache.workspace.workspace import Workspace
@@ -62,7 +63,7 @@ def dump_guide(
     call this: each writes its part of the views on its own, and is given what all of them left.
     """
     held = views if views is not None else range(ws.config.views.count)
-    folder, path = ws.resolve_run(model), ws.store_path(model, held)
+    folder, path = resolve_run(ws, model), ws.store_path(model, held)
     refuse_no_folder(folder)
     refuse_in_the_way(folder / DUMP_SECONDS_FILE)
     mine = _share(held, shard)

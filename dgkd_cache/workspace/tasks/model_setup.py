@@ -22,6 +22,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.run_files.preprocess import Preprocess, describe_resizing
 from dgkd_cache.workspace import run_inputs as record
+from dgkd_cache.workspace.resolve import resolve_run
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = [
@@ -116,7 +117,7 @@ def load_run(ws: Workspace, name: str, folder: Path | None = None) -> tuple[nn.M
     A module:factory on its card is imported only if the user names it too (`Workspace.names`), else Mismatch.
     """
     try:
-        folder = folder or ws.resolve_run(name)
+        folder = folder or resolve_run(ws, name)
         written = load_card(folder).architecture
         own = written if is_user_code(written) else None
         if own and not ws.names(own):

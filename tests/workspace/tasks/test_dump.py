@@ -14,6 +14,7 @@ from support.tiny_chain import Lines, content, dump, train, workspace
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import DgkdError, InvalidInput, Mismatch, UnknownName
 from dgkd_cache.workspace.chain import chain_rows
+from dgkd_cache.workspace.resolve import resolve_guide
 from dgkd_cache.workspace.tasks import dump_seconds
 from dgkd_stores import GuideStore
 
@@ -59,10 +60,10 @@ def test_more_views_are_another_store_of_the_same_guide(tmp_path: Path) -> None:
     assert [one.path.name for one in (first, more)] == ["teacher.zarr", "teacher-2-4.zarr"]
     assert dump(ws, "teacher", views=range(2, 4)).seal == more.seal
     assert ws.stores() == ("teacher", "teacher-2-4")
-    with GuideStore.open(ws.resolve_guide("teacher-2-4")) as store:
+    with GuideStore.open(resolve_guide(ws, "teacher-2-4")) as store:
         assert (store.header.guide.name, store.views) == ("teacher", range(2, 4))
     four = ws.with_config(with_overrides(ws.config, {"views.count": 4}))
-    both, said, fewer = [ws.resolve_guide(name) for name in ("teacher", "teacher-2-4")], Lines(), Lines()
+    both, said, fewer = [resolve_guide(ws, name) for name in ("teacher", "teacher-2-4")], Lines(), Lines()
     card = train(four, "student", guides=both, progress=said)
     train(ws, "fewer", guides=both, progress=fewer)
     unread = [line for line in (*said.lines, *fewer.lines) if "is not read" in line]

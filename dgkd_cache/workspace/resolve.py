@@ -1,0 +1,55 @@
+"""Finds the guide store or the finished run that a user names; an error says which command makes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dgkd_cache.config.workspace_config import is_model_name
+from dgkd_cache.errors import Incomplete, StoreNotFound, unknown_name
+from dgkd_cache.paths import CARD_FILE
+from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores.disk import as_store_path
+
+__all__ = ["resolve_guide", "resolve_run"]
+
+
+def resolve_guide(ws: Workspace, text: str) -> Path:
+    """Returns the store named by `text`: a path, or the name of one in the workspace. Raises StoreNotFound."""
+    if (path := as_store_path(text)) is not None:
+        if (path / "zarr.json").is_file() or path.is_file():
+            return path
+        expected = "a folder with zarr.json in it, or an HDF5 file"
+        raise StoreNotFound(f"no guide store at {path}", expected=expected)
+    names = ws.stores()
+    if text in names:
+        return ws.store_path(text)
+    if is_model_name(text) and os.path.lexists(ws.run_folder(text) / CARD_FILE):
+        do = f"`{ws.command(f'dump {text}')}` makes it"
+    elif text in ws.chain:
+        do = f"`{ws.command('run')}` trains and dumps the whole chain"
+    else:
+        do = f"`{ws.command('ls')}` lists what is there"
+    raise StoreNotFound(
+        f"no guide store for {text!r}",
+        expected=f"one of {', '.join(names)}" if names else f"a store under {ws.folder / 'guides'}",
+        found=repr(text) if names else "none",
+        do=do,
+    )
+
+
+def resolve_run(ws: Workspace, name: str) -> Path:
+    """Returns the folder of the finished run called `name`. Raises UnknownName, Incomplete."""
+    folder = ws.run_folder(name)
+    if os.path.lexists(folder / CARD_FILE):
+        return folder
+    if name not in ws.chain and not folder.is_dir():
+        known = {*ws.chain, *ws.runs()}
+        raise unknown_name("run", name, known, do=f"`{ws.command('ls')}` lists them")
+    if name not in ws.chain:
+        do = "run the command that began it once more: it continues"
+    elif all(guide in ws.stores() for guide in ws.guides_for(name)):
+        do = f"`{ws.command(f'train {name}')}` trains it"
+    else:
+        do = f"`{ws.command('run')}` trains and dumps the whole chain"
+    raise Incomplete(f"{name!r} is not trained", expected=f"a finished run in {folder}", do=do)
