@@ -63,8 +63,7 @@ class GuidedBatch:
         gradients, as DistributedDataParallel takes it, is then that of the whole batch. Raises InvalidInput as
         `dense_guidance_loss`.
         """
-        loss = self.loss_parts(logits_BC, objective=objective, lambda_=lambda_).loss
-        return loss if self.weight == 1.0 else loss * self.weight
+        return self.loss_parts(logits_BC, objective=objective, lambda_=lambda_).loss * self.weight
 
     def loss_parts(self, logits_BC: Tensor, *, objective: str = "paper", lambda_: float = 0.5) -> GuidanceLoss:
         """Returns the loss with its parts, for logging: means over this rank's batch, without `weight`."""

@@ -111,7 +111,7 @@ class Steps:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(batch.step)
         self.optimizer.zero_grad(set_to_none=True)
-        (loss.loss if batch.weight == 1.0 else loss.loss * batch.weight).backward()
+        (loss.loss * batch.weight).backward()
         self.optimizer.step()
         return loss, (logits_BC.detach().argmax(1) == batch.labels).sum()
 

@@ -5,7 +5,6 @@ States come from the files and the settings; no data set is read. `run` compares
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import stat
@@ -13,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from dgkd_cache.errors import DgkdError
-from dgkd_cache.paths import CARD_FILE
+from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.workspace.run_check import check_run, is_run
 from dgkd_cache.workspace.run_inputs import Change, read_inputs, recorded_value
 from dgkd_cache.workspace.run_settings import Setting, settings_of
@@ -107,39 +105,31 @@ def _run(ws: Workspace, name: str, heads: Heads) -> RunEntry:
         return RunEntry(name=name, state="unknown", why="a folder without a file of a run")
     check = check_run(folder, full=False)
     entry = RunEntry(name=name, state=check.state, architecture=architecture, nbytes=_nbytes(folder), why=check.why)
+    card = None
     if check.card is not None:
-        entry = _described(entry, check.card, folder)
+        try:
+            card = load_card(folder)
+        except (DgkdError, OSError) as error:  # it is a card, but not a model's
+            return replace(entry, state="damaged", why=str(error))
+        entry = replace(
+            entry,
+            architecture=card.architecture,
+            parameters=card.parameters,
+            accuracy=card.accuracy.get("test"),
+            validation=card.accuracy.get("validation"),
+            guides=tuple(card.guides),
+            settings=settings_of(card.training, {}),
+            seconds=card.seconds,
+        )
     if entry.state not in ("done", "begun"):
         return entry
     try:
-        return _compared(ws, entry, check.card, heads)
+        return _compared(ws, entry, card, heads)
     except (DgkdError, OSError):
         return entry  # its record has changed since it was checked
 
 
-def _described(entry: RunEntry, card: Mapping[str, Any], folder: Path) -> RunEntry:
-    """Returns the entry with what the card says of the model."""
-    found, parameters = card.get("architecture"), card.get("parameters")
-    scores, guides, seconds = (card.get(key) or {} for key in ("accuracy", "guides", "seconds"))
-    test, validation = (scores.get(split) if isinstance(scores, dict) else None for split in ("test", "validation"))
-    if (
-        not (isinstance(found, str) and isinstance(parameters, int) and isinstance(guides, dict))
-        or not (isinstance(test, str | None) and isinstance(validation, str | None))
-    ):  # fmt: skip
-        return replace(entry, state="damaged", why=f"{folder / CARD_FILE} is not a card as this version writes it")
-    return replace(
-        entry,
-        architecture=found,
-        parameters=parameters,
-        accuracy=test,
-        validation=validation,
-        guides=tuple(guides),
-        settings=settings_of(card, {}),
-        seconds=seconds if isinstance(seconds, float) and math.isfinite(seconds) else None,
-    )
-
-
-def _compared(ws: Workspace, entry: RunEntry, card: Mapping[str, Any] | None, heads: Heads) -> RunEntry:
+def _compared(ws: Workspace, entry: RunEntry, card: ModelCard | None, heads: Heads) -> RunEntry:
     """Returns the entry with the settings in the run's record, `stale` if they are not those of today."""
     before = read_inputs(ws.run_folder(entry.name))
     if before is None:
@@ -149,7 +139,7 @@ def _compared(ws: Workspace, entry: RunEntry, card: Mapping[str, Any] | None, he
         written = recorded_value(before, "architecture")
         name = written if isinstance(written, str) else entry.architecture
         entry = replace(entry, architecture=name, guides=guides)
-    entry = replace(entry, settings=settings_of(card, before))
+    entry = replace(entry, settings=settings_of(card.training if card else {}, before))
     if not (found := run_changes(ws, entry.name, before, heads)):
         return entry
     return replace(entry, state="stale", changes=tuple(found), why=_sentences(found))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.workspace.run_inputs import recorded_value
@@ -25,17 +24,16 @@ RECIPE = tuple(name for name in TrainingConfig.model_fields if name not in ("che
 _LONGEST = 200  # characters of a text
 
 
-def settings_of(card: Mapping[str, Any] | None, before: Mapping[str, str]) -> dict[str, Setting]:
+def settings_of(training: Mapping[str, object], before: Mapping[str, str]) -> dict[str, Setting]:
     """Returns the settings of a run by their keys in `dgkd.toml`, and `live`; lists are texts with commas.
 
+    `training` is that of its card, and `before` its record; either may be empty.
     A run without guides has the method `scratch` and no other setting of guidance.
     """
-    found: dict[str, Any] = {key: recorded_value(before, f"training.{key}") for key in RECIPE}
+    found: dict[str, object] = {key: recorded_value(before, f"training.{key}") for key in RECIPE}
     found |= {key: recorded_value(before, f"distillation.{key}") for key in GUIDANCE}
     found["live"] = isinstance(recorded_value(before, "live"), str) if "live" in before else None
-    training = card.get("training") if card else None
-    if isinstance(training, Mapping):
-        found |= {key: training[key] for key in (*RECIPE, *GUIDANCE, "live") if key in training}
+    found |= {key: training[key] for key in (*RECIPE, *GUIDANCE, "live") if key in training}
     if before and not any(key.startswith("guides.") for key in before):
         found["method"] = "scratch"
     plain = {key: _plain(value) for key, value in found.items()}

@@ -30,7 +30,9 @@ def test_a_new_workspace_lacks_its_chain(ws: Workspace) -> None:
     assert list_stores(ws) == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"architecture": 1, "parameters": "x"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"format": "dgkd-model-card", "version": 1, "parameters": "x"}']
+)
 def test_a_card_that_says_nothing_is_damage_and_hides_no_other_run(ws: Workspace, text: str) -> None:
     folder = ws.run_folder("ta1")
     folder.mkdir(parents=True)

@@ -18,19 +18,19 @@ def test_a_record_and_a_card_say_the_same() -> None:
     recipe, loss = {"epochs": 3, "lr": 0.1, "lr_steps": [0.5, 0.75]}, {"method": "kd", "lambda": 0.5, "keep": 0.75}
     before = flatten({"training": recipe, "distillation": loss, "guides": {"teacher": "ab"}, "live": False})
     expected = {**recipe, **loss, "lr_steps": "0.5,0.75", "live": False}
-    assert settings_of(None, before) == expected
-    assert settings_of({"training": {**recipe, **loss, "live": False}}, {}) == expected
+    assert settings_of({}, before) == expected
+    assert settings_of({**recipe, **loss, "live": False}, {}) == expected
 
 
 def test_a_run_without_guides_has_a_method_and_nothing_else_of_guidance() -> None:
-    assert settings_of(None, flatten({"training": {"seed": 1}, "guides": {}})) == {"seed": 1, "method": "scratch"}
+    assert settings_of({}, flatten({"training": {"seed": 1}, "guides": {}})) == {"seed": 1, "method": "scratch"}
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, None, 2**70, float("inf"), ["x"] * 1000])
 def test_what_is_no_setting_is_left_out(value: object) -> None:
-    assert settings_of({"training": {"lr": value, "seed": 3, "other": 1}}, {}) == {"seed": 3}
-    assert settings_of({"training": [1]}, {}) == settings_of(None, {}) == {}
+    assert settings_of({"lr": value, "seed": 3, "other": 1}, {}) == {"seed": 3}
+    assert settings_of({}, {}) == {}
 
 
 def test_long_text_is_cut() -> None:
-    assert settings_of({"training": {"order": "x" * 10**5}}, {}) == {"order": "x" * 200}
+    assert settings_of({"order": "x" * 10**5}, {}) == {"order": "x" * 200}

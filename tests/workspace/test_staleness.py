@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,19 +64,15 @@ def test_other_views_and_other_samples_are_stale(ws: Workspace, settings: dict[s
 
 
 def test_another_store_of_the_guide_is_stale(ws: Workspace) -> None:
-    was = json.loads((ws.store_path("teacher") / "zarr.json").read_text())["attributes"]["dgkd_seal"]
+    was = store(ws, "teacher").seal
     shutil.rmtree(ws.store_path("teacher"))
     assert entry(ws, "kd").state == "done", "a guide without a store here is not compared"
     dump(ws.with_config(with_overrides(ws.config, {"cache.licence": "CC0"})), "teacher")
     (change,) = entry(ws, "kd").changes
-    assert (change.setting, json.loads(change.was)) == ("guides.teacher", entry_seal(was))
+    assert (change.setting, json.loads(change.was)) == ("guides.teacher", was)
     assert json.loads(change.now) == store(ws, "teacher").seal
     assert entry(ws, "kd").state == "stale"
     assert store(ws, "teacher").state == "stale" and "licence was 'CC0', is ''" in store(ws, "teacher").why
-
-
-def entry_seal(attribute: dict[str, str] | str) -> str:
-    return attribute if isinstance(attribute, str) else attribute["seal"]
 
 
 def test_other_weights_are_stale_for_live_students_and_for_stores(ws: Workspace) -> None:
@@ -106,19 +101,14 @@ def test_several_stores_are_one_guide(ws: Workspace) -> None:
     assert entry(four, "both").state == "stale"
 
 
-def test_neither_data_nor_torch_is_needed(students: Workspace, make_script: Callable[[str], list[str]]) -> None:
+def test_neither_data_nor_torch_is_needed(students: Workspace) -> None:
     """The module of the data set cannot be imported there."""
-    text = f"""
-        import sys
-        from dgkd_cache.workspace.listing import list_runs, list_stores
-        from dgkd_cache.workspace.workspace import Workspace
-        ws = Workspace.open({str(students.folder)!r})
-        print(*(one.state for one in (*list_runs(ws), *list_stores(ws))), "torch" in sys.modules)
-        """
-    ended = subprocess.run(make_script(text), capture_output=True, text=True, check=True)
+    script = f"""
+import sys
+from dgkd_cache.workspace.listing import list_runs, list_stores
+from dgkd_cache.workspace.workspace import Workspace
+ws = Workspace.open({str(students.folder)!r})
+print(*(one.state for one in (*list_runs(ws), *list_stores(ws))), "torch" in sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["done"] * 5 + ["sealed"] * 3 + ["False"]
-
-
-@pytest.fixture
-def make_script() -> Callable[[str], list[str]]:
-    return lambda text: [sys.executable, "-c", "if True:" + text]
