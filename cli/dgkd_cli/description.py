@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dgkd_cache.workspace.run_settings import GUIDANCE
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
@@ -21,17 +21,8 @@ Pairs = Iterable[tuple[str, str]]
 _DISTILLATION = (*GUIDANCE, "live")
 
 
-class State(Protocol):
-    """The state of a run, and the reason for it."""
-
-    @property
-    def state(self) -> str: ...
-    @property
-    def why(self) -> str: ...
-
-
-def describe_run(card: ModelCard, folder: Path, state: State) -> dict[str, Pairs]:
-    """Returns what the card of a finished run says, by section; every text is cleaned."""
+def describe_run(card: ModelCard, folder: Path, *, state: str, why: str) -> dict[str, Pairs]:
+    """Returns the state of a finished run and what its card says, by section; every text is cleaned."""
     training = {key: value for key, value in card.training.items() if key not in _DISTILLATION}
     distillation = {key: value for key, value in card.training.items() if key in _DISTILLATION}
     precision = clean(str(card.compute.get("precision", "")))
@@ -39,7 +30,7 @@ def describe_run(card: ModelCard, folder: Path, state: State) -> dict[str, Pairs
     return {
         "run": [
             ("folder", str(folder)),
-            ("state", f"{state.state}: {clean(state.why)}" if state.why else state.state),
+            ("state", f"{state}: {clean(why)}" if why else state),
             *_accuracies(card.accuracy, precision),
             ("time", duration_text(card.seconds)),
         ],

@@ -120,9 +120,6 @@ class LineProgress(Progress):
         self._last = self._clock()
         print(fitted(line, self._stream), file=self._stream, flush=True)
 
-    def close(self) -> None:
-        """Does nothing: no bar is on the screen."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Shown:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.run_files.preprocess import Preprocess, decimal
+from dgkd_cache.run_files.preprocess import Preprocess
 from dgkd_stores.arguments import describe_value
 
 __all__ = ["Preprocessing"]
@@ -27,8 +29,8 @@ class Preprocessing(nn.Module):
         super().__init__()
         self.preprocess = preprocess
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        means = [decimal(text) for text in preprocess.mean]
-        stds = [decimal(text) for text in preprocess.std]
+        means = [Decimal(text) for text in preprocess.mean]
+        stds = [Decimal(text) for text in preprocess.std]
         # x * scale + shift in one pass; the two constants are computed in decimal arithmetic and rounded once.
         scale = [float(1 / (255 * std)) for std in stds]
         shift = [float(-mean / std) for mean, std in zip(means, stds, strict=True)]

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["Preprocess", "decimal", "describe_resizing"]
+__all__ = ["Preprocess", "describe_resizing"]
 
 
 class Preprocess(BaseModel):
@@ -30,9 +30,9 @@ class Preprocess(BaseModel):
     def _check(self) -> Self:
         if not self.mean or len(self.mean) != len(self.std):
             raise ValueError(f"expected one mean and one std a channel, found {len(self.mean)} and {len(self.std)}")
-        if any(not decimal(text).is_finite() for text in self.mean):
+        if any(not _parse(text).is_finite() for text in self.mean):
             raise ValueError(f"expected finite means, found {', '.join(self.mean)}")
-        if any(not decimal(text).is_finite() or decimal(text) <= 0 for text in self.std):
+        if any(not _parse(text).is_finite() or _parse(text) <= 0 for text in self.std):
             raise ValueError(f"expected positive standard deviations, found {', '.join(self.std)}")
         return self
 
@@ -61,7 +61,7 @@ def describe_resizing(height: int, width: int, input_size: int | None) -> str:
     return f"input {height if height == width else f'{height}x{width}'} -> {input_size}"
 
 
-def decimal(text: str) -> Decimal:
+def _parse(text: str) -> Decimal:
     """Returns the number that a constant stands for. Raises ValueError for any other text."""
     try:
         return Decimal(text)

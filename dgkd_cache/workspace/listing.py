@@ -18,7 +18,7 @@ from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.workspace.run_check import check_run, is_run
 from dgkd_cache.workspace.run_inputs import Change, read_inputs, recorded_value
 from dgkd_cache.workspace.run_settings import Setting, settings_of
-from dgkd_cache.workspace.staleness import Heads, run_changes, weights_changes
+from dgkd_cache.workspace.staleness import Identities, changes_by_card, run_changes
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader
 
@@ -73,14 +73,14 @@ class StoreEntry:
 
 def list_runs(ws: Workspace) -> list[RunEntry]:
     """Lists the chain's runs in its order, then the others by name, then anything else; no weights are read."""
-    names, heads = dict.fromkeys((*ws.chain, *ws.runs())), Heads(ws)
+    names, identities = dict.fromkeys((*ws.chain, *ws.runs())), Identities(ws)
     others = [RunEntry(name=str(path), state="unknown", why=_what_it_is(path)) for path in ws.other_runs()]
-    return [*(_run(ws, name, heads) for name in names), *others]
+    return [*(_run(ws, name, identities) for name in names), *others]
 
 
 def list_run(ws: Workspace, name: str) -> RunEntry:
     """Lists the run called `name`."""
-    return _run(ws, name, Heads(ws))
+    return _run(ws, name, Identities(ws))
 
 
 def list_stores(ws: Workspace) -> list[StoreEntry]:
@@ -94,7 +94,7 @@ def list_stores(ws: Workspace) -> list[StoreEntry]:
     return found
 
 
-def _run(ws: Workspace, name: str, heads: Heads) -> RunEntry:
+def _run(ws: Workspace, name: str, identities: Identities) -> RunEntry:
     folder = ws.run_folder(name)
     architecture = ws.config.chain.get(name, "")
     if folder.is_symlink():
@@ -124,12 +124,12 @@ def _run(ws: Workspace, name: str, heads: Heads) -> RunEntry:
     if entry.state not in ("done", "begun"):
         return entry
     try:
-        return _compared(ws, entry, card, heads)
+        return _compared(ws, entry, card, identities)
     except (DgkdError, OSError):
         return entry  # its record has changed since it was checked
 
 
-def _compared(ws: Workspace, entry: RunEntry, card: ModelCard | None, heads: Heads) -> RunEntry:
+def _compared(ws: Workspace, entry: RunEntry, card: ModelCard | None, identities: Identities) -> RunEntry:
     """Returns the entry with the settings in the run's record, `stale` if they are not those of today."""
     before = read_inputs(ws.run_folder(entry.name))
     if before is None:
@@ -140,7 +140,7 @@ def _compared(ws: Workspace, entry: RunEntry, card: ModelCard | None, heads: Hea
         name = written if isinstance(written, str) else entry.architecture
         entry = replace(entry, architecture=name, guides=guides)
     entry = replace(entry, settings=settings_of(card.training if card else {}, before))
-    if not (found := run_changes(ws, entry.name, before, heads)):
+    if not (found := run_changes(ws, entry.name, before, identities)):
         return entry
     return replace(entry, state="stale", changes=tuple(found), why=_sentences(found))
 
@@ -190,5 +190,5 @@ def _compared_store(ws: Workspace, entry: StoreEntry, header: StoreHeader, run: 
     check = check_run(folder, full=False) if is_run(folder) and not folder.is_symlink() else None
     if check is None or check.card is None or check.faults:
         return entry
-    found = weights_changes(ws, entry.name, header, check.card)
+    found = changes_by_card(ws, entry.name, header, check.card)
     return replace(entry, state="stale", changes=tuple(found), why=_sentences(found)) if found else entry

@@ -15,9 +15,9 @@ from dgkd_cache.run_files.run_card import read_card
 from dgkd_cache.workspace.expected_inputs import as_recorded, expected_settings, without_data
 from dgkd_cache.workspace.run_inputs import Change, changes, recorded_value
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import StoreHeader, decimal, read_header
+from dgkd_stores import HeaderAndSeal, StoreHeader, decimal, read_header
 
-__all__ = ["UNDUMPED", "Heads", "run_changes", "store_changes", "weights_changes"]
+__all__ = ["UNDUMPED", "Identities", "changes_by_card", "run_changes", "store_changes"]
 
 UNDUMPED = "not dumped yet"
 """Stands for the seal of a guide that a run was trained without and that has no finished store."""
@@ -28,36 +28,29 @@ _OF_EVERY_RUN = ("dataset.", "views.", "guides.")
 _MOST_STORES = 8  # of one guide, that together may be the guide of a run: 255 combinations
 
 
-class Heads:
-    """The headers and seals of the stores of a workspace, and the weights of its runs, each read once if asked for."""
+class Identities:
+    """Finds what guides are in a workspace today, by their stores or, for live ones, by their runs' weights.
+
+    Each header is read once, if it is asked for.
+    """
 
     def __init__(self, ws: Workspace) -> None:
         self._ws = ws
         self._names = ws.stores()
-        self._found: dict[str, tuple[StoreHeader, str | None] | None] = {}
-
-    def of(self, store: str) -> tuple[StoreHeader, str | None] | None:
-        """Returns the header and the seal of `guides/STORE.zarr`; None if it cannot be read."""
-        if store not in self._found:
-            try:
-                head = read_header(self._ws.store_path(store))
-                self._found[store] = (head.header, head.seal)
-            except (DgkdError, OSError):
-                self._found[store] = None  # the list of stores says why
-        return self._found[store]
+        self._found: dict[str, HeaderAndSeal | None] = {}
 
     def seal(self, store: str) -> str | None:
         """Returns the seal of `guides/STORE.zarr`; None if it has none."""
-        head = self.of(store)
-        return head[1] if head else None
+        found = self._read(store)
+        return found.seal if found else None
 
-    def identity(self, guide: str, recorded: str) -> str:
+    def of_stores(self, guide: str, recorded: str) -> str:
         """Returns what a run that uses the stores of `guide` would record today: `recorded`, if any of them are it.
 
         Without a store of that name here, `recorded` is returned: it may lie elsewhere.
         """
-        heads = [head for name in self._names if (head := self.of(name)) and head[0].guide.name == guide]
-        seals = [seal for header, seal in sorted(heads, key=lambda head: head[0].first_view) if seal]
+        stores = [found for name in self._names if (found := self._read(name)) and found.header.guide.name == guide]
+        seals = [found.seal for found in sorted(stores, key=lambda found: found.header.first_view) if found.seal]
         joint = {
             hashlib.sha256("".join(some).encode()).hexdigest()
             for number in range(2, len(seals) + 1)
@@ -65,15 +58,23 @@ class Heads:
         }
         return recorded if recorded in {*seals, *joint} else self.seal(guide) or recorded
 
-    def weights(self, run: str, recorded: str) -> str:
+    def of_weights(self, run: str, recorded: str) -> str:
         """Returns the digest of the weights of the finished run `run`, by its card; `recorded` if there is none."""
         try:
             return str(read_card(self._ws.run_folder(run)).model.get("weights_digest"))
         except (DgkdError, OSError):
             return recorded
 
+    def _read(self, store: str) -> HeaderAndSeal | None:
+        if store not in self._found:
+            try:
+                self._found[store] = read_header(self._ws.store_path(store))
+            except (DgkdError, OSError):
+                self._found[store] = None  # the list of stores says why
+        return self._found[store]
 
-def run_changes(ws: Workspace, name: str, before: Mapping[str, str], heads: Heads) -> list[Change]:
+
+def run_changes(ws: Workspace, name: str, before: Mapping[str, str], identities: Identities) -> list[Change]:
     """Returns each setting and guide that differs from `before`, the record of the run called `name`.
 
     A run of the chain is compared with all settings of `dgkd.toml`; another one with those of data set and views, since
@@ -84,10 +85,13 @@ def run_changes(ws: Workspace, name: str, before: Mapping[str, str], heads: Head
     }
     chain, now = name in ws.chain, dict[str, str]()
     if chain:
-        now = {guide: heads.seal(guide) or recorded.get(guide, UNDUMPED) for guide in ws.guides_for(name)}
+        now = {guide: identities.seal(guide) or recorded.get(guide, UNDUMPED) for guide in ws.guides_for(name)}
     else:
         live = isinstance(recorded_value(before, "live"), str)
-        now = {guide: (heads.weights if live else heads.identity)(guide, was) for guide, was in recorded.items()}
+        now = {
+            guide: (identities.of_weights if live else identities.of_stores)(guide, was)
+            for guide, was in recorded.items()
+        }
     expected = expected_settings(
         ws,
         architecture=ws.architecture(name) if chain else "",
@@ -119,7 +123,7 @@ def store_changes(ws: Workspace, header: StoreHeader, *, weights: str, plan: str
     return [Change(f"the store's {key}", old, new) for key, (old, new) in wanted.items() if old != new]
 
 
-def weights_changes(ws: Workspace, name: str, header: StoreHeader, card: Mapping[str, Any]) -> list[Change]:
+def changes_by_card(ws: Workspace, name: str, header: StoreHeader, card: Mapping[str, Any]) -> list[Change]:
     """Returns what differs between `guides/NAME.zarr` and the finished run of `card`, whose guide it says to be.
 
     The store that `run` makes is compared with the settings of today as well, as by `store_changes`.

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.run_files.model_card import load_card
-from dgkd_cache.workspace.run_check import check_run
 from dgkd_cli.description import describe_run, describe_store
 from dgkd_stores import GuideStore
 
@@ -15,10 +14,11 @@ def test_every_setting_of_a_recipe_stands_in_the_section_of_its_table(teacher: P
     card = load_card(teacher)
     recipes = {TrainingConfig(): "training", DistillationConfig(): "distillation"}
     settings = {key: value for recipe in recipes for key, value in recipe.model_dump(by_alias=True).items()}
-    found = describe_run(card.model_copy(update={"training": settings}), teacher, check_run(teacher, full=False))
+    found = describe_run(card.model_copy(update={"training": settings}), teacher, state="stale", why="a \x1b reason")
     for recipe, section in recipes.items():
         names = [name for name, _ in found[section]]
         assert [name for name in names if name != "guides"] == list(recipe.model_dump(by_alias=True))
+    assert dict(found["run"])["state"] == "stale: a ? reason"
     assert dict(found["run"])["time"] == "1 min 15 s" and dict(found["training"])["compile"] == "false"
 
 

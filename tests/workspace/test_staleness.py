@@ -13,7 +13,7 @@ from support.tiny_chain import dump, train
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.workspace.listing import RunEntry, StoreEntry, list_runs, list_stores
-from dgkd_cache.workspace.staleness import Heads
+from dgkd_cache.workspace.staleness import Identities
 from dgkd_cache.workspace.workspace import Workspace
 
 
@@ -95,7 +95,7 @@ def test_several_stores_are_one_guide(ws: Workspace) -> None:
     """As `GuideBank` has it: the SHA-256 of their seals, in the order of views."""
     four = ws.with_config(with_overrides(ws.config, {"views.count": 4}))
     card = train(four, "both", guides=[ws.store_path("ta1"), ws.folder / "guides" / "ta1-2-4.zarr"])
-    assert Heads(ws).identity("ta1", card.guides["ta1"]) == card.guides["ta1"]
+    assert Identities(ws).of_stores("ta1", card.guides["ta1"]) == card.guides["ta1"]
     assert entry(four, "both").state == "done"
     shutil.rmtree(ws.folder / "guides" / "ta1-2-4.zarr")
     assert entry(four, "both").state == "stale"

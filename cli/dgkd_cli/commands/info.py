@@ -50,10 +50,11 @@ def info(app: App, what: str, as_json: bool) -> None:
 
         card, named = load_card(run), run != expand_user(what)
         # One that is given by its path may be of another workspace, whose settings are not read.
-        state = list_run(app.workspace(), what) if named else check_run(run, full=False)
+        found_run = list_run(app.workspace(), what) if named else check_run(run, full=False)
+        state = {"state": found_run.state, "why": found_run.why}
         found["run"] = with_numbers(card.model_dump(mode="json"))
-        found["run_state"] = {"state": state.state, "why": state.why}
-        parts.append(sections(describe_run(card, run, state), terminal_width()))
+        found["run_state"] = state
+        parts.append(sections(describe_run(card, run, **state), terminal_width()))
     if store:
         with GuideStore.open(store, allow_incomplete=True) as opened:
             found["store"] = _as_json(opened)
