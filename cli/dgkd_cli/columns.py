@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dgkd_cli.console import table
 from dgkd_cli.lines import paragraph
 
-__all__ = ["Step", "fit", "sections", "terminal_width", "wrapped"]
+__all__ = ["Step", "fit", "hidden_line", "in_parts", "sections", "terminal_width", "wrapped"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +22,13 @@ class Step:
     width: int | None = None
 
 
+NO_TERMINAL = 10**6
+"""The width of a pipe or a file, where no line is broken and no column hidden."""
+
+
 def terminal_width() -> int:
-    """Returns the columns of the terminal: COLUMNS if it is set, 80 if stdout is no terminal."""
-    return shutil.get_terminal_size().columns
+    """Returns the columns of the terminal that stdout is; COLUMNS overrides them."""
+    return shutil.get_terminal_size((NO_TERMINAL, 0)).columns
 
 
 def sections(parts: Mapping[str, Iterable[tuple[str, str]]], width: int) -> str:
@@ -88,6 +92,24 @@ def fit(
             shown[step.column] = [_broken(cell, step.width) for cell in columns[step.column]]
     rows = _stacked(zip(*shown.values(), strict=True))
     return table(list(shown), rows, right=[name for name in right if name in shown]), hidden
+
+
+def hidden_line(hidden: Sequence[str], width: int, *, where: str = "a wider terminal") -> list[str]:
+    """Returns the line below a table that names the `hidden` columns, and `where` they are; none if all are there."""
+    text = f"hidden at {width} columns: {', '.join(hidden)} ({where} shows all)"
+    return [paragraph(text, width)] if hidden else []
+
+
+def in_parts(columns: Mapping[str, Sequence[str]], *, right: Sequence[str], width: int) -> str:
+    """Returns a table in as many parts, under each other, as fit into `width`; each begins with the first column."""
+    (first, names), *others = columns.items()
+    parts: list[dict[str, Sequence[str]]] = [{first: names}]
+    for name, cells in others:
+        wider = {key: [[cell] for cell in each] for key, each in {**parts[-1], name: cells}.items()}
+        if len(parts[-1]) > 1 and _width(wider) > width:
+            parts.append({first: names})
+        parts[-1][name] = cells
+    return "\n\n".join(fit(part, right=right, steps=(), width=width)[0] for part in parts)
 
 
 def _stacked(rows: Iterable[Sequence[Sequence[str]]]) -> list[tuple[str, ...]]:

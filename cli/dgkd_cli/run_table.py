@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dgkd_cache.workspace.run_settings import GUIDANCE, RECIPE, Setting
-from dgkd_cli.columns import Step, fit
+from dgkd_cli.columns import Step, fit, hidden_line, in_parts
 from dgkd_cli.humanize import count_text, duration_text, percent_text, share_number, size_text
 from dgkd_cli.lines import paragraph
 from dgkd_stores import clean
@@ -52,11 +52,11 @@ def to_csv(runs: Iterable[RunEntry]) -> str:
     return text.getvalue()
 
 
-def long_table(runs: Sequence[RunEntry]) -> str:
-    """Returns a table of all values that any of the runs has."""
+def long_table(runs: Sequence[RunEntry], *, width: int) -> str:
+    """Returns a table of all values that any of the runs has, in parts that fit into `width`."""
     columns = {key: _column(runs, key) for key in KEYS if key not in (*_IN_DROPPING, "remark")}
     columns = {key: cells for key, cells in columns.items() if key in ("run", "state") or set(cells) != {"-"}}
-    return fit(columns, right=_RIGHT, steps=(), width=0)[0]
+    return in_parts(columns, right=_RIGHT, width=width)
 
 
 def short_table(runs: Sequence[RunEntry], *, width: int) -> str:
@@ -81,9 +81,8 @@ def short_table(runs: Sequence[RunEntry], *, width: int) -> str:
         for which, guided in (("all runs", False), ("all runs under guides", True))
         if any((key in GUIDANCE) is guided for key in alike)
     ]
-    if hidden:
-        text += "\n" + paragraph(f"hidden at {width} columns: {', '.join(hidden)} (`ls --long` shows all)", width)
-    return "\n".join([*(paragraph(line, width) for line in lines), text])
+    above = [paragraph(line, width) for line in lines]
+    return "\n".join([*above, text, *hidden_line(hidden, width, where="`ls --long`")])
 
 
 def _values(run: RunEntry) -> dict[str, Setting]:

@@ -85,11 +85,21 @@ def test_one_run_has_all_its_settings_in_its_line() -> None:
 
 
 def test_the_long_table_has_every_value() -> None:
-    header = long_table(CHAIN).splitlines()[0].split()
+    header = long_table(CHAIN, width=400).splitlines()[0].split()
     assert header == [
         *("run", "state", "architecture", "parameters", "guides", "live", "method", "objective", "lambda"),
         *("temperature", "dropping", "at_least_one", "seed", "epochs", "lr", "lr_steps", "accuracy", "size"),
     ]
+
+
+def test_the_long_table_has_every_value_in_parts_of_80_columns() -> None:
+    wide, parts = long_table(CHAIN, width=400), long_table(CHAIN, width=80).split("\n\n")
+    assert len(parts) > 1
+    assert max(len(line) for part in parts for line in part.splitlines()) <= 80
+    tables = [[line.split() for line in part.splitlines()] for part in parts]
+    assert {row[0] for table in tables for row in table} == {"run", *(run.name for run in CHAIN)}
+    rows = [[first[0][0], *(cell for cells in first for cell in cells[1:])] for first in zip(*tables, strict=True)]
+    assert rows == [line.split() for line in wide.splitlines()]
 
 
 def test_every_setting_of_a_run_is_a_column() -> None:
@@ -133,5 +143,5 @@ def test_numbers_come_before_text_and_nothing_acts_on_a_terminal() -> None:
         entry("e", lr=10**400),
     ]
     assert [run.name for run in sorted_by(runs, "lr", descending=False)] == ["c", "d", "b", "e", "a"]
-    for text in (long_table(runs), short_table(runs, width=600), to_csv(runs)):
+    for text in (long_table(runs, width=600), short_table(runs, width=600), to_csv(runs)):
         assert "\x1b" not in text and "fast" in text

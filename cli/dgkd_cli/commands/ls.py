@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dgkd_cli.app import App, json_option, pass_app
-from dgkd_cli.columns import Step, fit, terminal_width
+from dgkd_cli.columns import NO_TERMINAL, Step, fit, terminal_width
 from dgkd_cli.console import print_json
 from dgkd_cli.humanize import share_number, size_text, with_numbers
 from dgkd_cli.lines import paragraph
@@ -24,7 +24,9 @@ __all__ = ["ls"]
 
 
 @click.command()
-@click.option("--long", "as_long", is_flag=True, help="Every setting of every run, however wide that is.")
+@click.option(
+    "--long", "as_long", is_flag=True, help="Every setting of every run, in several tables where one is too wide."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="The runs as CSV, one row each, numbers as they are.")
 @click.option("--sort", default="", metavar="KEY", help="Order of the runs: a column, as accuracy; -KEY is descending.")
 @set_option()
@@ -69,9 +71,9 @@ def ls(app: App, as_long: bool, as_csv: bool, sort: str, as_json: bool) -> None:
         )
         return
     width = terminal_width()
-    parts = [long_table(runs) if as_long else short_table(runs, width=width), *_remarks(runs, width)]
+    parts = [long_table(runs, width=width) if as_long else short_table(runs, width=width), *_remarks(runs, width)]
     if stores:
-        parts += ["", _stores_table(stores, 10**6 if as_long else width), *_remarks(stores, width)]
+        parts += ["", _stores_table(stores, NO_TERMINAL if as_long else width), *_remarks(stores, width)]
     click.echo("\n".join(parts))
 
 

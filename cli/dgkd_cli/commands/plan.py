@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dgkd_cli.app import App, device_option, json_option, pass_app
+from dgkd_cli.columns import Step, fit, hidden_line, terminal_width
 from dgkd_cli.console import facts, print_json, table
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
 from dgkd_cli.settings_option import set_option
@@ -45,42 +46,41 @@ def plan(app: App, seconds: float, device: str, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(cost))
         return
-    parts = [_runs(cost)]
+    width = terminal_width()
+    parts = [_fitted(_runs(cost), width)]
     if cost.guides:
-        parts = [_guides(cost), *parts, _encodings(cost)]
+        parts = [_fitted(_guides(cost), width), *parts, _encodings(cost)]
     click.echo("\n\n".join([*parts, facts(_in_all(cost))]))
 
 
-def _guides(cost: ChainCost) -> str:
-    headers = ("guide", "architecture", "forwards", "samples/s", "dump", "cache")
-    lines = [
-        (
-            guide.guide,
-            guide.architecture,
-            count_text(guide.forwards),
-            count_text(round(guide.samples_per_second)),
-            duration_text(guide.dump_seconds),
-            size_text(guide.nbytes),
-        )
-        for guide in cost.guides
-    ]
-    return table(headers, lines, right=headers[2:])
+def _guides(cost: ChainCost) -> Mapping[str, Sequence[str]]:
+    return {
+        "guide": [guide.guide for guide in cost.guides],
+        "architecture": [guide.architecture for guide in cost.guides],
+        "forwards": [count_text(guide.forwards) for guide in cost.guides],
+        "samples/s": [count_text(round(guide.samples_per_second)) for guide in cost.guides],
+        "dump": [duration_text(guide.dump_seconds) for guide in cost.guides],
+        "cache": [size_text(guide.nbytes) for guide in cost.guides],
+    }
 
 
-def _runs(cost: ChainCost) -> str:
-    headers = ("model", "architecture", "samples/s", "train", "+ live, dropped", "+ live, all")
-    lines = [
-        (
-            run.model,
-            run.architecture,
-            count_text(round(run.samples_per_second)),
-            duration_text(run.train_seconds),
-            duration_text(run.live_seconds) if run.guides else "-",
-            duration_text(run.live_all_seconds) if run.guides else "-",
-        )
-        for run in cost.runs
-    ]
-    return table(headers, lines, right=headers[2:])
+def _runs(cost: ChainCost) -> Mapping[str, Sequence[str]]:
+    return {
+        "model": [run.model for run in cost.runs],
+        "architecture": [run.architecture for run in cost.runs],
+        "samples/s": [count_text(round(run.samples_per_second)) for run in cost.runs],
+        "train": [duration_text(run.train_seconds) for run in cost.runs],
+        "+ live, dropped": [duration_text(run.live_seconds) if run.guides else "-" for run in cost.runs],
+        "+ live, all": [duration_text(run.live_all_seconds) if run.guides else "-" for run in cost.runs],
+    }
+
+
+def _fitted(columns: Mapping[str, Sequence[str]], width: int) -> str:
+    """Returns the table of `columns`, two of text and then numbers; in a narrow terminal without some of them."""
+    least_needed = ("architecture", "samples/s", "forwards", "cache", "+ live, dropped", "+ live, all")
+    steps = [Step(column=name) for name in least_needed]
+    text, hidden = fit(columns, right=list(columns)[2:], steps=steps, width=width)
+    return "\n".join([text, *hidden_line(hidden, width)])
 
 
 def _encodings(cost: ChainCost) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option, test_every_option
-from dgkd_cli.console import print_json, table
+from dgkd_cli.columns import Step, fit, hidden_line, terminal_width
+from dgkd_cli.console import print_json
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text, with_numbers
 from dgkd_cli.lines import show
 from dgkd_cli.resume_option import check_resume, resume_option
@@ -78,7 +79,7 @@ def run(
     if as_json:
         print_json([with_numbers(dataclasses.asdict(row)) for row in rows])
         return
-    click.echo(_results(rows))
+    click.echo(_results(rows, terminal_width()))
     app.say(f"models: {workspace.folder / 'runs'}   guide stores: {workspace.folder / 'guides'}")
 
 
@@ -106,19 +107,19 @@ def _preview(app: App, workspace: Workspace, *, remake: bool, device: str, as_js
         raise click.exceptions.Exit(code)
 
 
-def _results(rows: Sequence[ChainRow]) -> str:
-    headers = ("model", "architecture", "parameters", "guides", "accuracy", "train", "dump", "cache")
-    lines = [
-        (
-            row.model,
-            row.architecture,
-            count_text(row.parameters) if row.parameters else "-",
-            ",".join(row.guides) or "-",
-            percent_text(row.accuracy),
-            duration_text(row.train_seconds) if row.train_seconds else "-",
-            duration_text(row.dump_seconds) if row.dump_seconds else "-",
-            size_text(row.cache_bytes) if row.cache_bytes else "-",
-        )
-        for row in rows
-    ]
-    return table(headers, lines, right=("parameters", "accuracy", "train", "dump", "cache"))
+def _results(rows: Sequence[ChainRow], width: int) -> str:
+    columns = {
+        "model": [row.model for row in rows],
+        "architecture": [row.architecture for row in rows],
+        "parameters": [count_text(row.parameters) if row.parameters else "-" for row in rows],
+        "guides": [",".join(row.guides) or "-" for row in rows],
+        "accuracy": [percent_text(row.accuracy) for row in rows],
+        "train": [duration_text(row.train_seconds) if row.train_seconds else "-" for row in rows],
+        "dump": [duration_text(row.dump_seconds) if row.dump_seconds else "-" for row in rows],
+        "cache": [size_text(row.cache_bytes) if row.cache_bytes else "-" for row in rows],
+    }
+    steps = [Step(column="guides", width=24), Step(column="guides", width=12)]
+    steps += [Step(column=name) for name in ("parameters", "architecture", "cache", "dump", "guides", "train")]
+    right = ("parameters", "accuracy", "train", "dump", "cache")
+    text, hidden = fit(columns, right=right, steps=steps, width=width)
+    return "\n".join([text, *hidden_line(hidden, width)])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
 from click.testing import Result
 
 Command = Callable[..., Result]
 
 
-def test_datasets(command: Command) -> None:
+def test_datasets(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     listed = command("datasets")
     assert listed.exit_code == 0
     for name in ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "folder:PATH", "module:factory"):

@@ -45,7 +45,8 @@ def test_a_workspace_that_is_not_read_is_refused(command: Command, verb: str, do
     assert f"-w demo would have no effect: `{verb}` reads no workspace" in result.stderr and do in result.stderr
 
 
-def test_too_small_an_image_is_said_beside_the_model(command: Command) -> None:
+def test_too_small_an_image_is_said_beside_the_model(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     result = command("models", "vgg8", "--image", "3x4x4")
     assert result.exit_code == 1
     assert "the image is too small for vgg8: expected at least 8x8 pixels, found 4x4; choose" in words(result.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,24 @@ def test_tables(command: Command, workspace: Path, planned: Callable[..., dict[s
     # 120 s of dumps: 30 + 60 n, and 60 + 120 n
     assert "against live guides caching is cheaper from run 2 of student on" in lines
     assert "all of them live caching is cheaper from the first run of student on" in lines
+
+
+def test_what_is_wider_than_80_columns_is_hidden_and_named(
+    command: Command, workspace: Path, planned: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = cost(live=30.0)
+    architecture = "mynets.of_this_paper:wide_teacher_of_26_layers"
+    guides = tuple(dataclasses.replace(one, architecture=architecture) for one in usual.guides)
+    planned(dataclasses.replace(usual, guides=guides))
+    wide = command("plan").stdout.splitlines()
+    assert "hidden" not in " ".join(wide) and "teacher" in wide[1] and architecture in wide[1]
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = command("plan").stdout.splitlines()
+    assert max(map(len, narrow)) <= 80
+    assert narrow[0].split() == ["guide", "forwards", "samples/s", "dump", "cache"]
+    assert narrow[1].split() == ["teacher", "72,000", "1,200", "1", "min", "00", "s", "3", "MB"]
+    assert narrow[3] == "hidden at 80 columns: architecture (a wider terminal shows all)"
+    assert narrow[5:9] == wide[4:8], "the other table fits"
 
 
 def test_what_does_not_fit_and_what_never_pays(command: Command, workspace: Path, planned: Callable[..., Any]) -> None:

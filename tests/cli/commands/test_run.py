@@ -62,6 +62,40 @@ def test_run_ends_with_a_table(command: Command, workspace: Path, monkeypatch: p
     assert asked.call_args.kwargs["remake"] is False
 
 
+@pytest.mark.parametrize("name", ["student", "student-" + "resnet8" * 8])
+def test_the_table_cuts_no_word_at_80_columns(
+    name: str, command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guides = ("teacher", "ta1", "ta2", "ta3", "ta4")
+    row = ChainRow(
+        model=name,
+        architecture="wide_resnet101_2",
+        parameters=126_886_696,
+        guides=guides,
+        accuracy="0.7655",
+        train_seconds=4515.0,
+        dump_seconds=75.0,
+        cache_bytes=99_900_000,
+        state="done",
+        why="",
+    )
+    monkeypatch.setattr(chain, "run_chain", create_autospec(chain.run_chain, return_value=[row]))
+    whole = ["wide_resnet101_2", "126,886,696", ",".join(guides), "1 h 15 min", "1 min 15 s", "99.9 MB"]
+    wide = command("run").stdout
+    assert all(cell in wide for cell in (name, "76.55 %", *whole))
+    monkeypatch.setenv("COLUMNS", "80")
+    table = command("run").stdout
+    assert max(map(len, table.splitlines())) <= 80
+    assert {name, "76.55"} <= {*table.split()}
+    shown, _, hidden = table.partition("hidden at 80 columns: ")
+    assert "parameters" in hidden and "parameters" not in shown
+    headers = {"architecture": 0, "parameters": 1, "train": 3, "dump": 4, "cache": 5}
+    for header, cell in headers.items():
+        assert (whole[cell] in shown) == (header in shown) == (header not in hidden), "whole or not there"
+    if "guides" in shown:
+        assert {*guides} <= {*shown.replace(",", " ").split()}
+
+
 def previews(**changes: object) -> list[ModelPreview]:
     done = {"guides": (), "state": "done", "why": "", "changes": (), "train": "keep", "dump": "keep"}
     kept = ModelPreview(model="teacher", exit_code=0, **done)
