@@ -14,6 +14,7 @@ from support.banks import bank_of
 from torch import nn
 
 from dgkd_cache.config.tables import TrainingConfig
+from dgkd_cache.datasets.images import Images
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.bank import GuideBank
@@ -48,28 +49,39 @@ def all_same(found: Iterator[GuidedBatch] | Any, expected: list[GuidedBatch]) ->
     return all(same(one, other) for one, other in zip(found, expected, strict=True))
 
 
-def trainer_batches(bank: GuideBank, plan, bars, *, kind: str, order: str) -> list[GuidedBatch]:
-    """The batches that our own training of a model with the same settings takes its steps on."""
-    random = RunRandom(7)
-    recipe = TrainingConfig(epochs=EPOCHS, batch_size=32, precision="float32", channels_last=False, order=order)
-    steps = Steps(
-        nn.Linear(64, 4),
-        nn.Flatten(),
+def own_training(
+    bank: GuideBank,
+    plan,
+    bars,
+    *,
+    seed: int,
+    model: nn.Module,
+    preprocess: nn.Module,
+    dropping: Dropping,
+    kind: str = "cycle",
+    **recipe: Any,
+) -> Steps:
+    """The steps of our own training on all samples, in batches of 32."""
+    random = RunRandom(seed)
+    return Steps(
+        model,
+        preprocess,
         views=ViewRenderer(plan, bars.train),
         samples_N=np.arange(100),
         schedule=Schedule(kind, 3, random=random, samples=100),
         random=random,
-        training=recipe,
-        guided=Guided(guidance=bank, dropping=DROPPING, objective="paper", lambda_=0.5),
+        training=TrainingConfig(batch_size=32, precision="float32", channels_last=False, **recipe),
+        guided=Guided(guidance=bank, dropping=dropping, objective="paper", lambda_=0.5),
         device=torch.device("cpu"),
     )
-    return list(steps.prefetch(0))
 
 
 @pytest.mark.parametrize("order", ["shuffled", "blocks"])
 @pytest.mark.parametrize("kind", ["cycle", "draw"])
 def test_its_batches_are_those_of_our_training_from_any_step_on(bank, bars, plan, kind: str, order: str) -> None:
-    expected = trainer_batches(bank, plan, bars, kind=kind, order=order)
+    network = {"model": nn.Linear(64, 4), "preprocess": nn.Flatten()}
+    recipe = {"epochs": EPOCHS, "order": order, "kind": kind}
+    expected = list(own_training(bank, plan, bars, seed=7, dropping=DROPPING, **network, **recipe).prefetch(0))
     settings = {"batch_size": 32, "seed": 7, "dropping": DROPPING, "schedule": kind, "order": order}
     loader = bank.loader(**settings, epochs=EPOCHS)
     assert len(loader) == len(expected) == 12 and loader.steps_per_epoch == 4
@@ -216,7 +228,6 @@ def test_workers_render_the_same_pixels(bars, plan, three_guides, own_images) ->
 @pytest.fixture
 def own_images(bars):
     """The same training images, but read one by one."""
-    from dgkd_cache.datasets.images import Images
 
     class OneByOne(Images):
         def __init__(self) -> None:
@@ -240,20 +251,9 @@ def own_images(bars):
 def test_three_lines_train_as_our_own_loop_does(bank, bars, plan, make_tiny, as_input) -> None:
     """Plain SGD over the loader against `Steps`, which has its own optimiser, learning rate and loss: the same bits."""
     models = [make_tiny(5).train() for _ in range(2)]
-    random = RunRandom(1)
-    settings = {"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "lr_schedule": "constant"}
-    recipe = TrainingConfig(epochs=2, batch_size=32, precision="float32", channels_last=False, **settings)
-    steps = Steps(
-        models[0],
-        as_input,
-        views=ViewRenderer(plan, bars.train),
-        samples_N=np.arange(100),
-        schedule=Schedule("cycle", 3, random=random, samples=100),
-        random=random,
-        training=recipe,
-        guided=Guided(guidance=bank, dropping=Dropping(), objective="paper", lambda_=0.5),
-        device=torch.device("cpu"),
-    )
+    recipe = {"epochs": 2, "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "lr_schedule": "constant"}
+    network = {"model": models[0], "preprocess": as_input}
+    steps = own_training(bank, plan, bars, seed=1, dropping=Dropping(), **network, **recipe)
     for batch in steps.prefetch(0):
         steps.train_step(batch)
     optimizer = torch.optim.SGD(models[1].parameters(), lr=0.1)

@@ -1,14 +1,13 @@
-"""The arguments of `GuideBank.loader`: the schedule that follows from the views, and what is refused."""
+"""The schedule of `GuideBank.loader` follows from the views; ../test_argument_hints.py has its other arguments."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from dgkd_cache.errors import InvalidInput, Mismatch, UnknownName
+from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
@@ -36,21 +35,3 @@ def test_sampled_views_are_cycled_and_enumerated_ones_are_drawn(bars, three_guid
 def test_enumerated_views_are_all_needed(bars, enumerated) -> None:
     with GuideBank([enumerated(range(1))], bars.train) as bank, pytest.raises(Mismatch, match="found views 0 to 0"):
         bank.loader(batch_size=100)
-
-
-@pytest.mark.parametrize(
-    ("settings", "error", "words"),
-    [
-        ({"schedule": "fresh"}, UnknownName, "unknown view schedule 'fresh'|view schedule"),
-        ({"order": "sorted"}, UnknownName, "order"),
-        ({"samples": np.zeros(0, np.int64)}, InvalidInput, "at least one sample's number"),
-        ({"samples": [-1]}, InvalidInput, "no such sample"),
-        ({"workers": -1}, InvalidInput, "'workers' cannot be used"),
-        ({"epochs": 0}, InvalidInput, "'epochs' cannot be used"),
-        ({"epochs": 2, "first_step": 3}, InvalidInput, "expected an integer from 0 to 2, found 3"),
-        ({"world_size": 0}, InvalidInput, "'world_size' cannot be used"),
-    ],
-)
-def test_what_cannot_be_used_is_refused(bars, three_guides, settings, error, words: str) -> None:
-    with GuideBank(three_guides, bars.train) as bank, pytest.raises(error, match=words):
-        bank.loader(**{"batch_size": 100, **settings})
