@@ -76,9 +76,8 @@ class GuideLoader:
         """
         require_kind("GuideLoader.load_state_dict", "state", state, Mapping, expected="what state_dict returned")
         last = 2**62 if self._epochs is None else self._last
-        for name in ("step", *self._identity):
-            require_integer("GuideLoader.load_state_dict", name, state.get(name), low=0)
         for name, mine in self._identity.items():
+            require_integer("GuideLoader.load_state_dict", name, state.get(name), low=0)
             if state[name] != mine:
                 raise Mismatch(
                     "that is the state of another run",
@@ -86,7 +85,7 @@ class GuideLoader:
                     found=f"{name} {state[name]}",
                     do="make the loader as it was made for that run",
                 )
-        require_integer("GuideLoader.load_state_dict", "step", state["step"], low=0, high=last)
+        require_integer("GuideLoader.load_state_dict", "step", state.get("step"), low=0, high=last)
         self._first = self._next = int(state["step"])
 
     @property

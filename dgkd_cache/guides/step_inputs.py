@@ -78,7 +78,8 @@ class StepInputs:
         guidance, step = self.guidance, first_step
         if guidance is None:
             for batch in render(pairs):
-                yield self._guided(batch, step, np.zeros(0, np.bool_), None)
+                shape = 0, len(batch.samples_B), len(self.views.images.classes)
+                yield self._guided(batch, step, self.keep(step), torch.empty(shape, device=self.device))
                 step += 1
             return
 
@@ -112,11 +113,7 @@ class StepInputs:
     def _labels_N(self) -> Tensor:
         return torch.from_numpy(self.views.images.labels_N).to(self.device)
 
-    def _guided(self, batch: Batch, step: int, keep_G: NDArray[np.bool_], softened_KBC: Tensor | None) -> GuidedBatch:
-        if softened_KBC is None:
-            softened_KBC = torch.empty(
-                0, len(batch.samples_B), len(self.views.images.classes), device=batch.pixels_BIHW.device
-            )
+    def _guided(self, batch: Batch, step: int, keep_G: NDArray[np.bool_], softened_KBC: Tensor) -> GuidedBatch:
         return GuidedBatch(
             pixels=batch.pixels_BIHW,
             labels=self._labels_N[send(batch.samples_B, self.device)],

@@ -22,7 +22,7 @@ __all__ = ["ChainRow", "chain_rows", "run_chain"]
 
 @dataclass(frozen=True, kw_only=True)
 class ChainRow:
-    """One model of the chain as it stands: `done`, `missing`, `training` (begun) or `stale`, and why.
+    """One model of the chain as it stands: `done`, `missing`, `begun` or `stale`, and why.
 
     `accuracy` is a decimal fraction on the test set; what is not known is None.
     """

@@ -22,7 +22,7 @@ __all__ = ["ModelPreview", "preview_chain"]
 class ModelPreview:
     """One model: its state, and what would become of it.
 
-    `state` is `done`, `missing`, `training` (begun), `stale` or `damaged`. `train` and `dump` say what `run --remake`
+    `state` is `done`, `missing`, `begun`, `stale` or `damaged`. `train` and `dump` say what `run --remake`
     would do: `keep`, `make`, `continue`, `again`, or for a store that no later model needs, "". Unless
     `exit_code` is 0, `run` alone would stop at this model with it.
     """
@@ -51,7 +51,7 @@ class ModelPreview:
             return f"stale because {self.why}: {again}"
         then = ", then dumped" if self.dump else ""
         under = f" under {', '.join(self.guides)}" if self.guides else ""
-        begun = self.state == "training"
+        begun = self.state == "begun"
         if self.train == "make":
             return f"missing: would be trained{under}{then}"
         if self.train == "again":
@@ -90,10 +90,10 @@ def _preview(
     again = tuple(one.model for one in remade if one.state != "damaged")
     open_ = tuple(one.model for one in before if one.model in guides and (one.dump != "keep" or one.after))
     told, why, after = state.state, _why(state), tuple[str, ...]()
-    train, dump = {"done": "keep", "training": "continue"}.get(state.run, "make"), ""
+    train, dump = {"done": "keep", "begun": "continue"}.get(state.run, "make"), ""
     if state.waits_for:
         train = "keep" if state.kept else "continue"
-        told = "training" if not state.kept else "done" if told != "stale" else told
+        told = "begun" if not state.kept else "done" if told != "stale" else told
     if damage is not None:
         told, why, train = "damaged", damage.problem, "again"
     elif state.run == "stale":
@@ -103,7 +103,7 @@ def _preview(
     elif train != "make":  # the weights of a damaged guide may come out as they were
         after = open_
     if teaches:
-        stored = {"done": "keep", "missing": "make", "training": "continue", "stale": "again"}[state.store]
+        stored = {"done": "keep", "missing": "make", "begun": "continue", "stale": "again"}[state.store]
         dump = stored if train == "keep" else "again" if train == "again" else "make"
     return ModelPreview(
         model=name,

@@ -1,4 +1,4 @@
-"""The state of a chain: each run and each store `done`, `missing`, `training` (begun) or `stale`, and why.
+"""The state of a chain: each run and each store `done`, `missing`, `begun` or `stale`, and why.
 
 It is found in one pass: each store is opened once, in full, so that a damaged one is refused.
 """
@@ -105,7 +105,7 @@ class ChainState:
         if differing := self._differing(held.header, card):
             store, store_why = "stale", "; ".join(map(str, differing))
         else:
-            store, store_why = ("done", "") if held.seal else ("training", "dump begun and not finished")
+            store, store_why = ("done", "") if held.seal else ("begun", "dump begun and not finished")
         changes = tuple(differing)
         return replace(found, store=store, store_why=store_why, store_changes=changes, cache_bytes=held.nbytes)
 
@@ -134,7 +134,7 @@ class ChainState:
             return ModelState(card=card, run="missing", run_why=why, waits_for=waits_for)
         if card:
             return ModelState(card=card, run="done")
-        return ModelState(card=card, run="training", run_why="begun and not finished")
+        return ModelState(card=card, run="begun", run_why="begun and not finished")
 
     def _differing(self, header: StoreHeader, card: ModelCard) -> list[Change]:
         """Returns each current setting that the store does not have."""

@@ -12,6 +12,7 @@ from support.tiny_chain import MODULE, Lines, content, run, workspace
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import Damaged, Interrupted, InvalidInput, Mismatch
 from dgkd_cache.progress import Silent
+from dgkd_cache.workspace.chain import chain_rows
 from dgkd_cache.workspace.chain_preview import ModelPreview, preview_chain
 from dgkd_cache.workspace.listing import list_runs, list_stores
 from dgkd_cache.workspace.workspace import Workspace
@@ -236,6 +237,6 @@ def test_what_was_begun_would_be_continued(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run(ws, stop=lambda: next(asked, True))
     assert preview(ws)["teacher"].line == "begun: its training would be continued, then dumped"
-    assert listed(ws)["teacher"] == "begun"
+    assert {preview(ws)["teacher"].state, chain_rows(ws)[0].state, listed(ws)["teacher"]} == {"begun"}
     assert preview(changed(ws, training__lr=0.05))["teacher"].exit_code == 13
     assert listed(changed(ws, training__lr=0.05))["teacher"] == "stale"
