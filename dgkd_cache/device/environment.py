@@ -8,10 +8,14 @@ import numpy as np
 import torch
 import torchvision
 
-__all__ = ["TOLERANCES", "describe"]
+__all__ = ["MACHINE", "TOLERANCES", "describe"]
 
 TOLERANCES = {"float32": 0.01, "bf16": 0.1}
 """The largest allowed difference between two machines by precision, as a fraction of a row's largest logit."""
+
+
+MACHINE = ("device", "capability", "tf32", "torch", "torchvision", "numpy")
+"""The names in `describe` that no setting decides."""
 
 
 def describe(device: torch.device, precision: str) -> dict[str, str | int]:

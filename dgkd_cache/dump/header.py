@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_cache.datasets.dataset import decoding_record
-from dgkd_cache.device.environment import describe
+from dgkd_cache.device.environment import MACHINE, describe
 from dgkd_cache.dump.encoding_error import encoding_error_rows, measure_encoding_error
 from dgkd_cache.dump.inference import GuideLogits
 from dgkd_cache.errors import Mismatch
@@ -59,9 +59,12 @@ class StoreDraft:
         return map(len, self.logits.of_view(self.train, view, len(self.train.images)))
 
     def like(self, held: StoreHeader) -> StoreHeader:
-        """Returns the header with the measurements and the block size of the digests of a finished store."""
+        """Returns the header with what a finished store has of no setting: measurements, machine, size of blocks."""
+        by_settings = {name: value for name, value in self.header.compute.items() if name not in MACHINE}
+        of_machine = {name: value for name, value in held.compute.items() if name in MACHINE}
         return replace(
             self.header,
+            compute=by_settings | of_machine,
             fidelity=held.fidelity,
             digest_rows=held.digest_rows,
             guide=replace(self.header.guide, accuracy=held.guide.accuracy),

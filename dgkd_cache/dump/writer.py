@@ -102,8 +102,8 @@ class GuideWriter:
         """Writes what is missing and seals the store once every view of it is there.
 
         `mine` are the views that this process writes (default: all). `take_over` takes a process of another host that
-        holds them for dead. A finished store of the same guide is left as it is. `stop` is asked between batches; when
-        it says so, what is finished stays and Interrupted is raised.
+        holds them for dead. A finished store of the same guide is left as it is, whatever machine dumped it. `stop` is
+        asked between batches; when it says so, what is finished stays and Interrupted is raised.
         """
         check_run(self.draft.header.view_range, mine, take_over, progress, stop)
         progress, began = progress or Silent(), time.perf_counter()
@@ -150,7 +150,7 @@ class GuideWriter:
                 written.result()
 
     def _find_finished(self) -> Dumped | None:
-        """Returns the result of an earlier dump, if the store is sealed and only what was measured is not in ours."""
+        """Returns the result of an earlier dump, if the store is sealed and every setting of it is that of ours."""
         if not self._path.exists():
             return None
         with GuideStore.open(self._path, allow_incomplete=True) as store:

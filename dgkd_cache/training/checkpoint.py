@@ -64,7 +64,7 @@ def save_checkpoint(
     for index, state in optimizer.state_dict()["state"].items():
         for key, value in state.items():
             if isinstance(value, Tensor):
-                tensors[f"optimizer.{index}.{key}"] = value.contiguous()
+                tensors[f"optimizer.{index}.{key}"] = value.cpu().contiguous()
             elif value is not None:
                 scalars[f"{index}.{key}"] = value
     tensors |= {f"random.{rank}.{kind}": state for rank, kinds in enumerate(random) for kind, state in kinds.items()}

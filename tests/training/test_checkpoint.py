@@ -8,7 +8,9 @@ import json
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -239,3 +241,26 @@ def test_a_checkpoint_that_lost_its_digest_is_not_taken_for_an_older_one(make_ti
                 read_checkpoint(path, model)
         else:
             read_checkpoint(path, model)
+
+
+class OnGPU(torch.Tensor):
+    """A tensor that gives its elements to numpy only once it is copied to the CPU, as one of a GPU does."""
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first")
+
+    def cpu(self, *args: Any) -> torch.Tensor:
+        return self.as_subclass(torch.Tensor)
+
+
+def test_the_optimizer_of_a_gpu_is_copied_to_the_cpu_first(make_tiny, tmp_path: Path) -> None:
+    model, optimizer = trained(make_tiny, lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9))
+    save_checkpoint(tmp_path / "cpu", model, optimizer, {}, [random_state(CPU)])
+    for state in optimizer.state.values():
+        state["momentum_buffer"] = state["momentum_buffer"].as_subclass(OnGPU)
+    with pytest.raises(TypeError):
+        next(iter(optimizer.state.values()))["momentum_buffer"].reshape(-1).numpy()
+    save_checkpoint(tmp_path / "gpu", model, optimizer, {}, [random_state(CPU)])
+    gpu, cpu = load_file(tmp_path / "gpu"), load_file(tmp_path / "cpu")
+    assert gpu.keys() == cpu.keys() and all(torch.equal(gpu[name], cpu[name]) for name in cpu)
+    read_checkpoint(tmp_path / "gpu", model)  # its digest is that of its tensors

@@ -18,6 +18,8 @@ from click.testing import CliRunner, Result
 from support.disk import CHANGING, FullDisk, watched
 from support.tiny_chain import CONFIG, MODULE, content
 
+from dgkd_cache.device.environment import describe
+from dgkd_cache.dump import header
 from dgkd_cache.workspace import tasks
 from dgkd_cli.main import main
 from dgkd_stores.disk import Owner, ViewLock
@@ -101,6 +103,23 @@ def test_what_a_writer_killed_after_the_seal_left_is_swept(command: Command, tra
     assert finished.exit_code == 0 and "is finished: nothing to do" in finished.stderr
     assert [path.name for path in (ws / "guides").iterdir()] == ["teacher.zarr"]
     assert content(ws) == content(trained / "whole")
+
+
+def test_a_store_of_another_machine(command: Command, trained: Path, ws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an update of torch, or on a GPU: what is finished stays as it is; rows of two machines do not mix."""
+    assert command(*DUMP, "--shard", "0/2").exit_code == 0
+    elsewhere = {"device": "NVIDIA H100", "capability": "sm_90", "tf32": 1, "torch": "9.9.9"}
+    monkeypatch.setattr(header, "describe", lambda *of: describe(*of) | elsewhere)
+    begun = command(*DUMP)
+    assert begun.exit_code == 13 and "was begun with another compute.capability, compute.device" in begun.stderr
+
+    shutil.rmtree(ws / "guides")
+    shutil.copytree(trained / "whole" / "guides", ws / "guides")
+    finished = command(*DUMP)
+    assert finished.exit_code == 0 and "is finished: nothing to do" in finished.stderr
+    assert content(ws) == content(trained / "whole")
+    other = command(*DUMP, "--precision", "bf16")
+    assert other.exit_code == 13 and "compute.precision" in other.stderr
 
 
 def test_a_disk_that_is_full_again_and_again(command: Command, trained: Path, ws: Path) -> None:
