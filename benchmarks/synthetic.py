@@ -48,14 +48,12 @@ def views_of(images: TensorImages, *, scheme: Scheme = "sampled") -> ViewRendere
     return ViewRenderer(ViewPlan.build(image=image, transforms=["crop(4)", "hflip"], scheme=scheme), images)
 
 
-def random_stores(
-    folder: Path, views: ViewRenderer, guides: int, *, count: int, encoding: str = "float16"
-) -> list[Path]:
+def random_stores(folder: Path, views: ViewRenderer, guides: int, *, count: int) -> list[Path]:
     """One store for each of so many guides, `guide0.zarr` and so on: the ones that are not there are made."""
     paths = [folder / f"guide{i}.zarr" for i in range(guides)]
     for path in paths:
         if not path.exists():
-            random_store(path, views, count=count, encoding=encoding)
+            random_store(path, views, count=count)
     return paths
 
 

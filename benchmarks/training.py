@@ -55,11 +55,11 @@ class Loop:
             self._fed.close()
         self._fed = None
 
-    def timed(self, steps: int, *, after: int = 0) -> Timed:
+    def timed(self, steps: int) -> Timed:
         """A side: the seconds of one step, over `steps` steps that go on where the round before stopped."""
 
         def side(i: int) -> float:
-            first = after + (i + 1) * steps
+            first = (i + 1) * steps
             with own_cores(self.device):
                 synchronize(self.device)
                 stopwatch = Stopwatch()

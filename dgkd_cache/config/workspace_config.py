@@ -123,19 +123,16 @@ def parse_config(tables: Mapping[str, Any], *, source: str) -> WorkspaceConfig:
     return config
 
 
-def with_overrides(
-    config: WorkspaceConfig, settings: Mapping[str, object], *, source: str = "the options given"
-) -> WorkspaceConfig:
+def with_overrides(config: WorkspaceConfig, settings: Mapping[str, object]) -> WorkspaceConfig:
     """Returns `config` with dotted keys replaced, as `{"training.epochs": 3}`; checked like the file.
 
     Flags override the file: `training.X` also removes X from every `[training.MODEL]` table.
     """
-    return with_keys(config, {tuple(dotted.split(".")): value for dotted, value in settings.items()}, source=source)
+    by_parts = {tuple(dotted.split(".")): value for dotted, value in settings.items()}
+    return with_keys(config, by_parts, source="the options given")
 
 
-def with_keys(
-    config: WorkspaceConfig, settings: Mapping[tuple[str, ...], object], *, source: str = "the options given"
-) -> WorkspaceConfig:
+def with_keys(config: WorkspaceConfig, settings: Mapping[tuple[str, ...], object], *, source: str) -> WorkspaceConfig:
     """Returns `config` with keys replaced as `with_overrides` does; a key is its parts, ("training", "epochs")."""
     tables = config.to_dict()
     for (*path, key), value in settings.items():
