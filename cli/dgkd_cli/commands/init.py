@@ -80,8 +80,8 @@ def init(
     DIR is the folder of the new workspace (default: that of -w, or the current one). The models of --chain are
     named teacher, ta1, ta2, ..., student. A dgkd.toml that is there is left alone.
 
-    Augmentation, unless --transforms says otherwise, is the one that `dgkd-cache datasets` shows. For a folder or a
-    factory it is a crop of an eighth if all images have one size up to 64 pixels, else a resized-crop(224), and hflip.
+    Without --transforms, augmentation is what `dgkd-cache datasets` shows. For a folder or a factory it is hflip and a
+    crop of an eighth if all images have one size of up to 64 pixels, else hflip and resized-crop(224).
 
     \b
     Examples:
