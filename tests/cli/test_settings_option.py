@@ -93,5 +93,6 @@ def test_a_wrong_key_is_exit_2(command: Command, workspace: Path, verb: str) -> 
 
 
 def test_it_goes_before_the_file(command: Command, workspace: Path) -> None:
-    assert "plain6" in command("ls").stdout
-    assert "plain6" not in command("ls", "--set", "chain.teacher=plain8").stdout
+    assert ("plain6" in command("ls").stdout, "plain8" in command("ls").stdout) == (True, False)
+    set_anew = command("ls", "--set", "chain.teacher=plain8").stdout
+    assert ("plain6" in set_anew, "plain8" in set_anew) == (False, True)
