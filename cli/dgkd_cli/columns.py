@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from dgkd_cli.console import table
 from dgkd_cli.lines import paragraph
 
-__all__ = ["Step", "fit", "hidden_line", "in_parts", "sections", "terminal_width", "wrapped"]
+__all__ = ["Step", "fit", "in_parts", "sections", "terminal_width", "wrapped"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Step:
     """A way to make a table narrower: hide a column, or break its cells after commas to lines of `width` characters."""
 
@@ -72,11 +72,17 @@ def wrapped(headers: Sequence[str], rows: Iterable[Sequence[str]], width: int, *
 
 
 def fit(
-    columns: Mapping[str, Sequence[str]], *, right: Sequence[str], steps: Sequence[Step], width: int
-) -> tuple[str, list[str]]:
-    """Returns the table of `columns`, cells by header, and the names of those that are hidden to fit into `width`.
+    columns: Mapping[str, Sequence[str]],
+    *,
+    right: Sequence[str],
+    steps: Sequence[Step],
+    width: int,
+    where: str = "a wider terminal",
+) -> str:
+    """Returns the table of `columns`, cells by header, with a line below it on what is hidden to fit into `width`.
 
-    `steps` are taken one by one until the table fits; after the last one it may still be wider.
+    `steps` are taken one by one until the table fits; after the last one it may still be wider. `where` says in that
+    line what shows all columns.
     """
     shown = {name: [[cell] for cell in cells] for name, cells in columns.items()}
     hidden: list[str] = []
@@ -91,13 +97,10 @@ def fit(
         else:
             shown[step.column] = [_broken(cell, step.width) for cell in columns[step.column]]
     rows = _stacked(zip(*shown.values(), strict=True))
-    return table(list(shown), rows, right=[name for name in right if name in shown]), hidden
-
-
-def hidden_line(hidden: Sequence[str], width: int, *, where: str = "a wider terminal") -> list[str]:
-    """Returns the line below a table that names the `hidden` columns, and `where` they are; none if all are there."""
-    text = f"hidden at {width} columns: {', '.join(hidden)} ({where} shows all)"
-    return [paragraph(text, width)] if hidden else []
+    text = table(list(shown), rows, right=[name for name in right if name in shown])
+    if hidden:
+        text += "\n" + paragraph(f"hidden at {width} columns: {', '.join(hidden)} ({where} shows all)", width)
+    return text
 
 
 def in_parts(columns: Mapping[str, Sequence[str]], *, right: Sequence[str], width: int) -> str:
@@ -109,7 +112,7 @@ def in_parts(columns: Mapping[str, Sequence[str]], *, right: Sequence[str], widt
         if len(parts[-1]) > 1 and _width(wider) > width:
             parts.append({first: names})
         parts[-1][name] = cells
-    return "\n\n".join(fit(part, right=right, steps=(), width=width)[0] for part in parts)
+    return "\n\n".join(fit(part, right=right, steps=(), width=width) for part in parts)
 
 
 def _stacked(rows: Iterable[Sequence[Sequence[str]]]) -> list[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dgkd_cache.workspace.run_settings import GUIDANCE, RECIPE, Setting
-from dgkd_cli.columns import Step, fit, hidden_line, in_parts
+from dgkd_cli.columns import Step, fit, in_parts
 from dgkd_cli.humanize import count_text, duration_text, percent_text, share_number, size_text
 from dgkd_cli.lines import paragraph
 from dgkd_stores import clean
@@ -71,18 +71,17 @@ def short_table(runs: Sequence[RunEntry], *, width: int) -> str:
     shown = {key: columns[key] if key in columns else _column(runs, key) for key in names}
     shown = {key: cells for key, cells in shown.items() if key in _ALWAYS or set(cells) != {"-"}}
     steps = [
-        *(Step(column="size"), Step(column="parameters"), Step(column="guides", width=24)),
-        *(Step(column=key) for key in ("architecture", *reversed(others))),
-        *(Step(column="guides", width=12), *(Step(column=key) for key in reversed(own)), Step(column="method")),
+        *(Step("size"), Step("parameters"), Step("guides", width=24)),
+        *map(Step, ("architecture", *reversed(others))),
+        *(Step("guides", width=12), *map(Step, reversed(own)), Step("method")),
     ]
-    text, hidden = fit(shown, right=(*_RIGHT, *others), steps=steps, width=width)
+    text = fit(shown, right=(*_RIGHT, *others), steps=steps, width=width, where="`ls --long`")
     lines = [
         f"{which}: {', '.join(f'{key} {next(iter(values[key]))}' for key in alike if (key in GUIDANCE) is guided)}"
         for which, guided in (("all runs", False), ("all runs under guides", True))
         if any((key in GUIDANCE) is guided for key in alike)
     ]
-    above = [paragraph(line, width) for line in lines]
-    return "\n".join([*above, text, *hidden_line(hidden, width, where="`ls --long`")])
+    return "\n".join([*(paragraph(line, width) for line in lines), text])
 
 
 def _values(run: RunEntry) -> dict[str, Setting]:

@@ -94,4 +94,4 @@ def _stores_table(stores: Sequence[StoreEntry], width: int) -> str:
         "size": [size_text(store.nbytes) if store.nbytes else "-" for store in stores],
         "seal": [store.seal[:16] if store.seal else "-" for store in stores],
     }
-    return fit(columns, right=("done", "size"), steps=[Step(column=key) for key in ("seal", "size")], width=width)[0]
+    return fit(columns, right=("done", "size"), steps=[Step("seal"), Step("size")], width=width)

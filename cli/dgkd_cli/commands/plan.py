@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dgkd_cli.app import App, device_option, json_option, pass_app
-from dgkd_cli.columns import Step, fit, hidden_line, terminal_width
+from dgkd_cli.columns import Step, fit, terminal_width
 from dgkd_cli.console import facts, print_json, table
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
 from dgkd_cli.settings_option import set_option
@@ -78,9 +78,7 @@ def _runs(cost: ChainCost) -> Mapping[str, Sequence[str]]:
 def _fitted(columns: Mapping[str, Sequence[str]], width: int) -> str:
     """Returns the table of `columns`, two of text and then numbers; in a narrow terminal without some of them."""
     least_needed = ("architecture", "samples/s", "forwards", "cache", "+ live, dropped", "+ live, all")
-    steps = [Step(column=name) for name in least_needed]
-    text, hidden = fit(columns, right=list(columns)[2:], steps=steps, width=width)
-    return "\n".join([text, *hidden_line(hidden, width)])
+    return fit(columns, right=list(columns)[2:], steps=[*map(Step, least_needed)], width=width)
 
 
 def _encodings(cost: ChainCost) -> str:

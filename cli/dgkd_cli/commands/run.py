@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option, test_every_option
-from dgkd_cli.columns import Step, fit, hidden_line, terminal_width
+from dgkd_cli.columns import Step, fit, terminal_width
 from dgkd_cli.console import print_json
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text, with_numbers
 from dgkd_cli.lines import show
@@ -118,8 +118,7 @@ def _results(rows: Sequence[ChainRow], width: int) -> str:
         "dump": [duration_text(row.dump_seconds) if row.dump_seconds else "-" for row in rows],
         "cache": [size_text(row.cache_bytes) if row.cache_bytes else "-" for row in rows],
     }
-    steps = [Step(column="guides", width=24), Step(column="guides", width=12)]
-    steps += [Step(column=name) for name in ("parameters", "architecture", "cache", "dump", "guides", "train")]
+    steps = [Step("guides", width=24), Step("guides", width=12)]
+    steps += map(Step, ("parameters", "architecture", "cache", "dump", "guides", "train"))
     right = ("parameters", "accuracy", "train", "dump", "cache")
-    text, hidden = fit(columns, right=right, steps=steps, width=width)
-    return "\n".join([text, *hidden_line(hidden, width)])
+    return fit(columns, right=right, steps=steps, width=width)
