@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -28,6 +29,7 @@ class StopOnSignals:
         self._before: dict[int, Handler] = {}
         self._terminals: list[int] = []
         self._owner = 0
+        self._saying: threading.Thread | None = None
 
     def __call__(self) -> bool:
         """Returns True once a signal has asked to stop."""
@@ -47,6 +49,8 @@ class StopOnSignals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        if self._saying:
+            self._saying.join()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:
@@ -59,7 +63,10 @@ class StopOnSignals:
             raise KeyboardInterrupt
         self._asked = True
         more = "" if self._again_is_the_same else "; once more stops at once and loses the last steps"
-        self._say(f"stopping as soon as everything is saved{more}")
+        line = f"stopping as soon as everything is saved{more}"
+        # The signal may have interrupted a print, which would show its line a second time if another one ran within it.
+        self._saying = threading.Thread(target=self._say, args=(line,))
+        self._saying.start()
 
     def _leave_lost_terminals(self) -> None:
         """Redirects output from a closed terminal, because a failed write must not prevent saving."""

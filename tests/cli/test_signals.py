@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import signal
@@ -9,9 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from dgkd_cli.progress import BarProgress
+from dgkd_cli.signals import StopOnSignals
 
 WORKING = """
 import sys, time
@@ -45,6 +51,24 @@ def ready(preexec: Callable[[], object] | None = None, *, polite: bool = True) -
     )
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     return process
+
+
+def test_a_signal_within_a_print_shows_no_line_twice() -> None:
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            written = super().write(text)
+            if "epoch 7" in text and not stop():
+                os.kill(os.getpid(), signal.SIGINT)
+            return written
+
+    screen = Interrupted()
+    terminal = Console(file=screen, force_terminal=True, width=80, color_system=None)
+    with closing(BarProgress(terminal)) as progress, StopOnSignals(say=progress.say) as stop:
+        progress.start("train ta1", total=100, unit="samples")
+        progress.say("ta1: epoch 7/60, loss 0.0403")
+    text = screen.getvalue()
+    assert text.count("ta1: epoch 7/60, loss 0.0403") == 1
+    assert text.count("stopping as soon as everything is saved") == 1
 
 
 def test_a_second_hang_up_ends_nothing() -> None:
