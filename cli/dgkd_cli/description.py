@@ -79,7 +79,7 @@ def describe_store(store: GuideStore) -> dict[str, Pairs]:
         "views": [("range", f"{store.views.start}:{store.views.stop}"), ("plan", header.plan_digest[:16])],
         "encoding": [
             ("encoding", f"{header.encoding}, logits / {header.temperature}"),
-            ("KL", str(header.fidelity["kl"])),
+            ("KL", f"{float(str(header.fidelity['kl'])):.2g} nats"),
             ("top-1 agreement", percent_text(str(header.fidelity["top1"]))),
         ],
         "computed with": _settings(header.compute),

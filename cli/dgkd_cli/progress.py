@@ -14,6 +14,7 @@ from typing import TextIO
 
 import rich.progress
 from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.table import Column
 from rich.text import Text
 from rich.theme import Theme
@@ -192,6 +193,7 @@ class _Bar(rich.progress.Progress):
     """A bar with amount, rate and time left under a line with its name and figures: one line has no room for all."""
 
     def __init__(self, terminal: Console) -> None:
+        self._terminal = terminal
         super().__init__(
             rich.progress.BarColumn(),
             _AmountColumn(_WHOLE),
@@ -207,7 +209,8 @@ class _Bar(rich.progress.Progress):
         for task in self.tasks:
             if task.visible:
                 yield Text(f"{task.description}: {task.fields['figures']}".removesuffix(": "))
-        yield from super().get_renderables()
+        # Ctrl-C shows ^C behind the bar: in the last columns it would begin a line, which is then not erased.
+        yield Constrain(self.make_tasks_table(self.tasks), self._terminal.width - len("^C "))
 
 
 _WHOLE = Column(no_wrap=True)  # where the terminal is narrow, the bar is shorter

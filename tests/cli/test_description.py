@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cli.description import describe_run, describe_store
@@ -28,4 +30,6 @@ def test_a_store_is_described_by_its_header(three_guides: list[Path]) -> None:
         assert found["store"]["seal"] == store.seal
         assert found["computed with"].keys() == store.header.compute.keys()
         assert found["guide"]["name"] == store.header.guide.name
+        number, unit = found["encoding"]["KL"].split()
+        assert float(number) == pytest.approx(float(str(store.header.fidelity["kl"])), rel=0.06) and unit == "nats"
     assert list(found) == ["store", "guide", "data", "views", "encoding", "computed with"]

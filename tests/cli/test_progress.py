@@ -236,6 +236,7 @@ def test_no_word_of_a_bar_is_cut(width: int) -> None:
     assert re.fullmatch(r"[━╸╺ ]+129000/12800000 samples [0-9,]+ samples/s [0-9.]+ (s|min [0-9]+ s) left", last)
     above = " ".join(lines[: lines.index(last)])
     assert max(map(len, lines[: lines.index(last) + 1])) <= width
+    assert len(last) <= width - 3, "a terminal shows ^C behind it"
     assert f"train {name}: epoch 100/300, step 12345/23456, loss 1.2345, train accuracy 77.87 %" in above
 
 

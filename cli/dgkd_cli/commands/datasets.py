@@ -83,7 +83,7 @@ def _show(dataset: Dataset, *, as_json: bool) -> None:
             ("classes", f"{len(dataset.classes)}: {clean(', '.join(dataset.classes))}"),
             ("mean", " ".join(dataset.mean)),
             ("std", " ".join(dataset.std)),
-            ("digest", f"{train.digest} (train)"),
+            ("train digest", train.digest),
         ],
         as_json=as_json,
     )

@@ -188,7 +188,7 @@ def _show(card: ModelCard, folder: Path, *, as_json: bool) -> None:
             ("guides", ", ".join(clean(guide) for guide in card.guides) or "none"),
             *accuracy,
             ("time", duration_text(card.seconds)),
-            ("lies in", str(folder)),
+            ("folder", str(folder)),
         ],
         as_json=as_json,
     )
