@@ -15,7 +15,7 @@ demo: $(VENV)/.installed  ## a whole chain on the embedded digits: results table
 test: $(VENV)/.installed  ## the test suite
 	$(BIN)/python -m pytest -q $(SPREAD)
 
-test-slow: $(VENV)/.installed  ## the proofs that are too slow for every commit
+test-slow: $(VENV)/.frameworks  ## the proofs that are too slow for every commit; installs Lightning and transformers
 	$(BIN)/python -m pytest -q -m slow $(SPREAD)
 
 test-other:  ## the stores' tests in another Python, as it is: `make test-other PYTHON=python3.13`
@@ -48,6 +48,10 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev,docs]"
+	touch $@
+
+$(VENV)/.frameworks: $(VENV)/.installed  # what two of the examples need
+	$(BIN)/python -m pip install --quiet --editable ".[frameworks]"
 	touch $@
 
 clean:
