@@ -137,6 +137,9 @@ class GuideBank:
         training with these settings. With `epochs`, one iteration is the whole run; without, it is one epoch, and the
         next iteration the next epoch. `first_step` resumes a run, as does `load_state_dict`.
 
+        `dropping` chooses the guides of each step. By default each is kept in 75 % of the steps, a single one too;
+        plain knowledge distillation, with one guide, drops none: `dropping=Dropping(kind="none")`.
+
         `schedule` is that of the views (`Schedule`; default: `draw` for enumerated views, else `cycle`). `order` is
         `shuffled`, or `blocks` for stores that are larger than memory. `samples` are the numbers of the samples to
         train on (default: all). `workers` processes decode images that are not in memory. Process `rank` of

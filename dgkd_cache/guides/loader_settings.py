@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,7 @@ from dgkd_stores.arguments import integers, refusal, require_integer, require_ki
 
 __all__ = ["make_loader"]
 
+_LOGGER = logging.getLogger("dgkd_cache.guides")
 _CALL = "GuideBank.loader"
 _MOST = 2**40
 
@@ -73,7 +76,19 @@ def make_loader(
         ranks=Ranks(rank=int(rank), world=int(world_size)),
     )
     inputs.keep(0)  # refuses a name to keep always that no guide has
+    _tell_of_dropping(dropping, guidance.names)
     return GuideLoader(inputs, epochs=None if epochs is None else int(epochs), first_step=int(first_step))
+
+
+def _tell_of_dropping(dropping: Dropping, names: Sequence[str]) -> None:
+    """Warns in the log if the only guide is dropped in some batches."""
+    if len(names) == 1 and (dropped := round(1 - dropping.kept_share(names)[0], 6)):
+        _LOGGER.warning(
+            "%s, the only guide, is dropped in %.3g %% of the batches; plain knowledge distillation is trained with "
+            'dropping=Dropping(kind="none")',
+            names[0],
+            100 * dropped,
+        )
 
 
 def _schedule_kind(renderer: ViewRenderer, views: range, schedule: str | None) -> str:

@@ -41,12 +41,15 @@ def suggest_config(
 ) -> WorkspaceConfig:
     """Returns a complete configuration; `settings`, dotted keys as `{"training.epochs": 3}`, override the defaults.
 
-    An enumerated scheme gets all its views and the schedule `draw`; a cycle gets no more views than epochs. The image
-    size of a folder or a factory is read from its data. Raises UnknownName and InvalidInput.
+    An enumerated scheme gets all its views and the schedule `draw`; a cycle gets no more views than epochs. A method
+    other than `dgkd` drops no guide, unless `distillation.keep` is given. The image size of a folder or a factory is
+    read from its data. Raises UnknownName and InvalidInput.
     """
     from dgkd_cache.datasets.registry import usual_transforms
 
     given = dict(settings or {})
+    if given.get("distillation.method", "dgkd") != "dgkd" and "distillation.keep" not in given:
+        given = {"distillation.dropping": "none", **given}
     chain = chain_names(architectures)
     transforms = given.pop("views.transforms", ())
     assert isinstance(transforms, list | tuple), "transforms are a list of texts"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.views.plan import ViewPlan
@@ -30,6 +31,20 @@ def test_sampled_views_are_cycled_and_enumerated_ones_are_drawn(bars, three_guid
         assert set(next(iter(bank.loader(batch_size=100))).views.tolist()) == {0, 1}
         with pytest.raises(InvalidInput, match="need the schedule draw: .*leave schedule out"):
             bank.loader(batch_size=100, schedule="cycle")
+
+
+def test_a_single_guide_that_may_be_dropped_is_logged(bars, three_guides, caplog: pytest.LogCaptureFixture) -> None:
+    with GuideBank(three_guides[:1], bars.train) as bank, GuideBank(three_guides, bars.train) as several:
+        for rule in (Dropping(kind="none"), Dropping(at_least_one=True), Dropping(always=bank.names)):
+            bank.loader(batch_size=100, dropping=rule)
+        several.loader(batch_size=100)
+        assert caplog.messages == []
+        bank.loader(batch_size=100)
+        bank.loader(batch_size=100, dropping=Dropping(kind="fixed"))
+    assert [record.name for record in caplog.records] == ["dgkd_cache.guides"] * 2
+    quarter, always = caplog.messages
+    assert quarter.startswith(f"{bank.names[0]}, the only guide, is dropped in 25 % of the batches")
+    assert "in 100 % of" in always and always.endswith('dropping=Dropping(kind="none")')
 
 
 def test_enumerated_views_are_all_needed(bars, enumerated) -> None:

@@ -85,6 +85,18 @@ def test_a_cycle_needs_no_more_views_than_epochs() -> None:
     assert suggest_config("digits", ["plain2"], {"training.epochs": 3, "views.count": 8}).views.count == 8
 
 
+@pytest.mark.parametrize("method", ["scratch", "kd", "takd"])
+def test_only_dgkd_drops_guides_by_itself(method: str) -> None:
+    def dropping(**settings: object) -> tuple[str, float]:
+        given = {f"distillation.{key}": value for key, value in settings.items()}
+        rule = suggest_config("digits", ["plain4", "plain2"], given).distillation
+        return rule.dropping, rule.keep
+
+    assert dropping(method=method) == ("none", 0.75)
+    assert dropping(method=method, keep=0.5) == ("bernoulli", 0.5)
+    assert dropping() == dropping(method="dgkd") == ("bernoulli", 0.75)
+
+
 def test_unknown_names_are_refused_before_anything_is_written() -> None:
     with pytest.raises(UnknownName, match="did you mean cifar10"):
         suggest_config("cifar-10", ["resnet8"])

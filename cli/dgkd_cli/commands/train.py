@@ -102,7 +102,7 @@ def train(
     Examples:
       dgkd-cache train ta1
       dgkd-cache train --student resnet8 --guides teacher,ta1,ta2
-      dgkd-cache train --student resnet8 --guides teacher --name kd-seed1 --seed 1
+      dgkd-cache train --student resnet8 --guides teacher --dropping none --name kd
       dgkd-cache train student --live --name student-live
       dgkd-cache train ta1 --set training.lr=0.05 --name ta1-slow
     """

@@ -94,10 +94,16 @@ def check_guides(
 
 
 def tell_of_dropping(rule: Dropping, names: Sequence[str], progress: Progress) -> None:
-    """Warns of a rule that leaves no guide in any batch."""
-    if names and not any(rule.kept_share(names)):
+    """Warns of a rule that leaves no guide in any batch, and tells how often the only guide of a model is dropped."""
+    kept = rule.kept_share(names)
+    if names and not any(kept):
         setting = f"drop = {rule.drop}" if rule.kind == "fixed" else f"keep = {rule.keep:g}"
         progress.warn(f"dropping = {rule.kind} with {setting} leaves none of the {len(names)} guides")
+    elif len(names) == 1 and (dropped := round(1 - kept[0], 6)):
+        progress.say(
+            f"{names[0]}, the only guide, is dropped in {100 * dropped:.3g} % of the batches; plain knowledge "
+            "distillation is trained with `--dropping none`"
+        )
 
 
 def _live_guide(ws: Workspace, folder: Path, device: torch.device, progress: Progress) -> LiveGuide:

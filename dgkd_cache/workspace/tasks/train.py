@@ -103,7 +103,8 @@ def _build(
     training, distillation = run.training, request.distillation
     names = run.guidance.names if run.guidance else ()
     dropping = dropping_of(distillation, names)
-    tell_of_dropping(dropping, names, progress)
+    if distillation.lambda_:
+        tell_of_dropping(dropping, names, progress)
     train_N, held_N = split_samples(len(run.views.images), ws.config.dataset.validation)
     model, preprocess = new_model(
         ws, request.architecture, input_size=training.input_size, seed=run.random.torch_seed()

@@ -66,6 +66,26 @@ def test_fixed_dropping_of_every_guide_is_told(done) -> None:
     assert "dropping = fixed with drop = 7 leaves none of the 1 guides" in progress.lines
 
 
+def test_a_single_guide_that_may_be_dropped_is_told(done) -> None:
+    """With several guides, or one that is always kept, nothing is said."""
+    ws, _ = done
+    stores = [ws.store_path("teacher"), ws.store_path("ta1")]
+
+    def told(guides: list[Path], **changes: object) -> list[str]:
+        progress = Lines()
+        rule = ws.config.distillation.model_copy(update=changes)
+        train(ws, "told", guides=guides, distillation=rule, progress=progress, fresh=True)
+        return [line for line in progress.lines if "dropped" in line]
+
+    assert told(stores[:1], dropping="bernoulli", keep=0.875) == [
+        "teacher, the only guide, is dropped in 12.5 % of the batches; plain knowledge distillation is trained with "
+        "`--dropping none`"
+    ]
+    silent = [{"dropping": "none"}, {"always": ("teacher",)}, {"at_least_one": True}, {"lambda_": 0.0}]
+    assert [told(stores[:1], **changes) for changes in silent] == [[]] * 4
+    assert told(stores, dropping="bernoulli") == []
+
+
 def test_another_test_set_is_noticed(done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(done[0].folder, tmp_path / "ws")
     shutil.copytree(done[0].folder, tmp_path / "before")
