@@ -12,13 +12,17 @@ from dgkd_stores import GuideStore, clean
 
 if TYPE_CHECKING:
     from dgkd_cache.run_files.model_card import ModelCard
+    from dgkd_cache.workspace.begun_run import BegunRun
 
-__all__ = ["Pairs", "describe_run", "describe_store"]
+__all__ = ["Pairs", "describe_begun", "describe_run", "describe_store"]
 
 Pairs = Iterable[tuple[str, str]]
 """Names, each with its value."""
 
 _DISTILLATION = (*GUIDANCE, "live")
+
+_CONTINUES = ("begun", "stale")
+"""The states in which an unfinished run goes on. One that is stale has settings that were given to its command."""
 
 
 def describe_run(card: ModelCard, folder: Path, *, state: str, why: str) -> dict[str, Pairs]:
@@ -48,16 +52,40 @@ def describe_run(card: ModelCard, folder: Path, *, state: str, why: str) -> dict
     }
 
 
+def describe_begun(begun: BegunRun, folder: Path, *, state: str, why: str) -> dict[str, Pairs]:
+    """Returns the state of an unfinished run, how far it is, and its settings by table; every text is cleaned."""
+    reached = "no step is saved yet"
+    if begun.step:
+        steps = f" of {count_text(begun.steps)}" if begun.steps else ""
+        reached = f"step {count_text(begun.step)}{steps}, in epoch {count_text(begun.epoch)}"
+        reached += f" of {count_text(begun.epochs)}" if begun.epochs else ""
+    tables: dict[str, dict[str, object]] = {}
+    for key, value in begun.settings.items():
+        table, _, name = key.rpartition(".")
+        tables.setdefault(clean(table) or "model", {})[name] = value
+    return {
+        "run": [
+            ("folder", str(folder)),
+            ("state", f"{state}: {clean(why)}" if why else state),
+            ("reached", reached),
+            *([("time", duration_text(begun.seconds))] if begun.step else []),
+            *([("next", "the same command continues it, with the settings below")] if state in _CONTINUES else []),
+        ],
+        **{table: _settings(settings) for table, settings in tables.items()},
+    }
+
+
 def describe_store(store: GuideStore) -> dict[str, Pairs]:
     """Returns what the header of a store says, by section; every text is cleaned."""
     header, written = store.header, store.completeness()
-    missing = f"incomplete: {written.views - written.views_done} of {written.views} views are not finished"
+    unfinished = f"incomplete: {count_text(written.views_done)} of {count_text(written.views)} views are done"
     precision = clean(str(header.compute.get("precision", "")))
     data, guide = header.dataset, header.guide
     return {
         "store": [
             ("path", str(store.path)),
-            ("state", "sealed" if store.seal else missing),
+            ("state", "sealed" if store.seal else unfinished),
+            *([] if store.seal else [("next", "the same command continues it: the other views are dumped")]),
             ("seal", store.seal or "-"),
             ("size", size_text(store.nbytes)),
             ("container", f"{store.kind}, codec {store.codec}"),

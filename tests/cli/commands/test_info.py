@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 import subprocess
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from support.tiny_chain import train
 from torch import nn
 
+from dgkd_cache.errors import Interrupted
+from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, GuideStoreWriter, IdentityArrays
 
 Command = Callable[..., Result]
@@ -81,13 +85,48 @@ assert "torch" not in sys.modules
         assert word in words(text)
 
 
+def test_info_of_a_run_that_is_begun(command: Command, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """96 samples in batches of 32, three times: it is stopped after step 4 of 9."""
+    monkeypatch.syspath_prepend(str(here))
+    ws, calls = Workspace.open(Path(".")), itertools.count()
+    recipe = ws.config.training_for("teacher")
+    with pytest.raises(Interrupted):
+        train(ws, "teacher", architecture="plain4", training=recipe, stop=lambda: next(calls) == 3)
+    for what in ("teacher", "runs/teacher"):
+        result = command("info", what)
+        assert (result.exit_code, result.stderr) == (0, "")
+        found = rows(result)
+        assert ["state", "begun"] in found and ["reached", "step 4 of 9, in epoch 2 of 3"] in found
+        assert ["next", "the same command continues it, with the settings below"] in found
+        assert [word for (word, *more) in found if not more] == ["run", "model", "dataset", "views", "training"]
+        assert (
+            ["architecture", "plain4"] in found
+            and ["epochs", "3"] in found
+            and ["transforms", "crop(1), hflip"] in found
+        )
+    (here / "dgkd.toml").write_text((here / "dgkd.toml").read_text().replace("epochs = 3", "epochs = 5"))
+    assert ["state", "stale: training.epochs was 3, is 5"] in rows(command("info", "teacher"))
+    (here / "runs" / "teacher" / "checkpoint.safetensors").unlink()
+    assert ["reached", "no step is saved yet"] in rows(command("info", "teacher"))
+    printed = json.loads(command("info", "teacher", "--json").stdout)
+    assert (printed["run"], printed["run_state"]["state"], printed["begun"]["step"]) == (None, "stale", 0)
+    assert printed["begun"]["settings"]["training.epochs"] == 3
+
+
+def test_info_of_a_model_that_is_not_begun_names_what_trains_it(command: Command, workspace: Path) -> None:
+    result = command("info", "ta1")
+    assert result.exit_code == 10 and "no run and no guide store for 'ta1'" in result.stderr
+    assert result.stderr.endswith("`dgkd-cache run` trains and dumps the whole chain\n")
+
+
 def test_info_of_an_unfinished_store(
     command: Command, workspace: Path, dump: Callable[..., Path], make_tiny: Callable[..., nn.Module]
 ) -> None:
     dump(workspace / "guides" / "ta1.zarr", make_tiny(1), mine=range(1))
     result = command("info", "ta1")
     assert result.exit_code == 0, result.stderr
-    assert "incomplete: 2 of 3 views are not finished" in result.stdout
+    assert ["state", "incomplete: 1 of 3 views are done"] in rows(result)
+    assert ["next", "the same command continues it: the other views are dumped"] in rows(result)
     printed = json.loads(command("ls", "--json").stdout)["stores"]
     assert [(one["name"], one["state"], one["views_done"]) for one in printed] == [("ta1", "incomplete", 1)]
 
