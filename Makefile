@@ -28,6 +28,7 @@ bench: $(VENV)/.installed  ## every figure of docs/performance.md, on this machi
 docs: $(VENV)/.installed  ## the documentation site, build/site; a dead link or an undocumented public name fails
 	$(BIN)/python docs/assemble.py
 	$(BIN)/zensical build --strict --clean
+	$(BIN)/python docs/links.py build/site
 
 catalogue: $(VENV)/.installed  ## the lists that `models` and `datasets` print, after a network or a data set has changed
 	$(BIN)/python -m dgkd_cli.catalogue
