@@ -149,7 +149,7 @@ def live(architectures: Sequence[str], views: ViewRenderer, *, device: torch.dev
         )
         for i, name in enumerate(architectures)
     ]
-    return LiveGuides(guides, temperature=TEMPERATURE, device=device, precision=chosen.precision)
+    return LiveGuides(guides, temperature=TEMPERATURE, classes=classes, device=device, precision=chosen.precision)
 
 
 class AllForwarded:

@@ -49,7 +49,7 @@ def dense_guidance_loss(
     guide_count: int,
     objective: str = "paper",
     lambda_: float = 0.5,
-    temperature: float = 4.0,
+    temperature: float,
 ) -> GuidanceLoss:
     """Returns the student's loss under the guides that were kept for this batch.
 
@@ -91,18 +91,32 @@ def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, gui
     if not isinstance(labels_B, Tensor) or labels_B.dtype != torch.int64 or labels_B.shape != (batch,):
         expected = f"the number of each image's class, a tensor of int64 ({batch},)"
         raise refusal(_CALL, "labels_B", labels_B, expected=expected)
+    if softened_KBC is not None:
+        _check_softened(softened_KBC, batch, classes, guide_count)
     _check_labels(labels_B, classes)
-    if softened_KBC is None:
-        return
-    kept = len(softened_KBC) if isinstance(softened_KBC, Tensor) and softened_KBC.ndim else -1
-    fits = _has_numbers(softened_KBC) and (kept == 0 or softened_KBC.shape[1:] == (batch, classes))
-    if not fits or not 0 <= kept <= guide_count:
+
+
+def _check_softened(softened_KBC: object, batch: int, classes: int, guide_count: int) -> None:
+    """Raises InvalidInput unless these are rows of guides for the student's batch and classes; K may be 0."""
+    if not (
+        _has_numbers(softened_KBC)
+        and softened_KBC.ndim == 3
+        and softened_KBC.shape[1] == batch
+        and len(softened_KBC) <= guide_count
+    ):
         raise refusal(
             _CALL,
             "softened_KBC",
             softened_KBC,
             expected=f"the guides' logits, floating-point (at most {guide_count}, {batch}, {classes}), or None",
             do="give what bank.gather(views, samples, keep) returns, and guide_count=len(bank.names)",
+        )
+    if (found := softened_KBC.shape[2]) != classes:
+        raise InvalidInput(
+            f"{_CALL}: the student and its guides have different numbers of classes",
+            expected=f"logits_BC of {found} classes, as the guides have",
+            found=f"{classes}",
+            do=f"give the student {found} outputs, one for each class",
         )
 
 

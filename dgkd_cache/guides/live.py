@@ -34,12 +34,14 @@ class LiveGuides:
         guides: Sequence[LiveGuide],
         *,
         temperature: float,
+        classes: int,
         device: torch.device,
         precision: str = "float32",
         accept_probabilities: bool = False,
     ) -> None:
         self._guides = tuple(guides)
         self._temperature = temperature
+        self.classes = classes
         self._device = device
         self.precision = precision
         self._accept_probabilities = accept_probabilities
@@ -58,7 +60,7 @@ class LiveGuides:
     def identities(self) -> Mapping[str, str]:
         return {guide.name: guide.identity for guide in self._guides}
 
-    def rehearse(self, pixels_BIHW: Tensor, *, classes: int) -> None:
+    def rehearse(self, pixels_BIHW: Tensor) -> None:
         """Forwards these images twice with each guide before training, and raises as `Rehearsal`."""
         for guide in self._guides:
             network = nn.Sequential(guide.preprocess, guide.model).eval()
@@ -67,7 +69,7 @@ class LiveGuides:
                 what=f"guide {guide.name!r}",
                 device=self._device,
                 precision=self.precision,
-                classes=classes,
+                classes=self.classes,
                 accept_probabilities=self._accept_probabilities,
             )
             with torch.no_grad(), autocast(self._device, self.precision):
@@ -88,9 +90,9 @@ class ForwardPass:
     guides: LiveGuides
 
     def softened(self, pixels_BIHW: Tensor) -> Tensor:
-        """Returns logits / temperature of the kept guides: (K, B, C); without one, K = B = C = 0."""
+        """Returns logits / temperature of the kept guides: (K, B, C)."""
         if not self.kept:
-            return torch.empty(0, 0, 0, device=pixels_BIHW.device)
+            return torch.empty(0, len(pixels_BIHW), self.guides.classes, device=pixels_BIHW.device)
         with torch.no_grad(), autocast(pixels_BIHW.device, self.guides.precision):
             logits_KBC = [guide.model(guide.preprocess(pixels_BIHW)).float() for guide in self.kept]
             return torch.stack(logits_KBC) / self.guides.temperature

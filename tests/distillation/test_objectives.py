@@ -73,9 +73,11 @@ def test_official_is_the_authors_line(drop: int) -> None:
 def test_no_guides_is_cross_entropy_and_all_dropped_keeps_its_weight(objective: str) -> None:
     logits, labels, softened = data(0)
     ce = nn.functional.cross_entropy(logits, labels)
-    alone = dense_guidance_loss(logits, labels, None, guide_count=0, objective=objective, lambda_=0.9)
+    alone = dense_guidance_loss(logits, labels, None, guide_count=0, objective=objective, lambda_=0.9, temperature=4.0)
     assert float(alone.loss) == float(ce)
-    dropped = dense_guidance_loss(logits, labels, softened, guide_count=3, objective=objective, lambda_=0.75)
+    dropped = dense_guidance_loss(
+        logits, labels, softened, guide_count=3, objective=objective, lambda_=0.75, temperature=4.0
+    )
     weight = 3 * 0.25 if objective == "paper" else 0.25
     assert float(dropped.loss) == pytest.approx(weight * float(ce), rel=1e-6)
     assert float(dropped.kl) == 0.0
@@ -101,13 +103,13 @@ def test_gradient_against_differences(objective: str) -> None:
 
 def test_a_student_equal_to_its_guide_has_no_divergence() -> None:
     logits, labels, _ = data(1)
-    loss = dense_guidance_loss(logits, labels, logits[None] / 4.0, guide_count=1, lambda_=1.0)
+    loss = dense_guidance_loss(logits, labels, logits[None] / 4.0, guide_count=1, lambda_=1.0, temperature=4.0)
     assert float(loss.loss) == pytest.approx(0.0, abs=1e-5)
 
 
 def test_half_precision_logits_give_a_float32_loss() -> None:
     logits, labels, softened = data(2)
-    loss = dense_guidance_loss(logits.bfloat16(), labels, softened.half(), guide_count=2)
+    loss = dense_guidance_loss(logits.bfloat16(), labels, softened.half(), guide_count=2, temperature=4.0)
     assert loss.loss.dtype == torch.float32
 
 
@@ -122,5 +124,5 @@ def test_half_precision_logits_give_a_float32_loss() -> None:
 def test_bad_settings(change, error, words: str) -> None:
     logits, labels, softened = data(1)
     with pytest.raises(error) as caught:
-        dense_guidance_loss(logits, labels, softened, guide_count=1, **change)
+        dense_guidance_loss(logits, labels, softened, guide_count=1, **{"temperature": 4.0, **change})
     assert words in str(caught.value) and caught.value.exit_code == 2

@@ -102,7 +102,7 @@ def steps_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tuple
 def test_the_same_losses_along_one_trajectory_of_50_steps(coloured, setting, encoding, bound, reader) -> None:
     """Identical weights before each step: the loss of the cached batch against that of the live one."""
     plan, preprocess, stores, live = setting
-    lives = LiveGuides(live, temperature=4.0, device=CPU)
+    lives = LiveGuides(live, temperature=4.0, classes=10, device=CPU)
     views = ViewRenderer(plan, coloured.train)
     with GuideBank(stores[encoding], views, reader=reader) as bank:
         assert any(store.copied_because for (store,) in bank.stores.values()) == (reader == "pread")

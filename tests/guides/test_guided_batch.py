@@ -72,6 +72,16 @@ def test_the_mean_over_ranks_is_the_loss_of_the_whole_batch(batch) -> None:
     assert sum(losses) / 2 == pytest.approx(float(batch.loss(logits_BC)), rel=1e-5)
 
 
+@pytest.mark.parametrize("kept", [0, 2])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_logits_of_other_classes_than_the_guides_are_refused_in_every_step(batch, kept: int, classes: int) -> None:
+    """Where all guides are dropped, too; with fewer classes, labels that name none are not what is to be mended."""
+    step = dataclasses.replace(batch, softened=batch.softened[:kept])
+    words = f"expected logits_BC of 3 classes, as the guides have, found {classes}; give the student 3 outputs"
+    with pytest.raises(InvalidInput, match=words):
+        step.loss(torch.zeros(6, classes))
+
+
 def test_its_length_is_the_number_of_samples_and_it_moves_as_one(batch) -> None:
     assert len(batch) == 6
     moved = batch.to("meta")

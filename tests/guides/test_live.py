@@ -29,7 +29,7 @@ def pixels_of(samples: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("kept", [(True, True, True), (False, True, False), (True, False, True)])
 def test_softened_logits_of_the_kept_guides_alone(guides, make_tiny, as_input, kept: tuple[bool, ...]) -> None:
-    live, pixels_BIHW = LiveGuides(guides, temperature=4.0, device=CPU), pixels_of(5)
+    live, pixels_BIHW = LiveGuides(guides, temperature=4.0, classes=4, device=CPU), pixels_of(5)
     rows_KBC = live.begin(NOTHING, NOTHING, np.array(kept)).softened(pixels_BIHW)
     with torch.no_grad():
         expected = [make_tiny(seed)(as_input(pixels_BIHW)) / 4 for seed in range(3) if kept[seed]]
@@ -40,12 +40,12 @@ def test_softened_logits_of_the_kept_guides_alone(guides, make_tiny, as_input, k
 def test_dropped_guides_are_not_forwarded(guides) -> None:
     for guide in guides:
         guide.model.register_forward_hook(lambda *_: pytest.fail("a dropped guide was forwarded"))
-    live = LiveGuides(guides, temperature=4.0, device=CPU)
-    assert len(live.begin(NOTHING, NOTHING, np.zeros(3, np.bool_)).softened(pixels_of(5))) == 0
+    live = LiveGuides(guides, temperature=4.0, classes=4, device=CPU)
+    assert live.begin(NOTHING, NOTHING, np.zeros(3, np.bool_)).softened(pixels_of(5)).shape == (0, 5, 4)
 
 
 def test_names_and_proofs_in_the_order_of_the_chain(guides) -> None:
-    live = LiveGuides(guides, temperature=1.0, device=CPU)
+    live = LiveGuides(guides, temperature=1.0, classes=4, device=CPU)
     assert live.names == ("a", "b", "c")
     assert list(live.identities.items()) == [("a", "a" * 64), ("b", "b" * 64), ("c", "c" * 64)]
 
@@ -56,6 +56,6 @@ def test_a_guide_that_cannot_be_used_is_told_by_name_before_training(guides, as_
             return torch.rand(len(images), 4)
 
     wrong = LiveGuide(name="dice", identity="0" * 64, preprocess=as_input, model=Drawing())
-    LiveGuides(guides, temperature=1.0, device=CPU).rehearse(pixels_of(8), classes=4)
+    LiveGuides(guides, temperature=1.0, classes=4, device=CPU).rehearse(pixels_of(8))
     with pytest.raises(DgkdError, match="guide 'dice'"):
-        LiveGuides([*guides, wrong], temperature=1.0, device=CPU).rehearse(pixels_of(8), classes=4)
+        LiveGuides([*guides, wrong], temperature=1.0, classes=4, device=CPU).rehearse(pixels_of(8))

@@ -90,7 +90,7 @@ def test_without_guides_a_batch_has_pixels_and_labels(inputs_of, bars, plan) -> 
 
 def test_the_guides_of_a_step_are_those_that_its_words_keep(inputs_of, as_input, make_tiny) -> None:
     guides = [LiveGuide(name=name, identity="", preprocess=as_input, model=make_tiny(3)) for name in "ab"]
-    inputs = inputs_of(LiveGuides(guides, temperature=2.5, device=CPU))
+    inputs = inputs_of(LiveGuides(guides, temperature=2.5, classes=4, device=CPU))
     kept = []
     for step, batch in enumerate(inputs.prefetch(0, 9)):
         words = RANDOM.words(Domain.DROPPING, at=step, count=3)[:2]

@@ -247,13 +247,13 @@ def test_live_guides_are_rehearsed_too(as_input) -> None:
 
     def live(model: nn.Module, **settings) -> LiveGuides:
         guide = LiveGuide(name="ta1", identity="0" * 64, preprocess=as_input, model=model)
-        return LiveGuides([guide], temperature=4.0, device=CPU, **settings)
+        return LiveGuides([guide], temperature=4.0, device=CPU, **{"classes": 4, **settings})
 
-    live(network()).rehearse(images, classes=4)
+    live(network()).rehearse(images)
     with pytest.raises(InvalidInput, match="guide 'ta1' returns different logits"):
-        live(Noisy()).rehearse(images + 1, classes=4)
+        live(Noisy()).rehearse(images + 1)
     with pytest.raises(Mismatch, match="different number of classes"):
-        live(network()).rehearse(images, classes=5)
+        live(network(), classes=5).rehearse(images)
     with pytest.raises(InvalidInput, match="guide 'ta1' gives probabilities"):
-        live(network(nn.Softmax(1))).rehearse(images, classes=4)
-    live(network(nn.Softmax(1)), accept_probabilities=True).rehearse(images, classes=4)
+        live(network(nn.Softmax(1))).rehearse(images)
+    live(network(nn.Softmax(1)), accept_probabilities=True).rehearse(images)

@@ -183,5 +183,11 @@ def _forward_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torc
     precision = resolve_precision(ws.config.cache.precision, device)
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
     samples_B = np.arange(min(ws.config.training_for(ws.chain[-1]).batch_size, len(views.images)))
-    guides = LiveGuides([guide], temperature=ws.config.cache.temperature, device=device, precision=precision)
+    guides = LiveGuides(
+        [guide],
+        temperature=ws.config.cache.temperature,
+        classes=len(views.images.classes),
+        device=device,
+        precision=precision,
+    )
     return forward_guides(guides, views, samples_B, device=device)

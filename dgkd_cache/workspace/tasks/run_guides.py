@@ -65,6 +65,7 @@ def open_guides(
         yield LiveGuides(
             loaded,
             temperature=temperature,
+            classes=len(views.images.classes),
             device=device,
             precision=precision,
             accept_probabilities=ws.config.cache.accept_probabilities,
@@ -90,7 +91,7 @@ def check_guides(
     elif isinstance(guidance, LiveGuides):
         samples_B = np.arange(min(len(views.images), _REHEARSED))
         pixels_BIHW = views.pixels(np.zeros_like(samples_B), samples_B).to(device)
-        guidance.rehearse(pixels_BIHW, classes=len(views.images.classes))
+        guidance.rehearse(pixels_BIHW)
 
 
 def tell_of_dropping(rule: Dropping, names: Sequence[str], progress: Progress) -> None:
