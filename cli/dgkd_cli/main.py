@@ -37,6 +37,7 @@ from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
 from dgkd_cli.global_options import add_global_options, global_options
 from dgkd_cli.lines import fitted, say
+from dgkd_cli.settings_option import setting_hint
 from dgkd_stores import is_no_space
 
 __all__ = ["SHARED", "entry", "main"]
@@ -49,12 +50,14 @@ class Boundary(click.Group):
     """The click group that converts every expected error to a message on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        words = tuple(ctx.args)  # of the verb; click takes them out
         try:
             return super().invoke(ctx)
         except DgkdError as error:
             raise _refused(ctx, error) from error
         except click.UsageError as error:  # click prints it without a look at the terminal
-            message = fitted(error.format_message(), sys.stderr, lead="Error: ")
+            hint = setting_hint(error, words) if isinstance(error, click.NoSuchOption) else None
+            message = fitted(hint or error.format_message(), sys.stderr, lead="Error: ")
             raise click.UsageError(message, error.ctx) from error
         except KeyboardInterrupt as error:
             say("interrupted: nothing is damaged; run the same command again")
@@ -76,6 +79,14 @@ class Boundary(click.Group):
                 raise
             where = "" if error.filename is None else f"{error.filename}: "
             raise _refused(ctx, DgkdError(f"{where}{error.strerror or error}")) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] == "help":
+            hint = "`dgkd-cache --help` lists the verbs, and --help after a verb describes it"
+            raise click.UsageError(f"help is an option and no verb: {hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of use, not alphabetical

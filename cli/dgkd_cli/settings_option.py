@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -13,7 +15,15 @@ from click.decorators import FC
 from dgkd_cli.app import App
 from dgkd_cli.completion import complete_keys
 
-__all__ = ["set_option"]
+__all__ = ["set_option", "setting_hint"]
+
+_TABLES = ("training", "distillation", "cache", "views")
+"""The tables whose keys are looked for where an option is unknown."""
+
+_LISTS = ("transforms", "always", "lr_steps")
+"""The keys whose values are lists, which options write as A,B and TOML as ["A", "B"]."""
+
+_NO_VALUE = "VALUE"
 
 
 def set_option(flags: Mapping[str, str] | None = None) -> Callable[[FC], FC]:
@@ -40,6 +50,40 @@ def set_option(flags: Mapping[str, str] | None = None) -> Callable[[FC], FC]:
         return option(checked)
 
     return add
+
+
+def setting_hint(error: click.NoSuchOption, words: Sequence[str]) -> str | None:
+    """Returns the message for an unknown option that is a key of dgkd.toml; None for any other.
+
+    `words` are those of the verb: the value that was typed is in them.
+    """
+    from dgkd_cache.config.assignments import known_keys
+
+    option, verb = error.option_name, error.ctx.command if error.ctx else None
+    name = option.lstrip("-").replace("-", "_")
+    keys = [key for key in known_keys() if key.split(".")[1] == name and key.split(".")[0] in _TABLES]
+    if not keys or verb is None:
+        return None
+    keys.sort(key=lambda key: _TABLES.index(key.split(".")[0]))
+    if not any("--set" in parameter.opts for parameter in verb.params):
+        if verb.name != "init":
+            return None
+        return f"No such option {option!r}. It is the key {' or '.join(keys)} of the dgkd.toml that `init` writes"
+    value = _value_of(option, words)
+    if name in _LISTS and value != _NO_VALUE:
+        value = f"[{value}]" if name == "lr_steps" else json.dumps(value.split(","))
+    settings = (f"`--set {shlex.quote(f'{key}={value}')}`" for key in keys)
+    return f"No such option {option!r}. {' or '.join(settings)} sets it"
+
+
+def _value_of(option: str, words: Sequence[str]) -> str:
+    """Returns the value that was typed for an option; _NO_VALUE if there is none."""
+    for word, after in zip(words, (*words[1:], ""), strict=True):
+        if word.startswith(f"{option}="):
+            return word.removeprefix(f"{option}=")
+        if word == option and after and not after.startswith("--"):
+            return after
+    return _NO_VALUE
 
 
 def _check(context: click.Context, flags: Mapping[str, str]) -> None:

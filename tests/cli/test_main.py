@@ -201,3 +201,10 @@ def test_ctrl_c_while_modules_are_loaded_is_a_clean_stop(
     with pytest.raises(SystemExit) as caught:
         __main__.entry()
     assert caught.value.code == 130 and capsys.readouterr().err == "interrupted: nothing was begun\n"
+
+
+def test_help_is_no_verb_and_says_how_it_is_asked_for() -> None:
+    for words in (["help"], ["help", "train"]):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 2
+        assert "`dgkd-cache --help` lists the verbs, and --help after a verb describes it" in result.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -96,3 +98,38 @@ def test_it_goes_before_the_file(command: Command, workspace: Path) -> None:
     assert ("plain6" in command("ls").stdout, "plain8" in command("ls").stdout) == (True, False)
     set_anew = command("ls", "--set", "chain.teacher=plain8").stdout
     assert ("plain6" in set_anew, "plain8" in set_anew) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("train ta1 --lr 0.05", "No such option '--lr'. `--set training.lr=0.05` sets it"),
+        ("train ta1 --weight-decay", "No such option '--weight-decay'. `--set training.weight_decay=VALUE` sets it"),
+        ("run --encoding=uint8", "No such option '--encoding'. `--set cache.encoding=uint8` sets it"),
+        (
+            "train --batch-size=16 ta1",
+            "No such option '--batch-size'. `--set training.batch_size=16` or `--set cache.batch_size=16` sets it",
+        ),
+        (
+            "run --transforms crop(1),hflip",
+            """No such option '--transforms'. `--set 'views.transforms=["crop(1)", "hflip"]'` sets it""",
+        ),
+        ("run --lr-steps 0.5,0.7", "No such option '--lr-steps'. `--set 'training.lr_steps=[0.5,0.7]'` sets it"),
+        (
+            "init --chain plain2 --weight-decay 0",
+            "No such option '--weight-decay'. It is the key training.weight_decay of the dgkd.toml that `init` writes",
+        ),
+    ],
+)
+def test_an_unknown_option_that_is_a_key_points_to_it(command: Command, workspace: Path, words: str, said: str) -> None:
+    result = command(*words.split())
+    assert (result.exit_code, result.stdout, result.stderr.splitlines()[-1]) == (2, "", f"Error: {said}")
+    for hint in re.findall("`--set (.*?)`", said):
+        if "VALUE" not in hint:
+            assert command("ls", "--set", *shlex.split(hint)).exit_code == 0
+
+
+@pytest.mark.parametrize("words", ["train --seeed 1", "info teacher --lr 3"])
+def test_any_other_unknown_option_is_told_as_ever(command: Command, workspace: Path, words: str) -> None:
+    result = command(*words.split())
+    assert result.exit_code == 2 and "--set training" not in result.stderr and "Did you mean" in result.stderr
