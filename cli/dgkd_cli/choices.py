@@ -8,6 +8,7 @@ import click
 from click.decorators import FC
 
 from dgkd_cache.config.tables import Table, choices
+from dgkd_cli.completion import Complete, in_a_list
 
 __all__ = ["choice_of", "list_option"]
 
@@ -17,9 +18,22 @@ def choice_of(table: type[Table], key: str) -> click.Choice[str]:
     return click.Choice(choices(table, key))
 
 
-def list_option(name: str, *, help: str, required: bool = False) -> Callable[[FC], FC]:
-    """Adds an option whose value is a list A,B,...; given twice, it is refused, for one of them would be ignored."""
-    return click.option(name, metavar="A,B,...", multiple=True, callback=_once, required=required, help=help)
+def list_option(
+    name: str, *, help: str, required: bool = False, complete: Complete | None = None
+) -> Callable[[FC], FC]:
+    """Adds an option whose value is a list A,B,...; given twice, it is refused, for one of them would be ignored.
+
+    `complete` gives a shell the names that may stand in it.
+    """
+    return click.option(
+        name,
+        metavar="A,B,...",
+        multiple=True,
+        callback=_once,
+        required=required,
+        shell_complete=in_a_list(complete) if complete else None,
+        help=help,
+    )
 
 
 def _once(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str | None:

@@ -1,48 +1,106 @@
-"""Completion of names in a shell: runs and stores of the workspace, and keys of dgkd.toml.
+"""Completion of names in a shell: runs, stores and models of the workspace, architectures, and keys of dgkd.toml.
 
 click asks for them at each press of TAB. Nothing here loads torch or raises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dgkd_cache.errors import DgkdError
 
-__all__ = ["complete_keys", "complete_runs", "complete_stores"]
+if TYPE_CHECKING:
+    from dgkd_cache.workspace.workspace import Workspace
+
+__all__ = [
+    "Complete",
+    "complete_architectures",
+    "complete_guides",
+    "complete_keys",
+    "complete_models",
+    "complete_runs",
+    "complete_stores",
+    "in_a_list",
+]
+
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+"""What click calls for the names that begin with the text that is typed."""
 
 
 def complete_runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Returns the models of the chain and the other runs that begin with `incomplete`."""
-    return _beginning(incomplete, _names(context, runs=True))
+    workspace = _workspace(context)
+    return _beginning(incomplete, (*workspace.chain, *workspace.runs()) if workspace else ())
 
 
 def complete_stores(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Returns the runs and stores that begin with `incomplete`; no name where a path is typed."""
-    return _beginning(incomplete, _names(context, runs=True) + _names(context, runs=False))
+    workspace = _workspace(context)
+    return _beginning(incomplete, (*workspace.chain, *workspace.runs(), *workspace.stores()) if workspace else ())
+
+
+def complete_guides(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Returns the guides that begin with `incomplete`: stores, or after --live the runs."""
+    workspace = _workspace(context)
+    if workspace is None:
+        return []
+    return _beginning(incomplete, workspace.runs() if context.params.get("live") else workspace.stores())
+
+
+def complete_models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Returns the models of the chain that begin with `incomplete`."""
+    workspace = _workspace(context)
+    return _beginning(incomplete, workspace.chain if workspace else ())
+
+
+def complete_architectures(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Returns the architectures that begin with `incomplete`."""
+    from dgkd_cli.catalogue import read_list
+
+    return _beginning(incomplete, (one["name"] for one in read_list("models")["models"]))
+
+
+def in_a_list(complete: Complete) -> Complete:
+    """Returns the completion of the last name in a list A,B,...; a name before it is not offered again."""
+
+    def complete_last(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        given = before.split(",")
+        return [f"{before}{comma}{name}" for name in complete(context, parameter, last) if name not in given]
+
+    return complete_last
 
 
 def complete_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Returns the keys of dgkd.toml that begin with `incomplete`, each with its equals sign."""
+    """Returns the keys of dgkd.toml that begin with `incomplete`, each with its equals sign.
+
+    Those of [chain] and of [training.MODEL] come once their table is typed.
+    """
     from dgkd_cache.config.assignments import known_keys
 
-    return _beginning(incomplete, (f"{key}=" for key in known_keys()))
+    keys = list(known_keys())
+    if "." in incomplete and (workspace := _workspace(context)):
+        recipe = [key.partition(".")[2] for key in keys if key.startswith("training.")]
+        keys += [f"chain.{model}" for model in workspace.chain]
+        keys += [f"training.{model}.{key}" for model in workspace.chain for key in recipe]
+    return _beginning(incomplete, (f"{key}=" for key in keys))
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
 
 
-def _names(context: click.Context, *, runs: bool) -> list[str]:
+def _workspace(context: click.Context) -> Workspace | None:
+    """Returns the workspace of the command line; None if there is none: a shell shows messages amid what is typed."""
     from dgkd_cache.workspace.workspace import Workspace
 
     given = (one.params.get("folder_of_w") for one in (context, context.find_root()))
     folder = next((folder for folder in given if folder is not None), Path("."))
     try:
-        workspace = Workspace.open(folder)
-        return [*workspace.chain, *workspace.runs()] if runs else list(workspace.stores())
-    except (DgkdError, OSError):  # a shell shows messages amid what is typed: without a workspace there are no names
-        return []
+        return Workspace.open(folder)
+    except (DgkdError, OSError):
+        return None

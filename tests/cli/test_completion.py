@@ -42,6 +42,24 @@ def test_keys_and_verbs(workspace: Path) -> None:
     assert completed("du") == ["dump"]
 
 
+def test_the_last_name_of_a_list(workspace: Path) -> None:
+    """Bash has one word for teacher,t; guides are stores, or after --live the runs."""
+    for name in ("runs/teacher", "guides/teacher.zarr", "guides/ta1.zarr"):
+        (workspace / name).mkdir(parents=True)
+    assert completed("train --student resnet8 --guides ") == ["teacher", "ta1"]
+    assert completed("train --student resnet8 --guides teacher,t") == ["teacher,ta1"]
+    assert completed("train --live --student resnet8 --guides t") == ["teacher"]
+    assert completed("train --always ta1,") == ["ta1,teacher", "ta1,student"]
+    assert completed("init --chain resnet26,wrn") == [f"resnet26,{one}" for one in completed("train --student wrn")]
+    assert completed("init --chain plain1") == completed("train --student plain1") == ["plain10"]
+
+
+def test_keys_of_one_model(workspace: Path) -> None:
+    assert completed("run --set training.ta1.warm") == ["training.ta1.warmup_epochs="]
+    assert completed("run --set chain.") == ["chain.teacher=", "chain.ta1=", "chain.student="]
+    assert not [key for key in completed("run --set t") if key.count(".") != 1]
+
+
 def test_nothing_is_completed_where_the_workspace_cannot_be_read(workspace: Path) -> None:
     (workspace / "dgkd.toml").write_text("[chain")
     assert completed("eval t") == []

@@ -11,6 +11,7 @@ import click
 from dgkd_cache.config.tables import DistillationConfig, ViewsConfig
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.choices import choice_of, list_option
+from dgkd_cli.completion import complete_architectures
 from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides
 from dgkd_cli.lines import say
@@ -44,7 +45,12 @@ _KEYS = {
 
 @click.command()
 @click.option("--dataset", metavar="NAME", help="`dgkd-cache datasets` lists them.  [default: digits]")
-@list_option("--chain", required=True, help="Architectures, largest first; `dgkd-cache models` lists them.")
+@list_option(
+    "--chain",
+    required=True,
+    complete=complete_architectures,
+    help="Architectures, largest first; `dgkd-cache models` lists them.",
+)
 @click.option("--epochs", type=int, help="Passes over the training set.  [default: 160]")
 @click.option("--batch-size", type=int, help="Samples in a step.  [default: 128]")
 @click.option("--lr", type=float, help="Learning rate.  [default: 0.1; 0.01 for plain networks]")

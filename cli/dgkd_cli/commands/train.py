@@ -20,6 +20,7 @@ from dgkd_cli.app import (
     test_every_option,
 )
 from dgkd_cli.choices import choice_of, list_option
+from dgkd_cli.completion import complete_architectures, complete_guides, complete_models
 from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides, check_method
 from dgkd_cli.humanize import count_text, duration_text, percent_text, with_numbers
@@ -47,8 +48,13 @@ _KEYS = {name: f"training.{name}" for name in _RECIPE} | {
 
 @click.command()
 @model_name(help="A model of the chain, under the guides of the method.", required=False)
-@click.option("--student", metavar="ARCHITECTURE", help="Any architecture, under the stores of --guides.")
-@list_option("--guides", help="With --student: guides by name, or paths of stores.")
+@click.option(
+    "--student",
+    metavar="ARCHITECTURE",
+    shell_complete=complete_architectures,
+    help="Any architecture, under the stores of --guides.",
+)
+@list_option("--guides", complete=complete_guides, help="With --student: guides by name, or paths of stores.")
 @click.option("--name", help="The run's name (default: the model's, or student-ARCHITECTURE).")
 @click.option("--live", is_flag=True, help="Forward the guides at each step instead of reading their stores.")
 @click.option("--fresh", is_flag=True, help="Start over; what has that name is moved to aside/.")
@@ -65,7 +71,7 @@ _KEYS = {name: f"training.{name}" for name in _RECIPE} | {
 @click.option("--dropping", type=choice_of(DistillationConfig, "dropping"), help="How guides are dropped.")
 @click.option("--keep", type=float, help="bernoulli: each guide's chance to take part in a batch.")
 @click.option("--drop", type=int, help="fixed: guides left out of every batch.")
-@list_option("--always", help="bernoulli: guides that are never dropped.")
+@list_option("--always", complete=complete_models, help="bernoulli: guides that are never dropped.")
 @click.option("--at-least-one", is_flag=True, default=None, help="bernoulli: keep one guide in every batch.")
 @set_option(_KEYS)
 @architecture_option
@@ -102,7 +108,7 @@ def train(
     Examples:
       dgkd-cache train ta1
       dgkd-cache train --student resnet8 --guides teacher,ta1,ta2
-      dgkd-cache train --student resnet8 --guides teacher --dropping none --name kd
+      dgkd-cache train --student plain2 --guides teacher --dropping none --name kd
       dgkd-cache train student --live --name student-live
       dgkd-cache train ta1 --set training.lr=0.05 --name ta1-slow
     """
