@@ -26,7 +26,7 @@ from dgkd_cache.models.rehearsal import Rehearsal, require_evaluation_mode
 from dgkd_cache.models.weights import check_state
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_stores import GuideStore, GuideStoreWriter
+from dgkd_stores import GuideStore, GuideStoreWriter, check_same_header
 from dgkd_stores.disk import ViewLock, full_disk, make_folder, sweep
 
 __all__ = ["Dumped", "GuideWriter"]
@@ -150,11 +150,11 @@ class GuideWriter:
                 written.result()
 
     def _find_finished(self) -> Dumped | None:
-        """Returns the result of an earlier dump, if the store is sealed and every setting of it is that of ours."""
+        """Returns the result of an earlier dump, if the store is sealed. Raises Mismatch if a setting is not ours."""
         if not self._path.exists():
             return None
         with GuideStore.open(self._path, allow_incomplete=True) as store:
-            found = store.header
-            if store.seal is None or found.canonical != self.draft.like(found).canonical:
+            check_same_header(self._path, stored=store.header, given=self.draft.like(store.header))
+            if store.seal is None:
                 return None
             return Dumped(path=self._path, seal=store.seal, views=store.views, nbytes=store.nbytes)

@@ -43,7 +43,7 @@ def test_a_lost_file_comes_back_byte_for_byte(write, make_tiny, whole: Path, tmp
 def test_another_guide_mends_nothing(write, make_tiny, whole: Path) -> None:
     (whole / "logits" / "c.1.0.0").unlink()
     before = files(whole)
-    with pytest.raises(Mismatch, match="weights_digest") as caught:
+    with pytest.raises(Mismatch, match="holds the logits of another model") as caught:
         mend(whole, write(make_tiny(2)))
     assert caught.value.exit_code == 13
     assert files(whole) == before

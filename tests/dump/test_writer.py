@@ -118,8 +118,24 @@ def test_a_store_begun_otherwise_is_refused_and_kept(
     with pytest.raises(Mismatch, match=words) as caught:
         writer_of(path, model, as_input, bars, plan, **settings).run()
     assert caught.value.exit_code == 13
-    with pytest.raises(Mismatch, match="weights"):
-        writer_of(path, make_tiny(2), as_input, bars, plan).run()
+    assert files_of(path) == before
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_the_store_of_another_model_is_refused_before_a_forward_pass(
+    bars, plan, as_input, make_tiny, tmp_path: Path, finished: bool
+) -> None:
+    model, path = make_tiny(1), tmp_path / "teacher.zarr"
+    writer_of(path, model, as_input, bars, plan).run(mine=range(3 if finished else 2))
+    before = files_of(path)
+    other = writer_of(path, make_tiny(2), as_input, bars, plan, forward=lambda _: pytest.fail("the model was run"))
+    with pytest.raises(Mismatch) as caught:
+        other.run()
+    digests = [weights_digest(one)[:16] for one in (model, make_tiny(2))]
+    assert str(caught.value) == (
+        f"{path} holds the logits of another model: expected teacher with the weights {digests[0]}, found "
+        f"teacher with the weights {digests[1]}; give that model, choose another path, or remove {path} to begin again"
+    )
     assert files_of(path) == before
 
 

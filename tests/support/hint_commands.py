@@ -151,7 +151,7 @@ COMMANDS = [
         fill={"NAME": "teacher"},
     ),
     Case(
-        "go on with what it was begun with, or remove X to begin again",
+        "give what it was made with, choose another path, or remove X to begin again",
         "commands",
         "dump --model teacher",
         lambda shell: [half_a_store(shell), shell.edit({"cache.encoding": "float32"})],

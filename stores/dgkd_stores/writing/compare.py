@@ -1,4 +1,4 @@
-"""Refuses to continue a store that was begun with another header or identity, and names the difference."""
+"""Refuses a store that was made with another header or identity, and names the difference."""
 
 from __future__ import annotations
 
@@ -17,19 +17,32 @@ from dgkd_stores.sanitize import clean
 __all__ = ["check_same_header", "check_same_identity", "differing_keys"]
 
 _SHOWN = 5
+_WEIGHTS = "guide.weights_digest"
+_MEASURED = ("fidelity", "guide.accuracy")
 
 
 def check_same_header(path: Path, *, stored: StoreHeader, given: StoreHeader) -> None:
-    """Raises Mismatch, which names the keys that differ, with both values."""
-    keys = differing_keys(stored.to_dict(), given.to_dict())
+    """Raises Mismatch, which names the keys that differ, with both values.
+
+    Keys that were measured are named only if no other key differs, and weights of another model are named alone.
+    """
+    differing = differing_keys(stored.to_dict(), given.to_dict())
+    keys = {key: values for key, values in differing.items() if not key.startswith(_MEASURED)} or differing
+    if _WEIGHTS in keys:
+        raise Mismatch(
+            f"{path} holds the logits of another model",
+            expected=_describe_guide(stored),
+            found=_describe_guide(given),
+            do=f"give that model, choose another path, or remove {path} to begin again",
+        )
     if keys:
         more = [f"{len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
         names = list(keys)[:_SHOWN]
         raise Mismatch(
-            f"{path} was begun with another {', '.join(names + more)}",
+            f"{path} was made with another {', '.join(names + more)}",
             expected=", ".join(f"{name} {keys[name][0]}" for name in names),
             found=", ".join(f"{name} {keys[name][1]}" for name in names),
-            do=f"go on with what it was begun with, or remove {path} to begin again",
+            do=f"give what it was made with, choose another path, or remove {path} to begin again",
         )
 
 
@@ -41,10 +54,10 @@ def check_same_identity(path: Path, *, stored: Mapping[str, NDArray[Any]], given
         rows = [np.ascontiguousarray(each).view(np.uint8).reshape(len(array), -1) for each in (array, given[name])]
         row = int(np.flatnonzero((rows[0] != rows[1]).any(axis=1))[0])
         raise Mismatch(
-            f"{path} was begun with another {name}",
+            f"{path} was made with another {name}",
             expected=f"row {row} to be {_row(array[row])}",
             found=_row(given[name][row]),
-            do=f"go on with the same data, plan and weights, or remove {path} to begin again",
+            do=f"give the same data, plan and weights, choose another path, or remove {path} to begin again",
         )
 
 
@@ -60,6 +73,10 @@ def _differences(key: str, stored: Any, given: Any) -> Iterator[tuple[str, Any, 
             yield from _differences(inner, stored.get(name, ...), given.get(name, ...))
     elif stored is ... or given is ... or canonical_json(stored) != canonical_json(given):
         yield clean(key), stored, given
+
+
+def _describe_guide(header: StoreHeader) -> str:
+    return f"{clean(header.guide.name)} with the weights {clean(header.guide.weights_digest)[:16]}"
 
 
 def _show(value: Any) -> str:

@@ -39,7 +39,7 @@ class GuideStoreWriter(ViewHolder):
     `views` is the part of this writer, by default all views of the header; `codec` compresses the rows of a new store,
     an existing one keeps its own. Raises `Locked` for a live writer of any of these views, and for one on another host
     unless `take_over`; `Interrupted` if `stop` is true while another process holds the store's parent folder;
-    `Mismatch` if the existing store was begun with another header or other identity arrays; `InvalidInput` for arrays
+    `Mismatch` if the existing store was made with another header or other identity arrays; `InvalidInput` for arrays
     that do not match the header; `NoSpace`; and as `ZarrFolder.inspect`.
     """
 

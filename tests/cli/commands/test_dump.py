@@ -111,7 +111,7 @@ def test_a_store_of_another_machine(command: Command, trained: Path, ws: Path, m
     elsewhere = {"device": "NVIDIA H100", "capability": "sm_90", "tf32": 1, "torch": "9.9.9"}
     monkeypatch.setattr(header, "describe", lambda *of: describe(*of) | elsewhere)
     begun = command(*DUMP)
-    assert begun.exit_code == 13 and "was begun with another compute.capability, compute.device" in begun.stderr
+    assert begun.exit_code == 13 and "was made with another compute.capability, compute.device" in begun.stderr
 
     shutil.rmtree(ws / "guides")
     shutil.copytree(trained / "whole" / "guides", ws / "guides")

@@ -1,4 +1,4 @@
-"""What a store was begun with against what is given: every difference is named, with both values, and nothing else."""
+"""What a store was made with against what is given: every difference is named, with both values, and nothing else."""
 
 from __future__ import annotations
 
@@ -25,11 +25,35 @@ def test_other_keys_of_a_header_are_named_with_both_values(recipe: Any) -> None:
     with pytest.raises(Mismatch) as caught:
         check_same_header(PATH, stored=stored, given=given)
     assert str(caught.value) == (
-        "guides/a.zarr was begun with another guide.name, guide.training.lr, temperature: "
+        "guides/a.zarr was made with another guide.name, guide.training.lr, temperature: "
         'expected guide.name "ta1", guide.training.lr "0.1", temperature "4", '
         'found guide.name "ta2", guide.training.lr missing, temperature "2"; '
-        "go on with what it was begun with, or remove guides/a.zarr to begin again"
+        "give what it was made with, choose another path, or remove guides/a.zarr to begin again"
     )
+
+
+def test_another_model_is_named_alone(recipe: Any) -> None:
+    """What was measured of it, and how it was trained, differ because the model does."""
+    stored = recipe().header
+    guide = replace(stored.guide, name="own", weights_digest="ab" * 32, accuracy="0.5", training={})
+    with pytest.raises(Mismatch) as caught:
+        check_same_header(PATH, stored=stored, given=replace(stored, guide=guide, temperature="2"))
+    assert str(caught.value) == (
+        "guides/a.zarr holds the logits of another model: "
+        f"expected ta1 with the weights {stored.guide.weights_digest[:16]}, "
+        "found own with the weights abababababababab; "
+        "give that model, choose another path, or remove guides/a.zarr to begin again"
+    )
+
+
+def test_what_was_measured_is_named_only_by_itself(recipe: Any) -> None:
+    """As of a forward pass that prepares the images in another way."""
+    stored = recipe().header
+    measured = replace(stored, fidelity={**stored.fidelity, "kl": "0.5"}, guide=replace(stored.guide, accuracy="0.5"))
+    with pytest.raises(Mismatch, match="was made with another fidelity.kl, guide.accuracy: "):
+        check_same_header(PATH, stored=stored, given=measured)
+    with pytest.raises(Mismatch, match="was made with another temperature: "):
+        check_same_header(PATH, stored=stored, given=replace(measured, temperature="2"))
 
 
 def test_five_keys_are_named_and_the_others_counted(recipe: Any) -> None:

@@ -166,7 +166,7 @@ def test_other_weights(ws: Workspace) -> None:
     with pytest.raises(Incomplete, match="not trained"):
         repair(ws)
     train(ws, "teacher", training=ws.config.training.model_copy(update={"seed": 5}))
-    with pytest.raises(Mismatch, match=r"guide.weights_digest") as caught:
+    with pytest.raises(Mismatch, match=r"holds the logits of another model") as caught:
         repair(ws)
     assert caught.value.exit_code == 13
     assert {name: data for name, data in content(ws.folder).items() if name.startswith("guides")} == {
@@ -259,7 +259,7 @@ def test_nothing_unproven_is_sealed(ws: Workspace) -> None:
     assert set(result.mended) == {"label/c.0", "test_logits/c.0.0", "probe/c.0.0", "zarr.json"}
     assert content(ws.folder) == before
     unsealed(path, temperature="8")
-    with pytest.raises(Mismatch, match="begun with another .*temperature") as caught:
+    with pytest.raises(Mismatch, match="made with another .*temperature") as caught:
         repair(ws)
     assert caught.value.exit_code == 13 and GuideStore.open(path, allow_incomplete=True).seal is None
 
