@@ -196,9 +196,7 @@ class _Bar(rich.progress.Progress):
         self._terminal = terminal
         super().__init__(
             rich.progress.BarColumn(),
-            _AmountColumn(_WHOLE),
-            _RateColumn(_WHOLE),
-            _TimeLeftColumn(_WHOLE),
+            _AmountColumn(),
             console=terminal,
             transient=True,
             redirect_stdout=False,
@@ -213,23 +211,17 @@ class _Bar(rich.progress.Progress):
         yield Constrain(self.make_tasks_table(self.tasks), self._terminal.width - len("^C "))
 
 
-_WHOLE = Column(no_wrap=True)  # where the terminal is narrow, the bar is shorter
-
-
 class _AmountColumn(rich.progress.ProgressColumn):
-    def render(self, task: rich.progress.Task) -> Text:
-        done, unit = int(task.completed), task.fields["unit"]
-        return Text(f"{size_text(done) if unit == 'bytes' else done}/{amount_text(int(task.total or 0), unit)}")
+    """The amount, the rate and the time left of a task, as a line has them; the bar gives way to them."""
 
-
-class _RateColumn(rich.progress.ProgressColumn):
-    def render(self, task: rich.progress.Task) -> Text:
-        return Text(rate_text(task.speed, task.fields["unit"]) if task.speed else "")
-
-
-class _TimeLeftColumn(rich.progress.ProgressColumn):
-    max_refresh = 0.5  # seconds; a figure that changes ten times a second cannot be read
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
 
     def render(self, task: rich.progress.Task) -> Text:
-        left = task.time_remaining
-        return Text("" if left is None or task.finished else f"{duration_text(left)} left")
+        done, unit, left = int(task.completed), task.fields["unit"], task.time_remaining
+        parts = [f"{size_text(done) if unit == 'bytes' else done}/{amount_text(int(task.total or 0), unit)}"]
+        if task.speed:
+            parts.append(rate_text(task.speed, unit))
+        if left:
+            parts.append(f"{duration_text(left)} left")
+        return Text(", ".join(parts))

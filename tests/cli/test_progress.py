@@ -233,7 +233,7 @@ def test_no_word_of_a_bar_is_cut(width: int) -> None:
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", text)]
     last = next(line for line in lines if "129000/12800000" in line)
-    assert re.fullmatch(r"[━╸╺ ]+129000/12800000 samples [0-9,]+ samples/s [0-9.]+ (s|min [0-9]+ s) left", last)
+    assert re.fullmatch(r"[━╸╺ ]+129000/12800000 samples, [0-9,]+ samples/s, [0-9.]+ (s|min [0-9]+ s) left", last)
     above = " ".join(lines[: lines.index(last)])
     assert max(map(len, lines[: lines.index(last) + 1])) <= width
     assert len(last) <= width - 3, "a terminal shows ^C behind it"
