@@ -58,7 +58,7 @@ def doctor(app: App, as_json: bool) -> None:
         print_json([asdict(finding) for finding in findings])
     else:
         lines = [(one.what, one.found, one.state, one.do) for one in findings]
-        click.echo(wrapped(("", "found", "state", "what to do"), lines, terminal_width()))
+        click.echo(wrapped(("check", "found", "state", "what to do"), lines, terminal_width()))
     if any(finding.state == "problem" for finding in findings):
         raise click.exceptions.Exit(1)
 
