@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,12 +48,14 @@ def evaluate(
     batch_size: int = 512,
     progress: Progress | None = None,
 ) -> Score:
-    """Returns the score of a model of yours on un-augmented images; leaves it in evaluation mode.
+    """Returns the score of a model of yours on un-augmented images, in evaluation mode.
 
     `forward` takes uint8 pixels (B, I, H, W) on `device`, where the model is, and returns logits (B, C), as for
     `GuideWriter`. Images of several sizes, or of another size than the views, need a `ViewRenderer`, which resizes them
     to the views' size. `samples` are the numbers of the samples to score (default: all), and `precision` is float32 or
-    bf16. Raises InvalidInput for arguments out of range, and for what `forward` raises or returns instead.
+    bf16. Afterwards, also after an error, each module of the model is in the mode that it was in, so this can be called
+    within a training loop. Raises InvalidInput for arguments out of range, and for what `forward` raises or returns
+    instead.
     """
     require_kind(_CALL, "model", model, nn.Module, expected="a torch.nn.Module")
     if not callable(forward):
@@ -97,34 +100,47 @@ def evaluate_samples(
     progress: Progress | None = None,
     ranks: Ranks = ALONE,
 ) -> Score:
-    """Returns the model's score on the un-augmented images `samples_N`; leaves it in evaluation mode.
+    """Returns the model's score on the un-augmented images `samples_N`, in evaluation mode; restores its modes.
 
     `forward` takes uint8 pixels. The task is called `what` in `progress`. `ranks` share the batches, and each gets the
     score over all batches.
     """
     progress = progress or Silent()
-    model.eval()
     correct = torch.zeros((), dtype=torch.int64, device=device)
     loss = torch.zeros((), dtype=torch.float64, device=device)
     labels_N = torch.from_numpy(views.images.labels_N[samples_N]).to(device)
     progress.start(what, total=len(samples_N), unit="samples")
     cuts = range(0, len(samples_N), batch_size)
-    for start in cuts[ranks.rank :: ranks.world]:
-        samples_B = samples_N[start : start + batch_size]
-        labels_B = labels_N[start : start + batch_size]
-        pixels_BIHW = views.evaluation_pixels(samples_B).to(device)
-        with torch.inference_mode(), autocast(device, precision):
-            with network_pass(pixels_BIHW, "when it is evaluated", ranks):
-                logits_BC = forward(pixels_BIHW)
-            require_rows(logits_BC, len(samples_B), len(views.images.classes))
-            logits_BC = logits_BC.float()
-            correct += (logits_BC.argmax(1) == labels_B).sum()
-            loss += F.cross_entropy(logits_BC, labels_B, reduction="sum").double()
-        progress.advance(len(samples_B))
+    with _evaluation_mode(model):
+        for start in cuts[ranks.rank :: ranks.world]:
+            samples_B = samples_N[start : start + batch_size]
+            labels_B = labels_N[start : start + batch_size]
+            pixels_BIHW = views.evaluation_pixels(samples_B).to(device)
+            with torch.inference_mode(), autocast(device, precision):
+                with network_pass(pixels_BIHW, "when it is evaluated", ranks):
+                    logits_BC = forward(pixels_BIHW)
+                require_rows(logits_BC, len(samples_B), len(views.images.classes))
+                logits_BC = logits_BC.float()
+                correct += (logits_BC.argmax(1) == labels_B).sum()
+                loss += F.cross_entropy(logits_BC, labels_B, reduction="sum").double()
+            progress.advance(len(samples_B))
     progress.finish()
     sums = torch.stack(ranks.all_gather(torch.stack([correct.double(), loss]))).sum(0)
     count = len(samples_N)
     return Score(samples=count, accuracy=sums[0].item() / count, loss=sums[1].item() / count)
+
+
+@contextmanager
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Puts the model into evaluation mode; afterwards each of its modules is in the mode that it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(modes[0][1])  # for a `train` of its own, which may do more than set the mode
+        for module, training in modes:
+            module.training = training
 
 
 def _as_they_are(images: Images) -> ViewRenderer:

@@ -116,7 +116,7 @@ class Steps:
         return loss, (logits_BC.detach().argmax(1) == batch.labels).sum()
 
     def score(self, views: ViewRenderer, samples_N: NDArray[np.int64], *, what: str, progress: Progress) -> Score:
-        """Returns the model's score on these samples of `views`, not augmented; leaves it in evaluation mode.
+        """Returns the model's score on these samples of `views`, not augmented, in evaluation mode.
 
         The task is called `what` in `progress`.
         """

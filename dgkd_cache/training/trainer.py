@@ -223,7 +223,6 @@ class Trainer:
             score = self._score_test(tested, name, progress)
             said.append(f"test {_percent(score.accuracy)}")
             line |= {"test_accuracy": score.accuracy, "test_loss": score.loss}
-        steps.model.train()
         progress.say(f"{name}: {', '.join(said)}")
         if log is not None:
             log.append(line)

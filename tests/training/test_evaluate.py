@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from unittest.mock import call, create_autospec
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
@@ -48,8 +50,43 @@ def test_some_samples_in_the_size_of_the_views(bars, make_tiny) -> None:
 
     model = make_tiny(1).train()
     score = evaluate(model, forward, views, samples=[3, 7, 9])
-    assert score.samples == 3 and torch.equal(seen[0], views.evaluation_pixels([3, 7, 9])) and not model.training
+    assert score.samples == 3 and torch.equal(seen[0], views.evaluation_pixels([3, 7, 9])) and model.training
     assert score.accuracy == (bars.test.labels_N[[3, 7, 9]] == 0).mean()
+
+
+class Counting(nn.Module):
+    """One of the modules whose `train` does more than set the mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.merged = False
+
+    def train(self, mode: bool = True) -> Counting:
+        self.merged = not mode
+        return super().train(mode)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        assert self.merged and not self.training
+        return rows
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_each_module_is_afterwards_in_the_mode_that_it_was_in(bars, fails: bool) -> None:
+    norm, counting = nn.BatchNorm1d(64), Counting()
+    model = nn.Sequential(nn.Flatten(), nn.Sequential(norm, nn.Dropout(0.5)), counting, nn.Linear(64, 4)).train()
+    norm.eval()  # frozen by its user
+    before, seen = {name: value.clone() for name, value in model.state_dict().items()}, []
+
+    def forward(pixels: torch.Tensor) -> torch.Tensor:
+        seen.extend(module.training for module in model.modules())
+        return model(pixels / 255)[: 3 if fails else None]
+
+    with pytest.raises(InvalidInput) if fails else nullcontext():
+        evaluate(model, forward, bars.test)
+    assert seen and not any(seen)
+    modes = {module: module.training for module in model.modules()}
+    assert modes.pop(norm) is False and len(modes) == 6 and all(modes.values()) and not counting.merged
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_a_bar_moves_as_the_batches_do(bars, make_tiny) -> None:
