@@ -42,6 +42,7 @@ def check_writer(
     for split, given in (("train", train), ("test", test)):
         do = f"write {split}=dgkd_cache.ViewRenderer(plan, data.{split})"
         require_kind(_CALL, split, given, ViewRenderer, expected=f"the ViewRenderer of the {split} images", do=do)
+    _check_splits(train, test)
     _check_views(views)
     do = "write settings=dgkd_cache.DumpSettings(temperature=4.0)"
     require_kind(_CALL, "settings", settings, DumpSettings, expected="DumpSettings", do=do)
@@ -54,6 +55,17 @@ def check_run(views: range, mine: object, take_over: object, progress: object, s
         raise refusal(_RUN, "mine", mine, expected=f"a part of {views}, a range itself, or None for all of it")
     require_flags(_RUN, take_over=take_over)
     check_reporting(_RUN, progress, stop)
+
+
+def _check_splits(train: object, test: object) -> None:
+    assert isinstance(train, ViewRenderer) and isinstance(test, ViewRenderer)
+    if (train.images.split, test.images.split) == ("test", "train"):
+        raise InvalidInput(
+            f"{_CALL}: train and test are exchanged",
+            expected="the training images as train and the test images as test",
+            found=f"train of {train.images.name} (test) and test of {test.images.name} (train)",
+            do="exchange the two renderers",
+        )
 
 
 def _check_views(views: object) -> None:

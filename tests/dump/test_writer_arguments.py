@@ -46,6 +46,14 @@ def test_what_a_writer_cannot_use(arguments: dict[str, Any], name: str, value: o
     assert caught.value.exit_code == 2
 
 
+def test_exchanged_splits(arguments: dict[str, Any]) -> None:
+    """Only if both say so: a user may dump any split of their own as the one to train on."""
+    train, test = arguments["train"], arguments["test"]
+    check_writer(**arguments | {"train": test})
+    with pytest.raises(InvalidInput, match="train and test are exchanged: expected the training images as train"):
+        check_writer(**arguments | {"train": test, "test": train})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
