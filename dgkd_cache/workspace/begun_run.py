@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dgkd_cache.paths import CHECKPOINT_FILE, METRICS_FILE
 from dgkd_cache.run_files.checkpoint_file import read_record
@@ -31,10 +30,6 @@ class BegunRun:
     epoch: int = 0
     epochs: int | None = None
     seconds: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns all of it as JSON."""
-        return asdict(self)
 
 
 def read_begun(folder: Path) -> BegunRun:

@@ -17,7 +17,7 @@ from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import Images, TensorImages
 from dgkd_cache.distillation.dropping import Dropping
-from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput
+from dgkd_cache.errors import DgkdError, Interrupted
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.step_inputs import StepInputs
 from dgkd_cache.progress import Silent
@@ -235,14 +235,6 @@ def test_workers_change_nothing_and_a_resumed_run_draws_the_same(
         assert_same(whole, training(workers)(tmp_path / name, stops))
         assert drops == expected
         drops.clear()
-
-
-def test_a_last_batch_of_one_sample_is_told_where_batch_norm_cannot_take_it(run, make_tiny, tmp_path: Path) -> None:
-    def pooled() -> nn.Module:
-        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(1, 4))
-
-    with pytest.raises(InvalidInput, match="at least two samples.*choose another training.batch_size"):
-        run(guided=False, batch_size=33, epochs=1, model_of=pooled)(tmp_path / "run")
 
 
 def test_a_kill_loses_no_more_than_the_steps_since_the_last_checkpoint(run, tmp_path: Path) -> None:

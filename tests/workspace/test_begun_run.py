@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
@@ -29,7 +30,7 @@ def test_step_and_epoch_are_those_of_the_training(tmp_path: Path, step: int, ste
     assert (found.step, found.steps, found.epoch, found.epochs) == (step, steps, epoch, 3)
     assert found.settings["training.batch_size"] == 32 and found.settings["views.transforms"] == ["crop(1)", "hflip"]
     assert found.seconds == read_record(ws.run_folder("teacher") / "checkpoint.safetensors")["seconds"] > 0
-    assert json.loads(json.dumps(found.to_dict()))["step"] == step
+    assert json.loads(json.dumps(dataclasses.asdict(found)))["step"] == step
     os.remove(ws.run_folder("teacher") / "checkpoint.safetensors")
     bare = read_begun(ws.run_folder("teacher"))
     assert (bare.step, bare.steps, bare.epoch, bare.epochs) == (0, None, 0, 3)

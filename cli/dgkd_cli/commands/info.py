@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def info(app: App, what: str, as_json: bool) -> None:
             described = describe_run(card, run, **state)
         else:
             begun = read_begun(run)
-            found["begun"] = begun.to_dict()
+            found["begun"] = dataclasses.asdict(begun)
             described = describe_begun(begun, run, **state)
         parts.append(sections(described, terminal_width()))
     if store:
