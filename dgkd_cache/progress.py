@@ -19,9 +19,10 @@ class Progress(Protocol):
     after its `finish`.
     """
 
-    def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
+    def start(self, what: str, *, total: int, unit: str, amount: str = "", done: int = 0, seconds: float = 0.0) -> None:
         """Begins `what`, of `total` units, `done` of which were there before (resumed work).
 
+        `amount` says the total in words, as "6 epochs of 1,437 samples" (default: number and unit).
         `seconds` of preparation count for its duration, but not for its rate.
         """
 
@@ -42,7 +43,7 @@ class Progress(Protocol):
 class Silent(Progress):
     """Reports nothing."""
 
-    def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
+    def start(self, what: str, *, total: int, unit: str, amount: str = "", done: int = 0, seconds: float = 0.0) -> None:
         pass
 
     def advance(self, n: int, figures: str = "") -> None:

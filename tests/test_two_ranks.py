@@ -205,8 +205,8 @@ def test_a_signal_stops_all_with_a_checkpoint_from_which_one_process_goes_on(
     code, out, err = ended(process)
     assert (code, out) == (1, ""), "torchrun's own code"
     (said,) = [line for line in err.splitlines() if line.startswith("(rank 0)")]
-    stopped = re.match(r"\(rank 0\): training of ta1 was stopped after step (\d+) of 1200", said)
-    assert stopped and 0 < int(stopped[1]) < 1200
+    stopped = re.match(r"\(rank 0\): training of ta1 was stopped after step ([\d,]+) of 1,200", said)
+    assert stopped and 0 < int(stopped[1].replace(",", "")) < 1200
     assert "once more" not in err
     lines = Lines()
     card = train(
@@ -216,7 +216,7 @@ def test_a_signal_stops_all_with_a_checkpoint_from_which_one_process_goes_on(
         guides=[two.store_path("teacher")],
         progress=lines,
     )
-    assert f"ta1: going on at step {stopped[1]} of 1200" in lines.lines
+    assert f"ta1: going on at step {stopped[1]} of 1,200" in lines.lines
     assert card.compute["ranks"] == 1
     assert [line["epoch"] for line in metrics(two, "ta1")] == list(range(400))
 

@@ -40,8 +40,8 @@ def duration_text(seconds: float) -> str:
 
 
 def amount_text(number: int, unit: str) -> str:
-    """Formats an amount: "1437 samples", or a size if the unit is bytes."""
-    return size_text(number) if unit == "bytes" else f"{number} {unit}"
+    """Formats an amount: "1,437 samples", or a size if the unit is bytes."""
+    return size_text(number) if unit == "bytes" else f"{count_text(number)} {unit}"
 
 
 def rate_text(rate: float, unit: str) -> str:

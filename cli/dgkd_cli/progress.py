@@ -20,7 +20,7 @@ from rich.text import Text
 from rich.theme import Theme
 
 from dgkd_cache.progress import Progress, Silent
-from dgkd_cli.humanize import amount_text, duration_text, rate_text, size_text
+from dgkd_cli.humanize import amount_text, count_text, duration_text, rate_text, size_text
 from dgkd_cli.lines import fitted, paragraph
 
 __all__ = ["BarProgress", "LineProgress", "OnlyWarnings", "open_progress"]
@@ -76,7 +76,7 @@ class _Task:
         return f"{self.amount(self.done)}/{amount_text(self.total, self.unit)}, {rate_text(rate, self.unit)}{left}"
 
     def amount(self, number: int) -> str:
-        return size_text(number) if self.unit == "bytes" else str(number)
+        return size_text(number) if self.unit == "bytes" else count_text(number)
 
 
 class LineProgress(Progress):
@@ -91,15 +91,15 @@ class LineProgress(Progress):
         self._tasks: list[_Task] = []
         self._last = 0.0
 
-    def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
+    def start(self, what: str, *, total: int, unit: str, amount: str = "", done: int = 0, seconds: float = 0.0) -> None:
         """Reports the task, its amount, and the part that was done before."""
         now = self._clock()
         task = _Task(what=what, unit=unit, total=total, done=done, done_before=done, began=now - seconds, started=now)
         self._tasks.append(task)
         self._last = now
         if len(self._tasks) == 1:
-            before = f", {task.amount(done)} of them done before" if done else ""
-            self.say(f"{what}: {amount_text(total, unit)}{before}")
+            before = f", {amount_text(done, unit)} done before" if done else ""
+            self.say(f"{what}: {amount or amount_text(total, unit)}{before}")
 
     def advance(self, n: int, figures: str = "") -> None:
         """Counts, and reports if the last line is old enough."""
@@ -144,7 +144,7 @@ class BarProgress(Progress):
         self._bar = _Bar(terminal)
         self._tasks: list[_Shown] = []
 
-    def start(self, what: str, *, total: int, unit: str, done: int = 0, seconds: float = 0.0) -> None:
+    def start(self, what: str, *, total: int, unit: str, amount: str = "", done: int = 0, seconds: float = 0.0) -> None:
         """Shows the bar."""
         if self._tasks:
             self._bar.update(self._tasks[-1].task, visible=False)
@@ -219,7 +219,8 @@ class _AmountColumn(rich.progress.ProgressColumn):
 
     def render(self, task: rich.progress.Task) -> Text:
         done, unit, left = int(task.completed), task.fields["unit"], task.time_remaining
-        parts = [f"{size_text(done) if unit == 'bytes' else done}/{amount_text(int(task.total or 0), unit)}"]
+        number = size_text(done) if unit == "bytes" else count_text(done)
+        parts = [f"{number}/{amount_text(int(task.total or 0), unit)}"]
         if task.speed:
             parts.append(rate_text(task.speed, unit))
         if left:

@@ -137,7 +137,8 @@ class GuideWriter:
         total = views * len(train.images)
         done = total - sum(slot.stop - slot.start for slot in slots)
         spent = time.perf_counter() - began
-        progress.start(f"dump {name}", total=total, unit="samples", done=done, seconds=spent)
+        amount = f"{views:,} {'view' if views == 1 else 'views'} of {len(train.images):,} samples"
+        progress.start(f"dump {name}", total=total, unit="samples", amount=amount, done=done, seconds=spent)
         chunks = self.draft.logits.of_chunks(train, slots, f"dump of {name}", progress, stop)
         # A chunk is hashed, written and synced while the next one is forwarded: two are in memory.
         with ThreadPoolExecutor(1, thread_name_prefix="dgkd-write") as thread:

@@ -133,9 +133,9 @@ class Steps:
         )
 
     def place(self, step: int) -> str:
-        """Describes where a step is: "epoch 3/160, step 1173/62560", from 1."""
+        """Describes where a step is: "epoch 3/160, step 1,173/62,560", from 1."""
         epoch = step // self.steps_per_epoch + 1
-        return f"epoch {epoch}/{self.training.epochs}, step {step + 1}/{self.count}"
+        return f"epoch {epoch:,}/{self.training.epochs:,}, step {step + 1:,}/{self.count:,}"
 
     def learning_rate(self, step: int) -> float:
         """Returns the learning rate of a step."""

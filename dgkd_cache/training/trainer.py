@@ -109,12 +109,14 @@ class Trainer:
         torch.manual_seed((steps.random.torch_seed() + ranks.rank) % 2**63)
         if ranks.broadcast(os.path.lexists(checkpoint)):
             metrics = self._resume(checkpoint, state)
-            progress.say(f"{name}: going on at step {state.step} of {steps.count}")
+            progress.say(f"{name}: going on at step {state.step:,} of {steps.count:,}")
         log = None
         if ranks.first:
             log = MetricsLog(folder / METRICS_FILE, resume_epoch=state.step // per_epoch, digest=metrics)
         done, total = (steps.inputs.samples_before(step) for step in (state.step, steps.count))
-        progress.start(f"train {name}", total=total, unit="samples", done=done)
+        epochs, samples = steps.training.epochs, len(steps.inputs.samples_N)
+        amount = f"{epochs:,} {'epoch' if epochs == 1 else 'epochs'} of {samples:,} samples"
+        progress.start(f"train {name}", total=total, unit="samples", amount=amount, done=done)
         started = time.perf_counter() - state.seconds
 
         def save() -> None:
@@ -151,7 +153,7 @@ class Trainer:
                 if stopped():
                     save()
                     raise Interrupted(
-                        f"training of {name} was stopped after step {state.step} of {steps.count}",
+                        f"training of {name} was stopped after step {state.step:,} of {steps.count:,}",
                         do="run the same command again to go on from there",
                     )
                 if state.step % steps.training.checkpoint_steps == 0 or state.step % per_epoch == 0:
@@ -162,7 +164,7 @@ class Trainer:
             progress.finish()
             return outcome
         score = self._score_test(self._test, name, progress)
-        progress.finish(f"test accuracy {_percent(score.accuracy)} of {score.samples} samples")
+        progress.finish(f"test accuracy {_percent(score.accuracy)} of {score.samples:,} samples")
         return replace(outcome, test=score)
 
     def _score_test(self, test: ViewRenderer, name: str, progress: Progress) -> Score:

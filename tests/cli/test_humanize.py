@@ -77,5 +77,5 @@ def test_accuracies_in_json_are_numbers() -> None:
 
 
 def test_an_amount_of_bytes_is_a_size() -> None:
-    assert (amount_text(1437, "samples"), amount_text(57_640_000, "bytes")) == ("1437 samples", "57.6 MB")
+    assert (amount_text(1437, "samples"), amount_text(57_640_000, "bytes")) == ("1,437 samples", "57.6 MB")
     assert rate_text(1_500_000.0, "bytes") == "1.5 MB/s"

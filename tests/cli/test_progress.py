@@ -29,10 +29,10 @@ def test_a_line_at_most_every_ten_seconds() -> None:
         lines.advance(10, figures="loss 1.25")
     lines.finish()
     assert out.getvalue().splitlines() == [
-        "train ta1: 1000 samples, 200 of them done before",
-        "train ta1: 400/1000 samples, 20 samples/s, 30.0 s left, loss 1.25",
-        "train ta1: 600/1000 samples, 20 samples/s, 20.0 s left, loss 1.25",
-        "train ta1: 800/1000 samples, 20 samples/s, 10.0 s left, loss 1.25",
+        "train ta1: 1,000 samples, 200 samples done before",
+        "train ta1: 400/1,000 samples, 20 samples/s, 30.0 s left, loss 1.25",
+        "train ta1: 600/1,000 samples, 20 samples/s, 20.0 s left, loss 1.25",
+        "train ta1: 800/1,000 samples, 20 samples/s, 10.0 s left, loss 1.25",
         "train ta1: done in 30.0 s",
     ]
 
@@ -48,8 +48,8 @@ def test_seconds_of_preparation_count_for_the_time_and_not_for_the_rate() -> Non
         progress.advance(500)
         progress.finish()
     assert out.getvalue().splitlines()[:3] == [
-        "dump ta1: 1000 samples",
-        "dump ta1: 500/1000 samples, 25 samples/s, 20.0 s left",
+        "dump ta1: 1,000 samples",
+        "dump ta1: 500/1,000 samples, 25 samples/s, 20.0 s left",
         "dump ta1: done in 43.9 s",
     ]
     assert "dump ta1: done in 43.9 s" in out.getvalue().splitlines()[-1]
@@ -226,18 +226,18 @@ def test_no_word_of_a_bar_is_cut(width: int) -> None:
     bar = BarProgress(terminal)
     name = "student-" + "resnet8" * 8  # a name has at most 64 characters
     bar.start(f"train {name}", total=12_800_000, unit="samples", done=1000)
-    bar.advance(64_000, figures="epoch 100/300, step 12345/23456, loss 1.2345, train accuracy 77.87 %")
+    bar.advance(64_000, figures="epoch 100/300, step 12,345/23,456, loss 1.2345, train accuracy 77.87 %")
     time.sleep(0.15)
     bar.advance(64_000)
     bar.finish()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", text)]
-    last = next(line for line in lines if "129000/12800000" in line)
-    assert re.fullmatch(r"[━╸╺ ]+129000/12800000 samples, [0-9,]+ samples/s, [0-9.]+ (s|min [0-9]+ s) left", last)
+    last = next(line for line in lines if "129,000/12,800,000" in line)
+    assert re.fullmatch(r"[━╸╺ ]+129,000/12,800,000 samples, [0-9,]+ samples/s, [0-9.]+ (s|min [0-9]+ s) left", last)
     above = " ".join(lines[: lines.index(last)])
     assert max(map(len, lines[: lines.index(last) + 1])) <= width
     assert len(last) <= width - 3, "a terminal shows ^C behind it"
-    assert f"train {name}: epoch 100/300, step 12345/23456, loss 1.2345, train accuracy 77.87 %" in above
+    assert f"train {name}: epoch 100/300, step 12,345/23,456, loss 1.2345, train accuracy 77.87 %" in above
 
 
 def test_only_the_bar_itself_has_a_colour() -> None:

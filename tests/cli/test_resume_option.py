@@ -26,10 +26,14 @@ def test_nothing_was_begun(command: Command, here: Path) -> None:
 
 
 def test_what_was_begun_is_continued(command: Command, here: Path) -> None:
-    assert command("train", "teacher", "--device", "cpu").exit_code == 0
+    trained = command("train", "teacher", "--device", "cpu")
+    assert trained.exit_code == 0 and "train teacher: 3 epochs of 96 samples\n" in trained.stderr
     assert "nothing to do" in command("train", "teacher", "--resume", "--device", "cpu").stderr
-    assert command("dump", "teacher", "--shard", "0/2", "--device", "cpu").exit_code == 0
-    assert command("dump", "teacher", "--resume", "--device", "cpu").exit_code == 0
+    begun = command("dump", "teacher", "--shard", "0/2", "--device", "cpu")
+    assert begun.exit_code == 0 and "dump teacher: 1 view of 96 samples\n" in begun.stderr
+    resumed = command("dump", "teacher", "--resume", "--device", "cpu")
+    assert resumed.exit_code == 0
+    assert "dump teacher: 2 views of 96 samples, 96 samples done before\n" in resumed.stderr
     preview = command("run", "--dry-run", "--device", "cpu")
     assert preview.exit_code == 0 and preview.stdout.startswith("teacher: done, kept\n")
     assert command("run", "--resume", "--dry-run", "--device", "cpu").stdout == preview.stdout
