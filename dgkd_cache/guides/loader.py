@@ -5,6 +5,7 @@ Its batches are those of our own training with the same settings, step by step: 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Mapping
 from contextlib import closing
 
@@ -15,13 +16,16 @@ from dgkd_stores.arguments import require_integer, require_kind
 
 __all__ = ["GuideLoader"]
 
+_LOAD = "GuideLoader.load_state_dict"
+
 
 class GuideLoader:
     """Yields a `GuidedBatch` for each step, in the order of the run.
 
     With `epochs`, an iteration goes from the first step to the end of the run. Without, it is one epoch, and the next
     iteration is the next epoch, as training frameworks expect. An iteration that is abandoned (`break`, an exception)
-    before its last batch ends its thread and is started over by the next one.
+    before its last batch ends its thread and is started over by the next one. The step that a run is resumed at counts
+    until its iteration is complete.
     """
 
     def __init__(self, inputs: StepInputs, *, epochs: int | None, first_step: int) -> None:
@@ -39,13 +43,16 @@ class GuideLoader:
 
     def __iter__(self) -> Generator[GuidedBatch]:
         """Yields the batches; reads ahead on a thread. Raises as `GuideBank.gather` at the step of the error."""
-        last = self._last
-        self._next = self._first
-        with closing(self._inputs.prefetch(self._first, last)) as fed:
+        first, last = self._first, self._last
+        after = last if self._epochs is None else 0
+        self._next = first
+        if first == last:  # a run that was resumed at its end
+            self._first = after
+        with closing(self._inputs.prefetch(first, last)) as fed:
             for batch in fed:
                 self._next = batch.step + 1
-                if self._epochs is None and self._next == last:
-                    self._first = last  # here, not after the loop: Lightning counts batches and never asks for the end
+                if self._next == last:
+                    self._first = after  # here, not after the loop: Lightning counts batches and never asks for the end
                 yield batch
 
     def set_epoch(self, epoch: int) -> None:
@@ -64,28 +71,33 @@ class GuideLoader:
         if self._first // self.steps_per_epoch != epoch:
             self._first = self._next = int(epoch) * self.steps_per_epoch
 
-    def state_dict(self) -> dict[str, int]:
-        """Returns the position after the last batch that was given out, for `load_state_dict`: integers by name."""
+    def state_dict(self) -> dict[str, int | str]:
+        """Returns the position after the last batch that was given out, for `load_state_dict`.
+
+        It has the step, and what the batches of a step depend on: integers and texts by name.
+        """
         return {"step": self._next, **self._identity}
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Goes on from the position of `state_dict`, with the next iteration.
+    def load_state_dict(self, state: Mapping[str, int | str]) -> None:
+        """Goes on from the position of `state_dict`, with the next iteration; later ones are as without it.
 
-        Raises InvalidInput for another mapping, Mismatch for the state of a loader of another seed, batch size or
-        number of samples.
+        Another `rank` or `world_size` may go on: the whole batch of each step, its views and its guides are the same.
+        Raises InvalidInput for another mapping, Mismatch for the state of a loader with other batches: of another seed,
+        batch size, order, schedule or dropping, or of other samples, views, guides or another temperature.
         """
-        require_kind("GuideLoader.load_state_dict", "state", state, Mapping, expected="what state_dict returned")
+        require_kind(_LOAD, "state", state, Mapping, expected="what state_dict returned")
+        mine = self._identity
+        for name, value in mine.items():
+            require_kind(_LOAD, name, state.get(name), type(value), expected="the value in what state_dict returned")
+        if differing := [name for name, value in mine.items() if state[name] != value]:
+            raise Mismatch(
+                "that is the state of another run",
+                expected=", ".join(f"{name} {mine[name]}" for name in differing),
+                found=", ".join(f"{name} {state[name]}" for name in differing),
+                do="make the loader as it was made for that run",
+            )
         last = 2**62 if self._epochs is None else self._last
-        for name, mine in self._identity.items():
-            require_integer("GuideLoader.load_state_dict", name, state.get(name), low=0)
-            if state[name] != mine:
-                raise Mismatch(
-                    "that is the state of another run",
-                    expected=f"{name} {mine}",
-                    found=f"{name} {state[name]}",
-                    do="make the loader as it was made for that run",
-                )
-        require_integer("GuideLoader.load_state_dict", "step", state.get("step"), low=0, high=last)
+        require_integer(_LOAD, "step", state.get("step"), low=0, high=last)
         self._first = self._next = int(state["step"])
 
     @property
@@ -95,6 +107,21 @@ class GuideLoader:
         return (self._first // per_epoch + 1 if self._epochs is None else self._epochs) * per_epoch
 
     @property
-    def _identity(self) -> dict[str, int]:
+    def _identity(self) -> dict[str, int | str]:
+        """What the batch of a step depends on, by name; of long values a digest."""
         inputs = self._inputs
-        return {"seed": inputs.random.seed, "batch_size": inputs.batch_size, "samples": len(inputs.samples_N)}
+        views = inputs.schedule.view_range
+        samples = hashlib.sha256(inputs.samples_N.astype("<i8").tobytes()).hexdigest()
+        guidance = inputs.guidance
+        guides = guidance.identities.items() if guidance else ()
+        return {
+            "seed": inputs.random.seed,
+            "batch_size": inputs.batch_size,
+            "samples": f"{len(inputs.samples_N)} of SHA-256 {samples[:16]}",
+            "order": inputs.order,
+            "schedule": inputs.schedule.kind,
+            "views": f"{views.start} to {views.stop - 1}",
+            "dropping": str(inputs.dropping),
+            "guides": ", ".join(f"{name} {identity[:16]}" for name, identity in guides),
+            "temperature": str(guidance.temperature if guidance else 1.0),
+        }

@@ -37,8 +37,8 @@ class Schedule:
             raise refusal("Schedule", "views", views, expected="a range of view numbers, or their count")
         require_kind("Schedule", "random", random, RunRandom, expected="a RunRandom", do="write random=RunRandom(seed)")
         require_integer("Schedule", "samples", samples, low=1)
-        self.kind, self._views = kind, views or range(0)
-        if kind != "fresh" and (not self._views or self._views.step != 1 or self._views.start < 0):
+        self.kind, self.view_range = kind, views or range(0)
+        if kind != "fresh" and (not self.view_range or self.view_range.step != 1 or self.view_range.start < 0):
             raise InvalidInput(
                 "no views to schedule", expected="a count from 1 on, or consecutive views", found=repr(views)
             )
@@ -62,9 +62,9 @@ class Schedule:
         self.require(ids_B)
         if self.kind == "draw":
             if self._drawn[0] != epoch:
-                self._drawn = (epoch, self._random.draw_views(epoch, self._samples, len(self._views)))
-            return self._views.start + self._drawn[1][ids_B]
-        view = epoch if self.kind == "fresh" else self._views[epoch % len(self._views)]
+                self._drawn = (epoch, self._random.draw_views(epoch, self._samples, len(self.view_range)))
+            return self.view_range.start + self._drawn[1][ids_B]
+        view = epoch if self.kind == "fresh" else self.view_range[epoch % len(self.view_range)]
         return np.full(ids_B.shape, view, np.int64)
 
     def batches(

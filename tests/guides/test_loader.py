@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -143,18 +144,65 @@ def test_a_saved_position_is_gone_on_from(bank, epochs: int | None) -> None:
         other.set_epoch(1)  # as frameworks call it before each epoch: it does not go back
     assert [batch.step for batch in other] == list(range(6, 8 if epochs is None else 12))
     assert other.state_dict()["step"] == (8 if epochs is None else 12)
-    for changed, words in (({"seed": 3}, "seed"), ({"batch_size": 31}, "batch_size"), ({"samples": [1]}, "samples")):
-        with pytest.raises(Mismatch, match=f"state of another run: expected {words}"):
-            bank.loader(**{**settings, **changed}).load_state_dict(state)
     with pytest.raises(InvalidInput, match="what state_dict returned"):
         other.load_state_dict([6])
     with pytest.raises(InvalidInput, match="'step' cannot be used"):
         bank.loader(**{**settings, "epochs": 1}).load_state_dict({**state, "step": 5})
 
 
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"seed": 3}, "seed 2"),
+        ({"batch_size": 31}, "batch_size 32"),
+        ({"samples": np.arange(1, 100)}, "samples 100 of SHA-256"),
+        ({"order": "blocks"}, "order shuffled"),
+        ({"schedule": "draw"}, "schedule cycle"),
+        ({"dropping": DROPPING}, r"dropping Dropping\(kind='bernoulli', keep=0.75,"),
+        ({"seed": 3, "order": "blocks"}, "seed 2, order shuffled"),
+    ],
+)
+def test_a_position_in_other_batches_is_refused_by_what_differs(bank, changed, found: str) -> None:
+    settings = {"batch_size": 32, "seed": 2}
+    state = json.loads(json.dumps(bank.loader(**settings).state_dict()))
+    bank.loader(**settings, rank=1, world_size=2, workers=1).load_state_dict(state)
+    with pytest.raises(Mismatch, match=f"state of another run: expected {next(iter(changed))} .*, found {found}"):
+        bank.loader(**{**settings, **changed}).load_state_dict(state)
+
+
+def test_a_position_under_other_guides_views_or_temperatures_is_refused(bars, plan, three_guides) -> None:
+    renderer = ViewRenderer(plan, bars.train)
+    paths = three_guides
+    with GuideBank(paths, renderer) as bank:
+        state = bank.loader(batch_size=32).state_dict()
+        assert str(state["guides"]).startswith(f"teacher {bank.identities['teacher'][:16]}, ta1 ")
+    for arguments, words in (
+        ({"stores": paths[1:]}, "guides"),
+        ({"stores": paths[::-1]}, "guides"),
+        ({"stores": paths, "views": range(2)}, "views 0 to 1, found views 0 to 2"),
+        ({"stores": paths, "temperature": 2.0}, "temperature 2.0"),
+    ):
+        with GuideBank(**arguments, images=renderer) as bank, pytest.raises(Mismatch, match=f"run: expected {words}"):
+            bank.loader(batch_size=32).load_state_dict(state)
+
+
+def test_a_loaded_position_counts_for_one_iteration(bank) -> None:
+    settings = {"batch_size": 32, "epochs": EPOCHS}
+    loader = bank.loader(**settings)
+    loader.load_state_dict({**loader.state_dict(), "step": 5})
+    assert len(loader) == 7 and [batch.step for batch in itertools.islice(loader, 2)] == [5, 6]
+    assert [batch.step for batch in loader] == list(range(5, 12))  # the one before was abandoned
+    assert loader.state_dict()["step"] == 12
+    assert len(loader) == 12 and [batch.step for batch in loader] == list(range(12))
+    resumed = bank.loader(**settings, first_step=5)
+    assert [len(list(resumed)) for _ in range(3)] == [7, 12, 12]
+
+
 def test_the_end_of_a_run_is_its_end(bank) -> None:
     loader = bank.loader(batch_size=32, epochs=2, first_step=8)
     assert len(loader) == 0 and list(loader) == []
+    assert loader.state_dict()["step"] == 8
+    assert [batch.step for batch in loader] == list(range(8))  # another run
 
 
 def test_ranks_share_each_batch_and_average_to_its_loss(bank) -> None:
