@@ -33,28 +33,23 @@ Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 def complete_runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Returns the models of the chain and the other runs that begin with `incomplete`."""
-    workspace = _workspace(context)
-    return _beginning(incomplete, (*workspace.chain, *workspace.runs()) if workspace else ())
+    return _of_workspace(context, incomplete, lambda ws: (*ws.chain, *ws.runs()))
 
 
 def complete_stores(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Returns the runs and stores that begin with `incomplete`; no name where a path is typed."""
-    workspace = _workspace(context)
-    return _beginning(incomplete, (*workspace.chain, *workspace.runs(), *workspace.stores()) if workspace else ())
+    return _of_workspace(context, incomplete, lambda ws: (*ws.chain, *ws.runs(), *ws.stores()))
 
 
 def complete_guides(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Returns the guides that begin with `incomplete`: stores, or after --live the runs."""
-    workspace = _workspace(context)
-    if workspace is None:
-        return []
-    return _beginning(incomplete, workspace.runs() if context.params.get("live") else workspace.stores())
+    live = context.params.get("live")
+    return _of_workspace(context, incomplete, lambda ws: ws.runs() if live else ws.stores())
 
 
 def complete_models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Returns the models of the chain that begin with `incomplete`."""
-    workspace = _workspace(context)
-    return _beginning(incomplete, workspace.chain if workspace else ())
+    return _of_workspace(context, incomplete, lambda ws: ws.chain)
 
 
 def complete_architectures(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -92,6 +87,11 @@ def complete_keys(context: click.Context, parameter: click.Parameter, incomplete
 
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]
+
+
+def _of_workspace(context: click.Context, incomplete: str, names: Callable[[Workspace], Iterable[str]]) -> list[str]:
+    workspace = _workspace(context)
+    return _beginning(incomplete, names(workspace) if workspace else ())
 
 
 def _workspace(context: click.Context) -> Workspace | None:
