@@ -70,15 +70,21 @@ class StoreDraft:
             guide=replace(self.header.guide, accuracy=held.guide.accuracy),
         )
 
-    def complete(self) -> tuple[StoreHeader, IdentityArrays]:
-        """Forwards the test set and the fixed rows, and returns the complete header and the identity arrays."""
-        test_logits_MC = self.logits.of_images(self.test)
-        correct = int((test_logits_MC.argmax(1) == self.test.images.labels_N).sum())
-        rows = encoding_error_rows(len(self.train.images))
-        exact_BC = self.logits.of_first_rows(self.train, self.header.first_view, rows)
+    def complete(self, verb: str, progress: Progress) -> tuple[StoreHeader, IdentityArrays]:
+        """Forwards the test set and the fixed rows, and returns the complete header and the identity arrays.
+
+        The bar shows `verb`, and in the end the accuracy.
+        """
+        rows, tests = encoding_error_rows(len(self.train.images)), len(self.test.images)
+        what = f"{verb} {self.header.guide.name}, test set and encoding"
+        progress.start(what, total=tests + rows, unit="samples")
+        test_logits_MC = self.logits.of_images(self.test, progress)
+        accuracy = int((test_logits_MC.argmax(1) == self.test.images.labels_N).sum()) / tests
+        exact_BC = self.logits.of_first_rows(self.train, self.header.first_view, rows, progress)
+        progress.finish(f"test accuracy {100 * accuracy:.2f} %")
         header = replace(
             self.header,
-            guide=replace(self.header.guide, accuracy=decimal(round(correct / len(test_logits_MC), 6))),
+            guide=replace(self.header.guide, accuracy=decimal(round(accuracy, 6))),
             fidelity=measure_encoding_error(exact_BC, self.header.encoding),
         )
         return header, self.arrays(header, test_logits_MC)

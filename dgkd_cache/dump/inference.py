@@ -42,19 +42,19 @@ class GuideLogits:
     device: torch.device
     settings: DumpSettings
 
-    def of_images(self, source: ViewRenderer) -> NDArray[np.float32]:
-        """Logits of all images, not augmented: float32 (N, C)."""
+    def of_images(self, source: ViewRenderer, progress: Progress) -> NDArray[np.float32]:
+        """Logits of all images, not augmented: float32 (N, C); `progress` is told the rows of each batch."""
         samples = [np.arange(start, stop) for start, stop in self._cuts(0, len(source.images))]
         pixels = (source.evaluation_pixels(samples_B).to(self.device) for samples_B in samples)
-        return self._collect(list(self._forward(pixels)), source, "", 0)
+        return self._collect(_told(self._forward(pixels), progress), source, "", 0)
 
     def of_view(self, source: ViewRenderer, view: int, rows: int) -> Iterator[Tensor]:
         """Logits of the first `rows` samples of a view, batch by batch: float32 (B, C) on the device, not checked."""
         return self._of_pairs(source, [_pairs(view, start, stop) for start, stop in self._cuts(0, rows)])
 
-    def of_first_rows(self, source: ViewRenderer, view: int, rows: int) -> NDArray[np.float32]:
-        """Logits of the first `rows` samples of a view: float32 (N, C)."""
-        return self._collect(list(self.of_view(source, view, rows)), source, f"view {view}, ", 0)
+    def of_first_rows(self, source: ViewRenderer, view: int, rows: int, progress: Progress) -> NDArray[np.float32]:
+        """Logits of the first `rows` samples of a view: float32 (N, C); `progress` is told the rows of each batch."""
+        return self._collect(_told(self.of_view(source, view, rows), progress), source, f"view {view}, ", 0)
 
     def of_chunks(
         self, source: ViewRenderer, slots: Sequence[ChunkSlot], work: str, progress: Progress, stop: Callable[[], bool]
@@ -136,6 +136,15 @@ class GuideLogits:
                     f"{error.problem} ({place})", expected=error.expected, found=error.found, do=do
                 ) from error
         return logits_SC
+
+
+def _told(batches: Iterator[Tensor], progress: Progress) -> list[Tensor]:
+    """Returns all batches; tells `progress` the rows of each."""
+    rows = []
+    for rows_BC in batches:
+        progress.advance(len(rows_BC))
+        rows.append(rows_BC)
+    return rows
 
 
 def _pairs(view: int, start: int, stop: int) -> Pairs:

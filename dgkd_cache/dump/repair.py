@@ -25,7 +25,7 @@ def restore_lost(draft: StoreDraft, store: StoreRepair, *, progress: Progress, s
     held = store.header
     if not store.sealed:
         # As when a dump is taken up: what was measured has to come out again, too.
-        ours, identity = draft.complete()
+        ours, identity = draft.complete("repair", progress)
         check_same_header(store.path, stored=held, given=replace(ours, digest_rows=held.digest_rows))
         store.write_arrays(identity)
     else:
@@ -44,7 +44,9 @@ def _write_lost(draft: StoreDraft, store: StoreRepair, progress: Progress, stop:
     if store.lost_arrays:
         test_logits_MC = store.test_logits_MC
         if test_logits_MC is None:
-            test_logits_MC = draft.logits.of_images(draft.test)
+            progress.start(f"repair {store.header.guide.name}, test set", total=len(draft.test.images), unit="samples")
+            test_logits_MC = draft.logits.of_images(draft.test, progress)
+            progress.finish()
         store.write_arrays(draft.arrays(store.header, test_logits_MC))
     for slot, rows_SC in draft.rows(store.lost_chunks, "repair", "repair", progress, stop):
         store.write(slot, rows_SC)

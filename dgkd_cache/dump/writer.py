@@ -117,7 +117,7 @@ class GuideWriter:
             make_folder(self._path.parent)
         # Whoever holds these views is named now, not once the test set was forwarded; the writer locks for itself.
         ViewLock(self._path, mine, guide=self.draft.header.guide.name, take_over=take_over, stop=stop).release()
-        header, identity = self.draft.complete()
+        header, identity = self.draft.complete("dump", progress)
         codec = self.draft.logits.settings.codec
         with GuideStoreWriter(
             self._path, header, identity, views=mine, codec=codec, take_over=take_over, stop=stop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from unittest.mock import ANY, call, create_autospec
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
 from dgkd_cache.errors import Interrupted, Locked, Mismatch
 from dgkd_cache.models.weights import weights_digest
+from dgkd_cache.progress import Progress
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore
 
@@ -99,6 +101,27 @@ def test_a_finished_store_is_left_alone_without_a_forward_pass(bars, plan, make_
 
     assert writer_of(path, model, as_input, bars, plan, forward=forbidden).run().seal is not None
     assert before == {p: p.stat().st_mtime_ns for p in path.rglob("*")}
+
+
+def test_everything_that_is_forwarded_is_told(bars, plan, as_input, make_tiny, tmp_path: Path) -> None:
+    """40 test images and the 100 rows that judge the encoding, then three views; a bar is there before the first."""
+    progress, model = create_autospec(Progress, instance=True), make_tiny(1)
+
+    def forward(pixels: torch.Tensor) -> torch.Tensor:
+        assert progress.start.called
+        return model(as_input(pixels))
+
+    path = tmp_path / "teacher.zarr"
+    writer_of(path, model, as_input, bars, plan, forward=forward).run(progress=progress)
+    before = call.start("dump teacher, test set and encoding", total=140, unit="samples")
+    views = call.start("dump teacher", total=300, unit="samples", done=0, seconds=ANY)
+    with GuideStore.open(path) as store:
+        accuracy = float(store.header.guide.accuracy)
+    ends = [call.finish(f"test accuracy {accuracy:.2%}".replace("%", " %")), call.finish()]
+    told = progress.mock_calls
+    assert [one for one in told if one[0] != "advance"] == [before, ends[0], views, ends[1]]
+    assert sum(one.args[0] for one in told[: told.index(views)] if one[0] == "advance") == 140
+    assert sum(one.args[0] for one in told[told.index(views) :] if one[0] == "advance") == 300
 
 
 @pytest.mark.parametrize(

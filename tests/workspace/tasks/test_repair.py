@@ -18,7 +18,7 @@ from dgkd_cache.device import environment
 from dgkd_cache.dump import header as header_module, inference
 from dgkd_cache.dump.inference import GuideLogits
 from dgkd_cache.errors import Damaged, Incomplete, Interrupted, InvalidInput, Mismatch
-from dgkd_cache.progress import Silent
+from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Pairs
 from dgkd_cache.workspace.tasks import repair as repair_job, repair_store
@@ -56,9 +56,9 @@ def forwarded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, int, int]]:
     asked: list[tuple[object, int, int]] = []
     of_images, streamed = GuideLogits.of_images, inference.stream
 
-    def images(self: GuideLogits, source: ViewRenderer) -> object:
+    def images(self: GuideLogits, source: ViewRenderer, progress: Progress) -> object:
         asked.append((None, 0, len(source.images)))
-        return of_images(self, source)
+        return of_images(self, source, progress)
 
     def stream(source: ViewRenderer, pairs: Iterable[Pairs], **settings: Any) -> object:
         def watched() -> Iterator[Pairs]:
