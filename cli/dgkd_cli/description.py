@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgkd_cache.workspace.run_settings import GUIDANCE
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
-from dgkd_stores import GuideStore, clean
+from dgkd_stores import GuideStore, clean, one_line
 
 if TYPE_CHECKING:
     from dgkd_cache.run_files.model_card import ModelCard
@@ -34,7 +34,7 @@ def describe_run(card: ModelCard, folder: Path, *, state: str, why: str) -> dict
     return {
         "run": [
             ("folder", str(folder)),
-            ("state", f"{state}: {clean(why)}" if why else state),
+            ("state", f"{state}: {one_line(why)}" if why else state),
             *_accuracies(card.accuracy, precision),
             ("time", duration_text(card.seconds)),
         ],
@@ -66,7 +66,7 @@ def describe_begun(begun: BegunRun, folder: Path, *, state: str, why: str) -> di
     return {
         "run": [
             ("folder", str(folder)),
-            ("state", f"{state}: {clean(why)}" if why else state),
+            ("state", f"{state}: {one_line(why)}" if why else state),
             ("reached", reached),
             *([("time", duration_text(begun.seconds))] if begun.step else []),
             *([("next", "the same command continues it, with the settings below")] if state in _CONTINUES else []),

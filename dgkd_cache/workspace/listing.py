@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.run_files.model_card import ModelCard, load_card
+from dgkd_cache.run_files.reading import START_OVER
 from dgkd_cache.workspace.run_check import check_run, is_run
 from dgkd_cache.workspace.run_inputs import Change, read_inputs, recorded_value
 from dgkd_cache.workspace.run_settings import Setting, settings_of
@@ -104,7 +105,10 @@ def _run(ws: Workspace, name: str, identities: Identities) -> RunEntry:
             return RunEntry(name=name, state="missing", architecture=architecture)
         return RunEntry(name=name, state="unknown", why="a folder without a file of a run")
     check = check_run(folder, full=False)
-    entry = RunEntry(name=name, state=check.state, architecture=architecture, nbytes=_nbytes(folder), why=check.why)
+    why = check.why
+    if check.faults and check.faults[0].do == START_OVER:  # that is for a run of any name
+        why = str(check.faults[0].with_hint(do=ws.remedy(name)))
+    entry = RunEntry(name=name, state=check.state, architecture=architecture, nbytes=_nbytes(folder), why=why)
     card = None
     if check.card is not None:
         try:

@@ -15,7 +15,7 @@ from dgkd_cli.humanize import share_number, size_text, with_numbers
 from dgkd_cli.lines import paragraph
 from dgkd_cli.run_table import KEYS, long_table, short_table, sorted_by, to_csv
 from dgkd_cli.settings_option import set_option
-from dgkd_stores import clean
+from dgkd_stores import clean, one_line
 
 if TYPE_CHECKING:
     from dgkd_cache.workspace.listing import RunEntry, StoreEntry
@@ -82,7 +82,7 @@ def _run_json(run: RunEntry) -> dict[str, object]:
 
 
 def _remarks(entries: Sequence[RunEntry] | Sequence[StoreEntry], width: int) -> list[str]:
-    return [paragraph(f"{clean(one.name)}: {one.state}: {clean(one.why)}", width) for one in entries if one.why]
+    return [paragraph(f"{clean(one.name)}: {one.state}: {one_line(one.why)}", width) for one in entries if one.why]
 
 
 def _stores_table(stores: Sequence[StoreEntry], width: int) -> str:

@@ -15,7 +15,7 @@ from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
 from dgkd_cli.lines import show
 from dgkd_cli.resume_option import check_resume, resume_option
 from dgkd_cli.settings_option import set_option
-from dgkd_stores import clean
+from dgkd_stores import one_line
 
 if TYPE_CHECKING:
     from dgkd_cache.workspace.chain import ChainRow
@@ -98,7 +98,7 @@ def _preview(app: App, workspace: Workspace, *, remake: bool, device: str, as_js
         print_json({"exit_code": code, "stops_at": first and first.model, "models": models})
     else:
         for one in found:
-            show(clean(f"{one.model}: {one.line}"))
+            show(one_line(f"{one.model}: {one.line}"))
         if first:
             again = ", ".join(one.model for one in found if "again" in (one.train, one.dump))
             command = workspace.command("run --remake")

@@ -73,6 +73,21 @@ def test_foreign_things_in_runs_are_named_and_hide_nothing(command: Command, wor
         assert (result.exit_code, result.stdout) == (code, "") and result.stderr.startswith("Error: runs/")
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_reason_of_damage_is_whole_with_the_hint_of_run(
+    command: Command, teacher: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """The hint names the run, and no terminal breaks it."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    (teacher / "weights.safetensors").write_bytes(b"x")
+    hint = "`dgkd-cache train --model teacher --fresh` sets it aside and trains it again"
+    listed = " ".join(command("ls").stdout.split())
+    assert "NAME" not in listed and "..." not in listed and hint in listed
+    refused = command("run")
+    assert refused.exit_code == 12 and hint in " ".join(refused.stderr.split())
+    assert all(len(line) <= width for line in command("ls").stdout.splitlines())
+
+
 @pytest.fixture
 def runs(workspace: Path) -> Path:
     """Runs that were begun, with records as `train` writes them: the chain's teacher, and two students outside it."""
