@@ -114,7 +114,7 @@ def test_everything_that_is_forwarded_is_told(bars, plan, as_input, make_tiny, t
     path = tmp_path / "teacher.zarr"
     writer_of(path, model, as_input, bars, plan, forward=forward).run(progress=progress)
     before = call.start("dump teacher, test set and encoding", total=140, unit="samples")
-    views = call.start("dump teacher", total=300, unit="samples", done=0, seconds=ANY)
+    views = call.start("dump teacher", total=300, unit="samples", amount=ANY, done=0, seconds=ANY)
     with GuideStore.open(path) as store:
         accuracy = float(store.header.guide.accuracy)
     ends = [call.finish(f"test accuracy {accuracy:.2%}".replace("%", " %")), call.finish()]
