@@ -35,6 +35,7 @@ from .guides.guided_batch import GuidedBatch as GuidedBatch
 from .guides.loader import GuideLoader as GuideLoader
 from .models.registry import build_model as build_model, register_model as register_model
 from .models.saved import load_model as load_model
+from .progress import PrintProgress as PrintProgress, Progress as Progress
 from .randomness.run_random import RunRandom as RunRandom
 from .run_files.model_card import ModelCard as ModelCard
 from .training.evaluate import Score as Score, evaluate as evaluate

@@ -7,7 +7,7 @@ from unittest.mock import call, create_autospec
 import pytest
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.progress import Progress, Silent, check_reporting, over_bytes
+from dgkd_cache.progress import PrintProgress, Progress, Silent, check_reporting, over_bytes
 
 
 def test_bytes_done_are_told_as_steps() -> None:
@@ -20,6 +20,28 @@ def test_bytes_done_are_told_as_steps() -> None:
         call.advance(10),
         call.advance(15),
         call.advance(75),
+    ]
+
+
+def test_lines_are_printed_for_tenths_of_the_outer_task(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = PrintProgress()
+    progress.start("train ta1", total=40, unit="steps", amount="2 epochs of 20 steps", done=10)
+    progress.advance(1)
+    progress.advance(1, "loss 0.5")
+    progress.start("evaluate", total=2, unit="samples")
+    progress.advance(2)
+    progress.finish("accuracy 0.25")
+    progress.advance(28)
+    progress.finish("loss 0.25")
+    progress.finish()
+    progress.warn("odd")
+    progress.start("dump ta1", total=2, unit="samples")
+    assert capsys.readouterr().out.splitlines() == [
+        "train ta1: 2 epochs of 20 steps, 10 steps of them done before",
+        "train ta1: 30 %, loss 0.5",
+        "train ta1: done, loss 0.25",
+        "odd",
+        "dump ta1: 2 samples",
     ]
 
 

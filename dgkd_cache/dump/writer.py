@@ -52,10 +52,11 @@ class GuideWriter:
     processor from several threads at once, each with one of torch's. `guide` says who it is. `train` and `test` bind
     the view plan to the training and the test images, and `views` are the numbers of the views that the store holds.
 
-    The first batch is forwarded twice before anything is written: see `Rehearsal` for what is refused then. Raises
-    InvalidInput for arguments that make no sense and for logits that the encoding cannot hold, Mismatch when the store
-    is there with another header (other weights, views, temperature, environment), Locked when another process writes
-    these views, NoSpace when the disk is full.
+    The first batch is forwarded twice before anything is written. Refused are a model with a part in training mode, and
+    a `forward` that returns other logits the second time, changes pixels or buffers, uses weights that are not the
+    model's, or returns probabilities. Raises InvalidInput for these, for arguments that make no sense and for logits
+    that the encoding cannot hold, Mismatch when the store is there with another header (other weights, views,
+    temperature, environment), Locked when another process writes these views, NoSpace when the disk is full.
     """
 
     draft: StoreDraft
@@ -102,8 +103,9 @@ class GuideWriter:
         """Writes what is missing and seals the store once every view of it is there.
 
         `mine` are the views that this process writes (default: all). `take_over` takes a process of another host that
-        holds them for dead. A finished store of the same guide is left as it is, whatever machine dumped it. `stop` is
-        asked between batches; when it says so, what is finished stays and Interrupted is raised.
+        holds them for dead. A finished store of the same guide is left as it is, whatever machine dumped it. `progress`
+        is told what is done, as `PrintProgress()` (default: nothing is told). `stop` is asked between batches; when it
+        says so, what is finished stays and Interrupted is raised.
         """
         check_run(self.draft.header.view_range, mine, take_over, progress, stop)
         progress, began = progress or Silent(), time.perf_counter()

@@ -67,6 +67,7 @@ def public_calls(
             {"kind": "bernoulli", "keep": 0.5, "drop": 1, "always": ("ta1",), "at_least_one": False},
         ),
         "keep_mask": (dropping.keep_mask, {"random": RANDOM, "step": 0, "names": ("a", "b")}),
+        "PrintProgress": (dgkd.PrintProgress, {}),
         "GuideBank": (
             lambda **keywords: dgkd.GuideBank(**keywords).close(),
             {
