@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from dgkd_stores import (
@@ -37,6 +38,7 @@ __all__ = [
     "UnknownName",
     "UnsafeStore",
     "is_out_of_memory",
+    "natural",
     "unknown_name",
 ]
 
@@ -72,12 +74,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or told
 
 
+def natural(name: str) -> list[tuple[str, int]]:
+    """Returns a sort key that puts resnet8 before resnet14."""
+    return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", name)]
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], *, meant: Iterable[str] = (), do: str = "") -> UnknownName:
     """Returns the error for an unknown `kind` called `name`, which names the closest known ones first.
 
     `meant` are names that the caller knows to be closer.
     """
-    names = sorted(known)
+    names = sorted(known, key=natural)
     close = [*meant, *closest_names(str(name), names, most=3)][:3]
     hint = f"did you mean {' or '.join(close)}?" if close else do
     listed = ", ".join(names) or "none"

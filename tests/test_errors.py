@@ -19,6 +19,7 @@ def test_those_of_the_stores_are_the_same_classes() -> None:
         "RankLost",
         "UnknownName",
         "is_out_of_memory",
+        "natural",
         "unknown_name",
     }
     for name in set(errors.__all__) - own:

@@ -9,14 +9,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dgkd_cli.lines import say
+from dgkd_cli.lines import WARNING, say
 
 __all__ = ["data_lines"]
 
 
 class _OnStderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
+        say(("" if record.levelno < logging.WARNING else WARNING) + record.getMessage())
 
 
 @contextmanager

@@ -13,7 +13,10 @@ from typing import TextIO
 import click
 from rich.console import Console
 
-__all__ = ["fitted", "paragraph", "say", "show"]
+__all__ = ["WARNING", "fitted", "paragraph", "say", "show"]
+
+WARNING = "Warning: "
+"""What a line begins with that tells of a possible mistake."""
 
 
 def show(line: str) -> None:

@@ -21,7 +21,7 @@ from rich.theme import Theme
 
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cli.humanize import amount_text, count_text, duration_text, rate_text, size_text
-from dgkd_cli.lines import fitted, paragraph
+from dgkd_cli.lines import WARNING, fitted, paragraph
 
 __all__ = ["BarProgress", "LineProgress", "OnlyWarnings", "open_progress"]
 
@@ -54,7 +54,7 @@ class OnlyWarnings(Silent):
 
     def warn(self, line: str) -> None:
         """Shows one line."""
-        print(fitted(line, self._stream), file=self._stream, flush=True)
+        print(fitted(f"{WARNING}{line}", self._stream), file=self._stream, flush=True)
 
 
 @dataclass(kw_only=True)
@@ -116,6 +116,10 @@ class LineProgress(Progress):
             if not self._tasks:
                 self.say(_done(task.what, self._clock() - task.began, figures))
 
+    def warn(self, line: str) -> None:
+        """Shows one line as a warning."""
+        self.say(f"{WARNING}{line}")
+
     def say(self, line: str) -> None:
         """Shows one line."""
         self._last = self._clock()
@@ -174,6 +178,10 @@ class BarProgress(Progress):
         else:
             self._bar.stop()
             self.say(_done(ended.what, self._clock() - ended.began, figures))
+
+    def warn(self, line: str) -> None:
+        """Shows one line above the bar as a warning."""
+        self.say(f"{WARNING}{line}")
 
     def say(self, line: str) -> None:
         """Shows one line above the bar."""

@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.errors import InvalidInput, natural, unknown_name
 from dgkd_cache.models.contract import check_forward
 from dgkd_stores import Registry
 from dgkd_stores.arguments import refusal, require_integer, require_kind
@@ -95,7 +95,7 @@ def register_pattern(
 
 def model_names() -> tuple[str, ...]:
     """Returns the names without parameters, families together and small models first."""
-    return tuple(sorted(MODELS, key=_natural))
+    return tuple(sorted(MODELS, key=natural))
 
 
 def model_patterns() -> dict[str, str]:
@@ -216,8 +216,3 @@ class _Pattern:
 
 MODELS = Registry[Registration]("model")
 _PATTERNS = Registry[_Pattern]("form of model name")
-
-
-def _natural(name: str) -> list[tuple[str, int]]:
-    """Returns a sort key that puts resnet8 before resnet14."""
-    return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", name)]

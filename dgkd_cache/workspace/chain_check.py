@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.dump.sizes import check_store_bytes
 from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
-from dgkd_cache.models.registry import count_parameters, find_model
+from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.progress import Progress
@@ -41,7 +41,6 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
             f"{max(epochs)} epochs: the others are not read"
         )
     for name in ws.chain:
-        find_model(ws.architecture(name))
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
     if to_dump:
         _check_stores(ws, to_dump, progress)

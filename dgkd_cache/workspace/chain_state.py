@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from dgkd_cache.device.device import resolve_device, resolve_precision
 from dgkd_cache.errors import StoreNotFound
+from dgkd_cache.models.registry import find_model
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.workspace.expected_inputs import expected_inputs
@@ -63,7 +64,9 @@ class ChainState:
     """The states of the models of a chain, each found when it is first asked for, and kept until `forget`."""
 
     def __init__(self, ws: Workspace, device: str, *, without: Collection[str] = ()) -> None:
-        """`without` are models whose runs and stores are taken as not there."""
+        """`without` are models whose runs and stores are taken as not there. Raises what `find_model` raises."""
+        for name in ws.chain:
+            find_model(ws.architecture(name))  # a wrong name is told before the data set is loaded
         self._ws, self._device = ws, resolve_device(device)
         self._without = frozenset(without)
         self._models: dict[str, ModelState] = {}

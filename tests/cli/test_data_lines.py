@@ -70,8 +70,8 @@ def test_what_is_left_out_or_changed_is_said_even_if_quiet(command: Command, pic
     for options in ((), ("-q",)):
         said = command(*options, "datasets", "folder:pictures").stderr.splitlines()
         assert said[-2:] == [
-            "pictures/train: left out files of other formats: 1 (1 .gif)",
-            "pictures/train: 1 of 12 images have greyscale of more than 8 bits: scaled to 8 "
+            "Warning: pictures/train: left out files of other formats: 1 (1 .gif)",
+            "Warning: pictures/train: 1 of 12 images have greyscale of more than 8 bits: scaled to 8 "
             "(decoding rule depth16 = 1)",
         ]
         assert len(said) == (2 if options else 4)
@@ -85,7 +85,7 @@ def test_guides_that_are_all_dropped_are_said_even_if_quiet(command: Command, pi
     config.write_text(config.read_text().replace('dropping = "bernoulli"', 'dropping = "fixed"'))
     result = command("-q", "-w", "ws", "train", "--model", "student")
     assert result.exit_code == 0
-    assert "dropping = fixed with drop = 1 leaves none of the 1 guides" in result.stderr.splitlines()
+    assert "Warning: dropping = fixed with drop = 1 leaves none of the 1 guides" in result.stderr.splitlines()
     assert "train student" not in result.stderr
 
 
@@ -137,3 +137,18 @@ def test_a_root_that_is_named_is_the_only_place(
     for refused in (flag, command("-w", "ws", "train", "--model", "student")):
         assert refused.exit_code == 1 and "in /nonexistent/FashionMNIST/raw, found not all" in refused.stderr
         assert str(system) not in refused.stderr
+
+
+@pytest.mark.parametrize("words", ["train --student resnet9 --method scratch", "train student", "run", "plan"])
+def test_a_wrong_name_is_told_before_data_is_loaded(command: Command, workspace: Path, words: str) -> None:
+    text = (workspace / "dgkd.toml").read_text()
+    (workspace / "dgkd.toml").write_text(text.replace('"plain2"', '"resnet9"').replace("[training]", MET))
+    result = command(*words.split())
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert "unknown model 'resnet9': expected one of module:factory, plain2, plain4, plain6, plain8, plain10" in (
+        result.stderr
+    )
+
+
+MET = '[distillation]\nmethod = "scratch"\n[training]'
+"""So that the student needs no stores."""

@@ -102,7 +102,7 @@ def test_no_terminal_means_lines_and_quiet_means_only_warnings() -> None:
         progress.start("train", total=4, unit="samples")
         progress.say("done")
         progress.warn("all guides are dropped")
-    assert out.getvalue().splitlines()[1:] == ["all guides are dropped"]
+    assert out.getvalue().splitlines()[1:] == ["Warning: all guides are dropped"]
 
 
 def test_a_bar_shows_rate_and_figures_and_leaves_the_terminal_as_it_was() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from dgkd_cli.choices import choice_of, list_option
 from dgkd_cli.completion import complete_architectures
 from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides
-from dgkd_cli.lines import say
+from dgkd_cli.lines import WARNING, say
 from dgkd_stores import encoding_names
 from dgkd_stores.disk import expand_user
 
@@ -96,7 +97,7 @@ def init(
       dgkd-cache init --chain resnet20,resnet8 --scheme enumerated exact
     """
     from dgkd_cache.config.template import render_config
-    from dgkd_cache.workspace.defaults import growing_models, suggest_config
+    from dgkd_cache.workspace.defaults import suggest_config
     from dgkd_cache.workspace.workspace import Workspace
 
     if folder and app.folder != Path("."):
@@ -105,15 +106,15 @@ def init(
     if data_root == "":
         raise click.UsageError("--data-root names no folder: give one, or leave it out")
     if data_root:
-        given["dataset.root"] = str(expand_user(data_root).absolute())
+        given["dataset.root"] = os.path.abspath(expand_user(data_root))
     if transforms:
         given["views.transforms"] = _split(transforms)
     config = suggest_config(_from_here(dataset or "digits"), _split(chain), given)
     _check_options(config, given, data_root)
     workspace = Workspace.init(folder or app.folder, render_config(config))
     path = workspace.folder / "dgkd.toml"
-    for line in growing_models(config.chain):
-        say(line)  # a warning, shown even with --quiet
+    for line in _remarks(config):
+        say(f"{WARNING}{line}")  # even with --quiet
     views, here = config.views, folder is None and path.parent.resolve() == Path.cwd()
     print_result(
         {"config": str(path), **config.to_dict()},
@@ -126,6 +127,16 @@ def init(
         ],
         as_json=as_json,
     )
+
+
+def _remarks(config: WorkspaceConfig) -> list[str]:
+    """Returns a line for each possible mistake in settings that can be used."""
+    from dgkd_cache.workspace.defaults import growing_models
+
+    lines = growing_models(config.chain)
+    if len(config.chain) == 1:
+        lines.append("a chain of one model has no guide: its student is trained from scratch")
+    return lines
 
 
 def _check_options(config: WorkspaceConfig, given: Mapping[str, object], data_root: str | None) -> None:
@@ -153,4 +164,4 @@ def _from_here(dataset: str) -> str:
     kind, _, path = dataset.partition(":")
     if kind != "folder" or not path:
         return dataset
-    return f"folder:{expand_user(path).absolute()}"
+    return f"folder:{os.path.abspath(expand_user(path))}"

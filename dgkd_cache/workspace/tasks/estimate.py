@@ -25,7 +25,7 @@ from dgkd_cache.estimate.rates import Work, samples_per_second
 from dgkd_cache.estimate.workloads import dump_batches, forward_guides, train_steps
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.models.preprocessing import Preprocessing
-from dgkd_cache.models.registry import wanted_input_size
+from dgkd_cache.models.registry import find_model, wanted_input_size
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.steps import Guided, Steps
@@ -64,6 +64,7 @@ def plan_chain(
         raise InvalidInput("this is no time to measure for", expected=expected, found=str(seconds))
     where = resolve_device(device)
     for name in ws.chain:
+        find_model(ws.architecture(name))  # a wrong name is told before the data set is loaded
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
     recipes = {name: resolve_recipe(ws.config.training_for(name), where) for name in ws.chain}
     for name, recipe in recipes.items():

@@ -16,6 +16,7 @@ from dgkd_cache.distributed.ranks import Ranks
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.guides.protocol import Guidance
+from dgkd_cache.models.registry import find_model
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.renderer import ViewRenderer
@@ -96,6 +97,7 @@ def set_up_run(
     """
     begun = {} if request.fresh else record.read_inputs(ws.run_folder(request.name)) or {}
     temperature = request.distillation.temperature or ws.config.cache.temperature
+    find_model(request.architecture)  # a wrong name is told before the data set is loaded
     ranks.in_turn(ws.dataset)
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
     test = ViewRenderer(ws.plan(), ws.dataset().test.to(device))  # refuses unsuitable input before the training

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from PIL import Image
 
 from dgkd_cache.models.summary import model_summary
 
@@ -152,7 +153,7 @@ def test_a_workspace_has_one_name(command: Command, here: Path) -> None:
 
 
 def test_what_was_not_asked_for_is_said(command: Command, here: Path) -> None:
-    result = command("init", "--chain", "resnet8")
+    result = command("init", "--chain", "resnet14,resnet8")
     assert (result.exit_code, result.stderr) == (0, "")
     assert f"{here / 'dgkd.toml'}: this folder is a workspace now" in result.stdout
     assert "digits (--dataset NAME chooses another)" in result.stdout
@@ -165,7 +166,7 @@ def test_a_chain_that_grows_is_told(command: Command, here: Path) -> None:
     assert result.exit_code == 0
     counts = {name: summary(name) for name in ("resnet8", "resnet20")}
     assert result.stderr == (
-        f"ta1 has {counts['resnet20']:,} parameters, more than teacher before it ({counts['resnet8']:,}): "
+        f"Warning: ta1 has {counts['resnet20']:,} parameters, more than teacher before it ({counts['resnet8']:,}): "
         "a chain lists the largest model first\n"
     )
     assert command("init", "--chain", "resnet20,resnet8,plain2", "shrinks").stderr == ""
@@ -174,3 +175,25 @@ def test_a_chain_that_grows_is_told(command: Command, here: Path) -> None:
 
 def summary(name: str) -> int:
     return model_summary(name, channels=3, height=32, width=32, classes=10).parameters
+
+
+def test_a_chain_of_one_model_has_no_guide(command: Command, here: Path) -> None:
+    result = command("-q", "init", "--chain", "resnet8", "one")
+    assert result.exit_code == 0 and tomllib.loads((here / "one" / "dgkd.toml").read_text())["chain"] == {
+        "student": "resnet8"
+    }
+    assert result.stderr == "Warning: a chain of one model has no guide: its student is trained from scratch\n"
+
+
+def test_a_folder_above_is_written_without_detours(command: Command, here: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            (here / "pets" / split / name).mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(here / "pets" / split / name / "0.png")
+    (here / "work").mkdir()
+    result = command("init", "--dataset", "folder:work/../pets", "--chain", "plain4,plain2", "work")
+    assert result.exit_code == 0, result.stderr
+    written = tomllib.loads((here / "work" / "dgkd.toml").read_text())["dataset"]
+    assert written["name"] == f"folder:{here / 'pets'}"
+    result = command("init", "--dataset", "cifar10", "--data-root", "work/../data", "--chain", "plain4,plain2", "two")
+    assert tomllib.loads((here / "two" / "dgkd.toml").read_text())["dataset"]["root"] == str(here / "data")
