@@ -17,7 +17,10 @@ from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.transfer import Decode, Rows
 from dgkd_stores import GuideStore, RowIndex
 
-__all__ = ["CachedGuide", "ReadRows", "common_temperature", "common_views", "group_stores"]
+__all__ = ["MISSING_VIEWS_HINT", "CachedGuide", "ReadRows", "common_temperature", "common_views", "group_stores"]
+
+MISSING_VIEWS_HINT = "leave views out, for those that all guides have, or add a store of the missing views to the list"
+"""For a user of the library; a workspace has a hint of its own."""
 
 
 class CachedGuide:
@@ -50,8 +53,7 @@ class CachedGuide:
                 f"guide {self.name!r} has too few views",
                 expected=f"views {views.start} to {views.stop - 1}",
                 found=f"no view {lacking} in " + ", ".join(str(store.path) for store in self.stores),
-                do="lower views.count; in a chain, `run --remake` dumps all views again; a --student takes a store of "
-                "the missing views beside this one, as in --guides ta1,ta1-40-60",
+                do=MISSING_VIEWS_HINT,
             )
 
     def read(self, index: RowIndex) -> Decode:

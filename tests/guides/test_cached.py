@@ -24,10 +24,20 @@ def test_stores_of_one_guide_with_other_views_are_one_guide(bars, plan, dump, ma
         assert two.identities == {"teacher": hashlib.sha256("".join(seals).encode()).hexdigest()}
 
 
-def test_too_few_views_are_refused(bars, plan, three_guides) -> None:
+def test_too_few_views_are_refused(bars, plan, dump, make_tiny, tmp_path, three_guides) -> None:
+    """Each of the two ways of the hint helps."""
     with pytest.raises(Mismatch, match="too few views: expected views 0 to 4, found no view 3") as caught:
         bank_of(three_guides, plan, bars.train, views=range(5))
     assert caught.value.exit_code == 13
+    assert caught.value.do.startswith("leave views out, for those that all guides have, or add a store of the missing")
+    with bank_of(three_guides, plan, bars.train) as bank:
+        assert bank.views == range(3)
+    model = make_tiny(1)
+    stores = [
+        dump(tmp_path / f"{some.start}.zarr", model, name="teacher", views=some) for some in (range(3), range(3, 5))
+    ]
+    with bank_of(stores, plan, bars.train, views=range(5)) as bank:
+        assert bank.views == range(5)
 
 
 def test_the_same_guide_twice_is_refused(bars, plan, three_guides) -> None:

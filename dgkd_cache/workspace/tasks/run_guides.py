@@ -14,7 +14,9 @@ from dgkd_cache.datasets.compare import explain_difference
 from dgkd_cache.device.device import resolve_precision
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distributed.ranks import Ranks
+from dgkd_cache.errors import Mismatch
 from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.guides.cached import MISSING_VIEWS_HINT
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.guides.protocol import Guidance
 from dgkd_cache.progress import Progress
@@ -48,14 +50,7 @@ def open_guides(
     Live guides use the precision that `begun` records.
     """
     if guides:
-        with GuideBank(
-            guides,
-            views,
-            views=range(ws.config.views.count),
-            temperature=temperature,
-            device=device,
-            reader=ws.config.cache.reader,
-        ) as bank:
+        with _open_bank(ws, views, guides, temperature, device) as bank:
             yield bank
     elif live:
         # In the precision of a dump, so that cached and live guides agree.
@@ -72,6 +67,22 @@ def open_guides(
         )
     else:
         yield None
+
+
+def _open_bank(
+    ws: Workspace, views: ViewRenderer, guides: Sequence[Path], temperature: float, device: torch.device
+) -> GuideBank:
+    """Opens cached guides. Raises what GuideBank raises, with the hint of a workspace where views are missing."""
+    held, reader = range(ws.config.views.count), ws.config.cache.reader
+    try:
+        return GuideBank(guides, views, views=held, temperature=temperature, device=device, reader=reader)
+    except Mismatch as error:
+        if error.do != MISSING_VIEWS_HINT:
+            raise
+        raise error.with_hint(
+            do="lower views.count; in a chain, `run --remake` dumps all views again; a --student takes a store of the "
+            "missing views beside this one, as in --guides ta1,ta1-40-60"
+        ) from error
 
 
 def check_guides(
