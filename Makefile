@@ -26,6 +26,7 @@ bench: $(VENV)/.installed  ## every figure of docs/performance.md, on this machi
 	@echo "bench/ has the figures; $(BIN)/python -m benchmarks.report --take bench puts them into docs/performance.md"
 
 docs: $(VENV)/.installed  ## the documentation site, build/site; a dead link or an undocumented public name fails
+	$(BIN)/python docs/api_gaps.py
 	$(BIN)/python docs/assemble.py
 	$(BIN)/zensical build --strict --clean
 	$(BIN)/python docs/links.py build/site

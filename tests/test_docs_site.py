@@ -21,9 +21,9 @@ API = sorted((ROOT / "docs" / "api").glob("*.md"))
 STORE = ROOT / "tests" / "stores" / "fixtures" / "v1" / "float16.zarr"
 
 
-def load_assemble():
+def load(name: str):
     pytest.importorskip("griffe", reason="needs the extra `docs`")
-    spec = importlib.util.spec_from_file_location("assemble", ROOT / "docs" / "assemble.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -52,34 +52,84 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pyt
     assert not failed, "".join(said)
 
 
-def test_every_public_name_has_a_docstring_an_entry_and_an_example() -> None:
-    assemble = load_assemble()
-    listed = assemble.public_names()
+def test_every_public_name_has_docstrings_an_entry_and_an_example() -> None:
+    api = load("api_gaps")
+    listed = api.public_names()
     assert set(listed["dgkd_stores"]) == set(dgkd_stores.__all__)
     assert set(listed["dgkd_cache"]) == set(dgkd_cache.__all__) - set(dgkd_stores.__all__)
-    assert assemble.gaps() == []
+    assert api.gaps() == []
     named = {f"{package}.{name}" for package, names in listed.items() for name in names}
-    assert set(assemble.entries()) == named, "an entry of a name that is not public"
+    assert set(api.entries()) == named, "an entry of a name that is not public"
 
 
-def test_a_name_without_docstring_entry_or_example_is_a_gap(tmp_path: Path) -> None:
-    assemble = load_assemble()
-    for package, folder in assemble.PACKAGES.items():
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "__init__.py").write_text('"""A package."""\n')
-        names = "from .things import one as one, two as two\n" if package == "dgkd_stores" else ""
-        (tmp_path / folder / "__init__.pyi").write_text(names)
-        (tmp_path / folder / "things.py").write_text('def one():\n    """Does it."""\ndef two():\n    ...\n')
-    (tmp_path / "docs" / "api").mkdir(parents=True)
-    page = tmp_path / "docs" / "api" / "page.md"
-    page.write_text("::: dgkd_stores.two\n\n```pycon\n>>> print(2)\n2\n```\n")
-    found = [line.split(" (")[0] for line in assemble.gaps(tmp_path)]
-    no_entry = "dgkd_stores.one: no entry `::: dgkd_stores.one` in docs/api/"
-    assert found == [no_entry, "dgkd_stores.two: no docstring", "dgkd_stores.two: no example"]
+def small_packages(api, root: Path, things: str, page: str) -> Path:
+    """Writes both packages with the public names `one`, `Two` and `Three`, and a page of their entries."""
+    for package, folder in api.PACKAGES.items():
+        (root / folder).mkdir(parents=True)
+        (root / folder / "__init__.py").write_text('"""A package."""\n')
+        names = "from .things import one as one, Two as Two, Three as Three\n" if package == "dgkd_stores" else ""
+        (root / folder / "__init__.pyi").write_text(names)
+        (root / folder / "things.py").write_text(things)
+    (root / "docs" / "api").mkdir(parents=True)
+    (root / "docs" / "api" / "page.md").write_text(page)
+    return root
+
+
+THINGS = """
+def one():
+    "Does it."
+class Base:
+    def inherited(self):
+        "Is inherited."
+class Two:
+    "A thing."
+    field: int
+    "A field."
+    first: int
+    "Set in a tuple."
+    def __init__(self) -> None:
+        self.first, self._second = 1, 2
+    def method(self):
+        "Is a method."
+    @property
+    def size(self):
+        "The size."
+class Three(Two, Base):
+    "Another thing."
+    def method(self): ...
+"""
+OPTIONS = "    options:\n      inherited_members: true\n"
+PAGE = "\n".join(
+    f"::: dgkd_stores.{name}\n{options}\n```pycon\n>>> {name}()\n```\n"
+    for name, options in (("one", ""), ("Two", ""), ("Three", OPTIONS))
+)
+
+
+@pytest.mark.parametrize(
+    ("taken", "gap"),
+    [
+        ("Does it.", "one: no docstring"),
+        ("A thing.", "Two: no docstring"),
+        ("A field.", "Two.field: no docstring"),
+        ("Set in a tuple.", "Two.first: no docstring"),
+        ("Is a method.", "Two.method: no docstring"),
+        ("The size.", "Two.size: no docstring"),
+        ("Is inherited.", "Three.inherited: no docstring"),
+        ("::: dgkd_stores.one", "one: no entry"),
+        (">>> one()", "one: no example"),
+        (OPTIONS, "Three.inherited: its base has no entry"),
+    ],
+)
+def test_what_a_public_name_lacks_is_a_gap(tmp_path: Path, taken: str, gap: str) -> None:
+    api = load("api_gaps")
+    assert api.gaps(small_packages(api, tmp_path / "whole", THINGS, PAGE)) == []
+    things, page = THINGS.replace(taken, ""), PAGE.replace(taken, "")
+    found = api.gaps(small_packages(api, tmp_path / "taken", things, page))
+    assert found and found[0].startswith(f"dgkd_stores.{gap}"), found
 
 
 def test_the_assembled_pages_link_within_the_site(tmp_path: Path) -> None:
-    load_assemble().assemble(tmp_path / "site")
+    load("assemble").assemble(tmp_path / "site")
     pages = sorted((tmp_path / "site").rglob("*.md"))
     assert {"format.md", "examples.md", "idea.svg"} <= {path.name for path in (tmp_path / "site").rglob("*")}
     for page in pages:

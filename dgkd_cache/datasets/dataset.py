@@ -16,14 +16,17 @@ __all__ = ["Dataset", "decoding_record"]
 class Dataset:
     """Two splits with the same classes and channels. The first image of each is checked against its declared shape.
 
-    `mean` and `std` are decimal strings, one a channel, for pixels scaled to [0, 1]. Raises InvalidInput if the splits
-    or the constants do not match.
+    Raises InvalidInput if the splits or the constants do not match.
     """
 
     train: Images
+    """The training split."""
     test: Images
+    """The test split."""
     mean: tuple[str, ...]
+    """The mean of each channel of pixels scaled to [0, 1], decimal strings."""
     std: tuple[str, ...]
+    """The standard deviation of each channel, as `mean`."""
 
     def __post_init__(self) -> None:
         for split in ("train", "test"):
@@ -55,10 +58,12 @@ class Dataset:
 
     @property
     def name(self) -> str:
+        """The name of the data set."""
         return self.train.name
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """The names of the C classes, in the order of labels and logits."""
         return self.train.classes
 
     @property

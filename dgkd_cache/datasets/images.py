@@ -39,10 +39,27 @@ _READ_AHEAD = 64  # images of `each` in memory at a time: 100 MB of photographs,
 class Images(ABC):
     """A split of a data set: the interface to pixels, labels and identity.
 
-    `labels_N` is int64 in [0, C) with C = len(classes). `height` and `width` are None if the images differ in size.
-    `digest_kind` states what a sample digest covers: the decoded "pixels" or the "file". `decoding` holds the numbered
-    rules (see `decoding.py`) by which some of the images were decoded, which a digest of files does not cover.
+    A subclass gives `image`. Raises InvalidInput if labels and classes do not match, or if channels come last.
     """
+
+    name: str
+    """The name of the data set."""
+    split: str
+    """The name of the split, such as train."""
+    classes: tuple[str, ...]
+    """The names of the C classes, in the order of labels and logits."""
+    labels_N: NDArray[np.int64]
+    """int64 (N,): the class of each sample, in [0, C)."""
+    channels: int
+    """The number of channels."""
+    height: int | None
+    """The height in pixels; None if the images differ in size."""
+    width: int | None
+    """The width in pixels; None if the images differ in size."""
+    digest_kind: DigestKind
+    """What a sample digest covers: the decoded "pixels" or the "file"."""
+    decoding: dict[str, int]
+    """The numbered rules by which some images were decoded; a digest of files does not cover them."""
 
     _original: Images | None = None  # for a copy on a device: the original images
 
@@ -69,7 +86,7 @@ class Images(ABC):
         self.channels = channels
         self.height = height
         self.width = width
-        self.digest_kind: DigestKind = digest_kind
+        self.digest_kind = digest_kind
         self.decoding = dict(decoding or {})
         if height is not None and width is not None and channels_are_last((channels, height, width)):
             raise InvalidInput(

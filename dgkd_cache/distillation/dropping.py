@@ -25,17 +25,21 @@ __all__ = ["Dropping"]
 class Dropping:
     """A dropping rule.
 
-    `bernoulli`: each guide is kept with probability `keep`; those named in `always` are kept in every batch, and with
-    `at_least_one` a batch that would keep none keeps one, chosen uniformly. `fixed`: exactly `drop` guides are dropped
-    (all of them if there are fewer). `none`: all are kept. Raises InvalidInput for a number out of range, and
+    `bernoulli`: each guide is kept with probability `keep`. `fixed`: exactly `drop` guides are dropped (all of them if
+    there are fewer). `none`: all are kept. Raises InvalidInput for a number out of range, and
     UnknownName for another kind.
     """
 
     kind: Literal["bernoulli", "fixed", "none"] = "bernoulli"
+    """The name of the rule."""
     keep: float = 0.75
+    """The probability, in [0, 1], with which `bernoulli` keeps each guide."""
     drop: int = 1
+    """The number of guides that `fixed` drops."""
     always: tuple[str, ...] = ()
+    """Names of guides that `bernoulli` keeps in every batch."""
     at_least_one: bool = False
+    """True if a batch of which `bernoulli` would keep none keeps one, chosen uniformly."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind not in ("bernoulli", "fixed", "none"):

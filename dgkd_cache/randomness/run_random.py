@@ -34,6 +34,7 @@ class RunRandom:
     """The random words of a run with `seed`, a non-negative integer (else InvalidInput)."""
 
     seed: int
+    """The seed of the run."""
 
     def __post_init__(self) -> None:
         require_integer("RunRandom", "seed", self.seed, low=0)

@@ -22,33 +22,51 @@ TRAIN_AGAIN = "restore it from a copy, or train the model again with --fresh (wh
 class ModelCard(BaseModel):
     """A trained model: its architecture, its data and training, and its accuracy.
 
-    `channels`, `height` and `width` are those of the views, in pixels; `classes` are names in the order of the logits;
-    `accuracy` has a decimal fraction for each split; `seconds` is the time of the training. Digests are SHA-256 in hex.
     Raises pydantic's ValidationError for values of another kind; `load_model` says what is wrong with a file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["dgkd-model-card"] = "dgkd-model-card"
+    """The name of the format."""
     version: Literal[1] = 1
-    name: str  # its name in the chain
-    architecture: str  # a name for build_model, or the user's own
-    channels: int = Field(ge=1, le=2**12)  # I of the views
-    classes: tuple[str, ...] = Field(min_length=1)  # names, in the order of the logits
-    height: int = Field(ge=1, le=2**16)  # pixels of the views; the network sees preprocess.network_size(height, width)
+    """The version of the format."""
+    name: str
+    """Its name in the chain."""
+    architecture: str
+    """A name for build_model, or the user's own."""
+    channels: int = Field(ge=1, le=2**12)
+    """I, the number of channels of the views."""
+    classes: tuple[str, ...] = Field(min_length=1)
+    """The names of the C classes, in the order of the logits."""
+    height: int = Field(ge=1, le=2**16)
+    """The height of the views in pixels; the network sees `preprocess.network_size(height, width)`."""
     width: int = Field(ge=1, le=2**16)
+    """The width of the views in pixels."""
     parameters: int = Field(ge=0)
+    """The number of elements of all parameters."""
     preprocess: Preprocess
-    dataset: dict[str, str]  # name and digest
-    plan_digest: str  # of the view plan, "" if none was used
-    views: dict[str, JsonValue]  # which views it was trained on
-    training: dict[str, JsonValue]  # method, objective, recipe, seed
-    guides: dict[str, str] = Field(default_factory=dict)  # name of each guide to the seal of its store
-    accuracy: dict[str, str] = Field(default_factory=dict)  # split to a decimal fraction
+    """What is done to the pixels of a view before the network."""
+    dataset: dict[str, str]
+    """The name and the digest of the data set."""
+    plan_digest: str
+    """The digest of the view plan; empty if none was used."""
+    views: dict[str, JsonValue]
+    """The views that it was trained on."""
+    training: dict[str, JsonValue]
+    """The method, the objective, the recipe and the seed."""
+    guides: dict[str, str] = Field(default_factory=dict)
+    """The seal of the store of each guide, by name."""
+    accuracy: dict[str, str] = Field(default_factory=dict)
+    """A decimal fraction for each split."""
     weights_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
-    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)  # wall time of the training
-    compute: dict[str, JsonValue] = Field(default_factory=dict)  # device, precision, versions
-    inputs_digest: str = ""  # of everything that the training depends on; a run with another one is stale
+    """SHA-256 of the weights, in 64 hex digits."""
+    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """The wall time of the training, in seconds."""
+    compute: dict[str, JsonValue] = Field(default_factory=dict)
+    """The device, the precision and the versions of libraries."""
+    inputs_digest: str = ""
+    """SHA-256 (hex) of everything that the training depends on; a run with another one is stale."""
 
 
 def load_card(folder: os.PathLike[str] | str) -> ModelCard:

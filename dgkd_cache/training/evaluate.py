@@ -30,11 +30,14 @@ _CALL = "evaluate"
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Top-1 accuracy in [0, 1] and mean cross-entropy in nats over `samples` images."""
+    """The result of `evaluate`."""
 
     samples: int
+    """The number of images."""
     accuracy: float
+    """The top-1 accuracy, in [0, 1]."""
     loss: float
+    """The mean cross-entropy, in nats."""
 
 
 def evaluate(

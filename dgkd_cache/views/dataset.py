@@ -33,6 +33,9 @@ Item = tuple[Tensor, int, int, int]  # pixels, label, view, sample
 class ViewDataset(Dataset[Item]):
     """A data set for a DataLoader with ViewSampler: (view, sample) -> (uint8 [I, H, W], label, view, sample)."""
 
+    views: ViewRenderer
+    """The view plan, bound to the images."""
+
     def __init__(self, plan: ViewPlan, images: Images) -> None:
         """Raises Mismatch if the images do not match the plan, InvalidInput for arguments of another type."""
         require_kind("ViewDataset", "plan", plan, ViewPlan, expected="a ViewPlan", do="write ViewDataset(plan, images)")

@@ -35,14 +35,20 @@ _SLAB = 2**16  # samples whose words are in memory at once
 
 @dataclass(frozen=True, kw_only=True)
 class ViewPlan:
-    """The plan that defines the views; see `build`. `height` and `width` are None for images that differ in size."""
+    """The plan that defines the views; see `build`. Raises InvalidInput as `build`."""
 
     channels: int
+    """I, the number of channels of an image."""
     height: int | None
+    """The height of the images in pixels; None if they differ in size."""
     width: int | None
+    """The width of the images in pixels; None if they differ in size."""
     transforms: tuple[Transform, ...]
+    """The transforms, in order."""
     scheme: Scheme
+    """How (view, sample) gets its parameters: see `build`."""
     seed: int
+    """The seed of the parameters, from 0 to 2^63 - 1."""
 
     def __post_init__(self) -> None:
         """Raises InvalidInput for an invalid plan."""

@@ -32,6 +32,11 @@ class ViewRenderer:
     `table_bytes` bounds the memory of cached parameters.
     """
 
+    plan: ViewPlan
+    """The view plan."""
+    images: Images
+    """The images of the split."""
+
     def __init__(self, plan: ViewPlan, images: Images, *, table_bytes: int = TABLE_BYTES) -> None:
         require_kind(
             "ViewRenderer", "plan", plan, ViewPlan, expected="a ViewPlan", do="write ViewRenderer(plan, images)"

@@ -27,6 +27,11 @@ class Schedule:
     view numbers, or their count if they start at 0; `samples` is the size of the whole data set.
     """
 
+    kind: str
+    """`cycle`, `draw` or `fresh`."""
+    view_range: range
+    """The numbers of the V views; empty where `fresh` was given none."""
+
     def __init__(self, kind: str, views: range | int | None = None, *, random: RunRandom, samples: int) -> None:
         """Raises UnknownName for an unknown kind, InvalidInput if there are no views."""
         _require_known(kind)

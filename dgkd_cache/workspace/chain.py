@@ -22,21 +22,28 @@ __all__ = ["ChainRow", "chain_rows", "run_chain"]
 
 @dataclass(frozen=True, kw_only=True)
 class ChainRow:
-    """One model of the chain as it stands: `done`, `missing`, `begun` or `stale`, and why.
-
-    `accuracy` is a decimal fraction on the test set; what is not known is None.
-    """
+    """One model of the chain as it stands; what is not known is None."""
 
     model: str
+    """The name of the model in the chain."""
     architecture: str
+    """The architecture's name."""
     parameters: int | None
+    """The number of elements of all parameters."""
     guides: tuple[str, ...]
+    """The names of the models that it learns from."""
     accuracy: str | None
+    """The accuracy on the test set, a decimal fraction."""
     train_seconds: float | None
+    """The time of the training, in seconds."""
     dump_seconds: float | None
+    """The time of the dump, in seconds."""
     cache_bytes: int | None
+    """The size of its stores, in bytes."""
     state: str
+    """`done`, `missing`, `begun` or `stale`."""
     why: str
+    """The reason of the state; empty where there is nothing to say."""
 
 
 def run_chain(

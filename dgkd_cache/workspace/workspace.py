@@ -42,7 +42,9 @@ class Workspace:
     """A folder with a `dgkd.toml`; relative paths in that file start at the folder."""
 
     folder: Path
+    """The path of the folder."""
     config: WorkspaceConfig
+    """The settings."""
     named: frozenset[str] = field(default=frozenset(), kw_only=True)
     """Architectures that the user names, besides those of [chain]."""
     assignments: tuple[str, ...] = field(default=(), kw_only=True)

@@ -30,12 +30,20 @@ __all__ = [
 class DgkdError(Exception):
     """The base of all errors of this project.
 
-    `problem` is one clause; `expected` and `found` are noun phrases; `do` is one sentence, with a working command if
-    there is one. All but the first are optional. The message is always one sanitised line. It leaves out a `found` that
-    is a quoted text of `problem`, as the name in "unknown model 'x'": the user has typed it and reads it there.
+    All arguments but the first are optional. The message is always one sanitised line. It leaves out a `found` that is
+    a quoted text of `problem`, as the name in "unknown model 'x'": the user has typed it and reads it there.
     """
 
     exit_code = 1
+    """The exit code of the command line."""
+    problem: str
+    """What went wrong: one clause."""
+    expected: str
+    """What was expected: a noun phrase, or empty."""
+    found: str
+    """What was found: a noun phrase, or empty."""
+    do: str
+    """What to do: one sentence, with a working command if there is one, or empty."""
 
     def __init__(self, problem: str, *, expected: str = "", found: str = "", do: str = "") -> None:
         self.problem, self.expected, self.found, self.do = map(one_line, (problem, expected, found, do))
@@ -93,6 +101,7 @@ class NoPermission(DgkdError, PermissionError):
     """A file that this user may not read; its content is unknown, so it is not damaged."""
 
     errno = errno.EACCES
+    """The number of the error in the operating system."""
 
     def __str__(self) -> str:
         # OSError's own text omits the message once an error has a file name.

@@ -19,6 +19,9 @@ class Registry(dict[str, T]):
     A name can be registered once. `unknown` makes the error for a kind, an unknown name, and the known ones.
     """
 
+    kind: str
+    """What the objects are, for messages: one word, such as codec."""
+
     def __init__(
         self,
         kind: str,

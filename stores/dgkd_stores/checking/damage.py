@@ -36,10 +36,13 @@ class Damage:
     arrays: tuple[str, ...] = ()
     """Names of the arrays that these files belong to."""
     view: int | None = None
+    """The number of the view; None for what belongs to no view."""
     samples: tuple[int, int] | None = None
-    """The first sample, and one past the last."""
+    """The first sample, and one past the last; None for what belongs to no sample."""
     expected: str = ""
+    """What is right, as text for a message."""
     found: str = ""
+    """What is there, as text for a message."""
 
     @property
     def file(self) -> str:
@@ -52,18 +55,27 @@ class Verification:
     """The result of `verify`; `exit_code` is 15 for foreign files, else 12 for damage, else 3 if incomplete, else 0."""
 
     path: Path
+    """The path of the store."""
     container: str
+    """`zarr` or `hdf5`."""
     codec: str
+    """The name of the codec of its rows."""
     header: StoreHeader
+    """The header of the store."""
     seal: str | None
+    """The seal, SHA-256 in hex; None for an unfinished store."""
     full: bool
+    """True if all rows were read and hashed."""
     blocks: int
+    """Number of blocks of rows in the store, each with one digest once it is written."""
     blocks_written: int
     """Number of blocks with a digest."""
     blocks_checked: int
     """Number of blocks that were read and hashed; matching ones are right, whatever else is damaged."""
     nbytes: int
+    """The size of all files, in bytes."""
     damage: tuple[Damage, ...]
+    """All damaged places."""
 
     @property
     def complete(self) -> bool:

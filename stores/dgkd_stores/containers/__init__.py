@@ -20,8 +20,9 @@ class HeaderAndSeal:
     """The header and the seal of a store."""
 
     header: StoreHeader
+    """The header of the store."""
     seal: str | None
-    """None for an unfinished store."""
+    """The seal, SHA-256 in hex; None for an unfinished store."""
 
 
 def read_header(path: Path | str) -> HeaderAndSeal:

@@ -42,18 +42,24 @@ class _Fields:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetIdentity(_Fields):
-    """The data set of the rows, identified by content: N `samples`, M `test_samples`, C names of `classes`.
+    """The data set of the rows, identified by content.
 
-    `digest` is SHA-256 in 64 hex digits. Raises InvalidInput, which names the field, for a value that the format does
+    Raises InvalidInput, which names the field, for a value that the format does
     not allow.
     """
 
     name: str
+    """The name of the data set."""
     split: str
+    """The name of the split that the rows belong to, such as train."""
     classes: tuple[str, ...]
+    """The C names of the classes, in the order of the logits."""
     samples: int
+    """N, the number of samples with rows."""
     test_samples: int
+    """M, the number of test samples."""
     digest: str
+    """SHA-256 over classes, geometry, labels and sample digests of the split, in 64 hex digits."""
     sample_digest: str
     """The content of a sample digest: "pixels" (shape and decoded uint8 pixels) or "file" (the bytes of the file)."""
 
@@ -88,18 +94,23 @@ class DatasetIdentity(_Fields):
 
 @dataclass(frozen=True, kw_only=True)
 class GuideIdentity(_Fields):
-    """The model that computed the rows, and its training: `weights_digest` is SHA-256 in 64 hex digits.
+    """The model that computed the rows, and its training.
 
     Raises InvalidInput, which names the field, for a value that the format does not allow.
     """
 
     name: str
+    """The guide's name, 1 to 64 of a-z, 0-9, _ and -."""
     architecture: str
+    """The architecture's name."""
     parameters: int
+    """The number of elements of all parameters."""
     weights_digest: str
+    """SHA-256 over the names and values of the weights, in 64 hex digits."""
     accuracy: str
-    """On the test set, a decimal between 0 and 1; empty without a test set."""
+    """The accuracy on the test set, a decimal between 0 and 1; empty without a test set."""
     training: Mapping[str, JsonValue]
+    """The training settings by name."""
     guides: Mapping[str, str]
     """Seals of the guides with which this model was trained, by name."""
 
@@ -131,13 +142,19 @@ class StoreHeader(_Fields):
     """
 
     dataset: DatasetIdentity
+    """The data set of the rows."""
     plan: Mapping[str, JsonValue]
+    """The view plan, as JSON."""
     plan_digest: str
     """SHA-256 of the plan's canonical JSON."""
     first_view: int
+    """The number of the first view."""
     views: int
+    """V, the number of views, from `first_view` on."""
     guide: GuideIdentity
+    """The model that computed the rows."""
     encoding: str
+    """The name of the encoding of the rows."""
     fidelity: Mapping[str, JsonValue]
     """The encoding error: decimals "kl" and "top1" against the exact logits, over "rows" fixed rows."""
     temperature: str
@@ -149,6 +166,7 @@ class StoreHeader(_Fields):
     compute: Mapping[str, JsonValue]
     """Device, precision, batch (rows per forward pass), library versions."""
     licence: str
+    """The licence of the store, in its maker's words; may be empty."""
 
     def __post_init__(self) -> None:
         require_kind("StoreHeader", "dataset", self.dataset, DatasetIdentity, expected="a DatasetIdentity")

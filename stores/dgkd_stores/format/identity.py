@@ -26,15 +26,19 @@ class IdentityArrays:
     """
 
     label_N: NDArray[np.int64]
+    """int64 (N,): the class of each sample."""
     sample_digest_N16: NDArray[np.uint8]
+    """uint8 (N, 16): the first 16 bytes of the SHA-256 of each sample."""
     view_digest_V32: NDArray[np.uint8]
-    """SHA-256 of each view's parameters."""
+    """uint8 (V, 32): the SHA-256 of each view's parameters."""
     probe: NDArray[Any]
     """[64, 32] uint8 pixel digests or [64, 64] int32 projections, by the header's `probe`."""
     test_logits_MC: NDArray[np.float32]
-    """Softened like the rows: divided by the header's temperature."""
+    """float32 (M, C): logits on the test set, divided by the header's temperature like the rows."""
     test_label_M: NDArray[np.int64]
+    """int64 (M,): the class of each test sample."""
     test_sample_digest_M16: NDArray[np.uint8]
+    """uint8 (M, 16): digests of the test samples, as `sample_digest_N16`."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

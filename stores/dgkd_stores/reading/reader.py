@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from dgkd_stores.arguments import as_path, require_flags, require_integer, require_kind
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.digests import Seal, compute_seal
-from dgkd_stores.coding.encodings import get_encoding
+from dgkd_stores.coding.encodings import Encoding, get_encoding
 from dgkd_stores.containers import Container, damaged, open_container, unfinished
 from dgkd_stores.errors import Damaged, Mismatch
 from dgkd_stores.reading import interop
@@ -43,9 +43,13 @@ class Completeness:
     """How much of a store is written: whole views, and blocks of rows under one digest, counted over all views."""
 
     views: int
+    """Number of views."""
     views_done: int
+    """Number of views that are written whole."""
     blocks: int
+    """Number of blocks."""
     blocks_missing: int
+    """Number of blocks that are not written."""
 
     @property
     def complete(self) -> bool:
@@ -54,21 +58,49 @@ class Completeness:
 
 
 class GuideStore:
-    """An open guide store; a context manager.
+    """An open guide store; a context manager. Its arrays are read at once, its rows on request. Raises as `open`."""
 
-    `path`, `header`, `nbytes` (of all files), `kind` (`zarr` or `hdf5`) and `codec` (its name) describe it; `seal` is
-    None for an unfinished store, `views` is the range of view numbers, `encoding` decodes the result of
-    `gather_stored`, and `container` has the bytes of each chunk. `copied_because` is the reason why blocks of rows are
-    copied into memory instead of mapped, else empty. `label_N`, `sample_digest_N16`, `view_digest_V32`, `probe`,
-    `test_logits_MC` (softened, float32), `test_label_M` and `test_sample_digest_M16` are read at once, rows on request.
-    """
+    path: Path
+    """The path of the store."""
+    seal: str | None
+    """The seal, SHA-256 in hex; None for an unfinished store."""
+    views: range
+    """The numbers of its V views."""
+    kind: str
+    """`zarr` or `hdf5`."""
+    codec: str
+    """The name of the codec of its rows."""
+    nbytes: int
+    """The size of all files, in bytes."""
+    encoding: Encoding
+    """Decodes the result of `gather_stored`."""
+    container: Container
+    """Has the bytes of each chunk."""
+    copied_because: str
+    """The reason why blocks of rows are copied into memory instead of mapped, else empty."""
+    label_N: NDArray[np.int64]
+    """int64 (N,): the class of each sample."""
+    sample_digest_N16: NDArray[np.uint8]
+    """uint8 (N, 16): the first 16 bytes of the SHA-256 of each sample."""
+    view_digest_V32: NDArray[np.uint8]
+    """uint8 (V, 32): the SHA-256 of each view's parameters."""
+    probe: NDArray[Any]
+    """uint8 (64, 32) or int32 (64, 64): digests or projections of pixels, by the header's `probe`."""
+    test_logits_MC: NDArray[np.float32]
+    """float32 (M, C): logits on the test set, divided by the temperature."""
+    test_label_M: NDArray[np.int64]
+    """int64 (M,): the class of each test sample."""
+    test_sample_digest_M16: NDArray[np.uint8]
+    """uint8 (M, 16): digests of the test samples."""
 
     def __init__(self, path: Path | str, *, allow_incomplete: bool = False, reader: str = "auto") -> None:
         self.path, self._wanted_reader = as_path("GuideStore", "path", path), reader
         require_flags("GuideStore", allow_incomplete=allow_incomplete)
         require_reader(reader)
         self.container = held = open_container(self.path)
-        self.header, self.nbytes, self._layout = held.header, held.nbytes, held.layout
+        self.header = held.header
+        """The header: what the rows belong to."""
+        self.nbytes, self._layout = held.nbytes, held.layout
         self.kind, self.codec = held.kind, held.layout.codec.name
         self.seal = held.seal.digest if held.seal else None
         self.views, self.encoding = self.header.view_range, get_encoding(self.header.encoding)

@@ -42,6 +42,11 @@ class Placed:
 class RowIndex:
     """Rows to gather: copies of `views_B` and `samples_B`, integers of one length (else InvalidInput)."""
 
+    views_B: IntArray
+    """int64 (B,): the view of each row."""
+    samples_B: IntArray
+    """int64 (B,): the sample of each row."""
+
     def __init__(self, views_B: ArrayLike, samples_B: ArrayLike) -> None:
         # Copies, because derived values are cached: rows of an array that changed later might not be mapped.
         self.views_B, self.samples_B = _integers(views_B), _integers(samples_B)

@@ -33,8 +33,11 @@ class ChunkSlot:
     """
 
     view: int
+    """The number of the view."""
     start: int
+    """The first sample."""
     stop: int
+    """One past the last sample."""
 
     def __post_init__(self) -> None:
         for name in ("view", "start", "stop"):

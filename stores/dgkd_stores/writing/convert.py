@@ -45,11 +45,13 @@ class Converted:
     """The store that a conversion wrote, or found at its target."""
 
     seal: str
+    """The seal, SHA-256 in hex: that of the source."""
     kind: str
     """`zarr` or `hdf5`."""
     codec: str
+    """The name of the codec of its rows."""
     nbytes: int
-    """The size of all files."""
+    """The size of all files, in bytes."""
     written: bool
     """False if the target was this store already."""
 

@@ -24,6 +24,7 @@ from dgkd_stores.containers import ZarrFolder
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably, write_synced
 from dgkd_stores.disk.locks import ViewLock
 from dgkd_stores.errors import Damaged, InvalidInput
+from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import IdentityArrays
 from dgkd_stores.format.layout import group_metadata, json_file
 from dgkd_stores.writing.chunk_files import ChunkFiles, ChunkSlot, ViewHolder
@@ -42,6 +43,13 @@ class StoreRepair(ViewHolder):
     reads the whole store. Raises `Locked`, `UnsafeStore` (15) for foreign files in the store, `InvalidInput` for an
     HDF5 file, `Damaged` if header or seal are lost, and as `open_container`.
     """
+
+    path: Path
+    """The path of the store."""
+    header: StoreHeader
+    """The header of the store."""
+    lost_arrays: tuple[str, ...]
+    """Names of the arrays besides the rows that must be written again, by `write_arrays`."""
 
     def __init__(
         self,

@@ -43,6 +43,13 @@ class GuideStoreWriter(ViewHolder):
     that do not match the header; `NoSpace`; and as `ZarrFolder.inspect`.
     """
 
+    path: Path
+    """The path of the store."""
+    header: StoreHeader
+    """The header of the store."""
+    views: range
+    """The views that this writer writes."""
+
     _layout: StoreLayout
     _files: ChunkFiles
     _seal: Seal | None
