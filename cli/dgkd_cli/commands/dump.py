@@ -43,7 +43,9 @@ def _pair(text: str, between: str, expected: str) -> tuple[int, int]:
 @click.option("--views", metavar="A:B", callback=_view_range, help="A store of these views (default: the workspace's).")
 @click.option("--shard", metavar="i/n", callback=_share, help="Only share i of n, counted from 0.")
 @resume_option
-@click.option("--precision", type=choice_of(CacheConfig, "precision"), help="Of the forward pass (default: dgkd.toml).")
+@click.option(
+    "--precision", type=choice_of(CacheConfig, "precision"), help="Precision of the forward pass (default: dgkd.toml)."
+)
 @click.option("--accept-probabilities", is_flag=True, help="Accept outputs whose rows sum to 1 as logits.")
 @set_option({"precision": "cache.precision", "accept_probabilities": "cache.accept_probabilities"})
 @architecture_option

@@ -17,7 +17,13 @@ __all__ = ["import_"]
 @click.command("import")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--name", help="The store's name in the workspace (default: its guide's).")
-@click.option("--to", "target", type=click.Path(path_type=Path), metavar="PATH", help="A place anywhere.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Path of the new store, in a workspace or not.",
+)
 @codec_option("target.zarr", help="none is read at the speed of memory.")
 @take_over_option
 @json_option

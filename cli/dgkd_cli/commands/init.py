@@ -57,17 +57,21 @@ _KEYS = {
 @click.option("--lr", type=float, help="Learning rate.  [default: 0.1; 0.01 for plain networks]")
 @click.option("--views", type=int, help="Views cached of each guide.  [default: 40, or fewer epochs]")
 @list_option("--transforms", help="As crop(4),hflip; quote it.  [default: what suits the data set]")
-@click.option("--scheme", type=choice_of(ViewsConfig, "scheme"), help="Of views.  [default: sampled]")
-@click.option("--schedule", type=choice_of(ViewsConfig, "schedule"), help="Which view when.  [default: cycle]")
-@click.option("--method", type=choice_of(DistillationConfig, "method"), help="[default: dgkd]")
-@click.option("--objective", type=choice_of(DistillationConfig, "objective"), help="[default: paper]")
+@click.option("--scheme", type=choice_of(ViewsConfig, "scheme"), help="Scheme of the views.  [default: sampled]")
+@click.option("--schedule", type=choice_of(ViewsConfig, "schedule"), help="Which view an epoch uses.  [default: cycle]")
+@click.option(
+    "--method", type=choice_of(DistillationConfig, "method"), help="Which models before guide one.  [default: dgkd]"
+)
+@click.option(
+    "--objective", type=choice_of(DistillationConfig, "objective"), help="How the terms add up.  [default: paper]"
+)
 @click.option("--lambda", "lambda_", type=float, help="Share of the guides in the loss.  [default: 0.5]")
 @click.option("--keep", type=float, help="A guide's chance to take part in a batch.  [default: 0.75]")
-@click.option("--temperature", type=float, help="Of stores and loss.  [default: 4]")
-@click.option("--encoding", type=click.Choice(encoding_names()), help="Of stores.  [default: float16]")
+@click.option("--temperature", type=float, help="Temperature of stores and loss.  [default: 4]")
+@click.option("--encoding", type=click.Choice(encoding_names()), help="Encoding of the stores.  [default: float16]")
 @click.option("--validation", type=int, help="Samples held out of training.  [default: 0]")
 @click.option("--data-root", metavar="DIR", help="Where data sets are kept.  [default: ~/.cache/dgkd-cache]")
-@click.option("--seed", type=int, help="Of training.  [default: 0]")
+@click.option("--seed", type=int, help="Seed of training.  [default: 0]")
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
 @json_option
 @pass_app

@@ -39,10 +39,16 @@ def _image_shape(ctx: click.Context, param: click.Parameter, value: str) -> tupl
     default="x".join(map(str, IMAGE)),
     show_default=True,
     callback=_image_shape,
-    help="Of the views, channels first.",
+    metavar="CxHxW",
+    help="Shape of the views, channels first.",
 )
 @click.option(
-    "--classes", type=click.IntRange(min=1, max=10**6), default=CLASSES, show_default=True, help="Of the logits."
+    "--classes",
+    type=click.IntRange(min=1, max=10**6),
+    default=CLASSES,
+    show_default=True,
+    metavar="N",
+    help="Number of classes.",
 )
 @click.option("--accept-probabilities", is_flag=True, help="Take outputs for logits though each row sums to 1.")
 @click.argument("name", required=False)

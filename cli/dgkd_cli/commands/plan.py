@@ -21,7 +21,7 @@ __all__ = ["plan"]
 
 
 @click.command()
-@click.option("--seconds", type=float, default=10.0, show_default=True, help="To measure for, in all.")
+@click.option("--seconds", type=float, default=10.0, show_default=True, help="Seconds to measure, in all.")
 @set_option()
 @device_option
 @json_option
