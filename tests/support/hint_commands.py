@@ -71,6 +71,12 @@ COMMANDS = [
     ),
     Case("`dgkd-cache train X` trains it", "commands", "dump --model teacher", bare=True),
     Case(
+        "`dgkd-cache --help` lists the verbs, and --help after a verb describes it",
+        "commands",
+        "help",
+        then="ls --help",
+    ),
+    Case(
         "`dgkd-cache run` trains and dumps the whole chain",
         "commands",
         "train --student plain2 --guides ta1",
