@@ -114,7 +114,7 @@ def tell_of_dropping(rule: Dropping, names: Sequence[str], progress: Progress) -
     elif len(names) == 1 and (dropped := round(1 - kept[0], 6)):
         progress.say(
             f"{names[0]}, the only guide, is dropped in {100 * dropped:.3g} % of the batches; plain knowledge "
-            "distillation is trained with `--dropping none`"
+            "distillation is trained with `--set distillation.dropping=none`"
         )
 
 

@@ -79,7 +79,7 @@ def test_a_single_guide_that_may_be_dropped_is_told(done) -> None:
 
     assert told(stores[:1], dropping="bernoulli", keep=0.875) == [
         "teacher, the only guide, is dropped in 12.5 % of the batches; plain knowledge distillation is trained with "
-        "`--dropping none`"
+        "`--set distillation.dropping=none`"
     ]
     silent = [{"dropping": "none"}, {"always": ("teacher",)}, {"at_least_one": True}, {"lambda_": 0.0}]
     assert [told(stores[:1], **changes) for changes in silent] == [[]] * 4
