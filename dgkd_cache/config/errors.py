@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from dgkd_cache.config.toml_text import toml_text
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores import did_you_mean
 
@@ -71,6 +72,12 @@ def _wrong_value(detail: Mapping[str, Any], place: Sequence[str], root: type[Bas
     found = _show(detail["input"])
     if detail["type"] in ("model_type", "dict_type"):
         expected = "a table"
+    elif detail["type"] == "tuple_type":
+        expected = "a list" if isinstance(detail["input"], Mapping) else f"a list, as [{found}]"
+    elif detail["type"] == "bool_type":
+        expected = "true or false"
+    elif detail["type"] == "literal_error":
+        expected = expected.replace("'", '"').replace("True", "true").replace("False", "false")
     elif detail["type"] == "too_short":
         expected = f"at least {detail['ctx']['min_length']} entry"
     if isinstance(detail["input"], Mapping):
@@ -82,7 +89,7 @@ def _wrong_value(detail: Mapping[str, Any], place: Sequence[str], root: type[Bas
 
 def _show(value: object) -> str:
     try:
-        return repr(value)
+        return toml_text(value)
     except ValueError:  # Python refuses to print a number of more than 4,300 digits
         return "a number of thousands of digits"
 

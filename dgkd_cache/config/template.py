@@ -5,10 +5,9 @@ It keeps every value: reading the text back gives the same settings.
 
 from __future__ import annotations
 
-import json
-
 from pydantic import BaseModel
 
+from dgkd_cache.config.toml_text import toml_text
 from dgkd_cache.config.workspace_config import WorkspaceConfig
 
 __all__ = ["render_config"]
@@ -32,11 +31,11 @@ def render_config(config: WorkspaceConfig) -> str:
         if isinstance(value, BaseModel):
             lines += _align(_settings(value))
         else:
-            lines += [f"{name} = {_toml(architecture)}" for name, architecture in value.items()]
+            lines += [f"{name} = {toml_text(architecture)}" for name, architecture in value.items()]
         if table == "training":
             for model, settings in config.training_models.items():
                 lines += ["", f"[training.{model}]"]
-                lines += [f"{key} = {_toml(setting)}" for key, setting in settings.items()]
+                lines += [f"{key} = {toml_text(setting)}" for key, setting in settings.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -45,7 +44,7 @@ def _settings(table: BaseModel) -> list[tuple[str, str]]:
     settings = []
     for name, field in type(table).model_fields.items():
         key, value = field.alias or name, getattr(table, name)
-        assignment = f"# {key} =" if value is None else f"{key} = {_toml(value)}"
+        assignment = f"# {key} =" if value is None else f"{key} = {toml_text(value)}"
         settings.append((assignment, field.description or ""))
     return settings
 
@@ -53,15 +52,3 @@ def _settings(table: BaseModel) -> list[tuple[str, str]]:
 def _align(settings: list[tuple[str, str]]) -> list[str]:
     width = min(34, max(len(assignment) for assignment, _ in settings))
     return [f"{assignment:<{width}}  # {comment}" for assignment, comment in settings]
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        # TOML has JSON's escapes, but also requires one for DEL
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml(item) for item in value)}]"
-    assert isinstance(value, int | float), f"a setting of type {type(value).__name__}"
-    return repr(value)

@@ -55,11 +55,13 @@ class ModelPreview:
         if self.train == "make":
             return f"missing: would be trained{under}{then}"
         if self.train == "again":
-            return f"{'begun' if begun else 'done'}: {again}, after its guide {', '.join(self.after)}"
+            guides = "guide" if len(self.after) == 1 else "guides"
+            return f"{'begun' if begun else 'done'}: {again}, after its {guides} {', '.join(self.after)}"
         if self.after:
             kept = "begun: continued" if begun else "done: kept"
-            stores = f"the store of {', '.join(self.after)}"
-            return f"{kept} if {stores} gets the seal that it was made with, else {_again('again', self.dump)}"
+            got = "the store of {} gets the seal" if len(self.after) == 1 else "the stores of {} get the seals"
+            stores = got.format(", ".join(self.after))
+            return f"{kept} if {stores} that it was made with, else {_again('again', self.dump)}"
         if self.train == "continue":
             return f"begun: its training would be continued{then}"
         return {
@@ -119,9 +121,7 @@ def _preview(
 
 
 def _why(state: ModelState) -> str:
-    if state.changes:
-        return ", and ".join(change.sentence for change in state.changes)
-    return "it is a model of unknown inputs" if state.run == "stale" else state.why
+    return "it is a model of unknown inputs" if state.run == "stale" and not state.changes else state.why
 
 
 def _again(train: str, dump: str) -> str:

@@ -16,7 +16,7 @@ from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.workspace.expected_inputs import expected_inputs
 from dgkd_cache.workspace.recipe import resolve_recipe
-from dgkd_cache.workspace.run_inputs import Change, changes, read_inputs, recorded_value
+from dgkd_cache.workspace.run_inputs import Change, changes, describe_changes, read_inputs, recorded_value
 from dgkd_cache.workspace.staleness import UNDUMPED, store_changes
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader
@@ -106,7 +106,7 @@ class ChainState:
             return replace(found, store="missing", store_why="not dumped")
         held = self._store(name)
         if differing := self._differing(held.header, card):
-            store, store_why = "stale", "; ".join(map(str, differing))
+            store, store_why = "stale", describe_changes(differing)
         else:
             store, store_why = ("done", "") if held.seal else ("begun", "dump begun and not finished")
         changes = tuple(differing)
@@ -130,7 +130,7 @@ class ChainState:
             distillation=ws.config.distillation,
         )
         if differing := changes(before, now):
-            why = "; ".join(map(str, differing))
+            why = describe_changes(differing)
             return ModelState(card=card, run="stale", run_why=why, run_changes=tuple(differing))
         if waits_for:
             why = f"waits for the store of {waits_for[0]}"

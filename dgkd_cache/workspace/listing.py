@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,15 +17,13 @@ from dgkd_cache.errors import DgkdError
 from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.run_files.reading import START_OVER
 from dgkd_cache.workspace.run_check import check_run, is_run
-from dgkd_cache.workspace.run_inputs import Change, read_inputs, recorded_value
+from dgkd_cache.workspace.run_inputs import Change, describe_changes, read_inputs, recorded_value
 from dgkd_cache.workspace.run_settings import Setting, settings_of
 from dgkd_cache.workspace.staleness import Identities, changes_by_card, run_changes
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader
 
 __all__ = ["RunEntry", "StoreEntry", "list_run", "list_runs", "list_stores"]
-
-_MOST_CHANGES = 6  # that `why` names; `changes` has all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +144,7 @@ def _compared(ws: Workspace, entry: RunEntry, card: ModelCard | None, identities
     entry = replace(entry, settings=settings_of(card.training if card else {}, before))
     if not (found := run_changes(ws, entry.name, before, identities)):
         return entry
-    return replace(entry, state="stale", changes=tuple(found), why=_sentences(found))
-
-
-def _sentences(found: Sequence[Change]) -> str:
-    more = f"; and {len(found) - _MOST_CHANGES} more" if len(found) > _MOST_CHANGES else ""
-    return "; ".join(one.sentence for one in found[:_MOST_CHANGES]) + more
+    return replace(entry, state="stale", changes=tuple(found), why=describe_changes(found))
 
 
 def _nbytes(folder: Path) -> int:
@@ -195,4 +188,4 @@ def _compared_store(ws: Workspace, entry: StoreEntry, header: StoreHeader, run: 
     if check is None or check.card is None or check.faults:
         return entry
     found = changes_by_card(ws, entry.name, header, check.card)
-    return replace(entry, state="stale", changes=tuple(found), why=_sentences(found)) if found else entry
+    return replace(entry, state="stale", changes=tuple(found), why=describe_changes(found)) if found else entry

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ __all__ = [
     "IMPLIED",
     "Change",
     "changes",
+    "describe_changes",
     "digest",
     "flatten",
     "read_inputs",
@@ -82,25 +83,32 @@ class Change:
     now: str
 
     def __str__(self) -> str:
-        return f"{self.setting}: {self.was} -> {self.now}"
-
-    @property
-    def sentence(self) -> str:
-        """The change in words, as "training.lr was 0.1, is 0.05"; of long values and digests, the first characters."""
-        return f"{self.setting[:_LONGEST]} was {_short(self.was)}, is {_short(self.now)}"
+        """Says it in words, as "training.lr was 0.1, is 0.05"; of long values and digests, the first characters."""
+        was, now = ("were", "are") if self.setting in _PLURAL else ("was", "is")
+        return f"{self.setting[:_LONGEST]} {was} {_short(self.was)}, {now} {_short(self.now)}"
 
 
 _LONGEST = 60  # characters of a value that a sentence has
+_MOST_CHANGES = 6  # that a reason names
+_PLURAL = ("the store's views", "the store's weights")
+
+
+def describe_changes(found: Sequence[Change]) -> str:
+    """Returns a reason that names the first changes, and the number of the others."""
+    more = f"; and {len(found) - _MOST_CHANGES} more" if len(found) > _MOST_CHANGES else ""
+    return "; ".join(map(str, found[:_MOST_CHANGES])) + more
 
 
 def _short(value: str) -> str:
     if re.fullmatch(r'"?[0-9a-f]{64}"?', value):
         return value.strip('"')[:16]
+    if value == "null":  # TOML has none
+        return "not set"
     return value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
-    """Returns each key that differs, as text "training.epochs: 160 -> 3"."""
+    """Returns each key that differs."""
     return [
         Change(key, before.get(key, "not set"), now.get(key, "not set"))
         for key in dict.fromkeys((*now, *before))

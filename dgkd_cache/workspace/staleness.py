@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
@@ -111,14 +112,14 @@ def store_changes(ws: Workspace, header: StoreHeader, *, weights: str, plan: str
     """
     cache = ws.config.cache
     wanted = {
-        "weights": (header.guide.weights_digest[:16], weights[:16]),
-        "view plan": (header.plan_digest[:16], plan[:16]),
+        "weights": (_json(header.guide.weights_digest), _json(weights)),
+        "view plan": (_json(header.plan_digest), _json(plan)),
         "views": (_span(header.view_range), _span(range(ws.config.views.count))),
         "temperature": (header.temperature, decimal(cache.temperature)),
-        "encoding": (header.encoding, cache.encoding),
-        "precision": (str(header.compute.get("precision")), precision),
+        "encoding": (_json(header.encoding), _json(cache.encoding)),
+        "precision": (_json(header.compute.get("precision")), _json(precision)),
         "batch_size": (str(header.compute.get("batch")), str(cache.batch_size)),
-        "licence": (repr(header.licence), repr(cache.licence)),
+        "licence": (_json(header.licence), _json(cache.licence)),
     }
     return [Change(f"the store's {key}", old, new) for key, (old, new) in wanted.items() if old != new]
 
@@ -136,6 +137,10 @@ def changes_by_card(ws: Workspace, name: str, header: StoreHeader, card: Mapping
     if name in ws.chain and ws.teaches(name):
         return found
     return [one for one in found if one.setting in ("the store's weights", "the store's view plan")]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _span(views: range) -> str:

@@ -121,8 +121,8 @@ def test_a_later_setting_makes_no_older_run_stale_at_the_value_it_had_by_implica
         (folder / "card.json").write_text(json.dumps(card))
     assert {row.state for row in run(ws)} == {"done"}
     other = ws.with_config(with_overrides(ws.config, {"training.nesterov": True}))
-    assert {row.why for row in chain_rows(other, device="cpu")} == {"training.nesterov: not set -> true"}
-    with pytest.raises(Mismatch, match="training.nesterov: not set -> true"):
+    assert {row.why for row in chain_rows(other, device="cpu")} == {"training.nesterov was not set, is true"}
+    with pytest.raises(Mismatch, match="training.nesterov was not set, is true"):
         run(other)
     train(ws, "later", training=ws.config.training)
     assert key not in json.loads((ws.run_folder("later") / "inputs.json").read_text())

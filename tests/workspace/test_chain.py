@@ -117,8 +117,8 @@ def test_a_changed_setting_is_stale_and_named_and_nothing_is_lost(tmp_path: Path
     changed = ws.with_config(with_overrides(ws.config, {"distillation.keep": 0.5}))
     states = {row.model: (row.state, row.why) for row in chain_rows(changed)}
     assert states["teacher"] == ("done", "")
-    assert states["ta1"] == ("stale", "distillation.keep: 0.75 -> 0.5")
-    with pytest.raises(Mismatch, match="ta1 is stale.*keep: 0.75 -> 0.5.*run --remake") as caught:
+    assert states["ta1"] == ("stale", "distillation.keep was 0.75, is 0.5")
+    with pytest.raises(Mismatch, match="ta1 is stale.*keep was 0.75, is 0.5.*run --remake") as caught:
         run(changed)
     assert caught.value.exit_code == 13
     assert content(ws.folder) == before
@@ -136,11 +136,11 @@ def test_a_changed_setting_is_stale_and_named_and_nothing_is_lost(tmp_path: Path
 @pytest.mark.parametrize(
     ("setting", "value", "why"),
     [
-        ("encoding", "float32", "the store's encoding: float16 -> float32"),
-        ("temperature", 2.0, "the store's temperature: 4 -> 2"),
-        ("precision", "bf16", "the store's precision: float32 -> bf16"),
-        ("batch_size", 16, "the store's batch_size: 32 -> 16"),
-        ("licence", "CC0", "the store's licence: '' -> 'CC0'"),
+        ("encoding", "float32", 'the store\'s encoding was "float16", is "float32"'),
+        ("temperature", 2.0, "the store's temperature was 4, is 2"),
+        ("precision", "bf16", 'the store\'s precision was "float32", is "bf16"'),
+        ("batch_size", 16, "the store's batch_size was 32, is 16"),
+        ("licence", "CC0", 'the store\'s licence was "", is "CC0"'),
     ],
 )
 def test_a_changed_store_setting_makes_the_store_stale(done, setting: str, value: object, why: str) -> None:
@@ -155,7 +155,9 @@ def test_a_stale_store_is_dumped_again_without_retraining(tmp_path: Path) -> Non
     weights = ws.run_folder("teacher") / "weights.safetensors"
     before, trained = content(ws.folder), weights.stat().st_mtime_ns
     changed = ws.with_config(with_overrides(ws.config, {"cache.encoding": "float32"}))
-    with pytest.raises(Mismatch, match="the store of teacher is stale.*encoding: float16 -> float32.*run --remake"):
+    with pytest.raises(
+        Mismatch, match='the store of teacher is stale.*encoding was "float16", is "float32".*run --remake'
+    ):
         run(changed)
     assert content(ws.folder) == before
     progress = Lines()

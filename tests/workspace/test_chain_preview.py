@@ -52,10 +52,10 @@ def changed(ws: Workspace, **settings: object) -> Workspace:
         ({"views__count": 3}, ALL, "views.count was 2, is 3"),
         ({"views__seed": 1}, ALL, "views.seed was 0, is 1"),
         ({"views__transforms": ["hflip"]}, ALL, 'views.transforms was ["crop(1)", "hflip"], is ["hflip"]'),
-        ({"cache__encoding": "uint8"}, ("teacher", "ta1"), "the store's encoding was float16, is uint8"),
+        ({"cache__encoding": "uint8"}, ("teacher", "ta1"), 'the store\'s encoding was "float16", is "uint8"'),
         ({"cache__batch_size": 16}, ("teacher", "ta1"), "the store's batch_size was 32, is 16"),
-        ({"cache__licence": "CC0"}, ("teacher", "ta1"), "the store's licence was '', is 'CC0'"),
-        ({"cache__precision": "bf16"}, ("teacher", "ta1"), "the store's precision was float32, is bf16"),
+        ({"cache__licence": "CC0"}, ("teacher", "ta1"), 'the store\'s licence was "", is "CC0"'),
+        ({"cache__precision": "bf16"}, ("teacher", "ta1"), 'the store\'s precision was "float32", is "bf16"'),
         ({"cache__temperature": 2.0}, ALL, "temperature was 4"),
         ({"dataset__validation": 8}, ALL, "dataset.validation was 0, is 8"),
         ({"chain__ta1": "plain4"}, ("ta1",), 'architecture was "plain2", is "plain4"'),
@@ -92,15 +92,15 @@ def test_the_commands_agree(done, tmp_path: Path) -> None:
     (ws.folder / "dgkd.toml").write_text(text.replace("[cache]", '[cache]\nencoding = "uint8"'))
     code, listing = said("ls")
     assert code == 0 and "teacher stale 0:2" in listing
-    assert "teacher: stale: the store's encoding was float16, is uint8" in listing
+    assert 'teacher: stale: the store\'s encoding was "float16", is "uint8"' in listing
     code, lines = said("run", "--dry-run", "--device", "cpu")
     assert code == 13 and "`run` would stop at teacher" in lines
     assert (
-        "teacher: its store is stale because its encoding was float16, is uint8: `--remake` would dump it again"
+        'teacher: its store is stale because its encoding was "float16", is "uint8": `--remake` would dump it again'
         in lines
     )
     code, error = said("run", "--device", "cpu")
-    assert code == 13 and "the store of teacher is stale" in error and "encoding: float16 -> uint8" in error
+    assert code == 13 and "the store of teacher is stale" in error and 'encoding was "float16", is "uint8"' in error
     assert content(ws.folder) == before
     assert said("run", "--dry-run", "--remake")[0] == 0
 
@@ -191,7 +191,7 @@ def test_a_stale_store_is_refused_before_a_missing_one_is_made(done, tmp_path: P
     shutil.rmtree(ws.store_path("teacher"))
     shown = preview(ws)
     assert [one.exit_code for one in shown.values()] == [0, 13, 0]
-    assert shown["ta1"].line.startswith("its store is stale because its licence was '', is 'CC0'")
+    assert shown["ta1"].line.startswith('its store is stale because its licence was "", is "CC0"')
     assert listed(ws)["ta1"] == "stale"
     with pytest.raises(Mismatch, match="^the store of ta1 is stale"):
         run(ws)
@@ -240,3 +240,23 @@ def test_what_was_begun_would_be_continued(tmp_path: Path) -> None:
     assert {preview(ws)["teacher"].state, chain_rows(ws)[0].state, listed(ws)["teacher"]} == {"begun"}
     assert preview(changed(ws, training__lr=0.05))["teacher"].exit_code == 13
     assert listed(changed(ws, training__lr=0.05))["teacher"] == "stale"
+
+
+@pytest.mark.parametrize(
+    ("train", "after", "line"),
+    [
+        ("again", ("ta1",), "done: `--remake` would train it again, after its guide ta1"),
+        ("again", ("teacher", "ta1"), "done: `--remake` would train it again, after its guides teacher, ta1"),
+        ("keep", ("ta1",), "done: kept if the store of ta1 gets the seal that it was made with, else"),
+        (
+            "keep",
+            ("teacher", "ta1"),
+            "done: kept if the stores of teacher, ta1 get the seals that it was made with, else",
+        ),
+    ],
+)
+def test_a_line_counts_its_guides(train: str, after: tuple[str, ...], line: str) -> None:
+    one = ModelPreview(
+        model="student", guides=after, state="done", why="", changes=(), train=train, dump="", exit_code=0, after=after
+    )
+    assert one.line.startswith(line)

@@ -100,5 +100,5 @@ def test_a_run_of_other_rules_is_neither_measured_nor_dumped_nor_called_finished
     assert e.value.exit_code == 13
     with pytest.raises(Mismatch, match="decoded by other rules"):
         dump_guide(ws, model="teacher", stop=lambda: False, **settings)
-    with pytest.raises(Mismatch, match="dataset.decoding.depth16: 1 -> 2"):
+    with pytest.raises(Mismatch, match="dataset.decoding.depth16 was 1, is 2"):
         run(ws)

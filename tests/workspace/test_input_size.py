@@ -70,12 +70,12 @@ def test_it_is_part_of_the_record_and_its_default_is_not(tmp_path: Path) -> None
     record = ws.run_folder("student") / "inputs.json"
     assert "training.input_size" not in json.loads(record.read_text())
     other = ws.with_config(with_overrides(ws.config, {"training.input_size": 12}))
-    assert {row.why for row in chain_rows(other, device="cpu")} == {"training.input_size: not set -> 12"}
-    with pytest.raises(Mismatch, match="training.input_size: not set -> 12"):
+    assert {row.why for row in chain_rows(other, device="cpu")} == {"training.input_size was not set, is 12"}
+    with pytest.raises(Mismatch, match="training.input_size was not set, is 12"):
         train(other, "student", training=other.config.training_for("student"))
     run(other, remake=True)
     assert json.loads(record.read_text())["training.input_size"] == "12"
-    assert {row.why for row in chain_rows(ws, device="cpu")} == {"training.input_size: 12 -> not set"}
+    assert {row.why for row in chain_rows(ws, device="cpu")} == {"training.input_size was 12, is not set"}
 
 
 def test_the_template_has_it(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_finished_chain_stays_valid(tmp_path: Path, monkeypatch: pytest.Monkey
     run(ws)
     assert content(ws.folder) == before
     given = ws.with_config(with_overrides(ws.config, {"training.precision": "float32"}))
-    assert chain_rows(given, device="cpu")[0].why == 'training.precision: "bf16" -> "float32"'
+    assert chain_rows(given, device="cpu")[0].why == 'training.precision was "bf16", is "float32"'
     card = train(ws, "teacher", training=ws.config.training_for("teacher"), fresh=True)
     assert recorded(ws, "teacher") == ('"float32"', "true") and card.training["precision"] == "float32"
 
@@ -83,7 +83,7 @@ def test_live_guides_keep_the_precision_they_began_in(tmp_path: Path, monkeypatc
     rule(monkeypatch, "float32", False)
     assert train(ws, "student", live=folders) == card
     given = ws.with_config(with_overrides(ws.config, {"cache.precision": "float32"}))
-    with pytest.raises(Mismatch, match='live: "bf16" -> "float32"'):
+    with pytest.raises(Mismatch, match='live was "bf16", is "float32"'):
         train(given, "student", live=folders)
 
 

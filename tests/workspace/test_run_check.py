@@ -220,7 +220,7 @@ def test_a_checkpoint_with_another_step_is_refused(ws: Workspace, begun: Path) -
 
 def test_changed_settings_are_still_told_as_that(ws: Workspace, begun: Path) -> None:
     other = ws.config.training.model_copy(update={"lr": 0.01})
-    with pytest.raises(Mismatch, match="begun.*training.lr: 0.1 -> 0.01.*--fresh") as caught:
+    with pytest.raises(Mismatch, match="begun.*training.lr was 0.1, is 0.01.*--fresh") as caught:
         train_begun(ws, training=other)
     assert caught.value.exit_code == 13
 

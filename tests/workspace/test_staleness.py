@@ -72,7 +72,7 @@ def test_another_store_of_the_guide_is_stale(ws: Workspace) -> None:
     assert (change.setting, json.loads(change.was)) == ("guides.teacher", was)
     assert json.loads(change.now) == store(ws, "teacher").seal
     assert entry(ws, "kd").state == "stale"
-    assert store(ws, "teacher").state == "stale" and "licence was 'CC0', is ''" in store(ws, "teacher").why
+    assert store(ws, "teacher").state == "stale" and 'licence was "CC0", is ""' in store(ws, "teacher").why
 
 
 def test_other_weights_are_stale_for_live_students_and_for_stores(ws: Workspace) -> None:
@@ -81,7 +81,7 @@ def test_other_weights_are_stale_for_live_students_and_for_stores(ws: Workspace)
     train(ws, "ta1", training=ws.config.training.model_copy(update={"epochs": 1}))
     assert [change.setting for change in entry(ws, "live").changes] == ["guides.ta1"]
     for name in ("ta1", "ta1-2-4"):
-        assert store(ws, name).state == "stale" and "the store's weights was " in store(ws, name).why
+        assert store(ws, name).state == "stale" and "the store's weights were " in store(ws, name).why
     assert store(ws, "teacher").state == "sealed"
 
 

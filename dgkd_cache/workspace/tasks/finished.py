@@ -27,12 +27,11 @@ def finished_run(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard |
                 do="choose another --name, or start over with --fresh",
             )
         return None
-    differing = [str(change) for change in record.changes(before, inputs)]
-    if differing:
+    if differing := record.changes(before, inputs):
         raise Mismatch(
             f"the run {name} in {folder} has other inputs",
             expected="the same settings, data, guides and precision",
-            found="; ".join(differing[:6]) + (f" and {len(differing) - 6} more" if len(differing) > 6 else ""),
+            found=record.describe_changes(differing),
             do="choose another --name, or start over with --fresh (the old run is set aside, not deleted)",
         )
     if not finished:

@@ -104,7 +104,7 @@ def previews(**changes: object) -> list[ModelPreview]:
 
 LR = Change("training.lr", "0.1", "0.05")
 STALE = {
-    **{"state": "stale", "why": LR.sentence, "changes": (LR,), "train": "again", "dump": "again"},
+    **{"state": "stale", "why": str(LR), "changes": (LR,), "train": "again", "dump": "again"},
     "exit_code": 13,
 }
 NEW = {"state": "missing", "train": "make", "dump": "make", "exit_code": 0}

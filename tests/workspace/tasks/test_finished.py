@@ -12,7 +12,7 @@ def test_a_run_of_another_setting_under_the_same_name_is_refused(done) -> None:
     ws, _ = done
     train(ws, "twice")
     other = ws.config.training.model_copy(update={"lr": 0.01})
-    with pytest.raises(Mismatch, match="twice.*training.lr: 0.1 -> 0.01.*--fresh") as caught:
+    with pytest.raises(Mismatch, match="twice.*training.lr was 0.1, is 0.01.*--fresh") as caught:
         train(ws, "twice", training=other)
     assert caught.value.exit_code == 13
 
