@@ -239,6 +239,12 @@ class GuideBank:
         for store in self._stores:
             store.close()
 
+    def __repr__(self) -> str:
+        images = self._renderer.images
+        views = f"{self._views.start} to {self._views.stop - 1}"
+        size = f"{len(images)} samples, {len(images.classes)} classes"
+        return f"<GuideBank of {', '.join(self.names)}: views {views}, {size}, on {self._device}>"
+
     def __enter__(self) -> Self:
         return self
 

@@ -16,7 +16,7 @@ from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
 __all__ = ["GuidedBatch"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class GuidedBatch:
     """The inputs of one training step, B samples; `len(batch)` is B. Tensors are on the device of the guides.
 
@@ -55,6 +55,14 @@ class GuidedBatch:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def __repr__(self) -> str:
+        kept, classes = f"{int(self.kept.sum())} of {len(self.kept)} guides", self.softened.shape[2]
+        pixels = " x ".join(map(str, self.pixels.shape[1:]))
+        return (
+            f"<GuidedBatch of step {self.step}, epoch {self.epoch}: {len(self)} samples of {pixels} pixels, {kept}, "
+            f"{classes} classes, on {self.pixels.device}>"
+        )
 
     def loss(self, logits_BC: Tensor, *, objective: str = "paper", lambda_: float = 0.5) -> Tensor:
         """Returns the loss of the student's logits to differentiate, a scalar.

@@ -32,6 +32,15 @@ class GuideLoader:
         self._inputs, self._epochs = inputs, epochs
         self._first = self._next = first_step
 
+    def __repr__(self) -> str:
+        inputs, views = self._inputs, self._inputs.schedule.view_range
+        epochs = "epochs" if self._epochs is None else f"{self._epochs} epochs"
+        guides = ", ".join(inputs.guidance.names) if inputs.guidance else "no guides"
+        return (
+            f"<GuideLoader of {guides}: {epochs} of {self.steps_per_epoch} steps, batches of "
+            f"{inputs.batch_size} of {len(inputs.samples_N)} samples, views {views.start} to {views.stop - 1}>"
+        )
+
     @property
     def steps_per_epoch(self) -> int:
         """The number of steps of an epoch; the last one may have fewer samples."""

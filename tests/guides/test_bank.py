@@ -207,3 +207,12 @@ def test_the_keep_mask_is_checked_wherever_rows_are_read(bars, plan, dump, make_
             for read in (bank.gather, bank.begin):
                 with pytest.raises(InvalidInput, match=f"keep mask does not fit.*for each of .*found {found}"):
                     read(*pairs, mask)
+
+
+def test_a_bank_and_its_loader_are_shown_in_a_line(bars, plan, three_guides) -> None:
+    with bank_of(three_guides[:2], plan, bars.train, views=range(1, 3)) as bank:
+        names = ", ".join(bank.names)
+        assert repr(bank) == f"<GuideBank of {names}: views 1 to 2, 100 samples, 4 classes, on cpu>"
+        run, epochs = bank.loader(batch_size=32, epochs=3), bank.loader(batch_size=32, samples=range(40))
+    assert repr(run) == f"<GuideLoader of {names}: 3 epochs of 4 steps, batches of 32 of 100 samples, views 1 to 2>"
+    assert repr(epochs) == f"<GuideLoader of {names}: epochs of 2 steps, batches of 32 of 40 samples, views 1 to 2>"

@@ -89,3 +89,8 @@ def test_its_length_is_the_number_of_samples_and_it_moves_as_one(batch) -> None:
     assert moved.kept is batch.kept and (moved.epoch, moved.step, moved.temperature) == (2, 9, T)
     with pytest.raises(InvalidInput, match=r"GuidedBatch\.to: the argument 'device' cannot be used"):
         batch.to("gpu")
+
+
+def test_a_batch_is_shown_in_a_line(batch) -> None:
+    shown = "<GuidedBatch of step 9, epoch 2: 6 samples of 1 x 2 x 2 pixels, 2 of 3 guides, 3 classes, on cpu>"
+    assert repr(batch) == str(batch) == shown

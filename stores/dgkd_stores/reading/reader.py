@@ -29,6 +29,7 @@ from dgkd_stores.reading.mapped import MappedChunks
 from dgkd_stores.reading.proof import LOST, BlockProof
 from dgkd_stores.reading.readahead import ReadAhead
 from dgkd_stores.reading.row_index import RowIndex
+from dgkd_stores.sanitize import clean
 
 if TYPE_CHECKING:
     import h5py
@@ -149,6 +150,12 @@ class GuideStore:
         cannot have made.
         """
         return cls(path, allow_incomplete=allow_incomplete, reader=reader)
+
+    def __repr__(self) -> str:
+        header, views = self.header, f"{self.views.start} to {self.views.stop - 1}"
+        size = f"{header.dataset.samples} samples, {header.classes} classes, {header.encoding}"
+        state = "" if self.seal else ", not finished"
+        return f"<GuideStore {self.path}: guide {clean(header.guide.name)}, views {views}, {size}{state}>"
 
     def __enter__(self) -> Self:
         return self

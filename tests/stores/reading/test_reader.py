@@ -107,3 +107,16 @@ def test_every_public_attribute_is_described(recipe: Any, tmp_path: Path) -> Non
         named = {name for name in vars(store) if not name.startswith("_")}
     described = re.findall(r'^ +(?:self\.)?(\w+)(?:: | = ).*\n +"""', inspect.getsource(GuideStore), flags=re.MULTILINE)
     assert named - set(described) == set()
+
+
+def test_a_store_is_shown_in_a_line(recipe: Any, tmp_path: Path) -> None:
+    small, path = recipe(), tmp_path / "a.zarr"
+    header = small.header
+    size = f"{header.dataset.samples} samples, {header.classes} classes, {header.encoding}"
+    views = f"views {header.first_view} to {header.first_view + header.views - 1}"
+    small.write(path, chunks=2)
+    with GuideStore.open(path, allow_incomplete=True) as store:
+        assert repr(store) == f"<GuideStore {path}: guide ta1, {views}, {size}, not finished>"
+    small.write(path)
+    with GuideStore.open(path) as store:
+        assert repr(store) == f"<GuideStore {path}: guide ta1, {views}, {size}>"
