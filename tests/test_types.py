@@ -17,6 +17,7 @@ bank = dgkd.GuideBank(["a.zarr"], data.train)
 for batch in bank.loader(batch_size=128, epochs=3):
     reveal_type(batch.softened)
     reveal_type(batch.step)
+    batch.loss(batch.softened[0], objective="papr")
 reveal_type(dgkd.__version__)
 reveal_type(dgkd.run_chain(dgkd.Workspace.open("x"))[0].accuracy)
 dgkd.GuideBank(["a.zarr"], data.train, viws=range(3))
@@ -34,4 +35,5 @@ def test_a_type_checker_sees_the_types_of_the_loader_and_a_word_that_is_wrong(tm
     assert len(revealed) == 4 and "Any" not in revealed
     assert all(kind in text for kind, text in zip(("Tensor", "int", "str", "None"), revealed, strict=True)), revealed
     errors = [line for line in found if "error" in line]
-    assert len(errors) == 1 and 'Unexpected keyword argument "viws" for "GuideBank"' in errors[0]
+    assert len(errors) == 2 and 'Argument "objective" to "loss"' in errors[0]
+    assert 'Unexpected keyword argument "viws" for "GuideBank"' in errors[1]

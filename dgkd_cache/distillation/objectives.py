@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Literal, TypeGuard
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_stores import Registry
 from dgkd_stores.arguments import refusal, require_integer, require_number
 
-__all__ = ["GuidanceLoss", "Objective", "dense_guidance_loss", "objective_names"]
+__all__ = ["GuidanceLoss", "Objective", "ObjectiveName", "dense_guidance_loss", "objective_names"]
 
 
 _CALL = "dense_guidance_loss"
@@ -36,6 +36,9 @@ class GuidanceLoss:
     """The sum of KL(guide || student) over the kept guides, at the temperature, unscaled."""
 
 
+ObjectiveName = Literal["paper", "official", "mean"]
+"""The names that `objective_names` returns, for type checkers."""
+
 Objective = Callable[[int, int, int], tuple[int, int]]
 """From the number n of all guides, the kept ones K and the classes C: the factor of the cross-entropy, and the divisor
 of the sum of the KL terms."""
@@ -47,7 +50,7 @@ def dense_guidance_loss(
     softened_KBC: Tensor | None,
     *,
     guide_count: int,
-    objective: str = "paper",
+    objective: ObjectiveName = "paper",
     lambda_: float = 0.5,
     temperature: float,
 ) -> GuidanceLoss:

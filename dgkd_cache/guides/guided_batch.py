@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dgkd_cache.device.device import usable_device
-from dgkd_cache.distillation.objectives import GuidanceLoss, dense_guidance_loss
+from dgkd_cache.distillation.objectives import GuidanceLoss, ObjectiveName, dense_guidance_loss
 
 __all__ = ["GuidedBatch"]
 
@@ -64,7 +64,7 @@ class GuidedBatch:
             f"{classes} classes, on {self.pixels.device}>"
         )
 
-    def loss(self, logits_BC: Tensor, *, objective: str = "paper", lambda_: float = 0.5) -> Tensor:
+    def loss(self, logits_BC: Tensor, *, objective: ObjectiveName = "paper", lambda_: float = 0.5) -> Tensor:
         """Returns the loss of the student's logits to differentiate, a scalar.
 
         It is `dense_guidance_loss` at the temperature of the guides, times `weight`: the average of several ranks'
@@ -73,7 +73,9 @@ class GuidedBatch:
         """
         return self.loss_parts(logits_BC, objective=objective, lambda_=lambda_).loss * self.weight
 
-    def loss_parts(self, logits_BC: Tensor, *, objective: str = "paper", lambda_: float = 0.5) -> GuidanceLoss:
+    def loss_parts(
+        self, logits_BC: Tensor, *, objective: ObjectiveName = "paper", lambda_: float = 0.5
+    ) -> GuidanceLoss:
         """Returns the loss with its parts, for logging: means over this rank's batch, without `weight`."""
         return dense_guidance_loss(
             logits_BC,

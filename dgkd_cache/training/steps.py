@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.device.device import autocast, place
 from dgkd_cache.distillation.dropping import Dropping
-from dgkd_cache.distillation.objectives import GuidanceLoss
+from dgkd_cache.distillation.objectives import GuidanceLoss, ObjectiveName
 from dgkd_cache.distributed.ddp import convert_batch_norm, wrap_ddp
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import InvalidInput
@@ -43,7 +43,7 @@ class Guided:
 
     guidance: Guidance | None
     dropping: Dropping
-    objective: str
+    objective: ObjectiveName
     lambda_: float
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 from torch import nn
 
-from dgkd_cache.distillation.objectives import dense_guidance_loss, objective_names
+from dgkd_cache.distillation.objectives import ObjectiveName, dense_guidance_loss, objective_names
 from dgkd_cache.errors import InvalidInput, UnknownName
 
 B, C = 7, 5
+
+
+def test_type_checkers_know_every_name() -> None:
+    assert set(get_args(ObjectiveName)) == set(objective_names())
 
 
 def softmax(row: list[float]) -> list[float]:
