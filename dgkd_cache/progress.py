@@ -70,7 +70,8 @@ class PrintProgress(Progress):
         self._tasks.append(what)
         if len(self._tasks) == 1:
             self._total, self._done = total, done
-            self.say(f"{what}: {amount or f'{total} {unit}'}{f', {done} {unit} of them done before' if done else ''}")
+            before = f", {done:,} of them done before" if done else ""
+            self.say(f"{what}: {amount or f'{total:,} {unit}'}{before}")
 
     def advance(self, n: int, figures: str = "") -> None:
         """Prints what is done, in per cent, if that is another tenth."""

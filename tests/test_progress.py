@@ -37,7 +37,7 @@ def test_lines_are_printed_for_tenths_of_the_outer_task(capsys: pytest.CaptureFi
     progress.warn("odd")
     progress.start("dump ta1", total=2, unit="samples")
     assert capsys.readouterr().out.splitlines() == [
-        "train ta1: 2 epochs of 20 steps, 10 steps of them done before",
+        "train ta1: 2 epochs of 20 steps, 10 of them done before",
         "train ta1: 30 %, loss 0.5",
         "train ta1: done, loss 0.25",
         "odd",

@@ -66,7 +66,7 @@ _KEYS = {
     "--objective", type=choice_of(DistillationConfig, "objective"), help="How the terms add up.  [default: paper]"
 )
 @click.option("--lambda", "lambda_", type=float, help="Share of the guides in the loss.  [default: 0.5]")
-@click.option("--keep", type=float, help="A guide's chance to take part in a batch.  [default: 0.75]")
+@click.option("--keep", type=float, help="A guide's chance to take part in a batch.  [default: 0.75; kd, takd: 1]")
 @click.option("--temperature", type=float, help="Temperature of stores and loss.  [default: 4]")
 @click.option("--encoding", type=click.Choice(encoding_names()), help="Encoding of the stores.  [default: float16]")
 @click.option("--validation", type=int, help="Samples held out of training.  [default: 0]")
