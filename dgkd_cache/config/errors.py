@@ -18,6 +18,13 @@ __all__ = ["invalid_setting", "unknown_key"]
 
 _OFMODELS = "training_models"
 
+_BOUNDS = {
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
+}
+"""What pydantic says of a bound, and what we say."""
+
 
 def invalid_setting(
     error: ValidationError, root: type[BaseModel], source: str, *, prefix: Sequence[str] = ()
@@ -67,6 +74,8 @@ def _missing_key(place: Sequence[str], source: str) -> InvalidInput:
 
 def _wrong_value(detail: Mapping[str, Any], place: Sequence[str], root: type[BaseModel], source: str) -> InvalidInput:
     expected = detail["msg"].removeprefix("Input should be ").replace(str(2**63), "2**63")
+    for words, shorter in _BOUNDS.items():
+        expected = expected.replace(words, shorter)
     if cause := detail.get("ctx", {}).get("error"):
         expected = str(cause)
     found = _show(detail["input"])

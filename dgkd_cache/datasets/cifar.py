@@ -43,7 +43,7 @@ def _load(name: str, source: type[CIFAR10], *, root: Path | None, download: bool
     # with their published MD5 BEFORE torchvision opens any (it compares again itself, then unpickles).
     missing = _find_missing(source, folder)
     if missing and download:
-        run_download(name, lambda: source(str(root), download=True), folders=[folder])
+        run_download(name, lambda: source(str(root), download=True), folders=[folder], files=missing)
         missing = _find_missing(source, folder)
     if missing:
         raise no_data(name, folders=[folder], files=missing)

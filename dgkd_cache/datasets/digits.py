@@ -13,7 +13,7 @@ from dgkd_cache.datasets.registry import register_dataset
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable
 
-__all__ = ["TEST_SAMPLES", "digits"]
+__all__ = ["TEST_SAMPLES", "digits", "no_scikit_learn"]
 
 TEST_SAMPLES = 360
 
@@ -30,12 +30,7 @@ def digits(*, root: Path | None, download: bool) -> Dataset:
         import sklearn
         from sklearn.datasets import load_digits
     except ModuleNotFoundError as error:
-        raise DataUnreadable(
-            "the data set digits lies inside scikit-learn",
-            expected="the package scikit-learn",
-            found="none installed",
-            do='run: pip install "dgkd-cache[demo]"',
-        ) from error
+        raise no_scikit_learn() from error
     say_source("digits", Path(sklearn.__file__).parent)
     bunch = load_digits()
     pixels_NIHW = (bunch.images.astype(np.int64)[:, None] * 255 // 16).astype(np.uint8)
@@ -45,3 +40,13 @@ def digits(*, root: Path | None, download: bool) -> Dataset:
     test = TensorImages(pixels_NIHW[cut:], bunch.target[cut:], classes=classes, name="digits", split="test")
     mean, std = mean_and_std(train)
     return Dataset(train=train, test=test, mean=mean, std=std)
+
+
+def no_scikit_learn() -> DataUnreadable:
+    """Returns the error that says what to install."""
+    return DataUnreadable(
+        "the data set digits lies inside scikit-learn",
+        expected="the package scikit-learn",
+        found="none installed",
+        do='run: pip install "dgkd-cache[demo]"',
+    )

@@ -15,8 +15,8 @@ from dgkd_stores import is_no_space
 __all__ = ["no_data", "require_published", "run_download"]
 
 
-def run_download(name: str, download: Callable[[], object], *, folders: Sequence[Path]) -> None:
-    """Runs torchvision's download. Raises NoSpace on a full disk, else DataUnreadable."""
+def run_download(name: str, download: Callable[[], object], *, folders: Sequence[Path], files: Sequence[str]) -> None:
+    """Runs torchvision's download of `files`. Raises NoSpace on a full disk, else DataUnreadable."""
     try:
         download()
     except (OSError, RuntimeError, EOFError, HTTPException, TarError) as error:
@@ -25,8 +25,8 @@ def run_download(name: str, download: Callable[[], object], *, folders: Sequence
         ending = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataUnreadable(
             f"{name} is not on this machine and could not be downloaded",
-            expected=f"its files in {_either(folders)}",
-            found=f"none there, and the download ended with {ending[:300]}",
+            expected=f"{', '.join(files)} in {_either(folders)}",
+            found=f"not all of them, and the download ended with {ending[:300]}",
             do="put the files there, or run again with a network",
         ) from error
 

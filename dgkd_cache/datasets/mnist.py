@@ -56,7 +56,7 @@ def _load(name: str, source: type[MNIST], *, root: Path | None, others: list[Pat
     folders = [root / source.__name__ / "raw", *others]
     found = _find_complete(folders)
     if found is None and download:
-        run_download(name, lambda: source(str(root), download=True), folders=folders)
+        run_download(name, lambda: source(str(root), download=True), folders=folders, files=_FILES)
         found = _find_complete(folders)
     if found is None:
         raise no_data(name, folders=folders, files=_FILES)

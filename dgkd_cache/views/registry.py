@@ -6,20 +6,30 @@ To add a transform, subclass `Transform` and decorate it with `register_transfor
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.errors import InvalidInput, UnknownName
 from dgkd_cache.views.abc import Transform
-from dgkd_stores import Registry
+from dgkd_stores import Registry, closest_names
 from dgkd_stores.arguments import describe_value
 
 __all__ = ["TRANSFORMS", "parse_transform", "register_transform", "transform_from_dict", "transform_names"]
 
-TRANSFORMS = Registry[type[Transform]](
-    "transform", unknown=partial(unknown_name, do="write one of them, for example crop(4) or hflip")
-)
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> InvalidInput:
+    """Returns the error for an unknown name, with what is written for each known one, as crop(PIXELS)."""
+    close = [TRANSFORMS[one].form for one in closest_names(str(name), known, most=3)]
+    meant = " or ".join(form.rpartition("for example ")[2].partition(",")[0] for form in close)
+    return UnknownName(
+        f"unknown {kind} {name!r}",
+        expected=f"one of {', '.join(transform_names())}",
+        found=repr(name),
+        do=f"did you mean {meant}?" if meant else "write one of them, for example crop(4) or hflip",
+    )
+
+
+TRANSFORMS = Registry[type[Transform]]("transform", unknown=_unknown)
 _T = TypeVar("_T", bound=type[Transform])
 
 

@@ -84,7 +84,7 @@ def test_a_general_key_is_set_for_every_model() -> None:
         ("lr=0.05", "did you mean training.lr?"),
         ("seed=1", "did you mean views.seed or training.seed?"),
         ("training.lr.x=1", "unknown key 'x' in table [training.lr] of --set"),
-        ("training.epochs=0", "key 'epochs' in table [training] of --set is wrong: expected greater than"),
+        ("training.epochs=0", "key 'epochs' in table [training] of --set is wrong: expected at least 1, found 0"),
         ("training.lr=fast", 'expected a valid number, found "fast"'),
         ("views.transforms=crop(1)", 'expected a list, as ["crop(1)"], found "crop(1)"'),
         ("training.lr_steps=0.5", "expected a list, as [0.5], found 0.5"),

@@ -29,17 +29,17 @@ from dgkd_cache.errors import InvalidInput
         (SMALL + "[training]\nepochs = true", ["key 'epochs'", "valid integer", "found true"]),
         (
             SMALL + "[training.student]\nepochs = 0",
-            ["[training.student]", "or equal to 1", "found 0"],
+            ["[training.student]", "at least 1", "found 0"],
         ),
         (
             SMALL + "[training]\nlr_steps = [0.5, 2.0]",
-            ["key 'lr_steps'", "or equal to 1", "found 2.0"],
+            ["key 'lr_steps'", "at most 1", "found 2.0"],
         ),
         (SMALL + f"[training]\nseed = {2**63 - 1}0", ["key 'seed'", "expected less than 2**63, found"]),
         (SMALL + "[training]\nselect = 'best'", ["key 'select'", "validation", "table [dataset]", "a tenth of"]),
         (SMALL + "[cache]\nencoding = 'int4'", ["key 'encoding'", "one of float16, float32", 'found "int4"']),
         (SMALL + "[cache]\ntemperature = nan", ["key 'temperature'", "finite number", "found nan"]),
-        (SMALL + "[distillation]\nlambda = 1.5", ["key 'lambda'", "less than or equal to 1", "found 1.5"]),
+        (SMALL + "[distillation]\nlambda = 1.5", ["key 'lambda'", "at most 1", "found 1.5"]),
         (SMALL + "[distillation]\nalways = ['zetta']", ["always", "'zetta'", "did you mean 'zeta'"]),
         (SMALL.replace("alpha", '"Alpha!"'), ["[chain]", "a-z, 0-9, _ and -", "'Alpha!'"]),
         (SMALL.replace("alpha", "epochs"), ["[chain]", "no key of [training]", "'epochs'"]),
@@ -66,3 +66,20 @@ def test_what_cannot_be_meant_is_refused_by_name(text: str, words: list[str]) ->
 def test_several_errors_are_counted() -> None:
     with pytest.raises(InvalidInput, match=r"'epocs'.*and 1 more to mend"):
         parsed(SMALL + "[training]\nepocs = 3\nlr = -1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("epochs", "-1", "at least 1, found -1"),
+        ("lr", "0.0", "more than 0, found 0.0"),
+        ("momentum", "1.0", "less than 1, found 1.0"),
+        ("lr_gamma", "1.5", "at most 1, found 1.5"),
+        ("lr_steps", "[0.5, 1.5]", "at most 1, found 1.5"),
+    ],
+)
+def test_bounds_are_in_short_words(key: str, value: str, expected: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parsed(f"{SMALL}[training]\n{key} = {value}")
+    assert f"key {key!r} in table [training] of" in str(refused.value)
+    assert str(refused.value).endswith(f"is wrong: expected {expected}")

@@ -45,7 +45,7 @@ def test_nesterov_needs_momentum() -> None:
 
 @pytest.mark.parametrize("count", [10**17, 2**20 + 1])
 def test_more_views_than_a_store_may_have_are_refused_at_once(count: int) -> None:
-    with pytest.raises(InvalidInput, match="'count' in table .views.*less than or equal to 1048576") as refused:
+    with pytest.raises(InvalidInput, match="'count' in table .views.*at most 1048576") as refused:
         parse_config({**tomllib.loads(SMALL), "views": {"transforms": ["hflip"], "count": count}}, source="dgkd.toml")
     assert refused.value.exit_code == 2
 

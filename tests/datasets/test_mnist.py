@@ -102,6 +102,18 @@ def test_debian_s_folder_is_looked_in_for_fashion_mnist(
         load_dataset("mnist", download=False)
 
 
+def test_a_failed_download_names_the_files_and_the_folder(
+    tmp_path: Path, no_debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object, **named: object) -> None:
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", fail)
+    expected = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte in "
+    with pytest.raises(DataUnreadable, match=f"expected {expected}{tmp_path}/FashionMNIST/raw, found .*no network"):
+        load_dataset("fashion-mnist", root=tmp_path)
+
+
 def test_another_root_is_the_only_place(tmp_path: Path, default_root: Path, no_debian: Path) -> None:
     """Neither the system's copy nor the default root's is taken for it."""
     write(no_debian, zipped=True)

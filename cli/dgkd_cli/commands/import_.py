@@ -48,7 +48,7 @@ def import_(
         raise click.UsageError("give at most one of --name (in the workspace) and --to (anywhere)")
     source = expand_user(source)
     if target is None:
+        header = read_header(source).header  # a missing file is told before a missing workspace
         workspace = app.workspace()
-        header = read_header(source).header
         target = workspace.store_path(name or header.guide.name, header.view_range)
     convert_and_tell(app, "import", source, expand_user(target), codec=codec, take_over=take_over, as_json=as_json)

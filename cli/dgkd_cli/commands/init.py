@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,9 +136,12 @@ def init(
 
 def _remarks(config: WorkspaceConfig) -> list[str]:
     """Returns a line for each possible mistake in settings that can be used."""
+    from dgkd_cache.datasets.digits import no_scikit_learn
     from dgkd_cache.workspace.defaults import growing_models
 
     lines = growing_models(config.chain)
+    if config.dataset.name == "digits" and find_spec("sklearn") is None:
+        lines.append(str(no_scikit_learn()))
     if len(config.chain) == 1:
         lines.append("a chain of one model has no guide: its student is trained from scratch")
     return lines

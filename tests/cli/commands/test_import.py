@@ -51,3 +51,12 @@ def test_what_has_the_name_of_the_folder_of_locks(command: Command, guides: Path
     assert (result.exit_code, result.stdout) == (15, "")
     assert "new-0-3.zarr.writing is in the way" in result.stderr and "; remove it" in result.stderr
     assert command("verify").exit_code == 15
+
+
+def test_a_missing_file_is_told_before_a_missing_workspace(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (["import", "nofile.h5"], ["export", "nofile.h5", "a.h5"], ["export", "./nofile.zarr", "a.h5"]):
+        result = command(*words)
+        assert result.exit_code == 10 and "Error: no guide store at nofile" in result.stderr

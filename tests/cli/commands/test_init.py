@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -197,3 +198,30 @@ def test_a_folder_above_is_written_without_detours(command: Command, here: Path)
     assert written["name"] == f"folder:{here / 'pets'}"
     result = command("init", "--dataset", "cifar10", "--data-root", "work/../data", "--chain", "plain4,plain2", "two")
     assert tomllib.loads((here / "two" / "dgkd.toml").read_text())["dataset"]["root"] == str(here / "data")
+
+
+def test_without_scikit_learn_init_says_what_to_install(
+    command: Command, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    result = command("-q", "init", "--chain", "plain4,plain2", "demo")
+    assert (result.exit_code, (here / "demo" / "dgkd.toml").is_file()) == (0, True)
+    install = (
+        "the data set digits lies inside scikit-learn: expected the package scikit-learn, found none installed; "
+        'run: pip install "dgkd-cache[demo]"'
+    )
+    assert result.stderr == f"Warning: {install}\n"
+    assert command("-q", "-w", "demo", "train", "teacher").stderr == f"Error: {install}\n"
+    assert command("init", "--chain", "plain4,plain2", "--dataset", "cifar10", "other").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("crop1", "crop(4)"), ("flip", "hflip"), ("resizedcrop", "resized-crop(224) or crop(4)")]
+)
+def test_a_transform_is_meant_as_it_is_written(command: Command, here: Path, text: str, meant: str) -> None:
+    result = command("init", "--chain", "plain4,plain2", "--transforms", text, "demo")
+    assert result.exit_code == 2
+    assert "expected one of crop(PIXELS), hflip, none, resized-crop(PIXELS)" in result.stderr
+    assert result.stderr.endswith(f"did you mean {meant}?\n")
+    for one in meant.split(" or "):
+        assert command("init", "--chain", "plain4,plain2", "--transforms", one, f"demo-{one[:2]}").exit_code == 0

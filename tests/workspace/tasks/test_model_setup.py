@@ -28,5 +28,5 @@ def test_a_size_that_a_model_cannot_take_is_refused_before_anything_is_trained(t
     with pytest.raises(InvalidInput, match="too small for vgg8.*found 4x4"):
         run(ws)
     assert not (ws.folder / "runs").exists()
-    with pytest.raises(InvalidInput, match="'input_size' in table .training. of .* is wrong: .*greater than"):
+    with pytest.raises(InvalidInput, match="'input_size' in table .training. of .* is wrong: .*at least 1"):
         with_overrides(ws.config, {"training.input_size": 0})
