@@ -27,6 +27,7 @@ bench: $(VENV)/.installed  ## every figure of docs/performance.md, on this machi
 
 docs: $(VENV)/.installed  ## the documentation site, build/site; a dead link or an undocumented public name fails
 	$(BIN)/python docs/api_gaps.py
+	$(BIN)/python docs/raised_errors.py
 	$(BIN)/python docs/assemble.py
 	$(BIN)/zensical build --strict --clean
 	$(BIN)/python docs/links.py build/site

@@ -101,12 +101,13 @@ class Images(ABC):
 
     @abstractmethod
     def image(self, sample: int) -> Tensor:
-        """Returns the uint8 pixels [I, H, W] of one sample."""
+        """Returns the uint8 pixels [I, H, W] of one sample. Raises InvalidInput if there is no such sample."""
 
     def batch(self, samples_B: Samples) -> Tensor | list[Tensor]:
         """Returns the requested samples in order: uint8 [B, I, H, W] if all images have one size, else a list.
 
-        Each item of the list is [I, H, W]; pixels in memory stay on their device.
+        Each item of the list is [I, H, W]; pixels in memory stay on their device. Raises InvalidInput for samples that
+        do not exist and for images of another form than the split declares, DataUnreadable for what cannot be read.
         """
         if self.pixels_NIHW is not None:
             index_B = samples_B if isinstance(samples_B, Tensor) else torch.from_numpy(_check_samples(samples_B))
@@ -120,7 +121,10 @@ class Images(ABC):
         return torch.stack(images)
 
     def each(self, samples_B: Samples) -> Iterator[Tensor]:
-        """Yields the pixels [I, H, W] of the requested samples in order; many are read at once, few are in memory."""
+        """Yields the pixels [I, H, W] of the requested samples in order; many are read at once, few are in memory.
+
+        Raises InvalidInput and DataUnreadable as `batch`.
+        """
         samples = _as_list(samples_B)
         for start in range(0, len(samples), _READ_AHEAD):
             yield from self._read_and_check(samples[start : start + _READ_AHEAD])
@@ -139,7 +143,7 @@ class Images(ABC):
 
     @cached_property
     def sample_digest_N16(self) -> NDArray[np.uint8]:
-        """The first 16 bytes of SHA-256 of each sample, uint8 [N, 16]; computed once."""
+        """The first 16 bytes of SHA-256 of each sample, uint8 [N, 16]; computed once. Raises as `batch`."""
         if self._original is not None:
             return self._original.sample_digest_N16
         return digest_rows(pixel_digest(image_IHW) for image_IHW in self.each(range(len(self))))
@@ -238,6 +242,7 @@ class TensorImages(Images):
         return self._images_NIHW
 
     def image(self, sample: int) -> Tensor:
+        """Returns the uint8 pixels [I, H, W] of one sample. Raises InvalidInput if there is no such sample."""
         require_integer("image", "sample", sample, low=0, high=len(self) - 1)
         return self._images_NIHW[sample]
 

@@ -55,7 +55,7 @@ class Dropping:
         """Returns which of the G guides called `names` are kept in a step of the run: bool (G,).
 
         It depends on the seed of `random` and the step alone: one word for each guide, and one to choose a guide if at
-        least one must stay. Raises UnknownName if `always` names no guide.
+        least one must stay. Raises InvalidInput for arguments of another kind, UnknownName if `always` names no guide.
         """
         require_kind("keep_mask", "random", random, RunRandom, expected="a RunRandom", do="write RunRandom(seed)")
         require_integer("keep_mask", "step", step, low=0, high=2**63 - 1)
@@ -79,7 +79,10 @@ class Dropping:
         return keep_G
 
     def kept_share(self, names: Sequence[str]) -> tuple[float, ...]:
-        """Returns the expected share of batches in which each of the guides called `names` is kept."""
+        """Returns the expected share, in [0, 1], of batches in which each of the guides called `names` is kept.
+
+        Raises InvalidInput if `names` are no texts.
+        """
         _require_names("kept_share", names)
         guides = len(names)
         if self.kind == "fixed":

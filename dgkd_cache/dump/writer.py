@@ -106,6 +106,8 @@ class GuideWriter:
         holds them for dead. A finished store of the same guide is left as it is, whatever machine dumped it. `progress`
         is told what is done, as `PrintProgress()` (default: nothing is told). `stop` is asked between batches; when it
         says so, what is finished stays and Interrupted is raised.
+
+        Raises InvalidInput for arguments of another kind, Interrupted, and the errors of the class.
         """
         check_run(self.draft.header.view_range, mine, take_over, progress, stop)
         progress, began = progress or Silent(), time.perf_counter()

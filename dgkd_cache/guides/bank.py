@@ -43,8 +43,9 @@ class GuideBank:
     (without it, all that every guide has), and `temperature` is that of the training (without it, that of the stores):
     rows dumped at T are multiplied by T / temperature.
 
-    Raises StoreNotFound, Incomplete, Damaged or UnsafeStore as `GuideStore.open` does, and Mismatch, which names the
-    first difference, if a store was made from other samples, labels, classes, views or pixels, or lacks `views`.
+    Raises InvalidInput for arguments of another kind, StoreNotFound, Incomplete, Damaged or UnsafeStore as
+    `GuideStore.open` does, and Mismatch, which names the first difference, if a store was made from other samples,
+    labels, classes, views or pixels, or lacks `views`.
 
     Pixels and rows are given out on `device`; images in memory are copied there once, unless they come with a
     `ViewRenderer`. On a GPU, rows that were read stay in its memory if all take at most half of what is free;
@@ -185,7 +186,10 @@ class GuideBank:
         samples_B: NDArray[np.int64],
         keep_G: NDArray[np.bool_] | None = None,
     ) -> ReadRows:
-        """Reads and checks rows now, on any thread, and returns a function that returns them: `gather` in two parts."""
+        """Reads and checks rows now, on any thread, and returns a function that returns them: `gather` in two parts.
+
+        Raises what `gather` raises.
+        """
         kept = self._guides if keep_G is None else self._select(keep_G)
         index = self._index(views_B, samples_B)
         shape = 0, len(index.views_B), self._stores[0].header.classes

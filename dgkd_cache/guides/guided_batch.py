@@ -76,7 +76,10 @@ class GuidedBatch:
     def loss_parts(
         self, logits_BC: Tensor, *, objective: ObjectiveName = "paper", lambda_: float = 0.5
     ) -> GuidanceLoss:
-        """Returns the loss with its parts, for logging: means over this rank's batch, without `weight`."""
+        """Returns the loss with its parts, for logging: means over this rank's batch, without `weight`.
+
+        Raises InvalidInput as `dense_guidance_loss`.
+        """
         return dense_guidance_loss(
             logits_BC,
             self.labels,

@@ -25,7 +25,7 @@ class GuideLoader:
     With `epochs`, an iteration goes from the first step to the end of the run. Without, it is one epoch, and the next
     iteration is the next epoch, as training frameworks expect. An iteration that is abandoned (`break`, an exception)
     before its last batch ends its thread and is started over by the next one. The step that a run is resumed at counts
-    until its iteration is complete.
+    until its iteration is complete. A step raises what `GuideBank.gather` raises.
     """
 
     def __init__(self, inputs: StepInputs, *, epochs: int | None, first_step: int) -> None:

@@ -31,7 +31,7 @@ _MOST = 2**40  # samples
 
 @dataclass(frozen=True)
 class RunRandom:
-    """The random words of a run with `seed`, a non-negative integer (else InvalidInput)."""
+    """The random words of a run with `seed`. Raises InvalidInput for anything but a non-negative integer."""
 
     seed: int
     """The seed of the run."""
@@ -45,7 +45,10 @@ class RunRandom:
         return hashlib.sha256(b"dgkd-run" + str(self.seed).encode()).digest()[:16]
 
     def words(self, domain: Domain, *, at: int, count: int) -> npt.NDArray[np.uint64]:
-        """Returns the first `count` words of `domain` at an epoch or step; a larger count keeps them."""
+        """Returns the first `count` words of `domain` at an epoch or step; a larger count keeps them.
+
+        Raises InvalidInput for a number that is negative or too large.
+        """
         require_integer("RunRandom.words", "at", at, low=0, high=_LAST)
         require_integer("RunRandom.words", "count", count, low=0, high=_MOST + 1)
         at, count = int(at), int(count)  # numpy integers overflow in a counter of 256 bits
@@ -53,7 +56,10 @@ class RunRandom:
         return philox_words(self.key16, view=at, domain=domain, first_block=0, blocks=blocks)[:count]
 
     def order(self, epoch: int, samples_N: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Returns `samples_N` (int64 ids) in the order of that epoch: the stable argsort of one word per position."""
+        """Returns `samples_N` (int64 ids) in the order of that epoch: the stable argsort of one word per position.
+
+        Raises InvalidInput for an epoch below 0, and for ids that are not one-dimensional integers.
+        """
         require_integer("RunRandom.order", "epoch", epoch, low=0, high=_LAST)
         ids_N = integers("RunRandom.order", "samples_N", samples_N, expected="samples' ids, one-dimensional integers")
         return ids_N[permutation(self.key16, len(ids_N), view=int(epoch), domain=Domain.ORDER)]
@@ -63,6 +69,8 @@ class RunRandom:
 
         Blocks of BLOCK consecutive ids come in random order, and samples are shuffled within each WINDOW blocks of them
         by the words of `order`. Up to BLOCK * WINDOW ids the result is that of `order`.
+
+        Raises InvalidInput for an epoch below 0.
         """
         require_integer("RunRandom.block_order", "epoch", epoch, low=0, high=_LAST)
         ids_N = np.asarray(samples_N, dtype=np.int64)
@@ -73,7 +81,10 @@ class RunRandom:
         return np.asarray(ids_N[np.lexsort((words_N, place_K[block_N] // WINDOW))])
 
     def draw_views(self, epoch: int, samples_total: int, count: int) -> npt.NDArray[np.int64]:
-        """Returns int64[N]: a uniform number in [0, count) for each of the samples [0, samples_total)."""
+        """Returns int64[N]: a uniform number in [0, count) for each of the samples [0, samples_total).
+
+        Raises InvalidInput for an epoch below 0.
+        """
         require_integer("RunRandom.draw_views", "epoch", epoch, low=0, high=_LAST)
         return integer_below(self.words(Domain.SCHEDULE, at=epoch, count=samples_total), count)
 

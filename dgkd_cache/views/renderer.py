@@ -27,9 +27,9 @@ __all__ = ["ViewRenderer", "require_images"]
 
 
 class ViewRenderer:
-    """Renders views of `images` by `plan`. Raises Mismatch if the images' channels or size are not the plan's.
+    """Renders views of `images` by `plan`; `table_bytes` bounds the memory of cached parameters.
 
-    `table_bytes` bounds the memory of cached parameters.
+    Raises Mismatch if the images' channels or size are not the plan's, InvalidInput for arguments of another kind.
     """
 
     plan: ViewPlan
@@ -98,6 +98,7 @@ class ViewRenderer:
         """Returns uint8 [B, I, H, W] in the views' size, not augmented: the images themselves if sizes agree.
 
         Otherwise the short side is resized to 8/7 of the view's (224: 256, as is usual), and the centre is cropped.
+        Raises InvalidInput for samples that do not exist.
         """
         samples = self._check_samples("ViewRenderer.evaluation_pixels", samples_B)
         _, height, width = self.plan.view_shape

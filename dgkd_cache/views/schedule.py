@@ -61,7 +61,10 @@ class Schedule:
             )
 
     def views(self, epoch: int, samples_B: npt.ArrayLike) -> IntArray:
-        """Returns int64[B]: the view of each of these samples in that epoch (numbered from 0)."""
+        """Returns int64[B]: the view of each of these samples in that epoch (numbered from 0).
+
+        Raises InvalidInput for an epoch below 0, and for samples outside the schedule.
+        """
         require_integer("Schedule.views", "epoch", epoch, low=0, high=2**63 - 1)
         ids_B = integers("Schedule.views", "samples_B", samples_B, expected="samples' ids, one-dimensional integers")
         self.require(ids_B)
@@ -75,7 +78,10 @@ class Schedule:
     def batches(
         self, epoch: int, order_N: IntArray, size: int, *, first: int = 0
     ) -> Iterator[tuple[IntArray, IntArray]]:
-        """Yields (views_B, samples_B) of each batch of an epoch, from batch `first` on; the last one may be smaller."""
+        """Yields (views_B, samples_B) of each batch of an epoch, from batch `first` on; the last one may be smaller.
+
+        Raises what `views` raises.
+        """
         for start in range(first * size, len(order_N), size):
             samples_B = order_N[start : start + size]
             yield self.views(epoch, samples_B), samples_B

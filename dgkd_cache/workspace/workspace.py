@@ -66,7 +66,10 @@ class Workspace:
 
     @classmethod
     def init(cls, folder: Path | str, config_text: str) -> Workspace:
-        """Creates a workspace in `folder`, and the folder if needed. Raises InvalidInput if there is one already."""
+        """Creates a workspace in `folder`, and the folder if needed.
+
+        Raises InvalidInput if there is one already, and NoSpace.
+        """
         path = Path(folder) / CONFIG_NAME
         partial = partial_of(path)
         try:

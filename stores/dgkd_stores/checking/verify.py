@@ -27,7 +27,8 @@ def verify(
 
     Damage to the seal comes first, because other findings may only result from a wrong header. Memory is bounded by a
     few megabytes, a compressed chunk, and the arrays other than rows. Raises `StoreNotFound`, `UnsafeStore` or
-    `Mismatch` for a store whose own zarr.json cannot be read, and `Interrupted`.
+    `Mismatch` for a store whose own zarr.json cannot be read, `InvalidInput` for arguments of another kind, and
+    `Interrupted`.
     """
     path = as_path("verify", "path", path)
     require_flags("verify", full=full)

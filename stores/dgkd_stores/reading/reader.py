@@ -145,9 +145,9 @@ class GuideStore:
         `reader` is for uncompressed chunks: `mmap` maps their files; `pread` copies each block of rows into memory
         before it is checked, for disks that others write to; `auto` selects `pread` on network file systems.
 
-        Raises `StoreNotFound`, `Incomplete` unless `allow_incomplete`, `Damaged` if the seal or the size of a file is
-        wrong, `Mismatch` for a newer version of the format, `UnsafeStore` for anything that this project's writer
-        cannot have made.
+        Raises `InvalidInput` for an argument of another kind, `StoreNotFound`, `Incomplete` unless `allow_incomplete`,
+        `Damaged` if the seal or the size of a file is wrong, `Mismatch` for a newer version of the format,
+        `UnsafeStore` for anything that this project's writer cannot have made.
         """
         return cls(path, allow_incomplete=allow_incomplete, reader=reader)
 
@@ -180,7 +180,10 @@ class GuideStore:
             self._rows.close()
 
     def decoded_bytes(self, views: int) -> int:
-        """Returns the memory in bytes of `views` decoded views of a compressed store; 0 for an uncompressed one."""
+        """Returns the memory in bytes of `views` decoded views of a compressed store; 0 for an uncompressed one.
+
+        Raises InvalidInput for a negative number.
+        """
         require_integer("decoded_bytes", "views", views, low=0)
         return 0 if self._layout.codec is RAW else views * self.header.dataset.samples * self.header.row_bytes
 
@@ -214,7 +217,7 @@ class GuideStore:
         return self.gather_rows(RowIndex(views_B, samples_B))
 
     def gather_rows(self, index: RowIndex) -> dict[str, NDArray[Any]]:
-        """Does what `gather_stored` does, for an index that many stores share."""
+        """Does what `gather_stored` does, for an index that many stores share. Raises what `gather_stored` raises."""
         require_kind("gather_rows", "index", index, RowIndex, expected="a RowIndex")
         if self._rows is None:
             self._rows = self._source()

@@ -40,7 +40,7 @@ class Placed:
 
 
 class RowIndex:
-    """Rows to gather: copies of `views_B` and `samples_B`, integers of one length (else InvalidInput)."""
+    """Rows to gather: copies of `views_B` and `samples_B`. Raises InvalidInput unless they are as many integers."""
 
     views_B: IntArray
     """int64 (B,): the view of each row."""
@@ -77,7 +77,7 @@ class RowIndex:
         return found
 
     def placed(self, store: Container, chunk_rows: int) -> Placed:
-        """Returns the places of the rows in a store with chunks of `chunk_rows`; see `within`."""
+        """Returns the places of the rows in a store with chunks of `chunk_rows`. Raises as `within`."""
         header, samples = store.header, store.header.dataset.samples
         key = (header.view_range, samples, chunk_rows)
         placed = self._placed.get(key)

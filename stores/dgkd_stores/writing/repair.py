@@ -101,14 +101,18 @@ class StoreRepair(ViewHolder):
         return np.asarray(get_encoding(self.header.encoding).decode(arrays).astype(np.float32))
 
     def mend(self) -> None:
-        """Repairs parts that need no guide: metadata, padding, and digests that rows and seal prove."""
+        """Repairs parts that need no guide: metadata, padding, and digests that rows and seal prove. Raises NoSpace."""
         with full_disk(self.path):
             self._mend_metadata()
             self._mend_digests()
             self._mend_padding()
 
     def write_arrays(self, identity: IdentityArrays) -> None:
-        """Replaces those of `lost_arrays` that differ; raises Mismatch, before any change, if one was not sealed so."""
+        """Replaces those of `lost_arrays` that differ.
+
+        Raises Mismatch, before any change, if one was not sealed so, InvalidInput for a shape or type that the header
+        does not allow, and NoSpace.
+        """
         layout, sealed = self._scan.layout.identity, self._diagnosis.sealed_sha256
         given, held = identity.encoded(self.header, self._scan.layout), self._scan.identity
         for name in self.lost_arrays:
@@ -124,7 +128,8 @@ class StoreRepair(ViewHolder):
         """Replaces a chunk of `lost_chunks` by the softened logits of its rows.
 
         Raises Mismatch, without a change, if these are not the rows that were sealed. If the digests are lost together
-        with the rows, `finish` checks and replaces the chunk. Raises InvalidInput for another slot, shape or dtype.
+        with the rows, `finish` checks and replaces the chunk. Raises InvalidInput for another slot, shape or dtype, and
+        NoSpace.
         """
         self._files.check(slot, logits_SC)
         if slot not in self.lost_chunks:
@@ -152,7 +157,8 @@ class StoreRepair(ViewHolder):
         """Moves chunks that `write` held back to their places, seals an unfinished store, and checks all repaired
         parts.
 
-        Returns the seal, or None while rows are missing. Raises Mismatch if held-back chunks are not what was sealed.
+        Returns the seal, or None while rows are missing. Raises Mismatch if held-back chunks are not what was sealed,
+        Damaged if a repaired part still is damaged, and NoSpace.
         """
         if self._lost or self.lost_arrays:
             return None

@@ -119,7 +119,7 @@ class GuideStoreWriter(ViewHolder):
         self._done_VB[view, blocks] = True
 
     def seal(self) -> str | None:
-        """Finishes the store if all its views are written, by any writer; returns the seal, or None."""
+        """Finishes the store if all its views are written, by any writer; returns the seal, or None. Raises NoSpace."""
         if self._seal is None:
             self._seal = seal_finished(self.path, self._identity, self._lock)
         return self._seal.digest if self._seal else None

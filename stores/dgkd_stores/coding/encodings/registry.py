@@ -24,6 +24,6 @@ def encoding_names() -> tuple[str, ...]:
 
 
 def get_encoding(name: str) -> Encoding:
-    """Returns the encoding of that name; `InvalidInput` names the known ones and the closest."""
+    """Returns the encoding of that name. Raises InvalidInput, which names the known ones and the closest."""
     require_kind("get_encoding", "name", name, str, expected="the name of an encoding")
     return ENCODINGS.find(name)
