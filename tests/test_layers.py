@@ -30,6 +30,7 @@ MAY_IMPORT = {
         "torchvision",
         "pydantic",
         "safetensors",
+        "scipy",
         "PIL",
         "sklearn",
     },
@@ -63,6 +64,7 @@ ROOMS = {
             *{"datasets", "models", "distillation", "views", "guides"},
         },
         "estimate": {"dump", "guides", "training", "views"},
+        "study": set(),
         "workspace": {
             *{"config", "randomness", "run_files", "distributed", "device", "datasets", "models"},
             *{"distillation", "views", "guides", "dump", "training", "estimate"},
