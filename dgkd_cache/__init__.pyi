@@ -7,6 +7,7 @@ from .datasets.registry import (
     register_dataset as register_dataset,
 )
 from .distillation.dropping import Dropping as Dropping
+from .distillation.guide_losses import GuideLoss as GuideLoss
 from .distillation.objectives import GuidanceLoss as GuidanceLoss, dense_guidance_loss as dense_guidance_loss
 from .dump.provenance import Provenance as Provenance
 from .dump.settings import DumpSettings as DumpSettings

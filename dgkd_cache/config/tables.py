@@ -171,6 +171,17 @@ class DistillationConfig(Table):
     objective: Literal["paper", "official", "mean"] = Field(
         default="paper", description="paper (Eq. 7, a sum: may need a lower lr), official (the authors' code), mean"
     )
+    guide_loss: Literal["kl", "dkd", "dist"] = Field(
+        default="kl", description="against one guide: kl, dkd (decoupled), dist (correlation; students far below)"
+    )
+    standardize: bool = Field(default=False, description="logits of student and guides lose mean and spread first")
+    weights: Literal["equal", "student"] = Field(
+        default="equal", description="student: for each sample, guides by their agreement with it (kl and dkd)"
+    )
+    dkd_alpha: float = Field(default=1.0, ge=0, description="dkd: weight of the label against all other classes")
+    dkd_beta: float = Field(default=8.0, ge=0, description="dkd: weight of the other classes among themselves")
+    dist_beta: float = Field(default=1.0, ge=0, description="dist: weight over the classes of a sample")
+    dist_gamma: float = Field(default=1.0, ge=0, description="dist: weight over the samples of a class")
     lambda_: float = Field(default=0.5, alias="lambda", ge=0, le=1, description="share of the guides, 0 to 1")
     temperature: float | None = Field(default=None, gt=0, description="of the loss (default: the cache's)")
     dropping: Literal["bernoulli", "fixed", "none"] = Field(
@@ -180,6 +191,12 @@ class DistillationConfig(Table):
     drop: int = Field(default=1, ge=0, le=MOST, description="fixed: guides left out of every batch")
     always: Texts = Field(default=(), description="bernoulli: guides that are never dropped")
     at_least_one: bool = Field(default=False, description="bernoulli: keep one guide in every batch")
+
+    @model_validator(mode="after")
+    def _dist_has_no_single_samples(self) -> Self:
+        if self.weights == "student" and self.guide_loss == "dist":
+            raise ValueError('weights = "equal" with guide_loss = "dist", which has no loss of a single sample')
+        return self
 
     @model_validator(mode="after")
     def _only_bernoulli_spares(self) -> Self:

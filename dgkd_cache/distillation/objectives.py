@@ -14,14 +14,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dgkd_cache.distillation.guide_losses import GuideLoss
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_stores import Registry
-from dgkd_stores.arguments import refusal, require_integer, require_number
+from dgkd_stores.arguments import refusal, require_integer, require_kind, require_number
 
 __all__ = ["GuidanceLoss", "Objective", "ObjectiveName", "dense_guidance_loss", "objective_names"]
 
 
 _CALL = "dense_guidance_loss"
+
+KL = GuideLoss()
+"""KL(guide || student), with guides of equal weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,7 @@ class GuidanceLoss:
     ce: Tensor
     """The cross-entropy on the labels."""
     kl: Tensor
-    """The sum of KL(guide || student) over the kept guides, at the temperature, unscaled."""
+    """The sum over the kept guides of KL(guide || student), or of another guide loss, at the temperature, unscaled."""
 
 
 ObjectiveName = Literal["paper", "official", "mean"]
@@ -41,7 +45,7 @@ ObjectiveName = Literal["paper", "official", "mean"]
 
 Objective = Callable[[int, int, int], tuple[int, int]]
 """From the number n of all guides, the kept ones K and the classes C: the factor of the cross-entropy, and the divisor
-of the sum of the KL terms."""
+of the sum of the guide losses."""
 
 
 def dense_guidance_loss(
@@ -53,6 +57,7 @@ def dense_guidance_loss(
     objective: ObjectiveName = "paper",
     lambda_: float = 0.5,
     temperature: float,
+    guide_loss: GuideLoss = KL,
 ) -> GuidanceLoss:
     """Returns the student's loss under the guides that were kept for this batch.
 
@@ -60,7 +65,7 @@ def dense_guidance_loss(
     or K = 0: all dropped). `guide_count` is n, the number of guides before dropping; with n = 0 the loss is the
     cross-entropy. `objective` is `paper` (Eq. 7: n(1-lambda) CE + lambda T^2 sum KL), `official` (the authors' code:
     (1-lambda) CE + lambda T^2 sum KL / C) or `mean` ((1-lambda) CE + lambda T^2 mean KL), with KL(guide || student)
-    averaged over the batch. Everything is computed in float32.
+    averaged over the batch, or the `guide_loss` in its place. Everything is computed in float32.
 
     `temperature` must be the one that `softened_KBC` was divided by: `GuideBank.temperature`, which `GuidedBatch.loss`
     uses by itself.
@@ -73,12 +78,15 @@ def dense_guidance_loss(
     require_number(_CALL, "temperature", temperature, low=0)
     require_integer(_CALL, "guide_count", guide_count, low=0)
     _check_shapes(logits_BC, labels_B, softened_KBC, guide_count)
+    require_kind(_CALL, "guide_loss", guide_loss, GuideLoss, expected="a GuideLoss")
     _check_devices(logits_BC=logits_BC, labels_B=labels_B, softened_KBC=softened_KBC)
     logits_BC = logits_BC.float()
     ce = F.cross_entropy(logits_BC, labels_B)
     if guide_count == 0:
         return GuidanceLoss(loss=ce, ce=ce.detach(), kl=torch.zeros_like(ce))
-    kl_K = _kl(logits_BC, softened_KBC, temperature)
+    kl_K = logits_BC.new_zeros(0)
+    if softened_KBC is not None and len(softened_KBC):
+        kl_K = guide_loss.of(logits_BC, labels_B, softened_KBC.float(), temperature)
     factor, divisor = weigh(guide_count, len(kl_K), logits_BC.shape[1])
     loss = factor * (1 - lambda_) * ce + lambda_ * temperature**2 * kl_K.sum() / divisor
     return GuidanceLoss(loss=loss, ce=ce.detach(), kl=kl_K.detach().sum())
@@ -160,15 +168,6 @@ def _check_labels(labels_B: Tensor, classes: int) -> None:
 def objective_names() -> tuple[str, ...]:
     """Returns the names of all objectives, in alphabetical order."""
     return tuple(sorted(_OBJECTIVES))
-
-
-def _kl(logits_BC: Tensor, softened_KBC: Tensor | None, temperature: float) -> Tensor:
-    """Returns KL(guide || student) of each kept guide, summed over classes, averaged over the batch: (K,)."""
-    if softened_KBC is None or len(softened_KBC) == 0:
-        return logits_BC.new_zeros(0)
-    log_student_BC = F.log_softmax(logits_BC / temperature, dim=-1)
-    log_guide_KBC = F.log_softmax(softened_KBC.float(), dim=-1)
-    return (log_guide_KBC.exp() * (log_guide_KBC - log_student_BC)).sum(-1).mean(-1)
 
 
 _OBJECTIVES = Registry[Objective](

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dgkd_cache.device.device import usable_device
-from dgkd_cache.distillation.objectives import GuidanceLoss, ObjectiveName, dense_guidance_loss
+from dgkd_cache.distillation.guide_losses import GuideLoss
+from dgkd_cache.distillation.objectives import KL, GuidanceLoss, ObjectiveName, dense_guidance_loss
 
 __all__ = ["GuidedBatch"]
 
@@ -64,17 +65,21 @@ class GuidedBatch:
             f"{classes} classes, on {self.pixels.device}>"
         )
 
-    def loss(self, logits_BC: Tensor, *, objective: ObjectiveName = "paper", lambda_: float = 0.5) -> Tensor:
+    def loss(
+        self, logits_BC: Tensor, *, objective: ObjectiveName = "paper", lambda_: float = 0.5, guide_loss: GuideLoss = KL
+    ) -> Tensor:
         """Returns the loss of the student's logits to differentiate, a scalar.
 
         It is `dense_guidance_loss` at the temperature of the guides, times `weight`: the average of several ranks'
-        gradients, as DistributedDataParallel takes it, is then that of the whole batch. Raises InvalidInput as
+        gradients, as DistributedDataParallel takes it, is then that of the whole batch (not so with the guide loss
+        `dist`, which compares the samples of a batch with one another). Raises InvalidInput as
         `dense_guidance_loss`.
         """
-        return self.loss_parts(logits_BC, objective=objective, lambda_=lambda_).loss * self.weight
+        parts = self.loss_parts(logits_BC, objective=objective, lambda_=lambda_, guide_loss=guide_loss)
+        return parts.loss * self.weight
 
     def loss_parts(
-        self, logits_BC: Tensor, *, objective: ObjectiveName = "paper", lambda_: float = 0.5
+        self, logits_BC: Tensor, *, objective: ObjectiveName = "paper", lambda_: float = 0.5, guide_loss: GuideLoss = KL
     ) -> GuidanceLoss:
         """Returns the loss with its parts, for logging: means over this rank's batch, without `weight`.
 
@@ -88,6 +93,7 @@ class GuidedBatch:
             objective=objective,
             lambda_=lambda_,
             temperature=self.temperature,
+            guide_loss=guide_loss,
         )
 
     def to(self, device: torch.device | str) -> Self:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.device.device import autocast, place
 from dgkd_cache.distillation.dropping import Dropping
-from dgkd_cache.distillation.objectives import GuidanceLoss, ObjectiveName
+from dgkd_cache.distillation.guide_losses import GuideLoss
+from dgkd_cache.distillation.objectives import KL, GuidanceLoss, ObjectiveName
 from dgkd_cache.distributed.ddp import convert_batch_norm, wrap_ddp
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import InvalidInput
@@ -45,6 +46,7 @@ class Guided:
     dropping: Dropping
     objective: ObjectiveName
     lambda_: float
+    guide_loss: GuideLoss = KL
 
 
 class Steps:
@@ -107,7 +109,12 @@ class Steps:
         ):
             logits_BC = self._forward(self._preprocess(batch.pixels))
         require_rows(logits_BC, len(batch))
-        loss = batch.loss_parts(logits_BC, objective=self.guided.objective, lambda_=self.guided.lambda_)
+        loss = batch.loss_parts(
+            logits_BC,
+            objective=self.guided.objective,
+            lambda_=self.guided.lambda_,
+            guide_loss=self.guided.guide_loss,
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(batch.step)
         self.optimizer.zero_grad(set_to_none=True)

@@ -35,6 +35,13 @@ __all__ = [
 
 IMPLIED: dict[str, object] = {
     "training.input_size": None,
+    "distillation.guide_loss": "kl",
+    "distillation.standardize": False,
+    "distillation.weights": "equal",
+    "distillation.dkd_alpha": 1.0,
+    "distillation.dkd_beta": 8.0,
+    "distillation.dist_beta": 1.0,
+    "distillation.dist_gamma": 1.0,
 }
 """Keys that were added after the first records, each with the value that older runs had implicitly.
 

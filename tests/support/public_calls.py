@@ -60,11 +60,19 @@ def public_calls(
     loader = bank.loader(batch_size=32)
     batch = next(iter(loader))
     softened = torch.zeros(2, 5, 4)
+    of_loss = {"logits_BC": torch.zeros(32, 4), "objective": "mean", "lambda_": 0.5, "guide_loss": dgkd.GuideLoss()}
     return {
         "Dataset": (dgkd.Dataset, {"train": bars.train, "test": bars.test, "mean": ("0.1",), "std": ("0.2",)}),
         "Dropping": (
             dgkd.Dropping,
             {"kind": "bernoulli", "keep": 0.5, "drop": 1, "always": ("ta1",), "at_least_one": False},
+        ),
+        "GuideLoss": (
+            dgkd.GuideLoss,
+            {
+                **{"kind": "dkd", "standardize": True, "weights": "student"},
+                **{"dkd_alpha": 1.0, "dkd_beta": 8.0, "dist_beta": 1.0, "dist_gamma": 1.0},
+            },
         ),
         "keep_mask": (dropping.keep_mask, {"random": RANDOM, "step": 0, "names": ("a", "b")}),
         "PrintProgress": (dgkd.PrintProgress, {}),
@@ -134,8 +142,8 @@ def public_calls(
         ),
         "set_epoch": (loader.set_epoch, {"epoch": 3}),
         "load_state_dict": (loader.load_state_dict, {"state": loader.state_dict()}),
-        "loss": (batch.loss, {"logits_BC": torch.zeros(32, 4), "objective": "mean", "lambda_": 0.5}),
-        "loss_parts": (batch.loss_parts, {"logits_BC": torch.zeros(32, 4), "objective": "mean", "lambda_": 0.5}),
+        "loss": (batch.loss, of_loss),
+        "loss_parts": (batch.loss_parts, of_loss),
         "batch_to": (batch.to, {"device": "cpu"}),
         "order": (RANDOM.order, {"epoch": 1, "samples_N": np.arange(5)}),
         "Schedule": (dgkd.Schedule, {"kind": "cycle", "views": 4, "random": RANDOM, "samples": 100}),
@@ -181,6 +189,7 @@ def public_calls(
                 "objective": "paper",
                 "lambda_": 0.5,
                 "temperature": 4.0,
+                "guide_loss": dgkd.GuideLoss(),
             },
         ),
         "run": (

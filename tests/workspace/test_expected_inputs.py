@@ -10,6 +10,7 @@ import pytest
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig, ViewsConfig
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.workspace.expected_inputs import expected_inputs
+from dgkd_cache.workspace.run_inputs import IMPLIED
 from dgkd_cache.workspace.workspace import Workspace
 
 RECIPE = TrainingConfig(precision="float32", channels_last=True)
@@ -30,11 +31,12 @@ def record(ws: Workspace, *, guides: bool = True, live: str = "", **changes: Any
 def test_each_setting_has_a_key_but_for_those_of_speed(done) -> None:
     ws, _ = done
     keys = set(record(ws))
-    of_training = {f"training.{key}" for key in set(TrainingConfig.model_fields) - SPEED - {"input_size"}}
+    of_training = {f"training.{key}" for key in set(TrainingConfig.model_fields) - SPEED}
     of_loss = {f"distillation.{one.alias or key}" for key, one in DistillationConfig.model_fields.items()}
     of_views = {f"views.{key}" for key in (*ViewsConfig.model_fields, "plan")}
     of_data = {"dataset.digest", "dataset.test_digest", "dataset.validation"}
-    assert keys == {"architecture", "guides.teacher", "live", *of_training, *of_loss, *of_views, *of_data}
+    expected = {"architecture", "guides.teacher", "live", *of_training, *of_loss, *of_views, *of_data}
+    assert keys == expected - IMPLIED.keys()
 
 
 def test_without_guides_there_is_nothing_of_the_loss(done) -> None:
@@ -49,6 +51,9 @@ def test_without_guides_there_is_nothing_of_the_loss(done) -> None:
         ({"training": RECIPE.model_copy(update={"input_size": 16})}, "training.input_size", 16),
         ({"distillation": DistillationConfig(keep=0.5)}, "distillation.keep", 0.5),
         ({"distillation": DistillationConfig(temperature=2.0)}, "distillation.temperature", 2.0),
+        ({"distillation": DistillationConfig(guide_loss="dkd")}, "distillation.guide_loss", "dkd"),
+        ({"distillation": DistillationConfig(standardize=True)}, "distillation.standardize", True),
+        ({"distillation": DistillationConfig(dist_gamma=2.0)}, "distillation.dist_gamma", 2.0),
         ({"live": "bf16"}, "live", "bf16"),
         ({"architecture": "resnet8"}, "architecture", "resnet8"),
     ],

@@ -14,6 +14,7 @@ from torch import nn
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.device.device import place
 from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.distillation.guide_losses import GuideLoss
 from dgkd_cache.errors import Damaged, InvalidInput, Mismatch
 from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
@@ -28,6 +29,7 @@ from dgkd_cache.workspace.workspace import Workspace
 __all__ = [
     "card_of",
     "dropping_of",
+    "guide_loss_of",
     "load_run",
     "new_model",
     "prepare_inference",
@@ -89,7 +91,9 @@ def card_of(
     # The input size is that of `preprocess`, whether the recipe or the architecture chose it.
     recipe = training.model_dump(mode="json", exclude={"input_size"}) | {"method": "scratch"}
     if guides:
-        recipe |= distillation.model_dump(mode="json", by_alias=True)
+        settings = distillation.model_dump(mode="json", by_alias=True)
+        # What was added later stands on a card, and in a store's header, only where it is not what it was before.
+        recipe |= {key: value for key, value in settings.items() if record.IMPLIED.get(f"distillation.{key}") != value}
         recipe |= {"temperature": distillation.temperature or ws.config.cache.temperature, "live": live}
     kind = schedule_kind(ws, name, training, guided=False)  # what its guides allow was checked before training
     return ModelCard(
@@ -162,6 +166,19 @@ def dropping_of(settings: DistillationConfig, names: Sequence[str]) -> Dropping:
         drop=settings.drop,
         always=tuple(name for name in settings.always if name in names),
         at_least_one=settings.at_least_one,
+    )
+
+
+def guide_loss_of(settings: DistillationConfig) -> GuideLoss:
+    """Returns the loss against one guide."""
+    return GuideLoss(
+        kind=settings.guide_loss,
+        standardize=settings.standardize,
+        weights=settings.weights,
+        dkd_alpha=settings.dkd_alpha,
+        dkd_beta=settings.dkd_beta,
+        dist_beta=settings.dist_beta,
+        dist_gamma=settings.dist_gamma,
     )
 
 

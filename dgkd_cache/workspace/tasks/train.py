@@ -16,6 +16,7 @@ from dgkd_cache.device.device import resolve_device
 from dgkd_cache.device.environment import describe
 from dgkd_cache.device.threads import threads_for
 from dgkd_cache.distributed.ranks import ALONE, Ranks
+from dgkd_cache.errors import InvalidInput
 from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.saved import save_model
 from dgkd_cache.models.weights import weights_digest
@@ -29,7 +30,7 @@ from dgkd_cache.workspace.archive import archive_held_run
 from dgkd_cache.workspace.recipe import input_choice
 from dgkd_cache.workspace.run_lock import refuse_linked_files, run_lock
 from dgkd_cache.workspace.tasks.finished import finished_run, remove_leftovers
-from dgkd_cache.workspace.tasks.model_setup import card_of, dropping_of, new_model, say_input
+from dgkd_cache.workspace.tasks.model_setup import card_of, dropping_of, guide_loss_of, new_model, say_input
 from dgkd_cache.workspace.tasks.run_guides import check_guides, tell_of_dropping
 from dgkd_cache.workspace.tasks.run_setup import RunSetup, TrainRequest, refuse_own_guide, set_up_run
 from dgkd_cache.workspace.workspace import Workspace
@@ -57,6 +58,7 @@ def train_model(
     and reports, and each gets the card.
     """
     name, folder = request.name, ws.run_folder(request.name)
+    _require_whole_batches(request, ranks)
     if request.fresh:
         refuse_own_guide(ws, request)
     where = resolve_device(ranks.device(device))
@@ -96,6 +98,16 @@ def train_model(
         return card
 
 
+def _require_whole_batches(request: TrainRequest, ranks: Ranks) -> None:
+    if request.distillation.guide_loss == "dist" and (request.guides or request.live) and not ranks.alone:
+        raise InvalidInput(
+            "several ranks cannot train with the guide loss dist",
+            expected="whole batches, whose samples it compares with one another",
+            found=f"{ranks.world} ranks, each with its share of a batch",
+            do="train in one process, without torchrun, or choose guide_loss kl or dkd",
+        )
+
+
 def _build(
     ws: Workspace, request: TrainRequest, run: RunSetup, opened: ExitStack, progress: Progress, ranks: Ranks
 ) -> tuple[Steps, Preprocess, NDArray[np.int64]]:
@@ -125,6 +137,7 @@ def _build(
             dropping=dropping,
             objective=distillation.objective,
             lambda_=distillation.lambda_,
+            guide_loss=guide_loss_of(distillation),
         ),
         device=run.device,
         ranks=ranks,

@@ -11,7 +11,9 @@ import pytest
 from support.tiny_chain import Lines, content, dump, run, train, workspace
 
 from dgkd_cache.config.workspace_config import override
+from dgkd_cache.distributed.ranks import Ranks
 from dgkd_cache.errors import InvalidInput, Mismatch, UnknownName
+from dgkd_cache.workspace.run_inputs import read_inputs
 from dgkd_cache.workspace.workspace import Workspace
 
 
@@ -76,6 +78,28 @@ def test_a_loss_many_times_the_cross_entropy_is_told(tmp_path: Path, batch: int,
         assert len(lines) == told, (guides, objective)
         said_of = f"in the first {steps} steps the loss is 4.0 times the cross-entropy (objective paper, 4 guides"
         assert not lines or said_of in lines[0]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"guide_loss": "dkd"}, {"guide_loss": "dist"}, {"standardize": True}, {"weights": "student"}]
+)
+def test_guide_losses_change_the_run_and_its_record(done, changes: dict[str, object]) -> None:
+    ws, _ = done
+    guides = [ws.store_path("teacher"), ws.store_path("ta1")]
+    plain = train(ws, "plain", guides=guides)
+    settings = override(ws.config.distillation, changes, name="distillation")
+    card = train(ws, "other", guides=guides, distillation=settings)
+    assert card.weights_digest != plain.weights_digest
+    assert card.training == {**plain.training, **changes}, "a card tells what is not as it was before"
+    inputs = [read_inputs(ws.run_folder(name)) or {} for name in (plain.name, card.name)]
+    assert {key for key in inputs[1] if inputs[0].get(key) != inputs[1][key]} == {f"distillation.{k}" for k in changes}
+
+
+def test_ranks_cannot_share_a_batch_whose_samples_are_compared(done) -> None:
+    ws, _ = done
+    settings = override(ws.config.distillation, {"guide_loss": "dist"}, name="distillation")
+    with pytest.raises(InvalidInput, match="several ranks cannot train with the guide loss dist"):
+        train(ws, "shared", guides=[ws.store_path("teacher")], distillation=settings, ranks=Ranks(rank=0, world=2))
 
 
 def test_test_pictures_that_do_not_fit_are_refused_before_training(tmp_path: Path, monkeypatch) -> None:
