@@ -37,10 +37,7 @@ _READ_AHEAD = 64  # images of `each` in memory at a time: 100 MB of photographs,
 
 
 class Images(ABC):
-    """A split of a data set: the interface to pixels, labels and identity.
-
-    A subclass gives `image`. Raises InvalidInput if labels and classes do not match, or if channels come last.
-    """
+    """A split of a data set: the interface to pixels, labels and identity. A subclass gives `image`."""
 
     name: str
     """The name of the data set."""
