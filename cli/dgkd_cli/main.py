@@ -84,11 +84,8 @@ class Boundary(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] == "help":
-            raise click.UsageError(
-                "help is an option and no verb: `dgkd-cache --help` lists the verbs, "
-                "and --help after a verb describes it",
-                ctx,
-            )
+            hint = "`dgkd-cache --help` lists the verbs, and --help after a verb describes it"
+            raise click.UsageError(f"help is an option and no verb: {hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
