@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, overload
 
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
@@ -64,16 +64,28 @@ class _Registration:
 _REGISTERED = Registry[_Registration]("data set")
 
 
-def register_dataset(*, transforms: Sequence[str]) -> Callable[[Loader], Loader]:
-    """Returns a decorator that registers a loader under its function name, with - for _.
+@overload
+def register_dataset(loader: Loader, /) -> Loader: ...
 
-    `transforms` are the data set's usual augmentation, such as ["crop(4)", "hflip"], which `dgkd-cache init` writes.
-    Raises InvalidInput if they are no texts, if the name is taken, or if the loader is no function.
+
+@overload
+def register_dataset(*, transforms: Sequence[str] | None = None) -> Callable[[Loader], Loader]: ...
+
+
+def register_dataset(
+    loader: Loader | None = None, /, *, transforms: Sequence[str] | None = None
+) -> Loader | Callable[[Loader], Loader]:
+    """Registers a loader under its function name, with - for _; a decorator.
+
+    It is written `@register_dataset(transforms=["crop(4)", "hflip"])`, with the data set's usual augmentation, which
+    `dgkd-cache init` writes. With `@register_dataset` alone, `init` loads the data and chooses by the images' size.
+    Raises InvalidInput if the transforms are no texts, if the name is taken, or if the loader is no function.
     """
     expected, do = "a list of transforms as texts", 'write transforms=["crop(4)", "hflip"], or ["none"]'
-    if isinstance(transforms, str) or not isinstance(transforms, Sequence) or not transforms:
+    chosen = () if transforms is None else transforms
+    if isinstance(chosen, str) or not isinstance(chosen, Sequence) or (transforms is not None and not chosen):
         raise refusal("register_dataset", "transforms", transforms, expected=expected, do=do)
-    for transform in transforms:
+    for transform in chosen:
         require_kind("register_dataset", "transforms", transform, str, expected=expected, do=do)
 
     def enter(loader: Loader) -> Loader:
@@ -81,10 +93,10 @@ def register_dataset(*, transforms: Sequence[str]) -> Callable[[Loader], Loader]
             expected = "a function of root and download that returns a Dataset, whose name is the key"
             raise refusal("register_dataset", "loader", loader, expected=expected)
         name = loader.__name__.replace("_", "-")
-        _REGISTERED.register(name, _Registration(load=loader, transforms=tuple(transforms)))
+        _REGISTERED.register(name, _Registration(load=loader, transforms=tuple(chosen)))
         return loader
 
-    return enter
+    return enter if loader is None else enter(loader)
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -98,7 +110,7 @@ def dataset_summaries() -> dict[str, str]:
 
 
 def usual_transforms(name: str) -> tuple[str, ...]:
-    """Returns the usual augmentation of a registered data set; empty for names of other forms."""
+    """Returns the usual augmentation of a registered data set; empty if it has none, and for names of other forms."""
     return _REGISTERED[name].transforms if name in _REGISTERED else ()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, overload
 
 import torch
 from torch import nn
@@ -58,12 +58,22 @@ class Registration:
 Parser = Callable[[str], Registration]
 
 
-def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFactory], ModelFactory]:
-    """Returns a decorator that registers a factory under its own name, or under `name` for a member of a family.
+@overload
+def register_model(factory: ModelFactory, /) -> ModelFactory: ...
 
-    `smallest` is the shortest image side, in pixels, that it can take. Raises InvalidInput for a name that is taken.
+
+@overload
+def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFactory], ModelFactory]: ...
+
+
+def register_model(
+    factory: ModelFactory | None = None, /, *, name: str = "", smallest: int = 1
+) -> ModelFactory | Callable[[ModelFactory], ModelFactory]:
+    """Registers a factory under its own name, or under `name` for a member of a family; a decorator.
+
+    It is written `@register_model`, or with arguments `@register_model(smallest=8)`. `smallest` is the shortest image
+    side, in pixels, that the factory can take. Raises InvalidInput for a name that is taken, or for no function.
     """
-
     require_kind(_REGISTER, "name", name, str, expected="the architecture's name, as text")
     require_integer(_REGISTER, "smallest", smallest, low=1)
 
@@ -74,7 +84,7 @@ def register_model(*, name: str = "", smallest: int = 1) -> Callable[[ModelFacto
         MODELS.register(name or getattr(factory, "__name__", ""), Registration(factory=factory, smallest=smallest))
         return factory
 
-    return enter
+    return enter if factory is None else enter(factory)
 
 
 def register_pattern(

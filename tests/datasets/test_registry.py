@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from dgkd_cache.datasets import registry
 from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.datasets.registry import PATTERNS, dataset_names, dataset_summaries, load_dataset, register_dataset
 from dgkd_cache.errors import InvalidInput, UnknownName
 from dgkd_cache.workspace.defaults import suggest_config
 from dgkd_cli.main import main
+from dgkd_stores import Registry
 
 
 def test_the_data_sets_of_the_design_are_known() -> None:
@@ -48,6 +52,26 @@ def test_each_has_a_line_on_what_it_is() -> None:
     assert list(PATTERNS) == ["folder:PATH", "module:factory"]
     for line in (*summaries.values(), *PATTERNS.values()):
         assert 20 < len(line) <= 90 and "`" not in line and not line.endswith(".")
+
+
+def test_the_decorator_is_written_with_parentheses_or_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without transforms, `init` chooses by the size of the images: 16 pixels are shifted by an eighth."""
+    monkeypatch.setattr(registry, "_REGISTERED", Registry("data set"))
+    pixels_NIHW, labels_N = np.zeros((4, 1, 16, 16), np.uint8), [0, 1, 0, 1]
+    train, test = (
+        TensorImages(pixels_NIHW, labels_N, classes=["a", "b"], name="grey", split=split) for split in ("train", "test")
+    )
+
+    def all_grey(*, root: Path | None, download: bool) -> Dataset:
+        return Dataset(train=train, test=test, mean=("0.5",), std=("0.25",))
+
+    assert register_dataset(all_grey) is all_grey and registry.usual_transforms("all-grey") == ()
+    assert suggest_config("all-grey", ("plain4", "plain2")).views.transforms == ("crop(2)", "hflip")
+    for wrong in ("grey", 3):
+        with pytest.raises(InvalidInput, match="'loader' cannot be used: expected a function of root and download"):
+            register_dataset(wrong)
+    with pytest.raises(InvalidInput, match=r"write transforms=\[\"crop"):
+        register_dataset(transforms=[])
 
 
 def test_a_name_is_taken_once() -> None:

@@ -108,6 +108,18 @@ def test_a_model_is_entered_under_its_function_s_name_and_only_once() -> None:
         registry.register_model()(onelayer)
 
 
+@pytest.mark.usefixtures("empty_registry")
+def test_the_decorator_is_written_with_parentheses_or_without() -> None:
+    def one(*, channels: int, classes: int, height: int, width: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes))
+
+    assert registry.register_model(one) is one and registry.register_model(name="two")(one) is one
+    assert registry.model_names() == ("one", "two") and tiny("one")(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
+    for wrong in ("three", 3):
+        with pytest.raises(InvalidInput, match=r"'factory' cannot be used: expected a function .*, with a name, found"):
+            registry.register_model(wrong)
+
+
 def test_the_forms_of_name_are_listed() -> None:
     assert set(model_patterns()) == {"wrn-D-K", "torchvision:NAME", "module:factory"}
 
