@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Mapping
 from contextlib import closing
+from typing import NoReturn
 
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.guided_batch import GuidedBatch
 from dgkd_cache.guides.step_inputs import StepInputs
-from dgkd_stores.arguments import require_integer, require_kind
+from dgkd_stores.arguments import describe_value, require_integer, require_kind
 
 __all__ = ["GuideLoader"]
 
@@ -63,6 +64,15 @@ class GuideLoader:
                 if self._next == last:
                     self._first = after  # here, not after the loop: Lightning counts batches and never asks for the end
                 yield batch
+
+    def __getitem__(self, index: object) -> NoReturn:
+        """Raises InvalidInput: torch's DataLoader would ask for single items, and a batch has the order of the run."""
+        raise InvalidInput(
+            "a GuideLoader has no items to index: it is the loader",
+            expected="a loop over it",
+            found=f"the index {describe_value(index)}",
+            do="iterate over it directly, without a torch.utils.data.DataLoader around it",
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch of the next iteration; within that epoch already, as after a resume, nothing changes.

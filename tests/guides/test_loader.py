@@ -257,6 +257,17 @@ def test_no_thread_stays_when_the_loop_ends(bank, how: str) -> None:
     assert not threads()
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, None])
+def test_a_data_loader_around_it_is_told_to_be_left_out(bank, batch_size: int | None) -> None:
+    loader = bank.loader(batch_size=32)
+    words = "it is the loader: expected a loop over it, found the index 0 .*iterate over it directly"
+    with pytest.raises(InvalidInput, match=words):
+        next(iter(torch.utils.data.DataLoader(loader, batch_size=batch_size)))
+    with pytest.raises(InvalidInput, match=words):
+        loader[0]
+    assert not threads()
+
+
 def test_a_bank_that_is_closed_under_a_loop_says_so(bank) -> None:
     batches = iter(bank.loader(batch_size=2))
     next(batches)
