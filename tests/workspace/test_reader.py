@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from support.tiny_chain import MODULE, Lines, content, run, train, workspace
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.workspace.chain import chain_rows
+from dgkd_cache.workspace.workspace import Workspace
 
 CUT = """
 import os, sys
@@ -56,8 +58,9 @@ def test_another_reader_makes_nothing_stale(done) -> None:
     assert not any("reader" in key for record in records for key in record)
 
 
-def test_a_run_says_that_rows_are_copied(done) -> None:
-    ws, _ = done
+def test_a_run_says_that_rows_are_copied(done, tmp_path: Path) -> None:
+    shutil.copytree(done[0].folder, tmp_path / "ws")
+    ws = Workspace.open(tmp_path / "ws")
     guides = [ws.store_path("teacher"), ws.store_path("ta1")]
     for number, reader, told in (
         (0, "mmap", []),
