@@ -83,8 +83,8 @@ def test_a_loss_many_times_the_cross_entropy_is_told(tmp_path: Path, batch: int,
 @pytest.mark.parametrize(
     "changes", [{"guide_loss": "dkd"}, {"guide_loss": "dist"}, {"standardize": True}, {"weights": "student"}]
 )
-def test_guide_losses_change_the_run_and_its_record(done, changes: dict[str, object]) -> None:
-    ws, _ = done
+def test_guide_losses_change_the_run_and_its_record(done, tmp_path: Path, changes: dict[str, object]) -> None:
+    ws = Workspace(shutil.copytree(done[0].folder, tmp_path / "ws"), done[0].config)
     guides = [ws.store_path("teacher"), ws.store_path("ta1")]
     plain = train(ws, "plain", guides=guides)
     settings = override(ws.config.distillation, changes, name="distillation")
