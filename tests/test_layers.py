@@ -64,11 +64,11 @@ ROOMS = {
             *{"datasets", "models", "distillation", "views", "guides"},
         },
         "estimate": {"dump", "guides", "training", "views"},
-        "study": set(),
         "workspace": {
             *{"config", "randomness", "run_files", "distributed", "device", "datasets", "models"},
             *{"distillation", "views", "guides", "dump", "training", "estimate"},
         },
+        "study": {"config", "device", "distillation", "run_files", "training", "workspace"},
     },
     "dgkd_cli": {
         "humanize": set(),

@@ -20,6 +20,7 @@ from dgkd_cache.device.openmp import choose_waiting
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost, is_out_of_memory
 from dgkd_cli.app import App, json_option
+from dgkd_cli.commands.compare import compare
 from dgkd_cli.commands.datasets import datasets
 from dgkd_cli.commands.doctor import doctor
 from dgkd_cli.commands.dump import dump
@@ -128,7 +129,24 @@ def main(ctx: click.Context, /, **given: object) -> None:
         )
 
 
-_VERBS = (init, plan, run, train, dump, evaluate, ls, info, verify, repair, export, import_, models, datasets, doctor)
+_VERBS = (
+    init,
+    plan,
+    run,
+    train,
+    dump,
+    evaluate,
+    compare,
+    ls,
+    info,
+    verify,
+    repair,
+    export,
+    import_,
+    models,
+    datasets,
+    doctor,
+)
 main.params = [*global_options(), *main.params]
 for _verb in _VERBS:
     main.add_command(add_global_options(_verb))

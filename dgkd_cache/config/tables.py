@@ -14,6 +14,7 @@ from dgkd_stores import MAX_VIEWS, codec_names, encoding_names, is_utf8
 
 __all__ = [
     "CacheConfig",
+    "CompareConfig",
     "DatasetConfig",
     "DistillationConfig",
     "Method",
@@ -204,4 +205,33 @@ class DistillationConfig(Table):
             raise ValueError(
                 f'no always and no at_least_one where dropping = "{self.dropping}": they are for "bernoulli"'
             )
+        return self
+
+
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1), _FROM_LIST]
+
+
+class CompareConfig(Table):
+    """The comparison of variants over seeds, for `dgkd-cache compare`."""
+
+    reference: Name = Field(default="scratch", description="the variant that the others are compared with")
+    seeds: Annotated[int, Field(ge=1, le=1000)] | Seeds = Field(
+        default=5, description="of the student: a number of seeds from 0, or a list of them"
+    )
+    guides: Literal["shared", "per-seed"] = Field(
+        default="shared", description="shared: the same for all seeds; per-seed: a chain for each"
+    )
+    variants: dict[Name, dict[str, object]] = Field(
+        default_factory=dict, description="name = { what differs }; none: scratch, kd, takd, dgkd, dgkd+drop"
+    )
+
+    @property
+    def seed_list(self) -> tuple[int, ...]:
+        """The seeds."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+    @model_validator(mode="after")
+    def _no_seed_twice(self) -> Self:
+        if len(set(self.seed_list)) < len(self.seed_list):
+            raise ValueError("each seed once")
         return self

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from dgkd_cache.config.tables import CompareConfig
 from dgkd_cache.config.toml_text import toml_text
 from dgkd_cache.config.workspace_config import WorkspaceConfig
 
@@ -19,6 +20,7 @@ _TABLES = {
     "chain": "largest first; every model learns from those above it; the last one is the student",
     "training": "the recipe; a table [training.NAME] overrides any of it for that model",
     "distillation": "how guides teach",
+    "compare": "what `dgkd-cache compare` puts side by side",
 }
 
 
@@ -36,13 +38,24 @@ def render_config(config: WorkspaceConfig) -> str:
             for model, settings in config.training_models.items():
                 lines += ["", f"[training.{model}]"]
                 lines += [f"{key} = {toml_text(setting)}" for key, setting in settings.items()]
+    lines += ["", *_variants(config.compare)]
     return "\n".join(lines) + "\n"
+
+
+def _variants(compare: CompareConfig) -> list[str]:
+    """Returns the table of variants, one a line; without any, two as comments."""
+    examples = {"kd": {"method": "kd", "dropping": "none"}, "dgkd, lambda 0.9": {"lambda": 0.9}}
+    mark, variants = ("", compare.variants) if compare.variants else ("# ", examples)
+    rows = [toml_text({name: changes})[1:-1] for name, changes in variants.items()]
+    return [f"{mark}{line}" for line in ("[compare.variants]", *rows)]
 
 
 def _settings(table: BaseModel) -> list[tuple[str, str]]:
     """Returns (assignment, comment) of each key; an unset key becomes a comment, because TOML has no null."""
     settings = []
     for name, field in type(table).model_fields.items():
+        if name == "variants":  # a table of its own
+            continue
         key, value = field.alias or name, getattr(table, name)
         assignment = f"# {key} =" if value is None else f"{key} = {toml_text(value)}"
         settings.append((assignment, field.description or ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 
 __all__ = ["toml_text"]
 
@@ -20,6 +21,12 @@ def toml_text(value: object) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_key_text(key)} = {toml_text(one)}' for key, one in value.items())}}}"
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     return repr(value)
+
+
+def _key_text(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else toml_text(key)

@@ -16,6 +16,7 @@ from dgkd_cache.config.errors import invalid_setting, unknown_key
 from dgkd_cache.config.file import read_tables
 from dgkd_cache.config.tables import (
     CacheConfig,
+    CompareConfig,
     DatasetConfig,
     DistillationConfig,
     Name,
@@ -53,6 +54,7 @@ class WorkspaceConfig(Table):
     training: TrainingConfig = TrainingConfig()
     training_models: dict[str, dict[str, object]] = {}
     distillation: DistillationConfig = DistillationConfig()
+    compare: CompareConfig = CompareConfig()
 
     def training_for(self, model: str) -> TrainingConfig:
         """Returns the recipe of `model`: `[training]`, overridden by `[training.MODEL]`."""

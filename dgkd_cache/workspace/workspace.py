@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dgkd_cache.config.assignments import assign, parse_assignments
+from dgkd_cache.config.tables import DatasetConfig
 from dgkd_cache.config.workspace_config import (
     CONFIG_NAME,
     WorkspaceConfig,
@@ -49,6 +50,7 @@ class Workspace:
     """Architectures that the user names, besides those of [chain]."""
     assignments: tuple[str, ...] = field(default=(), kw_only=True)
     """Settings KEY=VALUE that override the file."""
+    _loaded: dict[DatasetConfig, Dataset] = field(default_factory=dict, kw_only=True, repr=False)
 
     @classmethod
     def open(cls, folder: Path | str) -> Workspace:
@@ -208,25 +210,27 @@ class Workspace:
         return self.config.dataset.name
 
     def dataset(self) -> Dataset:
-        """Returns the data set, loaded once. Raises UnknownName, DataUnreadable."""
-        return self._dataset
+        """Returns the data set, loaded once, also for this workspace with other settings of training.
+
+        Raises UnknownName, DataUnreadable.
+        """
+        from dgkd_cache.datasets.registry import load_dataset
+
+        settings = self.config.dataset
+        if settings not in self._loaded:
+            loaded = load_dataset(self.dataset_name, root=self.data_root, download=settings.download)
+            self._loaded[settings] = loaded
+        return self._loaded[settings]
 
     def plan(self) -> ViewPlan:
         """Returns the view plan for this data set's images. Raises InvalidInput for unsuitable transforms."""
         return self._plan
 
     @cached_property
-    def _dataset(self) -> Dataset:
-        from dgkd_cache.datasets.registry import load_dataset
-
-        settings = self.config.dataset
-        return load_dataset(self.dataset_name, root=self.data_root, download=settings.download)
-
-    @cached_property
     def _plan(self) -> ViewPlan:
         from dgkd_cache.views.plan import ViewPlan
 
-        views, train = self.config.views, self._dataset.train
+        views, train = self.config.views, self.dataset().train
         return ViewPlan.build(
             image=(train.channels, train.height, train.width),
             transforms=list(views.transforms),

@@ -23,9 +23,8 @@ from dgkd_cli.main import main
 
 Command = Callable[..., Result]
 
-VERBS = ["init", "plan", "run", "train", "dump", "eval", "ls", "info", "verify", "repair", "export", "import"]
-
-VERBS += ["models", "datasets", "doctor"]
+VERBS = ["init", "plan", "run", "train", "dump", "eval", "compare", "ls", "info", "verify", "repair"]
+VERBS += ["export", "import", "models", "datasets", "doctor"]
 
 
 def test_the_verbs_come_in_the_order_of_work(command: Command) -> None:

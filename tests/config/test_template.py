@@ -14,6 +14,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 places = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 """Settings that name files or code: NUL is refused there (tests/cli/test_edges.py)."""
 names = st.from_regex(r"[a-z0-9_-]{1,12}", fullmatch=True).filter(lambda name: name not in TrainingConfig.model_fields)
+settings_of_variants = texts | st.booleans() | st.integers(0, 9) | st.lists(st.floats(0.1, 1))
 overrides = st.fixed_dictionaries({}, optional={"epochs": st.integers(1, 9), "nesterov": st.booleans()})
 
 
@@ -27,6 +28,7 @@ overrides = st.fixed_dictionaries({}, optional={"epochs": st.integers(1, 9), "ne
     lr=st.floats(1e-8, 1e6),
     temperature=st.none() | st.floats(0.01, 100),
     of_first=overrides,
+    variants=st.dictionaries(texts, st.dictionaries(names, settings_of_variants, max_size=2), max_size=2),
 )
 def test_what_is_written_reads_back(
     chain: dict[str, str],
@@ -37,6 +39,7 @@ def test_what_is_written_reads_back(
     lr: float,
     temperature: float | None,
     of_first: dict[str, object],
+    variants: dict[str, dict[str, object]],
 ) -> None:
     tables = {
         "dataset": {"name": dataset, "root": root},
@@ -45,6 +48,7 @@ def test_what_is_written_reads_back(
         "chain": chain,
         "training": {"lr": lr, next(iter(chain)): of_first},
         "distillation": {"temperature": temperature},
+        "compare": {"variants": {name: changes for name, changes in variants.items() if "\0" not in name}},
     }
     config = parse_config(tables, source="test")
     read = parse_config(tomllib.loads(render_config(config)), source="test")
@@ -55,8 +59,11 @@ def test_what_is_written_reads_back(
 def test_every_key_is_there_with_its_meaning() -> None:
     config = parse_config({"views": {"transforms": ["none"]}, "chain": {"student": "plain2"}}, source="test")
     lines = render_config(config).splitlines()
-    for table in ("dataset", "views", "cache", "training", "distillation"):
+    for table in ("dataset", "views", "cache", "training", "distillation", "compare"):
         assert f"[{table}]" in lines
         for name, field in type(getattr(config, table)).model_fields.items():
+            if name == "variants":  # a table of its own
+                assert "# [compare.variants]" in lines
+                continue
             told = [line for line in lines if line.endswith(f"  # {field.description}")]
             assert any(line.removeprefix("# ").startswith(f"{field.alias or name} =") for line in told)

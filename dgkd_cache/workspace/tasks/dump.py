@@ -48,13 +48,14 @@ def dump_guide(
     model: str,
     views: range | None = None,
     shard: tuple[int, int] | None = None,
+    path: Path | None = None,
     take_over: bool = False,
     device: str,
     progress: Progress,
     stop: Callable[[], bool],
     ranks: Ranks = ALONE,
 ) -> DumpResult:
-    """Writes `guides/MODEL.zarr` from the finished run `runs/MODEL`: every view, or one share of them.
+    """Writes `guides/MODEL.zarr`, or `path`, from the finished run `runs/MODEL`: every view, or one share of them.
 
     `views` are the views that the store holds (default: those of the workspace; others are another store of the same
     guide, `guides/MODEL-FIRST-STOP.zarr`) and `shard` (i, n) the i-th of n shares of them, from 0. `take_over` takes a
@@ -63,7 +64,7 @@ def dump_guide(
     call this: each writes its part of the views on its own, and is given what all of them left.
     """
     held = views if views is not None else range(ws.config.views.count)
-    folder, path = resolve_run(ws, model), ws.store_path(model, held)
+    folder, path = resolve_run(ws, model), path or ws.store_path(model, held)
     refuse_no_folder(folder)
     refuse_in_the_way(folder / DUMP_SECONDS_FILE)
     mine = _share(held, shard)

@@ -1,0 +1,107 @@
+"""The record of a finished run of a study: what it is made of, and what is measured of it, without any clock.
+
+Its bytes are the same whoever makes it, on one kind of processor. Measuring forwards the run's model alone: what its
+guides say of the test set and of the first view lies in their stores.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_cache.device.device import resolve_device
+from dgkd_cache.paths import METRICS_FILE
+from dgkd_cache.progress import Progress
+from dgkd_cache.run_files.model_card import load_card
+from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
+from dgkd_cache.study.measures import agreement, measure
+from dgkd_cache.study.plan import StudyRun
+from dgkd_cache.training.metrics import read_metrics
+from dgkd_cache.workspace.tasks.dump import dump_settings, load_guide, writer_of
+from dgkd_stores import GuideStore
+from dgkd_stores.disk import full_disk, make_folder, write_durably
+
+__all__ = ["Record", "make_record", "read_record", "record_path", "write_record"]
+
+_LARGEST = 2**26  # bytes
+
+Record = Mapping[str, Any]
+"""A record as JSON has it."""
+
+
+def record_path(run: StudyRun) -> Path:
+    """Returns the path of a run's record, which may not exist."""
+    return run.workspace.folder / "records" / f"{run.name}.json"
+
+
+def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
+    """Measures a finished run, and returns its record."""
+    ws = run.workspace
+    network, card = load_guide(ws, run.name, progress)
+    where = resolve_device(device)
+    settings = dump_settings(ws.config.cache.model_copy(update={"temperature": 1.0}), "float32")
+    # Nothing is written: the writer's draft forwards a model in the batches of a dump.
+    draft = writer_of(ws, network, card, path=record_path(run), views=range(1), settings=settings, device=where).draft
+    test, train = draft.test.images, draft.train.images
+    progress.start(f"measure {run.name}", total=len(test) + (len(train) if run.guides else 0), unit="samples")
+    test_MC = draft.logits.of_images(draft.test, progress)
+    view_NC = draft.logits.of_first_rows(draft.train, 0, len(train), progress) if run.guides else None
+    measures = measure(test_MC, test.labels_N)
+    progress.finish(f"test accuracy {100 * measures.top1:.2f} %")
+    metrics = read_metrics(ws.run_folder(run.name) / METRICS_FILE)
+    return {
+        "format": "dgkd-study-record",
+        "version": 1,
+        "run": run.name,
+        "model": run.model,
+        "architecture": run.architecture,
+        "parameters": card.parameters,
+        "training": card.training,
+        "guides": {store.path.stem: card.guides[store.run.name] for store in run.guides},
+        "weights": card.weights_digest,
+        "compute": card.compute,
+        "epochs": [{key: value for key, value in line.items() if key != "seconds"} for line in metrics],
+        "test": asdict(measures),
+        "agreement": {
+            store.path.stem: _agreement(store.path, test_MC, view_NC) for store in run.guides if view_NC is not None
+        },
+    }
+
+
+def _agreement(path: Path, test_MC: NDArray[np.float32], view_NC: NDArray[np.float32]) -> Record:
+    """Returns the agreement with a guide, at the temperature 1, on the test set and on the first view."""
+    with GuideStore.open(path) as store:
+        temperature = float(store.header.temperature)
+        samples_N = np.arange(len(view_NC))
+        rows_NC = store.gather(np.zeros_like(samples_N), samples_N) * temperature
+        return {
+            "test": asdict(agreement(test_MC, store.test_logits_MC * temperature)),
+            "view 0": asdict(agreement(view_NC, rows_NC)),
+        }
+
+
+def write_record(run: StudyRun, record: Record) -> None:
+    """Writes a record in one rename. Raises NoSpace."""
+    path = record_path(run)
+    with full_disk(path):
+        make_folder(path.parent)
+        write_durably(path, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+
+
+def read_record(run: StudyRun) -> Record | None:
+    """Returns the record of a run, None if there is none. Raises Damaged if it is another run's or no record."""
+    path = record_path(run)
+    try:
+        record = parse_object(read_file(path, limit=_LARGEST), path)
+    except FileNotFoundError:
+        return None
+    weights = load_card(run.workspace.run_folder(run.name)).weights_digest
+    if (record.get("run"), record.get("weights")) != (run.name, weights):
+        raise damaged_file(path, f"the record of {run.name} with the weights {weights[:16]}", "another one")
+    return record

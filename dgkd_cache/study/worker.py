@@ -1,0 +1,104 @@
+"""A worker of a study: takes what is ready and held by nobody, until nothing is left.
+
+Any number of them share a folder: a run or store is claimed by its own lock, and what a killed worker had is taken up
+at its last checkpoint or chunk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dgkd_cache.errors import DgkdError, Interrupted, Locked
+from dgkd_cache.paths import CARD_FILE
+from dgkd_cache.progress import Progress
+from dgkd_cache.study.plan import StudyPlan, StudyRun, StudyStore
+from dgkd_cache.study.records import make_record, read_record, write_record
+from dgkd_cache.workspace.run_lock import run_lock
+from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, train_model
+from dgkd_stores import GuideStore
+
+__all__ = ["missing", "work_on"]
+
+_WAIT = 1.0  # seconds between two looks at what others hold
+
+
+def missing(plan: StudyPlan) -> list[StudyRun | StudyStore]:
+    """Returns the runs that are not trained and measured, and the stores that are not sealed, in the plan's order."""
+    return [one for one in plan.work if not _is_done(one)]
+
+
+def work_on(
+    plan: StudyPlan, *, device: str, take_over: bool = False, progress: Progress, stop: Callable[[], bool]
+) -> None:
+    """Makes what is missing, beside other workers, and returns once nothing is.
+
+    `take_over` takes workers on other hosts, whose life cannot be seen from here, for dead. Raises Interrupted once
+    `stop` says so, and what training and dumping raise.
+    """
+    said: set[str] = set()
+    while left := missing(plan):
+        progress.say(f"{len(left)} of {len(plan.work)} runs and stores are left")
+        held: list[Locked] = []
+        for one in filter(_is_ready, left):
+            try:
+                _make(one, device, take_over, progress, stop)
+                break
+            except Locked as error:
+                held.append(error)
+        else:
+            _wait(held, said, progress)
+        if stop():
+            raise Interrupted("the study was stopped", do="run the same command again to go on from there")
+
+
+def _wait(held: Sequence[Locked], said: set[str], progress: Progress) -> None:
+    """Waits for other workers, and says once who they are."""
+    for error in held:
+        if str(error.found) not in said:
+            said.add(str(error.found))
+            progress.say(f"waiting for {error.found}: {error.problem}")
+    time.sleep(_WAIT)
+
+
+def _make(
+    one: StudyRun | StudyStore, device: str, take_over: bool, progress: Progress, stop: Callable[[], bool]
+) -> None:
+    common: dict[str, Any] = {"device": device, "take_over": take_over, "progress": progress, "stop": stop}
+    if isinstance(one, StudyStore):
+        dump_guide(one.workspace, model=one.run.name, path=one.path, **common)
+        return
+    progress.say(f"{one.name}: {one.model} of {', '.join(one.wanted_by)}, seed {one.training.seed}")
+    request = TrainRequest(
+        name=one.name,
+        architecture=one.architecture,
+        guides=[store.path for store in one.guides],
+        training=one.training,
+        distillation=one.distillation,
+        test_every=1,
+    )
+    train_model(one.workspace, request, **common)
+    with run_lock(one.workspace.run_folder(one.name), one.name, take_over=take_over, stop=stop):
+        if read_record(one) is None:
+            write_record(one, make_record(one, device=device, progress=progress))
+
+
+def _is_done(one: StudyRun | StudyStore) -> bool:
+    if isinstance(one, StudyRun):
+        folder = one.workspace.run_folder(one.name)
+        return (folder / CARD_FILE).exists() and read_record(one) is not None
+    return _is_sealed(one.path)
+
+
+def _is_sealed(path: Path) -> bool:
+    with suppress(DgkdError), GuideStore.open(path, allow_incomplete=True) as store:
+        return store.seal is not None
+    return False
+
+
+def _is_ready(one: StudyRun | StudyStore) -> bool:
+    needs = [one.run] if isinstance(one, StudyStore) else one.guides
+    return all(map(_is_done, needs))

@@ -1,0 +1,92 @@
+"""The plan of a study: what is shared, what is not, and in which order it is made."""
+
+from __future__ import annotations
+
+import pytest
+
+from dgkd_cache.study.plan import StudyPlan, StudyRun, StudyStore, make_plan
+from dgkd_cache.study.variants import METHODS, make_variants
+from dgkd_cache.workspace.workspace import Workspace
+
+
+def planned(ws: Workspace, changes: dict[str, dict[str, object]], seeds=range(2), guides="shared") -> StudyPlan:
+    return make_plan(ws, make_variants(ws.config, changes), seeds, guides=guides)
+
+
+def runs(plan: StudyPlan, model: str) -> list[StudyRun]:
+    return [one for one in plan.work if isinstance(one, StudyRun) and one.model == model]
+
+
+def test_what_five_methods_share(ws: Workspace) -> None:
+    """One teacher; an assistant for takd and dgkd, whose only guide is the teacher, and one for dropping."""
+    plan = planned(ws, METHODS)
+    assert len(runs(plan, "teacher")) == 1
+    assert [[*one.wanted_by] for one in runs(plan, "ta1")] == [["takd", "dgkd"], ["dgkd+drop"]]
+    assert len(runs(plan, "student")) == len({run.name for run in plan.students.values()}) == 10
+    guides = {name: len(plan.students[name, 0].guides) for name in METHODS}
+    assert guides == {"scratch": 0, "kd": 1, "takd": 1, "dgkd": 2, "dgkd+drop": 2}
+    (guide,) = plan.students["takd", 0].guides
+    assert guide.run.model == "ta1" and guide.run.wanted_by.keys() >= {"takd"}
+
+
+def test_everything_comes_after_what_it_needs(ws: Workspace) -> None:
+    made: set[object] = set()
+    for one in planned(ws, METHODS).work:
+        needs = [one.run] if isinstance(one, StudyStore) else one.guides
+        assert made.issuperset(needs)
+        made.add(one)
+    assert len(made) == 1 + 2 + 10 + 3, "a teacher, two assistants, the students, and three stores"
+
+
+def test_a_run_is_paired_over_seeds(ws: Workspace) -> None:
+    plan = planned(ws, METHODS, seeds=(3, 8))
+    assert {seed: {plan.students[name, seed].training.seed for name in METHODS} for seed in (3, 8)} == {3: {3}, 8: {8}}
+    assert {one.training.seed for one in runs(plan, "teacher") + runs(plan, "ta1")} == {ws.config.training.seed}
+    assert {(one.training.precision, one.training.channels_last) for one in plan.students.values()} == {
+        ("float32", True)
+    }
+
+
+def test_guides_of_each_seed(ws: Workspace) -> None:
+    plan = planned(ws, {"kd": METHODS["kd"], "dgkd": METHODS["dgkd"]}, seeds=(3, 8), guides="per-seed")
+    assert [one.training.seed for one in runs(plan, "teacher")] == [3, 8]
+    for (_, seed), run in plan.students.items():
+        assert {store.run.training.seed for store in run.guides} == {seed}
+
+
+@pytest.mark.parametrize(
+    ("changes", "teachers", "stores"),
+    [
+        ({"lambda": 0.9}, 1, 1),  # of the student alone, which has the only guide
+        ({"encoding": "uint8"}, 1, 2),
+        ({"epochs": 3}, 2, 2),
+        ({"views": 5}, 2, 2),  # the views that a teacher sees are those that are cached
+    ],
+)
+def test_what_a_change_makes_again(ws: Workspace, changes: dict[str, object], teachers: int, stores: int) -> None:
+    plan = planned(ws, {"kd": METHODS["kd"], "other": {**METHODS["kd"], **changes}})
+    assert len(runs(plan, "teacher")) == teachers
+    assert len([one for one in plan.work if isinstance(one, StudyStore)]) == stores
+    assert len(runs(plan, "student")) == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"keep": 0.5}, {"dkd_beta": 1.0}, {"dist_gamma": 5.0}, {"drop": 3}],
+)
+def test_what_has_no_effect_makes_nothing_again(ws: Workspace, changes: dict[str, object]) -> None:
+    plan = planned(ws, {"dgkd": METHODS["dgkd"], "other": {**METHODS["dgkd"], **changes}})
+    assert plan.students["dgkd", 0] is plan.students["other", 0]
+
+
+def test_guides_that_are_always_kept_are_named_by_their_runs(ws: Workspace) -> None:
+    plan = planned(ws, {"x": {"always": ["teacher"]}}, seeds=[0])
+    student = plan.students["x", 0]
+    assert student.distillation.always == (student.guides[0].run.name,)
+
+
+def test_names_are_of_the_content(ws: Workspace) -> None:
+    """The same study in another folder has the same names; other data has others."""
+    first, second = (planned(ws, METHODS), planned(ws, dict(reversed(METHODS.items()))))
+    assert {one.name for one in first.students.values()} == {one.name for one in second.students.values()}
+    assert all(run.name.startswith("plain2-") for run in first.students.values())

@@ -1,0 +1,52 @@
+"""Variants: what they change, and what is refused before anything is trained."""
+
+from __future__ import annotations
+
+import pytest
+
+from dgkd_cache.errors import DgkdError
+from dgkd_cache.study.variants import METHODS, make_variants, variants_of_methods
+from dgkd_cache.workspace.workspace import Workspace
+
+
+def test_a_variant_changes_what_it_names_and_nothing_else(ws: Workspace) -> None:
+    changes = {"lr": 0.5, "lambda": 0.25, "views": 7, "encoding": "uint8", "guide_loss": "dkd", "epochs": 9}
+    (found,) = make_variants(ws.config, {"x": changes})
+    before, after = ws.config.to_dict(), found.config.to_dict()
+    expected = {**before, "views": {**before["views"], "count": 7}, "cache": {**before["cache"], "encoding": "uint8"}}
+    expected["training"] = {**before["training"], "lr": 0.5, "epochs": 9, "teacher": {}}
+    expected["distillation"] = {**before["distillation"], "lambda": 0.25, "guide_loss": "dkd"}
+    assert after == expected
+
+
+def test_the_methods(ws: Workspace) -> None:
+    found = {one.name: one.config.distillation for one in make_variants(ws.config, METHODS)}
+    assert {name: (one.method, one.dropping) for name, one in found.items() if name != "scratch"} == {
+        "kd": ("kd", "none"),
+        "takd": ("takd", "none"),
+        "dgkd": ("dgkd", "none"),
+        "dgkd+drop": ("dgkd", "bernoulli"),
+    }
+    assert found["scratch"].method == "scratch"
+    assert [*variants_of_methods(["kd", "scratch"])] == ["kd", "scratch"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"x": {"lambada": 0.5}}, "unknown key 'lambada' of the variant x: .*did you mean 'lambda'"),
+        ({"x": {"lr": -1.0}}, "lr"),
+        ({"x": {"keep": "much"}}, "keep"),
+        ({"a": {"lr": 0.5}, "b": {"lr": 0.5}}, "the variants a and b are the same: .*lr = 0.5"),
+        ({"a": {}, "b": {"method": "dgkd"}}, "the variants a and b are the same"),
+    ],
+)
+def test_what_is_refused(ws: Workspace, changes: dict[str, dict[str, object]], said: str) -> None:
+    with pytest.raises(DgkdError, match=said) as caught:
+        make_variants(ws.config, changes)
+    assert caught.value.exit_code == 2
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(DgkdError, match="did you mean .*dgkd"):
+        variants_of_methods(["dgdk"])

@@ -1,0 +1,98 @@
+"""Workers: what one makes is what several make, whatever is killed; a held run is left to its holder."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from support.tiny_chain import Lines
+
+from dgkd_cache.config.template import render_config
+from dgkd_cache.errors import Interrupted
+from dgkd_cache.progress import Silent
+from dgkd_cache.study.study import Study, run_study, set_up_study
+from dgkd_cache.study.worker import missing, work_on
+from dgkd_cache.workspace.run_lock import run_lock
+from dgkd_cache.workspace.workspace import Workspace
+
+
+def study_of(ws: Workspace) -> Study:
+    return set_up_study(ws, methods=["scratch", "kd", "dgkd+drop"], seeds=range(2))
+
+
+def results(study: Study, **settings: object) -> bytes:
+    run_study(study, device="cpu", **{"progress": Silent(), "stop": lambda: False, **settings})
+    return (study.folder / "results.json").read_bytes()
+
+
+def worker(folder: Path) -> None:
+    """A worker in a process of its own."""
+    results(study_of(Workspace.open(folder)))
+
+
+def test_stopped_and_killed_workers_leave_the_same_results(ws: Workspace, tmp_path: Path) -> None:
+    """One without a break; another stopped after every few steps; two at once that are killed and begun anew."""
+    whole = results(study_of(ws))
+
+    stopped = Workspace(tmp_path / "stopped", ws.config)
+    for limit in itertools.count(3):
+        calls = itertools.count()
+        try:
+            again = results(study_of(stopped), stop=lambda calls=calls, limit=limit: next(calls) >= limit)
+            break
+        except Interrupted:
+            continue
+    assert limit > 6 and again == whole
+
+    killed = Workspace.init(tmp_path / "killed", render_config(ws.config))
+    start = multiprocessing.get_context("spawn")
+    for wait in (2.5, 3.0, None):
+        both = [start.Process(target=worker, args=(killed.folder,)) for _ in range(2)]
+        for one in both:
+            one.start()
+        if wait is not None:
+            time.sleep(wait)
+            for one in both:
+                os.kill(one.pid, signal.SIGKILL)
+        for one in both:
+            one.join(120)
+    assert [one.exitcode for one in both] == [0, 0]
+    assert (killed.folder / "compare" / "results.json").read_bytes() == whole
+
+
+def test_nothing_is_made_twice(ws: Workspace) -> None:
+    first = results(study_of(ws))
+    files = {path: path.stat().st_mtime_ns for path in (ws.folder / "compare").rglob("*") if path.is_file()}
+    more = set_up_study(ws, methods=["scratch", "kd", "dgkd+drop", "takd"], seeds=range(2))
+    left = missing(more.plan)
+    assert {one.model for one in left if hasattr(one, "model")} == {"ta1", "student"}
+    assert len(left) == 1 + 1 + 2, "takd's assistant, its store, and two students"
+    results(more)
+    assert json.loads(first)["runs"].items() <= json.loads(results(more))["runs"].items()
+    changed = {path.name for path, at in files.items() if path.stat().st_mtime_ns != at}
+    assert changed == {"results.json"}
+
+
+def test_a_run_that_another_works_on_is_waited_for(ws: Workspace) -> None:
+    plan = study_of(ws).plan
+    teacher = next(one for one in plan.work if getattr(one, "model", "") == "teacher")
+    lines = Lines()
+    with (
+        run_lock(teacher.workspace.run_folder(teacher.name), teacher.name),
+        pytest.raises(Interrupted, match="the study was stopped"),
+    ):
+        work_on(plan, device="cpu", progress=lines, stop=lambda: any("waiting" in line for line in lines.lines))
+    students = [one for one in missing(plan) if getattr(one, "model", "") == "student"]
+    assert all(one.guides for one in students) and students, "what needs no teacher was made"
+    assert [line for line in lines.lines if line.startswith("waiting for")] == [
+        f"waiting for process {os.getpid()} on host {os.uname().nodename}: "
+        f"another process works on the run {teacher.name}"
+    ]
+    work_on(plan, device="cpu", progress=Silent(), stop=lambda: False)
+    assert not missing(plan)
