@@ -79,18 +79,24 @@ def compare(
 
 @contextmanager
 def _helpers(count: int) -> Iterator[None]:
-    """Runs this command in `count` more processes, quietly; those that still work are stopped at the end."""
+    """Runs this command in `count` more processes, quietly, and waits for them; after an error they are stopped.
+
+    They are in sessions of their own: Ctrl-C reaches this process alone, which stops them with one signal each.
+    """
     command = [sys.executable, "-m", "dgkd_cli", *sys.argv[1:], "--jobs", "1", "--quiet"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    nothing = subprocess.DEVNULL
     helpers = [
-        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        subprocess.Popen(command, env=environment, stdin=nothing, stdout=nothing, start_new_session=True)
         for _ in range(count)
     ]
     try:
         yield
-    finally:
+    except BaseException:
         for helper in helpers:
             helper.terminate()
+        raise
+    finally:
         for helper in helpers:
             helper.wait()
 
