@@ -18,6 +18,8 @@ import pytest
 from support.tiny_chain import add_module, content, dump, train, workspace
 
 from dgkd_cache import Dropping, RunRandom
+from dgkd_cache.progress import Silent
+from dgkd_cache.study.study import run_study, set_up_study
 from dgkd_stores import GuideStore
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -55,40 +57,59 @@ def run(*arguments: str | Path) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
-def test_the_slurm_array_makes_the_store_of_one_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its jobs as Slurm would run them, at once and each with its number."""
-    add_module(tmp_path, monkeypatch)
-    ws = workspace(tmp_path / "ws", chain='teacher = "plain2"\nstudent = "plain2"')
-    train(ws, "teacher")
-    command = tmp_path / "bin" / "dgkd-cache"
+def run_array(folder: Path, example: str, *arguments: str, in_folder: Path) -> list[str]:
+    """What two jobs of a Slurm array print, run at once and each with its number."""
+    command = folder / "bin" / "dgkd-cache"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m dgkd_cli "$@"\n')
     command.chmod(0o755)
     shown = {
         "PATH": f"{command.parent}:{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]),
         "SLURM_ARRAY_TASK_COUNT": "2",
         "SLURM_CPUS_PER_TASK": "1",
     }
 
     def job(number: int) -> str:
         done = subprocess.run(
-            ["bash", str(EXAMPLES / "dump_array.sbatch"), "teacher"],
+            ["bash", str(EXAMPLES / example), *arguments],
             capture_output=True,
             text=True,
-            cwd=ws.folder,
+            cwd=in_folder,
             env={**os.environ, **shown, "SLURM_ARRAY_TASK_ID": str(number)},
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     with ThreadPoolExecutor(2) as together:
-        assert all("teacher.zarr" in line for line in together.map(job, range(2)))
+        return list(together.map(job, range(2)))
+
+
+@pytest.mark.slow
+def test_the_slurm_array_makes_the_store_of_one_dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_module(tmp_path, monkeypatch)
+    ws = workspace(tmp_path / "ws", chain='teacher = "plain2"\nstudent = "plain2"')
+    train(ws, "teacher")
+    printed = run_array(tmp_path, "dump_array.sbatch", "teacher", in_folder=ws.folder)
+    assert all("teacher.zarr" in text for text in printed)
     by_array = content(ws.folder)
     shutil.rmtree(ws.store_path("teacher"))
     assert dump(ws, "teacher").seal
     assert content(ws.folder) == by_array
+
+
+@pytest.mark.slow
+def test_the_slurm_array_compares_as_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_module(tmp_path, monkeypatch)
+    ws = workspace(tmp_path / "ws", chain='teacher = "plain4"\nstudent = "plain2"')
+    words = ("--methods", "scratch,kd", "--seeds", "2")
+    printed = run_array(tmp_path, "compare_array.sbatch", *words, in_folder=ws.folder)
+    assert printed[0] == printed[1] and "scratch (reference)" in printed[0]
+    by_array = (ws.folder / "compare" / "results.json").read_bytes()
+    (ws.folder / "compare").rename(tmp_path / "by-array")
+    study = set_up_study(ws, methods=["scratch", "kd"], seeds=range(2))
+    run_study(study, device="cpu", progress=Silent(), stop=lambda: False)
+    assert (study.folder / "results.json").read_bytes() == by_array
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ ROOMS = {
             *{"config", "randomness", "run_files", "distributed", "device", "datasets", "models"},
             *{"distillation", "views", "guides", "dump", "training", "estimate"},
         },
-        "study": {"config", "device", "distillation", "run_files", "training", "workspace"},
+        "study": {"config", "device", "distillation", "randomness", "run_files", "training", "workspace"},
     },
     "dgkd_cli": {
         "humanize": set(),

@@ -20,6 +20,7 @@ from dgkd_cache.paths import METRICS_FILE
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
+from dgkd_cache.study.costs import cost_of
 from dgkd_cache.study.measures import agreement, measure
 from dgkd_cache.study.plan import StudyRun
 from dgkd_cache.training.metrics import read_metrics
@@ -64,8 +65,13 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
         "parameters": card.parameters,
         "training": card.training,
         "guides": {store.path.stem: card.guides[store.run.name] for store in run.guides},
+        "guide_runs": [store.run.name for store in run.guides],
         "weights": card.weights_digest,
         "compute": card.compute,
+        "cost": {
+            **cost_of(run, len(train) - ws.config.dataset.validation),
+            "dump_forwards": draft.forwards + (ws.config.views.count - 1) * len(train),  # the draft is of one view
+        },
         "epochs": [{key: value for key, value in line.items() if key != "seconds"} for line in metrics],
         "test": asdict(measures),
         "agreement": {

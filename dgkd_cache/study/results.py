@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from dgkd_cache.study.costs import total_cost
 from dgkd_cache.study.records import Record
 from dgkd_cache.study.statistics import compare, summarize
 
-__all__ = ["Results", "make_results", "results_text"]
+__all__ = ["Results", "make_results"]
 
 Results = Mapping[str, Any]
 """The results as JSON has them."""
@@ -46,11 +47,16 @@ def make_results(
             name: {
                 "changes": dict(variants[name]),
                 "runs": {str(seed): record["run"] for seed, record in found.items()},
+                "cost": total_cost(
+                    [record["cost"] for record in found.values()],
+                    [record["cost"] for record in _guides_of(found.values(), records)],
+                ),
                 "test": {
                     measure: asdict(summarize([record["test"][measure] for record in found.values()]))
                     for measure in _SUMMARIZED
                     if all(record["test"][measure] is not None for record in found.values())
                 },
+                "best_by_validation": _best_by_validation(found.values()),
             }
             for name, found in by_variant.items()
         },
@@ -62,11 +68,29 @@ def make_results(
     }
 
 
+def _guides_of(students: Iterable[Record], records: Mapping[str, Record]) -> list[Record]:
+    """Returns the records of all guides of these students, and of theirs, each once."""
+    found: dict[str, Record] = {}
+    waiting = [*students]
+    while waiting:
+        for run in waiting.pop()["guide_runs"]:
+            if run not in found:
+                found[run] = records[run]
+                waiting.append(records[run])
+    return [found[run] for run in sorted(found)]
+
+
+def _best_by_validation(records: Iterable[Record]) -> Mapping[str, Any] | None:
+    """Returns the summary of the test accuracy at the epoch that is best on held-out samples; None without any."""
+    found = []
+    for record in records:
+        lines = [line for line in record["epochs"] if "validation_accuracy" in line]
+        if not lines:
+            return None
+        found.append(max(lines, key=lambda line: line["validation_accuracy"])["test_accuracy"])
+    return asdict(summarize(found))
+
+
 def _machine(record: Record) -> str:
     """Returns what computed a run, as canonical JSON."""
     return json.dumps(record["compute"], sort_keys=True)
-
-
-def results_text(results: Results) -> str:
-    """Returns the text of results.json."""
-    return json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.device.threads import one_thread
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.progress import Progress
+from dgkd_cache.study.costs import timings_of
 from dgkd_cache.study.plan import Guides, StudyPlan, StudyRun, make_plan
 from dgkd_cache.study.records import Record, read_record
-from dgkd_cache.study.results import Results, make_results, results_text
+from dgkd_cache.study.results import Results, make_results
 from dgkd_cache.study.variants import METHODS, make_variants, variants_of_methods
 from dgkd_cache.study.worker import work_on
 from dgkd_cache.workspace.workspace import Workspace
@@ -85,10 +88,14 @@ def run_study(
     students = {key: _record(run) for key, run in study.plan.students.items()}
     others = [_record(one) for one in study.plan.work if isinstance(one, StudyRun)]
     results = make_results(study.variants, students, reference=study.reference, guides=study.guides, others=others)
-    path = study.folder / "results.json"
-    with full_disk(path):
-        write_durably(path, results_text(results).encode())
+    _write(study.folder / "results.json", results)
+    _write(study.folder / "timings.json", timings_of(study.plan))
     return results
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with full_disk(path):
+        write_durably(path, (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
 def _record(run: StudyRun) -> Record:

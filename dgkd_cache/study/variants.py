@@ -52,6 +52,7 @@ def make_variants(config: WorkspaceConfig, changes: Mapping[str, Mapping[str, ob
     for name, of_variant in changes.items():
         dotted = {_dotted(name, key): value for key, value in of_variant.items()}
         variant = Variant(name=name, changes=dict(of_variant), config=with_overrides(config, dotted))
+        _require_last_epoch(variant)
         for other in found:
             if other.config == variant.config:
                 raise InvalidInput(
@@ -62,6 +63,18 @@ def make_variants(config: WorkspaceConfig, changes: Mapping[str, Mapping[str, ob
                 )
         found.append(variant)
     return tuple(found)
+
+
+def _require_last_epoch(variant: Variant) -> None:
+    """Raises InvalidInput unless the result of every model is its last epoch."""
+    for model in variant.config.chain:
+        if variant.config.training_for(model).select != "last":
+            raise InvalidInput(
+                f"a comparison cannot choose the epoch of {model} in {variant.name}",
+                expected='training.select = "last": the results have the best epoch by validation beside the last one',
+                found='"best"',
+                do="leave select out",
+            )
 
 
 def _dotted(variant: str, key: str) -> str:

@@ -6,12 +6,15 @@ at its last checkpoint or chunk.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dgkd_cache.device.device import resolve_device
+from dgkd_cache.device.environment import MACHINE, describe
 from dgkd_cache.errors import DgkdError, Interrupted, Locked
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.progress import Progress
@@ -20,6 +23,7 @@ from dgkd_cache.study.records import make_record, read_record, write_record
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, train_model
 from dgkd_stores import GuideStore
+from dgkd_stores.disk import ViewLock
 
 __all__ = ["missing", "work_on"]
 
@@ -69,6 +73,7 @@ def _make(
 ) -> None:
     common: dict[str, Any] = {"device": device, "take_over": take_over, "progress": progress, "stop": stop}
     if isinstance(one, StudyStore):
+        _remove_begun_elsewhere(one, device, take_over, progress, stop)
         dump_guide(one.workspace, model=one.run.name, path=one.path, **common)
         return
     progress.say(f"{one.name}: {one.model} of {', '.join(one.wanted_by)}, seed {one.training.seed}")
@@ -84,6 +89,26 @@ def _make(
     with run_lock(one.workspace.run_folder(one.name), one.name, take_over=take_over, stop=stop):
         if read_record(one) is None:
             write_record(one, make_record(one, device=device, progress=progress))
+
+
+def _remove_begun_elsewhere(
+    one: StudyStore, device: str, take_over: bool, progress: Progress, stop: Callable[[], bool]
+) -> None:
+    """Removes an unfinished store that another kind of machine began: its rows and ours do not mix.
+
+    Raises Locked if somebody writes it.
+    """
+    if not one.path.exists() or _is_sealed(one.path):
+        return
+    views = range(one.workspace.config.views.count)
+    with ViewLock(one.path, views, guide=one.run.name, take_over=take_over, stop=stop):
+        with GuideStore.open(one.path, allow_incomplete=True) as store:
+            begun, sealed = store.header.compute, store.seal is not None
+        here = describe(resolve_device(device), str(begun.get("precision")))
+        other = [name for name in MACHINE if begun.get(name) != here.get(name)]
+        if other and not sealed:
+            shutil.rmtree(one.path)
+            progress.say(f"the dump of {one.run.name} was begun with another {', '.join(other)}: it starts anew")
 
 
 def _is_done(one: StudyRun | StudyStore) -> bool:

@@ -38,6 +38,7 @@ def test_the_methods(ws: Workspace) -> None:
         ({"x": {"lr": -1.0}}, "lr"),
         ({"x": {"keep": "much"}}, "keep"),
         ({"a": {"lr": 0.5}, "b": {"lr": 0.5}}, "the variants a and b are the same: .*lr = 0.5"),
+        ({"x": {"select": "best"}}, "validation"),
         ({"a": {}, "b": {"method": "dgkd"}}, "the variants a and b are the same"),
     ],
 )

@@ -14,12 +14,16 @@ import pytest
 from support.tiny_chain import Lines
 
 from dgkd_cache.config.template import render_config
+from dgkd_cache.device.environment import describe
+from dgkd_cache.dump import header
 from dgkd_cache.errors import Interrupted
 from dgkd_cache.progress import Silent
+from dgkd_cache.study.plan import StudyStore
 from dgkd_cache.study.study import Study, run_study, set_up_study
 from dgkd_cache.study.worker import missing, work_on
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import GuideStore
 
 
 def study_of(ws: Workspace) -> Study:
@@ -76,7 +80,7 @@ def test_nothing_is_made_twice(ws: Workspace) -> None:
     results(more)
     assert json.loads(first)["runs"].items() <= json.loads(results(more))["runs"].items()
     changed = {path.name for path, at in files.items() if path.stat().st_mtime_ns != at}
-    assert changed == {"results.json"}
+    assert changed == {"results.json", "timings.json"}
 
 
 def test_a_run_that_another_works_on_is_waited_for(ws: Workspace) -> None:
@@ -96,3 +100,22 @@ def test_a_run_that_another_works_on_is_waited_for(ws: Workspace) -> None:
     ]
     work_on(plan, device="cpu", progress=Silent(), stop=lambda: False)
     assert not missing(plan)
+
+
+def test_a_dump_that_another_kind_of_machine_began_starts_anew(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of two kinds do not mix; what is sealed stays, whoever made it."""
+    plan = study_of(ws).plan
+    store = next(one for one in plan.work if isinstance(one, StudyStore))
+    elsewhere = {"capability": "AVX2", "torch": "9.9.9"}
+    with monkeypatch.context() as patch:
+        patch.setattr(header, "describe", lambda *of: describe(*of) | elsewhere)
+        with pytest.raises(Interrupted):
+            work_on(plan, device="cpu", progress=Silent(), stop=lambda: len(list(store.path.glob("logits/c*"))) == 1)
+    assert store.path.exists() and store in missing(plan)
+    lines = Lines()
+    work_on(plan, device="cpu", progress=lines, stop=lambda: False)
+    assert [line for line in lines.lines if "starts anew" in line] == [
+        f"the dump of {store.run.name} was begun with another capability, torch: it starts anew"
+    ]
+    with GuideStore.open(store.path) as finished:
+        assert finished.header.compute["torch"] != "9.9.9"
