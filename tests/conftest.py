@@ -8,6 +8,8 @@ import signal
 # Libraries read these when they are loaded, and every process that a test starts inherits them. Sums over threads
 # differ in the last bit, one thread is quickest for what is tiny, and pytest-xdist runs a process on each core.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+# Without a terminal no table is broken, whatever width the shell has exported that runs the tests.
+os.environ.pop("COLUMNS", None)
 # The suite is of the CPU, the same on every machine: where torch sees a GPU, a process that was forked cannot train.
 # tests/test_gpu.py starts processes of its own, with what was said here.
 os.environ["DGKD_VISIBLE_GPUS"] = os.environ.get("DGKD_VISIBLE_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -21,8 +22,14 @@ def test_the_demo(tmp_path: Path) -> None:
     assert len(commands) == 2
 
     def dgkd(*arguments: str) -> str:
+        # Without `env` a child has the COLUMNS that readline set when pytest loaded it; os.environ has none.
         done = subprocess.run(
-            [sys.executable, "-m", "dgkd_cli", *arguments], capture_output=True, text=True, cwd=tmp_path, timeout=600
+            [sys.executable, "-m", "dgkd_cli", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ},
+            timeout=600,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -34,12 +34,6 @@ Command = Callable[..., Result]
 SaveTeacher = Callable[..., Path]
 
 
-@pytest.fixture(autouse=True)
-def no_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a terminal no table is broken, whatever width the process has that runs the tests."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.fixture
 def command() -> Command:
     """Runs `dgkd-cache ARGUMENTS...`; an exception that is no exit is a bug and fails the test."""
