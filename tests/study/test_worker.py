@@ -22,6 +22,7 @@ from dgkd_cache.study.plan import StudyStore
 from dgkd_cache.study.study import Study, run_study, set_up_study
 from dgkd_cache.study.worker import missing, work_on
 from dgkd_cache.workspace.run_lock import run_lock
+from dgkd_cache.workspace.tasks import dump_guide
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 
@@ -110,7 +111,9 @@ def test_a_dump_that_another_kind_of_machine_began_starts_anew(ws: Workspace, mo
     with monkeypatch.context() as patch:
         patch.setattr(header, "describe", lambda *of: describe(*of) | elsewhere)
         with pytest.raises(Interrupted):
-            work_on(plan, device="cpu", progress=Silent(), stop=lambda: len(list(store.path.glob("logits/c*"))) == 1)
+            work_on(plan, device="cpu", progress=Silent(), stop=lambda: store.run not in missing(plan))
+        settings = {"device": "cpu", "progress": Silent(), "stop": lambda: False}
+        dump_guide(store.workspace, model=store.run.name, path=store.path, shard=(0, 2), **settings)
     assert store.path.exists() and store in missing(plan)
     lines = Lines()
     work_on(plan, device="cpu", progress=lines, stop=lambda: False)
