@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
-"""What click calls for the names that begin with the text that is typed."""
+"""A function that returns the names which begin with the typed text; click calls it."""
 
 
 def complete_runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

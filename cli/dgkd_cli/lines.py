@@ -16,7 +16,7 @@ from rich.console import Console
 __all__ = ["WARNING", "fitted", "paragraph", "say", "show"]
 
 WARNING = "Warning: "
-"""What a line begins with that tells of a possible mistake."""
+"""The beginning of a line about a possible mistake."""
 
 
 def show(line: str) -> None:

@@ -28,7 +28,7 @@ __all__ = ["BarProgress", "LineProgress", "OnlyWarnings", "open_progress"]
 LINE_SECONDS = 10.0
 
 COLOURS = Theme({"bar.back": "grey50", "bar.complete": "magenta", "bar.finished": "magenta"})
-"""Of the bar alone, readable on white and on black; rich's grey for the rest of a bar is as dark as text on white."""
+"""The colours of the bar. White and black backgrounds both show them; rich's own grey is as dark as text on white."""
 
 
 @contextmanager

@@ -23,7 +23,7 @@ _BOUNDS = {
     "less than or equal to": "at most",
     "greater than": "more than",
 }
-"""What pydantic says of a bound, and what we say."""
+"""Pydantic's words for a bound, each with ours."""
 
 
 def invalid_setting(

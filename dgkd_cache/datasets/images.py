@@ -54,7 +54,7 @@ class Images(ABC):
     width: int | None
     """The width in pixels; None if the images differ in size."""
     digest_kind: DigestKind
-    """What a sample digest covers: the decoded "pixels" or the "file"."""
+    """The content that a sample digest covers: the decoded "pixels" or the "file"."""
     decoding: dict[str, int]
     """The numbered rules by which some images were decoded; a digest of files does not cover them."""
 

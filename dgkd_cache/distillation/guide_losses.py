@@ -43,7 +43,7 @@ class GuideLoss:
     """KL, decoupled distillation, or correlations."""
 
     standardize: bool = False
-    """Whether mean and standard deviation over the classes are taken out of all logits first."""
+    """True to subtract from all logits their mean over the classes and divide by their standard deviation first."""
 
     weights: Literal["equal", "student"] = "equal"
     """`student`: for each sample, guides count by their agreement with the student."""

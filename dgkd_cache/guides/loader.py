@@ -127,7 +127,7 @@ class GuideLoader:
 
     @property
     def _identity(self) -> dict[str, int | str]:
-        """What the batch of a step depends on, by name; of long values a digest."""
+        """Everything that the batch of a step depends on, by name; long values as a digest."""
         inputs = self._inputs
         views = inputs.schedule.view_range
         samples = hashlib.sha256(inputs.samples_N.astype("<i8").tobytes()).hexdigest()

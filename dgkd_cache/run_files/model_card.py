@@ -46,7 +46,7 @@ class ModelCard(BaseModel):
     parameters: int = Field(ge=0)
     """The number of elements of all parameters."""
     preprocess: Preprocess
-    """What is done to the pixels of a view before the network."""
+    """The steps from the pixels of a view to the input of the network."""
     dataset: dict[str, str]
     """The name and the digest of the data set."""
     plan_digest: str
