@@ -1,0 +1,107 @@
+"""The verdict of a study in one sentence: does the guidance help, by how much, and at what cost?
+
+It is a pure function of the results, so that the command line and the report say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["verdict_sentence"]
+
+_Comparison = Mapping[str, Any]
+
+_DOES = {
+    "higher": "helps the student",
+    "lower": "harms the student",
+    "inconclusive": "is not shown to help or to harm the student",
+    "incomplete": "cannot be judged before all runs are finished",
+}
+
+
+def verdict_sentence(results: Mapping[str, Any]) -> str:
+    """Returns what a study says of dense guidance: whether it helps, the difference with its interval, and the cost.
+
+    `results` are those of `make_results`. Dense variants have at least two guides and are compared with variants that
+    have fewer; without any, the sentence is about guidance at all, and else about the first comparison. Of several
+    variants it is about the one with the smallest adjusted p; the verdicts of the others follow.
+    """
+    subject, asked = _asked(results)
+    if not asked:
+        return f"Nothing is compared with {results['reference']}."
+    name = min(asked, key=lambda one: 1.0 if one["adjusted_p"] is None else one["adjusted_p"])["variant"]
+    about = [one for one in asked if one["variant"] == name]
+    subject = subject or name
+    if results["guides"] == "shared" and _guides(results, name):
+        subject += " from these guides"
+    sentence = f"{subject} {_does(about)}: {_differences(about)}{_cost(results, about[0])}"
+    if others := [one for one in asked if one["variant"] != name]:
+        sentence += f"; {', '.join(map(_in_short, others))}"
+    if about[0]["exploratory"] and (seeds := len(about[0]["seeds"])):
+        return f"Exploratory ({seeds} seed{'s' if seeds > 1 else ''}): {sentence}."
+    return f"{sentence}."
+
+
+def _asked(results: Mapping[str, Any]) -> tuple[str, Sequence[_Comparison]]:
+    """Returns what the question is about, and the comparisons that answer it; a control answers another question."""
+    made = [one for one in results["comparisons"] if "control" not in results["variants"][one["variant"]]["changes"]]
+    for subject, least in (("Dense guidance", 2), ("Guidance", 1)):
+        found = [
+            one
+            for one in made
+            if _guides(results, one["variant"]) >= least and _guides(results, one["reference"]) < least
+        ]
+        if found:
+            return subject, found
+    return "", made[:1]
+
+
+def _guides(results: Mapping[str, Any], variant: str) -> int:
+    """Returns how many guides the student of a variant has; 0 while none of its runs is finished."""
+    runs = results["variants"][variant]["runs"].values()
+    return max((len(results["runs"][run]["guide_runs"]) for run in runs), default=0)
+
+
+def _does(comparisons: Sequence[_Comparison]) -> str:
+    if len({one["verdict"] for one in comparisons}) == 1:
+        return _DOES[comparisons[0]["verdict"]]
+    return " and ".join(f"{_DOES[one['verdict']]} against {one['reference']}" for one in comparisons)
+
+
+def _differences(comparisons: Sequence[_Comparison]) -> str:
+    return f"{comparisons[0]['variant']} is " + " and ".join(map(_difference, comparisons))
+
+
+def _difference(one: _Comparison) -> str:
+    """Returns a difference with its interval, and, if it is inconclusive, which one would have been found."""
+    if not one["seeds"]:
+        return f"without a finished seed in common with {one['reference']}"
+    facts = [f"n = {len(one['seeds'])}"]
+    if one["adjusted_p"] is not None:
+        facts.insert(
+            0, f"adjusted p {'below 0.001' if one['adjusted_p'] < 0.001 else format(one['adjusted_p'], '.3f')}"
+        )
+    if one["low"] is not None:
+        facts.insert(0, f"95 % interval {100 * one['low']:+.2f} to {100 * one['high']:+.2f}")
+    if one["verdict"] == "inconclusive" and one["detectable"] is not None:
+        facts.append(f"{100 * one['detectable']:.2f} would be found with 80 % power")
+    side = "above" if one["mean"] >= 0 else "below"
+    return f"{100 * abs(one['mean']):.2f} points of accuracy {side} {one['reference']} ({', '.join(facts)})"
+
+
+def _cost(results: Mapping[str, Any], one: _Comparison) -> str:
+    """Returns the epochs that a variant took, with those of its guides, beside its reference's, and guide forwards."""
+    mine, theirs = (results["variants"][one[key]]["cost"] for key in ("variant", "reference"))
+    epochs, other = (cost["epochs"] + cost["guides_epochs"] for cost in (mine, theirs))
+    if not one["seeds"] or not mine["guide_forwards"]:
+        return ""
+    forwards = f"{mine['guide_forwards']:,} guide forwards"
+    if theirs["guide_forwards"]:
+        forwards += f" (against {theirs['guide_forwards']:,})"
+    return f", for {epochs:,} epochs of training with its guides' (against {other:,}) and {forwards}"
+
+
+def _in_short(one: _Comparison) -> str:
+    difference = f" ({100 * one['mean']:+.2f})" if one["seeds"] else ""
+    return f"{one['variant']} against {one['reference']} is {one['verdict']}{difference}"

@@ -1,0 +1,89 @@
+"""The sentence of a study: whole sentences, written by hand from the figures that they are about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dgkd_cache.study.results import make_results
+from dgkd_cache.study.verdict import verdict_sentence
+
+GUIDES = {"scratch": [], "kd": ["t"], "dgkd": ["t", "a"], "dgkd+drop": ["t", "a"], "shuffled": ["t", "a"]}
+SCRATCH = [0.60, 0.62, 0.61, 0.63, 0.59]
+GAINS = {
+    "scratch": [0.0] * 5,
+    "kd": [0.01, 0.01, 0.012, 0.008, 0.01],
+    "dgkd": [0.02, 0.021, 0.019, 0.02, 0.02],
+    "dgkd+drop": [0.01, -0.02, 0.03, 0.02, -0.01],
+    "shuffled": [-0.1, -0.11, -0.1, -0.1, -0.1],
+}
+
+
+def record(run: str, top1: float, guides: list[str]) -> dict[str, Any]:
+    cost = {"epochs": 2, "steps": 6, "trained_samples": 200, "guide_rows": 200 * len(guides), "dump_forwards": 1_000}
+    test = {"top1": top1, "top5": None, "nll": 1.0, "ece": 0.1}
+    return {"run": run, "test": test, "compute": {}, "guide_runs": guides, "cost": cost, "epochs": []}
+
+
+def results(*names: str, seeds: int = 5, guides: str = "shared") -> dict[str, Any]:
+    changes = {name: {"control": "shuffled"} if name == "shuffled" else {} for name in names}
+    runs = {
+        (name, seed): record(f"{name}-{seed}", SCRATCH[seed] + GAINS[name][seed], GUIDES[name])
+        for name in names
+        for seed in range(seeds)
+    }
+    others = [record("t", 0.9, []), record("a", 0.8, ["t"])]
+    return {**make_results(changes, runs, reference=names[0], guides=guides, others=others)}
+
+
+def test_it_helps() -> None:
+    found = results("scratch", "kd", "dgkd", guides="per-seed")
+    assert verdict_sentence(found) == (
+        "Dense guidance helps the student: dgkd is 2.00 points of accuracy above scratch (95 % interval +1.91 to +2.09, "
+        "adjusted p below 0.001, n = 5), for 14 epochs of training with its guides' (against 10) and 2,000 guide forwards."
+    )
+
+
+def test_it_harms_and_kd_has_no_dense_guidance() -> None:
+    assert verdict_sentence(results("dgkd", "kd")).startswith(
+        "kd from these guides harms the student: kd is 1.00 points of accuracy below dgkd (95 % interval"
+    )
+
+
+def test_what_is_inconclusive_says_what_would_be_found() -> None:
+    found = results("kd", "dgkd+drop", "shuffled")
+    (one, _) = found["comparisons"]
+    assert verdict_sentence(found) == (
+        "Dense guidance from these guides is not shown to help or to harm the student: dgkd+drop is 0.40 points of accuracy "
+        f"below kd (95 % interval {100 * one['low']:+.2f} to {100 * one['high']:+.2f}, adjusted p {one['adjusted_p']:.3f}, "
+        f"n = 5, {100 * one['detectable']:.2f} would be found with 80 % power), "
+        "for 14 epochs of training with its guides' (against 12) and 2,000 guide forwards (against 1,000)."
+    ), "and the control is no answer to the question"
+
+
+def test_the_clearest_variant_is_told_first_and_the_others_follow() -> None:
+    found = verdict_sentence(results("scratch", "dgkd+drop", "dgkd"))
+    assert found.startswith("Dense guidance from these guides helps the student: dgkd is 2.00 points")
+    assert found.endswith("; dgkd+drop against scratch is inconclusive (+0.60).")
+
+
+def test_two_references_have_a_verdict_each() -> None:
+    found = results("scratch", "kd", "dgkd", guides="per-seed")
+    of_dgkd = found["comparisons"][1]
+    found["comparisons"].append({**of_dgkd, "reference": "kd", "mean": 0.01, "verdict": "inconclusive", "p": 0.5})
+    text = verdict_sentence(found)
+    assert text.startswith(
+        "Dense guidance helps the student against scratch and is not shown to help or to harm the student against kd: "
+        "dgkd is 2.00 points of accuracy above scratch ("
+    )
+    assert ") and 1.00 points of accuracy above kd (" in text
+
+
+@pytest.mark.parametrize(("seeds", "begins"), [(1, "Exploratory (1 seed): Guidance"), (4, "Exploratory (4 seeds): Gu")])
+def test_few_seeds_are_exploratory(seeds: int, begins: str) -> None:
+    assert verdict_sentence(results("scratch", "kd", seeds=seeds)).startswith(begins)
+
+
+def test_without_a_comparison_there_is_nothing_to_say() -> None:
+    assert verdict_sentence(results("kd")) == "Nothing is compared with kd."
