@@ -79,9 +79,8 @@ def _difference(one: _Comparison) -> str:
         return f"without a finished seed in common with {one['reference']}"
     facts = [f"n = {len(one['seeds'])}"]
     if one["adjusted_p"] is not None:
-        facts.insert(
-            0, f"adjusted p {'below 0.001' if one['adjusted_p'] < 0.001 else format(one['adjusted_p'], '.3f')}"
-        )
+        p = "below 0.001" if one["adjusted_p"] < 0.001 else f"{one['adjusted_p']:.3f}"
+        facts.insert(0, f"adjusted p {p}")
     if one["low"] is not None:
         facts.insert(0, f"95 % interval {100 * one['low']:+.2f} to {100 * one['high']:+.2f}")
     if one["verdict"] == "inconclusive" and one["detectable"] is not None:

@@ -40,8 +40,9 @@ def results(*names: str, seeds: int = 5, guides: str = "shared") -> dict[str, An
 def test_it_helps() -> None:
     found = results("scratch", "kd", "dgkd", guides="per-seed")
     assert verdict_sentence(found) == (
-        "Dense guidance helps the student: dgkd is 2.00 points of accuracy above scratch (95 % interval +1.91 to +2.09, "
-        "adjusted p below 0.001, n = 5), for 14 epochs of training with its guides' (against 10) and 2,000 guide forwards."
+        "Dense guidance helps the student: dgkd is 2.00 points of accuracy above scratch (95 % interval +1.91 to "
+        "+2.09, adjusted p below 0.001, n = 5), for 14 epochs of training with its guides' (against 10) "
+        "and 2,000 guide forwards."
     )
 
 
@@ -55,9 +56,9 @@ def test_what_is_inconclusive_says_what_would_be_found() -> None:
     found = results("kd", "dgkd+drop", "shuffled")
     (one, _) = found["comparisons"]
     assert verdict_sentence(found) == (
-        "Dense guidance from these guides is not shown to help or to harm the student: dgkd+drop is 0.40 points of accuracy "
-        f"below kd (95 % interval {100 * one['low']:+.2f} to {100 * one['high']:+.2f}, adjusted p {one['adjusted_p']:.3f}, "
-        f"n = 5, {100 * one['detectable']:.2f} would be found with 80 % power), "
+        "Dense guidance from these guides is not shown to help or to harm the student: dgkd+drop is 0.40 points of "
+        f"accuracy below kd (95 % interval {100 * one['low']:+.2f} to {100 * one['high']:+.2f}, "
+        f"adjusted p {one['adjusted_p']:.3f}, n = 5, {100 * one['detectable']:.2f} would be found with 80 % power), "
         "for 14 epochs of training with its guides' (against 12) and 2,000 guide forwards (against 1,000)."
     ), "and the control is no answer to the question"
 
