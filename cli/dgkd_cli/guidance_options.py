@@ -98,9 +98,10 @@ def check_dropping(given: Mapping[str, object], distillation: DistillationConfig
         kept = [dataclasses.replace(rule, **changes).kept_share(guides) for changes in (one, other)]
         if _named(given, [key]) and kept[0] == kept[1]:
             always = ", ".join(rule.always) or "none"
+            of_rule = f"drop = {rule.drop}" if rule.kind == "fixed" else f"keep = {rule.keep:g}, always = {always}"
             raise click.UsageError(
                 f"{_flags([key])} would have no effect, since each batch keeps {many} of {', '.join(guides)} anyway "
-                f"(keep = {rule.keep:g}, always = {always}, at_least_one = {str(rule.at_least_one).lower()}): "
+                f"({of_rule}, at_least_one = {str(rule.at_least_one).lower()}): "
                 "leave it out"
             )
 

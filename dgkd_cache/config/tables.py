@@ -191,7 +191,7 @@ class DistillationConfig(Table):
     keep: float = Field(default=0.75, ge=0, le=1, description="bernoulli: a guide's chance to take part")
     drop: int = Field(default=1, ge=0, le=MOST, description="fixed: guides left out of every batch")
     always: Texts = Field(default=(), description="bernoulli: guides that are never dropped")
-    at_least_one: bool = Field(default=False, description="bernoulli: keep one guide in every batch")
+    at_least_one: bool = Field(default=False, description="bernoulli and fixed: keep one guide in every batch")
 
     @model_validator(mode="after")
     def _dist_has_no_single_samples(self) -> Self:
@@ -200,11 +200,11 @@ class DistillationConfig(Table):
         return self
 
     @model_validator(mode="after")
-    def _only_bernoulli_spares(self) -> Self:
-        if self.dropping != "bernoulli" and (self.always or self.at_least_one):
-            raise ValueError(
-                f'no always and no at_least_one where dropping = "{self.dropping}": they are for "bernoulli"'
-            )
+    def _what_is_spared_could_be_dropped(self) -> Self:
+        if self.dropping != "bernoulli" and self.always:
+            raise ValueError(f'no always where dropping = "{self.dropping}": it is for "bernoulli"')
+        if self.dropping == "none" and self.at_least_one:
+            raise ValueError('no at_least_one where dropping = "none": it is for "bernoulli" and "fixed"')
         return self
 
 

@@ -1,7 +1,8 @@
 """Stochastic dropping: which guides take part in a mini-batch, drawn BEFORE their rows are read.
 
 `bernoulli` is the paper's (Son et al. 2021, section 3.3; keep probability 0.75 was best). `fixed` is the authors' code:
-it removes exactly `drop` terms, chosen uniformly without replacement, which may include the teacher's.
+it removes exactly `drop` terms, chosen uniformly without replacement, which may include the teacher's. Theirs leaves
+no term for a model with `drop` guides or fewer; `at_least_one` then leaves one.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Dropping:
     always: tuple[str, ...] = ()
     """Names of guides that `bernoulli` keeps in every batch."""
     at_least_one: bool = False
-    """True if a batch of which `bernoulli` would keep none keeps one, chosen uniformly."""
+    """True if a batch of which `bernoulli` or `fixed` would keep none keeps one, chosen uniformly."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind not in ("bernoulli", "fixed", "none"):
@@ -67,7 +68,7 @@ class Dropping:
         words_G = words_G1[:guides]
         if self.kind == "fixed":
             keep_G = np.ones(guides, dtype=np.bool_)
-            keep_G[np.argsort(words_G, kind="stable")[: self.drop]] = False
+            keep_G[np.argsort(words_G, kind="stable")[: self._dropped_of(guides)]] = False
             return keep_G
         keep_G = unit_double(words_G) < self.keep
         for name in self.always:
@@ -86,11 +87,15 @@ class Dropping:
         _require_names("kept_share", names)
         guides = len(names)
         if self.kind == "fixed":
-            return tuple(max(0, guides - self.drop) / guides for _ in names)
+            return tuple((guides - self._dropped_of(guides)) / guides for _ in names)
         if self.kind == "none":
             return tuple(1.0 for _ in names)
         alone = (1 - self.keep) ** guides / guides if self.at_least_one and not self.always and guides else 0.0
         return tuple(1.0 if name in self.always else self.keep + alone for name in names)
+
+    def _dropped_of(self, guides: int) -> int:
+        """Returns how many of so many guides `fixed` drops."""
+        return min(self.drop, guides - 1 if self.at_least_one else guides)
 
 
 def _require_names(call: str, names: object) -> None:

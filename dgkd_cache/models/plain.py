@@ -28,11 +28,18 @@ NARROW_BOOK: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
 # The same for more than ten classes.
 WIDE_BOOK: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     2: ((32, POOL, 32, POOL), ()),
+    3: ((32, 32, POOL, 64, POOL), ()),
     4: ((32, 32, POOL, 64, 64, POOL), ()),
+    5: ((32, 32, POOL, 64, 64, POOL, 128), ()),
     6: ((32, 32, POOL, 64, 64, POOL, 128, 128), ()),
+    7: ((32, 32, POOL, 64, 64, POOL, 128, 128, POOL, 256, POOL), (64,)),
     8: ((32, 32, POOL, 64, 64, POOL, 128, 128, POOL, 256, 256, POOL), (64,)),
+    9: ((32, 32, POOL, 64, 64, POOL, 128, 128, POOL, 256, 256, 256, POOL), (512,)),
     10: ((32, 32, POOL, 64, 64, POOL, 128, 128, POOL, 256, 256, 256, 256, POOL), (512,)),
 }
+
+# Odd depths are in the source's two tables alike, even to 100 outputs for CIFAR-10; here the outputs are the classes.
+NARROW_BOOK |= {depth: WIDE_BOOK[depth] for depth in (3, 5, 7, 9)}
 
 
 class PlainNet(nn.Module):
@@ -75,5 +82,5 @@ def _plain(*, depth: int, channels: int, classes: int, height: int, width: int) 
     return PlainNet(layers, hidden, channels=channels, classes=classes, height=height, width=width)
 
 
-for _depth in NARROW_BOOK:
+for _depth in sorted(NARROW_BOOK):
     register_model(name=f"plain{_depth}")(partial(_plain, depth=_depth))

@@ -153,7 +153,7 @@ def _in_use(settings: DistillationConfig, *, method: str, always: Mapping[str, s
     """
     used = {
         "bernoulli": ("keep", "always", "at_least_one"),
-        "fixed": ("drop",),
+        "fixed": ("drop", "at_least_one"),
         "none": (),
         "kl": (),
         "dkd": ("dkd_alpha", "dkd_beta"),

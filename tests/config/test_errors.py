@@ -46,9 +46,9 @@ from dgkd_cache.errors import InvalidInput
         (SMALL.replace('"plain4"', "4"), ["key 'alpha'", "[chain]", "valid string", "found 4"]),
         (
             SMALL + "[distillation]\ndropping = 'fixed'\nalways = ['zeta']",
-            ["table [distillation]", 'no always and no at_least_one where dropping = "fixed"'],
+            ["table [distillation]", 'no always where dropping = "fixed"'],
         ),
-        (SMALL + "[distillation]\ndropping = 'none'\nat_least_one = true", ['dropping = "none"']),
+        (SMALL + "[distillation]\ndropping = 'none'\nat_least_one = true", ['no at_least_one where dropping = "none"']),
         ("chain = 3\n[views]\ntransforms = ['none']", ["'chain'", "expected a table", "found 3"]),
         ("[views]\ntransforms = ['none']\n[chain]", ["'chain'", "at least 1 entry"]),
         ("[chain]\nstudent = 'plain2'", ["dgkd.toml lacks table 'views'"]),

@@ -51,6 +51,13 @@ def test_fixed_drops_exactly_so_many_uniformly_as_the_authors_code(drop: int) ->
         assert stats.chisquare(list(seen.values())).pvalue > 1e-4
 
 
+@pytest.mark.parametrize(("guides", "drop", "left"), [(1, 1, 1), (2, 1, 1), (3, 1, 2), (2, 5, 1)])
+def test_fixed_may_leave_one(guides: int, drop: int, left: int) -> None:
+    kept = masks(Dropping(kind="fixed", drop=drop, at_least_one=True), 4000, names=NAMES[:guides])
+    assert set(kept.sum(1).tolist()) == {left}
+    assert stats.chisquare(kept.sum(0)).pvalue > 1e-4 if guides > left else kept.all()
+
+
 def test_always_and_at_least_one() -> None:
     kept = masks(Dropping(keep=0.3, always=("ta2",)), 500)
     assert kept[:, 2].all() and not kept[:, 0].all()
@@ -117,6 +124,8 @@ def test_an_unknown_guide_to_keep_always() -> None:
         Dropping(keep=0.3, always=("b",), at_least_one=True),
         Dropping(kind="fixed", drop=1),
         Dropping(kind="fixed", drop=5),
+        Dropping(kind="fixed", drop=2, at_least_one=True),
+        Dropping(kind="fixed", drop=3, at_least_one=True),
         Dropping(kind="none"),
     ],
 )

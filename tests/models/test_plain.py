@@ -17,7 +17,8 @@ def test_a_plain_network_keeps_every_pixel_that_its_pools_leave() -> None:
     assert isinstance(first, nn.Linear) and first.in_features == 16 * 7 * 5
 
 
-# The books of `plain_cnn_cifar.py` (wonchulSon/DGKD), in its own notation: 10 classes, then 100.
+# The books of `plain_cnn_cifar.py` (wonchulSon/DGKD), in its own notation: 10 classes, then 100. Its odd depths for 10
+# classes end with FC100; here each network has one output a class.
 PLAIN = {
     ("plain2", 10): "Conv16 MaxPool Conv16 MaxPool FC10",
     ("plain4", 10): "Conv16 Conv16 MaxPool Conv32 Conv32 MaxPool FC10",
@@ -31,7 +32,23 @@ PLAIN = {
         10,
     ): "Conv32 Conv32 MaxPool Conv64 Conv64 MaxPool Conv128 Conv128 MaxPool Conv256 Conv256 Conv256 "
     "Conv256 MaxPool FC128 FC10",
+    ("plain3", 10): "Conv32 Conv32 MaxPool Conv64 MaxPool FC10",
+    (
+        "plain9",
+        10,
+    ): "Conv32 Conv32 MaxPool Conv64 Conv64 MaxPool Conv128 Conv128 MaxPool Conv256 Conv256 Conv256 MaxPool FC512 FC10",
     ("plain2", 100): "Conv32 MaxPool Conv32 MaxPool FC100",
+    ("plain3", 100): "Conv32 Conv32 MaxPool Conv64 MaxPool FC100",
+    ("plain5", 100): "Conv32 Conv32 MaxPool Conv64 Conv64 MaxPool Conv128 FC100",
+    (
+        "plain7",
+        100,
+    ): "Conv32 Conv32 MaxPool Conv64 Conv64 MaxPool Conv128 Conv128 MaxPool Conv256 MaxPool FC64 FC100",
+    (
+        "plain9",
+        100,
+    ): "Conv32 Conv32 MaxPool Conv64 Conv64 MaxPool Conv128 Conv128 MaxPool Conv256 Conv256 Conv256 "
+    "MaxPool FC512 FC100",
     ("plain4", 100): "Conv32 Conv32 MaxPool Conv64 Conv64 MaxPool FC100",
     ("plain6", 100): "Conv32 Conv32 MaxPool Conv64 Conv64 MaxPool Conv128 Conv128 FC100",
     (

@@ -72,7 +72,7 @@ _KEYS = {name: f"training.{name}" for name in _RECIPE} | {
 @click.option("--keep", type=float, help="bernoulli: each guide's chance to take part in a batch.")
 @click.option("--drop", type=int, help="fixed: guides left out of every batch.")
 @list_option("--always", complete=complete_models, help="bernoulli: guides that are never dropped.")
-@click.option("--at-least-one", is_flag=True, default=None, help="bernoulli: keep one guide in every batch.")
+@click.option("--at-least-one", is_flag=True, default=None, help="bernoulli, fixed: keep one guide in every batch.")
 @set_option(_KEYS)
 @architecture_option
 @test_every_option

@@ -189,7 +189,7 @@ def test_a_student_of_its_own_needs_guides_or_to_be_told_that_there_are_none(
         ("--model teacher --keep 2", 2, "'keep' in table [distillation]"),
         ("--model teacher --always teacher", 2, "--always would have no effect"),
         ("--model teacher --dropping none --always teacher", 2, "no always"),
-        ("--model teacher --dropping fixed --at-least-one", 2, "no at_least_one"),
+        ("--model teacher --dropping none --at-least-one", 2, "no at_least_one"),
         ("--model teacher --epochs 0", 2, "'epochs' in table [training]"),
     ],
 )
