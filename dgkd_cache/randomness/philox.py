@@ -31,6 +31,7 @@ class Domain(IntEnum):
     WEIGHTS = 19
     VALIDATION = 20
     BLOCKS = 21
+    CONTROL = 22
 
 
 def philox_at(key16: bytes, counter: int, blocks: int) -> UInt64Array:

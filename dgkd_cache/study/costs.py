@@ -18,7 +18,8 @@ __all__ = ["cost_of", "timings_of", "total_cost"]
 def cost_of(run: StudyRun, samples: int) -> dict[str, int]:
     """Returns the epochs, steps and samples that a run trained on, and the rows of guides that it read.
 
-    `samples` is the number of training samples. A row stands for one forward pass of a guide that was not made.
+    `samples` is the number of training samples. A row stands for one forward pass of a guide that was not made; a run
+    with live guides made them all, and has them as `live_forwards` instead.
     """
     epochs, size = run.training.epochs, run.training.batch_size
     batches = [min(size, samples - start) for start in range(0, samples, size)]
@@ -32,19 +33,22 @@ def cost_of(run: StudyRun, samples: int) -> dict[str, int]:
         "epochs": epochs,
         "steps": epochs * len(batches),
         "trained_samples": epochs * samples,
-        "guide_rows": rows,
+        "guide_rows": 0 if run.live else rows,
+        **({"live_forwards": rows} if run.live else {}),
     }
 
 
 def total_cost(students: Sequence[Mapping[str, int]], guides: Sequence[Mapping[str, int]]) -> dict[str, int]:
     """Returns the sums of the costs of a variant's students, and of their guides, which are trained and dumped once.
 
-    `guide_forwards` is what the dumps forward; live guides would have forwarded `guide_rows` of both.
+    `guide_forwards` is what the dumps forward; live guides would have forwarded `guide_rows` of both. `live_forwards`
+    is what live guides did forward.
     """
     keys = ("epochs", "steps", "trained_samples", "guide_rows")
     return {
         **{key: sum(cost[key] for cost in students) for key in keys},
         **{f"guides_{key}": sum(cost[key] for cost in guides) for key in keys},
+        "live_forwards": sum(cost.get("live_forwards", 0) for cost in students),
         "guide_forwards": sum(cost["dump_forwards"] for cost in guides),
     }
 

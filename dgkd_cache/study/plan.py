@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
+from dgkd_cache.config.tables import DistillationConfig, TrainingConfig, ViewsConfig
+from dgkd_cache.config.workspace_config import WorkspaceConfig
 from dgkd_cache.distillation.methods import guides_of
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.study.controls import UNAUGMENTED
 from dgkd_cache.study.variants import Variant
 from dgkd_cache.workspace.expected_inputs import expected_settings
 from dgkd_cache.workspace.workspace import Workspace
@@ -39,6 +42,20 @@ class StudyStore:
     """The study's folder, with the settings of this store: its views and how rows are kept."""
     path: Path
     """Where it lies."""
+    control: str | None = None
+    """What is done to the rows of the guide, one of CONTROLS; None for a dump."""
+    sources: tuple[StudyStore, ...] = ()
+    """The stores that a control is made of: the guide's, and for some its store without augmentation."""
+
+    @property
+    def needs(self) -> tuple[StudyRun | StudyStore, ...]:
+        """What must be done before."""
+        return self.sources or (self.run,)
+
+    @property
+    def has_views_of_run(self) -> bool:
+        """Whether its views are those that its run was trained on."""
+        return self.workspace.config.views == self.run.workspace.config.views
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,8 +76,15 @@ class StudyRun:
     """The settings of its guides."""
     guides: tuple[StudyStore, ...]
     """The stores of its guides, largest first."""
+    live: bool = False
+    """Whether it is trained with its guides themselves, and not with their stores, which are measured only."""
     wanted_by: dict[str, None] = field(default_factory=dict)
     """The variants that have it, in the order of the study."""
+
+    @property
+    def needs(self) -> tuple[StudyRun | StudyStore, ...]:
+        """What must be done before."""
+        return self.guides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +101,10 @@ def make_plan(ws: Workspace, variants: Sequence[Variant], seeds: Sequence[int], 
     """Returns the plan of a study of `variants` over `seeds` in the folder of `ws`, whose settings the variants change.
 
     Every run is in float32, with channels last, and without torch.compile, so that the same kind of processor gives the
-    same bits whoever works.
+    same bits whoever works. Names depend on the images and not on where they lie: the data set is read.
     """
-    building = _Building(ws, guides)
+    data = ws.dataset()
+    building = _Building(ws, guides, {"train": data.train.digest, "test": data.test.digest})
     students = {
         (variant.name, seed): building.run(variant, [*variant.config.chain][-1], seed)
         for seed in seeds
@@ -90,19 +115,23 @@ def make_plan(ws: Workspace, variants: Sequence[Variant], seeds: Sequence[int], 
 
 @dataclass
 class _Building:
-    """A plan that is being made; `work` has what was found so far, by path."""
+    """A plan that is being made; `dataset` has the digests of its images, `work` what was found so far, by path."""
 
     ws: Workspace
     guides: Guides
+    dataset: Mapping[str, str]
     work: dict[Path, StudyRun | StudyStore] = field(default_factory=dict)
 
     def run(self, variant: Variant, model: str, seed: int) -> StudyRun:
         """Returns the run of a member of a variant's chain, after what guides it, for a seed of the student."""
-        config = variant.config
+        config, is_student = variant.config, model == [*variant.config.chain][-1]
         ws, before = self.ws.with_config(config), [*config.chain][: [*config.chain].index(model)]
         names = guides_of(config.distillation.method, before)
-        stores = {name: self.store(variant, name, seed) for name in names}
-        own_seed = model != [*config.chain][-1] and self.guides == "shared"
+        stores = {name: self.store(variant.of_guides, name, seed) for name in names}
+        if is_student and variant.control:
+            stores = {name: self.control(variant, store, name, seed) for name, store in stores.items()}
+        live = is_student and variant.live
+        own_seed = not is_student and self.guides == "shared"
         training = config.training_for(model)
         fixed = {"precision": "float32", "channels_last": True, "compile": False}
         training = training.model_copy(update=fixed if own_seed else {**fixed, "seed": seed})
@@ -115,11 +144,11 @@ class _Building:
             ws,
             architecture=config.chain[model],
             guides={store.path.stem: "" for store in stores.values()},
-            live="",
+            live=config.cache.precision if live else "",
             training=training,
             distillation=distillation,
         )
-        name = _named(config.chain[model], {**record, "dataset": ws.dataset_name})
+        name = _named(config.chain[model], {**record, "dataset": self.dataset})
         planned = StudyRun(
             name=name,
             model=model,
@@ -128,6 +157,7 @@ class _Building:
             training=training,
             distillation=distillation,
             guides=tuple(stores.values()),
+            live=live,
         )
         found = self.work.setdefault(ws.run_folder(name), planned)
         assert isinstance(found, StudyRun)
@@ -136,14 +166,48 @@ class _Building:
 
     def store(self, variant: Variant, model: str, seed: int) -> StudyStore:
         """Returns the store of a guide, after its run."""
-        config = variant.config
-        ws, run = self.ws.with_config(config), self.run(variant, model, seed)
-        cache = config.cache.model_dump(mode="json", exclude={"reader"})
+        return self._dump(self.run(variant, model, seed), variant.config)
+
+    def control(self, variant: Variant, of: StudyStore, model: str, seed: int) -> StudyStore:
+        """Returns the store of a variant's control for the guide whose store is `of`."""
+        assert variant.control is not None
+        sources = [of]
+        if variant.control == UNAUGMENTED:
+            # The views of the guide's run stay: only its store has one without augmentation.
+            plain = of.workspace.config.model_copy(update={"views": ViewsConfig(transforms=("none",), count=1)})
+            sources.append(self._dump(of.run, plain))
+            self._require_size(variant, of, sources[-1])
+        name = _named(of.run.name, {"control": variant.control, "sources": [source.path.stem for source in sources]})
+        return self._add(
+            StudyStore(
+                run=of.run,
+                workspace=of.workspace,
+                path=of.workspace.store_path(name),
+                control=variant.control,
+                sources=tuple(sources),
+            )
+        )
+
+    def _dump(self, run: StudyRun, config: WorkspaceConfig) -> StudyStore:
+        ws, cache = self.ws.with_config(config), config.cache.model_dump(mode="json", exclude={"reader"})
         name = _named(run.name, {"cache": cache, "views": config.views.model_dump(mode="json")})
-        path = ws.store_path(name)
-        found = self.work.setdefault(path, StudyStore(run=run, workspace=ws, path=path))
+        return self._add(StudyStore(run=run, workspace=ws, path=ws.store_path(name)))
+
+    def _add(self, store: StudyStore) -> StudyStore:
+        found = self.work.setdefault(store.path, store)
         assert isinstance(found, StudyStore)
         return found
+
+    def _require_size(self, variant: Variant, of: StudyStore, plain: StudyStore) -> None:
+        """Raises InvalidInput unless views without augmentation have the size of those with it."""
+        sizes = [store.workspace.plan().view_shape for store in (plain, of)]
+        if sizes[0] != sizes[1]:
+            raise InvalidInput(
+                f"the variant {variant.name} cannot have rows of images without augmentation",
+                expected=f"views of {'x'.join(map(str, sizes[0]))}, the images' size",
+                found="x".join(map(str, sizes[1])),
+                do="leave it out, or choose views.transforms that keep the size, such as crop and hflip",
+            )
 
 
 def _in_use(settings: DistillationConfig, *, method: str, always: Mapping[str, str]) -> DistillationConfig:

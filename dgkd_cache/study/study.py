@@ -65,10 +65,10 @@ def set_up_study(
         raise InvalidInput(
             "a seed is given twice", expected="each seed once", found=", ".join(map(str, chosen)), do="leave it out"
         )
-    places: dict[str, object] = {"dataset.name": ws.dataset_name}
+    fixed: dict[str, object] = {"dataset.name": ws.dataset_name, "cache.precision": "float32"}
     if ws.data_root is not None:
-        places["dataset.root"] = str(ws.data_root.resolve())
-    config = with_overrides(ws.config, places)
+        fixed["dataset.root"] = str(ws.data_root.resolve())
+    config = with_overrides(ws.config, fixed)
     inside = Workspace(ws.folder / "compare", config, named=ws.named)
     kind = guides or settings.guides
     plan = make_plan(inside, make_variants(config, changes), chosen, guides=kind)

@@ -13,15 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dgkd_cache.device.device import resolve_device
+from dgkd_cache.device.device import resolve_device, resolve_precision
 from dgkd_cache.device.environment import MACHINE, describe
 from dgkd_cache.errors import DgkdError, Interrupted, Locked
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.progress import Progress
+from dgkd_cache.study.controls import write_control
 from dgkd_cache.study.plan import StudyPlan, StudyRun, StudyStore
 from dgkd_cache.study.records import make_record, read_record, write_record
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, train_model
+from dgkd_cache.workspace.tasks.dump import dump_settings, load_guide, writer_of
 from dgkd_stores import GuideStore
 from dgkd_stores.disk import ViewLock
 
@@ -72,15 +74,24 @@ def _make(
     one: StudyRun | StudyStore, device: str, take_over: bool, progress: Progress, stop: Callable[[], bool]
 ) -> None:
     common: dict[str, Any] = {"device": device, "take_over": take_over, "progress": progress, "stop": stop}
+    if isinstance(one, StudyStore) and one.control:
+        source, plain = one.sources[0].path, one.sources[-1].path
+        common.pop("device")
+        write_control(one.path, one.control, source=source, plain=plain, **common)
+        return
     if isinstance(one, StudyStore):
         _remove_begun_elsewhere(one, device, take_over, progress, stop)
-        dump_guide(one.workspace, model=one.run.name, path=one.path, **common)
+        if one.has_views_of_run:
+            dump_guide(one.workspace, model=one.run.name, path=one.path, **common)
+        else:
+            _dump_other_views(one, **common)
         return
     progress.say(f"{one.name}: {one.model} of {', '.join(one.wanted_by)}, seed {one.training.seed}")
     request = TrainRequest(
         name=one.name,
         architecture=one.architecture,
-        guides=[store.path for store in one.guides],
+        guides=[] if one.live else [store.path for store in one.guides],
+        live=[one.workspace.run_folder(store.run.name) for store in one.guides] if one.live else [],
         training=one.training,
         distillation=one.distillation,
         test_every=1,
@@ -89,6 +100,18 @@ def _make(
     with run_lock(one.workspace.run_folder(one.name), one.name, take_over=take_over, stop=stop):
         if read_record(one) is None:
             write_record(one, make_record(one, device=device, progress=progress))
+
+
+def _dump_other_views(
+    one: StudyStore, *, device: str, take_over: bool, progress: Progress, stop: Callable[[], bool]
+) -> None:
+    """Dumps a model on views that it was not trained on, which `dump_guide` refuses."""
+    ws, where = one.workspace, resolve_device(device)
+    guide = load_guide(one.run.workspace, one.run.name, progress)
+    settings = dump_settings(ws.config.cache, resolve_precision(ws.config.cache.precision, where))
+    views = range(ws.config.views.count)
+    writer = writer_of(ws, *guide, path=one.path, views=views, settings=settings, device=where)
+    writer.run(take_over=take_over, progress=progress, stop=stop)
 
 
 def _remove_begun_elsewhere(
@@ -125,5 +148,4 @@ def _is_sealed(path: Path) -> bool:
 
 
 def _is_ready(one: StudyRun | StudyStore) -> bool:
-    needs = [one.run] if isinstance(one, StudyStore) else one.guides
-    return all(map(_is_done, needs))
+    return all(map(_is_done, one.needs))
