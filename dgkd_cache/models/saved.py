@@ -24,15 +24,26 @@ from dgkd_cache.run_files.reading import damaged_file, read_file
 from dgkd_cache.run_files.run_card import FileDigest, with_digests
 from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
 from dgkd_stores.arguments import as_path, require_kind
-from dgkd_stores.disk import full_disk, partial_of, refuse_in_the_way, sync_folder, write_synced
+from dgkd_stores.disk import (
+    Partial,
+    discard_file,
+    full_disk,
+    partial_of,
+    refuse_in_the_way,
+    sync_folder,
+    write_synced,
+)
 
 __all__ = ["load_model", "load_weights", "save_model"]
 
 
-def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard) -> None:
+def save_model(
+    folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard, *, partial: Partial = partial_of
+) -> None:
     """Writes `weights.safetensors` and `card.json` into `folder`, replacing a model that is there.
 
-    The card covers the run's inputs and metrics as they are in the folder at that time.
+    The card covers the run's inputs and metrics as they are in the folder at that time. `partial` is that of a lock
+    under which the folder is written.
 
     If stopped at any moment, it leaves the old model, the new one or (for an instant) none, never a mixture. Raises
     Mismatch (exit 13) if the card is of another model and NoSpace (exit 14) on a full disk; the old model is then kept.
@@ -53,7 +64,7 @@ def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard
     weights, text = folder / WEIGHTS_FILE, folder / CARD_FILE
     for path in (weights, text):
         refuse_in_the_way(path)
-    written = [partial_of(path) for path in (weights, text)]
+    written = [partial(path) for path in (weights, text)]
     content = safetensors.torch.save(tensors)
     files = {WEIGHTS_FILE: FileDigest.of(content)}
     files |= {
@@ -67,7 +78,7 @@ def save_model(folder: os.PathLike[str] | str, model: nn.Module, card: ModelCard
             write_synced(written[0], content)
             write_synced(written[1], (json.dumps(sealed, indent=2, ensure_ascii=False) + "\n").encode())
             # Without its card the folder holds no model, so new weights are never seen beside an old card.
-            text.unlink(missing_ok=True)
+            discard_file(text, partial=partial)
             os.replace(written[0], weights)
             os.replace(written[1], text)
             sync_folder(folder)

@@ -1,11 +1,12 @@
 """A worker of a study: takes what is ready and held by nobody, until nothing is left.
 
 Any number of them share a folder: a run or store is claimed by its own lock, and what a killed worker had is taken up
-at its last checkpoint or chunk.
+at its last checkpoint or chunk. It renews the leases of its locks: a dead one on another host is seen by that.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -21,11 +22,11 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.study.controls import write_control
 from dgkd_cache.study.plan import StudyPlan, StudyRun, StudyStore
 from dgkd_cache.study.records import make_record, read_record, write_record
-from dgkd_cache.workspace.run_lock import run_lock
+from dgkd_cache.workspace.run_lock import RunLock, run_lock
 from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, train_model
 from dgkd_cache.workspace.tasks.dump import dump_settings, load_guide, writer_of
 from dgkd_stores import GuideStore
-from dgkd_stores.disk import ViewLock
+from dgkd_stores.disk import LeaseWatch, ViewLock, renewing
 
 __all__ = ["missing", "work_on"]
 
@@ -42,31 +43,48 @@ def work_on(
 ) -> None:
     """Makes what is missing, beside other workers, and returns once nothing is.
 
-    `take_over` takes workers on other hosts, whose life cannot be seen from here, for dead. Raises Interrupted once
-    `stop` says so, and what training and dumping raise.
+    `take_over` takes workers on other hosts for dead at once; otherwise they are once their leases stand still (see
+    `LeaseWatch`). Raises Interrupted once `stop` says so, and what training and dumping raise.
     """
-    said: set[str] = set()
+    with renewing():
+        _work_on(plan, device, take_over, progress, stop)
+
+
+def _work_on(plan: StudyPlan, device: str, take_over: bool, progress: Progress, stop: Callable[[], bool]) -> None:
+    said, watch = set[str](), LeaseWatch()
     while left := missing(plan):
         progress.say(f"{len(left)} of {len(plan.work)} runs and stores are left")
-        held: list[Locked] = []
+        held: list[tuple[StudyRun | StudyStore, Locked]] = []
         for one in filter(_is_ready, left):
             try:
                 _make(one, device, take_over, progress, stop)
                 break
             except Locked as error:
-                held.append(error)
+                held.append((one, error))
         else:
-            _wait(held, said, progress)
+            _wait(held, said, watch, progress, stop)
         if stop():
             raise Interrupted("the study was stopped", do="run the same command again to go on from there")
 
 
-def _wait(held: Sequence[Locked], said: set[str], progress: Progress) -> None:
-    """Waits for other workers, and says once who they are."""
-    for error in held:
+def _wait(
+    held: Sequence[tuple[StudyRun | StudyStore, Locked]],
+    said: set[str],
+    watch: LeaseWatch,
+    progress: Progress,
+    stop: Callable[[], bool],
+) -> None:
+    """Waits for other workers, says once who they are, and removes the locks of those whose leases have expired."""
+    for one, error in held:
         if str(error.found) not in said:
             said.add(str(error.found))
             progress.say(f"waiting for {error.found}: {error.problem}")
+        if isinstance(one, StudyRun):
+            expired = watch.look(one.workspace.run_folder(one.name), RunLock.names, stop=stop)
+        else:
+            expired = watch.look(one.path, ViewLock.names, stop=stop)
+        for owner in expired:
+            progress.warn(f"{owner} no longer renews its lease: what it worked on is taken over")
     time.sleep(_WAIT)
 
 
@@ -97,9 +115,11 @@ def _make(
         test_every=1,
     )
     train_model(one.workspace, request, **common)
-    with run_lock(one.workspace.run_folder(one.name), one.name, take_over=take_over, stop=stop):
+    with run_lock(one.workspace.run_folder(one.name), one.name, take_over=take_over, stop=stop) as lock:
         if read_record(one) is None:
-            write_record(one, make_record(one, device=device, progress=progress))
+            record = make_record(one, device=device, progress=progress)
+            lock.check()
+            write_record(one, record)
 
 
 def _dump_other_views(
@@ -124,13 +144,16 @@ def _remove_begun_elsewhere(
     if not one.path.exists() or _is_sealed(one.path):
         return
     views = range(one.workspace.config.views.count)
-    with ViewLock(one.path, views, guide=one.run.name, take_over=take_over, stop=stop):
+    with ViewLock(one.path, views, guide=one.run.name, take_over=take_over, stop=stop) as lock:
         with GuideStore.open(one.path, allow_incomplete=True) as store:
             begun, sealed = store.header.compute, store.seal is not None
         here = describe(resolve_device(device), str(begun.get("precision")))
         other = [name for name in MACHINE if begun.get(name) != here.get(name)]
         if other and not sealed:
-            shutil.rmtree(one.path)
+            # By way of the lock's folder, which is gone if the lock is: what others have written since is not removed.
+            gone = lock.partial_of(one.path)
+            os.rename(one.path, gone)
+            shutil.rmtree(gone)
             progress.say(f"the dump of {one.run.name} was begun with another {', '.join(other)}: it starts anew")
 
 

@@ -21,7 +21,7 @@ from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_diges
 from dgkd_cache.run_files.checkpoint_file import metadata_of, open_checkpoint, read_record, require_digest, texts_of
 from dgkd_cache.run_files.reading import damaged_file
 from dgkd_cache.run_files.tensor_file import TensorFile
-from dgkd_stores.disk import full_disk, write_durably
+from dgkd_stores.disk import Partial, full_disk, partial_of, write_durably
 
 __all__ = [
     "Checkpoint",
@@ -54,6 +54,8 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     record: Mapping[str, Any],
     random: Sequence[RandomState],
+    *,
+    partial: Partial = partial_of,
 ) -> None:
     """Writes everything that a run needs to continue. Raises NoSpace if the disk is full.
 
@@ -69,7 +71,7 @@ def save_checkpoint(
                 scalars[f"{index}.{key}"] = value
     tensors |= {f"random.{rank}.{kind}": state for rank, kinds in enumerate(random) for kind, state in kinds.items()}
     text = json.dumps({"record": record, "optimizer_scalars": scalars})
-    _replace(path, tensors, text)
+    _replace(path, tensors, text, partial)
 
 
 def random_state(device: torch.device) -> RandomState:
@@ -78,9 +80,9 @@ def random_state(device: torch.device) -> RandomState:
     return {"cpu": torch.get_rng_state(), **cuda}
 
 
-def save_state(path: Path, model: nn.Module) -> None:
+def save_state(path: Path, model: nn.Module, *, partial: Partial = partial_of) -> None:
     """Writes the model's weights alone (of the best epoch so far). Raises NoSpace if the disk is full."""
-    _replace(path, model_tensors(model), "")
+    _replace(path, model_tensors(model), "", partial)
 
 
 def load_state(path: Path, model: nn.Module) -> None:
@@ -147,10 +149,10 @@ def _put_back(
         torch.cuda.set_rng_state(tensors[f"random.{rank}.cuda"], device)
 
 
-def _replace(path: Path, tensors: Mapping[str, Tensor], text: str) -> None:
+def _replace(path: Path, tensors: Mapping[str, Tensor], text: str, partial: Partial) -> None:
     content = save(dict(tensors), metadata=metadata_of(text, tensors_digest(tensors)))
     with full_disk(path):
-        write_durably(path, content)
+        write_durably(path, content, temporary=partial(path))
 
 
 def _require_fit(file: TensorFile, model: nn.Module, prefix: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from dgkd_cache.errors import Damaged
 from dgkd_cache.paths import METRICS_FILE
 from dgkd_cache.run_files.reading import LIMITS, START_OVER, parse_object, read_file
-from dgkd_stores.disk import full_disk, write_durably
+from dgkd_stores.disk import Partial, full_disk, partial_of, write_durably
 
 __all__ = ["MetricsLog", "read_metrics"]
 
@@ -20,13 +20,15 @@ __all__ = ["MetricsLog", "read_metrics"]
 class MetricsLog:
     """The metrics file of one run."""
 
-    def __init__(self, path: Path, *, resume_epoch: int, digest: str | None = None) -> None:
+    def __init__(
+        self, path: Path, *, resume_epoch: int, digest: str | None = None, partial: Partial = partial_of
+    ) -> None:
         """Keeps the lines of epochs before `resume_epoch` and drops the others, which a resumed run writes again.
 
         Raises Damaged if the kept lines do not match `digest`, UnsafeStore if it is not a regular file, and NoSpace;
         then the file is unchanged.
         """
-        self._path = path
+        self._path, self._partial = path, partial
         there = _read(path) if os.path.lexists(path) else b""
         lines = there.split(b"\n")[:-1][:resume_epoch]
         self._text = b"".join(line + b"\n" for line in lines)
@@ -53,7 +55,7 @@ class MetricsLog:
 
     def _write(self, text: bytes) -> None:
         with full_disk(self._path):
-            write_durably(self._path, text)
+            write_durably(self._path, text, temporary=self._partial(self._path))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

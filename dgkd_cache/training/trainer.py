@@ -39,6 +39,7 @@ from dgkd_cache.training.metrics import MetricsLog
 from dgkd_cache.training.state import RunState, SavedState
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_stores.disk import Partial, discard_file, partial_of
 
 __all__ = ["Outcome", "Trainer"]
 
@@ -94,10 +95,12 @@ class Trainer:
         stop: Callable[[], bool],
         name: str,
         inputs: str | None = None,
+        partial: Partial = partial_of,
     ) -> Outcome:
         """Trains to the end, from the checkpoint in `folder` if there is one.
 
-        `inputs` is the digest of the run's inputs, which the checkpoint records. Raises Damaged (exit 12) if the
+        `inputs` is the digest of the run's inputs, which the checkpoint records; `partial` is that of the run's lock.
+        Raises Damaged (exit 12) if the
         checkpoint or the metrics have changed, Interrupted after saving a checkpoint if `stop` of any rank is true
         (several ranks take one more step first), DgkdError if the loss is not finite.
         """
@@ -112,7 +115,9 @@ class Trainer:
             progress.say(f"{name}: going on at step {state.step:,} of {steps.count:,}")
         log = None
         if ranks.first:
-            log = MetricsLog(folder / METRICS_FILE, resume_epoch=state.step // per_epoch, digest=metrics)
+            log = MetricsLog(
+                folder / METRICS_FILE, resume_epoch=state.step // per_epoch, digest=metrics, partial=partial
+            )
         done, total = (steps.inputs.samples_before(step) for step in (state.step, steps.count))
         epochs, samples = steps.training.epochs, len(steps.inputs.samples_N)
         amount = f"{epochs:,} {'epoch' if epochs == 1 else 'epochs'} of {samples:,} samples"
@@ -125,11 +130,11 @@ class Trainer:
             if log is None:
                 return
             record |= {"metrics": log.digest, "inputs": inputs}
-            save_checkpoint(checkpoint, model, steps.optimizer, record, random)
+            save_checkpoint(checkpoint, model, steps.optimizer, record, random, partial=partial)
             kept = {CHECKPOINT_FILE, best_file(state.best["epoch"]) if state.best else ""}
             for other in leftovers(folder):
                 if other.name not in kept:
-                    other.unlink()
+                    discard_file(other, partial=partial)
 
         first_step, stopped, loss_text = state.step, ranks.all_reduce_stop(stop), ""
         first_steps = min(_SHOW_EVERY, per_epoch)  # sums are per epoch
@@ -148,7 +153,7 @@ class Trainer:
                 before, done = done, steps.inputs.samples_before(state.step)
                 progress.advance(done - before, f"{steps.place(state.step - 1)}{loss_text}")
                 if state.step % per_epoch == 0:
-                    self._end_epoch(state, log, folder, time.perf_counter() - started, name, progress)
+                    self._end_epoch(state, log, folder, partial, time.perf_counter() - started, name, progress)
                     loss_text = ""
                 if stopped():
                     save()
@@ -192,7 +197,14 @@ class Trainer:
         return [{kind: states[rank] for kind, states in gathered.items()} for rank in range(ranks.world)]
 
     def _end_epoch(
-        self, state: RunState, log: MetricsLog | None, folder: Path, seconds: float, name: str, progress: Progress
+        self,
+        state: RunState,
+        log: MetricsLog | None,
+        folder: Path,
+        partial: Partial,
+        seconds: float,
+        name: str,
+        progress: Progress,
     ) -> None:
         """Scores, records and reports the epoch that ends at the state's step."""
         steps = self._steps
@@ -220,7 +232,7 @@ class Trainer:
             if state.best is None or score.accuracy > state.best["accuracy"]:
                 state.best = state.last
                 if steps.training.select == "best" and steps.ranks.first:
-                    save_state(folder / best_file(epoch), steps.model)
+                    save_state(folder / best_file(epoch), steps.model, partial=partial)
         if tested:
             score = self._score_test(tested, name, progress)
             said.append(f"test {_percent(score.accuracy)}")

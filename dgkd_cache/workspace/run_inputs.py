@@ -17,7 +17,7 @@ from typing import Any
 from dgkd_cache.errors import Damaged
 from dgkd_cache.paths import INPUTS_FILE
 from dgkd_cache.run_files.reading import START_OVER, damaged_file, parse_object, read_file
-from dgkd_stores.disk import full_disk, write_durably
+from dgkd_stores.disk import Partial, full_disk, partial_of, write_durably
 
 __all__ = [
     "IMPLIED",
@@ -149,10 +149,10 @@ def require_inputs(folder: Path, inputs: Mapping[str, str], expected: str | None
         )
 
 
-def write_inputs(folder: Path, inputs: Mapping[str, str]) -> None:
+def write_inputs(folder: Path, inputs: Mapping[str, str], *, partial: Partial = partial_of) -> None:
     """Writes the record in one rename, synced. Raises NoSpace."""
     path = folder / INPUTS_FILE
     text = json.dumps(dict(inputs), indent=1, ensure_ascii=False) + "\n"
     with full_disk(path):
         folder.mkdir(parents=True, exist_ok=True)
-        write_durably(path, text.encode())
+        write_durably(path, text.encode(), temporary=partial(path))

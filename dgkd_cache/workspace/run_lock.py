@@ -70,8 +70,9 @@ class RunLock(Lock):
 def run_lock(folder: Path, name: str, *, take_over: bool = False, stop: Stop = never) -> Iterator[RunLock]:
     """Holds the lock of the run called `name`, whose folder (existing or not) is `folder`, for the `with` block.
 
-    Raises Locked (exit 11), which names the process, if another one holds it (`take_over` takes over one on another
-    host or container); UnsafeStore (exit 15) if the folder is a link or another kind of file.
+    What is written by way of `lock.partial_of` is not published once another process has taken over the lock. Raises
+    Locked (exit 11), which names the process, if another one holds it (`take_over` takes over one on another host or
+    container) or has taken it over; UnsafeStore (exit 15) if the folder is a link or another kind of file.
     """
     with full_disk(folder, left="nothing was begun"):
         make_folder(folder.parent)
@@ -79,7 +80,11 @@ def run_lock(folder: Path, name: str, *, take_over: bool = False, stop: Stop = n
     with RunLock(folder, name, take_over=take_over, stop=stop) as lock:
         refuse_no_folder(folder)
         sweep_partials(folder)
-        yield lock
+        try:
+            yield lock
+        except OSError:
+            lock.check()
+            raise
 
 
 def sweep_workspace(folder: Path, *, stop: Stop = never) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import multiprocessing
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.holder import FAR, disguise
 from support.tiny_chain import Lines
 
 from dgkd_cache.config.template import render_config
@@ -25,6 +27,7 @@ from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.tasks import dump_guide
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
+from dgkd_stores.disk import LeaseWatch
 
 
 def study_of(ws: Workspace) -> Study:
@@ -101,6 +104,69 @@ def test_a_run_that_another_works_on_is_waited_for(ws: Workspace) -> None:
     ]
     work_on(plan, device="cpu", progress=Silent(), stop=lambda: False)
     assert not missing(plan)
+
+
+class Paused(Silent):
+    """A worker that stops itself at one moment of its work, as one that is on another host."""
+
+    def __init__(self, ws: Workspace, moment: str) -> None:
+        self.ws, self.moment, self.steps = ws, moment, 0
+
+    def start(self, what: str, **settings: object) -> None:
+        if self.moment == "record" and what.startswith("measure"):
+            self.pause()
+
+    def stop(self) -> bool:
+        """Called after each step, three of which are an epoch; a checkpoint comes with every second."""
+        self.steps += 1
+        if self.steps == {"checkpoint": 2, "metrics": 5}.get(self.moment):
+            self.pause()
+        if self.moment == "rows" and list(self.ws.folder.glob("compare/guides/*.writing/*/*/lease")):
+            self.pause()
+        return False
+
+    def pause(self) -> None:
+        (lock,) = self.ws.folder.glob("compare/*/*.writing/*")
+        disguise(lock, **FAR)
+        self.moment = ""
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Content and time of each file: the same bytes may be written again."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.mark.parametrize("moment", ["checkpoint", "metrics", "record", "rows"])
+def test_a_worker_elsewhere_is_taken_over_by_its_lease_and_writes_no_more(
+    ws: Workspace, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It only was paused: when it wakes, the other host has gone on from its checkpoint to the end."""
+    plan, paused = study_of(ws).plan, Paused(ws, moment)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work_on(plan, device="cpu", progress=paused, stop=paused.stop)
+            status = 0
+        finally:
+            os._exit(status)
+    try:
+        os.waitid(os.P_PID, pid, os.WSTOPPED)
+        monkeypatch.setattr("dgkd_cache.study.worker.LeaseWatch", functools.partial(LeaseWatch, patience=0))
+        monkeypatch.setattr("dgkd_cache.study.worker._WAIT", 0)
+        lines = Lines()
+        work_on(plan, device="cpu", progress=lines, stop=lambda: False)
+        said = [line for line in lines.lines if "far-away" in line]
+        assert len(said) == 2 and said[0].startswith("waiting for process 1 on host far-away: ")
+        assert said[1] == "process 1 on host far-away no longer renews its lease: what it worked on is taken over"
+        before = snapshot(ws.folder / "compare")
+        assert not missing(plan)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert status == 0 and snapshot(ws.folder / "compare") == before
 
 
 def test_a_dump_that_another_kind_of_machine_began_starts_anew(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ from dgkd_cache.workspace.tasks.run_guides import check_guides, tell_of_dropping
 from dgkd_cache.workspace.tasks.run_setup import RunSetup, TrainRequest, refuse_own_guide, set_up_run
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import decimal
+from dgkd_stores.disk import partial_of
 
 __all__ = ["train_model"]
 
@@ -65,6 +66,7 @@ def train_model(
     with ranks.join(where), ExitStack() as opened:
         held = run_lock(folder, name, take_over=take_over, stop=stop) if ranks.first else nullcontext()
         lock = opened.enter_context(held)
+        partial = partial_of if lock is None else lock.partial_of
         if lock is not None and not request.fresh:
             refuse_linked_files(folder)
 
@@ -85,15 +87,15 @@ def train_model(
         if ranks.first:
             if request.fresh and (aside := archive_held_run(ws, name, take_over=take_over, stop=stop)):
                 progress.say(f"what was there before lies in {aside}")
-            record.write_inputs(folder, run.inputs)
+            record.write_inputs(folder, run.inputs, partial=partial)
         opened.enter_context(own_cores(where))
         outcome = Trainer(steps, held_N=held_N, test=run.test, test_every=request.test_every).run(
-            folder, progress=progress, stop=stopped, name=name, inputs=record.digest(run.inputs)
+            folder, progress=progress, stop=stopped, name=name, inputs=record.digest(run.inputs), partial=partial
         )
         card = _card(ws, request, run, steps, preprocess, outcome)
         if lock is not None:
             lock.check()
-            save_model(folder, steps.model, card)
+            save_model(folder, steps.model, card, partial=partial)
             remove_leftovers(folder)
         return card
 

@@ -1,6 +1,9 @@
 """Durable files, the paths of stores, and locks of writers. Public."""
 
+from dgkd_stores.disk.expiry import PATIENCE as PATIENCE, LeaseWatch as LeaseWatch
 from dgkd_stores.disk.files import (
+    Partial as Partial,
+    discard_file as discard_file,
     fill as fill,
     full_disk as full_disk,
     make_folder as make_folder,
@@ -15,6 +18,7 @@ from dgkd_stores.disk.files import (
     write_synced as write_synced,
 )
 from dgkd_stores.disk.folder_lock import Stop as Stop, never as never
+from dgkd_stores.disk.leases import RENEWAL as RENEWAL, renewing as renewing
 from dgkd_stores.disk.locks import ALL_VIEWS as ALL_VIEWS, Lock as Lock, ViewLock as ViewLock, sweep as sweep
 from dgkd_stores.disk.owner import Owner as Owner
 from dgkd_stores.disk.paths import as_store_path as as_store_path, expand_user as expand_user

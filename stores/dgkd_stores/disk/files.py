@@ -14,7 +14,7 @@ import re
 import shlex
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,8 @@ from dgkd_stores.disk.notice import notice_once
 from dgkd_stores.errors import NoPermission, UnsafeStore, is_no_space, no_space
 
 __all__ = [
+    "Partial",
+    "discard_file",
     "explain_permission_errors",
     "fill",
     "full_disk",
@@ -43,6 +45,9 @@ __all__ = [
     "write_durably",
     "write_synced",
 ]
+
+Partial = Callable[[Path], Path]
+"""Names the unfinished content of a file: beside it (`partial_of`), or in the folder of a lock, which may be lost."""
 
 # O_NONBLOCK: opening a FIFO must not wait for a writer; the check then refuses it.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -106,6 +111,14 @@ def write_durably(path: Path, *parts: bytes | memoryview, temporary: Path | None
 def partial_of(path: Path) -> Path:
     """Returns an unpredictable name beside `path` for its unfinished content."""
     return path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+
+
+def discard_file(path: Path, *, partial: Partial = partial_of) -> None:
+    """Removes a file, if it exists, by way of its name for unfinished content: under a lost lock it is kept."""
+    gone = partial(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, gone)
+        os.unlink(gone)
 
 
 def publish_new(finished: Path, path: Path) -> None:

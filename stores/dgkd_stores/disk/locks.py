@@ -6,7 +6,7 @@ no lock without an owner. The lock of a dead process on this host is taken over,
 
 A holder whose state is unknown here (`owner.py`) is taken over only if the caller asks for it (`take_over`). If that
 holder is alive after all, nothing is lost: its folder of unfinished files is removed by one rename, so it cannot
-publish any more files, and stops.
+publish any more files, and stops. So does one whose lease stands still (`leases.py`, `expiry.py`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from dgkd_stores.disk.files import full_disk, not_a_folder, read_small, write_synced
+from dgkd_stores.disk.files import full_disk, not_a_folder, partial_of, read_small, write_synced
 from dgkd_stores.disk.folder_lock import Stop, folder_lock, never
+from dgkd_stores.disk.leases import begin_lease, drop_lease, hold_lease
 from dgkd_stores.disk.owner import UNKNOWN, Owner
 from dgkd_stores.errors import Locked, UnsafeStore
 
-__all__ = ["ALL_VIEWS", "Lock", "ViewLock", "sweep", "writing_folder"]
+__all__ = ["ALL_VIEWS", "Lock", "ViewLock", "discard", "locks_in", "sweep", "writing_folder"]
 
 ALL_VIEWS = range(2**54)
 """The range for writing a whole store: no other writer can hold any of its views.
@@ -70,6 +71,7 @@ class Lock(ABC):
         with full_disk(target, left="nothing was begun"), folder_lock(target.parent, stop=stop):
             self._acquire()
         self._holder = os.getpid()
+        hold_lease(self._own)
 
     @abstractmethod
     def _overlaps(self, name: str) -> bool:
@@ -107,11 +109,19 @@ class Lock(ABC):
             self.check()
             raise
 
+    def partial_of(self, path: Path) -> Path:
+        """Returns a name in `folder` for the unfinished content of `path`, on the same file system; raises as `folder`.
+
+        The folder goes with the lock: a move out of there fails, in one step, once the lock was taken over.
+        """
+        return partial_of(self.folder / path.name)
+
     def release(self) -> None:
         """Releases the lock and removes its files; does nothing the second time, or in a forked child."""
         if self._holder != os.getpid():
             return
         self._holder = 0
+        drop_lease(self._own)
         with folder_lock(self.target.parent, patience=_RELEASE_PATIENCE):
             if self._own.is_dir():
                 self._remove(self._place)
@@ -130,6 +140,7 @@ class Lock(ABC):
                 self._place.parent.mkdir(exist_ok=True)
                 (fresh / self._own.name).mkdir(parents=True)
                 write_synced(fresh / "owner.json", self._owner.to_bytes())
+                begin_lease(fresh / self._own.name)
                 os.rename(fresh, self._place)
             except OSError as error:
                 self._remove(fresh)
@@ -156,14 +167,14 @@ class Lock(ABC):
 
     def _clear_the_way(self, *, held: bool) -> None:
         """Removes locks of dead processes and those to take over; raises for any other holder."""
-        for other, owner in _locks(self._place.parent, self.names):
+        for other, owner in locks_in(self._place.parent, self.names):
             if held and other == self._place:
                 continue
             lock = self.names.fullmatch(other.name) is not None
             ours = not lock or self._overlaps(other.name)
             # Once we hold our own lock, any other holder came at the same moment: nobody takes over then.
             if owner is None or owner.dead or (self._take_over and not held and ours and owner.elsewhere):
-                _discard(other)
+                discard(other)
             elif lock and ours:
                 raise self._refusal(other.name, owner)
 
@@ -211,14 +222,14 @@ def sweep(
     """
     folder = writing_folder(target)
     with folder_lock(target.parent, stop=stop):
-        for lock, owner in _locks(folder, names):
+        for lock, owner in locks_in(folder, names):
             if owner is None or owner.dead or (take_over and owner.elsewhere):
-                _discard(lock)
+                discard(lock)
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
-def _locks(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, Owner | None]]:
+def locks_in(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, Owner | None]]:
     """Yields every lock in `folder` with its owner; raises UnsafeStore if that is a link or not a folder.
 
     Other files in the folder are foreign, and ignored.
@@ -240,7 +251,7 @@ def _locks(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, Owner |
         yield lock, None if owner == UNKNOWN and lock.name.startswith(_NEW) else owner
 
 
-def _discard(lock: Path) -> None:
+def discard(lock: Path) -> None:
     """Removes another holder's lock and its files, in one step, because that holder may be alive after all.
 
     If files were removed singly, a store that it publishes at that moment would lose some of them.
