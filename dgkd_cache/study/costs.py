@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.study.plan import StudyPlan, StudyRun
@@ -54,11 +55,11 @@ def total_cost(students: Sequence[Mapping[str, int]], guides: Sequence[Mapping[s
 
 
 def timings_of(plan: StudyPlan) -> Mapping[str, Any]:
-    """Returns the seconds of each run's training, and its samples per second, by the run's name."""
+    """Returns the seconds of each run's training that is here, and its samples per second, by the run's name."""
     found = {}
     for one in plan.work:
-        if isinstance(one, StudyRun):
-            card = load_card(one.workspace.run_folder(one.name))
+        if isinstance(one, StudyRun) and (one.path / CARD_FILE).exists():
+            card = load_card(one.path)
             samples = len(one.workspace.dataset().train) - one.workspace.config.dataset.validation
             rate = one.training.epochs * samples / card.seconds if card.seconds else None
             found[one.name] = {"seconds": card.seconds, "samples_per_second": rate and round(rate, 1)}

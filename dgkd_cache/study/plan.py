@@ -82,6 +82,11 @@ class StudyRun:
     """The variants that have it, in the order of the study."""
 
     @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self.workspace.run_folder(self.name)
+
+    @property
     def needs(self) -> tuple[StudyRun | StudyStore, ...]:
         """What must be done before."""
         return self.guides

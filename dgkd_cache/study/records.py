@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_cache.device.device import resolve_device
-from dgkd_cache.paths import METRICS_FILE
+from dgkd_cache.errors import Mismatch
+from dgkd_cache.paths import CARD_FILE, METRICS_FILE
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
@@ -101,13 +102,24 @@ def write_record(run: StudyRun, record: Record) -> None:
 
 
 def read_record(run: StudyRun) -> Record | None:
-    """Returns the record of a run, None if there is none. Raises Damaged if it is another run's or no record."""
+    """Returns the record of a run, None if there is none; the run itself may be elsewhere.
+
+    Raises Damaged for what is no record of that run, and Mismatch if the run was trained again to other weights.
+    """
     path = record_path(run)
     try:
         record = parse_object(read_file(path, limit=_LARGEST), path)
     except FileNotFoundError:
         return None
-    weights = load_card(run.workspace.run_folder(run.name)).weights_digest
-    if (record.get("run"), record.get("weights")) != (run.name, weights):
-        raise damaged_file(path, f"the record of {run.name} with the weights {weights[:16]}", "another one")
+    if record.get("run") != run.name or not isinstance(record.get("weights"), str):
+        raise damaged_file(path, f"the record of {run.name}", f"that of {str(record.get('run'))[:64]!r}")
+    if (run.path / CARD_FILE).exists():
+        weights = load_card(run.path).weights_digest
+        if record["weights"] != weights:
+            raise Mismatch(
+                f"{path} is the record of other weights than those in {run.path}",
+                expected=f"weights {weights[:16]}",
+                found=str(record["weights"])[:16],
+                do="keep the one that the other runs of the study learned from, and set the other one aside",
+            )
     return record

@@ -12,6 +12,7 @@ from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.device.threads import one_thread
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.progress import Progress
+from dgkd_cache.run_files.reading import parse_object, read_file
 from dgkd_cache.study.costs import timings_of
 from dgkd_cache.study.plan import Guides, StudyPlan, StudyRun, make_plan
 from dgkd_cache.study.records import Record, read_record
@@ -89,8 +90,17 @@ def run_study(
     others = [_record(one) for one in study.plan.work if isinstance(one, StudyRun)]
     results = make_results(study.variants, students, reference=study.reference, guides=study.guides, others=others)
     _write(study.folder / "results.json", results)
-    _write(study.folder / "timings.json", timings_of(study.plan))
+    timings = study.folder / "timings.json"
+    _write(timings, {**_timings_before(timings), **timings_of(study.plan)})
     return results
+
+
+def _timings_before(path: Path) -> Mapping[str, Any]:
+    """Returns what the file has: the times of runs that are elsewhere now."""
+    try:
+        return parse_object(read_file(path, limit=2**26), path)
+    except FileNotFoundError:
+        return {}
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

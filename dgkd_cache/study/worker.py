@@ -16,7 +16,7 @@ from typing import Any
 
 from dgkd_cache.device.device import resolve_device, resolve_precision
 from dgkd_cache.device.environment import MACHINE, describe
-from dgkd_cache.errors import DgkdError, Interrupted, Locked
+from dgkd_cache.errors import DgkdError, Interrupted, Locked, Mismatch
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.progress import Progress
 from dgkd_cache.study.controls import write_control
@@ -34,8 +34,26 @@ _WAIT = 1.0  # seconds between two looks at what others hold
 
 
 def missing(plan: StudyPlan) -> list[StudyRun | StudyStore]:
-    """Returns the runs that are not trained and measured, and the stores that are not sealed, in the plan's order."""
-    return [one for one in plan.work if not _is_done(one)]
+    """Returns what there is to do, in the plan's order: the runs without a record, and what these need.
+
+    So a study goes on from its records alone: a guide whose record is there is trained again only if a student that
+    is not there learns from it.
+    """
+    wanted: dict[Path, None] = {}
+
+    def want(one: StudyRun | StudyStore) -> None:
+        if one.path in wanted or _is_made(one):
+            return
+        wanted[one.path] = None
+        for needed in one.needs:
+            want(needed)
+
+    for one in plan.work:
+        if isinstance(one, StudyRun) and read_record(one) is None:
+            wanted[one.path] = None
+            for store in one.needs:
+                want(store)
+    return [one for one in plan.work if one.path in wanted]
 
 
 def work_on(
@@ -105,6 +123,7 @@ def _make(
             _dump_other_views(one, **common)
         return
     progress.say(f"{one.name}: {one.model} of {', '.join(one.wanted_by)}, seed {one.training.seed}")
+    _refuse_another_kind(one, device)
     request = TrainRequest(
         name=one.name,
         architecture=one.architecture,
@@ -120,6 +139,20 @@ def _make(
             record = make_record(one, device=device, progress=progress)
             lock.check()
             write_record(one, record)
+
+
+def _refuse_another_kind(one: StudyRun, device: str) -> None:
+    """Raises Mismatch before a run whose record is there would be trained to other weights than those of the record."""
+    if (record := read_record(one)) is None or (one.path / CARD_FILE).exists():
+        return
+    here = describe(resolve_device(device), one.training.precision)
+    if other := [name for name in MACHINE if record["compute"].get(name) != here.get(name)]:
+        raise Mismatch(
+            f"{one.name} was trained on another kind of machine, and students that are not there yet learn from it",
+            expected=", ".join(f"{name} {record['compute'].get(name)}" for name in other),
+            found=", ".join(f"{name} {here.get(name)}" for name in other),
+            do=f"copy {one.path} from there, or go on with the study there",
+        )
 
 
 def _dump_other_views(
@@ -157,11 +190,9 @@ def _remove_begun_elsewhere(
             progress.say(f"the dump of {one.run.name} was begun with another {', '.join(other)}: it starts anew")
 
 
-def _is_done(one: StudyRun | StudyStore) -> bool:
-    if isinstance(one, StudyRun):
-        folder = one.workspace.run_folder(one.name)
-        return (folder / CARD_FILE).exists() and read_record(one) is not None
-    return _is_sealed(one.path)
+def _is_made(one: StudyRun | StudyStore) -> bool:
+    """Whether what others need of it is there: the weights of a run, the rows of a store."""
+    return (one.path / CARD_FILE).exists() if isinstance(one, StudyRun) else _is_sealed(one.path)
 
 
 def _is_sealed(path: Path) -> bool:
@@ -171,4 +202,4 @@ def _is_sealed(path: Path) -> bool:
 
 
 def _is_ready(one: StudyRun | StudyStore) -> bool:
-    return all(map(_is_done, one.needs))
+    return all(map(_is_made, one.needs))

@@ -43,12 +43,12 @@ def test_costs_count_each_guide_once() -> None:
     assert found["scratch"]["cost"] == {
         **{"epochs": 10, "steps": 30, "trained_samples": 1000, "guide_rows": 0},
         **{"guides_epochs": 0, "guides_steps": 0, "guides_trained_samples": 0, "guides_guide_rows": 0},
-        "guide_forwards": 0,
+        **{"guide_forwards": 0, "live_forwards": 0},
     }
     assert found["kd"]["cost"] == {
         **{"epochs": 10, "steps": 30, "trained_samples": 1000, "guide_rows": 1000},
         **{"guides_epochs": 4, "guides_steps": 12, "guides_trained_samples": 400, "guides_guide_rows": 200},
-        "guide_forwards": 2000,
+        **{"guide_forwards": 2000, "live_forwards": 0},
     }
 
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -18,9 +19,11 @@ from support.tiny_chain import Lines
 from dgkd_cache.config.template import render_config
 from dgkd_cache.device.environment import describe
 from dgkd_cache.dump import header
-from dgkd_cache.errors import Interrupted
+from dgkd_cache.errors import Interrupted, Mismatch
 from dgkd_cache.progress import Silent
+from dgkd_cache.study import worker as worker_module
 from dgkd_cache.study.plan import StudyStore
+from dgkd_cache.study.records import record_path
 from dgkd_cache.study.study import Study, run_study, set_up_study
 from dgkd_cache.study.worker import missing, work_on
 from dgkd_cache.workspace.run_lock import run_lock
@@ -85,6 +88,29 @@ def test_nothing_is_made_twice(ws: Workspace) -> None:
     assert json.loads(first)["runs"].items() <= json.loads(results(more))["runs"].items()
     changed = {path.name for path, at in files.items() if path.stat().st_mtime_ns != at}
     assert changed == {"results.json", "timings.json"}
+
+
+def test_a_study_goes_on_from_its_records(ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that has them alone, only a guide of whom is missing is trained again; a machine of another kind
+    refuses that."""
+    whole = results(study_of(ws))
+    there = study_of(ws)
+    elsewhere = study_of(Workspace(tmp_path / "elsewhere", ws.config))
+    shutil.copytree(there.folder / "records", elsewhere.folder / "records")
+    assert missing(elsewhere.plan) == []
+    assert results(elsewhere) == whole
+    assert not (elsewhere.folder / "runs").exists()
+
+    lost = next(run for (name, _), run in elsewhere.plan.students.items() if name == "kd")
+    record_path(lost).unlink()
+    teacher, store, again = missing(elsewhere.plan)
+    assert (teacher.model, store.run, again) == ("teacher", teacher, lost)
+    with monkeypatch.context() as patch, pytest.raises(Mismatch, match="torch 9.9.9"):
+        patch.setattr(worker_module, "describe", lambda *of: describe(*of) | {"torch": "9.9.9"})
+        results(elsewhere)
+    assert not teacher.path.exists()
+    assert results(elsewhere) == whole
+    assert {path.name for path in (elsewhere.folder / "runs").iterdir()} == {teacher.name, lost.name}
 
 
 def test_a_run_that_another_works_on_is_waited_for(ws: Workspace) -> None:
