@@ -211,6 +211,17 @@ class DistillationConfig(Table):
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1), _FROM_LIST]
 
 
+def _pairs(value: object) -> tuple[tuple[str, str], ...]:
+    if isinstance(value, list | tuple):
+        pairs = [tuple(pair) if isinstance(pair, list | tuple) else () for pair in value]
+        if all(len(pair) == 2 and all(isinstance(name, str) for name in pair) for pair in pairs):
+            return tuple(pairs)
+    raise ValueError('pairs of variants, as [["dgkd+drop", "dgkd"], ["dgkd", "kd"]]')
+
+
+Pairs = Annotated[tuple[tuple[Name, Name], ...], BeforeValidator(_pairs)]
+
+
 class CompareConfig(Table):
     """The comparison of variants over seeds, for `dgkd-cache compare`."""
 
@@ -218,8 +229,14 @@ class CompareConfig(Table):
     seeds: Annotated[int, Field(ge=1, le=1000)] | Seeds = Field(
         default=5, description="of the student: a number of seeds from 0, or a list of them"
     )
+    comparisons: Pairs = Field(
+        default=(), description="pairs, each a variant and what it is compared with (none: each with the reference)"
+    )
     guides: Literal["shared", "per-seed"] = Field(
         default="shared", description="shared: the same for all seeds; per-seed: a chain for each"
+    )
+    protocol: Literal["last", "paper"] = Field(
+        default="last", description="last: the last epoch; paper: beside it the best on test, which is optimistic"
     )
     variants: dict[Name, dict[str, object]] = Field(
         default_factory=dict, description="name = { what differs }; none: scratch, kd, takd, dgkd, dgkd+drop"

@@ -13,7 +13,7 @@ from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.study.plan import StudyPlan, StudyRun
 from dgkd_cache.workspace.tasks.model_setup import dropping_of
 
-__all__ = ["cost_of", "timings_of", "total_cost"]
+__all__ = ["cost_of", "guides_of_runs", "timings_of", "total_cost", "variant_seconds"]
 
 
 def cost_of(run: StudyRun, samples: int) -> dict[str, int]:
@@ -39,19 +39,47 @@ def cost_of(run: StudyRun, samples: int) -> dict[str, int]:
     }
 
 
-def total_cost(students: Sequence[Mapping[str, int]], guides: Sequence[Mapping[str, int]]) -> dict[str, int]:
+def total_cost(students: Sequence[Mapping[str, Any]], guides: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
     """Returns the sums of the costs of a variant's students, and of their guides, which are trained and dumped once.
 
-    `guide_forwards` is what the dumps forward; live guides would have forwarded `guide_rows` of both. `live_forwards`
-    is what live guides did forward.
+    Both are given by their records. `guide_forwards` is what the dumps forward that are read, `live_forwards` what live
+    guides forward, and `guide_forwards_saved` how many more forwards live guides would have taken in place of the
+    dumps: the rows that both read, less those of the dumps. `cache_bytes` is the size of the stores that they read;
+    None if a record does not tell.
     """
     keys = ("epochs", "steps", "trained_samples", "guide_rows")
+    mine, theirs = ([record["cost"] for record in records] for records in (students, guides))
+    read = {run for one in [*students, *guides] if "live_forwards" not in one["cost"] for run in one["guide_runs"]}
+    forwards = sum(one["cost"]["dump_forwards"] for one in guides if one["run"] in read)
     return {
-        **{key: sum(cost[key] for cost in students) for key in keys},
-        **{f"guides_{key}": sum(cost[key] for cost in guides) for key in keys},
-        "live_forwards": sum(cost.get("live_forwards", 0) for cost in students),
-        "guide_forwards": sum(cost["dump_forwards"] for cost in guides),
+        **{key: sum(cost[key] for cost in mine) for key in keys},
+        **{f"guides_{key}": sum(cost[key] for cost in theirs) for key in keys},
+        "live_forwards": sum(cost.get("live_forwards", 0) for cost in mine),
+        "guide_forwards": forwards,
+        "guide_forwards_saved": sum(cost["guide_rows"] for cost in [*mine, *theirs]) - forwards,
+        "cache_bytes": _cache_bytes([*students, *guides]),
     }
+
+
+def _cache_bytes(records: Sequence[Mapping[str, Any]]) -> int | None:
+    stores: dict[str, int] = {}
+    for record in records:
+        if record["guide_runs"] and "store_bytes" not in record:
+            return None  # it is older than this key
+        stores |= record.get("store_bytes", {})
+    return sum(stores.values())
+
+
+def guides_of_runs(runs: Sequence[str], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Returns the names of all guides of these runs, and of theirs, each once, in ascending order."""
+    found: set[str] = set()
+    waiting = [*runs]
+    while waiting:
+        for guide in records[waiting.pop()]["guide_runs"]:
+            if guide not in found:
+                found.add(guide)
+                waiting.append(guide)
+    return sorted(found)
 
 
 def timings_of(plan: StudyPlan) -> Mapping[str, Any]:
@@ -59,8 +87,27 @@ def timings_of(plan: StudyPlan) -> Mapping[str, Any]:
     found = {}
     for one in plan.work:
         if isinstance(one, StudyRun) and (one.path / CARD_FILE).exists():
-            card = load_card(one.path)
+            seconds = load_card(one.path).seconds
             samples = len(one.workspace.dataset().train) - one.workspace.config.dataset.validation
-            rate = one.training.epochs * samples / card.seconds if card.seconds else None
-            found[one.name] = {"seconds": card.seconds, "samples_per_second": rate and round(rate, 1)}
+            rate = one.training.epochs * samples / seconds if seconds else None
+            found[one.name] = {"seconds": seconds, "samples_per_second": rate and round(rate, 1)}
     return found
+
+
+def variant_seconds(
+    results: Mapping[str, Any], timings: Mapping[str, Mapping[str, float | None]], variant: str
+) -> dict[str, float | None]:
+    """Returns the `seconds` in which the students of a variant trained, their samples per second, and `guides_seconds`.
+
+    The last are those in which all guides trained. A figure is None where the time of a run is not known.
+    """
+    students = [*results["variants"][variant]["runs"].values()]
+    guides = guides_of_runs(students, results["runs"])
+    mine, theirs = ([timings.get(run, {}).get("seconds") for run in runs] for runs in (students, guides))
+    seconds, guides_seconds = (None if None in each else sum(filter(None, each)) for each in (mine, theirs))
+    samples = results["variants"][variant]["cost"]["trained_samples"]
+    return {
+        "seconds": seconds,
+        "samples_per_second": samples / seconds if seconds else None,
+        "guides_seconds": guides_seconds,
+    }

@@ -67,6 +67,7 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
         "training": card.training,
         "guides": {store.path.stem: card.guides[store.run.name] for store in run.guides},
         "guide_runs": [store.run.name for store in run.guides],
+        "store_bytes": {store.path.stem: _bytes(store.path) for store in run.guides},
         "weights": card.weights_digest,
         "compute": card.compute,
         "cost": {
@@ -79,6 +80,11 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
             store.path.stem: _agreement(store.path, test_MC, view_NC) for store in run.guides if view_NC is not None
         },
     }
+
+
+def _bytes(path: Path) -> int:
+    with GuideStore.open(path) as store:
+        return store.nbytes
 
 
 def _agreement(path: Path, test_MC: NDArray[np.float32], view_NC: NDArray[np.float32]) -> Record:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
-from dgkd_cache.study.costs import total_cost
+from dgkd_cache.study.costs import guides_of_runs, total_cost
 from dgkd_cache.study.records import Record
 from dgkd_cache.study.statistics import compare, summarize
 
-__all__ = ["Results", "make_results"]
+__all__ = ["Protocol", "Results", "make_results"]
 
 Results = Mapping[str, Any]
 """The results as JSON has them."""
+
+Protocol = Literal["last", "paper"]
+"""`last`: the result of a run is its last epoch. `paper`: its best epoch on the test set is told beside that, as papers
+do; it is chosen by what it is measured on, so it is optimistic, and no comparison uses it."""
 
 _SUMMARIZED = ("top1", "top5", "nll", "ece")
 
@@ -23,72 +27,73 @@ def make_results(
     variants: Mapping[str, Mapping[str, object]],
     runs: Mapping[tuple[str, int], Record],
     *,
+    seeds: Sequence[int],
     reference: str,
+    pairs: Sequence[tuple[str, str]] = (),
     guides: str,
+    protocol: Protocol = "last",
     others: Sequence[Record] = (),
+    failed: Sequence[Mapping[str, Any]] = (),
 ) -> Results:
     """Returns the results of `variants` (name to changes), whose students' records are in `runs` by variant and seed.
 
-    Every variant is compared with `reference` by the share of right predictions on the test set, at the last epoch.
-    `others` are the records of the guides. Raises InvalidInput if a variant lacks a seed that the reference has.
+    Each of `pairs` (default: every variant with `reference`) is compared by the share of right predictions on the test
+    set, at the last epoch. Runs may be missing: `seeds` are all that are planned, and a comparison that lacks one is
+    incomplete. `others` are the records of the guides, and `failed` says which runs could not be made, and why.
     """
     by_variant = {name: {seed: runs[of, seed] for of, seed in sorted(runs) if of == name} for name in variants}
     top1 = {
         name: {seed: record["test"]["top1"] for seed, record in found.items()} for name, found in by_variant.items()
     }
-    compared = compare(top1, [(name, reference) for name in variants if name != reference])
+    compared = compare(top1, pairs or [(name, reference) for name in variants if name != reference], seeds=seeds)
     records = {record["run"]: record for record in [*runs.values(), *others]}
     return {
         "format": "dgkd-study",
         "version": 1,
         "reference": reference,
         "guides": guides,
-        "variants": {
-            name: {
-                "changes": dict(variants[name]),
-                "runs": {str(seed): record["run"] for seed, record in found.items()},
-                "cost": total_cost(
-                    [record["cost"] for record in found.values()],
-                    [record["cost"] for record in _guides_of(found.values(), records)],
-                ),
-                "test": {
-                    measure: asdict(summarize([record["test"][measure] for record in found.values()]))
-                    for measure in _SUMMARIZED
-                    if all(record["test"][measure] is not None for record in found.values())
-                },
-                "best_by_validation": _best_by_validation(found.values()),
-            }
-            for name, found in by_variant.items()
-        },
+        "seeds": sorted(seeds),
+        "protocol": protocol,
+        "variants": {name: _variant(variants[name], found, records, protocol) for name, found in by_variant.items()},
         "comparisons": [
             {**asdict(one), "verdict": one.verdict, "exploratory": one.exploratory, "of": "top1"} for one in compared
         ],
+        "failed": [dict(one) for one in failed],
         "compute": [json.loads(text) for text in sorted({_machine(record) for record in records.values()})],
         "runs": {name: records[name] for name in sorted(records)},
     }
 
 
-def _guides_of(students: Iterable[Record], records: Mapping[str, Record]) -> list[Record]:
-    """Returns the records of all guides of these students, and of theirs, each once."""
-    found: dict[str, Record] = {}
-    waiting = [*students]
-    while waiting:
-        for run in waiting.pop()["guide_runs"]:
-            if run not in found:
-                found[run] = records[run]
-                waiting.append(records[run])
-    return [found[run] for run in sorted(found)]
+def _variant(
+    changes: Mapping[str, object], found: Mapping[int, Record], records: Mapping[str, Record], protocol: Protocol
+) -> Mapping[str, Any]:
+    """Returns what the finished runs of a variant, by seed, come to."""
+    students, names = [*found.values()], [record["run"] for record in found.values()]
+    summary = {
+        "changes": dict(changes),
+        "runs": {str(seed): record["run"] for seed, record in found.items()},
+        "cost": total_cost(students, [records[run] for run in guides_of_runs(names, records)]),
+        "test": {
+            measure: asdict(summarize([record["test"][measure] for record in students]))
+            for measure in _SUMMARIZED
+            if students and all(record["test"][measure] is not None for record in students)
+        },
+        "best_by_validation": _at_best_epoch(students, "validation_accuracy"),
+    }
+    if protocol == "paper":
+        summary["best_on_test"] = (best := _at_best_epoch(students, "test_accuracy")) and {**best, "optimistic": True}
+    return summary
 
 
-def _best_by_validation(records: Iterable[Record]) -> Mapping[str, Any] | None:
-    """Returns the summary of the test accuracy at the epoch that is best on held-out samples; None without any."""
+def _at_best_epoch(records: Sequence[Record], chosen_by: str) -> Mapping[str, Any] | None:
+    """Returns the summary of the test accuracy at the epoch with the best figure of that name; None without any."""
     found = []
     for record in records:
-        lines = [line for line in record["epochs"] if "validation_accuracy" in line]
+        lines = [line for line in record["epochs"] if chosen_by in line]
         if not lines:
             return None
-        found.append(max(lines, key=lambda line: line["validation_accuracy"])["test_accuracy"])
-    return asdict(summarize(found))
+        found.append(max(lines, key=lambda line: line[chosen_by])["test_accuracy"])
+    return asdict(summarize(found)) if found else None
 
 
 def _machine(record: Record) -> str:

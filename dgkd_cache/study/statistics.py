@@ -24,15 +24,15 @@ POWER = 0.8
 FEWEST_SEEDS = 5
 """Fewer seeds are exploratory."""
 
-Verdict = Literal["higher", "lower", "inconclusive"]
+Verdict = Literal["higher", "lower", "inconclusive", "incomplete"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The results of one variant: n runs, their mean and their sample standard deviation (None for a single run)."""
+    """The results of one variant: n runs, their mean (None for no run) and sample standard deviation (None for one)."""
 
     n: int
-    mean: float
+    mean: float | None
     deviation: float | None
 
 
@@ -45,13 +45,18 @@ class Comparison:
     Holm's over all comparisons that were made together. `detectable` is the smallest mean difference that would have
     been found with 80 % power, at the spread that was seen and at the strictest level that Holm's procedure asks for.
     What a single seed, or differences without spread, do not give is None.
+
+    A comparison is `incomplete` while runs of it are missing: it has no adjusted p and no verdict, because a verdict
+    on the way would be a test that is made more often than it is counted. Its other figures are those of the seeds
+    that both have, and None without any.
     """
 
     variant: str
     reference: str
     seeds: tuple[int, ...]
     differences: tuple[float, ...]
-    mean: float
+    incomplete: bool
+    mean: float | None
     deviation: float | None
     low: float | None
     high: float | None
@@ -61,8 +66,10 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """`higher` or `lower` where the adjusted p is below 0.05, else `inconclusive`."""
-        if self.adjusted_p is None or self.adjusted_p >= ALPHA:
+        """`higher` or `lower` where the adjusted p is below 0.05, else `inconclusive` or, before that, `incomplete`."""
+        if self.incomplete:
+            return "incomplete"
+        if self.adjusted_p is None or self.mean is None or self.adjusted_p >= ALPHA:
             return "inconclusive"
         return "higher" if self.mean > 0 else "lower"
 
@@ -75,26 +82,35 @@ class Comparison:
 def summarize(values: Sequence[float]) -> Summary:
     """Returns number, mean and sample standard deviation of the results of a variant."""
     array = np.asarray(values, np.float64)
+    mean = float(array.mean()) if len(array) else None
     deviation = float(array.std(ddof=1)) if len(array) > 1 else None
-    return Summary(n=len(array), mean=float(array.mean()), deviation=deviation)
+    return Summary(n=len(array), mean=mean, deviation=deviation)
 
 
-def compare(results: Mapping[str, Mapping[int, float]], pairs: Sequence[tuple[str, str]]) -> list[Comparison]:
+def compare(
+    results: Mapping[str, Mapping[int, float]], pairs: Sequence[tuple[str, str]], *, seeds: Sequence[int] | None = None
+) -> list[Comparison]:
     """Returns a comparison for each (variant, reference) of `pairs`; p is adjusted over all of them.
 
-    `results` holds the result of each variant by seed. Raises InvalidInput if the two of a pair have different seeds.
+    `results` holds the result of each variant by seed, and `seeds` are all that are planned: a pair that lacks some is
+    incomplete. Without `seeds` the two of a pair must have the same; raises InvalidInput if they do not.
     """
-    seeds = [_common_seeds(results, *pair) for pair in pairs]
+    common = [_common_seeds(results, *pair, planned=seeds) for pair in pairs]
     differences = [
         np.array([results[variant][seed] - results[reference][seed] for seed in of_pair])
-        for (variant, reference), of_pair in zip(pairs, seeds, strict=True)
+        for (variant, reference), of_pair in zip(pairs, common, strict=True)
     ]
+    incomplete = [seeds is not None and len(of_pair) < len(seeds) for of_pair in common]
     tests = [[float(figure) for figure in paired_t(values_N)] for values_N in differences]
-    known = [index for index, (_, _, p) in enumerate(tests) if np.isfinite(p)]
-    adjusted = dict(zip(known, holm(np.array([tests[index][2] for index in known])), strict=True))
+    # What is incomplete counts as if it would find nothing: whatever it finds, the others' p can only fall.
+    p_M = np.where(incomplete, 1.0, [p for _, _, p in tests])
+    known = np.flatnonzero(np.isfinite(p_M))
+    adjusted = dict(zip(known.tolist(), holm(p_M[known]).tolist(), strict=True))
     return [
-        _comparison(pair, of_pair, values_N, test, adjusted.get(index), len(pairs))
-        for index, (pair, of_pair, values_N, test) in enumerate(zip(pairs, seeds, differences, tests, strict=True))
+        _comparison(pair, of_pair, values_N, test, None if lacks else adjusted.get(index), len(pairs), lacks)
+        for index, (pair, of_pair, values_N, test, lacks) in enumerate(
+            zip(pairs, common, differences, tests, incomplete, strict=True)
+        )
     ]
 
 
@@ -105,6 +121,7 @@ def _comparison(
     test: Sequence[float],
     adjusted: float | None,
     comparisons: int,
+    incomplete: bool,
 ) -> Comparison:
     low, high, p = (figure if np.isfinite(figure) else None for figure in test)
     summary = summarize(values_N.tolist())
@@ -114,18 +131,23 @@ def _comparison(
         reference=pair[1],
         seeds=seeds,
         differences=tuple(values_N.tolist()),
+        incomplete=incomplete,
         mean=summary.mean,
         deviation=summary.deviation,
         low=low,
         high=high,
         p=p,
-        adjusted_p=None if adjusted is None else float(adjusted),
+        adjusted_p=adjusted,
         detectable=spread and detectable_difference(spread, len(values_N), alpha=ALPHA / comparisons),
     )
 
 
-def _common_seeds(results: Mapping[str, Mapping[int, float]], variant: str, reference: str) -> tuple[int, ...]:
+def _common_seeds(
+    results: Mapping[str, Mapping[int, float]], variant: str, reference: str, *, planned: Sequence[int] | None
+) -> tuple[int, ...]:
     mine, theirs = (tuple(sorted(results[name])) for name in (variant, reference))
+    if planned is not None:
+        return tuple(seed for seed in sorted(planned) if seed in mine and seed in theirs)
     if mine != theirs or not mine:
         raise InvalidInput(
             f"{variant} and {reference} cannot be paired",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,34 +13,46 @@ from dgkd_cache.device.threads import one_thread
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.reading import parse_object, read_file
+from dgkd_cache.study.check import check_plan, require_different_runs, require_names, require_paired, same_runs
 from dgkd_cache.study.costs import timings_of
-from dgkd_cache.study.plan import Guides, StudyPlan, StudyRun, make_plan
-from dgkd_cache.study.records import Record, read_record
-from dgkd_cache.study.results import Results, make_results
+from dgkd_cache.study.plan import Guides, StudyPlan, StudyRun, StudyStore, make_plan
+from dgkd_cache.study.records import read_record
+from dgkd_cache.study.results import Protocol, Results, make_results
 from dgkd_cache.study.variants import METHODS, make_variants, variants_of_methods
 from dgkd_cache.study.worker import work_on
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.disk import full_disk, write_durably
 
-__all__ = ["Study", "run_study", "set_up_study"]
+__all__ = ["Study", "check_study", "results_of", "run_study", "set_up_study"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
     """A study that is set up: nothing of it need be there yet."""
 
-    folder: Path
-    """Where its runs, stores, records and results lie."""
+    workspace: Workspace
+    """The workspace in whose folder its runs, stores, records and results lie."""
     variants: Mapping[str, Mapping[str, object]]
     """What each variant changes, by name."""
+    left_out: Mapping[str, str]
+    """Methods that are the same as another one in this chain, and that one; only if no variants are named."""
     seeds: tuple[int, ...]
     """The seeds of the student."""
     reference: str
     """The variant that the others are compared with."""
+    pairs: tuple[tuple[str, str], ...]
+    """All comparisons that are made, each a variant and what it is compared with."""
     guides: Guides
     """Whether all seeds have the same guides."""
+    protocol: Protocol
+    """Whether the best epoch on the test set is told beside the last one."""
     plan: StudyPlan
     """The runs and stores that it takes."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its runs, stores, records and results lie."""
+        return self.workspace.folder
 
 
 def set_up_study(
@@ -50,30 +62,57 @@ def set_up_study(
     seeds: Sequence[int] | None = None,
     reference: str | None = None,
     guides: Guides | None = None,
+    protocol: Protocol | None = None,
 ) -> Study:
     """Returns the study that [compare] of dgkd.toml describes; what is given here goes before what is written there.
 
-    Without variants these are the five methods. Raises InvalidInput for variants that are the same, for an unknown key,
-    a value that a key does not allow or a seed given twice, and UnknownName for an unknown method or reference.
+    Without variants these are the five methods, but for those that are the same in a short chain. Raises InvalidInput
+    for variants that are the same or cannot be paired, for an unknown key, a value that a key does not allow, and a
+    method, a seed or a comparison that is given twice, and UnknownName for an unknown method or variant.
     """
     settings = ws.config.compare
+    _once("method", methods)
     changes = variants_of_methods(methods) if methods else (settings.variants or METHODS)
-    reference = reference or (settings.reference if settings.reference in changes else [*changes][0])
-    if reference not in changes:
-        raise unknown_name("variant to compare with", reference, changes)
+    require_names(changes)
+    pairs = () if reference else _chosen_pairs(settings.comparisons, changes, also=settings.variants)
+    reference = _chosen_reference(reference, settings.reference, changes, also=settings.variants)
     chosen = settings.seed_list if seeds is None else tuple(seeds)
-    if len(set(chosen)) < len(chosen):
-        raise InvalidInput(
-            "a seed is given twice", expected="each seed once", found=", ".join(map(str, chosen)), do="leave it out"
-        )
+    _once("seed", chosen)
     fixed: dict[str, object] = {"dataset.name": ws.dataset_name, "cache.precision": "float32"}
     if ws.data_root is not None:
         fixed["dataset.root"] = str(ws.data_root.resolve())
     config = with_overrides(ws.config, fixed)
     inside = Workspace(ws.folder / "compare", config, named=ws.named)
     kind = guides or settings.guides
-    plan = make_plan(inside, make_variants(config, changes), chosen, guides=kind)
-    return Study(folder=inside.folder, variants=changes, seeds=chosen, reference=reference, guides=kind, plan=plan)
+    variants = make_variants(config, changes)
+    require_paired(variants)
+    plan = make_plan(inside, variants, chosen, guides=kind)
+    left_out: dict[str, str] = {}
+    if changes is METHODS:  # asked for by nobody: in a chain of two models, some are the same
+        left_out = same_runs(plan, changes, chosen)
+        changes = {name: of_variant for name, of_variant in changes.items() if name not in left_out}
+    require_different_runs(plan, changes, chosen)
+    return Study(
+        workspace=inside,
+        variants=changes,
+        left_out=left_out,
+        seeds=chosen,
+        reference=reference,
+        pairs=pairs or tuple((name, reference) for name in changes if name != reference),
+        guides=kind,
+        protocol=protocol or settings.protocol,
+        plan=plan,
+    )
+
+
+def check_study(study: Study, *, device: str, progress: Progress) -> None:
+    """Raises what would stop the study once its turn comes: its device, data set, models, schedules and stores.
+
+    Reports which methods are left out.
+    """
+    for name, other in study.left_out.items():
+        progress.say(f"{name} is left out: in this chain it is {other}")
+    check_plan(study.workspace, study.plan, device=device, progress=progress)
 
 
 def run_study(
@@ -82,17 +121,73 @@ def run_study(
     """Makes what the study lacks, beside other workers, and writes and returns its results.
 
     Each model is trained in one thread, so that the number of workers changes no bit. `take_over` is that of `work_on`.
-    Raises Interrupted once `stop` says so; the same call goes on from there.
+    A run that cannot be made is in the results' `failed`, and the rest is made all the same. Raises Interrupted once
+    `stop` says so; the same call goes on from there.
     """
     with one_thread():
-        work_on(study.plan, device=device, take_over=take_over, progress=progress, stop=stop)
-    students = {key: _record(run) for key, run in study.plan.students.items()}
-    others = [_record(one) for one in study.plan.work if isinstance(one, StudyRun)]
-    results = make_results(study.variants, students, reference=study.reference, guides=study.guides, others=others)
+        failed = work_on(study.plan, device=device, take_over=take_over, progress=progress, stop=stop)
+    results = results_of(study, failed)
     _write(study.folder / "results.json", results)
     timings = study.folder / "timings.json"
     _write(timings, {**_timings_before(timings), **timings_of(study.plan)})
     return results
+
+
+def results_of(study: Study, failed: Collection[StudyRun | StudyStore] = ()) -> Results:
+    """Returns the results of the runs of a study that are finished; `failed` are those that could not be made."""
+    found = {key: record for key, run in study.plan.students.items() if (record := read_record(run)) is not None}
+    runs = [one for one in study.plan.work if isinstance(one, StudyRun)]
+    return make_results(
+        study.variants,
+        found,
+        seeds=study.seeds,
+        reference=study.reference,
+        pairs=study.pairs,
+        guides=study.guides,
+        protocol=study.protocol,
+        others=[record for run in runs if (record := read_record(run)) is not None],
+        failed=[_failed(one) for one in study.plan.work if one in failed],
+    )
+
+
+def _chosen_reference(given: str | None, of_file: str, changes: Mapping[str, object], *, also: Collection[str]) -> str:
+    """Returns the reference: the one that is given, that of the file if it is there, or the first variant.
+
+    That of the file may be absent if it is a method or in `also`, for others are compared now; any other is a mistake.
+    """
+    known = [*changes] if given else [*dict.fromkeys([*changes, *also, *METHODS])]
+    if (given or of_file) not in known:
+        raise unknown_name("variant to compare with", given or of_file, known)
+    return given or (of_file if of_file in changes else [*changes][0])
+
+
+def _chosen_pairs(
+    pairs: Sequence[tuple[str, str]], changes: Mapping[str, object], *, also: Collection[str]
+) -> tuple[tuple[str, str], ...]:
+    """Returns the pairs of [compare] whose two variants are there; a method or a name in `also` may be absent."""
+    known = dict.fromkeys([*changes, *also, *METHODS])
+    for variant, reference in pairs:
+        for name in (variant, reference):
+            if name not in known:
+                raise unknown_name("variant in comparisons", name, known)
+        if variant == reference:
+            raise InvalidInput(f"{variant} is compared with itself", expected="two variants", found=variant)
+    _once("comparison", [" and ".join(sorted(pair)) for pair in pairs])
+    return tuple(pair for pair in pairs if {*pair} <= changes.keys())
+
+
+def _once(what: str, values: Sequence[object]) -> None:
+    twice = [value for value in dict.fromkeys(values) if values.count(value) > 1]
+    if twice:
+        raise InvalidInput(f"a {what} is given twice", expected=f"each {what} once", found=f"{twice[0]} again")
+
+
+def _failed(one: StudyRun | StudyStore) -> Mapping[str, Any]:
+    """Returns what could not be made, without the error, whose text may differ from worker to worker."""
+    run = one if isinstance(one, StudyRun) else one.run
+    kind = "run" if run is one else "store"
+    variants = [*run.wanted_by]
+    return {"run": run.name, "what": kind, "model": run.model, "seed": run.training.seed, "variants": variants}
 
 
 def _timings_before(path: Path) -> Mapping[str, Any]:
@@ -106,9 +201,3 @@ def _timings_before(path: Path) -> Mapping[str, Any]:
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     with full_disk(path):
         write_durably(path, (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
-
-
-def _record(run: StudyRun) -> Record:
-    record = read_record(run)
-    assert record is not None, "a worker returns when nothing is missing"
-    return record

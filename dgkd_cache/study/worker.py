@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dgkd_cache.device.device import resolve_device, resolve_precision
 from dgkd_cache.device.environment import MACHINE, describe
-from dgkd_cache.errors import DgkdError, Interrupted, Locked, Mismatch
+from dgkd_cache.errors import DgkdError, Interrupted, Locked, Mismatch, NoPermission, NoSpace
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.progress import Progress
 from dgkd_cache.study.controls import write_control
@@ -58,19 +58,24 @@ def missing(plan: StudyPlan) -> list[StudyRun | StudyStore]:
 
 def work_on(
     plan: StudyPlan, *, device: str, take_over: bool = False, progress: Progress, stop: Callable[[], bool]
-) -> None:
+) -> dict[StudyRun | StudyStore, DgkdError]:
     """Makes what is missing, beside other workers, and returns once nothing is.
 
     `take_over` takes workers on other hosts for dead at once; otherwise they are once their leases stand still (see
-    `LeaseWatch`). Raises Interrupted once `stop` says so, and what training and dumping raise.
+    `LeaseWatch`). Returns what could not be made and why, such as a run whose loss is not finite; everything that does
+    not need it is made. Raises Interrupted once `stop` says so, and Mismatch, NoPermission and NoSpace, which are of
+    the folder or the machine and not of a run.
     """
     with renewing():
-        _work_on(plan, device, take_over, progress, stop)
+        return _work_on(plan, device, take_over, progress, stop)
 
 
-def _work_on(plan: StudyPlan, device: str, take_over: bool, progress: Progress, stop: Callable[[], bool]) -> None:
+def _work_on(
+    plan: StudyPlan, device: str, take_over: bool, progress: Progress, stop: Callable[[], bool]
+) -> dict[StudyRun | StudyStore, DgkdError]:
     said, watch = set[str](), LeaseWatch()
-    while left := missing(plan):
+    failed: dict[StudyRun | StudyStore, DgkdError] = {}
+    while left := _possible(plan, failed):
         progress.say(f"{len(left)} of {len(plan.work)} runs and stores are left")
         held: list[tuple[StudyRun | StudyStore, Locked]] = []
         for one in filter(_is_ready, left):
@@ -79,10 +84,28 @@ def _work_on(plan: StudyPlan, device: str, take_over: bool, progress: Progress, 
                 break
             except Locked as error:
                 held.append((one, error))
+            except (Interrupted, Mismatch, NoPermission, NoSpace):
+                raise
+            except DgkdError as error:
+                failed[one] = error
+                progress.warn(f"{_name(one)} cannot be made, the rest goes on: {error}")
+                break
         else:
             _wait(held, said, watch, progress, stop)
         if stop():
             raise Interrupted("the study was stopped", do="run the same command again to go on from there")
+    return failed
+
+
+def _possible(plan: StudyPlan, failed: Collection[StudyRun | StudyStore]) -> list[StudyRun | StudyStore]:
+    """Returns what is missing, but for what `failed` and what needs that."""
+    lost, left = {*failed}, []
+    for one in missing(plan):
+        if one not in lost and lost.isdisjoint(one.needs):
+            left.append(one)
+        else:
+            lost.add(one)
+    return left
 
 
 def _wait(
@@ -203,3 +226,7 @@ def _is_sealed(path: Path) -> bool:
 
 def _is_ready(one: StudyRun | StudyStore) -> bool:
     return all(map(_is_made, one.needs))
+
+
+def _name(one: StudyRun | StudyStore) -> str:
+    return one.name if isinstance(one, StudyRun) else f"the store of {one.run.name}"

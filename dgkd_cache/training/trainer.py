@@ -127,8 +127,8 @@ class Trainer:
         def save() -> None:
             state.seconds = time.perf_counter() - started
             record, random = state.to_json(ranks), self._random_states()
-            if log is None:
-                return
+            if log is None or not np.isfinite(record["sums"]).all():
+                return  # the end of the epoch refuses such a loss, and a checkpoint of it could not be read
             record |= {"metrics": log.digest, "inputs": inputs}
             save_checkpoint(checkpoint, model, steps.optimizer, record, random, partial=partial)
             kept = {CHECKPOINT_FILE, best_file(state.best["epoch"]) if state.best else ""}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from support.tiny_chain import train
 
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.progress import Silent
-from dgkd_cache.study.costs import timings_of, total_cost
-from dgkd_cache.study.records import read_record
+from dgkd_cache.study.costs import timings_of, total_cost, variant_seconds
+from dgkd_cache.study.plan import StudyRun, StudyStore
+from dgkd_cache.study.records import read_record, record_path
 from dgkd_cache.study.study import run_study, set_up_study
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
@@ -45,6 +50,52 @@ def test_the_rows_that_a_run_read_are_counted(ws: Workspace) -> None:
 
 def test_totals() -> None:
     cost = {"epochs": 2, "steps": 3, "trained_samples": 5, "guide_rows": 7, "dump_forwards": 11}
-    found = total_cost([cost, cost], [cost])
+    student = {"cost": cost, "guide_runs": ["g"], "store_bytes": {"g-1": 100}}
+    found = total_cost([student, student], [{"run": "g", "cost": cost, "guide_runs": []}])
     assert found["guides_guide_rows"] == 7 and found["guide_rows"] == 14 and found["guide_forwards"] == 11
-    assert np.sum([*found.values()]) == 2 * (2 + 3 + 5 + 7) + (2 + 3 + 5 + 7) + 11
+    assert found["guide_forwards_saved"] == 14 + 7 - 11 and found["cache_bytes"] == 100, "a shared store counts once"
+    counted = {key: value for key, value in found.items() if key not in ("guide_forwards_saved", "cache_bytes")}
+    assert np.sum([*counted.values()]) == 2 * (2 + 3 + 5 + 7) + (2 + 3 + 5 + 7) + 11
+
+
+def test_forwards_saved_are_those_that_live_guides_make(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same chain is trained under live guides, whose forward passes are counted, and the dumps' are subtracted."""
+    study = set_up_study(ws, methods=["dgkd+drop"], seeds=[3])
+    results = run_study(study, device="cpu", progress=Silent(), stop=lambda: False)
+    forwarded = []
+    begin = LiveGuides.begin
+
+    def counting(guides: LiveGuides, views_B, samples_B, keep_G):
+        forwarded.append(len(samples_B) * int(keep_G.sum()))
+        return begin(guides, views_B, samples_B, keep_G)
+
+    monkeypatch.setattr(LiveGuides, "begin", counting)
+    for run in [one for one in study.plan.work if isinstance(one, StudyRun) and one.guides]:
+        live = [run.workspace.run_folder(store.run.name) for store in run.guides]
+        request = {"architecture": run.architecture, "training": run.training, "distillation": run.distillation}
+        before = sum(forwarded)
+        train(run.workspace, f"live-{run.model}", live=live, **request)
+        assert sum(forwarded) - before == json.loads(record_path(run).read_text())["cost"]["guide_rows"] > 0
+    dumped = 0
+    for store in (one for one in study.plan.work if isinstance(one, StudyStore)):
+        dumped += json.loads(record_path(store.run).read_text())["cost"]["dump_forwards"]
+    cost = results["variants"]["dgkd+drop"]["cost"]
+    assert cost["guide_forwards_saved"] == sum(forwarded) - dumped
+    assert cost["cache_bytes"] == sum(
+        file.stat().st_size for file in study.folder.glob("guides/**/*") if file.is_file()
+    )
+
+
+def test_seconds_of_a_variant() -> None:
+    runs = {
+        "s1": {"guide_runs": ["a"]},
+        "s2": {"guide_runs": ["a"]},
+        "a": {"guide_runs": ["t"]},
+        "t": {"guide_runs": []},
+    }
+    results = {"runs": runs, "variants": {"x": {"runs": {"0": "s1", "1": "s2"}, "cost": {"trained_samples": 600}}}}
+    timings = {"s1": {"seconds": 1.0}, "s2": {"seconds": 2.0}, "a": {"seconds": 4.0}, "t": {"seconds": 8.0}}
+    found = variant_seconds(results, timings, "x")
+    assert found == {"seconds": 3.0, "samples_per_second": 200.0, "guides_seconds": 12.0}
+    del timings["t"]
+    assert variant_seconds(results, timings, "x")["guides_seconds"] is None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.tiny_chain import CONFIG
+from support.tiny_chain import CONFIG, Lines
 
+from dgkd_cache.config.tables import CompareConfig
+from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.progress import Silent
 from dgkd_cache.study.study import run_study, set_up_study
+from dgkd_cache.study.variants import METHODS
 from dgkd_cache.workspace.workspace import Workspace
 
 TABLE = """
@@ -54,6 +57,11 @@ def test_without_a_table_there_are_the_five_methods(ws: Workspace) -> None:
         ("[compare]\nseeds = 0", "seeds"),
         ("[compare]\nreferenc = 'a'", "did you mean 'reference'"),
         ("[compare]\nguides = 'both'", "shared"),
+        ("[compare]\nprotocol = 'best'", "paper"),
+        ("[compare]\ncomparisons = ['dgkd']", "pairs of variants"),
+        ("[compare]\ncomparisons = [['a', 'b', 'c']]", "pairs of variants"),
+        ("[compare]\ncomparisons = [[1, 2]]", "pairs of variants"),
+        ("[compare.variants]\nx = 3", "a table"),
     ],
 )
 def test_a_table_that_is_refused(ws: Workspace, table: str, said: str) -> None:
@@ -63,11 +71,30 @@ def test_a_table_that_is_refused(ws: Workspace, table: str, said: str) -> None:
 
 
 def test_arguments_that_are_refused(ws: Workspace) -> None:
-    for settings, said in (({"reference": "kdd"}, "did you mean .*kd"), ({"seeds": [1, 1]}, "a seed is given twice")):
+    for settings, said in (
+        ({"reference": "kdd"}, "did you mean .*kd"),
+        ({"seeds": [1, 1]}, "a seed is given twice: .* found 1 again"),
+        ({"methods": ["kd", "scratch", "kd"]}, "a method is given twice: .* found kd again"),
+    ):
         with pytest.raises(DgkdError, match=said) as caught:
             set_up_study(ws, **settings)
         assert caught.value.exit_code == 2
     assert not (ws.folder / "compare").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("[compare]\nreference = 'kdd'", "unknown variant to compare with 'kdd': .*did you mean kd"),
+        ("[compare.variants]\n' x' = {}", "a name of a variant cannot be shown"),
+        ('[compare.variants]\n"a\\nb" = {}', "a name of a variant cannot be shown"),
+        ('[compare.variants]\n"" = {}', "a name of a variant cannot be shown"),
+    ],
+)
+def test_a_table_that_no_study_can_be_made_of(ws: Workspace, table: str, said: str) -> None:
+    with pytest.raises(DgkdError, match=said) as caught:
+        set_up_study(with_table(ws, table))
+    assert caught.value.exit_code == 2
 
 
 def test_a_study_leaves_the_workspace_alone(ws: Workspace) -> None:
@@ -79,3 +106,85 @@ def test_a_study_leaves_the_workspace_alone(ws: Workspace) -> None:
         *("runs", "guides", "records", "results.json", "timings.json")
     }
     assert results["comparisons"][0]["exploratory"] and results["comparisons"][0]["verdict"] == "inconclusive"
+
+
+def test_the_comparisons_that_are_named(ws: Workspace) -> None:
+    table = '[compare]\ncomparisons = [["dgkd+drop", "dgkd"], ["dgkd", "kd"]]'
+    named = with_table(ws, table)
+    assert set_up_study(named).pairs == (("dgkd+drop", "dgkd"), ("dgkd", "kd"))
+    assert set_up_study(named, reference="takd").pairs == tuple((name, "takd") for name in METHODS if name != "takd"), (
+        "a reference that is given goes before the file"
+    )
+    assert set_up_study(named, methods=["kd", "dgkd"]).pairs == (("dgkd", "kd"),), "the others are not there"
+    assert set_up_study(named, methods=["scratch", "kd"]).pairs == (("kd", "scratch"),)
+    assert set_up_study(ws, methods=["scratch", "kd"]).pairs == (("kd", "scratch"),)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        ('[["dgdk", "kd"]]', "unknown variant in comparisons 'dgdk': .*did you mean dgkd"),
+        ('[["kd", "kd"]]', "kd is compared with itself"),
+        ('[["kd", "dgkd"], ["dgkd", "kd"]]', "a comparison is given twice: .* found dgkd and kd again"),
+    ],
+)
+def test_comparisons_that_are_refused(ws: Workspace, pairs: str, said: str) -> None:
+    with pytest.raises(DgkdError, match=said) as caught:
+        set_up_study(with_table(ws, f"[compare]\ncomparisons = {pairs}"), methods=["kd", "dgkd"])
+    assert caught.value.exit_code == 2
+
+
+def test_guides_of_each_seed(ws: Workspace) -> None:
+    """Each student learns from guides of its own seed, and is that of a study with this seed as the guides'."""
+    study = set_up_study(ws, methods=["kd", "dgkd"], seeds=[3, 4], guides="per-seed")
+    results = run_study(study, device="cpu", progress=Silent(), stop=lambda: False)
+    assert results["guides"] == "per-seed" and results["variants"]["kd"]["cost"]["guides_epochs"] == 2 * 2
+    runs = results["runs"]
+    for variant in results["variants"].values():
+        for seed, name in variant["runs"].items():
+            assert {runs[guide]["training"]["seed"] for guide in runs[name]["guide_runs"]} == {int(seed)}
+    assert len({run["weights"] for run in runs.values() if run["model"] == "teacher"}) == 2
+    alone = Workspace(ws.folder / "alone", with_overrides(ws.config, {"training.seed": 4}))
+    shared = set_up_study(alone, methods=["kd", "dgkd"], seeds=[4], guides="shared")
+    again = run_study(shared, device="cpu", progress=Silent(), stop=lambda: False)
+    for name in ("kd", "dgkd"):
+        run = again["variants"][name]["runs"]["4"]
+        assert again["runs"][run] == runs[results["variants"][name]["runs"]["4"]]
+
+
+def test_one_run_that_fails_leaves_the_rest(ws: Workspace) -> None:
+    """A student whose loss is not finite, and an assistant whose students then cannot be trained."""
+    wild = {"method": "scratch", "lr": 1e30}
+    changes = {"scratch": {"method": "scratch"}, "wild": wild, "takd": {"method": "takd"}}
+    config = ws.config.model_copy(update={"compare": CompareConfig(variants=changes, seeds=2)})
+    study = set_up_study(ws.with_config(config))
+    lines = Lines()
+    results = run_study(study, device="cpu", progress=lines, stop=lambda: False)
+    assert (
+        sum("cannot be made, the rest goes on: the loss is not finite in epoch 0" in line for line in lines.lines) == 2
+    )
+    assert [(one["variants"], one["seed"], one["model"]) for one in results["failed"]] == [
+        (["wild"], 0, "student"),
+        (["wild"], 1, "student"),
+    ]
+    assert {name: len(one["runs"]) for name, one in results["variants"].items()} == {"scratch": 2, "wild": 0, "takd": 2}
+    assert {one["variant"]: one["verdict"] for one in results["comparisons"]} == {
+        "wild": "incomplete",
+        "takd": "inconclusive",
+    }
+    assert json.loads((study.folder / "results.json").read_text()) == json.loads(json.dumps(results))
+    before = (study.folder / "results.json").read_bytes()
+    run_study(study, device="cpu", progress=Silent(), stop=lambda: False)
+    assert (study.folder / "results.json").read_bytes() == before
+
+    changes = {"scratch": {"method": "scratch"}, "wild": {"method": "takd", "dropping": "none"}}
+    wild_assistant = with_overrides(ws.config, {"training.lr": 0.01}).model_copy(
+        update={
+            "compare": CompareConfig(variants=changes, seeds=2),
+            "training_models": {**ws.config.training_models, "ta1": {"lr": 1e30}},
+        }
+    )
+    study = set_up_study(ws.with_config(wild_assistant))
+    results = run_study(study, device="cpu", progress=Silent(), stop=lambda: False)
+    assert [(one["model"], one["variants"]) for one in results["failed"]] == [("ta1", ["wild"])]
+    assert {name: len(one["runs"]) for name, one in results["variants"].items()} == {"scratch": 2, "wild": 0}

@@ -34,7 +34,7 @@ def results(*names: str, seeds: int = 5, guides: str = "shared") -> dict[str, An
         for seed in range(seeds)
     }
     others = [record("t", 0.9, []), record("a", 0.8, ["t"])]
-    return {**make_results(changes, runs, reference=names[0], guides=guides, others=others)}
+    return {**make_results(changes, runs, seeds=range(seeds), reference=names[0], guides=guides, others=others)}
 
 
 def test_it_helps() -> None:
@@ -84,6 +84,18 @@ def test_two_references_have_a_verdict_each() -> None:
 @pytest.mark.parametrize(("seeds", "begins"), [(1, "Exploratory (1 seed): Guidance"), (4, "Exploratory (4 seeds): Gu")])
 def test_few_seeds_are_exploratory(seeds: int, begins: str) -> None:
     assert verdict_sentence(results("scratch", "kd", seeds=seeds)).startswith(begins)
+
+
+def test_before_all_runs_are_finished_there_is_no_verdict() -> None:
+    found = results("scratch", "kd")
+    lacking = {**found["comparisons"][0], "verdict": "incomplete", "adjusted_p": None, "seeds": (0, 1, 2, 3, 4, 5)}
+    text = verdict_sentence({**found, "comparisons": [lacking]})
+    head = "Guidance from these guides cannot be judged before all runs are finished: kd is"
+    assert text.startswith(f"{head} 1.00 points of accuracy above scratch (")
+    without = {**lacking, "seeds": (), "mean": None, "low": None}
+    assert verdict_sentence({**found, "comparisons": [without]}) == (
+        f"{head} without a finished seed in common with scratch."
+    )
 
 
 def test_without_a_comparison_there_is_nothing_to_say() -> None:

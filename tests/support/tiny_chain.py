@@ -83,6 +83,8 @@ class Lines(Silent):
     def say(self, line: str) -> None:
         self.lines.append(line)
 
+    warn = say
+
 
 def train(ws: Workspace, name: str, **settings: object) -> ModelCard:
     request = {

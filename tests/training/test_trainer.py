@@ -283,8 +283,12 @@ def test_it_learns_and_select_best_returns_the_best_epochs_weights(run, bars, tm
 
 def test_a_loss_that_is_not_finite_is_told(run, tmp_path: Path) -> None:
     with pytest.raises(DgkdError, match="not finite in epoch .*; lower training.lr") as caught:
-        run(guided=False, lr=1e30)(tmp_path / "run")
+        run(guided=False, lr=1e30, checkpoint_steps=1)(tmp_path / "run")
     assert caught.value.exit_code == 1
+    with pytest.raises(DgkdError, match="not finite in epoch .*; lower training.lr"):
+        run(guided=False, lr=1e30, checkpoint_steps=1).once(
+            tmp_path / "run", None
+        )  # with no such checkpoint in its way
 
 
 def test_metrics_are_json_lines_of_means(run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support.tiny_chain import CONFIG, MODULE
 
+from dgkd_cache.study.verdict import verdict_sentence
 from dgkd_cli.main import main
 
 ROOT = Path(__file__).parents[3]
@@ -33,45 +35,100 @@ def compare(*words: str) -> Result:
     return CliRunner().invoke(main, ["compare", "--device", "cpu", *words])
 
 
+def with_jobs(modules: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    places = os.pathsep.join(map(str, (modules, ROOT, ROOT / "cli", ROOT / "stores")))
+    command = [sys.executable, "-m", "dgkd_cli", "compare", "--device", "cpu", *words]
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": places}, capture_output=True, text=True)
+
+
+ENDS_THE_SECOND = """
+import os, sys
+
+if "--quiet" in sys.argv:
+    print("this process is not wanted", file=sys.stderr, flush=True)
+    os._exit(7)
+"""
+
+
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split("  ") if cell.strip()]
 
 
-def test_the_table_says_what_results_json_holds(ws: Path) -> None:
+def test_the_tables_say_what_results_json_holds(ws: Path) -> None:
     result = compare("--methods", "scratch,kd", "--seeds", "3")
     assert result.exit_code == 0, result.output
     found = json.loads((ws / "compare" / "results.json").read_text())
-    head, scratch, kd, *words = result.stdout.splitlines()
-    assert cells(head)[:5] == ["variant", "runs", "accuracy", "difference", "95 % interval"]
+    first, *parts = result.stdout.split("\n\n")
+    assert first == verdict_sentence(found), "the verdict comes first"
+    variants, comparisons, costs, notes = (part.splitlines() for part in parts)
     summary, (one,) = found["variants"]["kd"]["test"]["top1"], found["comparisons"]
-    assert cells(scratch)[:2] == ["scratch (reference)", "3"]
-    assert cells(kd)[:5] == [
-        "kd",
-        "3",
-        f"{100 * summary['mean']:.2f} % ± {100 * summary['deviation']:.2f}",
-        f"{100 * one['mean']:+.2f}",
-        f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f}",
+    assert cells(variants[0]) == ["variant", "runs", "accuracy", "NLL", "ECE"]
+    assert cells(variants[1])[:2] == ["scratch", "3"]
+    assert cells(variants[2])[2] == f"{100 * summary['mean']:.2f} % ± {100 * summary['deviation']:.2f}"
+    assert cells(comparisons[1]) == [
+        *("kd", "scratch", f"{100 * one['mean']:+.2f}", f"{100 * one['low']:+.2f} to {100 * one['high']:+.2f}"),
+        *(f"{one['adjusted_p']:.3f}", one["verdict"]),
     ]
-    assert one["verdict"] in kd
-    assert "Fewer than 5 seeds: exploratory." in words
-    assert any("holds for these guides" in line for line in words)
+    cost = found["variants"]["kd"]["cost"]
+    assert cells(costs[2])[1] == "6" and cells(costs[2])[4] == "3", "three students of two epochs, a teacher of three"
+    assert cells(costs[2])[6:8] == [f"{cost['guide_forwards']:,}", f"{cost['guide_forwards_saved']:,}"]
+    assert "Fewer than 5 seeds: exploratory." in notes
+    assert any("holds for these guides" in line for line in notes)
     printed = json.loads(compare("--methods", "scratch,kd", "--seeds", "3", "--json").stdout)
     assert printed == found
+
+
+def test_the_best_epochs_are_columns_where_they_are_asked_for(ws: Path) -> None:
+    """By validation where samples are held out; on test under the protocol of papers, with the word for it."""
+    words = ("--methods", "scratch,kd", "--seeds", "1")
+    assert "best" not in compare(*words).stdout
+    held_out = compare(*words, "--set", "dataset.validation=16")
+    assert "best by validation" in held_out.stdout and "optimistic" not in held_out.stdout
+    papers = compare(*words, "--protocol", "paper")
+    assert "best on test (optimistic)" in papers.stdout and "Best on test is optimistic" in papers.stdout
+    found = json.loads(compare(*words, "--protocol", "paper", "--json").stdout)
+    assert found["variants"]["kd"]["best_on_test"]["optimistic"] is True
+    assert "best_on_test" not in compare(*words, "--json").stdout
+
+
+def test_named_comparisons(ws: Path) -> None:
+    pairs = 'compare.comparisons=[["kd", "scratch"], ["dgkd+drop", "kd"]]'
+    result = compare("--methods", "scratch,kd,dgkd+drop", "--seeds", "2", "--set", pairs)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.split("\n\n")[2].splitlines()
+    assert [cells(line)[:2] for line in lines[1:]] == [["kd", "scratch"], ["dgkd+drop", "kd"]]
+
+
+def test_a_run_that_fails_leaves_the_others_and_is_an_incomplete_study(ws: Path) -> None:
+    with (ws / "dgkd.toml").open("a") as file:
+        file.write('\n[compare.variants]\nscratch = { method = "scratch" }\n')
+        file.write('wild = { method = "scratch", lr = 1e30 }\nkd = { method = "kd" }\n')
+    result = compare("--seeds", "2")
+    assert result.exit_code == 3 and "2 of 8 runs and stores could not be made" in result.stderr
+    assert "cannot be made, the rest goes on: the loss is not finite in epoch 0" in result.stderr
+    assert "wild: 0 of 2 runs are finished." in result.stdout and "Not made: the run plain2-" in result.stdout
+    assert [cells(line)[:2] for line in result.stdout.split("\n\n")[1].splitlines()[1:]] == [
+        *(["scratch", "2"], ["wild", "0"], ["kd", "2"])
+    ]
 
 
 def test_two_jobs_share_the_work_and_change_no_byte(ws: Path, tmp_path: Path) -> None:
     assert compare("--methods", "scratch,kd", "--seeds", "2").exit_code == 0
     alone = (ws / "compare" / "results.json").read_bytes()
     (ws / "compare").rename(tmp_path / "alone")
-    places = os.pathsep.join(map(str, (tmp_path, ROOT, ROOT / "cli", ROOT / "stores")))
-    done = subprocess.run(
-        [sys.executable, "-m", "dgkd_cli", *("compare", "--methods", "scratch,kd", "--seeds", "2", "--jobs", "2")],
-        env=os.environ | {"PYTHONPATH": places},
-        capture_output=True,
-        text=True,
-    )
+    done = with_jobs(tmp_path, "--methods", "scratch,kd", "--seeds", "2", "--jobs", "2")
     assert done.returncode == 0, done.stderr
     assert (ws / "compare" / "results.json").read_bytes() == alone
+    assert "job 2" not in done.stderr
+
+
+def test_a_job_that_ends_early_is_told_and_its_work_is_done(ws: Path, tmp_path: Path) -> None:
+    """The module of the data set ends every process but the first one that loads it."""
+    (tmp_path / "tiny_bars.py").write_text(MODULE + ENDS_THE_SECOND)
+    done = with_jobs(tmp_path, "--methods", "scratch,kd", "--seeds", "2", "--jobs", "2")
+    assert done.returncode == 0, done.stderr
+    assert re.search("job 2 of 2 ended with exit code 7: .*this process is not wanted", done.stderr)
+    assert json.loads((ws / "compare" / "results.json").read_text())["variants"]["kd"]["runs"].keys() == {"0", "1"}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +137,16 @@ def test_two_jobs_share_the_work_and_change_no_byte(ws: Path, tmp_path: Path) ->
         (["--methods", "scratch,dgdk"], "dgkd"),
         (["--seeds", "0"], "--seeds"),
         (["--reference", "kdd"], "kd"),
-        (["--methods", "kd,kd,"], "unknown method"),
+        (["--methods", "kd,kd,"], "a method is given twice"),
+        (["--methods", "kd,"], "unknown method"),
+        (["--methods", ""], "unknown method"),
+        (["--protocol", "best"], "paper"),
+        (["--methods", "kd,dgkd"], "the variants kd and dgkd are the same"),
+        (["--set", "compare.seeds=[1, 1]"], "each seed once"),
+        (["--set", "compare.reference=kdd"], "kd"),
+        (["--set", "training.views=fresh"], "cannot train on fresh views"),
+        (["--set", "training.select=best"], "validation"),
+        (["--set", "training.select=best", "--set", "dataset.validation=9"], "a comparison cannot choose the epoch"),
     ],
 )
 def test_what_is_refused_before_anything_is_made(ws: Path, words: list[str], said: str) -> None:
@@ -95,4 +161,4 @@ def test_variants_of_the_file(ws: Path) -> None:
         file.write('a = { method = "kd" }\n"b, lambda 0.9" = { method = "kd", lambda = 0.9 }\n')
     result = compare()
     assert result.exit_code == 0, result.output
-    assert [cells(line)[0] for line in result.stdout.splitlines()[1:3]] == ["a (reference)", "b, lambda 0.9"]
+    assert [cells(line)[0] for line in result.stdout.splitlines()[3:5]] == ["a", "b, lambda 0.9"]
