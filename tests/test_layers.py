@@ -21,7 +21,7 @@ PLACES = {
     "dgkd_cli": ROOT / "cli" / "dgkd_cli",
 }
 MAY_IMPORT = {
-    "dgkd_stores": {"cachetools", "h5py", "lazy_loader", "numcodecs", "numpy", "xarray", "zarr"},
+    "dgkd_stores": {"cachetools", "cryptography", "h5py", "lazy_loader", "numcodecs", "numpy", "xarray", "zarr"},
     "dgkd_cache": {
         "dgkd_stores",
         "lazy_loader",
@@ -46,6 +46,7 @@ ROOMS = {
         "checking": {"containers", "format", "coding", "disk"},
         "reading": {"checking", "containers", "coding", "disk"},
         "writing": {"checking", "reading", "containers", "format", "coding", "disk"},
+        "sharing": {"reading", "format", "coding", "disk"},
     },
     "dgkd_cache": {
         "config": set(),
@@ -141,7 +142,7 @@ def test_imports_go_down_only(package: str) -> None:
 def test_what_is_imported_is_what_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    texts = [*project["dependencies"], *extras["demo"], *extras["xarray"]]
+    texts = [*project["dependencies"], *extras["demo"], *extras["xarray"], *extras["share"]]
     declared = {re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", text)[0]).lower() for text in texts}
     owners = importlib.metadata.packages_distributions()
     used = set[str]().union(*MAY_IMPORT.values()) - set(PLACES)

@@ -1,0 +1,1 @@
+"""Sharing of stores between labs: signatures, trusted keys and cards. Loads no torch."""

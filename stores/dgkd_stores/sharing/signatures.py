@@ -1,0 +1,199 @@
+"""Signatures of stores: made, found beside a store, and checked against the store and the keys that are trusted.
+
+The signature of NAME.zarr is the file NAME.zarr.sig, that of NAME.h5 is NAME.h5.sig: an SSH signature as `ssh-keygen -Y
+sign` makes it, and after it the line that it signs. So any lab checks it with `tail -n 1 NAME.zarr.sig | ssh-keygen -Y
+verify -n dgkd-seal@v1 -s NAME.zarr.sig -f ALLOWED_SIGNERS -I WHO`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dgkd_stores.arguments import as_path, require_kind
+from dgkd_stores.disk.files import full_disk, partial_of, publish_new, read_small, write_synced
+from dgkd_stores.errors import InvalidInput, Mismatch
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.reading.reader import GuideStore
+from dgkd_stores.sanitize import clean
+from dgkd_stores.sharing.ed25519 import MAX_KEY_BYTES, fits, sign_message
+from dgkd_stores.sharing.ssh_format import NAMESPACE, SshSignature, fingerprint, parse_signature
+from dgkd_stores.sharing.statement import Statement
+from dgkd_stores.sharing.trust import TrustedKeys
+
+__all__ = [
+    "Signature",
+    "check_signature",
+    "describe_signature",
+    "read_signature",
+    "sign_store",
+    "signature_path",
+    "statement_of",
+    "verify_signature",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """A signature that was checked: it fits the store, and its key is trusted."""
+
+    signer: str
+    """Whose key it is, as the trusted keys say: principals, a comment, or the fingerprint."""
+    fingerprint: str
+    """The key, as SHA256:..."""
+    date: str
+    """When it was made, by the signer's own clock: `2026-11-26T14:30:00Z`."""
+
+
+def signature_path(store: Path | str) -> Path:
+    """Returns the path of a store's signature, which may not exist. Raises InvalidInput for what is no path."""
+    path = as_path("signature_path", "store", store)
+    path = path if path.name else path.absolute()
+    return path.with_name(f"{path.name}.sig")
+
+
+def statement_of(store: Path | str, *, now: datetime | None = None) -> bytes:
+    """Returns the line that a signature of a finished store signs, with the date of `now`, or of today.
+
+    Raises as `GuideStore.open`: the seal, and all that it covers but the rows, is checked.
+    """
+    with GuideStore.open(as_path("statement_of", "store", store)) as opened:
+        assert opened.seal is not None
+        return Statement.of(opened.header, opened.seal, now or datetime.now(UTC)).message
+
+
+def sign_store(store: Path | str, key: Path | str, *, now: datetime | None = None) -> Path:
+    """Signs a finished store with the SSH key in the file `key`, and returns the path of the signature.
+
+    A key with a passphrase, and a public key whose private one an agent holds, are used by way of ssh-keygen. A
+    signature by that key that is there already is kept. Raises InvalidInput for a key that cannot be used, where
+    another signature is in the way, and without the extra `share`, NoSpace, and as `GuideStore.open`.
+    """
+    store, key = as_path("sign_store", "store", store), as_path("sign_store", "key", key)
+    message, path = statement_of(store, now=now), signature_path(store)
+    signature = sign_message(message, key)
+    data = signature.armored() + message
+    partial = partial_of(path)
+    try:
+        with full_disk(path, left="the store is not signed"):
+            write_synced(partial, data)
+            publish_new(partial, path)
+    except FileExistsError as error:
+        _require_same(path, signature, message, read_signature(store) or b"", error)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def read_signature(store: Path | str) -> bytes | None:
+    """Returns the content of a store's signature file; None if there is none. Raises UnsafeStore for a link."""
+    try:
+        return read_small(signature_path(store), limit=MAX_KEY_BYTES)
+    except FileNotFoundError:
+        return None
+
+
+def check_signature(store: GuideStore, trusted: TrustedKeys) -> Signature:
+    """Returns the signature that lies beside an open store, once it is checked: see `verify_signature`.
+
+    Raises Mismatch (13) as that does, UnsafeStore, and InvalidInput without the extra `share`.
+    """
+    require_kind("check_signature", "store", store, GuideStore, expected="an open GuideStore")
+    require_kind("check_signature", "trusted", trusted, TrustedKeys, expected="TrustedKeys")
+    data, source = read_signature(store.path), str(signature_path(store.path))
+    return verify_signature(data, header=store.header, seal=store.seal or "", trusted=trusted, source=source)
+
+
+def verify_signature(
+    data: bytes | None, *, header: StoreHeader, seal: str, trusted: TrustedKeys, source: str
+) -> Signature:
+    """Checks the content of a signature file, which `source` names, against the header and the seal of a store.
+
+    `seal` must be that of the content: a reader computes it, a puller proves it afterwards. None: there is no file.
+    Raises Mismatch (13) if there is none, if it is by a key that is not trusted now, is not a signature of what it
+    states, or states another seal, guide, data set or view plan. Raises InvalidInput without the extra `share`.
+    """
+    if data is None:
+        raise Mismatch(
+            f"{source.removesuffix('.sig')} is not signed, and keys are required",
+            expected=f"its signature at {source}",
+            found="no such file",
+            do="ask its maker to sign it: a seal tells that a store is whole, not who made it",
+        )
+    signature, statement = _parse(data, source)
+    signer = trusted.require(signature.key, of=f"the signature {source}")
+    if not fits(signature, statement.message):
+        raise _unusable(source, "another text, or bits that have changed")
+    if differs := _differs(header, seal, statement):
+        key, of_store, stated = differs
+        raise Mismatch(
+            f"{source} is the signature of another store",
+            expected=f"{key} {of_store}",
+            found=f"{key} {stated}",
+            do="get store and signature again from their maker; whoever changed the store sealed it again, but could "
+            "not sign it",
+        )
+    return Signature(signer=clean(signer), fingerprint=fingerprint(signature.key), date=statement.date)
+
+
+def describe_signature(store: Path | str, *, header: StoreHeader, seal: str) -> str:
+    """Returns a line about a store whose signature no key is asked for: unsigned, or by whom it says it is signed.
+
+    Raises UnsafeStore as `read_signature`.
+    """
+    data = read_signature(store)
+    if data is None:
+        return "unsigned: its seal tells that it is whole, not who made it"
+    try:
+        signature, statement = _parse(data, str(signature_path(store)))
+    except Mismatch as error:
+        return f"unsigned: {error}"
+    if differs := _differs(header, seal, statement):
+        return f"unsigned: the signature beside it is of another store, with {differs[0]} {differs[2]}"
+    key, date = fingerprint(signature.key), statement.date
+    return f"signed with the key {key} on {date}, which is not checked: no key is required"
+
+
+def _parse(data: bytes, source: str) -> tuple[SshSignature, Statement]:
+    try:
+        signature, message = parse_signature(data)
+        if signature.namespace != NAMESPACE:
+            raise ValueError(f"a signature for {signature.namespace!r}, not for {NAMESPACE}")
+        if not message:
+            raise ValueError("no statement after it (`cat STATEMENT.sig STATEMENT` joins what ssh-keygen made)")
+        return signature, Statement.parse(message)
+    except ValueError as error:
+        raise _unusable(source, str(error)) from error
+
+
+def _unusable(source: str, found: str) -> Mismatch:
+    return Mismatch(
+        f"{source} is not a signature of a store",
+        expected="an SSH signature by an Ed25519 key, and after it the line that it signs",
+        found=found,
+        do="get it again from its maker",
+    )
+
+
+def _differs(header: StoreHeader, seal: str, stated: Statement) -> tuple[str, str, str] | None:
+    return Statement.of(header, seal, datetime.now(UTC)).first_difference(stated)
+
+
+def _require_same(path: Path, made: SshSignature, message: bytes, there: bytes, error: FileExistsError) -> None:
+    """Raises InvalidInput unless `there`, the content of `path`, is a signature by the same key of the same store."""
+    try:
+        signature, statement = _parse(there, str(path))
+        differs = Statement.parse(message).first_difference(statement)
+        same = differs is None and signature.key == made.key and fits(signature, statement.message)
+        found = f"one by the key {fingerprint(signature.key)}" + (f" of {differs[0]} {differs[2]}" if differs else "")
+    except Mismatch as unusable:
+        same, found = False, unusable.found
+    if not same:
+        raise InvalidInput(
+            f"{path} is there already",
+            expected=f"no signature, or one by the key {fingerprint(made.key)} of this store",
+            found=found,
+            do=f"`rm {shlex.quote(str(path))}` if it is no longer wanted",
+        ) from error
