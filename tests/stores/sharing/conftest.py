@@ -12,6 +12,12 @@ import pytest
 Keygen = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
+@pytest.fixture(autouse=True)
+def _cryptography() -> None:
+    """Another Python (`make test-other`) may be without the extra `share`."""
+    pytest.importorskip("cryptography", reason="the extra share is not installed")
+
+
 @pytest.fixture(scope="session")
 def keygen() -> Keygen:
     """Runs ssh-keygen."""
