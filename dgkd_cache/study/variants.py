@@ -11,7 +11,7 @@ from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.study.controls import CONTROLS
 from dgkd_stores import did_you_mean
 
-__all__ = ["METHODS", "Variant", "make_variants", "variants_of_methods"]
+__all__ = ["METHODS", "PARTS", "Variant", "make_variants", "variants_of_methods"]
 
 METHODS: Mapping[str, Mapping[str, object]] = {
     "scratch": {"method": "scratch"},
@@ -20,7 +20,21 @@ METHODS: Mapping[str, Mapping[str, object]] = {
     "dgkd": {"method": "dgkd", "dropping": "none"},
     "dgkd+drop": {"method": "dgkd", "dropping": "bernoulli"},
 }
-"""The variants that `--methods` names, and what each sets."""
+"""The variants of a comparison that names none, and what each sets."""
+
+_BASES: Mapping[str, Mapping[str, object]] = {
+    **{name: METHODS[name] for name in ("scratch", "kd", "takd", "dgkd")},
+    "dkd": {**METHODS["kd"], "guide_loss": "dkd"},
+    "dist": {**METHODS["kd"], "guide_loss": "dist"},
+}
+PARTS: Mapping[str, tuple[str, object]] = {
+    "drop": ("dropping", "bernoulli"),
+    "dkd": ("guide_loss", "dkd"),
+    "dist": ("guide_loss", "dist"),
+    "std": ("standardize", True),
+    "student": ("weights", "student"),
+}
+"""What may follow a method after a +, as in dgkd+drop, and the key that it sets."""
 
 _SHORT = {"views": "views.count", "encoding": "cache.encoding"}
 """Keys of a variant besides those of [training] and [distillation], and the keys of dgkd.toml that they stand for."""
@@ -50,11 +64,36 @@ class Variant:
 
 
 def variants_of_methods(names: Sequence[str]) -> dict[str, Mapping[str, object]]:
-    """Returns the variants of these methods. Raises UnknownName for one that is not in METHODS."""
-    for name in names:
-        if name not in METHODS:
-            raise unknown_name("method to compare", name, METHODS)
-    return {name: METHODS[name] for name in names}
+    """Returns the variants of these methods: scratch, kd, takd, dgkd, dkd, dist, each with PARTS as in dgkd+drop+dist.
+
+    Raises UnknownName for another method or part, and InvalidInput for parts that exclude each other.
+    """
+    return {name: _of_method(name) for name in names}
+
+
+def _of_method(name: str) -> Mapping[str, object]:
+    base, *parts = name.split("+")
+    if base not in _BASES:
+        raise unknown_name("method to compare", name, dict.fromkeys([*METHODS, *_BASES]))
+    changes = dict(_BASES[base])
+    for place, part in enumerate(parts):
+        if part not in PARTS:
+            raise unknown_name(f"part of the method {name},", part, PARTS)
+        key, value = PARTS[part]
+        before = "+".join([base, *parts[:place]])
+        if base == "scratch":
+            raise InvalidInput(
+                f"the method {name} makes no sense", expected="guides", found="scratch", do=f"leave out +{part}"
+            )
+        if (key in changes and key != "dropping") or part in parts[:place]:
+            raise InvalidInput(
+                f"the method {name} makes no sense",
+                expected=f"one value of {key}",
+                found=f"{part} after {before}",
+                do=f"leave out +{part}",
+            )
+        changes[key] = value
+    return changes
 
 
 def make_variants(config: WorkspaceConfig, changes: Mapping[str, Mapping[str, object]]) -> tuple[Variant, ...]:

@@ -49,5 +49,41 @@ def test_what_is_refused(ws: Workspace, changes: dict[str, dict[str, object]], s
 
 
 def test_an_unknown_method_is_refused() -> None:
-    with pytest.raises(DgkdError, match="did you mean .*dgkd"):
+    with pytest.raises(DgkdError, match="one of dgkd, dgkd.drop, dist, dkd, kd, scratch, takd; did you mean dgkd"):
         variants_of_methods(["dgdk"])
+
+
+def test_methods_with_parts() -> None:
+    assert variants_of_methods([*METHODS]) == METHODS
+    found = variants_of_methods(["dkd", "dist", "dgkd+dist", "dgkd+drop+std", "takd+dkd", "dgkd+student"])
+    assert found == {
+        "dkd": {"method": "kd", "dropping": "none", "guide_loss": "dkd"},
+        "dist": {"method": "kd", "dropping": "none", "guide_loss": "dist"},
+        "dgkd+dist": {"method": "dgkd", "dropping": "none", "guide_loss": "dist"},
+        "dgkd+drop+std": {"method": "dgkd", "dropping": "bernoulli", "standardize": True},
+        "takd+dkd": {"method": "takd", "dropping": "none", "guide_loss": "dkd"},
+        "dgkd+student": {"method": "dgkd", "dropping": "none", "weights": "student"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("dgkd+dorp", "unknown part of the method dgkd\\+dorp, 'dorp': .*did you mean drop"),
+        ("dgkd+", "unknown part of the method dgkd\\+, ''"),
+        ("scratch+drop", "expected guides, found scratch; leave out \\+drop"),
+        ("dkd+dist", "expected one value of guide_loss, found dist after dkd"),
+        ("kd+std+std", "expected one value of standardize, found std after kd\\+std"),
+        ("dgkd+drop+drop", "expected one value of dropping, found drop after dgkd\\+drop"),
+    ],
+)
+def test_methods_that_are_refused(name: str, said: str) -> None:
+    with pytest.raises(DgkdError, match=said) as caught:
+        variants_of_methods([name])
+    assert caught.value.exit_code == 2
+
+
+def test_parts_that_exclude_each_other_by_the_table(ws: Workspace) -> None:
+    with pytest.raises(DgkdError, match='"dist", which has no loss of a single sample') as caught:
+        make_variants(ws.config, variants_of_methods(["dgkd+dist+student"]))
+    assert caught.value.exit_code == 2

@@ -26,7 +26,11 @@ __all__ = ["compare"]
 
 
 @click.command()
-@list_option("--methods", help="Of scratch, kd, takd, dgkd, dgkd+drop (default: the variants of dgkd.toml, or all).")
+@list_option(
+    "--methods",
+    help="Of scratch, kd, takd, dgkd, dkd, dist; +drop, +dkd, +dist, +std, +student change one, as dgkd+drop (default: "
+    "the variants of dgkd.toml, or scratch,kd,takd,dgkd,dgkd+drop).",
+)
 @click.option("--seeds", type=click.IntRange(1, 1000), help="Seeds of the student, from 0 (default: dgkd.toml).")
 @click.option("--reference", metavar="NAME", help="What the others are compared with (default: dgkd.toml).")
 @click.option(
