@@ -46,7 +46,7 @@ ROOMS = {
         "checking": {"containers", "format", "coding", "disk"},
         "reading": {"checking", "containers", "coding", "disk"},
         "writing": {"checking", "reading", "containers", "format", "coding", "disk"},
-        "sharing": {"reading", "format", "coding", "disk"},
+        "sharing": {"writing", "reading", "format", "coding", "disk"},
     },
     "dgkd_cache": {
         "config": set(),

@@ -17,7 +17,7 @@ from dgkd_cache.errors import DgkdError, Mismatch
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.probe import check_probe
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_stores import GuideStore, StoreHeader, clean
+from dgkd_stores import GuideStore, StoreHeader, clean, probe_views
 
 __all__ = ["adopt_plan", "check_store"]
 
@@ -54,7 +54,7 @@ def check_store(store: GuideStore, views: ViewRenderer) -> None:
             found=f"plan {header.plan_digest[:16]}",
             do="copy the [views] settings of the guide's workspace, or train and dump the guide again under this plan",
         )
-    check_probe(views, kind=header.probe, values=store.probe, first=header.first_view, count=header.views)
+    check_probe(views, kind=header.probe, values=store.probe, ranges=probe_views(header))
     for offset in _checked_views(header.views, len(images)):
         view = header.view_at(offset)
         if views.plan.view_digest(view, len(images)) != store.view_digest_V32[offset].tobytes():

@@ -6,7 +6,6 @@ Each is a store of a guide whose rows are changed, which a student reads as any 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from dgkd_cache.errors import Interrupted
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.randomness.run_random import RunRandom
-from dgkd_stores import ChunkSlot, GuideStore, GuideStoreWriter, IdentityArrays
+from dgkd_stores import ChunkSlot, GuideStore, GuideStoreWriter, IdentityArrays, derived_header
 
 __all__ = ["CONTROLS", "UNAUGMENTED", "smoothed_row", "write_control"]
 
@@ -47,16 +46,16 @@ def write_control(
     """Writes the store of `control` for the guide whose finished store is `source`, or completes it.
 
     The control `unaugmented` takes its rows from `plain`, the guide's store of one view without augmentation; no other
-    one reads that. All guides have the same permutation of samples. The header has the control and the seal of `source`
-    among the guide's training settings; accuracy, logits of the test set and encoding error are those of `source`.
+    one reads that. All guides have the same permutation of samples. The header has the
+    control, and `derived_from` with the seal of `source`, among the guide's training settings; accuracy, logits of the
+    test set and encoding error are those of `source`.
 
     Raises Locked when another process writes it, NoSpace, and Interrupted once `stop` says so.
     """
     with GuideStore.open(source) as store, GuideStore.open(plain) as unaugmented:
         assert store.seal is not None
         label_N, view = store.label_N.astype(np.int64), unaugmented.views[0]
-        training = {**store.header.guide.training, "control": control, "derived_from": store.seal}
-        header = replace(store.header, guide=replace(store.header.guide, training=training))
+        header = derived_header(store.header, "control", [(store.header, store.seal)], control=control)
         smoothed_CC = _smoothed_rows(store) if control == "smoothed-labels" else None
         from_N = {"shuffled": np.zeros_like(label_N), "shuffled-in-class": label_N}
         taken_N = _permuted(from_N[control]) if control in from_N else np.arange(len(label_N))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -34,20 +35,17 @@ def make_probe(
     views: ViewRenderer, first: int, count: int
 ) -> tuple[ProbeKind, npt.NDArray[np.uint8] | npt.NDArray[np.int32]]:
     """Returns the probe of views [first, first + count): "sha256", uint8 [64, 32] or "projection", int32 [64, 64]."""
-    views_B, samples_B = _pairs(views, first, count)
-    pixels_BIHW = views.pixels(views_B, samples_B).cpu().numpy()
-    if views.plan.exact and views.images.digest_kind == "pixels":
-        return "sha256", np.stack([_pixel_digest(pixels) for pixels in pixels_BIHW])
-    return "projection", _projections(views, pixels_BIHW.reshape(PAIRS, -1))
+    return _probe_of(views, *_pairs(views, range(first, first + count)))
 
 
-def check_probe(views: ViewRenderer, *, kind: str, values: npt.NDArray[Any], first: int, count: int) -> None:
+def check_probe(views: ViewRenderer, *, kind: str, values: npt.NDArray[Any], ranges: Sequence[range]) -> None:
     """Raises Mismatch, which names the first pair that differs, unless a store's probe agrees with these views.
 
-    `values` is the store's array and [first, first + count) its views. Projections agree up to an estimated
-    RMSE of PROJECTION_RMSE_BOUND grey levels.
+    `values` is the store's array, whose pair p is of the views at place p modulo the length of `ranges`. Projections
+    agree up to an estimated RMSE of PROJECTION_RMSE_BOUND grey levels.
     """
-    own_kind, own = make_probe(views, first, count)
+    views_B, samples_B = _pairs(views, *ranges)
+    own_kind, own = _probe_of(views, views_B, samples_B)
     if kind != own_kind or values.shape != own.shape or values.dtype != own.dtype:
         raise Mismatch(
             "the probe of the guide store is of another kind",
@@ -66,7 +64,6 @@ def check_probe(views: ViewRenderer, *, kind: str, values: npt.NDArray[Any], fir
     if not differs_B.any():
         return
     pair = int(np.flatnonzero(differs_B)[0])
-    views_B, samples_B = _pairs(views, first, count)
     how = "" if own_kind == "sha256" else f", an RMSE of about {math.sqrt(mean_square_B[pair]):.1f}"
     raise Mismatch(
         "these pixels are not the ones that the guide saw",
@@ -76,13 +73,32 @@ def check_probe(views: ViewRenderer, *, kind: str, values: npt.NDArray[Any], fir
     )
 
 
-def _pairs(views: ViewRenderer, first: int, count: int) -> tuple[IntArray, IntArray]:
-    if first < 0 or count < 1:
-        raise InvalidInput("no views to probe", expected="at least one view", found=f"{count} views from {first}")
+def _probe_of(
+    views: ViewRenderer, views_B: IntArray, samples_B: IntArray
+) -> tuple[ProbeKind, npt.NDArray[np.uint8] | npt.NDArray[np.int32]]:
+    pixels_BIHW = views.pixels(views_B, samples_B).cpu().numpy()
+    if views.plan.exact and views.images.digest_kind == "pixels":
+        return "sha256", np.stack([_pixel_digest(pixels) for pixels in pixels_BIHW])
+    return "projection", _projections(views, pixels_BIHW.reshape(len(pixels_BIHW), -1))
+
+
+def _pairs(views: ViewRenderer, *ranges: range) -> tuple[IntArray, IntArray]:
+    """Returns views and samples of all pairs; pair p is of the range at place p modulo the number of `ranges`."""
+    pairs = [_pairs_of(views, one) for one in ranges]
+    pair_B = np.arange(PAIRS)
+    views_B, samples_B = (np.stack(each)[pair_B % len(ranges), pair_B] for each in zip(*pairs, strict=True))
+    return views_B, samples_B
+
+
+def _pairs_of(views: ViewRenderer, held: range) -> tuple[IntArray, IntArray]:
+    if held.start < 0 or not held:
+        raise InvalidInput(
+            "no views to probe", expected="at least one view", found=f"{len(held)} views from {held.start}"
+        )
     words = philox_words(
-        views.plan.key16, view=first, domain=Domain.PROBE, first_block=0, blocks=2 * PAIRS // 4
+        views.plan.key16, view=held.start, domain=Domain.PROBE, first_block=0, blocks=2 * PAIRS // 4
     ).reshape(PAIRS, 2)
-    return first + integer_below(words[:, 0], count), integer_below(words[:, 1], len(views.images))
+    return held.start + integer_below(words[:, 0], len(held)), integer_below(words[:, 1], len(views.images))
 
 
 def _pixel_digest(pixels_IHW: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -91,8 +107,8 @@ def _pixel_digest(pixels_IHW: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _projections(views: ViewRenderer, pixels_BD: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """Returns int32 [64, 64]: sums of pixels times +-1 (bit set: +1), with the same signs for every pair."""
-    total = np.zeros((PAIRS, PROJECTIONS), np.float64)
+    """Returns int32 [B, 64]: sums of pixels times +-1 (bit set: +1), with the same signs for every pair."""
+    total = np.zeros((len(pixels_BD), PROJECTIONS), np.float64)
     key16, size = views.plan.key16, pixels_BD.shape[1]
     for start in range(0, size, _SLAB):
         stop = min(start + _SLAB, size)

@@ -22,6 +22,7 @@ from .errors import (
     is_no_space as is_no_space,
 )
 from .fork_lock import fork_safe_lock as fork_safe_lock
+from .format.derivation import derived_header as derived_header, probe_views as probe_views
 from .format.header import (
     DatasetIdentity as DatasetIdentity,
     GuideIdentity as GuideIdentity,
@@ -35,8 +36,17 @@ from .reading.reader import Completeness as Completeness, GuideStore as GuideSto
 from .reading.row_index import RowIndex as RowIndex
 from .registry import Registry as Registry, closest_names as closest_names, did_you_mean as did_you_mean
 from .sanitize import clean as clean, is_utf8 as is_utf8, one_line as one_line
+from .sharing.diff import (
+    ArrayDifference as ArrayDifference,
+    StoreDifference as StoreDifference,
+    ViewDifference as ViewDifference,
+    diff as diff,
+)
+from .sharing.merge import merge as merge
+from .sharing.subset import subset as subset
 from .writing.chunk_files import ChunkSlot as ChunkSlot
 from .writing.compare import check_same_header as check_same_header, differing_keys as differing_keys
-from .writing.convert import Converted as Converted, codecs_for as codecs_for, convert as convert
+from .writing.convert import convert as convert
 from .writing.repair import StoreRepair as StoreRepair
+from .writing.whole import Converted as Converted, codecs_for as codecs_for
 from .writing.writer import GuideStoreWriter as GuideStoreWriter

@@ -112,7 +112,12 @@ def test_a_student_reads_its_control(plan: StudyPlan) -> None:
             with GuideStore.open(own.path) as source, GuideStore.open(of.path) as control:
                 assert found[name]["guides"][of.path.stem] == control.seal != source.seal
                 assert control.header.guide.training["control"] == name
-                assert control.header.guide.training["derived_from"] == source.seal
+                views = {"first_view": 0, "views": 2}
+                assert control.header.guide.training["derived_from"] == {
+                    "operation": "control",
+                    "sources": [{"seal": source.seal, **views}],
+                    "probe": [views],
+                }
     cost = found["dgkd"]["cost"]
     assert all(record["cost"] == cost for record in found.values())
 

@@ -48,7 +48,7 @@ def pairs_of(plan: ViewPlan, samples: int, python_philox: Any) -> list[tuple[int
 
 def refusal(views: ViewRenderer, kind: str, values: Any) -> str:
     with pytest.raises(Mismatch) as caught:
-        check_probe(views, kind=kind, values=values, first=FIRST, count=COUNT)
+        check_probe(views, kind=kind, values=values, ranges=[range(FIRST, FIRST + COUNT)])
     assert caught.value.exit_code == 13
     return str(caught.value)
 
@@ -61,7 +61,7 @@ def test_exact_probe_is_the_hash_of_shape_and_pixels(noise: Any, augment: Any, p
         dy, dx, flip = CROP_FLIP.parameters(view, sample, sample + 1)[0].tolist()
         pixels = augment(images.image(sample).numpy(), dy, dx, flip, 4)
         assert value.tobytes() == hashlib.sha256(struct.pack("<3q", 3, 32, 32) + pixels.tobytes()).digest()
-    check_probe(ViewRenderer(CROP_FLIP, images), kind=kind, values=values, first=FIRST, count=COUNT)
+    check_probe(ViewRenderer(CROP_FLIP, images), kind=kind, values=values, ranges=[range(FIRST, FIRST + COUNT)])
 
 
 def test_projections_are_signed_sums(files: Any, python_philox: Any) -> None:
@@ -128,7 +128,7 @@ def test_accepts_noise_as_decoders_make_it_and_says_how_large_other_differences_
 
         return change
 
-    check_probe(Changed(RESIZED, images, noisy(1)), kind=kind, values=values, first=FIRST, count=COUNT)
+    check_probe(Changed(RESIZED, images, noisy(1)), kind=kind, values=values, ranges=[range(FIRST, FIRST + COUNT)])
     message = refusal(Changed(RESIZED, images, noisy(10)), kind, values)
     told = re.search(r"an RMSE of about ([\d.]+); 64 of 64", message)
     assert told is not None and float(told[1]) == pytest.approx((110 / 3) ** 0.5, rel=0.3)
@@ -145,7 +145,7 @@ def test_accepts_a_jpeg_written_again_at_high_quality(files: Any) -> None:
     again = type(images)(torch.stack(pixels))
     difference = (again.pixels_NIHW.int() - images.pixels_NIHW.int()).float().square().mean().sqrt()
     assert 0.3 < difference < PROJECTION_RMSE_BOUND
-    check_probe(ViewRenderer(RESIZED, again), kind=kind, values=values, first=FIRST, count=COUNT)
+    check_probe(ViewRenderer(RESIZED, again), kind=kind, values=values, ranges=[range(FIRST, FIRST + COUNT)])
 
 
 def test_exact_transforms_of_files_are_projected_too(files: Any) -> None:

@@ -1,1 +1,1 @@
-"""Sharing of stores between labs: signatures, trusted keys and cards. Loads no torch."""
+"""Sharing of stores between labs: signatures, keys and cards; parts, unions and differences. Loads no torch."""

@@ -25,7 +25,8 @@ from dgkd_stores import (
     verify,
 )
 from dgkd_stores.format import layout
-from dgkd_stores.writing.convert import Converted, codecs_for, convert
+from dgkd_stores.writing.convert import convert
+from dgkd_stores.writing.whole import Converted, codecs_for
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 

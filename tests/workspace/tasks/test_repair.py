@@ -151,7 +151,7 @@ def test_batches_are_those_of_the_dump_whatever_the_chunks(ws: Workspace, forwar
 def test_chunks_smaller_than_a_batch(
     ws: Workspace, forwarded: list[object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("dgkd_stores.writing.convert.default_chunk_rows", lambda header: 24)
+    monkeypatch.setattr("dgkd_stores.writing.whole.default_chunk_rows", lambda header: 24)
     convert(ws.store_path("teacher"), ws.store_path("small"), codec="zstd")
     before = content(ws.folder)
     (ws.store_path("small") / "logits" / "c.1.1.0").unlink()  # samples 24 to 47, in the batches from 0 and 32

@@ -1,0 +1,73 @@
+"""Makes a store of some views of another one: its rows and digests, under a header that names where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from dgkd_stores.arguments import as_path, refusal, require_callable, require_flags, require_kind
+from dgkd_stores.errors import InvalidInput
+from dgkd_stores.format.derivation import derived_header
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.reading.reader import GuideStore
+from dgkd_stores.writing.whole import Converted, Report, WholeStore, check_target, write_whole
+
+__all__ = ["subset", "subset_header", "subset_identity"]
+
+
+def subset(
+    source: Path | str,
+    target: Path | str,
+    *,
+    views: range,
+    codec: str = "none",
+    take_over: bool = False,
+    report: Report = lambda done, total: None,
+) -> Converted:
+    """Writes `views` of the finished store `source` to `target`, a new sealed store of the same guide.
+
+    Rows, their digests and the probe are those of the source; `guide.training.derived_from` has its seal and its range
+    of views. Accuracy, logits of the test set and encoding error are those of the source, too. A `target` that already
+    is this store is not changed. Raises `InvalidInput` for views that the source does not have, and as `convert`.
+    """
+    source, target = as_path("subset", "source", source), as_path("subset", "target", target)
+    if not isinstance(views, range) or not views or views.step != 1:
+        raise refusal("subset", "views", views, expected="a range of consecutive views, such as range(0, 40)")
+    require_kind("subset", "codec", codec, str, expected="the name of a codec")
+    require_flags("subset", take_over=take_over)
+    require_callable("subset", report=report)
+    check_target(target, codec)
+    with GuideStore.open(source) as store:
+        assert store.seal is not None
+        whole = WholeStore(
+            header=subset_header(store.header, store.seal, views),
+            identity=subset_identity(store.header, store.container.identity(), views),
+            parts=[store],
+        )
+        return write_whole(target, whole, codec=codec, take_over=take_over, report=report)
+
+
+def subset_header(header: StoreHeader, seal: str, views: range) -> StoreHeader:
+    """Returns the header of these views of a store with this header and seal.
+
+    Raises InvalidInput for views that it does not have, or for all of them: that would be the store itself.
+    """
+    held = header.view_range
+    if not views or views.start < held.start or views.stop > held.stop or views == held:
+        raise InvalidInput(
+            "no part of the store's views",
+            expected=f"fewer views than {held.start}:{held.stop}, all of them within",
+            found=f"{views.start}:{views.stop}",
+            do="to copy all views, use `dgkd-cache export`" if views == held else "",
+        )
+    return derived_header(replace(header, first_view=views.start, views=len(views)), "subset", [(header, seal)])
+
+
+def subset_identity(header: StoreHeader, identity: Mapping[str, NDArray[Any]], views: range) -> dict[str, NDArray[Any]]:
+    """Returns the identity arrays of these views of a store with this header and these arrays."""
+    first = header.place_of(views.start)
+    return {**identity, "view_digest": identity["view_digest"][first : first + len(views)]}

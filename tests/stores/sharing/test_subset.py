@@ -1,0 +1,74 @@
+"""Some views of a store: rows, digests and identity by plain numpy on what Zarr reads of both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from dgkd_stores import GuideStore, InvalidInput, convert, read_header, subset, verify
+
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
+
+@pytest.mark.parametrize("encoding", ["float32", "float16", "uint8"])
+@pytest.mark.parametrize(("name", "codec"), [("b.zarr", "none"), ("b.zarr", "zstd"), ("b.h5", "gzip")])
+def test_views_of_a_store(recipe: Any, tmp_path: Path, encoding: str, name: str, codec: str) -> None:
+    small = recipe(views=5, first_view=2, encoding=encoding)
+    seal = small.write(tmp_path / "a.zarr")
+    made = subset(tmp_path / "a.zarr", tmp_path / name, views=range(3, 5), codec=codec)
+    assert made.written and made.codec == codec and made.seal != seal
+    found = verify(tmp_path / name, full=True)
+    assert found.exit_code == 0 and found.seal == made.seal
+    convert(tmp_path / name, tmp_path / "c.zarr")
+    source, part = (zarr.open_group(tmp_path / each, mode="r") for each in ("a.zarr", "c.zarr"))
+    for array in source:
+        whole, some = source[array][:], part[array][:]
+        by_view = array in ("logits", "scale", "digest", "view_digest")
+        assert np.array_equal(some, whole[1:3] if by_view else whole, equal_nan=True), array
+    header = read_header(tmp_path / name).header
+    assert (header.first_view, header.views) == (3, 2)
+    assert header.guide.training["derived_from"] == {
+        "operation": "subset",
+        "sources": [{"seal": seal, "first_view": 2, "views": 5}],
+        "probe": [{"first_view": 2, "views": 5}],
+    }
+    same = {**small.header.to_dict(), "first_view": 3, "views": 2, "guide": header.guide.to_dict()}
+    assert header.to_dict() == same
+
+
+def test_the_same_subset_again_writes_nothing(path: Path, tmp_path: Path, read_tree: Any) -> None:
+    made = subset(path, tmp_path / "b.zarr", views=range(1, 2))
+    before = read_tree(tmp_path / "b.zarr")
+    again = subset(path, tmp_path / "b.zarr", views=range(1, 2))
+    assert again.seal == made.seal and not again.written and read_tree(tmp_path / "b.zarr") == before
+    with pytest.raises(InvalidInput, match="is there already and is left as it is"):
+        subset(path, tmp_path / "b.zarr", views=range(2))
+
+
+@pytest.mark.parametrize("views", [range(3), range(4), range(2, 4), range(5, 6)])
+def test_views_that_are_no_part(path: Path, tmp_path: Path, views: range) -> None:
+    with pytest.raises(InvalidInput, match="expected fewer views than 0:3, all of them within") as caught:
+        subset(path, tmp_path / "b.zarr", views=views)
+    assert ("export" in str(caught.value)) == (views == range(3))
+    assert not (tmp_path / "b.zarr").exists()
+
+
+@pytest.mark.parametrize("views", [3, range(0), range(0, 3, 2), "0:2"])
+def test_what_is_no_range_is_refused(path: Path, tmp_path: Path, views: Any) -> None:
+    with pytest.raises(InvalidInput, match="subset: the argument 'views' cannot be used"):
+        subset(path, tmp_path / "b.zarr", views=views)
+
+
+def test_a_damaged_row_is_not_copied(path: Path, tmp_path: Path) -> None:
+    chunk = path / "logits" / "c.1.0.0"
+    chunk.write_bytes(b"\1" + chunk.read_bytes()[1:])
+    subset(path, tmp_path / "b.zarr", views=range(2, 3))
+    with pytest.raises(Exception, match="damaged") as caught:
+        subset(path, tmp_path / "c.zarr", views=range(1, 3))
+    assert caught.value.exit_code == 12 and not (tmp_path / "c.zarr").exists()
+    with GuideStore.open(tmp_path / "b.zarr") as part:
+        assert part.views == range(2, 3)
