@@ -51,7 +51,9 @@ class DataUnreadable(DgkdError):
 
 
 class DataMissing(DataUnreadable):
-    """A data set that is not on this machine and may not be downloaded."""
+    """A data set that is not on this machine and may not, or could not, be downloaded."""
+
+    exit_code = 2
 
 
 class NothingBegun(DgkdError):

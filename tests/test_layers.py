@@ -69,6 +69,7 @@ ROOMS = {
             *{"config", "randomness", "run_files", "distributed", "device", "datasets", "models"},
             *{"distillation", "views", "guides", "dump", "training", "estimate"},
         },
+        "recipes": {"config", "datasets", "views", "workspace"},
         "study": {
             *{"config", "randomness", "run_files", "device", "datasets", "distillation", "dump", "training"},
             "workspace",

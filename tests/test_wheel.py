@@ -26,6 +26,8 @@ def test_every_module_is_in_it(names: list[str]) -> None:
     for package, folder in (("dgkd_cache", ROOT), ("dgkd_cli", ROOT / "cli"), ("dgkd_stores", ROOT / "stores")):
         files = {str(path.relative_to(folder)) for path in (folder / package).rglob("*.py")}
         assert files and files <= set(names)
+        data = {str(path.relative_to(folder)) for path in (folder / package).rglob("*.toml")}
+        assert data <= set(names) and bool(data) == (package == "dgkd_cache"), "the recipes"
         assert f"{package}/py.typed" in names
         assert f"{package}/__init__.pyi" in names or package == "dgkd_cli"  # the public names and their types
 

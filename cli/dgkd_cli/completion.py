@@ -22,6 +22,7 @@ __all__ = [
     "complete_guides",
     "complete_keys",
     "complete_models",
+    "complete_recipes",
     "complete_runs",
     "complete_stores",
     "in_a_list",
@@ -57,6 +58,13 @@ def complete_architectures(context: click.Context, parameter: click.Parameter, i
     from dgkd_cli.catalogue import read_list
 
     return _beginning(incomplete, (one["name"] for one in read_list("models")["models"]))
+
+
+def complete_recipes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Returns the recipes that begin with `incomplete`."""
+    from dgkd_cache.recipes.recipe import recipe_names
+
+    return _beginning(incomplete, recipe_names())
 
 
 def in_a_list(complete: Complete) -> Complete:

@@ -32,6 +32,7 @@ from dgkd_cli.commands.init import init
 from dgkd_cli.commands.ls import ls
 from dgkd_cli.commands.models import models
 from dgkd_cli.commands.plan import plan
+from dgkd_cli.commands.recipes import recipes
 from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
@@ -145,6 +146,7 @@ _VERBS = (
     import_,
     models,
     datasets,
+    recipes,
     doctor,
 )
 main.params = [*global_options(), *main.params]

@@ -19,6 +19,7 @@ __all__ = [
     "DistillationConfig",
     "Method",
     "Name",
+    "Published",
     "Table",
     "TrainingConfig",
     "ViewsConfig",
@@ -222,6 +223,13 @@ def _pairs(value: object) -> tuple[tuple[str, str], ...]:
 Pairs = Annotated[tuple[tuple[Name, Name], ...], BeforeValidator(_pairs)]
 
 
+class Published(Table):
+    """An accuracy that somebody else has published, to stand beside that of a variant."""
+
+    accuracy: float = Field(gt=0, le=100, description="on the test set, in per cent")
+    source: Name = Field(min_length=1, description="paper and table, or repository and file")
+
+
 class CompareConfig(Table):
     """The comparison of variants over seeds, for `dgkd-cache compare`."""
 
@@ -241,6 +249,9 @@ class CompareConfig(Table):
     variants: dict[Name, dict[str, object]] = Field(
         default_factory=dict, description="name = { what differs }; none: scratch, kd, takd, dgkd, dgkd+drop"
     )
+    published: dict[Name, Published] = Field(
+        default_factory=dict, description="name = { accuracy in per cent, source }: others' results of these variants"
+    )
 
     @property
     def seed_list(self) -> tuple[int, ...]:
@@ -251,4 +262,10 @@ class CompareConfig(Table):
     def _no_seed_twice(self) -> Self:
         if len(set(self.seed_list)) < len(self.seed_list):
             raise ValueError("each seed once")
+        return self
+
+    @model_validator(mode="after")
+    def _published_of_variants(self) -> Self:
+        if self.variants and (other := [name for name in self.published if name not in self.variants]):
+            raise ValueError(f"published accuracies of variants alone, not of {', '.join(other)}")
         return self

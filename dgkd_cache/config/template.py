@@ -5,6 +5,8 @@ It keeps every value: reading the text back gives the same settings.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel
 
 from dgkd_cache.config.tables import CompareConfig
@@ -24,9 +26,10 @@ _TABLES = {
 }
 
 
-def render_config(config: WorkspaceConfig) -> str:
-    """Returns the settings as the text of a `dgkd.toml`."""
+def render_config(config: WorkspaceConfig, *, notes: Sequence[str] = ()) -> str:
+    """Returns the settings as the text of a `dgkd.toml`; `notes` (single lines) are comments at its beginning."""
     lines = ["# A dgkd-cache workspace: `dgkd-cache run` trains the chain. Flags go before what is written here."]
+    lines += [f"# {note}" for note in notes]
     for table, title in _TABLES.items():
         lines += ["", f"# {title}", f"[{table}]"]
         value = getattr(config, table)
@@ -39,6 +42,10 @@ def render_config(config: WorkspaceConfig) -> str:
                 lines += ["", f"[training.{model}]"]
                 lines += [f"{key} = {toml_text(setting)}" for key, setting in settings.items()]
     lines += ["", *_variants(config.compare)]
+    if config.compare.published:
+        rows = ((name, one.model_dump()) for name, one in config.compare.published.items())
+        lines += ["", "# others' results of these variants: test accuracy in per cent, to stand beside ours"]
+        lines += ["[compare.published]", *(toml_text({name: one})[1:-1] for name, one in rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -54,7 +61,7 @@ def _settings(table: BaseModel) -> list[tuple[str, str]]:
     """Returns (assignment, comment) of each key; an unset key becomes a comment, because TOML has no null."""
     settings = []
     for name, field in type(table).model_fields.items():
-        if name == "variants":  # a table of its own
+        if name in ("variants", "published"):  # tables of their own
             continue
         key, value = field.alias or name, getattr(table, name)
         assignment = f"# {key} =" if value is None else f"{key} = {toml_text(value)}"

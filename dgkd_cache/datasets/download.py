@@ -16,14 +16,14 @@ __all__ = ["no_data", "require_published", "run_download"]
 
 
 def run_download(name: str, download: Callable[[], object], *, folders: Sequence[Path], files: Sequence[str]) -> None:
-    """Runs torchvision's download of `files`. Raises NoSpace on a full disk, else DataUnreadable."""
+    """Runs torchvision's download of `files`. Raises NoSpace on a full disk, else DataMissing."""
     try:
         download()
     except (OSError, RuntimeError, EOFError, HTTPException, TarError) as error:
         if isinstance(error, OSError) and is_no_space(error):
             raise NoSpace(f"the disk is full while downloading {name}", do="free some space and run again") from error
         ending = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DataUnreadable(
+        raise DataMissing(
             f"{name} is not on this machine and could not be downloaded",
             expected=f"{', '.join(files)} in {_either(folders)}",
             found=f"not all of them, and the download ended with {ending[:300]}",

@@ -14,6 +14,7 @@ from dgkd_stores.disk import expand_user
 __all__ = [
     "SMALL_SIDE",
     "chain_names",
+    "check_names",
     "default_recipe",
     "growing_models",
     "suggest_config",
@@ -53,7 +54,7 @@ def suggest_config(
     chain = chain_names(architectures)
     transforms = given.pop("views.transforms", ())
     assert isinstance(transforms, list | tuple), "transforms are a list of texts"
-    _check_names(dataset, architectures, transforms)
+    check_names(dataset, architectures, transforms)
     transforms = transforms or usual_transforms(dataset) or transforms_by_size(*_image_size(dataset))
     config = parse_config(
         {
@@ -135,7 +136,8 @@ def default_recipe(chain: Mapping[str, str]) -> dict[str, object]:
     return {name: dict(_PLAIN_RECIPE) for name in plain}
 
 
-def _check_names(dataset: str, architectures: Sequence[str], transforms: Sequence[str]) -> None:
+def check_names(dataset: str, architectures: Sequence[str], transforms: Sequence[str]) -> None:
+    """Raises UnknownName or InvalidInput unless all are known; nothing is built, imported or read."""
     from dgkd_cache.datasets.registry import require_known
     from dgkd_cache.models.registry import find_model
     from dgkd_cache.views.registry import parse_transform

@@ -50,7 +50,17 @@ def test_writing_gives_the_bytes_of_the_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["models"], ["models", "resnet20"], ["datasets"], ["ls"], ["info", "teacher"], ["init", "--help"]],
+    [
+        ["--help"],
+        ["models"],
+        ["models", "resnet20"],
+        ["datasets"],
+        ["recipes"],
+        ["recipes", "official"],
+        ["ls"],
+        ["info", "teacher"],
+        ["init", "--help"],
+    ],
     ids=" ".join,
 )
 def test_no_torch_is_loaded(arguments: list[str], workspace: Path, teacher: Path) -> None:

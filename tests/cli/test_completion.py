@@ -54,6 +54,10 @@ def test_the_last_name_of_a_list(workspace: Path) -> None:
     assert completed("init --chain plain1") == completed("train --student plain1") == ["plain10"]
 
 
+def test_recipes(workspace: Path) -> None:
+    assert completed("init --recipe off") == completed("recipes off") == ["official"]
+
+
 def test_keys_of_one_model(workspace: Path) -> None:
     assert completed("run --set training.ta1.warm") == ["training.ta1.warmup_epochs="]
     assert completed("run --set chain.") == ["chain.teacher=", "chain.ta1=", "chain.student="]

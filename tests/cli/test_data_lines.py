@@ -105,7 +105,7 @@ def test_a_root_that_the_data_set_does_not_lie_in_is_refused(command: Command, p
 
 def test_what_may_not_be_fetched_is_refused_with_the_option_to_leave_out(command: Command, tmp_path: Path) -> None:
     result = command("datasets", "mnist", "--data-root", str(tmp_path), "--no-download")
-    assert result.exit_code == 1 and result.stderr.endswith("put the files there, or leave --no-download out\n")
+    assert result.exit_code == 2 and result.stderr.endswith("put the files there, or leave --no-download out\n")
 
 
 def test_logging_is_as_before_when_a_verb_ends(command: Command, pictures: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_root_that_is_named_is_the_only_place(
     config = tmp_path / "ws" / "dgkd.toml"
     config.write_text(config.read_text().replace("download = true", "download = false"))
     for refused in (flag, command("-w", "ws", "train", "--model", "student")):
-        assert refused.exit_code == 1 and "in /nonexistent/FashionMNIST/raw, found not all" in refused.stderr
+        assert refused.exit_code == 2 and "in /nonexistent/FashionMNIST/raw, found not all" in refused.stderr
         assert str(system) not in refused.stderr
 
 

@@ -24,7 +24,7 @@ from dgkd_cli.main import main
 Command = Callable[..., Result]
 
 VERBS = ["init", "plan", "run", "train", "dump", "eval", "compare", "ls", "info", "verify", "repair"]
-VERBS += ["export", "import", "models", "datasets", "doctor"]
+VERBS += ["export", "import", "models", "datasets", "recipes", "doctor"]
 
 
 def test_the_verbs_come_in_the_order_of_work(command: Command) -> None:

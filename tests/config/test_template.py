@@ -29,6 +29,7 @@ overrides = st.fixed_dictionaries({}, optional={"epochs": st.integers(1, 9), "ne
     temperature=st.none() | st.floats(0.01, 100),
     of_first=overrides,
     variants=st.dictionaries(texts, st.dictionaries(names, settings_of_variants, max_size=2), max_size=2),
+    published=st.none() | st.tuples(st.floats(0.01, 100), places),
 )
 def test_what_is_written_reads_back(
     chain: dict[str, str],
@@ -40,6 +41,7 @@ def test_what_is_written_reads_back(
     temperature: float | None,
     of_first: dict[str, object],
     variants: dict[str, dict[str, object]],
+    published: tuple[float, str] | None,
 ) -> None:
     tables = {
         "dataset": {"name": dataset, "root": root},
@@ -50,6 +52,9 @@ def test_what_is_written_reads_back(
         "distillation": {"temperature": temperature},
         "compare": {"variants": {name: changes for name, changes in variants.items() if "\0" not in name}},
     }
+    if published:
+        of = dict(zip(("accuracy", "source"), published, strict=True))
+        tables["compare"]["published"] = dict.fromkeys(tables["compare"]["variants"], of)
     config = parse_config(tables, source="test")
     read = parse_config(tomllib.loads(render_config(config)), source="test")
     assert read == config
@@ -62,8 +67,8 @@ def test_every_key_is_there_with_its_meaning() -> None:
     for table in ("dataset", "views", "cache", "training", "distillation", "compare"):
         assert f"[{table}]" in lines
         for name, field in type(getattr(config, table)).model_fields.items():
-            if name == "variants":  # a table of its own
-                assert "# [compare.variants]" in lines
+            if name in ("variants", "published"):  # tables of their own
+                assert ("# [compare.variants]" in lines, "[compare.published]" in lines) == (True, False)
                 continue
             told = [line for line in lines if line.endswith(f"  # {field.description}")]
             assert any(line.removeprefix("# ").startswith(f"{field.alias or name} =") for line in told)

@@ -12,7 +12,7 @@ import torchvision.datasets
 from torchvision.datasets import CIFAR10, CIFAR100
 
 from dgkd_cache.datasets.registry import load_dataset
-from dgkd_cache.errors import DataUnreadable
+from dgkd_cache.errors import DataMissing, DataUnreadable
 
 RNG = np.random.default_rng(4)
 ROWS = {name: RNG.integers(0, 256, (4, 3_072), dtype=np.uint8) for name in ("a", "b", "test")}
@@ -106,14 +106,15 @@ def test_the_published_md5_are_torchvision_s_own(tmp_path: Path) -> None:
 
 def test_missing_files_and_a_failed_download_name_the_folder(ten: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (ten / "data_batch_2").unlink()
-    with pytest.raises(DataUnreadable, match=f"expected data_batch_2 in {ten}, found not all of them"):
+    with pytest.raises(DataMissing, match=f"expected data_batch_2 in {ten}, found not all of them") as missing:
         load_dataset("cifar10", root=ten.parent, download=False)
+    assert missing.value.exit_code == 2
 
     def fail(*_: object, **__: object) -> None:
         raise OSError("no network")
 
     monkeypatch.setattr(torchvision.datasets.cifar, "download_and_extract_archive", fail)
     with pytest.raises(
-        DataUnreadable, match=f"could not be downloaded.*expected data_batch_2 in {ten}.*no network.*put the files"
+        DataMissing, match=f"could not be downloaded.*expected data_batch_2 in {ten}.*no network.*put the files"
     ):
         load_dataset("cifar10", root=ten.parent, download=True)

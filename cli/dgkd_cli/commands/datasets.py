@@ -48,6 +48,8 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
         try:
             found = load_dataset(name, root=data_root, download=not no_download)
         except DataMissing as error:
+            if not no_download:
+                raise
             raise error.with_hint(do="put the files there, or leave --no-download out") from error
         _show(found, as_json=as_json)
         return

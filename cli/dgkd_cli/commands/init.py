@@ -1,9 +1,9 @@
-"""`dgkd-cache init`: creates a workspace, with defaults for its data set and its chain."""
+"""`dgkd-cache init`: creates a workspace, with defaults for its data set and its chain, or from a recipe."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import click
 from dgkd_cache.config.tables import DistillationConfig, ViewsConfig
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.choices import choice_of, list_option
-from dgkd_cli.completion import complete_architectures
+from dgkd_cli.completion import complete_architectures, complete_recipes
 from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides
 from dgkd_cli.lines import WARNING, say
@@ -46,12 +46,17 @@ _KEYS = {
 
 
 @click.command()
+@click.option(
+    "--recipe",
+    metavar="NAME",
+    shell_complete=complete_recipes,
+    help="The settings of a published experiment, which other options override; `dgkd-cache recipes` lists them.",
+)
 @click.option("--dataset", metavar="NAME", help="`dgkd-cache datasets` lists them.  [default: digits]")
 @list_option(
     "--chain",
-    required=True,
     complete=complete_architectures,
-    help="Architectures, largest first; `dgkd-cache models` lists them.",
+    help="Architectures, largest first; `dgkd-cache models` lists them.  [needed, but for a --recipe]",
 )
 @click.option("--epochs", type=int, help="Passes over the training set.  [default: 160]")
 @click.option("--batch-size", type=int, help="Samples in a step.  [default: 128]")
@@ -80,8 +85,9 @@ def init(
     app: App,
     /,
     folder: Path | None,
+    recipe: str | None,
     dataset: str | None,
-    chain: str,
+    chain: str | None,
     transforms: str | None,
     as_json: bool,
     data_root: str | None,
@@ -95,11 +101,15 @@ def init(
     Without --transforms, augmentation is what `dgkd-cache datasets` shows. For a folder or a factory it is hflip and a
     crop of an eighth if all images have one size of up to 64 pixels, else hflip and resized-crop(224).
 
+    With --recipe, defaults are the recipe's and a --dataset holds its data in another format, folder:PATH or
+    module:factory. Options that its variants for `compare` set themselves are refused.
+
     \b
     Examples:
       dgkd-cache init --chain plain6,plain4,plain2 --epochs 3 demo
       dgkd-cache init --dataset cifar10 --chain resnet26,resnet14,resnet8 cifar
       dgkd-cache init --chain resnet20,resnet8 --scheme enumerated exact
+      dgkd-cache init --recipe dgkd-table2 table2
     """
     from dgkd_cache.config.template import render_config
     from dgkd_cache.workspace.defaults import suggest_config
@@ -114,9 +124,16 @@ def init(
         given["dataset.root"] = os.path.abspath(expand_user(data_root))
     if transforms:
         given["views.transforms"] = _split(transforms)
-    config = suggest_config(_from_here(dataset or "digits"), _split(chain), given)
+    architectures, data = _split(chain) if chain is not None else [], dataset and _from_here(dataset)
+    notes: list[str] = []
+    if recipe is not None:
+        config, notes = _from_recipe(recipe, data, architectures, given)
+    elif chain is None:
+        raise click.UsageError("Missing option '--chain', the architectures; or '--recipe', which names them")
+    else:
+        config = suggest_config(data or "digits", architectures, given)
     _check_options(config, given, data_root)
-    workspace = Workspace.init(folder or app.folder, render_config(config))
+    workspace = Workspace.init(folder or app.folder, render_config(config, notes=notes))
     path = workspace.folder / "dgkd.toml"
     for line in _remarks(config):
         say(f"{WARNING}{line}")  # even with --quiet
@@ -125,13 +142,32 @@ def init(
         {"config": str(path), **config.to_dict()},
         [
             ("written", f"{path.resolve()}: this folder is a workspace now" if here else str(path)),
-            ("data set", config.dataset.name + ("" if dataset else " (--dataset NAME chooses another)")),
+            *(("changed" if place else "recipe", note) for place, note in enumerate(notes)),
+            ("data set", config.dataset.name + ("" if dataset or recipe else " (--dataset NAME chooses another)")),
             ("chain", " -> ".join(f"{name} ({arch})" for name, arch in config.chain.items())),
             ("views", f"{views.count}, {views.scheme}: {', '.join(views.transforms)}"),
             ("next", f"`{workspace.command('run')}` trains it"),
+            *[("", f"`{workspace.command('compare')}` trains its variants over seeds")] * bool(config.compare.variants),
         ],
         as_json=as_json,
     )
+
+
+def _from_recipe(
+    name: str, dataset: str | None, architectures: Sequence[str], given: Mapping[str, object]
+) -> tuple[WorkspaceConfig, list[str]]:
+    """Returns the configuration of a recipe with what is given before its own, and lines that say so."""
+    from dgkd_cache.config.toml_text import toml_text
+    from dgkd_cache.recipes.adapt import adapt_recipe, differences
+    from dgkd_cache.recipes.recipe import read_recipe
+
+    recipe = read_recipe(name)
+    config = adapt_recipe(recipe, given, dataset=dataset, architectures=architectures)
+    notes = [f"{name}: {recipe.what}; `dgkd-cache recipes {name}` says where each setting comes from"]
+    for key, (own, other) in differences(recipe, config).items():
+        was = f"the recipe has {toml_text(own)}" if own is not None else "not in the recipe"
+        notes.append(f"{key} = {toml_text(other)} ({was})" if other is not None else f"without {key} ({was})")
+    return config, notes
 
 
 def _remarks(config: WorkspaceConfig) -> list[str]:

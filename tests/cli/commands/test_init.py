@@ -225,3 +225,78 @@ def test_a_transform_is_meant_as_it_is_written(command: Command, here: Path, tex
     assert result.stderr.endswith(f"did you mean {meant}?\n")
     for one in meant.split(" or "):
         assert command("init", "--chain", "plain4,plain2", "--transforms", one, f"demo-{one[:2]}").exit_code == 0
+
+
+def test_a_recipe_is_written_with_where_it_comes_from(command: Command, here: Path) -> None:
+    result = command("init", "--recipe", "dgkd-table2", "--data-root", "data", "work")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "`dgkd-cache -w work compare` trains its variants over seeds" in result.stdout
+    text = (here / "work" / "dgkd.toml").read_text()
+    assert text.splitlines()[1].startswith("# dgkd-table2: ResNets, two assistants; `dgkd-cache recipes dgkd-table2`")
+    written = tomllib.loads(text)
+    assert (written["dataset"]["name"], written["dataset"]["root"]) == ("cifar10", str(here / "data"))
+    assert [*written["chain"].values()] == ["resnet26", "resnet20", "resnet14", "resnet8"]
+    assert written["compare"]["published"]["dgkd+drop"] == {
+        "accuracy": 89.66,
+        "source": "Son et al., ICCV 2021, Table 2",
+    }
+    assert command("-w", "work", "ls").exit_code == 0
+
+
+def test_what_differs_from_the_recipe_is_told_and_written(command: Command, here: Path) -> None:
+    words = "--recipe dgkd-table1 --epochs 10 --scheme sampled --schedule cycle --views 10"
+    result = command("init", *words.split())
+    assert result.exit_code == 0, result.stderr
+    told = [line.split(maxsplit=1)[1] for line in result.stdout.splitlines() if line.startswith("changed")]
+    assert "training.epochs = 10 (the recipe has 160)" in told and len(told) == 4
+    assert [f"# {line}" for line in told] == (here / "dgkd.toml").read_text().splitlines()[2:6]
+
+
+def test_a_recipe_on_its_data_as_a_folder(command: Command, here: Path) -> None:
+    for split in ("train", "test"):
+        for label in range(10):
+            (here / "photos" / split / str(label)).mkdir(parents=True)
+    result = command("init", "--recipe", "dgkd-table2", "--dataset", "folder:photos", "work")
+    assert result.exit_code == 0, result.stderr
+    assert f'dataset.name = "folder:{here / "photos"}" (the recipe has "cifar10")' in result.stdout
+    refused = command("init", "--recipe", "dgkd-table1", "--dataset", "folder:photos", "other")
+    assert refused.exit_code == 2 and "100 classes, found 10 folders" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ("--recipe dgkd-tabel2", "did you mean dgkd-table2"),
+        ("--recipe dgkd-table2 --dataset folder:missing", "is not a folder of images"),
+        ("--recipe dgkd-table2 --dataset mnist", "the recipe dgkd-table2 is on cifar10"),
+        ("--recipe dgkd-table2 --views 40", "--scheme sampled --schedule cycle --views 40"),
+        ("--recipe dgkd-table2 --method kd", "distillation.method cannot be given beside the recipe"),
+        ("--recipe official --keep 0.5", "--keep would have no effect with dropping = fixed"),
+        ("--epochs 3", "Missing option '--chain', the architectures; or '--recipe', which names them"),
+        ("--recipe dgkd-table2 --chain ''", "architectures, largest first"),
+    ],
+)
+def test_a_recipe_that_cannot_be_writes_nothing(command: Command, here: Path, options: str, word: str) -> None:
+    result = command("init", *shlex.split(options))
+    assert (result.exit_code, result.stdout) == (2, "") and word in result.stderr
+    assert not (here / "dgkd.toml").exists()
+
+
+@pytest.mark.parametrize("verb", ["run", "compare", "plan"])
+@pytest.mark.parametrize("download", ["true", "false"])
+def test_a_recipe_whose_data_are_missing_trains_nothing(
+    command: Command, here: Path, monkeypatch: pytest.MonkeyPatch, verb: str, download: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.cifar.download_and_extract_archive", fail)
+    command("init", "--recipe", "dgkd-table2", "--data-root", "nothing")
+    result = command(verb, "--set", f"dataset.download={download}")
+    assert result.exit_code == 2, result.output
+    assert f"cifar10 is not on this machine{' and could not be downloaded' * (download == 'true')}" in result.stderr
+    assert (
+        f"data_batch_1, data_batch_2, data_batch_3, data_batch_4, data_batch_5, test_batch, batches.meta in {here}"
+        in (result.stderr)
+    )
+    assert not [*here.rglob("runs/*/*")] and not [*here.rglob("*.zarr")]

@@ -1,0 +1,1 @@
+"""Settings of published experiments, each with where it comes from."""
