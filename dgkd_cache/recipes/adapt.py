@@ -81,7 +81,7 @@ def _require_data(recipe: Recipe, own: str, given: str) -> None:
             f"the recipe {recipe.name} is on {own}",
             expected=expected,
             found=given,
-            do="leave --dataset out; `dgkd-cache init --chain` makes a workspace on other data",
+            do="leave --dataset out",
         )
     from dgkd_cache.datasets.discovery import find_classes
     from dgkd_cache.datasets.folder import split_folder
@@ -113,5 +113,5 @@ def _with_all_views(config: WorkspaceConfig, settings: Mapping[str, object]) -> 
     try:
         check_schedule(plan, config.views.schedule, config.views.count)
     except InvalidInput as error:  # its hint is for an existing file
-        raise error.with_hint(do="add --scheme sampled, as in --scheme sampled --schedule cycle --views 40") from error
+        raise error.with_hint(do="add --scheme sampled") from error
     return config

@@ -126,6 +126,7 @@ CASES = [
         right="digits",
     ),
     Case("`dgkd-cache datasets` lists them", "lists", "datasets zzz", wrong="zzz", right="digits"),
+    Case("`dgkd-cache recipes` lists them", "lists", "recipes zzz", wrong="zzz", right="official"),
     Case(
         "choose another architecture (`dgkd-cache models` lists them), views of larger images, or a larger "
         "training.input_size",
@@ -243,6 +244,13 @@ CASES = [
         then="run --remake",
     ),
     Case("leave --data-root out", "options", "datasets digits --data-root ."),
+    Case("leave --dataset out", "options", "init --recipe dgkd-table2 --dataset mnist new"),
+    Case(
+        "add --scheme sampled",
+        "options",
+        "init --recipe dgkd-table2 --views 40 new",
+        fill={"--scheme": "--scheme sampled"},
+    ),
     Case("leave --scheme out", "options", "init --chain plain2 --scheme enumerated --views 3 new"),
     Case(
         "choose guides (--method for a model of the chain, --guides for --student)",

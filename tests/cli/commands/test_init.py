@@ -269,7 +269,7 @@ def test_a_recipe_on_its_data_as_a_folder(command: Command, here: Path) -> None:
         ("--recipe dgkd-tabel2", "did you mean dgkd-table2"),
         ("--recipe dgkd-table2 --dataset folder:missing", "is not a folder of images"),
         ("--recipe dgkd-table2 --dataset mnist", "the recipe dgkd-table2 is on cifar10"),
-        ("--recipe dgkd-table2 --views 40", "--scheme sampled --schedule cycle --views 40"),
+        ("--recipe dgkd-table2 --views 40", "found count = 40; add --scheme sampled"),
         ("--recipe dgkd-table2 --method kd", "distillation.method cannot be given beside the recipe"),
         ("--recipe official --keep 0.5", "--keep would have no effect with dropping = fixed"),
         ("--epochs 3", "Missing option '--chain', the architectures; or '--recipe', which names them"),
