@@ -30,6 +30,7 @@ __all__ = [
     "read_signature",
     "sign_store",
     "signature_path",
+    "signed_date",
     "statement_of",
     "verify_signature",
 ]
@@ -154,6 +155,18 @@ def describe_signature(store: Path | str, *, header: StoreHeader, seal: str) -> 
         return f"unsigned: the signature beside it is of another store, with {differs[0]} {differs[2]}"
     key, date = fingerprint(signature.key), statement.date
     return f"signed with the key {key} on {date}, which is not checked: no key is required"
+
+
+def signed_date(store: Path | str) -> str:
+    """Returns the day, as `2026-11-26`, that the signature beside a store states, unchecked; "" without a signature.
+
+    Raises UnsafeStore as `read_signature`.
+    """
+    data = read_signature(store)
+    try:
+        return _parse(data, "")[1].date[:10] if data is not None else ""
+    except Mismatch:
+        return ""
 
 
 def _parse(data: bytes, source: str) -> tuple[SshSignature, Statement]:

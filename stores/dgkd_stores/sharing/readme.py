@@ -1,0 +1,166 @@
+"""The README.md of a guide card: front matter for the Hub, and a page that is read in a minute."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.reading.reader import GuideStore
+from dgkd_stores.sharing.card_text import (
+    hub_licence,
+    in_markdown,
+    in_yaml,
+    percent,
+    size_category,
+    size_text,
+)
+
+__all__ = ["data_licence_of", "make_readme", "summary"]
+
+_CLASSES_SHOWN = 20
+
+_KNOWN = {
+    "digits": "CC-BY-4.0 (UCI, Optical Recognition of Handwritten Digits)",
+    "fashion-mnist": "MIT",
+    "mnist": "",
+    "cifar10": "",
+    "cifar100": "",
+}
+"""The data sets that `load_dataset` has by name, with the licence that their makers state."""
+
+
+def make_readme(store: GuideStore, *, name: str, data_licence: str) -> str:
+    """Returns the README.md of a finished store that is published as `name`; `data_licence` is that of the images."""
+    header = store.header
+    guide, data = header.guide, header.dataset
+    lines = [
+        "---",
+        *hub_licence(header.licence),
+        f"pretty_name: {in_yaml(f'{guide.name}: logits of {guide.architecture} on {data.name}')}",
+        "annotations_creators: [machine-generated]",
+        "task_categories: [image-classification]",
+        f'size_categories: ["{size_category(data.samples)}"]',
+        f"source_datasets: [{in_yaml(f'extended|{data.name}')}]",
+        f"tags: [dgkd-cache, knowledge-distillation, logits, machine-generated, {store.kind}]",
+        "---",
+        "",
+        f"# {in_markdown(guide.name)}: logits of {in_markdown(guide.architecture)} on {in_markdown(data.name)}",
+        "",
+        summary(header),
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {key} | {value} |" for key, value in _facts(store, data_licence)),
+        "",
+        "## Use",
+        "",
+        "```python",
+        *_use(header, name),
+        "```",
+        "",
+        "The second line refuses to go on unless your images, labels, classes and their augmentation are those that "
+        "the guide saw. Without torch and without the images:",
+        "",
+        "```sh",
+        'pip install "dgkd-cache[share]"  # or the path of a copy of its repository',
+        f"dgkd-cache verify --full {name}",
+        f"dgkd-cache verify {name} --key PUBLIC_KEY  # who made it: needs {name}.sig, and the maker's key",
+        "```",
+        "",
+        "## Where it comes from",
+        "",
+        *_provenance(header),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def summary(header: StoreHeader) -> str:
+    """Returns in two sentences what a store is, as Markdown."""
+    guide, data = header.guide, header.dataset
+    views = "1 augmented view" if header.views == 1 else f"{header.views:,} augmented views"
+    model = f"{in_markdown(guide.architecture)} ({guide.parameters:,} parameters)"
+    return (
+        f"A guide for knowledge distillation: the temperature-softened logits of a trained {model} for every "
+        f"{in_markdown(data.split)} image of {in_markdown(data.name)}, in {views}. A student learns from it without "
+        "the model; it holds neither images nor weights. A model computed every number in it."
+    )
+
+
+def data_licence_of(header: StoreHeader, given: str) -> str:
+    """Returns the licence of the images: as given, or as it is known of a data set of that name."""
+    return given or _KNOWN.get(header.dataset.name, "")
+
+
+def _facts(store: GuideStore, data_licence: str) -> Iterator[tuple[str, str]]:
+    header = store.header
+    guide, data, compute = header.guide, header.dataset, header.compute
+    tests = f" of {data.test_samples:,} test samples" if data.test_samples else ""
+    yield "accuracy", f"{percent(guide.accuracy)}{tests}, by the guide itself" if guide.accuracy else "not measured"
+    yield "rows", f"{header.views:,} views x {data.samples:,} samples x {header.classes:,} classes"
+    more = header.classes - _CLASSES_SHOWN
+    classes = ", ".join(map(in_markdown, data.classes[:_CLASSES_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
+    yield "classes", classes
+    yield "view plan", f"{_plan(header.plan)}; digest `{header.plan_digest[:16]}`"
+    yield "views", f"{header.first_view:,} to {header.first_view + header.views - 1:,} of that plan"
+    kl, top1 = float(str(header.fidelity["kl"])), percent(str(header.fidelity["top1"]))
+    error = f"KL {kl:.2g} nats to the exact logits, the same first class in {top1} of {header.fidelity['rows']:,} rows"
+    yield "encoding", f"{header.encoding}, logits / {header.temperature}; {error}"
+    yield "size", f"{size_text(store.nbytes)}, {store.kind}, codec {store.codec}"
+    computed = [f"{key} {compute[key]}" for key in ("device", "precision", "torch") if key in compute]
+    yield "computed with", in_markdown(", ".join(computed))
+    yield "data set", f"{in_markdown(data.name)}, {in_markdown(data.split)}; digest `{data.digest[:16]}`"
+    of_data = data_licence_of(header, data_licence)
+    yield "licence of the logits", in_markdown(header.licence) if header.licence else "not stated by their maker"
+    yield "licence of the data", in_markdown(of_data) if of_data else "see the data set's own source"
+    yield "seal", f"`{store.seal}`"
+
+
+def _plan(plan: Mapping[str, Any]) -> str:
+    """Describes a view plan of any program: the transforms by name and numbers, the scheme and the seed."""
+    found = plan.get("transforms")
+    transforms = ", ".join(map(_transform, found)) if isinstance(found, list) else ""
+    rest = [f"{key} {plan[key]}" for key in ("scheme", "seed") if isinstance(plan.get(key), str | int)]
+    return in_markdown(", ".join(filter(None, [transforms or "no transforms", *rest])))
+
+
+def _transform(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return str(value)
+    numbers = [str(one) for key, one in value.items() if key != "name" and isinstance(one, int | str)]
+    return str(value.get("name", "?")) + (f"({', '.join(numbers[:2])})" if numbers else "")
+
+
+def _use(header: StoreHeader, name: str) -> Iterator[str]:
+    data = header.dataset.name
+    images = data if data in _KNOWN else "folder:PATH" if data.startswith("folder:") else "MODULE:FACTORY"
+    yield "import dgkd_cache as dgkd"
+    yield f'bank = dgkd.GuideBank(["{name}"], dgkd.load_dataset("{images}").train)'
+    yield "batches = bank.loader(batch_size=128)  # of pixels, labels, and the guide's logits"
+
+
+def _provenance(header: StoreHeader) -> Iterator[str]:
+    guide = header.guide
+    yield f"- weights: `{guide.weights_digest}`"
+    if derived := guide.training.get("derived_from"):
+        yield f"- this store was made from another one, `derived_from`: {in_markdown(_short(derived))}"
+    for name, seal in guide.guides.items():
+        yield f"- learnt from {in_markdown(name)}: the store of seal `{seal}`"
+    if not guide.guides:
+        yield "- learnt from labels alone: it had no guides"
+    settings = [f"{key} {guide.training[key]}" for key in _SETTINGS if key in guide.training]
+    if settings:
+        yield f"- trained with {in_markdown(', '.join(settings))}"
+    yield ""
+    yield "All of this is in the store's header, which the seal covers. A seal tells that a store is whole, a signature"
+    yield "beside it who made it. `dgkd-cache card` wrote this page from the store."
+
+
+_SETTINGS = ("method", "objective", "epochs", "optimizer", "lr", "batch_size", "seed")
+
+
+def _short(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_short(one)}" for key, one in value.items())
+    return re.sub(r"\s+", " ", str(value))
