@@ -14,7 +14,7 @@ os.environ.pop("COLUMNS", None)
 # tests/test_gpu.py starts processes of its own, with what was said here.
 os.environ["DGKD_VISIBLE_GPUS"] = os.environ.get("DGKD_VISIBLE_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +148,21 @@ def write(bars, plan, as_input, tmp_path: Path) -> Callable[..., GuideWriter]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def _wandb_service() -> Iterator[None]:
+    """The process that wandb starts for all runs of a process; after its end no run of this process is whole."""
+    import wandb
+
+    yield
+    wandb.teardown()
+
+
+@pytest.fixture
+def offline(_wandb_service: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """wandb without a network."""
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")

@@ -12,6 +12,7 @@ from typing import Any
 from dgkd_cache.errors import Damaged
 from dgkd_cache.paths import METRICS_FILE
 from dgkd_cache.run_files.reading import LIMITS, START_OVER, parse_object, read_file
+from dgkd_cache.training.loggers.mirror import Mirror
 from dgkd_stores.disk import Partial, full_disk, partial_of, write_durably
 
 __all__ = ["MetricsLog", "read_metrics"]
@@ -21,12 +22,18 @@ class MetricsLog:
     """The metrics file of one run."""
 
     def __init__(
-        self, path: Path, *, resume_epoch: int, digest: str | None = None, partial: Partial = partial_of
+        self,
+        path: Path,
+        *,
+        resume_epoch: int,
+        digest: str | None = None,
+        partial: Partial = partial_of,
+        mirror: Mirror | None = None,
     ) -> None:
         """Keeps the lines of epochs before `resume_epoch` and drops the others, which a resumed run writes again.
 
-        Raises Damaged if the kept lines do not match `digest`, UnsafeStore if it is not a regular file, and NoSpace;
-        then the file is unchanged.
+        `mirror` gets the kept lines, and each new one once it is written. Raises Damaged if the kept lines do not match
+        `digest`, UnsafeStore if it is not a regular file, and NoSpace; then the file is unchanged.
         """
         self._path, self._partial = path, partial
         there = _read(path) if os.path.lexists(path) else b""
@@ -41,6 +48,8 @@ class MetricsLog:
             )
         if self._text != there:
             self._write(self._text)
+        self._mirror = mirror or Mirror()
+        self._mirror.begin(_parse(self._text, path))
 
     @property
     def digest(self) -> str:
@@ -52,6 +61,7 @@ class MetricsLog:
         text = self._text + (json.dumps(dict(values), allow_nan=False) + "\n").encode()
         self._write(text)
         self._text = text
+        self._mirror.add(values)
 
     def _write(self, text: bytes) -> None:
         with full_disk(self._path):
@@ -63,7 +73,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
     Raises Damaged, UnsafeStore and FileNotFoundError.
     """
-    return [parse_object(line, path) for line in _read(path).split(b"\n")[:-1]]
+    return _parse(_read(path), path)
+
+
+def _parse(text: bytes, path: Path) -> list[dict[str, Any]]:
+    return [parse_object(line, path) for line in text.split(b"\n")[:-1]]
 
 
 def _read(path: Path) -> bytes:

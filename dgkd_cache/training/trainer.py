@@ -35,6 +35,7 @@ from dgkd_cache.training.checkpoint import (
     save_state,
 )
 from dgkd_cache.training.evaluate import Score
+from dgkd_cache.training.loggers.mirror import Mirror
 from dgkd_cache.training.metrics import MetricsLog
 from dgkd_cache.training.state import RunState, SavedState
 from dgkd_cache.training.steps import Guided, Steps
@@ -96,13 +97,14 @@ class Trainer:
         name: str,
         inputs: str | None = None,
         partial: Partial = partial_of,
+        mirror: Mirror | None = None,
     ) -> Outcome:
         """Trains to the end, from the checkpoint in `folder` if there is one.
 
-        `inputs` is the digest of the run's inputs, which the checkpoint records; `partial` is that of the run's lock.
-        Raises Damaged (exit 12) if the
-        checkpoint or the metrics have changed, Interrupted after saving a checkpoint if `stop` of any rank is true
-        (several ranks take one more step first), DgkdError if the loss is not finite.
+        `inputs` is the digest of the run's inputs, which the checkpoint records; `partial` is that of the run's lock;
+        `mirror` gets the lines of the metrics. Raises Damaged (exit 12) if the checkpoint or the metrics have changed,
+        Interrupted after saving a checkpoint if `stop` of any rank is true (several ranks take one more step first),
+        DgkdError if the loss is not finite.
         """
         steps = self._steps
         ranks, model, per_epoch = steps.ranks, steps.model, steps.steps_per_epoch
@@ -116,7 +118,11 @@ class Trainer:
         log = None
         if ranks.first:
             log = MetricsLog(
-                folder / METRICS_FILE, resume_epoch=state.step // per_epoch, digest=metrics, partial=partial
+                folder / METRICS_FILE,
+                resume_epoch=state.step // per_epoch,
+                digest=metrics,
+                partial=partial,
+                mirror=mirror,
             )
         done, total = (steps.inputs.samples_before(step) for step in (state.step, steps.count))
         epochs, samples = steps.training.epochs, len(steps.inputs.samples_N)

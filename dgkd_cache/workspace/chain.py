@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.paths import leftovers
 from dgkd_cache.progress import Progress, Silent, check_reporting
+from dgkd_cache.training.loggers.registry import require_loggers
 from dgkd_cache.workspace.archive import archive_run
 from dgkd_cache.workspace.chain_check import check_chain, damaged_runs
 from dgkd_cache.workspace.chain_state import ChainState, ModelState
@@ -53,6 +54,7 @@ def run_chain(
     remake: bool = False,
     take_over: bool = False,
     test_every: int = 0,
+    log: Sequence[str] = (),
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[ChainRow]:
@@ -61,7 +63,7 @@ def run_chain(
     What is finished and still valid is skipped. Something stale is refused with Mismatch, which says why; with `remake`
     it is set aside under `aside/` and made again: a run with its stores, or the stores alone where the run is valid.
     What is stale from the start is refused before anything is trained. `take_over` takes processes of other hosts that
-    hold a run or a store for dead; `test_every` is that of `TrainRequest`.
+    hold a run or a store for dead; `test_every` and `log` are those of `TrainRequest`.
     A run whose files are not what was written is treated in the same way, and refused with Damaged. That,
     a model that cannot be built for these views, and settings that contradict each other are refused before anything is
     trained. Raises Mismatch and Damaged as above, InvalidInput for arguments of another kind, and what training and
@@ -71,6 +73,8 @@ def run_chain(
     require_kind("run_chain", "device", device, str, expected="auto, cpu, cuda or cuda:N of this machine")
     require_flags("run_chain", remake=remake, take_over=take_over)
     require_integer("run_chain", "test_every", test_every, low=0)
+    require_kind("run_chain", "log", log, (list, tuple), expected='names of loggers, as ["tensorboard"]')
+    require_loggers(log)
     check_reporting("run_chain", progress, stop)
     progress = progress or Silent()
     for name, damage in damaged_runs(ws).items():
@@ -100,6 +104,7 @@ def run_chain(
                 training=ws.config.training_for(name),
                 distillation=ws.config.distillation,
                 test_every=test_every,
+                log=log,
             )
             train_model(ws, request, take_over=take_over, device=device, progress=progress, stop=stop)
             state.forget(name)

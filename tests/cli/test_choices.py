@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from dgkd_cli.choices import list_option
+from dgkd_cli.choices import list_option, log_option, loggers
 from dgkd_cli.main import main
 
 
@@ -47,3 +47,20 @@ def test_a_list_is_one_value(words: list[str], value: str | None) -> None:
     assert found == [value]
     with pytest.raises(click.BadParameter, match="given 2 times: name all of them once, as in a,b,c"):
         verb.main(["--given", "a,b", "--given", "c"], standalone_mode=False)
+
+
+def test_loggers_are_a_list_of_those_that_the_library_has() -> None:
+    from dgkd_cache.training.loggers import LOGGERS
+
+    @click.command()
+    @log_option
+    def verb(log: str | None) -> None:
+        found.append(loggers(log))
+
+    found: list[tuple[str, ...]] = []
+    for words in ([], ["--log", "wandb"], ["--log", "tensorboard, wandb"]):
+        verb.main(words, standalone_mode=False)
+    assert found == [(), ("wandb",), ("tensorboard", "wandb")]
+    (option,) = verb.params
+    assert {one.value for one in option.shell_complete(click.Context(verb), "")} == set(LOGGERS)
+    assert [one.value for one in option.shell_complete(click.Context(verb), "wandb,t")] == ["wandb,tensorboard"]

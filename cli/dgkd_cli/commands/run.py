@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dgkd_cli.app import App, device_option, json_option, pass_app, take_over_option, test_every_option
+from dgkd_cli.choices import log_option, loggers
 from dgkd_cli.columns import Step, fit, terminal_width
 from dgkd_cli.console import print_json
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text, with_numbers
@@ -30,6 +31,7 @@ __all__ = ["run"]
     "--dry-run", is_flag=True, help="Say what would be made, and why; reads the data set, changes and locks nothing."
 )
 @test_every_option
+@log_option
 @resume_option
 @set_option()
 @take_over_option
@@ -37,7 +39,15 @@ __all__ = ["run"]
 @json_option
 @pass_app
 def run(
-    app: App, remake: bool, resume: bool, dry_run: bool, test_every: int, take_over: bool, device: str, as_json: bool
+    app: App,
+    remake: bool,
+    resume: bool,
+    dry_run: bool,
+    test_every: int,
+    log: str | None,
+    take_over: bool,
+    device: str,
+    as_json: bool,
 ) -> None:
     """Train and dump the whole chain of the workspace.
 
@@ -73,6 +83,7 @@ def run(
             remake=remake,
             take_over=take_over,
             test_every=test_every,
+            log=loggers(log),
             progress=progress,
             stop=stop,
         )

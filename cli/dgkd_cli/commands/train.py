@@ -19,7 +19,7 @@ from dgkd_cli.app import (
     take_over_option,
     test_every_option,
 )
-from dgkd_cli.choices import choice_of, list_option
+from dgkd_cli.choices import choice_of, list_option, log_option, loggers
 from dgkd_cli.completion import complete_architectures, complete_guides, complete_models
 from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides, check_method
@@ -76,6 +76,7 @@ _KEYS = {name: f"training.{name}" for name in _RECIPE} | {
 @set_option(_KEYS)
 @architecture_option
 @test_every_option
+@log_option
 @take_over_option
 @device_option
 @json_option
@@ -92,6 +93,7 @@ def train(
     resume: bool,
     architectures: tuple[str, ...],
     test_every: int,
+    log: str | None,
     take_over: bool,
     device: str,
     as_json: bool,
@@ -170,6 +172,7 @@ def train(
         distillation=distillation,
         fresh=fresh,
         test_every=test_every,
+        log=loggers(log),
     )
     with app.working() as (progress, stop):
         card = train_model(

@@ -19,6 +19,7 @@ from dgkd_cache.guides.protocol import Guidance
 from dgkd_cache.models.registry import find_model
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.training.loggers.registry import require_loggers
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.workspace import run_inputs as record
@@ -47,12 +48,19 @@ class TrainRequest:
     fresh: bool = False
     """Start over: an existing run of that name is moved to `aside/` first, after all checks of the new run."""
 
+    log: Sequence[str] = ()
+    """The loggers that mirror the lines of metrics.jsonl (`LOGGERS`); they change nothing else."""
+
     test_every: int = 0
     """Score the weights of every N-th epoch on the test set, for metrics.jsonl alone; 0: only the final ones."""
 
     def __post_init__(self) -> None:
-        """Raises InvalidInput for guides of both kinds, or for one named twice: its share in the loss would grow."""
+        """Raises InvalidInput for guides of both kinds, or for one named twice: its share in the loss would grow.
+
+        Raises it also for a logger whose package is not installed, and UnknownName for an unknown one.
+        """
         require_integer("TrainRequest", "test_every", self.test_every, low=0)
+        require_loggers(self.log)
         if self.guides and self.live:
             raise InvalidInput(
                 f"{self.name} has cached and live guides",

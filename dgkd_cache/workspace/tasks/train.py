@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,9 +21,12 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.saved import save_model
 from dgkd_cache.models.weights import weights_digest
+from dgkd_cache.paths import METRICS_FILE
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.run_files.preprocess import Preprocess
+from dgkd_cache.training.loggers import LoggedRun, Mirror, open_mirror
+from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.training.trainer import Outcome, Trainer
 from dgkd_cache.workspace import run_inputs as record
@@ -77,9 +81,11 @@ def train_model(
             return stop()
 
         run = set_up_run(ws, request, opened, where, progress, ranks)
+        mirror = opened.enter_context(_mirror(request, run, folder, progress, ranks))
         finished = finished_run(folder, name, run.inputs) if ranks.first and not request.fresh else None
         if ranks.broadcast(finished is not None):
             progress.say(f"{name} is trained: nothing to do")
+            mirror.begin(read_metrics(folder / METRICS_FILE) if finished and request.log else ())
             return finished or load_card(folder)
         progress.say(f"{name}: {run.choice}")
         check_guides(ws, run.guidance, run.views, where, progress)
@@ -90,7 +96,13 @@ def train_model(
             record.write_inputs(folder, run.inputs, partial=partial)
         opened.enter_context(own_cores(where))
         outcome = Trainer(steps, held_N=held_N, test=run.test, test_every=request.test_every).run(
-            folder, progress=progress, stop=stopped, name=name, inputs=record.digest(run.inputs), partial=partial
+            folder,
+            progress=progress,
+            stop=stopped,
+            name=name,
+            inputs=record.digest(run.inputs),
+            partial=partial,
+            mirror=mirror,
         )
         card = _card(ws, request, run, steps, preprocess, outcome)
         if lock is not None:
@@ -98,6 +110,12 @@ def train_model(
             save_model(folder, steps.model, card, partial=partial)
             remove_leftovers(folder)
         return card
+
+
+def _mirror(request: TrainRequest, run: RunSetup, folder: Path, progress: Progress, ranks: Ranks) -> Mirror:
+    settings = {key: record.recorded_value(run.inputs, key) for key in run.inputs}
+    logged = LoggedRun(name=request.name, folder=folder, settings=settings)
+    return open_mirror(request.log if ranks.first else (), logged, warn=progress.warn)
 
 
 def _require_whole_batches(request: TrainRequest, ranks: Ranks) -> None:

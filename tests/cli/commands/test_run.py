@@ -154,3 +154,16 @@ def test_damage_comes_first(command: Command, workspace: Path, monkeypatch: pyte
         chain_preview, "preview_chain", create_autospec(chain_preview.preview_chain, return_value=[stale, damaged])
     )
     assert command("run", "--dry-run").exit_code == 12
+
+
+def test_loggers_reach_the_chain_and_an_unknown_one_is_refused(
+    command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = command("run", "--log", "tensorbord")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "unknown logger 'tensorbord'" in refused.stderr and "did you mean tensorboard?" in refused.stderr
+    assert not (workspace / "runs").exists()
+    asked = create_autospec(chain.run_chain, return_value=[])
+    monkeypatch.setattr(chain, "run_chain", asked)
+    assert command("run", "--log", "wandb,tensorboard").exit_code == 0
+    assert asked.call_args.kwargs["log"] == ("wandb", "tensorboard")

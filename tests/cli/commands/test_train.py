@@ -125,6 +125,9 @@ def test_every_option_reaches_the_job(command: Command, workspace: Path, train_j
     assert request(train_job).distillation.always == ("ta1",)
     assert command("train", "--model", "student", "--at-least-one").exit_code == 0
     assert request(train_job).distillation.at_least_one is True
+    assert request(train_job).log == ()
+    assert command("train", "--model", "student", "--log", "tensorboard, wandb").exit_code == 0
+    assert request(train_job).log == ("tensorboard", "wandb")
 
 
 def test_a_guide_of_two_stores_and_its_name(
