@@ -101,8 +101,8 @@ def chain_names(architectures: Sequence[str]) -> dict[str, str]:
     return dict(zip(names, architectures, strict=True))
 
 
-def growing_models(chain: Mapping[str, str]) -> list[str]:
-    """Returns a line for each model that is larger than the one before it, counted for colour images of 10 classes.
+def growing_models(chain: Mapping[str, str], *, classes: int = 10) -> list[str]:
+    """Returns a line for each model that is larger than the one before it, counted for colour images of `classes`.
 
     The user's own networks are not built here; `run` counts those too, with the actual images.
     """
@@ -113,7 +113,8 @@ def growing_models(chain: Mapping[str, str]) -> list[str]:
     for name, architecture in chain.items():
         side = wanted_input_size(architecture, _ANY_SIDE, _ANY_SIDE) or _ANY_SIDE
         if not is_user_code(architecture):
-            parameters.append((name, count_unbuilt(architecture, channels=3, classes=10, height=side, width=side)))
+            count = count_unbuilt(architecture, channels=3, classes=classes, height=side, width=side)
+            parameters.append((name, count))
     return larger_than_before(parameters)
 
 

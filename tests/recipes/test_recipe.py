@@ -103,7 +103,7 @@ def test_a_key_that_no_workspace_has_is_refused() -> None:
         recipe.model_copy(update={"training": training}).config()
 
 
-def test_recipes_are_read_and_planned_without_torch() -> None:
+def test_recipes_are_read_without_torch() -> None:
     script = """
 import sys
 from dgkd_cache.recipes.recipe import read_recipe, recipe_names

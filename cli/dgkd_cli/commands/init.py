@@ -22,6 +22,7 @@ from dgkd_stores.disk import expand_user
 
 if TYPE_CHECKING:
     from dgkd_cache.config.workspace_config import WorkspaceConfig
+    from dgkd_cache.recipes.recipe import Recipe
 
 __all__ = ["init"]
 
@@ -112,6 +113,7 @@ def init(
       dgkd-cache init --recipe dgkd-table2 table2
     """
     from dgkd_cache.config.template import render_config
+    from dgkd_cache.recipes.recipe import read_recipe
     from dgkd_cache.workspace.defaults import suggest_config
     from dgkd_cache.workspace.workspace import Workspace
 
@@ -125,9 +127,10 @@ def init(
     if transforms:
         given["views.transforms"] = _split(transforms)
     architectures, data = _split(chain) if chain is not None else [], dataset and _from_here(dataset)
+    published = read_recipe(recipe) if recipe is not None else None
     notes: list[str] = []
-    if recipe is not None:
-        config, notes = _from_recipe(recipe, data, architectures, given)
+    if published is not None:
+        config, notes = _from_recipe(published, data, architectures, given)
     elif chain is None:
         raise click.UsageError("Missing option '--chain', the architectures; or '--recipe', which names them")
     else:
@@ -135,11 +138,11 @@ def init(
     _check_options(config, given, data_root)
     workspace = Workspace.init(folder or app.folder, render_config(config, notes=notes))
     path = workspace.folder / "dgkd.toml"
-    for line in _remarks(config):
+    for line in _remarks(config, classes=published.classes if published is not None else 10):
         say(f"{WARNING}{line}")  # even with --quiet
     views, here = config.views, folder is None and path.parent.resolve() == Path.cwd()
     print_result(
-        {"config": str(path), **config.to_dict()},
+        {"config": str(path), **({"recipe": recipe} if recipe else {}), **config.to_dict()},
         [
             ("written", f"{path.resolve()}: this folder is a workspace now" if here else str(path)),
             *(("changed" if place else "recipe", note) for place, note in enumerate(notes)),
@@ -154,14 +157,13 @@ def init(
 
 
 def _from_recipe(
-    name: str, dataset: str | None, architectures: Sequence[str], given: Mapping[str, object]
+    recipe: Recipe, dataset: str | None, architectures: Sequence[str], given: Mapping[str, object]
 ) -> tuple[WorkspaceConfig, list[str]]:
     """Returns the configuration of a recipe with what is given before its own, and lines that say so."""
     from dgkd_cache.config.toml_text import toml_text
     from dgkd_cache.recipes.adapt import adapt_recipe, differences
-    from dgkd_cache.recipes.recipe import read_recipe
 
-    recipe = read_recipe(name)
+    name = recipe.name
     config = adapt_recipe(recipe, given, dataset=dataset, architectures=architectures)
     notes = [f"{name}: {recipe.what}; `dgkd-cache recipes {name}` says where each setting comes from"]
     for key, (own, other) in differences(recipe, config).items():
@@ -170,12 +172,12 @@ def _from_recipe(
     return config, notes
 
 
-def _remarks(config: WorkspaceConfig) -> list[str]:
+def _remarks(config: WorkspaceConfig, *, classes: int) -> list[str]:
     """Returns a line for each possible mistake in settings that can be used."""
     from dgkd_cache.datasets.digits import no_scikit_learn
     from dgkd_cache.workspace.defaults import growing_models
 
-    lines = growing_models(config.chain)
+    lines = growing_models(config.chain, classes=classes)
     if config.dataset.name == "digits" and find_spec("sklearn") is None:
         lines.append(str(no_scikit_learn()))
     if len(config.chain) == 1:

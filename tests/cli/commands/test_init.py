@@ -252,6 +252,14 @@ def test_what_differs_from_the_recipe_is_told_and_written(command: Command, here
     assert [f"# {line}" for line in told] == (here / "dgkd.toml").read_text().splitlines()[2:6]
 
 
+def test_sizes_are_those_for_the_classes_of_the_recipe(command: Command, here: Path) -> None:
+    """The authors' plain6 keeps 8 x 8 pixels of 128 channels for its 100 outputs, plain7 2 x 2 of 256 for 64."""
+    result = command("init", "--recipe", "dgkd-table5", "--json")
+    assert json.loads(result.stdout)["recipe"] == "dgkd-table5"
+    warning = "ta4 has 1,107,204 parameters, more than ta3 before it (655,684)"
+    assert result.stderr.count("Warning: ") == 1 and warning in result.stderr
+
+
 def test_a_recipe_on_its_data_as_a_folder(command: Command, here: Path) -> None:
     for split in ("train", "test"):
         for label in range(10):
