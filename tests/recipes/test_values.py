@@ -84,6 +84,7 @@ OF_TRAIN_PY = {
     "training.weight_decay": TRAIN_PY["--weight-decay"],
     "cache.temperature": TRAIN_PY["--T"],
     "compare.guides": "shared",
+    "compare.protocol": "paper",  # it saves where val_acc > best_acc, of the test set
 }
 # RandomCrop(32, padding=4) and RandomHorizontalFlip have 9 x 9 x 2 outcomes.
 AUGMENTED = {
@@ -131,6 +132,7 @@ PAIR = {
     "distillation.dropping": "none",
     "compare.reference": "kd",
     "compare.guides": "shared",
+    "compare.protocol": "last",  # "The results reported in the paper/README is from the last epoch."
 }
 
 
