@@ -11,7 +11,6 @@ from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.study.plan import StudyPlan, StudyRun
-from dgkd_cache.workspace.tasks.model_setup import dropping_of
 
 __all__ = ["cost_of", "guides_of_runs", "timings_of", "total_cost", "variant_seconds"]
 
@@ -22,6 +21,8 @@ def cost_of(run: StudyRun, samples: int) -> dict[str, int]:
     `samples` is the number of training samples. A row stands for one forward pass of a guide that was not made; a run
     with live guides made them all, and has them as `live_forwards` instead.
     """
+    from dgkd_cache.workspace.tasks.model_setup import dropping_of  # loads torch, which sums of costs do without
+
     epochs, size = run.training.epochs, run.training.batch_size
     batches = [min(size, samples - start) for start in range(0, samples, size)]
     rows = 0

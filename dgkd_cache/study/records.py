@@ -1,7 +1,7 @@
 """The record of a finished run of a study: what it is made of, and what is measured of it, without any clock.
 
 Its bytes are the same whoever makes it, on one kind of processor. Measuring forwards the run's model alone: what its
-guides say of the test set and of the first view lies in their stores.
+guides say of the test set and of the first view lies in their stores. Reading records loads no torch.
 """
 
 from __future__ import annotations
@@ -15,21 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_cache.device.device import resolve_device
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.paths import CARD_FILE, METRICS_FILE
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
-from dgkd_cache.study.costs import cost_of
 from dgkd_cache.study.measures import agreement, measure
 from dgkd_cache.study.plan import StudyRun
 from dgkd_cache.training.metrics import read_metrics
-from dgkd_cache.workspace.tasks.dump import dump_settings, load_guide, writer_of
 from dgkd_stores import GuideStore
 from dgkd_stores.disk import full_disk, make_folder, write_durably
 
-__all__ = ["Record", "make_record", "read_record", "record_path", "write_record"]
+__all__ = ["Record", "make_record", "read_record", "read_record_of", "record_path", "write_record"]
 
 _LARGEST = 2**26  # bytes
 
@@ -44,6 +41,11 @@ def record_path(run: StudyRun) -> Path:
 
 def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
     """Measures a finished run, and returns its record."""
+    # These load torch, which reading records does without.
+    from dgkd_cache.device.device import resolve_device
+    from dgkd_cache.study.costs import cost_of
+    from dgkd_cache.workspace.tasks.dump import dump_settings, load_guide, writer_of
+
     ws = run.workspace
     network, card = load_guide(ws, run.name, progress)
     where = resolve_device(device)
@@ -69,6 +71,8 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
         "guide_runs": [store.run.name for store in run.guides],
         "store_bytes": {store.path.stem: _bytes(store.path) for store in run.guides},
         "weights": card.weights_digest,
+        "dataset": card.dataset,
+        "classes": [*card.classes],
         "compute": card.compute,
         "cost": {
             **cost_of(run, len(train) - ws.config.dataset.validation),
@@ -108,24 +112,31 @@ def write_record(run: StudyRun, record: Record) -> None:
 
 
 def read_record(run: StudyRun) -> Record | None:
-    """Returns the record of a run, None if there is none; the run itself may be elsewhere.
+    """Returns the record of a run as `read_record_of` does."""
+    return read_record_of(run.workspace.folder, run.name)
 
-    Raises Damaged for what is no record of that run, and Mismatch if the run was trained again to other weights.
+
+def read_record_of(folder: Path, name: str) -> Record | None:
+    """Returns the record of the run `name` of the study in `folder`, None if there is none.
+
+    The run itself may be elsewhere; if it is here, its card tells of the data set what an older record does not. Raises
+    Damaged for what is no record of that run, and Mismatch if the run was trained again to other weights.
     """
-    path = record_path(run)
+    path, run = folder / "records" / f"{name}.json", folder / "runs" / name
     try:
         record = parse_object(read_file(path, limit=_LARGEST), path)
     except FileNotFoundError:
         return None
-    if record.get("run") != run.name or not isinstance(record.get("weights"), str):
-        raise damaged_file(path, f"the record of {run.name}", f"that of {str(record.get('run'))[:64]!r}")
-    if (run.path / CARD_FILE).exists():
-        weights = load_card(run.path).weights_digest
-        if record["weights"] != weights:
+    if record.get("run") != name or not isinstance(record.get("weights"), str):
+        raise damaged_file(path, f"the record of {name}", f"that of {str(record.get('run'))[:64]!r}")
+    if (run / CARD_FILE).exists():
+        card = load_card(run)
+        if record["weights"] != card.weights_digest:
             raise Mismatch(
-                f"{path} is the record of other weights than those in {run.path}",
-                expected=f"weights {weights[:16]}",
+                f"{path} is the record of other weights than those in {run}",
+                expected=f"weights {card.weights_digest[:16]}",
                 found=str(record["weights"])[:16],
                 do="keep the one that the other runs of the study learned from, and set the other one aside",
             )
+        record = {"dataset": card.dataset, "classes": [*card.classes], **record}
     return record

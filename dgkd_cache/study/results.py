@@ -59,9 +59,18 @@ def make_results(
             {**asdict(one), "verdict": one.verdict, "exploratory": one.exploratory, "of": "top1"} for one in compared
         ],
         "failed": [dict(one) for one in failed],
+        "classes": _told("classes", records) or [],
+        "dataset": _told("dataset", records) or {},
         "compute": [json.loads(text) for text in sorted({_machine(record) for record in records.values()})],
-        "runs": {name: records[name] for name in sorted(records)},
+        "runs": {
+            name: {key: value for key, value in records[name].items() if key != "classes"} for name in sorted(records)
+        },
     }
+
+
+def _told(key: str, records: Mapping[str, Record]) -> Any:
+    """Returns what the first record that has it says of the data set; None if all are older than the key."""
+    return next((records[name][key] for name in sorted(records) if key in records[name]), None)
 
 
 def _variant(

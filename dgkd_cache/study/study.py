@@ -15,15 +15,15 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.reading import parse_object, read_file
 from dgkd_cache.study.check import check_plan, require_different_runs, require_names, require_paired, same_runs
 from dgkd_cache.study.costs import timings_of
+from dgkd_cache.study.outline import Outline, results_so_far, write_outline
 from dgkd_cache.study.plan import Guides, StudyPlan, StudyRun, StudyStore, make_plan
-from dgkd_cache.study.records import read_record
-from dgkd_cache.study.results import Protocol, Results, make_results
+from dgkd_cache.study.results import Protocol, Results
 from dgkd_cache.study.variants import METHODS, make_variants, variants_of_methods
 from dgkd_cache.study.worker import work_on
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.disk import full_disk, write_durably
 
-__all__ = ["Study", "check_study", "results_of", "run_study", "set_up_study"]
+__all__ = ["Study", "check_study", "outline_of", "results_of", "run_study", "set_up_study"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,14 +116,21 @@ def check_study(study: Study, *, device: str, progress: Progress) -> None:
 
 
 def run_study(
-    study: Study, *, device: str, take_over: bool = False, progress: Progress, stop: Callable[[], bool]
+    study: Study,
+    *,
+    device: str,
+    take_over: bool = False,
+    command: str = "",
+    progress: Progress,
+    stop: Callable[[], bool],
 ) -> Results:
     """Makes what the study lacks, beside other workers, and writes and returns its results.
 
     Each model is trained in one thread, so that the number of workers changes no bit. `take_over` is that of `work_on`.
-    A run that cannot be made is in the results' `failed`, and the rest is made all the same. Raises Interrupted once
-    `stop` says so; the same call goes on from there.
+    A run that cannot be made is in the results' `failed`, and the rest is made all the same. `command` is told by the
+    report. Raises Interrupted once `stop` says so; the same call goes on from there.
     """
+    write_outline(study.folder, outline_of(study, command))
     with one_thread():
         failed = work_on(study.plan, device=device, take_over=take_over, progress=progress, stop=stop)
     results = results_of(study, failed)
@@ -135,18 +142,25 @@ def run_study(
 
 def results_of(study: Study, failed: Collection[StudyRun | StudyStore] = ()) -> Results:
     """Returns the results of the runs of a study that are finished; `failed` are those that could not be made."""
-    found = {key: record for key, run in study.plan.students.items() if (record := read_record(run)) is not None}
-    runs = [one for one in study.plan.work if isinstance(one, StudyRun)]
-    return make_results(
-        study.variants,
-        found,
-        seeds=study.seeds,
+    failures = [_failed(one) for one in study.plan.work if one in failed]
+    return results_so_far(study.folder, outline_of(study), failures)
+
+
+def outline_of(study: Study, command: str = "") -> Outline:
+    """Returns all that decides the results of a study but its records; `command` is what makes it."""
+    students = {name: {seed: study.plan.students[name, seed].name for seed in study.seeds} for name in study.variants}
+    of_students = {run for by_seed in students.values() for run in by_seed.values()}
+    runs = [one.name for one in study.plan.work if isinstance(one, StudyRun)]
+    return Outline(
+        command=command,
         reference=study.reference,
         pairs=study.pairs,
         guides=study.guides,
         protocol=study.protocol,
-        others=[record for run in runs if (record := read_record(run)) is not None],
-        failed=[_failed(one) for one in study.plan.work if one in failed],
+        seeds=study.seeds,
+        variants={name: {**changes} for name, changes in study.variants.items()},
+        students=students,
+        guide_runs=tuple(run for run in runs if run not in of_students),
     )
 
 

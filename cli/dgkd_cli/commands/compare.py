@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -84,10 +85,15 @@ def compare(
         reference=reference,
         protocol=protocol,
     )
+    command = _command(
+        app, {"--methods": methods, "--seeds": seeds, "--reference": reference, "--protocol": protocol}, device
+    )
     with app.working() as (progress, stop):
         check_study(study, device=device, progress=progress)
         with _helpers(app, jobs - 1):
-            results = run_study(study, device=device, take_over=take_over, progress=progress, stop=stop)
+            results = run_study(
+                study, device=device, take_over=take_over, command=command, progress=progress, stop=stop
+            )
     if as_json:
         print_json(results)
     else:
@@ -104,6 +110,14 @@ def compare(
             found=", ".join(one["run"] for one in results["failed"]),
             do="the warnings say why; change or leave out these variants, and run the command again: the rest is kept",
         )
+
+
+def _command(app: App, options: Mapping[str, object], device: str) -> str:
+    """Returns the command that gives these results, without what decides none of their bits."""
+    words = [word for option, value in options.items() if value is not None for word in (option, str(value))]
+    words += [word for text in app.assignments for word in ("--set", text)]
+    words += [] if device == "auto" else ["--device", device]
+    return shlex.join(["dgkd-cache", "compare", *words])
 
 
 @contextmanager

@@ -1,0 +1,126 @@
+"""The outline of a study: all that decides its results but the records, written into its folder as it begins.
+
+With it the results of what is finished are made while others work, without the plan and its data set. Loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from dgkd_cache.paths import CARD_FILE
+from dgkd_cache.run_files.model_card import load_card
+from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
+from dgkd_cache.study.records import read_record_of
+from dgkd_cache.study.results import Results, make_results
+from dgkd_stores.disk import full_disk, make_folder, write_durably
+
+__all__ = ["OUTLINE_FILE", "Outline", "failures", "read_outline", "results_so_far", "timings_so_far", "write_outline"]
+
+OUTLINE_FILE = "study.json"
+_LARGEST = 2**26  # bytes
+
+
+class Outline(BaseModel):
+    """What a study compares, and the names of its runs, of which none need be finished."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["dgkd-study-outline"] = "dgkd-study-outline"
+    """The name of the format."""
+    version: Literal[1] = 1
+    """The version of the format."""
+    command: str
+    """The command that makes the study; empty if a program did."""
+    reference: str
+    """The variant that the others are compared with."""
+    pairs: tuple[tuple[str, str], ...]
+    """All comparisons, each a variant and what it is compared with."""
+    guides: Literal["shared", "per-seed"]
+    """Whether all seeds have the same guides."""
+    protocol: Literal["last", "paper"]
+    """Whether the best epoch on the test set is told beside the last one."""
+    seeds: tuple[int, ...]
+    """The seeds of the student."""
+    variants: dict[str, dict[str, JsonValue]]
+    """What each variant changes, by name."""
+    students: dict[str, dict[int, str]]
+    """The student's run of each variant and seed."""
+    guide_runs: tuple[str, ...]
+    """The runs of all guides."""
+
+
+def write_outline(folder: Path, outline: Outline) -> None:
+    """Writes the outline of the study in `folder`, over that of an earlier one. Raises NoSpace."""
+    path = folder / OUTLINE_FILE
+    with full_disk(path):
+        make_folder(folder)
+        write_durably(path, (outline.model_dump_json(indent=1) + "\n").encode())
+
+
+def read_outline(folder: Path) -> Outline | None:
+    """Returns the outline of the study in `folder`, None if there is none. Raises Damaged if it is no outline."""
+    path = folder / OUTLINE_FILE
+    try:
+        return Outline.model_validate(parse_object(read_file(path, limit=_LARGEST), path))
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise damaged_file(
+            path,
+            "an outline as `dgkd-cache compare` writes it",
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+            do="run `dgkd-cache compare` again: it writes the outline anew and keeps what is finished",
+        ) from error
+
+
+def failures(folder: Path, outline: Outline) -> list[Mapping[str, Any]]:
+    """Returns what `compare` could not make when it ended last, and which is not made since."""
+    path = folder / "results.json"
+    try:
+        failed = parse_object(read_file(path, limit=_LARGEST), path).get("failed")
+    except FileNotFoundError:
+        return []
+    runs = {*outline.guide_runs, *(run for by_seed in outline.students.values() for run in by_seed.values())}
+    return [
+        one
+        for one in (failed if isinstance(failed, list) else [])
+        if isinstance(one, dict) and one.get("run") in runs and read_record_of(folder, one["run"]) is None
+    ]
+
+
+def results_so_far(folder: Path, outline: Outline, failed: Sequence[Mapping[str, Any]] = ()) -> Results:
+    """Returns the results of the runs of a study that are finished; `failed` are those that could not be made."""
+    students = {
+        (name, seed): record
+        for name, by_seed in outline.students.items()
+        for seed, run in by_seed.items()
+        if (record := read_record_of(folder, run)) is not None
+    }
+    others = [record for run in outline.guide_runs if (record := read_record_of(folder, run)) is not None]
+    return make_results(
+        outline.variants,
+        students,
+        seeds=outline.seeds,
+        reference=outline.reference,
+        pairs=outline.pairs,
+        guides=outline.guides,
+        protocol=outline.protocol,
+        others=others,
+        failed=failed,
+    )
+
+
+def timings_so_far(folder: Path, outline: Outline) -> dict[str, dict[str, float]]:
+    """Returns the seconds of training of all finished runs that are here, by name."""
+    students = [run for by_seed in outline.students.values() for run in by_seed.values()]
+    found = {}
+    for run in [*students, *outline.guide_runs]:
+        path = folder / "runs" / run
+        if (path / CARD_FILE).exists():
+            found[run] = {"seconds": load_card(path).seconds}
+    return found
