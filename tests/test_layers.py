@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "dgkd_stores": {"cachetools", "cryptography", "h5py", "lazy_loader", "numcodecs", "numpy", "xarray", "zarr"},
     "dgkd_cache": {
         "dgkd_stores",
+        "jinja2",
         "lazy_loader",
         "numpy",
         "torch",
@@ -76,6 +77,7 @@ ROOMS = {
             *{"config", "randomness", "run_files", "device", "datasets", "distillation", "dump", "training"},
             "workspace",
         },
+        "report": {"config", "run_files", "study"},
     },
     "dgkd_cli": {
         "humanize": set(),
@@ -199,6 +201,7 @@ def test_modules_are_imported_one_way(package: str) -> None:
         ("import dgkd_cache", {"torch", "numpy", "importlib.metadata"}),
         ("import dgkd_cache\ndgkd_cache.GuideStore, dgkd_cache.Workspace, dgkd_cache.Mismatch", {"torch"}),
         ("import dgkd_cache.workspace.workspace", {"torch"}),
+        ("import dgkd_cache.report.files, dgkd_cache.study.outline", {"torch"}),
         ("from dgkd_cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass", {"torch"}),
     ],
 )

@@ -32,6 +32,11 @@ def test_every_module_is_in_it(names: list[str]) -> None:
         assert f"{package}/__init__.pyi" in names or package == "dgkd_cli"  # the public names and their types
 
 
+def test_the_templates_of_the_report_are_in_it(names: list[str]) -> None:
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "dgkd_cache" / "report" / "templates").iterdir()}
+    assert len(files) == 4 and files <= set(names)
+
+
 def test_the_command_and_the_licence(names: list[str]) -> None:
     assert any(name.endswith("entry_points.txt") for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)

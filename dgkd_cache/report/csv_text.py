@@ -1,0 +1,68 @@
+"""The results as CSV: one row for each run, and one for each variant. Numbers are as precise as in results.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+
+from dgkd_cache.report.results_file import Results, Summary, Timings
+
+__all__ = ["runs_csv", "variants_csv"]
+
+_MEASURES = ("top1", "top5", "nll", "ece")
+
+
+def runs_csv(results: Results, timings: Timings) -> str:
+    """Returns the finished runs of students; accuracies are shares from 0 to 1, and what is not known is empty."""
+    rows = []
+    for name in results.shown:
+        for seed, run in results.students(name).items():
+            best = max(run.test_curve, default=None) if results.protocol == "paper" else None
+            rows.append(
+                {
+                    "variant": name,
+                    "seed": seed,
+                    "run": run.run,
+                    "architecture": run.architecture,
+                    "parameters": run.parameters,
+                    **{measure: getattr(run.test, measure) for measure in _MEASURES},
+                    "best_on_test_optimistic": best,
+                    "epochs": len(run.epochs),
+                    "seconds": timings.get(run.run, {}).get("seconds"),
+                    "weights": run.weights,
+                }
+            )
+    return _csv(rows)
+
+
+def variants_csv(results: Results) -> str:
+    """Returns the variants: n, mean and sample standard deviation of each measure, the comparison, the cost."""
+    compared = {one.variant: one for one in results.comparisons if one.reference == results.reference}
+    rows = []
+    for name in results.shown:
+        one, against = results.variants[name], compared.get(name)
+        columns: dict[str, object] = {"variant": name, "n": len(one.runs)}
+        for measure in _MEASURES:
+            columns |= _summary(measure, one.test.get(measure))
+        columns |= _summary("best_by_validation", one.best_by_validation)
+        columns |= _summary("best_on_test_optimistic", one.best_on_test)
+        columns["reference"] = against.reference if against else None
+        for key in ("mean", "low", "high", "p", "adjusted_p", "detectable", "verdict"):
+            columns[key if key == "verdict" else f"difference_{key}"] = getattr(against, key, None)
+        rows.append(columns | {f"cost_{key}": value for key, value in one.cost.items()})
+    return _csv(rows)
+
+
+def _summary(name: str, one: Summary | None) -> dict[str, object]:
+    return {f"{name}_mean": one.mean if one else None, f"{name}_deviation": one.deviation if one else None}
+
+
+def _csv(rows: Iterable[Mapping[str, object]]) -> str:
+    listed = [*rows]
+    columns = dict.fromkeys(key for row in listed for key in row)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(listed)
+    return text.getvalue()

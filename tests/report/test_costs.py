@@ -1,0 +1,74 @@
+"""Costs: sums over students and guides, each guide once, and marks at their accuracies."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from support.markup import Reading, marks, read_svg
+from support.study_results import made_timings
+
+from dgkd_cache.report.costs import costs_figures, guides_of, seconds_of
+from dgkd_cache.report.results_file import Results
+
+
+def test_guides_are_counted_once(results: Results, content) -> None:
+    assert guides_of(results, "scratch") == []
+    assert guides_of(results, "kd") == ["t"]
+    assert guides_of(results, "takd") == ["a", "t"], "the assistant's own guide is one of them"
+    times = made_timings(content)
+    students = [times[run]["seconds"] for run in content["variants"]["dgkd"]["runs"].values()]
+    assert seconds_of(results, times, "dgkd") == (sum(students), times["t"]["seconds"] + times["a"]["seconds"], 20.0)
+    del times["a"]["dump_seconds"]
+    assert seconds_of(results, times, "dgkd") == (sum(students), times["t"]["seconds"] + times["a"]["seconds"], None)
+    del times["a"]
+    assert seconds_of(results, times, "dgkd") is None and seconds_of(results, times, "kd") is not None
+
+
+def test_marks_stand_at_cost_and_accuracy(results: Results, content, style) -> None:
+    times = made_timings(content)
+    samples, seconds = costs_figures(results, times, style)
+    assert (samples.key, seconds.key) == ("samples", "seconds")
+    for figure in (samples, seconds):
+        for drawing in figure.drawings:
+            svg = read_svg(drawing)
+            reading = Reading(svg)
+            assert len(marks(svg)) == 12
+            for x, y, tip in marks(svg):
+                name = tip.rpartition(": ")[0]
+                mean = 100 * results.variants[name].test["top1"].mean
+                assert reading.y(y) == pytest.approx(mean, abs=0.05)
+                cost = results.variants[name].cost
+                exact = (cost["trained_samples"] or 0) + (cost["guides_trained_samples"] or 0)
+                if figure is seconds:
+                    parts = seconds_of(results, times, name)
+                    assert parts is not None
+                    exact = sum(filter(None, parts)) / 60
+                # Marks of equal costs stand side by side, 13 pixels apart at most.
+                assert abs(reading.x(x) - exact) <= 13 * 6 * abs(reading.axis("x")[1])
+
+
+def test_marks_of_other_costs_keep_their_order(results: Results, style) -> None:
+    (samples,) = costs_figures(results, {}, style)
+    for drawing in samples.drawings:
+        at = {tip.rpartition(": ")[0]: x for x, _, tip in marks(read_svg(drawing))}
+        assert len({round(x, 1) for x in at.values()}) == 12, "no mark covers another"
+        for one, other in itertools.permutations(at, 2):
+            costs = [sum(results.variants[name].cost[key] or 0 for key in KEYS) for name in (one, other)]
+            assert at[one] < at[other] or costs[0] >= costs[1], f"{one} is right of {other} and costs less"
+
+
+KEYS = ("trained_samples", "guides_trained_samples")
+
+
+def test_the_table_of_costs_is_that_of_the_results(results: Results, style) -> None:
+    (samples,) = costs_figures(results, {}, style)
+    cost = results.variants["dgkd"].cost
+    (cells,) = (cells for cells in samples.table.rows if cells[0].text == "dgkd")
+    assert [int(cell.text.replace(",", "")) for cell in cells[2:]] == [
+        cost[key]
+        for key in (
+            *("epochs", "guides_epochs", "steps", "guides_steps", "trained_samples", "guides_trained_samples"),
+            *("guide_rows", "guides_guide_rows", "guide_forwards", "guide_forwards_saved", "cache_bytes"),
+        )
+    ]

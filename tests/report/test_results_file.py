@@ -1,0 +1,75 @@
+"""Results as they are read: whole ones, older ones, and files that are none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.study_results import made_results
+
+from dgkd_cache.errors import Damaged, InvalidInput
+from dgkd_cache.report.results_file import Results, as_results, read_results, read_timings
+
+
+def test_the_order_is_that_of_the_study(content) -> None:
+    results = Results.model_validate(content)
+    assert [*content["variants"]] == sorted(content["variants"]), "a file has its keys in order"
+    assert results.order[:5] == ["scratch", "kd", "takd", "dgkd", "dgkd+drop"]
+    assert results.seeds == [0, 1, 2, 3, 4] and [*results.students("kd")] == [0, 1, 2, 3, 4]
+
+
+def test_a_variant_without_a_run_is_not_shown() -> None:
+    results = Results.model_validate(made_results(missing=[("kd", seed) for seed in range(5)]))
+    assert "kd" in results.order and "kd" not in results.shown
+
+
+def test_results_that_are_older_than_a_key(content) -> None:
+    older = json.loads(json.dumps(content))
+    for key in ("seeds", "failed", "protocol", "classes", "dataset"):
+        older.pop(key, None)
+    for run in older["runs"].values():
+        run.pop("store_bytes", None)
+    results = Results.model_validate(older)
+    assert (results.planned, results.failed, results.classes) == ((), (), ())
+
+
+def spoiled(change: str, content: dict[str, Any]) -> dict[str, Any]:
+    copy = json.loads(json.dumps(content))
+    first = next(iter(copy["runs"]))
+    if change == "run":
+        del copy["runs"][first]
+    elif change == "guide":
+        copy["runs"][first]["guide_runs"] = ["nobody"]
+    elif change == "variant":
+        copy["comparisons"][0]["variant"] = "nobody"
+    elif change == "reference":
+        copy["reference"] = "nobody"
+    elif change == "type":
+        copy["runs"][first]["test"]["top1"] = "high"
+    elif change == "seed":
+        copy["variants"]["kd"]["runs"]["one"] = first
+    else:
+        copy["format"] = "another"
+    return copy
+
+
+@pytest.mark.parametrize("change", ["run", "guide", "variant", "reference", "type", "seed", "format"])
+def test_what_is_no_result_is_refused(content, change: str) -> None:
+    with pytest.raises(Damaged, match="not the results of a comparison") as caught:
+        as_results(spoiled(change, content), Path("results.json"))
+    assert "dgkd-cache compare" in str(caught.value)
+
+
+def test_files(tmp_path: Path, content) -> None:
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    assert read_results(tmp_path / "results.json") == content
+    with pytest.raises(InvalidInput, match="there is no"):
+        read_results(tmp_path / "other.json")
+    (tmp_path / "other.json").write_text("[1]")
+    with pytest.raises(Damaged):
+        read_results(tmp_path / "other.json")
+    assert read_timings(tmp_path / "timings.json") == {}
+    (tmp_path / "timings.json").write_text('{"r": {"seconds": 1.5}, "s": 3}')
+    assert read_timings(tmp_path / "timings.json") == {"r": {"seconds": 1.5}}

@@ -1,0 +1,62 @@
+"""Sweeps: which variants form one, and where their marks stand."""
+
+from __future__ import annotations
+
+import pytest
+from support.markup import Reading, marks, read_svg
+from support.study_results import METHODS, made_results
+
+from dgkd_cache.report.palette import styles
+from dgkd_cache.report.results_file import Results
+from dgkd_cache.report.sweeps import find_sweeps, sweeps_figure
+
+
+def found(variants: dict[str, dict[str, object]]) -> dict[str, list[tuple[str, object]]]:
+    results = Results.model_validate(made_results(variants, seeds=[0, 1]))
+    return {sweep.key: [*sweep.values] for sweep in find_sweeps(results)}
+
+
+def test_the_methods_are_two_sweeps() -> None:
+    assert found(METHODS) == {
+        "method": [("kd", "kd"), ("takd", "takd"), ("dgkd", "dgkd")],
+        "dropping": [("dgkd", "none"), ("dgkd+drop", "bernoulli")],
+    }
+
+
+def test_numbers_are_in_order_and_a_default_takes_part() -> None:
+    kd = {"method": "kd", "dropping": "none"}
+    variants = {
+        "high": {**kd, "lambda": 0.9},
+        "kd": kd,
+        "low": {**kd, "lambda": 0.1},
+        "hot": {**kd, "temperature": 8.0},
+    }
+    sweeps = found(variants)
+    assert sweeps["lambda"] == [("low", 0.1), ("kd", 0.5), ("high", 0.9)], "the record of kd says lambda 0.5"
+    assert sweeps["temperature"] == [("kd", 4.0), ("hot", 8.0)]
+
+
+def test_two_differences_are_no_sweep() -> None:
+    assert found({"a": {"method": "kd", "lambda": 0.1}, "b": {"method": "takd", "lambda": 0.2}}) == {}
+    one = Results.model_validate(made_results({"a": {"method": "kd"}, "b": {"method": "scratch", "lambda": 0.4}}))
+    assert sweeps_figure(one, styles(one.order, one.reference)) is None
+
+
+def test_marks_stand_at_value_and_accuracy() -> None:
+    kd = {"method": "kd"}
+    variants = {f"lr {value}": {**kd, "lr": value} for value in (0.001, 0.01, 0.1)}
+    variants |= {f"T {value}": {**kd, "lr": 0.1, "temperature": value} for value in (2.0, 6.0)}
+    results = Results.model_validate(made_results(variants))
+    figure = sweeps_figure(results, styles(results.order, results.reference))
+    assert figure is not None
+    panels = {panel.names[0][0]: panel for panel in figure.panels}
+    svg = read_svg(panels["temperature"].drawing)
+    reading = Reading(svg)
+    for x, y, tip in marks(svg):
+        if "seed" not in tip:
+            value = float(tip.removeprefix("temperature = ").partition(":")[0])
+            name = {4.0: "lr 0.1"}.get(value, f"T {value}")
+            assert reading.x(x) == pytest.approx(value, abs=0.02)
+            assert reading.y(y) == pytest.approx(100 * results.variants[name].test["top1"].mean, abs=0.05)
+    at = [x for x, _, tip in marks(read_svg(panels["lr"].drawing)) if "seed" not in tip]
+    assert at[1] - at[0] == pytest.approx(at[2] - at[1], abs=0.02), "learning rates stand on a logarithmic axis"

@@ -1,0 +1,132 @@
+"""Results of studies that nobody trained: random figures of a shape, made into results by `make_results`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dgkd_cache.study.results import make_results
+
+__all__ = ["HOSTILE", "METHODS", "made_results", "made_timings", "sweep"]
+
+METHODS: dict[str, dict[str, object]] = {
+    "scratch": {"method": "scratch"},
+    "kd": {"method": "kd", "dropping": "none"},
+    "takd": {"method": "takd", "dropping": "none"},
+    "dgkd": {"method": "dgkd", "dropping": "none"},
+    "dgkd+drop": {"method": "dgkd", "dropping": "bernoulli"},
+}
+GUIDES = {"scratch": [], "kd": ["t"], "takd": ["a"], "dgkd": ["t", "a"]}
+"""The runs that guide a student of each method; `t` guides `a`."""
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"' onload='alert(2)' x=\"",
+    "</title></svg><img src=http://example.org/a.png>",
+    "{{ 7 * 7 }} {% raw %}",
+    "a very long name " * 20,
+    "多教師蒸留、温度四、λ = 0.9、教師を落とす確率 0.75",
+    "&amp;nbsp;&lt;b&gt;",
+    '=HYPERLINK("http://example.org","a")',
+)
+
+
+def sweep() -> dict[str, dict[str, object]]:
+    """Twelve variants: the five methods, four lambdas and three temperatures of kd."""
+    of_kd = {"method": "kd", "dropping": "none"}
+    lambdas = {f"kd, lambda {value}": {**of_kd, "lambda": value} for value in (0.1, 0.25, 0.75, 0.9)}
+    return METHODS | lambdas | {f"kd, T {value:g}": {**of_kd, "temperature": value} for value in (1.0, 2.0, 8.0)}
+
+
+def made_results(
+    variants: Mapping[str, Mapping[str, object]] = METHODS,
+    *,
+    seeds: Sequence[int] = range(5),
+    epochs: int = 6,
+    classes: int = 10,
+    gain: float = 0.02,
+    missing: Collection[tuple[str, int]] = (),
+    names: Sequence[str] = (),
+    **settings: Any,
+) -> dict[str, Any]:
+    """Returns results as a file has them. The first variant is the reference; others are `gain` better or so."""
+    random = np.random.default_rng(7)
+    first = next(iter(variants))
+    runs = {}
+    for place, (name, changes) in enumerate(variants.items()):
+        for seed in seeds:
+            top1 = 0.7 + gain * (name != first) + random.normal(0, 0.006)
+            one = record(random, f"plain2-{place:02}{seed:010}", changes, seed, top1, epochs, classes)
+            if (name, seed) not in missing:
+                runs[name, seed] = {**one, "classes": [*names]} if names else one
+    guides = [
+        record(random, "t", {"method": "scratch"}, 0, 0.8, epochs, classes, model="teacher"),
+        record(random, "a", {"method": "kd"}, 0, 0.75, epochs, classes, model="ta1"),
+    ]
+    results = make_results(
+        variants, runs, **{"seeds": [*seeds], "reference": first, "guides": "shared", "others": guides, **settings}
+    )
+    return json.loads(json.dumps(results, sort_keys=True))
+
+
+def made_timings(content: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Returns seconds of every run: 100, 101, 102, ..."""
+    return {run: {"seconds": 100.0 + index, "dump_seconds": 10.0} for index, run in enumerate(content["runs"])}
+
+
+def record(
+    random: np.random.Generator,
+    run: str,
+    changes: Mapping[str, object],
+    seed: int,
+    top1: float,
+    epochs: int,
+    classes: int,
+    *,
+    model: str = "student",
+) -> dict[str, Any]:
+    """Returns a record with the keys that a report reads."""
+    guides = GUIDES[str(changes["method"])]
+    by_class = np.clip(random.normal(top1, 0.1, classes), 0, 1)
+    curve = top1 * (1 - 0.7 * np.exp(-3 * np.arange(1, epochs + 1) / epochs)) + random.normal(0, 0.004, epochs)
+    curve[-1] = top1
+    samples = random.multinomial(1000, np.arange(1, 16) / 120)
+    bins = [
+        {
+            "samples": int(count),
+            "confidence": (index + 0.5) / 15 if count else 0.0,
+            "accuracy": index / 16 if count else 0.0,
+        }
+        for index, count in enumerate(samples)
+    ]
+    part = {"samples": 1000, "top1": 0.8 + random.normal(0, 0.01), "kl": 0.3 + random.normal(0, 0.02)}
+    return {
+        "format": "dgkd-study-record",
+        "version": 1,
+        "run": run,
+        "model": model,
+        "architecture": {"student": "plain2", "ta1": "plain4", "teacher": "plain6"}[model],
+        "parameters": {"student": 3194, "ta1": 17850, "teacher": 72890}[model],
+        "training": {"seed": seed, "lambda": 0.5, "temperature": 4.0, "keep": 0.75, "dropping": "none", **changes},
+        "guides": {f"{guide}-store": f"{index}" * 64 for index, guide in enumerate(guides)},
+        "guide_runs": guides,
+        "store_bytes": {f"{guide}-store": 1000 for guide in guides},
+        "weights": "f" * 64,
+        "compute": {"device": "cpu x86_64", "capability": "AVX2", "torch": "2.13.0", "threads": 1},
+        "dataset": {"name": "digits", "digest": "d" * 64},
+        "cost": {
+            **{"epochs": epochs, "steps": 10 * epochs, "trained_samples": 1000 * epochs},
+            **{"guide_rows": 1000 * epochs * len(guides), "dump_forwards": 4000},
+        },
+        "epochs": [{"epoch": index, "test_accuracy": float(value)} for index, value in enumerate(curve)],
+        "test": {
+            **{"samples": 1000, "top1": float(top1), "top5": 0.99, "nll": 1.2 - top1, "ece": 0.05},
+            **{"class_accuracy": [float(value) for value in by_class], "bins": bins},
+        },
+        "agreement": {
+            f"{guide}-store": {"test": part, "view 0": {**part, "top1": part["top1"] + 0.03}} for guide in guides
+        },
+    }
