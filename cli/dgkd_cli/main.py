@@ -34,6 +34,7 @@ from dgkd_cli.commands.models import models
 from dgkd_cli.commands.plan import plan
 from dgkd_cli.commands.recipes import recipes
 from dgkd_cli.commands.repair import repair
+from dgkd_cli.commands.report import report
 from dgkd_cli.commands.run import run
 from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
@@ -138,6 +139,7 @@ _VERBS = (
     dump,
     evaluate,
     compare,
+    report,
     ls,
     info,
     verify,

@@ -1,0 +1,91 @@
+"""`dgkd-cache report`: the results of a comparison as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dgkd_cache.errors import InvalidInput
+from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.console import print_json
+from dgkd_cli.lines import show
+from dgkd_stores.disk import expand_user
+
+if TYPE_CHECKING:
+    from dgkd_cache.study.results import Results
+
+__all__ = ["report"]
+
+
+@click.command()
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE.html", help="The page (default: compare/report.html)."
+)
+@click.option(
+    "--results",
+    "results_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A results.json from elsewhere; the page is written beside it.",
+)
+@json_option
+@pass_app
+def report(app: App, output: Path | None, results_file: Path | None, as_json: bool) -> None:
+    """Write the results of a comparison as one HTML page.
+
+    The page has figures, the data of each, and everything that makes the comparison again. It is one file that needs no
+    network, for a browser, a phone or paper. Beside it lie results.json, runs.csv and variants.csv. While `compare`
+    works, the page is of what is finished, and says what is missing; the results are then called results-partial.json.
+    Nothing is trained and no data set is read.
+
+    \b
+    Examples:
+      dgkd-cache report
+      dgkd-cache -w fashion report --output fashion.html
+      dgkd-cache report --results docs/study/results.json
+    """
+    from dgkd_cache.report.files import write_report
+    from dgkd_cache.report.results_file import read_results, read_timings
+    from dgkd_cache.study.outline import failures, read_outline, results_so_far, timings_so_far
+
+    source = app.folder / "compare" / "results.json" if results_file is None else expand_user(results_file)
+    target = source.parent / "report.html" if output is None else expand_user(output)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise InvalidInput(
+            f"{target} is no name of a page", expected="a name that ends in .html", found=target.name, do="rename it"
+        )
+    outline = read_outline(source.parent)
+    timings: Any = read_timings(source.with_name("timings.json"))
+    content: Results
+    if results_file is not None:
+        content = read_results(source)
+    elif outline is not None:
+        content = results_so_far(source.parent, outline, failures(source.parent, outline))
+        timings = {**timings_so_far(source.parent, outline), **timings}
+    else:
+        raise InvalidInput(
+            f"there is no comparison in {source.parent}",
+            expected="a study.json, which `dgkd-cache compare` writes as it begins",
+            found="none",
+            do="run `dgkd-cache compare`, or name the results of one with --results",
+        )
+    written = write_report(content, timings, target, source=source, command=outline.command if outline else "")
+    if as_json:
+        print_json(
+            {
+                "report": str(written.page),
+                "results": str(written.results),
+                "csv": [str(path) for path in written.csv],
+                "verdict": written.verdict,
+                "finished": written.finished,
+                "planned": written.planned,
+            }
+        )
+        return
+    show(written.verdict)
+    if written.finished < written.planned:
+        show(f"Not finished: the report is of {written.finished} of {written.planned} runs of students.")
+    show(f"report: {written.page}")
+    app.say(f"results: {written.results}, {', '.join(str(path) for path in written.csv)}")
