@@ -209,7 +209,20 @@ class DistillationConfig(Table):
         return self
 
 
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1), _FROM_LIST]
+_MOST_SEEDS = 1000
+
+
+def _seeds(value: object) -> int | tuple[int, ...]:
+    """Returns a number of seeds, or a list of them as a tuple; a union of types would name itself in messages."""
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_SEEDS:
+        return value
+    if isinstance(value, list | tuple) and 1 <= len(value) <= _MOST_SEEDS:
+        seeds = [seed for seed in value if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63]
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("each seed once")
+        if len(seeds) == len(value):
+            return tuple(seeds)
+    raise ValueError(f"a number of seeds from 1 to {_MOST_SEEDS}, or a list of seeds from 0, as [0, 1, 2]")
 
 
 def _pairs(value: object) -> tuple[tuple[str, str], ...]:
@@ -234,7 +247,7 @@ class CompareConfig(Table):
     """The comparison of variants over seeds, for `dgkd-cache compare`."""
 
     reference: Name = Field(default="scratch", description="the variant that the others are compared with")
-    seeds: Annotated[int, Field(ge=1, le=1000)] | Seeds = Field(
+    seeds: Annotated[int | tuple[int, ...], BeforeValidator(_seeds)] = Field(
         default=5, description="of the student: a number of seeds from 0, or a list of them"
     )
     comparisons: Pairs = Field(
@@ -257,12 +270,6 @@ class CompareConfig(Table):
     def seed_list(self) -> tuple[int, ...]:
         """The seeds."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
-
-    @model_validator(mode="after")
-    def _no_seed_twice(self) -> Self:
-        if len(set(self.seed_list)) < len(self.seed_list):
-            raise ValueError("each seed once")
-        return self
 
     @model_validator(mode="after")
     def _published_of_variants(self) -> Self:

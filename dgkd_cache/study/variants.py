@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
-from dgkd_cache.config.workspace_config import WorkspaceConfig, with_overrides
+from dgkd_cache.config.workspace_config import WorkspaceConfig, with_keys
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.study.controls import CONTROLS
 from dgkd_stores import did_you_mean
@@ -129,7 +129,11 @@ def _variant(config: WorkspaceConfig, changes: Mapping[str, Mapping[str, object]
     variant = Variant(
         name=name,
         changes=dict(of_variant),
-        config=with_overrides(before.config if before else config, dotted),
+        config=with_keys(
+            before.config if before else config,
+            {tuple(key.split(".")): value for key, value in dotted.items()},
+            source=f"the variant {name}",
+        ),
         guides_from=before,
         control=_control(name, of_variant.get("control")),
         live=_flag(name, "live", of_variant.get("live", False)),

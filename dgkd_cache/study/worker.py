@@ -79,6 +79,9 @@ def _work_on(
         progress.say(f"{len(left)} of {len(plan.work)} runs and stores are left")
         held: list[tuple[StudyRun | StudyStore, Locked]] = []
         for one in filter(_is_ready, left):
+            if isinstance(one, StudyRun) and one.name not in said:
+                said.add(one.name)
+                progress.say(f"{one.name}: {one.model} of {', '.join(one.wanted_by)}, seed {one.training.seed}")
             try:
                 _make(one, device, take_over, progress, stop)
                 break
@@ -145,7 +148,6 @@ def _make(
         else:
             _dump_other_views(one, **common)
         return
-    progress.say(f"{one.name}: {one.model} of {', '.join(one.wanted_by)}, seed {one.training.seed}")
     _refuse_another_kind(one, device)
     request = TrainRequest(
         name=one.name,

@@ -52,6 +52,7 @@ def test_holm_is_that_of_statsmodels(count: int) -> None:
     for p_M, found_M in zip(p_RM, holm(p_RM), strict=True):
         assert found_M == pytest.approx(multipletests(p_M, method="holm")[1])
     assert holm(np.array([0.04, 0.01, 0.03])) == pytest.approx([0.06, 0.03, 0.06]), "by hand"
+    assert holm(np.array([0.6, 0.7])) == pytest.approx([1.0, 1.0])
 
 
 def power_by_integration(effect: float, count: int, alpha: float) -> float:

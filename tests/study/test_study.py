@@ -54,7 +54,10 @@ def test_without_a_table_there_are_the_five_methods(ws: Workspace) -> None:
     ("table", "said"),
     [
         ("[compare]\nseeds = [1, 1]", "each seed once"),
-        ("[compare]\nseeds = 0", "seeds"),
+        *(
+            (f"[compare]\nseeds = {value}", "key 'seeds' .* a number of seeds from 1 to 1000, or a list of seeds")
+            for value in ("0", "1001", "-1", "true", "[]", "[true]", "[-1]", "'5'", "[0.5]")
+        ),
         ("[compare]\nreferenc = 'a'", "did you mean 'reference'"),
         ("[compare]\nguides = 'both'", "shared"),
         ("[compare]\nprotocol = 'best'", "paper"),

@@ -35,8 +35,14 @@ def test_the_methods(ws: Workspace) -> None:
     ("changes", "said"),
     [
         ({"x": {"lambada": 0.5}}, "unknown key 'lambada' of the variant x: .*did you mean 'lambda'"),
-        ({"x": {"lr": -1.0}}, "lr"),
-        ({"x": {"keep": "much"}}, "keep"),
+        (
+            {"x": {"lr": -1.0}},
+            r"key 'lr' in table \[training\] of the variant x is wrong: expected more than 0, found -1",
+        ),
+        ({"x": {"lr": float("nan")}}, "of the variant x is wrong: expected a finite number, found nan"),
+        ({"x": {"keep": "much"}}, "key 'keep' .* of the variant x is wrong"),
+        ({"x": {"method": "kdd"}}, "key 'method' .* of the variant x is wrong: .*found \"kdd\""),
+        ({"x": {"views": "fresh"}}, "key 'count' .* of the variant x is wrong"),
         ({"a": {"lr": 0.5}, "b": {"lr": 0.5}}, "the variants a and b are the same: .*lr = 0.5"),
         ({"x": {"select": "best"}}, "validation"),
         ({"a": {}, "b": {"method": "dgkd"}}, "the variants a and b are the same"),

@@ -128,6 +128,7 @@ def test_a_run_that_another_works_on_is_waited_for(ws: Workspace) -> None:
         f"waiting for process {os.getpid()} on host {os.uname().nodename}: "
         f"another process works on the run {teacher.name}"
     ]
+    assert sum(f"{teacher.name}: teacher of" in line for line in lines.lines) == 1, "told once, not at every look"
     work_on(plan, device="cpu", progress=Silent(), stop=lambda: False)
     assert not missing(plan)
 
