@@ -21,7 +21,10 @@ PLACES = {
     "dgkd_cli": ROOT / "cli" / "dgkd_cli",
 }
 MAY_IMPORT = {
-    "dgkd_stores": {"cachetools", "cryptography", "h5py", "lazy_loader", "numcodecs", "numpy", "xarray", "zarr"},
+    "dgkd_stores": {
+        *{"cachetools", "cryptography", "h5py", "lazy_loader", "numcodecs", "numpy", "obstore"},
+        *{"xarray", "zarr"},
+    },
     "dgkd_cache": {
         "dgkd_stores",
         "jinja2",
@@ -49,7 +52,7 @@ ROOMS = {
         "checking": {"containers", "format", "coding", "disk"},
         "reading": {"checking", "containers", "coding", "disk"},
         "writing": {"checking", "reading", "containers", "format", "coding", "disk"},
-        "sharing": {"writing", "reading", "format", "coding", "disk"},
+        "sharing": {"writing", "reading", "checking", "containers", "format", "coding", "disk"},
     },
     "dgkd_cache": {
         "config": set(),
@@ -94,6 +97,7 @@ ROOMS = {
         "runs": {"app", "humanize"},
         "recompute": {"app", "humanize", "stores", "user_code"},
         "conversion": {"app", "console", "humanize"},
+        "transfer": {"app", "signals"},
         "columns": {"console"},
         "description": {"humanize"},
         "run_table": {"columns", "humanize"},
@@ -115,7 +119,7 @@ ROOMS = {
                 "description",
             },
             *{"guidance_options", "humanize", "named_model", "recompute", "resume_option", "run_table", "runs"},
-            *{"settings_option", "stores", "user_code"},
+            *{"settings_option", "stores", "transfer", "user_code"},
         },
         "global_options": {"app", "data_lines", "user_code"},
         "main": {"app", "commands", "global_options", "settings_option"},
@@ -197,12 +201,19 @@ def test_modules_are_imported_one_way(package: str) -> None:
 @pytest.mark.parametrize(
     ("code", "kept_out"),
     [
-        ("import dgkd_stores", {"torch", "pydantic", "dgkd_cache", "zarr", "h5py", "fsspec"}),
+        (
+            "import dgkd_stores",
+            {"torch", "pydantic", "dgkd_cache", "zarr", "h5py", "fsspec", "obstore", "huggingface_hub"},
+        ),
+        ("import dgkd_stores\ndgkd_stores.push, dgkd_stores.pull", {"torch", "obstore", "huggingface_hub"}),
         ("import dgkd_cache", {"torch", "numpy", "importlib.metadata"}),
         ("import dgkd_cache\ndgkd_cache.GuideStore, dgkd_cache.Workspace, dgkd_cache.Mismatch", {"torch"}),
         ("import dgkd_cache.workspace.workspace", {"torch"}),
         ("import dgkd_cache.report.files, dgkd_cache.study.outline", {"torch"}),
-        ("from dgkd_cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass", {"torch"}),
+        (
+            "from dgkd_cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass",
+            {"torch", "obstore", "huggingface_hub"},
+        ),
     ],
 )
 def test_what_loads_without_torch(code: str, kept_out: set[str]) -> None:

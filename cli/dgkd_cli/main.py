@@ -32,6 +32,8 @@ from dgkd_cli.commands.init import init
 from dgkd_cli.commands.ls import ls
 from dgkd_cli.commands.models import models
 from dgkd_cli.commands.plan import plan
+from dgkd_cli.commands.pull import pull
+from dgkd_cli.commands.push import push
 from dgkd_cli.commands.recipes import recipes
 from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.report import report
@@ -146,6 +148,8 @@ _VERBS = (
     repair,
     export,
     import_,
+    push,
+    pull,
     models,
     datasets,
     recipes,

@@ -43,6 +43,8 @@ from .sharing.diff import (
     diff as diff,
 )
 from .sharing.merge import merge as merge
+from .sharing.pull import Pulled as Pulled, pull as pull
+from .sharing.push import Pushed as Pushed, push as push
 from .sharing.subset import subset as subset
 from .writing.chunk_files import ChunkSlot as ChunkSlot
 from .writing.compare import check_same_header as check_same_header, differing_keys as differing_keys

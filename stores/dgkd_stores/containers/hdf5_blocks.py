@@ -46,8 +46,7 @@ class Blocks:
 
     def read(self, at: int, count: int) -> bytes:
         """Reads bytes of the file."""
-        if not 0 <= at <= at + count <= self.size:
-            raise unsafe(self.path, "metadata beyond its end", f"at most {self.size} bytes", f"{count} at {at}")
+        self._check_within(at, count)
         return os.pread(self._handle, count, at)
 
     def block(self, at: int, count: int, signature: bytes = b"") -> bytes:
@@ -101,6 +100,10 @@ class Blocks:
         if len(found) != len(links):
             raise unsafe(self.path, "a name given twice", f"{len(links)} names", f"{len(found)}")
         return found
+
+    def _check_within(self, at: int, count: int) -> None:
+        if not 0 <= at <= at + count <= self.size:
+            raise unsafe(self.path, "metadata beyond its end", f"at most {self.size} bytes", f"{count} at {at}")
 
     def _superblock(self) -> int:
         """Returns the root group's address; refuses a user block, an extension (other files), and trailing data."""

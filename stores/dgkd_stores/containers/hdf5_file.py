@@ -53,12 +53,17 @@ class Hdf5File(Container):
         Damaged for a file that is truncated or lacks an array.
         """
         with plain_file(path) as (handle, size):
-            file = _File(Blocks(path, handle, size))
-            header, seal = file.head()
-            layout = file.layout(header)
-            layout.check_limits(path)
-            chunks = {array.name: file.places(array) for array in layout.arrays.values()}
-            codecs = {name: file.described(name).codec for name in layout.rows}
+            return cls.of_blocks(Blocks(path, handle, size))
+
+    @classmethod
+    def of_blocks(cls, blocks: Blocks) -> Self:
+        """Inspects a store whose metadata `blocks` reads, wherever the file is; raises as `inspect`."""
+        path, file = blocks.path, _File(blocks)
+        header, seal = file.head()
+        layout = file.layout(header)
+        layout.check_limits(path)
+        chunks = {array.name: file.places(array) for array in layout.arrays.values()}
+        codecs = {name: file.described(name).codec for name in layout.rows}
         present, wrong_size = {}, []
         for name, array in layout.arrays.items():
             there = chunks[name][..., 0] > 0
@@ -71,7 +76,7 @@ class Hdf5File(Container):
             header=header,
             seal=seal,
             layout=layout,
-            nbytes=size,
+            nbytes=blocks.size,
             present=present,
             wrong_size=tuple(wrong_size),
             places=chunks,

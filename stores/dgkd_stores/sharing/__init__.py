@@ -1,1 +1,1 @@
-"""Sharing of stores between labs: signatures, keys and cards; parts, unions and differences. Loads no torch."""
+"""Sharing of stores between labs: transports and publication; signatures, keys and cards; parts, unions and differences."""

@@ -1,13 +1,18 @@
-"""Keys that the real ssh-keygen makes, and what it says of a signature."""
+"""A published store and a web server over it; keys that the real ssh-keygen makes, and what it says of a signature."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from stores.support.small_store import SmallStore
+from stores.support.web import Web, web
+
+from dgkd_stores import push
+from dgkd_stores.sharing.parallel import Tally
 
 Keygen = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -58,3 +63,46 @@ def agrees(keygen: Keygen, tmp_path: Path) -> Callable[..., bool]:
         return done.returncode == 0
 
     return ask
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tally, "pause", lambda self, attempt: self.check())
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cut within a small object loses a part of it."""
+    monkeypatch.setattr("dgkd_stores.sharing.object_storage.PIECE_BYTES", 50)
+
+
+@pytest.fixture
+def tally() -> Tally:
+    return Tally(0, lambda done, total: None, lambda: False)
+
+
+@pytest.fixture
+def place(path: Path, tmp_path: Path) -> Path:
+    """A place that holds the small store `a.zarr`."""
+    push(path, str(tmp_path / "place"))
+    return tmp_path / "place"
+
+
+@pytest.fixture
+def served(place: Path) -> Iterator[Web]:
+    """The place as a web server has it."""
+    pytest.importorskip("obstore", reason="SKIPPED: no obstore here; `pip install 'dgkd-cache[share]'` gets it")
+    with web(place) as server:
+        yield server
+
+
+@pytest.fixture
+def other(recipe: type[SmallStore], small_chunks: None, tmp_path: Path) -> Path:
+    """Another store of the name and the shape of `path`: its rows differ."""
+
+    class Other(recipe):  # type: ignore[misc, valid-type]
+        def logits(self, view: int) -> object:
+            return super().logits(view) + 1
+
+    Other().write(tmp_path / "other" / "a.zarr")
+    return tmp_path / "other" / "a.zarr"

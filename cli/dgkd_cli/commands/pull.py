@@ -1,0 +1,66 @@
+"""`dgkd-cache pull`: gets another lab's store and proves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dgkd_cli.app import App, json_option, pass_app
+from dgkd_cli.console import print_result
+from dgkd_cli.humanize import count_text, size_text
+from dgkd_cli.transfer import dry_run_option, jobs_option, transferring
+from dgkd_stores import clean, pull as pull_store
+from dgkd_stores.disk import expand_user
+
+__all__ = ["pull"]
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="[DEST]", required=False, type=click.Path(path_type=Path))
+@click.option("--seal", metavar="HEX", help="The seal that the store must have: any other is refused.")
+@dry_run_option
+@jobs_option
+@json_option
+@pass_app
+def pull(
+    app: App, source: str, destination: Path | None, seal: str | None, dry_run: bool, jobs: int, as_json: bool
+) -> None:
+    """Get a published store, and prove all of it.
+
+    SRC is the address of a store, which ends in .zarr or .h5, or of the place that holds one: a folder, or an address
+    of s3://, gs://, az://, http:// or https://, which need the extra `share`. A plain web server cannot list, so there
+    the address of the store is needed. DEST is a folder, or the path of the store; default: guides/ of the workspace,
+    else the current folder.
+
+    The header and the seal come first, and an unsafe or unfinished store is refused before its rows are fetched. Every
+    chunk is held to its digests as soon as it is there, and one that is wrong is fetched again. The store gets its name
+    when it is whole and proven, as by `verify --full`. An interrupted pull goes on where it stopped. Pulled over a
+    damaged copy, only what is wrong is fetched.
+
+    \b
+    Examples:
+      dgkd-cache pull /media/disk/ta1
+      dgkd-cache pull s3://lab-guides/cifar100/ta1 --dry-run
+      dgkd-cache pull https://lab.example/guides/ta1/ta1.zarr guides/
+    """
+    where = expand_user(destination) if destination else _default(app)
+    with transferring(app, f"pull {clean(source.rstrip('/').rpartition('/')[2])}") as (report, stop):
+        pulled = pull_store(source, where, seal=seal, jobs=jobs, dry_run=dry_run, report=report, stop=stop)
+    if not dry_run and not pulled.fetched_files:
+        app.say(f"{pulled.path} is this very store already: nothing was fetched")
+    lines = [
+        ("store", f"{where}: not yet" if pulled.path is None else str(pulled.path)),
+        ("from", pulled.address),
+        ("guide", clean(pulled.guide)),
+        ("seal", pulled.seal),
+        ("size", size_text(pulled.nbytes)),
+    ]
+    if not dry_run:
+        lines += [("fetched", f"{count_text(pulled.fetched_files)} files"), ("verdict", "whole, every row checked")]
+    print_result(pulled.to_dict(), lines, as_json=as_json)
+
+
+def _default(app: App) -> Path:
+    return app.folder / "guides" if app.has_workspace else Path(".")

@@ -1,0 +1,110 @@
+"""Parses the address of a place that holds one guide: a folder, or a URL of a known scheme.
+
+An address never has credentials in it: they come from the environment and from profiles (`credentials.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dgkd_stores.disk.paths import expand_user, names_store
+from dgkd_stores.errors import InvalidInput
+
+__all__ = ["SCHEMES", "Address", "parse_address"]
+
+SCHEMES = ("s3", "gs", "az", "http", "https", "hf")
+"""The schemes of URLs; anything else is the path of a folder."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_RSYNC = ("sftp", "ssh", "scp", "rsync")
+_HOW = "credentials come from the environment and from profiles (docs/sharing.md, Credentials)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """The address of a place, or of one store in it."""
+
+    scheme: str
+    """One of `SCHEMES`, or `file` for a folder."""
+    place: str
+    """The address of the place, without the name of a store and without a slash at its end."""
+    name: str | None
+    """The name of the store, NAME.zarr or NAME.h5; None if the address is that of the place."""
+
+    @property
+    def folder(self) -> Path:
+        """The path of a place that is a folder."""
+        assert self.scheme == "file"
+        return Path(self.place)
+
+    @property
+    def bucket(self) -> str:
+        """The first part of a URL: the bucket, the container, or the host with its port."""
+        return self._parts[0]
+
+    @property
+    def prefix(self) -> str:
+        """What follows `bucket` in a URL, without slashes at its ends."""
+        return self._parts[1]
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        bucket, _, prefix = self.place.partition("://")[2].partition("/")
+        return bucket, prefix.strip("/")
+
+    def of(self, name: str) -> str:
+        """Returns the address of the store called `name` at this place."""
+        return f"{self.place.rstrip('/')}/{name}"
+
+
+def parse_address(text: str) -> Address:
+    """Returns the address that `text` is; one that ends in .zarr, .h5 or .hdf5 is that of a store.
+
+    Raises InvalidInput for an unknown scheme, and for credentials or a query in a URL; the message does not repeat
+    them.
+    """
+    found = _SCHEME.fullmatch(text)
+    if found is None:
+        return _split("file", str(expand_user(text)))
+    scheme, rest = found[1].lower(), found[2]
+    if scheme in _RSYNC:
+        raise InvalidInput(
+            f"no transport over {scheme}",
+            expected=f"a folder, or one of {', '.join(f'{known}://' for known in SCHEMES)}",
+            found=f"{scheme}://",
+            do="copy the store with `rsync -a` and then run `dgkd-cache verify --full` on the copy",
+        )
+    if scheme not in SCHEMES:
+        raise InvalidInput(
+            "an address of an unknown scheme",
+            expected=f"a folder, or one of {', '.join(f'{known}://' for known in SCHEMES)}",
+            found=f"{scheme}://",
+        )
+    host = rest.partition("/")[0]
+    if "@" in host:
+        raise InvalidInput(
+            f"an address {scheme}://...@{host.rpartition('@')[2]} with credentials in it",
+            expected="an address without them",
+            do=f"leave out what stands before the @: {_HOW}",
+        )
+    if "?" in rest or "#" in rest:
+        raise InvalidInput(
+            f"an address {scheme}://{host}/... with a query",
+            expected="a plain address",
+            found="a ? or # in it",
+            do=f"leave it out, with all that follows: {_HOW}",
+        )
+    if not host:
+        raise InvalidInput(f"an address {scheme}:// of nothing", expected=f"{scheme}://NAME/...", found="no name")
+    return _split(scheme, f"{scheme}://{rest.rstrip('/')}")
+
+
+def _split(scheme: str, text: str) -> Address:
+    if names_store(text):
+        place, _, name = text.rpartition("/")
+        if scheme != "file" and place.endswith(":/"):  # a bucket that has a store's suffix
+            return Address(scheme=scheme, place=text, name=None)
+        return Address(scheme=scheme, place=place or ("/" if text.startswith("/") else "."), name=name)
+    return Address(scheme=scheme, place=text or ".", name=None)

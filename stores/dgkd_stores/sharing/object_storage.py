@@ -1,0 +1,186 @@
+"""Places of object storage and of the web through obstore: s3://, gs://, az://, http:// and https://.
+
+Each request is sent once here, and whoever asks repeats it: obstore's own retry of a body does not send If-Match, and
+its default time limit of 30 s is for a whole request. What it answers wrongly is refused by obstore (a Content-Range
+that is not the requested one) or proven wrong by the digests of the store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dgkd_stores.errors import DgkdError, InvalidInput
+from dgkd_stores.sharing.address import Address
+from dgkd_stores.sharing.credentials import aws_settings, redacted
+from dgkd_stores.sharing.remote import Changed, Found, LostConnection, NoRanges, Reading, Remote
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+__all__ = ["ObjectStorage", "open_object_storage"]
+
+PIECE_BYTES = 2**18
+"""Bytes of a body that come at a time; a connection that is cut loses fewer than these."""
+
+_LOOPBACK = ("http://127.", "http://localhost", "http://[::1]")
+_ONCE: RetryConfig = {"max_retries": 0}
+
+
+class ObjectStorage(Remote):
+    """A place behind an obstore client; `lists` tells whether it can list."""
+
+    def __init__(self, client: ObjectStore, address: str, *, lists: bool) -> None:
+        self.address, self._client, self._lists = address, client, lists
+
+    def names(self, prefix: str) -> Mapping[str, Found] | None:
+        if not self._lists:
+            return None
+        import obstore
+
+        found = dict[str, Found]()
+        with self._explained(prefix):
+            # Prefixes are whole parts of a path; an object of the name itself is not below it.
+            for page in obstore.list(self._client, prefix.rstrip("/")):
+                found |= {str(each["path"]): _found(each) for each in page}
+            if not prefix.endswith("/"):
+                with contextlib.suppress(FileNotFoundError):
+                    found[prefix] = _found(obstore.head(self._client, prefix))
+        return found
+
+    def read(self, name: str, *, start: int = 0, stop: int | None = None, tag: str | None = None) -> Reading:
+        import obstore
+
+        options: GetOptions = {}
+        if stop is not None:
+            options["range"] = (start, stop)
+        elif start:
+            options["range"] = {"offset": start}
+        if tag is not None:
+            options["if_match"] = f'"{tag}"'
+        with self._explained(name):
+            result = obstore.get(self._client, name, options=options)
+            found = _found(result.meta)
+            if tag is not None and found.tag != tag:
+                raise Changed(name)
+            return Reading(found=found, pieces=self._pieces(name, result))
+
+    def create(self, name: str, data: bytes | memoryview) -> bool:
+        import obstore
+
+        try:
+            with self._explained(name):
+                obstore.put(self._client, name, data, mode="create", use_multipart=False)
+        except obstore.exceptions.AlreadyExistsError:
+            return False
+        return True
+
+    def replace(self, name: str, data: bytes | memoryview) -> None:
+        import obstore
+
+        with self._explained(name):
+            obstore.put(self._client, name, data, use_multipart=False)
+
+    def _pieces(self, name: str, result: Any) -> Iterator[memoryview]:
+        with self._explained(name):
+            for piece in result.stream(min_chunk_size=PIECE_BYTES):
+                yield memoryview(piece)
+
+    @contextlib.contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        """Converts obstore's errors; its messages go on for pages below their first line."""
+        from obstore import exceptions
+
+        try:
+            yield
+        except (FileNotFoundError, exceptions.AlreadyExistsError):
+            raise
+        except exceptions.PreconditionError as error:
+            raise Changed(name) from error
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+            raise self._refused(name, error) from None
+        except exceptions.BaseError as error:
+            text = _first_line(error)
+            if "Range request not supported" in text or "non-partial response" in text:
+                raise NoRanges(name) from None
+            if "credential" in text.lower() or "metadata endpoint" in text or "169.254.169.254" in text:
+                raise self._refused(name, error) from None
+            raise LostConnection(text) from None  # the error's own text may hold a signed URL
+        except ValueError as error:
+            raise LostConnection(_first_line(error)) from None
+
+    def _refused(self, name: str, error: Exception) -> DgkdError:
+        return DgkdError(
+            f"{self.address} refuses access to {name}",
+            expected="credentials in the environment or a profile that permit it",
+            found=_first_line(error),
+            do="set them (docs/sharing.md, Credentials); a public bucket of S3 wants AWS_SKIP_SIGNATURE=true",
+        )
+
+
+def open_object_storage(address: Address) -> ObjectStorage:
+    """Returns the place at an address of object storage or of the web; sends no request.
+
+    Raises InvalidInput for an address or settings that obstore refuses, and if it is not installed.
+    """
+    try:
+        from obstore import exceptions, store
+    except ImportError as error:
+        raise InvalidInput(
+            f"{address.scheme}:// needs the package obstore",
+            expected="the extra `share`",
+            found="no obstore",
+            do="`pip install 'dgkd-cache[share]'` installs it; folders need no extra",
+        ) from error
+    try:
+        if address.scheme in ("http", "https"):
+            options = _client_options(plain=address.scheme == "http")
+            web = store.HTTPStore.from_url(address.place, client_options=options, retry_config=_ONCE)
+            return ObjectStorage(web, address.place, lists=False)
+        prefix = address.prefix or None
+        if address.scheme == "s3":
+            settings: dict[str, Any] = dict(aws_settings(os.environ, home=Path.home()))
+            endpoint = (
+                settings.get("endpoint")
+                or os.environ.get("AWS_ENDPOINT_URL_S3")
+                or os.environ.get("AWS_ENDPOINT_URL", "")
+            )
+            plain = endpoint.startswith(_LOOPBACK) or os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"
+            client: ObjectStore = store.S3Store(
+                address.bucket,
+                prefix=prefix,
+                checksum_algorithm="SHA256",
+                client_options=_client_options(plain=plain),
+                retry_config=_ONCE,
+                **settings,
+            )
+        elif address.scheme == "gs":
+            client = store.GCSStore(address.bucket, prefix=prefix, client_options=_client_options(), retry_config=_ONCE)
+        else:
+            client = store.AzureStore(
+                address.bucket, prefix=prefix, client_options=_client_options(), retry_config=_ONCE
+            )
+    except (exceptions.BaseError, ValueError) as error:
+        raise InvalidInput(f"{address.place} cannot be used", found=_first_line(error)) from None
+    return ObjectStorage(client, address.place, lists=True)
+
+
+def _client_options(*, plain: bool = False) -> ClientConfig:
+    # Without a total limit, a large object on a slow line is not cut off; a server that sends nothing is.
+    return {"allow_http": plain, "timeout": "30 days", "read_timeout": "60s", "connect_timeout": "20s"}
+
+
+def _found(meta: Any) -> Found:
+    # A weak ETag (W/"...") stands for content that is only equivalent, and If-Match never fits it.
+    tag = meta["e_tag"]
+    strong = None if tag is None or tag.startswith("W/") else tag.strip('"')
+    return Found(size=meta["size"], tag=strong or None)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).partition("\n\nDebug source")[0]
+    return redacted(" ".join(text.split()), os.environ)[:400]

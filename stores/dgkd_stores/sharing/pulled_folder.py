@@ -1,0 +1,212 @@
+"""Fetches the chunks of a published Zarr folder, each proven by its digests as soon as it is there.
+
+Files are collected in a folder beside the target; it gets its root and then its own name when every one is right. What
+an interrupted pull has left there is read again and kept; a chunk that is wrong is fetched again, and nothing else.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dgkd_stores.checking.damage import Verification
+from dgkd_stores.checking.verify import verify
+from dgkd_stores.coding.codecs import RAW
+from dgkd_stores.coding.digests import array_digest
+from dgkd_stores.containers import ZarrFolder
+from dgkd_stores.disk.files import full_disk, read_file, sync_folder, write_durably
+from dgkd_stores.errors import Damaged, UnsafeStore
+from dgkd_stores.format.layout import ArrayLayout
+from dgkd_stores.sharing.fetch import Fetcher
+from dgkd_stores.sharing.guard import Guarded, naming
+from dgkd_stores.sharing.inventory import ROOT, check_rows, positions
+from dgkd_stores.sharing.parallel import Tally, in_parallel
+from dgkd_stores.sharing.remote import Found
+
+__all__ = ["FolderPull"]
+
+TRIES = 2
+"""Number of times that a chunk is fetched whole before what is published counts as damaged."""
+
+_Chunk = tuple[ArrayLayout, tuple[int, ...]]
+
+
+class FolderPull:
+    """The chunks of a guarded store that are fetched into `folder`, which may have some of them already.
+
+    `sizes` are those of the objects by name, where the place can list; `tally` gets the total.
+    """
+
+    def __init__(
+        self,
+        guarded: Guarded,
+        fetcher: Fetcher,
+        address: str,
+        folder: Path,
+        *,
+        sizes: Mapping[str, Found],
+        tally: Tally,
+    ) -> None:
+        self._guarded, self._fetcher, self._address, self._folder = guarded, fetcher, address, folder
+        self._sizes, self._tally = sizes, tally
+        self._held: ZarrFolder = replace(guarded.held, path=folder)
+        self._digest_VB32: NDArray[np.uint8] = np.zeros(self._held.layout.digest.shape, dtype=np.uint8)
+        self.fetched = set[str]()
+        """Names of the files that were fetched; the others were there and right."""
+        self._counted = set[str]()
+        """Names of the files whose bytes the tally has."""
+        tally.total = sum(map(self._size, self._chunks()))
+
+    def run(self, jobs: int) -> Verification:
+        """Fetches what is missing or wrong, `jobs` chunks at a time, and verifies the whole.
+
+        The folder then has its root. Raises Damaged for what is wrong `TRIES` times, and as `Fetcher.file`.
+        """
+        layout = self._held.layout
+        with full_disk(self._folder, left="what was fetched is kept"):
+            for name in layout.arrays:
+                (self._folder / name).mkdir(parents=True, exist_ok=True)
+                self._metadata(f"{name}/{ROOT}")
+        digests = [[(layout.digest, at)] for at in positions(layout.digest)]
+        in_parallel(self._fetch, digests, jobs=jobs, tally=self._tally)
+        in_parallel(self._obtain_array, layout.others.values(), jobs=jobs, tally=self._tally)
+        parts = ((view, part) for view in range(self._held.header.views) for part in range(layout.chunks_per_view))
+        in_parallel(self._obtain_rows, parts, jobs=jobs, tally=self._tally)
+        with full_disk(self._folder, left="what was fetched is kept"):
+            for name in layout.arrays:
+                sync_folder(self._folder / name)
+            self._metadata(ROOT)
+        return self._verdict()
+
+    def take_up(self, damaged: Path) -> None:
+        """Makes a damaged store of the same seal the unfinished one, which keeps what is right of it.
+
+        Raises Damaged, and leaves it as it is, if it has other files than the published one.
+        """
+        known = {*self._guarded.metadata, *map(self._name, self._chunks())}
+        files = {
+            str(path.relative_to(damaged)) for path in damaged.rglob("*") if path.is_symlink() or not path.is_dir()
+        }
+        if others := sorted(files - known):
+            raise Damaged(
+                f"{damaged} is damaged, and has another form than {self._address}",
+                expected="its files",
+                found=others[0],
+                do="remove it, and pull again",
+            )
+        if self._folder.exists():
+            shutil.rmtree(self._folder)
+        os.rename(damaged, self._folder)
+        (self._folder / ROOT).unlink(missing_ok=True)
+
+    def _verdict(self) -> Verification:
+        """Checks names, sizes, metadata and the seal; the rows were hashed when they arrived."""
+        with naming(self._address, self._folder):
+            found = verify(self._folder)
+        if found.damage:
+            (self._folder / ROOT).unlink()
+            one = found.damage[0]
+            raise (UnsafeStore if found.exit_code == UnsafeStore.exit_code else Damaged)(
+                f"{self._address} is not whole after all",
+                expected=one.expected,
+                found=f"{one.kind} of {one.file} in {self._folder}",
+                do="remove that folder and pull again",
+            )
+        return replace(found, full=True, blocks_checked=found.blocks)
+
+    def _metadata(self, name: str) -> None:
+        path = self._folder / name
+        if not path.is_file() or path.is_symlink() or path.read_bytes() != self._guarded.metadata[name]:
+            write_durably(path, self._guarded.metadata[name])
+
+    def _obtain_array(self, array: ArrayLayout) -> None:
+        """Fetches a whole array, or all digests, and holds it to the SHA-256 under the seal."""
+        assert self._held.seal is not None
+        sealed = self._held.seal.arrays[array.name]
+        chunks = [(array, at) for at in positions(array)]
+        kept = self._have(chunks)
+        for number in range(TRIES + kept):
+            self._fetch(chunks)
+            raw = np.concatenate([np.empty(0, np.uint8), *(read_file(self._path(each)) for each in chunks)])
+            found = array_digest(raw)
+            if found == sealed:
+                if array is self._held.layout.digest:
+                    self._digest_VB32[...] = raw.reshape(array.shape)
+                return
+            self._discard(chunks)
+            if number + 1 == TRIES + kept:
+                raise self._wrong(array.name, f"SHA-256 {sealed}", found)
+
+    def _obtain_rows(self, place: tuple[int, int]) -> None:
+        """Fetches a chunk of rows, and holds it to its digests."""
+        view, part = place
+        chunks: list[_Chunk] = [(array, (view, part, 0)) for array in self._held.layout.rows.values()]
+        kept = self._have(chunks)
+        for number in range(TRIES + kept):
+            self._fetch(chunks)
+            try:
+                check_rows(self._held, self._digest_VB32, view, part)
+                return
+            except Damaged as error:
+                self._discard(chunks)
+                if number + 1 == TRIES + kept:
+                    raise self._wrong(self._name(chunks[-1]), error.expected, error.found) from error
+
+    def _have(self, chunks: list[_Chunk]) -> bool:
+        """Returns True if any of these files is there from an earlier pull."""
+        return any(self._name(each) not in self.fetched and os.path.lexists(self._path(each)) for each in chunks)
+
+    def _fetch(self, chunks: list[_Chunk]) -> None:
+        """Fetches those of the files that are not there, or of a size that is impossible."""
+        for each in chunks:
+            array, path, name = each[0], self._path(each), self._name(each)
+            self._tally.check()
+            if path.is_file() and not path.is_symlink() and self._fits(array, size := path.lstat().st_size):
+                if name not in self._counted:
+                    self._counted.add(name)
+                    self._tally.advance(size)
+                continue
+            if os.path.lexists(path):
+                path.unlink()
+            exact = array.chunk_bytes if array.codec is RAW else None
+            expected = f"{array.chunk_bytes} bytes" if exact else f"a compressed chunk of {array.chunk_bytes} bytes"
+            self._fetcher.file(name, path, size=exact, fits=functools.partial(self._fits, array), expected=expected)
+            self.fetched.add(name)
+            self._counted.add(name)
+
+    def _discard(self, chunks: list[_Chunk]) -> None:
+        for each in chunks:
+            self._fetcher.discard(self._path(each))
+            self._counted.discard(self._name(each))
+
+    def _wrong(self, name: str, expected: str, found: str) -> Damaged:
+        return Damaged(
+            f"{self._address}/{name} is damaged where it was published, or on each of {TRIES} ways",
+            expected=expected,
+            found=found,
+            do="tell whoever published it; everything else that was fetched is kept for the next pull",
+        )
+
+    def _chunks(self) -> list[_Chunk]:
+        return [(array, at) for array in self._held.layout.arrays.values() for at in positions(array)]
+
+    def _size(self, chunk: _Chunk) -> int:
+        found = self._sizes.get(self._name(chunk))
+        return chunk[0].chunk_bytes if found is None else found.size
+
+    @staticmethod
+    def _fits(array: ArrayLayout, size: int) -> bool:
+        return array.codec.plausible(size, array.chunk_bytes)
+
+    def _name(self, chunk: _Chunk) -> str:
+        return self._held.name_of(*chunk)
+
+    def _path(self, chunk: _Chunk) -> Path:
+        return self._folder / self._name(chunk)

@@ -1,0 +1,84 @@
+"""`push`: what it says, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from dgkd_stores.sharing.folder import Folder
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test here cuts the power."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_published(command: Command, guides: Path, tmp_path: Path) -> None:
+    preview = command("push", "ta1", "place", "--dry-run")
+    assert preview.exit_code == 0 and not (tmp_path / "place").exists()
+    assert "to send  18.3 kB in 23 files" in preview.stdout
+    result = command("push", "ta1", "place")
+    assert result.exit_code == 0, result.stderr
+    assert tree(tmp_path / "place" / "ta1.zarr") == tree(guides / "ta1.zarr")
+    files = len(tree(guides / "ta1.zarr"))
+    seal = json.loads((guides / "ta1.zarr" / "zarr.json").read_text())["attributes"]["dgkd_seal"]
+    assert result.stdout.splitlines()[:3] == ["store  place/ta1.zarr", "from   guides/ta1.zarr", f"seal   {seal}"]
+    assert f"in {files} files" in result.stdout
+    assert result.stderr.startswith("push ta1.zarr: 18.3 kB") and "done in" in result.stderr
+    again = command("push", "guides/ta1.zarr", "place", "--json")
+    assert json.loads(again.stdout)["sent_files"] == 0 and "nothing was sent" in again.stderr
+
+
+def test_another_store_is_there(command: Command, guides: Path, tmp_path: Path) -> None:
+    command("push", "ta1", "place")
+    before = tree(tmp_path / "place")
+    refused = command("push", "ta2", "place/ta1.zarr")
+    assert refused.exit_code == 13 and "choose another place" in refused.stderr
+    assert tree(tmp_path / "place") == before
+
+
+def test_a_place_without_conditional_writes_is_reported(
+    command: Command, guides: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Folder.create
+    monkeypatch.setattr(Folder, "create", lambda self, name, data: create(self, name, data) or True)
+    result = command("push", "ta1", "place", "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["conditional"] is False
+    assert "Warning: place/ta1.zarr replaces objects" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("ta1", "https://lab:Tell-Tale@host/x"), 2, "credentials come from the environment"),
+        (("ta1", "https://host/x"), 2, "push into the folder that the web server serves"),
+        (("ta1", "sftp://host/x"), 2, "rsync -a"),
+        (("nosuch", "place"), 10, "nosuch"),
+        (("./no.zarr", "place"), 10, "no guide store"),
+        (("ta1", "place/ta1.h5"), 2, "dgkd-cache export"),
+        (("ta1",), 2, "Missing argument 'DEST'"),
+    ],
+)
+def test_refusals(command: Command, guides: Path, words: tuple[str, ...], code: int, text: str) -> None:
+    result = command("push", *words)
+    assert result.exit_code == code and text in result.stderr and "Tell-Tale" not in result.stderr + result.stdout
+
+
+def test_a_damaged_store(command: Command, guides: Path, tmp_path: Path) -> None:
+    file = guides / "ta1.zarr" / "logits" / "c.1.0.0"
+    file.write_bytes(bytes(file.stat().st_size))
+    result = command("push", "ta1", "place")
+    assert result.exit_code == 12 and "dgkd-cache repair" in result.stderr
+    assert not (tmp_path / "place" / "ta1.zarr" / "zarr.json").exists()

@@ -1,0 +1,70 @@
+"""Addresses: which are taken, what they mean, and that none with a credential in it is, or is repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dgkd_stores import InvalidInput
+from dgkd_stores.sharing.address import parse_address
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "place", "name"),
+    [
+        ("guides", "file", "guides", None),
+        ("/srv/www/ta1", "file", "/srv/www/ta1", None),
+        ("ta1.zarr", "file", ".", "ta1.zarr"),
+        ("/ta1.h5", "file", "/", "ta1.h5"),
+        ("a/ta1.zarr", "file", "a", "ta1.zarr"),
+        ("s3://lab", "s3", "s3://lab", None),
+        ("s3://lab/x/y/", "s3", "s3://lab/x/y", None),
+        ("S3://lab/x/ta1.zarr/", "s3", "s3://lab/x", "ta1.zarr"),
+        ("https://h:8000/x/ta1.h5", "https", "https://h:8000/x", "ta1.h5"),
+        ("gs://b.zarr", "gs", "gs://b.zarr", None),
+        ("hf://lab/ta1", "hf", "hf://lab/ta1", None),
+        ("az://c/p", "az", "az://c/p", None),
+    ],
+)
+def test_parts(text: str, scheme: str, place: str, name: str | None) -> None:
+    found = parse_address(text)
+    assert (found.scheme, found.place, found.name) == (scheme, place, name)
+    assert found.of("b.zarr") in (f"{place}/b.zarr", "/b.zarr")
+
+
+def test_bucket_and_prefix() -> None:
+    found = parse_address("s3://lab/x/y/ta1.zarr")
+    assert (found.bucket, found.prefix) == ("lab", "x/y")
+    assert (parse_address("s3://lab").bucket, parse_address("s3://lab").prefix) == ("lab", "")
+
+
+def test_a_folder_of_the_user() -> None:
+    assert parse_address("~/x").folder == Path.home() / "x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://user:Tell-Tale@host/x",
+        "s3://AKIA:Tell-Tale@lab/x",
+        "http://Tell-Tale@host",
+        "https://host/x?sig=Tell-Tale",
+        "https://host/x.zarr?X-Amz-Signature=Tell-Tale&a=b",
+        "https://host/x#Tell-Tale",
+    ],
+)
+def test_credentials_in_an_address_are_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_address(text)
+    assert refused.value.exit_code == 2
+    assert "Tell-Tale" not in str(refused.value) and "AKIA" not in str(refused.value)
+    assert "environment" in refused.value.do
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("ftp://h/x", "s3://"), ("sftp://h/x", "rsync -a"), ("s3://", "s3://NAME")]
+)
+def test_other_addresses_are_refused(text: str, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        parse_address(text)

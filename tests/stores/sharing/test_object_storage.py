@@ -1,0 +1,109 @@
+"""Object storage through obstore: its errors in our words, and requests that say what they should."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stores.support.web import Answer, Web, web
+
+from dgkd_stores import DgkdError, InvalidInput
+from dgkd_stores.sharing.address import parse_address
+from dgkd_stores.sharing.object_storage import open_object_storage
+from dgkd_stores.sharing.remote import Changed, LostConnection, NoRanges
+
+pytest.importorskip("obstore", reason="SKIPPED: no obstore here; `pip install 'dgkd-cache[share]'` gets it")
+
+DATA = bytes(range(256)) * 10_000
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Web]:
+    (tmp_path / "x y").mkdir()
+    (tmp_path / "c.0").write_bytes(DATA)
+    with web(tmp_path) as state:
+        yield state
+
+
+def test_reads(server: Web) -> None:
+    remote = open_object_storage(parse_address(server.address))
+    whole = remote.read("c.0")
+    assert b"".join(whole.pieces) == DATA and whole.found.size == len(DATA)
+    tag = whole.found.tag
+    assert b"".join(remote.read("c.0", start=1000, tag=tag).pieces) == DATA[1000:]
+    assert b"".join(remote.read("c.0", start=1000, stop=1010).pieces) == DATA[1000:1010]
+    assert [headers.get("range") for headers in server.headers] == [None, "bytes=1000-", "bytes=1000-1009"]
+    assert [headers.get("if-match") for headers in server.headers] == [None, f'"{tag}"', None]
+    assert remote.names("") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(404, FileNotFoundError), (412, Changed), (416, LostConnection), (500, LostConnection), (403, DgkdError)],
+)
+def test_errors(server: Web, status: int, error: type[Exception]) -> None:
+    remote = open_object_storage(parse_address(server.address))
+
+    def fail(answer: Answer) -> None:
+        answer.status = status
+
+    server.fault = fail
+    with pytest.raises(error):
+        remote.read("c.0")
+    assert len(server.asked) == 1, "each request is sent once here"
+
+
+def test_a_server_without_ranges(server: Web) -> None:
+    server.ranges = False
+    with pytest.raises(NoRanges):
+        open_object_storage(parse_address(server.address)).read("c.0", start=5)
+
+
+def test_a_wrong_content_range(server: Web) -> None:
+    def shift(answer: Answer) -> None:
+        answer.range = f"bytes {answer.start + 7}-{answer.total + 6}/{answer.total}"
+
+    server.fault = shift
+    with pytest.raises(LostConnection, match="Requested"):
+        open_object_storage(parse_address(server.address)).read("c.0", start=5)
+
+
+def test_a_connection_that_ends(server: Web) -> None:
+    def cut(answer: Answer) -> None:
+        answer.cut = 1_500_000
+
+    server.fault = cut
+    got = bytearray()
+    with pytest.raises(LostConnection):
+        for piece in open_object_storage(parse_address(server.address)).read("c.0").pieces:
+            got += piece
+    assert DATA.startswith(got) and len(server.asked) == 1
+
+
+def test_a_weak_tag_is_none(server: Web) -> None:
+    def weaken(answer: Answer) -> None:
+        answer.tag = 'W/"1"'
+
+    server.fault = weaken
+    assert open_object_storage(parse_address(server.address)).read("c.0").found.tag is None
+
+
+def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "Tell-Tale-Secret"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATELLTALE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for text in ("http://127.0.0.1:9", "s3://lab/x"):
+        with pytest.raises(LostConnection) as lost:
+            open_object_storage(parse_address(text)).read("a")
+        assert secret not in str(lost.value) and "AKIATELLTALE" not in str(lost.value)
+
+
+def test_plain_http_to_another_machine_needs_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATELLTALE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "Tell-Tale-Secret")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://192.0.2.1")
+    with pytest.raises((LostConnection, InvalidInput, DgkdError)), contextlib.suppress(FileNotFoundError):
+        open_object_storage(parse_address("s3://lab/x")).read("a")

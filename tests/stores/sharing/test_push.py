@@ -1,0 +1,87 @@
+"""`push` to a folder: what it says, what it sends, and each refusal with its exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from stores.support.small_store import SmallStore, tree
+
+from dgkd_stores import Damaged, Incomplete, InvalidInput, Mismatch, StoreNotFound, convert, push
+
+
+def test_what_it_says(path: Path, tmp_path: Path) -> None:
+    reports = list[tuple[int, int]]()
+    size = sum(len(data) for data in tree(path).values() if data is not None)
+    files = sum(data is not None for data in tree(path).values())
+    preview = push(path, str(tmp_path / "place"), dry_run=True)
+    assert not (tmp_path / "place").exists()
+    assert (preview.sent_files, preview.sent_bytes, preview.conditional) == (files, size, None)
+    found = push(path, str(tmp_path / "place"), report=lambda done, total: reports.append((done, total)))
+    assert found.to_dict() == {
+        "address": f"{tmp_path}/place/a.zarr",
+        "seal": found.seal,
+        "files": files,
+        "bytes": size,
+        "sent_files": files,
+        "sent_bytes": size,
+        "conditional": True,
+        "dry_run": False,
+    }
+    assert reports[-1] == (size, size) and [done for done, _ in reports] == sorted(done for done, _ in reports)
+    again = push(path, str(tmp_path / "place"))
+    assert (again.sent_files, again.sent_bytes) == (0, 0)
+    assert tree(tmp_path / "place" / "a.zarr") == tree(path)
+
+
+def test_a_name_at_the_end_of_the_address(path: Path, tmp_path: Path) -> None:
+    assert push(path, f"{tmp_path}/place/teacher.zarr").address.endswith("place/teacher.zarr")
+    assert tree(tmp_path / "place" / "teacher.zarr") == tree(path)
+
+
+def test_an_hdf5_file(path: Path, tmp_path: Path, other: Path) -> None:
+    convert(path, tmp_path / "a.h5")
+    convert(other, tmp_path / "other.h5")
+    found = push(tmp_path / "a.h5", str(tmp_path / "place"))
+    assert (found.files, found.sent_files) == (1, 1)
+    assert (tmp_path / "place" / "a.h5").read_bytes() == (tmp_path / "a.h5").read_bytes()
+    assert push(tmp_path / "a.h5", str(tmp_path / "place")).sent_files == 0
+    with pytest.raises(Mismatch):
+        push(tmp_path / "other.h5", f"{tmp_path}/place/a.h5")
+    data = bytearray((tmp_path / "a.h5").read_bytes())
+    data[-100] ^= 1
+    (tmp_path / "b.h5").write_bytes(data)
+    with pytest.raises(Damaged):
+        push(tmp_path / "b.h5", str(tmp_path / "place"))
+    assert not (tmp_path / "place" / "b.h5").exists()
+
+
+def test_another_store_is_there(path: Path, other: Path, tmp_path: Path) -> None:
+    push(path, str(tmp_path / "place"))
+    before = tree(tmp_path / "place")
+    with pytest.raises(Mismatch) as told:
+        push(other, str(tmp_path / "place"))
+    assert told.value.exit_code == 13 and tree(tmp_path / "place") == before
+
+
+def test_refusals(path: Path, recipe: type[SmallStore], tmp_path: Path) -> None:
+    recipe().write(tmp_path / "half.zarr", chunks=1)
+    for store, destination, error in (
+        (tmp_path / "no.zarr", "place", StoreNotFound),
+        (tmp_path / "half.zarr", "place", Incomplete),
+        (path, "https://host/x", InvalidInput),
+        (path, "place/a.h5", InvalidInput),
+        (path, "https://user:secret@host/x", InvalidInput),
+        (path / "logits", "place", InvalidInput),
+    ):
+        with pytest.raises(error):
+            push(store, destination if "://" in destination else str(tmp_path / destination))
+    assert not (tmp_path / "place").exists()
+
+
+def test_damage_on_the_way_leaves_no_store(path: Path, tmp_path: Path) -> None:
+    file = path / "logits" / "c.2.1.0"
+    file.write_bytes(bytes(file.stat().st_size))
+    with pytest.raises(Damaged):
+        push(path, str(tmp_path / "place"))
+    assert not (tmp_path / "place" / "a.zarr" / "zarr.json").exists()
