@@ -1,1 +1,1 @@
-"""Sharing of stores between labs: transports and publication; signatures, keys and cards; parts, unions and differences."""
+"""Sharing of stores between labs: push and pull; signatures, keys and cards; parts, unions and differences."""
