@@ -24,7 +24,7 @@ from dgkd_cli.main import main
 Command = Callable[..., Result]
 
 VERBS = ["init", "plan", "run", "train", "dump", "eval", "compare", "report", "ls", "info", "verify", "repair"]
-VERBS += ["export", "import", "models", "datasets", "recipes", "doctor"]
+VERBS += ["export", "import", "push", "pull", "models", "datasets", "recipes", "doctor"]
 
 
 def test_the_verbs_come_in_the_order_of_work(command: Command) -> None:
@@ -75,7 +75,7 @@ import sys
 from dgkd_cli.main import main
 for arguments in ([], *([verb] for verb in main.commands)):
     main.main([*arguments, "--help"], standalone_mode=False)
-heavy = [name for name in ("torch", "torchvision", "sklearn", "scipy") if name in sys.modules]
+heavy = {"torch", "torchvision", "sklearn", "scipy", "obstore", "huggingface_hub"} & set(sys.modules)
 assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

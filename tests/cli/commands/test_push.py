@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from dgkd_stores.sharing.folder import Folder
+from dgkd_stores import push
 
 Command = Callable[..., Result]
+
+verb = importlib.import_module("dgkd_cli.commands.push")  # the package has the command by that name
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +56,7 @@ def test_another_store_is_there(command: Command, guides: Path, tmp_path: Path) 
 def test_a_place_without_conditional_writes_is_reported(
     command: Command, guides: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create = Folder.create
-    monkeypatch.setattr(Folder, "create", lambda self, name, data: create(self, name, data) or True)
+    monkeypatch.setattr(verb, "push_store", lambda *words, **more: replace(push(*words, **more), conditional=False))
     result = command("push", "ta1", "place", "--json")
     assert result.exit_code == 0 and json.loads(result.stdout)["conditional"] is False
     assert "Warning: place/ta1.zarr replaces objects" in result.stderr
