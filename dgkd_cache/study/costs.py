@@ -72,12 +72,15 @@ def _cache_bytes(records: Sequence[Mapping[str, Any]]) -> int | None:
 
 
 def guides_of_runs(runs: Sequence[str], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Returns the names of all guides of these runs, and of theirs, each once, in ascending order."""
+    """Returns the names of all guides of these runs, and of theirs, each once, in ascending order.
+
+    A guide without a record, which is made again, is left out.
+    """
     found: set[str] = set()
     waiting = [*runs]
     while waiting:
         for guide in records[waiting.pop()]["guide_runs"]:
-            if guide not in found:
+            if guide not in found and guide in records:
                 found.add(guide)
                 waiting.append(guide)
     return sorted(found)

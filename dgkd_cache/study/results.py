@@ -10,6 +10,7 @@ from typing import Any, Literal
 from dgkd_cache.study.costs import guides_of_runs, total_cost
 from dgkd_cache.study.records import Record
 from dgkd_cache.study.statistics import compare, summarize
+from dgkd_cache.study.verdict import verdict_sentence
 
 __all__ = ["Protocol", "Results", "make_results"]
 
@@ -47,7 +48,7 @@ def make_results(
     }
     compared = compare(top1, pairs or [(name, reference) for name in variants if name != reference], seeds=seeds)
     records = {record["run"]: record for record in [*runs.values(), *others]}
-    return {
+    results = {
         "format": "dgkd-study",
         "version": 1,
         "reference": reference,
@@ -66,6 +67,7 @@ def make_results(
             name: {key: value for key, value in records[name].items() if key != "classes"} for name in sorted(records)
         },
     }
+    return {**results, "verdict": verdict_sentence(results)}
 
 
 def _told(key: str, records: Mapping[str, Record]) -> Any:

@@ -1,6 +1,6 @@
 """The verdict of a study in one sentence: does the guidance help, by how much, and at what cost?
 
-It is a pure function of the results, so that the command line and the report say the same.
+It is a pure function of the results, so that results.json, the command line and the report say the same.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _DOES = {
 def verdict_sentence(results: Mapping[str, Any]) -> str:
     """Returns what a study says of dense guidance: whether it helps, the difference with its interval, and the cost.
 
-    `results` are those of `make_results`. Dense variants have at least two guides and are compared with variants that
-    have fewer; without any, the sentence is about guidance at all, and else about the first comparison. Of several
-    variants it is about the one with the smallest adjusted p; the verdicts of the others follow.
+    `results` are those of `make_results`, whose `verdict` this is. Dense variants have at least two guides and are
+    compared with variants that have fewer; without any, the sentence is about guidance at all, and else about the first
+    comparison. Of several variants it is about the one with the smallest adjusted p; the verdicts of the others follow.
     """
     subject, asked = _asked(results)
     if not asked:

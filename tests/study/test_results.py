@@ -76,6 +76,9 @@ def test_summaries_and_comparisons() -> None:
     (one,) = found["comparisons"]
     assert (one["variant"], one["reference"], one["verdict"], one["exploratory"]) == ("kd", "scratch", "higher", False)
     assert one["p"] == pytest.approx(stats.ttest_rel(TOP1["kd"], TOP1["scratch"]).pvalue)
+    assert found["verdict"].startswith(
+        "Guidance from these guides helps the student: kd is 3.50 points of accuracy above"
+    )
     assert found["compute"] == [{"device": "a"}, {"device": "b"}], "all machines are listed"
     assert found["runs"].keys() == {"t", "g", *(f"{name}-{seed}" for name in TOP1 for seed in range(5))}
 
@@ -128,3 +131,8 @@ def test_a_record_from_before_it_had_the_bytes_of_its_stores() -> None:
     runs = {key: {name: value for name, value in one.items() if name != "store_bytes"} for key, one in RUNS.items()}
     found = make_results(VARIANTS, runs, **SETTINGS)
     assert {name: one["cost"]["cache_bytes"] for name, one in found["variants"].items()} == {"scratch": 0, "kd": None}
+
+
+def test_a_guide_whose_record_is_made_again_is_not_counted() -> None:
+    found = make_results(VARIANTS, RUNS, **{**SETTINGS, "others": GUIDES[:1]})
+    assert found["variants"]["kd"]["cost"]["guides_epochs"] == 2

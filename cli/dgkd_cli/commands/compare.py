@@ -75,7 +75,6 @@ def compare(
     """
     from dgkd_cache.study.costs import timings_of
     from dgkd_cache.study.study import check_study, run_study, set_up_study
-    from dgkd_cache.study.verdict import verdict_sentence
 
     workspace = app.workspace()
     study = set_up_study(
@@ -97,7 +96,7 @@ def compare(
     if as_json:
         print_json(results)
     else:
-        show(verdict_sentence(results))
+        show(results["verdict"])
         for table in tables(results, timings_of(study.plan), terminal_width()):
             click.echo(f"\n{table}")
         click.echo()

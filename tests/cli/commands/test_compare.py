@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,31 @@ def test_a_job_that_ends_early_is_told_and_its_work_is_done(ws: Path, tmp_path: 
     assert done.returncode == 0, done.stderr
     assert re.search("job 2 of 2 ended with exit code 7: .*this process is not wanted", done.stderr)
     assert json.loads((ws / "compare" / "results.json").read_text())["variants"]["kd"]["runs"].keys() == {"0", "1"}
+
+
+@pytest.mark.slow  # real processes, until a run is finished
+def test_ctrl_c_ends_all_jobs_with_their_work_saved(ws: Path, tmp_path: Path) -> None:
+    """One signal, to the first process alone, as a terminal's; the same command then goes on to the same end."""
+    words = ("--methods", "scratch,kd", "--seeds", "4", "--set", "training.epochs=30")
+    command = [sys.executable, "-m", "dgkd_cli", "compare", "--device", "cpu", *words, "--jobs", "3"]
+    places = os.pathsep.join(map(str, (tmp_path, ROOT, ROOT / "cli", ROOT / "stores")))
+    begun = subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": places}, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not [*ws.glob("compare/records/*.json")]:
+        assert begun.poll() is None
+        time.sleep(0.05)
+    helpers = [int(each) for each in Path(f"/proc/{begun.pid}/task/{begun.pid}/children").read_text().split()]
+    begun.send_signal(signal.SIGINT)
+    _, said = begun.communicate(timeout=100)
+    assert begun.returncode == 130 and "run the same command again" in said, said
+    assert len(helpers) == 2 and not any(Path(f"/proc/{helper}").exists() for helper in helpers)
+    assert not (ws / "compare" / "results.json").exists()
+    assert compare(*words).exit_code == 0
+    stopped = (ws / "compare" / "results.json").read_bytes()
+    (ws / "compare").rename(tmp_path / "stopped")
+    assert compare(*words).exit_code == 0
+    assert (ws / "compare" / "results.json").read_bytes() == stopped
 
 
 @pytest.mark.parametrize(
