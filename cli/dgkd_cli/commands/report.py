@@ -14,6 +14,7 @@ from dgkd_cli.lines import show
 from dgkd_stores.disk import expand_user
 
 if TYPE_CHECKING:
+    from dgkd_cache.study.outline import Outline
     from dgkd_cache.study.results import Results
 
 __all__ = ["report"]
@@ -38,7 +39,8 @@ def report(app: App, output: Path | None, results_file: Path | None, as_json: bo
     The page has figures, the data of each, and everything that makes the comparison again. It is one file that needs no
     network, for a browser, a phone or paper. Beside it lie results.json, runs.csv and variants.csv. While `compare`
     works, the page is of what is finished, and says what is missing; the results are then called results-partial.json.
-    Nothing is trained and no data set is read.
+    Nothing is trained. The report is of the comparison that was begun last; where only its records are there, as on
+    another machine, it is of the comparison that dgkd.toml describes, whose data set is read.
 
     \b
     Examples:
@@ -57,6 +59,8 @@ def report(app: App, output: Path | None, results_file: Path | None, as_json: bo
             f"{target} is no name of a page", expected="a name that ends in .html", found=target.name, do="rename it"
         )
     outline = read_outline(source.parent)
+    if outline is None and results_file is None and app.has_workspace:
+        outline = _planned(app)
     timings: Any = read_timings(source.with_name("timings.json"))
     content: Results
     if results_file is not None:
@@ -67,8 +71,8 @@ def report(app: App, output: Path | None, results_file: Path | None, as_json: bo
     else:
         raise InvalidInput(
             f"there is no comparison in {source.parent}",
-            expected="a study.json, which `dgkd-cache compare` writes as it begins",
-            found="none",
+            expected="a study.json, which `dgkd-cache compare` writes as it begins, or a workspace",
+            found="neither",
             do="run `dgkd-cache compare`, or name the results of one with --results",
         )
     written = write_report(content, timings, target, source=source, command=outline.command if outline else "")
@@ -89,3 +93,10 @@ def report(app: App, output: Path | None, results_file: Path | None, as_json: bo
         show(f"Not finished: the report is of {written.finished} of {written.planned} runs of students.")
     show(f"report: {written.page}")
     app.say(f"results: {written.results}, {', '.join(str(path) for path in written.csv)}")
+
+
+def _planned(app: App) -> Outline:
+    """Returns the outline of the comparison that dgkd.toml describes."""
+    from dgkd_cache.study.study import outline_of, set_up_study
+
+    return outline_of(set_up_study(app.workspace()), "dgkd-cache compare")

@@ -82,6 +82,22 @@ def test_what_is_finished_while_others_work(ws: Path) -> None:
     assert "Not finished: the report is of 3 of 4 runs" in run("report").stdout
 
 
+def test_records_alone_are_reported_as_the_file_plans_them(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "report_bars.py").write_text((made / "report_bars.py").read_text())
+    variants = 'scratch = { method = "scratch" }\nkd = { method = "kd", dropping = "none" }\n'
+    table = f"\n[compare]\nseeds = 3\n[compare.variants]\n{variants}"
+    (tmp_path / "dgkd.toml").write_text((made / "dgkd.toml").read_text() + table)
+    shutil.copytree(made / "compare" / "records", tmp_path / "compare" / "records")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    result = run("report", "--json")
+    sys.modules.pop("report_bars", None)
+    assert result.exit_code == 0, result.output
+    assert (json.loads(result.stdout)["finished"], json.loads(result.stdout)["planned"]) == (4, 6)
+
+
 def test_results_from_elsewhere(ws: Path, tmp_path: Path) -> None:
     (tmp_path / "else").mkdir()
     shutil.copy(ws / "compare" / "results.json", tmp_path / "else" / "results.json")
