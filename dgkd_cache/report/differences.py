@@ -174,6 +174,10 @@ def measures_table(results: Results) -> Table:
         "accuracy at the best epoch on test (optimistic)": {
             name: numbers.spread(results.variants[name].best_on_test) for name in results.shown
         },
+        "published accuracy": {
+            name: numbers.percent(one.published.accuracy / 100 if one.published else None)
+            for name, one in results.variants.items()
+        },
     }
     found = {head: texts for head, texts in found.items() if {*texts.values()} != {numbers.spread(None)}}
     rows = [row(name, *(texts[name] for texts in found.values())) for name in results.shown]

@@ -73,6 +73,11 @@ def notes_of(results: Results) -> list[str]:
                 f"The smallest difference that would have been found with 80 % power, at the spread that was seen: "
                 f"{'; '.join(detectable)}."
             )
+    sources = dict.fromkeys(one.published.source for one in results.variants.values() if one.published)
+    if sources:
+        found.append(
+            f"Published accuracies choose nothing and are compared with nothing. Sources: {'; '.join(sources)}."
+        )
     if seeds < 5:
         found.append(f"Exploratory: {seeds} seed{'s' * (seeds > 1)}; five are the fewest for a claim.")
     if results.guides == "shared" and any(run.guide_runs for run in results.runs.values()):

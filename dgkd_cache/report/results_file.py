@@ -50,6 +50,13 @@ class Summary(_Part):
     deviation: Number | None
 
 
+class Published(_Part):
+    """An accuracy, in per cent, that somebody else has published."""
+
+    accuracy: Number
+    source: str
+
+
 class Variant(_Part):
     """A variant: what it changes, its runs by seed, its cost and its results by measure."""
 
@@ -59,6 +66,7 @@ class Variant(_Part):
     test: dict[str, Summary] = Field(default_factory=dict)
     best_by_validation: Summary | None = None
     best_on_test: Summary | None = None
+    published: Published | None = None
 
 
 class Comparison(_Part):

@@ -47,6 +47,8 @@ class Outline(BaseModel):
     """The seeds of the student."""
     variants: dict[str, dict[str, JsonValue]]
     """What each variant changes, by name."""
+    published: dict[str, dict[str, float | str]]
+    """What others have published of variants: `accuracy` in per cent, and `source`."""
     students: dict[str, dict[int, str]]
     """The student's run of each variant and seed."""
     guide_runs: tuple[str, ...]
@@ -111,6 +113,7 @@ def results_so_far(folder: Path, outline: Outline, failed: Sequence[Mapping[str,
         guides=outline.guides,
         protocol=outline.protocol,
         others=others,
+        published=outline.published,
         failed=failed,
     )
 

@@ -34,13 +34,15 @@ def make_results(
     guides: str,
     protocol: Protocol = "last",
     others: Sequence[Record] = (),
+    published: Mapping[str, Mapping[str, object]] | None = None,
     failed: Sequence[Mapping[str, Any]] = (),
 ) -> Results:
     """Returns the results of `variants` (name to changes), whose students' records are in `runs` by variant and seed.
 
     Each of `pairs` (default: every variant with `reference`) is compared by the share of right predictions on the test
     set, at the last epoch. Runs may be missing: `seeds` are all that are planned, and a comparison that lacks one is
-    incomplete. `others` are the records of the guides, and `failed` says which runs could not be made, and why.
+    incomplete. `others` are the records of the guides, `published` what others have published of variants, and `failed`
+    says which runs could not be made.
     """
     by_variant = {name: {seed: runs[of, seed] for of, seed in sorted(runs) if of == name} for name in variants}
     top1 = {
@@ -55,7 +57,13 @@ def make_results(
         "guides": guides,
         "seeds": sorted(seeds),
         "protocol": protocol,
-        "variants": {name: _variant(variants[name], found, records, protocol) for name, found in by_variant.items()},
+        "variants": {
+            name: {
+                **_variant(variants[name], found, records, protocol),
+                **({"published": dict(published[name])} if published and name in published else {}),
+            }
+            for name, found in by_variant.items()
+        },
         "comparisons": [
             {**asdict(one), "verdict": one.verdict, "exploratory": one.exploratory, "of": "top1"} for one in compared
         ],

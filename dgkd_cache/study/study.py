@@ -46,6 +46,8 @@ class Study:
     """Whether all seeds have the same guides."""
     protocol: Protocol
     """Whether the best epoch on the test set is told beside the last one."""
+    published: Mapping[str, Mapping[str, object]]
+    """What others have published of variants: an accuracy in per cent, and its source."""
     plan: StudyPlan
     """The runs and stores that it takes."""
 
@@ -101,6 +103,7 @@ def set_up_study(
         pairs=pairs or tuple((name, reference) for name in changes if name != reference),
         guides=kind,
         protocol=protocol or settings.protocol,
+        published={name: one.model_dump() for name, one in settings.published.items() if name in changes},
         plan=plan,
     )
 
@@ -159,6 +162,7 @@ def outline_of(study: Study, command: str = "") -> Outline:
         protocol=study.protocol,
         seeds=study.seeds,
         variants={name: {**changes} for name, changes in study.variants.items()},
+        published={name: {**one} for name, one in study.published.items()},
         students=students,
         guide_runs=tuple(run for run in runs if run not in of_students),
     )

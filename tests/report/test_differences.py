@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 from support.markup import Reading, marks, read_svg
+from support.study_results import made_results
 
 from dgkd_cache.report.differences import (
     accuracy_figure,
@@ -13,6 +14,7 @@ from dgkd_cache.report.differences import (
     runs_table,
     variants_table,
 )
+from dgkd_cache.report.labels import notes_of
 from dgkd_cache.report.results_file import Results
 
 AXIS = 0.03
@@ -66,6 +68,17 @@ def test_the_tables_have_the_same_numbers(results: Results) -> None:
     assert len(runs_table(results).rows) == 60
     other = measures_table(results)
     assert other.head == ("variant", "top-5 accuracy", "NLL", "ECE"), "nothing is held out, and no best epoch is told"
+
+
+def test_published_accuracies_stand_beside_ours() -> None:
+    told = {"kd": {"accuracy": 72.57, "source": "Son et al., Table 2"}}
+    results = Results.model_validate(made_results(published=told))
+    table = measures_table(results)
+    assert {cells[0].text: cells[table.head.index("published accuracy")].text for cells in table.rows} == {
+        **{name: "–" for name in results.shown},
+        "kd": "72.57 %",
+    }
+    assert any("Son et al., Table 2" in line for line in notes_of(results))
 
 
 def test_what_cannot_be_compared_is_not_drawn(results: Results, style) -> None:

@@ -29,6 +29,7 @@ OUTLINE = Outline(
     protocol="last",
     seeds=(3, 1),
     variants={"a": {"method": "scratch"}, "b": {"lambda": 0.5}},
+    published={"b": {"accuracy": 71.5, "source": "a paper"}},
     students={"a": {3: "x", 1: "y"}, "b": {3: "z", 1: "w"}},
     guide_runs=("g",),
 )

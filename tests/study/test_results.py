@@ -83,6 +83,14 @@ def test_summaries_and_comparisons() -> None:
     assert found["runs"].keys() == {"t", "g", *(f"{name}-{seed}" for name in TOP1 for seed in range(5))}
 
 
+def test_what_others_published_stands_beside_a_variant() -> None:
+    told = {"kd": {"accuracy": 66.0, "source": "a paper, Table 1"}}
+    found = make_results(
+        VARIANTS, RUNS, seeds=range(5), reference="scratch", guides="shared", others=GUIDES, published=told
+    )
+    assert found["variants"]["kd"]["published"] == told["kd"] and "published" not in found["variants"]["scratch"]
+
+
 def test_the_order_of_the_records_changes_no_byte() -> None:
     shuffled = [*RUNS.items()]
     random.Random(1).shuffle(shuffled)
