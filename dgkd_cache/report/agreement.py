@@ -40,7 +40,7 @@ def pairs_of(results: Results) -> list[Pair]:
         by_guide: dict[str, dict[str, list[Agreement]]] = {}
         for student in results.students(name).values():
             for store, run in zip(student.guides, student.guide_runs, strict=False):
-                guide = results.runs[run].model or results.runs[run].architecture
+                guide = results.name_of(run)
                 for part, one in student.agreement.get(store, {}).items():
                     by_guide.setdefault(guide, {}).setdefault(part, []).append(one)
         found += [

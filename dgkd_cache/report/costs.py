@@ -20,12 +20,15 @@ _SAME, _APART = 4, 13
 
 
 def guides_of(results: Results, variant: str) -> list[str]:
-    """Returns the runs of all guides that a variant's students have, and of their guides, each once."""
+    """Returns the runs of all guides that a variant's students have, and of their guides, each once.
+
+    A guide without a record, which is made again, is left out.
+    """
     found: dict[str, None] = {}
     waiting = [run for student in results.students(variant).values() for run in student.guide_runs]
     while waiting:
         run = waiting.pop(0)
-        if run not in found:
+        if run not in found and run in results.runs:
             found[run] = None
             waiting += results.runs[run].guide_runs
     return [*found]

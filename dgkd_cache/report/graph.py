@@ -34,7 +34,12 @@ def chains_of(results: Results) -> list[Chain]:
         seed, student = next(iter(results.students(name).items()))
         runs = _ordered(results, student)
         place = {run.run: index for index, run in enumerate(runs)}
-        edges = tuple((place[guide], index, _drops(run)) for index, run in enumerate(runs) for guide in run.guide_runs)
+        edges = tuple(
+            (place[guide], index, _drops(run))
+            for index, run in enumerate(runs)
+            for guide in run.guide_runs
+            if guide in place
+        )
         key = (tuple(run.run for run in runs[:-1]), edges, student.architecture)
         before = found.get(key)
         variants = (*before.variants, name) if before else (name,)
@@ -48,7 +53,7 @@ def _ordered(results: Results, student: Run) -> tuple[Run, ...]:
 
     def add(run: Run) -> None:
         for guide in run.guide_runs:
-            if guide not in found:
+            if guide not in found and guide in results.runs:
                 add(results.runs[guide])
         found[run.run] = run
 

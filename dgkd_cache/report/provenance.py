@@ -64,7 +64,7 @@ def seals_table(results: Results) -> Table:
             store: (seal, guide) for (store, seal), guide in zip(run.guides.items(), run.guide_runs, strict=False)
         }
     rows = [
-        row(store, Cell(text=results.runs[guide].model), Cell(text=seal, css="code"))
+        row(store, results.name_of(guide), Cell(text=seal, css="code"))
         for store, (seal, guide) in sorted(stores.items())
     ]
     return table("Guide stores and their seals", ["store", "guide", "seal"], rows, words=(0, 1, 2))

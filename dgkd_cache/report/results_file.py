@@ -172,9 +172,8 @@ class Results(_Part):
 
     @model_validator(mode="after")
     def _names_are_there(self) -> Self:
-        named = [run for variant in self.variants.values() for run in variant.runs.values()]
-        named += [run for one in self.runs.values() for run in one.guide_runs]
-        if lacking := sorted({*named} - {*self.runs}):
+        named = {run for variant in self.variants.values() for run in variant.runs.values()}
+        if lacking := sorted(named - {*self.runs}):
             raise ValueError(f"runs with a record of their own; {lacking[0]} has none")
         for one in self.comparisons:
             if (one.low is None) != (one.high is None) or (one.mean is None and one.seeds):
@@ -213,6 +212,11 @@ class Results(_Part):
     def seeds(self) -> list[int]:
         """The seeds of which a run is finished."""
         return sorted({seed for variant in self.variants.values() for seed in variant.runs})
+
+    def name_of(self, run: str) -> str:
+        """Returns a guide's name in the chain; that of the run if it has no record, because it is made again."""
+        found = self.runs.get(run)
+        return run if found is None else found.model or found.architecture
 
     def class_name(self, index: int) -> str:
         """Returns the name of a class, or its number where the records have no names."""
