@@ -39,7 +39,7 @@ def notes(results: Results) -> Iterator[str]:
     if results["guides"] == "shared" and any(record["guide_runs"] for record in results["runs"].values()):
         yield "All seeds have the same guides: the verdict holds for these guides."
     detectable = [
-        f"{one['variant']} - {one['reference']} {100 * one['detectable']:.2f}"
+        f"{one['variant']} - {one['reference']} {_detectable(one['detectable'])}"
         for one in results["comparisons"]
         if one["verdict"] == "inconclusive" and one["detectable"] is not None
     ]
@@ -51,6 +51,10 @@ def notes(results: Results) -> Iterator[str]:
     for one in results["failed"]:
         what = f"{one['model']} of {', '.join(one['variants'])}, seed {one['seed']}"
         yield f"Not made: the {one['what']} {one['run']} ({what})."
+
+
+def _detectable(difference: float) -> str:
+    return f"{100 * difference:.2f}" if difference < 1 else "none"
 
 
 def _variants(results: Results, width: int) -> str:
@@ -97,7 +101,7 @@ def _costs(results: Results, timings: Timings, width: int) -> str:
         "samples/s": ["-" if (rate := one["samples_per_second"]) is None else f"{rate:,.0f}" for one in times],
         "guides' epochs": [count_text(cost["guides_epochs"]) for cost in costs],
         "guides' time": [_time(one["guides_seconds"]) for one in times],
-        "forwards": [count_text(cost["guide_forwards"]) for cost in costs],
+        "forwards": [count_text(cost["guide_forwards"] + cost["live_forwards"]) for cost in costs],
         "saved": [count_text(cost["guide_forwards_saved"]) for cost in costs],
         "cache": ["-" if cost["cache_bytes"] is None else size_text(cost["cache_bytes"]) for cost in costs],
     }

@@ -65,6 +65,8 @@ def total_cost(students: Sequence[Mapping[str, Any]], guides: Sequence[Mapping[s
 def _cache_bytes(records: Sequence[Mapping[str, Any]]) -> int | None:
     stores: dict[str, int] = {}
     for record in records:
+        if "live_forwards" in record["cost"]:
+            continue  # its stores are measured, and not read
         if record["guide_runs"] and "store_bytes" not in record:
             return None  # it is older than this key
         stores |= record.get("store_bytes", {})

@@ -84,7 +84,8 @@ def _difference(one: _Comparison) -> str:
     if one["low"] is not None:
         facts.insert(0, f"95 % interval {100 * one['low']:+.2f} to {100 * one['high']:+.2f}")
     if one["verdict"] == "inconclusive" and one["detectable"] is not None:
-        facts.append(f"{100 * one['detectable']:.2f} would be found with 80 % power")
+        least = f"{100 * one['detectable']:.2f}" if one["detectable"] < 1 else "no difference"
+        facts.append(f"{least} would be found with 80 % power")
     side = "above" if one["mean"] >= 0 else "below"
     return f"{100 * abs(one['mean']):.2f} points of accuracy {side} {one['reference']} ({', '.join(facts)})"
 

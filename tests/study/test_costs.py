@@ -58,6 +58,17 @@ def test_totals() -> None:
     assert np.sum([*counted.values()]) == 2 * (2 + 3 + 5 + 7) + (2 + 3 + 5 + 7) + 11
 
 
+def test_a_live_student_reads_no_store() -> None:
+    """Its guides' dumps are not its cost, but for those that an assistant read."""
+    cost = {"epochs": 1, "steps": 1, "trained_samples": 5, "guide_rows": 0, "dump_forwards": 11, "live_forwards": 10}
+    student = {"cost": cost, "guide_runs": ["t", "a"], "store_bytes": {"t-1": 100, "a-1": 100}}
+    of_guide = {**{key: value for key, value in cost.items() if key != "live_forwards"}, "guide_rows": 5}
+    assistant = {"run": "a", "cost": of_guide, "guide_runs": ["t"], "store_bytes": {"t-1": 100}}
+    found = total_cost([student], [assistant, {"run": "t", "cost": {**of_guide, "guide_rows": 0}, "guide_runs": []}])
+    assert (found["live_forwards"], found["guide_forwards"], found["guide_forwards_saved"]) == (10, 11, 5 - 11)
+    assert found["cache_bytes"] == 100
+
+
 def test_forwards_saved_are_those_that_live_guides_make(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same chain is trained under live guides, whose forward passes are counted, and the dumps' are subtracted."""
     study = set_up_study(ws, methods=["dgkd+drop"], seeds=[3])

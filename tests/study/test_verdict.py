@@ -63,6 +63,12 @@ def test_what_is_inconclusive_says_what_would_be_found() -> None:
     ), "and the control is no answer to the question"
 
 
+def test_a_spread_that_hides_everything() -> None:
+    found = results("kd", "dgkd+drop")
+    one = {**found["comparisons"][0], "detectable": 1.2}
+    assert "n = 5, no difference would be found with 80 % power)" in verdict_sentence({**found, "comparisons": [one]})
+
+
 def test_the_clearest_variant_is_told_first_and_the_others_follow() -> None:
     found = verdict_sentence(results("scratch", "dgkd+drop", "dgkd"))
     assert found.startswith("Dense guidance from these guides helps the student: dgkd is 2.00 points")
