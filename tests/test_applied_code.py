@@ -75,6 +75,7 @@ CASES = [
     Code('write ["teacher.zarr", "ta1.zarr"]', "GuideBank(stores={'teacher.zarr'}, images=train)"),
     Code("write images=data.train", "GuideBank(stores=['teacher.zarr'], images=data)"),
     Code("write views=range(X)", "GuideBank(stores=['teacher.zarr'], images=train, views=3)"),
+    Code("write align=True, which matches the samples by content", "GuideBank(stores=['teacher.zarr'], images=turned)"),
     Code("write dropping=Dropping(keep=0.75)", "bank.loader(batch_size=4, dropping=0.75)"),
     Code("write temperature=X", "GuideBank(stores=[*stores, warmer()], images=train)"),
     Code("write lambda pixels: model(pixels / 255)", WRITER.format_map(GIVEN | {"forward": "1"})),
@@ -219,6 +220,8 @@ def program(bars, plan, dump, three_guides, make_tiny, as_input, tmp_path: Path,
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOMP_SPINCOUNT", "1")  # so that nothing is chosen for this process
     random, images, model = RunRandom(7), bars.train, make_tiny(1)
+    pixels, labels_N = images.pixels_NIHW.flip(0), images.labels_N[::-1].copy()
+    turned = TensorImages(pixels, labels_N, classes=images.classes, name="turned", split="train")
     bank = GuideBank(list(map(str, three_guides)), images)
     step, schedule = 0, Schedule("draw", 3, random=random, samples=100)
     zeros = torch.zeros(2, dtype=torch.int64)
@@ -255,6 +258,7 @@ def program(bars, plan, dump, three_guides, make_tiny, as_input, tmp_path: Path,
         "seed": 7,
         "data": bars,
         "images": images,
+        "turned": turned,
         "plan": plan,
         "train": ViewRenderer(plan, images),
         "test": ViewRenderer(plan, bars.test),

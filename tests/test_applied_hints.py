@@ -228,6 +228,8 @@ ELSEWHERE = {
     "put the files there, or leave --no-download out": "network",
     "leave --resume out": "an option without a value: followed in cli/test_resume_option.py",
     "update with `pip install --upgrade dgkd-cache`": "network",
+    "`--set X` matches the samples by content; align in [dataset] of dgkd.toml does so for all commands": "another "
+    "lab's guides: followed in workspace/test_second_lab.py",
 }
 """Hints that are not followed here, and what that would take."""
 

@@ -106,6 +106,7 @@ ROOMS = {
         "named_model": {"completion"},
         "settings_option": {"app", "completion"},
         "resume_option": set(),
+        "view_range": set(),
         "commands": {
             *{
                 "app",
@@ -119,7 +120,7 @@ ROOMS = {
                 "description",
             },
             *{"guidance_options", "humanize", "named_model", "recompute", "resume_option", "run_table", "runs"},
-            *{"settings_option", "stores", "transfer", "user_code"},
+            *{"settings_option", "stores", "transfer", "user_code", "view_range"},
         },
         "global_options": {"app", "data_lines", "user_code"},
         "main": {"app", "commands", "global_options", "settings_option"},

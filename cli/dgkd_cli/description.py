@@ -98,6 +98,7 @@ def describe_store(store: GuideStore) -> dict[str, Pairs]:
             ("parameters", count_text(guide.parameters)),
             *_accuracies({"test": guide.accuracy}, precision),
             ("its guides", _guides(guide.guides)),
+            *_derived(guide.training),
         ],
         "data": [
             ("data set", f"{clean(data.name)}, {clean(data.split)}"),
@@ -121,6 +122,20 @@ def _accuracies(accuracy: Mapping[str, str], precision: str) -> Pairs:
 
 def _guides(guides: Mapping[str, str]) -> str:
     return ", ".join(f"{clean(name)} {clean(seal)[:16]}" for name, seal in guides.items()) or "none"
+
+
+def _derived(training: Mapping[str, Any]) -> Pairs:
+    """Yields what a store was derived from. It may come from anybody: what is not ours is left out."""
+    derived = training.get("derived_from")
+    sources = derived.get("sources") if isinstance(derived, Mapping) else None
+    for source in sources if isinstance(sources, list) else ():
+        if isinstance(source, Mapping) and isinstance(derived, Mapping):
+            first, count = source.get("first_view"), source.get("views")
+            views = f", views {first}:{first + count}" if isinstance(first, int) and isinstance(count, int) else ""
+            yield (
+                "derived from",
+                f"{clean(str(source.get('seal')))[:16]}{views} ({clean(str(derived.get('operation')))})",
+            )
 
 
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

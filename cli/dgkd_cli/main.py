@@ -22,6 +22,7 @@ from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, Ran
 from dgkd_cli.app import App, json_option
 from dgkd_cli.commands.compare import compare
 from dgkd_cli.commands.datasets import datasets
+from dgkd_cli.commands.diff import diff
 from dgkd_cli.commands.doctor import doctor
 from dgkd_cli.commands.dump import dump
 from dgkd_cli.commands.eval import evaluate
@@ -30,6 +31,7 @@ from dgkd_cli.commands.import_ import import_
 from dgkd_cli.commands.info import info
 from dgkd_cli.commands.init import init
 from dgkd_cli.commands.ls import ls
+from dgkd_cli.commands.merge import merge
 from dgkd_cli.commands.models import models
 from dgkd_cli.commands.plan import plan
 from dgkd_cli.commands.pull import pull
@@ -38,6 +40,7 @@ from dgkd_cli.commands.recipes import recipes
 from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.report import report
 from dgkd_cli.commands.run import run
+from dgkd_cli.commands.subset import subset
 from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
 from dgkd_cli.global_options import add_global_options, global_options
@@ -150,6 +153,9 @@ _VERBS = (
     import_,
     push,
     pull,
+    subset,
+    merge,
+    diff,
     models,
     datasets,
     recipes,

@@ -80,6 +80,20 @@ class DatasetConfig(Table):
     root: Name | None = Field(default=None, description="where data sets are kept (default: ~/.cache/dgkd-cache)")
     download: bool = Field(default=True, description="fetch a known data set that is not there yet")
     validation: int = Field(default=0, ge=0, le=MOST, description="samples held out of training, for every model")
+    align: Name | None = Field(
+        default=None,
+        min_length=1,
+        description="a guide's store (its name or path), whose samples give ours their order: matched by content",
+    )
+    class_map: Name | None = Field(
+        default=None, min_length=1, description="with align: a JSON file of the guide's class names to ours"
+    )
+
+    @model_validator(mode="after")
+    def _a_class_map_is_of_a_guide(self) -> Self:
+        if self.class_map is not None and self.align is None:
+            raise ValueError("no class_map without align: it is for the guide that align names")
+        return self
 
 
 class ViewsConfig(Table):

@@ -7,13 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_cache.datasets.alignment import GuideSamples
 from dgkd_cache.datasets.images import Images
 
 __all__ = ["explain_difference"]
 
 
 def explain_difference(
-    images: Images, *, label_N: NDArray[np.int64], sample_digest_N16: NDArray[np.uint8], classes: Sequence[str]
+    images: Images | GuideSamples,
+    *,
+    label_N: NDArray[np.int64],
+    sample_digest_N16: NDArray[np.uint8],
+    classes: Sequence[str],
 ) -> str | None:
     """Returns the first difference of `images` from the recorded classes, labels and sample digests, or None.
 
@@ -55,5 +60,5 @@ def _rows(digest_N16: NDArray[np.uint8]) -> NDArray[np.bytes_]:
     return np.ascontiguousarray(digest_N16).view("S16").ravel()
 
 
-def _label(images: Images, label: np.int64) -> str:
+def _label(images: Images | GuideSamples, label: np.int64) -> str:
     return f"{label} ({images.classes[label]})" if 0 <= label < len(images.classes) else str(label)

@@ -48,7 +48,7 @@ class Dataset:
                 found=str(self.test.channels),
             )
         for images in (self.train, self.test):
-            next(images.each([0]))
+            next(images.each(images.samples_N[:1]))
         if not len(self.mean) == len(self.std) == self.train.channels:
             raise InvalidInput(
                 f"the normalisation of {self.name} does not fit its images",

@@ -11,7 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from dgkd_cache.user_code import convert_errors
 from dgkd_stores import JsonValue, canonical_json
 from dgkd_stores.arguments import describe_value, integers, refusal, require_integer, require_kind
 
-__all__ = ["DigestKind", "Images", "Samples", "TensorImages", "digest_rows", "pixel_digest"]
+__all__ = ["DigestKind", "Images", "Samples", "TensorImages", "content_digest", "digest_rows", "pixel_digest"]
 
 DigestKind = Literal["pixels", "file"]
 Samples = Sequence[int] | NDArray[np.int64] | Tensor
@@ -150,18 +150,17 @@ class Images(ABC):
         """SHA-256 (hex) over classes and geometry, labels and sample digests: the identity of the split."""
         if self._original is not None:
             return self._original.digest
-        record: dict[str, JsonValue] = {
-            "channels": self.channels,
-            "classes": list(self.classes),
-            "height": self.height,
-            "sample_digest": self.digest_kind,
-            "samples": len(self),
-            "width": self.width,
-        }
-        content = hashlib.sha256(canonical_json(record))
-        content.update(self.labels_N.astype("<i8").tobytes())
-        content.update(self.sample_digest_N16.tobytes())
-        return content.hexdigest()
+        return content_digest(self)
+
+    @property
+    def samples_N(self) -> NDArray[np.int64]:
+        """int64: the numbers of the samples whose pixels are here, ascending; all, except in aligned images."""
+        return np.arange(len(self))
+
+    @property
+    def aligned(self) -> dict[str, JsonValue]:
+        """What a card says of the guide that the images are aligned with; empty, except in aligned images."""
+        return {}
 
     def require_samples(self, samples_B: NDArray[np.int64]) -> None:
         """Raises InvalidInput for samples out of range; Python would count negative ones from the end."""
@@ -251,6 +250,41 @@ class TensorImages(Images):
         moved = copy.copy(self)
         moved._images_NIHW, moved._original = images_NIHW, self
         return moved
+
+
+class Split(Protocol):
+    """What the digest of a split covers."""
+
+    @property
+    def classes(self) -> Sequence[str]: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def height(self) -> int | None: ...
+    @property
+    def width(self) -> int | None: ...
+    @property
+    def digest_kind(self) -> str: ...
+    @property
+    def labels_N(self) -> NDArray[np.int64]: ...
+    @property
+    def sample_digest_N16(self) -> NDArray[np.uint8]: ...
+
+
+def content_digest(split: Split) -> str:
+    """Returns SHA-256 (hex) over classes and geometry, labels and sample digests."""
+    record: dict[str, JsonValue] = {
+        "channels": split.channels,
+        "classes": list(split.classes),
+        "height": split.height,
+        "sample_digest": split.digest_kind,
+        "samples": len(split.labels_N),
+        "width": split.width,
+    }
+    content = hashlib.sha256(canonical_json(record))
+    content.update(split.labels_N.astype("<i8").tobytes())
+    content.update(split.sample_digest_N16.tobytes())
+    return content.hexdigest()
 
 
 def pixel_digest(image_IHW: Tensor) -> bytes:

@@ -64,10 +64,10 @@ def mean_and_std(images: Images) -> Constants:
 
 
 def _chunks(images: Images) -> Iterator[Tensor]:
-    resident_NIHW = images.pixels_NIHW
+    resident_NIHW, held_N = images.pixels_NIHW, images.samples_N
     if resident_NIHW is not None:
-        yield from torch.split(resident_NIHW, _CHUNK)
+        yield from torch.split(resident_NIHW if len(held_N) == len(images) else resident_NIHW[held_N], _CHUNK)
         return
-    read = min(len(images), SUBSET)
-    for image_IHW in images.each([place * len(images) // read for place in range(read)]):
+    read = min(len(held_N), SUBSET)
+    for image_IHW in images.each([held_N[place * len(held_N) // read] for place in range(read)]):
         yield image_IHW[None]

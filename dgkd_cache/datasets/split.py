@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.randomness.philox import Domain, permutation
 
-__all__ = ["split_samples"]
+__all__ = ["split_images", "split_samples"]
 
 _KEY = b"dgkd-validation!"  # 16 bytes: one split for everybody, so that results over seeds share it
 
@@ -26,3 +27,19 @@ def split_samples(samples: int, held_out: int) -> tuple[NDArray[np.int64], NDArr
         )
     order = permutation(_KEY, samples, view=0, domain=Domain.VALIDATION)
     return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+def split_images(images: Images, held_out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns `split_samples` of the images, without those samples of a guide that are not here.
+
+    Raises InvalidInput if nothing would be left to train on.
+    """
+    train_N, held_N = (np.intersect1d(part, images.samples_N) for part in split_samples(len(images), held_out))
+    if not len(train_N):
+        raise InvalidInput(
+            "the validation split leaves nothing to train on",
+            expected="a sample that is here and not held out",
+            found=f"{len(held_N)} that are held out",
+            do="lower dataset.validation",
+        )
+    return train_N, held_N

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from torch import nn
 
+from dgkd_cache.datasets.images import Images
 from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
-from dgkd_cache.errors import InvalidInput
+from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.progress import check_reporting
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores.arguments import as_path, refusal, require_flags, require_kind
 
-__all__ = ["check_run", "check_writer"]
+__all__ = ["check_run", "check_writer", "require_all_samples"]
 
 _CALL = "GuideWriter"
 _RUN = "GuideWriter.run"
@@ -43,9 +44,22 @@ def check_writer(
         do = f"write {split}=dgkd_cache.ViewRenderer(plan, data.{split})"
         require_kind(_CALL, split, given, ViewRenderer, expected=f"the ViewRenderer of the {split} images", do=do)
     _check_splits(train, test)
+    assert isinstance(train, ViewRenderer)
+    require_all_samples(train.images)
     _check_views(views)
     do = "write settings=dgkd_cache.DumpSettings(temperature=4.0)"
     require_kind(_CALL, "settings", settings, DumpSettings, expected="DumpSettings", do=do)
+
+
+def require_all_samples(images: Images) -> None:
+    """Raises Mismatch for aligned images that lack samples of their guide: a store has rows of all."""
+    if len(images.samples_N) < len(images):
+        raise Mismatch(
+            "a guide cannot be dumped on a part of the samples",
+            expected=f"all {len(images)} samples of the guide that these images are aligned with",
+            found=f"{len(images.samples_N)} of them",
+            do="train only students here, or leave align out and dump every guide",
+        )
 
 
 def check_run(views: range, mine: object, take_over: object, progress: object, stop: object) -> None:

@@ -22,12 +22,13 @@ from dgkd_cache.datasets.images import Images
 from dgkd_cache.device.device import usable_device
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.guides.align import align_images
 from dgkd_cache.guides.bank_arguments import check_bank_arguments
 from dgkd_cache.guides.cached import CachedGuide, ReadRows, common_temperature, common_views, group_stores
-from dgkd_cache.guides.compatibility import adopt_plan, check_store
+from dgkd_cache.guides.compatibility import adopt_plan, check_store, columns_of
 from dgkd_cache.guides.loader import GuideLoader
 from dgkd_cache.guides.loader_settings import make_loader
-from dgkd_cache.guides.transfer import ResidentRows, StreamedRows, resident_bytes
+from dgkd_cache.guides.transfer import ResidentRows, Rows, SelectedColumns, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore, RowIndex
 from dgkd_stores.arguments import describe_value
@@ -50,6 +51,10 @@ class GuideBank:
     Pixels and rows are given out on `device`; images in memory are copied there once, unless they come with a
     `ViewRenderer`. On a GPU, rows that were read stay in its memory if all take at most half of what is free;
     `keep_on_device` overrides this on any device. `reader` selects how files are read: see `GuideStore.open`.
+
+    With `align`, the images may be those of the guides in another order, or some of them: they are matched by content
+    and label with the samples of the first store, and samples have its numbers from then on. `class_map` gives our name
+    for each class of the guides that is ours; only these columns are given out.
     """
 
     def __init__(
@@ -62,8 +67,10 @@ class GuideBank:
         device: torch.device | str = "cpu",
         keep_on_device: bool | None = None,
         reader: str = "auto",
+        align: bool = False,
+        class_map: Mapping[str, str] | None = None,
     ) -> None:
-        check_bank_arguments(stores, images, views, temperature, keep_on_device, reader)
+        check_bank_arguments(stores, images, views, temperature, keep_on_device, reader, align, class_map)
         self._device = usable_device(device, call="GuideBank")
         self._stores: list[GuideStore] = []
         self._closed = False
@@ -73,13 +80,15 @@ class GuideBank:
                 self._stores.append(GuideStore.open(Path(path), reader=reader))
                 if renderer is None:
                     assert isinstance(images, Images)
+                    if align:
+                        images = align_images(images, self._stores[-1], class_map)
                     renderer = adopt_plan(self._stores[-1], images, self._device)
                 check_store(self._stores[-1], renderer)
             assert renderer is not None
             self._renderer = renderer
             self._temperature = common_temperature(self._stores) if temperature is None else float(temperature)
-            rows = ResidentRows if self._fits(keep_on_device) else StreamedRows
-            self._guides = group_stores(self._stores, rows, temperature=self._temperature, device=self._device)
+            self._resident = self._fits(keep_on_device)
+            self._guides = group_stores(self._stores, self._rows_of, temperature=self._temperature, device=self._device)
             self._views = common_views(self._guides) if views is None else views
             for guide in self._guides:
                 guide.require(self._views)
@@ -192,7 +201,7 @@ class GuideBank:
         """
         kept = self._guides if keep_G is None else self._select(keep_G)
         index = self._index(views_B, samples_B)
-        shape = 0, len(index.views_B), self._stores[0].header.classes
+        shape = 0, len(index.views_B), len(self._renderer.images.classes)
         return ReadRows([guide.read(index) for guide in kept], shape, self._device)
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
@@ -229,6 +238,11 @@ class GuideBank:
                 do="give what Dropping.keep_mask returns for bank.names, or nothing to keep all",
             )
         return [guide for guide, keep in zip(self._guides, mask_G.tolist(), strict=True) if keep]
+
+    def _rows_of(self, store: GuideStore, device: torch.device) -> Rows:
+        rows = ResidentRows(store, device) if self._resident else StreamedRows(store, device)
+        columns_C = columns_of(store, self._renderer.images)
+        return rows if columns_C is None else SelectedColumns(rows, columns_C, device)
 
     def _fits(self, keep_on_device: bool | None) -> bool:
         """Returns True if the rows are to stay on the device."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_stores.arguments import as_path, refusal, require_kind, require_number
+from dgkd_stores.arguments import as_path, refusal, require_flags, require_kind, require_number
 
 __all__ = ["check_bank_arguments"]
 
@@ -15,7 +15,14 @@ _CALL = "GuideBank"
 
 
 def check_bank_arguments(
-    stores: object, images: object, views: object, temperature: object, keep_on_device: object, reader: object
+    stores: object,
+    images: object,
+    views: object,
+    temperature: object,
+    keep_on_device: object,
+    reader: object,
+    align: object,
+    class_map: object,
 ) -> None:
     """Raises InvalidInput for the first argument that cannot be used."""
     _check_stores(stores)
@@ -29,6 +36,14 @@ def check_bank_arguments(
         require_number(_CALL, "temperature", temperature, low=0)
     require_kind(_CALL, "keep_on_device", keep_on_device, (bool, type(None)), expected="True, False or None")
     require_kind(_CALL, "reader", reader, str, expected="auto, mmap or pread")
+    require_flags(_CALL, align=align)
+    if align and isinstance(images, ViewRenderer):
+        do = "give the images themselves; the view plan is then that of the first store"
+        raise refusal(_CALL, "images", images, expected="the training images, to align", do=do)
+    expected = "their name to ours, for each of our classes"
+    require_kind(_CALL, "class_map", class_map, (Mapping, type(None)), expected=expected)
+    if class_map is not None and not align:
+        raise refusal(_CALL, "class_map", class_map, expected="None without align", do="it goes with align=True")
 
 
 def _check_stores(stores: object) -> None:

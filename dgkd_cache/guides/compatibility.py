@@ -9,17 +9,24 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from dgkd_cache.datasets.aligned import AlignedImages
 from dgkd_cache.datasets.compare import explain_difference
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import DgkdError, Mismatch
+from dgkd_cache.guides.align import can_align
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.probe import check_probe
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore, StoreHeader, clean, probe_views
 
-__all__ = ["adopt_plan", "check_store"]
+__all__ = ["ALIGN_HINT", "adopt_plan", "check_store", "columns_of"]
+
+ALIGN_HINT = "write align=True, which matches the samples by content"
+"""For a user of the library; a workspace has a hint of its own."""
 
 
 def adopt_plan(store: GuideStore, images: Images, device: torch.device) -> ViewRenderer:
@@ -66,27 +73,42 @@ def check_store(store: GuideStore, views: ViewRenderer) -> None:
             )
 
 
+def columns_of(store: GuideStore, images: Images) -> NDArray[np.int64] | None:
+    """Returns the columns of our classes in the rows of a store, int64 (C,), by the alignment of `images`; None: all.
+
+    A store that was dumped here, in our own classes, has all.
+    """
+    if isinstance(images, AlignedImages) and tuple(store.header.dataset.classes) == images.guide.classes:
+        return images.columns_C
+    return None
+
+
 def _check_data(store: GuideStore, images: Images) -> None:
     """Raises Mismatch for a store of other samples, labels, classes or decoding rules."""
     header: StoreHeader = store.header
-    who = _describe(store)
-    if tuple(header.dataset.classes) != tuple(images.classes):
+    who, classes = _describe(store), tuple(header.dataset.classes)
+    # A store of the classes of the guide that the images are aligned with must have its samples in its order.
+    of_guide = isinstance(images, AlignedImages) and classes == images.guide.classes
+    seen = images.guide if isinstance(images, AlignedImages) and of_guide else images
+    if classes != tuple(seen.classes):
         raise Mismatch(
             f"{who} was dumped for other classes",
-            expected=_few(images.classes),
-            found=_few(header.dataset.classes),
+            expected=_few(seen.classes),
+            found=_few(classes),
             do="use a guide of this data set",
         )
     difference = explain_difference(
-        images, label_N=store.label_N, sample_digest_N16=store.sample_digest_N16, classes=header.dataset.classes
+        seen, label_N=store.label_N, sample_digest_N16=store.sample_digest_N16, classes=classes
     )
-    if difference is not None or header.dataset.digest != images.digest:
+    if difference is not None or header.dataset.digest != seen.digest:
         raise Mismatch(
             f"{who} was dumped from another data set",
-            expected=f"data set {images.name} with digest {images.digest[:16]}",
+            expected=f"data set {seen.name} with digest {seen.digest[:16]}",
             found=f"data set {header.dataset.name} with digest {header.dataset.digest[:16]}"
             + (f" ({difference})" if difference else ""),
-            do="use the data set that the guide saw, or train and dump the guide again on this one",
+            do=ALIGN_HINT
+            if not isinstance(images, AlignedImages) and can_align(images, store)
+            else "use the data set that the guide saw, or train and dump the guide again on this one",
         )
     decoded = header.compute.get("decoding", {})
     if decoded != images.decoding:

@@ -119,7 +119,7 @@ def _sample_ids(renderer: ViewRenderer, samples: npt.ArrayLike | None) -> npt.ND
     """Returns the samples to train on: all, or the given ones."""
     images = renderer.images
     if samples is None:
-        return np.arange(len(images))
+        return images.samples_N
     expected, do = "at least one sample's number, one-dimensional integers", "leave samples out to train on all"
     ids_N = integers(_CALL, "samples", samples, expected=expected, do=do)
     if not len(ids_N):

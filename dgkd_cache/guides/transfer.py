@@ -17,7 +17,7 @@ from torch import Tensor
 from dgkd_cache.device.device import send
 from dgkd_stores import GuideStore, RowIndex
 
-__all__ = ["Decode", "ResidentRows", "Rows", "StreamedRows", "resident_bytes"]
+__all__ = ["Decode", "ResidentRows", "Rows", "SelectedColumns", "StreamedRows", "resident_bytes"]
 
 Decode = Callable[[], Tensor]
 """Returns the rows (B, C) on the device, in a floating type; called on the computing thread."""
@@ -86,6 +86,20 @@ class ResidentRows:
                 first = view * self._samples + start
                 self._tables[name][first : first + len(rows)] = send(rows, self._device)
         self._sent_V[view] = True
+
+
+class SelectedColumns:
+    """The rows of another `Rows` with only some of their columns: the classes of a guide that are ours."""
+
+    def __init__(self, rows: Rows, columns_C: NDArray[np.int64], device: torch.device) -> None:
+        self._rows, self._columns_C = rows, torch.from_numpy(columns_C).to(device)
+
+    def read(self, index: RowIndex) -> Decode:
+        decode = self._rows.read(index)
+        return lambda: decode().index_select(1, self._columns_C)
+
+    def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
+        self._rows.expect(views_B, samples_B)
 
 
 @dataclass(frozen=True)

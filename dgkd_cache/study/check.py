@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Sequence
 
-from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.datasets.split import split_images
 from dgkd_cache.device.device import resolve_device
 from dgkd_cache.dump.sizes import check_store_bytes
 from dgkd_cache.errors import InvalidInput
@@ -70,7 +70,7 @@ def check_plan(ws: Workspace, plan: StudyPlan, *, device: str, progress: Progres
     built = set()
     for one in plan.work:
         if isinstance(one, StudyRun):
-            split_samples(len(one.workspace.dataset().train), one.workspace.config.dataset.validation)
+            split_images(one.workspace.dataset().train, one.workspace.config.dataset.validation)
             schedule_kind(one.workspace, one.model, one.training, guided=bool(one.guides))
             network = (one.architecture, one.training.input_size)
             if network not in built:

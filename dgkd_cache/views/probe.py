@@ -42,18 +42,28 @@ def check_probe(views: ViewRenderer, *, kind: str, values: npt.NDArray[Any], ran
     """Raises Mismatch, which names the first pair that differs, unless a store's probe agrees with these views.
 
     `values` is the store's array, whose pair p is of the views at place p modulo the length of `ranges`. Projections
-    agree up to an estimated RMSE of PROJECTION_RMSE_BOUND grey levels.
+    agree up to an estimated RMSE of PROJECTION_RMSE_BOUND grey levels. Pairs of samples that are not here are left out.
     """
     views_B, samples_B = _pairs(views, *ranges)
+    here_B = np.isin(samples_B, views.images.samples_N)
+    if not here_B.any():
+        first = ", ".join(map(str, np.unique(samples_B)[:5].tolist()))
+        raise Mismatch(
+            "the pixels cannot be compared with those that the guide saw",
+            expected=f"at least one of the samples that the store has a probe of, such as {first}",
+            found=f"{len(views.images.samples_N)} other samples of the guide",
+            do="use more of the guide's samples",
+        )
+    views_B, samples_B = views_B[here_B], samples_B[here_B]
     own_kind, own = _probe_of(views, views_B, samples_B)
-    if kind != own_kind or values.shape != own.shape or values.dtype != own.dtype:
+    if kind != own_kind or values.shape != (PAIRS, own.shape[1]) or values.dtype != own.dtype:
         raise Mismatch(
             "the probe of the guide store is of another kind",
-            expected=f"{own_kind} {own.dtype}{list(own.shape)}, as these images and this view plan have",
+            expected=f"{own_kind} {own.dtype}{[PAIRS, own.shape[1]]}, as these images and this view plan have",
             found=f"{kind} {values.dtype}{list(values.shape)}",
             do="use the data set in the form that the store was dumped from",
         )
-    difference = values.astype(np.int64) - own
+    difference = values[here_B].astype(np.int64) - own
     if own_kind == "sha256":
         differs_B = difference.any(axis=1)
         bound = "the same pixels"
@@ -68,7 +78,7 @@ def check_probe(views: ViewRenderer, *, kind: str, values: npt.NDArray[Any], ran
     raise Mismatch(
         "these pixels are not the ones that the guide saw",
         expected=f"{bound} in view {views_B[pair]} of {views.images.describe(int(samples_B[pair]))}",
-        found=f"others{how}; {int(differs_B.sum())} of {PAIRS} probed pairs differ",
+        found=f"others{how}; {int(differs_B.sum())} of {len(views_B)} probed pairs differ",
         do="use the images and the library versions that the store was dumped with, or dump the guide again",
     )
 

@@ -9,8 +9,9 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 
-from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.datasets.split import split_images
 from dgkd_cache.dump.sizes import check_store_bytes
+from dgkd_cache.dump.writer_arguments import require_all_samples
 from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.models.summary import larger_than_before
@@ -29,7 +30,7 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
 
     `trained` has the parameters of each finished model; the others are built once. `to_dump` are the missing stores.
     """
-    split_samples(len(ws.dataset().train), ws.config.dataset.validation)
+    split_images(ws.dataset().train, ws.config.dataset.validation)
     if ws.plan().outcomes == 1 and ws.config.views.count > 1 and to_dump:
         progress.warn(
             f"all {ws.config.views.count} views are the same, since transforms = none: views.count = 1 caches as much"
@@ -43,6 +44,7 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
     for name in ws.chain:
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
     if to_dump:
+        require_all_samples(ws.dataset().train)
         _check_stores(ws, to_dump, progress)
     networks = {name: (ws.architecture(name), ws.config.training_for(name).input_size) for name in ws.chain}
     to_build = dict.fromkeys(network for name, network in networks.items() if not trained.get(name))

@@ -14,7 +14,10 @@ from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["as_recorded", "expected_inputs", "expected_settings", "without_data"]
 
-_OF_DATA = ("dataset.digest", "dataset.test_digest", "dataset.decoding", "dataset.test_decoding", "views.plan")
+_OF_DATA = (
+    *("dataset.digest", "dataset.test_digest", "dataset.decoding", "dataset.test_decoding", "dataset.class_map"),
+    "views.plan",
+)
 """The keys, or their tables, for which data is read. The digest of the plan adds only the images' size to settings."""
 
 
@@ -33,7 +36,12 @@ def expected_inputs(
     """
     dataset = ws.dataset()
     of_data = {
-        "dataset": {"digest": dataset.train.digest, "test_digest": dataset.test.digest, **dataset.decoding},
+        "dataset": {
+            "digest": dataset.train.digest,
+            "test_digest": dataset.test.digest,
+            **dataset.decoding,
+            "class_map": dataset.train.aligned.get("class_map", {}),
+        },
         "views": {"plan": ws.plan().digest},
     }
     settings = expected_settings(

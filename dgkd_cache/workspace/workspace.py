@@ -26,7 +26,7 @@ from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.run_files.reading import START_OVER
 from dgkd_stores.arguments import as_path
-from dgkd_stores.disk import expand_user, full_disk, make_folder, partial_of, publish_new, write_synced
+from dgkd_stores.disk import as_store_path, expand_user, full_disk, make_folder, partial_of, publish_new, write_synced
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset
@@ -212,15 +212,28 @@ class Workspace:
     def dataset(self) -> Dataset:
         """Returns the data set, loaded once, also for this workspace with other settings of training.
 
-        Raises UnknownName, DataUnreadable.
+        With `dataset.align` it is aligned with that guide. Raises UnknownName, DataUnreadable, and for the guide what
+        `GuideStore.open` raises, InvalidInput for a class map that is none, and Mismatch for other samples.
         """
         from dgkd_cache.datasets.registry import load_dataset
 
         settings = self.config.dataset
         if settings not in self._loaded:
             loaded = load_dataset(self.dataset_name, root=self.data_root, download=settings.download)
-            self._loaded[settings] = loaded
+            self._loaded[settings] = loaded if settings.align is None else self._align(loaded, settings.align)
         return self._loaded[settings]
+
+    def _align(self, loaded: Dataset, guide: str) -> Dataset:
+        """Returns the data set in the order of a guide's samples; relative paths start at the folder."""
+        from dgkd_cache.datasets.class_map import read_class_map
+        from dgkd_cache.guides.align import align_dataset
+
+        path, class_map = as_store_path(guide), self.config.dataset.class_map
+        return align_dataset(
+            loaded,
+            self.store_path(guide) if path is None else self.folder / path,
+            None if class_map is None else read_class_map(self.folder / expand_user(class_map)),
+        )
 
     def plan(self) -> ViewPlan:
         """Returns the view plan for this data set's images. Raises InvalidInput for unsuitable transforms."""

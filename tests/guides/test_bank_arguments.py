@@ -58,8 +58,8 @@ def test_images_of_another_kind_are_told_before_their_plan_is_looked_at(bars, th
 
 
 def test_arguments_are_checked_before_a_store_is_opened(bars) -> None:
-    good = (["a.zarr"], bars.train, None, None, None, "auto")
+    good = (["a.zarr"], bars.train, None, None, None, "auto", False, None)
     check_bank_arguments(*good)
-    for place, wrong in enumerate(([], bars, range(0), 0.0, 1, None)):
+    for place, wrong in enumerate(([], bars, range(0), 0.0, 1, None, 1, {})):
         with pytest.raises(InvalidInput, match="GuideBank: the argument"):
             check_bank_arguments(*good[:place], wrong, *good[place + 1 :])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 import click
 
@@ -16,31 +15,19 @@ from dgkd_cli.named_model import model_name
 from dgkd_cli.resume_option import check_resume, resume_option
 from dgkd_cli.settings_option import set_option
 from dgkd_cli.user_code import check_architectures
+from dgkd_cli.view_range import number_pair, view_range
 
 __all__ = ["dump"]
 
 
-def _view_range(ctx: click.Context, param: click.Parameter, value: str | None) -> range | None:
-    """Parses `A:B`: views A to B - 1."""
-    return None if value is None else range(*_pair(value, ":", "A:B with A < B, as 0:40"))
-
-
 def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
     """Parses `i/n`: share i of n, counted from 0 as ranks and array jobs are."""
-    return None if value is None else _pair(value, "/", "i/n with 0 <= i < n, as 0/4 to 3/4")
-
-
-def _pair(text: str, between: str, expected: str) -> tuple[int, int]:
-    """Returns two numbers, the first below the second. Raises BadParameter, which says what was expected."""
-    found = re.fullmatch(f"([0-9]{{1,9}}){between}([0-9]{{1,9}})", text)
-    if not found or int(found[1]) >= int(found[2]):
-        raise click.BadParameter(f"expected {expected}, found {text!r}")
-    return int(found[1]), int(found[2])
+    return None if value is None else number_pair(value, "/", "i/n with 0 <= i < n, as 0/4 to 3/4")
 
 
 @click.command()
 @model_name(help="A finished run, of the chain or not.")
-@click.option("--views", metavar="A:B", callback=_view_range, help="A store of these views (default: the workspace's).")
+@click.option("--views", metavar="A:B", callback=view_range, help="A store of these views (default: the workspace's).")
 @click.option("--shard", metavar="i/n", callback=_share, help="Only share i of n, counted from 0.")
 @resume_option
 @click.option(

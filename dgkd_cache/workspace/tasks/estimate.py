@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import torch
 
 from dgkd_cache.config.tables import TrainingConfig
-from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.datasets.split import split_images
 from dgkd_cache.device.device import place, resolve_device, resolve_precision
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.dump.header import StoreDraft
@@ -108,7 +107,7 @@ def plan_chain(
 
 def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: dict[str, GuideCost]) -> RunCost:
     names = ws.guides_for(name)
-    train_N, _ = split_samples(len(ws.dataset().train), ws.config.dataset.validation)
+    train_N, _ = split_images(ws.dataset().train, ws.config.dataset.validation)
     samples = recipe.epochs * len(train_N)
     live = [samples / guides[guide].live_samples_per_second for guide in names]
     kept = dropping_of(ws.config.distillation, names).kept_share(names)
@@ -158,7 +157,7 @@ def _train_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.
     model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
     random, settings = RunRandom(recipe.seed), ws.config.views
-    train_N, _ = split_samples(len(views.images), ws.config.dataset.validation)
+    train_N, _ = split_images(views.images, ws.config.dataset.validation)
     steps = Steps(
         model.train(),
         Preprocessing(preprocess, channels_last=bool(recipe.channels_last)).to(device),
@@ -183,7 +182,7 @@ def _forward_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torc
     )
     precision = resolve_precision(ws.config.cache.precision, device)
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
-    samples_B = np.arange(min(ws.config.training_for(ws.chain[-1]).batch_size, len(views.images)))
+    samples_B = views.images.samples_N[: ws.config.training_for(ws.chain[-1]).batch_size]
     guides = LiveGuides(
         [guide],
         temperature=ws.config.cache.temperature,

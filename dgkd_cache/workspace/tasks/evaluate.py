@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.datasets.split import split_images
 from dgkd_cache.device.device import resolve_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Progress
@@ -22,7 +22,7 @@ def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progre
     network, card = load_run(ws, model)
     dataset, plan = ws.dataset(), ws.plan()
     require_same_data(ws, card, ws.run_folder(model), test=split == "test")
-    train_N, held_N = split_samples(len(dataset.train), ws.config.dataset.validation)
+    train_N, held_N = split_images(dataset.train, ws.config.dataset.validation)
     chosen = {"train": train_N, "validation": held_N, "test": np.arange(len(dataset.test))}
     if split not in chosen or not len(chosen[split]):
         raise InvalidInput(

@@ -108,7 +108,7 @@ def card_of(
         dataset={"name": dataset.train.name, "digest": dataset.train.digest},
         plan_digest=plan.digest,
         views={"kind": training.views, "count": ws.config.views.count, "schedule": kind},
-        training={**recipe, "epoch_chosen": epoch, "validation": ws.config.dataset.validation},
+        training={**recipe, "epoch_chosen": epoch, "validation": ws.config.dataset.validation, **dataset.train.aligned},
         guides=dict(guides),
         weights_digest=weights_digest,
         **found,

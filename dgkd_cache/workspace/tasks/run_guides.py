@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from dgkd_cache.distributed.ranks import Ranks
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.cached import MISSING_VIEWS_HINT
+from dgkd_cache.guides.compatibility import ALIGN_HINT
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.guides.protocol import Guidance
 from dgkd_cache.progress import Progress
@@ -77,6 +79,12 @@ def _open_bank(
     try:
         return GuideBank(guides, views, views=held, temperature=temperature, device=device, reader=reader)
     except Mismatch as error:
+        if error.do == ALIGN_HINT:
+            setting = shlex.quote(f"dataset.align={guides[0].absolute()}")
+            raise error.with_hint(
+                do=f"`--set {setting}` matches the samples by content; align in [dataset] of dgkd.toml does so for all "
+                "commands"
+            ) from error
         if error.do != MISSING_VIEWS_HINT:
             raise
         raise error.with_hint(
@@ -100,7 +108,7 @@ def check_guides(
         _tell_of_decoding(ws, guidance, progress)
         _tell_of_reader(guidance, progress)
     elif isinstance(guidance, LiveGuides):
-        samples_B = np.arange(min(len(views.images), _REHEARSED))
+        samples_B = views.images.samples_N[:_REHEARSED]
         pixels_BIHW = views.pixels(np.zeros_like(samples_B), samples_B).to(device)
         guidance.rehearse(pixels_BIHW)
 

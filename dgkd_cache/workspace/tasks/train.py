@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dgkd_cache.datasets.split import split_samples
+from dgkd_cache.datasets.split import split_images
 from dgkd_cache.device.cores import own_cores
 from dgkd_cache.device.device import resolve_device
 from dgkd_cache.device.environment import describe
@@ -137,7 +137,7 @@ def _build(
     dropping = dropping_of(distillation, names)
     if distillation.lambda_:
         tell_of_dropping(dropping, names, progress)
-    train_N, held_N = split_samples(len(run.views.images), ws.config.dataset.validation)
+    train_N, held_N = split_images(run.views.images, ws.config.dataset.validation)
     model, preprocess = new_model(
         ws, request.architecture, input_size=training.input_size, seed=run.random.torch_seed()
     )

@@ -115,7 +115,7 @@ def _check_views(stores: Sequence[GuideStore]) -> None:
                 f"the views of {before.path} and {after.path} {problem}",
                 expected=f"a store whose views begin at {before.views.stop}",
                 found=f"views {after.views.start}:{after.views.stop} after {before.views.start}:{before.views.stop}",
-                do="take fewer views of one with `dgkd-cache subset`"
+                do="take a subset of the views of one"
                 if problem == "overlap"
                 else "add a store of the missing views, or train with several stores of one guide, which may have gaps",
             )

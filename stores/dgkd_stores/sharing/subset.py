@@ -62,7 +62,7 @@ def subset_header(header: StoreHeader, seal: str, views: range) -> StoreHeader:
             "no part of the store's views",
             expected=f"fewer views than {held.start}:{held.stop}, all of them within",
             found=f"{views.start}:{views.stop}",
-            do="to copy all views, use `dgkd-cache export`" if views == held else "",
+            do="a copy of all views is an export" if views == held else "",
         )
     return derived_header(replace(header, first_view=views.start, views=len(views)), "subset", [(header, seal)])
 

@@ -131,7 +131,7 @@ def test_other_samples_under_the_same_header_are_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("first", "said", "hint"), [(1, "overlap", "dgkd-cache subset"), (4, "leave a gap", "several stores of one guide")]
+    ("first", "said", "hint"), [(1, "overlap", "take a subset"), (4, "leave a gap", "several stores of one guide")]
 )
 def test_views_that_do_not_follow_on_one_another(tmp_path: Path, first: int, said: str, hint: str) -> None:
     SmallStore(views=3).write(tmp_path / "a.zarr")
