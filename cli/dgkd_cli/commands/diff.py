@@ -24,11 +24,11 @@ _DIFFERENT = 13
 @json_option
 @pass_app
 def diff(app: App, first: str, second: str, as_json: bool) -> None:
-    """Show what two finished stores differ in: headers, samples, views and rows, and by how much.
+    """Show what two finished stores differ in, and by how much.
 
-    Blocks of rows are compared by their digests, and only those that differ are read. Differences are those of logits,
-    not divided by the temperature. The exit code is 0 if both have the same content, in whatever container and codec,
-    and 13 if they differ.
+    Headers, samples, views and rows are compared, rows in blocks by their digests: only blocks that differ are read.
+    Differences are those of logits, not divided by the temperature. The exit code is 0 if both stores have the same
+    content, in whatever container and codec, and 13 if they differ.
 
     \b
     Examples:

@@ -24,16 +24,16 @@ __all__ = ["merge"]
 @json_option
 @pass_app
 def merge(app: App, stores: tuple[str, ...], target: Path, codec: str, take_over: bool, as_json: bool) -> None:
-    """Put stores of one guide with different views together, whoever dumped them.
+    """Put stores of other views of one guide together.
 
-    They must agree in model, data set, view plan and encoding (else exit code 13, with the first difference), and
-    their views must follow on one another. Rows and digests are theirs; the seal and the range of views of each stand
-    in the header of the new store, as guide.training.derived_from. Every row is checked on the way.
+    Whoever dumped them, they must agree in model, data set, view plan and encoding (else exit code 13, with the first
+    difference), and their views must follow on one another. Rows and digests are theirs; the seal and the range of
+    views of each stand in the header of the new store, as guide.training.derived_from. Every row is checked on the way.
 
     \b
     Examples:
       dgkd-cache merge ta1 ta1-40-60 -o ta1-all.zarr
-      dgkd-cache merge guides/ta1.zarr /media/disk/ta1-40-60.h5 -o ta1-all.zarr --codec zstd
+      dgkd-cache merge guides/ta1.zarr their.h5 -o ta1-all.zarr --codec zstd
     """
     if len(stores) < 2:
         raise click.UsageError("merge takes at least two stores of one guide")

@@ -26,7 +26,7 @@ __all__ = ["subset"]
 @json_option
 @pass_app
 def subset(app: App, store: str, views: range, target: Path, codec: str, take_over: bool, as_json: bool) -> None:
-    """Write some views of a finished store as a store of its own.
+    """Write some views of a finished store as a store.
 
     Rows and digests are those of the store; its seal and its range of views stand in the header of the new one, as
     guide.training.derived_from, and `dgkd-cache diff` of the two compares every row. Every row is checked on the way.
@@ -34,7 +34,7 @@ def subset(app: App, store: str, views: range, target: Path, codec: str, take_ov
     \b
     Examples:
       dgkd-cache subset ta1 --views 0:20 -o ta1-0-20.zarr
-      dgkd-cache subset guides/ta1.zarr --views 20:40 -o /media/disk/ta1-20-40.h5 --codec gzip
+      dgkd-cache subset guides/ta1.zarr --views 20:40 -o ta1-20-40.h5
     """
     source, target = store_at(app, store), expand_user(target)
     write_and_tell(
