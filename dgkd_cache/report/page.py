@@ -56,7 +56,7 @@ class Section:
     """Tables that are shown on demand."""
 
 
-def sections_of(results: Results, timings: Timings, *, command: str, version: str) -> list[Section]:
+def sections_of(results: Results, timings: Timings, *, command: str) -> list[Section]:
     """Returns the sections of a report. Those without content are left out."""
     style = styles(results.order, results.reference)
     compared = comparison_figure(results, style)
@@ -84,7 +84,6 @@ def sections_of(results: Results, timings: Timings, *, command: str, version: st
             code=[("Command", command or "dgkd-cache compare"), ("Table of dgkd.toml", compare_table(results))],
             tables=[one for one in (data_table(results), machines_table(results)) if one.rows],
             folded=[*settings_tables(results), seals_table(results), models_table(results)],
-            words=[f"This page was written by dgkd-cache {version} from results.json and timings.json."],
         ),
     ]
     return [one for one in found if one.figures or one.tables]
@@ -98,7 +97,8 @@ def make_page(results: Results, timings: Timings, *, verdict: str, title: str, c
         title=title,
         verdict=verdict,
         progress=progress_of(results),
-        sections=sections_of(results, timings, command=command, version=version),
+        sections=sections_of(results, timings, command=command),
+        version=version,
         sheet=sheet,
         script=script,
         policy=f"default-src 'none'; img-src data:; style-src {_digest(sheet)}; script-src {_digest(script)}",

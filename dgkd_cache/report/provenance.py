@@ -90,7 +90,7 @@ def models_table(results: Results) -> Table:
 
 def data_table(results: Results) -> Table:
     """Returns what the records tell of the data set; older ones tell nothing."""
-    rows = [row(key, value) for key, value in results.dataset.items()]
+    rows = [row(key, results.dataset[key]) for key in ("name", "digest") if key in results.dataset]
     if results.classes:
         rows.append(
             row("classes", ", ".join(results.classes[:_MOST_CLASSES]) + ", …" * (len(results.classes) > _MOST_CLASSES))

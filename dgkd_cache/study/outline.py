@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import load_card
@@ -47,7 +47,7 @@ class Outline(BaseModel):
     """The seeds of the student."""
     variants: dict[str, dict[str, JsonValue]]
     """What each variant changes, by name."""
-    published: dict[str, dict[str, float | str]]
+    published: dict[str, dict[str, float | str]] = Field(default_factory=dict)
     """What others have published of variants: `accuracy` in per cent, and `source`."""
     students: dict[str, dict[int, str]]
     """The student's run of each variant and seed."""
