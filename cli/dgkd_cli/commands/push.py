@@ -18,15 +18,18 @@ __all__ = ["push"]
 @click.command()
 @click.argument("store", metavar="STORE", shell_complete=complete_stores)
 @click.argument("destination", metavar="DEST")
+@click.option("--data-licence", default="", metavar="TEXT", help="The licence of the images, for the card.")
 @dry_run_option
 @jobs_option
 @json_option
 @pass_app
-def push(app: App, store: str, destination: str, dry_run: bool, jobs: int, as_json: bool) -> None:
+def push(app: App, store: str, destination: str, data_licence: str, dry_run: bool, jobs: int, as_json: bool) -> None:
     """Publish a finished store, for other labs to pull.
 
     STORE is a name or a path. DEST is a folder, or an address of s3://, gs:// or az://, which need the extra `share`.
     It holds one guide, as DEST/NAME.zarr or DEST/NAME.h5; an address that ends in such a name is that of the store.
+
+    Beside the store come its signature, if it has one (`dgkd-cache sign`), and its card: README.md and croissant.json.
 
     Every row is checked before it is sent. The root, with the seal, comes last: until then nobody takes what lies there
     for a store. What lies there with other content is never replaced (exit code 13). Run again, a push sends only what
@@ -40,7 +43,9 @@ def push(app: App, store: str, destination: str, dry_run: bool, jobs: int, as_js
     """
     path = store_at(app, store)
     with transferring(app, f"push {clean(path.name)}") as (report, stop):
-        pushed = push_store(path, destination, jobs=jobs, dry_run=dry_run, report=report, stop=stop)
+        pushed = push_store(
+            path, destination, jobs=jobs, data_licence=data_licence, dry_run=dry_run, report=report, stop=stop
+        )
     if pushed.conditional is False:
         app.say(
             f"Warning: {pushed.address} replaces objects that a create-only request names: nothing keeps two pushes at "
@@ -57,6 +62,7 @@ def push(app: App, store: str, destination: str, dry_run: bool, jobs: int, as_js
             ("seal", pushed.seal),
             ("size", f"{size_text(pushed.nbytes)} in {count_text(pushed.files)} files"),
             (word, f"{size_text(pushed.sent_bytes)} in {count_text(pushed.sent_files)} files"),
+            ("beside", ", ".join(pushed.beside)),
         ],
         as_json=as_json,
     )

@@ -107,6 +107,9 @@ class ObjectStorage(Remote):
             text = _first_line(error)
             if "Range request not supported" in text or "non-partial response" in text:
                 raise NoRanges(name) from None
+            # A list that is refused has no class of its own.
+            if any(code in text for code in ("401 Unauthorized", "403 Forbidden")):
+                raise self._refused(name, error) from None
             if "credential" in text.lower() or "metadata endpoint" in text or "169.254.169.254" in text:
                 raise self._refused(name, error) from None
             raise LostConnection(text) from None  # the error's own text may hold a signed URL

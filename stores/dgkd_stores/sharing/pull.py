@@ -22,8 +22,10 @@ from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import Damaged, DgkdError, InvalidInput, Mismatch, StoreNotFound, UnsafeStore
 from dgkd_stores.format.checks import HEX64
+from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.limits import MAX_METADATA_BYTES
 from dgkd_stores.sharing.address import Address, parse_address
+from dgkd_stores.sharing.beside import fetch_signature, keep_signature
 from dgkd_stores.sharing.fetch import Fetcher
 from dgkd_stores.sharing.guard import Guarded, Published, fetch_guarded
 from dgkd_stores.sharing.inventory import ROOT
@@ -33,6 +35,8 @@ from dgkd_stores.sharing.pulled_file import FilePull
 from dgkd_stores.sharing.pulled_folder import FolderPull
 from dgkd_stores.sharing.remote import Remote
 from dgkd_stores.sharing.requests import attempt
+from dgkd_stores.sharing.signatures import Signature, verify_signature
+from dgkd_stores.sharing.trust import TrustedKeys
 
 __all__ = ["Pulled", "pull"]
 
@@ -55,15 +59,23 @@ class Pulled:
     """The size of the store's chunks in bytes; where the place cannot list, an upper bound for compressed ones."""
     fetched_files: int
     """Number of files that were fetched; the others were there and right."""
+    signature: Signature | None
+    """The signature of a key that was required; None if none was."""
     verification: Verification | None
     """The result of `verify(full=True)` on the store; None with `dry_run`."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as JSON; the size is called `bytes`."""
-        found = {field: value for field, value in asdict(self).items() if field != "verification"}
-        found["path"] = None if self.path is None else str(self.path)
-        found["bytes"] = found.pop("nbytes")
-        return found | {"verification": None if self.verification is None else self.verification.to_dict()}
+        return {
+            "address": self.address,
+            "path": None if self.path is None else str(self.path),
+            "seal": self.seal,
+            "guide": self.guide,
+            "bytes": self.nbytes,
+            "fetched_files": self.fetched_files,
+            "signature": None if self.signature is None else asdict(self.signature),
+            "verification": None if self.verification is None else self.verification.to_dict(),
+        }
 
 
 def pull(
@@ -71,6 +83,7 @@ def pull(
     destination: Path | str = ".",
     *,
     seal: str | None = None,
+    trusted: TrustedKeys | None = None,
     jobs: int = 4,
     dry_run: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
@@ -78,18 +91,21 @@ def pull(
 ) -> Pulled:
     """Gets the store at `source`, the address of a store or of a place that holds one, and verifies all of it.
 
-    `destination` is a folder, in which the store has its own name, or a path that ends in .zarr or .h5. A store that is
-    there already, of the same seal, is verified; if it is damaged, only what is wrong is fetched. `seal` is the one
-    that it must have. `jobs` is the number of files on their way at a time; `report` gets the bytes done and the total;
-    `stop` is called between pieces. Raises StoreNotFound, Incomplete for a store without a seal or after lost
-    connections, Damaged for content that its seal does not fit, Mismatch for another seal or something else at the
-    destination, Locked while another process writes there, NoSpace, UnsafeStore as `GuideStore.open`, InvalidInput for
-    an address or a seal that cannot be one, and Interrupted.
+    `destination` is a folder, in which the store has its own name, or a path that ends in .zarr or .h5. A store
+    that is there already, of the same seal, is verified; if it is damaged, only what is wrong is fetched. `seal` is
+    the one that it must have; with `trusted` it must have a signature by one of these keys, which is checked before
+    its rows are fetched. A signature is kept beside the store. `jobs` is the number of files on their way at a
+    time; `report` gets the bytes done and the total; `stop` is called between pieces. Raises StoreNotFound,
+    Incomplete for a store without a seal or after lost connections, Damaged for content that its seal does not fit,
+    Mismatch for another seal, a signature that does not count, or something else at the destination, Locked while
+    another process writes there, NoSpace, UnsafeStore as `GuideStore.open`, InvalidInput for an address or a seal
+    that cannot be one, and Interrupted.
     """
     require_kind("pull", "source", source, str, expected="an address, as text")
     into = as_path("pull", "destination", destination)
     require_integer("pull", "jobs", jobs, low=1, high=256)
     require_callable("pull", report=report, stop=stop)
+    require_kind("pull", "trusted", trusted, (TrustedKeys, type(None)), expected="TrustedKeys, or None")
     if seal is not None and not HEX64.fullmatch(str(seal)):
         raise InvalidInput("pull: the seal cannot be one", expected="64 lower-case hexadecimal digits", found=str(seal))
     address = parse_address(source)
@@ -104,7 +120,7 @@ def pull(
             found=target.name,
             do="pull it under its own form, and then `dgkd-cache export` it",
         )
-    one = _Pull(remote, address.of(name), name, target, seal=seal, jobs=jobs, tally=tally)
+    one = _Pull(remote, address.of(name), name, target, seal=seal, trusted=trusted, jobs=jobs, tally=tally)
     return one.run(dry_run=dry_run)
 
 
@@ -112,10 +128,21 @@ class _Pull:
     """The pull of one store to `target`."""
 
     def __init__(
-        self, remote: Remote, address: str, name: str, target: Path, *, seal: str | None, jobs: int, tally: Tally
+        self,
+        remote: Remote,
+        address: str,
+        name: str,
+        target: Path,
+        *,
+        seal: str | None,
+        trusted: TrustedKeys | None,
+        jobs: int,
+        tally: Tally,
     ) -> None:
         self._remote, self._address, self._name, self._target = remote, address, name, target
-        self._seal, self._jobs, self._tally = seal, jobs, tally
+        self._seal, self._trusted, self._jobs, self._tally = seal, trusted, jobs, tally
+        self._signed: bytes | None = None
+        self._signature: Signature | None = None
 
     def run(self, *, dry_run: bool) -> Pulled:
         work = self._file if names_hdf5(self._name) else self._folder
@@ -135,12 +162,14 @@ class _Pull:
         count = None if listed is None else len(listed)
         published = Published(fetcher=fetcher, address=self._address, seal=self._seal, listed=count)
         guarded = fetch_guarded(published, scratch / "metadata", jobs=self._jobs, tally=self._tally)
+        self._check_signature(guarded.held.header, guarded.seal)
         staging = self._target.with_name(f".{self._target.name}.{guarded.key}.partial")
         one = FolderPull(guarded, fetcher, self._address, staging, sizes=sizes, tally=self._tally)
         if lock is None:
             return self._pulled(guarded.seal, guarded.held.header.guide.name)
         there = self._there(guarded.seal)
         if there is not None and not there.damage:
+            keep_signature(self._target, self._signed, lock)
             return self._pulled(guarded.seal, there.header.guide.name, there)
         if there is not None:
             one.take_up(self._target)
@@ -149,13 +178,15 @@ class _Pull:
         except Damaged as error:
             raise self._explain(fetcher, guarded, error) from error
         lock.check()
-        self._publish(staging)
+        self._publish(staging, lock)
         return self._pulled(guarded.seal, found.header.guide.name, found, len(one.fetched))
 
     def _file(self, scratch: Path, lock: ViewLock | None) -> Pulled:
         staging = self._target.with_name(f".{self._target.name}.pull")
         one = FilePull(self._remote, self._name, self._address, staging, seal=self._seal, tally=self._tally)
         held = one.inspect()
+        if held is not None and held.seal is not None:
+            self._check_signature(held.header, held.seal.digest)
         if lock is None:
             if held is None or held.seal is None:
                 return self._pulled("", "")
@@ -165,12 +196,15 @@ class _Pull:
             there = self._there(seal)
             assert there is not None
             if not there.damage:
+                keep_signature(self._target, self._signed, lock)
                 return self._pulled(seal, there.header.guide.name, there)
             os.replace(self._target, staging)
         found = one.run()
         assert found.seal is not None
+        if held is None:
+            self._check_signature(found.header, found.seal)
         lock.check()
-        self._publish(staging)
+        self._publish(staging, lock)
         return self._pulled(found.seal, found.header.guide.name, found, 1)
 
     def _there(self, seal: str) -> Verification | None:
@@ -191,12 +225,22 @@ class _Pull:
             )
         return found
 
-    def _publish(self, staging: Path) -> None:
+    def _publish(self, staging: Path, lock: ViewLock) -> None:
         with full_disk(self._target, left=_LEFT):
+            keep_signature(self._target, self._signed, lock)
             try:
                 publish_new(staging, self._target)
             except FileExistsError as error:
                 raise Mismatch(f"{self._target} has appeared meanwhile and is left as it is", do="remove it") from error
+
+    def _check_signature(self, header: StoreHeader, seal: str) -> None:
+        """Fetches the signature; raises Mismatch unless it is by a trusted key, if keys are required."""
+        self._signed = fetch_signature(self._remote, self._name, self._tally)
+        if self._trusted is not None:
+            source = f"{self._address}.sig"
+            self._signature = verify_signature(
+                self._signed, header=header, seal=seal, trusted=self._trusted, source=source
+            )
 
     def _explain(self, fetcher: Fetcher, guarded: Guarded, error: Damaged) -> DgkdError:
         """Returns Mismatch instead of `error` if another store has taken the place of the one that was begun."""
@@ -218,6 +262,7 @@ class _Pull:
             guide=guide,
             nbytes=self._tally.total if found is None else found.nbytes,
             fetched_files=fetched,
+            signature=self._signature,
             verification=found,
         )
 

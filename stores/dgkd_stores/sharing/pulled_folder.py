@@ -21,7 +21,7 @@ from dgkd_stores.checking.verify import verify
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.digests import array_digest
 from dgkd_stores.containers import ZarrFolder
-from dgkd_stores.disk.files import full_disk, read_file, sync_folder, write_durably
+from dgkd_stores.disk.files import full_disk, read_file, sweep_partials, sync_folder, write_durably
 from dgkd_stores.errors import Damaged, UnsafeStore
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.sharing.fetch import Fetcher
@@ -73,6 +73,7 @@ class FolderPull:
         with full_disk(self._folder, left="what was fetched is kept"):
             for name in layout.arrays:
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
+                sweep_partials(self._folder / name)
                 self._metadata(f"{name}/{ROOT}")
         digests = [[(layout.digest, at)] for at in positions(layout.digest)]
         in_parallel(self._fetch, digests, jobs=jobs, tally=self._tally)
@@ -82,6 +83,7 @@ class FolderPull:
         with full_disk(self._folder, left="what was fetched is kept"):
             for name in layout.arrays:
                 sync_folder(self._folder / name)
+            sweep_partials(self._folder)
             self._metadata(ROOT)
         return self._verdict()
 

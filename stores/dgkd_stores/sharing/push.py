@@ -18,6 +18,7 @@ from dgkd_stores.disk.files import read_file
 from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import InvalidInput, Mismatch
 from dgkd_stores.sharing.address import Address, parse_address
+from dgkd_stores.sharing.beside import files_beside, publish_beside
 from dgkd_stores.sharing.inventory import Inventory
 from dgkd_stores.sharing.open_place import open_place
 from dgkd_stores.sharing.parallel import Tally
@@ -49,6 +50,8 @@ class Pushed:
 
     None if that is unknown, because nothing was sent.
     """
+    beside: tuple[str, ...]
+    """Names of the files that lie beside the store: its signature, if it has one, and its card."""
     dry_run: bool
     """True if nothing was sent."""
 
@@ -62,20 +65,23 @@ def push(
     destination: str,
     *,
     jobs: int = 4,
+    data_licence: str = "",
     dry_run: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Pushed:
     """Publishes a finished store at `destination`, the address of a place, or of the store there (NAME.zarr, NAME.h5).
 
-    `jobs` is the number of files on their way at a time, each in memory; `report` gets the bytes done and the total;
-    `stop` is called between requests. Raises Incomplete for a store that is not finished, or after lost connections,
-    Damaged for a store that its seal does not fit, Mismatch if anything else lies there, Locked while another push
-    writes the same folder, NoSpace, InvalidInput for an address that cannot be written, and Interrupted.
+    `jobs` is the number of files on their way at a time, each in memory; `data_licence` is that of the images, for
+    the card; `report` gets the bytes done and the total; `stop` is called between requests. Raises Incomplete for a
+    store that is not finished, or after lost connections, Damaged for a store that its seal does not fit, Mismatch
+    if anything else lies there, Locked while another push writes the same folder, NoSpace, InvalidInput for an
+    address that cannot be written, and Interrupted.
     """
     path = as_path("push", "store", store)
     require_kind("push", "destination", destination, str, expected="an address, as text")
     require_integer("push", "jobs", jobs, low=1, high=256)
+    require_kind("push", "data_licence", data_licence, str, expected="text")
     require_flags("push", dry_run=dry_run)
     require_callable("push", report=report, stop=stop)
     address = parse_address(destination)
@@ -83,61 +89,78 @@ def push(
     _check_target(address, path, name)
     remote = open_place(address)
     tally = Tally(0, report, stop)
-    send = _push_file if names_hdf5(name) else _push_folder
-    return send(path, name, remote, address, tally, jobs=jobs, dry_run=dry_run)
+    one = _Push(path, name, remote, address, tally, data_licence)
+    return one.file(dry_run=dry_run) if names_hdf5(name) else one.folder(jobs=jobs, dry_run=dry_run)
 
 
-def _push_folder(
-    path: Path, name: str, remote: Remote, address: Address, tally: Tally, *, jobs: int, dry_run: bool
-) -> Pushed:
-    inventory = Inventory(path)
-    tally.total = inventory.nbytes
-    publication = Publication(inventory, name, remote, tally)
-    if not dry_run:
-        with remote.publishing(name):
-            publication.run(jobs)
-    return Pushed(
-        address=address.of(name),
-        seal=inventory.seal,
-        files=len(inventory.sizes),
-        nbytes=inventory.nbytes,
-        sent_files=len(publication.missing),
-        sent_bytes=sum(publication.missing.values()),
-        conditional=remote.conditional,
-        dry_run=dry_run,
-    )
+@dataclass(frozen=True)
+class _Push:
+    """The push of the store at `path` as `name`."""
 
+    path: Path
+    name: str
+    remote: Remote
+    address: Address
+    tally: Tally
+    data_licence: str
 
-def _push_file(
-    path: Path, name: str, remote: Remote, address: Address, tally: Tally, *, jobs: int, dry_run: bool
-) -> Pushed:
-    """Publishes an HDF5 file, which is one object."""
-    found = verify(path, full=True, stop=tally.halted.is_set)
-    if found.damage or found.seal is None:
-        raise damaged(path, f"{path} is damaged and is not sent", "no damage", f"{len(found.damage)} damaged places")
-    data = read_file(path).data
-    tally.total = len(data)
-    there = (attempt(tally, lambda: remote.names(name), name) or {}).get(name)
-    if not dry_run:
-        with remote.publishing(name):
-            if not ensure(remote, name, data, tally, there=there):
-                raise Mismatch(
-                    f"another file lies at {address.of(name)}",
-                    expected=f"nothing, or the store with the seal {found.seal}",
-                    found="other content",
-                    do=OTHER_PLACE,
-                )
-        tally.advance(len(data))
-    return Pushed(
-        address=address.of(name),
-        seal=found.seal,
-        files=1,
-        nbytes=len(data),
-        sent_files=int(there is None),
-        sent_bytes=len(data) if there is None else 0,
-        conditional=remote.conditional,
-        dry_run=dry_run,
-    )
+    def folder(self, *, jobs: int, dry_run: bool) -> Pushed:
+        inventory = Inventory(self.path)
+        beside = files_beside(self.path, self.name, data_licence=self.data_licence)
+        self.tally.total = inventory.nbytes
+        publication = Publication(inventory, self.name, self.remote, self.tally)
+        if not dry_run:
+            with self.remote.publishing(self.name):
+                publication.run(jobs)
+                publish_beside(self.remote, beside, self.tally)
+        return Pushed(
+            address=self.address.of(self.name),
+            seal=inventory.seal,
+            files=len(inventory.sizes),
+            nbytes=inventory.nbytes,
+            sent_files=len(publication.missing),
+            sent_bytes=sum(publication.missing.values()),
+            conditional=self.remote.conditional,
+            beside=tuple(beside),
+            dry_run=dry_run,
+        )
+
+    def file(self, *, dry_run: bool) -> Pushed:
+        """Publishes an HDF5 file, which is one object."""
+        found = verify(self.path, full=True, stop=self._stopped)
+        if found.damage or found.seal is None:
+            count = f"{len(found.damage)} damaged places"
+            raise damaged(self.path, f"{self.path} is damaged and is not sent", "no damage", count)
+        data, name, remote, tally = read_file(self.path).data, self.name, self.remote, self.tally
+        beside = files_beside(self.path, name, data_licence=self.data_licence)
+        tally.total = len(data)
+        there = (attempt(tally, lambda: remote.names(name), name) or {}).get(name)
+        if not dry_run:
+            with remote.publishing(name):
+                if not ensure(remote, name, data, tally, there=there):
+                    raise Mismatch(
+                        f"another file lies at {self.address.of(name)}",
+                        expected=f"nothing, or the store with the seal {found.seal}",
+                        found="other content",
+                        do=OTHER_PLACE,
+                    )
+                publish_beside(remote, beside, tally)
+            tally.advance(len(data))
+        return Pushed(
+            address=self.address.of(name),
+            seal=found.seal,
+            files=1,
+            nbytes=len(data),
+            sent_files=int(there is None),
+            sent_bytes=len(data) if there is None else 0,
+            conditional=remote.conditional,
+            beside=tuple(beside),
+            dry_run=dry_run,
+        )
+
+    def _stopped(self) -> bool:
+        self.tally.check()
+        return False
 
 
 def _check_target(address: Address, path: Path, name: str) -> None:

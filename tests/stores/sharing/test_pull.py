@@ -32,6 +32,7 @@ def test_what_it_says(place: Path, tmp_path: Path) -> None:
         "guide": "ta1",
         "bytes": sum(len(data) for data in tree(place / "a.zarr").values() if data is not None),
         "fetched_files": found.fetched_files,
+        "signature": None,
     }
     assert tree(tmp_path / "got" / "a.zarr") == tree(place / "a.zarr")
     assert os.listdir(tmp_path / "got") == ["a.zarr"]
@@ -114,7 +115,7 @@ def test_a_full_disk_under_a_push(path: Path, tmp_path: Path, point: int) -> Non
     assert refused.value.exit_code == 14 and full.met and not (tmp_path / "place" / "a.zarr" / "zarr.json").exists()
     push(path, str(tmp_path / "place"))
     assert tree(tmp_path / "place" / "a.zarr") == tree(path)
-    assert os.listdir(tmp_path / "place") == ["a.zarr"]
+    assert sorted(os.listdir(tmp_path / "place")) == ["README.md", "a.zarr", "croissant.json"]
 
 
 def test_bad_arguments(place: Path, tmp_path: Path, recipe: type[SmallStore]) -> None:

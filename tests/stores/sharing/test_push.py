@@ -26,6 +26,7 @@ def test_what_it_says(path: Path, tmp_path: Path) -> None:
         "sent_files": files,
         "sent_bytes": size,
         "conditional": True,
+        "beside": ("README.md", "croissant.json"),
         "dry_run": False,
     }
     assert reports[-1] == (size, size) and [done for done, _ in reports] == sorted(done for done, _ in reports)
