@@ -38,7 +38,9 @@ def test_published(command: Command, guides: Path, tmp_path: Path) -> None:
     assert tree(tmp_path / "place" / "ta1.zarr") == tree(guides / "ta1.zarr")
     files = len(tree(guides / "ta1.zarr"))
     seal = json.loads((guides / "ta1.zarr" / "zarr.json").read_text())["attributes"]["dgkd_seal"]
-    assert result.stdout.splitlines()[:3] == ["store  place/ta1.zarr", "from   guides/ta1.zarr", f"seal   {seal}"]
+    lines = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
+    assert lines[:3] == [["store", "place/ta1.zarr"], ["from", "guides/ta1.zarr"], ["seal", seal]]
+    assert lines[-1] == ["beside", "README.md, croissant.json"]
     assert f"in {files} files" in result.stdout
     assert result.stderr.startswith("push ta1.zarr: 18.3 kB") and "done in" in result.stderr
     again = command("push", "guides/ta1.zarr", "place", "--json")
