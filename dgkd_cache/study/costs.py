@@ -89,14 +89,21 @@ def guides_of_runs(runs: Sequence[str], records: Mapping[str, Mapping[str, Any]]
 
 
 def timings_of(plan: StudyPlan) -> Mapping[str, Any]:
-    """Returns the seconds of each run's training that is here, and its samples per second, by the run's name."""
-    found = {}
+    """Returns the seconds of each run's training that is here, and its samples per second, by the run's name.
+
+    A guide also has the seconds in which it was dumped, without those of a dump that was stopped.
+    """
+    from dgkd_cache.workspace.tasks import dump_seconds  # loads torch
+
+    found: dict[str, dict[str, float | None]] = {}
     for one in plan.work:
         if isinstance(one, StudyRun) and (one.path / CARD_FILE).exists():
             seconds = load_card(one.path).seconds
             samples = len(one.workspace.dataset().train) - one.workspace.config.dataset.validation
             rate = one.training.epochs * samples / seconds if seconds else None
             found[one.name] = {"seconds": seconds, "samples_per_second": rate and round(rate, 1)}
+            if (dumped := dump_seconds(one.path)) is not None:
+                found[one.name]["dump_seconds"] = dumped
     return found
 
 
@@ -105,11 +112,13 @@ def variant_seconds(
 ) -> dict[str, float | None]:
     """Returns the `seconds` in which the students of a variant trained, their samples per second, and `guides_seconds`.
 
-    The last are those in which all guides trained. A figure is None where the time of a run is not known.
+    The last are those in which all guides trained and, as far as that is known, were dumped. A figure is None where the
+    time of a run is not known.
     """
     students = [*results["variants"][variant]["runs"].values()]
     guides = guides_of_runs(students, results["runs"])
     mine, theirs = ([timings.get(run, {}).get("seconds") for run in runs] for runs in (students, guides))
+    theirs += [timings.get(run, {}).get("dump_seconds", 0.0) for run in guides]
     seconds, guides_seconds = (None if None in each else sum(filter(None, each)) for each in (mine, theirs))
     samples = results["variants"][variant]["cost"]["trained_samples"]
     return {

@@ -24,7 +24,7 @@ from dgkd_cache.study.plan import StudyPlan, StudyRun, StudyStore
 from dgkd_cache.study.records import make_record, read_record, write_record
 from dgkd_cache.workspace.run_lock import RunLock, run_lock
 from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, train_model
-from dgkd_cache.workspace.tasks.dump import dump_settings, load_guide, writer_of
+from dgkd_cache.workspace.tasks.dump import add_dump_seconds, dump_settings, load_guide, writer_of
 from dgkd_stores import GuideStore
 from dgkd_stores.disk import LeaseWatch, ViewLock, renewing
 
@@ -144,7 +144,8 @@ def _make(
     if isinstance(one, StudyStore):
         _remove_begun_elsewhere(one, device, take_over, progress, stop)
         if one.has_views_of_run:
-            dump_guide(one.workspace, model=one.run.name, path=one.path, **common)
+            done = dump_guide(one.workspace, model=one.run.name, path=one.path, **common)
+            add_dump_seconds(one.run.path, done.seconds)
         else:
             _dump_other_views(one, **common)
         return

@@ -40,6 +40,8 @@ def test_the_rows_that_a_run_read_are_counted(ws: Workspace) -> None:
     assert cost["dump_forwards"] == views * 96 + tests + 96 + min(32, tests)
 
     timings = timings_of(study.plan)
+    guides = {run.name for run in study.plan.work if isinstance(run, StudyRun) and run is not student}
+    assert {name for name, one in timings.items() if "dump_seconds" in one} == guides
     assert timings.keys() == {path.name for path in (study.folder / "runs").iterdir()}
     assert all(
         one["samples_per_second"] == pytest.approx(192 / one["seconds"], rel=0.01)
@@ -110,3 +112,5 @@ def test_seconds_of_a_variant() -> None:
     assert found == {"seconds": 3.0, "samples_per_second": 200.0, "guides_seconds": 12.0}
     del timings["t"]
     assert variant_seconds(results, timings, "x")["guides_seconds"] is None
+    timings |= {"t": {"seconds": 8.0, "dump_seconds": 0.5}}
+    assert variant_seconds(results, timings, "x")["guides_seconds"] == 12.5

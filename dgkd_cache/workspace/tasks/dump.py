@@ -32,7 +32,16 @@ from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 from dgkd_stores.disk import refuse_in_the_way, write_durably
 
-__all__ = ["DumpResult", "dump_guide", "dump_seconds", "dump_settings", "found_at", "load_guide", "writer_of"]
+__all__ = [
+    "DumpResult",
+    "add_dump_seconds",
+    "dump_guide",
+    "dump_seconds",
+    "dump_settings",
+    "found_at",
+    "load_guide",
+    "writer_of",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +103,7 @@ def dump_guide(
             seconds = time.perf_counter() - started
             of_run = path == ws.store_path(model)  # `run` shows the time of the store that it uses, and of no other
             if ranks.first and of_run and before != (0 if done.seal else found_at(path)[1]):
-                _add_dump_seconds(folder, seconds)
+                add_dump_seconds(folder, seconds)
     if not done.seal and path.exists():  # the last of those that write it seals it
         with GuideStore.open(path, allow_incomplete=True) as store:
             done = Dumped(path=path, seal=store.seal, views=store.views, nbytes=store.nbytes)
@@ -169,7 +178,7 @@ def dump_seconds(folder: Path) -> float | None:
     return seconds if math.isfinite(seconds) else None
 
 
-def _add_dump_seconds(folder: Path, seconds: float) -> None:
+def add_dump_seconds(folder: Path, seconds: float) -> None:
     """Adds the seconds of a dump to the sum beside the run; a sum that cannot be written keeps its old value."""
     with suppress(OSError, UnsafeStore):
         text = f"{(dump_seconds(folder) or 0.0) + seconds:.3f}\n"
