@@ -104,6 +104,7 @@ ROOMS = {
         "comparison": {"columns", "humanize"},
         "data_lines": set(),
         "named_model": {"completion"},
+        "signature_check": set(),
         "settings_option": {"app", "completion"},
         "resume_option": set(),
         "view_range": set(),
@@ -120,7 +121,7 @@ ROOMS = {
                 "description",
             },
             *{"guidance_options", "humanize", "named_model", "recompute", "resume_option", "run_table", "runs"},
-            *{"settings_option", "stores", "transfer", "user_code", "view_range"},
+            *{"settings_option", "signature_check", "stores", "transfer", "user_code", "view_range"},
         },
         "global_options": {"app", "data_lines", "user_code"},
         "main": {"app", "commands", "global_options", "settings_option"},
@@ -204,16 +205,16 @@ def test_modules_are_imported_one_way(package: str) -> None:
     [
         (
             "import dgkd_stores",
-            {"torch", "pydantic", "dgkd_cache", "zarr", "h5py", "fsspec", "obstore", "huggingface_hub"},
+            {"torch", "pydantic", "dgkd_cache", "zarr", "h5py", "fsspec", "obstore", "huggingface_hub", "cryptography"},
         ),
-        ("import dgkd_stores\ndgkd_stores.push, dgkd_stores.pull", {"torch", "obstore", "huggingface_hub"}),
+        ("import dgkd_stores\ndgkd_stores.push, dgkd_stores.pull", {"torch", "obstore", "huggingface_hub", "cryptography"}),
         ("import dgkd_cache", {"torch", "numpy", "importlib.metadata"}),
         ("import dgkd_cache\ndgkd_cache.GuideStore, dgkd_cache.Workspace, dgkd_cache.Mismatch", {"torch"}),
         ("import dgkd_cache.workspace.workspace", {"torch"}),
         ("import dgkd_cache.report.files, dgkd_cache.study.outline", {"torch"}),
         (
             "from dgkd_cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass",
-            {"torch", "obstore", "huggingface_hub"},
+            {"torch", "obstore", "huggingface_hub", "cryptography"},
         ),
     ],
 )

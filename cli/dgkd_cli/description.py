@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dgkd_cache.workspace.run_settings import GUIDANCE
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
-from dgkd_stores import GuideStore, clean, one_line
+from dgkd_stores import GuideStore, clean, describe_signature, one_line
 
 if TYPE_CHECKING:
     from dgkd_cache.run_files.model_card import ModelCard
@@ -87,6 +87,7 @@ def describe_store(store: GuideStore) -> dict[str, Pairs]:
             ("state", "sealed" if store.seal else unfinished),
             *([] if store.seal else [("next", "the same command continues it: the other views are dumped")]),
             ("seal", store.seal or "-"),
+            *([("signature", describe_signature(store))] if store.seal else []),
             ("size", size_text(store.nbytes)),
             ("container", f"{store.kind}, codec {store.codec}"),
             *([("reader", f"pread: {store.copied_because}")] if store.copied_because else []),

@@ -20,6 +20,7 @@ from dgkd_cache.device.openmp import choose_waiting
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost, is_out_of_memory
 from dgkd_cli.app import App, json_option
+from dgkd_cli.commands.card import card
 from dgkd_cli.commands.compare import compare
 from dgkd_cli.commands.datasets import datasets
 from dgkd_cli.commands.diff import diff
@@ -40,6 +41,7 @@ from dgkd_cli.commands.recipes import recipes
 from dgkd_cli.commands.repair import repair
 from dgkd_cli.commands.report import report
 from dgkd_cli.commands.run import run
+from dgkd_cli.commands.sign import sign
 from dgkd_cli.commands.subset import subset
 from dgkd_cli.commands.train import train
 from dgkd_cli.commands.verify import verify
@@ -153,6 +155,8 @@ _VERBS = (
     import_,
     push,
     pull,
+    sign,
+    card,
     subset,
     merge,
     diff,

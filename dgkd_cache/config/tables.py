@@ -290,3 +290,12 @@ class CompareConfig(Table):
         if self.variants and (other := [name for name in self.published if name not in self.variants]):
             raise ValueError(f"published accuracies of variants alone, not of {', '.join(other)}")
         return self
+
+
+class SharingConfig(Table):
+    """Whose signatures count. With either key, a guide from elsewhere is refused unless one of them has signed it."""
+
+    keys: Texts = Field(
+        default=(), description="public SSH keys, as files or lines: with one, guides from elsewhere must be signed"
+    )
+    allowed_signers: Name | None = Field(default=None, description="a file of ssh-keygen's, which likewise names keys")

@@ -22,6 +22,7 @@ _TABLES = {
     "chain": "largest first; every model learns from those above it; the last one is the student",
     "training": "the recipe; a table [training.NAME] overrides any of it for that model",
     "distillation": "how guides teach",
+    "sharing": "whose signatures count on what comes from elsewhere",
     "compare": "what `dgkd-cache compare` puts side by side",
 }
 

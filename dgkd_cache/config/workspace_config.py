@@ -20,6 +20,7 @@ from dgkd_cache.config.tables import (
     DatasetConfig,
     DistillationConfig,
     Name,
+    SharingConfig,
     Table,
     TrainingConfig,
     ViewsConfig,
@@ -55,6 +56,7 @@ class WorkspaceConfig(Table):
     training_models: dict[str, dict[str, object]] = {}
     distillation: DistillationConfig = DistillationConfig()
     compare: CompareConfig = CompareConfig()
+    sharing: SharingConfig = SharingConfig()
 
     def training_for(self, model: str) -> TrainingConfig:
         """Returns the recipe of `model`: `[training]`, overridden by `[training.MODEL]`."""

@@ -30,7 +30,7 @@ from dgkd_cache.guides.loader import GuideLoader
 from dgkd_cache.guides.loader_settings import make_loader
 from dgkd_cache.guides.transfer import ResidentRows, Rows, SelectedColumns, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_stores import GuideStore, RowIndex
+from dgkd_stores import GuideStore, RowIndex, TrustedKeys, check_signature
 from dgkd_stores.arguments import describe_value
 
 __all__ = ["GuideBank"]
@@ -55,6 +55,8 @@ class GuideBank:
     With `align`, the images may be those of the guides in another order, or some of them: they are matched by content
     and label with the samples of the first store, and samples have its numbers from then on. `class_map` gives our name
     for each class of the guides that is ours; only these columns are given out.
+
+    With `trusted` keys, each store must be signed by one of them: Mismatch for one that is not, before anything else.
     """
 
     def __init__(
@@ -69,8 +71,9 @@ class GuideBank:
         reader: str = "auto",
         align: bool = False,
         class_map: Mapping[str, str] | None = None,
+        trusted: TrustedKeys | None = None,
     ) -> None:
-        check_bank_arguments(stores, images, views, temperature, keep_on_device, reader, align, class_map)
+        check_bank_arguments(stores, images, views, temperature, keep_on_device, reader, align, class_map, trusted)
         self._device = usable_device(device, call="GuideBank")
         self._stores: list[GuideStore] = []
         self._closed = False
@@ -78,6 +81,8 @@ class GuideBank:
         try:
             for path in stores:
                 self._stores.append(GuideStore.open(Path(path), reader=reader))
+                if trusted is not None:
+                    check_signature(self._stores[-1], trusted)
                 if renderer is None:
                     assert isinstance(images, Images)
                     if align:

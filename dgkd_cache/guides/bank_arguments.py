@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_stores import TrustedKeys
 from dgkd_stores.arguments import as_path, refusal, require_flags, require_kind, require_number
 
 __all__ = ["check_bank_arguments"]
@@ -23,6 +24,7 @@ def check_bank_arguments(
     reader: object,
     align: object,
     class_map: object,
+    trusted: object,
 ) -> None:
     """Raises InvalidInput for the first argument that cannot be used."""
     _check_stores(stores)
@@ -44,6 +46,8 @@ def check_bank_arguments(
     require_kind(_CALL, "class_map", class_map, (Mapping, type(None)), expected=expected)
     if class_map is not None and not align:
         raise refusal(_CALL, "class_map", class_map, expected="None without align", do="it goes with align=True")
+    do = "write trusted=TrustedKeys.read(keys=[KEY])"
+    require_kind(_CALL, "trusted", trusted, (TrustedKeys, type(None)), expected="TrustedKeys, or None", do=do)
 
 
 def _check_stores(stores: object) -> None:

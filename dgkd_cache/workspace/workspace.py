@@ -25,12 +25,14 @@ from dgkd_cache.config.workspace_config import (
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.run_files.reading import START_OVER
+from dgkd_stores import signature_path
 from dgkd_stores.arguments import as_path
 from dgkd_stores.disk import as_store_path, expand_user, full_disk, make_folder, partial_of, publish_new, write_synced
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset
     from dgkd_cache.views.plan import ViewPlan
+    from dgkd_stores import TrustedKeys
 
 __all__ = ["Workspace"]
 
@@ -171,12 +173,23 @@ class Workspace:
     def guides(self) -> tuple[str, ...]:
         """Returns the content of `guides/` for a check: the names of stores, and the paths of anything else.
 
-        Hidden files and the folders of active writers are omitted.
+        Hidden files, the folders of active writers, and signatures of what lies there are omitted.
         """
         folder, names = self.folder / "guides", self.stores()
         stores = {self.store_path(name) for name in names}
         others = sorted(set(folder.iterdir()) - stores) if folder.is_dir() else []
-        return (*names, *(str(path) for path in others if not (path.name.startswith(".") or _is_writing(path))))
+        signatures = {signature_path(path) for path in (*stores, *others)}
+        shown = [path for path in others if not (path.name.startswith(".") or _is_writing(path))]
+        return (*names, *(str(path) for path in shown if path not in signatures))
+
+    def trusted_keys(self) -> TrustedKeys | None:
+        """Returns the keys of [sharing], read now; None if it names none. Raises InvalidInput for a wrong one."""
+        from dgkd_stores import TrustedKeys
+
+        sharing = self.config.sharing
+        if not sharing.keys and sharing.allowed_signers is None:
+            return None
+        return TrustedKeys.read(keys=sharing.keys, allowed_signers=sharing.allowed_signers, folder=self.folder)
 
     def remedy(self, name: str, *, stale: bool = False) -> str:
         """Returns the hint for a finished run called `name` whose files have changed.

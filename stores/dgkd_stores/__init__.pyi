@@ -36,6 +36,7 @@ from .reading.reader import Completeness as Completeness, GuideStore as GuideSto
 from .reading.row_index import RowIndex as RowIndex
 from .registry import Registry as Registry, closest_names as closest_names, did_you_mean as did_you_mean
 from .sanitize import clean as clean, is_utf8 as is_utf8, one_line as one_line
+from .sharing.cards import GuideCard as GuideCard, card_of as card_of, write_card as write_card
 from .sharing.diff import (
     ArrayDifference as ArrayDifference,
     StoreDifference as StoreDifference,
@@ -45,7 +46,16 @@ from .sharing.diff import (
 from .sharing.merge import merge as merge
 from .sharing.pull import Pulled as Pulled, pull as pull
 from .sharing.push import Pushed as Pushed, push as push
+from .sharing.signatures import (
+    Signature as Signature,
+    check_signature as check_signature,
+    describe_signature as describe_signature,
+    sign_store as sign_store,
+    signature_path as signature_path,
+    statement_of as statement_of,
+)
 from .sharing.subset import subset as subset
+from .sharing.trust import TrustedKeys as TrustedKeys
 from .writing.chunk_files import ChunkSlot as ChunkSlot
 from .writing.compare import check_same_header as check_same_header, differing_keys as differing_keys
 from .writing.convert import convert as convert

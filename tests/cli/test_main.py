@@ -24,7 +24,8 @@ from dgkd_cli.main import main
 Command = Callable[..., Result]
 
 VERBS = ["init", "plan", "run", "train", "dump", "eval", "compare", "report", "ls", "info", "verify", "repair"]
-VERBS += ["export", "import", "push", "pull", "subset", "merge", "diff", "models", "datasets", "recipes", "doctor"]
+VERBS += ["export", "import", "push", "pull", "sign", "card", "subset", "merge", "diff"]
+VERBS += ["models", "datasets", "recipes", "doctor"]
 
 
 def test_the_verbs_come_in_the_order_of_work(command: Command) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from support.ssh_keys import key_pair
 
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.bank_arguments import check_bank_arguments
 from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_stores import TrustedKeys, sign_store
 
 
 def test_images_alone_take_plan_views_and_temperature_from_the_stores(bars, plan, three_guides, pairs) -> None:
@@ -58,8 +61,20 @@ def test_images_of_another_kind_are_told_before_their_plan_is_looked_at(bars, th
 
 
 def test_arguments_are_checked_before_a_store_is_opened(bars) -> None:
-    good = (["a.zarr"], bars.train, None, None, None, "auto", False, None)
+    good = (["a.zarr"], bars.train, None, None, None, "auto", False, None, None)
     check_bank_arguments(*good)
-    for place, wrong in enumerate(([], bars, range(0), 0.0, 1, None, 1, {})):
+    for place, wrong in enumerate(([], bars, range(0), 0.0, 1, None, 1, {}, "lab.pub")):
         with pytest.raises(InvalidInput, match="GuideBank: the argument"):
             check_bank_arguments(*good[:place], wrong, *good[place + 1 :])
+
+
+def test_trusted_keys_must_have_signed_every_store(bars, three_guides, tmp_path: Path) -> None:
+    private, public = key_pair(tmp_path / "keys")
+    trusted = TrustedKeys.read(keys=[public])
+    stores = [Path(shutil.copytree(path, tmp_path / path.name)) for path in three_guides]
+    for store in stores:
+        with pytest.raises(Mismatch, match=f"{store.name} is not signed, and keys are required"):
+            GuideBank(stores, bars.train, trusted=trusted)
+        sign_store(store, private)
+    with GuideBank(stores, bars.train, trusted=trusted) as bank:
+        assert len(bank.names) == 3

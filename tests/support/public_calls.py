@@ -86,6 +86,7 @@ def public_calls(
                 "device": "cpu",
                 "keep_on_device": None,
                 "reader": "auto",
+                "trusted": None,
             },
         ),
         "GuideWriter": (

@@ -21,8 +21,9 @@ from dgkd_cli.humanize import count_text, size_text
 from dgkd_cli.lines import show
 from dgkd_cli.recompute import recompute_store, recomputed_line
 from dgkd_cli.runs import RunResult, run_at
+from dgkd_cli.signature_check import SignatureCheck, key_options, look_at_signature, trusted_by_options
 from dgkd_cli.stores import store_at
-from dgkd_stores import Damage, Verification, clean, verify as verify_store
+from dgkd_stores import Damage, TrustedKeys, Verification, clean, verify as verify_store
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
@@ -46,6 +47,7 @@ class Result:
     verification: Verification | None = None
     error: DgkdError | None = None
     recomputed: Recomputed | None = None
+    signature: SignatureCheck | None = None
 
     @property
     def exit_code(self) -> int:
@@ -54,14 +56,16 @@ class Result:
         if self.error is not None:
             return self.error.exit_code
         assert self.verification is not None
-        return self.verification.exit_code
+        unsigned = self.signature is not None and self.signature.error
+        return _gravest([self.verification.exit_code, *([unsigned.exit_code] if unsigned else [])])
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON, with the same first keys for every store."""
         refused = str(self.error) if self.error else None
         known = {"store": self.name, "path": str(self.path), "exit_code": self.exit_code, "refused": refused}
         again = {"recomputed": dataclasses.asdict(self.recomputed)} if self.recomputed else {}
-        return known | (self.verification.to_dict() if self.verification else {"damage": []}) | again
+        signed = {"signature": self.signature.to_dict()} if self.signature else {}
+        return known | (self.verification.to_dict() if self.verification else {"damage": []}) | again | signed
 
 
 @click.command()
@@ -74,6 +78,7 @@ class Result:
     metavar="N",
     help="Forward N drawn rows again with the guide's run, in the batches of its dump, and compare.",
 )
+@key_options
 @architecture_option
 @device_option
 @json_option
@@ -83,6 +88,9 @@ def verify(
     what: tuple[str, ...],
     full: bool,
     rows: int | None,
+    keys: tuple[str, ...],
+    allowed_signers: Path | None,
+    signer: str,
     architectures: tuple[str, ...],
     device: str,
     as_json: bool,
@@ -95,9 +103,12 @@ def verify(
     them the exit code is the gravest: 15 unsafe, then 12 damaged, 13 of another version or of other rows than its
     guide gives, 10 not there, 1 not readable, 3 incomplete.
 
-    A seal tells that a store is whole, not who made it. With --recompute the guide's finished run, in the workspace
-    that the store lies in or that of -w, computes rows again. They must be the same to the bit on the kind of machine
-    that dumped it, elsewhere within the encoding's error and a tolerance; else the exit code is 13.
+    A seal tells that a store is whole, not who made it. With --key or --allowed-signers the exit code is 13 unless one
+    of these keys has signed each store (STORE.sig, beside it).
+
+    With --recompute the guide's finished run, in the workspace that the store lies in or that of -w, computes rows
+    again. They must be the same to the bit on the kind of machine that dumped it, elsewhere within the encoding's error
+    and a tolerance; else the exit code is 13.
 
     \b
     Examples:
@@ -105,18 +116,20 @@ def verify(
       dgkd-cache verify ta1 --full
       dgkd-cache verify runs/ta1
       dgkd-cache verify guides/ta1.zarr --full --json
+      dgkd-cache verify theirs.zarr --key their_key.pub
       dgkd-cache verify ta1 --recompute 1000
     """
     from dgkd_cache.workspace.run_check import check_run
 
     if rows is None and (architectures or device != "auto"):
         raise click.UsageError("--architecture and --device go with --recompute N: nothing else runs a model")
+    trusted = trusted_by_options(keys, allowed_signers, signer)
     folders, names = _named(app, what) if what else _all(app)
     if rows is not None and what and not names:
         raise click.UsageError("--recompute goes with stores, and only runs are named: name a store, or leave it out")
     runs = [RunResult(name=name, check=check_run(folder)) for name, folder in folders]
     with app.reporting() as progress:
-        results = [_look(app, name, full, progress) for name in names]
+        results = [_look(app, name, full, trusted, progress) for name in names]
         if rows is not None:
             again = functools.partial(recompute_store, app, progress, architectures, rows=rows, device=device)
             results = [_recompute(result, again) for result in results]
@@ -157,13 +170,13 @@ def _has_store(app: App, text: str) -> bool:
     return app.has_workspace and text in app.workspace().stores()
 
 
-def _look(app: App, name: str, full: bool, progress: Progress) -> Result:
+def _look(app: App, name: str, full: bool, trusted: TrustedKeys | None, progress: Progress) -> Result:
     path = Path(name)
     try:
         path = store_at(app, name)
         found = verify_store(path, full=full, report=over_bytes(progress, f"verify {clean(name)}"))
         progress.finish()
-        return Result(name=name, path=path, verification=found)
+        return Result(name=name, path=path, verification=found, signature=look_at_signature(found, trusted))
     except DgkdError as error:
         return Result(name=name, path=path, error=error)
     except OSError as error:
@@ -192,13 +205,16 @@ def _lines(result: Result) -> Iterable[str]:
         yield f"{name}: damaged in {places}: {held}"
     elif found.complete:
         extent = "every row checked" if found.full else "rows not read"
-        yield f"{name}: whole, {extent}: {held}, seal {found.seal}"
+        signed = f", {result.signature.note}" if result.signature and not result.signature.error else ""
+        yield f"{name}: whole, {extent}: {held}, seal {found.seal}{signed}"
     else:
         yield f"{name}: incomplete, {count_text(found.blocks_written)} of {count_text(found.blocks)} blocks: {held}"
     for one in found.damage[:SHOWN]:
         yield f"  {clean(one.file)}: {one.kind}{_where(one)}{_facts(one)}"
     if len(found.damage) > SHOWN:
         yield f"  and {count_text(len(found.damage) - SHOWN)} more; --json has them all"
+    if result.signature and result.signature.error:
+        yield f"{name}: refused: {result.signature.error}"
     if result.recomputed:
         yield f"{name}: {recomputed_line(result.recomputed)}"
     elif result.error:

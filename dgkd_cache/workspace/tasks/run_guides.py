@@ -24,6 +24,7 @@ from dgkd_cache.guides.protocol import Guidance
 from dgkd_cache.progress import Progress
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace import run_inputs as record
+from dgkd_cache.workspace.foreign_guides import check_signatures
 from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import MAX_DECODED_BYTES
@@ -49,10 +50,12 @@ def open_guides(
 ) -> Iterator[Guidance | None]:
     """Opens the guides of a run, cached or `live`, for the `with` block; None for a run without guides.
 
-    Live guides use the precision that `begun` records.
+    Live guides use the precision that `begun` records. Raises what `GuideBank` raises, and Mismatch for a guide from
+    elsewhere without a signature where [sharing] requires one.
     """
     if guides:
         with _open_bank(ws, views, guides, temperature, device) as bank:
+            check_signatures(ws, itertools.chain(*bank.stores.values()), progress)
             yield bank
     elif live:
         # In the precision of a dump, so that cached and live guides agree.

@@ -61,7 +61,7 @@ def make_readme(store: GuideStore, *, name: str, data_licence: str) -> str:
         "```",
         "",
         "The second line refuses to go on unless your images, labels, classes and their augmentation are those that "
-        "the guide saw. Without torch and without the images:",
+        "the guide saw; each batch has pixels, labels and the guide's logits. Without torch and without the images:",
         "",
         "```sh",
         'pip install "dgkd-cache[share]"  # or the path of a copy of its repository',
@@ -137,7 +137,7 @@ def _use(header: StoreHeader, name: str) -> Iterator[str]:
     images = data if data in _KNOWN else "folder:PATH" if data.startswith("folder:") else "MODULE:FACTORY"
     yield "import dgkd_cache as dgkd"
     yield f'bank = dgkd.GuideBank(["{name}"], dgkd.load_dataset("{images}").train)'
-    yield "batches = bank.loader(batch_size=128)  # of pixels, labels, and the guide's logits"
+    yield 'batches = bank.loader(batch_size=128, dropping=dgkd.Dropping(kind="none"))'
 
 
 def _provenance(header: StoreHeader) -> Iterator[str]:

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dgkd_stores.arguments import as_path, require_kind
+from dgkd_stores.checking.damage import Verification
 from dgkd_stores.disk.files import full_disk, partial_of, publish_new, read_small, write_synced
-from dgkd_stores.errors import InvalidInput, Mismatch
+from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.reading.reader import GuideStore
-from dgkd_stores.sanitize import clean
+from dgkd_stores.sanitize import clean, one_line
 from dgkd_stores.sharing.ed25519 import MAX_KEY_BYTES, fits, sign_message
 from dgkd_stores.sharing.ssh_format import NAMESPACE, SshSignature, fingerprint, parse_signature
 from dgkd_stores.sharing.statement import Statement
@@ -96,12 +97,13 @@ def read_signature(store: Path | str) -> bytes | None:
         return None
 
 
-def check_signature(store: GuideStore, trusted: TrustedKeys) -> Signature:
-    """Returns the signature that lies beside an open store, once it is checked: see `verify_signature`.
+def check_signature(store: GuideStore | Verification, trusted: TrustedKeys) -> Signature:
+    """Returns the signature beside a store that is open, or that `verify` found sealed, once it is checked.
 
-    Raises Mismatch (13) as that does, UnsafeStore, and InvalidInput without the extra `share`.
+    Raises Mismatch (13) if there is none, or it is not a trusted key's signature of this store; UnsafeStore for a link,
+    InvalidInput for arguments of another kind and without the extra `share`.
     """
-    require_kind("check_signature", "store", store, GuideStore, expected="an open GuideStore")
+    _require_store("check_signature", store)
     require_kind("check_signature", "trusted", trusted, TrustedKeys, expected="TrustedKeys")
     data, source = read_signature(store.path), str(signature_path(store.path))
     return verify_signature(data, header=store.header, seal=store.seal or "", trusted=trusted, source=source)
@@ -123,7 +125,10 @@ def verify_signature(
             found="no such file",
             do="ask its maker to sign it: a seal tells that a store is whole, not who made it",
         )
-    signature, statement = _parse(data, source)
+    try:
+        signature, statement = _parse(data)
+    except ValueError as error:
+        raise _unusable(source, str(error)) from error
     signer = trusted.require(signature.key, of=f"the signature {source}")
     if not fits(signature, statement.message):
         raise _unusable(source, "another text, or bits that have changed")
@@ -139,46 +144,47 @@ def verify_signature(
     return Signature(signer=clean(signer), fingerprint=fingerprint(signature.key), date=statement.date)
 
 
-def describe_signature(store: Path | str, *, header: StoreHeader, seal: str) -> str:
-    """Returns a line about a store whose signature no key is asked for: unsigned, or by whom it says it is signed.
+def describe_signature(store: GuideStore | Verification) -> str:
+    """Says in a few words whether a store is signed, where no key is required: `unsigned`, or by which key.
 
-    Raises UnsafeStore as `read_signature`.
+    Whether that key is its maker's, and whether it made the signature, is not checked. Raises InvalidInput for an
+    argument of another kind.
     """
-    data = read_signature(store)
-    if data is None:
-        return "unsigned: its seal tells that it is whole, not who made it"
+    _require_store("describe_signature", store)
     try:
-        signature, statement = _parse(data, str(signature_path(store)))
-    except Mismatch as error:
-        return f"unsigned: {error}"
-    if differs := _differs(header, seal, statement):
+        data = read_signature(store.path)
+        if data is None:
+            return "unsigned"
+        signature, statement = _parse(data)
+    except (ValueError, UnsafeStore) as error:
+        found = error.found if isinstance(error, UnsafeStore) else error
+        return f"unsigned: what lies beside it is no signature, {one_line(str(found))}"
+    if differs := _differs(store.header, store.seal or "", statement):
         return f"unsigned: the signature beside it is of another store, with {differs[0]} {differs[2]}"
-    key, date = fingerprint(signature.key), statement.date
-    return f"signed with the key {key} on {date}, which is not checked: no key is required"
+    return f"signed by {fingerprint(signature.key)} on {statement.date[:10]}, not checked: no key is required"
 
 
 def signed_date(store: Path | str) -> str:
-    """Returns the day, as `2026-11-26`, that the signature beside a store states, unchecked; "" without a signature.
-
-    Raises UnsafeStore as `read_signature`.
-    """
-    data = read_signature(store)
+    """Returns the day, as `2026-11-26`, that the signature beside a store states, unchecked; "" without a signature."""
     try:
-        return _parse(data, "")[1].date[:10] if data is not None else ""
-    except Mismatch:
+        data = read_signature(store)
+        return _parse(data)[1].date[:10] if data is not None else ""
+    except (ValueError, UnsafeStore):
         return ""
 
 
-def _parse(data: bytes, source: str) -> tuple[SshSignature, Statement]:
-    try:
-        signature, message = parse_signature(data)
-        if signature.namespace != NAMESPACE:
-            raise ValueError(f"a signature for {signature.namespace!r}, not for {NAMESPACE}")
-        if not message:
-            raise ValueError("no statement after it (`cat STATEMENT.sig STATEMENT` joins what ssh-keygen made)")
-        return signature, Statement.parse(message)
-    except ValueError as error:
-        raise _unusable(source, str(error)) from error
+def _require_store(call: str, store: object) -> None:
+    require_kind(call, "store", store, (GuideStore, Verification), expected="an open GuideStore, or a Verification")
+
+
+def _parse(data: bytes) -> tuple[SshSignature, Statement]:
+    """Returns both parts of a signature file. Raises ValueError, which says what was found instead."""
+    signature, message = parse_signature(data)
+    if signature.namespace != NAMESPACE:
+        raise ValueError(f"a signature for {signature.namespace!r}, not for {NAMESPACE}")
+    if not message:
+        raise ValueError("no statement after it (`cat STATEMENT.sig STATEMENT` joins what ssh-keygen made)")
+    return signature, Statement.parse(message)
 
 
 def _unusable(source: str, found: str) -> Mismatch:
@@ -197,12 +203,12 @@ def _differs(header: StoreHeader, seal: str, stated: Statement) -> tuple[str, st
 def _require_same(path: Path, made: SshSignature, message: bytes, there: bytes, error: FileExistsError) -> None:
     """Raises InvalidInput unless `there`, the content of `path`, is a signature by the same key of the same store."""
     try:
-        signature, statement = _parse(there, str(path))
+        signature, statement = _parse(there)
         differs = Statement.parse(message).first_difference(statement)
         same = differs is None and signature.key == made.key and fits(signature, statement.message)
         found = f"one by the key {fingerprint(signature.key)}" + (f" of {differs[0]} {differs[2]}" if differs else "")
-    except Mismatch as unusable:
-        same, found = False, unusable.found
+    except ValueError as unusable:
+        same, found = False, str(unusable)
     if not same:
         raise InvalidInput(
             f"{path} is there already",

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from stores.support.small_store import SmallStore
 
-from dgkd_stores import GuideStore, InvalidInput, Mismatch, StoreNotFound, UnsafeStore, convert
+from dgkd_stores import GuideStore, InvalidInput, Mismatch, StoreNotFound, UnsafeStore, convert, verify
 from dgkd_stores.sharing.signatures import (
     check_signature,
     describe_signature,
@@ -167,7 +167,7 @@ def test_only_a_finished_whole_store_is_signed(tmp_path: Path, new_key: NewKey) 
     SmallStore().write(half := tmp_path / "half.zarr", chunks=1)
     SmallStore().write(hurt := tmp_path / "hurt.zarr")
     label = hurt / "label" / "c.0"
-    label.write_bytes(bytes([1]) + label.read_bytes()[1:])
+    label.write_bytes(bytes([label.read_bytes()[0] ^ 1]) + label.read_bytes()[1:])
     for path, error in ((half, Incomplete), (hurt, Damaged), (tmp_path / "none.zarr", StoreNotFound)):
         with pytest.raises(error):
             sign_store(path, new_key("lab"))
@@ -249,7 +249,7 @@ class TestRefused:
         with GuideStore.open(store) as opened, pytest.raises(Mismatch, match=found):
             check_signature(opened, TrustedKeys.read(keys=[public(new_key("lab"))]))
         with GuideStore.open(store) as opened:
-            line = describe_signature(store, header=opened.header, seal=str(opened.seal))
+            line = describe_signature(opened)
         assert line.startswith("unsigned: ") or "not checked" in line
 
     def test_any_changed_byte_of_the_signature(self, store: Path, new_key: NewKey) -> None:
@@ -297,15 +297,20 @@ def test_a_link_in_place_of_a_signature_is_unsafe(store: Path, new_key: NewKey) 
     path.symlink_to(elsewhere)
     with pytest.raises(UnsafeStore, match="a link"):
         read_signature(store)
+    with GuideStore.open(store) as opened:
+        with pytest.raises(UnsafeStore, match="a link"):
+            check_signature(opened, TrustedKeys.read(keys=[public(new_key("lab"))]))
+        assert describe_signature(opened) == "unsigned: what lies beside it is no signature, a link"
 
 
 def test_the_line_where_no_key_is_required(store: Path, tmp_path: Path, new_key: NewKey) -> None:
     def line() -> str:
         with GuideStore.open(store) as opened:
-            return describe_signature(store, header=opened.header, seal=str(opened.seal))
+            assert describe_signature(verify(store)) == describe_signature(opened)
+            return describe_signature(opened)
 
-    assert line() == "unsigned: its seal tells that it is whole, not who made it"
+    assert line() == "unsigned"
     path = sign_store(store, new_key("lab"), now=datetime(2026, 1, 2, tzinfo=UTC))
-    assert line().startswith("signed with the key SHA256:") and "2026-01-02T00:00:00Z, which is not checked" in line()
+    assert line().startswith("signed by SHA256:") and " on 2026-01-02, not checked: no key is req" in line()
     path.write_bytes(path.read_bytes().replace(json.loads(statement_of(store))["seal"].encode(), b"0" * 64))
     assert "the signature beside it is of another store, with seal 000" in line()
