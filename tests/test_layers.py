@@ -207,7 +207,10 @@ def test_modules_are_imported_one_way(package: str) -> None:
             "import dgkd_stores",
             {"torch", "pydantic", "dgkd_cache", "zarr", "h5py", "fsspec", "obstore", "huggingface_hub", "cryptography"},
         ),
-        ("import dgkd_stores\ndgkd_stores.push, dgkd_stores.pull", {"torch", "obstore", "huggingface_hub", "cryptography"}),
+        (
+            "import dgkd_stores\ndgkd_stores.push, dgkd_stores.pull",
+            {"torch", "obstore", "huggingface_hub", "cryptography"},
+        ),
         ("import dgkd_cache", {"torch", "numpy", "importlib.metadata"}),
         ("import dgkd_cache\ndgkd_cache.GuideStore, dgkd_cache.Workspace, dgkd_cache.Mismatch", {"torch"}),
         ("import dgkd_cache.workspace.workspace", {"torch"}),

@@ -42,6 +42,7 @@ def commands_of(path: Path) -> Iterator[str]:
 def check(text: str) -> None:
     """Parse the words as click would, down to the verb's own options."""
     words = shlex.split(text, comments=True)[1:]
+    words = words[: words.index(">")] if ">" in words else words  # the shell takes the rest
     group: click.Command = main
     while True:
         context = click.Context(group)
