@@ -11,7 +11,7 @@ from dgkd_cache.report import numbers
 from dgkd_cache.report.drawing import Drawing
 from dgkd_cache.report.figures import Figure, Table, row, table
 from dgkd_cache.report.palette import Style
-from dgkd_cache.report.results_file import Agreement, Results
+from dgkd_cache.report.results_file import Agreement, Results, Run
 from dgkd_cache.report.rows import NARROW, WIDE, rows_of
 
 __all__ = ["Pair", "agreement_figures", "pairs_of"]
@@ -39,15 +39,23 @@ def pairs_of(results: Results) -> list[Pair]:
     for name in results.shown:
         by_guide: dict[str, dict[str, list[Agreement]]] = {}
         for student in results.students(name).values():
-            for store, run in zip(student.guides, student.guide_runs, strict=False):
+            for run, stores in _by_run(student).items():
                 guide = results.name_of(run)
-                for part, one in student.agreement.get(store, {}).items():
+                for part, one in (pair for store in stores for pair in student.agreement.get(store, {}).items()):
                     by_guide.setdefault(guide, {}).setdefault(part, []).append(one)
         found += [
             Pair(variant=name, guide=guide, parts={part: tuple(ones) for part, ones in parts.items()})
             for guide, parts in by_guide.items()
         ]
     return found
+
+
+def _by_run(student: Run) -> dict[str, list[str]]:
+    """Returns the stores of each guide, largest first; one whose run is not known stands for itself, at the end."""
+    found: dict[str, list[str]] = {run: [] for run in student.guide_runs}
+    for store in student.agreement:
+        found.setdefault(student.guide_of.get(store, store), []).append(store)
+    return {run: stores for run, stores in found.items() if stores}
 
 
 def agreement_figures(results: Results, style: Mapping[str, Style]) -> list[Figure]:

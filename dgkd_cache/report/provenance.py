@@ -60,13 +60,9 @@ def seals_table(results: Results) -> Table:
     """Returns the stores that students and guides learnt from, with their seals."""
     stores: dict[str, tuple[str, str]] = {}
     for run in results.runs.values():
-        stores |= {
-            store: (seal, guide) for (store, seal), guide in zip(run.guides.items(), run.guide_runs, strict=False)
-        }
-    rows = [
-        row(store, results.name_of(guide), Cell(text=seal, css="code"))
-        for store, (seal, guide) in sorted(stores.items())
-    ]
+        guides = {store: results.name_of(guide) for store, guide in run.guide_of.items()}
+        stores |= {store: (seal, guides.get(store, "–")) for store, seal in run.guides.items()}
+    rows = [row(store, guide, Cell(text=seal, css="code")) for store, (seal, guide) in sorted(stores.items())]
     return table("Guide stores and their seals", ["store", "guide", "seal"], rows, words=(0, 1, 2))
 
 

@@ -28,6 +28,9 @@ __all__ = [
 
 _LARGEST = 2**28  # bytes
 
+_CUT = 51
+"""The letters of a run's name that the name of its store has at least; see `dgkd_cache.study.plan`."""
+
 Timings = Mapping[str, Mapping[str, Any]]
 """Seconds and rates of runs by name, as timings.json has them."""
 
@@ -135,6 +138,15 @@ class Run(_Part):
     epochs: tuple[Epoch, ...] = ()
     test: Measures
     agreement: dict[str, dict[str, Agreement]] = Field(default_factory=dict)
+
+    @property
+    def guide_of(self) -> dict[str, str]:
+        """The run of each store of a guide: files have stores in the order of letters, and a store begins as its run.
+
+        A store is left out if two runs begin as it does, which takes one architecture of a very long name twice.
+        """
+        found = {store: [run for run in self.guide_runs if store.startswith(f"{run[:_CUT]}-")] for store in self.guides}
+        return {store: runs[0] for store, runs in found.items() if len(runs) == 1}
 
     @property
     def test_curve(self) -> list[float]:

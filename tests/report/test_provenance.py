@@ -46,6 +46,7 @@ def test_settings_are_shared_or_differ(results: Results) -> None:
 def test_all_seals_and_weights_are_told(results: Results, content) -> None:
     seals = {cells[0].text: cells[2].text for cells in seals_table(results).rows}
     assert seals == {store: seal for run in content["runs"].values() for store, seal in run["guides"].items()}
+    assert [cells[1].text for cells in seals_table(results).rows] == ["ta1", "teacher"]
     models = {cells[0].text: cells[-1].text for cells in models_table(results).rows}
     assert models == {name: run["weights"] for name, run in content["runs"].items()}
     data = {cells[0].text: cells[1].text for cells in data_table(results).rows}

@@ -36,6 +36,17 @@ def test_results_that_are_older_than_a_key(content) -> None:
     assert (results.planned, results.failed, results.classes) == ((), (), ())
 
 
+def test_stores_are_known_by_the_names_of_their_runs() -> None:
+    """As the plan makes them: a run's name without its end and a digest, in files in the order of letters."""
+    runs = ("plain6-0123456789ab", "plain4-0123456789ab", "module-" + "x" * 44 + "-0123456789ab")
+    stores = [f"{run[:51]}-ba9876543210" for run in runs]
+    run = Results.model_validate(made_results(seeds=[0])).runs["t"]
+    found = run.model_copy(update={"guide_runs": runs, "guides": dict.fromkeys(sorted(stores), "")})
+    assert found.guide_of == dict(zip(stores, runs, strict=True))
+    twice = (runs[2], runs[2][:51] + "-ffffffffffff")
+    assert found.model_copy(update={"guide_runs": twice}).guide_of == {}
+
+
 def test_a_guide_that_is_made_again_has_no_record_for_a_while() -> None:
     content = made_results()
     del content["runs"]["a"]

@@ -102,7 +102,10 @@ def record(
         }
         for index, count in enumerate(samples)
     ]
-    part = {"samples": 1000, "top1": 0.8 + random.normal(0, 0.01), "kl": 0.3 + random.normal(0, 0.02)}
+    parts = {
+        guide: {"samples": 1000, "top1": 0.8 + random.normal(0, 0.01), "kl": 0.3 + random.normal(0, 0.02)}
+        for guide in guides
+    }
     return {
         "format": "dgkd-study-record",
         "version": 1,
@@ -127,6 +130,7 @@ def record(
             **{"class_accuracy": [float(value) for value in by_class], "bins": bins},
         },
         "agreement": {
-            f"{guide}-store": {"test": part, "view 0": {**part, "top1": part["top1"] + 0.03}} for guide in guides
+            f"{guide}-store": {"test": part, "view 0": {**part, "top1": part["top1"] + 0.03, "kl": part["kl"] + 0.02}}
+            for guide, part in parts.items()
         },
     }
