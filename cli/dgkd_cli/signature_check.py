@@ -13,7 +13,7 @@ from click.decorators import FC
 from dgkd_cache.errors import DgkdError
 from dgkd_stores import Signature, TrustedKeys, Verification, check_signature, clean, describe_signature
 
-__all__ = ["SignatureCheck", "key_options", "look_at_signature", "trusted_by_options"]
+__all__ = ["SignatureCheck", "key_options", "look_at_signature", "signed_text", "trusted_by_options"]
 
 
 def key_options(target: FC) -> FC:
@@ -79,7 +79,11 @@ def look_at_signature(found: Verification, trusted: TrustedKeys | None) -> Signa
         if trusted is None:
             return SignatureCheck(note=describe_signature(found))
         signed = check_signature(found, trusted)
-        note = f"signed by {clean(signed.signer)} on {signed.date[:10]} ({signed.fingerprint})"
-        return SignatureCheck(note=note, signature=signed)
+        return SignatureCheck(note=signed_text(signed), signature=signed)
     except DgkdError as error:
         return SignatureCheck(note=str(error), error=error)
+
+
+def signed_text(signed: Signature) -> str:
+    """Says who signed, when, and with which key."""
+    return f"signed by {clean(signed.signer)} on {signed.date[:10]} ({signed.fingerprint})"

@@ -9,8 +9,9 @@ import click
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import print_result
 from dgkd_cli.humanize import count_text, size_text
+from dgkd_cli.signature_check import key_options, signed_text, trusted_by_options
 from dgkd_cli.transfer import dry_run_option, jobs_option, transferring
-from dgkd_stores import clean, pull as pull_store
+from dgkd_stores import clean, describe_signature, pull as pull_store
 from dgkd_stores.disk import expand_user
 
 __all__ = ["pull"]
@@ -20,12 +21,22 @@ __all__ = ["pull"]
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="[DEST]", required=False, type=click.Path(path_type=Path))
 @click.option("--seal", metavar="HEX", help="The seal that the store must have: any other is refused.")
+@key_options
 @dry_run_option
 @jobs_option
 @json_option
 @pass_app
 def pull(
-    app: App, source: str, destination: Path | None, seal: str | None, dry_run: bool, jobs: int, as_json: bool
+    app: App,
+    source: str,
+    destination: Path | None,
+    seal: str | None,
+    keys: tuple[str, ...],
+    allowed_signers: Path | None,
+    signer: str,
+    dry_run: bool,
+    jobs: int,
+    as_json: bool,
 ) -> None:
     """Get a published store, and prove all of it.
 
@@ -39,15 +50,23 @@ def pull(
     when it is whole and proven, as by `verify --full`. An interrupted pull goes on where it stopped. Pulled over a
     damaged copy, only what is wrong is fetched.
 
+    With --key or --allowed-signers, or with keys in [sharing] of the workspace, one of them must have signed the store;
+    else the exit code is 13, before any row is fetched.
+
     \b
     Examples:
       dgkd-cache pull /media/disk/ta1
       dgkd-cache pull s3://lab-guides/cifar100/ta1 --dry-run
-      dgkd-cache pull https://lab.example/guides/ta1/ta1.zarr guides/
+      dgkd-cache pull https://lab.example/ta1/ta1.zarr --key lab.pub
     """
     where = expand_user(destination) if destination else _default(app)
+    trusted = trusted_by_options(keys, allowed_signers, signer)
+    if trusted is None and app.has_workspace:
+        trusted = app.workspace().trusted_keys()
     with transferring(app, f"pull {clean(source.rstrip('/').rpartition('/')[2])}") as (report, stop):
-        pulled = pull_store(source, where, seal=seal, jobs=jobs, dry_run=dry_run, report=report, stop=stop)
+        pulled = pull_store(
+            source, where, seal=seal, trusted=trusted, jobs=jobs, dry_run=dry_run, report=report, stop=stop
+        )
     if not dry_run and not pulled.fetched_files:
         app.say(f"{pulled.path} is this very store already: nothing was fetched")
     lines = [
@@ -57,6 +76,10 @@ def pull(
         ("seal", pulled.seal),
         ("size", size_text(pulled.nbytes)),
     ]
+    if pulled.signature is not None:
+        lines.append(("signature", signed_text(pulled.signature)))
+    elif pulled.verification is not None:
+        lines.append(("signature", describe_signature(pulled.verification)))
     if not dry_run:
         lines += [("fetched", f"{count_text(pulled.fetched_files)} files"), ("verdict", "whole, every row checked")]
     print_result(pulled.to_dict(), lines, as_json=as_json)

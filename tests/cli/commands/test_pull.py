@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from support.ssh_keys import key_pair
 
-from dgkd_stores import push
+from dgkd_stores import push, sign_store
 
 Command = Callable[..., Result]
 
@@ -59,6 +60,28 @@ def test_elsewhere(command: Command, place: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path / "empty")
     assert command("pull", "../place").exit_code == 0
     assert [path.name for path in (tmp_path / "empty").iterdir()] == [next(place.glob("*.zarr")).name]
+
+
+def test_a_signature_that_is_required(
+    command: Command, workspace: Path, three_guides: list[Path], tmp_path: Path
+) -> None:
+    (private, public), (_, other) = key_pair(tmp_path / "keys"), key_pair(tmp_path / "keys", "other")
+    shutil.copytree(three_guides[1], store := tmp_path / "made" / three_guides[1].name)
+    push(store, str(tmp_path / "unsigned"))
+    unsigned = command("-q", "pull", "unsigned", "--key", str(public))
+    assert unsigned.exit_code == 13 and "is not signed, and keys are required" in unsigned.stderr
+    assert not list(workspace.glob("guides/*.zarr"))
+    assert "unsigned" in command("-q", "pull", "unsigned", "elsewhere").stdout
+    sign_store(store, private)
+    push(store, str(tmp_path / "signed"))
+    assert command("-q", "pull", "signed", "--key", str(other)).exit_code == 13
+    with (workspace / "dgkd.toml").open("a") as file:
+        file.write(f"[sharing]\nkeys = ['{other}']\n")
+    assert command("-q", "pull", "signed").exit_code == 13
+    result = command("-q", "pull", "signed", "--key", str(public))
+    assert result.exit_code == 0, result.stderr
+    assert "signed by lab@example.org on 20" in result.stdout
+    assert (workspace / "guides" / f"{store.name}.sig").is_file()
 
 
 def test_refusals(command: Command, workspace: Path, place: Path, tmp_path: Path) -> None:
