@@ -44,7 +44,8 @@ from .sharing.diff import (
     diff as diff,
 )
 from .sharing.merge import merge as merge
-from .sharing.pull import Pulled as Pulled, pull as pull
+from .sharing.pull import pull as pull
+from .sharing.pulled import Pulled as Pulled
 from .sharing.push import Pushed as Pushed, push as push
 from .sharing.signatures import (
     Signature as Signature,

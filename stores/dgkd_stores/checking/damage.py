@@ -22,6 +22,7 @@ KINDS = {
     "digest": "rows that their digest does not fit",
     "not-finite": "rows that are no numbers under a digest that fits",
     "padding": "what fills up a last chunk is not the fill value",
+    "origin": "what is not as in the published store that the views were taken from",
 }
 
 
@@ -76,6 +77,8 @@ class Verification:
     """The size of all files, in bytes."""
     damage: tuple[Damage, ...]
     """All damaged places."""
+    origin_seal: str | None = None
+    """The seal of the published store that the views were taken from and compared with; None for any other store."""
 
     @property
     def complete(self) -> bool:
@@ -104,5 +107,6 @@ class Verification:
             "blocks_written": self.blocks_written,
             "blocks_checked": self.blocks_checked,
             "bytes": self.nbytes,
+            "origin_seal": self.origin_seal,
             "damage": [asdict(one) for one in self.damage],
         }

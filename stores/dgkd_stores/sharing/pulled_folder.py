@@ -41,7 +41,8 @@ _Chunk = tuple[ArrayLayout, tuple[int, ...]]
 class FolderPull:
     """The chunks of a guarded store that are fetched into `folder`, which may have some of them already.
 
-    `sizes` are those of the objects by name, where the place can list; `tally` gets the total.
+    `sizes` are those of the objects by name, where the place can list; `tally` gets the total. `first_place` is the
+    place in the published store, from 0, of the first view of `guarded`, where that is a part of it.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class FolderPull:
         *,
         sizes: Mapping[str, Found],
         tally: Tally,
+        first_place: int = 0,
     ) -> None:
-        self._guarded, self._fetcher, self._address, self._folder = guarded, fetcher, address, folder
+        self._guarded, self._fetcher, self._address, self.folder = guarded, fetcher, address, folder
+        self._first_place = first_place
         self._sizes, self._tally = sizes, tally
         self._held: ZarrFolder = replace(guarded.held, path=folder)
         self._digest_VB32: NDArray[np.uint8] = np.zeros(self._held.layout.digest.shape, dtype=np.uint8)
@@ -67,25 +70,33 @@ class FolderPull:
     def run(self, jobs: int) -> Verification:
         """Fetches what is missing or wrong, `jobs` chunks at a time, and verifies the whole.
 
-        The folder then has its root. Raises Damaged for what is wrong `TRIES` times, and as `Fetcher.file`.
+        The folder then has its root. Raises as `fetch_arrays`.
+        """
+        self.fetch_arrays(jobs)
+        layout = self._held.layout
+        parts = ((view, part) for view in range(self._held.header.views) for part in range(layout.chunks_per_view))
+        in_parallel(self._obtain_rows, parts, jobs=jobs, tally=self._tally)
+        with full_disk(self.folder, left="what was fetched is kept"):
+            for name in layout.arrays:
+                sync_folder(self.folder / name)
+            sweep_partials(self.folder)
+            self._metadata(ROOT)
+        return self._verdict()
+
+    def fetch_arrays(self, jobs: int) -> None:
+        """Fetches what is missing or wrong of all but the rows, `jobs` files at a time.
+
+        Raises Damaged for what is wrong `TRIES` times, and as `Fetcher.file`.
         """
         layout = self._held.layout
-        with full_disk(self._folder, left="what was fetched is kept"):
+        with full_disk(self.folder, left="what was fetched is kept"):
             for name in layout.arrays:
-                (self._folder / name).mkdir(parents=True, exist_ok=True)
-                sweep_partials(self._folder / name)
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+                sweep_partials(self.folder / name)
                 self._metadata(f"{name}/{ROOT}")
         digests = [[(layout.digest, at)] for at in positions(layout.digest)]
         in_parallel(self._fetch, digests, jobs=jobs, tally=self._tally)
         in_parallel(self._obtain_array, layout.others.values(), jobs=jobs, tally=self._tally)
-        parts = ((view, part) for view in range(self._held.header.views) for part in range(layout.chunks_per_view))
-        in_parallel(self._obtain_rows, parts, jobs=jobs, tally=self._tally)
-        with full_disk(self._folder, left="what was fetched is kept"):
-            for name in layout.arrays:
-                sync_folder(self._folder / name)
-            sweep_partials(self._folder)
-            self._metadata(ROOT)
-        return self._verdict()
 
     def take_up(self, damaged: Path) -> None:
         """Makes a damaged store of the same seal the unfinished one, which keeps what is right of it.
@@ -103,28 +114,28 @@ class FolderPull:
                 found=others[0],
                 do="remove it, and pull again",
             )
-        if self._folder.exists():
-            shutil.rmtree(self._folder)
-        os.rename(damaged, self._folder)
-        (self._folder / ROOT).unlink(missing_ok=True)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        os.rename(damaged, self.folder)
+        (self.folder / ROOT).unlink(missing_ok=True)
 
     def _verdict(self) -> Verification:
         """Checks names, sizes, metadata and the seal; the rows were hashed when they arrived."""
-        with naming(self._address, self._folder):
-            found = verify(self._folder)
+        with naming(self._address, self.folder):
+            found = verify(self.folder)
         if found.damage:
-            (self._folder / ROOT).unlink()
+            (self.folder / ROOT).unlink()
             one = found.damage[0]
             raise (UnsafeStore if found.exit_code == UnsafeStore.exit_code else Damaged)(
                 f"{self._address} is not whole after all",
                 expected=one.expected,
-                found=f"{one.kind} of {one.file} in {self._folder}",
+                found=f"{one.kind} of {one.file} in {self.folder}",
                 do="remove that folder and pull again",
             )
         return replace(found, full=True, blocks_checked=found.blocks)
 
     def _metadata(self, name: str) -> None:
-        path = self._folder / name
+        path = self.folder / name
         if not path.is_file() or path.is_symlink() or path.read_bytes() != self._guarded.metadata[name]:
             write_durably(path, self._guarded.metadata[name])
 
@@ -159,7 +170,7 @@ class FolderPull:
             except Damaged as error:
                 self._discard(chunks)
                 if number + 1 == TRIES + kept:
-                    raise self._wrong(self._name(chunks[-1]), error.expected, error.found) from error
+                    raise self._wrong(self._published_name(chunks[-1]), error.expected, error.found) from error
 
     def _have(self, chunks: list[_Chunk]) -> bool:
         """Returns True if any of these files is there from an earlier pull."""
@@ -179,7 +190,8 @@ class FolderPull:
                 path.unlink()
             exact = array.chunk_bytes if array.codec is RAW else None
             expected = f"{array.chunk_bytes} bytes" if exact else f"a compressed chunk of {array.chunk_bytes} bytes"
-            self._fetcher.file(name, path, size=exact, fits=functools.partial(self._fits, array), expected=expected)
+            fits = functools.partial(self._fits, array)
+            self._fetcher.file(self._published_name(each), path, size=exact, fits=fits, expected=expected)
             self.fetched.add(name)
             self._counted.add(name)
 
@@ -200,15 +212,21 @@ class FolderPull:
         return [(array, at) for array in self._held.layout.arrays.values() for at in positions(array)]
 
     def _size(self, chunk: _Chunk) -> int:
-        found = self._sizes.get(self._name(chunk))
+        found = self._sizes.get(self._published_name(chunk))
         return chunk[0].chunk_bytes if found is None else found.size
 
     @staticmethod
     def _fits(array: ArrayLayout, size: int) -> bool:
         return array.codec.plausible(size, array.chunk_bytes)
 
+    def _published_name(self, chunk: _Chunk) -> str:
+        array, position = chunk
+        if array.name in self._held.layout.rows:
+            position = (position[0] + self._first_place, *position[1:])
+        return self._held.name_of(array, position)
+
     def _name(self, chunk: _Chunk) -> str:
         return self._held.name_of(*chunk)
 
     def _path(self, chunk: _Chunk) -> Path:
-        return self._folder / self._name(chunk)
+        return self.folder / self._name(chunk)

@@ -1,0 +1,205 @@
+"""Pulls one store: the guard, the signature, then all of it into a hidden folder, and at last its name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from dgkd_stores.checking.damage import Verification
+from dgkd_stores.checking.origin import origin_path
+from dgkd_stores.checking.verify import verify
+from dgkd_stores.disk.files import full_disk, make_folder, publish_new
+from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
+from dgkd_stores.disk.paths import names_hdf5
+from dgkd_stores.errors import Damaged, DgkdError, Mismatch, UnsafeStore
+from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.limits import MAX_METADATA_BYTES
+from dgkd_stores.sharing.beside import fetch_signature, keep_signature
+from dgkd_stores.sharing.fetch import Fetcher
+from dgkd_stores.sharing.guard import Guarded, Published, fetch_guarded
+from dgkd_stores.sharing.inventory import ROOT
+from dgkd_stores.sharing.parallel import Tally
+from dgkd_stores.sharing.pulled import Pulled
+from dgkd_stores.sharing.pulled_file import FilePull
+from dgkd_stores.sharing.pulled_folder import FolderPull
+from dgkd_stores.sharing.pulled_views import ViewsPull, keep_origin
+from dgkd_stores.sharing.remote import Remote
+from dgkd_stores.sharing.requests import attempt
+from dgkd_stores.sharing.signatures import Signature, verify_signature
+from dgkd_stores.sharing.trust import TrustedKeys
+
+__all__ = ["Pulling"]
+
+_LEFT = "what was fetched is kept"
+
+
+class Pulling:
+    """The pull of one store at a place to `target`; see `pull` for the arguments and errors."""
+
+    def __init__(
+        self,
+        remote: Remote,
+        address: str,
+        name: str,
+        target: Path,
+        *,
+        seal: str | None,
+        trusted: TrustedKeys | None,
+        views: range | None,
+        jobs: int,
+        tally: Tally,
+    ) -> None:
+        self._remote, self._address, self._name, self._target = remote, address, name, target
+        self._seal, self._trusted, self._views, self._jobs, self._tally = seal, trusted, views, jobs, tally
+        self._signed: bytes | None = None
+        self._signature: Signature | None = None
+
+    def run(self, *, dry_run: bool) -> Pulled:
+        work = self._file if names_hdf5(self._name) else self._folder
+        if dry_run:
+            with tempfile.TemporaryDirectory() as scratch:
+                return work(Path(scratch), None)
+        with full_disk(self._target, left=_LEFT):
+            make_folder(self._target.parent)
+        with ViewLock(self._target, ALL_VIEWS, guide="") as lock, lock.unfinished("guard") as scratch_folder:
+            scratch_folder.mkdir()
+            return work(scratch_folder, lock)
+
+    def _folder(self, scratch: Path, lock: ViewLock | None) -> Pulled:
+        listed = attempt(self._tally, lambda: self._remote.names(f"{self._name}/"), self._name)
+        sizes = {name.removeprefix(f"{self._name}/"): found for name, found in (listed or {}).items()}
+        fetcher = Fetcher(self._remote, f"{self._name}/", self._tally)
+        count = None if listed is None else len(listed)
+        published = Published(fetcher=fetcher, address=self._address, seal=self._seal, listed=count)
+        guarded = fetch_guarded(published, scratch / "metadata", jobs=self._jobs, tally=self._tally)
+        self._check_signature(guarded.held.header, guarded.seal)
+        try:
+            if self._views is None:
+                staging = self._beside(guarded.key)
+                one = FolderPull(guarded, fetcher, self._address, staging, sizes=sizes, tally=self._tally)
+                return self._all(one, guarded, lock)
+            some = ViewsPull(guarded, self._views, fetcher, self._address, sizes, self._tally)
+            return self._some(some, lock, scratch)
+        except Damaged as error:
+            raise self._explain(fetcher, guarded, error) from error
+
+    def _all(self, one: FolderPull, guarded: Guarded, lock: ViewLock | None, origin: Path | None = None) -> Pulled:
+        """Fetches all chunks of a store, or of its part; with `origin`, that is put beside it first."""
+        if lock is None:
+            return self._pulled(guarded.seal, guarded.held.header.guide.name)
+        there = self._there(guarded.seal)
+        if there is not None and not there.damage:
+            self._keep_signature(lock)
+            return self._pulled(guarded.seal, there.header.guide.name, there)
+        if there is not None:
+            one.take_up(self._target)
+        found = one.run(self._jobs)
+        lock.check()
+        if origin is not None:
+            keep_origin(self._target, origin)
+        self._publish(one.folder, lock)
+        if origin is not None:
+            found = replace(verify(self._target), full=True, blocks_checked=found.blocks)
+        return self._pulled(guarded.seal, found.header.guide.name, found, len(one.fetched))
+
+    def _some(self, one: ViewsPull, lock: ViewLock | None, scratch: Path) -> Pulled:
+        """Fetches some views, as a new store that names the published one."""
+        origin = scratch / "origin" if lock is None else self._beside(f"{one.key}.origin")
+        part = one.fetch_origin(origin, self._jobs)
+        chunks = one.part(part, self._beside(part.key))
+        return self._all(chunks, part, lock, origin)
+
+    def _beside(self, key: str) -> Path:
+        return self._target.with_name(f".{self._target.name}.{key}.partial")
+
+    def _file(self, scratch: Path, lock: ViewLock | None) -> Pulled:
+        staging = self._target.with_name(f".{self._target.name}.pull")
+        one = FilePull(self._remote, self._name, self._address, staging, seal=self._seal, tally=self._tally)
+        held = one.inspect()
+        if held is not None and held.seal is not None:
+            self._check_signature(held.header, held.seal.digest)
+        if lock is None:
+            if held is None or held.seal is None:
+                return self._pulled("", "")
+            return self._pulled(held.seal.digest, held.header.guide.name)
+        if os.path.lexists(self._target):
+            seal = held.seal.digest if held and held.seal else ""
+            there = self._there(seal)
+            assert there is not None
+            if not there.damage:
+                self._keep_signature(lock)
+                return self._pulled(seal, there.header.guide.name, there)
+            os.replace(self._target, staging)
+        found = one.run()
+        assert found.seal is not None
+        if held is None:
+            self._check_signature(found.header, found.seal)
+        lock.check()
+        self._publish(staging, lock)
+        return self._pulled(found.seal, found.header.guide.name, found, 1)
+
+    def _there(self, seal: str) -> Verification | None:
+        """Verifies the store that is at the target; raises Mismatch for anything but the one with that seal."""
+        if not os.path.lexists(self._target):
+            return None
+        found = None
+        with contextlib.suppress(DgkdError):
+            found = verify(self._target, full=True)
+        if found is not None and found.seal != seal:
+            found = None
+        if found is None or found.exit_code == UnsafeStore.exit_code:
+            raise Mismatch(
+                f"{self._target} is there already and is left as it is",
+                expected=f"nothing, or the store with the seal {seal}",
+                found="something else" if found is None else "that store with files that do not belong to it",
+                do="give another DEST, or remove it",
+            )
+        return found
+
+    def _publish(self, staging: Path, lock: ViewLock) -> None:
+        with full_disk(self._target, left=_LEFT):
+            self._keep_signature(lock)
+            try:
+                publish_new(staging, self._target)
+            except FileExistsError as error:
+                raise Mismatch(f"{self._target} has appeared meanwhile and is left as it is", do="remove it") from error
+
+    def _check_signature(self, header: StoreHeader, seal: str) -> None:
+        """Fetches the signature; raises Mismatch unless it is by a trusted key, if keys are required."""
+        self._signed = fetch_signature(self._remote, self._name, self._tally)
+        if self._trusted is not None:
+            source = f"{self._address}.sig"
+            self._signature = verify_signature(
+                self._signed, header=header, seal=seal, trusted=self._trusted, source=source
+            )
+
+    def _keep_signature(self, lock: ViewLock) -> None:
+        """Keeps the signature beside the store, or that of the published store beside what is kept of it."""
+        keep_signature(self._target if self._views is None else origin_path(self._target), self._signed, lock)
+
+    def _explain(self, fetcher: Fetcher, guarded: Guarded, error: Damaged) -> DgkdError:
+        """Returns Mismatch instead of `error` if another store has taken the place of the one that was begun."""
+        with contextlib.suppress(FileNotFoundError, DgkdError):
+            if fetcher.small(ROOT, limit=MAX_METADATA_BYTES) == guarded.metadata[ROOT]:
+                return error
+        return Mismatch(
+            f"{self._address} was replaced while it was pulled",
+            expected=f"the store with the seal {guarded.seal}",
+            found="another one, or none",
+            do="pull again; a store that was published should never change: ask its maker",
+        )
+
+    def _pulled(self, seal: str, guide: str, found: Verification | None = None, fetched: int = 0) -> Pulled:
+        return Pulled(
+            address=self._address,
+            path=None if found is None else self._target,
+            seal=seal,
+            guide=guide,
+            nbytes=self._tally.total if found is None else found.nbytes,
+            fetched_files=fetched,
+            signature=self._signature,
+            verification=found,
+        )
