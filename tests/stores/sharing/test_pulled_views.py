@@ -1,0 +1,76 @@
+"""`pull --views`: the store that `subset` makes of the published one, from its own rows alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from stores.support.small_store import SmallStore, tree
+from stores.support.web import Answer, Web
+
+from dgkd_stores import Damaged, GuideStore, InvalidInput, convert, pull, push, subset
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+@pytest.mark.parametrize("encoding", ["float16", "uint8"])
+@pytest.mark.parametrize("views", [range(2, 3), range(3, 5)])
+def test_as_a_subset(
+    recipe: type[SmallStore], small_chunks: None, served: Web, tmp_path: Path, encoding: str, codec: str, views: range
+) -> None:
+    store = tmp_path / "b.zarr"
+    seal = recipe(first_view=2, encoding=encoding).write(store, codec=codec)
+    push(store, str(served.root))
+    reports = list[tuple[int, int]]()
+    found = pull(
+        f"{served.address}/b.zarr",
+        tmp_path / "got",
+        views=views,
+        report=lambda done, total: reports.append((done, total)),
+    )
+    name = f"b-{views.start}-{views.stop}.zarr"
+    subset(store, tmp_path / name, views=views, codec=codec)
+    assert tree(tmp_path / "got" / name) == tree(tmp_path / name)
+    assert found.verification is not None and found.verification.full and found.verification.origin_seal == seal
+    rows = {path for path, _ in served.asked if "/logits/c." in path}
+    assert {int(path.split("/c.")[1].split(".")[0]) + 2 for path in rows} == set(views)
+    assert sorted(os.listdir(tmp_path / "got")) == [name, f"{name}.origin"]
+    assert reports[-1][0] == reports[-1][1]
+    with GuideStore.open(tmp_path / "got" / name) as opened:
+        derived = opened.header.guide.training["derived_from"]
+    assert isinstance(derived, dict) and derived["operation"] == "subset" and derived["sources"][0]["seal"] == seal
+    again = pull(f"{served.address}/b.zarr", tmp_path / "got", views=views)
+    assert again.fetched_files == 0 and again.verification is not None and again.verification.origin_seal == seal
+
+
+def test_interrupted_and_damaged(served: Web, tmp_path: Path) -> None:
+    address, name = f"{served.address}/a.zarr", "a.zarr/logits/c.2.1.0"
+    right = (served.root / name).read_bytes()
+    (served.root / name).write_bytes(bytes(len(right)))
+    assert pull(address, tmp_path / "got", views=range(2)).path == tmp_path / "got" / "a-0-2.zarr"
+    with pytest.raises(Damaged, match="c.2.1.0"):
+        pull(address, tmp_path / "got", views=range(1, 3))
+    assert not (tmp_path / "got" / "a-1-3.zarr").exists()
+    (served.root / name).write_bytes(right)
+
+    def cut(answer: Answer) -> None:
+        if name in answer.path and answer.start == 0:
+            answer.cut = 100
+
+    served.fault = cut
+    pull(address, tmp_path / "got", views=range(1, 3))
+    assert sorted(each for each in os.listdir(tmp_path / "got") if each.startswith("a-1")) == [
+        "a-1-3.zarr",
+        "a-1-3.zarr.origin",
+    ]
+
+
+def test_refusals(served: Web, path: Path, tmp_path: Path) -> None:
+    for views in (range(3), range(2, 5), range(0), range(0, 4, 2)):
+        with pytest.raises(InvalidInput):
+            pull(f"{served.address}/a.zarr", tmp_path / "got", views=views)
+    convert(path, tmp_path / "a.h5")
+    push(tmp_path / "a.h5", str(served.root))
+    with pytest.raises(InvalidInput, match="dgkd-cache subset"):
+        pull(f"{served.address}/a.h5", tmp_path / "got", views=range(1))
+    assert not (tmp_path / "got").exists() or os.listdir(tmp_path / "got") == []
