@@ -173,14 +173,17 @@ class Workspace:
     def guides(self) -> tuple[str, ...]:
         """Returns the content of `guides/` for a check: the names of stores, and the paths of anything else.
 
-        Hidden files, the folders of active writers, and signatures of what lies there are omitted.
+        Hidden files, the folders of active writers, and of what lies there signatures and origins are omitted.
         """
         folder, names = self.folder / "guides", self.stores()
         stores = {self.store_path(name) for name in names}
         others = sorted(set(folder.iterdir()) - stores) if folder.is_dir() else []
         signatures = {signature_path(path) for path in (*stores, *others)}
+        # An origin is checked with its store; its signature is that of the published store.
+        origins = {path.with_name(f"{path.name}.origin") for path in stores}
+        omitted = signatures | origins | {signature_path(path) for path in origins}
         shown = [path for path in others if not (path.name.startswith(".") or _is_writing(path))]
-        return (*names, *(str(path) for path in shown if path not in signatures))
+        return (*names, *(str(path) for path in shown if path not in omitted))
 
     def trusted_keys(self) -> TrustedKeys | None:
         """Returns the keys of [sharing], read now; None if it names none. Raises InvalidInput for a wrong one."""

@@ -11,6 +11,7 @@ from dgkd_cli.console import print_result
 from dgkd_cli.humanize import count_text, size_text
 from dgkd_cli.signature_check import key_options, signed_text, trusted_by_options
 from dgkd_cli.transfer import dry_run_option, jobs_option, transferring
+from dgkd_cli.view_range import view_range
 from dgkd_stores import clean, describe_signature, pull as pull_store
 from dgkd_stores.disk import expand_user
 
@@ -20,7 +21,8 @@ __all__ = ["pull"]
 @click.command()
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="[DEST]", required=False, type=click.Path(path_type=Path))
-@click.option("--seal", metavar="HEX", help="The seal that the store must have: any other is refused.")
+@click.option("--views", metavar="A:B", callback=view_range, help="Only views A to B - 1, as a new sealed store.")
+@click.option("--seal", metavar="HEX", help="The seal that the published store must have: any other is refused.")
 @key_options
 @dry_run_option
 @jobs_option
@@ -30,6 +32,7 @@ def pull(
     app: App,
     source: str,
     destination: Path | None,
+    views: range | None,
     seal: str | None,
     keys: tuple[str, ...],
     allowed_signers: Path | None,
@@ -53,10 +56,14 @@ def pull(
     With --key or --allowed-signers, or with keys in [sharing] of the workspace, one of them must have signed the store;
     else the exit code is 13, before any row is fetched.
 
+    With --views the store is called NAME-A-B.zarr. NAME-A-B.zarr.origin beside it has root and digests of the published
+    one, against whose seal `verify` proves every row.
+
     \b
     Examples:
       dgkd-cache pull /media/disk/ta1
       dgkd-cache pull s3://lab-guides/cifar100/ta1 --dry-run
+      dgkd-cache pull s3://lab-guides/cifar100/ta1 --views 0:40
       dgkd-cache pull https://lab.example/ta1/ta1.zarr --key lab.pub
     """
     where = expand_user(destination) if destination else _default(app)
@@ -65,7 +72,15 @@ def pull(
         trusted = app.workspace().trusted_keys()
     with transferring(app, f"pull {clean(source.rstrip('/').rpartition('/')[2])}") as (report, stop):
         pulled = pull_store(
-            source, where, seal=seal, trusted=trusted, jobs=jobs, dry_run=dry_run, report=report, stop=stop
+            source,
+            where,
+            seal=seal,
+            trusted=trusted,
+            views=views,
+            jobs=jobs,
+            dry_run=dry_run,
+            report=report,
+            stop=stop,
         )
     if not dry_run and not pulled.fetched_files:
         app.say(f"{pulled.path} is this very store already: nothing was fetched")
@@ -78,10 +93,12 @@ def pull(
     ]
     if pulled.signature is not None:
         lines.append(("signature", signed_text(pulled.signature)))
-    elif pulled.verification is not None:
+    elif pulled.verification is not None and views is None:
         lines.append(("signature", describe_signature(pulled.verification)))
     if not dry_run:
         lines += [("fetched", f"{count_text(pulled.fetched_files)} files"), ("verdict", "whole, every row checked")]
+    if pulled.verification is not None and pulled.verification.origin_seal is not None:
+        lines.append(("origin", f"every row is one of the published seal {pulled.verification.origin_seal}"))
     print_result(pulled.to_dict(), lines, as_json=as_json)
 
 

@@ -205,6 +205,8 @@ def _lines(result: Result) -> Iterable[str]:
         yield f"{name}: damaged in {places}: {held}"
     elif found.complete:
         extent = "every row checked" if found.full else "rows not read"
+        if found.origin_seal is not None:
+            extent += f", as in the published seal {found.origin_seal}"
         signed = f", {result.signature.note}" if result.signature and not result.signature.error else ""
         yield f"{name}: whole, {extent}: {held}, seal {found.seal}{signed}"
     else:

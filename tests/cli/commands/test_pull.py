@@ -84,6 +84,22 @@ def test_a_signature_that_is_required(
     assert (workspace / "guides" / f"{store.name}.sig").is_file()
 
 
+def test_some_views(command: Command, workspace: Path, place: Path) -> None:
+    name = next(place.glob("*.zarr")).stem
+    result = command("pull", "place", "--views", "0:2", "--json")
+    assert result.exit_code == 0, result.stderr
+    published = json.loads((place / f"{name}.zarr" / "zarr.json").read_text())["attributes"]["dgkd_seal"]
+    assert json.loads(result.stdout)["verification"]["origin_seal"] == published
+    assert sorted(path.name for path in (workspace / "guides").iterdir()) == [
+        f"{name}-0-2.zarr",
+        f"{name}-0-2.zarr.origin",
+    ]
+    checked = command("verify", f"guides/{name}-0-2.zarr", "--full")
+    assert checked.exit_code == 0 and f"as in the published seal {published}" in checked.stdout
+    assert command("verify").exit_code == 0 and command("ls").exit_code == 0
+    assert command("pull", "place", "--views", "2:9").exit_code == 2
+
+
 def test_refusals(command: Command, workspace: Path, place: Path, tmp_path: Path) -> None:
     name = next(place.glob("*.zarr")).name
     for words, code, text in (
