@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dgkd_cache.report import numbers
 from dgkd_cache.report.figures import Cell, Figure, Table, row, table
@@ -10,7 +10,14 @@ from dgkd_cache.report.palette import Style
 from dgkd_cache.report.results_file import Comparison, Results
 from dgkd_cache.report.rows import NARROW, WIDE, rows_of
 
-__all__ = ["accuracy_figure", "comparison_figure", "measures_table", "runs_table", "variants_table"]
+__all__ = [
+    "accuracy_figure",
+    "comparison_figure",
+    "comparisons_table",
+    "measures_table",
+    "runs_table",
+    "variants_table",
+]
 
 _REF = " (reference)"
 
@@ -101,28 +108,32 @@ def comparison_figure(results: Results, style: Mapping[str, Style]) -> Figure | 
         "for the number of comparisons; a small marker is the difference of one seed.",
         wide=drawings[0],
         narrow=drawings[1],
-        table=_comparisons(made),
+        table=comparisons_table(made, by_seed=True),
     )
 
 
-def _comparisons(made: list[Comparison]) -> Table:
-    seeds = sorted({seed for one in made for seed in one.seeds})
+def comparisons_table(made: Sequence[Comparison], *, by_seed: bool = False) -> Table:
+    """Returns all comparisons with their verdicts, and with the difference of each seed if asked for."""
+    seeds = sorted({seed for one in made for seed in one.seeds}) if by_seed else []
     rows = []
     for one in made:
-        by_seed = dict(zip(one.seeds, one.differences, strict=True))
+        differences = dict(zip(one.seeds, one.differences, strict=True))
         rows.append(
             row(
                 f"{one.variant} − {one.reference}",
+                str(len(one.seeds)),
                 numbers.difference(one),
                 numbers.interval(one),
                 numbers.p_value(one.p),
                 numbers.p_value(one.adjusted_p),
+                Cell(text=one.verdict, css=one.verdict),
                 numbers.points(one.detectable).lstrip("+"),
-                *(numbers.points(by_seed.get(seed)) for seed in seeds),
+                *(numbers.points(differences.get(seed)) for seed in seeds),
             )
         )
-    head = ["comparison", "mean", "95 % interval (unadjusted)", "p", "p (Holm)", "detectable (80 % power)"]
-    return table("Paired differences in percentage points", [*head, *(f"seed {seed}" for seed in seeds)], rows)
+    head = ["comparison", "n", "difference", "95 % interval (unadjusted)", "p", "p (Holm)", "verdict"]
+    head += ["detectable (80 % power)", *(f"seed {seed}" for seed in seeds)]
+    return table("All comparisons: paired differences in percentage points", head, rows, words=(0, 6))
 
 
 def variants_table(results: Results) -> Table:

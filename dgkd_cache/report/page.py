@@ -21,7 +21,13 @@ from dgkd_cache.report.calibration import calibration_figure
 from dgkd_cache.report.classes import classes_figure
 from dgkd_cache.report.costs import costs_figures
 from dgkd_cache.report.curves import curves_figure
-from dgkd_cache.report.differences import accuracy_figure, comparison_figure, measures_table, variants_table
+from dgkd_cache.report.differences import (
+    accuracy_figure,
+    comparison_figure,
+    comparisons_table,
+    measures_table,
+    variants_table,
+)
 from dgkd_cache.report.figures import Figure, Table
 from dgkd_cache.report.graph import graph_figure
 from dgkd_cache.report.labels import notes_of, progress_of
@@ -60,13 +66,19 @@ def sections_of(results: Results, timings: Timings, *, command: str) -> list[Sec
     """Returns the sections of a report. Those without content are left out."""
     style = styles(results.order, results.reference)
     compared = comparison_figure(results, style)
+    named = any(one.reference != results.reference for one in results.comparisons)
     sweeps, curves = sweeps_figure(results, style), curves_figure(results, style)
     calibration, classes = calibration_figure(results, style), classes_figure(results, style)
     found = [
         Section(
             key="variants",
             title="Variants",
-            tables=[variants_table(results), measures_table(results)],
+            tables=[
+                variants_table(results),
+                # Against the reference alone they are in the first table.
+                *([comparisons_table(results.comparisons)] if named else []),
+                measures_table(results),
+            ],
             figures=[compared] if compared else [],
             words=notes_of(results),
         ),

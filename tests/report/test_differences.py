@@ -10,11 +10,13 @@ from support.study_results import made_results
 from dgkd_cache.report.differences import (
     accuracy_figure,
     comparison_figure,
+    comparisons_table,
     measures_table,
     runs_table,
     variants_table,
 )
 from dgkd_cache.report.labels import notes_of
+from dgkd_cache.report.page import sections_of
 from dgkd_cache.report.results_file import Results
 
 AXIS = 0.03
@@ -68,6 +70,21 @@ def test_the_tables_have_the_same_numbers(results: Results) -> None:
     assert len(runs_table(results).rows) == 60
     other = measures_table(results)
     assert other.head == ("variant", "top-5 accuracy", "NLL", "ECE"), "nothing is held out, and no best epoch is told"
+
+
+def test_comparisons_that_were_named_have_their_verdicts(results: Results) -> None:
+    named = Results.model_validate(made_results(pairs=[("dgkd", "kd"), ("kd", "scratch")]))
+    rows = [[cell.text for cell in cells] for cells in comparisons_table(named.comparisons).rows]
+    assert [(row[0], row[6]) for row in rows] == [
+        ("dgkd − kd", named.comparisons[0].verdict),
+        ("kd − scratch", named.comparisons[1].verdict),
+    ]
+    shown = [[table.caption[:3] for table in sections_of(one, {}, command="")[0].tables] for one in (named, results)]
+    assert shown == [["Acc", "All", "Oth"], ["Acc", "Oth"]]
+    by_seed = comparisons_table(results.comparisons, by_seed=True)
+    assert [cell.text for cell in by_seed.rows[0][8:]] == [
+        f"{100 * value:+.2f}".replace("-", "−") for value in results.comparisons[0].differences
+    ]
 
 
 def test_published_accuracies_stand_beside_ours() -> None:
