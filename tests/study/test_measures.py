@@ -49,6 +49,11 @@ def test_a_class_without_samples_has_no_accuracy() -> None:
     assert measure(np.eye(3), np.array([0, 1, 1])).class_accuracy == (1.0, 0.5, None)
 
 
+def test_the_best_five_are_asked_for_from_six_classes_on() -> None:
+    assert measure(np.eye(5), np.arange(5)).top5 is None
+    assert measure(np.eye(6)[:, ::-1], np.arange(6)).top5 == 1.0
+
+
 def test_certainty_is_in_the_last_bin() -> None:
     found = measure(np.array([[0.0, 800.0]]), np.array([1]))
     assert (found.bins[-1].samples, found.ece, found.nll) == (1, 0.0, 0.0)
