@@ -95,7 +95,7 @@ def _check_data(store: GuideStore, images: Images) -> None:
             f"{who} was dumped for other classes",
             expected=_few(seen.classes),
             found=_few(classes),
-            do="use a guide of this data set",
+            do="use a guide of this data set, or align with a class map where only names differ",
         )
     difference = explain_difference(
         seen, label_N=store.label_N, sample_digest_N16=store.sample_digest_N16, classes=classes
