@@ -1,22 +1,19 @@
-"""Workers: what one makes is what several make, whatever is killed; a held run is left to its holder."""
+"""Workers: what a stopped one leaves is gone on with; a held run is left to its holder. Kills: `test_kills.py`."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import json
-import multiprocessing
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
 from support.holder import FAR, disguise
 from support.tiny_chain import Lines
 
-from dgkd_cache.config.template import render_config
 from dgkd_cache.device.environment import describe
 from dgkd_cache.dump import header
 from dgkd_cache.errors import Interrupted, Mismatch
@@ -42,13 +39,7 @@ def results(study: Study, **settings: object) -> bytes:
     return (study.folder / "results.json").read_bytes()
 
 
-def worker(folder: Path) -> None:
-    """A worker in a process of its own."""
-    results(study_of(Workspace.open(folder)))
-
-
-def test_stopped_and_killed_workers_leave_the_same_results(ws: Workspace, tmp_path: Path) -> None:
-    """One without a break; another stopped after every few steps; two at once that are killed and begun anew."""
+def test_a_worker_that_is_stopped_after_every_few_steps_leaves_the_same_results(ws: Workspace, tmp_path: Path) -> None:
     whole = results(study_of(ws))
 
     stopped = Workspace(tmp_path / "stopped", ws.config)
@@ -60,21 +51,6 @@ def test_stopped_and_killed_workers_leave_the_same_results(ws: Workspace, tmp_pa
         except Interrupted:
             continue
     assert limit > 6 and again == whole
-
-    killed = Workspace.init(tmp_path / "killed", render_config(ws.config))
-    start = multiprocessing.get_context("spawn")
-    for wait in (2.5, 3.0, None):
-        both = [start.Process(target=worker, args=(killed.folder,)) for _ in range(2)]
-        for one in both:
-            one.start()
-        if wait is not None:
-            time.sleep(wait)
-            for one in both:
-                os.kill(one.pid, signal.SIGKILL)
-        for one in both:
-            one.join(120)
-    assert [one.exitcode for one in both] == [0, 0]
-    assert (killed.folder / "compare" / "results.json").read_bytes() == whole
 
 
 def test_nothing_is_made_twice(ws: Workspace) -> None:
