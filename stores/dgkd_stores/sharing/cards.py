@@ -80,7 +80,7 @@ def _write_new(path: Path, data: bytes) -> None:
                 f"{path} is there already",
                 expected="no file, or this card",
                 found="another text",
-                do="name another folder with --output, or remove the file",
+                do="name another folder, or remove the file",
             ) from error
     finally:
         partial.unlink(missing_ok=True)

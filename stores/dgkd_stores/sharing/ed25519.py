@@ -120,7 +120,7 @@ def _sign_with_ssh_keygen(message: bytes, key: Path) -> SshSignature:
         command = ["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", str(key)]
         done = subprocess.run(command, input=message, stdout=subprocess.PIPE, check=False)
     except FileNotFoundError as error:
-        do = "install OpenSSH, or sign the output of `dgkd-cache sign STORE --statement` where it is"
+        do = "install OpenSSH, or sign on a machine that has it (docs/sharing.md, Signing)"
         problem = f"{key} needs ssh-keygen, which asks for its passphrase or asks the agent"
         raise InvalidInput(problem, expected="ssh-keygen", found="no such program", do=do) from error
     if done.returncode:

@@ -157,7 +157,7 @@ def test_files_are_written_once(store: Path, tmp_path: Path) -> None:
     assert readme.read_bytes() == card_of(store).readme and croissant.read_bytes() == card_of(store).croissant
     write_card(store, folder)
     readme.write_text("mine")
-    with pytest.raises(InvalidInput, match=r"README.md is there already: .*--output"):
+    with pytest.raises(InvalidInput, match=r"README.md is there already: .*another folder"):
         write_card(store, folder)
     assert readme.read_text() == "mine" and sorted(path.name for path in folder.iterdir()) == [
         "README.md",

@@ -143,7 +143,7 @@ def test_without_ssh_keygen_a_locked_key_is_refused_and_a_plain_one_works(
 ) -> None:
     locked, plain = new_key("locked", passphrase="open sesame"), new_key("lab")
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(InvalidInput, match="needs ssh-keygen.*no such program.*--statement"):
+    with pytest.raises(InvalidInput, match="needs ssh-keygen.*no such program.*docs/sharing.md"):
         sign_store(store, locked)
     sign_store(store, plain)
 
