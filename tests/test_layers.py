@@ -22,7 +22,7 @@ PLACES = {
 }
 MAY_IMPORT = {
     "dgkd_stores": {
-        *{"cachetools", "cryptography", "h5py", "lazy_loader", "numcodecs", "numpy", "obstore"},
+        *{"cachetools", "cryptography", "h5py", "huggingface_hub", "lazy_loader", "numcodecs", "numpy", "obstore"},
         *{"xarray", "zarr"},
     },
     "dgkd_cache": {
@@ -153,7 +153,7 @@ def test_imports_go_down_only(package: str) -> None:
 def test_what_is_imported_is_what_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    used_extras = ("demo", "share", "tensorboard", "wandb", "xarray")
+    used_extras = ("demo", "hf", "share", "tensorboard", "wandb", "xarray")
     texts = [*project["dependencies"], *(text for name in used_extras for text in extras[name])]
     declared = {re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", text)[0]).lower() for text in texts}
     owners = importlib.metadata.packages_distributions()

@@ -44,9 +44,9 @@ def pull(
     """Get a published store, and prove all of it.
 
     SRC is the address of a store, which ends in .zarr or .h5, or of the place that holds one: a folder, or an address
-    of s3://, gs://, az://, http:// or https://, which need the extra `share`. A plain web server cannot list, so there
-    the address of the store is needed. DEST is a folder, or the path of the store; default: guides/ of the workspace,
-    else the current folder.
+    of s3://, gs://, az://, http:// or https:// (extra `share`), or hf:// (extra `hf`). A plain web server cannot list,
+    so there the address of the store is needed. DEST is a folder, or the path of the store; default: guides/ of the
+    workspace, else the current folder.
 
     The header and the seal come first, and an unsafe or unfinished store is refused before its rows are fetched. Every
     chunk is held to its digests as soon as it is there, and one that is wrong is fetched again. The store gets its name

@@ -26,7 +26,8 @@ __all__ = ["push"]
 def push(app: App, store: str, destination: str, data_licence: str, dry_run: bool, jobs: int, as_json: bool) -> None:
     """Publish a finished store, for other labs to pull.
 
-    STORE is a name or a path. DEST is a folder, or an address of s3://, gs:// or az://, which need the extra `share`.
+    STORE is a name or a path. DEST is a folder, or an address of s3://, gs:// or az:// (extra `share`), or
+    hf://OWNER/REPOSITORY, a data set repository of the Hugging Face Hub (extra `hf`).
     It holds one guide, as DEST/NAME.zarr or DEST/NAME.h5; an address that ends in such a name is that of the store.
 
     Beside the store come its signature, if it has one (`dgkd-cache sign`), and its card: README.md and croissant.json.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from obstore import GetOptions
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
-__all__ = ["ObjectStorage", "open_object_storage"]
+__all__ = ["ObjectStorage", "open_object_storage", "open_web"]
 
 PIECE_BYTES = 2**18
 """Bytes of a body that come at a time; a connection that is cut loses fewer than these."""
@@ -130,20 +130,12 @@ def open_object_storage(address: Address) -> ObjectStorage:
 
     Raises InvalidInput for an address or settings that obstore refuses, and if it is not installed.
     """
+    if address.scheme in ("http", "https"):
+        return open_web(address.place)
+    _require_obstore(address.scheme)
+    from obstore import exceptions, store
+
     try:
-        from obstore import exceptions, store
-    except ImportError as error:
-        raise InvalidInput(
-            f"{address.scheme}:// needs the package obstore",
-            expected="the extra `share`",
-            found="no obstore",
-            do="`pip install 'dgkd-cache[share]'` installs it; folders need no extra",
-        ) from error
-    try:
-        if address.scheme in ("http", "https"):
-            options = _client_options(plain=address.scheme == "http")
-            web = store.HTTPStore.from_url(address.place, client_options=options, retry_config=_ONCE)
-            return ObjectStorage(web, address.place, lists=False)
         prefix = address.prefix or None
         if address.scheme == "s3":
             settings: dict[str, Any] = dict(aws_settings(os.environ, home=Path.home()))
@@ -170,6 +162,33 @@ def open_object_storage(address: Address) -> ObjectStorage:
     except (exceptions.BaseError, ValueError) as error:
         raise InvalidInput(f"{address.place} cannot be used", found=_first_line(error)) from None
     return ObjectStorage(client, address.place, lists=True)
+
+
+def open_web(place: str, *, headers: Mapping[str, str] | None = None) -> ObjectStorage:
+    """Returns the place at a URL of http or https, each request to which has `headers`. Raises as above."""
+    _require_obstore(place.partition(":")[0])
+    from obstore import exceptions, store
+
+    options = _client_options(plain=place.startswith("http://"))
+    if headers:
+        options["default_headers"] = dict(headers)
+    try:
+        web = store.HTTPStore.from_url(place, client_options=options, retry_config=_ONCE)
+    except (exceptions.BaseError, ValueError) as error:
+        raise InvalidInput(f"{place} cannot be used", found=_first_line(error)) from None
+    return ObjectStorage(web, place, lists=False)
+
+
+def _require_obstore(scheme: str) -> None:
+    try:
+        import obstore  # noqa: F401  # only whether it is there
+    except ImportError as error:
+        raise InvalidInput(
+            f"{scheme}:// needs the package obstore",
+            expected="the extra `share`",
+            found="no obstore",
+            do="`pip install 'dgkd-cache[share]'` installs it; folders need no extra",
+        ) from error
 
 
 def _client_options(*, plain: bool = False) -> ClientConfig:

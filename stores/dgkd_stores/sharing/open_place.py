@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dgkd_stores.sharing.address import Address
 from dgkd_stores.sharing.folder import Folder
+from dgkd_stores.sharing.hub import open_hub
 from dgkd_stores.sharing.object_storage import open_object_storage
 from dgkd_stores.sharing.remote import Remote
 
@@ -17,4 +18,4 @@ def open_place(address: Address) -> Remote:
     """
     if address.scheme == "file":
         return Folder(address.folder)
-    return open_object_storage(address)
+    return open_hub(address) if address.scheme == "hf" else open_object_storage(address)

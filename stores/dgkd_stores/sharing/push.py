@@ -6,7 +6,7 @@ there with other content is never replaced. Run again, it sends only what is mis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import InvalidInput, Mismatch
 from dgkd_stores.sharing.address import Address, parse_address
 from dgkd_stores.sharing.beside import files_beside, publish_beside
+from dgkd_stores.sharing.hub import Hub
+from dgkd_stores.sharing.hub_publication import HubPublication
 from dgkd_stores.sharing.inventory import Inventory
 from dgkd_stores.sharing.open_place import open_place
 from dgkd_stores.sharing.parallel import Tally
@@ -108,11 +110,13 @@ class _Push:
         inventory = Inventory(self.path)
         beside = files_beside(self.path, self.name, data_licence=self.data_licence)
         self.tally.total = inventory.nbytes
-        publication = Publication(inventory, self.name, self.remote, self.tally)
-        if not dry_run:
-            with self.remote.publishing(self.name):
-                publication.run(jobs)
-                publish_beside(self.remote, beside, self.tally)
+        publication: Publication | HubPublication
+        if isinstance(self.remote, Hub):
+            publication = HubPublication(inventory, self.name, self.remote, self.tally)
+            if not dry_run and publication.missing:
+                publication.run(beside)
+        else:
+            publication = self._publish(inventory, beside, jobs=jobs, dry_run=dry_run)
         return Pushed(
             address=self.address.of(self.name),
             seal=inventory.seal,
@@ -125,6 +129,14 @@ class _Push:
             dry_run=dry_run,
         )
 
+    def _publish(self, inventory: Inventory, beside: Mapping[str, bytes], *, jobs: int, dry_run: bool) -> Publication:
+        publication = Publication(inventory, self.name, self.remote, self.tally)
+        if not dry_run:
+            with self.remote.publishing(self.name):
+                publication.run(jobs)
+                publish_beside(self.remote, beside, self.tally)
+        return publication
+
     def file(self, *, dry_run: bool) -> Pushed:
         """Publishes an HDF5 file, which is one object."""
         found = verify(self.path, full=True, stop=self._stopped)
@@ -135,7 +147,13 @@ class _Push:
         beside = files_beside(self.path, name, data_licence=self.data_licence)
         tally.total = len(data)
         there = (attempt(tally, lambda: remote.names(name), name) or {}).get(name)
-        if not dry_run:
+        if isinstance(remote, Hub) and there is None:
+            if not dry_run:
+                remote.ensure_repository()
+                remote.write([(name, str(self.path)), *beside.items()], f"{name}, seal {found.seal}")
+                remote.tag(found.seal)
+                tally.advance(len(data))
+        elif not dry_run:
             with remote.publishing(name):
                 if not ensure(remote, name, data, tally, there=there):
                     raise Mismatch(
@@ -144,7 +162,8 @@ class _Push:
                         found="other content",
                         do=OTHER_PLACE,
                     )
-                publish_beside(remote, beside, tally)
+                if not isinstance(remote, Hub):
+                    publish_beside(remote, beside, tally)
             tally.advance(len(data))
         return Pushed(
             address=self.address.of(name),

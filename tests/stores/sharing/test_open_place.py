@@ -23,3 +23,9 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, text: str) ->
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(InvalidInput, match=r"pip install 'dgkd-cache\[share\]'"):
         open_place(parse_address(text))
+
+
+def test_the_extra_of_the_hub_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(InvalidInput, match=r"pip install 'dgkd-cache\[hf\]'"):
+        open_place(parse_address("hf://lab/ta1"))
