@@ -1,8 +1,13 @@
-"""Makes a store of some views of another one: its rows and digests, under a header that names where they come from."""
+"""Makes a store of some views of another one: its rows and digests, under a header that names where they come from.
+
+Root and digests of the source are kept beside it, so that `verify` proves it against the seal of the source.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +15,18 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dgkd_stores.arguments import as_path, refusal, require_callable, require_flags, require_kind
+from dgkd_stores.checking.origin import origin_path
+from dgkd_stores.disk.files import full_disk, publish_new, read_small, sync_folder, write_synced
+from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.errors import InvalidInput
 from dgkd_stores.format.derivation import derived_header
 from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.layout import group_metadata, json_file
+from dgkd_stores.format.limits import MAX_METADATA_BYTES
 from dgkd_stores.reading.reader import GuideStore
+from dgkd_stores.sharing.beside import keep_signature
+from dgkd_stores.sharing.ed25519 import MAX_KEY_BYTES
+from dgkd_stores.sharing.signatures import signature_path
 from dgkd_stores.writing.whole import Converted, Report, WholeStore, check_target, write_whole
 
 __all__ = ["subset", "subset_header", "subset_identity"]
@@ -31,8 +44,10 @@ def subset(
     """Writes `views` of the finished store `source` to `target`, a new sealed store of the same guide.
 
     Rows, their digests and the probe are those of the source; `guide.training.derived_from` has its seal and its range
-    of views. Accuracy, logits of the test set and encoding error are those of the source, too. A `target` that already
-    is this store is not changed. Raises `InvalidInput` for views that the source does not have, and as `convert`.
+    of views. Accuracy, logits of the test set and encoding error are those of the source, too. Beside the target,
+    `NAME.origin` gets the source's root and digests, and its signature if it has one; `verify` compares them. A
+    `target` that already is this store is not changed. Raises `InvalidInput` for views that the source does not have,
+    and as `convert`.
     """
     source, target = as_path("subset", "source", source), as_path("subset", "target", target)
     if not isinstance(views, range) or not views or views.step != 1:
@@ -48,7 +63,9 @@ def subset(
             identity=subset_identity(store.header, store.container.identity(), views),
             parts=[store],
         )
-        return write_whole(target, whole, codec=codec, take_over=take_over, report=report)
+        converted = write_whole(target, whole, codec=codec, take_over=take_over, report=report)
+        _keep_origin(target, store, take_over)
+    return converted
 
 
 def subset_header(header: StoreHeader, seal: str, views: range) -> StoreHeader:
@@ -71,3 +88,26 @@ def subset_identity(header: StoreHeader, identity: Mapping[str, NDArray[Any]], v
     """Returns the identity arrays of these views of a store with this header and these arrays."""
     first = header.place_of(views.start)
     return {**identity, "view_digest": identity["view_digest"][first : first + len(views)]}
+
+
+def _keep_origin(target: Path, store: GuideStore, take_over: bool) -> None:
+    """Writes what `verify` needs of the source beside the target; replaces that of another source."""
+    held, kept = store.container, origin_path(target)
+    root = json_file(group_metadata(held.header, held.seal))
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if read_small(kept / "zarr.json", limit=MAX_METADATA_BYTES) == root:
+            return
+    lock = ViewLock(target, ALL_VIEWS, guide="", take_over=take_over)
+    with lock, full_disk(kept), lock.unfinished(kept.name) as partial:
+        digest = held.layout.digest
+        (partial / digest.name).mkdir(parents=True)
+        for place, digest_B32 in enumerate(held.digests()):
+            write_synced(partial / digest.name / digest.key(place, 0, 0), digest.encode(digest_B32))
+        write_synced(partial / "zarr.json", root)
+        sync_folder(partial / digest.name)
+        sync_folder(partial)
+        if kept.is_dir() and not kept.is_symlink():
+            shutil.rmtree(kept)
+        publish_new(partial, kept)
+        with suppress(FileNotFoundError):
+            keep_signature(kept, read_small(signature_path(store.path), limit=MAX_KEY_BYTES), lock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,41 @@ def test_a_damaged_row_is_not_copied(path: Path, tmp_path: Path) -> None:
     assert caught.value.exit_code == 12 and not (tmp_path / "c.zarr").exists()
     with GuideStore.open(tmp_path / "b.zarr") as part:
         assert part.views == range(2, 3)
+
+
+@pytest.mark.parametrize("form", ["a.zarr", "a.h5"])
+def test_verify_proves_the_rows_against_the_seal_of_the_source(path: Path, tmp_path: Path, form: str) -> None:
+    """The root and the digests of the source lie beside; a part that was sealed again with other rows is found."""
+    seal = read_header(path).seal
+    if form == "a.h5":
+        convert(path, tmp_path / form)
+    subset(tmp_path / form, tmp_path / "b.zarr", views=range(1, 3))
+    found = verify(tmp_path / "b.zarr", full=True)
+    assert found.exit_code == 0 and found.origin_seal == seal
+    origin = tmp_path / "b.zarr.origin"
+    kept = {str(file.relative_to(origin)) for file in origin.rglob("*") if file.is_file()}
+    assert kept == {"zarr.json", *(f"digest/c.{view}.0.0" for view in range(3))}
+    assert all((origin / name).read_bytes() == (path / name).read_bytes() for name in kept)
+    forged = bytearray((origin / "digest" / "c.2.0.0").read_bytes())
+    forged[40] ^= 1
+    (origin / "digest" / "c.2.0.0").write_bytes(forged)
+    assert verify(tmp_path / "b.zarr").exit_code == 12
+    shutil.rmtree(origin)
+    assert not subset(tmp_path / form, tmp_path / "b.zarr", views=range(1, 3)).written
+    assert verify(tmp_path / "b.zarr").origin_seal == seal, "a rerun keeps it again"
+
+
+def test_an_origin_of_another_store_is_replaced(recipe: Any, path: Path, tmp_path: Path) -> None:
+    recipe(views=4).write(tmp_path / "other.zarr")
+    subset(tmp_path / "other.zarr", tmp_path / "b.zarr", views=range(1))
+    shutil.rmtree(tmp_path / "b.zarr")
+    subset(path, tmp_path / "b.zarr", views=range(1))
+    found = verify(tmp_path / "b.zarr", full=True)
+    assert found.exit_code == 0 and found.origin_seal == read_header(path).seal
+
+
+def test_the_signature_of_the_source_stays_with_what_is_kept_of_it(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.zarr.sig").write_bytes(b"a signature")
+    subset(path, tmp_path / "b.zarr", views=range(1))
+    assert (tmp_path / "b.zarr.origin.sig").read_bytes() == b"a signature"
+    assert not (tmp_path / "b.zarr.sig").exists(), "it is not one of the part"
