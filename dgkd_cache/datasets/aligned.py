@@ -89,11 +89,6 @@ class AlignedImages(Images):
         return bool((self._index_N >= 0).all())
 
     @property
-    def reordered(self) -> bool:
-        """True if a sample has another number here than in our images."""
-        return not np.array_equal(self._index_N[self.samples_N], self.samples_N)
-
-    @property
     def sample_digest_N16(self) -> NDArray[np.uint8]:
         return self.guide.sample_digest_N16
 
