@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -143,8 +142,7 @@ def _use(header: StoreHeader, name: str) -> Iterator[str]:
 def _provenance(header: StoreHeader) -> Iterator[str]:
     guide = header.guide
     yield f"- weights: `{guide.weights_digest}`"
-    if derived := guide.training.get("derived_from"):
-        yield f"- this store was made from another one, `derived_from`: {in_markdown(_short(derived))}"
+    yield from _derivation(guide.training.get("derived_from"))
     for name, seal in guide.guides.items():
         yield f"- learnt from {in_markdown(name)}: the store of seal `{seal}`"
     if not guide.guides:
@@ -160,7 +158,18 @@ def _provenance(header: StoreHeader) -> Iterator[str]:
 _SETTINGS = ("method", "objective", "epochs", "optimizer", "lr", "batch_size", "seed")
 
 
-def _short(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_short(one)}" for key, one in value.items())
-    return re.sub(r"\s+", " ", str(value))
+def _derivation(value: object) -> Iterator[str]:
+    """Yields a line for each store that this one was made from, as `derived_from` names them; none if there is none."""
+    if isinstance(value, str):  # of a control of a study
+        yield f"- its rows were made from the store of seal {in_markdown(value)}"
+    if not isinstance(value, Mapping):
+        return
+    sources = value.get("sources")
+    for one in sources if isinstance(sources, list) else []:
+        if isinstance(one, Mapping):
+            first, views = one.get("first_view"), one.get("views")
+            held = (
+                f", views {first} to {first + views - 1}" if isinstance(first, int) and isinstance(views, int) else ""
+            )
+            made = f"- made by {in_markdown(str(value.get('operation', '?')))} from the store of seal"
+            yield f"{made} {in_markdown(str(one.get('seal', '?')))}{held}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stores.support.small_store import SmallStore
 
-from dgkd_stores import GuideStore
+from dgkd_stores import GuideStore, StoreHeader, subset
 from dgkd_stores.sharing.readme import data_licence_of, make_readme, summary
 
 
@@ -33,3 +33,28 @@ def test_many_classes_are_cut(tmp_path: Path) -> None:
     with GuideStore.open(path) as store:
         page = make_readme(store, name="a.zarr", data_licence="")
     assert "`class 19 é` and 980 more |" in page and "class 20" not in page
+
+
+def test_what_a_store_was_made_from(tmp_path: Path) -> None:
+    SmallStore().write(whole := tmp_path / "a.zarr")
+    subset(whole, part := tmp_path / "b.zarr", views=range(1, 3))
+    with GuideStore.open(whole) as source, GuideStore.open(part) as store:
+        page = make_readme(store, name="b.zarr", data_licence="")
+        assert f"- made by `subset` from the store of seal `{source.seal}`, views 0 to 2\n" in page
+        assert "made" not in make_readme(source, name="a.zarr", data_licence="").partition("## Where")[2].split("`")[0]
+
+
+def test_a_strange_derivation_is_left_out(tmp_path: Path) -> None:
+    for number, derived in enumerate(("5" * 64, 3, [], {"sources": [3, {"seal": "<b>", "views": "x"}]})):
+
+        class Derived(SmallStore):
+            @property
+            def header(self) -> StoreHeader:
+                header = super().header
+                return replace(header, guide=replace(header.guide, training={"derived_from": derived}))  # noqa: B023 - written at once
+
+        Derived(views=1).write(path := tmp_path / f"{number}.zarr")
+        with GuideStore.open(path) as store:
+            page = make_readme(store, name="a.zarr", data_licence="").partition("## Where")[2]
+        assert ("made from the store of seal `" + "5" * 64 in page) == (number == 0)
+        assert ("made by `?` from the store of seal `(b)`\n" in page) == (number == 3)
