@@ -14,7 +14,8 @@ from pathlib import Path
 
 from dgkd_stores.arguments import as_path, require_kind
 from dgkd_stores.checking.damage import Verification
-from dgkd_stores.disk.files import full_disk, partial_of, publish_new, read_small, write_synced
+from dgkd_stores.checking.origin import OriginCheck, origin_path
+from dgkd_stores.disk.files import full_disk, lies_at, partial_of, publish_new, read_small, write_synced
 from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.reading.reader import GuideStore
@@ -100,13 +101,16 @@ def read_signature(store: Path | str) -> bytes | None:
 def check_signature(store: GuideStore | Verification, trusted: TrustedKeys) -> Signature:
     """Returns the signature beside a store that is open, or that `verify` found sealed, once it is checked.
 
+    For a store of some views, taken from a published one, the signature of that one counts: what lies in NAME.origin
+    proves that its rows were published.
+
     Raises Mismatch (13) if there is none, or it is not a trusted key's signature of this store; UnsafeStore for a link,
     InvalidInput for arguments of another kind and without the extra `share`.
     """
     _require_store("check_signature", store)
     require_kind("check_signature", "trusted", trusted, TrustedKeys, expected="TrustedKeys")
-    data, source = read_signature(store.path), str(signature_path(store.path))
-    return verify_signature(data, header=store.header, seal=store.seal or "", trusted=trusted, source=source)
+    found = _find(store)
+    return verify_signature(found.data, header=store.header, seal=found.seal, trusted=trusted, source=str(found.path))
 
 
 def verify_signature(
@@ -152,16 +156,17 @@ def describe_signature(store: GuideStore | Verification) -> str:
     """
     _require_store("describe_signature", store)
     try:
-        data = read_signature(store.path)
-        if data is None:
+        found = _find(store)
+        if found.data is None:
             return "unsigned"
-        signature, statement = _parse(data)
+        signature, statement = _parse(found.data)
     except (ValueError, UnsafeStore) as error:
-        found = error.found if isinstance(error, UnsafeStore) else error
-        return f"unsigned: what lies beside it is no signature, {one_line(str(found))}"
-    if differs := _differs(store.header, store.seal or "", statement):
+        why = error.found if isinstance(error, UnsafeStore) else error
+        return f"unsigned: what lies beside it is no signature, {one_line(str(why))}"
+    if differs := _differs(store.header, found.seal, statement):
         return f"unsigned: the signature beside it is of another store, with {differs[0]} {differs[2]}"
-    return f"signed by {fingerprint(signature.key)} on {statement.date[:10]}, not checked: no key is required"
+    taken = "taken from a store that is " if found.seal != store.seal else ""
+    return f"{taken}signed by {fingerprint(signature.key)} on {statement.date[:10]}, not checked: no key is required"
 
 
 def signed_date(store: Path | str) -> str:
@@ -171,6 +176,33 @@ def signed_date(store: Path | str) -> str:
         return _parse(data)[1].date[:10] if data is not None else ""
     except (ValueError, UnsafeStore):
         return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """The signature that stands for a store: its file, the content (None: no file), and the seal that it must state."""
+
+    path: Path
+    data: bytes | None
+    seal: str
+
+
+def _find(store: GuideStore | Verification) -> _Found:
+    """Returns a store's own signature; without one, that of the published store whose rows it is proven to have."""
+    path, data = signature_path(store.path), read_signature(store.path)
+    if data is None and (origin_seal := _proven_origin(store)) is not None:
+        origin = origin_path(store.path)
+        return _Found(path=signature_path(origin), data=read_signature(origin), seal=origin_seal)
+    return _Found(path=path, data=data, seal=store.seal or "")
+
+
+def _proven_origin(store: GuideStore | Verification) -> str | None:
+    if isinstance(store, Verification):
+        return None if any(one.kind == "origin" for one in store.damage) else store.origin_seal
+    if not lies_at(origin_path(store.path)):
+        return None
+    found = OriginCheck(store.path, store.header, store.container.seal, store.container.digests())
+    return None if found.damage else found.seal
 
 
 def _require_store(call: str, store: object) -> None:

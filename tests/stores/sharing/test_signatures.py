@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -14,7 +15,19 @@ from pathlib import Path
 import pytest
 from stores.support.small_store import SmallStore
 
-from dgkd_stores import GuideStore, InvalidInput, Mismatch, StoreNotFound, UnsafeStore, convert, verify
+from dgkd_stores import (
+    GuideStore,
+    GuideStoreWriter,
+    IdentityArrays,
+    InvalidInput,
+    Mismatch,
+    StoreNotFound,
+    UnsafeStore,
+    convert,
+    subset,
+    verify,
+)
+from dgkd_stores.checking.origin import origin_path
 from dgkd_stores.sharing.signatures import (
     check_signature,
     describe_signature,
@@ -289,6 +302,45 @@ class TestRefused:
         (file := tmp_path / "allowed").write_text(allowed)
         with GuideStore.open(store) as opened, pytest.raises(Mismatch, match="a certificate of type"):
             check_signature(opened, TrustedKeys.read(allowed_signers=file))
+
+
+class TestPart:
+    """A store of some views has the signature of the published one, whose digests prove its rows."""
+
+    @pytest.fixture
+    def part(self, store: Path, new_key: NewKey, tmp_path: Path) -> Path:
+        sign_store(store, new_key("lab"))
+        subset(store, path := tmp_path / "part.zarr", views=range(1, 3))
+        shutil.rmtree(store)
+        signature_path(store).unlink()
+        return path
+
+    def test_its_origin_is_signed(self, part: Path, new_key: NewKey) -> None:
+        for trusted, counts in ((public(new_key("lab")), True), (public(new_key("other")), False)):
+            assert accepted(part, TrustedKeys.read(keys=[trusted])) is counts
+        assert check_signature(verify(part), TrustedKeys.read(keys=[public(new_key("lab"))])).signer
+        with GuideStore.open(part) as opened:
+            assert describe_signature(opened) == describe_signature(verify(part))
+            assert describe_signature(opened).startswith("taken from a store that is signed by SHA256:")
+
+    def test_other_rows_beside_that_origin(self, part: Path, new_key: NewKey) -> None:
+        """A forger keeps header and origin, writes other rows, and seals them again."""
+        with GuideStore.open(part) as opened:
+            fields = {field.name: getattr(opened, field.name) for field in dataclasses.fields(IdentityArrays)}
+            header, identity = opened.header, IdentityArrays(**fields)
+        shutil.rmtree(part)
+        with GuideStoreWriter(part, header, identity) as writer:
+            for slot in writer.missing():
+                writer.write(slot, -SmallStore().logits(slot.view)[slot.start : slot.stop])
+            writer.seal()
+        trusted = TrustedKeys.read(keys=[public(new_key("lab"))])
+        assert signature_path(origin_path(part)).exists() and not accepted(part, trusted)
+        with pytest.raises(Mismatch, match="is not signed, and keys are required"):
+            check_signature(verify(part), trusted)
+
+    def test_without_its_origin(self, part: Path, new_key: NewKey) -> None:
+        shutil.rmtree(origin_path(part))
+        assert not accepted(part, TrustedKeys.read(keys=[public(new_key("lab"))]))
 
 
 def test_a_link_in_place_of_a_signature_is_unsafe(store: Path, new_key: NewKey) -> None:
