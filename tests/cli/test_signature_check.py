@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,17 @@ def test_with_allowed_signers(command: Command, signed: Path, keys: dict[str, Pa
     assert code(f'lab@example.org valid-before="20200101Z" {key}') == 13
     assert code(f'lab@example.org namespaces="file" {key}') == 13
     assert code(f"lab@example.org no-such-option {key}") == 2
+
+
+def test_only_a_required_key_needs_the_extra(
+    command: Command, signed: Path, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    for words in (["verify"], ["info", "ta1"], ["card", "ta1"], ["sign", "teacher", "--statement"]):
+        assert command("-q", *words).exit_code == 0
+    for words in (["verify", "ta1", "--key", str(keys["lab"])], ["sign", "teacher", "--key", str(keys["lab"])[:-4]]):
+        result = command("-q", *words)
+        assert result.exit_code == 2 and 'pip install "dgkd-cache[share]"' in result.output
 
 
 def test_a_damaged_seal_comes_before_its_signature(command: Command, signed: Path, keys: dict[str, Path]) -> None:

@@ -167,15 +167,17 @@ def _time(text: str | None) -> float | None:
     """Returns a time as seconds since 1970: YYYYMMDD or YYYYMMDDHHMM[SS] in local time, or in UTC with a Z after it."""
     if text is None:
         return None
-    digits = re.fullmatch(r"(\d{8}|\d{12}|\d{14})(Z|UTC)?", text, flags=re.IGNORECASE)
+    digits = re.fullmatch(r"(\d{8}|\d{12}|\d{14})(Z|UTC)?", text, flags=re.IGNORECASE | re.ASCII)
     if digits is None:
         raise ValueError(f"the time {text[:20]!r}")
     date, clock = digits[1][:8], f"{digits[1][8:]}000000"
     try:
         moment = datetime.fromisoformat(f"{date[:4]}-{date[4:6]}-{date[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:6]}")
-    except ValueError as error:
+        # As ssh-keygen reads it: without daylight saving time, even in summer.
+        local = (*moment.timetuple()[:8], 0)
+        return moment.replace(tzinfo=UTC).timestamp() if digits[2] else time.mktime(local)
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"the time {text!r}: {error}") from error
-    return moment.replace(tzinfo=UTC).timestamp() if digits[2] else time.mktime(moment.timetuple())
 
 
 def _text(seconds: float) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 from stores.support.small_store import SmallStore
 
 from dgkd_stores import GuideStore, InvalidInput, Mismatch
@@ -83,19 +85,22 @@ def test_ssh_keygen_gives_the_same_verdict(
     assert found is expected
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles", "Australia/Sydney"])
 def test_a_time_without_z_is_local(tmp_path: Path, new_key: NewKey, agrees: Callable[..., bool], zone: str) -> None:
+    """At any time of the year it is summer in one of the last two."""
     SmallStore(views=1).write(store := tmp_path / "ta1.zarr")
     path = sign_store(store, new_key("lab"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("TZ", zone)
         time.tzset()
         try:
-            for hours, expected in ((-1, False), (1, True)):
+            for hours in (-3, -0.5, 0.5, 3):
                 until = time.strftime("%Y%m%d%H%M", time.localtime(time.time() + 3600 * hours))
                 text = f'lab@example.org valid-before="{until}" {blob(new_key("lab"))}'
                 (line,) = parse_allowed_signers(text.encode(), source="allowed")
-                assert (not line.refusal("", time.time())) is expected is agrees(path, text)
+                valid = not line.refusal("", time.time())
+                assert valid is agrees(path, text)
+                assert valid is (hours > 0) or abs(hours) < 1
         finally:
             patched.undo()
             time.tzset()
@@ -135,6 +140,38 @@ def test_a_line_that_is_not_understood_refuses_the_file(line: str, found: str) -
 def test_a_line_that_is_not_utf8_refuses_the_file() -> None:
     with pytest.raises(InvalidInput, match="line 1 of allowed"):
         parse_allowed_signers(b"\xff " + KEY.encode(), source="allowed")
+
+
+TOKENS = [
+    "lab",
+    "*",
+    "!",
+    ",",
+    " ",
+    '"',
+    "\\",
+    "=",
+    "namespaces",
+    "valid-before",
+    "cert-authority",
+    "20260101Z",
+    KEY,
+    "#",
+]
+
+
+@given(st.lists(st.sampled_from(TOKENS) | st.text(max_size=4), max_size=12))
+def test_any_line_is_read_or_refused(parts: list[str]) -> None:
+    with contextlib.suppress(InvalidInput):
+        for line in parse_allowed_signers("".join(parts).encode(errors="replace"), source="allowed"):
+            line.refusal("lab", 0.0)
+
+
+@pytest.mark.parametrize("when", ["00010101", "99991231235959", "00010101Z"])
+def test_distant_times_are_no_crash(when: str) -> None:
+    with contextlib.suppress(InvalidInput):
+        (line,) = parse_allowed_signers(f'lab valid-before="{when}" {KEY}'.encode(), source="allowed")
+        assert (not line.refusal("", time.time())) is when.startswith("9999")
 
 
 def test_a_long_pattern_list() -> None:

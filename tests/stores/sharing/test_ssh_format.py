@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 
 import pytest
+from hypothesis import given, strategies as st
 
 from dgkd_stores.sharing.ssh_format import parse_public_key, parse_signature, signed_bytes
 
@@ -90,3 +92,13 @@ def test_a_public_key_is_one_line() -> None:
     assert parse_public_key(line).comment == "a lab"
     with pytest.raises(ValueError, match="several lines"):
         parse_public_key(line * 2)
+
+
+@given(st.binary(max_size=400), st.integers(0, 400), st.integers(0, 400))
+def test_any_bytes_are_a_signature_or_a_value_error(data: bytes, first: int, last: int) -> None:
+    whole = blob(*PARTS)
+    for each in (armored(data), armored(whole[:first] + data + whole[last:]), data):
+        with contextlib.suppress(ValueError):
+            parse_signature(each)
+    with contextlib.suppress(ValueError):
+        parse_public_key(f"ssh-ed25519 {base64.b64encode(data).decode()}")
