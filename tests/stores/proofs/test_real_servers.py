@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from stores.support.cutting_proxy import cutting_proxy
 from stores.support.servers import S3_KEYS, bad_s3, good_s3, nginx
 from stores.support.small_store import SmallStore, tree
 
@@ -124,6 +127,35 @@ def test_a_publication_that_stopped(store: Path, tmp_path: Path, address: str) -
     assert 0 < push(store, address).sent_files < len(tree(store))
     pull(address, tmp_path / "got")
     assert tree(tmp_path / "got" / "a.zarr") == tree(store)
+
+
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_connections_that_are_cut(
+    tmp_path: Path, good: dict[str, str], monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    for name, value in good.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", 400_000)
+    monkeypatch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", 400_000)
+    path, address = make(tmp_path, samples=20_000, views=10, classes=20), f"s3://lab/cut-{next(_PLACES)}"
+    if verb == "pull":
+        push(path, address)
+    port = int(good["AWS_ENDPOINT_URL"].rpartition(":")[2])
+    with cutting_proxy(port, cuts=60, most=600_000, seed=5) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
+        while proxy.left:  # a call gives up after some failures of one file; the same call goes on
+            with contextlib.suppress(Incomplete):
+                if verb == "push":
+                    push(path, address)
+                else:
+                    shutil.rmtree(tmp_path / "got" / "a.zarr", ignore_errors=True)
+                    pull(address, tmp_path / "got")
+        if verb == "push":
+            push(path, address)
+        pull(address, tmp_path / "got")
+        assert len(proxy.cuts) == 60
+    assert tree(tmp_path / "got" / "a.zarr") == tree(path)
+    assert os.listdir(tmp_path / "got") == ["a.zarr"]
 
 
 @pytest.mark.parametrize("attempt", range(10))
