@@ -24,6 +24,7 @@ NAMES = (
     "dump",
     "views",
     "stores",
+    "transfer",
     "memory",
     "large",
     "disk",
