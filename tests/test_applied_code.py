@@ -154,7 +154,7 @@ CASES = [
     Code("write folder:X for images in class folders", "load_dataset(name='photos')", wrong="photos"),
     Code("try wrn-16-2", "build('wrn-x')", wrong="wrn-x"),
     Code("wrn-X-X and wrn-X-X are the nearest", "build('wrn-17-2')", wrong="wrn-17-2", offers=2),
-    Code("did you mean X?", "build('plain5')", wrong="plain5", offers=3),
+    Code("did you mean X?", "build('plain12')", wrong="plain12", offers=3),
     Code("did you mean X?", "get_encoding('float46')", wrong="float46"),
     Code("did you mean X?", "get_codec('zsd')", wrong="zsd"),
     Code("did you mean X?", "load_dataset(name='digit')", wrong="digit"),

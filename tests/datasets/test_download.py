@@ -21,7 +21,7 @@ def test_missing_files_are_named_with_their_places(default_root: Path, no_debian
     message = str(caught.value)
     for part in (TRAIN_IMAGES, str(default_root / "FashionMNIST" / "raw"), str(no_debian), "download = true"):
         assert part in message
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
