@@ -258,7 +258,7 @@ def read_results(path: Path) -> dict[str, Any]:
             f"there is no {path}",
             expected="the results.json of a comparison",
             found="no such file",
-            do="run `dgkd-cache compare` first, or name the file with --results",
+            do="check the path; `dgkd-cache compare` writes one",
         ) from error
 
 

@@ -169,7 +169,7 @@ def _source(changes: Mapping[str, Mapping[str, object]], name: str) -> str | Non
             f"the variant {name} cannot set {', '.join(own)}",
             expected=f"the stores of {source}, which it takes as they are",
             found=", ".join(f"{key} = {changes[name][key]!r}" for key in own),
-            do=f"set it for {source} instead",
+            do=f"leave out {', '.join(own)} or guides_from, or change {source}",
         )
     return source
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import torch
 
 from dgkd_cache.models.saved import load_model
 from dgkd_cache.workspace.run_lock import run_lock
-from support.shell import STORE, Case, Shell
+from support.shell import STORE, Case, Shell, small_study
 
 ENUMERATED = {"views.scheme": "enumerated", "views.count": 18}
 TRAIN = "train --model teacher"
@@ -28,6 +29,13 @@ def old_run(shell: Shell) -> None:
     card = json.loads(Path("runs/student/card.json").read_text())
     kept = {key: value for key, value in card.items() if key not in ("files", "digest", "inputs_digest")}
     Path("runs/student/card.json").write_text(json.dumps(kept))
+
+
+def study_elsewhere(shell: Shell) -> None:
+    """A comparison of one run in this workspace; then the user leaves it."""
+    small_study(shell)
+    shell.ok("compare")
+    os.chdir("..")
 
 
 def no_compiler(shell: Shell) -> None:
@@ -244,6 +252,14 @@ CASES = [
         then="run --remake",
     ),
     Case("leave --data-root out", "options", "datasets digits --data-root ."),
+    Case(
+        "go to the workspace of one, or name its results with --results",
+        "options",
+        "report",
+        study_elsewhere,
+        bare=True,
+        fill={"--results": "--results bare/compare/results.json"},
+    ),
     Case("leave --dataset out", "options", "init --recipe dgkd-table2 --dataset mnist new"),
     Case(
         "add --scheme sampled",

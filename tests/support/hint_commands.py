@@ -8,7 +8,7 @@ from pathlib import Path
 from dgkd_cache.config.workspace_config import read_config
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_stores import GuideStore
-from support.shell import LOOSE, STORE, Case, Shell
+from support.shell import LOOSE, STORE, Case, Shell, small_study
 
 STALE = {"training.seed": 5}
 TRAIN = "train --model teacher"
@@ -30,6 +30,13 @@ def damaged_file(shell: Shell) -> None:
     data, rows = Path("guide.h5").read_bytes(), Path(CHUNK).read_bytes()[:32]
     assert data.count(rows) == 1
     Path("guide.h5").write_bytes(data.replace(rows, bytes(len(rows))))
+
+
+def damaged_study(shell: Shell, file: str) -> None:
+    """A comparison of one run, of which nothing is there but an empty object in one file."""
+    small_study(shell)
+    Path("compare").mkdir()
+    Path("compare", file).write_text("{}")
 
 
 def half_a_store(shell: Shell) -> None:
@@ -249,5 +256,33 @@ COMMANDS = [
         lambda: GuideStore.open("guide.h5").to_zarr(),
         lambda shell: shell.ok("export teacher guide.h5"),
         then="info guide.zarr",
+    ),
+    Case(
+        "run `dgkd-cache compare`, or wait until a run of it is finished",
+        "commands",
+        "report",
+        small_study,
+        bare=True,
+    ),
+    Case(
+        "check the path; `dgkd-cache compare` writes one",
+        "commands",
+        "report --results compare/results.json",
+        small_study,
+        bare=True,
+    ),
+    Case(
+        "run `dgkd-cache compare` again: it writes the results of what is finished without training it again",
+        "commands",
+        "report --results compare/results.json",
+        lambda shell: damaged_study(shell, "results.json"),
+        bare=True,
+    ),
+    Case(
+        "run `dgkd-cache compare` again: it writes the outline anew and keeps what is finished",
+        "commands",
+        "report",
+        lambda shell: damaged_study(shell, "study.json"),
+        bare=True,
     ),
 ]

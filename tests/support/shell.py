@@ -90,6 +90,11 @@ class Shell:
         os.chdir("..")
 
 
+def small_study(shell: Shell) -> None:
+    """Writes a comparison of one run into dgkd.toml."""
+    shell.edit({"compare.seeds": 1, "compare.variants.scratch.method": "scratch"})
+
+
 def toml(tables: Mapping[str, Any], above: str = "") -> str:
     """Nested tables as TOML; JSON's strings, numbers, booleans and arrays are TOML, too."""
     lines = [f"{key} = {json.dumps(value)}" for key, value in tables.items() if not isinstance(value, dict)]

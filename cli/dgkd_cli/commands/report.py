@@ -73,7 +73,7 @@ def report(app: App, output: Path | None, results_file: Path | None, as_json: bo
             f"there is no comparison in {source.parent}",
             expected="a study.json, which `dgkd-cache compare` writes as it begins, or a workspace",
             found="neither",
-            do="run `dgkd-cache compare`, or name the results of one with --results",
+            do="go to the workspace of one, or name its results with --results",
         )
     written = write_report(content, timings, target, source=source, command=outline.command if outline else "")
     if as_json:
