@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
+from dgkd_cache.study.plan import Guides
 from dgkd_cache.study.records import read_record_of
-from dgkd_cache.study.results import Results, make_results
+from dgkd_cache.study.results import Protocol, Results, make_results
 from dgkd_stores.disk import full_disk, make_folder, write_durably
 
 __all__ = ["OUTLINE_FILE", "Outline", "failures", "read_outline", "results_so_far", "timings_so_far", "write_outline"]
@@ -25,7 +26,7 @@ _LARGEST = 2**26  # bytes
 
 
 class Outline(BaseModel):
-    """What a study compares, and the names of its runs, of which none need be finished."""
+    """An outline: what is compared, and the names of the runs, of which none need be finished."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,10 +40,10 @@ class Outline(BaseModel):
     """The variant that the others are compared with."""
     pairs: tuple[tuple[str, str], ...]
     """All comparisons, each a variant and what it is compared with."""
-    guides: Literal["shared", "per-seed"]
-    """Whether all seeds have the same guides."""
-    protocol: Literal["last", "paper"]
-    """Whether the best epoch on the test set is told beside the last one."""
+    guides: Guides
+    """`shared` if all seeds have the same guides."""
+    protocol: Protocol
+    """`paper` if the best epoch on the test set is told beside the last one."""
     seeds: tuple[int, ...]
     """The seeds of the student."""
     variants: dict[str, dict[str, JsonValue]]
@@ -53,6 +54,11 @@ class Outline(BaseModel):
     """The student's run of each variant and seed."""
     guide_runs: tuple[str, ...]
     """The runs of all guides."""
+
+    @property
+    def runs(self) -> list[str]:
+        """All runs: of students, then of guides."""
+        return [*(run for by_seed in self.students.values() for run in by_seed.values()), *self.guide_runs]
 
 
 def write_outline(folder: Path, outline: Outline) -> None:
@@ -87,12 +93,17 @@ def failures(folder: Path, outline: Outline) -> list[Mapping[str, Any]]:
         failed = parse_object(read_file(path, limit=_LARGEST), path).get("failed")
     except FileNotFoundError:
         return []
-    runs = {*outline.guide_runs, *(run for by_seed in outline.students.values() for run in by_seed.values())}
-    return [
-        one
-        for one in (failed if isinstance(failed, list) else [])
-        if isinstance(one, dict) and one.get("run") in runs and read_record_of(folder, one["run"]) is None
-    ]
+    made = {run for run in outline.runs if read_record_of(folder, run) is not None}
+    found: list[Mapping[str, Any]] = []
+    for one in failed if isinstance(failed, list) else []:
+        if isinstance(one, dict) and one.get("run") in outline.runs:
+            # A store has no record: it is there once the students of all variants that want its run are.
+            named = one.get("variants") if one.get("what") == "store" else []
+            waiting = [of for name, of in outline.students.items() if isinstance(named, list) and name in named]
+            students = [run for by_seed in waiting for run in by_seed.values()]
+            if not made.issuperset(students or [one["run"]]):
+                found.append(one)
+    return found
 
 
 def results_so_far(folder: Path, outline: Outline, failed: Sequence[Mapping[str, Any]] = ()) -> Results:
@@ -120,9 +131,8 @@ def results_so_far(folder: Path, outline: Outline, failed: Sequence[Mapping[str,
 
 def timings_so_far(folder: Path, outline: Outline) -> dict[str, dict[str, float]]:
     """Returns the seconds of training of all finished runs that are here, by name."""
-    students = [run for by_seed in outline.students.values() for run in by_seed.values()]
     found = {}
-    for run in [*students, *outline.guide_runs]:
+    for run in outline.runs:
         path = folder / "runs" / run
         if (path / CARD_FILE).exists():
             found[run] = {"seconds": load_card(path).seconds}

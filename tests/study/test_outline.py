@@ -70,3 +70,15 @@ def test_failures_are_those_that_are_still_missing(tmp_path: Path) -> None:
     failed = [{"run": "x", "what": "run"}, {"run": "of another study", "error": "NaN"}, 7]
     (tmp_path / "results.json").write_text(json.dumps({"failed": failed}))
     assert failures(tmp_path, OUTLINE) == failed[:1]
+
+
+def test_a_store_has_failed_until_the_students_that_wait_for_it_are_there(tmp_path: Path) -> None:
+    """Its run has a record, and so have the students of `a` alone, which need another store."""
+    failed = [{"run": "g", "what": "store", "variants": ["b"]}, {"run": "g", "what": "store", "variants": 7}]
+    (tmp_path / "results.json").write_text(json.dumps({"failed": failed}))
+    (tmp_path / "records").mkdir()
+    for run in ("g", "x", "y", "z"):
+        (tmp_path / "records" / f"{run}.json").write_text(json.dumps({"run": run, "weights": "0"}))
+    assert failures(tmp_path, OUTLINE) == failed[:1]
+    (tmp_path / "records" / "w.json").write_text(json.dumps({"run": "w", "weights": "0"}))
+    assert failures(tmp_path, OUTLINE) == []
