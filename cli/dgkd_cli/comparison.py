@@ -9,11 +9,10 @@ from dgkd_cli.columns import Step, fit
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
 
 if TYPE_CHECKING:
+    from dgkd_cache.study.costs import Timings
     from dgkd_cache.study.results import Results
 
 __all__ = ["notes", "tables"]
-
-Timings = Mapping[str, Mapping[str, float | None]]
 
 
 def tables(results: Results, timings: Timings, width: int) -> Iterator[str]:
@@ -89,7 +88,7 @@ def _comparisons(comparisons: Sequence[Mapping[str, Any]], width: int) -> str:
 
 
 def _costs(results: Results, timings: Timings, width: int) -> str:
-    """The cost of all runs of a variant; what two variants share counts for both."""
+    """Returns the cost of all runs of a variant; what two variants share counts for both."""
     from dgkd_cache.study.costs import variant_seconds
 
     costs = [one["cost"] for one in results["variants"].values()]

@@ -8,50 +8,15 @@ from dgkd_cache.report import numbers
 from dgkd_cache.report.drawing import Drawing
 from dgkd_cache.report.figures import Figure, Table, row, table
 from dgkd_cache.report.palette import Style
-from dgkd_cache.report.results_file import Results, Timings
+from dgkd_cache.report.results_file import Results
 from dgkd_cache.report.rows import NARROW, WIDE
 from dgkd_cache.report.scales import linear
+from dgkd_cache.study.costs import Timings, guides_of_runs, seconds_of
 
-__all__ = ["costs_figures", "guides_of", "seconds_of"]
-
+__all__ = ["costs_figures"]
 
 _SAME, _APART = 4, 13
 """Pixels within which marks stand side by side, and how far apart they then are."""
-
-
-def guides_of(results: Results, variant: str) -> list[str]:
-    """Returns the runs of all guides that a variant's students have, and of their guides, each once.
-
-    A guide without a record, which is made again, is left out.
-    """
-    found: dict[str, None] = {}
-    waiting = [run for student in results.students(variant).values() for run in student.guide_runs]
-    while waiting:
-        run = waiting.pop(0)
-        if run not in found and run in results.runs:
-            found[run] = None
-            waiting += results.runs[run].guide_runs
-    return [*found]
-
-
-def seconds_of(results: Results, timings: Timings, variant: str) -> tuple[float, float, float | None] | None:
-    """Returns the seconds of training of a variant's students, of its guides, and of their dumps.
-
-    None unless all times of training are known; the last is None unless all times of dumps are.
-    """
-    guides = guides_of(results, variant)
-    students = [run.run for run in results.students(variant).values()]
-    trained, taught, dumped = (
-        [timings.get(run, {}).get(key) for run in runs]
-        for runs, key in ((students, "seconds"), (guides, "seconds"), (guides, "dump_seconds"))
-    )
-    sums = [_sum(times) for times in (trained, taught, dumped)]
-    return None if sums[0] is None or sums[1] is None else (sums[0], sums[1], sums[2])
-
-
-def _sum(times: Sequence[object]) -> float | None:
-    known = [one for one in times if isinstance(one, int | float)]
-    return float(sum(known)) if len(known) == len(times) else None
 
 
 def costs_figures(results: Results, timings: Timings, style: Mapping[str, Style]) -> list[Figure]:
@@ -77,12 +42,16 @@ def costs_figures(results: Results, timings: Timings, style: Mapping[str, Style]
                 data=_counts(results, names),
             )
         )
-    seconds = {name: seconds_of(results, timings, name) for name in results.shown}
-    known = {name: sum(filter(None, parts)) for name, parts in seconds.items() if parts is not None}
+    guide_runs = {name: run.guide_runs for name, run in results.runs.items()}
+    seconds = {}
+    for name in results.shown:
+        students = [*results.variants[name].runs.values()]
+        seconds[name] = seconds_of(students, guides_of_runs(students, guide_runs), timings)
+    known = {name: total for name, parts in seconds.items() if (total := _together(parts)) is not None}
     if known:
         longest = max(known.values())
         unit, size = ("seconds", 1) if longest < 300 else ("minutes", 60) if longest < 3 * 3600 else ("hours", 3600)
-        dumps = all(parts[2] is not None for parts in seconds.values() if parts is not None)
+        dumps = all(seconds[name][2] is not None for name in known)
         found.append(
             _figure(
                 results,
@@ -117,7 +86,7 @@ def _drawing(
     results: Results, style: Mapping[str, Style], cost: Mapping[str, float], label: str, width: float
 ) -> Drawing:
     summaries = {name: results.variants[name].test["top1"] for name in cost}
-    reach = [100 * (one.mean + sign * (one.deviation or 0)) for one in summaries.values() for sign in (-1, 1)]
+    reach = [100 * end for one in summaries.values() for end in one.ends]
     height, left, right = (300.0, 46.0, width - 16) if width == WIDE else (280.0, 40.0, width - 10)
     y = linear(min(reach), max(reach), height - 46, 30, count=5)
     x = linear(min(0, *cost.values()), max(cost.values()), left, right, count=int(width / 110))
@@ -132,7 +101,7 @@ def _drawing(
     for name, at in _beside({name: x(value) for name, value in cost.items()}).items():
         one = summaries[name]
         if one.deviation:
-            low, high = (y(100 * (one.mean + sign * one.deviation)) for sign in (-1, 1))
+            low, high = (y(100 * end) for end in one.ends)
             drawing.rule(at, low, at, high, f"interval {style[name].colour}")
         drawing.mark(at, y(100 * one.mean), style[name], radius=5.5, tip=f"{name}: {numbers.spread(one)}")
     return drawing
@@ -177,13 +146,11 @@ def _counts(results: Results, names: Sequence[str]) -> Table:
     return table("Costs by count: all runs of a variant, and its guides once", head, rows)
 
 
-def _times(seconds: Mapping[str, tuple[float, float, float | None] | None]) -> Table:
-    rows = [
-        row(
-            name,
-            *map(numbers.duration, parts or (None,) * 3),
-            numbers.duration(sum(filter(None, parts)) if parts else None),
-        )
-        for name, parts in seconds.items()
-    ]
+def _together(parts: Sequence[float | None]) -> float | None:
+    """Returns the seconds of students, guides and, if they are known, dumps; None unless those of training are."""
+    return None if None in parts[:2] else sum(filter(None, parts))
+
+
+def _times(seconds: Mapping[str, Sequence[float | None]]) -> Table:
+    rows = [row(name, *map(numbers.duration, [*parts, _together(parts)])) for name, parts in seconds.items()]
     return table("Wall time", ["variant", "students", "guides", "dumps of guides", "together"], rows)

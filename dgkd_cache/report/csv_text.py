@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 
-from dgkd_cache.report.results_file import Results, Summary, Timings
+from dgkd_cache.report.results_file import Results, Summary
+from dgkd_cache.study.costs import Timings
 
 __all__ = ["runs_csv", "variants_csv"]
 

@@ -27,7 +27,7 @@ def accuracy_figure(results: Results, style: Mapping[str, Style]) -> Figure:
     names = results.shown
     top1 = {name: [run.test.top1 for run in results.students(name).values()] for name in names}
     summaries = {name: results.variants[name].test["top1"] for name in names}
-    reach = [100 * (s.mean + sign * (s.deviation or 0)) for s in summaries.values() for sign in (-1, 1)]
+    reach = [100 * end for one in summaries.values() for end in one.ends]
     values = [*(100 * one for found in top1.values() for one in found), *reach]
     drawings = []
     for width in (WIDE, NARROW):
@@ -43,7 +43,7 @@ def accuracy_figure(results: Results, style: Mapping[str, Style]) -> Figure:
         for name, y in zip(names, chart.at, strict=True):
             one, at = summaries[name], chart.scale(100 * summaries[name].mean)
             if one.deviation is not None:
-                low, high = (chart.scale(100 * (one.mean + sign * one.deviation)) for sign in (-1, 1))
+                low, high = (chart.scale(100 * end) for end in one.ends)
                 chart.drawing.rule(low, y, high, y, f"spread {style[name].colour}")
             chart.drawing.rule(at, y - 8, at, y + 8, f"mean {style[name].colour}")
             for seed, run in results.students(name).items():
@@ -127,7 +127,7 @@ def comparisons_table(made: Sequence[Comparison], *, by_seed: bool = False) -> T
                 numbers.p_value(one.p),
                 numbers.p_value(one.adjusted_p),
                 Cell(text=one.verdict, css=one.verdict),
-                numbers.points(one.detectable).lstrip("+"),
+                numbers.detectable(one),
                 *(numbers.points(differences.get(seed)) for seed in seeds),
             )
         )
@@ -161,7 +161,7 @@ def variants_table(results: Results) -> Table:
                 numbers.interval(against),
                 numbers.p_value(against.adjusted_p if against else None),
                 Cell(text=against.verdict, css=against.verdict) if against else "–",
-                numbers.points(against.detectable if against else None).lstrip("+"),
+                numbers.detectable(against),
             )
         )
     caption = (
@@ -187,7 +187,7 @@ def measures_table(results: Results) -> Table:
         },
         "published accuracy": {
             name: numbers.percent(one.published.accuracy / 100 if one.published else None)
-            for name, one in results.variants.items()
+            for name, one in ((name, results.variants[name]) for name in results.shown)
         },
     }
     found = {head: texts for head, texts in found.items() if {*texts.values()} != {numbers.spread(None)}}

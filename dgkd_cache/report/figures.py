@@ -1,9 +1,9 @@
-"""What a figure consists of: drawings, a caption, and the table of its data; and what a table is."""
+"""Figures: drawings, a caption, and the table of their data; and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dgkd_cache.report.drawing import Drawing
 from dgkd_cache.report.palette import Style
@@ -48,9 +48,9 @@ class Figure:
     table: Table
     wide: Drawing | None = None
     narrow: Drawing | None = None
-    panels: tuple[Panel, ...] = field(default=())
-    legend: tuple[tuple[str, Style], ...] = field(default=())
-    keys: tuple[tuple[str, str], ...] = field(default=())
+    panels: tuple[Panel, ...] = ()
+    legend: tuple[tuple[str, Style], ...] = ()
+    keys: tuple[tuple[str, str], ...] = ()
     """Marks other than those of the legend, as (css, meaning)."""
 
     @property

@@ -11,9 +11,10 @@ from typing import Any
 
 from dgkd_cache.errors import Incomplete
 from dgkd_cache.report.csv_text import runs_csv, variants_csv
-from dgkd_cache.report.labels import Progress, progress_of
+from dgkd_cache.report.labels import progress_of
 from dgkd_cache.report.page import make_page
-from dgkd_cache.report.results_file import Results, Timings, as_results
+from dgkd_cache.report.results_file import Results, as_results
+from dgkd_cache.study.costs import Timings
 from dgkd_cache.study.verdict import verdict_sentence
 from dgkd_stores.disk import full_disk, make_folder, write_durably
 
@@ -34,8 +35,6 @@ class Written:
     finished: int
     """The number of students' runs that are finished."""
     planned: int
-    progress: Progress | None
-    """What is missing; None if nothing is."""
 
 
 def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, source: Path, command: str) -> Written:
@@ -46,7 +45,7 @@ def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, 
     """
     results = as_results(content, source)
     progress = progress_of(results)
-    planned = len(results.variants) * len(results.planned or results.seeds)
+    planned = len(results.variants) * len(results.planned)
     if not results.shown:
         failed = "; ".join(progress.failed) if progress else ""
         raise Incomplete(
@@ -74,7 +73,6 @@ def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, 
         verdict=verdict,
         finished=sum(len(one.runs) for one in results.variants.values()),
         planned=planned,
-        progress=progress,
     )
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     with full_disk(output):
@@ -93,6 +91,6 @@ def title_of(results: Results) -> str:
     students = dict.fromkeys(run.architecture for name in results.shown for run in results.students(name).values())
     on = f" on {results.dataset['name']}" if "name" in results.dataset else ""
     counts = []
-    for word, count in (("variant", len(results.variants)), ("seed", len(results.planned or results.seeds))):
+    for word, count in (("variant", len(results.variants)), ("seed", len(results.planned))):
         counts.append(f"{count} {word}{'s' * (count > 1)}")
     return f"{', '.join(students)}{on}: {' over '.join(counts)}"

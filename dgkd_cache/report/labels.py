@@ -19,15 +19,14 @@ class Progress:
     missing: tuple[str, ...]
     """The variants that lack runs, with the seeds that they lack."""
     failed: tuple[str, ...]
-    """The runs that cannot be made, with the reasons."""
+    """The runs and stores that could not be made."""
 
 
 def progress_of(results: Results) -> Progress | None:
     """Returns what is finished and what is missing; None if everything is there."""
-    planned = results.planned or tuple(results.seeds)
     missing = []
     for name in results.order:
-        lacking = [str(seed) for seed in planned if seed not in results.variants[name].runs]
+        lacking = [str(seed) for seed in results.planned if seed not in results.variants[name].runs]
         if lacking:
             missing.append(f"{name}: seed{'s' * (len(lacking) > 1)} {', '.join(lacking)}")
     failed = tuple(
@@ -38,7 +37,7 @@ def progress_of(results: Results) -> Progress | None:
         return None
     return Progress(
         finished=sum(len(one.runs) for one in results.variants.values()),
-        planned=len(results.variants) * len(planned),
+        planned=len(results.variants) * len(results.planned),
         missing=tuple(missing),
         failed=failed,
     )
@@ -46,7 +45,7 @@ def progress_of(results: Results) -> Progress | None:
 
 def notes_of(results: Results) -> list[str]:
     """Returns what belongs beside the table of variants."""
-    seeds = len(results.planned or results.seeds)
+    seeds = len(results.planned)
     found = [
         "The result of a run is its accuracy on the test set after its last epoch; nothing was chosen by the test set."
     ]
@@ -64,14 +63,14 @@ def notes_of(results: Results) -> list[str]:
             "is higher or lower where it is below 0.05, else inconclusive, which is no proof of no difference.",
         ]
         detectable = [
-            f"{one.variant} against {one.reference} {numbers.points(one.detectable).lstrip('+')} points"
+            f"{one.variant} against {one.reference} {numbers.detectable(one)}"
             for one in results.comparisons
             if one.detectable is not None and one.verdict == "inconclusive"
         ]
         if detectable:
             found.append(
-                f"The smallest difference that would have been found with 80 % power, at the spread that was seen: "
-                f"{'; '.join(detectable)}."
+                "The smallest difference that would have been found with 80 % power, at the spread that was seen, in "
+                f"points: {'; '.join(detectable)}."
             )
     sources = dict.fromkeys(one.published.source for one in results.variants.values() if one.published)
     if sources:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dgkd_cache.report.results_file import Comparison, Summary
 
-__all__ = ["difference", "duration", "interval", "p_value", "percent", "points", "real", "spread", "whole"]
+__all__ = [
+    "detectable",
+    "difference",
+    "duration",
+    "interval",
+    "p_value",
+    "percent",
+    "points",
+    "real",
+    "spread",
+    "whole",
+]
 
 _NONE = "–"
 
@@ -35,6 +46,13 @@ def difference(one: Comparison | None) -> str:
 def interval(one: Comparison | None) -> str:
     """Returns the 95 % interval of a paired difference in points."""
     return _NONE if one is None or one.low is None else f"{points(one.low)} to {points(one.high)}"
+
+
+def detectable(one: Comparison | None) -> str:
+    """Returns the smallest difference that would have been found, in points; "none" where the spread hides them all."""
+    if one is None or one.detectable is None:
+        return _NONE
+    return f"{100 * one.detectable:.2f}" if one.detectable < 1 else "none"
 
 
 def p_value(p: float | None) -> str:

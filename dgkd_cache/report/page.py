@@ -10,7 +10,7 @@ import base64
 import hashlib
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,9 @@ from dgkd_cache.report.provenance import (
     seals_table,
     settings_tables,
 )
-from dgkd_cache.report.results_file import Results, Timings
+from dgkd_cache.report.results_file import Results
 from dgkd_cache.report.sweeps import sweeps_figure
+from dgkd_cache.study.costs import Timings
 
 __all__ = ["Section", "make_page", "sections_of", "template"]
 
@@ -56,9 +57,9 @@ class Section:
     title: str
     figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
-    words: Sequence[str] = field(default=())
-    code: Sequence[tuple[str, str]] = field(default=())
-    folded: Sequence[Table] = field(default=())
+    words: Sequence[str] = ()
+    code: Sequence[tuple[str, str]] = ()
+    folded: Sequence[Table] = ()
     """Tables that are shown on demand."""
 
 
@@ -105,7 +106,7 @@ def make_page(results: Results, timings: Timings, *, verdict: str, title: str, c
     """Returns the whole page. `verdict` is the sentence on top, `command` what made the results."""
     sheet = template("style.css.j2").render(light=LIGHT, dark=DARK)
     script = template("theme.js.j2").render()
-    page = template("page.html.j2").render(
+    return template("page.html.j2").render(
         title=title,
         verdict=verdict,
         progress=progress_of(results),
@@ -115,7 +116,6 @@ def make_page(results: Results, timings: Timings, *, verdict: str, title: str, c
         script=script,
         policy=f"default-src 'none'; img-src data:; style-src {_digest(sheet)}; script-src {_digest(script)}",
     )
-    return page
 
 
 def template(name: str) -> Template:

@@ -13,7 +13,7 @@ from dgkd_cache.report.results_file import Results
 __all__ = ["compare_table", "data_table", "machines_table", "models_table", "seals_table", "settings_tables"]
 
 _OF_A_RUN = {"seed", "epoch_chosen", "guides", "method"}
-"""What differs between runs of one variant, or is said elsewhere."""
+"""Settings that differ between runs of one variant, or that are told elsewhere."""
 
 
 _MOST_CLASSES = 100
@@ -21,8 +21,7 @@ _MOST_CLASSES = 100
 
 def compare_table(results: Results) -> str:
     """Returns the table [compare] of dgkd.toml that describes the study."""
-    seeds = results.planned or tuple(results.seeds)
-    lines = ["[compare]", f"reference = {toml_text(results.reference)}", f"seeds = {toml_text([*seeds])}"]
+    lines = ["[compare]", f"reference = {toml_text(results.reference)}", f"seeds = {toml_text(results.planned)}"]
     lines.append(f"guides = {toml_text(results.guides)}")
     if results.protocol:
         lines.append(f"protocol = {toml_text(results.protocol)}")

@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dgkd_cache.errors import Damaged, InvalidInput
 from dgkd_cache.run_files.reading import parse_object, read_file
+from dgkd_cache.study.costs import Timings
 
 __all__ = [
     "Comparison",
     "Results",
     "Run",
     "Summary",
-    "Timings",
     "Variant",
     "as_results",
     "read_results",
@@ -31,14 +31,10 @@ _LARGEST = 2**28  # bytes
 _CUT = 51
 """The letters of a run's name that the name of its store has at least; see `dgkd_cache.study.plan`."""
 
-Timings = Mapping[str, Mapping[str, Any]]
-"""Seconds and rates of runs by name, as timings.json has them."""
-
-
 Number = Annotated[float, Field(ge=-1e12, le=1e12)]
 Count = Annotated[int, Field(ge=0, le=2**63)]
 Cost = Annotated[int, Field(ge=-(2**63), le=2**63)]
-"""What live guides would have cost less is negative."""
+"""A count that is negative where live guides would have cost less."""
 
 
 class _Part(BaseModel):
@@ -51,6 +47,11 @@ class Summary(_Part):
     n: Count
     mean: Number
     deviation: Number | None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The mean - and + a standard deviation; of a single run, both are its result."""
+        return self.mean - (self.deviation or 0), self.mean + (self.deviation or 0)
 
 
 class Published(_Part):
@@ -98,7 +99,7 @@ class Bin(_Part):
 
 
 class Measures(_Part):
-    """What was measured of a run on the test set; shares are from 0 to 1."""
+    """The measures of a run on the test set; shares are from 0 to 1."""
 
     samples: Count
     top1: Number
@@ -118,7 +119,7 @@ class Agreement(_Part):
 
 
 class Epoch(_Part):
-    """What a report reads of an epoch; the test set is not scored after each epoch of every run."""
+    """An epoch; the test set is not scored after each epoch of every run."""
 
     test_accuracy: Number | None = None
 
@@ -175,7 +176,7 @@ class Results(_Part):
     variants: dict[str, Variant]
     comparisons: tuple[Comparison, ...]
     compute: tuple[dict[str, Any], ...] = ()
-    planned: tuple[Count, ...] = Field(default=(), alias="seeds")
+    told_seeds: tuple[Count, ...] = Field(default=(), alias="seeds")
     """All seeds that were planned; none where the file is older than this key."""
     failed: tuple[Failure, ...] = ()
     classes: tuple[str, ...] = ()
@@ -221,9 +222,9 @@ class Results(_Part):
         return [*dict.fromkeys([self.reference, *compared, *self.variants])]
 
     @property
-    def seeds(self) -> list[int]:
-        """The seeds of which a run is finished."""
-        return sorted({seed for variant in self.variants.values() for seed in variant.runs})
+    def planned(self) -> list[int]:
+        """All seeds that were planned; those of which a run is finished where the file does not tell."""
+        return [*self.told_seeds] or sorted({seed for variant in self.variants.values() for seed in variant.runs})
 
     def name_of(self, run: str) -> str:
         """Returns a guide's name in the chain; that of the run if it has no record, because it is made again."""
@@ -268,4 +269,8 @@ def read_timings(path: Path) -> Timings:
         found = parse_object(read_file(path, limit=_LARGEST), path)
     except FileNotFoundError:
         return {}
-    return {run: times for run, times in found.items() if isinstance(times, dict)}
+    return {
+        run: {key: value for key, value in times.items() if isinstance(value, int | float)}
+        for run, times in found.items()
+        if isinstance(times, dict)
+    }

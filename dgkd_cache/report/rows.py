@@ -22,8 +22,6 @@ class Rows:
     scale: Scale
     at: tuple[float, ...]
     """The y of each row."""
-    right: float
-    """Where a column of numbers at the right of the rows begins."""
 
 
 def rows_of(
@@ -59,4 +57,4 @@ def rows_of(
         else:
             drawing.label(room, y + 4, name, "name end", room=room)
         drawing.rule(scale.start, y, scale.end, y, "row")
-    return Rows(drawing=drawing, scale=scale, at=at, right=width - column)
+    return Rows(drawing=drawing, scale=scale, at=at)

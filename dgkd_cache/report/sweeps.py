@@ -72,7 +72,7 @@ def sweeps_figure(results: Results, style: Mapping[str, Style]) -> Figure | None
     shown = {name for sweep in sweeps for name, _ in sweep.values}
     top1 = [100 * run.test.top1 for name in shown for run in results.students(name).values()]
     means = [results.variants[name].test["top1"] for name in shown]
-    top1 += [100 * (one.mean + sign * (one.deviation or 0)) for one in means for sign in (-1, 1)]
+    top1 += [100 * end for one in means for end in one.ends]
     y = linear(min(top1), max(top1), _BOTTOM, _TOP, count=4)
     rows = [
         row(sweep.key, str(value), name, numbers.spread(results.variants[name].test["top1"]))
@@ -110,7 +110,7 @@ def _panel(results: Results, sweep: Sweep, style: Mapping[str, Style], y: Scale)
             tip = f"{name}, seed {seed}: {numbers.percent(run.test.top1)}"
             drawing.mark(at[name] + 7, y(100 * run.test.top1), style[name], radius=2.2, css="run", tip=tip)
         if one.deviation:
-            low, high = (y(100 * (one.mean + sign * one.deviation)) for sign in (-1, 1))
+            low, high = (y(100 * end) for end in one.ends)
             drawing.rule(at[name], low, at[name], high, f"interval {style[name].colour}")
         drawing.mark(at[name], y(100 * one.mean), style[name], tip=f"{sweep.key} = {value}: {numbers.spread(one)}")
     return drawing

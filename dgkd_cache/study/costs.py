@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,11 @@ from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.study.plan import StudyPlan, StudyRun
 
-__all__ = ["cost_of", "guides_of_runs", "timings_of", "total_cost", "variant_seconds"]
+__all__ = ["Timings", "cost_of", "guides_of_runs", "seconds_of", "timings_of", "total_cost", "variant_seconds"]
+
+
+Timings = Mapping[str, Mapping[str, float | None]]
+"""Seconds and rates of runs by name, as timings.json has them."""
 
 
 def cost_of(run: StudyRun, samples: int) -> dict[str, int]:
@@ -73,22 +77,22 @@ def _cache_bytes(records: Sequence[Mapping[str, Any]]) -> int | None:
     return sum(stores.values())
 
 
-def guides_of_runs(runs: Sequence[str], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def guides_of_runs(runs: Iterable[str], guide_runs: Mapping[str, Sequence[str]]) -> list[str]:
     """Returns the names of all guides of these runs, and of theirs, each once, in ascending order.
 
-    A guide without a record, which is made again, is left out.
+    `guide_runs` has the guides of each run with a record. A guide without one, which is made again, is left out.
     """
     found: set[str] = set()
     waiting = [*runs]
     while waiting:
-        for guide in records[waiting.pop()]["guide_runs"]:
-            if guide not in found and guide in records:
+        for guide in guide_runs[waiting.pop()]:
+            if guide not in found and guide in guide_runs:
                 found.add(guide)
                 waiting.append(guide)
     return sorted(found)
 
 
-def timings_of(plan: StudyPlan) -> Mapping[str, Any]:
+def timings_of(plan: StudyPlan) -> Timings:
     """Returns the seconds of each run's training that is here, and its samples per second, by the run's name.
 
     A guide also has the seconds in which it was dumped, without those of a dump that was stopped.
@@ -107,22 +111,33 @@ def timings_of(plan: StudyPlan) -> Mapping[str, Any]:
     return found
 
 
-def variant_seconds(
-    results: Mapping[str, Any], timings: Mapping[str, Mapping[str, float | None]], variant: str
-) -> dict[str, float | None]:
+def seconds_of(
+    students: Sequence[str], guides: Sequence[str], timings: Timings
+) -> tuple[float | None, float | None, float | None]:
+    """Returns the seconds in which students trained, in which their guides trained, and in which these were dumped.
+
+    Each is None unless the times of all its runs are known.
+    """
+
+    def total(runs: Sequence[str], key: str) -> float | None:
+        times = [timings.get(run, {}).get(key) for run in runs]
+        return None if None in times else float(sum(filter(None, times)))
+
+    return total(students, "seconds"), total(guides, "seconds"), total(guides, "dump_seconds")
+
+
+def variant_seconds(results: Mapping[str, Any], timings: Timings, variant: str) -> dict[str, float | None]:
     """Returns the `seconds` in which the students of a variant trained, their samples per second, and `guides_seconds`.
 
-    The last are those in which all guides trained and, as far as that is known, were dumped. A figure is None where the
-    time of a run is not known.
+    The last are those in which all guides trained and, if that is known of each, were dumped. A figure is None where
+    the time of a run is not known.
     """
+    guide_runs = {name: record["guide_runs"] for name, record in results["runs"].items()}
     students = [*results["variants"][variant]["runs"].values()]
-    guides = guides_of_runs(students, results["runs"])
-    mine, theirs = ([timings.get(run, {}).get("seconds") for run in runs] for runs in (students, guides))
-    theirs += [timings.get(run, {}).get("dump_seconds", 0.0) for run in guides]
-    seconds, guides_seconds = (None if None in each else sum(filter(None, each)) for each in (mine, theirs))
+    seconds, taught, dumped = seconds_of(students, guides_of_runs(students, guide_runs), timings)
     samples = results["variants"][variant]["cost"]["trained_samples"]
     return {
         "seconds": seconds,
         "samples_per_second": samples / seconds if seconds else None,
-        "guides_seconds": guides_seconds,
+        "guides_seconds": None if taught is None else taught + (dumped or 0.0),
     }

@@ -87,11 +87,13 @@ def _variant(
     changes: Mapping[str, object], found: Mapping[int, Record], records: Mapping[str, Record], protocol: Protocol
 ) -> Mapping[str, Any]:
     """Returns what the finished runs of a variant, by seed, come to."""
-    students, names = [*found.values()], [record["run"] for record in found.values()]
+    students = [*found.values()]
+    guide_runs = {name: record["guide_runs"] for name, record in records.items()}
+    guides = guides_of_runs([record["run"] for record in students], guide_runs)
     summary = {
         "changes": dict(changes),
         "runs": {str(seed): record["run"] for seed, record in found.items()},
-        "cost": total_cost(students, [records[run] for run in guides_of_runs(names, records)]),
+        "cost": total_cost(students, [records[run] for run in guides]),
         "test": {
             measure: asdict(summarize([record["test"][measure] for record in students]))
             for measure in _SUMMARIZED

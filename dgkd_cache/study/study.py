@@ -14,7 +14,7 @@ from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.reading import parse_object, read_file
 from dgkd_cache.study.check import check_plan, require_different_runs, require_names, require_paired, same_runs
-from dgkd_cache.study.costs import timings_of
+from dgkd_cache.study.costs import Timings, timings_of
 from dgkd_cache.study.outline import Outline, results_so_far, write_outline
 from dgkd_cache.study.plan import Guides, StudyPlan, StudyRun, StudyStore, make_plan
 from dgkd_cache.study.results import Protocol, Results
@@ -23,7 +23,7 @@ from dgkd_cache.study.worker import work_on
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.disk import full_disk, write_durably
 
-__all__ = ["Study", "check_study", "outline_of", "results_of", "run_study", "set_up_study"]
+__all__ = ["Study", "check_study", "outline_of", "results_of", "run_study", "set_up_study", "study_timings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,9 @@ class Study:
     pairs: tuple[tuple[str, str], ...]
     """All comparisons that are made, each a variant and what it is compared with."""
     guides: Guides
-    """Whether all seeds have the same guides."""
+    """`shared` if all seeds have the same guides."""
     protocol: Protocol
-    """Whether the best epoch on the test set is told beside the last one."""
+    """`paper` if the best epoch on the test set is told beside the last one."""
     published: Mapping[str, Mapping[str, object]]
     """What others have published of variants: an accuracy in per cent, and its source."""
     plan: StudyPlan
@@ -138,9 +138,18 @@ def run_study(
         failed = work_on(study.plan, device=device, take_over=take_over, progress=progress, stop=stop)
     results = results_of(study, failed)
     _write(study.folder / "results.json", results)
-    timings = study.folder / "timings.json"
-    _write(timings, {**_timings_before(timings), **timings_of(study.plan)})
+    _write(study.folder / "timings.json", study_timings(study))
     return results
+
+
+def study_timings(study: Study) -> Timings:
+    """Returns the times of the runs that are here, and those that timings.json has of runs that are elsewhere now."""
+    path = study.folder / "timings.json"
+    try:
+        before = parse_object(read_file(path, limit=2**26), path)
+    except FileNotFoundError:
+        before = {}
+    return {**before, **timings_of(study.plan)}
 
 
 def results_of(study: Study, failed: Collection[StudyRun | StudyStore] = ()) -> Results:
@@ -206,14 +215,6 @@ def _failed(one: StudyRun | StudyStore) -> Mapping[str, Any]:
     kind = "run" if run is one else "store"
     variants = [*run.wanted_by]
     return {"run": run.name, "what": kind, "model": run.model, "seed": run.training.seed, "variants": variants}
-
-
-def _timings_before(path: Path) -> Mapping[str, Any]:
-    """Returns what the file has: the times of runs that are elsewhere now."""
-    try:
-        return parse_object(read_file(path, limit=2**26), path)
-    except FileNotFoundError:
-        return {}
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -31,6 +31,12 @@ def test_shares_and_differences() -> None:
     assert numbers.interval(ONE.model_copy(update={"low": None, "high": None})) == "–"
 
 
+def test_a_spread_that_hides_every_difference_has_none_to_find() -> None:
+    more = ONE.model_copy(update={"detectable": 1.3})
+    assert [numbers.detectable(one) for one in (ONE, more, None)] == ["10.00", "none", "–"]
+    assert numbers.detectable(ONE.model_copy(update={"detectable": None})) == "–"
+
+
 def test_spreads() -> None:
     assert numbers.spread(Summary(n=5, mean=0.9, deviation=0.0123)) == "90.00 ± 1.23 %"
     assert numbers.spread(Summary(n=1, mean=0.9, deviation=None)) == "90.00 %"

@@ -18,7 +18,7 @@ def test_the_order_is_that_of_the_study(content) -> None:
     results = Results.model_validate(content)
     assert [*content["variants"]] == sorted(content["variants"]), "a file has its keys in order"
     assert results.order[:5] == ["scratch", "kd", "takd", "dgkd", "dgkd+drop"]
-    assert results.seeds == [0, 1, 2, 3, 4] and [*results.students("kd")] == [0, 1, 2, 3, 4]
+    assert results.planned == [0, 1, 2, 3, 4] and [*results.students("kd")] == [0, 1, 2, 3, 4]
 
 
 def test_a_variant_without_a_run_is_not_shown() -> None:
@@ -33,7 +33,7 @@ def test_results_that_are_older_than_a_key(content) -> None:
     for run in older["runs"].values():
         run.pop("store_bytes", None)
     results = Results.model_validate(older)
-    assert (results.planned, results.failed, results.classes) == ((), (), ())
+    assert (results.planned, results.failed, results.classes) == ([0, 1, 2, 3, 4], (), ())
 
 
 def test_stores_are_known_by_the_names_of_their_runs() -> None:
@@ -90,5 +90,5 @@ def test_files(tmp_path: Path, content) -> None:
     with pytest.raises(Damaged):
         read_results(tmp_path / "other.json")
     assert read_timings(tmp_path / "timings.json") == {}
-    (tmp_path / "timings.json").write_text('{"r": {"seconds": 1.5}, "s": 3}')
+    (tmp_path / "timings.json").write_text('{"r": {"seconds": 1.5, "rate": "fast"}, "s": 3}')
     assert read_timings(tmp_path / "timings.json") == {"r": {"seconds": 1.5}}

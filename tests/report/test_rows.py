@@ -23,4 +23,4 @@ def test_names_stand_beside_rows_or_above_them() -> None:
 
 def test_a_column_at_the_right_stays_free() -> None:
     chart = rows_of(["a"], [0.0, 1.0], width=WIDE, label="", title="", text="", column=200)
-    assert chart.scale.end <= WIDE - 200 == chart.right
+    assert chart.scale.end <= WIDE - 200

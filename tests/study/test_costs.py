@@ -12,7 +12,7 @@ from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.progress import Silent
-from dgkd_cache.study.costs import timings_of, total_cost, variant_seconds
+from dgkd_cache.study.costs import guides_of_runs, seconds_of, timings_of, total_cost, variant_seconds
 from dgkd_cache.study.plan import StudyRun, StudyStore
 from dgkd_cache.study.records import read_record, record_path
 from dgkd_cache.study.study import run_study, set_up_study
@@ -113,4 +113,15 @@ def test_seconds_of_a_variant() -> None:
     del timings["t"]
     assert variant_seconds(results, timings, "x")["guides_seconds"] is None
     timings |= {"t": {"seconds": 8.0, "dump_seconds": 0.5}}
-    assert variant_seconds(results, timings, "x")["guides_seconds"] == 12.5
+    assert variant_seconds(results, timings, "x")["guides_seconds"] == 12, "one of two dumps would say too little"
+    timings["a"] |= {"dump_seconds": 0.25}
+    assert variant_seconds(results, timings, "x")["guides_seconds"] == 12.75
+    assert seconds_of(["s1", "s2"], ["a", "t"], timings) == (3.0, 12.0, 0.75)
+    del timings["s1"], timings["a"]["dump_seconds"]
+    assert seconds_of(["s1", "s2"], ["a", "t"], timings) == (None, 12.0, None)
+
+
+def test_guides_are_counted_once() -> None:
+    guide_runs = {"s": ["a"], "z": ["t", "a", "made again"], "a": ["t"], "t": [], "scratch": []}
+    assert guides_of_runs(["scratch"], guide_runs) == []
+    assert guides_of_runs(["s", "z"], guide_runs) == ["a", "t"], "the assistant's own guide is one of them"

@@ -11,7 +11,7 @@ from dgkd_cache.config.tables import CompareConfig
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.progress import Silent
-from dgkd_cache.study.study import run_study, set_up_study
+from dgkd_cache.study.study import run_study, set_up_study, study_timings
 from dgkd_cache.study.variants import METHODS
 from dgkd_cache.workspace.workspace import Workspace
 
@@ -147,6 +147,9 @@ def test_guides_of_each_seed(ws: Workspace) -> None:
         for seed, name in variant["runs"].items():
             assert {runs[guide]["training"]["seed"] for guide in runs[name]["guide_runs"]} == {int(seed)}
     assert len({run["weights"] for run in runs.values() if run["model"] == "teacher"}) == 2
+    times = json.loads((study.folder / "timings.json").read_text())
+    (study.folder / "runs" / min(runs)).rename(ws.folder / "elsewhere")
+    assert study_timings(study) == times and times.keys() == runs.keys(), "of a run that is elsewhere, the file tells"
     alone = Workspace(ws.folder / "alone", with_overrides(ws.config, {"training.seed": 4}))
     shared = set_up_study(alone, methods=["kd", "dgkd"], seeds=[4], guides="shared")
     again = run_study(shared, device="cpu", progress=Silent(), stop=lambda: False)

@@ -73,8 +73,7 @@ def compare(
       dgkd-cache compare --jobs 2
       dgkd-cache compare --set training.epochs=30 --json
     """
-    from dgkd_cache.study.costs import timings_of
-    from dgkd_cache.study.study import check_study, run_study, set_up_study
+    from dgkd_cache.study.study import check_study, run_study, set_up_study, study_timings
 
     workspace = app.workspace()
     study = set_up_study(
@@ -97,7 +96,7 @@ def compare(
         print_json(results)
     else:
         show(results["verdict"])
-        for table in tables(results, timings_of(study.plan), terminal_width()):
+        for table in tables(results, study_timings(study), terminal_width()):
             click.echo(f"\n{table}")
         click.echo()
         for line in notes(results):
