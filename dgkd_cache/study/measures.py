@@ -113,13 +113,13 @@ def _log_probabilities(logits_MC: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _top(log_p_MC: NDArray[np.float64], label_M: NDArray[np.integer], count: int) -> float:
-    """The share of samples with fewer than `count` classes that are more probable than the label."""
+    """Returns the share of samples with fewer than `count` classes that are more probable than the label."""
     of_label_M1 = np.take_along_axis(log_p_MC, label_M[:, None].astype(np.int64), 1)
     return float(((log_p_MC > of_label_M1).sum(1) < count).mean())
 
 
 def _bins(confidence_M: NDArray[np.float64], correct_M: NDArray[np.bool_]) -> Sequence[Bin]:
-    """The bins (0, 1/15], (1/15, 2/15], ..., by confidence."""
+    """Returns the bins (0, 1/15], (1/15, 2/15], ..., by confidence."""
     edges = np.linspace(0, 1, BINS + 1)
     bin_M = np.clip(np.searchsorted(edges, confidence_M, side="left") - 1, 0, BINS - 1)
     found = []

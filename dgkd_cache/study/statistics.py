@@ -8,7 +8,7 @@ their difference is the effect of what differs between two variants.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -95,50 +95,41 @@ def compare(
     `results` holds the result of each variant by seed, and `seeds` are all that are planned: a pair that lacks some is
     incomplete. Without `seeds` the two of a pair must have the same; raises InvalidInput if they do not.
     """
-    common = [_common_seeds(results, *pair, planned=seeds) for pair in pairs]
-    differences = [
-        np.array([results[variant][seed] - results[reference][seed] for seed in of_pair])
-        for (variant, reference), of_pair in zip(pairs, common, strict=True)
-    ]
-    incomplete = [seeds is not None and len(of_pair) < len(seeds) for of_pair in common]
-    tests = [[float(figure) for figure in paired_t(values_N)] for values_N in differences]
+    made = [_comparison(results, *pair, planned=seeds, comparisons=len(pairs)) for pair in pairs]
     # What is incomplete counts as if it would find nothing: whatever it finds, the others' p can only fall.
-    p_M = np.where(incomplete, 1.0, [p for _, _, p in tests])
+    p_M = np.array([1.0 if one.incomplete else np.nan if one.p is None else one.p for one in made])
     known = np.flatnonzero(np.isfinite(p_M))
     adjusted = dict(zip(known.tolist(), holm(p_M[known]).tolist(), strict=True))
-    return [
-        _comparison(pair, of_pair, values_N, test, None if lacks else adjusted.get(index), len(pairs), lacks)
-        for index, (pair, of_pair, values_N, test, lacks) in enumerate(
-            zip(pairs, common, differences, tests, incomplete, strict=True)
-        )
-    ]
+    return [one if one.incomplete else replace(one, adjusted_p=adjusted.get(index)) for index, one in enumerate(made)]
 
 
 def _comparison(
-    pair: tuple[str, str],
-    seeds: tuple[int, ...],
-    values_N: NDArray[np.float64],
-    test: Sequence[float],
-    adjusted: float | None,
+    results: Mapping[str, Mapping[int, float]],
+    variant: str,
+    reference: str,
+    *,
+    planned: Sequence[int] | None,
     comparisons: int,
-    incomplete: bool,
 ) -> Comparison:
-    low, high, p = (figure if np.isfinite(figure) else None for figure in test)
-    summary = summarize(values_N.tolist())
+    """Returns one of so many comparisons, whose p is not adjusted yet."""
+    seeds = _common_seeds(results, variant, reference, planned=planned)
+    differences_N = np.array([results[variant][seed] - results[reference][seed] for seed in seeds])
+    low, high, p = (float(figure) if np.isfinite(figure) else None for figure in paired_t(differences_N))
+    summary = summarize(differences_N.tolist())
     spread = summary.deviation or None
     return Comparison(
-        variant=pair[0],
-        reference=pair[1],
+        variant=variant,
+        reference=reference,
         seeds=seeds,
-        differences=tuple(values_N.tolist()),
-        incomplete=incomplete,
+        differences=tuple(differences_N.tolist()),
+        incomplete=planned is not None and len(seeds) < len(planned),
         mean=summary.mean,
         deviation=summary.deviation,
         low=low,
         high=high,
         p=p,
-        adjusted_p=adjusted,
-        detectable=spread and detectable_difference(spread, len(values_N), alpha=ALPHA / comparisons),
+        adjusted_p=None,
+        detectable=spread and detectable_difference(spread, len(seeds), alpha=ALPHA / comparisons),
     )
 
 

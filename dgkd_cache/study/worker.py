@@ -217,7 +217,7 @@ def _remove_begun_elsewhere(
 
 
 def _is_made(one: StudyRun | StudyStore) -> bool:
-    """Whether what others need of it is there: the weights of a run, the rows of a store."""
+    """Returns True once it has what others need of it: the weights of a run, the rows of a store."""
     return (one.path / CARD_FILE).exists() if isinstance(one, StudyRun) else _is_sealed(one.path)
 
 

@@ -53,32 +53,23 @@ def recipes(name: str | None, as_json: bool) -> None:
 
 def _list(found: list[Recipe], *, as_json: bool) -> None:
     configs = [recipe.config() for recipe in found]
+    rows: list[dict[str, Any]] = [
+        {
+            "name": recipe.name,
+            "what": recipe.what,
+            "dataset": config.dataset.name,
+            "chain": [*config.chain.values()],
+            "epochs": config.training.epochs,
+            "source": recipe.source,
+        }
+        for recipe, config in zip(found, configs, strict=True)
+    ]
     if as_json:
-        rows = [
-            {
-                "name": recipe.name,
-                "what": recipe.what,
-                "dataset": config.dataset.name,
-                "chain": [*config.chain.values()],
-                "epochs": config.training.epochs,
-                "source": recipe.source,
-            }
-            for recipe, config in zip(found, configs, strict=True)
-        ]
         print_json({"recipes": rows})
         return
     headers = ("recipe", "what", "data set", "chain", "epochs", "source")
-    lines = [
-        (
-            recipe.name,
-            recipe.what,
-            config.dataset.name,
-            _short([*config.chain.values()]),
-            str(config.training.epochs),
-            recipe.source,
-        )
-        for recipe, config in zip(found, configs, strict=True)
-    ]
+    shown = [{**one, "chain": _short(one["chain"]), "epochs": str(one["epochs"])} for one in rows]
+    lines = [[*one.values()] for one in shown]
     click.echo(wrapped(headers, lines, terminal_width(), right=("epochs",)))
 
 
