@@ -21,6 +21,7 @@ __all__ = ["Comparison", "Summary", "Verdict", "compare", "detectable_difference
 
 ALPHA = 0.05
 POWER = 0.8
+_DECIMALS = 12  # of a difference between two shares, which are multiples of one over the test samples
 FEWEST_SEEDS = 5
 """Fewer seeds are exploratory."""
 
@@ -83,7 +84,7 @@ def summarize(values: Sequence[float]) -> Summary:
     """Returns number, mean and sample standard deviation of the results of a variant."""
     array = np.asarray(values, np.float64)
     mean = float(array.mean()) if len(array) else None
-    deviation = float(array.std(ddof=1)) if len(array) > 1 else None
+    deviation = float(_deviation(array)) if len(array) > 1 else None
     return Summary(n=len(array), mean=mean, deviation=deviation)
 
 
@@ -96,11 +97,13 @@ def compare(
     incomplete. Without `seeds` the two of a pair must have the same; raises InvalidInput if they do not.
     """
     made = [_comparison(results, *pair, planned=seeds, comparisons=len(pairs)) for pair in pairs]
-    # What is incomplete counts as if it would find nothing: whatever it finds, the others' p can only fall.
-    p_M = np.array([1.0 if one.incomplete else np.nan if one.p is None else one.p for one in made])
-    known = np.flatnonzero(np.isfinite(p_M))
-    adjusted = dict(zip(known.tolist(), holm(p_M[known]).tolist(), strict=True))
-    return [one if one.incomplete else replace(one, adjusted_p=adjusted.get(index)) for index, one in enumerate(made)]
+    # What is incomplete or has no p counts as if it would find nothing: whatever it finds, the others' p can only fall.
+    judged = [None if one.incomplete else one.p for one in made]
+    adjusted_M = holm(np.array([1.0 if p is None else p for p in judged]))
+    return [
+        one if p is None else replace(one, adjusted_p=float(adjusted))
+        for one, p, adjusted in zip(made, judged, adjusted_M, strict=True)
+    ]
 
 
 def _comparison(
@@ -113,7 +116,8 @@ def _comparison(
 ) -> Comparison:
     """Returns one of so many comparisons, whose p is not adjusted yet."""
     seeds = _common_seeds(results, variant, reference, planned=planned)
-    differences_N = np.array([results[variant][seed] - results[reference][seed] for seed in seeds])
+    # Rounded, so that equal differences of right predictions are equal: what floats add is no spread.
+    differences_N = np.array([results[variant][seed] - results[reference][seed] for seed in seeds]).round(_DECIMALS)
     low, high, p = (float(figure) if np.isfinite(figure) else None for figure in paired_t(differences_N))
     summary = summarize(differences_N.tolist())
     spread = summary.deviation or None
@@ -161,10 +165,15 @@ def paired_t(
         nothing = np.full(differences_XN.shape[:-1], np.nan)
         return nothing, nothing, nothing
     mean_X = differences_XN.mean(-1)
-    error_X = differences_XN.std(-1, ddof=1) / np.sqrt(count)
+    error_X = _deviation(differences_XN) / np.sqrt(count)
     error_X = np.where(error_X > 0, error_X, np.nan)
     reach_X = stats.t.ppf(0.5 + level / 2, count - 1) * error_X
     return mean_X - reach_X, mean_X + reach_X, 2 * stats.t.sf(np.abs(mean_X) / error_X, count - 1)
+
+
+def _deviation(values_XN: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the sample standard deviation of each row, and exactly 0 where all its values are equal."""
+    return np.where(np.ptp(values_XN, axis=-1) > 0, values_XN.std(-1, ddof=1), 0.0)
 
 
 def holm(p_XM: NDArray[np.float64]) -> NDArray[np.float64]:

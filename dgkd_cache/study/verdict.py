@@ -19,23 +19,28 @@ _DOES = {
     "incomplete": "cannot be judged before all runs are finished",
 }
 
+_OPPOSITE = {"higher": "lower", "lower": "higher"}
+_NEGATED = {"mean": "mean", "low": "high", "high": "low"}
+
 
 def verdict_sentence(results: Mapping[str, Any]) -> str:
     """Returns what a study says of dense guidance: whether it helps, the difference with its interval, and the cost.
 
     `results` are those of `make_results`, whose `verdict` this is. Dense variants have at least two guides and are
-    compared with variants that have fewer; without any, the sentence is about guidance at all, and else about the first
-    comparison. Of several variants it is about the one with the smallest adjusted p; the verdicts of the others follow.
+    compared with variants that have fewer, whichever of the two is the reference; without any such comparison, the
+    sentence is about guidance at all, and else about how variants differ. Of several variants it is about the one with
+    the smallest adjusted p; the verdicts of the others follow.
     """
     subject, asked = _asked(results)
     if not asked:
         return f"Nothing is compared with {results['reference']}."
-    name = min(asked, key=lambda one: 1.0 if one["adjusted_p"] is None else one["adjusted_p"])["variant"]
+    name = min(asked, key=_by_p)["variant"]
     about = [one for one in asked if one["variant"] == name]
-    subject = subject or name
-    if results["guides"] == "shared" and _guides(results, name):
-        subject += " from these guides"
-    sentence = f"{subject} {_does(about)}: {_differences(about)}{_cost(results, about[0])}"
+    from_these = " from these guides" if results["guides"] == "shared" and _guides(results, name) else ""
+    if subject:
+        sentence = f"{subject}{from_these} {_does(about)}: {_differences(about)}{_cost(results, about[0])}"
+    else:
+        sentence = f"{_differences(about)}{_cost(results, about[0])}"
     if others := [one for one in asked if one["variant"] != name]:
         sentence += f"; {', '.join(map(_in_short, others))}"
     if about[0]["exploratory"] and (seeds := len(about[0]["seeds"])):
@@ -43,18 +48,31 @@ def verdict_sentence(results: Mapping[str, Any]) -> str:
     return f"{sentence}."
 
 
+def _by_p(one: _Comparison) -> tuple[bool, float]:
+    """Sorts by adjusted p, and what is not judged after all that is."""
+    return one["verdict"] == "incomplete", 1.0 if one["adjusted_p"] is None else one["adjusted_p"]
+
+
 def _asked(results: Mapping[str, Any]) -> tuple[str, Sequence[_Comparison]]:
-    """Returns what the question is about, and the comparisons that answer it; a control answers another question."""
+    """Returns what the question is about, and the comparisons that answer it, each of what has more guides with what
+    has fewer; a control answers another question."""
     made = [one for one in results["comparisons"] if "control" not in results["variants"][one["variant"]]["changes"]]
     for subject, least in (("Dense guidance", 2), ("Guidance", 1)):
-        found = [
-            one
-            for one in made
-            if _guides(results, one["variant"]) >= least and _guides(results, one["reference"]) < least
-        ]
+        found = []
+        for one in made:
+            mine, theirs = (_guides(results, one[key]) >= least for key in ("variant", "reference"))
+            if mine != theirs:
+                found.append(one if mine else _turned(one))
         if found:
             return subject, found
-    return "", made[:1]
+    return "", made
+
+
+def _turned(one: _Comparison) -> _Comparison:
+    """Returns a comparison seen from its reference."""
+    turned = {"variant": one["reference"], "reference": one["variant"]}
+    turned |= {key: None if one[of] is None else -one[of] for key, of in _NEGATED.items()}
+    return {**one, **turned, "verdict": _OPPOSITE.get(one["verdict"], one["verdict"])}
 
 
 def _guides(results: Mapping[str, Any], variant: str) -> int:

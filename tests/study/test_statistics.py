@@ -115,7 +115,9 @@ def test_what_cannot_be_known_is_none() -> None:
 def test_one_without_spread_does_not_spoil_the_others() -> None:
     results = {**RESULTS, "same": RESULTS["scratch"]}
     alone, beside = compare(results, PAIRS), compare(results, [("same", "scratch"), *PAIRS])
-    assert [one.adjusted_p for one in beside] == [None, *(one.adjusted_p for one in alone)]
+    _, expected, *_ = multipletests([1.0, *(one.p for one in alone)], method="holm")
+    assert beside[0].adjusted_p is None, "it counts as a comparison, though it has no p"
+    assert [one.adjusted_p for one in beside[1:]] == pytest.approx(list(expected[1:]))
 
 
 def test_seeds_that_do_not_fit() -> None:
@@ -129,3 +131,22 @@ def test_a_summary() -> None:
     assert (summary.n, summary.mean) == (3, pytest.approx(2 / 3))
     assert summary.deviation == pytest.approx(stats.tstd(values))
     assert summarize([0.5]).deviation is None
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 8])
+@pytest.mark.parametrize("more", [1, 2, 7])
+def test_the_same_number_of_images_at_each_seed_is_no_spread(seeds: int, more: int) -> None:
+    """Differences of shares differ in their last bits where those of counts do not."""
+    rights = np.random.Generator(np.random.PCG64(seeds)).integers(250, 340, (50, seeds))
+    for right_N in rights:
+        results = {name: dict(enumerate(((right_N + extra) / 360).tolist())) for name, extra in (("a", more), ("b", 0))}
+        (one,) = compare(results, [("a", "b")])
+        assert (one.p, one.adjusted_p, one.deviation, one.verdict) == (None, None, 0.0, "inconclusive")
+        assert one.mean == pytest.approx(more / 360)
+
+
+def test_what_has_no_p_counts_in_holms_correction() -> None:
+    results = {"a": {0: 0.1, 1: 0.2, 2: 0.31}, "b": {0: 0.2, 1: 0.3, 2: 0.41}, "c": {0: 0.3, 1: 0.39, 2: 0.5}}
+    alone, beside = compare(results, [("c", "a")]), compare(results, [("c", "a"), ("b", "a")])
+    assert beside[1].p is None and beside[1].adjusted_p is None
+    assert beside[0].adjusted_p == pytest.approx(2 * alone[0].p)

@@ -46,10 +46,31 @@ def test_it_helps() -> None:
     )
 
 
-def test_it_harms_and_kd_has_no_dense_guidance() -> None:
-    assert verdict_sentence(results("dgkd", "kd")).startswith(
-        "kd from these guides harms the student: kd is 1.00 points of accuracy below dgkd (95 % interval"
+def test_the_dense_variant_may_be_the_reference() -> None:
+    found = results("dgkd", "kd", "scratch")
+    low, high = (-100 * found["comparisons"][0][key] for key in ("high", "low"))
+    assert verdict_sentence(found).startswith(
+        "Dense guidance from these guides helps the student: dgkd is 1.00 points of accuracy above kd (95 % interval "
+        f"{low:+.2f} to {high:+.2f}, adjusted p below 0.001, n = 5) and 2.00 points of accuracy above scratch (95 % "
     )
+    assert 0 < low < 1 < high
+    harmed = verdict_sentence(results("shuffled", "scratch"))
+    assert harmed.startswith("Dense guidance from these guides harms the student: shuffled is 10.20 points"), harmed
+
+
+def test_two_dense_variants_say_nothing_of_helping() -> None:
+    found = verdict_sentence(results("dgkd", "dgkd+drop"))
+    assert found.startswith("dgkd+drop is 1.40 points of accuracy below dgkd (95 % interval"), found
+    assert "the student" not in found
+
+
+def test_what_is_not_judged_comes_last() -> None:
+    found = results("scratch", "dgkd+drop", "dgkd")
+    first, second = found["comparisons"]
+    lost = {**first, "verdict": "incomplete", "adjusted_p": None, "seeds": [], "mean": None, "low": None, "high": None}
+    sentence = verdict_sentence({**found, "comparisons": [lost, second]})
+    assert sentence.startswith("Dense guidance from these guides helps the student: dgkd is")
+    assert sentence.endswith("; dgkd+drop against scratch is incomplete.")
 
 
 def test_what_is_inconclusive_says_what_would_be_found() -> None:
