@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Sequence
 
@@ -10,12 +11,12 @@ from dgkd_cache.device.device import resolve_device
 from dgkd_cache.dump.sizes import check_store_bytes
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Progress
-from dgkd_cache.study.plan import StudyPlan, StudyRun, StudyStore
+from dgkd_cache.study.plan import FIXED, StudyPlan, StudyRun, StudyStore
 from dgkd_cache.study.variants import Variant
 from dgkd_cache.workspace.tasks.model_setup import new_model, schedule_kind
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["check_plan", "require_different_runs", "require_names", "require_paired", "same_runs"]
+__all__ = ["check_plan", "refuse_fixed", "require_different_runs", "require_names", "require_paired", "same_runs"]
 
 
 def require_paired(variants: Sequence[Variant]) -> None:
@@ -27,6 +28,18 @@ def require_paired(variants: Sequence[Variant]) -> None:
                 expected="the seeds of [compare], which all variants have",
                 found=f"seed = {variant.changes['seed']}",
                 do="take seed out of it, and name the seeds in [compare]",
+            )
+
+
+def refuse_fixed(variants: Sequence[Variant]) -> None:
+    """Raises InvalidInput for a variant that sets what a study fixes, so that all workers give the same bits."""
+    for variant in variants:
+        for key in (one for one in FIXED if one in variant.changes):
+            raise InvalidInput(
+                f"the variant {variant.name} cannot set {key}",
+                expected=f"what all runs of a comparison have, {key} = {json.dumps(FIXED[key])}",
+                found=f"{key} = {json.dumps(variant.changes[key], default=str)}",
+                do="take it out of the variant",
             )
 
 

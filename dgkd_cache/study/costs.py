@@ -47,15 +47,17 @@ def cost_of(run: StudyRun, samples: int) -> dict[str, int]:
 def total_cost(students: Sequence[Mapping[str, Any]], guides: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
     """Returns the sums of the costs of a variant's students, and of their guides, which are trained and dumped once.
 
-    Both are given by their records. `guide_forwards` is what the dumps forward that are read, `live_forwards` what live
-    guides forward, and `guide_forwards_saved` how many more forwards live guides would have taken in place of the
-    dumps: the rows that both read, less those of the dumps. `cache_bytes` is the size of the stores that they read;
-    None if a record does not tell.
+    Both are given by their records. `guide_forwards` is what the dumps forward that are read, and those that controls
+    are made of, `live_forwards` what live guides forward, and `guide_forwards_saved` how many more forwards live guides
+    would have taken in place of the dumps: the rows that both read, less those of the dumps. `cache_bytes` is the size
+    of the stores that they read; None if a record does not tell.
     """
     keys = ("epochs", "steps", "trained_samples", "guide_rows")
     mine, theirs = ([record["cost"] for record in records] for records in (students, guides))
     read = {run for one in [*students, *guides] if "live_forwards" not in one["cost"] for run in one["guide_runs"]}
     forwards = sum(one["cost"]["dump_forwards"] for one in guides if one["run"] in read)
+    controls = {name: count for cost in mine for name, count in cost.get("control_forwards", {}).items()}
+    forwards += sum(controls.values())
     return {
         **{key: sum(cost[key] for cost in mine) for key in keys},
         **{f"guides_{key}": sum(cost[key] for cost in theirs) for key in keys},

@@ -23,10 +23,13 @@ from dgkd_cache.study.variants import Variant
 from dgkd_cache.workspace.expected_inputs import expected_settings
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["Guides", "StudyPlan", "StudyRun", "StudyStore", "make_plan"]
+__all__ = ["FIXED", "Guides", "StudyPlan", "StudyRun", "StudyStore", "make_plan"]
 
 Guides = Literal["shared", "per-seed"]
 """Whether all seeds of a student have the guides of the workspace's seed, or each seed a chain of its own."""
+
+FIXED: Mapping[str, object] = {"precision": "float32", "channels_last": True, "compile": False}
+"""Keys of [training] that all runs have alike."""
 
 _DIGITS = 12
 """Hex digits of a digest in a name: a million runs of one architecture share one with a chance of 1 in 500."""
@@ -138,8 +141,7 @@ class _Building:
         live = is_student and variant.live
         own_seed = not is_student and self.guides == "shared"
         training = config.training_for(model)
-        fixed = {"precision": "float32", "channels_last": True, "compile": False}
-        training = training.model_copy(update=fixed if own_seed else {**fixed, "seed": seed})
+        training = training.model_copy(update=FIXED if own_seed else {**FIXED, "seed": seed})
         distillation = _in_use(
             config.distillation,
             method=next((one for one in ("dgkd", "takd", "kd") if guides_of(one, before) == names), "scratch"),

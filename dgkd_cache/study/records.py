@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_cache.errors import Mismatch
+from dgkd_cache.errors import Damaged, Mismatch
 from dgkd_cache.paths import CARD_FILE, METRICS_FILE
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
 from dgkd_cache.study.measures import agreement, measure
 from dgkd_cache.study.plan import StudyRun
+from dgkd_cache.study.record_fields import first_wrong_field
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_stores import GuideStore
 from dgkd_stores.disk import full_disk, make_folder, write_durably
@@ -29,6 +30,8 @@ from dgkd_stores.disk import full_disk, make_folder, write_durably
 __all__ = ["Record", "make_record", "read_record", "read_record_of", "record_path", "write_record"]
 
 _LARGEST = 2**26  # bytes
+
+_MEASURE_AGAIN = "remove this file: the comparison measures the run again, whose weights are kept"
 
 Record = Mapping[str, Any]
 """A record as JSON has it."""
@@ -58,6 +61,7 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
     view_NC = draft.logits.of_first_rows(draft.train, 0, len(train), progress) if run.guides else None
     measures = measure(test_MC, test.labels_N)
     progress.finish(f"test accuracy {100 * measures.top1:.2f} %")
+    plain = sorted({source.path.stem for store in run.guides for source in store.sources[1:]})
     metrics = read_metrics(ws.run_folder(run.name) / METRICS_FILE)
     return {
         "format": "dgkd-study-record",
@@ -77,6 +81,7 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
         "cost": {
             **cost_of(run, len(train) - ws.config.dataset.validation),
             "dump_forwards": draft.forwards + (ws.config.views.count - 1) * len(train),  # the draft is of one view
+            **({"control_forwards": dict.fromkeys(plain, draft.forwards)} if plain else {}),
         },
         "epochs": [{key: value for key, value in line.items() if key != "seconds"} for line in metrics],
         "test": asdict(measures),
@@ -127,8 +132,12 @@ def read_record_of(folder: Path, name: str) -> Record | None:
         record = parse_object(read_file(path, limit=_LARGEST), path)
     except FileNotFoundError:
         return None
-    if record.get("run") != name or not isinstance(record.get("weights"), str):
-        raise damaged_file(path, f"the record of {name}", f"that of {str(record.get('run'))[:64]!r}")
+    except Damaged as error:
+        raise error.with_hint(do=_MEASURE_AGAIN) from error
+    if wrong := first_wrong_field(record):
+        raise damaged_file(path, *wrong, do=_MEASURE_AGAIN)
+    if record["run"] != name:
+        raise damaged_file(path, f"the record of {name}", f"that of {record['run'][:64]!r}", do=_MEASURE_AGAIN)
     if (run / CARD_FILE).exists():
         card = load_card(run)
         if record["weights"] != card.weights_digest:

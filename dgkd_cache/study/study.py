@@ -13,7 +13,14 @@ from dgkd_cache.device.threads import one_thread
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.reading import parse_object, read_file
-from dgkd_cache.study.check import check_plan, require_different_runs, require_names, require_paired, same_runs
+from dgkd_cache.study.check import (
+    check_plan,
+    refuse_fixed,
+    require_different_runs,
+    require_names,
+    require_paired,
+    same_runs,
+)
 from dgkd_cache.study.costs import Timings, timings_of
 from dgkd_cache.study.outline import Outline, results_so_far, write_outline
 from dgkd_cache.study.plan import Guides, StudyPlan, StudyRun, StudyStore, make_plan
@@ -88,6 +95,7 @@ def set_up_study(
     kind = guides or settings.guides
     variants = make_variants(config, changes)
     require_paired(variants)
+    refuse_fixed(variants)
     plan = make_plan(inside, variants, chosen, guides=kind)
     left_out: dict[str, str] = {}
     if changes is METHODS:  # asked for by nobody: in a chain of two models, some are the same

@@ -25,6 +25,9 @@ def of(ws: Workspace, folder: str, table: str, *, chain: str = TWO) -> Workspace
         ("a = { seed = 3 }\nb = { lr = 0.5 }", "the variant a cannot be paired .* found seed = 3"),
         ('a = { method = "kd" }\nb = { method = "takd" }', "the variants a and b are the same: .* guided by teacher"),
         ('a = { method = "scratch" }\nb = { method = "scratch", lambda = 0.9 }', "are the same: .* without guides"),
+        ('a = { precision = "bf16" }', 'the variant a cannot set precision: .* precision = "float32", found .*"bf16"'),
+        ("a = { lr = 0.5, compile = true }", "the variant a cannot set compile: .* compile = false"),
+        ("a = { channels_last = false }", "the variant a cannot set channels_last"),
         ("a = { validation = 3 }", "unknown key 'validation' of the variant a"),
     ],
 )

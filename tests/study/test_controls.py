@@ -17,6 +17,7 @@ from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.saved import load_model
 from dgkd_cache.progress import Silent
 from dgkd_cache.study.controls import CONTROLS, smoothed_row, write_control
+from dgkd_cache.study.costs import total_cost
 from dgkd_cache.study.plan import StudyPlan, StudyStore
 from dgkd_cache.study.records import read_record
 from dgkd_cache.study.study import run_study, set_up_study
@@ -118,8 +119,18 @@ def test_a_student_reads_its_control(plan: StudyPlan) -> None:
                     "sources": [{"seal": source.seal, **views}],
                     "probe": [views],
                 }
-    cost = found["dgkd"]["cost"]
-    assert all(record["cost"] == cost for record in found.values())
+    costs = {name: dict(record["cost"]) for name, record in found.items()}
+    forwards = costs["unaugmented"].pop("control_forwards")
+    # A view, the test set, the rows that judge the encoding (all of so few) and the first batch once more.
+    assert [*forwards.values()] == [96 + 40 + 96 + 32] * 2
+    assert all(cost == costs["dgkd"] for cost in costs.values())
+
+
+def test_what_a_control_is_made_of_is_paid_once() -> None:
+    cost = {"epochs": 2, "steps": 3, "trained_samples": 5, "guide_rows": 7, "dump_forwards": 11}
+    student = {"cost": {**cost, "control_forwards": {"g-plain": 4}}, "guide_runs": ["g"]}
+    found = total_cost([student, student], [{"run": "g", "cost": cost, "guide_runs": []}])
+    assert (found["guide_forwards"], found["guide_forwards_saved"]) == (11 + 4, 3 * 7 - 11 - 4)
 
 
 def test_a_control_that_was_stopped_goes_on(plan: StudyPlan, tmp_path) -> None:

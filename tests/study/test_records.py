@@ -75,8 +75,9 @@ def test_a_record_of_another_run_is_refused(student, key: str, error: type[DgkdE
     record_path(student).write_text(json.dumps({**record, key: "0" * 64}))
     with pytest.raises(error, match="record of"):
         read_record(student)
-    record_path(student).write_text("{")
-    with pytest.raises(Damaged):
-        read_record(student)
-    record_path(student).unlink()
+    for damaged in ("{", json.dumps({**record, "test": {**record["test"], "top1": "0.7"}})):
+        record_path(student).write_text(damaged)
+        with pytest.raises(Damaged, match="remove this file"):
+            read_record(student)
+    record_path(student).unlink()  # as the message says: it is measured again
     assert read_record(student) is None
