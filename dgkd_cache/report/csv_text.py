@@ -1,15 +1,15 @@
-"""The results as CSV: one row for each run, and one for each variant. Numbers are as precise as in results.json."""
+"""The results as CSV: a row for each run, variant and comparison. Numbers are as precise as in results.json."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from dgkd_cache.report.results_file import Results, Summary
 from dgkd_cache.study.costs import Timings
 
-__all__ = ["runs_csv", "variants_csv"]
+__all__ = ["comparisons_csv", "runs_csv", "variants_csv"]
 
 _MEASURES = ("top1", "top5", "nll", "ece")
 
@@ -38,7 +38,10 @@ def runs_csv(results: Results, timings: Timings) -> str:
 
 
 def variants_csv(results: Results) -> str:
-    """Returns the variants: n, mean and sample standard deviation of each measure, the comparison, the cost."""
+    """Returns the variants: n, mean and sample standard deviation of each measure, the cost.
+
+    The difference is that from the reference; `comparisons_csv` has those of other pairs.
+    """
     compared = {one.variant: one for one in results.comparisons if one.reference == results.reference}
     rows = []
     for name in results.shown:
@@ -55,13 +58,35 @@ def variants_csv(results: Results) -> str:
     return _csv(rows)
 
 
+def comparisons_csv(results: Results) -> str:
+    """Returns all comparisons, with the difference of each seed; differences are of shares from 0 to 1."""
+    figures = ("mean", "low", "high", "p", "adjusted_p", "detectable")
+    rows: list[dict[str, object]] = []
+    for one in results.comparisons:
+        by_seed = dict(zip(one.seeds, one.differences, strict=True))
+        rows.append(
+            {
+                "variant": one.variant,
+                "reference": one.reference,
+                "n": len(one.seeds),
+                **{f"difference_{key}": getattr(one, key) for key in figures},
+                "verdict": one.verdict,
+                "exploratory": "true" if one.exploratory else "false",
+                **{f"difference_seed_{seed}": by_seed.get(seed) for seed in results.planned},
+            }
+        )
+    columns = ["variant", "reference", "n", *(f"difference_{key}" for key in figures), "verdict", "exploratory"]
+    return _csv(rows, columns)
+
+
 def _summary(name: str, one: Summary | None) -> dict[str, object]:
     return {f"{name}_mean": one.mean if one else None, f"{name}_deviation": one.deviation if one else None}
 
 
-def _csv(rows: Iterable[Mapping[str, object]]) -> str:
+def _csv(rows: Iterable[Mapping[str, object]], first: Sequence[str] = ()) -> str:
+    """Returns rows under the names of all their columns; those of `first` are there without any row, too."""
     listed = [*rows]
-    columns = dict.fromkeys(key for row in listed for key in row)
+    columns = dict.fromkeys([*first, *(key for row in listed for key in row)])
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()

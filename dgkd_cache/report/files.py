@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dgkd_cache.errors import Incomplete
-from dgkd_cache.report.csv_text import runs_csv, variants_csv
+from dgkd_cache.report.csv_text import comparisons_csv, runs_csv, variants_csv
 from dgkd_cache.report.labels import progress_of
 from dgkd_cache.report.page import make_page
 from dgkd_cache.report.results_file import Results, as_results
@@ -30,7 +30,8 @@ class Written:
 
     page: Path
     results: Path
-    csv: tuple[Path, Path]
+    csv: tuple[Path, ...]
+    """runs.csv, variants.csv and comparisons.csv."""
     verdict: str
     finished: int
     """The number of students' runs that are finished."""
@@ -66,10 +67,15 @@ def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, 
         version=version("dgkd-cache"),
     )
     folder = output.parent
+    tables = {
+        folder / "runs.csv": runs_csv(results, timings),
+        folder / "variants.csv": variants_csv(results),
+        folder / "comparisons.csv": comparisons_csv(results),
+    }
     found = Written(
         page=output,
         results=folder / (PARTIAL if progress else "results.json"),
-        csv=(folder / "runs.csv", folder / "variants.csv"),
+        csv=(*tables,),
         verdict=verdict,
         finished=sum(len(one.runs) for one in results.variants.values()),
         planned=planned,
@@ -78,7 +84,7 @@ def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, 
     with full_disk(output):
         make_folder(folder)
         write_durably(found.results, text.encode())
-        for path, rows in zip(found.csv, (runs_csv(results, timings), variants_csv(results)), strict=True):
+        for path, rows in tables.items():
             write_durably(path, rows.encode())
         write_durably(output, page.encode())
         if not progress:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dgkd_cache.report import numbers
-from dgkd_cache.report.drawing import Drawing
-from dgkd_cache.report.figures import Figure, Panel, row, table
+from dgkd_cache.report.drawing import Drawing, text_width
+from dgkd_cache.report.figures import Cell, Figure, Panel, row, table
 from dgkd_cache.report.palette import Style
 from dgkd_cache.report.results_file import Results, Run
+from dgkd_cache.study.controls import CONTROLS
 
 __all__ = ["Chain", "chains_of", "graph_figure"]
 
-_WIDTH, _AXIS, _ROW, _TOP = 290, 92, 44, 22
+_WIDTH, _AXIS, _ROW, _TOP = 290, 92, 46, 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +22,33 @@ class Chain:
     """The models of one or more variants: runs, guides first, and who guides whom."""
 
     variants: tuple[str, ...]
+    students: tuple[Run, ...]
+    """The student of each variant, at its first seed."""
     seed: int
     runs: tuple[Run, ...]
+    """The last one is the first of `students`."""
     edges: tuple[tuple[int, int, bool], ...]
     """(guide, learner, whether the learner drops guides), as positions in `runs`."""
+    control: str
+    """What was done to the rows of the student's guides; empty for nothing."""
+    live: bool
+    """Whether the student's guides ran at each step."""
+
+    def source(self, learner: int) -> str:
+        """Returns what a model, given as a position in `runs`, has of its guides."""
+        if all(of != learner for _, of, _ in self.edges):
+            return "–"
+        if learner < len(self.runs) - 1 or not (self.control or self.live):
+            return "cached logits"
+        return "live guides" if self.live else f"changed rows ({self.control})"
 
 
 def chains_of(results: Results) -> list[Chain]:
-    """Returns the chains of all variants at the first seed of each; variants with the same guides share one."""
+    """Returns the chains of all variants at the first seed of each.
+
+    Variants share one if their students have the same of the same guides: cached logits, rows of the same control, or
+    what the live guides say.
+    """
     found: dict[tuple[object, ...], Chain] = {}
     for name in results.shown:
         seed, student = next(iter(results.students(name).items()))
@@ -40,10 +60,19 @@ def chains_of(results: Results) -> list[Chain]:
             for guide in run.guide_runs
             if guide in place
         )
-        key = (tuple(run.run for run in runs[:-1]), edges, student.architecture)
+        changes = results.variants[name].changes
+        control, live = str(changes.get("control") or ""), changes.get("live") is True
+        key = (tuple(run.run for run in runs[:-1]), edges, student.architecture, control, live)
         before = found.get(key)
-        variants = (*before.variants, name) if before else (name,)
-        found[key] = Chain(variants=variants, seed=seed, runs=before.runs if before else runs, edges=edges)
+        found[key] = Chain(
+            variants=(*(before.variants if before else ()), name),
+            students=(*(before.students if before else ()), student),
+            seed=before.seed if before else seed,
+            runs=before.runs if before else runs,
+            edges=edges,
+            control=control,
+            live=live,
+        )
     return [*found.values()]
 
 
@@ -70,59 +99,79 @@ def graph_figure(results: Results, style: Mapping[str, Style]) -> Figure:
     chains = chains_of(results)
     rows = []
     for chain in chains:
-        for index, run in enumerate(chain.runs):
-            guides = [chain.runs[guide].model for guide, learner, _ in chain.edges if learner == index]
-            dropping = run.training.get("dropping", "") if guides else ""
-            rows.append(
-                row(
-                    ", ".join(chain.variants),
-                    run.model or "model",
-                    run.architecture,
-                    f"{run.parameters:,}",
-                    "–" if index == len(chain.runs) - 1 and len(chain.variants) > 1 else numbers.percent(run.test.top1),
-                    ", ".join(guides) or "none",
-                    f"{dropping} (keep {run.training.get('keep')})"
-                    if dropping == "bernoulli"
-                    else str(dropping) or "–",
-                )
-            )
-    head = ["variants", "model", "architecture", "parameters", "test accuracy", "guides", "dropping"]
+        every = ", ".join(chain.variants)
+        rows += [_row(chain, index, run, every) for index, run in enumerate(chain.runs[:-1])]
+        students = zip(chain.variants, chain.students, strict=True)
+        rows += [_row(chain, len(chain.runs) - 1, student, name) for name, student in students]
+    head = ["variants", "model", "architecture", "parameters", "test accuracy", "guides", "learns from", "dropping"]
     return Figure(
         key="chain",
-        caption="Who guides whom. An arc goes from a guide to the model that learns from its cached logits; it is "
-        "dashed where guides are dropped at random. Accuracies of guides are of the runs at the first seed.",
+        caption="Who guides whom. A plain arc goes from a guide to the model that learns from its cached logits. A "
+        "dotted arc is of a guide that runs live at each step, without a cache; an arc with a bar across is of a guide "
+        "whose rows a control has changed. Arcs are dashed where guides are dropped at random, in dashes and dots if "
+        "these run live. Accuracies are of the runs at the first seed; where students of several variants share a "
+        "panel, it has the lowest and the highest.",
         panels=tuple(
-            Panel(
-                names=tuple((name, style[name]) for name in chain.variants),
-                note=""
-                if results.guides == "shared"
-                else f"seed {chain.seed}; the other seeds have chains of their own",
-                drawing=_panel(chain),
-            )
-            for chain in chains
+            Panel(names=tuple((name, style[name]) for name in chain.variants), note=note, drawing=_panel(chain))
+            for chain, note in ((chain, _note(chain, results)) for chain in chains)
         ),
-        table=table("Models of each variant and their guides", head, rows, words=(0, 1, 2, 5, 6)),
+        table=table("Models of each variant and their guides", head, rows, words=(0, 1, 2, 5, 6, 7)),
     )
+
+
+def _row(chain: Chain, index: int, run: Run, variants: str) -> tuple[Cell, ...]:
+    guides = [chain.runs[guide].model for guide, learner, _ in chain.edges if learner == index]
+    dropping = str(run.training.get("dropping", "")) if guides else ""
+    return row(
+        variants,
+        run.model or "model",
+        run.architecture,
+        f"{run.parameters:,}",
+        numbers.percent(run.test.top1),
+        ", ".join(guides) or "none",
+        chain.source(index),
+        f"{dropping} (keep {run.training.get('keep')})" if dropping == "bernoulli" else dropping or "–",
+    )
+
+
+def _note(chain: Chain, results: Results) -> str:
+    """Returns what stands below the names of a panel."""
+    words = []
+    if chain.control:
+        words.append(f"control {chain.control}: {CONTROLS.get(chain.control, 'changed rows')}")
+    if chain.live:
+        words.append("live: the student's guides run at each step, and no row is read")
+    if results.guides != "shared":
+        words.append(f"seed {chain.seed}; the other seeds have chains of their own")
+    return "; ".join(words)
 
 
 def _panel(chain: Chain) -> Drawing:
     names = [run.model or run.architecture for run in chain.runs]
-    words = [f"{names[guide]} guides {names[learner]}" for guide, learner, _ in chain.edges]
+    marked = {"cached logits": "", "live guides": " (live)"}
+    words = [
+        f"{names[guide]} guides {names[learner]}{marked.get(source, f' with {source}')}"
+        for guide, learner, source in ((guide, learner, chain.source(learner)) for guide, learner, _ in chain.edges)
+    ]
     drawing = Drawing(
         width=_WIDTH,
-        height=_TOP + _ROW * (len(chain.runs) - 1) + 26,
+        height=_TOP + _ROW * (len(chain.runs) - 1) + 38,
         title=f"Guides of {', '.join(chain.variants)}",
         text="; ".join(words) or "The student has no guide.",
     )
     at = [_TOP + _ROW * index for index in range(len(chain.runs))]
     furthest = max((learner - guide for guide, learner, _ in chain.edges), default=1)
-    for guide, learner, drops in chain.edges:
+    for (guide, learner, drops), tip in zip(chain.edges, words, strict=True):
+        source = chain.source(learner)
         reach = _AXIS - 14 - (_AXIS - 46) * (1 - (learner - guide) / furthest)
         start, end = at[guide] + 4, at[learner] - 4
         bend = _AXIS - 4 - reach * 4 / 3 * 0.94
-        css = "edge drops" if drops else "edge"
+        css = "edge" + " drops" * drops + " live" * (source == "live guides")
         drawing.path(f"M{_AXIS - 5} {start}C{bend:.1f} {start} {bend:.1f} {end} {_AXIS - 12} {end}", css)
-        drawing.path(f"M{_AXIS - 5} {end}l-8 -3.5v7Z", "arrow", f"{names[guide]} guides {names[learner]}")
+        drawing.path(f"M{_AXIS - 5} {end}l-8 -3.5v7Z", "arrow", tip)
+        if source.startswith("changed"):
+            middle = (_AXIS - 5 + 6 * bend + _AXIS - 12) / 8  # of the curve, which is upright there
+            drawing.path(f"M{middle - 5:.1f} {(start + end) / 2}h10", "changed", tip)
     for index, run in enumerate(chain.runs):
         student = index == len(chain.runs) - 1
         drawing.path(
@@ -130,6 +179,11 @@ def _panel(chain: Chain) -> Drawing:
         )
         room = _WIDTH - _AXIS - 16
         drawing.label(_AXIS + 14, at[index], f"{names[index]}: {run.architecture}", "name", room=room)
-        accuracy = "" if student and len(chain.variants) > 1 else f", {numbers.percent(run.test.top1)}"
-        drawing.label(_AXIS + 14, at[index] + 15, f"{run.parameters:,} parameters{accuracy}", "tick", room=room)
+        size, accuracy = f"{run.parameters:,} parameters", numbers.percent(run.test.top1)
+        if student and len(chain.students) > 1:
+            top1 = [one.test.top1 for one in chain.students]
+            accuracy = f"{numbers.percent(min(top1)).removesuffix(' %')} to {numbers.percent(max(top1))}"
+        whole = f"{size}, {accuracy}"
+        for line, text in enumerate([whole] if text_width(whole) <= room else [size, accuracy]):
+            drawing.label(_AXIS + 14, at[index] + 15 + 13 * line, text, "tick", room=room)
     return drawing

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dgkd_cache.config.toml_text import toml_text
 from dgkd_cache.report import numbers
 from dgkd_cache.report.drawing import Drawing, text_width
 from dgkd_cache.report.figures import Figure, Panel, row, table
@@ -16,6 +17,9 @@ from dgkd_cache.report.scales import Scale, linear, logarithmic, tick_text
 __all__ = ["Sweep", "find_sweeps", "sweeps_figure"]
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 290, 222, 40, 26, 172
+
+_OF_STUDENT: Mapping[str, Any] = {"control": "none", "live": False}
+"""What a variant has that sets nothing of its student's guides. It has these from no other variant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +39,14 @@ class Sweep:
 def find_sweeps(results: Results) -> list[Sweep]:
     """Returns all sweeps of at least two variants, the longest first.
 
-    A variant that does not set the key takes part with the value that its runs had, if they say it.
+    A variant that does not set the key takes part with the value that its runs had, if they say it; without a control
+    this is "none". One that others take their guides from takes part among these.
     """
-    variants = {name: results.variants[name].changes for name in results.shown}
+    variants = _settings(results)
     found: dict[tuple[str, frozenset[str]], Sweep] = {}
-    for key in dict.fromkeys(key for changes in variants.values() for key in changes):
+    for key in dict.fromkeys(key for _, changes in variants for key in changes):
         groups: dict[str, dict[str, Any]] = {}
-        for name, changes in variants.items():
+        for name, changes in variants:
             value = changes[key] if key in changes else _value_in_runs(results, name, key)
             if value is not None:
                 rest = repr(sorted((one, repr(of)) for one, of in changes.items() if one != key))
@@ -51,7 +56,32 @@ def find_sweeps(results: Results) -> list[Sweep]:
                 numeric = all(map(_is_number, group.values()))
                 order = sorted(group.items(), key=lambda pair: pair[1]) if numeric else group.items()
                 found[key, frozenset(group)] = Sweep(key=key, values=tuple(order))
-    return sorted(found.values(), key=lambda sweep: -len(sweep.values))
+    whole = [
+        sweep
+        for (key, names), sweep in found.items()
+        if not any(key == other and names < more for other, more in found)
+    ]
+    return sorted(whole, key=lambda sweep: -len(sweep.values))
+
+
+def _settings(results: Results) -> list[tuple[str, Mapping[str, Any]]]:
+    """Returns what each variant sets, with what it has from the one that its `guides_from` names.
+
+    A variant that is named so, and one that differs from it in no setting, have the guides of their own settings: they
+    are there with `guides_from` and without.
+    """
+    own = {name: one.changes for name, one in results.variants.items()}
+    sources = [changes.get("guides_from") for changes in own.values()]
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for name in results.shown:
+        source = own[name].get("guides_from")
+        before = own[source] if isinstance(source, str) and source in own else {}
+        settings = {**before, **_OF_STUDENT, **own[name]}
+        if own[name].keys() <= {"guides_from", *_OF_STUDENT} or "guides_from" not in settings:
+            found.append((name, {key: value for key, value in settings.items() if key != "guides_from"}))
+        if "guides_from" in settings or name in sources:
+            found.append((name, {"guides_from": name, **settings}))
+    return found
 
 
 def _value_in_runs(results: Results, variant: str, key: str) -> Any:
@@ -62,6 +92,11 @@ def _value_in_runs(results: Results, variant: str, key: str) -> Any:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> str:
+    """Returns a value as dgkd.toml has it, words without quotes."""
+    return value if isinstance(value, str) else toml_text(value)
 
 
 def sweeps_figure(results: Results, style: Mapping[str, Style]) -> Figure | None:
@@ -75,7 +110,7 @@ def sweeps_figure(results: Results, style: Mapping[str, Style]) -> Figure | None
     top1 += [100 * end for one in means for end in one.ends]
     y = linear(min(top1), max(top1), _BOTTOM, _TOP, count=4)
     rows = [
-        row(sweep.key, str(value), name, numbers.spread(results.variants[name].test["top1"]))
+        row(sweep.key, _text(value), name, numbers.spread(results.variants[name].test["top1"]))
         for sweep in sweeps
         for name, value in sweep.values
     ]
@@ -96,7 +131,7 @@ def _panel(results: Results, sweep: Sweep, style: Mapping[str, Style], y: Scale)
         height=_HEIGHT,
         title=f"Accuracy by {sweep.key}",
         text="; ".join(
-            f"{value}: {numbers.spread(results.variants[name].test['top1'])}" for name, value in sweep.values
+            f"{_text(value)}: {numbers.spread(results.variants[name].test['top1'])}" for name, value in sweep.values
         ),
     )
     drawing.y_axis(y, _LEFT, _WIDTH - 10, "accuracy, %")
@@ -112,7 +147,9 @@ def _panel(results: Results, sweep: Sweep, style: Mapping[str, Style], y: Scale)
         if one.deviation:
             low, high = (y(100 * end) for end in one.ends)
             drawing.rule(at[name], low, at[name], high, f"interval {style[name].colour}")
-        drawing.mark(at[name], y(100 * one.mean), style[name], tip=f"{sweep.key} = {value}: {numbers.spread(one)}")
+        drawing.mark(
+            at[name], y(100 * one.mean), style[name], tip=f"{sweep.key} = {_text(value)}: {numbers.spread(one)}"
+        )
     return drawing
 
 
@@ -123,10 +160,10 @@ def _positions(drawing: Drawing, sweep: Sweep) -> dict[str, float]:
     if not sweep.numeric:
         room = (high - low) / max(count - 1, 1)
         at = {name: low + room * index for index, (name, _) in enumerate(sweep.values)}
-        tight = max(text_width(str(value)) for value in values) > room - 8
+        tight = max(text_width(_text(value)) for value in values) > room - 8
         for index, (name, value) in enumerate(sweep.values):
             lower = 13 * (index % 2) if tight else 0
-            drawing.label(at[name], _BOTTOM + 16 + lower, str(value), "tick x middle", room=(1 + tight) * room - 8)
+            drawing.label(at[name], _BOTTOM + 16 + lower, _text(value), "tick x middle", room=(1 + tight) * room - 8)
     else:
         log = values[0] > 0 and values[-1] / values[0] >= 20
         scale = (logarithmic if log else linear)(values[0], values[-1], low, high)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
 from support.study_results import HOSTILE, made_results, made_timings
 
-from dgkd_cache.report.csv_text import runs_csv, variants_csv
+from dgkd_cache.report.csv_text import comparisons_csv, runs_csv, variants_csv
 from dgkd_cache.report.results_file import Results
 
 
@@ -39,6 +40,32 @@ def test_variants(results: Results, content) -> None:
     for name, one in content["variants"].items():
         assert float(rows[name]["top1_mean"]) == one["test"]["top1"]["mean"]
         assert int(rows[name]["cost_guides_epochs"]) == one["cost"]["guides_epochs"]
+
+
+def test_all_comparisons_are_there_those_of_named_pairs_too() -> None:
+    pairs = [("kd", "scratch"), ("dgkd", "takd"), ("dgkd+drop", "dgkd")]
+    content = made_results(pairs=pairs, missing=[("dgkd+drop", 2)])
+    rows = read(comparisons_csv(Results.model_validate(content)))
+    assert [(row["variant"], row["reference"]) for row in rows] == pairs
+    for row, one in zip(rows, content["comparisons"], strict=True):
+        for key in ("mean", "low", "high", "p", "adjusted_p", "detectable"):
+            assert row[f"difference_{key}"] == ("" if one[key] is None else repr(one[key]))
+        assert (row["verdict"], int(row["n"])) == (one["verdict"], len(one["seeds"]))
+        assert row["exploratory"] == ("true" if len(one["seeds"]) < 5 else "false")
+        for seed in range(5):
+            mine, theirs = (content["variants"][row[key]]["runs"].get(str(seed)) for key in ("variant", "reference"))
+            told = row[f"difference_seed_{seed}"]
+            if mine is None:
+                assert told == "" and row["verdict"] == "incomplete"
+            else:
+                top1 = [content["runs"][run]["test"]["top1"] for run in (mine, theirs)]
+                assert float(told) == one["differences"][one["seeds"].index(seed)]
+                assert float(told) == pytest.approx(top1[0] - top1[1], abs=1e-11), "results are rounded"
+
+
+def test_no_comparison_leaves_the_head_alone() -> None:
+    alone = Results.model_validate(made_results({"alone": {"method": "scratch"}}))
+    assert comparisons_csv(alone).startswith("variant,reference,n,") and not read(comparisons_csv(alone))
 
 
 def test_hostile_names_are_one_field() -> None:

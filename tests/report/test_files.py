@@ -27,11 +27,14 @@ def write(content: dict, folder: Path) -> Written:
 def test_a_report_of_a_whole_study(tmp_path: Path, content: dict) -> None:
     found = write(content, tmp_path / "new" / "folder")
     assert sorted(path.name for path in found.page.parent.iterdir()) == [
-        *("report.html", "results.json", "runs.csv", "variants.csv"),
+        *("comparisons.csv", "report.html", "results.json", "runs.csv", "variants.csv"),
     ]
     assert json.loads(found.results.read_text()) == content
     with found.csv[0].open(newline="") as file:
         assert len([*csv.DictReader(file)]) == 60
+    with (found.page.parent / "comparisons.csv").open(newline="") as file:
+        told = [(row["variant"], row["reference"]) for row in csv.DictReader(file)]
+    assert told == [(one["variant"], one["reference"]) for one in content["comparisons"]]
     root = read_page(found.page.read_text(encoding="utf-8"))
     assert verdict_sentence(content) == found.verdict and found.verdict in text_of(root)
     assert text_of(next(root.iter("h1"))) == "plain2 on digits: 12 variants over 5 seeds"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from support.markup import read_svg, text_of
+from typing import Any
+
+import pytest
+from support.markup import read_page, read_svg, table_texts, text_of
 from support.study_results import METHODS, made_results
 
 from dgkd_cache.report.graph import chains_of, graph_figure
+from dgkd_cache.report.page import make_page
 from dgkd_cache.report.palette import styles
 from dgkd_cache.report.results_file import Results
 
@@ -38,3 +42,106 @@ def test_chains_per_seed_say_which_seed_is_drawn() -> None:
     results = Results.model_validate(made_results(seeds=[3, 4], guides="per-seed"))
     figure = graph_figure(results, styles(results.order, results.reference))
     assert all("seed 3" in panel.note for panel in figure.panels)
+
+
+MARKED: dict[str, dict[str, object]] = {
+    "scratch": {"method": "scratch"},
+    "dgkd": {"method": "dgkd", "dropping": "none"},
+    "hot": {"method": "dgkd", "dropping": "none", "temperature": 8.0},
+    "shuffled": {"guides_from": "dgkd", "control": "shuffled"},
+    "smoothed": {"guides_from": "dgkd", "control": "smoothed-labels"},
+    "live": {"guides_from": "dgkd", "live": True},
+    "live, drop": {"guides_from": "dgkd", "live": True, "dropping": "bernoulli"},
+}
+
+
+@pytest.fixture(scope="module")
+def marked() -> Any:
+    """The figure of MARKED as a page has it: its results, its element, and its panels by what stands above them."""
+    content = made_results(MARKED)
+    root = read_page(make_page(Results.model_validate(content), {}, verdict="", title="", command="", version=""))
+    (figure,) = (one for one in root.iter("figure") if one.attrib["id"] == "fig-chain")
+    panels = {text_of(one[0]): one for one in figure.iter("div") if one.attrib.get("class") == "panel"}
+    return content, figure, panels
+
+
+def classes_of(panel: Any, css: str) -> list[set[str]]:
+    found = [{*path.attrib.get("class", "").split()} for path in panel.iter("path")]
+    return [one for one in found if css in one]
+
+
+def test_controls_and_live_guides_have_panels_of_their_own(marked: Any) -> None:
+    _, figure, panels = marked
+    assert [*panels] == [
+        "scratch",
+        "dgkdhot",
+        "shuffledcontrol shuffled: each sample has the rows of a random one",
+        "smoothedcontrol smoothed-labels: each row is the label, smoothed to the mean entropy of the guide's rows",
+        "livelive: the student's guides run at each step, and no row is read",
+        "live, droplive: the student's guides run at each step, and no row is read",
+    ]
+    caption = text_of(next(figure.iter("figcaption")))
+    assert "runs live at each step, without a cache" in caption and "rows a control has changed" in caption
+
+
+def test_arcs_to_the_student_tell_a_cache_from_changed_rows_and_live_guides(marked: Any) -> None:
+    """The teacher guides the assistant from its cache in all of them; two arcs lead to the student."""
+    _, figure, panels = marked
+    plain, shuffled, smoothed, live, drop = [*panels.values()][1:]
+    for panel, bars, kinds in (
+        (plain, 0, [{"edge"}] * 3),
+        (shuffled, 2, [{"edge"}] * 3),
+        (smoothed, 2, [{"edge"}] * 3),
+        (live, 0, [{"edge"}, {"edge", "live"}, {"edge", "live"}]),
+        (drop, 0, [{"edge"}, {"edge", "live", "drops"}, {"edge", "live", "drops"}]),
+    ):
+        assert len(classes_of(panel, "changed")) == bars
+        assert sorted(classes_of(panel, "edge"), key=len) == kinds
+    told = [text_of(one) for one in shuffled.iter("path") if one.attrib.get("class") == "changed"]
+    assert told == [f"{guide} guides student with changed rows (shuffled)" for guide in ("teacher", "ta1")]
+    assert sum("(live)" in text_of(path) for path in live.iter("path") if path.attrib.get("class") == "arrow") == 2
+
+
+def test_a_bar_stands_on_its_arc(marked: Any) -> None:
+    """The middle of a Bezier curve, computed by halving its sides."""
+    _, _, panels = marked
+    panel = [*panels.values()][2]
+    arcs = [path.attrib["d"] for path in panel.iter("path") if path.attrib.get("class") == "edge"]
+    middles = []
+    for d in arcs:
+        start, _, rest = d.removeprefix("M").partition("C")
+        points = [float(one) for one in f"{start} {rest}".split()]
+        pairs = [*zip(points[::2], points[1::2], strict=True)]
+        while len(pairs) > 1:
+            pairs = [((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in zip(pairs, pairs[1:], strict=False)]
+        middles += pairs
+    for path in panel.iter("path"):
+        if path.attrib.get("class") == "changed":
+            x, y = map(float, path.attrib["d"].removeprefix("M").removesuffix("h10").split())
+            assert any(abs(x + 5 - a) < 0.2 and abs(y - b) < 0.2 for a, b in middles)
+
+
+def test_the_table_has_a_line_for_each_student_and_says_what_it_learns_from(marked: Any) -> None:
+    content, figure, _ = marked
+    head, *rows = table_texts(next(figure.iter("table")))
+    found = {row[0]: dict(zip(head, row, strict=True)) for row in rows if row[1] == "student"}
+    assert {name: row["learns from"] for name, row in found.items()} == {
+        "scratch": "–",
+        "dgkd": "cached logits",
+        "hot": "cached logits",
+        "shuffled": "changed rows (shuffled)",
+        "smoothed": "changed rows (smoothed-labels)",
+        "live": "live guides",
+        "live, drop": "live guides",
+    }
+    for name, row in found.items():
+        top1 = content["runs"][content["variants"][name]["runs"]["0"]]["test"]["top1"]
+        assert row["test accuracy"] == f"{100 * top1:.2f} %"
+    assert {row[head.index("learns from")] for row in rows if row[1] == "ta1"} == {"cached logits"}
+
+
+def test_a_panel_of_several_variants_has_the_range_of_their_accuracies(marked: Any) -> None:
+    content, _, panels = marked
+    top1 = [content["runs"][content["variants"][name]["runs"]["0"]]["test"]["top1"] for name in ("dgkd", "hot")]
+    texts = [text_of(one) for one in [*panels.values()][1].iter("text")]
+    assert f"{100 * min(top1):.2f} to {100 * max(top1):.2f} %" in texts

@@ -56,7 +56,8 @@ def made_results(
     random = np.random.default_rng(7)
     first = next(iter(variants))
     runs = {}
-    for place, (name, changes) in enumerate(variants.items()):
+    for place, (name, own) in enumerate(variants.items()):
+        changes = {**variants.get(str(own.get("guides_from")), {}), **own}
         for seed in seeds:
             top1 = 0.7 + gain * (name != first) + random.normal(0, 0.006)
             one = record(random, f"plain2-{place:02}{seed:010}", changes, seed, top1, epochs, classes)

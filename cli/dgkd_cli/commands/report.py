@@ -37,10 +37,10 @@ def report(app: App, output: Path | None, results_file: Path | None, as_json: bo
     """Write the results of a comparison as one HTML page.
 
     The page has figures, the data of each, and everything that makes the comparison again. It is one file that needs no
-    network, for a browser, a phone or paper. Beside it lie results.json, runs.csv and variants.csv. While `compare`
-    works, the page is of what is finished, and says what is missing; the results are then called results-partial.json.
-    Nothing is trained. The report is of the comparison that was begun last; where only its records are there, as on
-    another machine, it is of the comparison that dgkd.toml describes, whose data set is read.
+    network, for a browser, a phone or paper. Beside it lie results.json, runs.csv, variants.csv and comparisons.csv.
+    While `compare` works, the page is of what is finished, and says what is missing; the results are then called
+    results-partial.json. Nothing is trained. The report is of the comparison that was begun last; where only its
+    records are there, as on another machine, it is of the comparison that dgkd.toml describes, whose data set is read.
 
     \b
     Examples:

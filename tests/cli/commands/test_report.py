@@ -63,7 +63,8 @@ def test_the_page_of_a_finished_comparison(ws: Path) -> None:
     figures = {one.attrib["id"]: one for one in root.iter("figure")}
     assert "class 0" not in text_of(figures["fig-classes"]), "classes have the names of the data set"
     assert (ws / "compare" / "results.json").read_bytes() == whole, "results.json stays the same bytes"
-    assert {"runs.csv", "variants.csv", "report.html"} <= {path.name for path in (ws / "compare").iterdir()}
+    files = {path.name for path in (ws / "compare").iterdir()}
+    assert {"runs.csv", "variants.csv", "comparisons.csv", "report.html"} <= files
 
 
 def test_what_is_finished_while_others_work(ws: Path) -> None:
