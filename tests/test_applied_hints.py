@@ -21,6 +21,7 @@ import pytest
 import test_applied_code as code
 from support.hint_cases import CASES
 from support.hint_commands import COMMANDS
+from support.hint_sharing import SHARING
 from support.hints import CONCRETE, commands_in, pattern_of, settings_in, source_hints, words_in
 from support.shell import Case, Shell
 from support.tiny_chain import CONFIG, MODULE, THREE
@@ -193,7 +194,7 @@ def ways_of(case: Case, message: str) -> list[Callable[[Shell], object]]:
     return [look]
 
 
-@pytest.mark.parametrize("case", [*CASES, *COMMANDS], ids=lambda case: f"{case.hint[:40]}-{case.by}")
+@pytest.mark.parametrize("case", [*CASES, *COMMANDS, *SHARING], ids=lambda case: f"{case.hint[:40]}-{case.by}")
 def test_each_way_that_a_hint_offers_works(case: Case, user: Callable[[Case, int], tuple[Shell, str]]) -> None:
     shell, message = user(case, 0)
     ways = ways_of(case, message)
@@ -230,17 +231,21 @@ ELSEWHERE = {
     "update with `pip install --upgrade dgkd-cache`": "network",
     "`--set X` matches the samples by content; align in [dataset] of dgkd.toml does so for all commands": "another "
     "lab's guides: followed in workspace/test_second_lab.py",
+    'run `eval "$(aws configure export-credentials --profile X --format env)"` first': "the AWS tools: followed with a "
+    "stand-in for them in stores/sharing/test_credentials.py",
+    "set them (docs/sharing.md, Credentials); a public bucket of S3 wants AWS_SKIP_SIGNATURE=true": "object storage: "
+    "followed in stores/sharing/test_object_storage.py",
 }
 """Hints that are not followed here, and what that would take."""
 
 
 def test_every_concrete_hint_is_followed_or_listed() -> None:
-    hints = [case.hint for case in (*CASES, *COMMANDS, *code.CASES)]
+    hints = [case.hint for case in (*CASES, *COMMANDS, *SHARING, *code.CASES)]
     commands = [command for hint in hints for command in re.findall("`dgkd-cache [^`]*`", hint)]
     patterns = [pattern_of(hint) for hint in (*hints, *commands, *ELSEWHERE)]
     found = source_hints()
     left = {text: place for text, place in found.items() if not any(one.fullmatch(text) for one in patterns)}
     concrete = {place: text for text, place in left.items() if CONCRETE.search(text)}
-    assert concrete == {}, "give each a case (support/hint_cases.py, hint_commands.py, test_applied_code.py)"
+    assert concrete == {}, "give each a case (support/hint_*.py, test_applied_code.py)"
     assert set(ELSEWHERE) <= set(found)
     assert [hint for hint in hints if not any(pattern_of(hint).search(text) for text in found)] == []

@@ -74,7 +74,7 @@ def parse_address(text: str) -> Address:
             f"no transport over {scheme}",
             expected=f"a folder, or one of {', '.join(f'{known}://' for known in SCHEMES)}",
             found=f"{scheme}://",
-            do="copy the store with `rsync -a` and then run `dgkd-cache verify --full` on the copy",
+            do="copy the store with `rsync -a`, and then `dgkd-cache verify --full COPY` proves the copy",
         )
     if scheme not in SCHEMES:
         raise InvalidInput(

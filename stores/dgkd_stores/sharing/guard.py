@@ -100,7 +100,7 @@ def fetch_guarded(published: Published, folder: Path, *, jobs: int, tally: Tally
                 f"{address}/{name} is not what its header implies",
                 expected=f"{len(data)} bytes with SHA-256 {sha256_hex(data)}",
                 found=f"{len(metadata[name])} bytes with SHA-256 {sha256_hex(metadata[name])}",
-                do="tell whoever published it: `dgkd-cache repair` mends the original",
+                do=_TELL,
             )
     return Guarded(held=held, metadata=expected)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from dgkd_stores.arguments import as_path, refusal, require_callable, require_integer, require_kind
 from dgkd_stores.disk.paths import names_hdf5, names_store
@@ -63,20 +64,24 @@ def pull(
     tally = Tally(0, report, stop)
     name = address.name or _only_store(remote, address, tally)
     if views is not None and names_hdf5(name):
+        whole = (into.parent if names_store(into) else into) / name
+        part = whole.with_name(f"{whole.stem}-{views.start}-{views.stop}{whole.suffix}")
+        old, new, span = quote(str(whole)), quote(str(part)), f"{views.start}:{views.stop}"
         raise InvalidInput(
             f"{address.of(name)} is one object, of which no views can be taken",
             expected="a Zarr folder",
             found="an HDF5 file",
-            do="pull it whole, and then take the views with `dgkd-cache subset`",
+            do=f"pull it whole, as {whole}, and then `dgkd-cache subset {old} --views {span} -o {new}` takes the views",
         )
     own = name if views is None else f"{name.removesuffix('.zarr')}-{views.start}-{views.stop}.zarr"
     target = into if names_store(into) else into / own
     if names_hdf5(name) != names_hdf5(target):
+        first = target.with_suffix(Path(name).suffix)
         raise InvalidInput(
             f"{target} is no name for this store",
             expected="an HDF5 file" if names_hdf5(name) else "a name that ends in .zarr",
             found=target.name,
-            do="pull it under its own form, and then `dgkd-cache export` it",
+            do=f"pull it as {first}, and then `dgkd-cache export {quote(str(first))} {quote(str(target))}`",
         )
     one = Pulling(
         remote, address.of(name), name, target, seal=seal, trusted=trusted, views=views, jobs=jobs, tally=tally
@@ -92,7 +97,7 @@ def _only_store(remote: Remote, address: Address, tally: Tally) -> str:
             f"{address.place} cannot be listed",
             expected="the address of a store, which ends in its name",
             found="that of a place",
-            do=f"write {address.place}/NAME.zarr or NAME.h5, as whoever published it calls it",
+            do=f"write {address.of('NAME.zarr')} or {address.of('NAME.h5')}, as whoever published it calls it",
         )
     first = {name.partition("/")[0] for name in listed}
     stores = sorted(name for name in first if names_store(name))
@@ -108,6 +113,6 @@ def _only_store(remote: Remote, address: Address, tally: Tally) -> str:
             f"{address.place} holds several stores",
             expected="the address of one of them",
             found=", ".join(stores[:10]),
-            do=f"write {address.of(stores[0])}",
+            do=f"write {address.of(stores[0])} for the first of them",
         )
     return stores[0]

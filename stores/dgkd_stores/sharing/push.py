@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags, require_integer, require_kind
@@ -199,9 +200,11 @@ def _check_target(address: Address, path: Path, name: str) -> None:
             do="give the name at the end of the address, as in DEST/NAME.zarr",
         )
     if path.exists() and names_hdf5(name) == path.is_dir():
+        other = path.with_suffix(Path(name).suffix)
+        old, new = quote(str(path)), quote(str(other))
         raise InvalidInput(
             f"{address.of(name)} is no name for {'a Zarr folder' if path.is_dir() else 'an HDF5 file'}",
             expected=".zarr for a Zarr folder, .h5 for an HDF5 file",
             found=name,
-            do="leave the name out, or bring the store into that form with `dgkd-cache export` first",
+            do=f"leave the name out, or push {other}, which `dgkd-cache export {old} {new}` makes",
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,15 @@ region = eu-west-1
 endpoint_url = https://s3.lab.example
 [profile sso]
 sso_session = x
+"""
+
+AWS = """#!/bin/sh
+# Answers as the AWS CLI does, by its documentation of `configure export-credentials`.
+test "$*" = "configure export-credentials --profile sso --format env" || exit 2
+echo export AWS_ACCESS_KEY_ID=ASIASSO
+echo export AWS_SECRET_ACCESS_KEY=deep/+sso
+echo export AWS_SESSION_TOKEN=token==
+echo export AWS_CREDENTIAL_EXPIRATION=2030-01-01T00:00:00+00:00
 """
 
 
@@ -71,6 +83,25 @@ def test_files_elsewhere_and_nowhere(home: Path, tmp_path: Path) -> None:
 def test_a_profile_without_keys_is_refused(home: Path, profile: str, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         aws_settings({"AWS_PROFILE": profile}, home=home)
+
+
+def test_the_command_for_a_profile_without_keys_gives_its_keys(home: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "aws").write_text(AWS)
+    (tools / "aws").chmod(0o755)
+    environment = {"PATH": f"{tools}:{os.environ['PATH']}", "AWS_PROFILE": "sso"}
+    with pytest.raises(InvalidInput) as refused:
+        aws_settings(environment, home=home)
+    command = re.findall("`(.*)`", refused.value.do)[0]
+    said = subprocess.run(["bash", "-c", f"{command}; env -0"], env=environment, capture_output=True, check=True).stdout
+    after = dict(one.split("=", 1) for one in said.decode().split("\0") if one)
+    assert aws_settings(after, home=home) == {}
+    assert [after.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")] == [
+        "ASIASSO",
+        "deep/+sso",
+        "token==",
+    ]
 
 
 def test_a_broken_file_is_refused_without_its_text(home: Path) -> None:

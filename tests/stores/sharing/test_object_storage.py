@@ -107,3 +107,32 @@ def test_plain_http_to_another_machine_needs_a_word(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://192.0.2.1")
     with pytest.raises((LostConnection, InvalidInput, DgkdError)), contextlib.suppress(FileNotFoundError):
         open_object_storage(parse_address("s3://lab/x")).read("a")
+
+
+@pytest.fixture
+def bucket(server: Web, monkeypatch: pytest.MonkeyPatch) -> Web:
+    """The public bucket `lab` of an S3 service, which refuses the user's keys: it takes those of AKIALAB, or none."""
+    (server.root / "lab").mkdir()
+    (server.root / "c.0").rename(server.root / "lab" / "c.0")
+
+    def guard(answer: Answer) -> None:
+        signed = server.headers[-1].get("authorization")
+        if signed and "Credential=AKIALAB/" not in signed:
+            answer.status = 403
+
+    server.fault = guard
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOTHER")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "lab-secret")
+    return server
+
+
+@pytest.mark.parametrize(("name", "value"), [("AWS_ACCESS_KEY_ID", "AKIALAB"), ("AWS_SKIP_SIGNATURE", "true")])
+def test_what_the_hint_of_a_refusal_offers_works(
+    bucket: Web, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DgkdError, match="refuses access") as refused:
+        open_object_storage(parse_address("s3://lab")).read("c.0")
+    assert refused.value.do.startswith("set them (") and "AWS_SKIP_SIGNATURE=true" in refused.value.do
+    monkeypatch.setenv(name, value)
+    assert b"".join(open_object_storage(parse_address("s3://lab")).read("c.0").pieces) == DATA
