@@ -65,6 +65,8 @@ def parse_address(text: str) -> Address:
     Raises InvalidInput for an unknown scheme, and for credentials or a query in a URL; the message does not repeat
     them.
     """
+    if "\0" in text:
+        raise InvalidInput("an address cannot be used", expected="text without NUL", found=repr(text), do="correct it")
     found = _SCHEME.fullmatch(text)
     if found is None:
         return _split("file", str(expand_user(text)))

@@ -51,7 +51,7 @@ def merge(
     Raises `Mismatch`, which names the first difference, for stores of another guide, data set, view plan or encoding,
     `InvalidInput` for views that overlap or leave a gap, and as `convert`.
     """
-    if isinstance(sources, str | Path) or len(sources) < 2:
+    if not isinstance(sources, Sequence) or isinstance(sources, str | bytes) or len(sources) < 2:
         raise refusal("merge", "sources", sources, expected="a list of at least two stores")
     target = as_path("merge", "target", target)
     require_kind("merge", "codec", codec, str, expected="the name of a codec")

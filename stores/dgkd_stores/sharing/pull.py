@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
 
-from dgkd_stores.arguments import as_path, refusal, require_callable, require_integer, require_kind
+from dgkd_stores.arguments import as_path, refusal, require_callable, require_flags, require_integer, require_kind
 from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import InvalidInput, StoreNotFound
 from dgkd_stores.format.checks import HEX64
@@ -53,6 +53,7 @@ def pull(
     require_kind("pull", "source", source, str, expected="an address, as text")
     into = as_path("pull", "destination", destination)
     require_integer("pull", "jobs", jobs, low=1, high=256)
+    require_flags("pull", dry_run=dry_run)
     require_callable("pull", report=report, stop=stop)
     require_kind("pull", "trusted", trusted, (TrustedKeys, type(None)), expected="TrustedKeys, or None")
     if seal is not None and not HEX64.fullmatch(str(seal)):

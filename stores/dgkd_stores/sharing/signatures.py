@@ -62,6 +62,7 @@ def statement_of(store: Path | str, *, now: datetime | None = None) -> bytes:
 
     Raises as `GuideStore.open`: the seal, and all that it covers but the rows, is checked.
     """
+    require_kind("statement_of", "now", now, (datetime, type(None)), expected="a datetime, or None for today")
     with GuideStore.open(as_path("statement_of", "store", store)) as opened:
         assert opened.seal is not None
         return Statement.of(opened.header, opened.seal, now or datetime.now(UTC)).message
