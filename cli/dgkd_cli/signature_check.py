@@ -50,7 +50,7 @@ def trusted_by_options(keys: tuple[str, ...], allowed_signers: Path | None, sign
 
 @dataclass(frozen=True, kw_only=True)
 class SignatureCheck:
-    """What is known of the signature of a whole store."""
+    """The check of the signature of a whole store."""
 
     note: str
     """A few words about it."""

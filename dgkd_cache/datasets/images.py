@@ -159,7 +159,7 @@ class Images(ABC):
 
     @property
     def aligned(self) -> dict[str, JsonValue]:
-        """What a card says of the guide that the images are aligned with; empty, except in aligned images."""
+        """The card's entry of the guide that the images are aligned with; empty, except in aligned images."""
         return {}
 
     def require_samples(self, samples_B: NDArray[np.int64]) -> None:
@@ -253,7 +253,7 @@ class TensorImages(Images):
 
 
 class Split(Protocol):
-    """What the digest of a split covers."""
+    """The parts of a split that its digest covers."""
 
     @property
     def classes(self) -> Sequence[str]: ...

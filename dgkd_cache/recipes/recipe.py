@@ -37,7 +37,7 @@ class Setting(Table):
 
     @property
     def origin(self) -> str:
-        """Where the value comes from, in words."""
+        """The source of the value, in words."""
         return self.source or f"our choice: {self.ours}"
 
 
@@ -47,7 +47,7 @@ class Recipe(Table):
     name: str
     """Its name, that of its file."""
     what: str
-    """What is compared, in a few words."""
+    """The subject of the comparison, in a few words."""
     source: str
     """The paper and its table, or the repository."""
     classes: int = Field(ge=2)
@@ -55,9 +55,9 @@ class Recipe(Table):
     samples: int = Field(ge=1)
     """The training samples of its data set."""
     differs: list[str]
-    """What differs from the source, and why: sentences."""
+    """The differences from the source, each a sentence with its reason."""
     sources: dict[str, str]
-    """What the names in its settings' sources stand for."""
+    """The full sources, by the names that its settings have for them."""
     dataset: dict[str, Setting]
     views: dict[str, Setting]
     cache: dict[str, Setting]

@@ -30,7 +30,7 @@ class Chain:
     edges: tuple[tuple[int, int, bool], ...]
     """(guide, learner, whether the learner drops guides), as positions in `runs`."""
     control: str
-    """What was done to the rows of the student's guides; empty for nothing."""
+    """The control that changed the rows of the student's guides; empty without one."""
     live: bool
     """Whether the student's guides ran at each step."""
 

@@ -68,7 +68,7 @@ def test_a_sample_that_is_not_here_is_never_given_out() -> None:
     held = np.array([7, 2, 11, 0])
     aligned = AlignedImages(tensor(held), samples_of(WHOLE))
     assert len(aligned) == 12 and aligned.samples_N.tolist() == [0, 2, 7, 11] and not aligned.complete
-    assert (aligned.batch([7, 11]).numpy() == PIXELS[[7, 11]]).all()  # type: ignore[union-attr]
+    assert (aligned.batch([7, 11]).numpy() == PIXELS[[7, 11]]).all()  # type: ignore[union-attr]  # images of one size are a tensor
     for call in (lambda: aligned.batch([0, 3]), lambda: aligned.image(3), lambda: list(aligned.each([3]))):
         with pytest.raises(InvalidInput, match="a sample of the guide that is not here: .*4 samples.*found sample 3"):
             call()

@@ -74,6 +74,7 @@ class Hub(Remote):
         blob.update(data)
         return found.size == len(data) and found.tag in (blob.hexdigest(), hashlib.sha256(data).hexdigest())
 
+    # `push` sends to the Hub by HubPublication, whose commits `write` makes: no request creates one object alone.
     def create(self, name: str, data: bytes | memoryview) -> bool:
         raise NotImplementedError("the Hub is written in commits")
 
