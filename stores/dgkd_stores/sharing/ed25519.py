@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import shlex
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 from dgkd_stores.errors import InvalidInput
@@ -137,12 +138,10 @@ def _sign_with_ssh_keygen(message: bytes, key: Path) -> SshSignature:
 
 
 def _require_cryptography() -> None:
-    try:
-        import cryptography  # noqa: F401 - the question is whether it is there
-    except ImportError as error:
+    if find_spec("cryptography") is None:
         raise InvalidInput(
             "signatures cannot be made or checked",
             expected="the package cryptography",
-            found=str(error),
+            found="No module named 'cryptography'",
             do='run: pip install "dgkd-cache[share]"',
-        ) from error
+        )
