@@ -17,7 +17,7 @@ from dgkd_stores.sharing.cards import CROISSANT, README, card_of
 from dgkd_stores.sharing.ed25519 import MAX_KEY_BYTES
 from dgkd_stores.sharing.fetch import Fetcher
 from dgkd_stores.sharing.parallel import Tally
-from dgkd_stores.sharing.remote import Remote
+from dgkd_stores.sharing.remote import Remote, WritableRemote
 from dgkd_stores.sharing.requests import attempt
 from dgkd_stores.sharing.signatures import read_signature, signature_path
 
@@ -35,10 +35,10 @@ def files_beside(store: Path, name: str, *, data_licence: str) -> dict[str, byte
     return {**signed, README: card.readme, CROISSANT: card.croissant}
 
 
-def publish_beside(remote: Remote, files: Mapping[str, bytes], tally: Tally) -> None:
+def publish_beside(remote: WritableRemote, files: Mapping[str, bytes], tally: Tally) -> None:
     """Publishes files beside a store, each of which replaces one of that name with other content."""
     for name, data in files.items():
-        there = (attempt(tally, functools.partial(remote.names, name), name) or {}).get(name)
+        there = attempt(tally, functools.partial(remote.names, name), name).get(name)
         if there is None or not attempt(tally, functools.partial(remote.has_same, name, there, data), name):
             attempt(tally, functools.partial(remote.replace, name, data), name)
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from dgkd_stores.disk.files import full_disk, make_folder, plain_file, publish_new, sync_folder, write_synced
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
-from dgkd_stores.sharing.remote import Changed, Found, Reading, Remote
+from dgkd_stores.sharing.remote import Changed, Found, Reading, WritableRemote
 
 __all__ = ["Folder"]
 
 _PIECE_BYTES = 2**20
 
 
-class Folder(Remote):
+class Folder(WritableRemote):
     """The folder `path`; it is made when something is published in it."""
 
     def __init__(self, path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from dgkd_stores.errors import DgkdError, InvalidInput, Mismatch
 from dgkd_stores.sharing.address import Address
 from dgkd_stores.sharing.credentials import redacted
-from dgkd_stores.sharing.object_storage import ObjectStorage, open_web
+from dgkd_stores.sharing.object_storage import WebServer, open_web
 from dgkd_stores.sharing.remote import Found, LostConnection, Reading, Remote
 
 if TYPE_CHECKING:
@@ -30,12 +30,10 @@ _Answer = TypeVar("_Answer")
 class Hub(Remote):
     """The repository `name`; `api` is the client of the Hub."""
 
-    conditional = True
-
     def __init__(self, api: HfApi, name: str) -> None:
         self.address, self.name, self._api = f"hf://{name}", name, api
         self._commit: str | None = None
-        self._files: ObjectStorage | None = None
+        self._files: WebServer | None = None
 
     @property
     def commit(self) -> str:
@@ -73,13 +71,6 @@ class Hub(Remote):
         blob = hashlib.sha1(b"blob %d\0" % len(data), usedforsecurity=False)
         blob.update(data)
         return found.size == len(data) and found.tag in (blob.hexdigest(), hashlib.sha256(data).hexdigest())
-
-    # `push` sends to the Hub by HubPublication, whose commits `write` makes: no request creates one object alone.
-    def create(self, name: str, data: bytes | memoryview) -> bool:
-        raise NotImplementedError("the Hub is written in commits")
-
-    def replace(self, name: str, data: bytes | memoryview) -> None:
-        raise NotImplementedError("the Hub is written in commits")
 
     def ensure_repository(self) -> None:
         """Creates the repository unless it exists."""

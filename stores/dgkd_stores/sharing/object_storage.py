@@ -10,19 +10,20 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dgkd_stores.errors import DgkdError, InvalidInput
 from dgkd_stores.sharing.address import Address
 from dgkd_stores.sharing.credentials import aws_settings, redacted
-from dgkd_stores.sharing.remote import Changed, Found, LostConnection, NoRanges, Reading, Remote
+from dgkd_stores.sharing.remote import Changed, Found, LostConnection, NoRanges, Reading, Remote, WritableRemote
 
 if TYPE_CHECKING:
     from obstore import GetOptions
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
-__all__ = ["ObjectStorage", "open_object_storage", "open_web"]
+__all__ = ["ObjectStorage", "WebServer", "open_object_storage", "open_web"]
 
 PIECE_BYTES = 2**18
 """Bytes of a body that come at a time; a connection that is cut loses fewer than these."""
@@ -31,26 +32,14 @@ _LOOPBACK = ("http://127.", "http://localhost", "http://[::1]")
 _ONCE: RetryConfig = {"max_retries": 0}
 
 
-class ObjectStorage(Remote):
-    """A place behind an obstore client; `lists` tells whether it can list."""
+class WebServer(Remote):
+    """A place behind an obstore client that is only read."""
 
-    def __init__(self, client: ObjectStore, address: str, *, lists: bool) -> None:
-        self.address, self._client, self._lists = address, client, lists
+    def __init__(self, client: ObjectStore, address: str) -> None:
+        self.address, self._client = address, client
 
     def names(self, prefix: str) -> Mapping[str, Found] | None:
-        if not self._lists:
-            return None
-        import obstore
-
-        found = dict[str, Found]()
-        with self._explained(prefix):
-            # Prefixes are whole parts of a path; an object of the name itself is not below it.
-            for page in obstore.list(self._client, prefix.rstrip("/")):
-                found |= {str(each["path"]): _found(each) for each in page}
-            if not prefix.endswith("/"):
-                with contextlib.suppress(FileNotFoundError):
-                    found[prefix] = _found(obstore.head(self._client, prefix))
-        return found
+        return None
 
     def read(self, name: str, *, start: int = 0, stop: int | None = None, tag: str | None = None) -> Reading:
         import obstore
@@ -68,22 +57,6 @@ class ObjectStorage(Remote):
             if tag is not None and found.tag != tag:
                 raise Changed(name)
             return Reading(found=found, pieces=self._pieces(name, result))
-
-    def create(self, name: str, data: bytes | memoryview) -> bool:
-        import obstore
-
-        try:
-            with self._explained(name):
-                obstore.put(self._client, name, data, mode="create", use_multipart=False)
-        except obstore.exceptions.AlreadyExistsError:
-            return False
-        return True
-
-    def replace(self, name: str, data: bytes | memoryview) -> None:
-        import obstore
-
-        with self._explained(name):
-            obstore.put(self._client, name, data, use_multipart=False)
 
     def _pieces(self, name: str, result: Any) -> Iterator[memoryview]:
         with self._explained(name):
@@ -125,7 +98,40 @@ class ObjectStorage(Remote):
         )
 
 
-def open_object_storage(address: Address) -> ObjectStorage:
+class ObjectStorage(WebServer, WritableRemote):
+    """Object storage: a web server that lists its objects and creates them."""
+
+    def names(self, prefix: str) -> Mapping[str, Found]:
+        import obstore
+
+        found = dict[str, Found]()
+        with self._explained(prefix):
+            # Prefixes are whole parts of a path; an object of the name itself is not below it.
+            for page in obstore.list(self._client, prefix.rstrip("/")):
+                found |= {str(each["path"]): _found(each) for each in page}
+            if not prefix.endswith("/"):
+                with contextlib.suppress(FileNotFoundError):
+                    found[prefix] = _found(obstore.head(self._client, prefix))
+        return found
+
+    def create(self, name: str, data: bytes | memoryview) -> bool:
+        import obstore
+
+        try:
+            with self._explained(name):
+                obstore.put(self._client, name, data, mode="create", use_multipart=False)
+        except obstore.exceptions.AlreadyExistsError:
+            return False
+        return True
+
+    def replace(self, name: str, data: bytes | memoryview) -> None:
+        import obstore
+
+        with self._explained(name):
+            obstore.put(self._client, name, data, use_multipart=False)
+
+
+def open_object_storage(address: Address) -> WebServer:
     """Returns the place at an address of object storage or of the web; sends no request.
 
     Raises InvalidInput for an address or settings that obstore refuses, and if it is not installed.
@@ -161,10 +167,10 @@ def open_object_storage(address: Address) -> ObjectStorage:
             )
     except (exceptions.BaseError, ValueError) as error:
         raise InvalidInput(f"{address.place} cannot be used", found=_first_line(error)) from None
-    return ObjectStorage(client, address.place, lists=True)
+    return ObjectStorage(client, address.place)
 
 
-def open_web(place: str, *, headers: Mapping[str, str] | None = None) -> ObjectStorage:
+def open_web(place: str, *, headers: Mapping[str, str] | None = None) -> WebServer:
     """Returns the place at a URL of http or https, each request to which has `headers`. Raises as above."""
     _require_obstore(place.partition(":")[0])
     from obstore import exceptions, store
@@ -176,19 +182,17 @@ def open_web(place: str, *, headers: Mapping[str, str] | None = None) -> ObjectS
         web = store.HTTPStore.from_url(place, client_options=options, retry_config=_ONCE)
     except (exceptions.BaseError, ValueError) as error:
         raise InvalidInput(f"{place} cannot be used", found=_first_line(error)) from None
-    return ObjectStorage(web, place, lists=False)
+    return WebServer(web, place)
 
 
 def _require_obstore(scheme: str) -> None:
-    try:
-        import obstore  # noqa: F401  # only whether it is there
-    except ImportError as error:
+    if find_spec("obstore") is None:
         raise InvalidInput(
             f"{scheme}:// needs the package obstore",
             expected="the extra `share`",
             found="no obstore",
             do="`pip install 'dgkd-cache[share]'` installs it; folders need no extra",
-        ) from error
+        )
 
 
 def _client_options(*, plain: bool = False) -> ClientConfig:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dgkd_stores.errors import Incomplete, InvalidInput, Mismatch
+from dgkd_stores.errors import Incomplete, Mismatch
 from dgkd_stores.sharing.inventory import ROOT, Inventory, RowFiles
 from dgkd_stores.sharing.parallel import Tally, in_parallel
-from dgkd_stores.sharing.remote import Found, Remote
+from dgkd_stores.sharing.remote import Found, WritableRemote
 from dgkd_stores.sharing.requests import attempt, ensure
 
 __all__ = ["OTHER_PLACE", "Publication"]
@@ -21,7 +21,7 @@ class Publication:
     Raises Mismatch if anything lies there that is none of its files, or has another size.
     """
 
-    def __init__(self, inventory: Inventory, name: str, remote: Remote, tally: Tally) -> None:
+    def __init__(self, inventory: Inventory, name: str, remote: WritableRemote, tally: Tally) -> None:
         self._inventory, self._name, self._remote, self._tally = inventory, name, remote, tally
         self._there = self._list()
         self.missing = {file: size for file, size in inventory.sizes.items() if file not in self._there}
@@ -51,8 +51,6 @@ class Publication:
     def _list(self) -> Mapping[str, Found]:
         """Returns the files of the store that are there; raises Mismatch for any other."""
         listed = attempt(self._tally, lambda: self._remote.names(f"{self._name}/"), self._name)
-        if listed is None:
-            raise InvalidInput(f"{self._remote.address} cannot be written", expected="a place that lists its objects")
         found = {name.removeprefix(f"{self._name}/"): one for name, one in listed.items()}
         for file, one in found.items():
             size = self._inventory.sizes.get(file)

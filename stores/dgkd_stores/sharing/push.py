@@ -6,7 +6,7 @@ there with other content is never replaced. Run again, it sends only what is mis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shlex import quote
@@ -26,7 +26,7 @@ from dgkd_stores.sharing.inventory import Inventory
 from dgkd_stores.sharing.open_place import open_place
 from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
-from dgkd_stores.sharing.remote import Remote
+from dgkd_stores.sharing.remote import WritableRemote
 from dgkd_stores.sharing.requests import attempt, ensure
 
 __all__ = ["Pushed", "push"]
@@ -91,6 +91,7 @@ def push(
     name = address.name or path.absolute().name
     _check_target(address, path, name)
     remote = open_place(address)
+    assert isinstance(remote, Hub | WritableRemote), "any other is refused by its scheme"
     tally = Tally(0, report, stop)
     one = _Push(path, name, remote, address, tally, data_licence)
     return one.file(dry_run=dry_run) if names_hdf5(name) else one.folder(jobs=jobs, dry_run=dry_run)
@@ -102,7 +103,7 @@ class _Push:
 
     path: Path
     name: str
-    remote: Remote
+    remote: Hub | WritableRemote
     address: Address
     tally: Tally
     data_licence: str
@@ -117,7 +118,11 @@ class _Push:
             if not dry_run and publication.missing:
                 publication.run(beside)
         else:
-            publication = self._publish(inventory, beside, jobs=jobs, dry_run=dry_run)
+            publication = Publication(inventory, self.name, self.remote, self.tally)
+            if not dry_run:
+                with self.remote.publishing(self.name):
+                    publication.run(jobs)
+                    publish_beside(self.remote, beside, self.tally)
         return Pushed(
             address=self.address.of(self.name),
             seal=inventory.seal,
@@ -125,18 +130,10 @@ class _Push:
             nbytes=inventory.nbytes,
             sent_files=len(publication.missing),
             sent_bytes=sum(publication.missing.values()),
-            conditional=self.remote.conditional,
+            conditional=self._conditional,
             beside=tuple(beside),
             dry_run=dry_run,
         )
-
-    def _publish(self, inventory: Inventory, beside: Mapping[str, bytes], *, jobs: int, dry_run: bool) -> Publication:
-        publication = Publication(inventory, self.name, self.remote, self.tally)
-        if not dry_run:
-            with self.remote.publishing(self.name):
-                publication.run(jobs)
-                publish_beside(self.remote, beside, self.tally)
-        return publication
 
     def file(self, *, dry_run: bool) -> Pushed:
         """Publishes an HDF5 file, which is one object."""
@@ -147,24 +144,25 @@ class _Push:
         data, name, remote, tally = read_file(self.path).data, self.name, self.remote, self.tally
         beside = files_beside(self.path, name, data_licence=self.data_licence)
         tally.total = len(data)
-        there = (attempt(tally, lambda: remote.names(name), name) or {}).get(name)
-        if isinstance(remote, Hub) and there is None:
-            if not dry_run:
-                remote.ensure_repository()
-                remote.write([(name, str(self.path)), *beside.items()], f"{name}, seal {found.seal}")
-                remote.tag(found.seal)
-                tally.advance(len(data))
-        elif not dry_run:
-            with remote.publishing(name):
-                if not ensure(remote, name, data, tally, there=there):
-                    raise Mismatch(
-                        f"another file lies at {self.address.of(name)}",
-                        expected=f"nothing, or the store with the seal {found.seal}",
-                        found="other content",
-                        do=OTHER_PLACE,
-                    )
-                if not isinstance(remote, Hub):
-                    publish_beside(remote, beside, tally)
+        there = attempt(tally, lambda: remote.names(name), name).get(name)
+        if not dry_run:
+            if isinstance(remote, Hub):
+                same = there is None or attempt(tally, lambda: remote.has_same(name, there, data), name)
+                if there is None:
+                    remote.ensure_repository()
+                    remote.write([(name, str(self.path)), *beside.items()], f"{name}, seal {found.seal}")
+                    remote.tag(found.seal)
+            else:
+                with remote.publishing(name):
+                    if same := ensure(remote, name, data, tally, there=there):
+                        publish_beside(remote, beside, tally)
+            if not same:
+                raise Mismatch(
+                    f"another file lies at {self.address.of(name)}",
+                    expected=f"nothing, or the store with the seal {found.seal}",
+                    found="other content",
+                    do=OTHER_PLACE,
+                )
             tally.advance(len(data))
         return Pushed(
             address=self.address.of(name),
@@ -173,10 +171,14 @@ class _Push:
             nbytes=len(data),
             sent_files=int(there is None),
             sent_bytes=len(data) if there is None else 0,
-            conditional=remote.conditional,
+            conditional=self._conditional,
             beside=tuple(beside),
             dry_run=dry_run,
         )
+
+    @property
+    def _conditional(self) -> bool | None:
+        return self.remote.conditional if isinstance(self.remote, WritableRemote) else True
 
     def _stopped(self) -> bool:
         self.tally.check()

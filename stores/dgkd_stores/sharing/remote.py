@@ -1,4 +1,4 @@
-"""The interface of a place that holds objects by name: list, read from a byte on, create without replacing.
+"""Places that hold objects by name: `Remote` is listed and read, `WritableRemote` creates objects without replacing.
 
 Names are those of files at the place, such as `ta1.zarr/logits/c.0.0.0`. What can fail and be tried again has a class
 of its own here; whatever cannot is a DgkdError.
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-__all__ = ["Changed", "Found", "LostConnection", "NoRanges", "Reading", "Remote"]
+__all__ = ["Changed", "Found", "LostConnection", "NoRanges", "Reading", "Remote", "WritableRemote"]
 
 _MD5 = 32
 
@@ -49,11 +49,9 @@ class Reading:
 
 
 class Remote(ABC):
-    """A place; `address` is its text for people, without credentials."""
+    """A place that is read; `address` is its text for people, without credentials."""
 
     address: str
-    conditional: bool | None = None
-    """False once the place is known to replace an object that a create-only request names; None before that."""
 
     @abstractmethod
     def names(self, prefix: str) -> Mapping[str, Found] | None:
@@ -70,21 +68,6 @@ class Remote(ABC):
 
         Raises FileNotFoundError, Changed, NoRanges, LostConnection, DgkdError.
         """
-
-    @abstractmethod
-    def create(self, name: str, data: bytes | memoryview) -> bool:
-        """Creates an object in one step; returns False if there is one of that name, which stays as it is.
-
-        Raises LostConnection, after which the object may exist, and DgkdError.
-        """
-
-    @abstractmethod
-    def replace(self, name: str, data: bytes | memoryview) -> None:
-        """Creates an object or replaces it, in one step. Raises as `create`."""
-
-    def publishing(self, name: str) -> AbstractContextManager[None]:
-        """Holds what this place needs while the store called `name` is written there."""
-        return nullcontext()
 
     def has_same(self, name: str, found: Found, data: bytes | memoryview) -> bool:
         """Returns True if the object has this content: by an ETag that is its MD5, else by reading it.
@@ -104,3 +87,28 @@ class Remote(ABC):
                 return False
             at += len(piece)
         return at == len(data)
+
+
+class WritableRemote(Remote):
+    """A place that lists its objects, and creates each in a request of its own."""
+
+    conditional: bool | None = None
+    """False once the place is known to replace an object that a create-only request names; None before that."""
+
+    @abstractmethod
+    def names(self, prefix: str) -> Mapping[str, Found]: ...
+
+    @abstractmethod
+    def create(self, name: str, data: bytes | memoryview) -> bool:
+        """Creates an object in one step; returns False if there is one of that name, which stays as it is.
+
+        Raises LostConnection, after which the object may exist, and DgkdError.
+        """
+
+    @abstractmethod
+    def replace(self, name: str, data: bytes | memoryview) -> None:
+        """Creates an object or replaces it, in one step. Raises as `create`."""
+
+    def publishing(self, name: str) -> AbstractContextManager[None]:
+        """Holds what this place needs while the store called `name` is written there."""
+        return nullcontext()

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from dgkd_stores.errors import Incomplete
 from dgkd_stores.sharing.parallel import Tally
-from dgkd_stores.sharing.remote import Changed, Found, LostConnection, NoRanges, Remote
+from dgkd_stores.sharing.remote import Changed, Found, LostConnection, NoRanges, WritableRemote
 
 __all__ = ["ATTEMPTS", "attempt", "ensure"]
 
@@ -44,7 +44,9 @@ def gave_up(name: str, found: str) -> Incomplete:
     )
 
 
-def ensure(remote: Remote, name: str, data: bytes | memoryview, tally: Tally, *, there: Found | None = None) -> bool:
+def ensure(
+    remote: WritableRemote, name: str, data: bytes | memoryview, tally: Tally, *, there: Found | None = None
+) -> bool:
     """Creates an object unless there is one; returns False if that one has other content.
 
     `there` is the object that is known to be there. A request to create it would send all of its bytes for nothing.
@@ -53,7 +55,7 @@ def ensure(remote: Remote, name: str, data: bytes | memoryview, tally: Tally, *,
         if there is None and _create(remote, name, data, tally):
             return True
         if there is None:
-            there = (attempt(tally, functools.partial(remote.names, name), name) or {}).get(name)
+            there = attempt(tally, functools.partial(remote.names, name), name).get(name)
         if there is not None:
             return attempt(tally, functools.partial(remote.has_same, name, there, data), name)
         # 409: the request of another writer was on its way at that moment, and has failed since.
@@ -61,7 +63,7 @@ def ensure(remote: Remote, name: str, data: bytes | memoryview, tally: Tally, *,
     raise gave_up(name, f"{ATTEMPTS} conflicts with other writers")
 
 
-def _create(remote: Remote, name: str, data: bytes | memoryview, tally: Tally) -> bool:
+def _create(remote: WritableRemote, name: str, data: bytes | memoryview, tally: Tally) -> bool:
     """Creates an object; returns False if there is one.
 
     The first one is sent a second time, which a place with conditional writes refuses. Where it does not, no harm is

@@ -26,11 +26,6 @@ class Held(Remote):
         pieces = iter([memoryview(self.data[:2]), memoryview(self.data[2:])])
         return Reading(found=Found(size=len(self.data), tag=None), pieces=pieces)
 
-    def create(self, name: str, data: bytes | memoryview) -> bool:
-        raise NotImplementedError
-
-    replace = create  # type: ignore[assignment]
-
 
 @pytest.mark.parametrize(
     ("held", "tag", "asked", "same", "reads"),

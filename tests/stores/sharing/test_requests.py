@@ -8,11 +8,11 @@ import pytest
 
 from dgkd_stores import Incomplete
 from dgkd_stores.sharing.parallel import Tally
-from dgkd_stores.sharing.remote import Found, LostConnection, Reading, Remote
+from dgkd_stores.sharing.remote import Found, LostConnection, Reading, WritableRemote
 from dgkd_stores.sharing.requests import ATTEMPTS, attempt, ensure
 
 
-class Scripted(Remote):
+class Scripted(WritableRemote):
     """A place in memory; `events` are what the next requests to create do before they work."""
 
     address = "scripted"
