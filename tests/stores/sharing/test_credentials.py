@@ -21,6 +21,9 @@ aws_secret_access_key = deep
 aws_session_token = token
 [keyless]
 region = us-west-2
+[both]
+aws_access_key_id = four
+aws_secret_access_key = deepest
 """
 CONFIG = """[default]
 region = eu-central-1
@@ -29,8 +32,26 @@ region = eu-west-1
 endpoint_url = https://s3.lab.example
 [profile sso]
 sso_session = x
+[profile local]
+endpoint_url = https://all.example
+services = here
+aws_access_key_id = three
+aws_secret_access_key = deeper
+aws_session_token = of these
+[profile both]
+region = eu-north-1
+aws_access_key_id = five
+aws_secret_access_key = of config
+aws_session_token = of config
+[services here]
+ec2 =
+  endpoint_url = https://ec2.example
+s3 =
+  addressing_style = path
+  endpoint_url = https://s3.example
 """
 
+FILES = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
 AWS = """#!/bin/sh
 # Answers as the AWS CLI does, by its documentation of `configure export-credentials`.
 test "$*" = "configure export-credentials --profile sso --format env" || exit 2
@@ -64,10 +85,73 @@ def test_profiles(home: Path) -> None:
     }
 
 
-def test_the_environment_comes_first(home: Path) -> None:
-    assert aws_settings({"AWS_ACCESS_KEY_ID": "x", "AWS_PROFILE": "lab"}, home=home) == {}
-    given = {"AWS_PROFILE": "lab", "AWS_REGION": "r", "AWS_ENDPOINT_URL": "https://e"}
-    assert not {"region", "endpoint"} & set(aws_settings(given, home=home))
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"AWS_PROFILE": "lab"},
+        {"AWS_PROFILE": "local"},
+        {"AWS_PROFILE": "both"},
+        {"AWS_PROFILE": "lab", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"},
+        {"AWS_PROFILE": "local", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_SESSION_TOKEN": "z"},
+        {"AWS_PROFILE": "keyless", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"},
+        {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"},
+        {"AWS_PROFILE": "lab", "AWS_DEFAULT_REGION": "r"},
+        {"AWS_PROFILE": "lab", "AWS_ENDPOINT_URL": "https://given.example"},
+        {"AWS_PROFILE": "local", "AWS_ENDPOINT_URL": "https://given.example"},
+        {
+            "AWS_PROFILE": "local",
+            "AWS_ENDPOINT_URL_S3": "https://one.example",
+            "AWS_ENDPOINT_URL": "https://all.example",
+        },
+    ],
+)
+def test_the_settings_are_those_of_botocore(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    """botocore is what the AWS CLI and boto3 resolve them with; the environment's own part is obstore's to read."""
+    session = pytest.importorskip("botocore.session", reason="SKIPPED: no botocore here, to compare the settings with")
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    files = {name: str(home / ".aws" / file) for name, file in FILES.items()}
+    for name, value in {**files, **variables}.items():
+        monkeypatch.setenv(name, value)
+    theirs = session.Session()
+    client = theirs.create_client("s3", region_name=None if theirs.get_config_variable("region") else "nowhere")
+    keys, region, endpoint = theirs.get_credentials(), client.meta.region_name, client.meta.endpoint_url
+    expected = {
+        "access_key_id": keys.access_key,
+        "secret_access_key": keys.secret_key,
+        "session_token": keys.token,
+        "region": None if region == "nowhere" else region,
+        "endpoint": None if endpoint.endswith("amazonaws.com") else endpoint,
+    }
+    found = dict.fromkeys(expected, "") | aws_settings({**files, **variables}, home=Path("nowhere"))
+    of_obstore = {
+        "access_key_id": ("AWS_ACCESS_KEY_ID",),
+        "secret_access_key": ("AWS_SECRET_ACCESS_KEY",),
+        "session_token": ("AWS_SESSION_TOKEN",),
+        "region": ("AWS_DEFAULT_REGION",),
+        "endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    }
+    for key, names in of_obstore.items():
+        given = next((variables[name] for name in names if name in variables), "")
+        assert not (given and found[key]), f"both would give {key}"
+        assert (found[key] or given or None) == expected[key], key
+
+
+def test_the_environment_comes_first_for_each_setting(home: Path) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_PROFILE": "lab"}
+    assert aws_settings(keys, home=home) == {"region": "eu-west-1", "endpoint": "https://s3.lab.example"}
+    given = {"AWS_PROFILE": "lab", "AWS_REGION": "r", "AWS_ENDPOINT_URL_S3": "https://e"}
+    assert set(aws_settings(given, home=home)) == {"access_key_id", "secret_access_key", "session_token"}
+    with pytest.raises(InvalidInput, match="no AWS profile 'nosuch'"):
+        aws_settings({"AWS_ACCESS_KEY_ID": "x", "AWS_PROFILE": "nosuch"}, home=home)
+
+
+def test_a_public_bucket_needs_no_keys_of_a_profile(home: Path) -> None:
+    given = {"AWS_PROFILE": "keyless", "AWS_SKIP_SIGNATURE": "true"}
+    assert aws_settings(given, home=home) == {"region": "us-west-2"}
 
 
 def test_files_elsewhere_and_nowhere(home: Path, tmp_path: Path) -> None:
