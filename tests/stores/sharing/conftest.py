@@ -53,6 +53,13 @@ def new_key(keygen: Keygen, tmp_path_factory: pytest.TempPathFactory) -> Callabl
 
 
 @pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A finished store, each of whose views is one chunk."""
+    SmallStore().write(path := tmp_path / "ta1.zarr")
+    return path
+
+
+@pytest.fixture
 def agrees(keygen: Keygen, tmp_path: Path) -> Callable[..., bool]:
     """Returns what `ssh-keygen -Y verify` says of a store's signature file, read with `tail -n 1` as a lab would."""
 
