@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from dgkd_cache.report.page import make_page
 from dgkd_cache.report.results_file import Results, as_results
 from dgkd_cache.study.costs import Timings
 from dgkd_cache.study.verdict import verdict_sentence
-from dgkd_stores.disk import full_disk, make_folder, write_durably
+from dgkd_cache.study.writing import write_json, write_text
 
 __all__ = ["PARTIAL", "Written", "write_report"]
 
@@ -80,15 +79,11 @@ def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, 
         finished=sum(len(one.runs) for one in results.variants.values()),
         planned=planned,
     )
-    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    with full_disk(output):
-        make_folder(folder)
-        write_durably(found.results, text.encode())
-        for path, rows in tables.items():
-            write_durably(path, rows.encode())
-        write_durably(output, page.encode())
-        if not progress:
-            (folder / PARTIAL).unlink(missing_ok=True)
+    write_json(found.results, content)
+    for path, text in {**tables, output: page}.items():
+        write_text(path, text)
+    if not progress:
+        (folder / PARTIAL).unlink(missing_ok=True)
     return found
 
 

@@ -17,7 +17,7 @@ from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
 from dgkd_cache.study.plan import Guides
 from dgkd_cache.study.records import read_record_of
 from dgkd_cache.study.results import Protocol, Results, make_results
-from dgkd_stores.disk import full_disk, make_folder, write_durably
+from dgkd_cache.study.writing import write_text
 
 __all__ = ["OUTLINE_FILE", "Outline", "failures", "read_outline", "results_so_far", "timings_so_far", "write_outline"]
 
@@ -63,10 +63,8 @@ class Outline(BaseModel):
 
 def write_outline(folder: Path, outline: Outline) -> None:
     """Writes the outline of the study in `folder`, over that of an earlier one. Raises NoSpace."""
-    path = folder / OUTLINE_FILE
-    with full_disk(path):
-        make_folder(folder)
-        write_durably(path, (outline.model_dump_json(indent=1) + "\n").encode())
+    # Not sorted: results have the variants in the order of the outline.
+    write_text(folder / OUTLINE_FILE, outline.model_dump_json(indent=1) + "\n")
 
 
 def read_outline(folder: Path) -> Outline | None:

@@ -6,7 +6,6 @@ guides say of the test set and of the first view lies in their stores. Reading r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -23,9 +22,9 @@ from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
 from dgkd_cache.study.measures import agreement, measure
 from dgkd_cache.study.plan import StudyRun
 from dgkd_cache.study.record_fields import first_wrong_field
+from dgkd_cache.study.writing import write_json
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_stores import GuideStore
-from dgkd_stores.disk import full_disk, make_folder, write_durably
 
 __all__ = ["Record", "make_record", "read_record", "read_record_of", "record_path", "write_record"]
 
@@ -110,10 +109,7 @@ def _agreement(path: Path, test_MC: NDArray[np.float32], view_NC: NDArray[np.flo
 
 def write_record(run: StudyRun, record: Record) -> None:
     """Writes a record in one rename. Raises NoSpace."""
-    path = record_path(run)
-    with full_disk(path):
-        make_folder(path.parent)
-        write_durably(path, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+    write_json(record_path(run), record)
 
 
 def read_record(run: StudyRun) -> Record | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +26,8 @@ from dgkd_cache.study.plan import Guides, StudyPlan, StudyRun, StudyStore, make_
 from dgkd_cache.study.results import Protocol, Results
 from dgkd_cache.study.variants import METHODS, make_variants, variants_of_methods
 from dgkd_cache.study.worker import work_on
+from dgkd_cache.study.writing import write_json
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores.disk import full_disk, write_durably
 
 __all__ = ["Study", "check_study", "outline_of", "results_of", "run_study", "set_up_study", "study_timings"]
 
@@ -145,8 +144,8 @@ def run_study(
     with one_thread():
         failed = work_on(study.plan, device=device, take_over=take_over, progress=progress, stop=stop)
     results = results_of(study, failed)
-    _write(study.folder / "results.json", results)
-    _write(study.folder / "timings.json", study_timings(study))
+    write_json(study.folder / "results.json", results)
+    write_json(study.folder / "timings.json", study_timings(study))
     return results
 
 
@@ -223,8 +222,3 @@ def _failed(one: StudyRun | StudyStore) -> Mapping[str, Any]:
     kind = "run" if run is one else "store"
     variants = [*run.wanted_by]
     return {"run": run.name, "what": kind, "model": run.model, "seed": run.training.seed, "variants": variants}
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    with full_disk(path):
-        write_durably(path, (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
