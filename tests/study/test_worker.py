@@ -15,18 +15,14 @@ from support.holder import FAR, disguise
 from support.tiny_chain import Lines
 
 from dgkd_cache.device.environment import describe
-from dgkd_cache.dump import header
 from dgkd_cache.errors import Interrupted, Mismatch
 from dgkd_cache.progress import Silent
-from dgkd_cache.study import worker as worker_module
-from dgkd_cache.study.plan import StudyStore
+from dgkd_cache.study import making
 from dgkd_cache.study.records import record_path
 from dgkd_cache.study.study import Study, run_study, set_up_study
 from dgkd_cache.study.worker import missing, work_on
 from dgkd_cache.workspace.run_lock import run_lock
-from dgkd_cache.workspace.tasks import dump_guide
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import GuideStore
 from dgkd_stores.disk import LeaseWatch
 
 
@@ -82,7 +78,7 @@ def test_a_study_goes_on_from_its_records(ws: Workspace, tmp_path: Path, monkeyp
     teacher, store, again = missing(elsewhere.plan)
     assert (teacher.model, store.run, again) == ("teacher", teacher, lost)
     with monkeypatch.context() as patch, pytest.raises(Mismatch, match="torch 9.9.9"):
-        patch.setattr(worker_module, "describe", lambda *of: describe(*of) | {"torch": "9.9.9"})
+        patch.setattr(making, "describe", lambda *of: describe(*of) | {"torch": "9.9.9"})
         results(elsewhere)
     assert not teacher.path.exists()
     assert results(elsewhere) == whole
@@ -170,24 +166,3 @@ def test_a_worker_elsewhere_is_taken_over_by_its_lease_and_writes_no_more(
         os.kill(pid, signal.SIGCONT)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert status == 0 and snapshot(ws.folder / "compare") == before
-
-
-def test_a_dump_that_another_kind_of_machine_began_starts_anew(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of two kinds do not mix; what is sealed stays, whoever made it."""
-    plan = study_of(ws).plan
-    store = next(one for one in plan.work if isinstance(one, StudyStore))
-    elsewhere = {"capability": "AVX2", "torch": "9.9.9"}
-    with monkeypatch.context() as patch:
-        patch.setattr(header, "describe", lambda *of: describe(*of) | elsewhere)
-        with pytest.raises(Interrupted):
-            work_on(plan, device="cpu", progress=Silent(), stop=lambda: store.run not in missing(plan))
-        settings = {"device": "cpu", "progress": Silent(), "stop": lambda: False}
-        dump_guide(store.workspace, model=store.run.name, path=store.path, shard=(0, 2), **settings)
-    assert store.path.exists() and store in missing(plan)
-    lines = Lines()
-    work_on(plan, device="cpu", progress=lines, stop=lambda: False)
-    assert [line for line in lines.lines if "starts anew" in line] == [
-        f"the dump of {store.run.name} was begun with another capability, torch: it starts anew"
-    ]
-    with GuideStore.open(store.path) as finished:
-        assert finished.header.compute["torch"] != "9.9.9"
