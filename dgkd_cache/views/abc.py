@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.views.arguments import Argument
 
 __all__ = ["IntArray", "Transform", "WordArray", "check_order"]
 
@@ -28,39 +29,68 @@ WordArray = npt.NDArray[np.uint64]
 class Transform(ABC):
     """A transform of a plan. Instances are frozen dataclasses whose fields define them completely.
 
-    Class attributes: `name`, its key in plans and texts; `form`, how it is written, for messages; `numbers`, how many
-    numbers stand in its text: its first fields; `stage`, its place (a plan's transforms come in rising stages, one of
-    each); `words`, how many random words a sample takes; `exact`, whether pixels are the same on every machine (class
-    b); `any_size`, whether it takes images that differ in size and makes them one size (`apply` is then called with one
-    image at a time); `alone`, whether it must be a plan's only transform.
+    Class attributes: `name`, its key in plans and texts; `arguments`, what stands in brackets in its text: its first
+    fields, of which those with a default may be left out at the end; `example`, such a text; `stage`, its place;
+    `exact`, whether pixels are the same on every machine (class b); `any_size`, whether it takes images that differ in
+    size and makes them one size (`apply` is then called with one image at a time); `channel_counts`, the numbers of
+    channels that it takes, none for all; `alone`, whether it must be a plan's only transform.
+
+    A plan's transforms come in stages that do not fall: 0 resized-crop, 1 crop, 2 hflip, 3 colour, tone, geometry, blur
+    and policies in any order, 4 erasing, 5 mixing. Each stands in a plan once.
     """
 
     name: ClassVar[str]
-    form: ClassVar[str]
-    numbers: ClassVar[int] = 0
+    arguments: ClassVar[tuple[Argument, ...]] = ()
+    example: ClassVar[str] = ""
     stage: ClassVar[int]
-    words: ClassVar[int]
     exact: ClassVar[bool] = True
     any_size: ClassVar[bool] = False
+    channel_counts: ClassVar[tuple[int, ...]] = ()
     alone: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for arguments of another kind or out of range."""
+        values = [getattr(self, field.name) for field in fields(self)[: len(self.arguments)]]
+        found = f"{self.name}({', '.join(map(str, values))})"[:80]
+        for argument, value in zip(self.arguments, values, strict=True):
+            if not argument.has_kind(value):
+                raise self.refusal(f"{self.name}({value!r:.40})")
+            if not argument.takes(value):
+                raise self.bad_value(argument.expected, found)
+
     @classmethod
-    def parse(cls, numbers: Sequence[int]) -> Self:
-        """Builds the transform from the numbers in a text like "crop(4)"; raises InvalidInput for invalid ones."""
-        if len(numbers) != cls.numbers:
-            raise cls.refusal(f"{cls.name}({', '.join(map(str, numbers))})")
-        return cls(*numbers)
+    def form(cls) -> str:
+        """Returns how it is written, as "crop(PIXELS)"."""
+        names = ", ".join(argument.name for argument in cls.arguments)
+        return f"{cls.name}({names})" if names else cls.name
+
+    @classmethod
+    def parse(cls, texts: Sequence[str]) -> Self:
+        """Builds the transform from the arguments in a text like "crop(4)"; raises InvalidInput for invalid ones."""
+        with_default = [field for field in fields(cls)[: len(cls.arguments)] if field.default is not MISSING]
+        values = [argument.read(text) for argument, text in zip(cls.arguments, texts, strict=False)]
+        if not len(cls.arguments) - len(with_default) <= len(texts) <= len(cls.arguments) or None in values:
+            raise cls.refusal(f"{cls.name}({', '.join(texts)})")
+        return cls(*values)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields and the name: integers, strings and lists of them."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **{field.name: _as_lists(getattr(self, field.name)) for field in fields(self)}}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
         """Builds the transform from a record of `to_dict`; raises InvalidInput for any other."""
         names = [field.name for field in fields(cls)]
         cls.check_keys(record, "name", *names)
-        return cls(*(record[name] for name in names))
+        one = cls(*(_as_tuples(record[name]) for name in names))
+        if one.to_dict() != dict(record):  # a null, in place of which a table was made
+            raise cls.refusal("a record without its values")
+        return one
+
+    @property
+    @abstractmethod
+    def words(self) -> int:
+        """The number of random words that a sample takes."""
 
     @property
     @abstractmethod
@@ -94,15 +124,24 @@ class Transform(ABC):
     @classmethod
     def refusal(cls, found: str) -> InvalidInput:
         """Returns the error for a text or record that is not of this transform."""
-        return InvalidInput(f"bad transform {cls.name!r}", expected=cls.form, found=found)
+        expected = f"{cls.form()}, for example {cls.example}" if cls.arguments else f"{cls.name}, which takes no number"
+        return InvalidInput(f"bad transform {cls.name!r}", expected=expected, found=found)
 
-    def check_pixels(self, what: str, value: object, *, most: int, do: str) -> None:
-        """Raises InvalidInput unless `value`, called `what`, is a number of pixels from 1 to `most`."""
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.refusal(f"{self.name}({value!r})")
-        if not 1 <= value <= most:
-            expected, found = f"a {what} from 1 to {most} pixels", f"{self.name}({value})"
-            raise InvalidInput(f"bad transform {self.name!r}", expected=expected, found=found, do=do)
+    @classmethod
+    def bad_value(cls, expected: str, found: str) -> InvalidInput:
+        """Returns the error for an argument that is out of range."""
+        do = f"write for example {cls.example}"
+        return InvalidInput(f"bad transform {cls.name!r}", expected=expected, found=found, do=do)
+
+    def check_channels(self, channels: int) -> None:
+        """Raises InvalidInput unless it takes images of so many channels."""
+        if self.channel_counts and channels not in self.channel_counts:
+            raise InvalidInput(
+                f"transform {self.name!r} on images of {channels} channels",
+                expected=f"{' or '.join(map(str, self.channel_counts))} channels",
+                found=str(channels),
+                do="leave it out",
+            )
 
     @classmethod
     def check_keys(cls, record: Mapping[str, Any], *keys: str) -> None:
@@ -112,7 +151,7 @@ class Transform(ABC):
 
 
 def check_order(transforms: Sequence[Transform]) -> None:
-    """Raises InvalidInput unless these can form a plan: at least one, in rising stages, each once."""
+    """Raises InvalidInput unless these can form a plan: at least one, in stages that do not fall, each once."""
     names = [transform.name for transform in transforms]
     found = ", ".join(names)
     if not names:
@@ -134,3 +173,11 @@ def check_order(transforms: Sequence[Transform]) -> None:
         raise InvalidInput(
             "transforms out of order", expected=", ".join(ordered), found=found, do="write them in that order"
         )
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(one) for one in value] if isinstance(value, tuple) else value
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(one) for one in value) if isinstance(value, list) else value

@@ -60,6 +60,8 @@ class ViewPlan:
         if not isinstance(self.scheme, str) or self.scheme not in get_args(Scheme):
             raise unknown_name("view scheme", str(self.scheme)[:80], get_args(Scheme))
         check_order(self.transforms)
+        for transform in self.transforms:
+            transform.check_channels(self.channels)
         assert self.view_shape
         if self.scheme == "enumerated" and self.outcomes is None:
             endless = ", ".join(transform.name for transform in self.transforms if transform.outcomes is None)

@@ -19,8 +19,8 @@ __all__ = ["TRANSFORMS", "parse_transform", "register_transform", "transform_fro
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> InvalidInput:
     """Returns the error for an unknown name, with what is written for each known one, as crop(PIXELS)."""
-    close = [TRANSFORMS[one].form for one in closest_names(str(name), known, most=3)]
-    meant = " or ".join(form.rpartition("for example ")[2].partition(",")[0] for form in close)
+    close = [TRANSFORMS[one] for one in closest_names(str(name), known, most=3)]
+    meant = " or ".join(one.example or one.name for one in close)
     return UnknownName(
         f"unknown {kind} {name!r}",
         expected=f"one of {', '.join(transform_names())}",
@@ -41,13 +41,13 @@ def register_transform(transform: _T) -> _T:
 
 def transform_names() -> tuple[str, ...]:
     """Returns the written forms of all transforms: "crop(PIXELS)", "hflip", ..."""
-    return tuple(sorted(transform.form.split(",")[0] for transform in TRANSFORMS.values()))
+    return tuple(sorted(transform.form() for transform in TRANSFORMS.values()))
 
 
 def parse_transform(text: str) -> Transform:
     """Returns the transform that a text such as "crop(4)" or "hflip" names.
 
-    Raises UnknownName for an unknown name, InvalidInput for invalid numbers.
+    Raises UnknownName for an unknown name, InvalidInput for invalid arguments.
     """
     if not isinstance(text, str):
         raise InvalidInput(
@@ -62,10 +62,8 @@ def parse_transform(text: str) -> Transform:
             "bad transform", expected="a name like hflip or a name with a number like crop(4)", found=repr(text)
         )
     transform = TRANSFORMS.find(match[1])
-    numbers = [number.strip() for number in match[2].split(",")] if match[2] and match[2].strip() else []
-    if not all(re.fullmatch(r"[0-9]{1,9}", number, re.ASCII) for number in numbers):
-        raise transform.refusal(text.strip())
-    return transform.parse([int(number) for number in numbers])
+    arguments = [argument.strip() for argument in match[2].split(",")] if match[2] and match[2].strip() else []
+    return transform.parse(arguments)
 
 
 def transform_from_dict(record: Any) -> Transform:

@@ -80,16 +80,16 @@ class ViewRenderer:
         if not len(samples):
             return torch.empty((0, *self.plan.view_shape), dtype=torch.uint8)
         held = self.images.pixels_NIHW
-        if held is not None and _is_crop_flip(steps):
-            return _crop_flip(held, samples, steps)
-        if held is None and steps[0][0].any_size:
+        if held is not None and _begin_with_crop_flip(steps):
+            pixels, steps = _crop_flip(held, samples, steps), steps[2:]
+        elif held is None and steps[0][0].any_size:
             transform, parameters_BP = steps.pop(0)
             images = enumerate(self.images.each(samples))
             pixels = torch.cat([transform.apply(image_IHW[None], parameters_BP[i : i + 1]) for i, image_IHW in images])
         else:
             pixels = self._batch(samples)
-        if _is_crop_flip(steps):
-            return _crop_flip(pixels, np.arange(len(samples)), steps)
+        if _begin_with_crop_flip(steps):
+            pixels, steps = _crop_flip(pixels, np.arange(len(samples)), steps), steps[2:]
         for transform, parameters_BP in steps:
             pixels = transform.apply(pixels, parameters_BP)
         return pixels
@@ -149,12 +149,12 @@ def _integers(call: str, name: str, numbers: Any) -> IntArray:
     return integers(call, name, numbers, expected=expected, do=do)
 
 
-def _is_crop_flip(steps: list[tuple[Transform, IntArray]]) -> bool:
-    return len(steps) == 2 and isinstance(steps[0][0], Crop) and isinstance(steps[1][0], Hflip)
+def _begin_with_crop_flip(steps: list[tuple[Transform, IntArray]]) -> bool:
+    return len(steps) >= 2 and isinstance(steps[0][0], Crop) and isinstance(steps[1][0], Hflip)
 
 
 def _crop_flip(images_NIHW: Tensor, samples_B: IntArray, steps: list[tuple[Transform, IntArray]]) -> Tensor:
-    (crop, place_B2), (_, flip_B1) = steps
+    (crop, place_B2), (_, flip_B1) = steps[:2]
     assert isinstance(crop, Crop)
     return gather_crop_flip(
         images_NIHW, samples_B, dy_B=place_B2[:, 0], dx_B=place_B2[:, 1], flip_B=flip_B1[:, 0], padding=crop.padding

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, Transform, WordArray
+from dgkd_cache.views.arguments import Integer
 from dgkd_cache.views.kernel import resized_crop
 from dgkd_cache.views.registry import register_transform
 
@@ -55,8 +56,8 @@ class ResizedCrop(Transform):
     """
 
     name = "resized-crop"
-    form = "resized-crop(PIXELS), with the size of the result, for example resized-crop(224)"
-    numbers = 1
+    arguments = (Integer("PIXELS", "a size", 1, MAX_SIZE, "pixels"),)
+    example = "resized-crop(224)"
     stage = 0
     words = ATTEMPTS + 1
     exact = False
@@ -64,9 +65,6 @@ class ResizedCrop(Transform):
 
     size: int
     ratio_q16: tuple[int, ...] = ratio_table()
-
-    def __post_init__(self) -> None:
-        self.check_pixels("size", self.size, most=MAX_SIZE, do="write for example resized-crop(224)")
 
     def to_dict(self) -> dict[str, Any]:
         area = {"area_q24": [_AREA_LOW, _AREA_HIGH], "attempts": ATTEMPTS}

@@ -10,6 +10,7 @@ from torch import Tensor
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, Transform, WordArray
+from dgkd_cache.views.arguments import Integer
 from dgkd_cache.views.kernel import gather_crop_flip
 from dgkd_cache.views.registry import register_transform
 
@@ -27,16 +28,12 @@ class Crop(Transform):
     """
 
     name = "crop"
-    form = "crop(PIXELS), with the padding in pixels, for example crop(4)"
-    numbers = 1
+    arguments = (Integer("PIXELS", "a padding", 1, MAX_PADDING, "pixels"),)
+    example = "crop(4)"
     stage = 1
     words = 2
 
     padding: int
-
-    def __post_init__(self) -> None:
-        do = 'write for example crop(4), or "none" for images left as they are'
-        self.check_pixels("padding", self.padding, most=MAX_PADDING, do=do)
 
     @property
     def limits(self) -> dict[str, int]:
@@ -69,7 +66,6 @@ class Hflip(Transform):
     """Mirrors left and right with probability 1/2. Parameter: flip, 0 or 1."""
 
     name = "hflip"
-    form = "hflip, which takes no number"
     stage = 2
     words = 1
 
@@ -95,7 +91,6 @@ class Unchanged(Transform):
 
     name = "none"
     alone = True
-    form = "none, which takes no number"
     stage = 0
     words = 0
 

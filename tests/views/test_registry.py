@@ -82,7 +82,7 @@ def test_a_transform_of_ones_own_takes_part(noise: Any, augment: Any, monkeypatc
     @register_transform
     @dataclass(frozen=True)
     class Darken(Transform):
-        name, form, stage, words = "darken", "darken, which takes no number", 3, 1
+        name, stage, words = "darken", 3, 1
         limits = {"shift": 3}
 
         def parameters(self, words_BW: Any) -> Any:

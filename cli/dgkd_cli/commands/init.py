@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -202,7 +203,8 @@ def _check_options(config: WorkspaceConfig, given: Mapping[str, object], data_ro
 
 
 def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
+    """Splits a list at its commas, except those in brackets, as in crop(4),rand-augment(2, 9)."""
+    return [part.strip() for part in re.split(r",(?![^(]*\))", text)]
 
 
 def _from_here(dataset: str) -> str:
