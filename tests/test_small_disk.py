@@ -44,3 +44,15 @@ def test_the_command_on_small_disks(tmp_path: Path) -> None:
     seen = result("cli/small_disk.py", tmp_path)
     assert seen["exit codes"] == [14] * 5 + [0, 14, 0]
     assert len(set(seen["views finished"])) >= 4, "it was full at different points"
+
+
+def test_push_and_pull_on_a_disk_of_every_size(tmp_path: Path) -> None:
+    seen = result("stores/proofs/sharing_small_disk.py", tmp_path)
+    assert seen["push, pages"] >= 25 and seen["push, files"] >= 35
+    assert seen["pull, pages"] >= 25 and seen["pull, files"] >= 35
+    assert len(seen) == 10 and min(seen.values()) >= 3
+
+
+def test_the_commands_push_and_pull_on_small_disks(tmp_path: Path) -> None:
+    seen = result("cli/sharing_small_disk.py", tmp_path)
+    assert seen["push"] == seen["pull"] == [14] * 3 + [0] and seen["bytes"][0] > 5_000_000

@@ -21,7 +21,7 @@ from dgkd_stores.checking.verify import verify
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.digests import array_digest
 from dgkd_stores.containers import ZarrFolder
-from dgkd_stores.disk.files import full_disk, read_file, sweep_partials, sync_folder, write_durably
+from dgkd_stores.disk.files import read_file, sweep_partials, sync_folder, write_durably
 from dgkd_stores.errors import Damaged, UnsafeStore
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.sharing.fetch import Fetcher
@@ -76,11 +76,10 @@ class FolderPull:
         layout = self._held.layout
         parts = ((view, part) for view in range(self._held.header.views) for part in range(layout.chunks_per_view))
         in_parallel(self._obtain_rows, parts, jobs=jobs, tally=self._tally)
-        with full_disk(self.folder, left="what was fetched is kept"):
-            for name in layout.arrays:
-                sync_folder(self.folder / name)
-            sweep_partials(self.folder)
-            self._metadata(ROOT)
+        for name in layout.arrays:
+            sync_folder(self.folder / name)
+        sweep_partials(self.folder)
+        self._metadata(ROOT)
         return self._verdict()
 
     def fetch_arrays(self, jobs: int) -> None:
@@ -89,11 +88,10 @@ class FolderPull:
         Raises Damaged for what is wrong `TRIES` times, and as `Fetcher.file`.
         """
         layout = self._held.layout
-        with full_disk(self.folder, left="what was fetched is kept"):
-            for name in layout.arrays:
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
-                sweep_partials(self.folder / name)
-                self._metadata(f"{name}/{ROOT}")
+        for name in layout.arrays:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            sweep_partials(self.folder / name)
+            self._metadata(f"{name}/{ROOT}")
         digests = [[(layout.digest, at)] for at in positions(layout.digest)]
         in_parallel(self._fetch, digests, jobs=jobs, tally=self._tally)
         in_parallel(self._obtain_array, layout.others.values(), jobs=jobs, tally=self._tally)

@@ -15,7 +15,7 @@ from pathlib import Path
 from dgkd_stores.checking.origin import origin_path
 from dgkd_stores.coding.digests import compute_seal
 from dgkd_stores.containers import ZarrFolder
-from dgkd_stores.disk.files import full_disk, sync_folder, write_durably
+from dgkd_stores.disk.files import sync_folder, write_durably
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout, group_metadata, json_file
 from dgkd_stores.sharing.fetch import Fetcher
 from dgkd_stores.sharing.guard import Guarded
@@ -26,8 +26,6 @@ from dgkd_stores.sharing.remote import Found
 from dgkd_stores.sharing.subset import subset_header, subset_identity
 
 __all__ = ["ViewsPull", "keep_origin"]
-
-_LEFT = "what was fetched is kept"
 
 
 class ViewsPull:
@@ -52,8 +50,7 @@ class ViewsPull:
         """Fetches root, metadata and what the seal covers into `folder`; returns the part, whose rows are not there."""
         whole = FolderPull(self._guarded, self._fetcher, self._address, folder, sizes=self._sizes, tally=self._tally)
         whole.fetch_arrays(jobs)
-        with full_disk(folder, left=_LEFT):
-            write_durably(folder / ROOT, self._guarded.metadata[ROOT])
+        write_durably(folder / ROOT, self._guarded.metadata[ROOT])
         self._origin = ZarrFolder.inspect(folder)
         header, held = self._header, self._guarded.held
         first = held.header.place_of(self._views.start)
@@ -70,12 +67,11 @@ class ViewsPull:
 
     def part(self, part: Guarded, folder: Path) -> FolderPull:
         """Returns the pull of the rows into `folder`, which gets the part's arrays."""
-        with full_disk(folder, left=_LEFT):
-            for name, array in part.held.layout.others.items():
-                (folder / name).mkdir(parents=True, exist_ok=True)
-                for position in positions(array):
-                    content = self._arrays[name] if name != "digest" else self._arrays[name][position[0]]
-                    write_durably(folder / name / array.key(*position), array.encode(content))
+        for name, array in part.held.layout.others.items():
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            for position in positions(array):
+                content = self._arrays[name] if name != "digest" else self._arrays[name][position[0]]
+                write_durably(folder / name / array.key(*position), array.encode(content))
         first = self._guarded.held.header.place_of(self._views.start)
         return FolderPull(
             part, self._fetcher, self._address, folder, sizes=self._sizes, tally=self._tally, first_place=first

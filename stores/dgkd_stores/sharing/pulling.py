@@ -60,13 +60,14 @@ class Pulling:
     def run(self, *, dry_run: bool) -> Pulled:
         work = self._file if names_hdf5(self._name) else self._folder
         if dry_run:
-            with tempfile.TemporaryDirectory() as scratch:
+            with full_disk(Path(tempfile.gettempdir()), left=_LEFT), tempfile.TemporaryDirectory() as scratch:
                 return work(Path(scratch), None)
+        # The files of chunks name themselves where they are fetched; this is for all else that is written.
         with full_disk(self._target, left=_LEFT):
             make_folder(self._target.parent)
-        with ViewLock(self._target, ALL_VIEWS, guide="") as lock, lock.unfinished("guard") as scratch_folder:
-            scratch_folder.mkdir()
-            return work(scratch_folder, lock)
+            with ViewLock(self._target, ALL_VIEWS, guide="") as lock, lock.unfinished("guard") as scratch_folder:
+                scratch_folder.mkdir()
+                return work(scratch_folder, lock)
 
     def _folder(self, scratch: Path, lock: ViewLock | None) -> Pulled:
         listed = attempt(self._tally, lambda: self._remote.names(f"{self._name}/"), self._name)
@@ -160,12 +161,11 @@ class Pulling:
         return found
 
     def _publish(self, staging: Path, lock: ViewLock) -> None:
-        with full_disk(self._target, left=_LEFT):
-            self._keep_signature(lock)
-            try:
-                publish_new(staging, self._target)
-            except FileExistsError as error:
-                raise Mismatch(f"{self._target} has appeared meanwhile and is left as it is", do="remove it") from error
+        self._keep_signature(lock)
+        try:
+            publish_new(staging, self._target)
+        except FileExistsError as error:
+            raise Mismatch(f"{self._target} has appeared meanwhile and is left as it is", do="remove it") from error
 
     def _check_signature(self, header: StoreHeader, seal: str) -> None:
         """Fetches the signature; raises Mismatch unless it is by a trusted key, if keys are required."""
