@@ -29,6 +29,11 @@ PIECE_BYTES = 2**18
 """Bytes of a body that come at a time; a connection that is cut loses fewer than these."""
 
 _LOOPBACK = ("http://127.", "http://localhost", "http://[::1]")
+_ENDPOINTS = {
+    "AWS": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    "GOOGLE": ("GOOGLE_BASE_URL",),
+    "AZURE": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
 _ONCE: RetryConfig = {"max_retries": 0}
 
 
@@ -127,8 +132,12 @@ class ObjectStorage(WebServer, WritableRemote):
     def replace(self, name: str, data: bytes | memoryview) -> None:
         import obstore
 
-        with self._explained(name):
-            obstore.put(self._client, name, data, use_multipart=False)
+        try:
+            with self._explained(name):
+                obstore.put(self._client, name, data, use_multipart=False)
+        except obstore.exceptions.AlreadyExistsError as error:
+            # 409 to a request without a condition: another one for this name was on its way.
+            raise LostConnection(_first_line(error)) from None
 
 
 def open_object_storage(address: Address) -> WebServer:
@@ -145,26 +154,20 @@ def open_object_storage(address: Address) -> WebServer:
         prefix = address.prefix or None
         if address.scheme == "s3":
             settings: dict[str, Any] = dict(aws_settings(os.environ, home=Path.home()))
-            endpoint = (
-                settings.get("endpoint")
-                or os.environ.get("AWS_ENDPOINT_URL_S3")
-                or os.environ.get("AWS_ENDPOINT_URL", "")
-            )
-            plain = endpoint.startswith(_LOOPBACK) or os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"
             client: ObjectStore = store.S3Store(
                 address.bucket,
                 prefix=prefix,
                 checksum_algorithm="SHA256",
-                client_options=_client_options(plain=plain),
+                client_options=_client_options(plain=_plain("AWS", settings.get("endpoint", ""))),
                 retry_config=_ONCE,
                 **settings,
             )
         elif address.scheme == "gs":
-            client = store.GCSStore(address.bucket, prefix=prefix, client_options=_client_options(), retry_config=_ONCE)
+            options = _client_options(plain=_plain("GOOGLE"))
+            client = store.GCSStore(address.bucket, prefix=prefix, client_options=options, retry_config=_ONCE)
         else:
-            client = store.AzureStore(
-                address.bucket, prefix=prefix, client_options=_client_options(), retry_config=_ONCE
-            )
+            options = _client_options(plain=_plain("AZURE"))
+            client = store.AzureStore(address.bucket, prefix=prefix, client_options=options, retry_config=_ONCE)
     except (exceptions.BaseError, ValueError) as error:
         raise InvalidInput(f"{address.place} cannot be used", found=_first_line(error)) from None
     return ObjectStorage(client, address.place)
@@ -193,6 +196,12 @@ def _require_obstore(scheme: str) -> None:
             found="no obstore",
             do="`pip install 'dgkd-cache[share]'` installs it; folders need no extra",
         )
+
+
+def _plain(service: str, endpoint: str = "") -> bool:
+    """Returns True if plain HTTP may be used: to this machine, or where SERVICE_ALLOW_HTTP says so."""
+    endpoint = endpoint or next((os.environ[name] for name in _ENDPOINTS[service] if os.environ.get(name)), "")
+    return endpoint.startswith(_LOOPBACK) or os.environ.get(f"{service}_ALLOW_HTTP", "").lower() == "true"
 
 
 def _client_options(*, plain: bool = False) -> ClientConfig:

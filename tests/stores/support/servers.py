@@ -1,8 +1,10 @@
-"""Starts real servers on loopback, each skipped with the reason where it is missing: SeaweedFS, rclone, nginx."""
+"""Starts servers on loopback: SeaweedFS, rclone, Azurite and nginx; one that is missing is skipped, with the reason."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
 import json
 import os
 import shutil
@@ -11,14 +13,18 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
-__all__ = ["S3_KEYS", "bad_s3", "good_s3", "nginx"]
+__all__ = ["AZURE_KEY", "S3_KEYS", "azure", "bad_s3", "good_s3", "nginx"]
 
 S3_KEYS = {"AWS_ACCESS_KEY_ID": "labkey", "AWS_SECRET_ACCESS_KEY": "Tell-Tale-Secret-9"}
+AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""The key of Azurite's account `devstoreaccount1`, which its documentation publishes."""
 PATIENCE = 60.0
 
 _KEYS = {"accessKey": S3_KEYS["AWS_ACCESS_KEY_ID"], "secretKey": S3_KEYS["AWS_SECRET_ACCESS_KEY"]}
@@ -61,6 +67,29 @@ def bad_s3(folder: Path) -> Iterator[dict[str, str]]:
     command = [rclone, "serve", "s3", f"--addr=127.0.0.1:{port}", f"--auth-key={keys}", "--config=/dev/null"]
     with _running([*command, str(folder)], folder.with_name(folder.name + ".log")):
         yield from _s3(port)
+
+
+@contextlib.contextmanager
+def azure(folder: Path) -> Iterator[dict[str, str]]:
+    """Runs Azurite, Microsoft's emulator of Blob Storage, with a container `lab`; gives its clients' environment."""
+    azurite = _program("azurite-blob", "npm install -g azurite")
+    port = _free_port()
+    command = [azurite, "--blobHost=127.0.0.1", f"--blobPort={port}", "--inMemoryPersistence"]
+    with _running(
+        [*command, "--skipApiVersionCheck", "--silent", "--disableTelemetry"], folder.with_name(folder.name + ".log")
+    ):
+        _wait_for(port)
+        place = "/devstoreaccount1/devstoreaccount1/lab\nrestype:container"
+        headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+        lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+        text = "PUT" + "\n" * 12 + lines + place
+        signed = base64.b64encode(hmac.digest(base64.b64decode(AZURE_KEY), text.encode(), "sha256")).decode()
+        headers |= {"Authorization": f"SharedKey devstoreaccount1:{signed}", "Content-Length": "0"}
+        address = f"http://127.0.0.1:{port}/devstoreaccount1"
+        made = urllib.request.Request(f"{address}/lab?restype=container", method="PUT", headers=headers)
+        urllib.request.urlopen(made, timeout=PATIENCE).close()
+        account = {"AZURE_STORAGE_ACCOUNT_NAME": "devstoreaccount1", "AZURE_STORAGE_ACCOUNT_KEY": AZURE_KEY}
+        yield {**account, "AZURE_STORAGE_ENDPOINT": address}
 
 
 @contextlib.contextmanager
