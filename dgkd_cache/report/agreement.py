@@ -99,27 +99,35 @@ def _figure(
     caption: str,
     data: Table,
 ) -> Figure:
-    values = [value for pair in pairs for part in _PARTS if (value := pair.mean(part, of)) is not None]
-    drawings: list[Drawing] = []
-    for width in (WIDE, NARROW):
-        chart = rows_of(
-            [f"{pair.variant} ← {pair.guide}" for pair in pairs],
-            values,
-            width=width,
-            label=label,
-            title=title,
-            text=f"{title}: {len(pairs)} pairs of a variant and a guide, on the test set and on the first view.",
-        )
-        for pair, y in zip(pairs, chart.at, strict=True):
-            for part, words in _PARTS.items():
-                value = pair.mean(part, of)
-                if value is not None:
-                    css = "" if part == "test" else "hollow"
-                    tip = f"{pair.variant} and {pair.guide}, {words}: {numbers.real(value)}"
-                    chart.drawing.mark(chart.scale(value), y, style[pair.variant], css=css, tip=tip)
-        drawings.append(chart.drawing)
+    wide, narrow = (_drawing(pairs, style, of, label, title, width) for width in (WIDE, NARROW))
     keys = (("", "test set"), ("hollow", "first training view (view 0)"))
-    return Figure(key=key, caption=caption, wide=drawings[0], narrow=drawings[1], keys=keys, table=data)
+    return Figure(key=key, caption=caption, wide=wide, narrow=narrow, keys=keys, table=data)
+
+
+def _drawing(
+    pairs: list[Pair],
+    style: Mapping[str, Style],
+    of: Callable[[Agreement], float],
+    label: str,
+    title: str,
+    width: float,
+) -> Drawing:
+    chart = rows_of(
+        [f"{pair.variant} ← {pair.guide}" for pair in pairs],
+        [value for pair in pairs for part in _PARTS if (value := pair.mean(part, of)) is not None],
+        width=width,
+        label=label,
+        title=title,
+        text=f"{title}: {len(pairs)} pairs of a variant and a guide, on the test set and on the first view.",
+    )
+    for pair, y in zip(pairs, chart.at, strict=True):
+        for part, words in _PARTS.items():
+            value = pair.mean(part, of)
+            if value is not None:
+                css = "" if part == "test" else "hollow"
+                tip = f"{pair.variant} and {pair.guide}, {words}: {numbers.real(value)}"
+                chart.drawing.mark(chart.scale(value), y, style[pair.variant], css=css, tip=tip)
+    return chart.drawing
 
 
 def _table(pairs: list[Pair]) -> Table:

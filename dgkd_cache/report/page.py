@@ -16,18 +16,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from dgkd_cache.report.accuracy import accuracy_figure, measures_table, variants_table
 from dgkd_cache.report.agreement import agreement_figures
 from dgkd_cache.report.calibration import calibration_figure
 from dgkd_cache.report.classes import classes_figure
 from dgkd_cache.report.costs import costs_figures
 from dgkd_cache.report.curves import curves_figure
-from dgkd_cache.report.differences import (
-    accuracy_figure,
-    comparison_figure,
-    comparisons_table,
-    measures_table,
-    variants_table,
-)
+from dgkd_cache.report.differences import comparison_figure, comparisons_table
 from dgkd_cache.report.figures import Figure, Table
 from dgkd_cache.report.graph import graph_figure
 from dgkd_cache.report.labels import notes_of, progress_of

@@ -12,7 +12,10 @@ import numpy as np
 from dgkd_cache.report.drawing import Drawing
 from dgkd_cache.report.page import template
 
-__all__ = ["Reading", "marks", "read_page", "read_svg", "table_texts", "text_of"]
+__all__ = ["AXIS", "Reading", "marks", "read_page", "read_svg", "table_texts", "text_of"]
+
+AXIS = 0.03
+"""Points within which a position is read back: positions have two decimals, and names of ticks are rounded."""
 
 _VOID = {"meta", "link", "br", "img", "input", "hr"}
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from dgkd_cache.report.results_file import Results
 from dgkd_cache.study.results import make_results
 
-__all__ = ["HOSTILE", "METHODS", "made_results", "made_timings", "sweep"]
+__all__ = ["HOSTILE", "METHODS", "made_results", "made_timings", "percents_of", "sweep"]
 
 METHODS: dict[str, dict[str, object]] = {
     "scratch": {"method": "scratch"},
@@ -135,3 +136,8 @@ def record(
             for guide, part in parts.items()
         },
     }
+
+
+def percents_of(results: Results, variant: str) -> list[float]:
+    """Returns the test accuracies of a variant's students in per cent."""
+    return [100 * run.test.top1 for run in results.students(variant).values()]
