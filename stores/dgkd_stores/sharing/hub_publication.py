@@ -1,4 +1,4 @@
-"""Publishes a store in a repository of the Hub: everything but the root, then root, signature and card in one commit.
+"""Publishes a store in a repository of the Hub: its files in commits, then root, signature and card in one commit.
 
 The last commit gets the seal as its tag. A `.gitignore` drops files silently, so what is there is listed before the
 root is written.
@@ -8,48 +8,58 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dgkd_stores.errors import Incomplete, Mismatch
+from dgkd_stores.errors import Mismatch
 from dgkd_stores.sharing.hub import Hub
 from dgkd_stores.sharing.inventory import ROOT, Inventory
 from dgkd_stores.sharing.parallel import Tally
-from dgkd_stores.sharing.publication import OTHER_PLACE
+from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
+from dgkd_stores.sharing.remote import Found
 from dgkd_stores.sharing.requests import attempt
 
-__all__ = ["HubPublication"]
+__all__ = ["HubPublication", "commit_last"]
 
 BATCH_FILES, BATCH_BYTES = 200, 2**29
 """Most files and bytes of one commit."""
 
 
-class HubPublication:
-    """The publication of the files of `inventory` as the store `name`; raises as `Publication`."""
+class HubPublication(Publication):
+    """The publication of `inventory` as the store `name`, compared by the digests in the Hub's list."""
+
+    _lost = (
+        "every file of the store",
+        "a .gitignore of the repository may drop them: remove it, and run the same command again",
+    )
 
     def __init__(self, inventory: Inventory, name: str, hub: Hub, tally: Tally) -> None:
-        self._inventory, self._name, self._hub, self._tally = inventory, name, hub, tally
-        there = self._list()
-        self.missing = {file: size for file, size in inventory.sizes.items() if file not in there}
-        """Files that are not there, with their sizes in bytes."""
+        self._name, self._hub = name, hub
+        super().__init__(inventory, f"{hub.address}/{name}", tally)
 
-    def run(self, beside: Mapping[str, bytes]) -> None:
-        """Sends what is missing, compares what is there, and tags the last commit with the seal."""
+    def _list(self) -> Mapping[str, Found]:
+        listed = attempt(self._tally, lambda: self._hub.names(f"{self._name}/"), self._name)
+        found = {name.removeprefix(f"{self._name}/"): one for name, one in listed.items()}
+        for file, one in found.items():
+            known = file in self._inventory.sizes
+            if not known or not self._hub.has_same(f"{self._name}/{file}", one, self._inventory.read(file)):
+                raise Mismatch(
+                    f"another store lies at {self._address}",
+                    expected=f"files of the store with the seal {self._inventory.seal}",
+                    found=f"{file} with other content" if known else file,
+                    do=OTHER_PLACE,
+                )
+        return found
+
+    def _send_files(self, jobs: int) -> None:
         self._hub.ensure_repository()
         for batch in self._batches():
-            sizes = [self._inventory.sizes[file] for file in batch]
             files = [(f"{self._name}/{file}", str(self._inventory.path / file)) for file in batch]
             self._hub.write(files, f"{self._name}: {len(batch)} files")
-            self._tally.advance(sum(sizes))
-        there = self._list()
-        if lost := [file for file in self._inventory.sizes if file not in there and file != ROOT]:
-            raise Incomplete(
-                f"{self._hub.address}/{self._name}/{lost[0]} was sent and is not there",
-                expected="every file of the store",
-                found=f"{len(lost)} missing",
-                do="a .gitignore of the repository may drop them: remove it, and run the same command again",
-            )
-        root = (f"{self._name}/{ROOT}", bytes(self._inventory.read(ROOT)))
-        self._hub.write([root, *beside.items()], f"{self._name}, seal {self._inventory.seal}")
-        self._hub.tag(self._inventory.seal)
-        self._tally.advance(self._tally.total - self._tally.done)
+            self._tally.advance(sum(self._inventory.sizes[file] for file in batch))
+
+    def _send_root(self, beside: Mapping[str, bytes]) -> None:
+        if self.missing:
+            root = bytes(self._inventory.read(ROOT))
+            seal = self._inventory.seal
+            commit_last(self._hub, f"{self._name}/{ROOT}", root, beside, store=self._name, seal=seal)
 
     def _batches(self) -> Iterator[list[str]]:
         """Yields the files that are missing, but the root; rows are proven here."""
@@ -71,19 +81,13 @@ class HubPublication:
                 self._inventory.read_rows(files)
                 yield from (name for name in files.names if name in self.missing)
 
-    def _list(self) -> set[str]:
-        """Returns the files of the store that are there; raises Mismatch for any other, and for other content."""
-        found = attempt(self._tally, lambda: self._hub.names(f"{self._name}/"), self._name)
-        there = set[str]()
-        for name, one in found.items():
-            file = name.removeprefix(f"{self._name}/")
-            known = file in self._inventory.sizes
-            if not known or not self._hub.has_same(name, one, self._inventory.read(file)):
-                raise Mismatch(
-                    f"another store lies at {self._hub.address}/{self._name}",
-                    expected=f"files of the store with the seal {self._inventory.seal}",
-                    found=f"{file} with other content" if known else file,
-                    do=OTHER_PLACE,
-                )
-            there.add(file)
-        return there
+
+def commit_last(
+    hub: Hub, name: str, content: bytes | str, beside: Mapping[str, bytes], *, store: str, seal: str
+) -> None:
+    """Commits the file `name` that completes a store, with what lies beside it; the seal is the commit's tag.
+
+    `content` is that of the file, or its path on disk.
+    """
+    hub.write([(name, content), *beside.items()], f"{store}, seal {seal}")
+    hub.tag(seal)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from dgkd_stores.errors import Interrupted
 
@@ -33,12 +33,16 @@ class Tally:
             self.total = max(self.total, self.done)
             self._report(self.done, self.total)
 
-    def check(self) -> None:
-        """Raises Interrupted if the user or the error of another thread has stopped the work."""
+    def check(self) -> Literal[False]:
+        """Raises Interrupted if the user or the error of another thread has stopped the work; else returns False.
+
+        So it is the `stop` of calls that have one.
+        """
         if self.halted.is_set() or self._stop():
             raise Interrupted(
                 "the transfer was stopped", do="run the same command again: it goes on, and nothing half-done is used"
             )
+        return False
 
     def pause(self, attempt: int) -> None:
         """Waits before another attempt: 0.1 s at first, up to 5 s, with jitter so that threads do not come at once."""

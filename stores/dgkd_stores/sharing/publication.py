@@ -1,79 +1,64 @@
-"""Publishes the files of a Zarr folder in an order that makes a store whole or visibly not."""
+"""The order of a publication, whatever the place: it makes a store whole or visibly not, at every moment.
+
+What is there is listed, and must be of this store. Then files are sent as `Inventory` has them, and listed again. The
+root comes last, and with it what lies beside the store. How a file is sent, the subclasses say.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
-from dgkd_stores.errors import Incomplete, Mismatch
-from dgkd_stores.sharing.inventory import ROOT, Inventory, RowFiles
-from dgkd_stores.sharing.parallel import Tally, in_parallel
-from dgkd_stores.sharing.remote import Found, WritableRemote
-from dgkd_stores.sharing.requests import attempt, ensure
+from dgkd_stores.errors import Incomplete
+from dgkd_stores.sharing.inventory import ROOT, Inventory
+from dgkd_stores.sharing.parallel import Tally
+from dgkd_stores.sharing.remote import Found
 
 __all__ = ["OTHER_PLACE", "Publication"]
 
 OTHER_PLACE = "choose another place, or remove what is there; nothing of it was replaced"
 
 
-class Publication:
-    """The publication of the files of `inventory` as the store `name` at a place.
+class Publication(ABC):
+    """The publication of the files of `inventory` as a store, whose address is `address`.
 
-    Raises Mismatch if anything lies there that is none of its files, or has another size.
+    Raises Mismatch if anything lies there that is none of its files, or that differs from them.
     """
 
-    def __init__(self, inventory: Inventory, name: str, remote: WritableRemote, tally: Tally) -> None:
-        self._inventory, self._name, self._remote, self._tally = inventory, name, remote, tally
+    _lost: ClassVar[tuple[str, str]]
+    """What is expected, and what to do, where a file that was sent is not there."""
+
+    def __init__(self, inventory: Inventory, address: str, tally: Tally) -> None:
+        self._inventory, self._address, self._tally = inventory, address, tally
         self._there = self._list()
         self.missing = {file: size for file, size in inventory.sizes.items() if file not in self._there}
         """Files that are not there, with their sizes in bytes."""
 
-    def run(self, jobs: int) -> None:
-        """Sends what is missing, `jobs` files at a time, and compares what is there; the root comes last."""
-        if not self.missing:
-            # A root that is there came last: what it stands for was compared then.
-            self._send(ROOT, self._inventory.read(ROOT))
-            self._tally.advance(self._inventory.nbytes - self._inventory.sizes[ROOT])
-            return
-        for file in self._inventory.first():
-            self._send(file, self._inventory.read(file))
-        in_parallel(self._send_rows, self._inventory.rows(), jobs=jobs, tally=self._tally)
-        found = self._list()
-        lost = [file for file in self._inventory.sizes if file not in found and file != ROOT]
-        if lost:
-            raise Incomplete(
-                f"{self._remote.address}/{self._name}/{lost[0]} was sent and is not there",
-                expected="every file of the store in the place's list",
-                found=f"{len(lost)} missing",
-                do="run the same command again: it sends what is missing",
-            )
-        self._send(ROOT, self._inventory.read(ROOT))
+    def run(self, beside: Mapping[str, bytes], *, jobs: int) -> None:
+        """Sends what is missing, `jobs` files at a time where the place permits it, and compares what is there."""
+        if self.missing:
+            self._send_files(jobs)
+            there = self._list()
+            if lost := [file for file in self._inventory.sizes if file not in there and file != ROOT]:
+                expected, do = self._lost
+                raise Incomplete(
+                    f"{self._address}/{lost[0]} was sent and is not there",
+                    expected=expected,
+                    found=f"{len(lost)} missing",
+                    do=do,
+                )
+        self._send_root(beside)
+        self._tally.advance(self._tally.total - self._tally.done)
 
+    @abstractmethod
     def _list(self) -> Mapping[str, Found]:
         """Returns the files of the store that are there; raises Mismatch for any other."""
-        listed = attempt(self._tally, lambda: self._remote.names(f"{self._name}/"), self._name)
-        found = {name.removeprefix(f"{self._name}/"): one for name, one in listed.items()}
-        for file, one in found.items():
-            size = self._inventory.sizes.get(file)
-            if size != one.size:
-                raise Mismatch(
-                    f"{self._remote.address}/{self._name}/{file} is there already and is not of this store",
-                    expected="no file of that name" if size is None else f"{size} bytes",
-                    found=f"{one.size} bytes",
-                    do=OTHER_PLACE,
-                )
-        return found
 
-    def _send_rows(self, files: RowFiles) -> None:
-        for file, data in self._inventory.read_rows(files).items():
-            self._send(file, data)
+    @abstractmethod
+    def _send_files(self, jobs: int) -> None:
+        """Sends all files but the root; raises Mismatch where one is there with other content."""
 
-    def _send(self, file: str, data: memoryview) -> None:
-        name = f"{self._name}/{file}"
-        if not ensure(self._remote, name, data, self._tally, there=self._there.get(file)):
-            raise Mismatch(
-                f"another store lies, or is being published, at {self._remote.address}/{self._name}",
-                expected=f"{file} of the store with the seal {self._inventory.seal}",
-                found="other content",
-                do=OTHER_PLACE,
-            )
-        self._tally.advance(len(data))
+    @abstractmethod
+    def _send_root(self, beside: Mapping[str, bytes]) -> None:
+        """Sends the root, and what lies beside the store."""

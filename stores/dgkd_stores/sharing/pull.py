@@ -1,8 +1,4 @@
-"""Gets a published store and proves it: `pull`.
-
-The root comes first, then the guard and the seal, then what the seal covers, then rows, each chunk held to its digests
-as soon as it is there. The store gets its name when all of it is right.
-"""
+"""Gets a published store and proves it: `pull`, in the order that `Pulling` has."""
 
 from __future__ import annotations
 

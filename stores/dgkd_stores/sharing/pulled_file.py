@@ -80,11 +80,7 @@ class FilePull:
         with naming(self._address, self._path):
             held = Hdf5File.inspect(self._path)
             self._check_seal(held)
-            return verify(self._path, full=True, stop=self._stopped)
-
-    def _stopped(self) -> bool:
-        self._tally.check()
-        return False
+            return verify(self._path, full=True, stop=self._tally.check)
 
     def _check_seal(self, held: Hdf5File) -> None:
         assert held.seal is not None

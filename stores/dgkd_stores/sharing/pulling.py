@@ -1,4 +1,8 @@
-"""Pulls one store: the guard, the signature, then all of it into a hidden folder, and at last its name."""
+"""The order of a pull, whatever the place: the store has its name when all of it is right.
+
+The root comes first, then the guard and the seal, then the signature, then what the seal covers, then rows, each chunk
+held to its digests as soon as it is there. What has arrived lies in a hidden folder.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
 """Publishes a finished store at a place: `push`.
 
-Metadata, digests and whole arrays come first, then rows, then the root, each by one create-only request; what lies
-there with other content is never replaced. Run again, it sends only what is missing.
+What lies there with other content is never replaced. Run again, it sends only what is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shlex import quote
@@ -21,8 +20,9 @@ from dgkd_stores.errors import InvalidInput, Mismatch
 from dgkd_stores.sharing.address import Address, parse_address
 from dgkd_stores.sharing.beside import files_beside, publish_beside
 from dgkd_stores.sharing.hub import Hub
-from dgkd_stores.sharing.hub_publication import HubPublication
+from dgkd_stores.sharing.hub_publication import HubPublication, commit_last
 from dgkd_stores.sharing.inventory import Inventory
+from dgkd_stores.sharing.object_publication import ObjectPublication
 from dgkd_stores.sharing.open_place import open_place
 from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
@@ -109,35 +109,22 @@ class _Push:
     data_licence: str
 
     def folder(self, *, jobs: int, dry_run: bool) -> Pushed:
+        """Publishes a Zarr folder, file by file."""
         inventory = Inventory(self.path)
         beside = files_beside(self.path, self.name, data_licence=self.data_licence)
         self.tally.total = inventory.nbytes
-        publication: Publication | HubPublication
+        publication: Publication
         if isinstance(self.remote, Hub):
             publication = HubPublication(inventory, self.name, self.remote, self.tally)
-            if not dry_run and publication.missing:
-                publication.run(beside)
         else:
-            publication = Publication(inventory, self.name, self.remote, self.tally)
-            if not dry_run:
-                with self.remote.publishing(self.name):
-                    publication.run(jobs)
-                    publish_beside(self.remote, beside, self.tally)
-        return Pushed(
-            address=self.address.of(self.name),
-            seal=inventory.seal,
-            files=len(inventory.sizes),
-            nbytes=inventory.nbytes,
-            sent_files=len(publication.missing),
-            sent_bytes=sum(publication.missing.values()),
-            conditional=self._conditional,
-            beside=tuple(beside),
-            dry_run=dry_run,
-        )
+            publication = ObjectPublication(inventory, self.name, self.remote, self.tally)
+        if not dry_run:
+            publication.run(beside, jobs=jobs)
+        return self._pushed(inventory.seal, inventory.sizes, publication.missing, beside, dry_run=dry_run)
 
     def file(self, *, dry_run: bool) -> Pushed:
         """Publishes an HDF5 file, which is one object."""
-        found = verify(self.path, full=True, stop=self._stopped)
+        found = verify(self.path, full=True, stop=self.tally.check)
         if found.damage or found.seal is None:
             count = f"{len(found.damage)} damaged places"
             raise damaged(self.path, f"{self.path} is damaged and is not sent", "no damage", count)
@@ -150,8 +137,7 @@ class _Push:
                 same = there is None or attempt(tally, lambda: remote.has_same(name, there, data), name)
                 if there is None:
                     remote.ensure_repository()
-                    remote.write([(name, str(self.path)), *beside.items()], f"{name}, seal {found.seal}")
-                    remote.tag(found.seal)
+                    commit_last(remote, name, str(self.path), beside, store=name, seal=found.seal)
             else:
                 with remote.publishing(name):
                     if same := ensure(remote, name, data, tally, there=there):
@@ -164,25 +150,24 @@ class _Push:
                     do=OTHER_PLACE,
                 )
             tally.advance(len(data))
+        sizes = {name: len(data)}
+        return self._pushed(found.seal, sizes, sizes if there is None else {}, beside, dry_run=dry_run)
+
+    def _pushed(
+        self, seal: str, sizes: Mapping[str, int], missing: Mapping[str, int], beside: Iterable[str], *, dry_run: bool
+    ) -> Pushed:
         return Pushed(
-            address=self.address.of(name),
-            seal=found.seal,
-            files=1,
-            nbytes=len(data),
-            sent_files=int(there is None),
-            sent_bytes=len(data) if there is None else 0,
-            conditional=self._conditional,
+            address=self.address.of(self.name),
+            seal=seal,
+            files=len(sizes),
+            nbytes=sum(sizes.values()),
+            sent_files=len(missing),
+            sent_bytes=sum(missing.values()),
+            # A commit on a known parent replaces nothing that it does not know.
+            conditional=True if isinstance(self.remote, Hub) else self.remote.conditional,
             beside=tuple(beside),
             dry_run=dry_run,
         )
-
-    @property
-    def _conditional(self) -> bool | None:
-        return self.remote.conditional if isinstance(self.remote, WritableRemote) else True
-
-    def _stopped(self) -> bool:
-        self.tally.check()
-        return False
 
 
 def _check_target(address: Address, path: Path, name: str) -> None:
