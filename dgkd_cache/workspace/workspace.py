@@ -27,7 +27,7 @@ from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.run_files.reading import START_OVER
 from dgkd_stores import signature_path
 from dgkd_stores.arguments import as_path
-from dgkd_stores.disk import as_store_path, expand_user, full_disk, make_folder, partial_of, publish_new, write_synced
+from dgkd_stores.disk import as_store_path, create_durably, expand_user, full_disk, make_folder
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset
@@ -75,19 +75,15 @@ class Workspace:
         Raises InvalidInput if there is one already, and NoSpace.
         """
         path = Path(folder) / CONFIG_NAME
-        partial = partial_of(path)
         try:
             with full_disk(path, left="nothing was begun"):
                 make_folder(path.parent)
-                write_synced(partial, config_text.encode())
-                publish_new(partial, path)
+                create_durably(path, config_text.encode())
         except FileExistsError as error:
             raise InvalidInput(
                 f"{path.resolve()} is there already and is left as it is",
                 do="edit it, or name another folder: `dgkd-cache init --help`",
             ) from error
-        finally:
-            partial.unlink(missing_ok=True)
         return cls.open(folder)
 
     def with_config(self, config: WorkspaceConfig) -> Workspace:

@@ -3,6 +3,7 @@
 from dgkd_stores.disk.expiry import PATIENCE as PATIENCE, LeaseWatch as LeaseWatch
 from dgkd_stores.disk.files import (
     Partial as Partial,
+    create_durably as create_durably,
     discard_file as discard_file,
     fill as fill,
     full_disk as full_disk,

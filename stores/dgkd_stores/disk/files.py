@@ -25,6 +25,7 @@ from dgkd_stores.errors import NoPermission, UnsafeStore, is_no_space, no_space
 
 __all__ = [
     "Partial",
+    "create_durably",
     "discard_file",
     "explain_permission_errors",
     "fill",
@@ -106,6 +107,16 @@ def write_durably(path: Path, *parts: bytes | memoryview, temporary: Path | None
             os.unlink(temporary)
         raise
     sync_folder(path.parent)
+
+
+def create_durably(path: Path, *parts: bytes | memoryview) -> None:
+    """Creates a file at once; raises FileExistsError if anything has its name, which stays as it is."""
+    partial = partial_of(path)
+    try:
+        write_synced(partial, *parts)
+        publish_new(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def partial_of(path: Path) -> Path:

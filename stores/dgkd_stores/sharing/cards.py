@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgkd_stores.arguments import as_path, require_kind
-from dgkd_stores.disk.files import full_disk, make_folder, partial_of, publish_new, read_small, write_synced
+from dgkd_stores.disk.files import create_durably, full_disk, make_folder, read_small
 from dgkd_stores.errors import InvalidInput
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.sharing.croissant import make_croissant
@@ -70,10 +70,8 @@ def write_card(store: Path | str, folder: Path | str, *, name: str = "", data_li
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    partial = partial_of(path)
     try:
-        write_synced(partial, data)
-        publish_new(partial, path)
+        create_durably(path, data)
     except FileExistsError as error:
         if read_small(path, limit=_MAX_BYTES) != data:
             raise InvalidInput(
@@ -82,5 +80,3 @@ def _write_new(path: Path, data: bytes) -> None:
                 found="another text",
                 do="name another folder, or remove the file",
             ) from error
-    finally:
-        partial.unlink(missing_ok=True)

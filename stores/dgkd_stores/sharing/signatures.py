@@ -15,7 +15,7 @@ from pathlib import Path
 from dgkd_stores.arguments import as_path, require_kind
 from dgkd_stores.checking.damage import Verification
 from dgkd_stores.checking.origin import OriginCheck, origin_path
-from dgkd_stores.disk.files import full_disk, lies_at, partial_of, publish_new, read_small, write_synced
+from dgkd_stores.disk.files import create_durably, full_disk, lies_at, read_small
 from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.reading.reader import GuideStore
@@ -78,16 +78,11 @@ def sign_store(store: Path | str, key: Path | str, *, now: datetime | None = Non
     store, key = as_path("sign_store", "store", store), as_path("sign_store", "key", key)
     message, path = statement_of(store, now=now), signature_path(store)
     signature = sign_message(message, key)
-    data = signature.armored() + message
-    partial = partial_of(path)
     try:
         with full_disk(path, left="the store is not signed"):
-            write_synced(partial, data)
-            publish_new(partial, path)
+            create_durably(path, signature.armored(), message)
     except FileExistsError as error:
         _require_same(path, signature, message, read_signature(store) or b"", error)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -15,7 +15,28 @@ import pytest
 from support.unprivileged import open_folder, refused_permission, unprivileged
 
 from dgkd_stores import GuideStore, GuideStoreWriter, NoSpace, UnsafeStore, verify
-from dgkd_stores.disk.files import full_disk, read_small, sweep_partials, sync_folder, write_durably, write_synced
+from dgkd_stores.disk.files import (
+    create_durably,
+    full_disk,
+    read_small,
+    sweep_partials,
+    sync_folder,
+    write_durably,
+    write_synced,
+)
+
+
+@pytest.mark.parametrize("there", ["file", "folder", "link"])
+def test_a_file_is_created_and_replaces_nothing(tmp_path: Path, there: str) -> None:
+    path = tmp_path / "a"
+    create_durably(path, b"first", b" part")
+    assert path.read_bytes() == b"first part" and os.listdir(tmp_path) == ["a"]
+    taken = tmp_path / there
+    {"file": taken.touch, "folder": taken.mkdir, "link": lambda: taken.symlink_to("nowhere")}[there]()
+    with pytest.raises(FileExistsError):
+        create_durably(taken, b"second")
+    assert sorted(os.listdir(tmp_path)) == sorted(["a", there]), "nothing unfinished is left"
+    assert there != "file" or taken.read_bytes() == b""
 
 
 def test_a_hard_link_keeps_what_it_had(tmp_path: Path) -> None:
