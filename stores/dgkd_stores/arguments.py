@@ -28,6 +28,7 @@ __all__ = [
     "require_integer",
     "require_kind",
     "require_number",
+    "require_views",
 ]
 
 MOST_SHOWN = 60
@@ -102,6 +103,12 @@ def require_number(call: str, name: str, value: object, *, low: float, high: flo
         raise refusal(
             call, name, value, expected=f"a number > {low:g}" if high is None else f"a number in [{low:g}, {high:g}]"
         )
+
+
+def require_views(call: str, views: object) -> None:
+    """Raises InvalidInput unless `views` is a range of consecutive views, of at least one."""
+    if not isinstance(views, range) or not views or views.step != 1:
+        raise refusal(call, "views", views, expected="a range of consecutive views, such as range(0, 40)")
 
 
 def integers(call: str, name: str, values: npt.ArrayLike, *, expected: str, do: str = "") -> npt.NDArray[np.int64]:

@@ -15,7 +15,10 @@ from dgkd_stores.errors import InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import StoreLayout
 
-__all__ = ["IdentityArrays", "labels_within"]
+__all__ = ["SAMPLE_ARRAYS", "IdentityArrays", "labels_within"]
+
+SAMPLE_ARRAYS = ("label", "sample_digest", "test_label", "test_sample_digest")
+"""The arrays that all stores of one data set have alike."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from dgkd_stores.arguments import as_path, require_callable
 from dgkd_stores.coding.digests import differing_blocks
 from dgkd_stores.format.derivation import probe_views
+from dgkd_stores.format.identity import SAMPLE_ARRAYS
 from dgkd_stores.format.layout import default_chunk_rows
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.writing.compare import differing_keys
 
 __all__ = ["ArrayDifference", "StoreDifference", "ViewDifference", "diff"]
-
-_PER_SAMPLE = ("label", "sample_digest", "test_label", "test_sample_digest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +150,7 @@ def _logits(store: GuideStore, view: int, sample_S: NDArray[np.int64]) -> NDArra
 
 def _compare_arrays(one: GuideStore, two: GuideStore) -> list[ArrayDifference]:
     first, second = one.container.identity(), two.container.identity()
-    pairs = [(name, first[name], second[name]) for name in _PER_SAMPLE]
+    pairs = [(name, first[name], second[name]) for name in SAMPLE_ARRAYS]
     if common := [view for view in one.views if view in two.views]:
         places = [[store.header.place_of(view) for view in common] for store in (one, two)]
         pairs.append(("view_digest", first["view_digest"][places[0]], second["view_digest"][places[1]]))

@@ -17,12 +17,13 @@ from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.remote import Changed, LostConnection, NoRanges, Reading, Remote
 from dgkd_stores.sharing.requests import ATTEMPTS, attempt, gave_up
 
-__all__ = ["Fetcher"]
+__all__ = ["LEFT", "Fetcher"]
 
 RESTARTS = 12
 """Number of times that a file is begun anew, where a place cannot go on with one, before that ends the work."""
 
-_LEFT = "what was fetched is kept"
+LEFT = "what was fetched is kept"
+"""What a full disk leaves, as an error says it."""
 
 
 class Fetcher:
@@ -53,7 +54,7 @@ class Fetcher:
         """
         partial = path.with_name(f"{path.name}.partial")
         failures = restarts = 0
-        with full_disk(path, left=_LEFT), contextlib.closing(_Partial(partial)) as into:
+        with full_disk(path, left=LEFT), contextlib.closing(_Partial(partial)) as into:
             self._tally.advance(into.size)
             if size is not None and into.size > size:
                 self._begin_anew(into)

@@ -20,6 +20,7 @@ from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.errors import InvalidInput, Mismatch
 from dgkd_stores.format.derivation import DERIVED_FROM, derived_header
 from dgkd_stores.format.header import StoreHeader
+from dgkd_stores.format.identity import SAMPLE_ARRAYS
 from dgkd_stores.format.layout import PROBES
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.writing.compare import differing_keys
@@ -29,8 +30,6 @@ __all__ = ["merge"]
 
 _OF_EACH = ("first_view", "views", "fidelity", "guide.accuracy", f"guide.training.{DERIVED_FROM}")
 """Keys in which stores of one guide may differ, and `compute` but for the rules by which images were decoded."""
-
-_SHARED = ("label", "sample_digest", "test_label", "test_sample_digest")
 
 
 def merge(
@@ -96,7 +95,7 @@ def _check_same_guide(first: GuideStore, other: GuideStore) -> None:
                 do=f"`{shlex.join(['dgkd-cache', 'diff', str(first.path), str(other.path)])}` shows all differences",
             )
     arrays = first.container.identity(), other.container.identity()
-    for name in _SHARED:
+    for name in SAMPLE_ARRAYS:
         if arrays[0][name].tobytes() != arrays[1][name].tobytes():
             raise Mismatch(f"{other.path} is not of the same guide as {first.path}", found=f"another array {name}")
 

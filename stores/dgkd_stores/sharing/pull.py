@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
 
-from dgkd_stores.arguments import as_path, refusal, require_callable, require_flags, require_integer, require_kind
+from dgkd_stores.arguments import as_path, require_callable, require_flags, require_integer, require_kind, require_views
 from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import InvalidInput, StoreNotFound
 from dgkd_stores.format.checks import HEX64
@@ -54,12 +54,28 @@ def pull(
     require_kind("pull", "trusted", trusted, (TrustedKeys, type(None)), expected="TrustedKeys, or None")
     if seal is not None and not HEX64.fullmatch(str(seal)):
         raise InvalidInput("pull: the seal cannot be one", expected="64 lower-case hexadecimal digits", found=str(seal))
-    if views is not None and (not isinstance(views, range) or views.step != 1 or not views):
-        raise refusal("pull", "views", views, expected="a range of consecutive views, such as range(0, 40)")
+    if views is not None:
+        require_views("pull", views)
     address = parse_address(source)
     remote = open_place(address)
     tally = Tally(0, report, stop)
     name = address.name or _only_store(remote, address, tally)
+    one = Pulling(
+        remote=remote,
+        address=address.of(name),
+        name=name,
+        target=_target(address, name, into, views),
+        seal=seal,
+        trusted=trusted,
+        views=views,
+        jobs=jobs,
+        tally=tally,
+    )
+    return one.run(dry_run=dry_run)
+
+
+def _target(address: Address, name: str, into: Path, views: range | None) -> Path:
+    """Returns the path of the store on this machine. Raises InvalidInput if the store cannot have it."""
     if views is not None and names_hdf5(name):
         whole = (into.parent if names_store(into) else into) / name
         part = whole.with_name(f"{whole.stem}-{views.start}-{views.stop}{whole.suffix}")
@@ -80,10 +96,7 @@ def pull(
             found=target.name,
             do=f"pull it as {first}, and then `dgkd-cache export {quote(str(first))} {quote(str(target))}`",
         )
-    one = Pulling(
-        remote, address.of(name), name, target, seal=seal, trusted=trusted, views=views, jobs=jobs, tally=tally
-    )
-    return one.run(dry_run=dry_run)
+    return target
 
 
 def _only_store(remote: Remote, address: Address, tally: Tally) -> str:

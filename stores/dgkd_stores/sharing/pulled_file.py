@@ -32,6 +32,7 @@ class FilePull:
     def __init__(self, remote: Remote, name: str, address: str, path: Path, *, seal: str | None, tally: Tally) -> None:
         self._remote, self._name, self._address, self._path = remote, name, address, path
         self._wanted, self._tally = seal, tally
+        self._fetcher = Fetcher(remote, "", tally)
         self.found = self._find()
         """The file at the place."""
         tally.total = self.found.size
@@ -54,12 +55,12 @@ class FilePull:
         """Fetches the file and verifies it; what is wrong is fetched again, once. Raises as `inspect`, and Damaged."""
         found = self._fetch_and_verify()
         if found.damage and not self._mend(found):
-            Fetcher(self._remote, "", self._tally).discard(self._path)
+            self._fetcher.discard(self._path)
             found = self._fetch_and_verify()
         elif found.damage:
             found = self._verify()
         if found.damage:
-            Fetcher(self._remote, "", self._tally).discard(self._path)
+            self._fetcher.discard(self._path)
             one = found.damage[0]
             raise (UnsafeStore if found.exit_code == UnsafeStore.exit_code else Damaged)(
                 f"{self._address} is damaged where it was published, or on each of 2 ways",
@@ -70,10 +71,11 @@ class FilePull:
         return found
 
     def _fetch_and_verify(self) -> Verification:
-        fetcher = Fetcher(self._remote, "", self._tally)
         expected = f"an HDF5 file of at most {_MOST_BYTES} bytes"
         if not self._path.exists():
-            fetcher.file(self._name, self._path, size=None, fits=lambda size: size <= _MOST_BYTES, expected=expected)
+            self._fetcher.file(
+                self._name, self._path, size=None, fits=lambda size: size <= _MOST_BYTES, expected=expected
+            )
         return self._verify()
 
     def _verify(self) -> Verification:

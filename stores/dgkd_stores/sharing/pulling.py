@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dgkd_stores.checking.damage import Verification
@@ -22,7 +22,7 @@ from dgkd_stores.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.limits import MAX_METADATA_BYTES
 from dgkd_stores.sharing.beside import fetch_signature, keep_signature
-from dgkd_stores.sharing.fetch import Fetcher
+from dgkd_stores.sharing.fetch import LEFT, Fetcher
 from dgkd_stores.sharing.guard import Guarded, Published, fetch_guarded
 from dgkd_stores.sharing.inventory import ROOT
 from dgkd_stores.sharing.parallel import Tally
@@ -37,56 +37,51 @@ from dgkd_stores.sharing.trust import TrustedKeys
 
 __all__ = ["Pulling"]
 
-_LEFT = "what was fetched is kept"
 
-
+@dataclass(kw_only=True)
 class Pulling:
     """The pull of one store at a place to `target`; see `pull` for the arguments and errors."""
 
-    def __init__(
-        self,
-        remote: Remote,
-        address: str,
-        name: str,
-        target: Path,
-        *,
-        seal: str | None,
-        trusted: TrustedKeys | None,
-        views: range | None,
-        jobs: int,
-        tally: Tally,
-    ) -> None:
-        self._remote, self._address, self._name, self._target = remote, address, name, target
-        self._seal, self._trusted, self._views, self._jobs, self._tally = seal, trusted, views, jobs, tally
-        self._signed: bytes | None = None
-        self._signature: Signature | None = None
+    remote: Remote
+    address: str
+    """The address of the store."""
+    name: str
+    """The name of the store at the place."""
+    target: Path
+    seal: str | None
+    trusted: TrustedKeys | None
+    views: range | None
+    jobs: int
+    tally: Tally
+    _signed: bytes | None = None
+    _signature: Signature | None = None
 
     def run(self, *, dry_run: bool) -> Pulled:
-        work = self._file if names_hdf5(self._name) else self._folder
+        work = self._file if names_hdf5(self.name) else self._folder
         if dry_run:
-            with full_disk(Path(tempfile.gettempdir()), left=_LEFT), tempfile.TemporaryDirectory() as scratch:
+            with full_disk(Path(tempfile.gettempdir()), left=LEFT), tempfile.TemporaryDirectory() as scratch:
                 return work(Path(scratch), None)
         # The files of chunks name themselves where they are fetched; this is for all else that is written.
-        with full_disk(self._target, left=_LEFT):
-            make_folder(self._target.parent)
-            with ViewLock(self._target, ALL_VIEWS, guide="") as lock, lock.unfinished("guard") as scratch_folder:
+        with full_disk(self.target, left=LEFT):
+            make_folder(self.target.parent)
+            with ViewLock(self.target, ALL_VIEWS, guide="") as lock, lock.unfinished("guard") as scratch_folder:
                 scratch_folder.mkdir()
                 return work(scratch_folder, lock)
 
     def _folder(self, scratch: Path, lock: ViewLock | None) -> Pulled:
-        listed = attempt(self._tally, lambda: self._remote.names(f"{self._name}/"), self._name)
-        sizes = {name.removeprefix(f"{self._name}/"): found for name, found in (listed or {}).items()}
-        fetcher = Fetcher(self._remote, f"{self._name}/", self._tally)
+        listed = attempt(self.tally, lambda: self.remote.names(f"{self.name}/"), self.name)
+        sizes = {name.removeprefix(f"{self.name}/"): found for name, found in (listed or {}).items()}
+        fetcher = Fetcher(self.remote, f"{self.name}/", self.tally)
         count = None if listed is None else len(listed)
-        published = Published(fetcher=fetcher, address=self._address, seal=self._seal, listed=count)
-        guarded = fetch_guarded(published, scratch / "metadata", jobs=self._jobs, tally=self._tally)
+        published = Published(fetcher=fetcher, address=self.address, seal=self.seal, listed=count)
+        guarded = fetch_guarded(published, scratch / "metadata", jobs=self.jobs, tally=self.tally)
         self._check_signature(guarded.held.header, guarded.seal)
         try:
-            if self._views is None:
+            if self.views is None:
                 staging = self._beside(guarded.key)
-                one = FolderPull(guarded, fetcher, self._address, staging, sizes=sizes, tally=self._tally)
+                one = FolderPull(guarded, fetcher, self.address, staging, sizes=sizes, tally=self.tally)
                 return self._all(one, guarded, lock)
-            some = ViewsPull(guarded, self._views, fetcher, self._address, sizes, self._tally)
+            some = ViewsPull(guarded, self.views, fetcher, self.address, sizes, self.tally)
             return self._some(some, lock, scratch)
         except Damaged as error:
             raise self._explain(fetcher, guarded, error) from error
@@ -100,29 +95,29 @@ class Pulling:
             self._keep_signature(lock)
             return self._pulled(guarded.seal, there.header.guide.name, there)
         if there is not None:
-            one.take_up(self._target)
-        found = one.run(self._jobs)
+            one.take_up(self.target)
+        found = one.run(self.jobs)
         lock.check()
         if origin is not None:
-            keep_origin(self._target, origin)
+            keep_origin(self.target, origin)
         self._publish(one.folder, lock)
         if origin is not None:
-            found = replace(verify(self._target), full=True, blocks_checked=found.blocks)
+            found = replace(verify(self.target), full=True, blocks_checked=found.blocks)
         return self._pulled(guarded.seal, found.header.guide.name, found, len(one.fetched))
 
     def _some(self, one: ViewsPull, lock: ViewLock | None, scratch: Path) -> Pulled:
         """Fetches some views, as a new store that names the published one."""
         origin = scratch / "origin" if lock is None else self._beside(f"{one.key}.origin")
-        part = one.fetch_origin(origin, self._jobs)
+        part = one.fetch_origin(origin, self.jobs)
         chunks = one.part(part, self._beside(part.key))
         return self._all(chunks, part, lock, origin)
 
     def _beside(self, key: str) -> Path:
-        return self._target.with_name(f".{self._target.name}.{key}.partial")
+        return self.target.with_name(f".{self.target.name}.{key}.partial")
 
     def _file(self, scratch: Path, lock: ViewLock | None) -> Pulled:
-        staging = self._target.with_name(f".{self._target.name}.pull")
-        one = FilePull(self._remote, self._name, self._address, staging, seal=self._seal, tally=self._tally)
+        staging = self.target.with_name(f".{self.target.name}.pull")
+        one = FilePull(self.remote, self.name, self.address, staging, seal=self.seal, tally=self.tally)
         held = one.inspect()
         if held is not None and held.seal is not None:
             self._check_signature(held.header, held.seal.digest)
@@ -130,14 +125,14 @@ class Pulling:
             if held is None or held.seal is None:
                 return self._pulled("", "")
             return self._pulled(held.seal.digest, held.header.guide.name)
-        if os.path.lexists(self._target):
+        if os.path.lexists(self.target):
             seal = held.seal.digest if held and held.seal else ""
             there = self._there(seal)
             assert there is not None
             if not there.damage:
                 self._keep_signature(lock)
                 return self._pulled(seal, there.header.guide.name, there)
-            os.replace(self._target, staging)
+            os.replace(self.target, staging)
         found = one.run()
         assert found.seal is not None
         if held is None:
@@ -148,16 +143,16 @@ class Pulling:
 
     def _there(self, seal: str) -> Verification | None:
         """Verifies the store that is at the target; raises Mismatch for anything but the one with that seal."""
-        if not os.path.lexists(self._target):
+        if not os.path.lexists(self.target):
             return None
         found = None
         with contextlib.suppress(DgkdError):
-            found = verify(self._target, full=True)
+            found = verify(self.target, full=True)
         if found is not None and found.seal != seal:
             found = None
         if found is None or found.exit_code == UnsafeStore.exit_code:
             raise Mismatch(
-                f"{self._target} is there already and is left as it is",
+                f"{self.target} is there already and is left as it is",
                 expected=f"nothing, or the store with the seal {seal}",
                 found="something else" if found is None else "that store with files that do not belong to it",
                 do="give another DEST, or remove it",
@@ -167,22 +162,22 @@ class Pulling:
     def _publish(self, staging: Path, lock: ViewLock) -> None:
         self._keep_signature(lock)
         try:
-            publish_new(staging, self._target)
+            publish_new(staging, self.target)
         except FileExistsError as error:
-            raise Mismatch(f"{self._target} has appeared meanwhile and is left as it is", do="remove it") from error
+            raise Mismatch(f"{self.target} has appeared meanwhile and is left as it is", do="remove it") from error
 
     def _check_signature(self, header: StoreHeader, seal: str) -> None:
         """Fetches the signature; raises Mismatch unless it is by a trusted key, if keys are required."""
-        self._signed = fetch_signature(self._remote, self._name, self._tally)
-        if self._trusted is not None:
-            source = f"{self._address}.sig"
+        self._signed = fetch_signature(self.remote, self.name, self.tally)
+        if self.trusted is not None:
+            source = f"{self.address}.sig"
             self._signature = verify_signature(
-                self._signed, header=header, seal=seal, trusted=self._trusted, source=source
+                self._signed, header=header, seal=seal, trusted=self.trusted, source=source
             )
 
     def _keep_signature(self, lock: ViewLock) -> None:
         """Keeps the signature beside the store, or that of the published store beside what is kept of it."""
-        keep_signature(self._target if self._views is None else origin_path(self._target), self._signed, lock)
+        keep_signature(self.target if self.views is None else origin_path(self.target), self._signed, lock)
 
     def _explain(self, fetcher: Fetcher, guarded: Guarded, error: Damaged) -> DgkdError:
         """Returns Mismatch instead of `error` if another store has taken the place of the one that was begun."""
@@ -190,7 +185,7 @@ class Pulling:
             if fetcher.small(ROOT, limit=MAX_METADATA_BYTES) == guarded.metadata[ROOT]:
                 return error
         return Mismatch(
-            f"{self._address} was replaced while it was pulled",
+            f"{self.address} was replaced while it was pulled",
             expected=f"the store with the seal {guarded.seal}",
             found="another one, or none",
             do="pull again; a store that was published should never change: ask its maker",
@@ -198,11 +193,11 @@ class Pulling:
 
     def _pulled(self, seal: str, guide: str, found: Verification | None = None, fetched: int = 0) -> Pulled:
         return Pulled(
-            address=self._address,
-            path=None if found is None else self._target,
+            address=self.address,
+            path=None if found is None else self.target,
             seal=seal,
             guide=guide,
-            nbytes=self._tally.total if found is None else found.nbytes,
+            nbytes=self.tally.total if found is None else found.nbytes,
             fetched_files=fetched,
             signature=self._signature,
             verification=found,

@@ -7,7 +7,7 @@ from pathlib import Path
 from dgkd_stores.containers.hdf5_blocks import Blocks
 from dgkd_stores.errors import Damaged
 from dgkd_stores.sharing.parallel import Tally
-from dgkd_stores.sharing.remote import Found, LostConnection, NoRanges, Remote
+from dgkd_stores.sharing.remote import Found, LostConnection, Remote
 from dgkd_stores.sharing.requests import ATTEMPTS, gave_up
 
 __all__ = ["RemoteBlocks", "read_part"]
@@ -51,8 +51,6 @@ def read_part(remote: Remote, name: str, found: Found, start: int, stop: int, ta
             if len(data) == stop - start:
                 return data
             lost = f"{len(data)} of {stop - start} bytes"
-        except NoRanges:
-            raise
         except FileNotFoundError as error:
             raise Damaged(f"{remote.address}/{name} is gone", expected="the file", found="no such object") from error
         except LostConnection as error:

@@ -10,11 +10,11 @@ from typing import Self
 
 from dgkd_stores.coding.canonical import canonical_json
 from dgkd_stores.coding.strict_json import parse_strictly
+from dgkd_stores.format.checks import HEX64
 from dgkd_stores.format.header import StoreHeader
 
 __all__ = ["Statement"]
 
-_HEX64 = re.compile(r"[0-9a-f]{64}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
@@ -62,7 +62,7 @@ class Statement:
         if not isinstance(value, Mapping) or set(value) != set(cls.__dataclass_fields__):
             raise ValueError(f"not exactly the keys {', '.join(sorted(cls.__dataclass_fields__))}")
         for key, text in value.items():
-            if not isinstance(text, str) or not (_DATE if key == "date" else _HEX64).fullmatch(text):
+            if not isinstance(text, str) or not (_DATE if key == "date" else HEX64).fullmatch(text):
                 raise ValueError(f"no {'date' if key == 'date' else 'digest'} as {key}")
         statement = cls(**{key: str(text) for key, text in value.items()})
         if statement.message != message:

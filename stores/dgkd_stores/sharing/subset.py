@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dgkd_stores.arguments import as_path, refusal, require_callable, require_flags, require_kind
+from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind, require_views
 from dgkd_stores.checking.origin import origin_path
 from dgkd_stores.disk.files import full_disk, publish_new, read_small, sync_folder, write_synced
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
@@ -25,8 +25,7 @@ from dgkd_stores.format.layout import group_metadata, json_file
 from dgkd_stores.format.limits import MAX_METADATA_BYTES
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.sharing.beside import keep_signature
-from dgkd_stores.sharing.ed25519 import MAX_KEY_BYTES
-from dgkd_stores.sharing.signatures import signature_path
+from dgkd_stores.sharing.signatures import read_signature
 from dgkd_stores.writing.whole import Converted, Report, WholeStore, check_target, write_whole
 
 __all__ = ["subset", "subset_header", "subset_identity"]
@@ -50,8 +49,7 @@ def subset(
     and as `convert`.
     """
     source, target = as_path("subset", "source", source), as_path("subset", "target", target)
-    if not isinstance(views, range) or not views or views.step != 1:
-        raise refusal("subset", "views", views, expected="a range of consecutive views, such as range(0, 40)")
+    require_views("subset", views)
     require_kind("subset", "codec", codec, str, expected="the name of a codec")
     require_flags("subset", take_over=take_over)
     require_callable("subset", report=report)
@@ -109,5 +107,4 @@ def _keep_origin(target: Path, store: GuideStore, take_over: bool) -> None:
         if kept.is_dir() and not kept.is_symlink():
             shutil.rmtree(kept)
         publish_new(partial, kept)
-        with suppress(FileNotFoundError):
-            keep_signature(kept, read_small(signature_path(store.path), limit=MAX_KEY_BYTES), lock)
+        keep_signature(kept, read_signature(store.path), lock)

@@ -45,12 +45,6 @@ class Named(SmallStore):
         )
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    SmallStore().write(path := tmp_path / "ta1.zarr")
-    return path
-
-
 def front_matter(readme: str) -> dict[str, object]:
     yaml = pytest.importorskip("yaml")
     _, matter, _ = readme.split("---\n", 2)

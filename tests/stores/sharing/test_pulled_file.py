@@ -39,7 +39,7 @@ def test_round_trip(
 def test_a_damaged_chunk_is_fetched_again(served: Web, file: Path, tmp_path: Path, ranges: bool) -> None:
     served.ranges = ranges
     held = Hdf5File.inspect(file)
-    offset, nbytes = held.places["logits"][1, 1, 0].tolist()
+    offset, _ = held.places["logits"][1, 1, 0].tolist()
     whole = list[int]()
 
     def flip(answer: Answer) -> None:
@@ -53,7 +53,7 @@ def test_a_damaged_chunk_is_fetched_again(served: Web, file: Path, tmp_path: Pat
     served.fault = flip
     pull(f"{served.address}/a.h5", tmp_path / "got")
     assert (tmp_path / "got" / "a.h5").read_bytes() == file.read_bytes()
-    assert not ranges or served.asked[-1] == ("a.h5", offset) and nbytes
+    assert not ranges or served.asked[-1] == ("a.h5", offset)
 
 
 def test_refusals(served: Web, file: Path, tmp_path: Path) -> None:

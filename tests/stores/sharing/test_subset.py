@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import zarr
 
-from dgkd_stores import GuideStore, InvalidInput, convert, read_header, subset, verify
+from dgkd_stores import Damaged, GuideStore, InvalidInput, convert, read_header, subset, verify
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -68,7 +68,7 @@ def test_a_damaged_row_is_not_copied(path: Path, tmp_path: Path) -> None:
     chunk = path / "logits" / "c.1.0.0"
     chunk.write_bytes(b"\1" + chunk.read_bytes()[1:])
     subset(path, tmp_path / "b.zarr", views=range(2, 3))
-    with pytest.raises(Exception, match="damaged") as caught:
+    with pytest.raises(Damaged, match="damaged") as caught:
         subset(path, tmp_path / "c.zarr", views=range(1, 3))
     assert caught.value.exit_code == 12 and not (tmp_path / "c.zarr").exists()
     with GuideStore.open(tmp_path / "b.zarr") as part:
