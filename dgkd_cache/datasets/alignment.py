@@ -16,6 +16,9 @@ from dgkd_cache.errors import Mismatch
 
 __all__ = ["GuideSamples", "match_samples"]
 
+_KINDS = {"pixels": "pixels", "file": "files"}
+"""Kinds of sample digests, and what they are of."""
+
 _DO = "use the images and labels that the guide saw, all of them or fewer"
 
 
@@ -81,9 +84,6 @@ def match_samples(images: Images, guide: GuideSamples, labels_N: NDArray[np.int6
             do=_DO,
         )
     return index_N
-
-
-_KINDS = {"pixels": "pixels", "file": "files"}
 
 
 def _refuse_other_labels(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dgkd_cache.datasets.aligned import AlignedImages
 from dgkd_cache.datasets.alignment import GuideSamples
@@ -60,9 +60,11 @@ def align_dataset(dataset: Dataset, path: Path, class_map: Mapping[str, str] | N
     """
     with GuideStore.open(path) as store:
         train, test = align_images(dataset.train, store, class_map), dataset.test
-        tests = _samples(
-            *(store, test, test.split, test.height, test.width),
-            *(store.test_label_M, store.test_sample_digest_M16, "test_decoding"),
+        tests = replace(
+            _samples(store, test, "test_decoding"),
+            split=test.split,
+            labels_N=store.test_label_M.astype(np.int64),
+            sample_digest_N16=store.test_sample_digest_M16,
         )
         with suppress(Mismatch):
             aligned = AlignedImages(test, tests, class_map=class_map)
@@ -74,35 +76,27 @@ def align_dataset(dataset: Dataset, path: Path, class_map: Mapping[str, str] | N
 
 
 def _train(images: Images, store: GuideStore, class_map: Mapping[str, str] | None) -> AlignedImages:
-    plan, split = store.header.plan, store.header.dataset.split
+    plan = store.header.plan
     height, width = (_size(plan.get(key), getattr(images, key)) for key in ("height", "width"))
-    samples = _samples(store, images, split, height, width, store.label_N, store.sample_digest_N16, "decoding")
+    samples = replace(_samples(store, images, "decoding"), height=height, width=width)
     return AlignedImages(images, samples, class_map=class_map)
 
 
-def _samples(
-    store: GuideStore,
-    images: Images,
-    split: str,
-    height: int | None,
-    width: int | None,
-    labels_N: NDArray[np.int64],
-    sample_digest_N16: NDArray[np.uint8],
-    rules: str,
-) -> GuideSamples:
+def _samples(store: GuideStore, images: Images, rules: str) -> GuideSamples:
+    """Returns the guide's training samples in the size of `images`; `rules` names how it decoded them."""
     data, decoding = store.header.dataset, store.header.compute.get(rules)
     known = decoding if isinstance(decoding, Mapping) else {}
     return GuideSamples(
         guide=store.header.guide.name,
         seal=str(store.seal),
         name=data.name,
-        split=split,
+        split=data.split,
         classes=tuple(data.classes),
-        labels_N=labels_N.astype(np.int64),
-        sample_digest_N16=sample_digest_N16,
+        labels_N=store.label_N.astype(np.int64),
+        sample_digest_N16=store.sample_digest_N16,
         channels=images.channels,
-        height=height,
-        width=width,
+        height=images.height,
+        width=images.width,
         digest_kind=data.sample_digest,
         decoding={key: value for key, value in known.items() if isinstance(value, int)},
     )
