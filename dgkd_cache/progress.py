@@ -7,7 +7,7 @@ from typing import Protocol
 
 from dgkd_stores.arguments import refusal
 
-__all__ = ["PrintProgress", "Progress", "Silent", "check_reporting", "over_bytes"]
+__all__ = ["PrintProgress", "Progress", "Silent", "check_reporting", "counted"]
 
 _REPORTS = ("start", "advance", "finish", "say")
 
@@ -103,15 +103,15 @@ def check_reporting(call: str, progress: object, stop: object = bool) -> None:
         raise refusal(call, "stop", stop, expected=expected, do="write stop=lambda: False")
 
 
-def over_bytes(progress: Progress, what: str) -> Callable[[int, int], None]:
-    """Returns a callback (bytes done, bytes in all) for the check of a store, which begins `what` and advances it."""
-    before = 0
+def counted(progress: Progress, what: str, *, unit: str = "bytes") -> Callable[[int, int], None]:
+    """Returns a callback (done, total) that begins `what` and advances it; `done` falls where work is done again."""
+    before: int | None = None
 
     def report(done: int, total: int) -> None:
         nonlocal before
-        if not before:
-            progress.start(what, total=total, unit="bytes")
-        progress.advance(done - before)
+        if before is None:
+            progress.start(what, total=total, unit=unit)
+        progress.advance(done - (before or 0))
         before = done
 
     return report

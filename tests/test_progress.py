@@ -7,12 +7,12 @@ from unittest.mock import call, create_autospec
 import pytest
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.progress import PrintProgress, Progress, Silent, check_reporting, over_bytes
+from dgkd_cache.progress import PrintProgress, Progress, Silent, check_reporting, counted
 
 
 def test_bytes_done_are_told_as_steps() -> None:
     progress = create_autospec(Progress, instance=True)
-    report = over_bytes(progress, "verify x")
+    report = counted(progress, "verify x")
     for done in (10, 25, 100):
         report(done, 100)
     assert progress.mock_calls == [
@@ -20,6 +20,17 @@ def test_bytes_done_are_told_as_steps() -> None:
         call.advance(10),
         call.advance(15),
         call.advance(75),
+    ]
+
+
+def test_what_is_done_again_is_taken_back_and_begins_nothing() -> None:
+    progress = create_autospec(Progress, instance=True)
+    report = counted(progress, "pull x", unit="views")
+    for done in (0, 4, 0, 10):
+        report(done, 10)
+    assert progress.mock_calls == [
+        call.start("pull x", total=10, unit="views"),
+        *map(call.advance, (0, 4, -4, 10)),
     ]
 
 

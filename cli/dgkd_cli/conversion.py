@@ -1,4 +1,4 @@
-"""The common part of `export` and `import`: converts a store with progress, and reports the result."""
+"""The common part of the commands that write a store from others: their options, progress, and the result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.decorators import FC
 
-from dgkd_cache.progress import over_bytes
+from dgkd_cache.progress import counted
 from dgkd_cli.app import App
 from dgkd_cli.console import print_result
 from dgkd_cli.humanize import size_text
@@ -59,7 +59,7 @@ def write_and_tell(
     """Writes `target` from `sources` by `write`, with progress, and reports the result."""
     names = ", ".join(clean(source.name) for source in sources)
     with app.reporting() as progress:
-        converted = write(over_bytes(progress, f"{verb} {names}"))
+        converted = write(counted(progress, f"{verb} {names}"))
         progress.finish()
     if not converted.written:
         app.say(f"{target} is this very store already: nothing was done")

@@ -1,23 +1,13 @@
-"""Progress over bytes, some of which are sent again."""
+"""Progress over the bytes of a transfer."""
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
 
 from dgkd_cli.app import App
-from dgkd_cli.progress import LineProgress
-from dgkd_cli.transfer import _report, transferring
-
-
-def test_bytes_that_are_sent_again_count_once() -> None:
-    out = io.StringIO()
-    report = _report(LineProgress(out), "pull a.zarr")
-    for done in (0, 400, 0, 1000):
-        report(done, 1000)
-    assert out.getvalue() == "pull a.zarr: 1 kB\n"
+from dgkd_cli.transfer import transferring
 
 
 def test_it_ends_with_the_duration(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dgkd_cache.progress import counted
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.columns import sections, terminal_width
 from dgkd_cli.completion import complete_stores
@@ -37,16 +38,7 @@ def diff(app: App, first: str, second: str, as_json: bool) -> None:
     """
     paths = [store_at(app, one) for one in (first, second)]
     with app.reporting() as progress:
-        begun = 0
-
-        def report(done: int, total: int) -> None:
-            nonlocal begun
-            if not done:
-                progress.start("diff", total=total, unit="views")
-            progress.advance(done - begun)
-            begun = done
-
-        found = compare_stores(*paths, report=report)
+        found = compare_stores(*paths, report=counted(progress, "diff", unit="views"))
         progress.finish()
     if as_json:
         print_json(found.to_dict())

@@ -39,7 +39,10 @@ def merge(app: App, stores: tuple[str, ...], target: Path, codec: str, take_over
         raise click.UsageError("merge takes at least two stores of one guide")
     sources, target = [store_at(app, store) for store in stores], expand_user(target)
     write_and_tell(
-        *(app, "merge", sources, target),
+        app,
+        "merge",
+        sources,
+        target,
         lambda report: write_merged(sources, target, codec=codec, take_over=take_over, report=report),
         as_json=as_json,
     )

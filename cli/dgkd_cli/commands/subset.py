@@ -38,7 +38,10 @@ def subset(app: App, store: str, views: range, target: Path, codec: str, take_ov
     """
     source, target = store_at(app, store), expand_user(target)
     write_and_tell(
-        *(app, "subset", [source], target),
+        app,
+        "subset",
+        [source],
+        target,
         lambda report: write_subset(source, target, views=views, codec=codec, take_over=take_over, report=report),
         as_json=as_json,
     )

@@ -5,67 +5,30 @@ from __future__ import annotations
 import dataclasses
 import functools
 import shlex
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from dgkd_cache.errors import DgkdError, Mismatch
-from dgkd_cache.progress import over_bytes
+from dgkd_cache.errors import DgkdError
+from dgkd_cache.progress import counted
 from dgkd_cli.app import App, architecture_option, device_option, json_option, pass_app
 from dgkd_cli.completion import complete_stores
 from dgkd_cli.console import print_json
-from dgkd_cli.humanize import count_text, size_text
 from dgkd_cli.lines import show
-from dgkd_cli.recompute import recompute_store, recomputed_line
+from dgkd_cli.recompute import recompute_store
 from dgkd_cli.runs import RunResult, run_at
-from dgkd_cli.signature_check import SignatureCheck, key_options, look_at_signature, trusted_by_options
+from dgkd_cli.signature_check import key_options, look_at_signature, trusted_by_options
+from dgkd_cli.store_result import StoreResult, gravest
 from dgkd_cli.stores import store_at
-from dgkd_stores import Damage, TrustedKeys, Verification, clean, verify as verify_store
+from dgkd_stores import TrustedKeys, clean, verify as verify_store
 
 if TYPE_CHECKING:
     from dgkd_cache.progress import Progress
     from dgkd_cache.workspace.tasks import Recomputed
 
 __all__ = ["verify"]
-
-GRAVITY = (15, 12, 13, 10, 1, 3, 0)
-"""Exit codes, the most serious first; an unlisted one comes before all others."""
-
-SHOWN = 10
-"""Maximum number of damaged places shown per store; --json lists all."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """The result for one store, checked or refused."""
-
-    name: str
-    path: Path
-    verification: Verification | None = None
-    error: DgkdError | None = None
-    recomputed: Recomputed | None = None
-    signature: SignatureCheck | None = None
-
-    @property
-    def exit_code(self) -> int:
-        if self.recomputed is not None and self.recomputed.differing:
-            return Mismatch.exit_code
-        if self.error is not None:
-            return self.error.exit_code
-        assert self.verification is not None
-        unsigned = self.signature is not None and self.signature.error
-        return _gravest([self.verification.exit_code, *([unsigned.exit_code] if unsigned else [])])
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON, with the same first keys for every store."""
-        refused = str(self.error) if self.error else None
-        known = {"store": self.name, "path": str(self.path), "exit_code": self.exit_code, "refused": refused}
-        again = {"recomputed": dataclasses.asdict(self.recomputed)} if self.recomputed else {}
-        signed = {"signature": self.signature.to_dict()} if self.signature else {}
-        return known | (self.verification.to_dict() if self.verification else {"damage": []}) | again | signed
 
 
 @click.command()
@@ -133,12 +96,12 @@ def verify(
         if rows is not None:
             again = functools.partial(recompute_store, app, progress, architectures, rows=rows, device=device)
             results = [_recompute(result, again) for result in results]
-    codes = [_gravest(run.exit_codes) for run in runs]
+    codes = [gravest(run.exit_codes) for run in runs]
     if as_json:
         found = [run.to_dict(code) for run, code in zip(runs, codes, strict=True)]
         print_json([*found, *(result.to_dict() for result in results)])
     else:
-        for lines in (*(run.lines() for run in runs), *(_lines(result) for result in results)):
+        for lines in (*(run.lines() for run in runs), *(result.lines() for result in results)):
             for line in lines:
                 show(line)
     for result in results:
@@ -146,7 +109,7 @@ def verify(
             app.say(f"{clean(result.name)}: {_advice(app, result)}")
     if not (runs or results):
         app.say("no runs and no guide stores here: `dgkd-cache run` makes them")
-    if code := _gravest((*codes, *(result.exit_code for result in results))):
+    if code := gravest((*codes, *(result.exit_code for result in results))):
         raise click.exceptions.Exit(code)
 
 
@@ -170,20 +133,20 @@ def _has_store(app: App, text: str) -> bool:
     return app.has_workspace and text in app.workspace().stores()
 
 
-def _look(app: App, name: str, full: bool, trusted: TrustedKeys | None, progress: Progress) -> Result:
+def _look(app: App, name: str, full: bool, trusted: TrustedKeys | None, progress: Progress) -> StoreResult:
     path = Path(name)
     try:
         path = store_at(app, name)
-        found = verify_store(path, full=full, report=over_bytes(progress, f"verify {clean(name)}"))
+        found = verify_store(path, full=full, report=counted(progress, f"verify {clean(name)}"))
         progress.finish()
-        return Result(name=name, path=path, verification=found, signature=look_at_signature(found, trusted))
+        return StoreResult(name=name, path=path, verification=found, signature=look_at_signature(found, trusted))
     except DgkdError as error:
-        return Result(name=name, path=path, error=error)
+        return StoreResult(name=name, path=path, error=error)
     except OSError as error:
-        return Result(name=name, path=path, error=DgkdError(f"{clean(str(error.filename))}: {error.strerror}"))
+        return StoreResult(name=name, path=path, error=DgkdError(f"{clean(str(error.filename))}: {error.strerror}"))
 
 
-def _recompute(result: Result, again: Callable[[Path], Recomputed]) -> Result:
+def _recompute(result: StoreResult, again: Callable[[Path], Recomputed]) -> StoreResult:
     """Returns `result` with the comparison added, if the store is undamaged."""
     found = result.verification
     if found is None or found.damage or not found.complete:
@@ -194,36 +157,7 @@ def _recompute(result: Result, again: Callable[[Path], Recomputed]) -> Result:
         return dataclasses.replace(result, error=error)
 
 
-def _lines(result: Result) -> Iterable[str]:
-    name, found = clean(result.name), result.verification
-    if found is None:
-        yield f"{name}: refused: {result.error}"
-        return
-    held = f"{count_text(found.header.views)} views, {size_text(found.nbytes)}, {found.container}, codec {found.codec}"
-    if found.damage:
-        places = "1 place" if len(found.damage) == 1 else f"{count_text(len(found.damage))} places"
-        yield f"{name}: damaged in {places}: {held}"
-    elif found.complete:
-        extent = "every row checked" if found.full else "rows not read"
-        if found.origin_seal is not None:
-            extent += f", as in the published seal {found.origin_seal}"
-        signed = f", {result.signature.note}" if result.signature and not result.signature.error else ""
-        yield f"{name}: whole, {extent}: {held}, seal {found.seal}{signed}"
-    else:
-        yield f"{name}: incomplete, {count_text(found.blocks_written)} of {count_text(found.blocks)} blocks: {held}"
-    for one in found.damage[:SHOWN]:
-        yield f"  {clean(one.file)}: {one.kind}{_where(one)}{_facts(one)}"
-    if len(found.damage) > SHOWN:
-        yield f"  and {count_text(len(found.damage) - SHOWN)} more; --json has them all"
-    if result.signature and result.signature.error:
-        yield f"{name}: refused: {result.signature.error}"
-    if result.recomputed:
-        yield f"{name}: {recomputed_line(result.recomputed)}"
-    elif result.error:
-        yield f"{name}: not recomputed: {result.error}"
-
-
-def _advice(app: App, result: Result) -> str:
+def _advice(app: App, result: StoreResult) -> str:
     """Returns the advice on a damaged store; a repair removes no foreign files and cannot restore a lost seal."""
     assert result.verification is not None
     kinds = {one.kind for one in result.verification.damage}
@@ -238,17 +172,3 @@ def _advice(app: App, result: Result) -> str:
         return f"`{app.workspace().command(repair)}` mends it"
     except DgkdError:
         return f"`dgkd-cache {repair}` mends it, lost rows and arrays given `-w` and the workspace of its guide"
-
-
-def _where(one: Damage) -> str:
-    view = "" if one.view is None else f", view {one.view}"
-    return view if one.samples is None else f"{view}, samples {one.samples[0]} to {one.samples[1] - 1}"
-
-
-def _facts(one: Damage) -> str:
-    facts = [f"{word} {clean(text)}" for word, text in (("expected", one.expected), ("found", one.found)) if text]
-    return ": " + ", ".join(facts) if facts else ""
-
-
-def _gravest(codes: Iterable[int]) -> int:
-    return min(codes, key=lambda code: GRAVITY.index(code) if code in GRAVITY else -1, default=0)

@@ -13,7 +13,7 @@ from dgkd_cache.device.device import resolve_device, resolve_precision
 from dgkd_cache.dump.repair import restore_lost
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.progress import Progress, over_bytes
+from dgkd_cache.progress import Progress, counted
 from dgkd_cache.workspace.tasks.dump import dump_settings, load_guide, writer_of
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import StoreHeader, StoreRepair
@@ -54,7 +54,7 @@ def repair_store(
     (13) if the run, its data or this machine give other rows than were sealed, and as `StoreRepair`.
     """
     started = time.perf_counter()
-    with StoreRepair(path, take_over=take_over, report=over_bytes(progress, f"check {path.name}"), stop=stop) as repair:
+    with StoreRepair(path, take_over=take_over, report=counted(progress, f"check {path.name}"), stop=stop) as repair:
         progress.finish()
         repair.mend()
         samples = sum(slot.stop - slot.start for slot in repair.lost_chunks)
