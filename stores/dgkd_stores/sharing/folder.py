@@ -1,8 +1,8 @@
 """A folder as a place: on a shared disk, on a medium that travels, or what a web server serves.
 
 Files are durable and appear whole, under the lock of writers beside the store, so that nothing unfinished lies in it.
-Needs no extra. obstore has folders too, but it leaves its own unfinished files among the others after a kill, and does
-not fsync.
+Needs no extra. obstore has folders too, but it does not fsync, follows links out of the folder, and leaves its own
+unfinished files among the others after a kill.
 """
 
 from __future__ import annotations
