@@ -18,6 +18,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.study.controls import write_control
 from dgkd_cache.study.plan import StudyRun, StudyStore
 from dgkd_cache.study.records import make_record, read_record, write_record
+from dgkd_cache.workspace.dumped_here import record_dumped
 from dgkd_cache.workspace.run_lock import run_lock
 from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, train_model
 from dgkd_cache.workspace.tasks.dump import add_dump_seconds, dump_settings, load_guide, writer_of
@@ -51,6 +52,8 @@ class Maker:
                 progress=self.progress,
                 stop=self.stop,
             )
+            with GuideStore.open(one.path) as store:
+                record_dumped(one.workspace.folder, str(store.seal))
         else:
             self._remove_begun_elsewhere(one)
             self._dump(one)
@@ -99,7 +102,9 @@ class Maker:
         guide = load_guide(run.workspace, run.name, self.progress)
         settings = dump_settings(ws.config.cache, resolve_precision(ws.config.cache.precision, where))
         writer = writer_of(ws, *guide, path=store.path, views=views, settings=settings, device=where)
-        writer.run(take_over=self.take_over, progress=self.progress, stop=self.stop)
+        other = writer.run(take_over=self.take_over, progress=self.progress, stop=self.stop)
+        if other.seal:
+            record_dumped(ws.folder, other.seal)
 
     def _refuse_another_kind(self, run: StudyRun) -> None:
         """Raises Mismatch before a run whose record is there would be trained to other weights than the record's."""

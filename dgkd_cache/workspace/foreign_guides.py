@@ -1,19 +1,18 @@
 """Signatures of the guides that a workspace has from elsewhere.
 
-A guide is its own if it lies in `guides/` and a finished run here has its weights. Whoever can change these files can
-change dgkd.toml, too, so a signature would prove nothing more. Every other guide is from elsewhere.
+A guide is its own if it was dumped here: its seal is among those that the dumps of this workspace have recorded. So are
+views that were taken from such a store, whose rows are proven by its origin. Every other guide is from elsewhere,
+wherever it lies and whatever weights its header names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 
-from dgkd_cache.errors import DgkdError
 from dgkd_cache.progress import Progress
-from dgkd_cache.run_files.model_card import load_card
+from dgkd_cache.workspace.dumped_here import dumped_seals
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import GuideStore, check_signature, clean, describe_signature
+from dgkd_stores import GuideStore, check_signature, clean, describe_signature, verify
 
 __all__ = ["check_signatures", "is_own"]
 
@@ -34,15 +33,9 @@ def check_signatures(ws: Workspace, stores: Iterable[GuideStore], progress: Prog
 
 
 def is_own(ws: Workspace, store: GuideStore) -> bool:
-    """Returns True if a finished run of this workspace made the store, which lies in its `guides/`."""
-    if store.path.resolve().parent != (ws.folder / "guides").resolve():
-        return False
-    guide = store.header.guide
-    names = sorted(ws.runs(), key=lambda name: name not in (guide.name, store.path.stem))
-    return any(_weights(ws, name) == guide.weights_digest for name in names)
-
-
-def _weights(ws: Workspace, run: str) -> str:
-    with suppress(DgkdError, OSError):  # an unfinished or damaged run vouches for nothing
-        return load_card(ws.run_folder(run)).weights_digest
-    return ""
+    """Returns True if the store was dumped in this workspace, or has views that were taken from one that was."""
+    own = dumped_seals(ws.folder)
+    if store.seal in own:
+        return True
+    found = verify(store.path) if own else None
+    return found is not None and not found.damage and found.origin_seal in own

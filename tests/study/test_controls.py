@@ -37,7 +37,9 @@ def with_variants(ws: Workspace, variants: dict[str, dict[str, object]]) -> Work
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory, _module: None) -> StudyPlan:
     """A finished study of dgkd and of each control on its guides."""
-    ws = workspace(tmp_path_factory.mktemp("controls") / "ws", chain=CHAIN, training__epochs=2)
+    # A key that cannot be read refuses whatever was not made here: no store of a study counts as such.
+    folder = tmp_path_factory.mktemp("controls") / "ws"
+    ws = workspace(folder, chain=CHAIN, training__epochs=2, sharing__keys=["nowhere.pub"])
     controls = {name: {"guides_from": "dgkd", "control": name} for name in CONTROLS}
     study = set_up_study(with_variants(ws, {"dgkd": DGKD, **controls}), seeds=[3])
     run_study(study, device="cpu", progress=Silent(), stop=lambda: False)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.ssh_keys import key_pair
-from support.tiny_chain import Lines, train, workspace
+from support.tiny_chain import Lines, dump, train, workspace
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import InvalidInput, Mismatch
+from dgkd_cache.workspace.dumped_here import DUMPED_FILE, dumped_seals
 from dgkd_cache.workspace.foreign_guides import is_own
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import GuideStore, convert, sign_store
+from dgkd_stores import GuideStore, GuideStoreWriter, IdentityArrays, convert, sign_store, subset, verify
 
 
 @pytest.fixture
@@ -86,14 +88,67 @@ def test_own_guides_need_no_signature(done, tmp_path: Path) -> None:
     assert not any("signed" in line for line in progress.lines)
 
 
-def test_what_is_own(done, theirs: Path, tmp_path: Path) -> None:
-    ws = done[0]
-    with GuideStore.open(ws.store_path("teacher")) as own, GuideStore.open(theirs) as foreign:
-        assert is_own(ws, own) and not is_own(ws, foreign)
-        other = workspace(tmp_path / "other")
-        shutil.copytree(theirs, other.store_path("teacher"))
-        with GuideStore.open(other.store_path("teacher")) as copied:
-            assert not is_own(other, copied), "it lies in guides/, but no run here made it"
+def forge(source: Path, target: Path) -> None:
+    """Writes a whole, sealed store with the header of `source` and other rows: those of the sample before."""
+    with GuideStore.open(source) as store:
+        names = ("label_N", "sample_digest_N16", "view_digest_V32", "probe")
+        tests = ("test_logits_MC", "test_label_M", "test_sample_digest_M16")
+        identity = IdentityArrays(**{name: getattr(store, name) for name in (*names, *tests)})
+        count = len(store.label_N)
+        with GuideStoreWriter(target, store.header, identity) as writer:
+            for slot in list(writer.missing()):
+                samples_S = (np.arange(slot.start, slot.stop) - 1) % count
+                writer.write(slot, store.gather(np.full_like(samples_S, slot.view), samples_S).astype(np.float32))
+            writer.seal()
+    assert verify(target, full=True).exit_code == 0
+
+
+@pytest.fixture
+def strict(done, tmp_path: Path) -> tuple[Workspace, Path]:
+    """A copy of the finished chain with a key in [sharing]; the path of its private part."""
+    shutil.copytree(done[0].folder, tmp_path / "copy")
+    private, public = key_pair(tmp_path / "keys")
+    ws = Workspace.open(tmp_path / "copy")
+    return ws.with_config(with_overrides(ws.config, {"sharing.keys": [str(public)], "training.epochs": 1})), private
+
+
+def test_a_forged_store_that_was_copied_into_guides(strict: tuple[Workspace, Path]) -> None:
+    """Its header names the weights of a run here, so that it is in no way stale."""
+    ws, private = strict
+    path = ws.store_path("teacher")
+    ours = path.rename(path.with_name("ours.zarr"))
+    forge(ours, path)
+    with GuideStore.open(path) as forged, GuideStore.open(ours) as store:
+        assert forged.header == store.header and forged.seal != store.seal
+    with pytest.raises(Mismatch, match="is not signed, and keys are required"):
+        train(ws, "by-forged", guides=[path])
+    assert not ws.run_folder("by-forged").exists()
+    assert dump(ws, "teacher").seal not in dumped_seals(ws.folder), "to find it finished is not to make it"
+    with pytest.raises(Mismatch, match="is not signed, and keys are required"):
+        train(ws, "by-forged", guides=[path])
+    sign_store(path, private)
+    train(ws, "by-signed", guides=[path])
+
+
+def test_what_was_dumped_here_is_own_wherever_it_lies(strict: tuple[Workspace, Path], tmp_path: Path) -> None:
+    ws, _ = strict
+    other = workspace(tmp_path / "other")
+    convert(ws.store_path("teacher"), tmp_path / "packed.h5")
+    subset(ws.store_path("ta1"), tmp_path / "views.zarr", views=range(1, 2))
+    for path in (tmp_path / "packed.h5", tmp_path / "views.zarr"):
+        with GuideStore.open(path) as store:
+            assert is_own(ws, store)
+            assert not is_own(other, store), "another workspace made it"
+    shutil.rmtree(tmp_path / "views.zarr.origin")
+    with GuideStore.open(tmp_path / "views.zarr") as store:
+        assert not is_own(ws, store), "nothing proves its rows"
+
+
+def test_without_the_record_nothing_is_own(strict: tuple[Workspace, Path]) -> None:
+    ws, _ = strict
+    (ws.folder / DUMPED_FILE).unlink()
+    with pytest.raises(Mismatch, match="sign it if it is yours"):
+        train(ws, "by-own", guides=[ws.store_path("teacher")])
 
 
 def test_the_setting_makes_no_run_stale(done, tmp_path: Path) -> None:

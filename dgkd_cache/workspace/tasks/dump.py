@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -25,6 +26,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import ModelCard
 from dgkd_cache.run_files.reading import read_file
 from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.workspace.dumped_here import record_dumped
 from dgkd_cache.workspace.resolve import resolve_run
 from dgkd_cache.workspace.run_lock import refuse_no_folder
 from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
@@ -34,6 +36,7 @@ from dgkd_stores.disk import refuse_in_the_way, write_durably
 
 __all__ = [
     "DumpResult",
+    "FoundStore",
     "add_dump_seconds",
     "dump_guide",
     "dump_seconds",
@@ -81,14 +84,16 @@ def dump_guide(
         progress.say(f"of {len(held)} views, this share has none: nothing to do")
     if len(mine) and not ranks.alone:
         mine = _cut(mine, ranks.rank, ranks.world)  # of few views, some ranks have none
-    begun, before = found_at(path)
+    before = found_at(path)
     # They exchange nothing but "done", which takes no GPU.
     with ranks.join(torch.device("cpu")):
         ranks.in_turn(ws.dataset)
         where = resolve_device(ranks.device(device))
-        precision = resolve_precision(ws.config.cache.precision, where, begun=begun, broadcast=ranks.broadcast)
+        precision = resolve_precision(
+            ws.config.cache.precision, where, begun=before.precision, broadcast=ranks.broadcast
+        )
         if ws.config.cache.precision == "auto":
-            why = "as the store was begun" if begun == precision else f"auto on {unit_of(where)}"
+            why = "as the store was begun" if before.precision == precision else f"auto on {unit_of(where)}"
             progress.say(f"{model}: dumped in {precision}: {why}")
         started, done = time.perf_counter(), Dumped(path=path, seal=None, views=held, nbytes=0)
         try:
@@ -98,11 +103,13 @@ def dump_guide(
                 writer = writer_of(ws, *guide, path=path, views=held, settings=settings, device=where)
                 started = time.perf_counter()  # where the progress of the dump begins to count: one clock for both
                 done = writer.run(mine=mine, take_over=take_over, progress=progress, stop=stop)
+                if done.seal and not before.seal:
+                    record_dumped(ws.folder, done.seal)
             _until_all_are_done(ranks, model, stop)
         finally:
             seconds = time.perf_counter() - started
             of_run = path == ws.store_path(model)  # `run` shows the time of the store that it uses, and of no other
-            if ranks.first and of_run and before != (0 if done.seal else found_at(path)[1]):
+            if ranks.first and of_run and before.missing != (0 if done.seal else found_at(path).missing):
                 add_dump_seconds(folder, seconds)
     if not done.seal and path.exists():  # the last of those that write it seals it
         with GuideStore.open(path, allow_incomplete=True) as store:
@@ -156,13 +163,21 @@ def dump_settings(cache: CacheConfig, precision: str) -> DumpSettings:
     return DumpSettings(**cache.model_dump(exclude={"reader"}) | {"precision": precision})
 
 
-def found_at(path: Path) -> tuple[str | None, int | None]:
-    """Returns (the precision, the number of missing blocks) of the store at `path`; None for what cannot be read."""
-    precision = missing = None
+class FoundStore(NamedTuple):
+    """What a dump finds at its path; None for what is not there or cannot be read."""
+
+    precision: str | None = None
+    missing: int | None = None
+    """Number of missing blocks."""
+    seal: str | None = None
+
+
+def found_at(path: Path) -> FoundStore:
+    """Returns what is known of the store at `path`."""
     with suppress(DgkdError), GuideStore.open(path, allow_incomplete=True) as store:
-        precision = str(store.header.compute.get("precision"))
         missing = store.completeness().blocks_missing
-    return precision, missing
+        return FoundStore(str(store.header.compute.get("precision")), missing, store.seal)
+    return FoundStore()
 
 
 def dump_seconds(folder: Path) -> float | None:

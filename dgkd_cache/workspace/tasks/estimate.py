@@ -147,7 +147,7 @@ def _draft(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.devic
         weights_digest=_NO_DIGEST,
     )
     path, views, cache = ws.store_path(name), range(ws.config.views.count), ws.config.cache
-    begun = found_at(path)[0] if cache.precision == "auto" else None
+    begun = found_at(path).precision if cache.precision == "auto" else None
     settings = dump_settings(cache, resolve_precision(cache.precision, device, begun=begun))
     return writer_of(ws, model, card, path=path, views=views, settings=settings, device=device).draft
 

@@ -123,7 +123,7 @@ def verify_signature(
             f"{source.removesuffix('.sig')} is not signed, and keys are required",
             expected=f"its signature at {source}",
             found="no such file",
-            do="ask its maker to sign it: a seal tells that a store is whole, not who made it",
+            do="ask its maker to sign it, or sign it if it is yours: a seal tells that it is whole, not who made it",
         )
     try:
         signature, statement = _parse(data)
