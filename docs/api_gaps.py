@@ -49,7 +49,7 @@ def gaps(root: Path = ROOT) -> list[str]:
     """
     found, missing = entries(root), list[str]()
     loader = griffe.GriffeLoader(search_paths=[root, root / "stores"])
-    loaded = {package: loader.load(package) for package in PACKAGES}
+    loaded = {package: loader.load(package, try_relative_path=False) for package in PACKAGES}
     loader.resolve_aliases()
     for package, names in public_names(root).items():
         for name in names:
