@@ -8,19 +8,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-COMPLETE = "from dgkd_cli.main import main; main(prog_name='dgkd-cache')"
+from dgkd_cli.main import main
 
 
-def completed(words: str, *, script: str = COMPLETE) -> list[str]:
-    """What bash is offered for the last of the words, as click's own protocol has it."""
-    asked = {"_DGKD_CACHE_COMPLETE": "bash_complete", "COMP_WORDS": f"dgkd-cache {words}"}
-    asked["COMP_CWORD"] = str(len(words.split(" ")))
-    done = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, **asked}, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.split()]
+def asked(words: str) -> dict[str, str]:
+    """What bash tells the program of the last of the words, as click's own protocol has it."""
+    about = {"_DGKD_CACHE_COMPLETE": "bash_complete", "COMP_WORDS": f"dgkd-cache {words}"}
+    return about | {"COMP_CWORD": str(len(words.split(" ")))}
+
+
+def offered(answer: str) -> list[str]:
+    return [line.partition(",")[2] for line in answer.split()]
+
+
+def completed(words: str) -> list[str]:
+    """What bash is offered for the last of the words."""
+    done = CliRunner(env=asked(words)).invoke(main, prog_name="dgkd-cache")
+    assert done.stderr == "" and isinstance(done.exception, SystemExit | None), done.exception
+    return offered(done.stdout)
 
 
 @pytest.mark.parametrize("words", ["train t", "dump t", "eval t", "eval --model t", "info t"])
@@ -72,5 +79,18 @@ def test_nothing_is_completed_where_the_workspace_cannot_be_read(workspace: Path
 
 
 def test_no_torch(workspace: Path) -> None:
-    script = f"import sys\ntry:\n    {COMPLETE}\nfinally:\n    assert 'torch' not in sys.modules"
-    assert completed("eval t", script=script) == ["teacher", "ta1"]
+    """In a process of its own, as a shell starts it."""
+    script = """
+import sys
+from dgkd_cli.main import main
+
+try:
+    main(prog_name="dgkd-cache")
+finally:
+    assert "torch" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | asked("eval t"), capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert offered(done.stdout) == ["teacher", "ta1"]

@@ -37,10 +37,12 @@ def compare(*words: str) -> Result:
     return CliRunner().invoke(main, ["compare", "--device", "cpu", *words])
 
 
-def with_jobs(modules: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    places = os.pathsep.join(map(str, (modules, ROOT, ROOT / "cli", ROOT / "stores")))
-    command = [sys.executable, "-m", "dgkd_cli", "compare", "--device", "cpu", *words]
-    return subprocess.run(command, env=os.environ | {"PYTHONPATH": places}, capture_output=True, text=True)
+def with_two_jobs(modules: Path, patch: pytest.MonkeyPatch, *words: str) -> Result:
+    """The command in this process, whose helper is started with the arguments of the command line."""
+    command = ["compare", "--device", "cpu", *words, "--jobs", "2"]
+    patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (modules, ROOT, ROOT / "cli", ROOT / "stores"))))
+    patch.setattr(sys, "argv", ["dgkd-cache", *command])
+    return CliRunner().invoke(main, command)
 
 
 ENDS_THE_SECOND = """
@@ -114,21 +116,23 @@ def test_a_run_that_fails_leaves_the_others_and_is_an_incomplete_study(ws: Path)
     ]
 
 
-def test_two_jobs_share_the_work_and_change_no_byte(ws: Path, tmp_path: Path) -> None:
+def test_two_jobs_share_the_work_and_change_no_byte(ws: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert compare("--methods", "scratch,kd", "--seeds", "2").exit_code == 0
     alone = (ws / "compare" / "results.json").read_bytes()
     (ws / "compare").rename(tmp_path / "alone")
-    done = with_jobs(tmp_path, "--methods", "scratch,kd", "--seeds", "2", "--jobs", "2")
-    assert done.returncode == 0, done.stderr
+    done = with_two_jobs(tmp_path, monkeypatch, "--methods", "scratch,kd", "--seeds", "2")
+    assert done.exit_code == 0, done.stderr
     assert (ws / "compare" / "results.json").read_bytes() == alone
     assert "job 2" not in done.stderr
 
 
-def test_a_job_that_ends_early_is_told_and_its_work_is_done(ws: Path, tmp_path: Path) -> None:
+def test_a_job_that_ends_early_is_told_and_its_work_is_done(
+    ws: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The module of the data set ends every process but the first one that loads it."""
     (tmp_path / "tiny_bars.py").write_text(MODULE + ENDS_THE_SECOND)
-    done = with_jobs(tmp_path, "--methods", "scratch,kd", "--seeds", "2", "--jobs", "2")
-    assert done.returncode == 0, done.stderr
+    done = with_two_jobs(tmp_path, monkeypatch, "--methods", "scratch,kd", "--seeds", "2")
+    assert done.exit_code == 0, done.stderr
     assert re.search("job 2 of 2 ended with exit code 7: .*this process is not wanted", done.stderr)
     assert json.loads((ws / "compare" / "results.json").read_text())["variants"]["kd"]["runs"].keys() == {"0", "1"}
 
