@@ -43,6 +43,13 @@ with open(record, "w") as file:
     json.dump(seen, file)
 """
 """Runs an example, and records the batches that it takes the loss of."""
+IN_TURN = """
+import json, runpy, sys
+
+for sys.argv in map(json.loads, sys.argv[1:]):
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs several command lines of examples in one process: most of the time of one goes into importing torch."""
 
 
 def run(*arguments: str | Path) -> str:
@@ -55,6 +62,11 @@ def run(*arguments: str | Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def shown(*commands: list[str | Path]) -> list[str]:
+    """Command lines for `IN_TURN`, a text each."""
+    return [json.dumps([str(word) for word in command]) for command in commands]
 
 
 def run_array(folder: Path, example: str, *arguments: str, in_folder: Path) -> list[str]:
@@ -134,11 +146,15 @@ def dump_own_models(folder: Path, *names: str) -> list[Path]:
 
 
 def test_dump_three_models_and_train_from_their_stores(tmp_path: Path) -> None:
-    stores = dump_own_models(tmp_path, "teacher", "ta1", "ta2")
+    names = ("teacher", "ta1", "ta2")
+    stores = [tmp_path / f"{name}.zarr" for name in names]
+    dumps = [[EXAMPLES / "dump_own_model.py", name, tmp_path] for name in names]
+    *dumped, trained = run("-c", IN_TURN, *shown(*dumps, [EXAMPLES / "train_student.py", *stores])).splitlines()
+    assert all(f"{name}.zarr" in line for name, line in zip(names, dumped, strict=True))
     for path in stores:
         with GuideStore.open(path) as store:
             assert store.seal and float(store.header.guide.accuracy) > 0.8
-    assert float(run(EXAMPLES / "train_student.py", *stores).split()[-1]) > 0.8
+    assert float(trained.split()[-1]) > 0.8
 
 
 @pytest.mark.slow

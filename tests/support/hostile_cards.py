@@ -1,7 +1,4 @@
-"""Models and checkpoints that strangers may send, opened in every way under an audit hook; a script.
-
-`python hostile_cards.py FOLDER` prints the exit codes of the refusals, and what was unpickled.
-"""
+"""Models and checkpoints that strangers may send, opened in every way under an audit hook."""
 
 from __future__ import annotations
 
@@ -60,7 +57,8 @@ def contents() -> list[bytes]:
     return [evil, archive.getvalue(), b"\x93NUMPY\x01\x00" + evil, b"", b"[" * 10**6, b'{"format": 1}', *lying]
 
 
-def run(folder: Path) -> None:
+def run(folder: Path) -> str:
+    """The exit codes of the refusals, and what was unpickled; the audit hook stays."""
     Evil.folder = str(folder / "owned")
     card, weights = folder / "card.json", folder / "weights.safetensors"
     model = torch.nn.Linear(2, 2)
@@ -88,8 +86,4 @@ def run(folder: Path) -> None:
                     codes.add(error.exit_code)
                     assert str(error).isprintable() and len(str(error)) < 5000, error
     assert not Path(Evil.folder).exists()
-    print(f"refused with {sorted(codes)}, unpickled {unpickled}")
-
-
-if __name__ == "__main__":
-    run(Path(sys.argv[1]))
+    return f"refused with {sorted(codes)}, unpickled {unpickled}"
