@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.page_views import below, parameters_of, pixels_of
 
 from dgkd_cache.datasets.folder import index_order
 from dgkd_cache.datasets.images import TensorImages
@@ -38,10 +40,6 @@ def word(key: bytes, view: int, domain: int, k: int) -> int:
     return x[k % 4]
 
 
-def below(w: int, n: int) -> int:
-    return ((w >> 32) * n) >> 32
-
-
 def canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -56,41 +54,40 @@ def parameters(plan: dict[str, Any], view: int, sample: int) -> list[int]:
             digits.insert(0, digit)
         return digits
     key = hashlib.sha256(canonical(plan)).digest()[:16]
-    at = 4 * -(-plan["words"] // 4) * sample
+    places = itertools.count(4 * -(-plan["words"] // 4) * sample)
     found: list[int] = []
     for each in plan["transforms"]:
-        count = {"none": 0, "crop": 2, "hflip": 1, "resized-crop": 11}[each["name"]]
-        w = [word(key, view, 0, at + i) for i in range(count)]
-        at += count
-        if each["name"] == "crop":
-            found += [below(w[0], 2 * each["padding"] + 1), below(w[1], 2 * each["padding"] + 1)]
-        elif each["name"] == "hflip":
-            found += [below(w[0], 2)]
-        elif each["name"] == "resized-crop":
-            low, high = each["area_q24"]
-            assert high - low == 15435039
-            found += [64 * (low + below(x, high - low)) + ((x & 0xFFFFFFFF) * 64 >> 32) for x in w[:10]]
-            found += [w[10] >> 32, w[10] & 0xFFFFFFFF]
+        found += parameters_of(each, lambda: word(key, view, 0, next(places)))
     return found
 
 
 def enumerated_bounds(transform: dict[str, Any]) -> list[int]:
     if transform["name"] == "crop":
         return [2 * transform["padding"] + 1] * 2
-    return [2] if transform["name"] == "hflip" else []
+    return {"hflip": [2], "rand-augment": [28], "equalize": [2]}.get(transform["name"], [])
 
 
 def view_pixels(image: np.ndarray[Any, Any], plan: dict[str, Any], values: list[int]) -> np.ndarray[Any, Any]:
-    """Pixels of crop and hflip."""
+    """Pixels of all transforms but resized-crop, one after the other."""
     values = list(values)
     for each in plan["transforms"]:
+        taken = parameter_counts(each)
+        own, values = values[:taken], values[taken:]
         if each["name"] == "crop":
-            p, dy, dx = each["padding"], values.pop(0), values.pop(0)
+            p, (dy, dx) = each["padding"], own
             height, width = image.shape[1:]
             image = np.pad(image, ((0, 0), (p, p), (p, p)))[:, dy : dy + height, dx : dx + width]
-        elif values.pop(0):
-            image = image[:, :, ::-1]
+        elif each["name"] == "hflip":
+            image = image[:, :, ::-1] if own[0] else image
+        else:
+            image = np.array(pixels_of(image.tolist(), each, own), np.uint8)
+    assert not values
     return image
+
+
+def parameter_counts(each: dict[str, Any]) -> int:
+    """The number of parameters of a transform."""
+    return len(parameters_of(each, lambda: 0))
 
 
 def box(transform: dict[str, Any], values: list[int], height: int, width: int) -> tuple[int, int, int, int]:
@@ -161,17 +158,50 @@ def test_the_order_of_an_image_folder() -> None:
     assert index_order(paths) == [path for _, path in numbered]
 
 
+MORE = [
+    *("color-jitter(0.4, 0.5, 1.2, 0.1)", "color-jitter(0, 0.5)", "grayscale(0.4)", "posterize(3)", "solarize(120)"),
+    *("autocontrast(0.6)", "equalize", "sharpness(1.7, 0.6)", "blur(0.3, 1, 0.8)", "rotate(40)", "shear(30)"),
+    *("translate(0.2)", "trivial-augment", "rand-augment(3, 17)", "auto-augment(cifar10)", "auto-augment", "erasing"),
+]
+"""Transforms from color-jitter on, each with other numbers than a default where it has some."""
+
+
 @pytest.mark.parametrize(
     "plan",
     [plan_of("none"), plan_of("crop(2)", "hflip"), plan_of("resized-crop(8)", "hflip")]
-    + [plan_of("crop(1)", "hflip", scheme="enumerated")],
-    ids=["none", "crop", "resized-crop", "enumerated"],
+    + [plan_of("crop(1)", "hflip", scheme="enumerated"), plan_of("crop(1)", "rand-augment(1, 4)", scheme="enumerated")]
+    + [plan_of("crop(1)", "hflip", text) for text in MORE]
+    + [plan_of("hflip", "trivial-augment", "grayscale", "shear(5)", "color-jitter(0.1)", "erasing(0.3)")],
+    ids=["none", "crop", "resized-crop", "enumerated", "enumerated policy", *MORE, "many"],
 )
 def test_view_digests(plan: ViewPlan) -> None:
     for view in (0, 3, 17):
         rows = [parameters(plan.to_dict(), view, sample) for sample in range(SAMPLES)]
         content = b"".join(int64(*row) for row in rows)
         assert plan.view_digest(view, SAMPLES) == hashlib.sha256(content).digest()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("text", MORE)
+def test_pixels_of_colour_tone_geometry_policies_and_erasing(channels: int, text: str) -> None:
+    plan = ViewPlan.build(image=(channels, 9, 8), transforms=["crop(1)", "hflip", text], seed=8)
+    levels = np.random.Generator(np.random.PCG64(channels)).integers(0, 256, (30, channels, 9, 8), dtype=np.uint8)
+    levels[::5] //= 8  # dark ones
+    images = TensorImages(levels, [0] * 30, classes=("all",), name="toy", split="train")
+    found = ViewRenderer(plan, images).pixels(np.full(30, 4), np.arange(30)).numpy()
+    for sample, pixels in enumerate(found):
+        expected = view_pixels(levels[sample], plan.to_dict(), parameters(plan.to_dict(), 4, sample))
+        assert np.array_equal(pixels, expected), (sample, pixels.tolist(), expected.tolist())
+
+
+def test_equalize_where_there_are_pixels_enough_for_it() -> None:
+    plan = ViewPlan.build(image=(1, 20, 30), transforms=["equalize(1)"])
+    levels = (np.random.Generator(np.random.PCG64(3)).random((2, 1, 20, 30)) ** 2 * 255).astype(np.uint8)
+    images = TensorImages(levels, [0, 0], classes=("all",), name="toy", split="train")
+    found = ViewRenderer(plan, images).pixels([0, 0], [0, 1]).numpy()
+    for sample in (0, 1):
+        assert np.array_equal(found[sample], view_pixels(levels[sample], plan.to_dict(), [1]))
+        assert not np.array_equal(found[sample], levels[sample])
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 64), (64, 9), (300, 200)])

@@ -3,6 +3,6 @@
 Importing this package registers the transforms.
 """
 
-from dgkd_cache.views import resized_crop, transforms
+from dgkd_cache.views import blur, colour, erasing, geometry, policies, resized_crop, tone, transforms
 
-__all__ = ["resized_crop", "transforms"]
+__all__ = ["blur", "colour", "erasing", "geometry", "policies", "resized_crop", "tone", "transforms"]

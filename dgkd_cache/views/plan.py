@@ -67,7 +67,7 @@ class ViewPlan:
             endless = ", ".join(transform.name for transform in self.transforms if transform.outcomes is None)
             raise InvalidInput(
                 "these transforms cannot be enumerated",
-                expected="transforms with finitely many outcomes (crop, hflip)",
+                expected="transforms of finitely many outcomes, all equally probable, such as crop and hflip",
                 found=endless,
                 do='set scheme = "sampled"',
             )

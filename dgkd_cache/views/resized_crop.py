@@ -7,11 +7,11 @@ table in the plan, so a box is the same on every machine. Its pixels are torchvi
 
 from __future__ import annotations
 
-import decimal
 import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from torch import Tensor
 from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, Transform, WordArray
 from dgkd_cache.views.arguments import Integer
+from dgkd_cache.views.integer_tables import log_middles_q16
 from dgkd_cache.views.kernel import resized_crop
 from dgkd_cache.views.registry import register_transform
 
@@ -39,10 +40,7 @@ _RATIO_BITS = 16
 @cache
 def ratio_table() -> tuple[int, ...]:
     """Returns 64 aspect ratios in units of 2^-16: the midpoints of 64 equal parts of [ln 3/4, ln 4/3]."""
-    with decimal.localcontext(prec=40):
-        low, high = (decimal.Decimal(3) / 4).ln(), (decimal.Decimal(4) / 3).ln()
-        middles = (low + (high - low) * (2 * part + 1) / (2 * RATIOS) for part in range(RATIOS))
-        return tuple(int((middle.exp() * 2**_RATIO_BITS).to_integral_value()) for middle in middles)
+    return log_middles_q16(Fraction(3, 4), Fraction(4, 3), RATIOS)
 
 
 @register_transform

@@ -10,10 +10,27 @@ import torch
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.views.abc import Transform, check_order
+from dgkd_cache.views.registry import TRANSFORMS, parse_transform
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
 
-EVERY = [Crop(2), Hflip(), ResizedCrop(8), Unchanged()]
+EVERY = [
+    *(Crop(2), Hflip(), ResizedCrop(8), Unchanged()),
+    *map(
+        parse_transform,
+        (
+            *(
+                "color-jitter(0.4, 0.4, 0.4, 0.1)",
+                "grayscale(0.5)",
+                "blur(0.1, 1, 0.5)",
+                "posterize(4)",
+                "solarize(99)",
+            ),
+            *("autocontrast", "equalize", "sharpness(2)", "rotate(20)", "shear(20)", "translate(0.3)"),
+            *("trivial-augment", "rand-augment", "auto-augment", "erasing"),
+        ),
+    ),
+]
 
 
 @pytest.mark.parametrize("transform", EVERY, ids=lambda one: one.name)
@@ -26,12 +43,33 @@ def test_every_transform_keeps_the_contract(transform: Transform) -> None:
         rows_BP = transform.parameters(words_BW)
         assert rows_BP.shape == (300, len(transform.limits)) and rows_BP.dtype == np.int64
         for column, limit in zip(rows_BP.T, transform.limits.values(), strict=True):
-            assert set(column.tolist()) == set(range(limit))
+            assert 0 <= column.min() and column.max() < limit
+            assert limit > 30 or set(column.tolist()) == set(range(limit))
         assert np.array_equal(transform.parameters(words_BW[7:8]), rows_BP[7:8]), "a row depends on its own words only"
-        pixels_BIHW = torch.zeros(300, 3, 8, 8, dtype=torch.uint8)
-        assert transform.apply(pixels_BIHW, rows_BP).shape[2:] == transform.output_size(8, 8) == (8, 8)
+        pixels_BIHW = torch.arange(300 * 3 * 64).reshape(300, 3, 8, 8).remainder(251).to(torch.uint8)
+        before = pixels_BIHW.clone()
+        found = transform.apply(pixels_BIHW, rows_BP)
+        assert found.shape[2:] == transform.output_size(8, 8) == (8, 8) and found.dtype == torch.uint8
+        assert torch.equal(pixels_BIHW, before), "the source stays"
+        for place in range(0, 300, 13):
+            alone = transform.apply(pixels_BIHW[place : place + 1], rows_BP[place : place + 1])
+            assert torch.equal(alone[0], found[place]), "pixels do not depend on the rest of the batch"
         with pytest.raises(InvalidInput, match="images that differ in size.*put a resized-crop first"):
             transform.output_size(None, None)
+
+
+def test_every_transform_is_in_this_list() -> None:
+    assert sorted(type(one).name for one in EVERY) == sorted(TRANSFORMS)
+
+
+def test_colour_tone_geometry_and_policies_come_in_any_order_between_flip_and_erasing() -> None:
+    free = [one for one in EVERY if one.stage == 3]
+    assert len(free) == 14
+    check_order([Crop(2), Hflip(), *free, parse_transform("erasing")])
+    check_order([Crop(2), Hflip(), *reversed(free), parse_transform("erasing")])
+    for chosen in ([free[0], Hflip()], [parse_transform("erasing"), free[0]]):
+        with pytest.raises(InvalidInput, match="out of order"):
+            check_order(chosen)
 
 
 @pytest.mark.parametrize("transform", EVERY, ids=lambda one: one.name)

@@ -172,7 +172,7 @@ def test_refuses_an_unknown_scheme_and_a_bare_text() -> None:
         ({"scheme": 3}, UnknownName, "unknown view scheme '3'"),
         ({"channels": "3"}, InvalidInput, "bad channels"),
         ({"transforms": "crop"}, InvalidInput, "bad view plan"),
-        ({"transforms": [{"name": "blur"}]}, UnknownName, "unknown transform 'blur'"),
+        ({"transforms": [{"name": "smear"}]}, UnknownName, "unknown transform 'smear'"),
         (
             {"transforms": [{"name": "crop"}]},
             InvalidInput,

@@ -1,0 +1,86 @@
+"""Tables of cosines, tangents, Gaussian weights and logarithmic ratios as integers, computed when a plan is built.
+
+They stand in the plan: exp, log and sin differ between processors, so nothing but the maker of a plan computes them, in
+decimals of 50 digits.
+"""
+
+from __future__ import annotations
+
+import decimal
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+
+from dgkd_cache.views.fixed_point import ONE_Q16, nearest
+
+__all__ = ["cos_sin_q30", "gaussian_q16", "log_middles_q16", "tan_q30"]
+
+_DIGITS = 50
+
+
+def cos_sin_q30(degrees: Fraction) -> tuple[int, int]:
+    """Returns cosine and sine of an angle from 0 to 180 degrees, q30."""
+    if degrees > 90:
+        cosine, sine = _cos_sin(180 - degrees)
+        return _fixed(-cosine, 30), _fixed(sine, 30)
+    cosine, sine = _cos_sin(degrees)
+    return _fixed(cosine, 30), _fixed(sine, 30)
+
+
+def tan_q30(degrees: Fraction) -> int:
+    """Returns the tangent of an angle from 0 to 89 degrees, q30."""
+    with decimal.localcontext(prec=_DIGITS):
+        cosine, sine = _cos_sin(degrees)
+        return _fixed(sine / cosine, 30)
+
+
+def gaussian_q16(sigma: Fraction, radius: int) -> tuple[int, ...]:
+    """Returns the weights of the distances 0 to `radius` in pixels, q16: all but that of 0 count twice; sum 65536."""
+    with decimal.localcontext(prec=_DIGITS):
+        halves = [(_decimal(-(Fraction(distance) ** 2) / (2 * sigma**2))).exp() for distance in range(radius + 1)]
+        total = 2 * sum(halves) - 1
+        outer = [_fixed(half / total, 16) for half in halves[1:]]
+    return (ONE_Q16 - 2 * sum(outer), *outer)
+
+
+def log_middles_q16(low: Fraction, high: Fraction, parts: int) -> tuple[int, ...]:
+    """Returns the numbers, q16, whose logarithms are the middles of equal parts of [ln low, ln high]."""
+    with decimal.localcontext(prec=_DIGITS):
+        first, last = _decimal(low).ln(), _decimal(high).ln()
+        middles = (first + (last - first) * (2 * part + 1) / (2 * parts) for part in range(parts))
+        return tuple(_fixed(middle.exp(), 16) for middle in middles)
+
+
+def _cos_sin(degrees: Fraction) -> tuple[Decimal, Decimal]:
+    """Returns cosine and sine of an angle from 0 to 90 degrees, by their series."""
+    with decimal.localcontext(prec=_DIGITS):
+        angle = _decimal(degrees) * _pi() / 180
+        term, place, sums = Decimal(1), 0, [Decimal(0), Decimal(0)]
+        while abs(term) > Decimal(10) ** -_DIGITS:
+            sums[place % 2] += term if place % 4 < 2 else -term
+            place += 1
+            term = term * angle / place
+        return sums[0], sums[1]
+
+
+@cache
+def _pi() -> Decimal:
+    """Returns pi by Machin's formula: 16 arctan(1/5) - 4 arctan(1/239)."""
+    with decimal.localcontext(prec=_DIGITS + 5):
+        return 16 * _arctan_of_inverse(5) - 4 * _arctan_of_inverse(239)
+
+
+def _arctan_of_inverse(x: int) -> Decimal:
+    term, place, total = Decimal(1) / x, 1, Decimal(0)
+    while term > Decimal(10) ** -(_DIGITS + 5):
+        total += term / place if place % 4 == 1 else -term / place
+        term, place = term / (x * x), place + 2
+    return total
+
+
+def _decimal(x: Fraction) -> Decimal:
+    return Decimal(x.numerator) / Decimal(x.denominator)
+
+
+def _fixed(x: Decimal, bits: int) -> int:
+    return nearest(Fraction(x) * 2**bits)

@@ -1,0 +1,306 @@
+"""The transforms of stores/FORMAT.md a second time, from the page alone: Python integers, one pixel after the other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+__all__ = ["Planes", "below", "parameters_of", "pixels_of"]
+
+Planes = list[list[list[int]]]
+"""Levels of an image: channels of rows."""
+
+
+def below(w: int, n: int) -> int:
+    return ((w >> 32) * n) >> 32
+
+
+def q(x: Fraction | str, bits: int = 16) -> int:
+    return math.floor(Fraction(x) * 2**bits + Fraction(1, 2))
+
+
+def chance(w: int, p: str) -> int:
+    return int(w >> 32 < q(p, 32))
+
+
+def value(k: int, low: int, high: int) -> int:
+    return low + ((high - low) * (2 * k + 1) >> 17)
+
+
+def clip(y: int) -> int:
+    return min(255, max(0, y))
+
+
+WORDS: dict[str, int] = {
+    **{"none": 0, "crop": 2, "hflip": 1, "resized-crop": 11, "color-jitter": 5, "blur": 2, "rotate": 1, "shear": 1},
+    **{"translate": 2, "trivial-augment": 1, "auto-augment": 3, "erasing": 12},
+}
+"""Words of a sample; rand-augment has as many as operations, and those that are not here have one."""
+
+
+def parameters_of(each: dict[str, Any], next_word: Callable[[], int]) -> list[int]:
+    """The parameters of a transform, by the column of that name."""
+    name = each["name"]
+    w = [next_word() for _ in range(each["operations"] if name == "rand-augment" else WORDS.get(name, 1))]
+    if name == "none":
+        return []
+    if name == "crop":
+        return [below(one, 2 * each["padding"] + 1) for one in w]
+    if name == "hflip":
+        return [below(w[0], 2)]
+    if name == "resized-crop":
+        low, high = each["area_q24"]
+        boxes = [64 * (low + below(x, high - low)) + ((x & 0xFFFFFFFF) * 64 >> 32) for x in w[:10]]
+        return [*boxes, w[10] >> 32, w[10] & 0xFFFFFFFF]
+    if name == "color-jitter":
+        return [below(w[0], 24), *(below(one, 65536) for one in w[1:])]
+    if name == "blur":
+        return [chance(w[0], each["probability"]), below(w[1], 64)]
+    if name in ("rotate", "shear"):
+        return [below(w[0], 512)]
+    if name == "translate":
+        return [below(one, 65536) for one in w]
+    if name == "trivial-augment":
+        return [below(w[0], 868)]
+    if name == "rand-augment":
+        return [below(one, 28) for one in w]
+    if name == "auto-augment":
+        i = below(w[0], 25)
+        drawn = [
+            0 if one >> 32 >= c else 1 + (one >> 31 & 1)
+            for one, (_, c, _) in zip(w[1:], each["sub_policies"][i], strict=True)
+        ]
+        return [i, *drawn]
+    if name == "erasing":
+        boxes = [64 * (335544 + below(x, 5200937)) + ((x & 0xFFFFFFFF) * 64 >> 32) for x in w[1:11]]
+        return [chance(w[0], each["probability"]), *boxes, w[11] >> 32, w[11] & 0xFFFFFFFF]
+    return [chance(w[0], each["probability"])]
+
+
+def pixels_of(image: Planes, each: dict[str, Any], values: Sequence[int]) -> Planes:
+    """The pixels after a transform from color-jitter on, by the column of that name."""
+    name, height, width = each["name"], len(image[0]), len(image[0][0])
+    if name == "color-jitter":
+        keys = ("brightness", "contrast", "saturation", "hue")
+        for kind in list(itertools.permutations(range(4)))[values[0]]:
+            d, k = q(each[keys[kind]]), values[1 + kind]
+            if each[keys[kind]] == "0":
+                continue
+            if keys[kind] == "hue":
+                image = hue(image, value(k, -6 * d, 6 * d))
+            else:
+                image = FACTORS[keys[kind]](image, value(k, max(0, 65536 - d), 65536 + d))
+        return image
+    if name in ("rotate", "shear"):
+        place, sign = (values[0] - 256, 1) if values[0] >= 256 else (255 - values[0], -1)
+        if name == "rotate":
+            cos, sin = each["cos_sin_q30"][place]
+            return nearest(image, (cos, -sign * sin, 0), (sign * sin, cos, 0))
+        return nearest(image, (2**30, sign * each["tan_q30"][place], 0), (0, 2**30, 0))
+    if name == "translate":
+        d = q(each["fraction"])
+        right, down = (
+            (side * d * (2 * k - 65535) + 2**31) >> 32 for side, k in zip((width, height), values, strict=True)
+        )
+        return shift(image, right, down)
+    if name == "trivial-augment":
+        (v,) = values
+        return operation(image, each, v // 62, v // 2 % 31, v % 2 == 1)
+    if name == "rand-augment":
+        for v in values:
+            image = operation(image, each, v // 2, each["magnitude"], v % 2 == 1)
+        return image
+    if name == "auto-augment":
+        for (number, _, k), drawn in zip(each["sub_policies"][values[0]], values[1:], strict=True):
+            if drawn:
+                image = operation(image, each, number, k, drawn == 2)
+        return image
+    if values[0] == 0:
+        return image
+    if name == "grayscale":
+        return [grey(image)] * len(image)
+    if name == "posterize":
+        return mapped(image, lambda x: x >> (8 - each["bits"]) << (8 - each["bits"]))
+    if name == "solarize":
+        return mapped(image, lambda x: 255 - x if x >= each["threshold"] else x)
+    if name == "sharpness":
+        return sharpness(image, q(each["factor"]))
+    if name == "blur":
+        return blur(image, each["weights_q16"][values[1]])
+    if name == "erasing":
+        return erased(image, each["ratio_q16"], values)
+    return {"autocontrast": autocontrast, "equalize": equalize}[name](image)
+
+
+def operation(image: Planes, each: dict[str, Any], number: int, k: int, negative: bool) -> Planes:
+    """An operation of the policies."""
+    trivial, height, width = each["name"] == "trivial-augment", len(image[0]), len(image[0][0])
+    m = Fraction(k, 9 if each["name"] == "auto-augment" else 30)
+    s, b, e = (Fraction(99, 100), 6, Fraction(99, 100)) if trivial else (Fraction(3, 10), 4, Fraction(9, 10))
+    z = -1 if negative else 1
+    t = z * q(m * s, 30)
+    if number == 1:
+        return nearest(image, (2**30, t, t * height), (0, 2**30, 0))
+    if number == 2:
+        return nearest(image, (2**30, 0, 0), (t, 2**30, t * width))
+    if number in (3, 4):
+        side = width if number == 3 else height
+        by = z * math.floor(m * (32 if trivial else Fraction(150, 331) * side))
+        return shift(image, by, 0) if number == 3 else shift(image, 0, by)
+    if number == 5:
+        cos, sin = each["cos_sin_q30"][k]
+        return nearest(image, (cos, -z * sin, 0), (z * sin, cos, 0))
+    if number in (6, 7, 8):
+        return FACTORS[("brightness", "saturation", "contrast")[number - 6]](image, 65536 + z * q(m * e))
+    if number == 9:
+        return sharpness(image, 65536 + z * q(m * e))
+    if number == 10:
+        lost = math.floor(m * b + Fraction(1, 2))
+        return mapped(image, lambda x: x >> lost << lost)
+    if number == 11:
+        return mapped(image, lambda x: 255 - x if x >= 255 - math.floor(255 * m) else x)
+    whole = {0: lambda same: same, 12: autocontrast, 13: equalize, 14: lambda same: mapped(same, lambda x: 255 - x)}
+    return whole[number](image)
+
+
+def mapped(image: Planes, change: Callable[[int], int]) -> Planes:
+    return [[[change(x) for x in row] for row in plane] for plane in image]
+
+
+def grey(image: Planes) -> list[list[int]]:
+    if len(image) == 1:
+        return image[0]
+    return [
+        [(2989 * r + 5870 * g + 1140 * b) // 10_000 for r, g, b in zip(*rows, strict=True)]
+        for rows in zip(*image, strict=True)
+    ]
+
+
+def brightness(image: Planes, f: int) -> Planes:
+    return mapped(image, lambda x: clip(f * x >> 16))
+
+
+def contrast(image: Planes, f: int) -> Planes:
+    levels = [x for row in grey(image) for x in row]
+    other = (65536 - f) * sum(levels) // len(levels)
+    return mapped(image, lambda x: clip((f * x + other) >> 16))
+
+
+def saturation(image: Planes, f: int) -> Planes:
+    if len(image) == 1:
+        return image
+    return [
+        [
+            [clip((f * x + (65536 - f) * g) >> 16) for x, g in zip(row, greys, strict=True)]
+            for row, greys in zip(plane, grey(image), strict=True)
+        ]
+        for plane in image
+    ]
+
+
+FACTORS = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
+
+
+def hue(image: Planes, t: int) -> Planes:
+    if len(image) == 1:
+        return image
+    turned: Planes = [[[], *([] for _ in image[0][1:])] for _ in image]
+    for y, rows in enumerate(zip(*image, strict=True)):
+        for r, g, b in zip(*rows, strict=True):
+            most, d = max(r, g, b), max(r, g, b) - min(r, g, b)
+            n, s = (g - b, 0) if r == most else (b - r, 2) if g == most else (r - g, 4)
+            place = 65536 * s + 65536 * n // max(d, 1) + t
+            for channel, a in enumerate((5, 3, 1)):
+                e = (place + 65536 * a) % 393216
+                u = max(0, min(e, 262144 - e, 65536))
+                turned[channel][y].append(most - ((d * u + 32768) >> 16))
+    return turned
+
+
+def autocontrast(image: Planes) -> Planes:
+    found = []
+    for plane in image:
+        levels = [x for row in plane for x in row]
+        low, high = min(levels), max(levels)
+        found += mapped([plane], lambda x, lo=low, hi=high: x if lo == hi else 255 * (x - lo) // (hi - lo))
+    return found
+
+
+def equalize(image: Planes) -> Planes:
+    found = []
+    for plane in image:
+        levels = [x for row in plane for x in row]
+        s = (len(levels) - levels.count(max(levels))) // 255
+        table = [min(255, (sum(one < x for one in levels) + s // 2) // s) if s else x for x in range(256)]
+        found += mapped([plane], table.__getitem__)
+    return found
+
+
+def sharpness(image: Planes, f: int) -> Planes:
+    found = [[list(row) for row in plane] for plane in image]
+    for plane, out in zip(image, found, strict=True):
+        for y in range(1, len(plane) - 1):
+            for x in range(1, len(plane[0]) - 1):
+                around = sum(sum(row[x - 1 : x + 2]) for row in plane[y - 1 : y + 2])
+                n = (2 * (around + 4 * plane[y][x]) + 13) // 26
+                out[y][x] = clip((f * plane[y][x] + (65536 - f) * n) >> 16)
+    return found
+
+
+def blur(image: Planes, weights: Sequence[int]) -> Planes:
+    radius = len(weights) - 1
+
+    def along(line: Sequence[int], add: int, bits: int) -> list[int]:
+        last = len(line) - 1
+        sums = []
+        for x in range(len(line)):
+            places = ((i, abs(x + i)) for i in range(-radius, radius + 1))
+            sums.append(sum(weights[abs(i)] * line[min(at, 2 * last - at)] for i, at in places))
+        return [(total + add) >> bits for total in sums]
+
+    found = []
+    for plane in image:
+        halfway = [along(row, 256, 9) for row in plane]
+        columns = [along(column, 2**22, 23) for column in zip(*halfway, strict=True)]
+        found.append([list(row) for row in zip(*columns, strict=True)])
+    return found
+
+
+def nearest(image: Planes, first: tuple[int, int, int], second: tuple[int, int, int]) -> Planes:
+    height, width = len(image[0]), len(image[0][0])
+    (a, b, c), (d, e, f) = first, second
+
+    def source(plane: list[list[int]], x: int, y: int) -> int:
+        across, down = 2 * x + 1 - width, 2 * y + 1 - height
+        column = (a * across + b * down + c + 2**30 * width) >> 31
+        row = (d * across + e * down + f + 2**30 * height) >> 31
+        return plane[row][column] if 0 <= column < width and 0 <= row < height else 0
+
+    return [[[source(plane, x, y) for x in range(width)] for y in range(height)] for plane in image]
+
+
+def shift(image: Planes, right: int, down: int) -> Planes:
+    return nearest(image, (2**30, 0, -(2**31) * right), (0, 2**30, -(2**31) * down))
+
+
+def erased(image: Planes, ratios: Sequence[int], values: Sequence[int]) -> Planes:
+    _, *attempts, y, x = values
+    height, width = len(image[0]), len(image[0][0])
+    for attempt in attempts:
+        area, r = attempt // 64, ratios[attempt % 64]
+        h = (math.isqrt(4 * height * width * area * r >> 40) + 1) >> 1
+        w = (math.isqrt(4 * height * width * area // (r << 8)) + 1) >> 1
+        if h < height and w < width:
+            top, left = y * (height - h + 1) >> 32, x * (width - w + 1) >> 32
+            inside = range(top, top + h), range(left, left + w)
+            return [
+                [
+                    [0 if at in inside[0] and i in inside[1] else one for i, one in enumerate(row)]
+                    for at, row in enumerate(plane)
+                ]
+                for plane in image
+            ]
+    return image
