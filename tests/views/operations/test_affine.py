@@ -37,7 +37,7 @@ def agree(found: Tensor, expected: Tensor, maps: IntArray) -> bool:
 
 
 @OVER_ALL
-@pytest.mark.parametrize("degrees", [0.1, 4.5, 30, 44, 90, 133.3, 180, -17.25, -90, -134])
+@pytest.mark.parametrize("degrees", [0.1, 30, 90, 133.3, 180, -17.25, -90])
 def test_rotation(pixels: Tensor, degrees: float) -> None:
     angle = math.radians(degrees)
     cos, sin = (np.array([round(value * ONE_Q30)] * len(pixels)) for value in (math.cos(angle), math.sin(angle)))
@@ -51,7 +51,7 @@ def test_rotation(pixels: Tensor, degrees: float) -> None:
 
 
 @OVER_ALL
-@pytest.mark.parametrize("slope", [-0.99, -0.31, 0.013, 0.21, 0.7])
+@pytest.mark.parametrize("slope", [-0.99, 0.013, 0.21])
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("centre", [None, [0, 0]], ids=["centre", "border"])
 def test_shear(pixels: Tensor, slope: float, axis: int, centre: list[float] | None) -> None:

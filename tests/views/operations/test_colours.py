@@ -14,7 +14,7 @@ from torchvision.transforms.v2 import functional
 
 from dgkd_cache.views.operations import colours
 
-FACTORS = [0, 1, 6554, 32768, 65535, 65536, 65537, 98304, 131072]
+FACTORS = [0, 6554, 65535, 65536, 98304, 131072]
 OVER_ALL = pytest.mark.parametrize("pixels", PICTURES.values(), ids=PICTURES)
 
 
@@ -53,7 +53,7 @@ def test_contrast_is_exact_about_the_mean_of_the_grey_levels() -> None:
 
 
 @OVER_ALL
-@pytest.mark.parametrize("shift", [-196608, -70000, -1, 0, 1, 30000, 131072, 196607])
+@pytest.mark.parametrize("shift", [-196608, -70000, 0, 1, 131072])
 def test_hue_is_torchvisions_but_for_rounding(pixels: Tensor, shift: int) -> None:
     found = colours.hue(pixels, np.full(len(pixels), shift))
     assert same_but_rounding(found, functional.adjust_hue(pixels, shift / colours.HUE_CIRCLE), equal=0.4)
