@@ -80,7 +80,7 @@ ROOMS = {
             *{"config", "randomness", "run_files", "device", "datasets", "distillation", "dump", "training"},
             "workspace",
         },
-        "report": {"config", "run_files", "study"},
+        "report": {"config", "study"},
     },
     "dgkd_cli": {
         "humanize": set(),

@@ -9,8 +9,8 @@ from dgkd_cli.columns import Step, fit
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
 
 if TYPE_CHECKING:
-    from dgkd_cache.study.costs import Timings
     from dgkd_cache.study.results import Results
+    from dgkd_cache.study.timings import Timings
 
 __all__ = ["notes", "tables"]
 
@@ -89,7 +89,7 @@ def _comparisons(comparisons: Sequence[Mapping[str, Any]], width: int) -> str:
 
 def _costs(results: Results, timings: Timings, width: int) -> str:
     """Returns the cost of all runs of a variant; what two variants share counts for both."""
-    from dgkd_cache.study.costs import variant_seconds
+    from dgkd_cache.study.timings import variant_seconds
 
     costs = [one["cost"] for one in results["variants"].values()]
     times = [variant_seconds(results, timings, name) for name in results["variants"]]

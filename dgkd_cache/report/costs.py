@@ -11,7 +11,8 @@ from dgkd_cache.report.palette import Style
 from dgkd_cache.report.results_file import Results
 from dgkd_cache.report.rows import NARROW, WIDE
 from dgkd_cache.report.scales import linear
-from dgkd_cache.study.costs import Timings, guides_of_runs, seconds_of
+from dgkd_cache.study.costs import guides_of_runs
+from dgkd_cache.study.timings import Timings, seconds_of
 
 __all__ = ["costs_figures"]
 

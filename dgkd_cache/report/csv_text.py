@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from dgkd_cache.report.results_file import Results, Summary
-from dgkd_cache.study.costs import Timings
+from dgkd_cache.study.timings import Timings
 
 __all__ = ["comparisons_csv", "runs_csv", "variants_csv"]
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from dgkd_cache.errors import Incomplete
 from dgkd_cache.report.csv_text import comparisons_csv, runs_csv, variants_csv
-from dgkd_cache.report.labels import progress_of
+from dgkd_cache.report.labels import unfinished_of
 from dgkd_cache.report.page import make_page
 from dgkd_cache.report.results_file import Results, as_results
-from dgkd_cache.study.costs import Timings
+from dgkd_cache.study.files import write_json, write_text
+from dgkd_cache.study.timings import Timings
 from dgkd_cache.study.verdict import verdict_sentence
-from dgkd_cache.study.writing import write_json, write_text
 
 __all__ = ["PARTIAL", "Written", "write_report"]
 
@@ -44,10 +44,10 @@ def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, 
     student's run is finished, and NoSpace.
     """
     results = as_results(content, source)
-    progress = progress_of(results)
+    unfinished = unfinished_of(results)
     planned = len(results.variants) * len(results.planned)
     if not results.shown:
-        failed = "; ".join(progress.failed) if progress else ""
+        failed = "; ".join(unfinished.failed) if unfinished else ""
         raise Incomplete(
             "there is nothing to report yet",
             expected="at least one finished run of a student",
@@ -55,8 +55,8 @@ def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, 
             do="run `dgkd-cache compare`, or wait until a run of it is finished",
         )
     verdict = verdict_sentence(results.model_dump())
-    if progress:
-        verdict = f"Provisional ({progress.finished} of {planned} runs): {verdict}"
+    if unfinished:
+        verdict = f"Provisional ({unfinished.finished} of {planned} runs): {verdict}"
     page = make_page(
         results,
         timings,
@@ -73,7 +73,7 @@ def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, 
     }
     found = Written(
         page=output,
-        results=folder / (PARTIAL if progress else "results.json"),
+        results=folder / (PARTIAL if unfinished else "results.json"),
         csv=(*tables,),
         verdict=verdict,
         finished=sum(len(one.runs) for one in results.variants.values()),
@@ -82,7 +82,7 @@ def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, 
     write_json(found.results, content)
     for path, text in {**tables, output: page}.items():
         write_text(path, text)
-    if not progress:
+    if not unfinished:
         (folder / PARTIAL).unlink(missing_ok=True)
     return found
 

@@ -1,4 +1,4 @@
-"""Who guides whom: the models of a variant one below the other, and an arc from each guide to what learns from it."""
+"""The chains of a study: the models of a variant below each other, and an arc from each guide to what learns from it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Chain:
     control: str
     """The control that changed the rows of the student's guides; empty without one."""
     live: bool
-    """Whether the student's guides ran at each step."""
+    """True if the student's guides ran at each step."""
 
     def source(self, learner: int) -> str:
         """Returns what a model, given as a position in `runs`, has of its guides."""

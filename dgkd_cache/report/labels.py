@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from dgkd_cache.report import numbers
 from dgkd_cache.report.results_file import Results
 
-__all__ = ["Progress", "notes_of", "progress_of"]
+__all__ = ["Unfinished", "notes_of", "unfinished_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How much of a study is finished, of students' runs."""
+class Unfinished:
+    """The state of a study that lacks runs of students."""
 
     finished: int
     planned: int
@@ -22,7 +22,7 @@ class Progress:
     """The runs and stores that could not be made."""
 
 
-def progress_of(results: Results) -> Progress | None:
+def unfinished_of(results: Results) -> Unfinished | None:
     """Returns what is finished and what is missing; None if everything is there."""
     missing = []
     for name in results.order:
@@ -35,7 +35,7 @@ def progress_of(results: Results) -> Progress | None:
     )
     if not missing and not failed:
         return None
-    return Progress(
+    return Unfinished(
         finished=sum(len(one.runs) for one in results.variants.values()),
         planned=len(results.variants) * len(results.planned),
         missing=tuple(missing),

@@ -25,7 +25,7 @@ from dgkd_cache.report.curves import curves_figure
 from dgkd_cache.report.differences import comparison_figure, comparisons_table
 from dgkd_cache.report.figures import Figure, Table
 from dgkd_cache.report.graph import graph_figure
-from dgkd_cache.report.labels import notes_of, progress_of
+from dgkd_cache.report.labels import notes_of, unfinished_of
 from dgkd_cache.report.palette import DARK, LIGHT, marker, styles
 from dgkd_cache.report.provenance import (
     compare_table,
@@ -37,7 +37,7 @@ from dgkd_cache.report.provenance import (
 )
 from dgkd_cache.report.results_file import Results
 from dgkd_cache.report.sweeps import sweeps_figure
-from dgkd_cache.study.costs import Timings
+from dgkd_cache.study.timings import Timings
 
 __all__ = ["Section", "make_page", "sections_of", "template"]
 
@@ -104,7 +104,7 @@ def make_page(results: Results, timings: Timings, *, verdict: str, title: str, c
     return template("page.html.j2").render(
         title=title,
         verdict=verdict,
-        progress=progress_of(results),
+        unfinished=unfinished_of(results),
         sections=sections_of(results, timings, command=command),
         version=version,
         sheet=sheet,

@@ -50,7 +50,7 @@ _SHAPES = ("square", "triangle", "diamond", "down", "circle")
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How a variant is drawn: the CSS class of its colour, its marker, and the pattern of its line."""
+    """The look of a variant: the CSS class of its colour, its marker, and the pattern of its line."""
 
     colour: str
     shape: str

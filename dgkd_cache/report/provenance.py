@@ -1,4 +1,4 @@
-"""What a reader needs to make the same again: the command, the settings, seals and weights, machines and versions."""
+"""The tables by which a reader makes the same again: command, settings, seals and weights, machines and versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ __all__ = ["compare_table", "data_table", "machines_table", "models_table", "sea
 
 _OF_A_RUN = {"seed", "epoch_chosen", "guides", "method"}
 """Settings that differ between runs of one variant, or that are told elsewhere."""
-
 
 _MOST_CLASSES = 100
 

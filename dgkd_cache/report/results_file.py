@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dgkd_cache.errors import Damaged, InvalidInput
-from dgkd_cache.run_files.reading import parse_object, read_file
-from dgkd_cache.study.costs import Timings
+from dgkd_cache.study.files import read_json
 
 __all__ = [
     "Comparison",
@@ -23,10 +22,7 @@ __all__ = [
     "Variant",
     "as_results",
     "read_results",
-    "read_timings",
 ]
-
-_LARGEST = 2**28  # bytes
 
 _CUT = 51
 """The letters of a run's name that the name of its store has at least; see `dgkd_cache.study.plan`."""
@@ -253,7 +249,7 @@ def as_results(content: Mapping[str, Any], path: Path) -> Results:
 def read_results(path: Path) -> dict[str, Any]:
     """Returns the JSON of a results.json. Raises InvalidInput if there is none, and Damaged if it is no JSON."""
     try:
-        return parse_object(read_file(path, limit=_LARGEST), path)
+        return read_json(path)
     except FileNotFoundError as error:
         raise InvalidInput(
             f"there is no {path}",
@@ -261,16 +257,3 @@ def read_results(path: Path) -> dict[str, Any]:
             found="no such file",
             do="check the path; `dgkd-cache compare` writes one",
         ) from error
-
-
-def read_timings(path: Path) -> Timings:
-    """Returns the seconds of runs; none if the file does not exist. Raises Damaged if it is no JSON."""
-    try:
-        found = parse_object(read_file(path, limit=_LARGEST), path)
-    except FileNotFoundError:
-        return {}
-    return {
-        run: {key: value for key, value in times.items() if isinstance(value, int | float)}
-        for run, times in found.items()
-        if isinstance(times, dict)
-    }

@@ -19,7 +19,7 @@ __all__ = ["Sweep", "find_sweeps", "sweeps_figure"]
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 290, 222, 40, 26, 172
 
 _OF_STUDENT: Mapping[str, Any] = {"control": "none", "live": False}
-"""What a variant has that sets nothing of its student's guides. It has these from no other variant."""
+"""The keys of a student's guides as a variant has them that sets none. It has these from no other variant."""
 
 
 @dataclass(frozen=True, kw_only=True)

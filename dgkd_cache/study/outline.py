@@ -11,18 +11,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from dgkd_cache.paths import CARD_FILE
-from dgkd_cache.run_files.model_card import load_card
-from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
+from dgkd_cache.run_files.reading import damaged_file
+from dgkd_cache.study.files import read_json, write_text
 from dgkd_cache.study.plan import Guides
 from dgkd_cache.study.records import read_record_of
 from dgkd_cache.study.results import Protocol, Results, make_results
-from dgkd_cache.study.writing import write_text
 
-__all__ = ["OUTLINE_FILE", "Outline", "failures", "read_outline", "results_so_far", "timings_so_far", "write_outline"]
+__all__ = ["OUTLINE_FILE", "Outline", "failures", "read_outline", "results_so_far", "write_outline"]
 
 OUTLINE_FILE = "study.json"
-_LARGEST = 2**26  # bytes
 
 
 class Outline(BaseModel):
@@ -47,9 +44,9 @@ class Outline(BaseModel):
     seeds: tuple[int, ...]
     """The seeds of the student."""
     variants: dict[str, dict[str, JsonValue]]
-    """What each variant changes, by name."""
+    """The changes of each variant, by name."""
     published: dict[str, dict[str, float | str]] = Field(default_factory=dict)
-    """What others have published of variants: `accuracy` in per cent, and `source`."""
+    """Published results of variants: `accuracy` in per cent, and `source`."""
     students: dict[str, dict[int, str]]
     """The student's run of each variant and seed."""
     guide_runs: tuple[str, ...]
@@ -71,7 +68,7 @@ def read_outline(folder: Path) -> Outline | None:
     """Returns the outline of the study in `folder`, None if there is none. Raises Damaged if it is no outline."""
     path = folder / OUTLINE_FILE
     try:
-        return Outline.model_validate(parse_object(read_file(path, limit=_LARGEST), path))
+        return Outline.model_validate(read_json(path))
     except FileNotFoundError:
         return None
     except ValidationError as error:
@@ -88,7 +85,7 @@ def failures(folder: Path, outline: Outline) -> list[Mapping[str, Any]]:
     """Returns what `compare` could not make when it ended last, and which is not made since."""
     path = folder / "results.json"
     try:
-        failed = parse_object(read_file(path, limit=_LARGEST), path).get("failed")
+        failed = read_json(path).get("failed")
     except FileNotFoundError:
         return []
     made = {run for run in outline.runs if read_record_of(folder, run) is not None}
@@ -125,13 +122,3 @@ def results_so_far(folder: Path, outline: Outline, failed: Sequence[Mapping[str,
         published=outline.published,
         failed=failed,
     )
-
-
-def timings_so_far(folder: Path, outline: Outline) -> dict[str, dict[str, float]]:
-    """Returns the seconds of training of all finished runs that are here, by name."""
-    found = {}
-    for run in outline.runs:
-        path = folder / "runs" / run
-        if (path / CARD_FILE).exists():
-            found[run] = {"seconds": load_card(path).seconds}
-    return found

@@ -26,7 +26,7 @@ from dgkd_cache.workspace.workspace import Workspace
 __all__ = ["FIXED", "Guides", "StudyPlan", "StudyRun", "StudyStore", "make_plan"]
 
 Guides = Literal["shared", "per-seed"]
-"""Whether all seeds of a student have the guides of the workspace's seed, or each seed a chain of its own."""
+"""`shared`: all seeds of a student have the guides of the workspace's seed. `per-seed`: each has a chain of its own."""
 
 FIXED: Mapping[str, object] = {"precision": "float32", "channels_last": True, "compile": False}
 """Keys of [training] that all runs have alike."""
@@ -44,20 +44,20 @@ class StudyStore:
     workspace: Workspace
     """The study's folder, with the settings of this store: its views and how rows are kept."""
     path: Path
-    """Where it lies."""
+    """Its path."""
     control: str | None = None
-    """What is done to the rows of the guide, one of CONTROLS; None for a dump."""
+    """The change of the guide's rows, one of CONTROLS; None for a dump."""
     sources: tuple[StudyStore, ...] = ()
     """The stores that a control is made of: the guide's, and for some its store without augmentation."""
 
     @property
     def needs(self) -> tuple[StudyRun | StudyStore, ...]:
-        """What must be done before."""
+        """The runs and stores that must be made before."""
         return self.sources or (self.run,)
 
     @property
     def has_views_of_run(self) -> bool:
-        """Whether its views are those that its run was trained on."""
+        """True if its views are those that its run was trained on."""
         return self.workspace.config.views == self.run.workspace.config.views
 
 
@@ -80,7 +80,7 @@ class StudyRun:
     guides: tuple[StudyStore, ...]
     """The stores of its guides, largest first."""
     live: bool = False
-    """Whether it is trained with its guides themselves, and not with their stores, which are measured only."""
+    """True if it is trained with its guides themselves, and not with their stores, which are measured only."""
     wanted_by: dict[str, None] = field(default_factory=dict)
     """The variants that have it, in the order of the study."""
 
@@ -91,13 +91,13 @@ class StudyRun:
 
     @property
     def needs(self) -> tuple[StudyRun | StudyStore, ...]:
-        """What must be done before."""
+        """The runs and stores that must be made before."""
         return self.guides
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlan:
-    """What a study takes."""
+    """The runs and stores that a study takes."""
 
     work: tuple[StudyRun | StudyStore, ...]
     """All runs and stores, each after what it needs."""

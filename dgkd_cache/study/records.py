@@ -18,17 +18,15 @@ from dgkd_cache.errors import Damaged, Mismatch
 from dgkd_cache.paths import CARD_FILE, METRICS_FILE
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import load_card
-from dgkd_cache.run_files.reading import damaged_file, parse_object, read_file
+from dgkd_cache.run_files.reading import damaged_file
+from dgkd_cache.study.files import read_json, write_json
 from dgkd_cache.study.measures import agreement, measure
 from dgkd_cache.study.plan import StudyRun
 from dgkd_cache.study.record_fields import first_wrong_field
-from dgkd_cache.study.writing import write_json
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_stores import GuideStore
 
 __all__ = ["Record", "make_record", "read_record", "read_record_of", "record_path", "write_record"]
-
-_LARGEST = 2**26  # bytes
 
 _MEASURE_AGAIN = "remove this file: the comparison measures the run again, whose weights are kept"
 
@@ -125,7 +123,7 @@ def read_record_of(folder: Path, name: str) -> Record | None:
     """
     path, run = folder / "records" / f"{name}.json", folder / "runs" / name
     try:
-        record = parse_object(read_file(path, limit=_LARGEST), path)
+        record = read_json(path)
     except FileNotFoundError:
         return None
     except Damaged as error:

@@ -11,7 +11,6 @@ from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.device.threads import one_thread
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.progress import Progress
-from dgkd_cache.run_files.reading import parse_object, read_file
 from dgkd_cache.study.check import (
     check_plan,
     refuse_fixed,
@@ -20,13 +19,13 @@ from dgkd_cache.study.check import (
     require_paired,
     same_runs,
 )
-from dgkd_cache.study.costs import Timings, timings_of
+from dgkd_cache.study.files import write_json
 from dgkd_cache.study.outline import Outline, results_so_far, write_outline
 from dgkd_cache.study.plan import Guides, StudyPlan, StudyRun, StudyStore, make_plan
 from dgkd_cache.study.results import Protocol, Results
+from dgkd_cache.study.timings import TIMINGS_FILE, Timings, read_timings, timings_of
 from dgkd_cache.study.variants import METHODS, make_variants, variants_of_methods
 from dgkd_cache.study.worker import work_on
-from dgkd_cache.study.writing import write_json
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["Study", "check_study", "outline_of", "results_of", "run_study", "set_up_study", "study_timings"]
@@ -39,7 +38,7 @@ class Study:
     workspace: Workspace
     """The workspace in whose folder its runs, stores, records and results lie."""
     variants: Mapping[str, Mapping[str, object]]
-    """What each variant changes, by name."""
+    """The changes of each variant, by name."""
     left_out: Mapping[str, str]
     """Methods that are the same as another one in this chain, and that one; only if no variants are named."""
     seeds: tuple[int, ...]
@@ -53,13 +52,13 @@ class Study:
     protocol: Protocol
     """`paper` if the best epoch on the test set is told beside the last one."""
     published: Mapping[str, Mapping[str, object]]
-    """What others have published of variants: an accuracy in per cent, and its source."""
+    """Published results of variants: an accuracy in per cent, and its source."""
     plan: StudyPlan
     """The runs and stores that it takes."""
 
     @property
     def folder(self) -> Path:
-        """Where its runs, stores, records and results lie."""
+        """The folder of its runs, stores, records and results."""
         return self.workspace.folder
 
 
@@ -145,18 +144,13 @@ def run_study(
         failed = work_on(study.plan, device=device, take_over=take_over, progress=progress, stop=stop)
     results = results_of(study, failed)
     write_json(study.folder / "results.json", results)
-    write_json(study.folder / "timings.json", study_timings(study))
+    write_json(study.folder / TIMINGS_FILE, study_timings(study))
     return results
 
 
 def study_timings(study: Study) -> Timings:
     """Returns the times of the runs that are here, and those that timings.json has of runs that are elsewhere now."""
-    path = study.folder / "timings.json"
-    try:
-        before = parse_object(read_file(path, limit=2**26), path)
-    except FileNotFoundError:
-        before = {}
-    return {**before, **timings_of(study.plan)}
+    return {**read_timings(study.folder), **timings_of(study.plan)}
 
 
 def results_of(study: Study, failed: Collection[StudyRun | StudyStore] = ()) -> Results:

@@ -34,7 +34,7 @@ PARTS: Mapping[str, tuple[str, object]] = {
     "std": ("standardize", True),
     "student": ("weights", "student"),
 }
-"""What may follow a method after a +, as in dgkd+drop, and the key that it sets."""
+"""The words that may follow a method after a +, as in dgkd+drop, and the key that each sets."""
 
 _SHORT = {"views": "views.count", "encoding": "cache.encoding"}
 """Keys of a variant besides those of [training] and [distillation], and the keys of dgkd.toml that they stand for."""
@@ -53,9 +53,9 @@ class Variant:
     guides_from: Variant | None = None
     """The variant whose guides the student has, unless it has a chain of its own."""
     control: str | None = None
-    """What is done to the rows of the student's guides, one of CONTROLS."""
+    """The change of the rows of the student's guides, one of CONTROLS."""
     live: bool = False
-    """Whether the student's guides are run at each step, and not read from their stores."""
+    """True if the student's guides are run at each step, and not read from their stores."""
 
     @property
     def of_guides(self) -> Variant:

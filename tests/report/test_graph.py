@@ -1,4 +1,4 @@
-"""Who guides whom: each arc is a guide of a record, and variants with the same guides share a panel."""
+"""Chains: each arc is a guide of a record, and variants with the same guides share a panel."""
 
 from __future__ import annotations
 

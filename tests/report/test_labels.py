@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.study_results import made_results
 
-from dgkd_cache.report.labels import notes_of, progress_of
+from dgkd_cache.report.labels import notes_of, unfinished_of
 from dgkd_cache.report.results_file import Results
 
 
@@ -18,7 +18,7 @@ def test_a_whole_study() -> None:
     for promise in ("last epoch", "unadjusted", "Holm over 4 comparisons", "holds for these guides", "paired by seed"):
         assert promise in told
     assert "Exploratory" not in told and "optimistic" not in told
-    assert progress_of(Results.model_validate(made_results())) is None
+    assert unfinished_of(Results.model_validate(made_results())) is None
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_what_a_reader_must_know(settings: dict[str, object], said: str) -> None
 def test_what_is_missing_is_counted_and_named() -> None:
     missing = [("kd", 3), *(("dgkd", seed) for seed in range(5))]
     failed = [{"run": "r", "what": "run", "model": "student", "seed": 0, "variants": ["dgkd"]}]
-    found = progress_of(Results.model_validate(made_results(missing=missing, failed=failed)))
+    found = unfinished_of(Results.model_validate(made_results(missing=missing, failed=failed)))
     assert found is not None and (found.finished, found.planned) == (19, 25)
     assert found.missing == ("kd: seed 3", "dgkd: seeds 0, 1, 2, 3, 4")
     assert found.failed == ("student of dgkd, seed 0",)

@@ -1,4 +1,4 @@
-"""What makes a study again: the table of dgkd.toml is TOML that says the same, and all seals and weights are told."""
+"""A study made again: the table of dgkd.toml is TOML that says the same, and all seals and weights are told."""
 
 from __future__ import annotations
 

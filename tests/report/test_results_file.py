@@ -11,7 +11,7 @@ from support.study_results import made_results
 
 from dgkd_cache.errors import Damaged, InvalidInput
 from dgkd_cache.report.page import make_page
-from dgkd_cache.report.results_file import Results, as_results, read_results, read_timings
+from dgkd_cache.report.results_file import Results, as_results, read_results
 
 
 def test_the_order_is_that_of_the_study(content) -> None:
@@ -89,6 +89,3 @@ def test_files(tmp_path: Path, content) -> None:
     (tmp_path / "other.json").write_text("[1]")
     with pytest.raises(Damaged):
         read_results(tmp_path / "other.json")
-    assert read_timings(tmp_path / "timings.json") == {}
-    (tmp_path / "timings.json").write_text('{"r": {"seconds": 1.5, "rate": "fast"}, "s": 3}')
-    assert read_timings(tmp_path / "timings.json") == {"r": {"seconds": 1.5}}

@@ -1,4 +1,4 @@
-"""What is refused before a study begins, and nothing of it is made."""
+"""Refusals before a study begins: nothing of it is made."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.progress import Silent
-from dgkd_cache.study.costs import guides_of_runs, seconds_of, timings_of, total_cost, variant_seconds
+from dgkd_cache.study.costs import guides_of_runs, total_cost
 from dgkd_cache.study.plan import StudyRun, StudyStore
 from dgkd_cache.study.records import read_record, record_path
 from dgkd_cache.study.study import run_study, set_up_study
@@ -38,16 +38,6 @@ def test_the_rows_that_a_run_read_are_counted(ws: Workspace) -> None:
         views, tests = len(store.views), len(store.test_label_M)
     # every view, the test set, the rows that judge the encoding (all of so few), and the first batch once more
     assert cost["dump_forwards"] == views * 96 + tests + 96 + min(32, tests)
-
-    timings = timings_of(study.plan)
-    guides = {run.name for run in study.plan.work if isinstance(run, StudyRun) and run is not student}
-    assert {name for name, one in timings.items() if "dump_seconds" in one} == guides
-    assert timings.keys() == {path.name for path in (study.folder / "runs").iterdir()}
-    assert all(
-        one["samples_per_second"] == pytest.approx(192 / one["seconds"], rel=0.01)
-        for one in timings.values()
-        if one["seconds"] > 0.01
-    )
 
 
 def test_totals() -> None:
@@ -97,28 +87,6 @@ def test_forwards_saved_are_those_that_live_guides_make(ws: Workspace, monkeypat
     assert cost["cache_bytes"] == sum(
         file.stat().st_size for file in study.folder.glob("guides/**/*") if file.is_file()
     )
-
-
-def test_seconds_of_a_variant() -> None:
-    runs = {
-        "s1": {"guide_runs": ["a"]},
-        "s2": {"guide_runs": ["a"]},
-        "a": {"guide_runs": ["t"]},
-        "t": {"guide_runs": []},
-    }
-    results = {"runs": runs, "variants": {"x": {"runs": {"0": "s1", "1": "s2"}, "cost": {"trained_samples": 600}}}}
-    timings = {"s1": {"seconds": 1.0}, "s2": {"seconds": 2.0}, "a": {"seconds": 4.0}, "t": {"seconds": 8.0}}
-    found = variant_seconds(results, timings, "x")
-    assert found == {"seconds": 3.0, "samples_per_second": 200.0, "guides_seconds": 12.0}
-    del timings["t"]
-    assert variant_seconds(results, timings, "x")["guides_seconds"] is None
-    timings |= {"t": {"seconds": 8.0, "dump_seconds": 0.5}}
-    assert variant_seconds(results, timings, "x")["guides_seconds"] == 12, "one of two dumps would say too little"
-    timings["a"] |= {"dump_seconds": 0.25}
-    assert variant_seconds(results, timings, "x")["guides_seconds"] == 12.75
-    assert seconds_of(["s1", "s2"], ["a", "t"], timings) == (3.0, 12.0, 0.75)
-    del timings["s1"], timings["a"]["dump_seconds"]
-    assert seconds_of(["s1", "s2"], ["a", "t"], timings) == (None, 12.0, None)
 
 
 def test_guides_are_counted_once() -> None:

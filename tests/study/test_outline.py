@@ -15,10 +15,10 @@ from dgkd_cache.study.outline import (
     failures,
     read_outline,
     results_so_far,
-    timings_so_far,
     write_outline,
 )
 from dgkd_cache.study.study import run_study, set_up_study
+from dgkd_cache.study.timings import timings_so_far
 from dgkd_cache.workspace.workspace import Workspace
 
 OUTLINE = Outline(
@@ -56,7 +56,7 @@ def test_the_results_of_a_study_need_no_plan(ws: Workspace) -> None:
     assert results_so_far(study.folder, outline) == results
     assert json.loads((study.folder / "results.json").read_text()) == json.loads(json.dumps(results))
     times = json.loads((study.folder / "timings.json").read_text())
-    assert {run: of["seconds"] for run, of in timings_so_far(study.folder, outline).items()} == {
+    assert {run: of["seconds"] for run, of in timings_so_far(study.folder, outline.runs).items()} == {
         run: of["seconds"] for run, of in times.items()
     }
     lost = study.plan.students["kd", 2].name

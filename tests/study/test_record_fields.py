@@ -1,4 +1,4 @@
-"""What a record from elsewhere may hold: each field of a real one, changed to what it cannot be."""
+"""A record from elsewhere: each field of a real one, changed to what it cannot be."""
 
 from __future__ import annotations
 

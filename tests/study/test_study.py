@@ -1,4 +1,4 @@
-"""What a study takes from dgkd.toml and from its caller, and where it puts what it makes."""
+"""A study by dgkd.toml and by its caller: its variants, seeds and guides, and its files."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -49,8 +49,9 @@ def report(app: App, output: Path | None, results_file: Path | None, as_json: bo
       dgkd-cache report --results docs/study/results.json
     """
     from dgkd_cache.report.files import write_report
-    from dgkd_cache.report.results_file import read_results, read_timings
-    from dgkd_cache.study.outline import failures, read_outline, results_so_far, timings_so_far
+    from dgkd_cache.report.results_file import read_results
+    from dgkd_cache.study.outline import failures, read_outline, results_so_far
+    from dgkd_cache.study.timings import read_timings, timings_so_far
 
     source = app.folder / "compare" / "results.json" if results_file is None else expand_user(results_file)
     target = source.parent / "report.html" if output is None else expand_user(output)
@@ -61,13 +62,13 @@ def report(app: App, output: Path | None, results_file: Path | None, as_json: bo
     outline = read_outline(source.parent)
     if outline is None and results_file is None and app.has_workspace:
         outline = _planned(app)
-    timings: Any = read_timings(source.with_name("timings.json"))
+    timings = read_timings(source.parent)
     content: Results
     if results_file is not None:
         content = read_results(source)
     elif outline is not None:
         content = results_so_far(source.parent, outline, failures(source.parent, outline))
-        timings = {**timings_so_far(source.parent, outline), **timings}
+        timings = {**timings_so_far(source.parent, outline.runs), **timings}
     else:
         raise InvalidInput(
             f"there is no comparison in {source.parent}",

@@ -1,4 +1,4 @@
-"""What a store was derived from: the entry `derived_from` of `guide.training`, and the views that its probe is of.
+"""The sources of a derived store: the entry `derived_from` of `guide.training`, and the views that its probe is of.
 
 No one can make a new probe without the images, so a derived store has the probe of its sources. stores/FORMAT.md,
 Identity, has the rules.

@@ -46,7 +46,7 @@ class Address:
 
     @property
     def prefix(self) -> str:
-        """What follows `bucket` in a URL, without slashes at its ends."""
+        """The rest of a URL after `bucket`, without slashes at its ends."""
         return self._parts[1]
 
     @property

@@ -37,7 +37,7 @@ class AllowedSigner:
     key: PublicKey | None
     """The key; None for one of another type."""
     authority: bool = False
-    """Whether the key signs certificates, and nothing itself."""
+    """True if the key signs certificates, and nothing itself."""
     namespaces: str = ""
     """Patterns of what it may sign; empty: anything."""
     valid_after: float | None = None

@@ -1,4 +1,4 @@
-"""What lies beside a published store: its signature and its card, which are published last and may be replaced.
+"""The files beside a published store: its signature and its card, which are published last and may be replaced.
 
 Both are about the store and no part of it: the signature counts by its key alone, and the card is made again from the
 store and its signature.

@@ -57,7 +57,7 @@ class ViewDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreDifference:
-    """What two finished stores differ in; without any difference, `same` is true."""
+    """The differences of two finished stores; without any, `same` is true."""
 
     seals: tuple[str, str]
     """Both seals."""

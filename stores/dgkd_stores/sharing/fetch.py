@@ -23,7 +23,7 @@ RESTARTS = 12
 """Number of times that a file is begun anew, where a place cannot go on with one, before that ends the work."""
 
 LEFT = "what was fetched is kept"
-"""What a full disk leaves, as an error says it."""
+"""The part of an error that says what a full disk leaves."""
 
 
 class Fetcher:

@@ -27,7 +27,7 @@ class Publication(ABC):
     """
 
     _lost: ClassVar[tuple[str, str]]
-    """What is expected, and what to do, where a file that was sent is not there."""
+    """The expectation and the advice of the error where a file that was sent is not there."""
 
     def __init__(self, inventory: Inventory, address: str, tally: Tally) -> None:
         self._inventory, self._address, self._tally = inventory, address, tally

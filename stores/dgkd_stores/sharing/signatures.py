@@ -47,7 +47,7 @@ class Signature:
     fingerprint: str
     """The key, as SHA256:..."""
     date: str
-    """When it was made, by the signer's own clock: `2026-11-26T14:30:00Z`."""
+    """The time at which it was made, by the signer's own clock: `2026-11-26T14:30:00Z`."""
 
 
 def signature_path(store: Path | str) -> Path:

@@ -26,7 +26,7 @@ ED25519 = "ssh-ed25519"
 """The name of the only key type that is used."""
 
 NAMESPACE = "dgkd-seal@v1"
-"""What these signatures are for; one that was made for another purpose, such as a file or a commit, does not count."""
+"""The purpose of these signatures; one that was made for another, such as a file or a commit, does not count."""
 
 _MAGIC = b"SSHSIG"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
@@ -42,7 +42,7 @@ class PublicKey:
     raw: bytes
     """The key's 32 bytes."""
     comment: str = ""
-    """What stands after the key in its line."""
+    """The text after the key in its line."""
 
     @property
     def fingerprint(self) -> str:
@@ -57,7 +57,7 @@ class SshSignature:
     key: bytes
     """The 32 bytes of the public key that it names."""
     namespace: str
-    """What it was made for."""
+    """The purpose that it was made for."""
     hash_name: str
     """The hash of the message, sha256 or sha512."""
     signature: bytes

@@ -34,7 +34,7 @@ class Statement:
     plan: str
     """The digest of the view plan, 64 hex digits."""
     date: str
-    """When it was made, by the signer's own clock: `2026-11-26T14:30:00Z`."""
+    """The time at which it was made, by the signer's own clock: `2026-11-26T14:30:00Z`."""
 
     @classmethod
     def of(cls, header: StoreHeader, seal: str, date: datetime) -> Self:

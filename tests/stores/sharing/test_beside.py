@@ -1,4 +1,4 @@
-"""What lies beside a published store: signature and card go with it, last, and a required key is asked first."""
+"""Files beside a published store: signature and card go with it, last, and a required key is asked first."""
 
 from __future__ import annotations
 

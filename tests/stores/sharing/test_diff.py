@@ -1,4 +1,4 @@
-"""What two stores differ in: headers, arrays, views and rows, against differences that the test makes itself."""
+"""Differences of two stores: headers, arrays, views and rows, against differences that the test makes itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a pull ends where something else is at work at its target."""
+"""The end of a pull where something else is at work at its target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an object has a content: by its MD5 where the ETag is one, else by its bytes."""
+"""The content of an object is compared: by its MD5 where the ETag is one, else by its bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the files of a study and of its report, each in one rename."""
+"""The files of a study and of its report: JSON is read within a limit, and all of them are written in one rename."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dgkd_cache.run_files.reading import parse_object, read_file
 from dgkd_stores.disk import full_disk, make_folder, write_durably
 
-__all__ = ["write_json", "write_text"]
+__all__ = ["read_json", "write_json", "write_text"]
+
+_LARGEST = 2**26  # bytes
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the JSON object in a file. Raises FileNotFoundError, and Damaged if it is none or too large."""
+    return parse_object(read_file(path, limit=_LARGEST), path)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from dgkd_cache.errors import NoSpace
-from dgkd_cache.study.writing import write_json
+from dgkd_cache.study.files import read_json, write_json
 
 
 def test_the_bytes_do_not_depend_on_the_order(tmp_path: Path) -> None:
     path = tmp_path / "new" / "results.json"
     for content in ({"b": "Käfer", "a": [1.5, None]}, {"a": [1.5, None], "b": "Käfer"}):
         write_json(path, content)
+        assert read_json(path) == content
         assert path.read_text(encoding="utf-8") == '{\n "a": [\n  1.5,\n  null\n ],\n "b": "Käfer"\n}\n'
     assert os.listdir(path.parent) == ["results.json"]
 
