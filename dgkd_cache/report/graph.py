@@ -1,4 +1,4 @@
-"""The chains of a study: the models of a variant below each other, and an arc from each guide to what learns from it."""
+"""The chains of a study: the models of a variant below each other, an arc from each guide to what learns from it."""
 
 from __future__ import annotations
 
