@@ -12,10 +12,11 @@ ROOT = Path(__file__).parent.parent
 PRODUCT = ("dgkd_cache", "cli/dgkd_cli", "stores/dgkd_stores")
 OUTSIDE = ("dgkd_cache", "cli", "benchmarks", "examples", "tests")
 DEEPER = {
+    "tests/cli/sharing_small_disk.py": {"dgkd_stores.format", "dgkd_stores.format.layout"},
     "tests/config/test_tables.py": {"dgkd_stores.coding.encodings", "dgkd_stores.coding.encodings.registry"},
     "tests/support/hint_sharing.py": {"dgkd_stores.sharing.folder.Folder"},
 }
-"""Tests that change the stores: one adds an encoding as CONTRIBUTING.md says, one has a place that is not listed."""
+"""Tests that change the stores: smaller chunks, an encoding as CONTRIBUTING.md adds one, a place that is not listed."""
 
 
 @pytest.mark.parametrize("place", OUTSIDE)
