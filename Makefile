@@ -32,7 +32,7 @@ docs: $(VENV)/.installed  ## the documentation site, build/site; a dead link or 
 	$(BIN)/zensical build --strict --clean
 	$(BIN)/python docs/links.py build/site
 
-catalogue: $(VENV)/.installed  ## the lists that `models` and `datasets` print, after a network or a data set has changed
+catalogue: $(VENV)/.installed  ## the lists that `models`, `datasets` and `transforms` print, after one of them has changed
 	$(BIN)/python -m dgkd_cli.catalogue
 
 lint: $(VENV)/.installed  ## style, types

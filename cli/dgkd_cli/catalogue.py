@@ -1,4 +1,4 @@
-"""The lists that `models` and `datasets` print, kept as JSON files in this package, because computing them loads torch.
+"""The lists that `models`, `datasets` and `transforms` print: JSON files here, because computing them loads torch.
 
 `make catalogue` writes the files anew; a test builds every network and compares. What the files do not have, such as
 sizes for other images, is computed by the same functions.
@@ -13,7 +13,17 @@ from typing import Any
 
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["CLASSES", "IMAGE", "LISTS", "dataset_list", "model_list", "model_row", "read_list", "write_lists"]
+__all__ = [
+    "CLASSES",
+    "IMAGE",
+    "LISTS",
+    "dataset_list",
+    "model_list",
+    "model_row",
+    "read_list",
+    "transform_list",
+    "write_lists",
+]
 
 IMAGE, CLASSES = (3, 32, 32), 10
 """The images (channels, height, width) and the number of classes for which the file has the sizes of networks."""
@@ -70,7 +80,32 @@ def dataset_list() -> dict[str, Any]:
     return {"datasets": known, "forms": PATTERNS}
 
 
-LISTS: Mapping[str, Callable[[], dict[str, Any]]] = {"models": model_list, "datasets": dataset_list}
+def transform_list() -> dict[str, Any]:
+    """Returns every transform in the order of plans: how it is written, an example, its place, and what it does."""
+    from dgkd_cache.views.registry import TRANSFORMS, transform_summaries
+
+    about = transform_summaries()
+    known = sorted(TRANSFORMS.values(), key=lambda one: (one.stage, one.name))
+    return {
+        "transforms": [
+            {
+                "name": one.name,
+                "form": one.form(),
+                "example": one.example or one.name,
+                "place": one.stage,
+                "exact": one.exact,
+                "about": about[one.name],
+            }
+            for one in known
+        ]
+    }
+
+
+LISTS: Mapping[str, Callable[[], dict[str, Any]]] = {
+    "models": model_list,
+    "datasets": dataset_list,
+    "transforms": transform_list,
+}
 """The name of each file, without its ending, and the function that computes its content."""
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ from dgkd_cli.commands.run import run
 from dgkd_cli.commands.sign import sign
 from dgkd_cli.commands.subset import subset
 from dgkd_cli.commands.train import train
+from dgkd_cli.commands.transforms import transforms
 from dgkd_cli.commands.verify import verify
 from dgkd_cli.global_options import add_global_options, global_options
 from dgkd_cli.lines import fitted, say
@@ -162,6 +163,7 @@ _VERBS = (
     diff,
     models,
     datasets,
+    transforms,
     recipes,
     doctor,
 )

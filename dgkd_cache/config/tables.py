@@ -100,7 +100,7 @@ class ViewsConfig(Table):
     """The view plan, how many views are cached, and which one an epoch uses."""
 
     transforms: Texts = Field(
-        min_length=1, description='in order: "crop(PADDING)", "hflip", "resized-crop(SIZE)" or "none"'
+        min_length=1, description='in order, as "crop(4)", "hflip"; or "none"; `dgkd-cache transforms` lists them'
     )
     scheme: Literal["sampled", "enumerated"] = Field(
         default="sampled", description="sampled: each (view, sample) draws; enumerated: every outcome once"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from inspect import getdoc
 from typing import Any, TypeVar
 
 from dgkd_cache.errors import InvalidInput, UnknownName
@@ -14,11 +15,18 @@ from dgkd_cache.views.abc import Transform
 from dgkd_stores import Registry, closest_names
 from dgkd_stores.arguments import describe_value
 
-__all__ = ["TRANSFORMS", "parse_transform", "register_transform", "transform_from_dict", "transform_names"]
+__all__ = [
+    "TRANSFORMS",
+    "parse_transform",
+    "register_transform",
+    "transform_from_dict",
+    "transform_names",
+    "transform_summaries",
+]
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> InvalidInput:
-    """Returns the error for an unknown name, with what is written for each known one, as crop(PIXELS)."""
+    """Returns the error for an unknown name, with what is written for the nearest ones, as crop(4)."""
     close = [TRANSFORMS[one] for one in closest_names(str(name), known, most=3)]
     meant = " or ".join(one.example or one.name for one in close)
     return UnknownName(
@@ -40,8 +48,13 @@ def register_transform(transform: _T) -> _T:
 
 
 def transform_names() -> tuple[str, ...]:
-    """Returns the written forms of all transforms: "crop(PIXELS)", "hflip", ..."""
-    return tuple(sorted(transform.form() for transform in TRANSFORMS.values()))
+    """Returns the names of all transforms, sorted."""
+    return tuple(sorted(TRANSFORMS))
+
+
+def transform_summaries() -> dict[str, str]:
+    """Returns the first line of each transform's docstring by name: what it does."""
+    return {name: (getdoc(one) or "").partition("\n")[0].removesuffix(".") for name, one in TRANSFORMS.items()}
 
 
 def parse_transform(text: str) -> Transform:

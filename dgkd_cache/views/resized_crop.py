@@ -46,7 +46,7 @@ def ratio_table() -> tuple[int, ...]:
 @register_transform
 @dataclass(frozen=True)
 class ResizedCrop(Transform):
-    """A random box of the image, resized to `size` x `size` pixels.
+    """Cuts a random box out of the image and resizes it to PIXELS x PIXELS, as torchvision's RandomResizedCrop
 
     Parameters, which do not depend on the image's size: attempt_0 ... attempt_9, each the area in units of
     2^-24 of the image's, times 64, plus the index of the ratio; then row and column, the place of the box in

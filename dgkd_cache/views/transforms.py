@@ -22,7 +22,7 @@ MAX_PADDING = 1024
 @register_transform
 @dataclass(frozen=True)
 class Crop(Transform):
-    """Zero-pads by `padding` pixels on every side, then crops the original size at a uniform position.
+    """Pads by PIXELS zeros on every side, then cuts the image's size out at a random place
 
     Parameters: dy and dx, the first row and column of the crop in the padded image, each in [0, 2 * padding].
     """
@@ -63,7 +63,10 @@ class Crop(Transform):
 @register_transform
 @dataclass(frozen=True)
 class Hflip(Transform):
-    """Mirrors left and right with probability 1/2. Parameter: flip, 0 or 1."""
+    """Mirrors left and right with probability 1/2
+
+    Parameter: flip, 0 or 1.
+    """
 
     name = "hflip"
     stage = 2
@@ -87,7 +90,7 @@ class Hflip(Transform):
 @register_transform
 @dataclass(frozen=True)
 class Unchanged(Transform):
-    """The unchanged images; it must be the only transform. No parameters."""
+    """Leaves images as they are; it must be the only transform"""
 
     name = "none"
     alone = True

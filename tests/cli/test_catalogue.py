@@ -54,7 +54,7 @@ for words in sys.argv[1:]:
     print("done:", words)
 """
     verbs = ["--help", "models", "models resnet20", "datasets", "recipes", "recipes official", "ls", "info teacher"]
-    verbs += ["init --help"]
+    verbs += ["init --help", "transforms"]
     done = subprocess.run([sys.executable, "-c", script, *verbs], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert re.findall("^done: (.*)$", done.stdout, re.MULTILINE) == verbs

@@ -25,7 +25,7 @@ Command = Callable[..., Result]
 
 VERBS = ["init", "plan", "run", "train", "dump", "eval", "compare", "report", "ls", "info", "verify", "repair"]
 VERBS += ["export", "import", "push", "pull", "sign", "card", "subset", "merge", "diff"]
-VERBS += ["models", "datasets", "recipes", "doctor"]
+VERBS += ["models", "datasets", "transforms", "recipes", "doctor"]
 
 
 def test_the_verbs_come_in_the_order_of_work(command: Command) -> None:

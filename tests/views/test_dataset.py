@@ -74,6 +74,14 @@ def test_pixels_are_the_same_over_workers_batches_orders_and_resumes(
     assert resumed == first[batch_size:]
 
 
+def test_workers_render_colour_and_policies_as_one_process_does(noise: Any) -> None:
+    transforms = ["crop(2)", "hflip", "trivial-augment", "color-jitter(0.4, 0.4, 0.4, 0.1)", "erasing"]
+    plan = ViewPlan.build(image=(3, 8, 8), transforms=transforms)
+    dataset = ViewDataset(plan, noise(SAMPLES, (3, 8, 8)))
+    found = [list(flatten(DataLoader(dataset, batch_sampler=sampler(32), num_workers=workers))) for workers in (0, 2)]
+    assert found[0] == found[1] and len({pixels for *_, pixels in found[0]}) > SAMPLES * 3 // 4
+
+
 def test_persistent_workers_show_the_right_view_in_each_epoch(dataset: ViewDataset, expected: Any) -> None:
     batches = sampler(32, kind="cycle")
     loader: DataLoader[Any] = DataLoader(dataset, batch_sampler=batches, num_workers=2, persistent_workers=True)

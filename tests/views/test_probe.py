@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import re
 import struct
@@ -146,6 +147,35 @@ def test_accepts_a_jpeg_written_again_at_high_quality(files: Any) -> None:
     difference = (again.pixels_NIHW.int() - images.pixels_NIHW.int()).float().square().mean().sqrt()
     assert 0.3 < difference < PROJECTION_RMSE_BOUND
     check_probe(ViewRenderer(RESIZED, again), kind=kind, values=values, ranges=[range(FIRST, FIRST + COUNT)])
+
+
+@pytest.mark.parametrize(
+    ("text", "operation"),
+    [
+        ("rand-augment(3, 9)", "affine.sample_nearest"),
+        ("color-jitter(0.4)", "colours.blend"),
+        ("blur", "neighbours.blur"),
+    ],
+)
+def test_proves_that_operations_are_the_same_to_the_last_level(
+    noise: Any, monkeypatch: pytest.MonkeyPatch, text: str, operation: str
+) -> None:
+    plan = ViewPlan.build(image=(3, 32, 32), transforms=["crop(4)", "hflip", text, "erasing"], seed=1)
+    views = ViewRenderer(plan, noise(50, (3, 32, 32)))
+    kind, values = make_probe(views, FIRST, COUNT)
+    assert kind == "sha256"
+    check_probe(views, kind=kind, values=values, ranges=[range(FIRST, FIRST + COUNT)])
+    module, name = operation.split(".")
+    owner = importlib.import_module(f"dgkd_cache.views.operations.{module}")
+    before = getattr(owner, name)
+
+    def one_level_off(*arguments: Any) -> Tensor:
+        pixels: Tensor = before(*arguments).clone()
+        pixels[:, 0, 0, 0] ^= 1
+        return pixels
+
+    monkeypatch.setattr(owner, name, one_level_off)
+    assert "these pixels are not the ones that the guide saw" in refusal(views, kind, values)
 
 
 def test_exact_transforms_of_files_are_projected_too(files: Any) -> None:

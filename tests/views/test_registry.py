@@ -72,8 +72,9 @@ def test_an_unknown_name_is_met_with_the_closest() -> None:
 
 def test_names_are_listed_and_taken_once() -> None:
     names = transform_names()
-    assert {"crop(PIXELS)", "hflip", "none", "resized-crop(PIXELS)", "blur(SIGMA_LOW, SIGMA_HIGH, P)"} <= set(names)
-    assert names == tuple(sorted(names)) and len(names) == len(registry.TRANSFORMS)
+    assert {"crop", "hflip", "none", "resized-crop", "blur"} <= set(names) and names == tuple(
+        sorted(registry.TRANSFORMS)
+    )
     with pytest.raises(InvalidInput, match="'crop' is registered already; give the new one another name"):
         register_transform(Crop)
 

@@ -64,7 +64,7 @@ _KEYS = {
 @click.option("--batch-size", type=int, help="Samples in a step.  [default: 128]")
 @click.option("--lr", type=float, help="Learning rate.  [default: 0.1; 0.01 for plain networks]")
 @click.option("--views", type=int, help="Views cached of each guide.  [default: 40, or fewer epochs]")
-@list_option("--transforms", help="As crop(4),hflip; quote it.  [default: what suits the data set]")
+@list_option("--transforms", help="`dgkd-cache transforms` lists them; quote it.  [default: what suits the data set]")
 @click.option("--scheme", type=choice_of(ViewsConfig, "scheme"), help="Scheme of the views.  [default: sampled]")
 @click.option("--schedule", type=choice_of(ViewsConfig, "schedule"), help="Which view an epoch uses.  [default: cycle]")
 @click.option(
@@ -101,7 +101,8 @@ def init(
     named teacher, ta1, ta2, ..., student. A dgkd.toml that is there is left alone.
 
     Without --transforms, augmentation is what `dgkd-cache datasets` shows. For a folder or a factory it is hflip and a
-    crop of an eighth if all images have one size of up to 64 pixels, else hflip and resized-crop(224).
+    crop of an eighth if all images have one size of up to 64 pixels, else hflip and resized-crop(224). More is written
+    as --transforms "crop(4),hflip,rand-augment(2, 9)".
 
     With --recipe, defaults are the recipe's and a --dataset holds its data in another format, folder:PATH or
     module:factory. Options that its variants for `compare` set themselves are refused.

@@ -127,8 +127,10 @@ def _plan(plan: Mapping[str, Any]) -> str:
 def _transform(value: object) -> str:
     if not isinstance(value, Mapping):
         return str(value)
-    numbers = [str(one) for key, one in value.items() if key != "name" and isinstance(one, int | str)]
-    return str(value.get("name", "?")) + (f"({', '.join(numbers[:2])})" if numbers else "")
+    # The order of keys in a plan says nothing, so several numbers have their names.
+    numbers = [(key, str(one)) for key, one in value.items() if key != "name" and isinstance(one, int | str)]
+    shown = [number if len(numbers) == 1 else f"{key} {number}" for key, number in numbers[:6]]
+    return str(value.get("name", "?")) + (f"({', '.join(shown)})" if shown else "")
 
 
 def _use(header: StoreHeader, name: str) -> Iterator[str]:

@@ -215,13 +215,20 @@ def test_without_scikit_learn_init_says_what_to_install(
     assert command("init", "--chain", "plain4,plain2", "--dataset", "cifar10", "other").stderr == ""
 
 
+def test_transforms_may_have_commas_in_brackets(command: Command, here: Path) -> None:
+    listed = "crop(1), rand-augment(2, 9),erasing(0.250)"
+    written = command("init", "--chain", "plain2", "--transforms", listed, "new", "--json")
+    assert json.loads(written.stdout)["views"]["transforms"] == ["crop(1)", "rand-augment(2, 9)", "erasing(0.250)"]
+
+
 @pytest.mark.parametrize(
     ("text", "meant"), [("crop1", "crop(4)"), ("flip", "hflip"), ("resizedcrop", "resized-crop(224) or crop(4)")]
 )
 def test_a_transform_is_meant_as_it_is_written(command: Command, here: Path, text: str, meant: str) -> None:
     result = command("init", "--chain", "plain4,plain2", "--transforms", text, "demo")
     assert result.exit_code == 2
-    assert "expected one of crop(PIXELS), hflip, none, resized-crop(PIXELS)" in result.stderr
+    assert "expected one of auto-augment, autocontrast, blur, color-jitter, crop, " in result.stderr
+    assert "solarize, translate, trivial-augment; did you mean" in result.stderr
     assert result.stderr.endswith(f"did you mean {meant}?\n")
     for one in meant.split(" or "):
         assert command("init", "--chain", "plain4,plain2", "--transforms", one, f"demo-{one[:2]}").exit_code == 0

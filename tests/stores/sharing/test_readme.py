@@ -7,7 +7,8 @@ from pathlib import Path
 
 from stores.support.small_store import SmallStore
 
-from dgkd_stores import GuideStore, StoreHeader, subset
+from dgkd_stores import GuideStore, StoreHeader, canonical_json, subset
+from dgkd_stores.coding.canonical import sha256_hex
 from dgkd_stores.sharing.readme import data_licence_of, make_readme, summary
 
 
@@ -58,3 +59,23 @@ def test_a_strange_derivation_is_left_out(tmp_path: Path) -> None:
             page = make_readme(store, name="a.zarr", data_licence="").partition("## Where")[2]
         assert ("made from the store of seal `" + "5" * 64 in page) == (number == 0)
         assert ("made by `?` from the store of seal `(b)`\n" in page) == (number == 3)
+
+
+def test_a_transform_of_several_numbers_has_them_by_name(tmp_path: Path) -> None:
+    several = [
+        {"name": "crop", "padding": 4},
+        {"name": "hflip"},
+        {"name": "rand-augment", "operations": 2, "magnitude": 9, "cos_sin_q30": [[1, 2]] * 31},
+        {"name": "erasing", "probability": "0.25", "area_q24": [1, 2]},
+    ]
+
+    class Planned(SmallStore):
+        @property
+        def header(self) -> StoreHeader:
+            plan = {"transforms": several, "seed": 3}
+            return replace(super().header, plan=plan, plan_digest=sha256_hex(canonical_json(plan)))
+
+    Planned(views=1).write(path := tmp_path / "a.zarr")
+    with GuideStore.open(path) as store:
+        page = make_readme(store, name="a.zarr", data_licence="")
+    assert "`crop(4), hflip, rand-augment(magnitude 9, operations 2), erasing(0.25), seed 3`" in page
