@@ -1,14 +1,17 @@
 """A data set repository of the Hugging Face Hub as a place: hf://OWNER/REPOSITORY.
 
 It is read at one commit, so that nothing changes during a pull, by obstore from the Hub's own URLs of files. It is
-written in commits on a known parent: two pushes at once cannot mix.
+written in commits on a known parent: two pushes at once cannot mix. How a file gets there, the Hub says: small texts
+within the commit, binary and large files before it, by Xet where `hf_xet` is installed and HF_HUB_DISABLE_XET is not
+set, else by LFS. Source: huggingface_hub 2.4, `_commit_api.py` and `lfs.py`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from dgkd_stores.errors import DgkdError, InvalidInput, Mismatch
@@ -16,6 +19,7 @@ from dgkd_stores.sharing.address import Address
 from dgkd_stores.sharing.credentials import redacted
 from dgkd_stores.sharing.object_storage import WebServer, open_web
 from dgkd_stores.sharing.remote import Found, LostConnection, Reading, Remote
+from dgkd_stores.sharing.requests import gave_up
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -74,7 +78,7 @@ class Hub(Remote):
 
     def ensure_repository(self) -> None:
         """Creates the repository unless it exists."""
-        self._ask(lambda: self._api.create_repo(self.name, repo_type=_KIND, exist_ok=True))
+        self._change(lambda: self._api.create_repo(self.name, repo_type=_KIND, exist_ok=True))
 
     def write(self, files: Iterable[tuple[str, bytes | str]], message: str) -> None:
         """Writes files, each given as content or as the path of a file, in one commit on the known one.
@@ -84,10 +88,9 @@ class Hub(Remote):
         from huggingface_hub import CommitOperationAdd
 
         operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in files]
-        parent = self.commit
-        made = self._ask(
+        made = self._change(
             lambda: self._api.create_commit(
-                self.name, operations, commit_message=message, repo_type=_KIND, parent_commit=parent
+                self.name, operations, commit_message=message, repo_type=_KIND, parent_commit=self.commit
             )
         )
         self._commit, self._files = made.oid, None
@@ -95,7 +98,18 @@ class Hub(Remote):
     def tag(self, name: str) -> None:
         """Gives the last commit a tag, unless there is one of that name."""
         commit = self.commit
-        self._ask(lambda: self._api.create_tag(self.name, tag=name, revision=commit, repo_type=_KIND, exist_ok=True))
+        self._change(lambda: self._api.create_tag(self.name, tag=name, revision=commit, repo_type=_KIND, exist_ok=True))
+
+    def _change(self, request: Callable[[], _Answer]) -> _Answer:
+        """Returns the answer to a request that changes the repository; raises Incomplete for a lost connection.
+
+        It is not sent again: whether it came through is not known, and the next push sees it.
+        """
+        try:
+            with _without_bars():
+                return self._ask(request)
+        except LostConnection as error:
+            raise gave_up(self.address, str(error)) from None
 
     def _ask(self, request: Callable[[], _Answer]) -> _Answer:
         """Returns the answer to a request; raises FileNotFoundError, Mismatch, LostConnection, DgkdError."""
@@ -105,26 +119,53 @@ class Hub(Remote):
         connection_error = cast(type[Exception], HfHubHTTPError.__bases__[0])
         try:
             return request()
-        except HfHubHTTPError as error:
-            status, text = error.response.status_code, redacted(" ".join(str(error).split())[:300], os.environ)
-            if status == 404:
-                raise FileNotFoundError(self.name) from None
-            if status in (409, 412):
-                raise Mismatch(
-                    f"{self.address} has changed during the push",
-                    expected=f"commit {self._commit}",
-                    found="a later one",
-                    do="somebody else writes there: run the same command again to see what lies there now",
-                ) from None
-            if status >= _SERVER_ERROR:
-                raise LostConnection(text) from None
-            raise DgkdError(
-                f"{self.address} refuses access",
-                expected="a token that permits it (`hf auth login`, or HF_TOKEN)",
-                found=text,
-            ) from None
-        except connection_error as error:
-            raise LostConnection(redacted(str(error)[:300], os.environ)) from None
+        except (connection_error, OSError, RuntimeError, ValueError) as error:
+            # An upload by LFS wraps what failed in a RuntimeError; one by Xet has the errors of Python.
+            cause = error
+            if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
+                cause = error.__cause__
+                if not isinstance(cause, (connection_error, OSError, ValueError)):
+                    raise
+            text = redacted(" ".join(str(cause).split())[:300], os.environ)
+            if isinstance(cause, HfHubHTTPError):
+                raise self._refused(cause.response.status_code, text) from None
+            if isinstance(cause, ValueError | PermissionError):
+                raise self._refused(0, text) from None
+            raise LostConnection(text) from None
+
+    def _refused(self, status: int, text: str) -> Exception:
+        """Returns the error for an answer of this status."""
+        if status == 404:
+            return FileNotFoundError(self.name)
+        if status in (409, 412):
+            return Mismatch(
+                f"{self.address} has changed during the push",
+                expected=f"commit {self._commit}",
+                found="a later one",
+                do="somebody else writes there: run the same command again to see what lies there now",
+            )
+        if status >= _SERVER_ERROR:
+            return LostConnection(text)
+        return DgkdError(
+            f"{self.address} refuses access",
+            expected="a token that permits it (`hf auth login`, or HF_TOKEN)",
+            found=text,
+        )
+
+
+@contextlib.contextmanager
+def _without_bars() -> Iterator[None]:
+    """Turns the progress bars of huggingface_hub off: they would mix with the one of the push."""
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def open_hub(address: Address) -> Hub:

@@ -56,10 +56,12 @@ class HubPublication(Publication):
             self._tally.advance(sum(self._inventory.sizes[file] for file in batch))
 
     def _send_root(self, beside: Mapping[str, bytes]) -> None:
+        seal = self._inventory.seal
         if self.missing:
             root = bytes(self._inventory.read(ROOT))
-            seal = self._inventory.seal
             commit_last(self._hub, f"{self._name}/{ROOT}", root, beside, store=self._name, seal=seal)
+        else:  # a push may have stopped between commit and tag
+            self._hub.tag(seal)
 
     def _batches(self) -> Iterator[list[str]]:
         """Yields the files that are missing, but the root; rows are proven here."""

@@ -138,6 +138,8 @@ class _Push:
                 if there is None:
                     remote.ensure_repository()
                     commit_last(remote, name, str(self.path), beside, store=name, seal=found.seal)
+                elif same:  # a push may have stopped between commit and tag
+                    remote.tag(found.seal)
             else:
                 with remote.publishing(name):
                     if same := ensure(remote, name, data, tally, there=there):

@@ -15,6 +15,7 @@ pytest.importorskip(
 )
 
 
+@pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
 def test_commits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_publication, "BATCH_FILES", 10)
     with fake_hub() as hub:
