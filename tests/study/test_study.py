@@ -106,7 +106,7 @@ def test_a_study_leaves_the_workspace_alone(ws: Workspace) -> None:
     assert json.loads((study.folder / "results.json").read_text()) == json.loads(json.dumps(results))
     assert sorted(path.name for path in ws.folder.iterdir()) == ["compare", "dgkd.toml"]
     assert {path.name for path in study.folder.iterdir()} == {
-        *("runs", "guides", "records", "results.json", "timings.json", "study.json")
+        *("runs", "guides", "records", "results.json", "timings.json", "study.json", ".dumped")
     }
     assert results["comparisons"][0]["exploratory"] and results["comparisons"][0]["verdict"] == "inconclusive"
 
