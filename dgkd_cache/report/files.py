@@ -13,7 +13,7 @@ from dgkd_cache.report.csv_text import comparisons_csv, runs_csv, variants_csv
 from dgkd_cache.report.labels import unfinished_of
 from dgkd_cache.report.page import make_page
 from dgkd_cache.report.results_file import Results, as_results
-from dgkd_cache.study.files import write_json, write_text
+from dgkd_cache.study.files import RESULTS_FILE, write_json, write_text
 from dgkd_cache.study.timings import Timings
 from dgkd_cache.study.verdict import verdict_sentence
 
@@ -73,7 +73,7 @@ def write_report(content: Mapping[str, Any], timings: Timings, output: Path, *, 
     }
     found = Written(
         page=output,
-        results=folder / (PARTIAL if unfinished else "results.json"),
+        results=folder / (PARTIAL if unfinished else RESULTS_FILE),
         csv=(*tables,),
         verdict=verdict,
         finished=sum(len(one.runs) for one in results.variants.values()),

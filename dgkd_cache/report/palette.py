@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["DARK", "LIGHT", "TEXTS", "Style", "marker", "styles"]
+__all__ = ["DARK", "LIGHT", "Style", "marker", "styles"]
 
 LIGHT = {
     **{
@@ -40,9 +40,6 @@ DARK = {
     **{"s6": "#a79cf0", "s7": "#b9c24a", "s8": "#f08ab8", "s9": "#5fbfc2", "s10": "#c7b09a"},
 }
 """The CSS variables of the dark theme."""
-
-TEXTS = ("text", "muted", "link", "good", "bad")
-"""The variables that colour text, on `page` and on `panel`."""
 
 _COLOURS = sum(name[0] == "s" and name[1:].isdigit() for name in LIGHT)
 _SHAPES = ("square", "triangle", "diamond", "down", "circle")

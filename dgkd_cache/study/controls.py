@@ -46,9 +46,9 @@ def write_control(
     """Writes the store of `control` for the guide whose finished store is `source`, or completes it.
 
     The control `unaugmented` takes its rows from `plain`, the guide's store of one view without augmentation; no other
-    one reads that. All guides have the same permutation of samples. The header has the
-    control, and `derived_from` with the seal of `source`, among the guide's training settings; accuracy, logits of the
-    test set and encoding error are those of `source`.
+    one reads that. All guides have the same permutation of samples. The header has the control, and `derived_from` with
+    the seal of `source`, among the guide's training settings; accuracy, logits of the test set and encoding error are
+    those of `source`.
 
     Raises Locked when another process writes it, NoSpace, and Interrupted once `stop` says so.
     """

@@ -10,7 +10,9 @@ from typing import Any
 from dgkd_cache.run_files.reading import parse_object, read_file
 from dgkd_stores.disk import full_disk, make_folder, write_durably
 
-__all__ = ["read_json", "write_json", "write_text"]
+__all__ = ["RESULTS_FILE", "read_json", "write_json", "write_text"]
+
+RESULTS_FILE = "results.json"
 
 _LARGEST = 2**26  # bytes
 

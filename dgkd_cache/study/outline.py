@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from dgkd_cache.run_files.reading import damaged_file
-from dgkd_cache.study.files import read_json, write_text
+from dgkd_cache.study.files import RESULTS_FILE, read_json, write_text
 from dgkd_cache.study.plan import Guides
 from dgkd_cache.study.records import read_record_of
 from dgkd_cache.study.results import Protocol, Results, make_results
@@ -83,9 +83,8 @@ def read_outline(folder: Path) -> Outline | None:
 
 def failures(folder: Path, outline: Outline) -> list[Mapping[str, Any]]:
     """Returns what `compare` could not make when it ended last, and which is not made since."""
-    path = folder / "results.json"
     try:
-        failed = read_json(path).get("failed")
+        failed = read_json(folder / RESULTS_FILE).get("failed")
     except FileNotFoundError:
         return []
     made = {run for run in outline.runs if read_record_of(folder, run) is not None}

@@ -19,7 +19,7 @@ from dgkd_cache.study.check import (
     require_paired,
     same_runs,
 )
-from dgkd_cache.study.files import write_json
+from dgkd_cache.study.files import RESULTS_FILE, write_json
 from dgkd_cache.study.outline import Outline, results_so_far, write_outline
 from dgkd_cache.study.plan import Guides, StudyPlan, StudyRun, StudyStore, make_plan
 from dgkd_cache.study.results import Protocol, Results
@@ -28,7 +28,7 @@ from dgkd_cache.study.variants import METHODS, make_variants, variants_of_method
 from dgkd_cache.study.worker import work_on
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["Study", "check_study", "outline_of", "results_of", "run_study", "set_up_study", "study_timings"]
+__all__ = ["Study", "check_study", "outline_of", "run_study", "set_up_study", "study_timings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,11 +139,12 @@ def run_study(
     A run that cannot be made is in the results' `failed`, and the rest is made all the same. `command` is told by the
     report. Raises Interrupted once `stop` says so; the same call goes on from there.
     """
-    write_outline(study.folder, outline_of(study, command))
+    outline = outline_of(study, command)
+    write_outline(study.folder, outline)
     with one_thread():
         failed = work_on(study.plan, device=device, take_over=take_over, progress=progress, stop=stop)
-    results = results_of(study, failed)
-    write_json(study.folder / "results.json", results)
+    results = results_so_far(study.folder, outline, [_failed(one) for one in study.plan.work if one in failed])
+    write_json(study.folder / RESULTS_FILE, results)
     write_json(study.folder / TIMINGS_FILE, study_timings(study))
     return results
 
@@ -151,12 +152,6 @@ def run_study(
 def study_timings(study: Study) -> Timings:
     """Returns the times of the runs that are here, and those that timings.json has of runs that are elsewhere now."""
     return {**read_timings(study.folder), **timings_of(study.plan)}
-
-
-def results_of(study: Study, failed: Collection[StudyRun | StudyStore] = ()) -> Results:
-    """Returns the results of the runs of a study that are finished; `failed` are those that could not be made."""
-    failures = [_failed(one) for one in study.plan.work if one in failed]
-    return results_so_far(study.folder, outline_of(study), failures)
 
 
 def outline_of(study: Study, command: str = "") -> Outline:

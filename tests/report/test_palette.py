@@ -7,8 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from dgkd_cache.report.palette import DARK, LIGHT, TEXTS, marker, styles
+from dgkd_cache.report.palette import DARK, LIGHT, marker, styles
 
+TEXTS = ("text", "muted", "link", "good", "bad")
+"""The variables that colour text, on `page` and on `panel`."""
 THEMES = {"light": LIGHT, "dark": DARK}
 SERIES = [name for name in LIGHT if name == "reference" or (name[0] == "s" and name[1:].isdigit())]
 

@@ -73,6 +73,7 @@ def compare(
       dgkd-cache compare --jobs 2
       dgkd-cache compare --set training.epochs=30 --json
     """
+    from dgkd_cache.study.files import RESULTS_FILE
     from dgkd_cache.study.study import check_study, run_study, set_up_study, study_timings
 
     workspace = app.workspace()
@@ -101,7 +102,7 @@ def compare(
         click.echo()
         for line in notes(results):
             show(line)
-    app.say(f"results: {study.folder / 'results.json'}")
+    app.say(f"results: {study.folder / RESULTS_FILE}")
     if results["failed"]:
         raise Incomplete(
             f"{len(results['failed'])} of {len(study.plan.work)} runs and stores could not be made",

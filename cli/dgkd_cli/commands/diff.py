@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dgkd_cache.errors import Mismatch
 from dgkd_cache.progress import counted
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.columns import sections, terminal_width
@@ -15,8 +16,6 @@ from dgkd_cli.stores import store_at
 from dgkd_stores import StoreDifference, diff as compare_stores
 
 __all__ = ["diff"]
-
-_DIFFERENT = 13
 
 
 @click.command()
@@ -45,7 +44,7 @@ def diff(app: App, first: str, second: str, as_json: bool) -> None:
     else:
         _show(found, [str(path) for path in paths])
     if not found.same:
-        raise click.exceptions.Exit(_DIFFERENT)
+        raise click.exceptions.Exit(Mismatch.exit_code)
 
 
 def _show(found: StoreDifference, paths: list[str]) -> None:

@@ -16,6 +16,7 @@ from dgkd_stores.disk import expand_user
 if TYPE_CHECKING:
     from dgkd_cache.study.outline import Outline
     from dgkd_cache.study.results import Results
+    from dgkd_cache.study.timings import Timings
 
 __all__ = ["report"]
 
@@ -49,34 +50,16 @@ def report(app: App, output: Path | None, results_file: Path | None, as_json: bo
       dgkd-cache report --results docs/study/results.json
     """
     from dgkd_cache.report.files import write_report
-    from dgkd_cache.report.results_file import read_results
-    from dgkd_cache.study.outline import failures, read_outline, results_so_far
-    from dgkd_cache.study.timings import read_timings, timings_so_far
+    from dgkd_cache.study.files import RESULTS_FILE
 
-    source = app.folder / "compare" / "results.json" if results_file is None else expand_user(results_file)
+    source = app.folder / "compare" / RESULTS_FILE if results_file is None else expand_user(results_file)
     target = source.parent / "report.html" if output is None else expand_user(output)
     if target.suffix.lower() not in (".html", ".htm"):
         raise InvalidInput(
             f"{target} is no name of a page", expected="a name that ends in .html", found=target.name, do="rename it"
         )
-    outline = read_outline(source.parent)
-    if outline is None and results_file is None and app.has_workspace:
-        outline = _planned(app)
-    timings = read_timings(source.parent)
-    content: Results
-    if results_file is not None:
-        content = read_results(source)
-    elif outline is not None:
-        content = results_so_far(source.parent, outline, failures(source.parent, outline))
-        timings = {**timings_so_far(source.parent, outline.runs), **timings}
-    else:
-        raise InvalidInput(
-            f"there is no comparison in {source.parent}",
-            expected="a study.json, which `dgkd-cache compare` writes as it begins, or a workspace",
-            found="neither",
-            do="go to the workspace of one, or name its results with --results",
-        )
-    written = write_report(content, timings, target, source=source, command=outline.command if outline else "")
+    content, timings, command = _results(app, source, given=results_file is not None)
+    written = write_report(content, timings, target, source=source, command=command)
     if as_json:
         print_json(
             {
@@ -94,6 +77,29 @@ def report(app: App, output: Path | None, results_file: Path | None, as_json: bo
         show(f"Not finished: the report is of {written.finished} of {written.planned} runs of students.")
     show(f"report: {written.page}")
     app.say(f"results: {written.results}, {', '.join(str(path) for path in written.csv)}")
+
+
+def _results(app: App, source: Path, *, given: bool) -> tuple[Results, Timings, str]:
+    """Returns results, the seconds of runs, and the command: of the file `source`, or of what is finished beside it."""
+    from dgkd_cache.report.results_file import read_results
+    from dgkd_cache.study.outline import failures, read_outline, results_so_far
+    from dgkd_cache.study.timings import read_timings, timings_so_far
+
+    folder = source.parent
+    outline, timings = read_outline(folder), read_timings(folder)
+    if given:
+        return read_results(source), timings, outline.command if outline else ""
+    if outline is None and app.has_workspace:
+        outline = _planned(app)
+    if outline is None:
+        raise InvalidInput(
+            f"there is no comparison in {folder}",
+            expected="a study.json, which `dgkd-cache compare` writes as it begins, or a workspace",
+            found="neither",
+            do="go to the workspace of one, or name its results with --results",
+        )
+    results = results_so_far(folder, outline, failures(folder, outline))
+    return results, {**timings_so_far(folder, outline.runs), **timings}, outline.command
 
 
 def _planned(app: App) -> Outline:

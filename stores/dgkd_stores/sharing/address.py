@@ -12,9 +12,9 @@ from pathlib import Path
 from dgkd_stores.disk.paths import expand_user, names_store
 from dgkd_stores.errors import InvalidInput
 
-__all__ = ["SCHEMES", "Address", "parse_address"]
+__all__ = ["Address", "parse_address"]
 
-SCHEMES = ("s3", "gs", "az", "http", "https", "hf")
+_SCHEMES = ("s3", "gs", "az", "http", "https", "hf")
 """The schemes of URLs; anything else is the path of a folder."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
@@ -27,7 +27,7 @@ class Address:
     """The address of a place, or of one store in it."""
 
     scheme: str
-    """One of `SCHEMES`, or `file` for a folder."""
+    """One of `_SCHEMES`, or `file` for a folder."""
     place: str
     """The address of the place, without the name of a store and without a slash at its end."""
     name: str | None
@@ -74,14 +74,14 @@ def parse_address(text: str) -> Address:
     if scheme in _RSYNC:
         raise InvalidInput(
             f"no transport over {scheme}",
-            expected=f"a folder, or one of {', '.join(f'{known}://' for known in SCHEMES)}",
+            expected=f"a folder, or one of {', '.join(f'{known}://' for known in _SCHEMES)}",
             found=f"{scheme}://",
             do="copy the store with `rsync -a`, and then `dgkd-cache verify --full COPY` proves the copy",
         )
-    if scheme not in SCHEMES:
+    if scheme not in _SCHEMES:
         raise InvalidInput(
             "an address of an unknown scheme",
-            expected=f"a folder, or one of {', '.join(f'{known}://' for known in SCHEMES)}",
+            expected=f"a folder, or one of {', '.join(f'{known}://' for known in _SCHEMES)}",
             found=f"{scheme}://",
         )
     host = rest.partition("/")[0]

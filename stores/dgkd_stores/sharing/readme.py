@@ -7,18 +7,14 @@ from typing import Any
 
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.reading.reader import GuideStore
-from dgkd_stores.sharing.card_text import (
-    hub_licence,
-    in_markdown,
-    in_yaml,
-    percent,
-    size_category,
-    size_text,
-)
+from dgkd_stores.sharing.card_text import hub_licence, in_markdown, in_yaml, percent, size_category, size_text
 
 __all__ = ["data_licence_of", "make_readme", "summary"]
 
 _CLASSES_SHOWN = 20
+
+_SETTINGS = ("method", "objective", "epochs", "optimizer", "lr", "batch_size", "seed")
+"""Keys of a guide's training that a card shows."""
 
 _KNOWN = {
     "digits": "CC-BY-4.0 (UCI, Optical Recognition of Handwritten Digits)",
@@ -155,9 +151,6 @@ def _provenance(header: StoreHeader) -> Iterator[str]:
     yield ""
     yield "All of this is in the store's header, which the seal covers. A seal tells that a store is whole, a signature"
     yield "beside it who made it. `dgkd-cache card` wrote this page from the store."
-
-
-_SETTINGS = ("method", "objective", "epochs", "optimizer", "lr", "batch_size", "seed")
 
 
 def _derivation(value: object) -> Iterator[str]:
