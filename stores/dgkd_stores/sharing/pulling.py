@@ -109,7 +109,7 @@ class Pulling:
         """Fetches some views, as a new store that names the published one."""
         origin = scratch / "origin" if lock is None else self._beside(f"{one.key}.origin")
         part = one.fetch_origin(origin, self.jobs)
-        chunks = one.part(part, self._beside(part.key))
+        chunks = one.part(part, scratch / "part" if lock is None else self._beside(part.key))
         return self._all(chunks, part, lock, origin)
 
     def _beside(self, key: str) -> Path:

@@ -65,6 +65,11 @@ def test_interrupted_and_damaged(served: Web, tmp_path: Path) -> None:
     ]
 
 
+def test_a_dry_run_writes_nothing(served: Web, tmp_path: Path) -> None:
+    found = pull(f"{served.address}/a.zarr", tmp_path / "got", views=range(1, 3), dry_run=True)
+    assert found.path is None and not (tmp_path / "got").exists()
+
+
 def test_refusals(served: Web, path: Path, tmp_path: Path) -> None:
     for views in (range(3), range(2, 5), range(0), range(0, 4, 2)):
         with pytest.raises(InvalidInput):
