@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from stores.support.loopback import serving
+
 __all__ = ["TOKEN", "FakeGcs", "fake_gcs"]
 
 TOKEN = "ya29.Tell-Tale-Token"
@@ -139,15 +141,5 @@ def fake_gcs() -> Iterator[FakeGcs]:
             "x-goog-generation": str(generation),
         }
 
-    class Server(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        state.address = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield state
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as state.address:
+        yield state

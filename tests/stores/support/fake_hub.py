@@ -14,11 +14,12 @@ import contextlib
 import hashlib
 import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
+
+from stores.support.loopback import serving
 
 __all__ = ["TOKEN", "FakeHub", "fake_hub"]
 
@@ -226,7 +227,7 @@ def fake_hub(*, xet: bool = False) -> Iterator[FakeHub]:
             return fault
 
     disabled = mock.patch("huggingface_hub.constants.HF_HUB_DISABLE_XET", not xet)
-    with disabled, _served(Handler) as hub.address, _served(Storage) as hub.storage:
+    with disabled, serving(Handler) as hub.address, serving(Storage) as hub.storage:
         yield hub
 
 
@@ -286,17 +287,3 @@ class _Answers(http.server.BaseHTTPRequestHandler):
             self.send_header(name, text)
         self.end_headers()
         self.wfile.write(data)
-
-
-@contextlib.contextmanager
-def _served(handler: type[_Answers]) -> Iterator[str]:
-    """Runs a server of these answers; gives its address."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
