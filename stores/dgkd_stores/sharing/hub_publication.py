@@ -16,7 +16,7 @@ from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
 from dgkd_stores.sharing.remote import Found
 from dgkd_stores.sharing.requests import attempt
 
-__all__ = ["HubPublication", "commit_last"]
+__all__ = ["HubPublication"]
 
 BATCH_FILES, BATCH_BYTES = 200, 2**29
 """Most files and bytes of one commit."""
@@ -59,9 +59,8 @@ class HubPublication(Publication):
         seal = self._inventory.seal
         if self.missing:
             root = bytes(self._inventory.read(ROOT))
-            commit_last(self._hub, f"{self._name}/{ROOT}", root, beside, store=self._name, seal=seal)
-        else:  # a push may have stopped between commit and tag
-            self._hub.tag(seal)
+            self._hub.write([(f"{self._name}/{ROOT}", root), *beside.items()], f"{self._name}, seal {seal}")
+        self._hub.tag(seal)  # of an earlier push, too, that stopped between commit and tag
 
     def _batches(self) -> Iterator[list[str]]:
         """Yields the files that are missing, but the root; rows are proven here."""
@@ -82,14 +81,3 @@ class HubPublication(Publication):
             if any(name in self.missing for name in files.names):
                 self._inventory.read_rows(files)
                 yield from (name for name in files.names if name in self.missing)
-
-
-def commit_last(
-    hub: Hub, name: str, content: bytes | str, beside: Mapping[str, bytes], *, store: str, seal: str
-) -> None:
-    """Commits the file `name` that completes a store, with what lies beside it; the seal is the commit's tag.
-
-    `content` is that of the file, or its path on disk.
-    """
-    hub.write([(name, content), *beside.items()], f"{store}, seal {seal}")
-    hub.tag(seal)

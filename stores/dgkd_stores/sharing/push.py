@@ -20,7 +20,7 @@ from dgkd_stores.errors import InvalidInput, Mismatch
 from dgkd_stores.sharing.address import Address, parse_address
 from dgkd_stores.sharing.beside import files_beside, publish_beside
 from dgkd_stores.sharing.hub import Hub
-from dgkd_stores.sharing.hub_publication import HubPublication, commit_last
+from dgkd_stores.sharing.hub_publication import HubPublication
 from dgkd_stores.sharing.inventory import Inventory
 from dgkd_stores.sharing.object_publication import ObjectPublication
 from dgkd_stores.sharing.open_place import open_place
@@ -137,9 +137,9 @@ class _Push:
                 same = there is None or attempt(tally, lambda: remote.has_same(name, there, data), name)
                 if there is None:
                     remote.ensure_repository()
-                    commit_last(remote, name, str(self.path), beside, store=name, seal=found.seal)
-                elif same:  # a push may have stopped between commit and tag
-                    remote.tag(found.seal)
+                    remote.write([(name, str(self.path)), *beside.items()], f"{name}, seal {found.seal}")
+                if same:
+                    remote.tag(found.seal)  # of an earlier push, too, that stopped between commit and tag
             else:
                 with remote.publishing(name):
                     if same := ensure(remote, name, data, tally, there=there):
