@@ -85,10 +85,7 @@ def set_up_study(
     reference = _chosen_reference(reference, settings.reference, changes, also=settings.variants)
     chosen = settings.seed_list if seeds is None else tuple(seeds)
     _once("seed", chosen)
-    fixed: dict[str, object] = {"dataset.name": ws.dataset_name, "cache.precision": "float32"}
-    if ws.data_root is not None:
-        fixed["dataset.root"] = str(ws.data_root.resolve())
-    config = with_overrides(ws.config, fixed)
+    config = with_overrides(ws.config, {**ws.absolute_paths(), "cache.precision": "float32"})
     inside = Workspace(ws.folder / "compare", config, named=ws.named)
     kind = guides or settings.guides
     variants = make_variants(config, changes)

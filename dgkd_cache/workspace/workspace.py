@@ -240,12 +240,36 @@ class Workspace:
         from dgkd_cache.datasets.class_map import read_class_map
         from dgkd_cache.guides.align import align_dataset
 
-        path, class_map = as_store_path(guide), self.config.dataset.class_map
+        class_map = self.config.dataset.class_map
         return align_dataset(
             loaded,
-            self.store_path(guide) if path is None else self.folder / path,
+            self._store_of(guide),
             None if class_map is None else read_class_map(self.folder / expand_user(class_map)),
         )
+
+    def _store_of(self, guide: str) -> Path:
+        """Returns the path of the store that is named so in dgkd.toml, by its name or by a path."""
+        path = as_store_path(guide)
+        return self.store_path(guide) if path is None else self.folder / path
+
+    def absolute_paths(self) -> dict[str, object]:
+        """Returns, by key, the settings that are or have paths, so that they hold for another folder too."""
+        data, sharing = self.config.dataset, self.config.sharing
+        found: dict[str, object] = {"dataset.name": self.dataset_name}
+        if self.data_root is not None:
+            found["dataset.root"] = str(self.data_root.resolve())
+        if data.align is not None:
+            found["dataset.align"] = str(self._store_of(data.align).resolve())
+        if data.class_map is not None:
+            found["dataset.class_map"] = str((self.folder / expand_user(data.class_map)).resolve())
+        if sharing.keys:
+            found["sharing.keys"] = [
+                key if key.lstrip().startswith("ssh-") else str((self.folder / expand_user(key)).resolve())
+                for key in sharing.keys
+            ]
+        if sharing.allowed_signers is not None:
+            found["sharing.allowed_signers"] = str((self.folder / expand_user(sharing.allowed_signers)).resolve())
+        return found
 
     def plan(self) -> ViewPlan:
         """Returns the view plan for this data set's images. Raises InvalidInput for unsuitable transforms."""

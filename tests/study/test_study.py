@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.tiny_chain import CONFIG, Lines
+from support.ssh_keys import key_pair
+from support.tiny_chain import CONFIG, Lines, dump, train
 
 from dgkd_cache.config.tables import CompareConfig
 from dgkd_cache.config.workspace_config import with_overrides
@@ -14,6 +15,7 @@ from dgkd_cache.progress import Silent
 from dgkd_cache.study.study import run_study, set_up_study, study_timings
 from dgkd_cache.study.variants import METHODS
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import verify
 
 TABLE = """
 [compare]
@@ -194,3 +196,24 @@ def test_one_run_that_fails_leaves_the_rest(ws: Workspace) -> None:
     results = run_study(study, device="cpu", progress=Silent(), stop=lambda: False)
     assert [(one["model"], one["variants"]) for one in results["failed"]] == [("ta1", ["wild"])]
     assert {name: len(one["runs"]) for name, one in results["variants"].items()} == {"scratch": 2, "wild": 0}
+
+
+def test_paths_of_the_file_start_at_the_workspace(ws: Workspace) -> None:
+    """The runs of a study lie in a folder of its own, which relative paths do not start at."""
+    train(ws, "teacher")
+    dump(ws, "teacher")
+    _, public = key_pair(ws.folder / "keys")
+    settings = {
+        "dataset.align": "teacher",
+        "dataset.class_map": "classes.json",
+        "sharing.keys": ["keys/lab.pub", public.read_text().strip()],
+        "sharing.allowed_signers": "keys/signers",
+    }
+    (ws.folder / "classes.json").write_text(json.dumps({name: name for name in ws.dataset().train.classes}))
+    (ws.folder / "keys" / "signers").write_text(f"lab@example.org {public.read_text()}")
+    config = ws.config.model_copy(update={"compare": CompareConfig(variants={"kd": {"method": "kd"}}, seeds=1)})
+    study = set_up_study(Workspace(ws.folder, with_overrides(config, settings)))
+    run = study.plan.students["kd", 0]
+    assert run.workspace.dataset().train.guide.seal == verify(ws.store_path("teacher")).seal
+    trusted = run.workspace.trusted_keys()
+    assert trusted is not None and len(trusted.keys) == 2 and len(trusted.allowed) == 1
