@@ -1,21 +1,18 @@
 """Colour, geometry and policies beside torchvision v2 per sample, and crop and flip beside what they were before them.
 
 At 32 pixels, each transform renders batches of 128 of a set in memory in one thread; torchvision's own class draws for
-itself and changes the same images one by one. The code of before is that of a commit, in a process of its own.
+itself and changes the same images one by one. The code of before is that of a commit, in the same process.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import os
+import re
 import statistics
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,7 +20,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from benchmarks.harness import Span, Timed, Times, arguments, at_least, finish, ratio, rounds, scratch, seconds
+from benchmarks.harness import Timed, Times, arguments, at_least, finish, ratio, rounds, seconds
 from benchmarks.result import Row
 from benchmarks.spread import Bar
 from benchmarks.synthetic import cifar_like
@@ -54,8 +51,9 @@ def main(given: Sequence[str] | None = None) -> None:
     quick: dict[str, int | str] = {"rounds": 2, "batches": 1, "samples": 1_000}
     options = arguments(__doc__, defaults, quick, given)
     torch.set_num_threads(1)
-    rows = _before(options)
     images = cifar_like(options.samples, 10)
+    rows = _before(images, options)
+    notes = [] if rows else [f"No commit {options.before} is here to put crop and flip beside."]
     rows += [_beside_torchvision(text, theirs(), images, options, bar=bar) for text, theirs, bar in SIDES]
     notes = (
         [] if "before" in rows[0].what else [f"There is no commit {options.before} here to put crop and flip beside."]
@@ -90,63 +88,35 @@ def _beside_torchvision(text: str, theirs: v2.Transform, images: TensorImages, o
     )
 
 
-def _before(options: Any) -> list[Row]:
-    """Crop and flip, by the code of a commit and by this one, in two processes that take turns; none without it."""
+def _before(images: TensorImages, options: Any) -> list[Row]:
+    """Crop and flip, by the renderer of a commit and by this one, of the same images; none without the commit."""
+    before = _renderer_of(options.before)
+    if before is None:
+        return []
+    plan = ViewPlan.build(image=(3, 32, 32), transforms=["crop(4)", "hflip"])
+    random = np.random.default_rng(0)
+    order = [random.integers(0, options.samples, BATCH) for _ in range(10 * options.batches)]
+    view_B = np.zeros(BATCH, np.int64)
 
-    def timed(child: Child) -> Timed:
-        return lambda _: child.span(options.batches * 10)
+    def timed(views: ViewRenderer) -> Timed:
+        return lambda _: seconds(lambda: [views.pixels(view_B, samples_B) for samples_B in order], len(order) * BATCH)
 
-    with scratch(options) as folder, ExitStack() as ended:
-        if not _unpack(options.before, folder):
-            return []
-        children = {"before": Child(folder, options.samples), "now": Child(ROOT, options.samples)}
-        for child in children.values():
-            ended.callback(child.end)
-        times = rounds({name: timed(child) for name, child in children.items()}, options.rounds)
+    times = rounds({"before": timed(before(plan, images)), "now": timed(ViewRenderer(plan, images))}, options.rounds)
     what = "32 px, a sample, crop(4), hflip: before / now"
     return [ratio(what, times, over="before", under="now", floor_is="nothing lost", bar=at_least(0.97))]
 
 
-class Child:
-    """A process of `augment_child.py` with the code of a tree."""
-
-    def __init__(self, tree: Path, samples: int) -> None:
-        paths = [str(tree), str(tree / "cli"), str(tree / "stores")]
-        self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "benchmarks" / "augment_child.py"), str(BATCH), str(samples)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._line() == f"ready {tree}", "the child has the code of its tree"
-
-    def span(self, batches: int) -> Span:
-        """The time of one sample, over so many batches."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{batches}\n")
-        self._process.stdin.flush()
-        found = json.loads(self._line())
-        return Span(found["wall"], found["processor"])
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
-
-
-def _unpack(commit: str, folder: Path) -> bool:
-    """Puts the packages of a commit into a folder; returns whether this is a repository that has it."""
-    command = ["git", "-C", str(ROOT), "archive", "--format=tar", commit, "dgkd_cache", "stores"]
-    done = subprocess.run(command, capture_output=True)
-    if done.returncode:
-        return False
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(folder, filter="data")
-    return True
+def _renderer_of(commit: str) -> type[ViewRenderer] | None:
+    """The class ViewRenderer of a commit, with its own kernel and tables, if this is a repository that has it."""
+    for name in ("kernel", "tables", "renderer"):
+        command = ["git", "-C", str(ROOT), "show", f"{commit}:dgkd_cache/views/{name}.py"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            return None
+        module = sys.modules[f"before_{name}"] = ModuleType(f"before_{name}")
+        exec(re.sub(r"dgkd_cache\.views\.(kernel|tables)\b", r"before_\1", done.stdout), module.__dict__)
+    found: type[ViewRenderer] = sys.modules["before_renderer"].ViewRenderer
+    return found
 
 
 if __name__ == "__main__":
