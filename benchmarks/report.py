@@ -23,7 +23,6 @@ NAMES = (
     "gather",
     "dump",
     "views",
-    "augment",
     "stores",
     "transfer",
     "memory",

@@ -41,6 +41,11 @@ class Folder(WritableRemote):
                 found[str(path.relative_to(self.path))] = _found(path.lstat())
         return found
 
+    def tops(self) -> frozenset[str]:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return frozenset(os.listdir(self.path))
+        return frozenset()
+
     def read(self, name: str, *, start: int = 0, stop: int | None = None, tag: str | None = None) -> Reading:
         path = self.path / name
         with plain_file(path) as (handle, _):

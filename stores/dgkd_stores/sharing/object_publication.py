@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dgkd_stores.errors import Mismatch
 from dgkd_stores.sharing.beside import publish_beside
 from dgkd_stores.sharing.inventory import ROOT, Inventory, RowFiles
+from dgkd_stores.sharing.one_guide import require_place
 from dgkd_stores.sharing.parallel import Tally, in_parallel
 from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
 from dgkd_stores.sharing.remote import Found, WritableRemote
@@ -48,8 +49,10 @@ class ObjectPublication(Publication):
         in_parallel(self._send_rows, self._inventory.rows(), jobs=jobs, tally=self._tally)
 
     def _send_root(self, beside: Mapping[str, bytes]) -> None:
+        require_place(self._remote, self._name, self._tally)
         # A root that is there came last: what it stands for was compared then.
         self._send(ROOT, self._inventory.read(ROOT))
+        require_place(self._remote, self._name, self._tally)
         publish_beside(self._remote, beside, self._tally)
 
     def _send_rows(self, files: RowFiles) -> None:

@@ -119,6 +119,13 @@ class ObjectStorage(WebServer, WritableRemote):
                     found[prefix] = _found(obstore.head(self._client, prefix))
         return found
 
+    def tops(self) -> frozenset[str]:
+        import obstore
+
+        with self._explained("its list"):
+            listed = obstore.list_with_delimiter(self._client)
+        return frozenset([*map(str, listed["common_prefixes"]), *(str(each["path"]) for each in listed["objects"])])
+
     def create(self, name: str, data: bytes | memoryview) -> bool:
         import obstore
 

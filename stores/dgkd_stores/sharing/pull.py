@@ -11,6 +11,7 @@ from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import InvalidInput, StoreNotFound
 from dgkd_stores.format.checks import HEX64
 from dgkd_stores.sharing.address import Address, parse_address
+from dgkd_stores.sharing.one_guide import is_finished
 from dgkd_stores.sharing.open_place import open_place
 from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.pulled import Pulled
@@ -101,15 +102,14 @@ def _target(address: Address, name: str, into: Path, views: range | None) -> Pat
 
 def _only_store(remote: Remote, address: Address, tally: Tally) -> str:
     """Returns the name of the only store at a place; raises InvalidInput if the place cannot list, or has several."""
-    listed = attempt(tally, lambda: remote.names(""), address.place)
-    if listed is None:
+    first = attempt(tally, remote.tops, address.place)
+    if first is None:
         raise InvalidInput(
             f"{address.place} cannot be listed",
             expected="the address of a store, which ends in its name",
             found="that of a place",
             do=f"write {address.of('NAME.zarr')} or {address.of('NAME.h5')}, as whoever published it calls it",
         )
-    first = {name.partition("/")[0] for name in listed}
     stores = sorted(name for name in first if names_store(name))
     if not stores:
         raise StoreNotFound(
@@ -118,6 +118,9 @@ def _only_store(remote: Remote, address: Address, tally: Tally) -> str:
             found=f"{len(first)} other names" if first else "nothing",
             do="check the address",
         )
+    if len(stores) > 1:
+        # One that was begun beside a finished one is left of a push that was refused.
+        stores = [name for name in stores if is_finished(remote, name, tally)] or stores
     if len(stores) > 1:
         raise InvalidInput(
             f"{address.place} holds several stores",

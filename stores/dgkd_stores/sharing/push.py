@@ -23,6 +23,7 @@ from dgkd_stores.sharing.hub import Hub
 from dgkd_stores.sharing.hub_publication import HubPublication
 from dgkd_stores.sharing.inventory import Inventory
 from dgkd_stores.sharing.object_publication import ObjectPublication
+from dgkd_stores.sharing.one_guide import require_place
 from dgkd_stores.sharing.open_place import open_place
 from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
@@ -78,8 +79,8 @@ def push(
     `jobs` is the number of files on their way at a time, each in memory; `data_licence` is that of the images, for
     the card; `report` gets the bytes done and the total; `stop` is called between requests. Raises Incomplete for a
     store that is not finished, or after lost connections, Damaged for a store that its seal does not fit, Mismatch
-    if anything else lies there, Locked while another push writes the same folder, NoSpace, InvalidInput for an
-    address that cannot be written, and Interrupted.
+    if anything else lies there, or another guide, Locked while another push writes the same folder, NoSpace,
+    InvalidInput for an address that cannot be written, and Interrupted.
     """
     path = as_path("push", "store", store)
     require_kind("push", "destination", destination, str, expected="an address, as text")
@@ -111,6 +112,7 @@ class _Push:
     def folder(self, *, jobs: int, dry_run: bool) -> Pushed:
         """Publishes a Zarr folder, file by file."""
         inventory = Inventory(self.path)
+        require_place(self.remote, self.name, self.tally)
         beside = files_beside(self.path, self.name, data_licence=self.data_licence)
         self.tally.total = inventory.nbytes
         publication: Publication
@@ -128,6 +130,7 @@ class _Push:
         if found.damage or found.seal is None:
             count = f"{len(found.damage)} damaged places"
             raise damaged(self.path, f"{self.path} is damaged and is not sent", "no damage", count)
+        require_place(self.remote, self.name, self.tally)
         data, name, remote, tally = read_file(self.path).data, self.name, self.remote, self.tally
         beside = files_beside(self.path, name, data_licence=self.data_licence)
         tally.total = len(data)
@@ -143,6 +146,7 @@ class _Push:
             else:
                 with remote.publishing(name):
                     if same := ensure(remote, name, data, tally, there=there):
+                        require_place(remote, name, tally)
                         publish_beside(remote, beside, tally)
             if not same:
                 raise Mismatch(

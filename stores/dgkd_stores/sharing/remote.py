@@ -69,6 +69,11 @@ class Remote(ABC):
         Raises FileNotFoundError, Changed, NoRanges, LostConnection, DgkdError.
         """
 
+    def tops(self) -> frozenset[str] | None:
+        """Lists the first parts of all names, such as `ta1.zarr` and `README.md`; else as `names`."""
+        listed = self.names("")
+        return None if listed is None else frozenset(name.partition("/")[0] for name in listed)
+
     def has_same(self, name: str, found: Found, data: bytes | memoryview) -> bool:
         """Returns True if the object has this content: by an ETag that is its MD5, else by reading it.
 
@@ -97,7 +102,6 @@ class WritableRemote(Remote):
 
     @abstractmethod
     def names(self, prefix: str) -> Mapping[str, Found]: ...
-
     @abstractmethod
     def create(self, name: str, data: bytes | memoryview) -> bool:
         """Creates an object in one step; returns False if there is one of that name, which stays as it is.

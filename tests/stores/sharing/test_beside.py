@@ -37,6 +37,7 @@ def test_a_required_key(path: Path, served: Web, tmp_path: Path, new_key: NewKey
     store = path.parent / form
     if form == "a.h5":
         convert(path, store)
+    served.root = tmp_path / "own"
     push(store, str(served.root))
     ours, theirs = (TrustedKeys.read(keys=[f"{new_key(name)}.pub"]) for name in ("lab", "foreign"))
     address = f"{served.address}/{form}"
@@ -59,6 +60,7 @@ def test_a_required_key(path: Path, served: Web, tmp_path: Path, new_key: NewKey
 def test_a_server_without_ranges(path: Path, served: Web, tmp_path: Path, new_key: NewKey) -> None:
     served.ranges = False
     convert(path, path.parent / "a.h5")
+    served.root = tmp_path / "own"
     push(path.parent / "a.h5", str(served.root))
     with pytest.raises(Mismatch, match="is not signed"):
         pull(f"{served.address}/a.h5", tmp_path / "got", trusted=TrustedKeys.read(keys=[f"{new_key('lab')}.pub"]))
@@ -69,6 +71,7 @@ def test_a_forged_store_that_was_sealed_again(
     path: Path, other: Path, served: Web, tmp_path: Path, new_key: NewKey
 ) -> None:
     sign_store(path, new_key("lab"))
+    served.root = tmp_path / "own"
     push(path, str(served.root))
     forged = tmp_path / "forged"
     push(other, str(forged))

@@ -16,6 +16,7 @@ from dgkd_stores.containers.hdf5_file import Hdf5File
 @pytest.fixture
 def file(path: Path, served: Web, tmp_path: Path) -> Path:
     convert(path, tmp_path / "a.h5")
+    served.root = tmp_path / "own"
     push(tmp_path / "a.h5", str(served.root))
     return served.root / "a.h5"
 
@@ -27,6 +28,7 @@ def test_round_trip(
 ) -> None:
     seal = recipe(encoding=encoding).write(tmp_path / "b.zarr")
     convert(tmp_path / "b.zarr", tmp_path / "b.h5", codec=codec)
+    served.root = tmp_path / "own"
     push(tmp_path / "b.h5", str(served.root))
     found = pull(f"{served.address}/b.h5", tmp_path / "got")
     assert (tmp_path / "got" / "b.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()

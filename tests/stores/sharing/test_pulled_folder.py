@@ -121,6 +121,7 @@ def test_round_trip(
     recipe: type[SmallStore], small_chunks: None, served: Web, tmp_path: Path, encoding: str, codec: str
 ) -> None:
     recipe(encoding=encoding, samples=53, first_view=2).write(tmp_path / "b.zarr", codec=codec)
+    served.root = tmp_path / "own"
     push(tmp_path / "b.zarr", str(served.root))
     found = pull(f"{served.address}/b.zarr", tmp_path / "got")
     assert tree(tmp_path / "got" / "b.zarr") == tree(tmp_path / "b.zarr")

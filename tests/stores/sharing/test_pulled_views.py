@@ -20,6 +20,7 @@ def test_as_a_subset(
 ) -> None:
     store = tmp_path / "b.zarr"
     seal = recipe(first_view=2, encoding=encoding).write(store, codec=codec)
+    served.root = tmp_path / "own"
     push(store, str(served.root))
     reports = list[tuple[int, int]]()
     found = pull(
@@ -75,6 +76,7 @@ def test_refusals(served: Web, path: Path, tmp_path: Path) -> None:
         with pytest.raises(InvalidInput):
             pull(f"{served.address}/a.zarr", tmp_path / "got", views=views)
     convert(path, tmp_path / "a.h5")
+    served.root = tmp_path / "own"
     push(tmp_path / "a.h5", str(served.root))
     with pytest.raises(InvalidInput, match="dgkd-cache subset"):
         pull(f"{served.address}/a.h5", tmp_path / "got", views=range(1))

@@ -121,11 +121,16 @@ def fake_gcs() -> Iterator[FakeGcs]:
 
         def list(self, query: dict[str, list[str]]) -> bytes:
             prefix, after = query.get("prefix", [""])[0], query.get("continuation-token", [""])[0]
-            names = sorted(name for name in state.objects if name.startswith(prefix) and name > after)
+            cut = query.get("delimiter", [""])[0]
+            listed = {_top(name, prefix, cut) for name in state.objects if name.startswith(prefix)}
+            names = sorted(name for name in listed if name > after)
             parts = [f"<IsTruncated>{'true' if len(names) > PAGE else 'false'}</IsTruncated>"]
             if len(names) > PAGE:
                 parts.append(f"<NextContinuationToken>{escape(names[PAGE - 1])}</NextContinuationToken>")
             for name in names[:PAGE]:
+                if name not in state.objects:
+                    parts.append(f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>")
+                    continue
                 size, tag = len(state.objects[name][0]), escape(describe(name)["ETag"])
                 parts.append(f"<Contents><Key>{escape(name)}</Key><Size>{size}</Size><ETag>{tag}</ETag>")
                 parts.append(f"<LastModified>{_TIME}</LastModified></Contents>")
@@ -143,3 +148,9 @@ def fake_gcs() -> Iterator[FakeGcs]:
 
     with serving(Handler) as state.address:
         yield state
+
+
+def _top(name: str, prefix: str, delimiter: str) -> str:
+    """Returns a name, or what it has up to the first delimiter after the prefix."""
+    top, found, _ = name[len(prefix) :].partition(delimiter) if delimiter else (name, "", "")
+    return f"{prefix}{top}{delimiter}" if found else name
