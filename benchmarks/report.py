@@ -23,6 +23,7 @@ NAMES = (
     "gather",
     "dump",
     "views",
+    "augment",
     "stores",
     "transfer",
     "memory",

@@ -46,8 +46,11 @@ with open(record, "w") as file:
 IN_TURN = """
 import json, runpy, sys
 
+import dgkd_cache.workspace.tasks
+
 for sys.argv in map(json.loads, sys.argv[1:]):
     runpy.run_path(sys.argv[0], run_name="__main__")
+assert not {"zarr", "h5py"} & set(sys.modules), "only those who read stores elsewhere need these"
 """
 """Runs several command lines of examples in one process: most of the time of one goes into importing torch."""
 

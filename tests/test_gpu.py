@@ -22,6 +22,7 @@ from dgkd_cache.training.metrics import read_metrics
 ROOT = Path(__file__).parent.parent
 DEVICE = os.environ.get("DGKD_TEST_DEVICE", "cuda")
 ROWS = Path(__file__).parent / "support" / "rows_on_device.py"
+VIEWS = Path(__file__).parent / "support" / "views_on_device.py"
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +111,12 @@ def test_rows_in_its_memory_are_those_of_the_cpu(whole: Path) -> None:
     assert found["device"].startswith(DEVICE)
     assert found["streamed"] == found["resident"] == found["cpu"]
     assert found["reads"]["streamed"] == found["kept"] > found["reads"]["resident"] == found["views"] * len(stores)
+
+
+def test_views_of_every_exact_transform_are_those_of_the_cpu(tmp_path: Path) -> None:
+    found = json.loads(ended(python(tmp_path, VIEWS, DEVICE)))
+    assert found["device"].startswith(DEVICE) and found["lists"] > 15
+    assert found["different"] == []
 
 
 def test_live_guides_give_nearly_the_run_of_cached_ones(whole: Path) -> None:

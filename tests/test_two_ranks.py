@@ -136,6 +136,19 @@ def test_a_shard_is_shared_again(ws: Workspace, together: list[dict]) -> None:
     assert [rank["shards"] for rank in together] == [[None, alone.seal]] * 2
 
 
+def test_dumped_by_the_command_the_store_is_that_of_one_process(ws: Workspace, together: list[dict]) -> None:
+    """Whose three threads are one a rank under torchrun; one result is printed, that of the first rank."""
+    store = ws.store_path("teacher", range(12, 14))
+    by_two = store.rename(ws.folder / "by_command")
+    torch.set_num_threads(3)
+    alone = dump(ws, "teacher", views=range(12, 14))
+    torch.set_num_threads(1)
+    first, second = together
+    assert (json.loads(first["printed"])["seal"], second["printed"]) == (alone.seal, "")
+    assert first["threads"] == second["threads"] == 1
+    assert files(by_two) == files(store)
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -150,6 +163,7 @@ def copied(ws: Workspace, folder: Path) -> Workspace:
     return Workspace.open(folder / "ws")
 
 
+@pytest.mark.slow
 def test_dumped_under_torchrun_the_store_is_that_of_one_process(ws: Workspace, tmp_path: Path) -> None:
     """Whose three threads are one a rank under torchrun."""
     two = copied(ws, tmp_path)

@@ -61,68 +61,56 @@ def _by_run(student: Run) -> dict[str, list[str]]:
 def agreement_figures(results: Results, style: Mapping[str, Style]) -> list[Figure]:
     """Returns the figures of agreement and of KL; none if no student has a guide."""
     pairs = pairs_of(results)
-    if not pairs:
-        return []
     data = _table(pairs)
-    return [
-        _figure(
-            pairs,
-            style,
-            lambda one: 100 * one.top1,
-            key="agreement",
-            label="equal predictions, %",
-            title="Agreement with each guide",
-            caption="Share of samples on which student and guide predict the same class, mean over seeds.",
-            data=data,
-        ),
-        _figure(
-            pairs,
-            style,
-            lambda one: one.kl,
-            key="kl",
-            label="KL(guide ‖ student), nats",
-            title="KL to each guide",
-            caption="Mean KL(guide ‖ student) at temperature 1, mean over seeds. Smaller is nearer to the guide.",
-            data=data,
-        ),
-    ]
-
-
-def _figure(
-    pairs: list[Pair],
-    style: Mapping[str, Style],
-    of: Callable[[Agreement], float],
-    *,
-    key: str,
-    label: str,
-    title: str,
-    caption: str,
-    data: Table,
-) -> Figure:
-    wide, narrow = (_drawing(pairs, style, of, label, title, width) for width in (WIDE, NARROW))
     keys = (("", "test set"), ("hollow", "first training view (view 0)"))
-    return Figure(key=key, caption=caption, wide=wide, narrow=narrow, keys=keys, table=data)
+    found = []
+    for one in _MEASURES if pairs else ():
+        wide, narrow = (_drawing(one, pairs, style, width) for width in (WIDE, NARROW))
+        found.append(Figure(key=one.key, caption=one.caption, wide=wide, narrow=narrow, keys=keys, table=data))
+    return found
 
 
-def _drawing(
-    pairs: list[Pair],
-    style: Mapping[str, Style],
-    of: Callable[[Agreement], float],
-    label: str,
-    title: str,
-    width: float,
-) -> Drawing:
+@dataclass(frozen=True, kw_only=True)
+class _Measure:
+    """A figure: its texts, and the number that it shows of an agreement."""
+
+    key: str
+    of: Callable[[Agreement], float]
+    label: str
+    title: str
+    caption: str
+
+
+_MEASURES = (
+    _Measure(
+        key="agreement",
+        of=lambda one: 100 * one.top1,
+        label="equal predictions, %",
+        title="Agreement with each guide",
+        caption="Share of samples on which student and guide predict the same class, mean over seeds.",
+    ),
+    _Measure(
+        key="kl",
+        of=lambda one: one.kl,
+        label="KL(guide ‖ student), nats",
+        title="KL to each guide",
+        caption="Mean KL(guide ‖ student) at temperature 1, mean over seeds. Smaller is nearer to the guide.",
+    ),
+)
+
+
+def _drawing(measure: _Measure, pairs: list[Pair], style: Mapping[str, Style], width: float) -> Drawing:
     chart = rows_of(
         [f"{pair.variant} ← {pair.guide}" for pair in pairs],
-        [value for pair in pairs for part in _PARTS if (value := pair.mean(part, of)) is not None],
+        [value for pair in pairs for part in _PARTS if (value := pair.mean(part, measure.of)) is not None],
         width=width,
-        label=label,
-        title=title,
-        text=f"{title}: {len(pairs)} pairs of a variant and a guide, on the test set and on the first view.",
+        label=measure.label,
+        title=measure.title,
+        text=f"{measure.title}: {len(pairs)} pairs of a variant and a guide, on the test set and on the first view.",
     )
     for pair, y in zip(pairs, chart.at, strict=True):
         for part, words in _PARTS.items():
-            value = pair.mean(part, of)
+            value = pair.mean(part, measure.of)
             if value is not None:
                 css = "" if part == "test" else "hollow"
                 tip = f"{pair.variant} and {pair.guide}, {words}: {numbers.real(value)}"

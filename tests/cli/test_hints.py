@@ -24,13 +24,15 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 
 def commands_of(path: Path) -> Iterator[str]:
     """Every `dgkd-cache ...` of a file."""
-    if path.suffix == ".md":
-        texts = [path.read_text(encoding="utf-8")]
-    else:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        parts = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-        texts = [text for node in ast.walk(tree) if node not in parts and (text := text_of(node))]
-        for node in ast.walk(tree):
+    source = path.read_text(encoding="utf-8")
+    texts = [source]
+    if path.suffix != ".md":
+        if "dgkd-cache " not in source and ".command(" not in source:
+            return
+        nodes = list(ast.walk(ast.parse(source)))
+        parts = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+        texts = [text for node in nodes if node not in parts and (text := text_of(node))]
+        for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 if node.func.attr == "command" and (words := text_of(node.args[0])):
                     yield f"dgkd-cache {words}"

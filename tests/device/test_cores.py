@@ -22,7 +22,6 @@ import torch
 from dgkd_cache.device import cores
 
 cores.CORES = [int(core) for core in sys.argv[1].split(",")]
-torch.set_num_threads(int(sys.argv[2]))
 
 def places():
     found = {}
@@ -30,19 +29,24 @@ def places():
     cores.on_each_thread(gomp, lambda thread: found.update({thread: sorted(os.sched_getaffinity(0))}))
     return [found[thread] for thread in sorted(found)]
 
-before = places()
-values = torch.rand(1 << 20)
-expected = values.exp().sum()
-with cores.own_cores(torch.device("cpu")):
-    within = places()
-    assert torch.equal(values.exp().sum(), expected)
-print(json.dumps([before, within, places()]))
+found = []
+for threads in map(int, sys.argv[2:]):
+    torch.set_num_threads(threads)
+    before = places()
+    values = torch.rand(1 << 20)
+    expected = values.exp().sum()
+    with cores.own_cores(torch.device("cpu")):
+        within = places()
+        assert torch.equal(values.exp().sum(), expected)
+    found.append([before, within, places()])
+print(json.dumps(found))
 """
+"""Where each thread may run before, within and after the block, with one number of threads after another."""
 
 
-def _places(wanted: list[int], threads: int) -> Any:
+def _places(wanted: list[int], *threads: int) -> Any:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
-    words = [sys.executable, "-c", _ASK, ",".join(map(str, wanted)), str(threads)]
+    words = [sys.executable, "-c", _ASK, ",".join(map(str, wanted)), *map(str, threads)]
     done = subprocess.run(words, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -51,18 +55,12 @@ def _places(wanted: list[int], threads: int) -> Any:
 @linux
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: there is nothing to spread over")
 def test_each_thread_has_a_core_within_the_block_and_all_of_them_after_it() -> None:
+    """Fewer threads than cores are left to the system."""
     here = sorted(os.sched_getaffinity(0))
-    before, within, after = _places(here, len(here))
+    (before, within, after), (_, of_fewer, _) = _places(here, len(here), len(here) - 1)
     assert within == [[core] for core in here]
     assert before == after == [here] * len(here)
-
-
-@linux
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: there is nothing to spread over")
-def test_fewer_threads_than_cores_are_left_to_the_system() -> None:
-    here = sorted(os.sched_getaffinity(0))
-    _, within, _ = _places(here, len(here) - 1)
-    assert all(place == here for place in within)
+    assert all(place == here for place in of_fewer)
 
 
 @linux

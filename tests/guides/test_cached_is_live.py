@@ -32,6 +32,22 @@ from dgkd_cache.views.schedule import Schedule
 
 CPU = torch.device("cpu")
 NAMES = ("teacher", "ta1", "ta2")
+VIEWS = 5  # each comes twice in ten epochs
+
+
+class Once(nn.Module):
+    """A live guide whose logits of the same pixels are computed once: all encodings are compared with these."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.found: dict[bytes, torch.Tensor] = {}
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        key = pixels.contiguous().numpy().tobytes()
+        if key not in self.found:
+            self.found[key] = self.network(pixels)
+        return self.found[key]
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +83,12 @@ def setting(coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
                 guide=Provenance(name=name),
                 train=ViewRenderer(plan, coloured.train),
                 test=ViewRenderer(plan, coloured.test),
-                views=range(10),
+                views=range(VIEWS),
                 settings=DumpSettings(encoding=encoding),
             )
             writer.run()
     live = [
-        LiveGuide(name=name, identity="0" * 64, preprocess=preprocess, model=model)
+        LiveGuide(name=name, identity="0" * 64, preprocess=preprocess, model=Once(model))
         for name, model in zip(NAMES, models, strict=True)
     ]
     return plan, preprocess, stores, live
@@ -86,7 +102,7 @@ def steps_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tuple
         preprocess,
         views=ViewRenderer(plan, coloured.train),
         samples_N=np.arange(160),
-        schedule=Schedule("cycle", 10, random=random, samples=160),
+        schedule=Schedule("cycle", VIEWS, random=random, samples=160),
         random=random,
         training=TrainingConfig(epochs=epochs, batch_size=32, precision="float32", channels_last=True),
         guided=Guided(guidance=guidance, dropping=Dropping(keep=0.75), objective="paper", lambda_=0.5),
@@ -130,7 +146,7 @@ def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, settin
     plan, preprocess, stores, _ = setting
     raw_GVNC = np.stack(
         [
-            np.stack([np.fromfile(path / "logits" / f"c.{v}.0.0", "<f2").reshape(-1, 10)[:160] for v in range(10)])
+            np.stack([np.fromfile(path / "logits" / f"c.{v}.0.0", "<f2").reshape(-1, 10)[:160] for v in range(VIEWS)])
             for path in stores["float16"]
         ]
     )

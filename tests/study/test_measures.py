@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import log_loss, top_k_accuracy_score
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.study.measures import agreement, measure
@@ -19,6 +17,10 @@ LABELS = np.where(RANDOM.random(2_000) < 0.6, LOGITS.argmax(1), RANDOM.integers(
 
 
 def test_measures_are_those_of_other_libraries() -> None:
+    # Slow to load: only in the process that runs this.
+    from sklearn.metrics import log_loss, top_k_accuracy_score
+    from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
+
     found = measure(LOGITS, LABELS)
     p_MC = np.exp(LOGITS.astype(np.float64)) / np.exp(LOGITS.astype(np.float64)).sum(1, keepdims=True)
     assert found.samples == 2_000

@@ -6,6 +6,7 @@ import ast
 import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,7 @@ def source_hints() -> dict[str, str]:
                 pairs = zip(node.targets[0].elts, getattr(node.value, "elts", ()), strict=False)
                 given += [(path, value) for name, value in pairs if ast.unparse(name) == "do"]
             elif isinstance(node, ast.FunctionDef):
-                returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value]
-                named.setdefault(node.name, []).extend((path, one) for one in returned)
+                named.setdefault(node.name, []).append((path, node))
     found: dict[str, str] = {}
     for path, node in given:
         for text, place in _texts(path, node, named, depth=3):
@@ -76,7 +76,13 @@ def _texts(path: Path, node: ast.AST, named: Mapping[str, Any], depth: int) -> I
     name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
     if depth and name not in ("do", "join") and _said(node) == "X":
         for where, one in named.get(name, ()):
-            yield from _texts(where, one, named, depth - 1)
+            for value in _returned(one) if isinstance(one, ast.FunctionDef) else [one]:
+                yield from _texts(where, value, named, depth - 1)
+
+
+@cache
+def _returned(function: ast.FunctionDef) -> list[ast.expr]:
+    return [one.value for one in ast.walk(function) if isinstance(one, ast.Return) and one.value]
 
 
 def pattern_of(hint: str) -> re.Pattern[str]:

@@ -10,6 +10,8 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from dgkd_cache.errors import Damaged, Interrupted
 from dgkd_cache.guides.guided_batch import GuidedBatch
 from dgkd_cache.training.steps import Steps
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_cli.main import main
 from support.tiny_chain import dump, train
 
 NETS = """
@@ -69,7 +72,7 @@ def guided(ws: Workspace, name: str, architecture: str, ranks: Ranks = ALONE, **
 
 
 def together(ws: Workspace, ranks: Ranks) -> dict[str, Any]:
-    """Whole runs, one that a rank stops, and dumps, all in one group."""
+    """Whole runs, one that a rank stops, and dumps, the last by the command, all in one group."""
     seen: dict[str, Any] = {}
     with ranks.join(torch.device("cpu")):
         steps: Seen = {}
@@ -87,13 +90,15 @@ def together(ws: Workspace, ranks: Ranks) -> dict[str, Any]:
         seen["seal"] = dump(ws, "teacher", views=range(5, 6), ranks=ranks).seal  # one view: a rank has nothing to do
         shards = [dump(ws, "teacher", views=range(7, 12), shard=(shard, 2), ranks=ranks) for shard in range(2)]
         seen["shards"] = [shard.seal for shard in shards]
+        command = ["-w", str(ws.folder), "dump", "--model", "teacher", "--views", "12:14", "--device", "cpu", "--json"]
+        with redirect_stdout(StringIO()) as printed:
+            main(command, standalone_mode=False)
+        seen["printed"], seen["threads"] = printed.getvalue(), torch.get_num_threads()
     return seen
 
 
 def failing(ws: Workspace, ranks: Ranks) -> None:
     """The second rank meets damage in its third step."""
-    from dgkd_cli.main import main
-
     original = Steps.train_step
 
     def broken(self: Steps, batch: GuidedBatch) -> Any:

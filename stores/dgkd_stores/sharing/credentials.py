@@ -17,7 +17,9 @@ from dgkd_stores.errors import InvalidInput
 
 __all__ = ["aws_settings", "redacted"]
 
-_SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY|ACCOUNT_KEY|API_KEY|SAS|CREDENTIAL", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"SECRET|TOKEN|PASSWORD|(ACCESS|ACCOUNT|API|MASTER|ENCRYPTION|CUSTOMER)_KEY|SAS|CREDENTIAL", re.IGNORECASE
+)
 _QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
 _USER = re.compile(r"(https?://)[^\s/@]+@")
 _HEADER = re.compile(r"(?i)\b(authorization:?|bearer|credential=|signature=)\s*(?:(?:bearer|basic)\s+)?[^\s,\"'<>]+")

@@ -17,7 +17,7 @@ from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.remote import Changed, LostConnection, NoRanges, Reading, Remote
 from dgkd_stores.sharing.requests import ATTEMPTS, attempt, gave_up
 
-__all__ = ["LEFT", "Fetcher"]
+__all__ = ["LEFT", "Fetcher", "partial_of"]
 
 RESTARTS = 12
 """Number of times that a file is begun anew, where a place cannot go on with one, before that ends the work."""
@@ -46,15 +46,25 @@ class Fetcher:
 
         return attempt(self._tally, read, self._prefix + name)
 
-    def file(self, name: str, path: Path, *, size: int | None, fits: Callable[[int], bool], expected: str) -> None:
+    def file(
+        self,
+        name: str,
+        path: Path,
+        *,
+        size: int | None,
+        fits: Callable[[int], bool],
+        expected: str,
+        tag: str | None = None,
+    ) -> None:
         """Fetches an object to `path`, and goes on with what is in `path`.partial.
 
-        `size` is that of the object, where it is known. Raises Damaged for an object that is not there, or of a size
-        that does not fit, which `expected` names; Incomplete after `ATTEMPTS` connections without a byte; NoSpace.
+        `size` is that of the object, where it is known; with `tag`, only the object with this ETag is fetched. Raises
+        Damaged for an object that is not there, or of a size that does not fit, which `expected` names; Changed for
+        another tag; Incomplete after `ATTEMPTS` connections without a byte; NoSpace.
         """
-        partial = path.with_name(f"{path.name}.partial")
+        partial = partial_of(path)
         failures = restarts = 0
-        with full_disk(path, left=LEFT), contextlib.closing(_Partial(partial)) as into:
+        with full_disk(path, left=LEFT), contextlib.closing(_Partial(partial, tag)) as into:
             self._tally.advance(into.size)
             if size is not None and into.size > size:
                 self._begin_anew(into)
@@ -66,6 +76,8 @@ class Fetcher:
                 except FileNotFoundError as error:
                     raise self._lacking(name, expected) from error
                 except (Changed, NoRanges) as error:
+                    if tag is not None and isinstance(error, Changed):
+                        raise
                     # From here on it is another object, or this place has none of its parts.
                     self._ranges &= not isinstance(error, NoRanges)
                     restarts += 1
@@ -88,7 +100,7 @@ class Fetcher:
 
     def discard(self, path: Path) -> None:
         """Removes a file that was fetched, so that it is fetched again; its bytes no longer count."""
-        for each in (path, path.with_name(f"{path.name}.partial")):
+        for each in (path, partial_of(path)):
             with contextlib.suppress(FileNotFoundError):
                 size = each.lstat().st_size
                 each.unlink()
@@ -132,15 +144,20 @@ class Fetcher:
         )
 
 
-class _Partial:
-    """The file of what has arrived."""
+def partial_of(path: Path) -> Path:
+    """Returns the path of what has arrived of a file that becomes `path`."""
+    return path.with_name(f"{path.name}.partial")
 
-    def __init__(self, path: Path) -> None:
+
+class _Partial:
+    """The file of what has arrived, of the object with the ETag `tag`, if that is known."""
+
+    def __init__(self, path: Path, tag: str | None) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._handle = os.open(path, flags, 0o666)
         self.size = os.fstat(self._handle).st_size
-        self.tag: str | None = None
-        """The ETag of the object that it is from; None before this process has asked for it."""
+        self.tag = tag
+        """The ETag of the object that it is from; None before this process knows it."""
 
     def append(self, data: memoryview) -> None:
         write_all(self._handle, data)

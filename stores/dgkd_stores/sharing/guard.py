@@ -21,7 +21,7 @@ from dgkd_stores.sharing.fetch import Fetcher
 from dgkd_stores.sharing.inventory import ROOT
 from dgkd_stores.sharing.parallel import Tally, in_parallel
 
-__all__ = ["Guarded", "Published", "check_seal", "fetch_guarded", "naming"]
+__all__ = ["Guarded", "Published", "check_seal", "fetch_guarded", "naming", "replaced"]
 
 _TELL = "tell whoever published it, and pull again once it is mended"
 
@@ -118,6 +118,16 @@ def check_seal(address: str, *, found: str, computed: str, wanted: str | None) -
             found=found,
             do="ask its maker which seal is the right one; a store that never changes keeps its seal",
         )
+
+
+def replaced(address: str, expected: str) -> Mismatch:
+    """Returns the error of a store that is no longer the `expected` one, as which it was announced."""
+    return Mismatch(
+        f"{address} was replaced while it was pulled",
+        expected=expected,
+        found="another one, or none",
+        do="pull again; a store that was published should never change: ask its maker",
+    )
 
 
 @contextlib.contextmanager

@@ -12,10 +12,10 @@ from dgkd_stores.checking.verify import verify
 from dgkd_stores.coding.digests import seal_of
 from dgkd_stores.containers.hdf5_file import Hdf5File
 from dgkd_stores.disk.files import full_disk
-from dgkd_stores.errors import Damaged, DgkdError, StoreNotFound, UnsafeStore
+from dgkd_stores.errors import Damaged, DgkdError, Mismatch, StoreNotFound, UnsafeStore
 from dgkd_stores.format.limits import MAX_OTHER_BYTES, MAX_RECORD_BYTES
-from dgkd_stores.sharing.fetch import Fetcher
-from dgkd_stores.sharing.guard import check_seal, naming
+from dgkd_stores.sharing.fetch import LEFT, Fetcher, partial_of
+from dgkd_stores.sharing.guard import check_seal, naming, replaced
 from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.remote import Changed, Found, NoRanges, Remote
 from dgkd_stores.sharing.remote_blocks import RemoteBlocks, read_part
@@ -23,84 +23,131 @@ from dgkd_stores.sharing.requests import attempt
 
 __all__ = ["FilePull"]
 
+TRIES = 2
+"""Number of times that what is wrong is fetched before what is published counts as damaged."""
+
 _MOST_BYTES = 2 * (MAX_RECORD_BYTES + MAX_OTHER_BYTES)
 
 
 class FilePull:
-    """The pull of the file `name` at a place to `path`, an unfinished name beside its target."""
+    """The pull of the file `name` at a place; `seal` is the one that it must have, None for any."""
 
-    def __init__(self, remote: Remote, name: str, address: str, path: Path, *, seal: str | None, tally: Tally) -> None:
-        self._remote, self._name, self._address, self._path = remote, name, address, path
+    def __init__(self, remote: Remote, name: str, address: str, *, seal: str | None, tally: Tally) -> None:
+        self._remote, self._name, self._address = remote, name, address
         self._wanted, self._tally = seal, tally
+        self._announced: str | None = None
         self._fetcher = Fetcher(remote, "", tally)
         self.found = self._find()
         """The file at the place."""
         tally.total = self.found.size
 
+    @property
+    def key(self) -> str:
+        """A name for this store in this form, once it was inspected: what is left under it may go on."""
+        assert self._announced is not None
+        return f"{self._announced[:16]}.{self.found.size}"
+
     def inspect(self) -> Hdf5File | None:
         """Inspects the file where it was published; returns None if that place has no ranges.
 
-        Raises Mismatch for another seal than the wanted one, and as `Hdf5File.inspect`.
+        Nothing but a store of the seal that was found then comes out of `run`. Raises Mismatch for another seal than
+        the wanted one, or for a file that is replaced meanwhile, and as `Hdf5File.inspect`.
         """
         try:
-            with naming(self._address, self._path):
+            with self._unchanged(), naming(self._address, Path(self._address)):
                 blocks = RemoteBlocks(self._remote, self._name, self.found, self._address, self._tally)
                 held = Hdf5File.of_blocks(blocks)
         except NoRanges:
             return None
-        self._check_seal(held)
+        self._announced = self._check_seal(held)
         return held
 
-    def run(self) -> Verification:
-        """Fetches the file and verifies it; what is wrong is fetched again, once. Raises as `inspect`, and Damaged."""
-        found = self._fetch_and_verify()
-        if found.damage and not self._mend(found):
-            self._fetcher.discard(self._path)
-            found = self._fetch_and_verify()
-        elif found.damage:
-            found = self._verify()
-        if found.damage:
-            self._fetcher.discard(self._path)
-            one = found.damage[0]
-            raise (UnsafeStore if found.exit_code == UnsafeStore.exit_code else Damaged)(
-                f"{self._address} is damaged where it was published, or on each of 2 ways",
-                expected=one.expected,
-                found=f"{one.kind} of {one.file}",
-                do="tell whoever published it",
-            )
-        return found
+    def run(self, path: Path) -> Verification:
+        """Fetches the file to `path` and verifies it; goes on with what is there.
 
-    def _fetch_and_verify(self) -> Verification:
-        expected = f"an HDF5 file of at most {_MOST_BYTES} bytes"
-        if not self._path.exists():
+        What is wrong is fetched again, once, and so is what was there and is wrong. Raises as `inspect`, and Damaged.
+        """
+        kept = os.path.lexists(path) or os.path.lexists(partial_of(path))
+        if os.path.lexists(path):
+            self._tally.advance(path.lstat().st_size)
+        tries = TRIES + kept
+        while True:
+            with self._unchanged():
+                self._fetch(path)
+            try:
+                found = self._verify(path)
+                while found.damage and tries > 1 and self._mend(path, found):
+                    tries -= 1
+                    found = self._verify(path)
+                if not found.damage:
+                    return found
+                raise self._damaged(found)
+            except (Damaged, Mismatch, UnsafeStore):
+                self._fetcher.discard(path)
+                tries -= 1
+                if tries < 1:
+                    raise
+
+    def _fetch(self, path: Path) -> None:
+        if not os.path.lexists(path):
             self._fetcher.file(
-                self._name, self._path, size=None, fits=lambda size: size <= _MOST_BYTES, expected=expected
+                self._name,
+                path,
+                size=self.found.size,
+                fits=lambda size: size <= _MOST_BYTES,
+                expected=f"an HDF5 file of at most {_MOST_BYTES} bytes",
+                tag=self.found.tag,
             )
-        return self._verify()
 
-    def _verify(self) -> Verification:
-        with naming(self._address, self._path):
-            held = Hdf5File.inspect(self._path)
-            self._check_seal(held)
-            return verify(self._path, full=True, stop=self._tally.check)
+    def _verify(self, path: Path) -> Verification:
+        with naming(self._address, path):
+            self._check_seal(Hdf5File.inspect(path))
+            return verify(path, full=True, stop=self._tally.check)
 
-    def _check_seal(self, held: Hdf5File) -> None:
+    def _check_seal(self, held: Hdf5File) -> str:
+        """Returns the seal; raises Mismatch if it is not the wanted one, or not that of the inspected file."""
         assert held.seal is not None
+        seal = held.seal.digest
         computed = seal_of(held.header.canonical, held.seal.arrays)
-        check_seal(self._address, found=held.seal.digest, computed=computed, wanted=self._wanted)
+        check_seal(self._address, found=seal, computed=computed, wanted=self._wanted)
+        if self._announced not in (None, seal):
+            raise self._replaced()
+        return seal
 
-    def _mend(self, found: Verification) -> bool:
+    def _mend(self, path: Path, found: Verification) -> bool:
         """Fetches damaged chunks of rows again, in place; returns False if other things are damaged."""
         try:
-            held = Hdf5File.inspect(self._path)
-            places = sorted(set(self._places(held, found.damage)))
-            with full_disk(self._path), _writable(self._path) as handle:
+            places = sorted(set(self._places(Hdf5File.inspect(path), found.damage)))
+            with self._unchanged(), full_disk(path, left=LEFT), _writable(path) as handle:
                 for start, nbytes in places:
                     data = read_part(self._remote, self._name, self.found, start, start + nbytes, self._tally)
                     os.pwrite(handle, data, start)
-        except (NoRanges, Changed, LookupError, DgkdError):
+        except (NoRanges, LookupError):
             return False
         return bool(places)
+
+    @contextlib.contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """Raises Mismatch where the file at the place is no longer the one that was found."""
+        try:
+            yield
+        except Changed as error:
+            raise self._replaced() from error
+
+    def _replaced(self) -> Mismatch:
+        seal = self._announced
+        return replaced(
+            self._address, f"the store with the seal {seal}" if seal else "the file that was there at first"
+        )
+
+    def _damaged(self, found: Verification) -> DgkdError:
+        one = found.damage[0]
+        return (UnsafeStore if found.exit_code == UnsafeStore.exit_code else Damaged)(
+            f"{self._address} is damaged where it was published, or on each of {TRIES} ways",
+            expected=one.expected,
+            found=f"{one.kind} of {one.file}",
+            do="tell whoever published it",
+        )
 
     @staticmethod
     def _places(held: Hdf5File, damage: tuple[Damage, ...]) -> Iterator[tuple[int, int]]:

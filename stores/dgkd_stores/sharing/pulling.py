@@ -23,7 +23,7 @@ from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.limits import MAX_METADATA_BYTES
 from dgkd_stores.sharing.beside import fetch_signature, keep_signature
 from dgkd_stores.sharing.fetch import LEFT, Fetcher
-from dgkd_stores.sharing.guard import Guarded, Published, fetch_guarded
+from dgkd_stores.sharing.guard import Guarded, Published, fetch_guarded, replaced
 from dgkd_stores.sharing.inventory import ROOT
 from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.pulled import Pulled
@@ -75,6 +75,7 @@ class Pulling:
         count = None if listed is None else len(listed)
         published = Published(fetcher=fetcher, address=self.address, seal=self.seal, listed=count)
         guarded = fetch_guarded(published, scratch / "metadata", jobs=self.jobs, tally=self.tally)
+        self._signed = fetch_signature(self.remote, self.name, self.tally)
         self._check_signature(guarded.held.header, guarded.seal)
         try:
             if self.views is None:
@@ -116,44 +117,46 @@ class Pulling:
         return self.target.with_name(f".{self.target.name}.{key}.partial")
 
     def _file(self, scratch: Path, lock: ViewLock | None) -> Pulled:
-        staging = self.target.with_name(f".{self.target.name}.pull")
-        one = FilePull(self.remote, self.name, self.address, staging, seal=self.seal, tally=self.tally)
+        one = FilePull(self.remote, self.name, self.address, seal=self.seal, tally=self.tally)
+        self._signed = fetch_signature(self.remote, self.name, self.tally)
         held = one.inspect()
-        if held is not None and held.seal is not None:
-            self._check_signature(held.header, held.seal.digest)
+        seal = held.seal.digest if held is not None and held.seal is not None else None
+        if held is not None and seal is not None:
+            self._check_signature(held.header, seal)
         if lock is None:
-            if held is None or held.seal is None:
-                return self._pulled("", "")
-            return self._pulled(held.seal.digest, held.header.guide.name)
-        if os.path.lexists(self.target):
-            seal = held.seal.digest if held and held.seal else ""
-            there = self._there(seal)
-            assert there is not None
-            if not there.damage:
-                self._keep_signature(lock)
-                return self._pulled(seal, there.header.guide.name, there)
+            return self._pulled(seal or "", held.header.guide.name if held else "")
+        there = self._there(seal)
+        if there is not None and seal is not None and not there.damage:
+            self._keep_signature(lock)
+            return self._pulled(seal, there.header.guide.name, there)
+        # Where the seal is known only in the end, what an earlier pull has left could be of any store.
+        staging = scratch / "file" if seal is None else self._beside(one.key)
+        if there is not None and seal is not None:
             os.replace(self.target, staging)
-        found = one.run()
+        found = one.run(staging)
         assert found.seal is not None
-        if held is None:
-            self._check_signature(found.header, found.seal)
+        self._check_signature(found.header, found.seal)
         lock.check()
-        self._publish(staging, lock)
+        if seal is None and self._there(found.seal) is not None:
+            self._keep_signature(lock)
+            os.replace(staging, self.target)
+        else:
+            self._publish(staging, lock)
         return self._pulled(found.seal, found.header.guide.name, found, 1)
 
-    def _there(self, seal: str) -> Verification | None:
-        """Verifies the store that is at the target; raises Mismatch for anything but the one with that seal."""
+    def _there(self, seal: str | None) -> Verification | None:
+        """Verifies the store at the target; raises Mismatch for anything but the one with that seal (None: any)."""
         if not os.path.lexists(self.target):
             return None
         found = None
         with contextlib.suppress(DgkdError):
             found = verify(self.target, full=True)
-        if found is not None and found.seal != seal:
+        if found is not None and seal not in (None, found.seal):
             found = None
         if found is None or found.exit_code == UnsafeStore.exit_code:
             raise Mismatch(
                 f"{self.target} is there already and is left as it is",
-                expected=f"nothing, or the store with the seal {seal}",
+                expected=f"nothing, or the store with the seal {seal}" if seal else "nothing, or this store",
                 found="something else" if found is None else "that store with files that do not belong to it",
                 do="give another DEST, or remove it",
             )
@@ -167,8 +170,7 @@ class Pulling:
             raise Mismatch(f"{self.target} has appeared meanwhile and is left as it is", do="remove it") from error
 
     def _check_signature(self, header: StoreHeader, seal: str) -> None:
-        """Fetches the signature; raises Mismatch unless it is by a trusted key, if keys are required."""
-        self._signed = fetch_signature(self.remote, self.name, self.tally)
+        """Raises Mismatch unless the signature is of this store and by a trusted key, if keys are required."""
         if self.trusted is not None:
             source = f"{self.address}.sig"
             self._signature = verify_signature(
@@ -184,12 +186,7 @@ class Pulling:
         with contextlib.suppress(FileNotFoundError, DgkdError):
             if fetcher.small(ROOT, limit=MAX_METADATA_BYTES) == guarded.metadata[ROOT]:
                 return error
-        return Mismatch(
-            f"{self.address} was replaced while it was pulled",
-            expected=f"the store with the seal {guarded.seal}",
-            found="another one, or none",
-            do="pull again; a store that was published should never change: ask its maker",
-        )
+        return replaced(self.address, f"the store with the seal {guarded.seal}")
 
     def _pulled(self, seal: str, guide: str, found: Verification | None = None, fetched: int = 0) -> Pulled:
         return Pulled(

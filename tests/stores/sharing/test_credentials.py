@@ -209,6 +209,19 @@ def test_redacted(text: str) -> None:
     assert "Tell-Tale" not in redacted(text, {"AWS_SECRET_ACCESS_KEY": "Tell-Tale-Secret", "HF_TOKEN": "", "LANG": "C"})
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SSE_CUSTOMER_KEY_BASE64"),
+        *("AZURE_CLIENT_SECRET", "AZURE_ENCRYPTION_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_KEY"),
+        *("AZURE_STORAGE_MASTER_KEY", "AZURE_STORAGE_SAS_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_TOKEN"),
+        *("GOOGLE_BEARER_TOKEN", "GOOGLE_SERVICE_ACCOUNT_KEY", "HF_TOKEN"),
+    ],
+)
+def test_the_value_of_every_variable_with_a_secret_is_hidden(name: str) -> None:
+    assert redacted("it said Tell-Tale-9 is wrong", {name: "Tell-Tale-9"}) == "it said *** is wrong"
+
+
 def test_what_is_no_secret_stays() -> None:
     text = "GET https://h/x/ta1.zarr in 3 ms - 404 Not Found"
     assert redacted(text, {"HOME": "/root", "AWS_SESSION_TOKEN": "ta1"}) == text

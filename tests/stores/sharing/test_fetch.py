@@ -13,6 +13,7 @@ from dgkd_stores.sharing.address import parse_address
 from dgkd_stores.sharing.fetch import Fetcher
 from dgkd_stores.sharing.object_storage import open_object_storage
 from dgkd_stores.sharing.parallel import Tally
+from dgkd_stores.sharing.remote import Changed
 
 DATA = random.Random(1).randbytes(100_000)
 
@@ -72,6 +73,12 @@ def test_an_object_that_changes_is_begun_anew(served: Web, fetcher: Fetcher, tal
     served.fault = swap
     assert fetch(fetcher, tmp_path / "got") == new and tally.done == len(DATA)
     assert [start for _, start in served.asked] == [0, served.asked[1][1], 0] and served.asked[1][1] > 0
+
+
+def test_the_object_of_one_tag_alone(served: Web, fetcher: Fetcher, tmp_path: Path) -> None:
+    with pytest.raises(Changed):
+        fetcher.file("x", tmp_path / "got", size=len(DATA), fits=lambda found: True, expected="it", tag="another")
+    assert not (tmp_path / "got").exists()
 
 
 def test_wrong_answers_to_a_range(served: Web, fetcher: Fetcher, tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ def test_bad_rows_are_refused_and_stay_missing(recipe: Any, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("names", "code", "lasting", "at_least"),
-    [(("write",), errno.EDQUOT, False, 50)]
+    [(("mkdir",), errno.EDQUOT, False, 12)]
     + [
         ((name,), errno.ENOSPC, False, least)
         for name, least in [("write", 50), ("open", 25), ("fsync", 45), ("close", 25), ("mkdir", 12), ("replace", 7)]

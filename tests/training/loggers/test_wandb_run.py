@@ -8,7 +8,6 @@ import signal
 from typing import Any
 
 import pytest
-import wandb
 from support.wandb_file import WandbFile, wandb_files
 
 from dgkd_cache.errors import Damaged
@@ -61,6 +60,8 @@ def test_a_resumed_run_goes_on_in_the_same_one_and_has_each_line_once(run: Logge
 
 def test_after_a_kill_a_new_run_has_all_lines(run: LoggedRun, lines: Any) -> None:
     """What the killed session wrote is not known: wandb keeps lines in memory for a while."""
+    import wandb  # slow to load: only in the process that runs this
+
     log(run, [], lines(2))
     pid = os.fork()
     if pid == 0:
