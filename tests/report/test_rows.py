@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from support.markup import Reading, read_svg, text_of
 
 from dgkd_cache.report.rows import NARROW, WIDE, rows_of
@@ -17,7 +18,7 @@ def test_names_stand_beside_rows_or_above_them() -> None:
             assert ("end" in name.attrib["class"]) != above
         assert text_of(next(names[1].iter("title"))) == "a" * 200
         assert chart.scale.low <= 1 < 3 <= chart.scale.high and chart.scale.end <= width
-        assert Reading(svg).x(chart.scale(2.0)) == 2.0 or abs(Reading(svg).x(chart.scale(2.0)) - 2) < 1e-3
+        assert Reading(svg).x(chart.scale(2.0)) == pytest.approx(2.0, abs=1e-3)
         assert len({*chart.at}) == 2 and max(chart.at) < chart.drawing.height - 40
 
 

@@ -26,7 +26,7 @@ def test_views_of_a_store_of_the_workspace(command: Command, guides: Path, works
     seal = read_header(source).seal
     assert header.guide.training["derived_from"]["sources"] == [{"seal": seal, "first_view": 0, "views": 3}]
     shown = command("info", "part.h5").stdout
-    assert f"derived from     {seal[:16]}, views 0:3 (subset)" in " ".join(shown.split("\n")) or seal[:16] in shown
+    assert f"derived from {seal[:16]}, views 0:3 (subset)" in " ".join(shown.split())
     again = command("subset", "ta1", "--views", "1:3", "-o", "part.h5", "--codec", "gzip")
     assert again.exit_code == 0 and "is this very store already" in again.stderr
 
