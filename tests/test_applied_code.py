@@ -90,6 +90,16 @@ CASES = [
     Code("write one of them, for example crop(4) or hflip", PLAN.format(["zzz"]), wrong="zzz", offers=2),
     Code("write for example X", PLAN.format(["resized-crop(0)"]), wrong="resized-crop(0)"),
     Code("write for example X", PLAN.format(["crop(0)"]), wrong="crop(0)"),
+    Code("write for example X", PLAN.format(["erasing(2)"]), wrong="erasing(2)"),
+    Code(
+        "write for example X", PLAN.format(["color-jitter(0.4, 0.4, 0.4, 1)"]), wrong="color-jitter(0.4, 0.4, 0.4, 1)"
+    ),
+    Code(
+        "write blur(X, X, X) or leave it out",
+        PLAN.format(["blur(0.1, 3)", "erasing"]),
+        wrong="blur(0.1, 3)",
+        offers=2,
+    ),
     Code("write crop(X) or leave it out", PLAN.format(["crop(8)", "hflip"]), wrong="crop(8)", offers=2),
     Code(
         'put a resized-crop first, for example transforms = ["resized-crop(224)", "hflip"]',

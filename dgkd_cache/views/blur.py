@@ -76,12 +76,18 @@ class Blur(Sometimes):
 
     def output_size(self, height: int | None, width: int | None) -> tuple[int, int]:
         height, width = super().output_size(height, width)
-        if self.radius >= min(height, width):
+        side = min(height, width)
+        if self.radius >= side:
+            most, rest = divmod(100 * (side - 1) // 3, 100)
+            high = f"{most}.{rest:02}".rstrip("0").rstrip(".")
+            lower = Fraction(high) >= Fraction(self.sigma_low)
             raise InvalidInput(
                 f"blur with a SIGMA_HIGH of {self.sigma_high} looks at pixels {self.radius} away",
-                expected=f"a distance below the image's {min(height, width)} pixels",
+                expected=f"a distance below the image's {side} pixels",
                 found=str(self.radius),
-                do="write a lower SIGMA_HIGH, of which the distance is three times, or leave blur out",
+                do=f"write blur({self.sigma_low}, {high}, {self.probability}) or leave it out"
+                if lower
+                else "leave it out",
             )
         return height, width
 

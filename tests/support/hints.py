@@ -116,7 +116,9 @@ def words_in(hint: str) -> list[str]:
         return code
     text = re.sub(r"^(did you mean|try|write( one of them,)?|use the encoding|set reader to) |\?$", "", hint)
     text = text.removeprefix("for example ").removesuffix(" are the nearest")
-    words = [re.match(r"leave it out|['\"]?([\w:./-]+(\(\d+\))?)", part) for part in re.split(r",? or | and ", text)]
+    words = [
+        re.match(r"leave it out|['\"]?([\w:./-]+(\([\d., ]+\))?)", part) for part in re.split(r",? or | and ", text)
+    ]
     return [word[1] or "" for word in words if word]
 
 

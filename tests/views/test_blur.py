@@ -44,8 +44,15 @@ def test_widths_are_drawn_evenly_and_it_is_applied_as_often_as_it_says() -> None
 
 def test_refuses_images_that_are_too_small_for_its_radius() -> None:
     assert ViewPlan.build(image=(3, 7, 9), transforms=["blur"]).exact
-    with pytest.raises(InvalidInput, match="looks at pixels 6 away: expected a distance below the image's 6 pixels"):
+    with pytest.raises(
+        InvalidInput, match="looks at pixels 6 away: expected a distance below the image's 6 pixels"
+    ) as e:
         ViewPlan.build(image=(3, 6, 9), transforms=["blur"])
+    assert e.value.do == "write blur(0.1, 1.66, 1) or leave it out"
+    for high in ("1.66", "1.67"):
+        assert (parse_transform(f"blur(0.1, {high})").radius < 6) == (high == "1.66")  # type: ignore[attr-defined]
+    with pytest.raises(InvalidInput, match="looks at pixels 9 away.*; leave it out$"):
+        ViewPlan.build(image=(1, 4, 4), transforms=["blur(2, 3)"])
 
 
 def test_texts_and_bounds() -> None:
