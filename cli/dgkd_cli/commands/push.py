@@ -52,9 +52,12 @@ def push(app: App, store: str, destination: str, data_licence: str, dry_run: boo
             f"Warning: {pushed.address} replaces objects that a create-only request names: nothing keeps two pushes at "
             "once from mixing there, and whoever pulls then sees it by the seal"
         )
+    beside = ", ".join(pushed.sent_beside)
     if not dry_run and not pushed.sent_files:
-        app.say(f"{pushed.address} is this very store already: nothing was sent")
+        what = f"only {beside} came anew" if beside else "nothing was sent"
+        app.say(f"{pushed.address} is this very store already: {what}")
     word = "to send" if dry_run else "sent"
+    sent = f"{size_text(pushed.sent_bytes)} in {count_text(pushed.sent_files)} files"
     print_result(
         pushed.to_dict(),
         [
@@ -62,7 +65,7 @@ def push(app: App, store: str, destination: str, data_licence: str, dry_run: boo
             ("from", str(path)),
             ("seal", pushed.seal),
             ("size", f"{size_text(pushed.nbytes)} in {count_text(pushed.files)} files"),
-            (word, f"{size_text(pushed.sent_bytes)} in {count_text(pushed.sent_files)} files"),
+            (word, f"{sent}, and {beside}" if beside else sent),
             ("beside", ", ".join(pushed.beside)),
         ],
         as_json=as_json,

@@ -21,7 +21,7 @@ from dgkd_stores.sharing.remote import Remote, WritableRemote
 from dgkd_stores.sharing.requests import attempt
 from dgkd_stores.sharing.signatures import read_signature, signature_path
 
-__all__ = ["fetch_signature", "files_beside", "keep_signature", "publish_beside"]
+__all__ = ["differing", "fetch_signature", "files_beside", "keep_signature", "publish_beside"]
 
 
 def files_beside(store: Path, name: str, *, data_licence: str) -> dict[str, bytes]:
@@ -35,12 +35,20 @@ def files_beside(store: Path, name: str, *, data_licence: str) -> dict[str, byte
     return {**signed, README: card.readme, CROISSANT: card.croissant}
 
 
-def publish_beside(remote: WritableRemote, files: Mapping[str, bytes], tally: Tally) -> None:
-    """Publishes files beside a store, each of which replaces one of that name with other content."""
+def differing(remote: Remote, files: Mapping[str, bytes], tally: Tally) -> dict[str, bytes]:
+    """Returns those of the files that are not at the place, which can be listed, or not with this content."""
+    found = {}
     for name, data in files.items():
-        there = attempt(tally, functools.partial(remote.names, name), name).get(name)
+        there = (attempt(tally, functools.partial(remote.names, name), name) or {}).get(name)
         if there is None or not attempt(tally, functools.partial(remote.has_same, name, there, data), name):
-            attempt(tally, functools.partial(remote.replace, name, data), name)
+            found[name] = data
+    return found
+
+
+def publish_beside(remote: WritableRemote, files: Mapping[str, bytes], tally: Tally) -> None:
+    """Publishes files beside a store, each of which replaces one of that name."""
+    for name, data in files.items():
+        attempt(tally, functools.partial(remote.replace, name, data), name)
 
 
 def fetch_signature(remote: Remote, name: str, tally: Tally) -> bytes | None:

@@ -12,14 +12,15 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from dgkd_stores.disk.files import read_file
 from dgkd_stores.errors import DgkdError, InvalidInput, Mismatch
 from dgkd_stores.sharing.address import Address
 from dgkd_stores.sharing.credentials import redacted
 from dgkd_stores.sharing.object_storage import WebServer, open_web
 from dgkd_stores.sharing.remote import Found, LostConnection, Reading, Remote
-from dgkd_stores.sharing.requests import gave_up
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -37,30 +38,40 @@ class Hub(Remote):
     def __init__(self, api: HfApi, name: str) -> None:
         self.address, self.name, self._api = f"hf://{name}", name, api
         self._commit: str | None = None
+        self._listed: Mapping[str, Found] | None = None
         self._files: WebServer | None = None
 
     @property
     def commit(self) -> str:
         """The commit that is read, and on which the next is written; FileNotFoundError without a repository."""
         if self._commit is None:
-            found = self._ask(lambda: self._api.repo_info(self.name, repo_type=_KIND).sha)
-            self._commit = str(found)
+            self._commit = self._head()
         return self._commit
 
+    def _head(self) -> str:
+        return str(self._ask(lambda: self._api.repo_info(self.name, repo_type=_KIND).sha))
+
+    def _go_on(self, commit: str) -> None:
+        self._commit, self._listed, self._files = commit, None, None
+
     def names(self, prefix: str) -> Mapping[str, Found]:
+        if self._listed is None:  # a commit never changes
+            try:
+                self._listed = self._tree(self.commit)
+            except FileNotFoundError:
+                return {}
+        return {name: found for name, found in self._listed.items() if name.startswith(prefix)}
+
+    def _tree(self, commit: str) -> Mapping[str, Found]:
         from huggingface_hub import RepoFile
 
-        try:
-            commit = self.commit
-            entries = self._ask(
-                lambda: list(self._api.list_repo_tree(self.name, recursive=True, revision=commit, repo_type=_KIND))
-            )
-        except FileNotFoundError:
-            return {}
+        entries = self._ask(
+            lambda: list(self._api.list_repo_tree(self.name, recursive=True, revision=commit, repo_type=_KIND))
+        )
         return {
             one.path: Found(size=one.size, tag=one.lfs.sha256 if one.lfs else one.blob_id)
             for one in entries
-            if isinstance(one, RepoFile) and one.path.startswith(prefix)
+            if isinstance(one, RepoFile)
         }
 
     def read(self, name: str, *, start: int = 0, stop: int | None = None, tag: str | None = None) -> Reading:
@@ -93,7 +104,23 @@ class Hub(Remote):
                 self.name, operations, commit_message=message, repo_type=_KIND, parent_commit=self.commit
             )
         )
-        self._commit, self._files = made.oid, None
+        self._go_on(made.oid)
+
+    def has_made(self, files: Iterable[tuple[str, bytes | str]]) -> bool:
+        """Returns True if a later commit than the known one has these files, and goes on from the head then.
+
+        So it is after a commit whose answer was lost.
+        """
+        head = self._head()
+        if head == self.commit:
+            return False
+        there = self._tree(head)
+        for name, content in files:
+            data = content if isinstance(content, bytes) else read_file(Path(content)).data
+            if name not in there or not self.has_same(name, there[name], data):
+                return False
+        self._go_on(head)
+        return True
 
     def tag(self, name: str) -> None:
         """Gives the last commit a tag, unless there is one of that name."""
@@ -101,15 +128,17 @@ class Hub(Remote):
         self._change(lambda: self._api.create_tag(self.name, tag=name, revision=commit, repo_type=_KIND, exist_ok=True))
 
     def _change(self, request: Callable[[], _Answer]) -> _Answer:
-        """Returns the answer to a request that changes the repository; raises Incomplete for a lost connection.
-
-        It is not sent again: whether it came through is not known, and the next push sees it.
-        """
+        """Returns the answer to a request that changes the repository; raises LostConnection, Mismatch, DgkdError."""
         try:
             with _without_bars():
                 return self._ask(request)
-        except LostConnection as error:
-            raise gave_up(self.address, str(error)) from None
+        except FileNotFoundError:
+            raise DgkdError(
+                f"{self.address} cannot be written",
+                expected="an owner, and a repository, that the token may write to",
+                found="404 Not Found",
+                do="check the address, and whose token it is (`hf auth whoami`)",
+            ) from None
 
     def _ask(self, request: Callable[[], _Answer]) -> _Answer:
         """Returns the answer to a request; raises FileNotFoundError, Mismatch, LostConnection, DgkdError."""

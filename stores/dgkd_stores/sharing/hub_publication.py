@@ -6,7 +6,7 @@ root is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from dgkd_stores.errors import Mismatch
 from dgkd_stores.sharing.hub import Hub
@@ -16,7 +16,7 @@ from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
 from dgkd_stores.sharing.remote import Found
 from dgkd_stores.sharing.requests import attempt
 
-__all__ = ["HubPublication"]
+__all__ = ["HubPublication", "commit", "tag"]
 
 BATCH_FILES, BATCH_BYTES = 200, 2**29
 """Most files and bytes of one commit."""
@@ -49,18 +49,15 @@ class HubPublication(Publication):
         return found
 
     def _send_files(self, jobs: int) -> None:
-        self._hub.ensure_repository()
         for batch in self._batches():
             files = [(f"{self._name}/{file}", str(self._inventory.path / file)) for file in batch]
-            self._hub.write(files, f"{self._name}: {len(batch)} files")
+            commit(self._hub, files, f"{self._name}: {len(batch)} files", self._tally)
             self._tally.advance(sum(self._inventory.sizes[file] for file in batch))
 
     def _send_root(self, beside: Mapping[str, bytes]) -> None:
-        seal = self._inventory.seal
-        if self.missing:
-            root = bytes(self._inventory.read(ROOT))
-            self._hub.write([(f"{self._name}/{ROOT}", root), *beside.items()], f"{self._name}, seal {seal}")
-        self._hub.tag(seal)  # of an earlier push, too, that stopped between commit and tag
+        root = [(f"{self._name}/{ROOT}", bytes(self._inventory.read(ROOT)))] if ROOT in self.missing else []
+        commit(self._hub, [*root, *beside.items()], f"{self._name}, seal {self._inventory.seal}", self._tally)
+        tag(self._hub, self._inventory.seal, self._tally)
 
     def _batches(self) -> Iterator[list[str]]:
         """Yields the files that are missing, but the root; rows are proven here."""
@@ -81,3 +78,28 @@ class HubPublication(Publication):
             if any(name in self.missing for name in files.names):
                 self._inventory.read_rows(files)
                 yield from (name for name in files.names if name in self.missing)
+
+
+def commit(hub: Hub, files: Sequence[tuple[str, bytes | str]], message: str, tally: Tally) -> None:
+    """Commits files, each given as content or as the path of a file, on the known commit; none makes no commit.
+
+    After a lost connection the head is read: the commit may be there. Raises Incomplete once the connection stays lost,
+    and Mismatch if there is another commit.
+    """
+    if not files:
+        return
+    attempt(tally, hub.ensure_repository, hub.address)
+    sent = False
+
+    def request() -> None:
+        nonlocal sent
+        if not (sent and hub.has_made(files)):
+            sent = True
+            hub.write(files, message)
+
+    attempt(tally, request, hub.address)
+
+
+def tag(hub: Hub, seal: str, tally: Tally) -> None:
+    """Makes sure that the seal is a tag, of the known commit unless it is one: a push may have stopped before it."""
+    attempt(tally, lambda: hub.tag(seal), hub.address)

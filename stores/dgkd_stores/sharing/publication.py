@@ -36,7 +36,10 @@ class Publication(ABC):
         """Files that are not there, with their sizes in bytes."""
 
     def run(self, beside: Mapping[str, bytes], *, jobs: int) -> None:
-        """Sends what is missing, `jobs` files at a time where the place permits it, and compares what is there."""
+        """Sends what is missing, `jobs` files at a time where the place permits it, and compares what is there.
+
+        `beside` has the files that are to be sent after the root.
+        """
         if self.missing:
             self._send_files(jobs)
             there = self._list()

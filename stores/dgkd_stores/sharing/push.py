@@ -18,9 +18,9 @@ from dgkd_stores.disk.files import read_file
 from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import InvalidInput, Mismatch
 from dgkd_stores.sharing.address import Address, parse_address
-from dgkd_stores.sharing.beside import files_beside, publish_beside
+from dgkd_stores.sharing.beside import differing, files_beside, publish_beside
 from dgkd_stores.sharing.hub import Hub
-from dgkd_stores.sharing.hub_publication import HubPublication
+from dgkd_stores.sharing.hub_publication import HubPublication, commit, tag
 from dgkd_stores.sharing.inventory import Inventory
 from dgkd_stores.sharing.object_publication import ObjectPublication
 from dgkd_stores.sharing.one_guide import require_place
@@ -56,6 +56,8 @@ class Pushed:
     """
     beside: tuple[str, ...]
     """Names of the files that lie beside the store: its signature, if it has one, and its card."""
+    sent_beside: tuple[str, ...]
+    """Those of them that were sent, or with `dry_run` would be; the others were there already."""
     dry_run: bool
     """True if nothing was sent."""
 
@@ -120,9 +122,10 @@ class _Push:
             publication = HubPublication(inventory, self.name, self.remote, self.tally)
         else:
             publication = ObjectPublication(inventory, self.name, self.remote, self.tally)
+        changed = differing(self.remote, beside, self.tally)
         if not dry_run:
-            publication.run(beside, jobs=jobs)
-        return self._pushed(inventory.seal, inventory.sizes, publication.missing, beside, dry_run=dry_run)
+            publication.run(changed, jobs=jobs)
+        return self._pushed(inventory.seal, inventory.sizes, publication.missing, beside, changed, dry_run=dry_run)
 
     def file(self, *, dry_run: bool) -> Pushed:
         """Publishes an HDF5 file, which is one object."""
@@ -135,32 +138,39 @@ class _Push:
         beside = files_beside(self.path, name, data_licence=self.data_licence)
         tally.total = len(data)
         there = attempt(tally, lambda: remote.names(name), name).get(name)
-        if not dry_run:
+        same = there is None or attempt(tally, lambda: remote.has_same(name, there, data), name)
+        changed = differing(remote, beside, tally)
+        if same and not dry_run:
             if isinstance(remote, Hub):
-                same = there is None or attempt(tally, lambda: remote.has_same(name, there, data), name)
-                if there is None:
-                    remote.ensure_repository()
-                    remote.write([(name, str(self.path)), *beside.items()], f"{name}, seal {found.seal}")
-                if same:
-                    remote.tag(found.seal)  # of an earlier push, too, that stopped between commit and tag
+                file = [(name, str(self.path))] if there is None else []
+                commit(remote, [*file, *changed.items()], f"{name}, seal {found.seal}", tally)
+                tag(remote, found.seal, tally)
             else:
                 with remote.publishing(name):
-                    if same := ensure(remote, name, data, tally, there=there):
+                    if same := there is not None or ensure(remote, name, data, tally):
                         require_place(remote, name, tally)
-                        publish_beside(remote, beside, tally)
-            if not same:
-                raise Mismatch(
-                    f"another file lies at {self.address.of(name)}",
-                    expected=f"nothing, or the store with the seal {found.seal}",
-                    found="other content",
-                    do=OTHER_PLACE,
-                )
+                        publish_beside(remote, changed, tally)
+        if not same:
+            raise Mismatch(
+                f"another file lies at {self.address.of(name)}",
+                expected=f"nothing, or the store with the seal {found.seal}",
+                found="other content",
+                do=OTHER_PLACE,
+            )
+        if not dry_run:
             tally.advance(len(data))
         sizes = {name: len(data)}
-        return self._pushed(found.seal, sizes, sizes if there is None else {}, beside, dry_run=dry_run)
+        return self._pushed(found.seal, sizes, sizes if there is None else {}, beside, changed, dry_run=dry_run)
 
     def _pushed(
-        self, seal: str, sizes: Mapping[str, int], missing: Mapping[str, int], beside: Iterable[str], *, dry_run: bool
+        self,
+        seal: str,
+        sizes: Mapping[str, int],
+        missing: Mapping[str, int],
+        beside: Iterable[str],
+        changed: Iterable[str],
+        *,
+        dry_run: bool,
     ) -> Pushed:
         return Pushed(
             address=self.address.of(self.name),
@@ -172,6 +182,7 @@ class _Push:
             # A commit on a known parent replaces nothing that it does not know.
             conditional=True if isinstance(self.remote, Hub) else self.remote.conditional,
             beside=tuple(beside),
+            sent_beside=tuple(changed),
             dry_run=dry_run,
         )
 

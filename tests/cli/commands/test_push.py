@@ -45,6 +45,9 @@ def test_published(command: Command, guides: Path, tmp_path: Path) -> None:
     assert result.stderr.startswith("push ta1.zarr: 18.3 kB") and "done in" in result.stderr
     again = command("push", "guides/ta1.zarr", "place", "--json")
     assert json.loads(again.stdout)["sent_files"] == 0 and "nothing was sent" in again.stderr
+    card = command("push", "ta1", "place", "--data-licence", "CC0-1.0")
+    assert "already: only README.md, croissant.json came anew" in " ".join(card.stderr.split())
+    assert "0 B in 0 files, and README.md, croissant.json" in " ".join(card.stdout.split())
 
 
 def test_another_store_is_there(command: Command, guides: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +15,9 @@ from stores.support.fake_hub import TOKEN, FakeHub, fake_hub
 from stores.support.small_store import tree
 
 from dgkd_stores import Damaged, DgkdError, Incomplete, InvalidInput, Mismatch, StoreNotFound, convert, pull, push
+from dgkd_stores.sharing.requests import ATTEMPTS
+from dgkd_stores.sharing.signatures import sign_store
+from dgkd_stores.sharing.trust import TrustedKeys
 
 pytest.importorskip(
     "huggingface_hub", reason="SKIPPED: no huggingface_hub here; `pip install 'dgkd-cache[hf]'` gets it"
@@ -118,13 +121,71 @@ def test_an_upload_that_stopped_goes_on(hub: FakeHub, path: Path, tmp_path: Path
 @pytest.mark.parametrize("form", ["a.zarr", "a.h5"])
 def test_a_push_that_stopped_before_its_tag(hub: FakeHub, path: Path, tmp_path: Path, form: str) -> None:
     convert(path, tmp_path / "a.h5")
-    hub.lost_tags = 1
+    hub.lost_tags = ATTEMPTS
     with pytest.raises(Incomplete):
         push(tmp_path / form, "hf://lab/ta1")
     assert not hub.tags
+    hub.lost_tags = 1
     for _ in range(2):
         found = push(tmp_path / form, "hf://lab/ta1")
         assert found.sent_files == 0 and hub.tags == {found.seal: hub.head}
+
+
+@pytest.mark.parametrize("event", ["refused", "lost", "moved"])
+@pytest.mark.parametrize("form", ["a.zarr", "a.h5"])
+def test_a_commit_whose_answer_is_lost(hub: FakeHub, path: Path, tmp_path: Path, form: str, event: str) -> None:
+    """It is sent again, unless the head has its files; 3 if that goes on."""
+    convert(path, tmp_path / "a.h5")
+    hub.lost_commits = ["refused"] * ATTEMPTS
+    with pytest.raises(Incomplete, match="run the same command again") as told:
+        push(tmp_path / form, "hf://lab/ta1")
+    assert told.value.exit_code == 3 and hub.commits == [{}] and not hub.lost_commits
+    hub.lost_commits = [event] * 2
+    found = push(tmp_path / form, "hf://lab/ta1")
+    assert not [message for message in hub.messages if hub.messages.count(message) > 1 and message != "another lab"]
+    assert hub.tags == {found.seal: hub.head}
+    pull("hf://lab/ta1", tmp_path / "got")
+    assert found.sent_files == found.files and os.listdir(tmp_path / "got") == [form]
+
+
+def test_another_commit_where_an_answer_is_lost(hub: FakeHub, path: Path) -> None:
+    """What is there by then is not this one."""
+    hub.lost_commits = ["refused"]
+    hub.after_refusal = lambda: hub.commit({"note": b"x"}, "another lab")
+    with pytest.raises(Mismatch, match="has changed during the push"):
+        push(path, "hf://lab/ta1")
+
+
+def test_a_repository_that_may_not_be_made(hub: FakeHub, path: Path) -> None:
+    hub.no_owner = True
+    with pytest.raises(DgkdError, match="cannot be written") as told:
+        push(path, "hf://lab/ta1")
+    assert told.value.exit_code == 1 and not hub.commits
+
+
+@pytest.mark.parametrize("form", ["a.zarr", "a.h5"])
+def test_a_signature_and_a_licence_come_later(
+    hub: FakeHub, path: Path, tmp_path: Path, new_key: Callable[..., Path], form: str
+) -> None:
+    store = tmp_path / form
+    convert(path, tmp_path / "a.h5")
+    first = push(store, "hf://lab/ta1")
+    count = len(hub.commits)
+    sign_store(store, new_key("lab"))
+    preview = push(store, "hf://lab/ta1", dry_run=True)
+    assert len(hub.commits) == count
+    second = push(store, "hf://lab/ta1")
+    assert second.sent_files == 0 and f"{form}.sig" in second.sent_beside == preview.sent_beside
+    assert hub.commits[-1][f"{form}.sig"] == (tmp_path / f"{form}.sig").read_bytes()
+    assert push(store, "hf://lab/ta1").sent_beside == () and len(hub.commits) == count + 1
+    third = push(store, "hf://lab/ta1", data_licence="CC0-1.0")
+    assert third.sent_beside == ("README.md", "croissant.json") and b"CC0-1.0" in hub.commits[-1]["README.md"]
+    assert len(hub.commits) == count + 2 and hub.tags == {first.seal: hub.oid(count - 1)}, "the tag stays"
+    hub.tags.clear()
+    push(store, "hf://lab/ta1")
+    assert hub.tags == {first.seal: hub.head}
+    trusted = TrustedKeys.read(keys=[f"{new_key('lab')}.pub"])
+    assert pull("hf://lab/ta1", tmp_path / "got", trusted=trusted).signature is not None
 
 
 def test_a_storage_that_refuses(hub: FakeHub, path: Path, no_sleep: None) -> None:

@@ -27,11 +27,12 @@ def test_what_it_says(path: Path, tmp_path: Path) -> None:
         "sent_bytes": size,
         "conditional": True,
         "beside": ("README.md", "croissant.json"),
+        "sent_beside": ("README.md", "croissant.json"),
         "dry_run": False,
     }
     assert reports[-1] == (size, size) and [done for done, _ in reports] == sorted(done for done, _ in reports)
     again = push(path, str(tmp_path / "place"))
-    assert (again.sent_files, again.sent_bytes) == (0, 0)
+    assert (again.sent_files, again.sent_bytes, again.sent_beside) == (0, 0, ())
     assert tree(tmp_path / "place" / "a.zarr") == tree(path)
 
 

@@ -42,6 +42,12 @@ class FakeHub:
     """Names that its `.gitignore` drops."""
     after_commit: Any = None
     """Called after each commit."""
+    lost_commits: list[str] = field(default_factory=list)
+    """What befalls the next commits: `refused` (503), `lost` after it is made, or `moved` as well by another one."""
+    after_refusal: Callable[[], object] = lambda: None
+    """Called after each commit that is refused."""
+    no_owner: bool = False
+    """Answers that there is no owner `lab` when a repository is created."""
     lost_tags: int = 0
     """Requests for a tag that it still refuses."""
     storage: str = ""
@@ -111,7 +117,9 @@ def fake_hub(*, xet: bool = False) -> Iterator[FakeHub]:
                 self._send(403, {"error": "Forbidden"})
             elif path == ["api", "repos", "create"]:
                 url = f"{hub.address}/datasets/lab/ta1"
-                if hub.commits:
+                if hub.no_owner:
+                    self._send(404, {"error": "Not found"})
+                elif hub.commits:
                     self._send(409, {"error": "You already created this dataset repo", "url": url})
                 else:
                     hub.commits.append({})
@@ -150,6 +158,11 @@ def fake_hub(*, xet: bool = False) -> Iterator[FakeHub]:
 
         def _commit(self, lines: list[dict[str, Any]]) -> None:
             header = lines[0]["value"]
+            event = hub.lost_commits.pop(0) if hub.lost_commits else ""
+            if event == "refused":
+                hub.after_refusal()
+                self._send(503, {})
+                return
             if header.get("parentCommit") not in (None, hub.head):
                 self._send(412, {"error": "A commit has happened since. Please refresh and try again."})
                 return
@@ -164,6 +177,11 @@ def fake_hub(*, xet: bool = False) -> Iterator[FakeHub]:
                 return
             hub.pointers |= sent
             hub.commit({**files, **{name: hub.objects[oid] for name, oid in sent.items()}}, header["summary"])
+            if event:
+                if event == "moved":
+                    hub.commit({header["summary"]: b"x"}, "another lab")
+                self.close_connection = True
+                return
             answer = {"commitOid": hub.head, "commitUrl": f"{hub.address}/datasets/lab/ta1/commit/{hub.head}"}
             if hub.after_commit:
                 hub.after_commit()
