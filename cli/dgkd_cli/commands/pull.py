@@ -82,21 +82,26 @@ def pull(
             report=report,
             stop=stop,
         )
-    if not dry_run and not pulled.fetched_files:
+    if pulled.was_there and not dry_run:
         app.say(f"{pulled.path} is this very store already: nothing was fetched")
+    state = "whole, there already" if pulled.was_there else "not yet"
+    unknown = "not known before the download: the server has no Range"
+    fetched = f"{size_text(pulled.fetched_bytes)} in {count_text(pulled.fetched_files)} files"
     lines = [
-        ("store", f"{where}: not yet" if pulled.path is None else str(pulled.path)),
+        ("store", f"{pulled.path}: {state}" if dry_run else str(pulled.path)),
         ("from", pulled.address),
-        ("guide", clean(pulled.guide)),
-        ("seal", pulled.seal),
-        ("size", size_text(pulled.nbytes)),
+        ("guide", clean(pulled.guide or unknown)),
+        ("seal", pulled.seal or unknown),
+        ("size", f"{size_text(pulled.nbytes)} in {count_text(pulled.files)} files"),
+        ("to fetch" if dry_run else "fetched", fetched),
     ]
     if pulled.signature is not None:
-        lines.append(("signature", signed_text(pulled.signature)))
-    elif pulled.verification is not None and views is None:
+        open_end = "" if pulled.seal else "; whether it is of this store, only the download tells"
+        lines.append(("signature", signed_text(pulled.signature) + open_end))
+    elif pulled.verification is not None:
         lines.append(("signature", describe_signature(pulled.verification)))
     if not dry_run:
-        lines += [("fetched", f"{count_text(pulled.fetched_files)} files"), ("verdict", "whole, every row checked")]
+        lines.append(("verdict", "whole, every row checked"))
     if pulled.verification is not None and pulled.verification.origin_seal is not None:
         lines.append(("origin", f"every row is one of the published seal {pulled.verification.origin_seal}"))
     print_result(pulled.to_dict(), lines, as_json=as_json)

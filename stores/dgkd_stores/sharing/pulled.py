@@ -18,30 +18,42 @@ class Pulled:
 
     address: str
     """The address of the published store."""
-    path: Path | None
-    """The path of the store on this machine; None with `dry_run`."""
-    seal: str
-    """The seal of the store, SHA-256 in hex."""
-    guide: str
-    """The name of the guide."""
+    path: Path
+    """The path of the store on this machine."""
+    seal: str | None
+    """The seal of the store, SHA-256 in hex; None with `dry_run` for an HDF5 file on a server without Range."""
+    guide: str | None
+    """The name of the guide; None as for `seal`."""
+    files: int
+    """Number of files of the store."""
     nbytes: int
-    """The size of the store's chunks in bytes; where the place cannot list, an upper bound for compressed ones."""
+    """The size of all files in bytes; with `dry_run`, where the place cannot list, at most."""
+    was_there: bool
+    """True if the store was at `path` already, whole."""
     fetched_files: int
-    """Number of files that were fetched; the others were there and right."""
+    """Number of files that were fetched, or with `dry_run` would be, besides each zarr.json, which every pull reads."""
+    fetched_bytes: int
+    """The size of these in bytes; with `dry_run`, at most."""
     signature: Signature | None
     """The signature of a key that was required; None if none was."""
     verification: Verification | None
     """The result of `verify(full=True)` on the store; None with `dry_run`."""
+    dry_run: bool
+    """True if nothing was fetched or changed."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as JSON; the size is called `bytes`."""
         return {
             "address": self.address,
-            "path": None if self.path is None else str(self.path),
+            "path": str(self.path),
             "seal": self.seal,
             "guide": self.guide,
+            "files": self.files,
             "bytes": self.nbytes,
+            "was_there": self.was_there,
             "fetched_files": self.fetched_files,
+            "fetched_bytes": self.fetched_bytes,
             "signature": None if self.signature is None else asdict(self.signature),
             "verification": None if self.verification is None else self.verification.to_dict(),
+            "dry_run": self.dry_run,
         }

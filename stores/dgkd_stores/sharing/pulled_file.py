@@ -62,6 +62,13 @@ class FilePull:
         self._announced = self._check_seal(held)
         return held
 
+    def missing(self, path: Path) -> int:
+        """Returns the number of bytes that `run` would fetch, at most."""
+        if os.path.lexists(path):
+            return 0
+        there = partial_of(path)
+        return self.found.size - (there.lstat().st_size if os.path.lexists(there) else 0)
+
     def run(self, path: Path) -> Verification:
         """Fetches the file to `path` and verifies it; goes on with what is there.
 

@@ -61,11 +61,31 @@ class FolderPull:
         self._sizes, self._tally = sizes, tally
         self._held: ZarrFolder = replace(guarded.held, path=folder)
         self._digest_VB32: NDArray[np.uint8] = np.zeros(self._held.layout.digest.shape, dtype=np.uint8)
-        self.fetched = set[str]()
-        """Names of the files that were fetched; the others were there and right."""
+        self.fetched = dict[str, int]()
+        """Size of each file that was fetched, by name; the others were there and right."""
         self._counted = set[str]()
         """Names of the files whose bytes the tally has."""
         tally.total = sum(map(self._size, self._chunks()))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The size of each file of the store, by name; where the place cannot list, at most."""
+        metadata = {name: len(data) for name, data in self._guarded.metadata.items()}
+        return metadata | {self._name(each): self._size(each) for each in self._chunks()}
+
+    def missing(self, damaged: Verification | None) -> dict[str, int]:
+        """Returns the size of each chunk that `run` would fetch, also of a `damaged` store at the target.
+
+        What an earlier pull has left counts as right as long as its size is possible.
+        """
+        wrong = {name for one in damaged.damage for name in one.files} if damaged else set()
+        folder = damaged.path if damaged else self.folder
+        names = {self._name(each): each for each in self._chunks()}
+        return {
+            name: self._size(each)
+            for name, each in names.items()
+            if name in wrong or not self._is_there(each[0], folder / name)
+        }
 
     def run(self, jobs: int) -> Verification:
         """Fetches what is missing or wrong, `jobs` chunks at a time, and verifies the whole.
@@ -179,10 +199,10 @@ class FolderPull:
         for each in chunks:
             array, path, name = each[0], self._path(each), self._name(each)
             self._tally.check()
-            if path.is_file() and not path.is_symlink() and self._fits(array, size := path.lstat().st_size):
+            if self._is_there(array, path):
                 if name not in self._counted:
                     self._counted.add(name)
-                    self._tally.advance(size)
+                    self._tally.advance(path.lstat().st_size)
                 continue
             if os.path.lexists(path):
                 path.unlink()
@@ -190,7 +210,7 @@ class FolderPull:
             expected = f"{array.chunk_bytes} bytes" if exact else f"a compressed chunk of {array.chunk_bytes} bytes"
             fits = functools.partial(self._fits, array)
             self._fetcher.file(self._published_name(each), path, size=exact, fits=fits, expected=expected)
-            self.fetched.add(name)
+            self.fetched[name] = path.lstat().st_size
             self._counted.add(name)
 
     def _discard(self, chunks: list[_Chunk]) -> None:
@@ -212,6 +232,9 @@ class FolderPull:
     def _size(self, chunk: _Chunk) -> int:
         found = self._sizes.get(self._published_name(chunk))
         return chunk[0].chunk_bytes if found is None else found.size
+
+    def _is_there(self, array: ArrayLayout, path: Path) -> bool:
+        return path.is_file() and not path.is_symlink() and self._fits(array, path.lstat().st_size)
 
     @staticmethod
     def _fits(array: ArrayLayout, size: int) -> bool:

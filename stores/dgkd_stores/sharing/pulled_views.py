@@ -42,7 +42,9 @@ class ViewsPull:
     ) -> None:
         self._guarded, self._views = guarded, views
         self._fetcher, self._address, self._sizes, self._tally = fetcher, address, sizes, tally
-        self._header = subset_header(guarded.held.header, guarded.seal, views)
+        self.fetched = dict[str, int]()
+        """Size of each file that was fetched of the published store, without the rows, by name."""
+        self.header = subset_header(guarded.held.header, guarded.seal, views)
         self.key = f"{guarded.key}.{views.start}-{views.stop}"
         """A name for these views of this store in this form."""
 
@@ -51,12 +53,13 @@ class ViewsPull:
         whole = FolderPull(self._guarded, self._fetcher, self._address, folder, sizes=self._sizes, tally=self._tally)
         whole.fetch_arrays(jobs)
         write_durably(folder / ROOT, self._guarded.metadata[ROOT])
-        self._origin = ZarrFolder.inspect(folder)
-        header, held = self._header, self._guarded.held
+        self.origin, origin = folder, ZarrFolder.inspect(folder)
+        self.fetched = whole.fetched
+        header, held = self.header, self._guarded.held
         first = held.header.place_of(self._views.start)
         self._arrays = {
-            **subset_identity(held.header, self._origin.identity(), self._views),
-            "digest": self._origin.digests()[first : first + len(self._views)],
+            **subset_identity(held.header, origin.identity(), self._views),
+            "digest": origin.digests()[first : first + len(self._views)],
         }
         seal = compute_seal(header.canonical, self._arrays)
         layout = StoreLayout(header, chunk_rows=held.layout.chunk_rows, codec=held.layout.codec)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from dgkd_stores.sharing.pulled_folder import FolderPull
 from dgkd_stores.sharing.pulled_views import ViewsPull, keep_origin
 from dgkd_stores.sharing.remote import Remote
 from dgkd_stores.sharing.requests import attempt
-from dgkd_stores.sharing.signatures import Signature, verify_signature
+from dgkd_stores.sharing.signatures import Signature, signed_statement, verify_signature
 from dgkd_stores.sharing.trust import TrustedKeys
 
 __all__ = ["Pulling"]
@@ -75,7 +76,7 @@ class Pulling:
         count = None if listed is None else len(listed)
         published = Published(fetcher=fetcher, address=self.address, seal=self.seal, listed=count)
         guarded = fetch_guarded(published, scratch / "metadata", jobs=self.jobs, tally=self.tally)
-        self._signed = fetch_signature(self.remote, self.name, self.tally)
+        self._fetch_signature()
         self._check_signature(guarded.held.header, guarded.seal)
         try:
             if self.views is None:
@@ -83,54 +84,66 @@ class Pulling:
                 one = FolderPull(guarded, fetcher, self.address, staging, sizes=sizes, tally=self.tally)
                 return self._all(one, guarded, lock)
             some = ViewsPull(guarded, self.views, fetcher, self.address, sizes, self.tally)
-            return self._some(some, lock, scratch)
+            return self._some(some, guarded, lock, scratch)
         except Damaged as error:
             raise self._explain(fetcher, guarded, error) from error
 
-    def _all(self, one: FolderPull, guarded: Guarded, lock: ViewLock | None, origin: Path | None = None) -> Pulled:
-        """Fetches all chunks of a store, or of its part; with `origin`, that is put beside it first."""
-        if lock is None:
-            return self._pulled(guarded.seal, guarded.held.header.guide.name)
+    def _all(self, one: FolderPull, guarded: Guarded, lock: ViewLock | None, some: ViewsPull | None = None) -> Pulled:
+        """Fetches all chunks of a store, or of its part, beside which root and digests of the whole are put first."""
         there = self._there(guarded.seal)
+        result = self._result(guarded.seal, guarded.held.header, one.sizes)
         if there is not None and not there.damage:
-            self._keep_signature(lock)
-            return self._pulled(guarded.seal, there.header.guide.name, there)
+            return self._was_there(result, there, lock)
+        origin = {} if some is None else some.fetched
+        if lock is None:
+            return _fetched(result, origin | one.missing(there))
         if there is not None:
             one.take_up(self.target)
         found = one.run(self.jobs)
         lock.check()
-        if origin is not None:
-            keep_origin(self.target, origin)
+        if some is not None:
+            keep_origin(self.target, some.origin)
         self._publish(one.folder, lock)
-        if origin is not None:
+        if some is not None:
             found = replace(verify(self.target), full=True, blocks_checked=found.blocks)
-        return self._pulled(guarded.seal, found.header.guide.name, found, len(one.fetched))
+        return _fetched(self._proven(result, found), origin | one.fetched)
 
-    def _some(self, one: ViewsPull, lock: ViewLock | None, scratch: Path) -> Pulled:
+    def _some(self, one: ViewsPull, guarded: Guarded, lock: ViewLock | None, scratch: Path) -> Pulled:
         """Fetches some views, as a new store that names the published one."""
-        origin = scratch / "origin" if lock is None else self._beside(f"{one.key}.origin")
-        part = one.fetch_origin(origin, self.jobs)
+        if (there := self._part_there(one, guarded)) is not None:
+            files = {str(path): path.lstat().st_size for path in self.target.rglob("*") if path.is_file()}
+            return self._was_there(self._result(there.seal, there.header, files), there, lock)
+        part = one.fetch_origin(scratch / "origin" if lock is None else self._beside(f"{one.key}.origin"), self.jobs)
         chunks = one.part(part, scratch / "part" if lock is None else self._beside(part.key))
-        return self._all(chunks, part, lock, origin)
+        return self._all(chunks, part, lock, one)
+
+    def _part_there(self, one: ViewsPull, guarded: Guarded) -> Verification | None:
+        """Verifies the store at the target; returns None unless it is these views of the published one, whole."""
+        if os.path.lexists(self.target):
+            with contextlib.suppress(DgkdError):
+                found = verify(self.target, full=True)
+                if found.header == one.header and found.origin_seal == guarded.seal and not found.damage:
+                    return found
+        return None
 
     def _beside(self, key: str) -> Path:
         return self.target.with_name(f".{self.target.name}.{key}.partial")
 
     def _file(self, scratch: Path, lock: ViewLock | None) -> Pulled:
         one = FilePull(self.remote, self.name, self.address, seal=self.seal, tally=self.tally)
-        self._signed = fetch_signature(self.remote, self.name, self.tally)
+        self._fetch_signature()
         held = one.inspect()
         seal = held.seal.digest if held is not None and held.seal is not None else None
+        result = self._result(seal, None if held is None else held.header, {self.name: one.found.size})
         if held is not None and seal is not None:
             self._check_signature(held.header, seal)
-        if lock is None:
-            return self._pulled(seal or "", held.header.guide.name if held else "")
         there = self._there(seal)
         if there is not None and seal is not None and not there.damage:
-            self._keep_signature(lock)
-            return self._pulled(seal, there.header.guide.name, there)
+            return self._was_there(result, there, lock)
         # Where the seal is known only in the end, what an earlier pull has left could be of any store.
         staging = scratch / "file" if seal is None else self._beside(one.key)
+        if lock is None:
+            return _fetched(result, {self.name: one.missing(staging)})
         if there is not None and seal is not None:
             os.replace(self.target, staging)
         found = one.run(staging)
@@ -142,7 +155,7 @@ class Pulling:
             os.replace(staging, self.target)
         else:
             self._publish(staging, lock)
-        return self._pulled(found.seal, found.header.guide.name, found, 1)
+        return _fetched(self._proven(result, found), {self.name: found.nbytes})
 
     def _there(self, seal: str | None) -> Verification | None:
         """Verifies the store at the target; raises Mismatch for anything but the one with that seal (None: any)."""
@@ -169,13 +182,16 @@ class Pulling:
         except FileExistsError as error:
             raise Mismatch(f"{self.target} has appeared meanwhile and is left as it is", do="remove it") from error
 
+    def _fetch_signature(self) -> None:
+        """Fetches the signature; raises Mismatch unless a trusted key made it, of whatever, if keys are required."""
+        self._signed = fetch_signature(self.remote, self.name, self.tally)
+        if self.trusted is not None:
+            self._signature, _ = signed_statement(self._signed, trusted=self.trusted, source=f"{self.address}.sig")
+
     def _check_signature(self, header: StoreHeader, seal: str) -> None:
         """Raises Mismatch unless the signature is of this store and by a trusted key, if keys are required."""
         if self.trusted is not None:
-            source = f"{self.address}.sig"
-            self._signature = verify_signature(
-                self._signed, header=header, seal=seal, trusted=self.trusted, source=source
-            )
+            verify_signature(self._signed, header=header, seal=seal, trusted=self.trusted, source=f"{self.address}.sig")
 
     def _keep_signature(self, lock: ViewLock) -> None:
         """Keeps the signature beside the store, or that of the published store beside what is kept of it."""
@@ -188,14 +204,41 @@ class Pulling:
                 return error
         return replaced(self.address, f"the store with the seal {guarded.seal}")
 
-    def _pulled(self, seal: str, guide: str, found: Verification | None = None, fetched: int = 0) -> Pulled:
+    def _result(self, seal: str | None, header: StoreHeader | None, sizes: Mapping[str, int]) -> Pulled:
+        """Returns what is known before anything is fetched, as the result of a dry run that finds nothing to fetch."""
         return Pulled(
             address=self.address,
-            path=None if found is None else self.target,
+            path=self.target,
             seal=seal,
-            guide=guide,
-            nbytes=self.tally.total if found is None else found.nbytes,
-            fetched_files=fetched,
+            guide=None if header is None else header.guide.name,
+            files=len(sizes),
+            nbytes=sum(sizes.values()),
+            was_there=False,
+            fetched_files=0,
+            fetched_bytes=0,
             signature=self._signature,
-            verification=found,
+            verification=None,
+            dry_run=True,
         )
+
+    def _was_there(self, result: Pulled, there: Verification, lock: ViewLock | None) -> Pulled:
+        """Returns the result for a store that is at the target, whole; its signature is kept all the same."""
+        if lock is None:
+            return replace(result, was_there=True)
+        self._keep_signature(lock)
+        return replace(self._proven(result, there), was_there=True)
+
+    def _proven(self, result: Pulled, found: Verification) -> Pulled:
+        """Returns the result for a store that has its name now."""
+        return replace(
+            result,
+            seal=found.seal,
+            guide=found.header.guide.name,
+            nbytes=found.nbytes,
+            verification=replace(found, path=self.target),
+            dry_run=False,
+        )
+
+
+def _fetched(result: Pulled, sizes: Mapping[str, int]) -> Pulled:
+    return replace(result, fetched_files=len(sizes), fetched_bytes=sum(sizes.values()))

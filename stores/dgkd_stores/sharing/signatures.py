@@ -33,6 +33,7 @@ __all__ = [
     "sign_store",
     "signature_path",
     "signed_date",
+    "signed_statement",
     "statement_of",
     "verify_signature",
 ]
@@ -118,6 +119,24 @@ def verify_signature(
     Raises Mismatch (13) if there is none, if it is by a key that is not trusted now, is not a signature of what it
     states, or states another seal, guide, data set or view plan. Raises InvalidInput without the extra `share`.
     """
+    signature, statement = signed_statement(data, trusted=trusted, source=source)
+    if differs := _differs(header, seal, statement):
+        key, of_store, stated = differs
+        raise Mismatch(
+            f"{source} is the signature of another store",
+            expected=f"{key} {of_store}",
+            found=f"{key} {stated}",
+            do="get store and signature again from their maker; whoever changed the store sealed it again, but could "
+            "not sign it",
+        )
+    return signature
+
+
+def signed_statement(data: bytes | None, *, trusted: TrustedKeys, source: str) -> tuple[Signature, Statement]:
+    """Checks a signature file without the store: returns who signed, and what.
+
+    Raises as `verify_signature`, but for the difference from the store, which is still to be compared.
+    """
     if data is None:
         raise Mismatch(
             f"{source.removesuffix('.sig')} is not signed, and keys are required",
@@ -132,16 +151,8 @@ def verify_signature(
     signer = trusted.require(signature.key, of=f"the signature {source}")
     if not fits(signature, statement.message):
         raise _unusable(source, "another text, or bits that have changed")
-    if differs := _differs(header, seal, statement):
-        key, of_store, stated = differs
-        raise Mismatch(
-            f"{source} is the signature of another store",
-            expected=f"{key} {of_store}",
-            found=f"{key} {stated}",
-            do="get store and signature again from their maker; whoever changed the store sealed it again, but could "
-            "not sign it",
-        )
-    return Signature(signer=clean(signer), fingerprint=fingerprint(signature.key), date=statement.date)
+    checked = Signature(signer=clean(signer), fingerprint=fingerprint(signature.key), date=statement.date)
+    return checked, statement
 
 
 def describe_signature(store: GuideStore | Verification) -> str:
@@ -162,7 +173,7 @@ def describe_signature(store: GuideStore | Verification) -> str:
     if differs := _differs(store.header, found.seal, statement):
         return f"unsigned: the signature beside it is of another store, with {differs[0]} {differs[2]}"
     taken = "taken from a store that is " if found.seal != store.seal else ""
-    return f"{taken}signed by {fingerprint(signature.key)} on {statement.date[:10]}, not checked: no key is required"
+    return f"{taken}signed by {fingerprint(signature.key)} on {statement.date[:10]}, not checked (`verify --key` does)"
 
 
 def signed_date(store: Path | str) -> str:

@@ -39,9 +39,16 @@ def test_into_the_workspace(command: Command, workspace: Path, place: Path) -> N
     name = next(place.glob("*.zarr")).name
     preview = command("pull", "place", "--dry-run", "--json")
     assert preview.exit_code == 0 and not (workspace / "guides").exists()
-    assert json.loads(preview.stdout)["path"] is None
+    assert json.loads(preview.stdout)["path"] == f"guides/{name}"
+    told = command("-q", "pull", "place", "--dry-run").stdout.splitlines()
     result = command("pull", "place")
     assert result.exit_code == 0, result.stderr
+    shown = dict(line.split("  ", 1) for line in result.stdout.splitlines())
+    sizes = [shown[name].strip() for name in ("size", "fetched")]
+    assert told[0].endswith(f"guides/{name}: not yet")
+    assert [line.partition("  ")[2].strip() for line in told if line.startswith(("size", "to fetch"))] == sizes
+    there = command("-q", "pull", "place", "--dry-run").stdout
+    assert f"guides/{name}: whole, there already" in there and "0 B in 0 files" in there
     assert tree(workspace / "guides" / name) == tree(place / name)
     lines = dict(line.split("  ", 1) for line in result.stdout.splitlines())
     assert lines["store"].strip() == f"guides/{name}" and lines["verdict"].strip() == "whole, every row checked"
@@ -74,6 +81,10 @@ def test_a_signature_that_is_required(
     assert "unsigned" in command("-q", "pull", "unsigned", "elsewhere").stdout
     sign_store(store, private)
     push(store, str(tmp_path / "signed"))
+    first = command("-q", "pull", "signed", "first").stdout
+    assert "signed by SHA256:" in first and "not checked" in first and "unsigned" not in first
+    some = command("-q", "pull", "signed", "some", "--views", "0:1").stdout
+    assert "taken from a store that is signed by SHA256:" in some
     assert command("-q", "pull", "signed", "--key", str(other)).exit_code == 13
     with (workspace / "dgkd.toml").open("a") as file:
         file.write(f"[sharing]\nkeys = ['{other}']\n")

@@ -19,11 +19,14 @@ from dgkd_stores.disk import ALL_VIEWS, ViewLock
 def test_what_it_says(place: Path, tmp_path: Path) -> None:
     reports = list[tuple[int, int]]()
     preview = pull(str(place), tmp_path / "got", dry_run=True)
-    assert preview.path is None and not (tmp_path / "got").exists()
+    assert preview.dry_run and not (tmp_path / "got").exists()
     found = pull(str(place), tmp_path / "got", report=lambda done, total: reports.append((done, total)))
     size = sum(len(data) for name, data in tree(place / "a.zarr").items() if data is not None and "/c." in name)
-    assert reports[-1] == (size, size) and preview.nbytes == size
+    assert reports[-1] == (size, size) and preview.fetched_bytes == size == found.fetched_bytes
+    told = ("path", "seal", "guide", "files", "nbytes", "fetched_files")
+    assert [getattr(preview, name) for name in told] == [getattr(found, name) for name in told]
     text = found.to_dict()
+    assert found.verification is not None and found.verification.path == found.path
     assert text.pop("verification")["damage"] == []
     assert text == {
         "address": f"{place}/a.zarr",
@@ -31,13 +34,17 @@ def test_what_it_says(place: Path, tmp_path: Path) -> None:
         "seal": verify(place / "a.zarr").seal,
         "guide": "ta1",
         "bytes": sum(len(data) for data in tree(place / "a.zarr").values() if data is not None),
-        "fetched_files": found.fetched_files,
+        "files": len(files := [data for data in tree(place / "a.zarr").values() if data is not None]),
+        "was_there": False,
+        "fetched_files": len(files) - len(list((place / "a.zarr").rglob("zarr.json"))),
+        "fetched_bytes": size,
         "signature": None,
+        "dry_run": False,
     }
     assert tree(tmp_path / "got" / "a.zarr") == tree(place / "a.zarr")
     assert os.listdir(tmp_path / "got") == ["a.zarr"]
     again = pull(f"{place}/a.zarr", tmp_path / "got")
-    assert again.fetched_files == 0 and again.verification is not None and again.verification.full
+    assert again.was_there and again.fetched_files == 0 and again.verification is not None and again.verification.full
 
 
 def test_another_name(place: Path, tmp_path: Path) -> None:

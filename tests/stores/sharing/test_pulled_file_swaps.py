@@ -107,3 +107,30 @@ def test_pulled_again_where_no_part_can_be_read(served: Web, file: Path, tmp_pat
     damaged.write_bytes(file.read_bytes()[:-100] + bytes(100))
     pull(f"{served.address}/a.h5", tmp_path / "got")
     assert damaged.read_bytes() == file.read_bytes()
+
+
+def test_a_key_that_is_not_trusted_ends_it_before_the_bulk(
+    served: Web, file: Path, new_key: NewKey, tmp_path: Path
+) -> None:
+    served.ranges, bulk = False, list[str]()
+    served.fault = lambda answer: bulk.append(answer.path)
+    address = f"{served.address}/a.h5"
+    for dry_run in (True, False):
+        bulk.clear()
+        with pytest.raises(Mismatch, match="not by a key that is trusted"):
+            pull(address, tmp_path / "got", trusted=trusting(new_key("other")), dry_run=dry_run)
+        assert bulk == ["a.h5", "a.h5.sig"], "the first one finds the size, and is not read"
+    trusted = trusting(new_key("lab"))
+    preview = pull(address, tmp_path / "got", trusted=trusted, dry_run=True)
+    assert preview.signature is not None and preview.seal is None and preview.fetched_bytes == len(file.read_bytes())
+    assert pull(address, tmp_path / "got", trusted=trusted).signature == preview.signature
+
+
+def test_what_a_dry_run_finds_here(served: Web, file: Path, tmp_path: Path) -> None:
+    address, size = f"{served.address}/a.h5", file.stat().st_size
+    (left,) = interrupted(address, tmp_path / "got", "unfinished")
+    preview = pull(address, tmp_path / "got", dry_run=True)
+    assert preview.fetched_bytes == size - left.stat().st_size and preview.fetched_files == 1
+    pull(address, tmp_path / "got")
+    preview = pull(address, tmp_path / "got", dry_run=True)
+    assert preview.was_there and preview.fetched_bytes == preview.fetched_files == 0

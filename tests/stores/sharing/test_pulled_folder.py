@@ -135,8 +135,11 @@ def test_a_damaged_copy_is_mended(served: Web, tmp_path: Path) -> None:
     for name in ("logits/c.0.1.0", "probe/c.0.0"):
         (copy / name).write_bytes(bytes((copy / name).stat().st_size))
     (copy / "digest" / "c.1.0.0").unlink()
+    preview = pull(f"{served.address}/a.zarr", tmp_path / "got", dry_run=True)
+    assert preview.fetched_files == 3 and not preview.was_there
     served.asked.clear()
     found = pull(f"{served.address}/a.zarr", tmp_path / "got")
+    assert found.fetched_bytes == preview.fetched_bytes
     assert tree(copy) == tree(served.root / "a.zarr")
     expected = {"a.zarr/logits/c.0.1.0", "a.zarr/probe/c.0.0", "a.zarr/digest/c.1.0.0"}
     assert set(chunks(served)) == expected and found.fetched_files == 3

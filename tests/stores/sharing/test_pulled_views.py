@@ -40,7 +40,12 @@ def test_as_a_subset(
     with GuideStore.open(tmp_path / "got" / name) as opened:
         derived = opened.header.guide.training["derived_from"]
     assert isinstance(derived, dict) and derived["operation"] == "subset" and derived["sources"][0]["seal"] == seal
+    rows_and_more = {path for path, _ in served.asked if "/c." in path}
+    assert found.fetched_files == len(rows_and_more)
+    served.asked.clear()
     again = pull(f"{served.address}/b.zarr", tmp_path / "got", views=views)
+    assert again.was_there and not [path for path, _ in served.asked if "/c." in path]
+    assert sorted(os.listdir(tmp_path / "got")) == [name, f"{name}.origin"]
     assert again.fetched_files == 0 and again.verification is not None and again.verification.origin_seal == seal
 
 
@@ -68,7 +73,7 @@ def test_interrupted_and_damaged(served: Web, tmp_path: Path) -> None:
 
 def test_a_dry_run_writes_nothing(served: Web, tmp_path: Path) -> None:
     found = pull(f"{served.address}/a.zarr", tmp_path / "got", views=range(1, 3), dry_run=True)
-    assert found.path is None and not (tmp_path / "got").exists()
+    assert found.dry_run and not (tmp_path / "got").exists()
 
 
 def test_refusals(served: Web, path: Path, tmp_path: Path) -> None:

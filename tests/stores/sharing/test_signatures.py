@@ -159,6 +159,6 @@ def test_the_line_where_no_key_is_required(store: Path, tmp_path: Path, new_key:
 
     assert line() == "unsigned"
     path = sign_store(store, new_key("lab"), now=datetime(2026, 1, 2, tzinfo=UTC))
-    assert line().startswith("signed by SHA256:") and " on 2026-01-02, not checked: no key is req" in line()
+    assert line().startswith("signed by SHA256:") and " on 2026-01-02, not checked (`verify --key` does)" in line()
     path.write_bytes(path.read_bytes().replace(json.loads(statement_of(store))["seal"].encode(), b"0" * 64))
     assert "the signature beside it is of another store, with seal 000" in line()
