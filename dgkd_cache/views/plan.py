@@ -64,11 +64,12 @@ class ViewPlan:
             transform.check_channels(self.channels)
         assert self.view_shape
         if self.scheme == "enumerated" and self.outcomes is None:
-            endless = ", ".join(transform.name for transform in self.transforms if transform.outcomes is None)
+            endless = [transform.name for transform in self.transforms if transform.outcomes is None]
+            together = [transform.name for transform in self.transforms]  # each has few enough, but not all of them
             raise InvalidInput(
                 "these transforms cannot be enumerated",
                 expected="transforms of finitely many outcomes, all equally probable, such as crop and hflip",
-                found=endless,
+                found=", ".join(endless or together),
                 do='set scheme = "sampled"',
             )
 
@@ -196,7 +197,8 @@ class ViewPlan:
     def outcomes(self) -> int | None:
         """The number of outcomes of a sample, all equally probable; None if they cannot be enumerated."""
         counts = [transform.outcomes for transform in self.transforms]
-        return None if None in counts else math.prod(count for count in counts if count is not None)
+        total = None if None in counts else math.prod(count for count in counts if count is not None)
+        return total if total is not None and total < 2**63 else None
 
     @cached_property
     def limits(self) -> tuple[int, ...]:

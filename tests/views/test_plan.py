@@ -142,6 +142,8 @@ def test_geometry_and_exactness() -> None:
             {"scheme": "enumerated"},
             "cannot be enumerated.*resized-crop; set",
         ),
+        (["rand-augment(14)"], {"scheme": "enumerated"}, "cannot be enumerated: .* found rand-augment; set"),
+        (["hflip", "grayscale(0.3)"], {"scheme": "enumerated"}, "cannot be enumerated: .* found grayscale; set"),
         (["hflip"], {"seed": -1}, "bad seed of a view plan: expected an integer from 0 to 2\\*\\*63 - 1, found"),
         (["hflip"], {"seed": 1.5}, "bad seed of a view plan"),
         (["hflip"], {"image": (0, 8, 8)}, "bad channels of a view plan: expected an integer from 1"),
