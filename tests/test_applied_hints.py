@@ -233,8 +233,8 @@ ELSEWHERE = {
     "lab's guides: followed in workspace/test_second_lab.py",
     'run `eval "$(aws configure export-credentials --profile X --format env)"` first': "the AWS tools: followed with a "
     "stand-in for them in stores/sharing/test_credentials.py",
-    "set them (docs/sharing.md, Credentials); a public bucket of S3 wants AWS_SKIP_SIGNATURE=true": "object storage: "
-    "followed in stores/sharing/test_object_storage.py",
+    "set them (docs/sharing.md, Credentials)X": "object storage: followed in stores/sharing/test_object_storage.py and "
+    "stores/proofs/test_other_clouds.py",
 }
 """Hints that are not followed here, and what that would take."""
 

@@ -29,6 +29,8 @@ PIECE_BYTES = 2**18
 """Bytes of a body that come at a time; a connection that is cut loses fewer than these."""
 
 _LOOPBACK = ("http://127.", "http://localhost", "http://[::1]")
+_SERVICES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
+"""How the names of a scheme's variables begin."""
 _ENDPOINTS = {
     "AWS": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
     "GOOGLE": ("GOOGLE_BASE_URL",),
@@ -95,11 +97,13 @@ class WebServer(Remote):
             raise LostConnection(_first_line(error)) from None
 
     def _refused(self, name: str, error: Exception) -> DgkdError:
+        service = _SERVICES.get(self.address.partition("://")[0])
+        public = f"; a public bucket wants {service}_SKIP_SIGNATURE=true" if service else ""
         return DgkdError(
             f"{self.address} refuses access to {name}",
             expected="credentials in the environment or a profile that permit it",
             found=_first_line(error),
-            do="set them (docs/sharing.md, Credentials); a public bucket of S3 wants AWS_SKIP_SIGNATURE=true",
+            do=f"set them (docs/sharing.md, Credentials){public}",
         )
 
 

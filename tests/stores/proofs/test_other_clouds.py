@@ -117,6 +117,26 @@ def test_damage_of_the_same_size_is_fetched_again_alone(path: Path, tmp_path: Pa
     assert tree(tmp_path / "got" / "a.zarr") == tree(path)
 
 
+def test_what_the_hint_of_a_refusal_offers_works(
+    request: pytest.FixtureRequest, path: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a public bucket, which is read without credentials."""
+    service = {"gs": "GOOGLE", "az": "AZURE"}[address[:2]]
+    public = address.replace("lab", "public") if service == "AZURE" else address
+    push(path, public)
+    monkeypatch.setenv("GOOGLE_BEARER_TOKEN", "ya29.wrong")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "d3Jvbmc=")
+    with pytest.raises(DgkdError, match="refuses access") as refused:
+        pull(address, tmp_path / "got")
+    name, value = f"{service}_SKIP_SIGNATURE", "true"
+    assert refused.value.do.endswith(f"a public bucket wants {name}={value}")
+    if service == "GOOGLE":
+        request.getfixturevalue("google").public = True
+    monkeypatch.setenv(name, value)
+    pull(public, tmp_path / "got")
+    assert tree(tmp_path / "got" / "a.zarr") == tree(path)
+
+
 def test_refused_credentials_are_told_and_not_shown(path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_BEARER_TOKEN", "ya29.Another-Tell-Tale")
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "QW5vdGhlci1UZWxsLVRhbGU=")

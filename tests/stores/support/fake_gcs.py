@@ -33,6 +33,8 @@ class FakeGcs:
     """The bucket, and what was asked of it."""
 
     address: str = ""
+    public: bool = False
+    """True if whoever shows no token may read."""
     objects: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     """Content and generation by name."""
     fault: Callable[[str, str], int] = lambda method, name: 0
@@ -76,7 +78,8 @@ def fake_gcs() -> Iterator[FakeGcs]:
             bucket, _, name = unquote(url.path).lstrip("/").partition("/")
             fault = state.fault(self.command, name)
             with lock:
-                if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                given = self.headers.get("Authorization")
+                if given != f"Bearer {TOKEN}" and not (state.public and given is None and self.command != "PUT"):
                     status, body, headers = 401, b"<Error><Code>AuthenticationRequired</Code></Error>", {}
                 elif fault > 0:
                     status, body, headers = fault, b"<Error/>", {}

@@ -71,7 +71,10 @@ def bad_s3(folder: Path) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def azure(folder: Path) -> Iterator[dict[str, str]]:
-    """Runs Azurite, Microsoft's emulator of Blob Storage, with a container `lab`; gives its clients' environment."""
+    """Runs Azurite, Microsoft's emulator of Blob Storage, with the containers `lab` and `public`.
+
+    Gives the environment of its clients.
+    """
     azurite = _program("azurite-blob", "npm install -g azurite")
     port = _free_port()
     command = [azurite, "--blobHost=127.0.0.1", f"--blobPort={port}", "--inMemoryPersistence"]
@@ -79,15 +82,9 @@ def azure(folder: Path) -> Iterator[dict[str, str]]:
         [*command, "--skipApiVersionCheck", "--silent", "--disableTelemetry"], folder.with_name(folder.name + ".log")
     ):
         _wait_for(port)
-        place = "/devstoreaccount1/devstoreaccount1/lab\nrestype:container"
-        headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
-        lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-        text = "PUT" + "\n" * 12 + lines + place
-        signed = base64.b64encode(hmac.digest(base64.b64decode(AZURE_KEY), text.encode(), "sha256")).decode()
-        headers |= {"Authorization": f"SharedKey devstoreaccount1:{signed}", "Content-Length": "0"}
         address = f"http://127.0.0.1:{port}/devstoreaccount1"
-        made = urllib.request.Request(f"{address}/lab?restype=container", method="PUT", headers=headers)
-        urllib.request.urlopen(made, timeout=PATIENCE).close()
+        _make_container(address, "lab")
+        _make_container(address, "public", **{"x-ms-blob-public-access": "container"})
         account = {"AZURE_STORAGE_ACCOUNT_NAME": "devstoreaccount1", "AZURE_STORAGE_ACCOUNT_KEY": AZURE_KEY}
         yield {**account, "AZURE_STORAGE_ENDPOINT": address}
 
@@ -108,6 +105,17 @@ def nginx(root: Path, folder: Path, *, ranges: bool = True) -> Iterator[str]:
     with _running([program, "-c", str(folder / "nginx.conf"), "-p", str(folder)], folder / "nginx.log"):
         _wait_for(port)
         yield f"http://127.0.0.1:{port}"
+
+
+def _make_container(address: str, name: str, **headers: str) -> None:
+    """Sends a request with a shared key (Azure's page "Authorize with Shared Key"); `headers` sort before x-ms-date."""
+    headers |= {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    lines = "".join(f"{key}:{value}\n" for key, value in headers.items())
+    text = "PUT" + "\n" * 12 + lines + f"/devstoreaccount1/devstoreaccount1/{name}\nrestype:container"
+    signed = base64.b64encode(hmac.digest(base64.b64decode(AZURE_KEY), text.encode(), "sha256")).decode()
+    headers |= {"Authorization": f"SharedKey devstoreaccount1:{signed}", "Content-Length": "0"}
+    made = urllib.request.Request(f"{address}/{name}?restype=container", method="PUT", headers=headers)
+    urllib.request.urlopen(made, timeout=PATIENCE).close()
 
 
 def _s3(port: int) -> Iterator[dict[str, str]]:
