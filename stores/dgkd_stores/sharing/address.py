@@ -6,18 +6,23 @@ An address never has credentials in it: they come from the environment and from 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from dgkd_stores.disk.paths import expand_user, names_store
 from dgkd_stores.errors import InvalidInput
 
-__all__ = ["Address", "parse_address"]
+__all__ = ["Address", "parse_address", "refuse_inside_a_store"]
 
 _SCHEMES = ("s3", "gs", "az", "http", "https", "hf")
 """The schemes of URLs; anything else is the path of a folder."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_WEB = ("http", "https")
+_PLAIN = "!$&'()*+,;=:@~"
+"""What a browser shows as it is in a part of a path (RFC 3986), besides letters, digits and `-._`."""
 _RSYNC = ("sftp", "ssh", "scp", "rsync")
 _HOW = "credentials come from the environment and from profiles (docs/sharing.md, Credentials)"
 
@@ -56,14 +61,15 @@ class Address:
 
     def of(self, name: str) -> str:
         """Returns the address of the store called `name` at this place."""
-        return f"{self.place.rstrip('/')}/{name}"
+        return f"{self.place.rstrip('/')}/{quote(name, safe=_PLAIN) if self.scheme in _WEB else name}"
 
 
 def parse_address(text: str) -> Address:
     """Returns the address that `text` is; one that ends in .zarr, .h5 or .hdf5 is that of a store.
 
-    Raises InvalidInput for an unknown scheme, and for credentials or a query in a URL; the message does not repeat
-    them.
+    An address of the web is what a browser shows: `my%20guide.zarr` is the store `my guide.zarr`, as is the name
+    itself. Raises InvalidInput for an unknown scheme, for a place inside a store, and for credentials or a query in a
+    URL; the message does not repeat them.
     """
     if "\0" in text:
         raise InvalidInput("an address cannot be used", expected="text without NUL", found=repr(text), do="correct it")
@@ -104,9 +110,27 @@ def parse_address(text: str) -> Address:
 
 
 def _split(scheme: str, text: str) -> Address:
-    if names_store(text):
-        place, _, name = text.rpartition("/")
-        if scheme != "file" and place.endswith(":/"):  # a bucket that has a store's suffix
-            return Address(scheme=scheme, place=text, name=None)
-        return Address(scheme=scheme, place=place or ("/" if text.startswith("/") else "."), name=name)
-    return Address(scheme=scheme, place=text or ".", name=None)
+    place, _, name = text.rpartition("/")
+    # A bucket may have a store's suffix.
+    if not names_store(text) or (scheme != "file" and place.endswith(":/")):
+        found = Address(scheme=scheme, place=text or ".", name=None)
+    else:
+        name = unquote(name) if scheme in _WEB else name
+        found = Address(scheme=scheme, place=place or ("/" if text.startswith("/") else "."), name=name)
+    if scheme in _WEB and found.name and ("/" in found.name or not found.name.isprintable()):
+        raise InvalidInput(f"{text} cannot be used", expected="the name of a store", found=ascii(found.name))
+    # The repository of an address of hf:// may have any name.
+    parts = found.folder.absolute().parts if scheme == "file" else () if scheme == "hf" else found.prefix.split("/")
+    refuse_inside_a_store(text, parts)
+    return found
+
+
+def refuse_inside_a_store(text: str, folders: Iterable[str]) -> None:
+    """Raises InvalidInput if one of the folders of `text` has the name of a store: nothing else lies in a store."""
+    if inside := [each for each in folders if names_store(each)]:
+        raise InvalidInput(
+            f"{text} is inside of {inside[0]}",
+            expected="a place that is no store: nothing but the store lies inside a store",
+            found=f"a folder whose name ends in {Path(inside[0]).suffix}",
+            do="give a place beside the store, or rename that folder if it is none",
+        )

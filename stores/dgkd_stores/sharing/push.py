@@ -5,6 +5,7 @@ What lies there with other content is never replaced. Run again, it sends only w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -195,6 +196,20 @@ def _check_target(address: Address, path: Path, name: str) -> None:
             expected="a folder, or an address of s3://, gs://, az:// or hf://",
             found=f"{address.scheme}://",
             do="push into the folder that the web server serves",
+        )
+    if address.scheme != "file" and (odd := {*name} & {*"?#"}):
+        raise InvalidInput(
+            f"{path} has a name that cannot stand in an address",
+            expected="a name without ? and #",
+            found="".join(sorted(odd)),
+            do=f"give another at the end of the address, as in {address.of('NAME')}{path.suffix}",
+        )
+    if address.scheme == "file" and os.path.realpath(address.folder) == os.path.realpath(path.parent):
+        raise InvalidInput(
+            f"{address.place} is the folder that {path} lies in",
+            expected="another one: a place holds one guide, and its card",
+            found="the store's own",
+            do="give a new folder, which push makes",
         )
     if not names_store(name):
         raise InvalidInput(

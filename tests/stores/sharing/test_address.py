@@ -33,6 +33,44 @@ def test_parts(text: str, scheme: str, place: str, name: str | None) -> None:
     assert found.of("b.zarr") in (f"{place}/b.zarr", "/b.zarr")
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_address_as_a_browser_shows_it(scheme: str) -> None:
+    """RFC 3986: a space is %20, and ä its two bytes in UTF-8."""
+    for text in (f"{scheme}://h/x%20y/m%C3%A4 d%23.zarr", f"{scheme}://h/x%20y/mä d%23.zarr"):
+        found = parse_address(text)
+        assert (found.place, found.name) == (f"{scheme}://h/x%20y", "mä d#.zarr")
+        assert found.of("mä d#.zarr") == f"{scheme}://h/x%20y/m%C3%A4%20d%23.zarr"
+    for text in ("..%2F..%2Fa.zarr", "a%00.zarr", "a%0A.zarr"):
+        with pytest.raises(InvalidInput, match="the name of a store"):
+            parse_address(f"{scheme}://h/x/{text}")
+    assert parse_address("s3://lab/a%20b.zarr").name == "a%20b.zarr"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "guides/a.zarr/inside",
+        "/x/a.h5/b/c.zarr",
+        "s3://lab/a.zarr/in",
+        "gs://lab/x/a.ZARR/b.zarr",
+        "https://h/a.h5/b.h5",
+    ],
+)
+def test_no_place_is_inside_a_store(text: str) -> None:
+    with pytest.raises(InvalidInput, match="nothing but the store lies inside a store") as refused:
+        parse_address(text)
+    assert refused.value.exit_code == 2
+    assert parse_address("s3://lab.zarr/x").prefix == "x" and parse_address("hf://lab/t.zarr/a.zarr").name == "a.zarr"
+
+
+def test_a_folder_inside_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.zarr" / "logits").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a.zarr")
+    for text in ("logits", ".", "b.zarr"):
+        with pytest.raises(InvalidInput, match=r"inside of a\.zarr"):
+            parse_address(text)
+
+
 def test_bucket_and_prefix() -> None:
     found = parse_address("s3://lab/x/y/ta1.zarr")
     assert (found.bucket, found.prefix) == ("lab", "x/y")

@@ -64,6 +64,22 @@ def test_the_store_at_a_place(place: Path, other: Path, served: Web, tmp_path: P
         assert refused.value.exit_code == 10
 
 
+def test_an_odd_name_from_the_web(place: Path, served: Web, tmp_path: Path) -> None:
+    os.rename(place / "a.zarr", place / "mä #1%.zarr")
+    for number, name in enumerate(("m%C3%A4%20%231%25.zarr", "mä %231%.zarr")):
+        found = pull(f"{served.address}/{name}", tmp_path / f"got-{number}")
+        assert found.path == tmp_path / f"got-{number}" / "mä #1%.zarr"
+        assert found.address == f"{served.address}/m%C3%A4%20%231%25.zarr"
+
+
+def test_nothing_is_pulled_into_a_store(place: Path, tmp_path: Path) -> None:
+    before = tree(place)
+    for into in (place / "a.zarr" / "in", place / "a.zarr" / "b.zarr"):
+        with pytest.raises(InvalidInput, match="inside of a.zarr"):
+            pull(str(place), into)
+    assert tree(place) == before
+
+
 def test_something_else_is_there(place: Path, other: Path, tmp_path: Path) -> None:
     shutil.copytree(other, tmp_path / "got" / "a.zarr")
     before = tree(tmp_path / "got")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,21 @@ def test_refusals(path: Path, recipe: type[SmallStore], tmp_path: Path) -> None:
         with pytest.raises(error):
             push(store, destination if "://" in destination else str(tmp_path / destination))
     assert not (tmp_path / "place").exists()
+
+
+def test_its_own_folder_and_names_that_no_address_has(path: Path, tmp_path: Path) -> None:
+    before = tree(path)
+    os.symlink(path.parent, tmp_path / "link")
+    for place in (path.parent, path, f"{path.parent}/b.zarr", f"{path}/inside", tmp_path / "link"):
+        with pytest.raises(InvalidInput) as refused:
+            push(path, str(place))
+        assert refused.value.exit_code == 2
+    assert tree(path) == before and not (path.parent / "README.md").exists()
+    for name in ("a#b.zarr", "a?b.zarr"):
+        os.rename(path, path := path.with_name(name))
+        with pytest.raises(InvalidInput, match="without . and #"):
+            push(path, "s3://lab/x")
+        assert push(path, str(tmp_path / name[:-5])).address == f"{tmp_path}/{name[:-5]}/{name}"
 
 
 def test_damage_on_the_way_leaves_no_store(path: Path, tmp_path: Path) -> None:

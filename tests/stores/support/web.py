@@ -8,6 +8,7 @@ import http.server
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from stores.support.loopback import serving
 
@@ -56,7 +57,7 @@ def web(root: Path) -> Iterator[Web]:
             pass
 
         def do_GET(self) -> None:
-            file = state.root / self.path.lstrip("/")
+            file = state.root / unquote(self.path).lstrip("/")
             span = self.headers.get("Range")
             state.headers.append({name.lower(): value for name, value in self.headers.items()})
             start = int(span[6:].split("-")[0]) if span else 0
