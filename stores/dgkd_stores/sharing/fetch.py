@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dgkd_stores.disk.files import full_disk, write_all
-from dgkd_stores.errors import Damaged
+from dgkd_stores.errors import Damaged, UnsafeStore
 from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.remote import Changed, LostConnection, NoRanges, Reading, Remote
 from dgkd_stores.sharing.requests import ATTEMPTS, attempt, gave_up
@@ -34,11 +34,17 @@ class Fetcher:
         self._ranges = True
 
     def small(self, name: str, *, limit: int) -> bytes:
-        """Returns the content of an object; raises FileNotFoundError, Damaged for one of more than `limit` bytes."""
+        """Returns the content of an object; raises FileNotFoundError, UnsafeStore for more than `limit` bytes."""
 
         def read() -> bytes:
             reading = self._remote.read(self._prefix + name)
-            self._check_size(name, reading, lambda size: size <= limit, f"at most {limit} bytes")
+            if reading.found.size > limit:
+                raise UnsafeStore(
+                    f"{self._remote.address}/{self._prefix}{name} is too large",
+                    expected=f"at most {limit} bytes",
+                    found=f"{reading.found.size}",
+                    do="tell whoever published it",
+                )
             data = b"".join(reading.pieces)
             if len(data) != reading.found.size:
                 raise LostConnection(f"{len(data)} of {reading.found.size} bytes")

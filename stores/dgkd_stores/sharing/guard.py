@@ -14,7 +14,7 @@ from pathlib import Path
 from dgkd_stores.coding.canonical import sha256_hex
 from dgkd_stores.coding.digests import seal_of
 from dgkd_stores.containers import ZarrFolder
-from dgkd_stores.errors import Damaged, DgkdError, Incomplete, Mismatch, StoreNotFound
+from dgkd_stores.errors import Damaged, Incomplete, Mismatch, StoreNotFound, UnsafeStore
 from dgkd_stores.format.layout import StoreLayout
 from dgkd_stores.format.limits import MAX_ARRAY_METADATA_BYTES, MAX_METADATA_BYTES
 from dgkd_stores.sharing.fetch import Fetcher
@@ -132,10 +132,13 @@ def replaced(address: str, expected: str) -> Mismatch:
 
 @contextlib.contextmanager
 def naming(address: str, folder: Path) -> Iterator[None]:
-    """Puts the address of the store into errors about the `folder` that its files are in."""
+    """Puts the address of the store into errors about the `folder` that its files are in, and whom to tell of them.
+
+    A connection that is lost, a full disk or a stop is nothing that its maker can mend: such an error is left as it is.
+    """
     try:
         yield
-    except DgkdError as error:
+    except (Damaged, Mismatch, StoreNotFound, UnsafeStore) as error:
         texts = {name: getattr(error, name).replace(str(folder), address) for name in ("problem", "expected", "found")}
         problem = texts.pop("problem")
         raise type(error)(problem, **texts, do=_TELL) from error

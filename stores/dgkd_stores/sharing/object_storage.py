@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,6 +38,10 @@ _ENDPOINTS = {
     "AZURE": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
 _ONCE: RetryConfig = {"max_retries": 0}
+_WRONG_RANGE = re.compile(
+    r"Range request not supported|non-partial response|Requested \S+, got |content[-_]range", re.IGNORECASE
+)
+"""What obstore says of an answer that is not the part of the object that was asked for."""
 
 
 class WebServer(Remote):
@@ -85,7 +90,7 @@ class WebServer(Remote):
             raise self._refused(name, error) from None
         except exceptions.BaseError as error:
             text = _first_line(error)
-            if "Range request not supported" in text or "non-partial response" in text:
+            if _WRONG_RANGE.search(text):
                 raise NoRanges(name) from None
             # A list that is refused has no class of its own.
             if any(code in text for code in ("401 Unauthorized", "403 Forbidden")):

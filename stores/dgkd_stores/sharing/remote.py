@@ -26,7 +26,7 @@ class Changed(Exception):
 
 
 class NoRanges(Exception):
-    """The place answers a request for a part of an object with the whole of it."""
+    """The place answers a request for a part of an object with the whole of it, or with another part."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from stores.support.web import Web
 
-from dgkd_stores import Damaged, DgkdError, Incomplete, Mismatch, StoreNotFound, UnsafeStore, pull
+from dgkd_stores import Damaged, DgkdError, Incomplete, Mismatch, StoreNotFound, UnsafeStore, pull, verify
 
 
 def edit(change: Callable[[dict[str, object]], object], file: str = "zarr.json") -> Callable[[Path], None]:
@@ -64,8 +64,11 @@ def test_refused_before_any_chunk(served: Web, tmp_path: Path, case: str) -> Non
 
 def test_a_large_root_is_not_read(served: Web, tmp_path: Path) -> None:
     (served.root / "a.zarr" / "zarr.json").write_bytes(bytes(17 * 2**20))
-    with pytest.raises(Damaged, match="at most 16777216 bytes"):
-        pull(f"{served.address}/a.zarr", tmp_path)
+    with pytest.raises(UnsafeStore, match="at most 16777216 bytes") as refused:
+        pull(f"{served.address}/a.zarr", tmp_path / "got")
+    assert refused.value.exit_code == 15
+    with pytest.raises(UnsafeStore):  # as of the same folder here
+        verify(served.root / "a.zarr")
 
 
 def test_the_wanted_seal(served: Web, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from stores.support.small_store import SmallStore
 from stores.support.web import Answer, Web
 
-from dgkd_stores import Damaged, Mismatch, UnsafeStore, convert, pull, push
+from dgkd_stores import Damaged, Incomplete, Mismatch, UnsafeStore, convert, pull, push
 from dgkd_stores.containers.hdf5_file import Hdf5File
 
 
@@ -72,3 +72,29 @@ def test_refusals(served: Web, file: Path, tmp_path: Path) -> None:
             pull(f"{served.address}/a.h5", tmp_path / "got")
         assert refused.value.exit_code == 12
     assert os.listdir(tmp_path / "got") == []
+
+
+@pytest.mark.parametrize("answer_of", ["longer", "shifted", "none"])
+def test_another_part_than_the_one_asked_for(served: Web, file: Path, tmp_path: Path, answer_of: str) -> None:
+    """The file is then taken whole, as from a server without Range."""
+
+    def change(answer: Answer) -> None:
+        if answer.range and answer_of == "longer":
+            answer.body = file.read_bytes()[answer.start :] + b"more"
+            answer.range = f"bytes {answer.start}-{answer.start + len(answer.body) - 1}/{answer.total + 4}"
+        elif answer.range:
+            answer.range = f"bytes {answer.start + 1}-{answer.total}/{answer.total}" if answer_of == "shifted" else None
+
+    served.fault = change
+    pull(f"{served.address}/a.h5", tmp_path / "got")
+    assert (tmp_path / "got" / "a.h5").read_bytes() == file.read_bytes() and len(served.asked) < 6
+
+
+def test_a_lost_connection_is_not_its_makers_fault(served: Web, file: Path, tmp_path: Path) -> None:
+    def fail(answer: Answer) -> None:
+        answer.status = 503 if answer.range else 200
+
+    served.fault = fail
+    with pytest.raises(Incomplete, match="run the same command again") as stopped:
+        pull(f"{served.address}/a.h5", tmp_path / "got")
+    assert stopped.value.exit_code == 3 and "whoever published" not in str(stopped.value)
