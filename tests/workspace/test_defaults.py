@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from dgkd_cache.workspace.defaults import (
     transforms_by_size,
 )
 from dgkd_stores import Registry
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_names_of_a_chain() -> None:
@@ -55,15 +58,22 @@ def test_augmentation_of_registered_data_sets(monkeypatch: pytest.MonkeyPatch) -
     assert all(parse_transform(text) for name in registry.dataset_names() for text in registry.usual_transforms(name))
 
 
-def test_plain_networks_train_at_a_constant_rate() -> None:
-    assert default_recipe({"teacher": "plain6", "student": "plain2"}) == {
-        "lr": 0.01,
-        "lr_schedule": "constant",
-    }
-    assert default_recipe({"teacher": "resnet20", "student": "plain2"}) == {
-        "student": {"lr": 0.01, "lr_schedule": "constant"}
-    }
+def test_plain_networks_train_as_the_base_of_the_sweep() -> None:
+    """docs/study/sweep: its `[training]` and `[distillation]` are what `init` gives to plain networks."""
+    swept = tomllib.loads((ROOT / "docs/study/sweep/dgkd.toml").read_text())
+    plain = {key: swept["training"][key] for key in ("lr", "lr_schedule")}
+    assert default_recipe({"teacher": "plain6", "student": "plain2"}) == plain
+    assert default_recipe({"teacher": "resnet20", "student": "plain2"}) == {"student": plain}
     assert default_recipe({"teacher": "resnet20"}) == {}
+    for chain in (["plain6", "plain2"], ["resnet20", "plain2"]):
+        suggested = suggest_config("digits", chain).distillation
+        assert (suggested.objective, suggested.lambda_) == tuple(
+            swept["distillation"][key] for key in ("objective", "lambda")
+        )
+    assert suggest_config("digits", ["resnet20", "resnet8"]).distillation.objective == "paper"
+    given = {"distillation.objective": "official", "training.lr": 0.5}
+    asked = suggest_config("digits", ["plain6", "plain2"], given)
+    assert (asked.distillation.objective, asked.training.lr) == ("official", 0.5)
 
 
 def test_all_outcomes_of_an_enumerated_plan() -> None:

@@ -33,8 +33,8 @@ def test_a_chain_on_digits(command: Command, here: Path) -> None:
     written = tomllib.loads((here / "demo" / "dgkd.toml").read_text())
     assert written["dataset"]["name"] == "digits"
     assert written["chain"] == {"teacher": "plain6", "ta1": "plain4", "student": "plain2"}
-    assert (written["training"]["epochs"], written["training"]["lr"]) == (3, 0.01)
-    assert written["training"]["lr_schedule"] == "constant"
+    assert (written["training"]["epochs"], written["training"]["lr"]) == (3, 0.03)
+    assert (written["training"]["lr_schedule"], written["distillation"]["objective"]) == ("cosine", "mean")
     assert written["views"]["transforms"] == ["crop(1)"]
     assert command("-w", "demo", "ls").exit_code == 0
 
@@ -77,7 +77,7 @@ def test_every_option_reaches_the_file(command: Command, here: Path) -> None:
     assert (written["cache"]["temperature"], written["cache"]["encoding"]) == (2.0, "float32")
     training, distillation = written["training"], written["distillation"]
     assert [training[key] for key in ("epochs", "batch_size", "lr", "seed")] == [5, 32, 0.25, 9]
-    assert training["student"] == {"lr_schedule": "constant"}, "a rate that was asked for is for all models"
+    assert training["student"] == {"lr_schedule": "cosine"}, "a rate that was asked for is for all models"
     assert [distillation[key] for key in ("method", "objective", "lambda", "keep")] == [
         "takd",
         "mean",
