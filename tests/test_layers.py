@@ -201,32 +201,37 @@ def test_modules_are_imported_one_way(package: str) -> None:
     assert not imports, f"a circle among {sorted(imports)}"
 
 
+HEAVY = {"torch", "obstore", "huggingface_hub", "cryptography"}
+
+
 @pytest.mark.parametrize(
-    ("code", "kept_out"),
+    "steps",
     [
-        (
-            "import dgkd_stores",
-            {"torch", "pydantic", "dgkd_cache", "zarr", "h5py", "fsspec", "obstore", "huggingface_hub", "cryptography"},
-        ),
-        (
-            "import dgkd_stores\ndgkd_stores.push, dgkd_stores.pull",
-            {"torch", "obstore", "huggingface_hub", "cryptography"},
-        ),
-        ("import dgkd_cache", {"torch", "numpy", "importlib.metadata"}),
-        ("import dgkd_cache\ndgkd_cache.GuideStore, dgkd_cache.Workspace, dgkd_cache.Mismatch", {"torch"}),
-        ("import dgkd_cache.workspace.workspace", {"torch"}),
-        ("import dgkd_cache.report.files, dgkd_cache.study.outline", {"torch"}),
-        (
-            "from dgkd_cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass",
-            {"torch", "obstore", "huggingface_hub", "cryptography"},
-        ),
+        [
+            ("import dgkd_stores", HEAVY | {"pydantic", "dgkd_cache", "zarr", "h5py", "fsspec"}),
+            ("dgkd_stores.push, dgkd_stores.pull", HEAVY),
+        ],
+        [
+            ("import dgkd_cache", {"torch", "numpy", "importlib.metadata"}),
+            ("dgkd_cache.GuideStore, dgkd_cache.Workspace, dgkd_cache.Mismatch", HEAVY),
+            ("import dgkd_cache.workspace.workspace", HEAVY),
+            ("import dgkd_cache.report.files, dgkd_cache.study.outline", HEAVY),
+            ("from dgkd_cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass", HEAVY),
+        ],
     ],
+    ids=["stores", "all"],
 )
-def test_what_loads_without_torch(code: str, kept_out: set[str]) -> None:
-    check = f"{code}\nimport sys\nprint('LOADED', *sorted({kept_out!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
+def test_what_loads_without_torch(steps: list[tuple[str, set[str]]]) -> None:
+    """One thing after another in a process of their own."""
+    check = "\n".join(
+        f"{code}\nfound = sorted({kept_out!r} & set(sys.modules))\nassert not found, ({code!r}, found)"
+        for code, kept_out in steps
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{check}\nprint('LOADED')"], capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].strip() == "LOADED"
+    assert done.stdout.splitlines()[-1] == "LOADED"
 
 
 def test_every_public_name_is_there() -> None:

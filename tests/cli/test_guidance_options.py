@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,21 @@ AGAINST = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def two_guides(
+    dump: Callable[..., Path], make_tiny: Callable[..., nn.Module], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder of two stores."""
+    folder = tmp_path_factory.mktemp("two_guides")
+    dump(folder / "teacher.zarr", make_tiny(1), name="teacher")
+    dump(folder / "ta1.zarr", make_tiny(2), name="ta1")
+    return folder
+
+
 @pytest.fixture
-def job(
-    workspace: Path, dump: Callable[..., Path], make_tiny: Callable[..., nn.Module], monkeypatch: pytest.MonkeyPatch
-) -> list[dict[str, Any]]:
+def job(workspace: Path, two_guides: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """A workspace whose teacher is trained and dumped; what `train` asks of the library, in order."""
-    dump(workspace / "guides" / "teacher.zarr", make_tiny(1), name="teacher")
-    dump(workspace / "guides" / "ta1.zarr", make_tiny(2), name="ta1")
+    shutil.copytree(two_guides, workspace / "guides")
     for name in ("teacher", "ta1"):
         (workspace / "runs" / name).mkdir(parents=True)
         (workspace / "runs" / name / "card.json").write_text("{}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
+def make_chunks_small(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", 400)
+    patch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", 500)
+
+
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several chunks a view, from stores of a few kilobytes."""
-    monkeypatch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", 400)
-    monkeypatch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", 500)
+    make_chunks_small(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -28,11 +33,18 @@ def recipe() -> type[SmallStore]:
     return SmallStore
 
 
+@pytest.fixture(scope="session")
+def _of_small_chunks(recipe: type[SmallStore], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        make_chunks_small(patch)
+        recipe().write(path := tmp_path_factory.mktemp("small_chunks") / "a.zarr")
+    return path
+
+
 @pytest.fixture
-def path(recipe: type[SmallStore], small_chunks: None, tmp_path: Path) -> Path:
+def path(_of_small_chunks: Path, small_chunks: None, tmp_path: Path) -> Path:
     """A finished store of several chunks a view."""
-    recipe().write(tmp_path / "a.zarr")
-    return tmp_path / "a.zarr"
+    return Path(shutil.copytree(_of_small_chunks, tmp_path / "a.zarr"))
 
 
 @pytest.fixture
