@@ -31,6 +31,18 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+LONG = {
+    *{"test_compare.py", "test_docs_links.py", "test_examples.py", "test_folder_chain.py", "test_hostile.py"},
+    *{"test_hostile_runs.py", "test_kill.py", "test_two_ranks.py", "test_waiting.py"},
+}
+"""Tests of many seconds, and the start of those that share what takes many."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones begin: as the last one of a process, each would let the others wait."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 def pytest_collection_finish() -> None:
     """What was loaded until now stays: no collection of garbage walks through it again, and no fork copies it."""
     gc.collect()

@@ -70,10 +70,11 @@ def run(ws: Workspace, *, remake: bool = False, stop=lambda: False, progress=Non
     return run_chain(ws, device="cpu", remake=remake, progress=progress or Silent(), stop=stop)
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    """Weights and stores; cards and metrics hold times."""
+def content(folder: Path, *, without: str | None = None) -> dict[str, bytes]:
+    """Weights and stores, those of `without` left out; cards and metrics hold times."""
     kept = [*folder.glob("runs/*/weights.safetensors"), *folder.glob("guides/**/*")]
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(kept) if p.is_file()}
+    names = {str(path.relative_to(folder)): path for path in sorted(kept) if path.is_file()}
+    return {name: path.read_bytes() for name, path in names.items() if not without or without not in name}
 
 
 class Lines(Silent):
