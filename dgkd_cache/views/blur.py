@@ -16,8 +16,7 @@ from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, WordArray
 from dgkd_cache.views.arguments import Decimal, probability
 from dgkd_cache.views.fixed_point import ONE_Q16, chance
-from dgkd_cache.views.geometry import is_table
-from dgkd_cache.views.integer_tables import gaussian_q16
+from dgkd_cache.views.integer_tables import gaussian_q16, is_table
 from dgkd_cache.views.operations import neighbours
 from dgkd_cache.views.registry import register_transform
 from dgkd_cache.views.sometimes import Sometimes

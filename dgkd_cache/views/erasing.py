@@ -23,8 +23,7 @@ from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, WordArray
 from dgkd_cache.views.arguments import probability
 from dgkd_cache.views.fixed_point import chance, fixed
-from dgkd_cache.views.geometry import is_table
-from dgkd_cache.views.integer_tables import log_middles_q16
+from dgkd_cache.views.integer_tables import is_table, log_middles_q16
 from dgkd_cache.views.registry import register_transform
 from dgkd_cache.views.sometimes import Sometimes
 

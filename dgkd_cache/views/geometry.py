@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -18,11 +17,11 @@ from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, Transform, WordArray
 from dgkd_cache.views.arguments import Decimal
 from dgkd_cache.views.fixed_point import STEPS, draw_steps, fixed
-from dgkd_cache.views.integer_tables import cos_sin_q30, tan_q30
+from dgkd_cache.views.integer_tables import cos_sin_q30, is_table, tan_q30
 from dgkd_cache.views.operations.affine import ONE_Q30, rotated, sample_nearest, sheared, translated
 from dgkd_cache.views.registry import register_transform
 
-__all__ = ["ANGLES", "Rotate", "Shear", "Translate", "is_table"]
+__all__ = ["ANGLES", "Rotate", "Shear", "Translate"]
 
 ANGLES = 512
 """An angle is the middle of one of so many equal parts of its range; the table has those above 0."""
@@ -138,13 +137,6 @@ class Translate(Transform):
         height, width = pixels_BIHW.shape[2:]
         right_B, down_B = self.shift(parameters_BP[:, 0], width), self.shift(parameters_BP[:, 1], height)
         return sample_nearest(pixels_BIHW, translated(right_B, down_B))
-
-
-def is_table(value: Any, shape: tuple[int, ...], low: int, high: int) -> bool:
-    """Returns whether a value is tuples of integers of that shape, from `low` to `high`."""
-    if not shape:
-        return type(value) is int and low <= value <= high
-    return type(value) is tuple and len(value) == shape[0] and all(is_table(one, shape[1:], low, high) for one in value)
 
 
 @lru_cache(maxsize=8)

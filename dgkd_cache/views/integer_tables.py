@@ -1,7 +1,7 @@
 """Tables of cosines, tangents, Gaussian weights and logarithmic ratios as integers, computed when a plan is built.
 
 They stand in the plan: exp, log and sin differ between processors, so nothing but the maker of a plan computes them, in
-decimals of 50 digits.
+decimals of 50 digits. Whoever reads a plan takes its tables, after a look at their shape and bounds.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import decimal
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 from dgkd_cache.views.fixed_point import ONE_Q16, nearest
 
-__all__ = ["cos_sin_q30", "gaussian_q16", "log_middles_q16", "tan_q30"]
+__all__ = ["cos_sin_q30", "gaussian_q16", "is_table", "log_middles_q16", "tan_q30"]
 
 _DIGITS = 50
 
@@ -49,6 +50,13 @@ def log_middles_q16(low: Fraction, high: Fraction, parts: int) -> tuple[int, ...
         first, last = _decimal(low).ln(), _decimal(high).ln()
         middles = (first + (last - first) * (2 * part + 1) / (2 * parts) for part in range(parts))
         return tuple(_fixed(middle.exp(), 16) for middle in middles)
+
+
+def is_table(value: Any, shape: tuple[int, ...], low: int, high: int) -> bool:
+    """Returns whether a value is tuples of integers of that shape, from `low` to `high`."""
+    if not shape:
+        return type(value) is int and low <= value <= high
+    return type(value) is tuple and len(value) == shape[0] and all(is_table(one, shape[1:], low, high) for one in value)
 
 
 def _cos_sin(degrees: Fraction) -> tuple[Decimal, Decimal]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import IntArray, Transform, WordArray
 from dgkd_cache.views.arguments import Choice, Integer
-from dgkd_cache.views.geometry import is_table
+from dgkd_cache.views.integer_tables import is_table
 from dgkd_cache.views.operations.affine import ONE_Q30
 from dgkd_cache.views.policy_space import OPERATIONS, Space
 from dgkd_cache.views.registry import register_transform

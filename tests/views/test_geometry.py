@@ -14,7 +14,7 @@ from torchvision.transforms.v2 import functional
 
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.randomness.philox import philox_words
-from dgkd_cache.views.geometry import ANGLES, Rotate, Shear, Translate, is_table
+from dgkd_cache.views.geometry import ANGLES, Rotate, Shear, Translate
 from dgkd_cache.views.registry import parse_transform, transform_from_dict
 
 WORDS = philox_words(bytes(16), view=6, domain=0, first_block=0, blocks=20_000)
@@ -103,9 +103,3 @@ def test_texts_and_bounds() -> None:
     for text in ("rotate", "rotate(181)", "shear(81)", "translate(2)", "shear(a)"):
         with pytest.raises(InvalidInput, match="bad transform"):
             parse_transform(text)
-
-
-def test_a_table_is_tuples_of_integers_within_bounds() -> None:
-    assert is_table(((1, 2), (3, 4)), (2, 2), 1, 4)
-    for value in (((1, 2), (3, 5)), ((1, 2),), [(1, 2), (3, 4)], ((1, 2), (3, True)), None):
-        assert not is_table(value, (2, 2), 1, 4)

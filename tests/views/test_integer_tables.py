@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from dgkd_cache.views.integer_tables import cos_sin_q30, gaussian_q16, log_middles_q16, tan_q30
+from dgkd_cache.views.integer_tables import cos_sin_q30, gaussian_q16, is_table, log_middles_q16, tan_q30
 
 
 @pytest.mark.parametrize("degrees", ["0", "0.001", "15", "29.5", "45", "89.9", "90", "120", "135", "179.25", "180"])
@@ -44,3 +44,9 @@ def test_ratios_are_the_middles_of_equal_parts_of_their_logarithms() -> None:
     low, high = math.log(0.3), math.log(3.3)
     exact = [65536 * math.exp(low + (high - low) * (part + 0.5) / 64) for part in range(64)]
     assert all(abs(middle - one) <= 0.501 for middle, one in zip(middles, exact, strict=True))
+
+
+def test_a_table_is_tuples_of_integers_within_bounds() -> None:
+    assert is_table(((1, 2), (3, 4)), (2, 2), 1, 4)
+    for value in (((1, 2), (3, 5)), ((1, 2),), [(1, 2), (3, 4)], ((1, 2), (3, True)), None):
+        assert not is_table(value, (2, 2), 1, 4)

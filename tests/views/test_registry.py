@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from dgkd_cache.views.registry import parse_transform, register_transform, trans
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +80,13 @@ def test_names_are_listed_and_taken_once() -> None:
     )
     with pytest.raises(InvalidInput, match="'crop' is registered already; give the new one another name"):
         register_transform(Crop)
+
+
+@pytest.mark.parametrize("name", registry.TRANSFORMS)
+def test_every_transform_is_in_the_pages(name: str) -> None:
+    assert f'`{{"name": "{name}"' in (ROOT / "stores/FORMAT.md").read_text(encoding="utf-8")
+    views = (ROOT / "docs/guide.md").read_text(encoding="utf-8").partition("## Views")[2].partition("\n## ")[0]
+    assert f"`{name}" in views
 
 
 def test_a_transform_of_ones_own_takes_part(noise: Any, augment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
