@@ -98,7 +98,7 @@ class Mismatch(DgkdError):
 
 
 class NoPermission(DgkdError, PermissionError):
-    """A file that this user may not read; its content is unknown, so it is not damaged."""
+    """A file that this user may not read, whose content is unknown, so that it is not damaged; or may not write."""
 
     errno = errno.EACCES
     """The number of the error in the operating system."""

@@ -59,12 +59,19 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 @contextlib.contextmanager
 def full_disk(path: Path, *, left: str = "what was finished is kept") -> Iterator[None]:
-    """Converts errors of a full disk, quota or file to NoSpace, which names the file and what is `left`."""
+    """Converts errors of a full disk, quota or file to NoSpace, which names the file and what is `left`.
+
+    Those of a folder that this user may not write in are converted to NoPermission.
+    """
     try:
         yield
+    except NoPermission:
+        raise
     except OSError as error:
         if is_no_space(error):
             raise no_space(path, error, left=left) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            _refuse_writing(path, error)
         raise
 
 
@@ -321,6 +328,22 @@ def _no_permission(path: Path) -> NoPermission:
         found=f"Permission denied to user {os.geteuid()}" + (f" in {barred}" if above else ""),
         do=f"{change} permits it" if own else f"its owner permits it with {change}",
     )
+
+
+def _refuse_writing(path: Path, error: OSError) -> None:
+    """Raises NoPermission if `error` is from a folder that this user may not write in."""
+    failed = Path(os.fsdecode(error.filename or path)).absolute()
+    barred = next(each for each in (failed, *failed.parents) if each.exists())
+    if os.access(barred, os.W_OK | os.X_OK if barred.is_dir() else os.W_OK):
+        return
+    read_only = error.errno == errno.EROFS
+    own = not read_only and os.stat(barred).st_uid == os.geteuid()
+    raise NoPermission(
+        f"{path} may not be written",
+        expected="a file system that can be written" if read_only else "permission to write it",
+        found=f"{error.strerror} to user {os.geteuid()} in {barred}" if not read_only else f"{error.strerror}: {barred}",
+        do="give another path" + (f", or permit it with `chmod u+w {shlex.quote(str(barred))}`" if own else ""),
+    ) from error
 
 
 def _kind(mode: int) -> str:

@@ -14,7 +14,15 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dgkd_stores.disk.files import full_disk, make_folder, plain_file, publish_new, sync_folder, write_synced
+from dgkd_stores.disk.files import (
+    explain_permission_errors,
+    full_disk,
+    make_folder,
+    plain_file,
+    publish_new,
+    sync_folder,
+    write_synced,
+)
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.sharing.remote import Changed, Found, Reading, WritableRemote
 
@@ -31,18 +39,18 @@ class Folder(WritableRemote):
         self._lock: ViewLock | None = None
 
     def names(self, prefix: str) -> Mapping[str, Found]:
-        top = self.path / prefix
-        if top.is_file() or top.is_symlink():
-            return {prefix: _found(top.lstat())}
-        found = {}
-        for folder, _, files in os.walk(top):
-            for file in files:
-                path = Path(folder, file)
-                found[str(path.relative_to(self.path))] = _found(path.lstat())
+        top, found = self.path / prefix, {}
+        with explain_permission_errors(top):
+            if top.is_file() or top.is_symlink():
+                return {prefix: _found(top.lstat())}
+            for folder, _, files in os.walk(top, onerror=_unless_missing):
+                for file in files:
+                    path = Path(folder, file)
+                    found[str(path.relative_to(self.path))] = _found(path.lstat())
         return found
 
     def tops(self) -> frozenset[str]:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with explain_permission_errors(self.path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return frozenset(os.listdir(self.path))
         return frozenset()
 
@@ -87,6 +95,12 @@ class Folder(WritableRemote):
             make_folder((self.path / name).parent)
             write_synced(partial, data)
             yield partial
+
+
+def _unless_missing(error: OSError) -> None:
+    """Raises the error of a folder that is there and cannot be listed."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _pieces(path: Path, start: int, stop: int) -> Iterator[memoryview]:

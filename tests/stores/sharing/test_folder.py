@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.unprivileged import open_folder, refused_permission
 
-from dgkd_stores import Locked, UnsafeStore
+from dgkd_stores import Locked, UnsafeStore, pull, push, subset
 from dgkd_stores.sharing.folder import Folder
 from dgkd_stores.sharing.remote import Changed
+from dgkd_stores.sharing.signatures import sign_store
 
 
 def test_create_list_read(tmp_path: Path) -> None:
@@ -43,6 +47,44 @@ def test_only_one_publishes_at_a_time(tmp_path: Path) -> None:
     with Folder(tmp_path).publishing("a.zarr"), pytest.raises(Locked) as told, Folder(tmp_path).publishing("a.zarr"):
         pass
     assert told.value.exit_code == 11
+
+
+def test_a_place_that_may_not_be_read(path: Path) -> None:
+    with open_folder() as folder:
+        push(path, str(folder / "place"))
+        for barred in ("place", "place/a.zarr", "place/a.zarr/logits"):
+            (folder / barred).chmod(0o000)
+            said = refused_permission(lambda: pull(str(folder / "place"), folder / "got"))
+            assert said.startswith("1 ") and "may not be read" in said and f"a+rX {folder / barred}`" in said
+            (folder / barred).chmod(0o755)
+
+
+@pytest.mark.parametrize("verb", ["push", "pull", "sign", "subset"])
+def test_where_nobody_may_write(path: Path, verb: str, new_key: Callable[..., Path]) -> None:
+    with open_folder() as folder:
+        barred, key = folder / "in", folder / "key"
+        push(path, str(folder / "place"))
+        shutil.copytree(path, barred / "a.zarr")
+        key.write_bytes(new_key("lab").read_bytes())
+        key.chmod(0o644)
+        barred.chmod(0o555)
+        other = folder / "place" / "a.zarr"
+        verbs: dict[str, Callable[[], object]] = {
+            "push": lambda: push(other, str(barred / "new")),
+            "pull": lambda: pull(str(folder / "place"), barred / "b.zarr"),
+            "sign": lambda: sign_store(barred / "a.zarr", key),
+            "subset": lambda: subset(barred / "a.zarr", barred / "b.zarr", views=range(1)),
+        }
+        said = refused_permission(verbs[verb])
+        assert said.startswith("1 ") and "may not be written: expected permission to write it" in said
+        assert f"in {barred}; give another path" in said
+
+
+def test_a_store_that_is_a_link(place: Path, tmp_path: Path) -> None:
+    os.rename(place / "a.zarr", tmp_path / "elsewhere.zarr")
+    os.symlink(tmp_path / "elsewhere.zarr", place / "a.zarr")
+    for source in (place, place / "a.zarr"):
+        assert pull(str(source), tmp_path / f"got-{source.name}").fetched_files
 
 
 def test_no_link_is_followed(tmp_path: Path) -> None:
