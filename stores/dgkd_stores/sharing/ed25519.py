@@ -60,26 +60,26 @@ def sign_message(message: bytes, key: Path) -> SshSignature:
     return _sign_with_ssh_keygen(message, key)
 
 
-def read_public_key(key: Path) -> PublicKey:
-    """Returns the Ed25519 public key in a file. Raises InvalidInput for a file that has none."""
-    data = _read_key(key)
+def read_public_key(key: Path, *, do: str = _MAKE) -> PublicKey:
+    """Returns the Ed25519 public key in a file. Raises InvalidInput, with the hint `do`, for a file that has none."""
+    data = _read_key(key, do)
     if b"PRIVATE KEY" in data[:100]:
-        do = f"give the public one, usually {key}.pub: a private key leaves its owner's machine never"
-        raise InvalidInput(f"{key} is a private key", expected="a public key", do=do)
+        hint = f"give the public one, usually {key}.pub: a private key leaves its owner's machine never"
+        raise InvalidInput(f"{key} is a private key", expected="a public key", do=hint)
     try:
         return parse_public_key(data.decode())
     except ValueError as error:
         expected = f"one line `{ED25519} BASE64 COMMENT`"
-        raise InvalidInput(f"{key} cannot be used", expected=expected, found=str(error), do=_MAKE) from error
+        raise InvalidInput(f"{key} cannot be used", expected=expected, found=str(error), do=do) from error
 
 
-def _read_key(key: Path) -> bytes:
+def _read_key(key: Path, do: str = _MAKE) -> bytes:
     try:
         with key.open("rb") as file:
             return file.read(MAX_KEY_BYTES)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         found = str(error.strerror)
-        raise InvalidInput(f"no key at {key}", expected="the file of an SSH key", found=found, do=_MAKE) from error
+        raise InvalidInput(f"no key at {key}", expected="the file of an SSH key", found=found, do=do) from error
 
 
 def _is_plain_private(data: bytes) -> bool:

@@ -16,6 +16,8 @@ from dgkd_stores.sharing.ssh_format import ED25519, PublicKey, fingerprint, pars
 
 __all__ = ["TrustedKeys"]
 
+_ASK = "ask the lab for its public key, a file KEY.pub, by another way than its stores"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrustedKeys:
@@ -99,4 +101,4 @@ def _key(text: Path | str, folder: Path) -> PublicKey:
         except ValueError as error:
             expected = f"{ED25519} BASE64 COMMENT"
             raise InvalidInput("a trusted key cannot be used", expected=expected, found=str(error)) from error
-    return read_public_key(folder / as_path("TrustedKeys.read", "keys", text).expanduser())
+    return read_public_key(folder / as_path("TrustedKeys.read", "keys", text).expanduser(), do=_ASK)

@@ -69,3 +69,11 @@ def test_the_error_says_who_is_trusted(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(Mismatch, match="the allowed signers file has no key"):
         TrustedKeys.read(allowed_signers=file).require(b"x" * 32, of="it")
+
+
+def test_a_trusted_key_that_is_missing_comes_from_the_lab(tmp_path: Path) -> None:
+    (tmp_path / "broken.pub").write_text("ssh-ed25519 AAAA")
+    for name in ("lab.pub", "broken.pub"):
+        with pytest.raises(InvalidInput, match=rf"{name}.*ask the lab for its public key") as refused:
+            TrustedKeys.read(keys=[name], folder=tmp_path)
+        assert "-t ed25519" not in str(refused.value)
