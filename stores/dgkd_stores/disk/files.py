@@ -341,7 +341,9 @@ def _refuse_writing(path: Path, error: OSError) -> None:
     raise NoPermission(
         f"{path} may not be written",
         expected="a file system that can be written" if read_only else "permission to write it",
-        found=f"{error.strerror} to user {os.geteuid()} in {barred}" if not read_only else f"{error.strerror}: {barred}",
+        found=f"{error.strerror} to user {os.geteuid()} in {barred}"
+        if not read_only
+        else f"{error.strerror}: {barred}",
         do="give another path" + (f", or permit it with `chmod u+w {shlex.quote(str(barred))}`" if own else ""),
     ) from error
 

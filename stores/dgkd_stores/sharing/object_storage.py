@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgkd_stores.errors import DgkdError, InvalidInput
+from dgkd_stores.errors import DgkdError, InvalidInput, StoreNotFound
 from dgkd_stores.sharing.address import Address
 from dgkd_stores.sharing.credentials import aws_settings, redacted
 from dgkd_stores.sharing.remote import Changed, Found, LostConnection, NoRanges, Reading, Remote, WritableRemote
@@ -37,6 +37,9 @@ _ENDPOINTS = {
     "GOOGLE": ("GOOGLE_BASE_URL",),
     "AZURE": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
+_NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|specified bucket does not exist")
+_BODY = re.compile(r"\s*(?:\ufeff)?<.*", re.DOTALL)
+_TOLD = re.compile(r"<(Code|Message)>([^<]*)</")
 _ONCE: RetryConfig = {"max_retries": 0}
 _WRONG_RANGE = re.compile(
     r"Range request not supported|non-partial response|Requested \S+, got |content[-_]range", re.IGNORECASE
@@ -82,7 +85,11 @@ class WebServer(Remote):
 
         try:
             yield
-        except (FileNotFoundError, exceptions.AlreadyExistsError):
+        except exceptions.AlreadyExistsError:
+            raise
+        except FileNotFoundError as error:
+            if _NO_BUCKET.search(str(error)):
+                raise self._no_bucket(error) from None
             raise
         except exceptions.PreconditionError as error:
             raise Changed(name) from error
@@ -90,6 +97,8 @@ class WebServer(Remote):
             raise self._refused(name, error) from None
         except exceptions.BaseError as error:
             text = _first_line(error)
+            if _NO_BUCKET.search(str(error)):
+                raise self._no_bucket(error) from None
             if _WRONG_RANGE.search(text):
                 raise NoRanges(name) from None
             # A list that is refused has no class of its own.
@@ -100,6 +109,14 @@ class WebServer(Remote):
             raise LostConnection(text) from None  # the error's own text may hold a signed URL
         except ValueError as error:
             raise LostConnection(_first_line(error)) from None
+
+    def _no_bucket(self, error: Exception) -> StoreNotFound:
+        return StoreNotFound(
+            f"no place at {self.address}",
+            expected="a bucket, or a container, that exists",
+            found=_first_line(error).rpartition("status code: ")[2],
+            do="check its name, and the service and region that it is in; push makes no bucket",
+        )
 
     def _refused(self, name: str, error: Exception) -> DgkdError:
         service = _SERVICES.get(self.address.partition("://")[0])
@@ -143,6 +160,8 @@ class ObjectStorage(WebServer, WritableRemote):
                 obstore.put(self._client, name, data, mode="create", use_multipart=False)
         except obstore.exceptions.AlreadyExistsError:
             return False
+        except FileNotFoundError as error:
+            raise self._no_bucket(error) from None
         return True
 
     def replace(self, name: str, data: bytes | memoryview) -> None:
@@ -154,6 +173,8 @@ class ObjectStorage(WebServer, WritableRemote):
         except obstore.exceptions.AlreadyExistsError as error:
             # 409 to a request without a condition: another one for this name was on its way.
             raise LostConnection(_first_line(error)) from None
+        except FileNotFoundError as error:
+            raise self._no_bucket(error) from None
 
 
 def open_object_storage(address: Address) -> WebServer:
@@ -234,4 +255,6 @@ def _found(meta: Any) -> Found:
 
 def _first_line(error: Exception) -> str:
     text = str(error).partition("\n\nDebug source")[0]
+    # Of the answer's XML, what it says.
+    text = _BODY.sub(lambda body: "".join(f" {told}" for _, told in _TOLD.findall(body[0])), text)
     return redacted(" ".join(text.split()), os.environ)[:400]

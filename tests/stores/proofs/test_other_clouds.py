@@ -14,7 +14,7 @@ from stores.support.fake_gcs import TOKEN, FakeGcs, fake_gcs
 from stores.support.servers import AZURE_KEY, azure
 from stores.support.small_store import SmallStore, tree
 
-from dgkd_stores import Damaged, DgkdError, Incomplete, Mismatch, convert, pull, push
+from dgkd_stores import Damaged, DgkdError, Incomplete, Mismatch, StoreNotFound, convert, pull, push
 from dgkd_stores.sharing.address import parse_address
 from dgkd_stores.sharing.object_storage import ObjectStorage, open_object_storage
 from dgkd_stores.sharing.parallel import Tally
@@ -145,6 +145,27 @@ def test_refused_credentials_are_told_and_not_shown(path: Path, address: str, mo
     assert refused.value.exit_code == 1
     for secret in ("Another-Tell-Tale", "QW5vdGhlci1UZWxsLVRhbGU", TOKEN, AZURE_KEY):
         assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize("form", ["a.zarr", "a.h5"])
+def test_a_bucket_that_does_not_exist(path: Path, tmp_path: Path, address: str, form: str) -> None:
+    """It is told with the first answer, in words."""
+    nowhere = address.replace("//lab/", "//nosuch/")
+    convert(path, tmp_path / "a.h5")
+    for work in (
+        lambda: push(tmp_path / form, nowhere),
+        lambda: push(tmp_path / form, nowhere, dry_run=True),
+        lambda: pull(nowhere, tmp_path / "got"),
+        lambda: pull(f"{nowhere}/{form}", tmp_path / "got"),
+    ):
+        with pytest.raises(StoreNotFound, match=f"no place at {nowhere}.* does not exist") as refused:
+            work()
+        assert refused.value.exit_code == 10 and "<" not in str(refused.value)
+    place = open_object_storage(parse_address(nowhere))
+    assert isinstance(place, ObjectStorage)
+    for write in (place.create, place.replace):
+        with pytest.raises(StoreNotFound, match="no place at"):
+            write("x", b"1")
 
 
 @pytest.mark.parametrize("status", [409, 503])

@@ -25,6 +25,8 @@ TOKEN = "ya29.Tell-Tale-Token"
 PAGE = 7
 """Names in a page of a list; the service has a thousand."""
 
+_NO_BUCKET = b"""<?xml version='1.0' encoding='UTF-8'?>
+<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist.</Message></Error>"""
 _TIME = "2026-11-26T12:00:00.000Z"
 
 
@@ -84,7 +86,7 @@ def fake_gcs() -> Iterator[FakeGcs]:
                 elif fault > 0:
                     status, body, headers = fault, b"<Error/>", {}
                 elif bucket != "lab":
-                    status, body, headers = 404, b"<Error><Code>NoSuchBucket</Code></Error>", {}
+                    status, body, headers = 404, _NO_BUCKET, {}
                 elif not name:
                     status, body, headers = 200, self.list(parse_qs(url.query)), {}
                 elif self.command == "PUT":
