@@ -84,6 +84,8 @@ def pull(
         )
     if pulled.was_there and not dry_run:
         app.say(f"{pulled.path} is this very store already: nothing was fetched")
+    elif not (dry_run or pulled.fetched_files):
+        app.say(f"{pulled.path} was damaged in its metadata alone, which are right again")
     state = "whole, there already" if pulled.was_there else "not yet"
     unknown = "not known before the download: the server has no Range"
     fetched = f"{size_text(pulled.fetched_bytes)} in {count_text(pulled.fetched_files)} files"

@@ -86,6 +86,11 @@ class Verification:
         return self.seal is not None
 
     @property
+    def damaged_files(self) -> frozenset[str]:
+        """The paths within the store of all that is damaged."""
+        return frozenset(name for one in self.damage for name in one.files)
+
+    @property
     def exit_code(self) -> int:
         """The exit code of `dgkd-cache verify`."""
         if any(one.kind == "foreign" for one in self.damage):

@@ -90,15 +90,16 @@ class Pulling:
 
     def _all(self, one: FolderPull, guarded: Guarded, lock: ViewLock | None, some: ViewsPull | None = None) -> Pulled:
         """Fetches all chunks of a store, or of its part, beside which root and digests of the whole are put first."""
-        there = self._there(guarded.seal)
+        known = one.recognises(self.target)
+        there = None if known else self._there(guarded.seal)
         result = self._result(guarded.seal, guarded.held.header, one.sizes)
         if there is not None and not there.damage:
             return self._was_there(result, there, lock)
         origin = {} if some is None else some.fetched
         if lock is None:
             return _fetched(result, origin | one.missing(there))
-        if there is not None:
-            one.take_up(self.target)
+        if known or there is not None:
+            one.take_up(self.target, there.damaged_files if there else ())
         found = one.run(self.jobs)
         lock.check()
         if some is not None:
