@@ -21,7 +21,7 @@ from dgkd_cache.run_files.reading import START_OVER, damaged_file, read_file
 from dgkd_cache.run_files.run_card import RunCard, read_card
 from dgkd_cache.run_files.tensor_file import open_tensors
 from dgkd_cache.workspace.run_inputs import read_inputs, require_inputs
-from dgkd_stores.disk import plain_file
+from dgkd_stores.disk import explain_permission_errors, plain_file
 
 __all__ = ["RunCheck", "check_run", "is_run", "require_sound"]
 
@@ -64,8 +64,10 @@ class RunCheck:
 
 
 def is_run(folder: Path) -> bool:
-    """Returns True if a folder holds a run, finished or begun, intact or not."""
-    return folder.is_dir() and any(os.path.lexists(folder / name) for name in (CARD_FILE, INPUTS_FILE, CHECKPOINT_FILE))
+    """Returns True if a folder holds a run, finished or begun, intact or not; raises NoPermission."""
+    with explain_permission_errors(folder):
+        names = (CARD_FILE, INPUTS_FILE, CHECKPOINT_FILE)
+        return folder.is_dir() and any(os.path.lexists(folder / name) for name in names)
 
 
 def check_run(folder: Path, *, full: bool = True) -> RunCheck:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.unprivileged import open_folder, refused_permission
 
 from dgkd_cache.errors import Damaged, Incomplete, UnsafeStore
 from dgkd_cache.workspace.run_check import RunCheck
@@ -58,3 +59,11 @@ def test_a_run_is_found_by_its_name_or_its_path(teacher: Path, tmp_path: Path, m
     monkeypatch.chdir(elsewhere)
     assert run_at(HERE, "teacher") is None
     assert run_at(HERE, "../runs/teacher") == Path("../runs/teacher")
+
+
+def test_a_folder_that_may_not_be_entered() -> None:
+    with open_folder() as folder:
+        (folder / "closed" / "a.zarr").mkdir(parents=True)
+        (folder / "closed").chmod(0o000)
+        said = refused_permission(lambda: run_at(HERE, str(folder / "closed" / "a.zarr")))
+        assert said.startswith(f"1 {folder}/closed/a.zarr may not be read: expected permission"), said

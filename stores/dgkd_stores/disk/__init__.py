@@ -5,6 +5,7 @@ from dgkd_stores.disk.files import (
     Partial as Partial,
     create_durably as create_durably,
     discard_file as discard_file,
+    explain_permission_errors as explain_permission_errors,
     fill as fill,
     full_disk as full_disk,
     make_folder as make_folder,
