@@ -16,8 +16,9 @@ TESTED_ELSEWHERE = {
     # What all codecs hold to, and all encodings, is tested in one file each, over their names.
     **{f"{CODING}/codecs/{name}.py": CODECS for name in ("abc", "blosc", "none", "zstd")},
     **{f"{CODING}/encodings/{name}.py": ENCODINGS for name in ("abc", "float16", "float32", "registry")},
-    # These two have a file of their own, beside those.
+    # These have a file of their own, beside those.
     f"{CODING}/codecs/deflate.py": "tests/stores/coding/test_deflate.py",
+    f"{CODING}/encodings/factored.py": "tests/stores/coding/test_factored.py",
     f"{CODING}/encodings/uint8.py": "tests/stores/coding/test_uint8.py",
 }
 """Modules without a file of their name, and the file that tests them."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dgkd_cache.run_files.last_layer import last_layer_width
 from dgkd_cache.workspace.run_settings import GUIDANCE
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
 from dgkd_stores import GuideStore, clean, describe_signature, one_line
@@ -43,6 +44,7 @@ def describe_run(card: ModelCard, folder: Path, *, state: str, why: str) -> dict
             ("parameters", count_text(card.parameters)),
             ("input", f"{card.channels} x {card.height} x {card.width}" + (f", resized to {size}" if size else "")),
             ("weights", card.weights_digest),
+            *_offer(folder, len(card.classes)),
         ],
         "data": [("data set", clean(card.dataset.get("name", ""))), ("classes", count_text(len(card.classes)))],
         "views": [*_settings(card.views), ("plan", card.plan_digest[:16] or "-")],
@@ -114,6 +116,17 @@ def describe_store(store: GuideStore) -> dict[str, Pairs]:
         ],
         "computed with": _settings(header.compute),
     }
+
+
+def _offer(folder: Path, classes: int) -> Pairs:
+    """Yields what rows of a guide's coefficients would take, where that is less than half of its logits."""
+    width = last_layer_width(folder, classes)
+    if width is not None and classes > 2 * width:
+        yield (
+            "smaller rows",
+            f'{size_text(2 * width)} each, and {size_text(2 * classes)} in float16: encoding = "factored" in [cache], '
+            f"because its last layer has {count_text(width)} inputs and {count_text(classes)} outputs",
+        )
 
 
 def _accuracies(accuracy: Mapping[str, str], precision: str) -> Pairs:

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from dgkd_cache.datasets.dataset import decoding_record
 from dgkd_cache.device.environment import MACHINE, describe
-from dgkd_cache.dump.encoding_error import encoding_error_rows, measure_encoding_error
+from dgkd_cache.dump.encoding_error import (
+    describe_error,
+    encoding_error_rows,
+    measure_encoding_error,
+    warn_of_error,
+)
 from dgkd_cache.dump.inference import GuideLogits
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.progress import Progress
@@ -27,7 +32,6 @@ from dgkd_stores import (
     StoreHeader,
     decimal,
     default_digest_rows,
-    get_encoding,
 )
 from dgkd_stores.arguments import require_integer
 
@@ -42,6 +46,8 @@ class StoreDraft:
     logits: GuideLogits
     train: ViewRenderer
     test: ViewRenderer
+    width: int | None = None
+    """The coefficients of a row in the encoding `factored`; None for a model that does not end in a linear layer."""
 
     @property
     def forwards(self) -> int:
@@ -78,28 +84,32 @@ class StoreDraft:
         rows, tests = encoding_error_rows(len(self.train.images)), len(self.test.images)
         what = f"{verb} {self.header.guide.name}, test set and encoding"
         progress.start(what, total=tests + rows, unit="samples")
-        test_logits_MC = self.logits.of_images(self.test, progress)
-        accuracy = int((test_logits_MC.argmax(1) == self.test.images.labels_N).sum()) / tests
+        form = self.logits.form
+        test_rows_MF = self.logits.of_images(self.test, progress)
+        accuracy = form.correct(test_rows_MF, self.test.images.labels_N) / tests
         exact_BC = self.logits.of_first_rows(self.train, self.header.first_view, rows, progress)
-        progress.finish(f"test accuracy {100 * accuracy:.2f} %")
+        fidelity = measure_encoding_error(exact_BC, form.encoding)
+        error = describe_error(self.header.encoding, fidelity)
+        progress.finish(f"test accuracy {100 * accuracy:.2f} %, {error}")
+        warn_of_error(self.header.guide.name, self.header.encoding, fidelity, progress)
         header = replace(
             self.header,
             guide=replace(self.header.guide, accuracy=decimal(round(accuracy, 6))),
-            fidelity=measure_encoding_error(exact_BC, self.header.encoding),
+            fidelity=fidelity,
         )
-        return header, self.arrays(header, test_logits_MC)
+        return header, self.arrays(header, test_rows_MF)
 
     def rows(
         self, slots: Sequence[ChunkSlot], verb: str, noun: str, progress: Progress, stop: Callable[[], bool]
     ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
-        """Yields each chunk and its rows, softened and not encoded; the bar shows `verb`, an error `noun`."""
+        """Yields each chunk and its rows, softened and condensed; the bar shows `verb`, an error `noun`."""
         guide, total = self.header.guide.name, sum(slot.stop - slot.start for slot in slots)
         progress.start(f"{verb} {guide}", total=total, unit="samples")
         yield from self.logits.of_chunks(self.train, slots, f"{noun} of {guide}", progress, stop)
         progress.finish()
 
-    def arrays(self, header: StoreHeader, test_logits_MC: NDArray[np.float32]) -> IdentityArrays:
-        """Returns the arrays of the store with that header; `test_logits_MC` are those of the test set, softened."""
+    def arrays(self, header: StoreHeader, test_rows_MF: NDArray[np.float32]) -> IdentityArrays:
+        """Returns the arrays of the store with that header; `test_rows_MF` are of the test set, condensed."""
         images, tests, views = self.train.images, self.test.images, header.view_range
         kind, probe = make_probe(self.train, views.start, len(views))
         assert kind == header.probe, "the probe and the header take their kind from the same rule"
@@ -109,9 +119,11 @@ class StoreDraft:
             sample_digest_N16=images.sample_digest_N16,
             view_digest_V32=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
             probe=probe,
-            test_logits_MC=test_logits_MC,
+            test_logits_MC=test_rows_MF,
             test_label_M=tests.labels_N,
             test_sample_digest_M16=tests.sample_digest_N16,
+            shared=self.logits.form.shared,
+            condensed=True,
         )
 
 
@@ -148,7 +160,7 @@ def draft_header(
         encoding=settings.encoding,
         fidelity={"kl": "0", "top1": "1", "rows": 0},
         temperature=decimal(settings.temperature),
-        digest_rows=default_digest_rows(get_encoding(settings.encoding).row_bytes(len(images.classes))),
+        digest_rows=default_digest_rows(logits.form.encoding.row_bytes(len(images.classes))),
         probe="sha256" if exact else "projection",
         compute={
             **describe(logits.device, settings.precision),
@@ -156,4 +168,5 @@ def draft_header(
             **decoding_record(images, tests),
         },
         licence=settings.licence,
+        encoding_settings=logits.form.settings,
     )

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dgkd_cache.device.device import autocast
 from dgkd_cache.dump.parallel_batches import forward_parallel
+from dgkd_cache.dump.row_form import RowForm
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.errors import Interrupted, InvalidInput
 from dgkd_cache.models.called_modules import Forward
@@ -24,10 +25,13 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.user_code import convert_errors
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.stream import Pairs, stream
-from dgkd_stores import ChunkSlot, get_encoding
+from dgkd_stores import ChunkSlot
 from dgkd_stores.arguments import describe_value
 
 __all__ = ["GuideLogits"]
+
+Finish = Callable[[Tensor], Tensor]
+"""Gets softened logits (B, C) on the device, and returns what is kept of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,31 +45,35 @@ class GuideLogits:
     rehearsal: Rehearsal
     device: torch.device
     settings: DumpSettings
+    form: RowForm
+    """What the store keeps of a row."""
 
     def of_images(self, source: ViewRenderer, progress: Progress) -> NDArray[np.float32]:
-        """Logits of all images, not augmented: float32 (N, C); `progress` is told the rows of each batch."""
+        """Condensed rows of all images, not augmented: float32 (N, F); `progress` is told the rows of each batch."""
         samples = [np.arange(start, stop) for start, stop in self._cuts(0, len(source.images))]
         pixels = (source.evaluation_pixels(samples_B).to(self.device) for samples_B in samples)
-        return self._collect(_told(self._forward(pixels), progress), source, "", 0)
+        return self._collect(_told(self._forward(pixels, self.form.condense), progress), source, "", 0)
 
     def of_view(self, source: ViewRenderer, view: int, rows: int) -> Iterator[Tensor]:
         """Logits of the first `rows` samples of a view, batch by batch: float32 (B, C) on the device, not checked."""
-        return self._of_pairs(source, [_pairs(view, start, stop) for start, stop in self._cuts(0, rows)])
+        pairs = [_pairs(view, start, stop) for start, stop in self._cuts(0, rows)]
+        return self._of_pairs(source, pairs, _as_they_are)
 
     def of_first_rows(self, source: ViewRenderer, view: int, rows: int, progress: Progress) -> NDArray[np.float32]:
         """Logits of the first `rows` samples of a view: float32 (N, C); `progress` is told the rows of each batch."""
-        return self._collect(_told(self.of_view(source, view, rows), progress), source, f"view {view}, ", 0)
+        logits = _told(self.of_view(source, view, rows), progress)
+        return self._collect(logits, source, f"view {view}, ", 0, condensed=False)
 
     def of_chunks(
         self, source: ViewRenderer, slots: Sequence[ChunkSlot], work: str, progress: Progress, stop: Callable[[], bool]
     ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
-        """Yields each chunk and its rows, float32 (S, C).
+        """Yields each chunk and its condensed rows, float32 (S, F).
 
         After every batch, `progress` is told its rows and `stop` is asked: Interrupted, naming `work`, if it says so.
         """
         cuts = [list(self._cuts(*self._around(slot, len(source.images)))) for slot in slots]
         pairs = (_pairs(slot.view, *cut) for slot, of_slot in zip(slots, cuts, strict=True) for cut in of_slot)
-        batches = self._of_pairs(source, pairs)
+        batches = self._of_pairs(source, pairs, self.form.condense)
         for slot, of_slot in zip(slots, cuts, strict=True):
             rows = []
             for first, end in of_slot:
@@ -88,21 +96,25 @@ class GuideLogits:
         for cut in range(start, stop, self.settings.batch_size):
             yield cut, min(cut + self.settings.batch_size, stop)
 
-    def _of_pairs(self, source: ViewRenderer, pairs: Iterable[Pairs]) -> Iterator[Tensor]:
+    def _of_pairs(self, source: ViewRenderer, pairs: Iterable[Pairs], finish: Finish) -> Iterator[Tensor]:
         batches = stream(source, pairs, device=self.device, workers=self.settings.workers)
-        return self._forward(batch.pixels_BIHW for batch in batches)
+        return self._forward((batch.pixels_BIHW for batch in batches), finish)
 
-    def _forward(self, pixels: Iterable[Tensor]) -> Iterator[Tensor]:
+    def _forward(self, pixels: Iterable[Tensor], finish: Finish) -> Iterator[Tensor]:
+        """Yields what `finish` makes of the softened logits of each batch."""
         batches = iter(pixels)
         if not self.rehearsal.done and (first := next(batches, None)) is not None:
             # Forwarded as all others are, because its rows are used.
-            forwarded = self.rehearsal(
-                self._raw,
-                lambda forward: next(forward_parallel(forward, [first], device=self.device)),
-                batch=len(first),
-            )
-            yield forwarded / self.settings.temperature
-        yield from forward_parallel(self._soften, batches, device=self.device)
+            with self.form.watch_head() as returned:
+                forwarded = self.rehearsal(
+                    self._raw,
+                    lambda forward: next(forward_parallel(forward, [first], device=self.device)),
+                    batch=len(first),
+                )
+            temperature = self.settings.temperature
+            self.form.require_fit(forwarded, returned, temperature=temperature, what=self.rehearsal.what)
+            yield from forward_parallel(finish, [forwarded / temperature], device=self.device)
+        yield from forward_parallel(lambda given: finish(self._soften(given)), batches, device=self.device)
 
     def _soften(self, pixels_BIHW: Tensor) -> Tensor:
         return self.rehearsal.logits(self._raw(pixels_BIHW), len(pixels_BIHW)) / self.settings.temperature
@@ -120,13 +132,16 @@ class GuideLogits:
         ):
             return self.forward(pixels_BIHW)
 
-    def _collect(self, rows: list[Tensor], source: ViewRenderer, view: str, first: int) -> NDArray[np.float32]:
+    def _collect(
+        self, rows: list[Tensor], source: ViewRenderer, view: str, first: int, *, condensed: bool = True
+    ) -> NDArray[np.float32]:
         """Returns the rows of sample `first` and those after it. Raises InvalidInput if the encoding refuses one."""
         logits_SC: NDArray[np.float32] = torch.cat(rows).cpu().numpy()
-        encoding = get_encoding(self.settings.encoding)
+        encoding = self.form.encoding
+        encode = encoding.encode_condensed if condensed else encoding.encode
         for row in np.flatnonzero(~(np.abs(logits_SC).max(axis=1) <= encoding.largest)).tolist():
             try:
-                encoding.encode(logits_SC[row : row + 1])
+                encode(logits_SC[row : row + 1])
             except InvalidInput as error:
                 do = error.do
                 if self.settings.precision == "float32" and not np.isfinite(logits_SC[row]).all():
@@ -136,6 +151,10 @@ class GuideLogits:
                     f"{error.problem} ({place})", expected=error.expected, found=error.found, do=do
                 ) from error
         return logits_SC
+
+
+def _as_they_are(softened_BC: Tensor) -> Tensor:
+    return softened_BC
 
 
 def _told(batches: Iterator[Tensor], progress: Progress) -> list[Tensor]:

@@ -17,7 +17,7 @@ from dgkd_cache.device.environment import TOLERANCES
 from dgkd_cache.dump.header import StoreDraft
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.philox import integer_below, philox_at
-from dgkd_stores import ChunkSlot, GuideStore, check_same_header
+from dgkd_stores import ChunkSlot, Encoding, GuideStore, check_same_header
 
 __all__ = ["Comparison", "compare_rows", "compute_again", "draw_batches"]
 
@@ -61,7 +61,7 @@ def draw_batches(store: GuideStore, rows: int) -> list[ChunkSlot]:
 def compute_again(
     draft: StoreDraft, store: GuideStore, slots: Sequence[ChunkSlot], *, progress: Progress, stop: Callable[[], bool]
 ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
-    """Yields rows of a finished store as the guide computes them now, softened and not encoded; writes nothing.
+    """Yields rows of a finished store as the guide computes them now, softened and condensed; writes nothing.
 
     Raises Mismatch where the store's header says something else than the draft but for what was measured and where.
     """
@@ -71,9 +71,9 @@ def compute_again(
 
 
 def compare_rows(
-    store: GuideStore, computed: Iterable[tuple[ChunkSlot, NDArray[np.float32]]], *, exact: bool
+    store: GuideStore, computed: Iterable[tuple[ChunkSlot, NDArray[np.float32]]], *, held_as: Encoding, exact: bool
 ) -> Comparison:
-    """The stored rows of each batch beside those `computed`, softened and not encoded, float32 (B, C).
+    """The stored rows of each batch beside those `computed`: softened, and condensed by `held_as`, float32 (B, F).
 
     Where `exact`, the stored bits must be those that encoding the computed rows gives. Else a row may differ by
     TOLERANCES of its largest logit, and by twice what encoding the computed batch changes. Raises Damaged where
@@ -83,15 +83,16 @@ def compare_rows(
     tolerance = TOLERANCES.get(str(store.header.compute.get("precision")), TOLERANCES["float32"])
     rows = batches = differing = 0
     first, largest = None, 0.0
-    for slot, logits_BC in computed:
+    for slot, rows_BF in computed:
+        logits_BC = held_as.expand(rows_BF)
         sample_B = np.arange(slot.start, slot.stop)
         stored = store.gather_stored(np.full(len(sample_B), slot.view), sample_B)
-        encoded = encoding.encode(logits_BC)
+        encoded = held_as.encode_condensed(rows_BF)
         away_BC = np.abs(encoding.decode(stored).astype(np.float32) - logits_BC)
         if exact:
             differs_B = np.any([_bits(stored[name]) != _bits(encoded[name]) for name in encoded], axis=0)
         else:
-            lost = np.abs(encoding.decode(encoded).astype(np.float32) - logits_BC).max()
+            lost = np.abs(held_as.decode(encoded).astype(np.float32) - logits_BC).max()
             allowed_B = 2 * lost + tolerance * np.abs(logits_BC).max(axis=1)
             differs_B = ~(away_BC.max(axis=1) <= allowed_B)  # what is no number differs, too
         if first is None and differs_B.any():

@@ -42,11 +42,11 @@ def restore_lost(draft: StoreDraft, store: StoreRepair, *, progress: Progress, s
 
 def _write_lost(draft: StoreDraft, store: StoreRepair, progress: Progress, stop: Callable[[], bool]) -> None:
     if store.lost_arrays:
-        test_logits_MC = store.test_logits_MC
-        if test_logits_MC is None:
+        test_rows_MF = store.test_rows_MF
+        if test_rows_MF is None:
             progress.start(f"repair {store.header.guide.name}, test set", total=len(draft.test.images), unit="samples")
-            test_logits_MC = draft.logits.of_images(draft.test, progress)
+            test_rows_MF = draft.logits.of_images(draft.test, progress)
             progress.finish()
-        store.write_arrays(draft.arrays(store.header, test_logits_MC))
+        store.write_arrays(draft.arrays(store.header, test_rows_MF))
     for slot, rows_SC in draft.rows(store.lost_chunks, "repair", "repair", progress, stop):
-        store.write(slot, rows_SC)
+        store.write(slot, rows_SC, condensed=True)

@@ -22,7 +22,8 @@ class DumpSettings:
     temperature: float = 4.0
     """Rows are logits divided by it."""
     encoding: str = "float16"
-    """The type of a stored row: float16, float32 or uint8 with a scale and an offset."""
+    """The form of a stored row: float16, float32, uint8 with a scale and an offset, or factored, which is for models
+    that end in a linear layer."""
     codec: str = "none"
     """Compression of the rows of a store that is begun; one that is there keeps its own."""
     batch_size: int = 512

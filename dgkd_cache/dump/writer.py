@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from dgkd_cache.device.device import usable_device
 from dgkd_cache.dump.header import StoreDraft, draft_header
 from dgkd_cache.dump.inference import GuideLogits
+from dgkd_cache.dump.linear_head import linear_width
 from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.row_form import RowForm
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer_arguments import check_run, check_writer
 from dgkd_cache.models.rehearsal import Rehearsal, require_evaluation_mode
@@ -87,9 +89,12 @@ class GuideWriter:
             classes=len(train.images.classes),
             accept_probabilities=settings.accept_probabilities,
         )
-        logits = GuideLogits(forward=forward, rehearsal=rehearsal, device=where, settings=settings)
+        classes = len(train.images.classes)
+        form = RowForm.of_guide(model, settings, classes=classes, device=where, what=f"guide {guide.name!r}")
+        logits = GuideLogits(forward=forward, rehearsal=rehearsal, device=where, settings=settings, form=form)
         header = draft_header(guide.identity_of(model), logits, train, test, views)
-        self.draft = StoreDraft(header=header, logits=logits, train=train, test=test)
+        width = linear_width(model, classes)
+        self.draft = StoreDraft(header=header, logits=logits, train=train, test=test, width=width)
         self._path = Path(path)
 
     def run(
@@ -150,7 +155,7 @@ class GuideWriter:
             for slot, rows_SC in chunks:
                 if written is not None:
                     written.result()
-                written = thread.submit(writer.write, slot, rows_SC)
+                written = thread.submit(writer.write, slot, rows_SC, condensed=True)
             if written is not None:
                 written.result()
 

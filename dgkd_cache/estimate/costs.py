@@ -27,7 +27,7 @@ class GuideCost:
     nbytes: int
     """Bytes of the finished store, exact except for a few digits in its header; with a codec, an upper bound."""
     encodings: Mapping[str, int]
-    """Bytes of the store in each encoding."""
+    """Bytes of the store in each encoding that is for this guide."""
 
     @property
     def dump_seconds(self) -> float:
@@ -78,8 +78,9 @@ class ChainCost:
 
     @property
     def encodings(self) -> dict[str, int]:
-        """Bytes of all stores under each encoding."""
-        names = self.guides[0].encodings if self.guides else ()
+        """Bytes of all stores under each encoding that is for all guides."""
+        first = self.guides[0].encodings if self.guides else ()
+        names = [name for name in first if all(name in guide.encodings for guide in self.guides)]
         return {name: sum(guide.encodings[name] for guide in self.guides) for name in names}
 
     @property

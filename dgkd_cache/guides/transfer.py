@@ -39,13 +39,11 @@ class StreamedRows:
     """Rows that are sent to the device batch by batch, still encoded."""
 
     def __init__(self, store: GuideStore, device: torch.device) -> None:
-        self._store, self._device = store, device
+        self._store, self._device, self._decode = store, device, _decoder(store, device)
 
     def read(self, index: RowIndex) -> Decode:
         stored = self._store.gather_rows(index)
-        return _StoredRows(
-            self._store.encoding.decode, {name: send(rows, self._device) for name, rows in stored.items()}
-        )
+        return _StoredRows(self._decode, {name: send(rows, self._device) for name, rows in stored.items()})
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         self._store.expect(views_B, samples_B)
@@ -55,7 +53,7 @@ class ResidentRows:
     """All rows of a store in the device's memory, still encoded; a view is sent at its first use."""
 
     def __init__(self, store: GuideStore, device: torch.device) -> None:
-        self._store, self._device = store, device
+        self._store, self._device, self._decode = store, device, _decoder(store, device)
         self._samples = store.header.dataset.samples
         self._sent_V = np.zeros(len(store.views), np.bool_)
         self._tables = {
@@ -73,7 +71,7 @@ class ResidentRows:
         for view in np.unique(view_B[~self._sent_V[view_B]]).tolist():
             self._send(view)
         row_B = send(view_B * self._samples + sample_B, self._device)
-        return _StoredRows(self._store.encoding.decode, self._tables, row_B)
+        return _StoredRows(self._decode, self._tables, row_B)
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         pass
@@ -118,4 +116,19 @@ class _StoredRows:
 
 def resident_bytes(store: GuideStore) -> int:
     """Returns the device memory in bytes that `ResidentRows` of a store takes."""
-    return len(store.views) * store.header.dataset.samples * store.header.row_bytes
+    shared = sum(array.nbytes for array in store.shared.values())
+    return len(store.views) * store.header.dataset.samples * store.header.row_bytes + shared
+
+
+def _decoder(store: GuideStore, device: torch.device) -> Callable[[Mapping[str, Tensor]], Tensor]:
+    """Returns the encoding's `decode`, with what all rows share on the device."""
+    if not store.shared:
+        return store.encoding.decode
+    encoding = store.encoding.bound({name: torch.from_numpy(array).to(device) for name, array in store.shared.items()})
+
+    def decode(arrays: Mapping[str, Tensor]) -> Tensor:
+        # A loop under autocast would take the product in bf16, and lose what the rows have kept.
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            return encoding.decode(arrays)
+
+    return decode

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from dgkd_cache.datasets.split import split_images
 from dgkd_cache.device.device import resolve_device
-from dgkd_cache.dump.sizes import check_store_bytes
+from dgkd_cache.dump.sizes import check_store_bytes, settings_of_width
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Progress
 from dgkd_cache.study.plan import FIXED, StudyPlan, StudyRun, StudyStore
 from dgkd_cache.study.variants import Variant
+from dgkd_cache.workspace.tasks.factored_width import factored_width
 from dgkd_cache.workspace.tasks.model_setup import new_model, schedule_kind
 from dgkd_cache.workspace.workspace import Workspace
 
@@ -100,5 +101,11 @@ def _bytes(store: StudyStore) -> int:
     ws = store.workspace
     dataset, cache = ws.dataset(), ws.config.cache
     return check_store_bytes(
-        views=ws.config.views.count, samples=len(dataset.train), classes=len(dataset.classes), encoding=cache.encoding
+        views=ws.config.views.count,
+        samples=len(dataset.train),
+        classes=len(dataset.classes),
+        encoding=cache.encoding,
+        settings=settings_of_width(
+            cache.encoding, factored_width(ws, store.run.model, store.run.architecture, store.run.training)
+        ),
     )

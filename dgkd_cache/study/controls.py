@@ -6,6 +6,7 @@ Each is a store of a guide whose rows are changed, which a student reads as any 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,16 @@ from dgkd_cache.errors import Interrupted
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.randomness.run_random import RunRandom
-from dgkd_stores import ChunkSlot, GuideStore, GuideStoreWriter, IdentityArrays, derived_header
+from dgkd_stores import (
+    ChunkSlot,
+    GuideStore,
+    GuideStoreWriter,
+    IdentityArrays,
+    StoreHeader,
+    default_digest_rows,
+    derived_header,
+    get_encoding,
+)
 
 __all__ = ["CONTROLS", "UNAUGMENTED", "smoothed_row", "write_control"]
 
@@ -55,7 +65,7 @@ def write_control(
     with GuideStore.open(source) as store, GuideStore.open(plain) as unaugmented:
         assert store.seal is not None
         label_N, view = store.label_N.astype(np.int64), unaugmented.views[0]
-        header = derived_header(store.header, "control", [(store.header, store.seal)], control=control)
+        header = derived_header(_dense(store.header), "control", [(store.header, store.seal)], control=control)
         smoothed_CC = _smoothed_rows(store) if control == "smoothed-labels" else None
         from_N = {"shuffled": np.zeros_like(label_N), "shuffled-in-class": label_N}
         taken_N = _permuted(from_N[control]) if control in from_N else np.arange(len(label_N))
@@ -78,6 +88,14 @@ def write_control(
                 progress.advance(1)
             writer.seal()
             progress.finish()
+
+
+def _dense(header: StoreHeader) -> StoreHeader:
+    """Returns the header with an encoding that holds any rows: those of a label lie in no basis of a guide."""
+    if header.version == 1:
+        return header
+    rows = default_digest_rows(get_encoding("float16").row_bytes(header.classes))
+    return replace(header, encoding="float16", encoding_settings={}, digest_rows=rows)
 
 
 def _identity(store: GuideStore) -> IdentityArrays:

@@ -49,7 +49,7 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
     ws = run.workspace
     network, card = load_guide(ws, run.name, progress)
     where = resolve_device(device)
-    settings = dump_settings(ws.config.cache.model_copy(update={"temperature": 1.0}), "float32")
+    settings = dump_settings(ws.config.cache.model_copy(update={"temperature": 1.0, "encoding": "float32"}), "float32")
     # Nothing is written: the writer's draft forwards a model in the batches of a dump.
     draft = writer_of(ws, network, card, path=record_path(run), views=range(1), settings=settings, device=where).draft
     test, train = draft.test.images, draft.train.images

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 
 from dgkd_cache.datasets.split import split_images
-from dgkd_cache.dump.sizes import check_store_bytes
+from dgkd_cache.dump.sizes import check_store_bytes, settings_of_width
 from dgkd_cache.dump.writer_arguments import require_all_samples
 from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_cache.models.registry import count_parameters
@@ -19,6 +19,7 @@ from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.workspace.run_check import require_sound
+from dgkd_cache.workspace.tasks.factored_width import factored_width
 from dgkd_cache.workspace.tasks.model_setup import new_model, schedule_kind
 from dgkd_cache.workspace.workspace import Workspace
 
@@ -80,11 +81,18 @@ def damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
 
 def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> None:
     cache, dataset = ws.config.cache, ws.dataset()
-    needed = len(to_dump) * check_store_bytes(
-        views=ws.config.views.count,
-        samples=len(dataset.train),
-        classes=len(dataset.classes),
-        encoding=cache.encoding,
+    classes = len(dataset.classes)
+    needed = sum(
+        check_store_bytes(
+            views=ws.config.views.count,
+            samples=len(dataset.train),
+            classes=classes,
+            encoding=cache.encoding,
+            settings=settings_of_width(
+                cache.encoding, factored_width(ws, name, ws.architecture(name), ws.config.training_for(name))
+            ),
+        )
+        for name in to_dump
     )
     free = shutil.disk_usage(ws.folder).free
     if needed > free and cache.codec == "none":

@@ -4,7 +4,11 @@ from .checking.damage import Damage as Damage, Verification as Verification
 from .checking.verify import verify as verify
 from .coding.canonical import JsonValue as JsonValue, canonical_json as canonical_json, decimal as decimal
 from .coding.codecs import codec_names as codec_names, get_codec as get_codec
-from .coding.encodings import encoding_names as encoding_names, get_encoding as get_encoding
+from .coding.encodings import (
+    Encoding as Encoding,
+    encoding_names as encoding_names,
+    get_encoding as get_encoding,
+)
 from .coding.strict_json import deeper_than as deeper_than, parse_strictly as parse_strictly
 from .containers import HeaderAndSeal as HeaderAndSeal, read_header as read_header
 from .errors import (

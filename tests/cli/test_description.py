@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.run_files.model_card import load_card
@@ -33,3 +35,18 @@ def test_a_store_is_described_by_its_header(three_guides: list[Path]) -> None:
         number, unit = found["encoding"]["KL"].split()
         assert float(number) == pytest.approx(float(str(store.header.fidelity["kl"])), rel=0.06) and unit == "nats"
     assert list(found) == ["store", "guide", "data", "views", "encoding", "computed with"]
+
+
+def test_smaller_rows_are_offered_where_the_last_layer_is_narrow(teacher: Path) -> None:
+    """The card has more classes than the network's 3 inputs twice over; with fewer, nothing is said."""
+    weights, card = teacher / "weights.safetensors", load_card(teacher)
+    found = {}
+    for classes in (7, 6):
+        save_file({"fc.weight": np.zeros((classes, 3), np.float32)}, weights)
+        named = card.model_copy(update={"classes": tuple(f"c{label}" for label in range(classes))})
+        found[classes] = dict(describe_run(named, teacher, state="done", why="")["model"]).get("smaller rows")
+    assert found[6] is None
+    assert found[7] == (
+        '6 B each, and 14 B in float16: encoding = "factored" in [cache], because its last layer has 3 inputs and 7 '
+        "outputs"
+    )

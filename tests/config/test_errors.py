@@ -37,7 +37,7 @@ from dgkd_cache.errors import InvalidInput
         ),
         (SMALL + f"[training]\nseed = {2**63 - 1}0", ["key 'seed'", "expected less than 2**63, found"]),
         (SMALL + "[training]\nselect = 'best'", ["key 'select'", "validation", "table [dataset]", "a tenth of"]),
-        (SMALL + "[cache]\nencoding = 'int4'", ["key 'encoding'", "one of float16, float32", 'found "int4"']),
+        (SMALL + "[cache]\nencoding = 'int4'", ["key 'encoding'", "one of factored, float16, float32", 'found "int4"']),
         (SMALL + "[cache]\ntemperature = nan", ["key 'temperature'", "finite number", "found nan"]),
         (SMALL + "[distillation]\nlambda = 1.5", ["key 'lambda'", "at most 1", "found 1.5"]),
         (SMALL + "[distillation]\nalways = ['zetta']", ["always", "'zetta'", "did you mean 'zeta'"]),

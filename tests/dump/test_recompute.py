@@ -49,7 +49,7 @@ def test_fewer_rows_are_whole_batches_in_order_each_once(store: GuideStore) -> N
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_the_same_rows_do_not_differ(store: GuideStore, exact: bool) -> None:
-    found = compare_rows(store, computed(store), exact=exact)
+    found = compare_rows(store, computed(store), held_as=store.encoding, exact=exact)
     assert (found.rows, found.batches, found.differing, found.first, found.largest) == (300, 12, 0, None, 0.0)
 
 
@@ -66,5 +66,5 @@ def test_one_changed_row_is_named_beyond_a_hundredth_or_a_bit(
     store: GuideStore, change: float, exact: bool, differs: bool
 ) -> None:
     """A hundredth of a row's largest logit is the tolerance of float32; its encoding, float32 too, loses nothing."""
-    found = compare_rows(store, computed(store, change), exact=exact)
+    found = compare_rows(store, computed(store, change), held_as=store.encoding, exact=exact)
     assert (found.differing, found.first) == ((1, (1, 40)) if differs else (0, None))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from dgkd_cache.dump.encoding_error import describe_error
 from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import GuideWriter
@@ -116,8 +117,8 @@ def test_everything_that_is_forwarded_is_told(bars, plan, as_input, make_tiny, t
     before = call.start("dump teacher, test set and encoding", total=140, unit="samples")
     views = call.start("dump teacher", total=300, unit="samples", amount=ANY, done=0, seconds=ANY)
     with GuideStore.open(path) as store:
-        accuracy = float(store.header.guide.accuracy)
-    ends = [call.finish(f"test accuracy {accuracy:.2%}".replace("%", " %")), call.finish()]
+        accuracy, error = float(store.header.guide.accuracy), describe_error("float16", store.header.fidelity)
+    ends = [call.finish(f"test accuracy {accuracy:.2%}".replace("%", " %") + f", {error}"), call.finish()]
     told = progress.mock_calls
     assert [one for one in told if one[0] != "advance"] == [before, ends[0], views, ends[1]]
     assert sum(one.args[0] for one in told[: told.index(views)] if one[0] == "advance") == 140

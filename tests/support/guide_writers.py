@@ -23,3 +23,10 @@ def network(*last: nn.Module, classes: int = 4) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         return nn.Sequential(nn.Flatten(), nn.Linear(64, classes), *last).eval()
+
+
+def narrow(*last: nn.Module) -> nn.Module:
+    """Three numbers before the four classes, so that a row of `factored` has fewer coefficients than logits."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.Tanh(), nn.Linear(3, 4), *last).eval()

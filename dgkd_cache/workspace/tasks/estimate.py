@@ -90,8 +90,8 @@ def plan_chain(
             forwards=draft.forwards,
             samples_per_second=rates[_key(ws, "dump", name, recipes[name])],
             live_samples_per_second=rates[_key(ws, "live", name, recipes[name])],
-            nbytes=draft_bytes(draft.header, ws.config.cache.encoding),
-            encodings={encoding: draft_bytes(draft.header, encoding) for encoding in encoding_names()},
+            nbytes=draft_bytes(draft.header, ws.config.cache.encoding, width=draft.width),
+            encodings={name: draft_bytes(draft.header, name, width=draft.width) for name in _offered(ws, draft)},
         )
         for name, draft in drafts.items()
     }
@@ -103,6 +103,13 @@ def plan_chain(
         encoding=ws.config.cache.encoding,
         free_bytes=shutil.disk_usage(ws.folder).free,
     )
+
+
+def _offered(ws: Workspace, draft: StoreDraft) -> list[str]:
+    """Returns the encodings for a guide: `factored` is offered where it takes less than float16, or was chosen."""
+    offers = draft.width is not None and draft.header.classes > 2 * draft.width
+    chosen = ws.config.cache.encoding
+    return [name for name in encoding_names() if name != "factored" or offers or chosen == name]
 
 
 def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: dict[str, GuideCost]) -> RunCost:

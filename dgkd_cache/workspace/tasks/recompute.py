@@ -52,7 +52,7 @@ def recompute_rows(
         slots = draw_batches(store, rows)
         exact = not differing_keys(held.compute, writer.draft.header.compute)
         computed = compute_again(writer.draft, store, slots, progress=progress, stop=stop)
-        found = compare_rows(store, computed, exact=exact)
+        found = compare_rows(store, computed, held_as=writer.draft.logits.form.encoding, exact=exact)
     return Recomputed(run=run, **asdict(found))
 
 

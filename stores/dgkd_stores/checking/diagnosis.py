@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from dgkd_stores.checking.recover_digests import prove_digests
 from dgkd_stores.checking.scan import Position, Report, Scan
 from dgkd_stores.coding.digests import array_digest, differing_blocks, seal_of
-from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.format.identity import labels_within
 from dgkd_stores.format.limits import MAX_NAMED_ABSENT
 
@@ -91,9 +90,15 @@ class Diagnosis:
         if all(name in scan.identity for name in tests):
             stored = {name: scan.identity[test] for name, test in zip(scan.layout.rows, tests, strict=True)}
             noted = {name for one in scan.damage for name in one.arrays}
-            if not get_encoding(scan.header.encoding).finite(stored) and not noted & set(tests):
+            if not scan.header.row_encoding.finite(stored) and not noted & set(tests):
                 files = [scan.held.name_of(scan.layout.identity[test], (0, 0)) for test in tests]
                 scan.add("not-finite", *files, arrays=tests, expected="finite numbers")
+        shared = scan.header.row_encoding.shared_arrays(scan.header.classes)
+        if all(one.name in scan.identity for one in shared):
+            wrong = scan.header.row_encoding.out_of_bounds(scan.identity)
+            if wrong and not any(wrong in one.arrays for one in scan.damage):
+                file = scan.held.name_of(scan.layout.identity[wrong], scan.layout.identity[wrong].only_chunk)
+                scan.add("not-finite", file, array=wrong, expected="numbers within the bounds of the encoding")
 
     def _prove(self) -> NDArray[np.uint8] | None:
         scan = self.scan

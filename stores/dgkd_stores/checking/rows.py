@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.digests import records
-from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.containers import Container
 from dgkd_stores.disk.files import read_file
 from dgkd_stores.format.layout import ArrayLayout
@@ -70,7 +69,7 @@ def open_rows(held: Container, view: int, part: int) -> ChunkRows:
 def check_chunk(held: Container, view: int, part: int, *, advance: Callable[[int], None]) -> ChunkCheck:
     """Checks one chunk; `advance` gets numbers of bytes. Raises as `open_rows`."""
     layout, header = held.layout, held.header
-    arrays, held_as = list(layout.rows.values()), get_encoding(header.encoding)
+    arrays, held_as = list(layout.rows.values()), header.row_encoding
     count = min(layout.chunk_rows, header.dataset.samples - part * layout.chunk_rows)
     rows, step = open_rows(held, view, part), max(1, PIECE_BYTES // header.row_bytes)
     digests, finite, hashed = [], [True], hashlib.sha256()

@@ -24,7 +24,11 @@ from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import labels_within
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout
 
-__all__ = ["Container", "Place", "damaged", "how_to_mend", "no_store", "unfinished"]
+__all__ = ["LOST", "Container", "Place", "damaged", "how_to_mend", "no_store", "unfinished"]
+
+
+LOST = "nothing in the store tells what it should be: get a whole copy, or dump the guide again"
+"""The hint for damage that `repair` cannot mend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +127,12 @@ class Container(ABC):
                     expected=f"0 to {self.header.classes - 1}",
                     found=f"{arrays[name].min()} to {arrays[name].max()}",
                 )
+
+    def check_shared(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Raises Damaged for an array that all rows share with an element that the format does not allow."""
+        if name := self.header.row_encoding.out_of_bounds(arrays):
+            problem, found = f"{self.path / name}: damaged", f"{np.abs(arrays[name]).max()}"
+            raise damaged(self.path, problem, "numbers within the bounds of the encoding", found, do=LOST)
 
     def blocks_done(self, digest_VB32: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Returns which blocks [V, blocks] have a digest, and a `present` chunk of each array."""

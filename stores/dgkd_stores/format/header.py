@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Self, TypeVar
 
 import numpy as np
@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 
 from dgkd_stores.arguments import require_kind
 from dgkd_stores.coding.canonical import JsonValue, canonical_json, plain_json, sha256_hex
-from dgkd_stores.coding.encodings import get_encoding
+from dgkd_stores.coding.encodings import Encoding, get_encoding
 from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
 from dgkd_stores.format import checks
 from dgkd_stores.format.limits import MAX_CLASSES, MAX_RECORD_BYTES, MAX_ROW_BYTES, MAX_SAMPLES, MAX_VIEWS
 
-__all__ = ["FORMAT", "VERSION", "DatasetIdentity", "GuideIdentity", "StoreHeader"]
+__all__ = ["FORMAT", "VERSIONS", "DatasetIdentity", "GuideIdentity", "StoreHeader"]
 
 FORMAT = "dgkd-guide-store"
-VERSION = 1
+
+VERSIONS = (1, 2)
+"""The versions of the format that are known; a store is of its encoding's."""
 
 _Views = TypeVar("_Views", int, NDArray[np.int64])
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
@@ -167,11 +169,13 @@ class StoreHeader(_Fields):
     """Device, precision, batch (rows per forward pass), library versions."""
     licence: str
     """The licence of the store, in its maker's words; may be empty."""
+    encoding_settings: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Of `factored` {"width": D}, the coefficients in a row; empty for the encodings of version 1."""
 
     def __post_init__(self) -> None:
         require_kind("StoreHeader", "dataset", self.dataset, DatasetIdentity, expected="a DatasetIdentity")
         require_kind("StoreHeader", "guide", self.guide, GuideIdentity, expected="a GuideIdentity")
-        for name in ("plan", "fidelity", "compute"):
+        for name in ("plan", "fidelity", "compute", "encoding_settings"):
             object.__setattr__(self, name, checks.mapping(name, getattr(self, name)))
         checks.hex64("plan_digest", self.plan_digest)
         digest = sha256_hex(canonical_json(self.plan))
@@ -205,9 +209,19 @@ class StoreHeader(_Fields):
         return len(self.dataset.classes)
 
     @property
+    def version(self) -> int:
+        """The version of the format, which the encoding decides."""
+        return get_encoding(self.encoding).version
+
+    @property
+    def row_encoding(self) -> Encoding:
+        """The encoding with its settings, not bound to any arrays. Raises InvalidInput for settings it cannot have."""
+        return get_encoding(self.encoding).with_settings(self.encoding_settings, self.classes)
+
+    @property
     def row_bytes(self) -> int:
         """Bytes of one row over all its arrays."""
-        return get_encoding(self.encoding).row_bytes(self.classes)
+        return self.row_encoding.row_bytes(self.classes)
 
     @property
     def view_range(self) -> range:
@@ -234,7 +248,10 @@ class StoreHeader(_Fields):
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Returns the fields as JSON, format and version included."""
-        return {"format": FORMAT, "version": VERSION, **super().to_dict()}
+        named = super().to_dict()
+        if self.version == 1:
+            del named["encoding_settings"]
+        return {"format": FORMAT, "version": self.version, **named}
 
     @classmethod
     def from_dict(cls, value: JsonValue) -> Self:
@@ -249,17 +266,22 @@ class StoreHeader(_Fields):
                 raise checks.bad_field("format", repr(FORMAT), found)
             version = value.get("version")
             checks.integer("version", version, 1, 2**53)
-            if version != VERSION:
+            if version not in VERSIONS:
                 raise Mismatch(
                     "a newer guide store",
-                    expected=f"format {FORMAT} version {VERSION}",
+                    expected=f"format {FORMAT} version {' or '.join(map(str, VERSIONS))}",
                     found=f"version {version}",
                     do="update with `pip install --upgrade dgkd-cache`",
                 )
             others = {key: item for key, item in value.items() if key not in ("format", "version")}
-            known = checks.exact_keys("keys", others, cls)
+            if version == 1 and "encoding_settings" in others:
+                raise checks.bad_field("keys", "no encoding_settings in version 1", "encoding_settings")
+            known = checks.exact_keys("keys", {"encoding_settings": {}, **others} if version == 1 else others, cls)
             known["dataset"] = DatasetIdentity.from_dict(known["dataset"])
             known["guide"] = GuideIdentity.from_dict(known["guide"])
-            return cls(**known)
+            header = cls(**known)
+            if header.version != version:
+                raise checks.bad_field("encoding", f"an encoding of version {version}", header.encoding)
+            return header
         except InvalidInput as error:
             raise UnsafeStore(error.problem, expected=error.expected, found=error.found) from error

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.arguments import require_kind
-from dgkd_stores.coding.encodings import get_encoding
+from dgkd_stores.arguments import require_flags, require_kind
 from dgkd_stores.errors import InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import StoreLayout
@@ -42,16 +41,41 @@ class IdentityArrays:
     """int64 (M,): the class of each test sample."""
     test_sample_digest_M16: NDArray[np.uint8]
     """uint8 (M, 16): digests of the test samples, as `sample_digest_N16`."""
+    shared: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """What all rows of the encoding `factored` have in common: float32 `basis` (C, D) and `bias` (C,)."""
+    condensed: bool = False
+    """True if `test_logits_MC` has the condensed rows of the encoding, float32 (M, F), instead of logits."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            require_kind("IdentityArrays", field.name, getattr(self, field.name), np.ndarray, expected="a numpy array")
+        require_flags("IdentityArrays", condensed=self.condensed)
+        require_kind("IdentityArrays", "shared", self.shared, Mapping, expected="a mapping of names to numpy arrays")
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("shared", "condensed")}
+        for name, array in [*own.items(), *self.shared.items()]:
+            require_kind("IdentityArrays", name, array, np.ndarray, expected="a numpy array")
 
     def encoded(self, header: StoreHeader, layout: StoreLayout) -> dict[str, NDArray[Any]]:
         """Returns the stored arrays by name; raises InvalidInput for a shape, dtype or label against the header."""
         if self.test_logits_MC.dtype != np.float32:
             raise InvalidInput("test_logits", expected="float32", found=str(self.test_logits_MC.dtype))
-        tests = get_encoding(header.encoding).encode(self.test_logits_MC)
+        encoding = header.row_encoding
+        names = [shared.name for shared in encoding.shared_arrays(header.classes)]
+        if sorted(self.shared) != names:
+            raise InvalidInput(
+                f"identity arrays that rows of {header.encoding} share",
+                expected=", ".join(names) or "none",
+                found=", ".join(sorted(self.shared))[:80] or "none",
+            )
+        _check_shapes(self.shared, layout)
+        encoding.check_shared(self.shared)
+        encoding = encoding.bound(self.shared)
+        columns = encoding.columns(header.classes) if self.condensed else header.classes
+        if self.test_logits_MC.ndim != 2 or self.test_logits_MC.shape[1] != columns:
+            expected = f"float32 ({header.dataset.test_samples}, {columns})"
+            raise InvalidInput(
+                "identity array test_logits", expected=expected, found=f"float32 {self.test_logits_MC.shape}"
+            )
+        encode = encoding.encode_condensed if self.condensed else encoding.encode
+        tests = encode(self.test_logits_MC)
         given: Mapping[str, NDArray[Any]] = {
             "label": self.label_N,
             "sample_digest": self.sample_digest_N16,
@@ -59,12 +83,10 @@ class IdentityArrays:
             "probe": self.probe,
             "test_label": self.test_label_M,
             "test_sample_digest": self.test_sample_digest_M16,
+            **self.shared,
             **{f"test_{name}": array for name, array in tests.items()},
         }
-        for name, array in layout.identity.items():
-            expected, found = f"{array.dtype} {array.shape}", f"{given[name].dtype} {given[name].shape}"
-            if expected != found:
-                raise InvalidInput(f"identity array {name}", expected=expected, found=found)
+        _check_shapes(given, layout)
         for name in ("label", "test_label"):
             if not labels_within(given[name], header.classes):
                 raise InvalidInput(
@@ -73,6 +95,15 @@ class IdentityArrays:
                     found=f"{given[name].min()} to {given[name].max()}",
                 )
         return {name: np.ascontiguousarray(given[name], dtype=layout.identity[name].numpy_dtype) for name in given}
+
+
+def _check_shapes(given: Mapping[str, NDArray[Any]], layout: StoreLayout) -> None:
+    """Raises InvalidInput for the first array of another shape or type than the layout has."""
+    for name, array in given.items():
+        wanted = layout.identity[name]
+        expected, found = f"{wanted.dtype} {wanted.shape}", f"{array.dtype} {array.shape}"
+        if expected != found:
+            raise InvalidInput(f"identity array {name}", expected=expected, found=found)
 
 
 def labels_within(labels: NDArray[Any], classes: int) -> bool:

@@ -19,7 +19,6 @@ from dgkd_stores.arguments import require_integer
 from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.coding.codecs import RAW, Codec, ZarrCodec
 from dgkd_stores.coding.digests import Seal
-from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.limits import MAX_CHUNKS, MAX_ENCODED_CHUNK_BYTES, MAX_OTHER_BYTES
 from dgkd_stores.format.metadata import unsafe
@@ -149,7 +148,8 @@ class StoreLayout:
 
     def __init__(self, header: StoreHeader, *, chunk_rows: int, codec: Codec = RAW) -> None:
         samples, views, tests = header.dataset.samples, header.views, header.dataset.test_samples
-        row_arrays = get_encoding(header.encoding).row_arrays(header.classes)
+        encoding = header.row_encoding
+        row_arrays, shared_arrays = encoding.row_arrays(header.classes), encoding.shared_arrays(header.classes)
         self.chunk_rows, self.codec = chunk_rows, codec
         self.chunks_per_view = -(-samples // chunk_rows)
         self.rows = {
@@ -180,6 +180,7 @@ class StoreLayout:
                 _whole("probe", dtype, pair=PROBES, **{values: 32 if header.probe == "sha256" else 64}),
                 _whole("test_label", "int64", test_sample=tests),
                 _whole("test_sample_digest", "uint8", test_sample=tests, sample_digest_byte=16),
+                *(_whole(shared.name, shared.dtype, **shared.sizes) for shared in shared_arrays),
                 *(
                     _whole(f"test_{row.name}", row.dtype, test_sample=tests, **{row.dimension: row.columns})
                     for row in row_arrays

@@ -9,14 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.coding.digests import block_digest
-from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.containers import Container, damaged
+from dgkd_stores.containers.container import LOST
 from dgkd_stores.errors import Damaged
 
-__all__ = ["LOST", "BlockProof"]
-
-LOST = "nothing in the store tells what it should be: get a whole copy, or dump the guide again"
-"""The hint for damage that `repair` cannot mend."""
+__all__ = ["BlockProof"]
 
 
 class BlockProof:
@@ -24,7 +21,7 @@ class BlockProof:
 
     def __init__(self, container: Container, digest_VB32: NDArray[np.uint8]) -> None:
         self._header = header = container.header
-        self._path, self._digest_VB32, self._encoding = container.path, digest_VB32, get_encoding(header.encoding)
+        self._path, self._digest_VB32, self._encoding = container.path, digest_VB32, header.row_encoding
         self._rows, self._samples = header.digest_rows, header.dataset.samples
 
     def rows(self, block: int) -> range:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -18,15 +20,16 @@ from numpy.typing import ArrayLike, NDArray
 from dgkd_stores.arguments import as_path, require_flags, require_integer, require_kind
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.digests import Seal, compute_seal
-from dgkd_stores.coding.encodings import Encoding, get_encoding
+from dgkd_stores.coding.encodings import Encoding
 from dgkd_stores.containers import Container, damaged, open_container, unfinished
+from dgkd_stores.containers.container import LOST
 from dgkd_stores.errors import Damaged, Mismatch
 from dgkd_stores.reading import interop
 from dgkd_stores.reading.blocks import HeldBlocks
 from dgkd_stores.reading.choice import reason_to_copy, require_reader
 from dgkd_stores.reading.decoded import DecodedRows
 from dgkd_stores.reading.mapped import MappedChunks
-from dgkd_stores.reading.proof import LOST, BlockProof
+from dgkd_stores.reading.proof import BlockProof
 from dgkd_stores.reading.readahead import ReadAhead
 from dgkd_stores.reading.row_index import RowIndex
 from dgkd_stores.sanitize import clean
@@ -87,8 +90,8 @@ class GuideStore:
     """uint8 (V, 32): the SHA-256 of each view's parameters."""
     probe: NDArray[Any]
     """uint8 (64, 32) or int32 (64, 64): digests or projections of pixels, by the header's `probe`."""
-    test_logits_MC: NDArray[np.float32]
-    """float32 (M, C): logits on the test set, divided by the temperature."""
+    shared: Mapping[str, NDArray[Any]]
+    """What all rows have in common: of `factored` float32 `basis` (C, D) and `bias` (C,); else empty."""
     test_label_M: NDArray[np.int64]
     """int64 (M,): the class of each test sample."""
     test_sample_digest_M16: NDArray[np.uint8]
@@ -104,7 +107,7 @@ class GuideStore:
         self.nbytes, self._layout = held.nbytes, held.layout
         self.kind, self.codec = held.kind, held.layout.codec.name
         self.seal = held.seal.digest if held.seal else None
-        self.views, self.encoding = self.header.view_range, get_encoding(self.header.encoding)
+        self.views = self.header.view_range
         if self.seal is None and not allow_incomplete:
             raise unfinished(held, f"no seal, and rows in {int(held.present['digest'].sum())} views")
         if self.seal is not None:
@@ -128,10 +131,12 @@ class GuideStore:
         self.label_N, self.sample_digest_N16 = arrays["label"], arrays["sample_digest"]
         self.view_digest_V32, self.probe = arrays["view_digest"], arrays["probe"]
         self.test_label_M, self.test_sample_digest_M16 = arrays["test_label"], arrays["test_sample_digest"]
-        tests = {name: arrays[f"test_{name}"] for name in self._layout.rows}
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.test_logits_MC = self.encoding.decode(tests).astype(np.float32)
-        if not np.isfinite(self.test_logits_MC).all():
+        held.check_shared(arrays)
+        encoding = self.header.row_encoding
+        self.shared = {one.name: arrays[one.name] for one in encoding.shared_arrays(self.header.classes)}
+        self.encoding = encoding.bound(self.shared)
+        self._tests = {name: arrays[f"test_{name}"] for name in self._layout.rows}
+        if not self.encoding.finite(self._tests):
             raise self._damaged("test_logits", "finite numbers", "NaN or infinity", LOST)
         self._done = done_VB.reshape(-1)
         self.copied_because = reason_to_copy(self.path, reader) if self._layout.codec is RAW else ""
@@ -150,6 +155,11 @@ class GuideStore:
         `UnsafeStore` for anything that this project's writer cannot have made.
         """
         return cls(path, allow_incomplete=allow_incomplete, reader=reader)
+
+    @cached_property
+    def test_logits_MC(self) -> NDArray[np.float32]:
+        """float32 (M, C): logits on the test set, divided by the temperature; decoded at the first use."""
+        return self.encoding.decode(self._tests).astype(np.float32)
 
     def __repr__(self) -> str:
         header, views = self.header, f"{self.views.start} to {self.views.stop - 1}"
@@ -201,8 +211,7 @@ class GuideStore:
         self._ahead.expect(*RowIndex(views_B, samples_B).within(self.container))
 
     def gather(self, views_B: ArrayLike, samples_B: ArrayLike) -> NDArray[Any]:
-        """Returns rows [B, C] in the given order and a floating type: as stored for float16 and float32, float32 for
-        uint8.
+        """Returns rows [B, C] in the given order and a floating type: as stored for float16 and float32, else float32.
 
         Raises what `gather_stored` raises.
         """

@@ -116,7 +116,10 @@ def _suspect_rows(one: GuideStore, two: GuideStore, common: list[int]) -> NDArra
     """Returns which rows [common views, N] may differ: those of blocks with other digests, if these are comparable."""
     headers = one.header, two.header
     samples = headers[0].dataset.samples
-    keys = [(header.encoding, header.digest_rows, float(header.temperature)) for header in headers]
+    keys = [
+        (store.header.encoding, store.header.digest_rows, float(store.header.temperature), _shared(store))
+        for store in (one, two)
+    ]
     if keys[0] != keys[1] or not common:
         return np.ones((len(common), samples), np.bool_)
     digests = [store.container.digests()[[store.header.place_of(view) for view in common]] for store in (one, two)]
@@ -141,6 +144,13 @@ def _compare_view(one: GuideStore, two: GuideStore, view: int, suspect_N: NDArra
         return None
     mean = total / (rows * one.header.classes)
     return ViewDifference(view=view, rows=rows, first=first, largest=largest, mean=mean, top1=top1)
+
+
+def _shared(store: GuideStore) -> list[str]:
+    """Returns the digests of the arrays that all rows of a store share, without which their digests say nothing."""
+    assert store.container.seal is not None
+    shared = store.header.row_encoding.shared_arrays(store.header.classes)
+    return [store.container.seal.arrays[one.name] for one in shared]
 
 
 def _logits(store: GuideStore, view: int, sample_S: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -95,7 +95,8 @@ def _check_same_guide(first: GuideStore, other: GuideStore) -> None:
                 do=f"`{shlex.join(['dgkd-cache', 'diff', str(first.path), str(other.path)])}` shows all differences",
             )
     arrays = first.container.identity(), other.container.identity()
-    for name in SAMPLE_ARRAYS:
+    shared = [one.name for one in first.header.row_encoding.shared_arrays(first.header.classes)]
+    for name in (*SAMPLE_ARRAYS, *shared):
         if arrays[0][name].tobytes() != arrays[1][name].tobytes():
             raise Mismatch(f"{other.path} is not of the same guide as {first.path}", found=f"another array {name}")
 

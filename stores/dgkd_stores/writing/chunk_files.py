@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_stores.arguments import require_integer, require_kind
+from dgkd_stores.arguments import require_flags, require_integer, require_kind
 from dgkd_stores.coding.digests import block_digests
-from dgkd_stores.coding.encodings import get_encoding
+from dgkd_stores.coding.encodings import Encoding
 from dgkd_stores.disk.files import write_durably
 from dgkd_stores.disk.locks import ViewLock
 from dgkd_stores.errors import InvalidInput
@@ -73,19 +73,23 @@ class ChunkFiles:
         blocks = slice(slot.start // rows, -(-slot.stop // rows))
         return self._header.place_of(slot.view), slot.start // self._layout.chunk_rows, blocks
 
-    def check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
-        """Raises InvalidInput unless there is one float32 row of all classes for each sample of the slot."""
+    def check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32], *, condensed: bool) -> None:
+        """Raises InvalidInput unless there is one float32 row, of logits or condensed, for each sample of the slot."""
         require_kind("write", "slot", slot, ChunkSlot, expected="a ChunkSlot")
         require_kind("write", "logits_SC", logits_SC, np.ndarray, expected="a numpy array of float32")
-        shape = (slot.stop - slot.start, self._header.classes)
+        require_flags("write", condensed=condensed)
+        classes = self._header.classes
+        shape = (slot.stop - slot.start, self._header.row_encoding.columns(classes) if condensed else classes)
         if logits_SC.dtype != np.float32 or logits_SC.shape != shape:
             raise InvalidInput(
                 "logits of a chunk", expected=f"float32 {shape}", found=f"{logits_SC.dtype} {logits_SC.shape}"
             )
 
-    def encode(self, logits_SC: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
+    def encode(
+        self, encoding: Encoding, logits_SC: NDArray[np.float32], *, condensed: bool
+    ) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint8]]:
         """Returns the stored arrays of a chunk's rows by name, and their digests [blocks, 32]."""
-        arrays = get_encoding(self._header.encoding).encode(logits_SC)
+        arrays = encoding.encode_condensed(logits_SC) if condensed else encoding.encode(logits_SC)
         stored = {name: arrays[name] for name in self._layout.rows}
         return stored, block_digests(list(stored.values()), self._header.digest_rows)
 

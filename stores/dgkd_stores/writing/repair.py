@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from dgkd_stores.arguments import as_path, require_callable, require_flags
 from dgkd_stores.checking.diagnosis import Diagnosis, Report
 from dgkd_stores.coding.digests import Seal, array_digest, differing_blocks
-from dgkd_stores.coding.encodings import get_encoding
 from dgkd_stores.containers import ZarrFolder
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably, write_synced
 from dgkd_stores.disk.locks import ViewLock
@@ -77,6 +76,7 @@ class StoreRepair(ViewHolder):
             self._right_VB32 = self._diagnosis.right_VB32.copy()
             self.lost_arrays = self._find_lost_arrays()
             self._lost = self._find_lost_chunks()
+            self._shared = self._scan.identity
         except BaseException:
             self.close()
             raise
@@ -92,13 +92,13 @@ class StoreRepair(ViewHolder):
         return [ChunkSlot(self.header.view_at(view), *self._scan.slot(part)) for view, part in sorted(self._lost)]
 
     @cached_property
-    def test_logits_MC(self) -> NDArray[np.float32] | None:
-        """The guide's logits on the test set, if they are undamaged."""
+    def test_rows_MF(self) -> NDArray[np.float32] | None:
+        """The guide's rows on the test set, condensed as its encoding has them (F = C: logits), if undamaged."""
         names = {name: f"test_{name}" for name in self._scan.layout.rows}
         if set(names.values()) & set(self.lost_arrays):
             return None
         arrays = {name: self._scan.identity[test] for name, test in names.items()}
-        return np.asarray(get_encoding(self.header.encoding).decode(arrays).astype(np.float32))
+        return self.header.row_encoding.condensed(arrays)
 
     def mend(self) -> None:
         """Repairs parts that need no guide: metadata, padding, and digests that rows and seal prove. Raises NoSpace."""
@@ -115,6 +115,7 @@ class StoreRepair(ViewHolder):
         """
         layout, sealed = self._scan.layout.identity, self._diagnosis.sealed_sha256
         given, held = identity.encoded(self.header, self._scan.layout), self._scan.identity
+        self._shared = given
         for name in self.lost_arrays:
             if sealed is not None and (found := array_digest(given[name])) != sealed[name]:
                 raise other_than_sealed(self.path, self.header, name, sealed[name], found)
@@ -124,17 +125,20 @@ class StoreRepair(ViewHolder):
                     self._files.replace(layout[name], layout[name].only_chunk, given[name])
         self.lost_arrays = ()
 
-    def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
-        """Replaces a chunk of `lost_chunks` by the softened logits of its rows.
+    def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32], *, condensed: bool = False) -> None:
+        """Replaces a chunk of `lost_chunks` by the softened logits of its rows; see `GuideStoreWriter.write`.
 
         Raises Mismatch, without a change, if these are not the rows that were sealed. If the digests are lost together
         with the rows, `finish` checks and replaces the chunk. Raises InvalidInput for another slot, shape or dtype, and
         NoSpace.
         """
-        self._files.check(slot, logits_SC)
+        self._files.check(slot, logits_SC, condensed=condensed)
         if slot not in self.lost_chunks:
             raise InvalidInput("a slot to write", expected="one of `lost_chunks`", found=f"{slot}")
-        stored, digests = self._files.encode(logits_SC)
+        encoding = self.header.row_encoding
+        if not condensed:
+            encoding = encoding.bound(self._shared)
+        stored, digests = self._files.encode(encoding, logits_SC, condensed=condensed)
         view, part, blocks = self._files.place(slot)
         before = self._right_VB32[view, blocks]
         with full_disk(self.path):

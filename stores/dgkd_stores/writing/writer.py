@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind
 from dgkd_stores.coding.codecs import get_codec
 from dgkd_stores.coding.digests import Seal, compute_seal
+from dgkd_stores.coding.encodings import Encoding
 from dgkd_stores.containers import ZarrFolder, damaged
 from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably
 from dgkd_stores.disk.folder_lock import Stop, never
@@ -52,6 +53,7 @@ class GuideStoreWriter(ViewHolder):
 
     _layout: StoreLayout
     _files: ChunkFiles
+    _encoding: Encoding
     _seal: Seal | None
     _identity: dict[str, NDArray[Any]]
     _digest_VB32: NDArray[np.uint8]
@@ -105,14 +107,16 @@ class GuideStoreWriter(ViewHolder):
                 if not self._is_done(slot):
                     yield slot
 
-    def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
+    def write(self, slot: ChunkSlot, logits_SC: NDArray[np.float32], *, condensed: bool = False) -> None:
         """Writes the softened logits (divided by the header's temperature) of one chunk of `missing()`.
 
-        On return the chunk and its digests are durable. Raises InvalidInput for another shape or dtype, for values that
-        the encoding cannot hold, and for a slot not from `missing()`; after NoSpace it is still missing.
+        With `condensed` they are the condensed rows of the header's encoding, float32 (S, F): of `factored`, the
+        coefficients before they are rounded. On return the chunk and its digests are durable. Raises InvalidInput for
+        another shape or dtype, for values that the encoding cannot hold, and for a slot not from `missing()`; after
+        NoSpace it is still missing.
         """
-        self._check(slot, logits_SC)
-        stored, digests = self._files.encode(logits_SC)
+        self._check(slot, logits_SC, condensed)
+        stored, digests = self._files.encode(self._encoding, logits_SC, condensed=condensed)
         with full_disk(self.path):
             self._files.write(slot, stored, digests, self._digest_VB32)
         view, _, blocks = self._files.place(slot)
@@ -144,6 +148,7 @@ class GuideStoreWriter(ViewHolder):
         self._files = ChunkFiles(self.path, self.header, held.layout, self._lock)
         self._identity = held.identity()
         check_same_identity(self.path, stored=self._identity, given=given)
+        self._encoding = self.header.row_encoding.bound(self._identity)
         self._digest_VB32 = held.digests()
         self._done_VB = held.blocks_done(self._digest_VB32)
         if self._seal is None:
@@ -161,8 +166,8 @@ class GuideStoreWriter(ViewHolder):
         view, _, blocks = self._files.place(slot)
         return bool(self._done_VB[view, blocks].all())
 
-    def _check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32]) -> None:
-        self._files.check(slot, logits_SC)
+    def _check(self, slot: ChunkSlot, logits_SC: NDArray[np.float32], condensed: bool) -> None:
+        self._files.check(slot, logits_SC, condensed=condensed)
         rows = self._layout.chunk_rows
         whole = slot.start % rows == 0 and slot.stop == min(slot.start + rows, self.header.dataset.samples)
         if slot.view not in self.views or not whole or self._is_done(slot):

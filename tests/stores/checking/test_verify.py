@@ -24,7 +24,7 @@ def path(recipe: Any, tmp_path: Path) -> Path:
     return tmp_path / "a.zarr"
 
 
-@pytest.mark.parametrize("encoding", ["float16", "float32", "uint8"])
+@pytest.mark.parametrize("encoding", ["float16", "float32", "uint8", "factored"])
 @pytest.mark.parametrize("full", [False, True])
 def test_a_whole_store(recipe: Any, tmp_path: Path, read_tree: Any, encoding: str, full: bool) -> None:
     seal = recipe(encoding=encoding).write(tmp_path / "a.zarr")
@@ -163,7 +163,7 @@ def test_what_cannot_be_looked_into(path: Path, tmp_path: Path) -> None:
     group = json.loads((path / "zarr.json").read_bytes())
     with pytest.raises(StoreNotFound):
         verify(tmp_path / "nothing")
-    group["attributes"]["dgkd"]["version"] = 2
+    group["attributes"]["dgkd"]["version"] = 3
     (path / "zarr.json").write_text(json.dumps(group))
     with pytest.raises(Mismatch, match="newer"):
         verify(path)

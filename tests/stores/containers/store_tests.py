@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pickle
 import threading
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from stores.support.small_store import SmallStore
 
 from dgkd_stores import Damaged, GuideStore, IdentityArrays, InvalidInput, verify
 from dgkd_stores.containers import Container, ZarrFolder, open_container
@@ -44,6 +46,12 @@ class StoreTests(ABC):
     kind: ClassVar[str]
     codec: ClassVar[str]
     reader: ClassVar[str] = "mmap"
+    how: ClassVar[dict[str, Any]] = {}
+    """What its recipe has of its own; a row takes 28 bytes."""
+
+    @pytest.fixture
+    def recipe(self) -> Any:
+        return functools.partial(SmallStore, **self.how)
 
     @pytest.fixture(autouse=True)
     def read_by(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,9 +104,14 @@ class StoreTests(ABC):
         with GuideStore.open(path) as store:
             assert (store.kind, store.codec) == (self.kind, self.codec)
             assert store.header == small.header and store.seal == plain and store.completeness().complete
-            for field in dataclasses.fields(IdentityArrays):
-                expected, found = getattr(small.identity, field.name), getattr(store, field.name)
-                assert found.dtype == expected.dtype and (found == expected).all(), field.name
+            names = {field.name for field in dataclasses.fields(IdentityArrays)} - {"shared", "condensed"}
+            arrays = {name: (getattr(small.identity, name), getattr(store, name)) for name in names}
+            assert set(store.shared) == set(small.shared)
+            for name, (expected, found) in {
+                **arrays,
+                **{n: (small.shared[n], store.shared[n]) for n in small.shared},
+            }.items():
+                assert found.dtype == expected.dtype and (found == expected).all(), name
             files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
             assert store.nbytes == sum(file.stat().st_size for file in files)
 
@@ -106,13 +119,15 @@ class StoreTests(ABC):
         found = verify(made[1], full=True)
         assert (found.exit_code, found.damage, found.blocks_checked) == (0, (), 3 * 7)
 
-    @pytest.mark.parametrize("encoding", ["float32", "float16", "uint8"])
+    @pytest.mark.parametrize("encoding", ["float32", "float16", "uint8", "factored"])
     def test_any_rows_in_any_order(self, recipe: Any, tmp_path: Path, encoding: str) -> None:
         small = recipe(first_view=2, encoding=encoding, tests=0)
         self.write(small, tmp_path / "store")
         everything = np.stack([small.logits(view) for view in range(2, 5)])
         # Half a step of 256 between a row's extremes, or of float16 at 4.
-        step = {"float32": 0, "float16": 2**-9, "uint8": np.ptp(everything, axis=2).max() / 509}[encoding]
+        step = {"float32": 0, "factored": 0, "float16": 2**-9, "uint8": np.ptp(everything, axis=2).max() / 509}[
+            encoding
+        ]
         with GuideStore.open(tmp_path / "store") as store:
 
             @settings(max_examples=50, deadline=None)
@@ -121,7 +136,7 @@ class StoreTests(ABC):
                 views_B = np.array([view for view, _ in pairs], dtype=np.int64)
                 samples_B = np.array([sample for _, sample in pairs], dtype=np.int64)
                 rows = store.gather(views_B, samples_B)
-                assert rows.shape == (len(pairs), 7) and rows.flags.writeable
+                assert rows.shape == (len(pairs), small.classes) and rows.flags.writeable
                 assert (np.abs(rows - everything[views_B - 2, samples_B]) <= step).all()
 
             check()
@@ -236,7 +251,7 @@ class StoreTests(ABC):
                     assert open_files() - before <= 2  # of the chunk that is being decoded ahead
             assert len(set(opened)) > 256
             first.close()
-            assert first.gather([0], [0]).shape == (1, 7)
+            assert first.gather([0], [0]).shape == (1, small.classes)
         assert open_files() == before
 
     def test_threads(self, made: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,22 @@ class TestZarrBlosc(ZarrTests):
     codec = "blosc"
 
 
+FACTORED = {"encoding": "factored", "classes": 16, "width": 14}
+
+
+class TestZarrFactored(ZarrTests):
+    codec = "none"
+    how = FACTORED
+
+
+class TestZarrFactoredRead(TestZarrFactored):
+    reader = "pread"
+
+
+class TestZarrFactoredZstd(TestZarrFactored):
+    codec = "zstd"
+
+
 class Hdf5Tests(StoreTests):
     kind = "hdf5"
 
@@ -85,6 +101,10 @@ class TestHdf5Read(TestHdf5):
 
 class TestHdf5Gzip(Hdf5Tests):
     codec = "gzip"
+
+
+class TestHdf5Factored(TestHdf5Gzip):
+    how = FACTORED
 
 
 def _all(data: bytes, signature: bytes) -> list[int]:

@@ -76,8 +76,10 @@ def test_classes_are_a_list(recipe: Any, classes: Any) -> None:
 
 
 def test_a_newer_version_is_refused_by_name(recipe: Any) -> None:
-    newer = {**recipe().header.to_dict(), "version": 2, "something": "new"}
-    with pytest.raises(Mismatch, match="newer guide store: expected .* version 1, found version 2; update") as caught:
+    newer = {**recipe().header.to_dict(), "version": 3, "something": "new"}
+    with pytest.raises(
+        Mismatch, match="newer guide store: expected .* version 1 or 2, found version 3; update"
+    ) as caught:
         StoreHeader.from_dict(newer)
     assert caught.value.exit_code == 13
 
@@ -108,6 +110,37 @@ def test_guide_names(recipe: Any, name: str) -> None:
     with pytest.raises(InvalidInput, match="guide.name: expected text that matches") as caught:
         replace(recipe().header.guide, name=name)
     assert "\x1b" not in str(caught.value)
+
+
+def test_the_encoding_decides_the_version(recipe: Any) -> None:
+    header = recipe(encoding="factored", width=3).header
+    stored = header.to_dict()
+    assert (stored["version"], stored["encoding_settings"]) == (2, {"width": 3})
+    assert (header.row_bytes, StoreHeader.from_dict(stored)) == (6, header)
+    assert "encoding_settings" not in recipe().header.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "change", "message"),
+    [
+        ("factored", {"version": 1}, "no encoding_settings in version 1"),
+        ("factored", {"encoding": "float16"}, "encoding_settings: expected none for float16, found width"),
+        ("factored", {"encoding": "float16", "encoding_settings": {}}, "encoding: expected an encoding of version 2"),
+        ("factored", {"encoding_settings": {}}, "width alone, an integer from 1 to 7, found none"),
+        ("factored", {"encoding_settings": {"width": 8}}, "an integer from 1 to 7, found width 8"),
+        ("factored", {"encoding_settings": {"width": True}}, "found width True"),
+        ("factored", {"encoding_settings": {"width": 3, "more": 1}}, "found more 1, width 3"),
+        ("factored", {"encoding_settings": [3]}, "encoding_settings: expected a mapping"),
+        ("float16", {"version": 2}, "missing or unknown: encoding_settings"),
+        ("float16", {"version": 2, "encoding_settings": {}}, "encoding: expected an encoding of version 2"),
+        ("float16", {"encoding": "factored"}, "width alone"),
+    ],
+)
+def test_settings_of_another_version_are_unsafe(
+    recipe: Any, encoding: str, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UnsafeStore, match=message):
+        StoreHeader.from_dict(recipe(encoding=encoding).header.to_dict() | change)
 
 
 def test_petabytes_are_refused(recipe: Any) -> None:

@@ -29,7 +29,7 @@ def test_arrays_are_stored_under_the_names_and_in_the_types_of_the_layout(recipe
     assert np.array_equal(stored["test_logits"], given.test_logits_MC)
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(IdentityArrays)])
+@pytest.mark.parametrize("field", [field.name for field in fields(IdentityArrays)][:7])
 def test_an_array_that_is_none_is_named(recipe: Any, field: str) -> None:
     with pytest.raises(InvalidInput, match=f"IdentityArrays: .* '{field}' .*: expected a numpy array, found .*list"):
         replace(recipe().identity, **{field: []})
@@ -62,6 +62,39 @@ def test_an_array_against_the_header_is_named(recipe: Any, field: str, name: str
     wrong = replace(small.identity, **{field: change(getattr(small.identity, field))})
     with pytest.raises(InvalidInput, match=f"^identity array {name}: {message}"):
         wrong.encoded(small.header, StoreLayout(small.header, chunk_rows=50))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, "rows of factored share: expected basis, bias, found none"),
+        ({"basis": lambda one: one[1:]}, r"basis: expected float32 \(7, 6\), found float32 \(6, 6\)"),
+        ({"bias": lambda one: one.astype("f8")}, r"bias: expected float32 \(7,\), found float64 \(7,\)"),
+        ({"basis": lambda one: one * 0.75}, "basis: expected orthonormal columns, within .* off by 0.4375; take Q"),
+        ({"basis": lambda one: one * 8}, "basis: expected numbers of at most 2 in size, found 8"),
+        ({"bias": lambda one: one * np.float32(np.nan)}, "bias: expected numbers of at most .* found nan"),
+    ],
+)
+def test_what_rows_share_is_held_to_its_encoding(recipe: Any, change: Any, message: str) -> None:
+    small = recipe(encoding="factored")
+    shared = {name: change.get(name, lambda one: one)(array) for name, array in small.shared.items() if change}
+    with pytest.raises(InvalidInput, match=message):
+        replace(small.identity, shared=shared).encoded(small.header, StoreLayout(small.header, chunk_rows=50))
+    with pytest.raises(InvalidInput, match="rows of float32 share: expected none, found basis, bias"):
+        other = recipe()
+        replace(other.identity, shared=small.shared).encoded(other.header, StoreLayout(other.header, chunk_rows=50))
+
+
+def test_test_rows_are_taken_condensed(recipe: Any) -> None:
+    small = recipe(encoding="factored")
+    layout, stored = StoreLayout(small.header, chunk_rows=50), small.identity
+    rows_MF = (stored.test_logits_MC - small.shared["bias"]) @ small.shared["basis"]
+    condensed = replace(stored, test_logits_MC=rows_MF, condensed=True)
+    assert (
+        condensed.encoded(small.header, layout)["test_logits"] == stored.encoded(small.header, layout)["test_logits"]
+    ).all()
+    with pytest.raises(InvalidInput, match=r"test_logits: expected float32 \(11, 6\), found float32 \(11, 7\)"):
+        replace(stored, condensed=True).encoded(small.header, layout)
 
 
 def test_test_logits_of_another_type_are_named(recipe: Any) -> None:

@@ -53,7 +53,7 @@ def is_object(x: Any) -> bool:
 
 RULES: dict[str, Any] = {
     "format": lambda x: x == "dgkd-guide-store",
-    "version": lambda x: type(x) is int and x == 1,
+    "version": integer(1, 2),
     "dataset": {
         "name": is_text,
         "split": is_text,
@@ -78,7 +78,7 @@ RULES: dict[str, Any] = {
         "training": is_object,
         "guides": lambda x: is_object(x) and all(map(is_hex, x.values())),
     },
-    "encoding": lambda x: x in ("float32", "float16", "uint8"),
+    "encoding": lambda x: x in ("float32", "float16", "uint8", "factored"),
     "fidelity": {"kl": is_decimal, "top1": is_decimal, "rows": integer(0, 2**31)},
     "temperature": lambda x: is_decimal(x) and float(x) > 0,
     "digest_rows": integer(1, 2**31),
@@ -107,10 +107,14 @@ def checked_group(group: Any) -> tuple[dict[str, Any], str | None, dict[str, str
     refuse(UNSAFE, not is_object(attributes), "attributes")
     header = attributes.get("dgkd")
     refuse(UNSAFE, not is_object(header) or header.get("format") != "dgkd-guide-store", "format")
-    refuse(MISMATCH, integer(2, 2**53)(header.get("version")), f"version {header.get('version')}, known is 1")
+    refuse(MISMATCH, integer(3, 2**53)(header.get("version")), f"version {header.get('version')}, known are 1 and 2")
     refuse(UNSAFE, group != {"zarr_format": 3, "node_type": "group", "attributes": attributes}, "group")
     refuse(UNSAFE, type(group["zarr_format"]) is not int, "zarr_format")
-    refuse(UNSAFE, not fits(RULES, header), "header")
+    second = header.get("version") == 2
+    rules = {**RULES, "encoding_settings": {"width": integer(1, 2**20)}} if second else RULES
+    refuse(UNSAFE, not fits(rules, header), "header")
+    refuse(UNSAFE, second != (header["encoding"] == "factored"), "an encoding of another version")
+    refuse(UNSAFE, second and header["encoding_settings"]["width"] > len(header["dataset"]["classes"]), "width")
     refuse(UNSAFE, hashlib.sha256(canonical(header["plan"])).hexdigest() != header["plan_digest"], "plan_digest")
     canonical(header)
     rows = header["views"] * header["dataset"]["samples"] * row_bytes(header)
@@ -132,10 +136,13 @@ def array_specs(header: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ..
     views, samples, tests = header["views"], header["dataset"]["samples"], header["dataset"]["test_samples"]
     classes, blocks = len(header["dataset"]["classes"]), -(-samples // header["digest_rows"])
     encoding = header["encoding"]
+    dtype, size, third = encoding, classes, "class"
+    if encoding == "factored":
+        dtype, size, third = "float16", header["encoding_settings"]["width"], "component"
     pixels, signs = ("uint8", (64, 32), ("pair", "digest_byte")), ("int32", (64, 64), ("pair", "probe_value"))
     specs: dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
-        "logits": (encoding, (views, samples, classes), ("view", "sample", "class")),
-        "test_logits": (encoding, (tests, classes), ("test_sample", "class")),
+        "logits": (dtype, (views, samples, size), ("view", "sample", third)),
+        "test_logits": (dtype, (tests, size), ("test_sample", third)),
         "digest": ("uint8", (views, blocks, 32), ("view", "block", "digest_byte")),
         "label": ("int64", (samples,), ("sample",)),
         "sample_digest": ("uint8", (samples, 16), ("sample", "sample_digest_byte")),
@@ -147,6 +154,9 @@ def array_specs(header: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ..
     if encoding == "uint8":
         specs["scale"] = ("float32", (views, samples, 2), ("view", "sample", "affine"))
         specs["test_scale"] = ("float32", (tests, 2), ("test_sample", "affine"))
+    if encoding == "factored":
+        specs["basis"] = ("float32", (classes, size), ("class", "component"))
+        specs["bias"] = ("float32", (classes,), ("class",))
     return specs
 
 
@@ -156,6 +166,8 @@ def row_names(header: Mapping[str, Any]) -> tuple[str, ...]:
 
 def row_bytes(header: Mapping[str, Any]) -> int:
     classes = len(header["dataset"]["classes"])
+    if header["encoding"] == "factored":
+        return 2 * int(header["encoding_settings"]["width"])
     return {"float32": 4 * classes, "float16": 2 * classes, "uint8": classes + 8}[header["encoding"]]
 
 

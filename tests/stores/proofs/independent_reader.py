@@ -133,9 +133,11 @@ def checked(
         refuse(DAMAGED, hashlib.sha256(message).hexdigest() != seal, "seal")
     for name in ("label", "test_label"):
         refuse(UNSAFE, ((arrays[name] < 0) | (arrays[name] >= len(header["dataset"]["classes"]))).any(), name)
+    for name, most in (("basis", 2.0), ("bias", 2.0**120)) if header["encoding"] == "factored" else ():
+        refuse(DAMAGED, not (np.abs(arrays[name]) <= most).all(), f"{name} over its bound")
     refuse(NOT_FINISHED, seal is None and not allow_incomplete, "no seal")
     length, samples = header["digest_rows"], header["dataset"]["samples"]
-    rows = decoded(header, {name: arrays[name] for name in row_names(header)})
+    rows = decoded(header, arrays, "")
     written = arrays["digest"].any(axis=2)
     for view, block in np.argwhere(written).tolist():
         start, stop = block * length, min((block + 1) * length, samples)
@@ -151,15 +153,20 @@ def checked(
     refuse(DAMAGED, seal and not written.all(), "no digest")
     for view, block in np.argwhere(~written).tolist():
         rows[view, block * length : (block + 1) * length] = np.nan
-    tests = decoded(header, {name: arrays[f"test_{name}"] for name in row_names(header)}).astype("<f4")
+    tests = decoded(header, arrays, "test_").astype("<f4")
     refuse(DAMAGED, not np.isfinite(tests).all(), "no numbers in the test rows")
     return Store(header=header, seal=seal, arrays=arrays, written=written, rows=rows, tests=tests)
 
 
-def decoded(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Array:
-    """Softened logits from row arrays [..., columns]."""
+def decoded(header: Mapping[str, Any], arrays: Mapping[str, Array], prefix: str) -> Array:
+    """Softened logits from the row arrays [..., columns] whose names have this prefix."""
+    logits = arrays[f"{prefix}logits"]
+    if header["encoding"] == "factored":
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = np.einsum("ci,...i->...c", arrays["basis"].astype("<f8"), logits.astype("<f8"))
+            return (arrays["bias"] + sums).astype("<f4")
     if header["encoding"] != "uint8":
-        return arrays["logits"].copy()
+        return logits.copy()
     with np.errstate(over="ignore", invalid="ignore"):
-        product = arrays["logits"].astype("<f4") * arrays["scale"][..., :1]
-        return product + arrays["scale"][..., 1:]
+        product = logits.astype("<f4") * arrays[f"{prefix}scale"][..., :1]
+        return product + arrays[f"{prefix}scale"][..., 1:]

@@ -12,6 +12,8 @@ import numpy as np
 
 DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "u1", "int32": "<i4", "int64": "<i8"}
 NAMES = {
+    "basis": ("class", "component"),
+    "bias": ("class",),
     "logits": ("view", "sample", "class"),
     "scale": ("view", "sample", "affine"),
     "digest": ("view", "block", "digest_byte"),
@@ -33,7 +35,8 @@ def write(path: Path, header: Mapping[str, Any], arrays: Mapping[str, Array], *,
     path.mkdir()
     for name, array in arrays.items():
         (path / name).mkdir()
-        (path / name / "zarr.json").write_bytes(text(array_metadata(name, array, chunk_rows)))
+        metadata = array_metadata(name, array, chunk_rows, third_name(header))
+        (path / name / "zarr.json").write_bytes(text(metadata))
         for key, content in chunks(name, array, chunk_rows).items():
             (path / name / key).write_bytes(content)
     attributes = {"dgkd": header, "dgkd_seal": seal, "dgkd_digests": found}
@@ -75,8 +78,12 @@ def sealed(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[dict
     return arrays, found, seal.hexdigest()
 
 
-def encode(encoding: str, logits: Array) -> dict[str, Array]:
-    """The row arrays of float32 logits [..., C]."""
+def encode(encoding: str, logits: Array, shared: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """The row arrays of float32 logits [..., C]; `shared` are the basis and the bias of `factored`."""
+    if encoding == "factored":
+        assert shared is not None
+        basis, bias = shared["basis"].astype("<f8"), shared["bias"].astype("<f8")
+        return {"logits": np.einsum("ci,...c->...i", basis, logits - bias).astype("<f2")}
     if encoding != "uint8":
         return {"logits": logits.astype(DTYPES[encoding])}
     levels, scales = np.zeros(logits.shape, "u1"), np.zeros((*logits.shape[:-1], 2), "<f4")
@@ -124,10 +131,18 @@ def chunks(name: str, array: Array, chunk_rows: int) -> dict[str, bytes]:
     return files
 
 
-def array_metadata(name: str, array: Array, chunk_rows: int) -> dict[str, Any]:
-    """The content of an array's zarr.json."""
+def third_name(header: Mapping[str, Any]) -> str:
+    """The name of the last dimension of `logits`."""
+    return "component" if header["encoding"] == "factored" else "class"
+
+
+def array_metadata(name: str, array: Array, chunk_rows: int, last: str = "class") -> dict[str, Any]:
+    """The content of an array's zarr.json; `last` is the name of the last dimension of the logits."""
     dtype = array.dtype.name
     third = "digest_byte" if dtype == "uint8" else "probe_value"
+    dimensions = (*NAMES.get(name, ("pair", third)),)
+    if name in ("logits", "test_logits"):
+        dimensions = (*dimensions[:-1], last)
     return {
         "zarr_format": 3,
         "node_type": "array",
@@ -138,7 +153,7 @@ def array_metadata(name: str, array: Array, chunk_rows: int) -> dict[str, Any]:
         "fill_value": "NaN" if dtype.startswith("float") else 0,
         "codecs": [{"name": "bytes"} if dtype == "uint8" else {"name": "bytes", "configuration": {"endian": "little"}}],
         "attributes": {},
-        "dimension_names": NAMES.get(name, ("pair", third)),
+        "dimension_names": dimensions,
     }
 
 

@@ -21,7 +21,7 @@ from stores.support.small_store import identity_arrays
 
 from dgkd_stores import DgkdError, GuideStore, convert
 
-ENCODINGS = ("float32", "float16", "uint8")
+ENCODINGS = ("float32", "float16", "uint8", "factored")
 
 
 @st.composite
@@ -33,6 +33,7 @@ def recipes(draw: Any) -> dict[str, Any]:
         "tests": draw(st.integers(0, 3)),
         "first_view": draw(st.integers(0, 9)),
         "encoding": draw(st.sampled_from(ENCODINGS)),
+        "width": draw(st.integers(1, 5)),
         "digest_rows": draw(st.integers(1, 9)),
         "probe": draw(st.sampled_from(["sha256", "projection"])),
         "compute": {"batch": draw(st.integers(1, 9))},
@@ -91,9 +92,9 @@ def second_store(small: Any, path: Path, wanted: Mapping[str, bytes]) -> str:
     """The same store by the second writer, byte for byte; its seal."""
     identity = small.identity
     logits = np.stack([small.logits(view) for view in small.header.view_range])
-    tests = independent_writer.encode(small.encoding, identity.test_logits_MC)
+    tests = independent_writer.encode(small.encoding, identity.test_logits_MC, small.shared)
     arrays = {
-        **independent_writer.encode(small.encoding, logits),
+        **independent_writer.encode(small.encoding, logits, small.shared),
         **{f"test_{name}": array for name, array in tests.items()},
         **identity_arrays(identity),
     }
@@ -143,6 +144,10 @@ def attributes(content: Any) -> Any:
     return content["attributes"]
 
 
+def settings_of(content: Any) -> Any:
+    return attributes(content)["dgkd"]["encoding_settings"]
+
+
 def reseal(path: Path, file: str, at: int, content: bytes) -> None:
     """Change a file outside the rows and have the seal say that it was always so."""
     changed = bytearray((path / file).read_bytes())
@@ -158,6 +163,33 @@ def reseal(path: Path, file: str, at: int, content: bytes) -> None:
     attributes(group)["dgkd_seal"] = hashlib.sha256(message).hexdigest()
     (path / "zarr.json").write_text(json.dumps(group))
 
+
+NAN, LARGE = b"\0\0\xc0\x7f", np.array([2.5, 2.0**121], "<f4").tobytes()
+
+DAMAGE_OF_FACTORED: dict[str, tuple[int, Callable[[Path], object]]] = {
+    "a bit of a coefficient": (12, lambda path: flip(path / "logits/c.1.0.0", 3)),
+    "a bit of the basis": (12, lambda path: flip(path / "basis/c.0.0", 3)),
+    "no bias": (12, lambda path: (path / "bias/c.0").unlink()),
+    "a basis that is no number, and sealed": (12, lambda path: reseal(path, "basis/c.0.0", 4, NAN)),
+    "a basis over its bound, and sealed": (12, lambda path: reseal(path, "basis/c.0.0", 4, LARGE[:4])),
+    "a bias over its bound, and sealed": (12, lambda path: reseal(path, "bias/c.0", 8, LARGE[4:])),
+    "infinite test rows": (12, lambda path: reseal(path, "test_logits/c.0.0", 2, b"\0\x7c")),
+    "another width": (15, lambda path: edit(path / "zarr.json", lambda x: settings_of(x).update(width=2))),
+    "more coefficients than classes": (
+        15,
+        lambda path: edit(path / "zarr.json", lambda x: settings_of(x).update(width=8)),
+    ),
+    "no settings": (15, lambda path: edit(path / "zarr.json", lambda x: settings_of(x).clear())),
+    "no key for them": (
+        15,
+        lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].pop("encoding_settings")),
+    ),
+    "version 1": (15, lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(version=1))),
+    "an encoding of version 1": (
+        15,
+        lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(encoding="float16")),
+    ),
+}
 
 DAMAGE: dict[str, tuple[int, Callable[[Path], object]]] = {
     "a bit of a row": (12, lambda path: flip(path / "logits/c.1.0.0", 3)),
@@ -208,16 +240,18 @@ DAMAGE: dict[str, tuple[int, Callable[[Path], object]]] = {
         lambda path: edit(path / "label/zarr.json", lambda x: x["codecs"][0]["configuration"].update(endian="big")),
     ),
     "a key given twice": (15, lambda path: (path / "zarr.json").write_text('{"zarr_format": 3, "zarr_format": 3}')),
-    "a newer version": (13, lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(version=2))),
+    "a newer version": (13, lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(version=3))),
     "no store": (10, lambda path: (path / "zarr.json").unlink()),
 }
 
 
-@pytest.mark.parametrize("what", DAMAGE)
-def test_both_refuse_it_as_the_same(recipe: Any, small_chunks: None, tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "what"), [*(("uint8", what) for what in DAMAGE), *(("factored", what) for what in DAMAGE_OF_FACTORED)]
+)
+def test_both_refuse_it_as_the_same(recipe: Any, small_chunks: None, tmp_path: Path, encoding: str, what: str) -> None:
     path = tmp_path / "a.zarr"
-    recipe(encoding="uint8").write(path)
-    code, damage = DAMAGE[what]
+    recipe(encoding=encoding).write(path)
+    code, damage = (DAMAGE if encoding == "uint8" else DAMAGE_OF_FACTORED)[what]
     agree(path)
     damage(path)
     with pytest.raises(independent_header.Refused) as other:
@@ -233,7 +267,7 @@ def test_the_second_reader_refuses_the_hostile_corpus(recipe: Any, tmp_path: Pat
     make_bases(recipe, tmp_path / "bases")
     odd, tried = {}, 0
     for name, one in CORPUS.items():
-        if one.base not in ("raw", "uint8", "unfinished"):
+        if one.base not in ("raw", "uint8", "factored", "unfinished"):
             continue
         tried += 1
         found = 0
@@ -257,12 +291,12 @@ def test_a_newer_version_is_refused_by_name(recipe: Any, tmp_path: Path) -> None
     recipe().write(tmp_path / "a.zarr")
 
     def newer(content: Any) -> None:
-        attributes(content)["dgkd"].update(version=2, more="of it")
+        attributes(content)["dgkd"].update(version=3, more="of it")
         attributes(content).update(dgkd_more={})
 
     edit(tmp_path / "a.zarr" / "zarr.json", newer)
-    with pytest.raises(DgkdError, match="expected format dgkd-guide-store version 1, found version 2") as ours:
+    with pytest.raises(DgkdError, match="expected format dgkd-guide-store version 1 or 2, found version 3") as ours:
         GuideStore.open(tmp_path / "a.zarr")
-    with pytest.raises(independent_header.Refused, match="version 2, known is 1") as other:
+    with pytest.raises(independent_header.Refused, match="version 3, known are 1 and 2") as other:
         independent_reader.read(tmp_path / "a.zarr")
     assert (ours.value.exit_code, other.value.code) == (13, 13)

@@ -14,7 +14,13 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize(
     ("encoding", "shards", "at_least"),
     # Lock, skeleton, chunks of one array or of two under one digest, seal, and the way out; with two shards four times.
-    [("float32", 1, 140), *(pytest.param("uint8", *rest, marks=pytest.mark.slow) for rest in ((1, 150), (2, 300)))],
+    [
+        ("float32", 1, 140),
+        *(
+            pytest.param(*how, marks=pytest.mark.slow)
+            for how in (("uint8", 1, 150), ("uint8", 2, 300), ("factored", 1, 140))
+        ),
+    ],
 )
 def test_killed_at_every_point(tmp_path: Path, encoding: str, shards: int, at_least: int) -> None:
     assert int(run_script(HERE / "kill_points.py", tmp_path, encoding, shards, timeout=300).split()[-1]) >= at_least

@@ -14,6 +14,8 @@ from stores.support.small_store import identity_arrays
 from dgkd_stores import GuideStore, convert
 
 DIMENSIONS = NAMES | {"probe": ("pair", "digest_byte")}
+OF_ONE = {"scale": "uint8", "test_scale": "uint8", "basis": "factored", "bias": "factored"}
+"""Arrays that stores of one encoding alone have."""
 
 
 def library(name: str) -> ModuleType:
@@ -23,7 +25,7 @@ def library(name: str) -> ModuleType:
     )
 
 
-@pytest.fixture(params=["float32", "float16", "uint8"])
+@pytest.fixture(params=["float32", "float16", "uint8", "factored"])
 def small(request: pytest.FixtureRequest, recipe: Any, small_chunks: None) -> Any:
     return recipe(encoding=request.param, first_view=5)
 
@@ -47,7 +49,12 @@ def stored(path: Path, small: Any) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def names(small: Any) -> set[str]:
-    return {name for name in DIMENSIONS if "scale" not in name or small.encoding == "uint8"}
+    return {name for name in DIMENSIONS if OF_ONE.get(name, small.encoding) == small.encoding}
+
+
+def dimensions(name: str, small: Any) -> tuple[str, ...]:
+    found = DIMENSIONS[name]
+    return (*found[:-1], "component") if "logits" in name and small.encoding == "factored" else found
 
 
 def same(found: Any, expected: np.ndarray[Any, Any]) -> bool:
@@ -58,6 +65,8 @@ def same(found: Any, expected: np.ndarray[Any, Any]) -> bool:
 def decoded(small: Any, logits: Any, scale: Any) -> np.ndarray[Any, Any]:
     """Softened logits as the page says, from whatever a library gave."""
     logits = np.asarray(logits, dtype=np.float32)
+    if small.encoding == "factored":
+        return logits @ small.shared["basis"].T + small.shared["bias"]
     if small.encoding != "uint8":
         return logits
     return logits * np.asarray(scale)[..., :1] + np.asarray(scale)[..., 1:]
@@ -66,7 +75,7 @@ def decoded(small: Any, logits: Any, scale: Any) -> np.ndarray[Any, Any]:
 def check_rows(small: Any, logits: Any, scale: Any) -> None:
     """Near what was given to the writer: exact, a half's rounding, or half a level of 256."""
     given = np.stack([small.logits(view) for view in range(5, 8)])
-    bound = {"float32": 0, "float16": 2e-3, "uint8": 0.02}[small.encoding]
+    bound = {"float32": 0, "factored": 0, "float16": 2e-3, "uint8": 0.02}[small.encoding]
     assert np.abs(decoded(small, logits, scale) - given).max() <= bound
 
 
@@ -75,14 +84,17 @@ def test_xarray(path: Path, small: Any) -> None:
     with xarray.open_zarr(path, consolidated=False) as data:
         assert not data.coords, "no array is taken for a coordinate"
         assert set(data.data_vars) == names(small)
-        assert {name: data[name].dims for name in names(small)} == {name: DIMENSIONS[name] for name in names(small)}
+        assert {name: data[name].dims for name in names(small)} == {
+            name: dimensions(name, small) for name in names(small)
+        }
         for name, expected in stored(path, small).items():
             assert same(data[name].values, expected), name
         with GuideStore.open(path) as store:
             assert data.attrs["dgkd_seal"] == store.seal and data.attrs["dgkd"] == store.header.to_dict()
         scale = data["scale"].values if small.encoding == "uint8" else None
         check_rows(small, data["logits"].values, scale)
-        assert data["logits"].isel(view=1).sel({"class": 2}).shape == (50,)
+        third = dimensions("logits", small)[2]
+        assert data["logits"].isel(view=1).sel({third: 2}).shape == (50,)
 
 
 def test_tensorstore(path: Path, small: Any) -> None:
@@ -94,11 +106,11 @@ def test_tensorstore(path: Path, small: Any) -> None:
 
     for name, expected in stored(path, small).items():
         array = opened(name)
-        assert array.domain.labels == DIMENSIONS[name]
+        assert array.domain.labels == dimensions(name, small)
         assert same(array.read().result(), expected), name
     scale = opened("scale").read().result() if small.encoding == "uint8" else None
     check_rows(small, opened("logits").read().result(), scale)
-    assert opened("logits")[1, 10:14].read().result().shape == (4, 7)
+    assert opened("logits")[1, 10:14].read().result().shape == (4, 6 if small.encoding == "factored" else 7)
 
 
 def test_zarr(path: Path, small: Any) -> None:
@@ -119,6 +131,6 @@ def test_h5py(small: Any, tmp_path: Path, codec: str) -> None:
         assert set(file) == names(small) | {"dgkd", "dgkd_digests", "dgkd_seal"}
         for name, expected in stored(tmp_path / "a.h5", small).items():
             assert same(file[name][...], expected), name
-        assert file["logits"][0, :10].shape == (10, 7)
+        assert file["logits"][0, :10].shape == (10, 6 if small.encoding == "factored" else 7)
         assert file["dgkd_seal"][...].tobytes().hex() == seal
         check_rows(small, file["logits"][...], file["scale"][...] if small.encoding == "uint8" else None)

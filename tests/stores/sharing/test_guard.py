@@ -37,7 +37,7 @@ CASES: dict[str, tuple[Callable[[Path], None], type[DgkdError], int]] = {
     "another header": (edit(lambda root: attributes(root)["dgkd"].update(licence="mine")), Damaged, 12),  # type: ignore[attr-defined]
     "another seal": (edit(lambda root: attributes(root).update(dgkd_seal="0" * 64)), Damaged, 12),
     "a foreign attribute": (edit(lambda root: attributes(root).update(more=1)), UnsafeStore, 15),
-    "a newer version": (edit(lambda root: attributes(root)["dgkd"].update(version=2)), Mismatch, 13),  # type: ignore[attr-defined]
+    "a newer version": (edit(lambda root: attributes(root)["dgkd"].update(version=3)), Mismatch, 13),  # type: ignore[attr-defined]
     "no JSON": (lambda store: (store / "zarr.json").write_text("{"), UnsafeStore, 15),  # type: ignore[return-value, arg-type, func-returns-value]
     "a codec": (
         edit(lambda array: array["codecs"].append({"name": "pickle"}), "logits/zarr.json"),  # type: ignore[attr-defined]

@@ -120,7 +120,7 @@ def test_servers_without_ranges_or_tags(served: Web, tmp_path: Path, ranges: boo
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd", "blosc"])
-@pytest.mark.parametrize("encoding", ["float32", "float16", "uint8"])
+@pytest.mark.parametrize("encoding", ["float32", "float16", "uint8", "factored"])
 def test_round_trip(
     recipe: type[SmallStore], small_chunks: None, served: Web, tmp_path: Path, encoding: str, codec: str
 ) -> None:

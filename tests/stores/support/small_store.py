@@ -26,6 +26,8 @@ class SmallStore:
     encoding: str = "float32"
     digest_rows: int = 8
     probe: str = "sha256"
+    width: int = 6
+    """Of `factored` alone: its logits then are of a linear layer of so many inputs."""
     compute: dict[str, Any] = field(default_factory=lambda: {"device": "cpu", "batch": 16, "torch": "2.9.0"})
 
     @property
@@ -61,7 +63,20 @@ class SmallStore:
             probe=self.probe,
             compute=self.compute,
             licence="",
+            encoding_settings={"width": self._width} if self.encoding == "factored" else {},
         )
+
+    @property
+    def shared(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays that all rows of `factored` share; none for the others."""
+        if self.encoding != "factored":
+            return {}
+        bias_C = np.round(8 * np.random.default_rng(5).normal(size=self.classes)) / 8
+        return {"basis": exact_basis(self.classes, self._width), "bias": bias_C.astype(np.float32)}
+
+    @property
+    def _width(self) -> int:
+        return min(self.width, self.classes)
 
     @property
     def identity(self) -> IdentityArrays:
@@ -74,13 +89,20 @@ class SmallStore:
             sample_digest_N16=rng.integers(0, 256, (self.samples, 16), dtype=np.uint8),
             view_digest_V32=rng.integers(0, 256, (self.views, 32), dtype=np.uint8),
             probe=probe,
-            test_logits_MC=rng.normal(size=(self.tests, self.classes)).astype(np.float32),
+            test_logits_MC=self._in_span(rng.normal(size=(self.tests, self.classes))),
             test_label_M=rng.integers(0, self.classes, self.tests),
             test_sample_digest_M16=rng.integers(0, 256, (self.tests, 16), dtype=np.uint8),
+            shared=self.shared,
         )
 
     def logits(self, view: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return np.random.default_rng(1000 + view).normal(size=(self.samples, self.classes)).astype(np.float32)
+        return self._in_span(np.random.default_rng(1000 + view).normal(size=(self.samples, self.classes)))
+
+    def _in_span(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Logits as a model of this encoding can give them; of `factored` such as it gives back exactly."""
+        if shared := self.shared:
+            rows = np.round(8 * rows[:, : self._width]) / 8 @ shared["basis"].T + shared["bias"]
+        return rows.astype(np.float32)
 
     def write(
         self,
@@ -102,6 +124,17 @@ class SmallStore:
             return writer.seal() if seal else None
 
 
+def exact_basis(classes: int, width: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Orthonormal columns (C, D) of powers of two and zeros: products with eighths are exact in any order."""
+    size = 1
+    while 4 * size <= classes:
+        size *= 4
+    whole_CC = np.eye(classes, dtype=np.float32)
+    signs = [[(-1) ** (row & column).bit_count() for column in range(size)] for row in range(size)]
+    whole_CC[:size, :size] = np.array(signs) / np.sqrt(size)
+    return np.ascontiguousarray(whole_CC[:, :width])
+
+
 def identity_arrays(of: Any) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays of a reader or of `IdentityArrays` under the names that they have in a store."""
     return {
@@ -111,6 +144,7 @@ def identity_arrays(of: Any) -> dict[str, np.ndarray[Any, Any]]:
         "probe": of.probe,
         "test_label": of.test_label_M,
         "test_sample_digest": of.test_sample_digest_M16,
+        **getattr(of, "shared", {}),
     }
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import ChunkSlot, GuideStore, InvalidInput
+from dgkd_stores import ChunkSlot, GuideStore, InvalidInput, get_encoding
 from dgkd_stores.disk.locks import ViewLock
 from dgkd_stores.format.layout import StoreLayout
 from dgkd_stores.writing.chunk_files import ChunkFiles
+
+EXACT = get_encoding("float32")
 
 
 @pytest.fixture
@@ -45,15 +47,15 @@ def test_what_is_no_slot(numbers: Any) -> None:
 
 def test_rows_that_do_not_fit_their_slot(files: ChunkFiles, small: Any) -> None:
     slot, rows = ChunkSlot(2, 0, 16), small.logits(2)[:16]
-    files.check(slot, rows)
+    files.check(slot, rows, condensed=False)
     for bad in (rows[:15], rows[:, :6], rows.astype(np.float64), rows.tolist(), None):
         with pytest.raises(InvalidInput):
-            files.check(slot, bad)
+            files.check(slot, bad, condensed=False)
 
 
 def test_digests_are_of_the_stored_rows(files: ChunkFiles, small: Any) -> None:
     rows = small.logits(2)[:16]
-    stored, digests = files.encode(rows)
+    stored, digests = files.encode(EXACT, rows, condensed=False)
     assert list(stored) == ["logits"] and (stored["logits"] == rows).all()
     expected = [hashlib.sha256(rows[start : start + 8].astype("<f4").tobytes()).digest() for start in (0, 8)]
     assert [digest.tobytes() for digest in digests] == expected
@@ -72,7 +74,7 @@ def test_digests_are_zeroed_before_their_rows_change(files: ChunkFiles, small: A
         seen.append((files.replaced[-1], there_B[:3].tolist()))
 
     monkeypatch.setattr(files, "replace", replace)
-    stored, digests = files.encode(small.logits(9)[:16])
+    stored, digests = files.encode(EXACT, small.logits(9)[:16], condensed=False)
     files.write(ChunkSlot(3, 0, 16), stored, digests, digest_VB32)
     assert seen == [
         ("digest/c.1.0.0", [False, False, True]),
@@ -86,7 +88,7 @@ def test_digests_are_zeroed_before_their_rows_change(files: ChunkFiles, small: A
 
 
 def test_a_last_chunk_is_filled_up(files: ChunkFiles, small: Any) -> None:
-    stored, _ = files.encode(small.logits(7)[48:])
+    stored, _ = files.encode(EXACT, small.logits(7)[48:], condensed=False)
     files.write_rows(ChunkSlot(4, 48, 50), stored)
     content = np.frombuffer((files.path / "logits" / "c.2.3.0").read_bytes(), "<f4").reshape(16, 7)
     assert (content[:2] == small.logits(7)[48:]).all() and np.isnan(content[2:]).all()

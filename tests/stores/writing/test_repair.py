@@ -17,7 +17,7 @@ import pytest
 import zarr
 from stores.support.damage import flip, mend
 
-from dgkd_stores import ChunkSlot, GuideStore, Mismatch, NoSpace, UnsafeStore, convert, verify
+from dgkd_stores import ChunkSlot, Damaged, GuideStore, InvalidInput, Mismatch, NoSpace, UnsafeStore, convert, verify
 from dgkd_stores.format.layout import json_file
 from dgkd_stores.writing.repair import StoreRepair
 
@@ -141,7 +141,7 @@ def test_whole_arrays(whole: tuple[Any, Path], read_tree: Any, array: str, chang
             shutil.rmtree(path / array)
     with StoreRepair(path) as repair:
         assert repair.lost_arrays == (array,) and repair.lost_chunks == []
-        assert (repair.test_logits_MC is None) == (array == "test_logits")
+        assert (repair.test_rows_MF is None) == (array == "test_logits")
     files, slots = mend(small, path)
     assert slots == [] and files[-1] == f"{array}/{file.name}"
     assert read_tree(path) == before
@@ -159,7 +159,7 @@ def test_other_arrays_are_refused(whole: tuple[Any, Path], read_tree: Any) -> No
     assert read_tree(path) == before
 
 
-@pytest.mark.parametrize("encoding", ["float16", "float32", "uint8"])
+@pytest.mark.parametrize("encoding", ["float16", "float32", "uint8", "factored"])
 @pytest.mark.parametrize("codec", ["none", "zstd", "blosc"])
 def test_everything_at_once(recipe: Any, tmp_path: Path, read_tree: Any, encoding: str, codec: str) -> None:
     small, path = recipe(encoding=encoding), tmp_path / "a.zarr"
@@ -172,6 +172,33 @@ def test_everything_at_once(recipe: Any, tmp_path: Path, read_tree: Any, encodin
         file.unlink()
     _, slots = mend(small, path)
     assert [(slot.view, slot.start == 0) for slot in slots] == [(0, True), (2, False)]
+    assert read_tree(path) == before
+
+
+@pytest.mark.parametrize("lost", [("basis",), ("bias", "test_logits"), ("basis", "bias", "test_logits")])
+def test_what_rows_share_is_mended(recipe: Any, tmp_path: Path, read_tree: Any, lost: tuple[str, ...]) -> None:
+    """With condensed rows, as a dump computes them; the intact test rows come out as they were."""
+    small, path = recipe(encoding="factored"), tmp_path / "a.zarr"
+    small.write(path)
+    before = read_tree(path)
+    flip(path / lost[0] / ("c.0" if lost[0] == "bias" else "c.0.0"), 5)
+    for name in lost[1:]:
+        (path / name / ("c.0" if name == "bias" else "c.0.0")).unlink()
+    flip(path / "logits" / "c.1.0.0", 3)
+    with pytest.raises(Damaged), GuideStore.open(path):
+        pass
+    with StoreRepair(path) as repair:
+        assert repair.lost_arrays == lost
+        rows_MF = (small.identity.test_logits_MC - small.shared["bias"]) @ small.shared["basis"]
+        assert repair.test_rows_MF is None if "test_logits" in lost else (repair.test_rows_MF == rows_MF).all()
+        repair.mend()
+        repair.write_arrays(replace(small.identity, test_logits_MC=rows_MF, condensed=True))
+        (slot,) = repair.lost_chunks
+        rows = small.logits(slot.view)[slot.start : slot.stop]
+        with pytest.raises(InvalidInput, match=r"logits of a chunk: expected float32 \(32, 6\)"):
+            repair.write(slot, rows, condensed=True)
+        repair.write(slot, (rows - small.shared["bias"]) @ small.shared["basis"], condensed=True)
+        assert repair.finish() is not None
     assert read_tree(path) == before
 
 

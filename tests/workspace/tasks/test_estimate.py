@@ -6,14 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from unittest import mock
 
 import pytest
-from support.tiny_chain import dump, run, train, workspace
+from support.tiny_chain import add_module, dump, run, train, workspace
+from torch import nn
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.dump.sizes import SLACK_BYTES
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.estimate.costs import ChainCost
+from dgkd_cache.models.registry import MODELS, register_model
 from dgkd_cache.progress import Silent
 from dgkd_cache.workspace.tasks import plan_chain
 from dgkd_cache.workspace.workspace import Workspace
@@ -92,11 +95,34 @@ def test_bytes_are_those_of_a_real_store(tmp_path: Path, clocked: ModuleType, en
     ws = workspace(tmp_path / "ws", chain=CHAIN, cache__encoding="float16", training__epochs=1)
     cost = planned(ws, clocked)
     assert cost.encoding == "float16" and cost.nbytes == cost.encodings["float16"]
+    assert "factored" not in cost.encodings, "of four classes and 64 features it takes no less"
     other = ws.with_config(with_overrides(ws.config, {"cache.encoding": encoding}))
     run(other)
+    if encoding == "factored":
+        cost = planned(other, clocked)
+        assert cost.nbytes == cost.encodings["factored"]
     for guide in cost.guides:
         files = [path for path in ws.store_path(guide.guide).rglob("*") if path.is_file()]
         assert 0 <= guide.encodings[encoding] - sum(path.stat().st_size for path in files) <= SLACK_BYTES
+
+
+@pytest.mark.parametrize(("inputs", "offered"), [(1, True), (2, False)])
+def test_coefficients_are_offered_where_classes_are_more_than_twice_as_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: int, offered: bool
+) -> None:
+    add_module(tmp_path, monkeypatch)
+
+    def narrow_net(*, channels: int, classes: int, height: int, width: int) -> nn.Module:
+        """From nowhere."""
+        return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, inputs), nn.Linear(inputs, classes))
+
+    with mock.patch.dict(MODELS):
+        register_model(smallest=4)(narrow_net)
+        ws = workspace(tmp_path / "ws", chain='teacher = "narrow_net"\nstudent = "plain2"')
+        cost = plan_chain(ws, device="cpu", seconds=0.01, progress=Silent())  # nobody moves the other clock here
+    assert ("factored" in cost.encodings) is offered and cost.encoding == "float16"
+    if offered:
+        assert cost.encodings["factored"] < cost.encodings["float16"]
 
 
 def test_live_guides_take_what_was_planned(tmp_path: Path, clocked: ModuleType) -> None:

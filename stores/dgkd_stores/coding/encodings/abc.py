@@ -1,7 +1,8 @@
 """The contract of an encoding, the form of a row of float32 logits on disk.
 
 An encoding defines its arrays for each row; layout, digests, writer and reader follow from this definition. Decoding
-works on numpy arrays and torch tensors, so rows can be decoded where they are used.
+works on numpy arrays and torch tensors, so rows can be decoded where they are used. F is the number of elements of a
+condensed row: logits reduced to what the encoding keeps of them, before they are rounded.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dgkd_stores.coding.canonical import JsonValue
 from dgkd_stores.errors import InvalidInput
 
-__all__ = ["ArrayT", "Encoding", "Floating", "RowArray"]
+__all__ = ["ArrayT", "Encoding", "Floating", "RowArray", "SharedArray"]
 
 ArrayT = TypeVar("ArrayT")
 """A numpy array or a torch tensor."""
@@ -35,45 +37,113 @@ class RowArray:
     dimension: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class SharedArray:
+    """An array that all rows of a store have in common; `sizes` are those of its dimensions, by their names."""
+
+    name: str
+    dtype: str
+    sizes: Mapping[str, int]
+
+
 class Encoding(ABC):
     """Converts float32 logits to the stored arrays and back."""
 
     name: str
+    """The name, as in a header."""
+
+    version: int = 1
+    """The version of the format that its stores are written in."""
 
     largest: float = float(np.finfo(np.float32).max)
-    """The largest logit that can be encoded."""
+    """The largest element of a condensed row that can be encoded."""
+
+    @property
+    def settings(self) -> dict[str, JsonValue]:
+        """The header's `encoding_settings`; empty for an encoding of version 1."""
+        return {}
+
+    def with_settings(self, settings: Mapping[str, JsonValue], classes: int) -> Encoding:
+        """Returns this encoding for stores of so many classes. Raises InvalidInput for settings that it cannot have."""
+        if settings:
+            raise InvalidInput(
+                "store header, encoding_settings",
+                expected=f"none for {self.name}",
+                found=", ".join(sorted(settings))[:80],
+            )
+        return self
 
     @abstractmethod
     def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
         """Returns the arrays of a row, in name order."""
 
+    def shared_arrays(self, classes: int) -> tuple[SharedArray, ...]:
+        """Returns the arrays that all rows have in common, in name order."""
+        return ()
+
+    def bound(self, shared: Mapping[str, Any]) -> Self:
+        """Returns this encoding with the store's shared arrays, of numpy or of torch, which rows are decoded by."""
+        return self
+
+    def out_of_bounds(self, shared: Mapping[str, NDArray[Any]]) -> str | None:
+        """Returns the name of the first shared array with an element that the format does not allow, or None."""
+        return None
+
+    def check_shared(self, shared: Mapping[str, NDArray[Any]]) -> None:
+        """Raises InvalidInput for shared arrays that a writer must not write."""
+        assert not shared, "their names were held to `shared_arrays`"
+
+    def columns(self, classes: int) -> int:
+        """Returns F, the number of elements of a condensed row."""
+        return classes
+
+    def condense(self, logits_BC: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns float32 (B, F): logits reduced to what the encoding keeps. Raises InvalidInput if it cannot."""
+        return logits_BC
+
+    def project(self, logits_BC: ArrayT) -> ArrayT:
+        """Returns what `condense` does, unchecked, by operators that numpy and torch have."""
+        return logits_BC
+
+    def misfit(self, logits_BC: NDArray[np.float32]) -> float:
+        """Returns how far rows are from those that it can hold, as a part of their largest logit: of the worst row."""
+        return 0.0
+
+    def expand(self, rows_BF: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the logits (B, C) of condensed rows."""
+        return rows_BF
+
+    def condensed(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Returns float32 (B, F), the condensed rows of stored arrays."""
+        return self.decode(arrays).astype(np.float32)
+
     @abstractmethod
-    def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """Returns the stored arrays of finite logits by name, little-endian; an overflow may decode to NaN."""
+    def pack(self, rows_BF: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Returns the stored arrays of finite condensed rows by name, little-endian; an overflow may decode to NaN."""
 
     @abstractmethod
     def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:
         """Returns logits [B, C] in a floating type from the stored arrays, all of numpy or all of torch on one device.
 
-        Uses only operators and indexing that both have and that round alike, so both give the same bits.
+        Uses only operators and indexing that both have. Both give the same bits, but for the order of the sums of
+        `factored`.
         """
 
     def encode(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Returns the stored arrays by name, little-endian; raises InvalidInput for a value that cannot be encoded."""
-        if not np.isfinite(logits_BC).all():
-            raise InvalidInput(
-                "a guide gave logits that are no numbers",
-                expected="finite logits",
-                found="NaN or infinity",
-                do="train the model again, or dump it with precision float32",
-            )
+        _require_finite(logits_BC)
+        return self.encode_condensed(self.condense(logits_BC))
+
+    def encode_condensed(self, rows_BF: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Returns the stored arrays of condensed rows; raises as `encode`."""
+        _require_finite(rows_BF)
         with np.errstate(over="ignore", invalid="ignore"):
-            arrays = self.pack(logits_BC)
+            arrays = self.pack(rows_BF)
         if not self.finite(arrays):
             raise InvalidInput(
                 f"logits too large for {self.name}",
                 expected=f"at most {self.largest:g} in size",
-                found=f"{np.abs(logits_BC).max():g}",
+                found=f"{np.abs(rows_BF).max():g}",
                 do="use the encoding float32",
             )
         return arrays
@@ -94,8 +164,18 @@ class Floating(Encoding):
     def row_arrays(self, classes: int) -> tuple[RowArray, ...]:
         return (RowArray(name="logits", dtype=self.name, columns=classes, dimension="class"),)
 
-    def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        return {"logits": logits_BC.astype(np.dtype(self.name).newbyteorder("<"))}
+    def pack(self, rows_BF: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        return {"logits": rows_BF.astype(np.dtype(self.name).newbyteorder("<"))}
 
     def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:
         return arrays["logits"]
+
+
+def _require_finite(rows: NDArray[np.float32]) -> None:
+    if not np.isfinite(rows).all():
+        raise InvalidInput(
+            "a guide gave logits that are no numbers",
+            expected="finite logits",
+            found="NaN or infinity",
+            do="train the model again, or dump it with precision float32",
+        )

@@ -38,9 +38,9 @@ class Uint8(Encoding):
             RowArray(name="scale", dtype="float32", columns=2, dimension="affine"),
         )
 
-    def pack(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        offset_B1 = logits_BC.min(axis=1, keepdims=True)
-        above_BC = logits_BC - offset_B1
+    def pack(self, rows_BF: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        offset_B1 = rows_BF.min(axis=1, keepdims=True)
+        above_BC = rows_BF - offset_B1
         scale_B1 = above_BC.max(axis=1, keepdims=True) / np.float32(255)
         levels_BC = np.divide(above_BC, scale_B1, out=np.zeros_like(above_BC), where=scale_B1 > 0)
         levels_BC = np.rint(levels_BC, out=levels_BC).clip(0, 255, out=levels_BC)

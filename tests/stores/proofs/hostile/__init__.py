@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import (
     chunk_stores,
     content_stores,
+    factored_stores,
     file_stores,
     good_stores,
     hdf5_bytes,
@@ -25,6 +26,7 @@ __all__ = [
     "build",
     "chunk_stores",
     "content_stores",
+    "factored_stores",
     "file_stores",
     "good_stores",
     "hdf5_bytes",

@@ -21,7 +21,12 @@ def put(file: Path, position: int, value: float, dtype: str) -> None:
 
 def put_row(store: Path, path: str, at: int, value: float) -> None:
     """Set one number of the rows, under a digest and a seal that fit."""
-    put(store / path, at, value, "<f4")
+    put_row_of(store, path, at, value, "<f4")
+
+
+def put_row_of(store: Path, path: str, at: int, value: float, dtype: str) -> None:
+    """`put_row` of another type."""
+    put(store / path, at, value, dtype)
     redigest(store)
 
 

@@ -42,6 +42,7 @@ BASES: dict[str, dict[str, Any]] = {
     "zstd": {"codec": "zstd"},
     "blosc": {"codec": "blosc"},
     "uint8": {"encoding": "uint8"},
+    "factored": {"encoding": "factored"},
     "unfinished": {"chunks": 3},
 }
 """Good stores: 2 views of 24 samples, 3 classes, blocks of 8 rows, chunks of 16, so that a view's last is padded."""
@@ -122,8 +123,9 @@ def make_bases(recipe: Any, folder: Path) -> None:
             codec = settings.get("codec", "none")
             with GuideStoreWriter(folder / name, small.header, small.identity, codec=codec) as writer:
                 for slot in list(writer.missing())[: settings.get("chunks")]:
+                    rows = small.logits(slot.view)[slot.start : slot.stop]
                     # Whole numbers, which a compressor makes smaller; blosc copies what it cannot.
-                    writer.write(slot, small.logits(slot.view)[slot.start : slot.stop].round())
+                    writer.write(slot, rows if small.shared else rows.round())
                 writer.seal()
         convert(folder / "raw", folder / "hdf5.h5")
         convert(folder / "raw", folder / "hdf5_gzip.h5", codec="gzip")
@@ -131,7 +133,7 @@ def make_bases(recipe: Any, folder: Path) -> None:
 
 def small_store(recipe: Any, base: str) -> Any:
     """The recipe of a good store."""
-    return recipe(views=2, samples=24, classes=3, tests=5, encoding=BASES[base].get("encoding", "float32"))
+    return recipe(views=2, samples=24, classes=3, tests=5, width=2, encoding=BASES[base].get("encoding", "float32"))
 
 
 def build(name: str, bases: Path, folder: Path) -> Path:

@@ -16,6 +16,7 @@ GOOD = [
     ("good_zstd", "zstd", "Compressed by Zstandard."),
     ("good_blosc", "blosc", "Compressed by Blosc."),
     ("good_uint8", "uint8", "Rows of two arrays."),
+    ("good_factored", "factored", "Version 2: rows of coefficients, and arrays that they share."),
 ]
 """Name, store, what it is."""
 

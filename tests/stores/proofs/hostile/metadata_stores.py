@@ -121,16 +121,16 @@ def seal_of_another_store(store: Path) -> None:
     attribute(store, "dgkd_seal", "0" * 64)
 
 
-@hostile(Mismatch, says="newer guide store: expected .* version 1, found version 2")
+@hostile(Mismatch, says="newer guide store: expected .* version 1 or 2, found version 3")
 def newer_version(store: Path) -> None:
     """A format that this reader cannot know is named, not called unsafe."""
-    header(store, "version", 2)
+    header(store, "version", 3)
 
 
-@hostile(Mismatch, says="found version 2")
+@hostile(Mismatch, says="found version 3")
 def newer_version_with_more_attributes(store: Path) -> None:
     """A newer format may have other things beside its header."""
-    header(store, "version", 2)
+    header(store, "version", 3)
     attribute(store, "dgkd_index", {})
 
 
