@@ -25,6 +25,7 @@ NAMES = (
     "views",
     "augment",
     "stores",
+    "factored",
     "transfer",
     "memory",
     "large",

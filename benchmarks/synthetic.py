@@ -23,12 +23,13 @@ from dgkd_stores import (
     GuideIdentity,
     GuideStoreWriter,
     IdentityArrays,
+    JsonValue,
     StoreHeader,
     default_digest_rows,
     get_encoding,
 )
 
-__all__ = ["PREPROCESS", "cifar_like", "random_store", "random_stores", "views_of"]
+__all__ = ["PREPROCESS", "cifar_like", "linear_logits", "random_store", "random_stores", "views_of"]
 
 PREPROCESS = Preprocess.build(mean=("0.4914", "0.4822", "0.4465"), std=("0.2470", "0.2435", "0.2616"))
 """The usual normalisation of CIFAR-10."""
@@ -57,10 +58,19 @@ def random_stores(folder: Path, views: ViewRenderer, guides: int, *, count: int)
     return paths
 
 
-def random_store(path: Path, views: ViewRenderer, *, count: int, encoding: str = "float16") -> None:
-    """A finished store of random logits over `count` views; the guide is called as the file is."""
+def random_store(
+    path: Path, views: ViewRenderer, *, count: int, encoding: str = "float16", width: int = 0, seed_of: str = ""
+) -> None:
+    """A finished store of random logits over `count` views; the guide is called as the file is.
+
+    With `width` they are those of a linear layer of so many inputs, as in `factored`, where it is 1/4 of the classes
+    otherwise. `seed_of` is the name whose rows they are (default: the guide's).
+    """
     images, name = views.images, path.stem
     classes, samples = len(images.classes), len(images)
+    width = width or (max(1, classes // 4) if encoding == "factored" else 0)
+    settings: dict[str, JsonValue] = {"width": width} if encoding == "factored" else {}
+    held_as = get_encoding(encoding).with_settings(settings, classes)
     kind, probe = make_probe(views, 0, count)
     header = StoreHeader(
         dataset=DatasetIdentity(
@@ -88,10 +98,11 @@ def random_store(path: Path, views: ViewRenderer, *, count: int, encoding: str =
         encoding=encoding,
         fidelity={"kl": "0", "top1": "1", "rows": 0},
         temperature="4",
-        digest_rows=default_digest_rows(get_encoding(encoding).row_bytes(classes)),
+        digest_rows=default_digest_rows(held_as.row_bytes(classes)),
         probe=kind,
         compute={"batch": 512},
         licence="",
+        encoding_settings=settings,
     )
     digests = [views.plan.view_digest(view, samples) for view in range(count)]
     identity = IdentityArrays(
@@ -102,15 +113,36 @@ def random_store(path: Path, views: ViewRenderer, *, count: int, encoding: str =
         test_logits_MC=np.zeros((0, classes), np.float32),
         test_label_M=np.zeros(0, np.int64),
         test_sample_digest_M16=np.zeros((0, 16), np.uint8),
+        shared=_shared(seed_of or name, classes, width) if settings else {},
     )
-    logits_NC = _logits(name, samples, classes)
+    if width:
+        logits_NC = linear_logits(seed_of or name, samples, classes, width)
+    else:
+        logits_NC = _random(seed_of or name).standard_normal((samples, classes), np.float32)
     with GuideStoreWriter(path, header, identity) as writer:
         for slot in writer.missing():
             writer.write(slot, logits_NC[slot.start : slot.stop])
         writer.seal()
 
 
-def _logits(name: str, samples: int, classes: int) -> NDArray[np.float32]:
-    """The rows of a guide, other ones for each name."""
-    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
-    return np.random.default_rng(seed).standard_normal((samples, classes), np.float32)
+def linear_logits(name: str, samples: int, classes: int, width: int) -> NDArray[np.float32]:
+    """Logits of a linear layer, of a standard deviation of 2, divided by a temperature of 4; other ones for each name.
+
+    The first rows are the same for any number of samples.
+    """
+    features_ND = np.random.default_rng(1).standard_normal((samples, width), np.float32)
+    return np.asarray(features_ND @ _weights(name, classes, width).T, np.float32)
+
+
+def _weights(name: str, classes: int, width: int) -> NDArray[np.float32]:
+    return _random(name).standard_normal((classes, width), np.float32) * np.float32(2 / 4 / width**0.5)
+
+
+def _shared(name: str, classes: int, width: int) -> dict[str, NDArray[np.float32]]:
+    basis_CD = np.linalg.qr(_weights(name, classes, width).astype(np.float64))[0]
+    return {"basis": np.ascontiguousarray(basis_CD, np.float32), "bias": np.zeros(classes, np.float32)}
+
+
+def _random(name: str) -> np.random.Generator:
+    """Other numbers for each name."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little"))
