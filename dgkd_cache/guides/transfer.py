@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dgkd_cache.device.device import send
-from dgkd_stores import GuideStore, RowIndex
+from dgkd_stores import Encoding, GuideStore, RowIndex
 
 __all__ = ["Decode", "ResidentRows", "Rows", "SelectedColumns", "StreamedRows", "resident_bytes"]
 
@@ -124,11 +124,20 @@ def _decoder(store: GuideStore, device: torch.device) -> Callable[[Mapping[str, 
     """Returns the encoding's `decode`, with what all rows share on the device."""
     if not store.shared:
         return store.encoding.decode
-    encoding = store.encoding.bound({name: torch.from_numpy(array).to(device) for name, array in store.shared.items()})
+    there = {name: torch.from_numpy(array).to(device) for name, array in store.shared.items()}
+    return _SharedDecoder(store.encoding.bound(there), device.type)
 
-    def decode(arrays: Mapping[str, Tensor]) -> Tensor:
-        # A loop under autocast would take the product in bf16, and lose what the rows have kept.
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            return encoding.decode(arrays)
 
-    return decode
+@dataclass(frozen=True)
+class _SharedDecoder:
+    """Decodes rows that share arrays, which are on the device, in float32.
+
+    A loop under autocast would take the product in bf16, and lose what the rows have kept.
+    """
+
+    encoding: Encoding
+    device_type: str
+
+    def __call__(self, arrays: Mapping[str, Tensor]) -> Tensor:
+        with torch.no_grad(), torch.autocast(self.device_type, enabled=False):
+            return self.encoding.decode(arrays)

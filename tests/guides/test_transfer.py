@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,8 @@ def test_rows_of_a_basis_are_one_product_in_float32(bars, plan, dump, tmp_path, 
             assert torch.equal(bank.gather(*pairs)[0], bank.gather(*pairs)[0].float())
             torch.testing.assert_close(bank.gather(*pairs)[0], expected_BC, rtol=1e-6, atol=1e-6)
         assert bank.gather(np.empty(0, np.int64), np.empty(0, np.int64)).shape == (1, 0, 4)
+        with pickle.loads(pickle.dumps(bank)) as copy:
+            assert torch.equal(copy.gather(*pairs), bank.gather(*pairs))
         if resident:
             assert resident_bytes(bank.stores["teacher"][0]) == 3 * 100 * 6 + 4 * (4 * 3 + 4)
     with bank_of([store], plan, bars.train, temperature=1.0, keep_on_device=resident) as bank:

@@ -69,8 +69,15 @@ class Factored(Encoding):
         return type(self)(self._width, {name: shared[name] for name in BOUNDS})
 
     def out_of_bounds(self, shared: Mapping[str, NDArray[Any]]) -> str | None:
-        # NaN is no less than any bound.
-        return next((name for name, most in BOUNDS.items() if not np.abs(shared[name]).max(initial=0) <= most), None)
+        # Two extremes take no copy of what may be a gigabyte; NaN is within no bound.
+        return next(
+            (
+                name
+                for name, most in BOUNDS.items()
+                if not (shared[name].max(initial=0) <= most and shared[name].min(initial=0) >= -most)
+            ),
+            None,
+        )
 
     def check_shared(self, shared: Mapping[str, NDArray[Any]]) -> None:
         if name := self.out_of_bounds(shared):
