@@ -12,6 +12,7 @@ __all__ = [
     "amount_text",
     "count_text",
     "duration_text",
+    "files_text",
     "percent_text",
     "rate_text",
     "share_number",
@@ -54,6 +55,11 @@ def rate_text(rate: float, unit: str) -> str:
 def count_text(number: int) -> str:
     """Formats an exact count with separators."""
     return f"{number:,}"
+
+
+def files_text(nbytes: int, files: int) -> str:
+    """Formats a size and a number of files: "147 kB in 23 files"."""
+    return f"{size_text(nbytes)} in {count_text(files)} {'file' if files == 1 else 'files'}"
 
 
 def percent_text(share: str | float | None) -> str:

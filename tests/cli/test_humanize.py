@@ -8,6 +8,7 @@ from dgkd_cli.humanize import (
     amount_text,
     count_text,
     duration_text,
+    files_text,
     percent_text,
     rate_text,
     share_number,
@@ -53,6 +54,7 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_other_numbers() -> None:
     assert count_text(1234567) == "1,234,567"
+    assert files_text(146_008, 1) == "146 kB in 1 file" and files_text(0, 0) == "0 B in 0 files"
     assert percent_text("0.8812") == "88.12 %"
     assert percent_text(None) == "-"
     assert rate_text(12345.6, "samples") == "12,346 samples/s"

@@ -8,7 +8,7 @@ import click
 
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.console import print_result
-from dgkd_cli.humanize import count_text, size_text
+from dgkd_cli.humanize import files_text
 from dgkd_cli.signature_check import key_options, signed_text, trusted_by_options
 from dgkd_cli.transfer import dry_run_option, jobs_option, transferring
 from dgkd_cli.view_range import view_range
@@ -85,16 +85,16 @@ def pull(
     if pulled.was_there and not dry_run:
         app.say(f"{pulled.path} is this very store already: nothing was fetched")
     elif not (dry_run or pulled.fetched_files):
-        app.say(f"{pulled.path} was damaged in its metadata alone, which are right again")
+        app.say(f"{pulled.path}: only metadata was damaged, and it is mended")
     state = "whole, there already" if pulled.was_there else "not yet"
     unknown = "not known before the download: the server has no Range"
-    fetched = f"{size_text(pulled.fetched_bytes)} in {count_text(pulled.fetched_files)} files"
+    fetched = files_text(pulled.fetched_bytes, pulled.fetched_files)
     lines = [
         ("store", f"{pulled.path}: {state}" if dry_run else str(pulled.path)),
         ("from", pulled.address),
         ("guide", clean(pulled.guide or unknown)),
         ("seal", pulled.seal or unknown),
-        ("size", f"{size_text(pulled.nbytes)} in {count_text(pulled.files)} files"),
+        ("size", files_text(pulled.nbytes, pulled.files)),
         ("to fetch" if dry_run else "fetched", fetched),
     ]
     if pulled.signature is not None:

@@ -7,7 +7,7 @@ import click
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.completion import complete_stores
 from dgkd_cli.console import print_result
-from dgkd_cli.humanize import count_text, size_text
+from dgkd_cli.humanize import files_text
 from dgkd_cli.stores import store_at
 from dgkd_cli.transfer import dry_run_option, jobs_option, transferring
 from dgkd_stores import clean, push as push_store
@@ -57,14 +57,14 @@ def push(app: App, store: str, destination: str, data_licence: str, dry_run: boo
         what = f"only {beside} came anew" if beside else "nothing was sent"
         app.say(f"{pushed.address} is this very store already: {what}")
     word = "to send" if dry_run else "sent"
-    sent = f"{size_text(pushed.sent_bytes)} in {count_text(pushed.sent_files)} files"
+    sent = files_text(pushed.sent_bytes, pushed.sent_files)
     print_result(
         pushed.to_dict(),
         [
             ("store", pushed.address),
             ("from", str(path)),
             ("seal", pushed.seal),
-            ("size", f"{size_text(pushed.nbytes)} in {count_text(pushed.files)} files"),
+            ("size", files_text(pushed.nbytes, pushed.files)),
             (word, f"{sent}, and {beside}" if beside else sent),
             ("beside", ", ".join(pushed.beside)),
         ],

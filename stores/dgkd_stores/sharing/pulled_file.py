@@ -89,10 +89,11 @@ class FilePull:
                 if not found.damage:
                     return found
                 raise self._damaged(found)
-            except (Damaged, Mismatch, UnsafeStore):
+            except (Damaged, Mismatch, UnsafeStore) as error:
                 self._fetcher.discard(path)
                 tries -= 1
-                if tries < 1:
+                # What was fetched whole and is another store would be that the second time, too.
+                if tries < 1 or (tries < TRIES and isinstance(error, Mismatch)):
                     raise
 
     def _fetch(self, path: Path) -> None:
@@ -108,7 +109,9 @@ class FilePull:
 
     def _verify(self, path: Path) -> Verification:
         with naming(self._address, path):
-            self._check_seal(Hdf5File.inspect(path))
+            held = Hdf5File.inspect(path)
+        self._check_seal(held)
+        with naming(self._address, path):
             return verify(path, full=True, stop=self._tally.check)
 
     def _check_seal(self, held: Hdf5File) -> str:
