@@ -47,8 +47,8 @@ def merge(
     `guide.training.derived_from` has the seal and the range of views of each. Accuracy, logits of the test set,
     encoding error and `compute` are those of the source with the first views.
 
-    Raises `Mismatch`, which names the first difference, for stores of another guide, data set, view plan or encoding,
-    `InvalidInput` for views that overlap or leave a gap, and as `convert`.
+    Raises `Mismatch`, which names the first difference, for stores of another guide, data set, view plan, encoding, or
+    basis of `factored`, `InvalidInput` for views that overlap or leave a gap, and as `convert`.
     """
     if not isinstance(sources, Sequence) or isinstance(sources, str | bytes) or len(sources) < 2:
         raise refusal("merge", "sources", sources, expected="a list of at least two stores")

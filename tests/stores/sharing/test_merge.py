@@ -12,7 +12,17 @@ import pytest
 import zarr
 from stores.support.small_store import SmallStore
 
-from dgkd_stores import IdentityArrays, InvalidInput, Mismatch, StoreHeader, merge, read_header, subset, verify
+from dgkd_stores import (
+    GuideStoreWriter,
+    IdentityArrays,
+    InvalidInput,
+    Mismatch,
+    StoreHeader,
+    merge,
+    read_header,
+    subset,
+    verify,
+)
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -144,3 +154,17 @@ def test_views_that_do_not_follow_on_one_another(tmp_path: Path, first: int, sai
 def test_a_single_store_is_nothing_to_merge(sources: Any, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="at least two stores"):
         merge(sources, tmp_path / "c.zarr")
+
+
+def test_coefficients_of_another_basis_are_not_put_together(recipe: Any, tmp_path: Path) -> None:
+    """The columns in another order: each store is sound, and their rows do not go together."""
+    small = recipe(encoding="factored", views=1)
+    small.write(tmp_path / "a.zarr")
+    turned = {**small.shared, "basis": np.ascontiguousarray(small.shared["basis"][:, ::-1])}
+    header = replace(small.header, first_view=1)
+    with GuideStoreWriter(tmp_path / "b.zarr", header, replace(small.identity, shared=turned)) as writer:
+        for slot in writer.missing():
+            writer.write(slot, small.logits(1)[slot.start : slot.stop])
+        assert writer.seal()
+    with pytest.raises(Mismatch, match="not of the same guide as .*: found another array basis"):
+        merge([tmp_path / "a.zarr", tmp_path / "b.zarr"], tmp_path / "c.zarr")
