@@ -6,11 +6,9 @@ an interrupted pull has left there is read again and kept; a chunk that is wrong
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +18,10 @@ from numpy.typing import NDArray
 from dgkd_stores.checking.damage import Verification
 from dgkd_stores.checking.verify import verify
 from dgkd_stores.coding.codecs import RAW
-from dgkd_stores.coding.digests import array_digest, seal_of
+from dgkd_stores.coding.digests import array_digest
 from dgkd_stores.containers import ZarrFolder
 from dgkd_stores.disk.files import read_file, sweep_partials, sync_folder, write_durably
-from dgkd_stores.errors import Damaged, DgkdError, UnsafeStore
+from dgkd_stores.errors import Damaged, UnsafeStore
 from dgkd_stores.format.layout import ArrayLayout
 from dgkd_stores.sharing.fetch import Fetcher
 from dgkd_stores.sharing.guard import Guarded, naming
@@ -116,44 +114,6 @@ class FolderPull:
         digests = [[(layout.digest, at)] for at in positions(layout.digest)]
         in_parallel(self._fetch, digests, jobs=jobs, tally=self._tally)
         in_parallel(self._obtain_array, layout.others.values(), jobs=jobs, tally=self._tally)
-
-    def recognises(self, store: Path) -> bool:
-        """Returns True if a folder's root is damaged or lost, but its digests are those that the seal covers."""
-        with contextlib.suppress(DgkdError):
-            header, seal = ZarrFolder.read_head(store)
-            if seal is None or seal_of(header.canonical, seal.arrays) == seal.digest:
-                return False
-        if store.is_symlink() or self._others(store):
-            return False
-        digest = self._held.layout.digest
-        try:
-            raw = np.concatenate([read_file(store / self._name((digest, at))) for at in positions(digest)])
-        except (OSError, ValueError, DgkdError):
-            return False
-        return self._held.seal is not None and array_digest(raw) == self._held.seal.arrays[digest.name]
-
-    def take_up(self, damaged: Path, wrong: Collection[str] = ()) -> None:
-        """Makes a damaged copy the unfinished store, which keeps what is right of it; `wrong` files go at once.
-
-        Raises Damaged, and leaves it as it is, if it has other files than the published one.
-        """
-        if others := self._others(damaged):
-            raise Damaged(
-                f"{damaged} is damaged, and has another form than {self._address}",
-                expected="its files",
-                found=others[0],
-                do="remove it, and pull again",
-            )
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
-        os.rename(damaged, self.folder)
-        for name in {ROOT, *wrong} & set(self.sizes):
-            (self.folder / name).unlink(missing_ok=True)
-
-    def _others(self, store: Path) -> list[str]:
-        """Lists the files of a folder that are none of the published store's."""
-        files = {str(path.relative_to(store)) for path in store.rglob("*") if path.is_symlink() or not path.is_dir()}
-        return sorted(files - set(self.sizes))
 
     def _verdict(self) -> Verification:
         """Checks names, sizes, metadata and the seal; the rows were hashed when they arrived."""

@@ -23,6 +23,7 @@ from dgkd_stores.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.limits import MAX_METADATA_BYTES
 from dgkd_stores.sharing.beside import fetch_signature, keep_signature
+from dgkd_stores.sharing.damaged_copy import lost_its_root, take_up
 from dgkd_stores.sharing.fetch import LEFT, Fetcher
 from dgkd_stores.sharing.guard import Guarded, Published, fetch_guarded, replaced
 from dgkd_stores.sharing.inventory import ROOT
@@ -90,7 +91,7 @@ class Pulling:
 
     def _all(self, one: FolderPull, guarded: Guarded, lock: ViewLock | None, some: ViewsPull | None = None) -> Pulled:
         """Fetches all chunks of a store, or of its part, beside which root and digests of the whole are put first."""
-        known = one.recognises(self.target)
+        known = lost_its_root(self.target, guarded)
         there = None if known else self._there(guarded.seal)
         result = self._result(guarded.seal, guarded.held.header, one.sizes)
         if there is not None and not there.damage:
@@ -99,7 +100,7 @@ class Pulling:
         if lock is None:
             return _fetched(result, origin | one.missing(there))
         if known or there is not None:
-            one.take_up(self.target, there.damaged_files if there else ())
+            take_up(self.target, one.folder, guarded, there.damaged_files if there else ())
         found = one.run(self.jobs)
         lock.check()
         if some is not None:
