@@ -61,7 +61,9 @@ class App:
         from dgkd_cache.workspace.workspace import Workspace
 
         workspace = Workspace.open(folder or self.folder)
-        self.user_code.read_in_file((workspace.config.dataset.name, *workspace.config.chain.values()))
+        config = workspace.config
+        own = (config.dataset.name, *config.chain.values(), *(one.architecture for one in config.models.values()))
+        self.user_code.read_in_file(own)
         workspace = workspace.assigning(self.assignments)
         return workspace.naming(architectures)
 

@@ -43,15 +43,38 @@ def describe_run(card: ModelCard, folder: Path, *, state: str, why: str) -> dict
             ("architecture", clean(card.architecture)),
             ("parameters", count_text(card.parameters)),
             ("input", f"{card.channels} x {card.height} x {card.width}" + (f", resized to {size}" if size else "")),
+            *_resizing(card),
             ("weights", card.weights_digest),
             *_offer(folder, len(card.classes)),
         ],
         "data": [("data set", clean(card.dataset.get("name", ""))), ("classes", count_text(len(card.classes)))],
+        **(_adoption(card) if card.adopted else _training(card, training, distillation)),
+        "computed with": _settings(card.compute),
+    }
+
+
+def _training(card: ModelCard, training: Mapping[str, Any], distillation: Mapping[str, Any]) -> dict[str, Pairs]:
+    return {
         "views": [*_settings(card.views), ("plan", card.plan_digest[:16] or "-")],
         "training": _settings(training),
         "distillation": [*_settings(distillation), ("guides", _guides(card.guides))],
-        "computed with": _settings(card.compute),
     }
+
+
+def _adoption(card: ModelCard) -> dict[str, Pairs]:
+    """Returns where the weights of an adopted model are from, and how the order of its classes is known."""
+    told = {key: value for key, value in card.training.items() if key not in ("method", "origin")}
+    origin = card.training.get("origin")
+    return {"adopted from": [*_settings(origin if isinstance(origin, Mapping) else {}), *_settings(told)]}
+
+
+def _resizing(card: ModelCard) -> list[tuple[str, str]]:
+    """Returns how an adopted model's published transforms resize views and test images."""
+    if (resizing := card.preprocess.resizing) is None:
+        return []
+    both = "both sides" if resizing.squash else "short side"
+    cut = f"{both} to {resizing.short_side}, centre {card.preprocess.input_size}"
+    return [("resizing", f"{resizing.interpolation}, as {resizing.arithmetic}"), ("test images", cut)]
 
 
 def describe_begun(begun: BegunRun, folder: Path, *, state: str, why: str) -> dict[str, Pairs]:

@@ -20,6 +20,7 @@ from dgkd_cache.device.openmp import choose_waiting
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost, is_out_of_memory
 from dgkd_cli.app import App, json_option
+from dgkd_cli.commands.adopt import adopt
 from dgkd_cli.commands.card import card
 from dgkd_cli.commands.compare import compare
 from dgkd_cli.commands.datasets import datasets
@@ -144,6 +145,7 @@ _VERBS = (
     plan,
     run,
     train,
+    adopt,
     dump,
     evaluate,
     compare,

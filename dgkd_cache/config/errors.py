@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from dgkd_cache.config.tables import ModelConfig
 from dgkd_cache.config.toml_text import toml_text
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores import did_you_mean
@@ -107,6 +108,8 @@ def _keys_of(tables: Sequence[str], root: type[BaseModel]) -> tuple[str, ...]:
     """Returns the known keys of a table, in order; empty if it has no fixed keys."""
     if not tables:
         return tuple(name for name in root.model_fields if name != _OFMODELS)
+    if tables[0] == "models":  # a table for each adopted model
+        return tuple(ModelConfig.model_fields) if len(tables) == 2 else ()
     field = root.model_fields.get(tables[0])
     if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
         return ()

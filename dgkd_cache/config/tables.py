@@ -18,6 +18,7 @@ __all__ = [
     "DatasetConfig",
     "DistillationConfig",
     "Method",
+    "ModelConfig",
     "Name",
     "Published",
     "Table",
@@ -290,6 +291,13 @@ class CompareConfig(Table):
         if self.variants and (other := [name for name in self.published if name not in self.variants]):
             raise ValueError(f"published accuracies of variants alone, not of {', '.join(other)}")
         return self
+
+
+class ModelConfig(Table):
+    """A model that was trained elsewhere, as `dgkd-cache adopt` writes it: [models.NAME]."""
+
+    architecture: Name = Field(min_length=1, description="what the weights are of; a card's is compared with it")
+    weights: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the weights that the run of NAME must have")
 
 
 class SharingConfig(Table):

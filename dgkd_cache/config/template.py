@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
+from dgkd_cache.config.models_table import model_table
 from dgkd_cache.config.tables import CompareConfig
 from dgkd_cache.config.toml_text import toml_text
 from dgkd_cache.config.workspace_config import WorkspaceConfig
@@ -43,6 +44,8 @@ def render_config(config: WorkspaceConfig, *, notes: Sequence[str] = ()) -> str:
                 lines += ["", f"[training.{model}]"]
                 lines += [f"{key} = {toml_text(setting)}" for key, setting in settings.items()]
     lines += ["", *_variants(config.compare)]
+    for adopted, source in config.models.items():
+        lines += ["", "# adopted with `dgkd-cache adopt`", *model_table(adopted, source).splitlines()]
     if config.compare.published:
         rows = ((name, one.model_dump()) for name, one in config.compare.published.items())
         lines += ["", "# others' results of these variants: test accuracy in per cent, to stand beside ours"]

@@ -14,11 +14,13 @@ from pydantic import Field, ValidationError
 
 from dgkd_cache.config.errors import invalid_setting, unknown_key
 from dgkd_cache.config.file import read_tables
+from dgkd_cache.config.members import Member, parse_member
 from dgkd_cache.config.tables import (
     CacheConfig,
     CompareConfig,
     DatasetConfig,
     DistillationConfig,
+    ModelConfig,
     Name,
     SharingConfig,
     Table,
@@ -46,7 +48,10 @@ AnyTable = TypeVar("AnyTable", bound=Table)
 
 
 class WorkspaceConfig(Table):
-    """All of `dgkd.toml`. `chain` is ordered, largest first; its last model is the student."""
+    """All of `dgkd.toml`. `chain` is ordered, largest first; its last model is the student.
+
+    A model of the chain is an architecture, `adopted:NAME` or `store:PATH`; `models` has the adopted ones.
+    """
 
     dataset: DatasetConfig = DatasetConfig()
     views: ViewsConfig
@@ -54,6 +59,7 @@ class WorkspaceConfig(Table):
     chain: dict[str, Annotated[Name, Field(min_length=1)]] = Field(min_length=1)
     training: TrainingConfig = TrainingConfig()
     training_models: dict[str, dict[str, object]] = {}
+    models: dict[str, ModelConfig] = {}
     distillation: DistillationConfig = DistillationConfig()
     compare: CompareConfig = CompareConfig()
     sharing: SharingConfig = SharingConfig()
@@ -62,6 +68,10 @@ class WorkspaceConfig(Table):
         """Returns the recipe of `model`: `[training]`, overridden by `[training.MODEL]`."""
         merged = {**self.training.model_dump(), **self.training_models.get(model, {})}
         return TrainingConfig.model_validate(merged)
+
+    def member(self, model: str) -> Member:
+        """Returns what `model` of the chain is."""
+        return parse_member(self.chain[model])
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings as nested tables, shaped like the file."""
@@ -162,6 +172,7 @@ def override(table: AnyTable, settings: Mapping[str, object], *, name: str) -> A
 
 
 def _check_names(config: WorkspaceConfig, source: str) -> None:
+    _check_members(config, source)
     for name in config.chain:
         if not is_model_name(name) or name in TrainingConfig.model_fields:
             raise InvalidInput(
@@ -180,4 +191,50 @@ def _check_names(config: WorkspaceConfig, source: str) -> None:
                 expected=f"one of {', '.join(config.chain)}",
                 found=repr(guide),
                 do=did_you_mean(guide, config.chain),
+            )
+
+
+def _check_members(config: WorkspaceConfig, source: str) -> None:
+    """Refuses members from elsewhere that cannot be of a chain, and adopted models whose names are not usable."""
+    for name in config.models:
+        if not is_model_name(name):
+            raise InvalidInput(
+                f"a name in table [models] of {source} is not usable",
+                expected="1 to 64 of a-z, 0-9, _ and -",
+                found=repr(name),
+                do="call it otherwise",
+            )
+    first: dict[str, str] = {}
+    for name, text in config.chain.items():
+        member = config.member(name)
+        if member.kind == "trained":
+            continue
+        where, found = f"{name} in table [chain] of {source}", text
+        if member.kind == "adopted" and not is_model_name(member.what):
+            raise InvalidInput(f"{where} is wrong", expected="adopted:NAME with the name of a model", found=found)
+        if not member.what:
+            raise InvalidInput(f"{where} is wrong", expected="store:PATH with the path of a store", found=found)
+        if name == [*config.chain][-1]:
+            raise InvalidInput(
+                f"{where} cannot be the last model",
+                expected="an architecture: the last model is the student, which is trained here",
+                found=found,
+                do=f"put a model below it, or take {name} out",
+            )
+        if text in first:
+            raise InvalidInput(f"{where} is there twice", expected="each guide once", found=f"{found} of {first[text]}")
+        first[text] = name
+        if member.kind == "adopted" and member.what != name and member.what in config.chain:
+            raise InvalidInput(
+                f"{where} has the name of another model of the chain",
+                expected="a name of its own, under which its run lies",
+                found=found,
+                do=f"adopt it under another name, or call the model {member.what} of the chain otherwise",
+            )
+        if name in config.training_models:
+            raise InvalidInput(
+                f"table [training.{name}] of {source} has no effect",
+                expected="a model that is trained here",
+                found=found,
+                do="take the table out",
             )

@@ -28,13 +28,14 @@ def check_forward(
     height: int,
     width: int,
     accept_probabilities: bool = False,
+    trains: bool = True,
 ) -> nn.Module:
     """Returns the model if it maps [B, channels, height, width] to [B, classes] in both modes.
 
     Raises InvalidInput otherwise. It runs on noise: in evaluation mode on one image, which also gives lazy layers their
     sizes, then on two in rehearsal (see `Rehearsal`), because a network that cannot be a guide is not worth training,
-    and a copy of it in training mode on eight, with gradients. Torch's random state is restored, so the check does not
-    change the training.
+    and if it `trains` a copy of it in training mode on eight, with gradients. Torch's random state is restored, so the
+    check does not change the training.
     """
     require_kind("check_forward", "architecture", architecture, str, expected="its name, for messages")
     for name, size in {"channels": channels, "classes": classes, "height": height, "width": width}.items():
@@ -64,7 +65,7 @@ def check_forward(
         rehearsal(model, lambda forward: forward(images_BIHW[:2].clone()), batch=2)
     for part, training in modes:
         part.training = training
-    trial = _copy(model)
+    trial = _copy(model) if trains else None
     if trial is not None:
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             logits_BC = _require_logits(architecture, trial.train(), images_BIHW, classes)

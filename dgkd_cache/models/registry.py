@@ -16,6 +16,7 @@ from torch import nn
 
 from dgkd_cache.errors import InvalidInput, natural, unknown_name
 from dgkd_cache.models.contract import check_forward
+from dgkd_cache.models.outputs import give_logits_alone
 from dgkd_stores import Registry
 from dgkd_stores.arguments import refusal, require_integer, require_kind
 
@@ -121,7 +122,7 @@ def is_user_code(architecture: str) -> bool:
 
 
 def find_model(architecture: str) -> Registration:
-    """Returns the registration of a name, a `wrn-D-K`, a `torchvision:NAME` or a `module:factory`.
+    """Returns the registration of a name, a `wrn-D-K`, a `torchvision:NAME`, a `timm:NAME` or a `module:factory`.
 
     Raises UnknownName (exit 2) naming the closest names, InvalidInput for a known form with wrong content.
     """
@@ -144,6 +145,7 @@ def build_model(
     width: int,
     seed: int,
     accept_probabilities: bool = False,
+    trains: bool = True,
 ) -> nn.Module:
     """Builds a new network on the CPU in float32, with weights that depend on the arguments alone.
 
@@ -151,7 +153,8 @@ def build_model(
     unknown architecture and InvalidInput (exit 2) for an image that is too small or for counts below one. A
     `module:factory` that draws from anything but torch's generator is not seeded by this. A network made elsewhere is
     tested on noise, and refused (InvalidInput) if it returns no logits or cannot be a guide; `accept_probabilities`
-    accepts outputs that look like probabilities as logits.
+    accepts outputs that look like probabilities as logits. Unless it `trains`, it is for weights that were trained
+    elsewhere: it is not tested in training mode, and may return its logits in a tuple or mapping (`logits_in`).
     """
     require_kind("build_model", "architecture", architecture, str, expected="a name that `dgkd-cache models` lists")
     sizes = {"channels": channels, "classes": classes, "height": height, "width": width}
@@ -165,7 +168,9 @@ def build_model(
         model = registration.factory(**sizes)
         if not registration.external:
             return model
-        return check_forward(architecture, model, **sizes, accept_probabilities=accept_probabilities)
+        if not trains and isinstance(model, nn.Module):
+            give_logits_alone(model)
+        return check_forward(architecture, model, **sizes, accept_probabilities=accept_probabilities, trains=trains)
 
 
 def count_unbuilt(architecture: str, *, channels: int, classes: int, height: int, width: int) -> int:

@@ -112,7 +112,8 @@ def load_model(folder: os.PathLike[str] | str, *, architecture: str | None = Non
     sizes = {"channels": card.channels, "classes": len(card.classes), "height": height, "width": width}
     try:
         _require_room(count_unbuilt(card.architecture, **sizes), folder)
-        model = build_model(card.architecture, **sizes, seed=0, accept_probabilities=True)  # it was trained so
+        # What was accepted when it was trained, or adopted, is not judged again.
+        model = build_model(card.architecture, **sizes, seed=0, accept_probabilities=True, trains=not card.adopted)
     except UnknownName as error:
         raise UnknownName(
             f"the model in {folder} cannot be rebuilt from its card",

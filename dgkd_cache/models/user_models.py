@@ -18,14 +18,30 @@ from dgkd_cache.errors import DgkdError, InvalidInput
 from dgkd_cache.models.registry import Registration, register_pattern
 from dgkd_cache.user_code import RAISED, accepted_keywords, describe_exception, import_factory
 
+_SOURCE = "a source of timm's, which would let files from elsewhere choose what is built"
+_NO_MODULES = {
+    "hf-hub": _SOURCE,
+    "hf_hub": _SOURCE,
+    "local-dir": _SOURCE,
+    "adopted": "a model that was adopted, for [chain] of dgkd.toml",
+    "store": "a store of a guide, for [chain] of dgkd.toml",
+}
+"""What stands before a colon and is no module of the user's, and what it is."""
+
 
 @register_pattern(
-    "(?!torchvision:).+:.+",
+    "(?!torchvision:|timm:).+:.+",
     form="module:factory",
     about="a network of your own: mypackage.nets:make_net",
     user_code=True,
 )
 def _parse(architecture: str) -> Registration:
+    if architecture.partition(":")[0] in _NO_MODULES:
+        raise InvalidInput(
+            f"{architecture} is no architecture",
+            expected="a name that `dgkd-cache models` lists, torchvision:NAME, timm:NAME or module:factory",
+            found=_NO_MODULES[architecture.partition(":")[0]],
+        )
     define = "(*, channels, classes, height, width) there, or with some of these, returning a torch.nn.Module"
     factory = import_factory(architecture, kind="model", define=define, otherwise="torchvision:NAME")
     return Registration(factory=partial(_user_model, name=architecture, factory=factory), external=True)

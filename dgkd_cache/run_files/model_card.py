@@ -13,7 +13,10 @@ from dgkd_cache.run_files.preprocess import Preprocess
 from dgkd_cache.run_files.run_card import read_card
 from dgkd_stores.arguments import as_path
 
-__all__ = ["TRAIN_AGAIN", "ModelCard", "load_card"]
+__all__ = ["ADOPTED", "TRAIN_AGAIN", "ModelCard", "load_card"]
+
+ADOPTED = "adopted"
+"""The method, in `training` of a card, of a model that was trained elsewhere."""
 
 TRAIN_AGAIN = "restore it from a copy, or train the model again with --fresh (what is there is set aside)"
 """The hint of errors about a file of a finished run that is lost or damaged."""
@@ -67,6 +70,11 @@ class ModelCard(BaseModel):
     """The device, the precision and the versions of libraries."""
     inputs_digest: str = ""
     """SHA-256 (hex) of everything that the training depends on; a run with another one is stale."""
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the model was trained elsewhere; `training` then has the origin of its weights."""
+        return self.training.get("method") == ADOPTED
 
 
 def load_card(folder: os.PathLike[str] | str) -> ModelCard:

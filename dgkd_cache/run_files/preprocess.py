@@ -8,13 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from dgkd_cache.errors import InvalidInput
 
-__all__ = ["Preprocess", "describe_resizing"]
+__all__ = ["Preprocess", "Resizing", "describe_resizing"]
+
+
+class Resizing(BaseModel):
+    """The resizing of published transforms, which round to uint8 after it: for a model that was adopted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    interpolation: Literal["bilinear", "bicubic"]
+    arithmetic: Literal["torchvision", "pillow"]  # of torchvision on tensors, or of Pillow in integers
+    short_side: int = Field(ge=1, le=2**17)  # pixels: of a test image before the centre is cut out of it
+    squash: bool = False  # both sides of a test image are resized to `short_side`
 
 
 class Preprocess(BaseModel):
@@ -25,6 +44,7 @@ class Preprocess(BaseModel):
     mean: tuple[str, ...]  # per channel, of pixels scaled to 0..1
     std: tuple[str, ...]  # per channel, likewise
     input_size: int | None = Field(default=None, ge=1, le=2**16)  # side in pixels to resize to; None: not resized
+    resizing: Resizing | None = None  # how; None: bilinear with antialiasing, without rounding, test images as views
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -34,13 +54,28 @@ class Preprocess(BaseModel):
             raise ValueError(f"expected finite means, found {', '.join(self.mean)}")
         if any(not _parse(text).is_finite() or _parse(text) <= 0 for text in self.std):
             raise ValueError(f"expected positive standard deviations, found {', '.join(self.std)}")
+        if self.resizing is not None and self.input_size is None:
+            raise ValueError("expected an input size beside the resizing")
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_default(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out a resizing that is None, so that a card that has none stays as it was."""
+        content: dict[str, Any] = handler(self)
+        return content if self.resizing is not None else {k: v for k, v in content.items() if k != "resizing"}
+
     @classmethod
-    def build(cls, *, mean: Sequence[str], std: Sequence[str], input_size: int | None = None) -> Preprocess:
+    def build(
+        cls,
+        *,
+        mean: Sequence[str],
+        std: Sequence[str],
+        input_size: int | None = None,
+        resizing: Resizing | None = None,
+    ) -> Preprocess:
         """Returns a checked `Preprocess`; raises InvalidInput (exit 2) for invalid values."""
         try:
-            return cls(mean=tuple(mean), std=tuple(std), input_size=input_size)
+            return cls(mean=tuple(mean), std=tuple(std), input_size=input_size, resizing=resizing)
         except ValidationError as error:
             problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}".lstrip(": ") for item in error.errors()]
             raise InvalidInput(

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
+from dgkd_cache.run_files.model_card import ADOPTED
 from dgkd_cache.workspace.run_inputs import recorded_value
 
 __all__ = ["GUIDANCE", "RECIPE", "Setting", "settings_of"]
@@ -34,7 +35,9 @@ def settings_of(training: Mapping[str, object], before: Mapping[str, str]) -> di
     found |= {key: recorded_value(before, f"distillation.{key}") for key in GUIDANCE}
     found["live"] = isinstance(recorded_value(before, "live"), str) if "live" in before else None
     found |= {key: training[key] for key in (*RECIPE, *GUIDANCE, "live") if key in training}
-    if before and not any(key.startswith("guides.") for key in before):
+    if recorded_value(before, "method") == ADOPTED:
+        found["method"] = ADOPTED
+    elif before and not any(key.startswith("guides.") for key in before):
         found["method"] = "scratch"
     plain = {key: _plain(value) for key, value in found.items()}
     return {key: value for key, value in plain.items() if value is not None}

@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
+from dgkd_cache.config.tables import ModelConfig
 from dgkd_cache.errors import DgkdError
+from dgkd_cache.run_files.model_card import ADOPTED
 from dgkd_cache.run_files.run_card import read_card
 from dgkd_cache.workspace.expected_inputs import as_recorded, expected_settings, without_data
-from dgkd_cache.workspace.run_inputs import Change, changes, recorded_value
+from dgkd_cache.workspace.run_inputs import Change, changes, flatten, recorded_value
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import HeaderAndSeal, StoreHeader, decimal, read_header
 
-__all__ = ["UNDUMPED", "Identities", "changes_by_card", "run_changes", "store_changes"]
+__all__ = ["UNDUMPED", "Identities", "adopted_changes", "changes_by_card", "run_changes", "store_changes"]
 
 UNDUMPED = "not dumped yet"
 """Stands for the seal of a guide that a run was trained without and that has no finished store."""
@@ -79,8 +81,12 @@ def run_changes(ws: Workspace, name: str, before: Mapping[str, str], identities:
     """Returns each setting and guide that differs from `before`, the record of the run called `name`.
 
     A run of the chain is compared with all settings of `dgkd.toml`; another one with those of data set and views, since
-    options of `train` chose its recipe. A guide without a store in the workspace is not compared.
+    options of `train` chose its recipe. A guide without a store in the workspace is not compared. A run that was adopted
+    is compared with its table in [models].
     """
+    model = ws.config.models.get(ws.run_name(name))
+    if model is not None or recorded_value(before, "method") == ADOPTED:
+        return [] if model is None else adopted_changes(before, model)
     recorded = {
         key.removeprefix("guides."): str(recorded_value(before, key)) for key in before if key.startswith("guides.")
     }
@@ -103,6 +109,12 @@ def run_changes(ws: Workspace, name: str, before: Mapping[str, str], identities:
     )
     found = changes(without_data(before), expected)
     return found if chain else [one for one in found if one.setting.startswith(_OF_EVERY_RUN)]
+
+
+def adopted_changes(before: Mapping[str, str], model: ModelConfig) -> list[Change]:
+    """Returns what differs between the record of a run and the table [models.NAME] of its name."""
+    expected = flatten({"method": ADOPTED, **model.model_dump()})
+    return changes({key: value for key, value in before.items() if key in expected}, expected)
 
 
 def store_changes(ws: Workspace, header: StoreHeader, *, weights: str, plan: str, precision: str) -> list[Change]:
@@ -130,11 +142,15 @@ def changes_by_card(ws: Workspace, name: str, header: StoreHeader, card: Mapping
     The store that `run` makes is compared with the settings of today as well, as by `store_changes`.
     """
     weights, plan = str(card.get("weights_digest")), str(card.get("plan_digest"))
+    training = card.get("training")
+    if isinstance(training, Mapping) and training.get("method") == ADOPTED:
+        plan = header.plan_digest  # its views are those of its store alone; `run` compares them with today's
     precision = str(header.compute.get("precision"))
     if (setting := ws.config.cache.precision) != "auto":
         precision = setting
     found = store_changes(ws, header, weights=weights, plan=plan, precision=precision)
-    if name in ws.chain and ws.teaches(name):
+    model = ws.model_of(name)
+    if model is not None and ws.teaches(model):
         return found
     return [one for one in found if one.setting in ("the store's weights", "the store's view plan")]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dgkd_cache.config.assignments import assign, parse_assignments
+from dgkd_cache.config.members import Member
 from dgkd_cache.config.tables import DatasetConfig
 from dgkd_cache.config.workspace_config import (
     CONFIG_NAME,
@@ -103,19 +104,41 @@ class Workspace:
         return replace(self, named=self.named.union(architectures))
 
     def names(self, architecture: str) -> bool:
-        """Returns True if the user names exactly this architecture, in [chain] of dgkd.toml or by a flag.
+        """Returns True if the user names exactly this architecture, in [chain] or [models] of dgkd.toml or by a flag.
 
         A `module:factory` that only a card names is not imported.
         """
-        return architecture in self.config.chain.values() or architecture in self.named
+        of_models = {model.architecture for model in self.config.models.values()}
+        return architecture in {*self.config.chain.values(), *of_models} or architecture in self.named
 
     @property
     def chain(self) -> tuple[str, ...]:
         """The names of the chain, largest first."""
         return tuple(self.config.chain)
 
+    def member(self, name: str) -> Member:
+        """Returns what `name` is; anything that is not in the chain is a run that was trained here."""
+        return self.config.member(name) if name in self.config.chain else Member(kind="trained", what="")
+
+    @property
+    def trained_here(self) -> tuple[str, ...]:
+        """The names of the models of the chain that are trained here."""
+        return tuple(name for name in self.chain if self.member(name).kind == "trained")
+
+    def run_name(self, name: str) -> str:
+        """Returns the name under which the run of `name` lies: its own, or that of the adopted model that it is."""
+        member = self.member(name)
+        return member.what if member.kind == "adopted" else name
+
+    def model_of(self, run: str) -> str | None:
+        """Returns the model of the chain whose run is called `run`; None if there is none."""
+        return next((name for name in self.chain if self.run_name(name) == run), None)
+
     def architecture(self, name: str) -> str:
-        """Returns the architecture of `name`. Raises UnknownName if it is not in the chain."""
+        """Returns the architecture of `name`, or what it is instead: `adopted:NAME` or `store:PATH`.
+
+        Raises UnknownName if it is not in the chain.
+        """
         if name not in self.config.chain:
             raise unknown_name("model", name, self.chain, do="[chain] in dgkd.toml lists the models")
         return self.config.chain[name]
@@ -131,20 +154,26 @@ class Workspace:
         return any(name in self.guides_for(other) for other in self.chain)
 
     def run_folder(self, name: str) -> Path:
-        """Returns the folder of the run called `name`, which may not exist."""
-        return self.folder / "runs" / check_model_name(name)
+        """Returns the folder of the run called `name`, or of that model of the chain; it may not exist."""
+        return self.folder / "runs" / check_model_name(self.run_name(name))
 
     def store_path(self, name: str, views: range | None = None) -> Path:
-        """Returns the path of the guide store of `name`, which may not exist.
+        """Returns the path of the guide store of `name`, which may not exist: that of a member `store:PATH` is PATH.
 
         It holds the workspace's views; a store of other `views` of the same guide is called NAME-FIRST-STOP.
         """
+        member = self.member(name)
+        if member.kind == "store":
+            path = as_store_path(member.what)  # a name without a path is that of a store in guides/, as for align
+            return self.folder / (Path("guides") / f"{member.what}.zarr" if path is None else path)
+        name = self.run_name(name)
         if views is not None and views != range(self.config.views.count):
             name = f"{check_model_name(name)}-{views.start}-{views.stop}"
         return self.folder / "guides" / f"{check_model_name(name)}.zarr"
 
     def stores_of(self, name: str) -> tuple[Path, ...]:
         """Returns the existing stores of `name`: of the workspace's views, and of others."""
+        name = self.run_name(name)
         others = {*self.chain, *self.runs()} - {name}  # a model may be called ta1-0-20
         own = re.compile(rf"{re.escape(name)}(-\d+-\d+)?")
         return tuple(self.store_path(one) for one in self.stores() if own.fullmatch(one) and one not in others)
@@ -195,11 +224,19 @@ class Workspace:
 
         The guides of a `stale` one, made of other data or views, are stale as well.
         """
+        if (model := self.run_name(name)) in self.config.models:
+            return f"`{self.adopt_command(model)}` adopts it again"
         if name not in self.chain:
             return START_OVER
         if stale:
             return f"`{self.command('run --remake')}` sets aside what does not fit, and makes it again"
         return f"`{self.command(f'train --model {name} --fresh')}` sets it aside and trains it again"
+
+    def adopt_command(self, model: str) -> str:
+        """Returns the command that adopts `model` again, for hints; the file of its weights is known to its user."""
+        known = self.config.models.get(model)
+        architecture = shlex.quote(known.architecture) if known else "ARCHITECTURE"
+        return self.command(f"adopt {model} --arch {architecture} --weights FILE{' --fresh' if known else ''}")
 
     def command(self, words: str) -> str:
         """Returns the command line of these words for hints, as it works from the current folder."""

@@ -30,6 +30,7 @@ from dgkd_cache.workspace.dumped_here import record_dumped
 from dgkd_cache.workspace.resolve import resolve_run
 from dgkd_cache.workspace.run_lock import refuse_no_folder
 from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
+from dgkd_cache.workspace.tasks.published_pixels import unaugmented
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
 from dgkd_stores.disk import refuse_in_the_way, write_durably
@@ -121,7 +122,8 @@ def load_guide(ws: Workspace, model: str, progress: Progress) -> tuple[nn.Module
     """Loads the finished run `runs/MODEL`. Raises Mismatch if it was trained on other data."""
     network, card = load_run(ws, model)
     require_same_data(ws, card, ws.run_folder(model), test=True)
-    say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
+    why = "as it was adopted" if card.adopted else "as it was trained"
+    say_input(ws, model, card.preprocess.input_size, progress, why=why)
     return network, card
 
 
@@ -151,7 +153,7 @@ def writer_of(
             guides=card.guides,
         ),
         train=ViewRenderer(plan, dataset.train.to(device)),
-        test=ViewRenderer(plan, dataset.test.to(device)),
+        test=unaugmented(plan, dataset.test.to(device), card.preprocess),
         views=views,
         settings=replace(settings, workers=ws.config.training_for(card.name).workers),
         device=device,

@@ -9,8 +9,8 @@ from dgkd_cache.device.device import resolve_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Progress
 from dgkd_cache.training.evaluate import Score, evaluate_samples
-from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
+from dgkd_cache.workspace.tasks.published_pixels import unaugmented
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["evaluate_model"]
@@ -31,13 +31,16 @@ def evaluate_model(ws: Workspace, *, model: str, split: str, device: str, progre
             found=split,
             do="dataset.validation holds samples out of training",
         )
-    say_input(ws, model, card.preprocess.input_size, progress, why="as it was trained")
+    say_input(
+        *(ws, model, card.preprocess.input_size, progress),
+        why="as it was adopted" if card.adopted else "as it was trained",
+    )
     images = dataset.test if split == "test" else dataset.train
     network, preprocess = prepare_inference(network, card, where)
     return evaluate_samples(
         network,
         lambda pixels_BIHW: network(preprocess(pixels_BIHW)),
-        ViewRenderer(plan, images.to(where)),
+        unaugmented(plan, images.to(where), card.preprocess),
         chosen[split],
         device=where,
         precision=str(card.compute.get("precision", "float32")),

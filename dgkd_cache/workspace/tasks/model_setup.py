@@ -33,6 +33,7 @@ __all__ = [
     "load_run",
     "new_model",
     "prepare_inference",
+    "require_adopted",
     "require_same_data",
     "say_input",
     "schedule_kind",
@@ -58,6 +59,26 @@ def new_model(ws: Workspace, architecture: str, *, input_size: int | None, seed:
         accept_probabilities=ws.config.cache.accept_probabilities,
     )
     return model, preprocess
+
+
+def require_adopted_data(ws: Workspace, card: ModelCard, folder: Path) -> None:
+    """Raises Mismatch unless an adopted model was adopted for the classes and the test set of the workspace."""
+    dataset, before = ws.dataset(), record.read_inputs(folder) or {}
+    tested_on = record.recorded_value(before, "dataset.test_digest") or dataset.test.digest
+    shape = [len(card.preprocess.mean), *([] if card.preprocess.input_size else (card.height, card.width))]
+    views = ws.plan().view_shape
+    for what, here, there in (
+        ("classes", ", ".join(dataset.classes), ", ".join(card.classes)),
+        ("test set", dataset.test.digest[:16], str(tested_on)[:16]),
+        ("views", "x".join(map(str, views[: len(shape)])), "x".join(map(str, shape))),
+    ):
+        if here != there:
+            raise Mismatch(
+                f"the model {folder.name} was adopted for other {what}",
+                expected=f"{what} {here[:200]}, as this workspace has them",
+                found=there[:200],
+                do=f"undo the change to dgkd.toml or to the data; or {ws.remedy(folder.name)}",
+            )
 
 
 def say_input(ws: Workspace, name: str, input_size: int | None, progress: Progress, *, why: str) -> None:
@@ -122,13 +143,33 @@ def load_run(ws: Workspace, name: str, folder: Path | None = None) -> tuple[nn.M
     """
     try:
         folder = folder or resolve_run(ws, name)
-        written = load_card(folder).architecture
+        card = load_card(folder)
+        if card.adopted:
+            require_adopted(ws, folder.name, card)
+        written = card.architecture
         own = written if is_user_code(written) else None
         if own and not ws.names(own):
             raise _not_named(ws, name, own)
         return load_model(folder, architecture=own)
     except Damaged as error:
         raise error.with_hint(do=ws.remedy(name)) from error
+
+
+def require_adopted(ws: Workspace, name: str, card: ModelCard) -> None:
+    """Raises Mismatch unless the adopted model is the one that [models] of dgkd.toml names, where it names it."""
+    if (model := ws.config.models.get(name)) is None:
+        return
+    for what, wanted, found in (
+        ("architecture", model.architecture, card.architecture),
+        ("weights", model.weights, card.weights_digest),
+    ):
+        if wanted != found:
+            raise Mismatch(
+                f"the run {name} is not the model that was adopted",
+                expected=f"the {what} of [models.{name}] in dgkd.toml, {wanted[:60]}",
+                found=found[:60],
+                do=ws.remedy(name),
+            )
 
 
 def _not_named(ws: Workspace, name: str, own: str) -> Mismatch:
@@ -192,8 +233,12 @@ def prepare_inference(model: nn.Module, card: ModelCard, device: torch.device) -
 def require_same_data(ws: Workspace, card: ModelCard, folder: Path, *, test: bool) -> None:
     """Raises Mismatch unless the run in `folder` has the data set, view plan and validation split of the workspace.
 
-    With `test`, also its test set, by the record of its inputs; only callers that use test images need this.
+    With `test`, also its test set, by the record of its inputs; only callers that use test images need this. A model
+    that was adopted was not trained on any of them: it needs the same classes and, for its accuracy, the same test set.
     """
+    if card.adopted:
+        require_adopted_data(ws, card, folder)
+        return
     dataset, plan, model = ws.dataset(), ws.plan(), folder.name
     before = (record.read_inputs(folder) if test else None) or {}
     tested_on = record.recorded_value(before, "dataset.test_digest") or dataset.test.digest
