@@ -23,7 +23,7 @@ from dgkd_cache.device.device import usable_device
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.align import align_images
-from dgkd_cache.guides.bank_arguments import check_bank_arguments
+from dgkd_cache.guides.bank_arguments import check_bank_arguments, check_guide_names
 from dgkd_cache.guides.cached import CachedGuide, ReadRows, common_temperature, common_views, group_stores
 from dgkd_cache.guides.compatibility import adopt_plan, check_store, columns_of
 from dgkd_cache.guides.loader import GuideLoader
@@ -56,6 +56,9 @@ class GuideBank:
     and label with the samples of the first store, and samples have its numbers from then on. `class_map` gives our name
     for each class of the guides that is ours; only these columns are given out.
 
+    `names` are what the guides are called here, one for each store, in place of the names in the stores; stores that
+    share one are of one guide.
+
     With `trusted` keys, each store must be signed by one of them: Mismatch for one that is not, before anything else.
     """
 
@@ -72,8 +75,10 @@ class GuideBank:
         align: bool = False,
         class_map: Mapping[str, str] | None = None,
         trusted: TrustedKeys | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         check_bank_arguments(stores, images, views, temperature, keep_on_device, reader, align, class_map, trusted)
+        check_guide_names(names, stores)
         self._device = usable_device(device, call="GuideBank")
         self._stores: list[GuideStore] = []
         self._closed = False
@@ -93,7 +98,9 @@ class GuideBank:
             self._renderer = renderer
             self._temperature = common_temperature(self._stores) if temperature is None else float(temperature)
             self._resident = self._fits(keep_on_device)
-            self._guides = group_stores(self._stores, self._rows_of, temperature=self._temperature, device=self._device)
+            self._guides = group_stores(
+                self._stores, self._rows_of, names=names, temperature=self._temperature, device=self._device
+            )
             self._views = common_views(self._guides) if views is None else views
             for guide in self._guides:
                 guide.require(self._views)

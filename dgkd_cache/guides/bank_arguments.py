@@ -10,7 +10,7 @@ from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import TrustedKeys
 from dgkd_stores.arguments import as_path, refusal, require_flags, require_kind, require_number
 
-__all__ = ["check_bank_arguments"]
+__all__ = ["check_bank_arguments", "check_guide_names"]
 
 _CALL = "GuideBank"
 
@@ -48,6 +48,16 @@ def check_bank_arguments(
         raise refusal(_CALL, "class_map", class_map, expected="None without align", do="it goes with align=True")
     do = "write trusted=TrustedKeys.read(keys=[KEY])"
     require_kind(_CALL, "trusted", trusted, (TrustedKeys, type(None)), expected="TrustedKeys, or None", do=do)
+
+
+def check_guide_names(names: object, stores: Sequence[object]) -> None:
+    """Raises InvalidInput unless the names are None or a text for each store."""
+    if names is None:
+        return
+    expected = f"{len(stores)} names, one for each store, or None"
+    fits = isinstance(names, Sequence) and not isinstance(names, str) and len(names) == len(stores)
+    if not fits or not all(isinstance(name, str) and name for name in names):  # type: ignore[attr-defined]  # it fits
+        raise refusal(_CALL, "names", names, expected=expected)
 
 
 def _check_stores(stores: object) -> None:

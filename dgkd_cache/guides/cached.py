@@ -112,19 +112,20 @@ class CachedGuide:
 
 
 def group_stores(
-    stores: Iterable[GuideStore],
+    stores: Sequence[GuideStore],
     rows: Callable[[GuideStore, torch.device], Rows],
     *,
+    names: Sequence[str] | None = None,
     temperature: float,
     device: torch.device,
 ) -> tuple[CachedGuide, ...]:
     """Groups stores by their guide, in the order of the guides' first stores; `rows` opens those of a store.
 
-    Raises as `CachedGuide`.
+    `names` are those of the guides, one for each store, in place of those in the stores. Raises as `CachedGuide`.
     """
     by_name: dict[str, list[GuideStore]] = {}
-    for store in stores:
-        by_name.setdefault(store.header.guide.name, []).append(store)
+    for name, store in zip(names or [store.header.guide.name for store in stores], stores, strict=True):
+        by_name.setdefault(name, []).append(store)
     return tuple(
         CachedGuide(
             name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dgkd_cache.errors import Mismatch
+from dgkd_cache.errors import Incomplete, Mismatch
 from dgkd_cache.paths import leftovers
 from dgkd_cache.progress import Progress, Silent, check_reporting
 from dgkd_cache.training.loggers.registry import require_loggers
@@ -84,16 +84,20 @@ def run_chain(
         progress.say(f"{name} is damaged ({damage.problem}): set aside in {kept}")
     state = ChainState(ws, device)
     check_chain(ws, trained=state.trained, to_dump=state.to_dump, progress=progress)
-    for name in () if remake else ws.chain:
-        if state.of(name).state == "stale":
+    for name in ws.chain:
+        if ws.member(name).kind == "adopted" and state.of(name).run != "done":
+            raise _not_adopted(ws, name, state.of(name))  # another file of weights is the user's to find
+        if not remake and state.of(name).state == "stale":
             raise _stale(ws, name, state.of(name))
     sweep_workspace(ws.folder, stop=stop)
     for name in ws.chain:
-        if state.of(name).run == "done":
+        if ws.member(name).kind == "trained" and state.of(name).run == "done":
             _remove_leftovers(ws, name, take_over, stop)
         if state.of(name).state == "done":
             progress.say(f"{name} is done and up to date")
             continue
+        if ws.member(name).kind == "adopted" and state.of(name).run != "done":
+            raise _not_adopted(ws, name, state.of(name))
         if state.of(name).run == "stale":
             _archive_stale(ws, name, state, remake, take_over, progress, stop)
         if state.of(name).run != "done":
@@ -101,6 +105,7 @@ def run_chain(
                 name=name,
                 architecture=ws.architecture(name),
                 guides=[ws.store_path(guide) for guide in ws.guides_for(name)],
+                names=ws.guides_for(name),
                 training=ws.config.training_for(name),
                 distillation=ws.config.distillation,
                 test_every=test_every,
@@ -111,7 +116,7 @@ def run_chain(
         if ws.teaches(name):
             if state.of(name).store == "stale":  # that of an earlier run may still be there
                 _archive_stale(ws, name, state, remake, take_over, progress, stop)
-            dump_guide(ws, model=name, take_over=take_over, device=device, progress=progress, stop=stop)
+            dump_guide(ws, model=ws.run_name(name), take_over=take_over, device=device, progress=progress, stop=stop)
             state.forget(name)
     return _rows(ws, state)
 
@@ -126,13 +131,15 @@ def _rows(ws: Workspace, state: ChainState) -> list[ChainRow]:
 
 
 def _row(ws: Workspace, name: str, state: ModelState) -> ChainRow:
-    card = state.card
+    card, guide = state.card, state.header.guide if state.header else None
+    known = card or guide
+    trained = ws.member(name).kind == "trained"
     return ChainRow(
         model=name,
-        architecture=ws.architecture(name),
-        parameters=card.parameters if card else None,
-        guides=ws.guides_for(name),
-        accuracy=card.accuracy.get("test") if card else None,
+        architecture=known.architecture if known and not trained else ws.architecture(name),
+        parameters=known.parameters if known else None,
+        guides=ws.guides_for(name) if trained else (),
+        accuracy=card.accuracy.get("test") if card else guide.accuracy if guide else None,
         train_seconds=card.seconds if card else None,
         dump_seconds=dump_seconds(ws.run_folder(name)),
         cache_bytes=state.cache_bytes,
@@ -176,6 +183,24 @@ def _stale(ws: Workspace, name: str, found: ModelState) -> Mismatch:
             "makes them again"
         )
     return Mismatch(f"{what} is stale", expected=expected, found=found.why, do=do)
+
+
+def _not_adopted(ws: Workspace, name: str, found: ModelState) -> Incomplete | Mismatch:
+    """Returns the error for a member that is not adopted yet, or whose run is another model than it was."""
+    run = ws.run_name(name)
+    if found.run == "missing":
+        return Incomplete(
+            f"{name} is not adopted",
+            expected=f"the finished run {run}, of weights from elsewhere",
+            found=f"none in {ws.run_folder(name)}",
+            do=f"`{ws.adopt_command(run)}` adopts it",
+        )
+    return Mismatch(
+        f"{name} is stale",
+        expected=f"the run {run} as it was adopted, for the classes and the test set of today",
+        found=found.why,
+        do=f"undo the change, or {ws.remedy(run)}",
+    )
 
 
 def _remove_leftovers(ws: Workspace, name: str, take_over: bool, stop: Callable[[], bool]) -> None:

@@ -9,18 +9,23 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 
+import torch
+
 from dgkd_cache.datasets.split import split_images
+from dgkd_cache.distributed.ranks import ALONE
 from dgkd_cache.dump.sizes import check_store_bytes, settings_of_width
 from dgkd_cache.dump.writer_arguments import require_all_samples
 from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.paths import CARD_FILE
-from dgkd_cache.progress import Progress
+from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.run_files.model_card import load_card
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.run_check import require_sound
 from dgkd_cache.workspace.tasks.factored_width import factored_width
 from dgkd_cache.workspace.tasks.model_setup import new_model, schedule_kind
+from dgkd_cache.workspace.tasks.run_guides import open_guides
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["check_chain", "damaged_runs"]
@@ -36,25 +41,27 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
         progress.warn(
             f"all {ws.config.views.count} views are the same, since transforms = none: views.count = 1 caches as much"
         )
-    epochs = [ws.config.training_for(name).epochs for name in ws.chain if ws.guides_for(name)]
+    epochs = [ws.config.training_for(name).epochs for name in ws.trained_here if ws.guides_for(name)]
     if to_dump and ws.config.views.schedule == "cycle" and epochs and max(epochs) < ws.config.views.count:
         progress.warn(
             f"a cycle over {ws.config.views.count} views takes one an epoch, and no model under guides has more than "
             f"{max(epochs)} epochs: the others are not read"
         )
-    for name in ws.chain:
+    for name in ws.trained_here:
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
     if to_dump:
         require_all_samples(ws.dataset().train)
         _check_stores(ws, to_dump, progress)
-    networks = {name: (ws.architecture(name), ws.config.training_for(name).input_size) for name in ws.chain}
+    _check_given(ws, trained=trained)
+    networks = {name: (ws.architecture(name), ws.config.training_for(name).input_size) for name in ws.trained_here}
     to_build = dict.fromkeys(network for name, network in networks.items() if not trained.get(name))
     built = {
         (architecture, size): count_parameters(new_model(ws, architecture, input_size=size, seed=0)[0])
         for architecture, size in to_build
     }
     if built:  # a finished chain got these lines before
-        for line in larger_than_before([(name, trained.get(name) or built[one]) for name, one in networks.items()]):
+        counts = {**trained, **{name: trained.get(name) or built[one] for name, one in networks.items()}}
+        for line in larger_than_before([(name, counts[name]) for name in ws.chain if name in counts]):
             progress.warn(line)
 
 
@@ -66,6 +73,8 @@ def damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
     """
     found: dict[str, DgkdError] = {}
     for name in ws.chain:
+        if ws.member(name).kind == "store":
+            continue
         folder = ws.run_folder(name)
         try:
             require_sound(folder)
@@ -77,6 +86,28 @@ def damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
             do = f"restore it from a copy, or {ws.remedy(name)} (`{ws.command('run --remake')}` does both)"
             found[name] = error.with_hint(do=do)
     return found
+
+
+def _check_given(ws: Workspace, *, trained: Mapping[str, int]) -> None:
+    """Checks each store from elsewhere that a model still has to learn from, as its training will: data, views, pixels.
+
+    Raises what `GuideBank` raises, and Mismatch for a signature that [sharing] requires.
+    """
+    given = [name for name in ws.chain if ws.member(name).kind == "store"]
+    taught = {guide for name in ws.trained_here if not trained.get(name) for guide in ws.guides_for(name)}
+    paths = {name: ws.store_path(name) for name in given if name in taught}
+    if paths:
+        views, temperature = ViewRenderer(ws.plan(), ws.dataset().train), ws.config.cache.temperature
+        cpu = torch.device("cpu")
+        with open_guides(
+            *(ws, views, [*paths.values()], [], temperature),
+            names=[*paths],
+            device=cpu,
+            begun={},
+            progress=Silent(),  # training says the same
+            ranks=ALONE,
+        ):
+            pass
 
 
 def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> None:

@@ -10,14 +10,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from dgkd_cache.device.device import resolve_device, resolve_precision
-from dgkd_cache.errors import StoreNotFound
+from dgkd_cache.errors import Incomplete, StoreNotFound
 from dgkd_cache.models.registry import find_model
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import ModelCard, load_card
-from dgkd_cache.workspace.expected_inputs import expected_inputs
+from dgkd_cache.workspace.expected_inputs import adopted_inputs, expected_inputs
 from dgkd_cache.workspace.recipe import resolve_recipe
 from dgkd_cache.workspace.run_inputs import Change, changes, describe_changes, read_inputs, recorded_value
-from dgkd_cache.workspace.staleness import UNDUMPED, store_changes
+from dgkd_cache.workspace.staleness import UNDUMPED, adopted_changes, store_changes
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, StoreHeader
 
@@ -29,6 +29,8 @@ class ModelState:
     """The state of a model: that of its run, and once that is done, that of the store which later models need."""
 
     card: ModelCard | None
+    header: StoreHeader | None = None
+    """The header of a store from elsewhere, which has no run here."""
     run: str
     run_why: str = ""
     run_changes: tuple[Change, ...] = ()
@@ -65,7 +67,7 @@ class ChainState:
 
     def __init__(self, ws: Workspace, device: str, *, without: Collection[str] = ()) -> None:
         """`without` are models whose runs and stores are taken as not there. Raises what `find_model` raises."""
-        for name in ws.chain:
+        for name in ws.trained_here:
             find_model(ws.architecture(name))  # a wrong name is told before the data set is loaded
         self._ws, self._device = ws, resolve_device(device)
         self._without = frozenset(without)
@@ -80,9 +82,10 @@ class ChainState:
 
     @property
     def trained(self) -> dict[str, int]:
-        """The parameters of each model whose run is finished and valid, by name."""
-        found = {name: self.of(name) for name in self._ws.chain}
-        return {name: one.card.parameters for name, one in found.items() if one.card and one.run == "done"}
+        """The parameters of each model whose run is finished and valid, by name; of a store, those of its guide."""
+        found = {name: self.of(name) for name in self._ws.chain if self.of(name).run == "done"}
+        cards = {name: one.card or (one.header and one.header.guide) for name, one in found.items()}
+        return {name: card.parameters for name, card in cards.items() if card}
 
     @property
     def to_dump(self) -> list[str]:
@@ -98,8 +101,10 @@ class ChainState:
         folder = self._ws.run_folder(name)
         if name in self._without:
             return ModelState(card=None, run="missing", run_why="not begun")
+        if self._ws.member(name).kind == "store":
+            return self._given(name)
         card = load_card(folder) if os.path.lexists(folder / CARD_FILE) else None
-        found = self._run(name, card)
+        found = self._adopted(name, card) if self._ws.member(name).kind == "adopted" else self._run(name, card)
         if card is None or not self._ws.teaches(name):
             return found
         if not self._ws.store_path(name).exists():
@@ -111,6 +116,34 @@ class ChainState:
             store, store_why = ("done", "") if held.seal else ("begun", "dump begun and not finished")
         changes = tuple(differing)
         return replace(found, store=store, store_why=store_why, store_changes=changes, cache_bytes=held.nbytes)
+
+    def _given(self, name: str) -> ModelState:
+        """Returns the state of a store from elsewhere: it is done. Raises StoreNotFound, Incomplete."""
+        held = self._store(name)
+        if held.seal is None:
+            raise Incomplete(
+                f"the store of {name} is not finished",
+                expected="a sealed store",
+                found=f"{self._ws.store_path(name)} without a seal",
+                do="get it again, or have its dump finished where it was begun",
+            )
+        return ModelState(card=None, header=held.header, run="done", cache_bytes=held.nbytes)
+
+    def _adopted(self, name: str, card: ModelCard | None) -> ModelState:
+        """Returns the state of the run of an adopted model, by [models] of dgkd.toml and the data set."""
+        ws, run = self._ws, self._ws.run_name(name)
+        if card is None:
+            return ModelState(card=None, run="missing", run_why=f"not adopted: `{ws.adopt_command(run)}`")
+        before = read_inputs(ws.run_folder(name)) or {}
+        model = ws.config.models.get(run)
+        if not card.adopted or model is None:
+            wanted = Change("its origin", "training here" if model else f"not in [models.{run}]", "adopted")
+            return ModelState(card=card, run="stale", run_why=str(wanted), run_changes=(wanted,))
+        differing = adopted_changes(before, model) or changes(before, adopted_inputs(ws, card))
+        if differing:
+            why = describe_changes(differing)
+            return ModelState(card=card, run="stale", run_why=why, run_changes=tuple(differing))
+        return ModelState(card=card, run="done")
 
     def _run(self, name: str, card: ModelCard | None) -> ModelState:
         ws = self._ws

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from dgkd_cache.config.members import parse_member
 from dgkd_cache.config.workspace_config import WorkspaceConfig, parse_config, with_overrides
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores.disk import expand_user
@@ -115,6 +116,8 @@ def growing_models(chain: Mapping[str, str], *, classes: int = 10) -> list[str]:
 
     parameters = []
     for name, architecture in chain.items():
+        if parse_member(architecture).kind != "trained":
+            continue  # `run` counts it
         side = wanted_input_size(architecture, _ANY_SIDE, _ANY_SIDE) or _ANY_SIDE
         if not is_user_code(architecture):
             count = count_unbuilt(architecture, channels=3, classes=classes, height=side, width=side)
@@ -136,7 +139,7 @@ def transforms_by_size(height: int | None, width: int | None) -> tuple[str, ...]
 def default_recipe(chain: Mapping[str, str]) -> dict[str, object]:
     """Returns the default `[training]` table for the architectures, with per-model tables if they differ."""
     plain = _plain(chain)
-    if len(plain) == len(chain):
+    if len(plain) == sum(parse_member(architecture).kind == "trained" for architecture in chain.values()):
         return dict(_PLAIN_RECIPE)
     return {name: dict(_PLAIN_RECIPE) for name in plain}
 
@@ -154,7 +157,8 @@ def check_names(dataset: str, architectures: Sequence[str], transforms: Sequence
 
     require_known(dataset)
     for architecture in architectures:
-        find_model(architecture)
+        if parse_member(architecture).kind == "trained":
+            find_model(architecture)
     for transform in transforms:
         parse_transform(transform)
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
+from dgkd_cache.run_files.model_card import ADOPTED, ModelCard
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["as_recorded", "expected_inputs", "expected_settings", "without_data"]
+__all__ = ["adopted_inputs", "as_recorded", "expected_inputs", "expected_settings", "without_data"]
 
 _OF_DATA = (
     *("dataset.digest", "dataset.test_digest", "dataset.decoding", "dataset.test_decoding", "dataset.class_map"),
@@ -48,6 +49,20 @@ def expected_inputs(
         ws, architecture=architecture, guides=guides, live=live, training=training, distillation=distillation
     )
     return settings | record.flatten(of_data)
+
+
+def adopted_inputs(ws: Workspace, card: ModelCard) -> dict[str, str]:
+    """Returns the flat record of all that an adopted run depends on: no view and no training image is among it."""
+    dataset = ws.dataset()
+    return record.flatten(
+        {
+            "method": ADOPTED,
+            "architecture": card.architecture,
+            "weights": card.weights_digest,
+            "preprocess": card.preprocess.model_dump(mode="json"),
+            "dataset": {"classes": list(dataset.classes), "test_digest": dataset.test.digest},
+        }
+    )
 
 
 def expected_settings(

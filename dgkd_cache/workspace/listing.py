@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dgkd_cache.errors import DgkdError
+from dgkd_cache.errors import DgkdError, StoreNotFound
 from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.run_files.reading import START_OVER
 from dgkd_cache.workspace.run_check import check_run, is_run
@@ -21,7 +21,7 @@ from dgkd_cache.workspace.run_inputs import Change, describe_changes, read_input
 from dgkd_cache.workspace.run_settings import Setting, settings_of
 from dgkd_cache.workspace.staleness import Identities, changes_by_card, run_changes
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import GuideStore, StoreHeader
+from dgkd_stores import GuideStore, StoreHeader, read_header
 
 __all__ = ["RunEntry", "StoreEntry", "list_run", "list_runs", "list_stores"]
 
@@ -72,25 +72,58 @@ class StoreEntry:
 
 def list_runs(ws: Workspace) -> list[RunEntry]:
     """Lists the chain's runs in its order, then the others by name, then anything else; no weights are read."""
-    names, identities = dict.fromkeys((*ws.chain, *ws.runs())), Identities(ws)
+    members = {ws.run_name(name) for name in ws.chain}
+    names, identities = dict.fromkeys((*ws.chain, *(run for run in ws.runs() if run not in members))), Identities(ws)
     others = [RunEntry(name=str(path), state="unknown", why=_what_it_is(path)) for path in ws.other_runs()]
-    return [*(_run(ws, name, identities) for name in names), *others]
+    return [*(_listed(ws, name, identities) for name in names), *others]
 
 
 def list_run(ws: Workspace, name: str) -> RunEntry:
     """Lists the run called `name`."""
-    return _run(ws, name, Identities(ws))
+    return _listed(ws, name, Identities(ws))
 
 
 def list_stores(ws: Workspace) -> list[StoreEntry]:
-    """Lists everything in `guides/`, stores first, in the same order; each is opened, its rows are not read."""
+    """Lists everything in `guides/`, stores first, in the same order; each is opened, its rows are not read.
+
+    Stores from elsewhere that are models of the chain come first.
+    """
     names, runs = set(ws.stores()), {*ws.chain, *ws.runs()}
-    found = []
+    given = [name for name in ws.chain if ws.member(name).kind == "store"]
+    found = [_store(name, ws.store_path(name))[0] for name in given]
+    taken = {ws.store_path(name).resolve() for name in given}
     for one in ws.guides():
+        if (ws.store_path(one) if one in names else Path(one)).resolve() in taken:
+            continue
         entry, header = _store(one, ws.store_path(one) if one in names else Path(one))
         owner = one if one in runs else re.sub(r"-\d+-\d+$", "", one)  # ta1-40-60 has other views of ta1
         found.append(_compared_store(ws, entry, header, owner) if header and owner in runs else entry)
     return found
+
+
+def _listed(ws: Workspace, name: str, identities: Identities) -> RunEntry:
+    """Returns the entry of a run, or of a model of the chain that is a store and has no run here."""
+    return _given(ws, name) if ws.member(name).kind == "store" else _run(ws, name, identities)
+
+
+def _given(ws: Workspace, name: str) -> RunEntry:
+    """Returns the entry of a store from elsewhere, by its header; nothing here makes it stale."""
+    path = ws.store_path(name)
+    try:
+        found = read_header(path)
+    except StoreNotFound:
+        return RunEntry(name=name, state="missing", architecture=ws.architecture(name), why=f"no store at {path}")
+    except (DgkdError, OSError) as error:
+        return RunEntry(name=name, state="refused", architecture=ws.architecture(name), why=str(error))
+    guide = found.header.guide
+    return RunEntry(
+        name=name,
+        state="done" if found.seal else "begun",
+        architecture=guide.architecture,
+        parameters=guide.parameters,
+        accuracy=guide.accuracy or None,
+        settings={"method": "store"},
+    )
 
 
 def _run(ws: Workspace, name: str, identities: Identities) -> RunEntry:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from dgkd_cache.config.workspace_config import is_model_name
-from dgkd_cache.errors import Incomplete, StoreNotFound, unknown_name
+from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.disk import as_store_path
@@ -22,7 +22,9 @@ def resolve_guide(ws: Workspace, text: str) -> Path:
         expected = "a folder with zarr.json in it, or an HDF5 file"
         raise StoreNotFound(f"no guide store at {path}", expected=expected)
     names = ws.stores()
-    if text in names:
+    if text in ws.chain and ws.member(text).kind == "store":
+        return _given(ws, text)
+    if text in names or ws.run_name(text) in names:
         return ws.store_path(text)
     if is_model_name(text) and os.path.lexists(ws.run_folder(text) / CARD_FILE):
         do = f"`{ws.command(f'dump {text}')}` makes it"
@@ -38,11 +40,37 @@ def resolve_guide(ws: Workspace, text: str) -> Path:
     )
 
 
+def _given(ws: Workspace, name: str) -> Path:
+    """Returns the store that a member `store:PATH` is. Raises StoreNotFound."""
+    path = ws.store_path(name)
+    if not (path / "zarr.json").is_file() and not path.is_file():
+        raise StoreNotFound(
+            f"no guide store for {name!r}",
+            expected="a folder with zarr.json in it, or an HDF5 file",
+            found=f"nothing at {path}",
+            do=f"correct {name} in [chain] of dgkd.toml: a path there begins at the folder of dgkd.toml",
+        )
+    return path
+
+
 def resolve_run(ws: Workspace, name: str) -> Path:
     """Returns the folder of the finished run called `name`. Raises UnknownName, Incomplete."""
-    folder = ws.run_folder(name)
+    member, folder = ws.member(name), ws.run_folder(name)
+    if member.kind == "store":
+        raise InvalidInput(
+            f"{name} has no run here",
+            expected="a model that was trained or adopted here",
+            found=f"the store {ws.store_path(name)}",
+            do="name a model with a run",
+        )
     if os.path.lexists(folder / CARD_FILE):
         return folder
+    if member.kind == "adopted":
+        raise Incomplete(
+            f"{name} is not adopted",
+            expected=f"a finished run in {folder}",
+            do=f"`{ws.adopt_command(member.what)}` adopts it",
+        )
     if name not in ws.chain and not folder.is_dir():
         known = {*ws.chain, *ws.runs()}
         raise unknown_name("run", name, known, do=f"`{ws.command('ls')}` lists them")

@@ -81,8 +81,8 @@ def run_changes(ws: Workspace, name: str, before: Mapping[str, str], identities:
     """Returns each setting and guide that differs from `before`, the record of the run called `name`.
 
     A run of the chain is compared with all settings of `dgkd.toml`; another one with those of data set and views, since
-    options of `train` chose its recipe. A guide without a store in the workspace is not compared. A run that was adopted
-    is compared with its table in [models].
+    options of `train` chose its recipe. A guide without a store in the workspace is not compared. A run that was
+    adopted is compared with its table in [models].
     """
     model = ws.config.models.get(ws.run_name(name))
     if model is not None or recorded_value(before, "method") == ADOPTED:

@@ -85,8 +85,9 @@ def _places(app: App, what: str) -> tuple[Path | None, Path | None]:
         return None, store
     workspace = app.workspace()
     runs = [name for name in workspace.runs() if is_run(workspace.run_folder(name))]
-    run = workspace.run_folder(what) if what in runs else None
-    store = workspace.store_path(what) if what in workspace.stores() else None
+    given = what in workspace.chain and workspace.member(what).kind == "store"
+    run = workspace.run_folder(what) if workspace.run_name(what) in runs and not given else None
+    store = workspace.store_path(what) if given or workspace.run_name(what) in workspace.stores() else None
     if run is None and store is None:
         known = sorted({*runs, *workspace.stores()})
         raise StoreNotFound(

@@ -128,7 +128,8 @@ def init(
         given["dataset.root"] = os.path.abspath(expand_user(data_root))
     if transforms:
         given["views.transforms"] = _split(transforms)
-    architectures, data = _split(chain) if chain is not None else [], dataset and _from_here(dataset)
+    architectures = [_from_here(one, "store") for one in _split(chain)] if chain is not None else []
+    data = dataset and _from_here(dataset, "folder")
     published = read_recipe(recipe) if recipe is not None else None
     notes: list[str] = []
     if published is not None:
@@ -208,9 +209,9 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in re.split(r",(?![^(]*\))", text)]
 
 
-def _from_here(dataset: str) -> str:
-    """Makes a `folder:PATH` absolute, which is relative to the current folder."""
-    kind, _, path = dataset.partition(":")
-    if kind != "folder" or not path:
-        return dataset
-    return f"folder:{os.path.abspath(expand_user(path))}"
+def _from_here(text: str, kind: str) -> str:
+    """Makes the PATH of a text `KIND:PATH` absolute, which is relative to the current folder."""
+    found, _, path = text.partition(":")
+    if found != kind or not path:
+        return text
+    return f"{kind}:{os.path.abspath(expand_user(path))}"

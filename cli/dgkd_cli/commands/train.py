@@ -131,6 +131,8 @@ def train(
     if student:
         check_method(method, _split(guides))
     workspace = app.workspace((*architectures, student) if student else architectures)
+    if model and model in workspace.chain and workspace.member(model).kind != "trained":
+        raise click.UsageError(f"{model} is {workspace.architecture(model)}: it is not trained here")
     if model:
         architecture, chosen = workspace.architecture(model), workspace.guides_for(model, method)
         check_has_guides(model, method, chosen)
@@ -168,6 +170,7 @@ def train(
         architecture=architecture,
         guides=stores,
         live=runs,
+        names=chosen if model else (),
         training=training,
         distillation=distillation,
         fresh=fresh,

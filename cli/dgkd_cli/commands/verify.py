@@ -114,12 +114,15 @@ def verify(
 
 
 def _all(app: App) -> tuple[list[tuple[str, Path]], tuple[str, ...]]:
-    """Returns the runs of the workspace, by name, and everything in its `guides/`."""
+    """Returns the runs of the workspace, by name, everything in its `guides/`, and the stores that [chain] names."""
     from dgkd_cache.workspace.run_check import is_run
 
     workspace = app.workspace()
     folders = [(name, workspace.run_folder(name)) for name in workspace.runs()]
-    return [(name, folder) for name, folder in folders if is_run(folder)], workspace.guides()
+    given = tuple(name for name in workspace.chain if workspace.member(name).kind == "store")
+    there = {workspace.store_path(name).resolve() for name in given}
+    own = [one for one in workspace.guides() if (workspace.folder / "guides" / f"{one}.zarr").resolve() not in there]
+    return [(name, folder) for name, folder in folders if is_run(folder)], (*given, *own)
 
 
 def _named(app: App, what: tuple[str, ...]) -> tuple[list[tuple[str, Path]], tuple[str, ...]]:
@@ -130,7 +133,11 @@ def _named(app: App, what: tuple[str, ...]) -> tuple[list[tuple[str, Path]], tup
 
 
 def _has_store(app: App, text: str) -> bool:
-    return app.has_workspace and text in app.workspace().stores()
+    if not app.has_workspace:
+        return False
+    workspace = app.workspace()
+    given = text in workspace.chain and workspace.member(text).kind == "store"
+    return given or workspace.run_name(text) in workspace.stores()
 
 
 def _look(app: App, name: str, full: bool, trusted: TrustedKeys | None, progress: Progress) -> StoreResult:

@@ -31,6 +31,7 @@ from dgkd_cache.run_files.model_card import ADOPTED, ModelCard
 from dgkd_cache.training.evaluate import evaluate_samples
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.archive import archive_held_run
+from dgkd_cache.workspace.expected_inputs import adopted_inputs
 from dgkd_cache.workspace.run_lock import refuse_linked_files, run_lock
 from dgkd_cache.workspace.tasks.adoption_options import AdoptRequest, class_columns, preprocess_for
 from dgkd_cache.workspace.tasks.finished import finished_run
@@ -39,7 +40,7 @@ from dgkd_cache.workspace.tasks.published_pixels import unaugmented
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import JsonValue, decimal
 
-__all__ = ["Adopted", "adopt_model", "adopted_inputs", "least_accuracy"]
+__all__ = ["Adopted", "adopt_model", "least_accuracy"]
 
 _SHOWN = 10  # classes in a message
 
@@ -102,20 +103,6 @@ def least_accuracy(classes: int) -> float:
     """Returns twice the accuracy of guessing among `classes`; for two classes, half of the way from guessing to 1."""
     chance = 1 / classes
     return min(2 * chance, (1 + chance) / 2)
-
-
-def adopted_inputs(ws: Workspace, card: ModelCard) -> dict[str, str]:
-    """Returns the flat record of all that an adopted run depends on: no view and no training image is among it."""
-    dataset = ws.dataset()
-    return record.flatten(
-        {
-            "method": ADOPTED,
-            "architecture": card.architecture,
-            "weights": card.weights_digest,
-            "preprocess": card.preprocess.model_dump(mode="json"),
-            "dataset": {"classes": list(dataset.classes), "test_digest": dataset.test.digest},
-        }
-    )
 
 
 def _require_free_name(ws: Workspace, name: str) -> None:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
+from torch import nn
 
 from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.datasets.split import split_images
-from dgkd_cache.device.device import place, resolve_device, resolve_precision
+from dgkd_cache.device.device import resolve_device, resolve_precision
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.dump.header import StoreDraft
 from dgkd_cache.dump.sizes import draft_bytes
@@ -27,12 +28,22 @@ from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.registry import find_model, wanted_input_size
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.run_files.model_card import ModelCard
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.workspace.recipe import input_choice, resolve_recipe
 from dgkd_cache.workspace.tasks.dump import dump_settings, found_at, writer_of
-from dgkd_cache.workspace.tasks.model_setup import card_of, dropping_of, new_model, say_input, schedule_kind
+from dgkd_cache.workspace.tasks.model_setup import (
+    card_of,
+    dropping_of,
+    load_run,
+    new_model,
+    prepare_inference,
+    require_same_data,
+    say_input,
+    schedule_kind,
+)
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import encoding_names
 
@@ -62,21 +73,28 @@ def plan_chain(
         expected = f"at most {_MANY_SECONDS} seconds" if seconds > 0 else "more than 0 seconds"
         raise InvalidInput("this is no time to measure for", expected=expected, found=str(seconds))
     where = resolve_device(device)
-    for name in ws.chain:
+    for name in ws.trained_here:
         find_model(ws.architecture(name))  # a wrong name is told before the data set is loaded
         schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
-    recipes = {name: resolve_recipe(ws.config.training_for(name), where) for name in ws.chain}
+    recipes = {name: resolve_recipe(ws.config.training_for(name), where) for name in ws.trained_here}
+    adopted = {name: _adopted(ws, name) for name in ws.chain if ws.member(name).kind == "adopted"}
+    for name in ws.chain:
+        if ws.member(name).kind == "store":
+            progress.say(f"{name} is a store from elsewhere: it takes no dump here, and cannot be a live guide")
     for name, recipe in recipes.items():
         architecture = ws.architecture(name)
         size = wanted_input_size(architecture, *ws.plan().view_shape[1:], recipe.input_size)
         say_input(ws, name, size, progress, why=input_choice(architecture, recipe))
-    drafts = {name: _draft(ws, name, recipe, where) for name, recipe in recipes.items() if ws.teaches(name)}
+    built = {name: _untrained(ws, name, recipe) for name, recipe in recipes.items() if ws.teaches(name)} | adopted
+    guides_of_chain = {name: built[name] for name in ws.chain if name in built}
+    drafts = {name: _draft(ws, name, *guide, where) for name, guide in guides_of_chain.items() if ws.teaches(name)}
     works: dict[tuple[object, ...], Callable[[], Work]] = {}
     for name, recipe in recipes.items():
         works.setdefault(_training_key(ws, name, recipe), partial(_train_work, ws, name, recipe, where))
     for name, draft in drafts.items():
-        works.setdefault(_key(ws, "dump", name, recipes[name]), partial(dump_batches, draft, device=where))
-        works.setdefault(_key(ws, "live", name, recipes[name]), partial(_forward_work, ws, name, recipes[name], where))
+        works.setdefault(_key(ws, "dump", name, recipes), partial(dump_batches, draft, device=where))
+        forwards = partial(_forward_work, ws, name, *guides_of_chain[name], where)
+        works.setdefault(_key(ws, "live", name, recipes), forwards)
     progress.start("measure", total=len(works), unit="rates")
     rates = {}
     for key, work in works.items():
@@ -86,12 +104,12 @@ def plan_chain(
     guides = {
         name: GuideCost(
             guide=name,
-            architecture=ws.architecture(name),
+            architecture=draft.header.guide.architecture,
             forwards=draft.forwards,
-            samples_per_second=rates[_key(ws, "dump", name, recipes[name])],
-            live_samples_per_second=rates[_key(ws, "live", name, recipes[name])],
+            samples_per_second=rates[_key(ws, "dump", name, recipes)],
+            live_samples_per_second=rates[_key(ws, "live", name, recipes)],
             nbytes=draft_bytes(draft.header, ws.config.cache.encoding, width=draft.width),
-            encodings={name: draft_bytes(draft.header, name, width=draft.width) for name in _offered(ws, draft)},
+            encodings={one: draft_bytes(draft.header, one, width=draft.width) for one in _offered(ws, draft)},
         )
         for name, draft in drafts.items()
     }
@@ -116,7 +134,8 @@ def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: 
     names = ws.guides_for(name)
     train_N, _ = split_images(ws.dataset().train, ws.config.dataset.validation)
     samples = recipe.epochs * len(train_N)
-    live = [samples / guides[guide].live_samples_per_second for guide in names]
+    # A store from elsewhere has no model here that could be forwarded.
+    live = [samples / guides[guide].live_samples_per_second if guide in guides else 0.0 for guide in names]
     kept = dropping_of(ws.config.distillation, names).kept_share(names)
     return RunCost(
         model=name,
@@ -129,17 +148,25 @@ def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: 
     )
 
 
-def _key(ws: Workspace, work: str, name: str, recipe: TrainingConfig) -> tuple[object, ...]:
+def _key(ws: Workspace, work: str, name: str, recipes: Mapping[str, TrainingConfig]) -> tuple[object, ...]:
     """Returns the key of a rate: models with equal keys are measured once."""
-    return work, ws.architecture(name), recipe.channels_last, recipe.input_size
+    recipe = recipes.get(name)  # none of a model that was adopted
+    return work, ws.architecture(name), recipe and recipe.channels_last, recipe and recipe.input_size
 
 
 def _training_key(ws: Workspace, name: str, recipe: TrainingConfig) -> tuple[object, ...]:
-    return *_key(ws, "train", name, recipe), recipe.precision, recipe.batch_size, recipe.optimizer
+    return *_key(ws, "train", name, {name: recipe}), recipe.precision, recipe.batch_size, recipe.optimizer
 
 
-def _draft(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> StoreDraft:
-    """Drafts the store of an untrained guide, whose header differs only in digests and digits."""
+def _adopted(ws: Workspace, name: str) -> tuple[nn.Module, ModelCard]:
+    """Returns an adopted model and its card. Raises Incomplete for one that is not adopted yet."""
+    model, card = load_run(ws, name)
+    require_same_data(ws, card, ws.run_folder(name), test=True)
+    return model, card
+
+
+def _untrained(ws: Workspace, name: str, recipe: TrainingConfig) -> tuple[nn.Module, ModelCard]:
+    """Returns an untrained guide and the card that it would have, which differs only in digests and digits."""
     model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
     card = card_of(
         ws,
@@ -153,6 +180,11 @@ def _draft(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.devic
         epoch=recipe.epochs - 1,
         weights_digest=_NO_DIGEST,
     )
+    return model, card
+
+
+def _draft(ws: Workspace, name: str, model: nn.Module, card: ModelCard, device: torch.device) -> StoreDraft:
+    """Drafts the store of a guide."""
     path, views, cache = ws.store_path(name), range(ws.config.views.count), ws.config.cache
     begun = found_at(path).precision if cache.precision == "auto" else None
     settings = dump_settings(cache, resolve_precision(cache.precision, device, begun=begun))
@@ -179,14 +211,10 @@ def _train_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.
     return train_steps(steps)
 
 
-def _forward_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:
+def _forward_work(ws: Workspace, name: str, model: nn.Module, card: ModelCard, device: torch.device) -> Work:
     """Returns forward passes of the guide as in `train --live`, in batches of the student's size."""
-    model, preprocess = new_model(ws, ws.architecture(name), input_size=recipe.input_size, seed=0)
-    last = bool(recipe.channels_last)
-    transform = Preprocessing(preprocess, channels_last=last).to(device)
-    guide = LiveGuide(
-        name=name, identity=_NO_DIGEST, preprocess=transform, model=place(model, device, channels_last=last)
-    )
+    model, transform = prepare_inference(model, card, device)
+    guide = LiveGuide(name=name, identity=_NO_DIGEST, preprocess=transform, model=model)
     precision = resolve_precision(ws.config.cache.precision, device)
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
     samples_B = views.images.samples_N[: ws.config.training_for(ws.chain[-1]).batch_size]

@@ -7,7 +7,7 @@ import torch
 from dgkd_cache.config.tables import TrainingConfig
 from dgkd_cache.dump.row_form import RowForm
 from dgkd_cache.dump.settings import DumpSettings
-from dgkd_cache.workspace.tasks.model_setup import new_model
+from dgkd_cache.workspace.tasks.model_setup import load_run, new_model
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["factored_width"]
@@ -18,13 +18,17 @@ _IMAGES = 2
 def factored_width(ws: Workspace, name: str, architecture: str, recipe: TrainingConfig) -> int | None:
     """Returns the coefficients in a row of this model's store; None unless the encoding of `ws` is `factored`.
 
-    The model is built, and forwards noise. Raises InvalidInput for one whose logits are not those of a linear last
+    The model is built, or the adopted one loaded, and forwards noise. Raises InvalidInput for one whose logits are not those of a linear last
     layer.
     """
     if ws.config.cache.encoding != "factored":
         return None
     what, classes = f"guide {name!r} ({architecture})", len(ws.dataset().classes)
-    model, preprocess = new_model(ws, architecture, input_size=recipe.input_size, seed=0)
+    if ws.member(name).kind == "adopted":
+        model, card = load_run(ws, name)
+        preprocess = card.preprocess
+    else:
+        model, preprocess = new_model(ws, architecture, input_size=recipe.input_size, seed=0)
     settings = DumpSettings(encoding="factored", temperature=ws.config.cache.temperature)
     form = RowForm.of_guide(model, settings, classes=classes, device=torch.device("cpu"), what=what)
     channels, height, width = ws.plan().view_shape

@@ -43,6 +43,7 @@ def open_guides(
     live: Sequence[Path],
     temperature: float,
     *,
+    names: Sequence[str] = (),
     device: torch.device,
     begun: Mapping[str, str],
     progress: Progress,
@@ -50,18 +51,20 @@ def open_guides(
 ) -> Iterator[Guidance | None]:
     """Opens the guides of a run, cached or `live`, for the `with` block; None for a run without guides.
 
-    Live guides use the precision that `begun` records. Raises what `GuideBank` raises, and Mismatch for a guide from
+    They are called `names`, without which they have the names of their stores or runs. Live guides use the precision
+    that `begun` records. Raises what `GuideBank` raises, and Mismatch for a guide from
     elsewhere without a signature where [sharing] requires one.
     """
     if guides:
-        with _open_bank(ws, views, guides, temperature, device) as bank:
+        with _open_bank(ws, views, guides, temperature, device, names) as bank:
             check_signatures(ws, itertools.chain(*bank.stores.values()), progress)
             yield bank
     elif live:
         # In the precision of a dump, so that cached and live guides agree.
         before = str(record.recorded_value(begun, "live"))
         precision = resolve_precision(ws.config.cache.precision, device, begun=before, broadcast=ranks.broadcast)
-        loaded = [_live_guide(ws, folder, device, progress) for folder in live]
+        called: Sequence[str | None] = names or [None for _ in live]
+        loaded = [_live_guide(ws, folder, device, progress, name) for folder, name in zip(live, called, strict=True)]
         yield LiveGuides(
             loaded,
             temperature=temperature,
@@ -75,12 +78,24 @@ def open_guides(
 
 
 def _open_bank(
-    ws: Workspace, views: ViewRenderer, guides: Sequence[Path], temperature: float, device: torch.device
+    ws: Workspace,
+    views: ViewRenderer,
+    guides: Sequence[Path],
+    temperature: float,
+    device: torch.device,
+    names: Sequence[str],
 ) -> GuideBank:
     """Opens cached guides. Raises what GuideBank raises, with the hint of a workspace where views are missing."""
     held, reader = range(ws.config.views.count), ws.config.cache.reader
     try:
-        return GuideBank(guides, views, views=held, temperature=temperature, device=device, reader=reader)
+        return GuideBank(
+            *(guides, views),
+            views=held,
+            temperature=temperature,
+            device=device,
+            reader=reader,
+            names=names or None,
+        )
     except Mismatch as error:
         if error.do == ALIGN_HINT:
             setting = shlex.quote(f"dataset.align={guides[0].absolute()}")
@@ -129,14 +144,16 @@ def tell_of_dropping(rule: Dropping, names: Sequence[str], progress: Progress) -
         )
 
 
-def _live_guide(ws: Workspace, folder: Path, device: torch.device, progress: Progress) -> LiveGuide:
+def _live_guide(ws: Workspace, folder: Path, device: torch.device, progress: Progress, name: str | None) -> LiveGuide:
     model, card = load_run(ws, folder.name, folder)
     require_same_data(ws, card, folder, test=False)
+    name = name or card.name
     if why := _other_test_set(ws, folder):
-        _tell_of_test_set({card.name: why}, progress)
-    say_input(ws, card.name, card.preprocess.input_size, progress, why="as it was trained")
+        _tell_of_test_set({name: why}, progress)
+    why = "as it was adopted" if card.adopted else "as it was trained"
+    say_input(ws, name, card.preprocess.input_size, progress, why=why)
     model, transform = prepare_inference(model, card, device)
-    return LiveGuide(name=card.name, identity=card.weights_digest, preprocess=transform, model=model)
+    return LiveGuide(name=name, identity=card.weights_digest, preprocess=transform, model=model)
 
 
 def _tell_of_validation(ws: Workspace, bank: GuideBank, progress: Progress) -> None:

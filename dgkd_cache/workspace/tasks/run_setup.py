@@ -43,6 +43,8 @@ class TrainRequest:
     """Stores of the guides."""
     live: Sequence[Path] = ()
     """Folders of the guides' runs, which are forwarded at each step; not together with `guides`."""
+    names: Sequence[str] = ()
+    """What the guides are called, each as it is in the chain; none: the names in their stores, or of their runs."""
     training: TrainingConfig
     distillation: DistillationConfig
     fresh: bool = False
@@ -111,7 +113,14 @@ def set_up_run(
     test = ViewRenderer(ws.plan(), ws.dataset().test.to(device))  # refuses unsuitable input before the training
     guides, live = request.guides, request.live
     guidance = opened.enter_context(
-        open_guides(ws, views, guides, live, temperature, device=device, begun=begun, progress=progress, ranks=ranks)
+        open_guides(
+            *(ws, views, guides, live, temperature),
+            names=request.names,
+            device=device,
+            begun=begun,
+            progress=progress,
+            ranks=ranks,
+        )
     )
     _require_fitting(ws, request, guidance.names if guidance else ())
     training = resolve_recipe(request.training, device, begun=begun, ranks=ranks)
