@@ -38,6 +38,7 @@ MAY_IMPORT = {
         "PIL",
         "sklearn",
         "tensorboard",
+        "timm",
         "wandb",
     },
     "dgkd_cli": {"dgkd_cache", "dgkd_stores", "click", "rich", "numpy", "torch"},
@@ -154,7 +155,7 @@ def test_imports_go_down_only(package: str) -> None:
 def test_what_is_imported_is_what_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    used_extras = ("demo", "hf", "share", "tensorboard", "wandb", "xarray")
+    used_extras = ("demo", "hf", "share", "tensorboard", "timm", "wandb", "xarray")
     texts = [*project["dependencies"], *(text for name in used_extras for text in extras[name])]
     declared = {re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", text)[0]).lower() for text in texts}
     owners = importlib.metadata.packages_distributions()

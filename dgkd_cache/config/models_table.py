@@ -33,10 +33,10 @@ def write_model(path: Path, name: str, model: ModelConfig) -> bool:
         return False
     target = path.resolve()
     text = target.read_bytes().decode("utf-8")
-    header = re.compile(rf"^\[models\.{re.escape(name)}\][ \t]*(#[^\n]*)?\r?\n(?:(?!\[)[^\n]*\n?)*", re.MULTILINE)
-    if found := header.search(text):
-        rest = text[found.end() :]
-        changed = text[: found.start()] + model_table(name, model) + ("\n" if rest else "") + rest
+    # Up to the first line that is empty, a comment or the next table.
+    table = re.compile(rf"^\[models\.{re.escape(name)}\][ \t]*(#[^\n]*)?\n(?:[^\[#\s][^\n]*(?:\n|\Z))*", re.MULTILINE)
+    if found := table.search(text):
+        changed = text[: found.start()] + model_table(name, model) + text[found.end() :]
     else:
         changed = text.rstrip("\n") + "\n\n# adopted with `dgkd-cache adopt`\n" + model_table(name, model)
     expected = {**before, "models": {**before.get("models", {}), name: wanted}}
@@ -45,12 +45,12 @@ def write_model(path: Path, name: str, model: ModelConfig) -> bool:
     except ValueError:
         fits = False
     if not fits:
-        table = model_table(name, model).rstrip().replace("\n", "; ")
+        lines = model_table(name, model).rstrip().replace("\n", "; ")
         raise InvalidInput(
             f"the table [models.{name}] cannot be written into {path}",
             expected="a table of its own for each model, under [models.NAME]",
             found="models that are written in another way",
-            do=f"write it there by hand: {table}",
+            do=f"write it there by hand: {lines}",
         )
     with full_disk(target):
         write_durably(target, changed.encode())

@@ -85,7 +85,8 @@ def fit_weights(model: nn.Module, tensors: Mapping[str, Tensor], *, what: str) -
     given = {name: value for name, value in tensors.items() if name not in left_out}
     given |= {name: torch.zeros_like(value) for name, value in wanted.items() if name.endswith(_UNREAD)} | given
     missing = [name for name in wanted if name not in given]
-    over = [name for name in given if name not in wanted]
+    # What nothing reads is named last.
+    over = sorted((name for name in given if name not in wanted), key=lambda name: name.endswith(_UNREAD))
     if missing or over:
         raise Mismatch(
             f"the weights are not those of {what}",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -146,7 +148,11 @@ def _load(path: Path) -> object:
                     do=_SAVE_AGAIN,
                 )
     try:
-        found: object = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of sparse tensors and old storages: they are refused, or read all the same
+            found: object = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # a malformed pickle makes torch's reader raise whatever its parts do
@@ -171,10 +177,9 @@ def _load(path: Path) -> object:
 
 def _unsupported(text: str) -> str:
     """Returns the part of torch's message that names what it does not build."""
-    for mark in ("Unsupported global: ", "WeightsUnpickler error: "):
-        if mark in text:
-            return text.partition(mark)[2].partition(" was not an allowed")[0].partition(" Please ")[0][:200]
-    return text[:200]
+    if found := re.search(r"[Uu]nsupported (?:global: )?GLOBAL (\S+)", text):
+        return found[1][:200]
+    return text.partition("WeightsUnpickler error: ")[2].partition(" Please ")[0][:200] or text[:200]
 
 
 def _sha256(path: Path) -> str:

@@ -78,7 +78,7 @@ def run_chain(
     check_reporting("run_chain", progress, stop)
     progress = progress or Silent()
     for name, damage in damaged_runs(ws).items():
-        if not remake:
+        if not remake or ws.member(name).kind == "adopted":
             raise damage
         kept = archive_run(ws, name, take_over=take_over, stop=stop)
         progress.say(f"{name} is damaged ({damage.problem}): set aside in {kept}")
@@ -133,12 +133,11 @@ def _rows(ws: Workspace, state: ChainState) -> list[ChainRow]:
 def _row(ws: Workspace, name: str, state: ModelState) -> ChainRow:
     card, guide = state.card, state.header.guide if state.header else None
     known = card or guide
-    trained = ws.member(name).kind == "trained"
     return ChainRow(
         model=name,
-        architecture=known.architecture if known and not trained else ws.architecture(name),
+        architecture=known.architecture if known and name not in ws.trained_here else ws.architecture(name),
         parameters=known.parameters if known else None,
-        guides=ws.guides_for(name) if trained else (),
+        guides=ws.guides_for(name),
         accuracy=card.accuracy.get("test") if card else guide.accuracy if guide else None,
         train_seconds=card.seconds if card else None,
         dump_seconds=dump_seconds(ws.run_folder(name)),

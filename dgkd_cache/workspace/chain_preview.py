@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dgkd_cache.errors import DgkdError
+from dgkd_cache.errors import DgkdError, Incomplete
 from dgkd_cache.progress import Progress
 from dgkd_cache.workspace.chain_check import check_chain, damaged_runs
 from dgkd_cache.workspace.chain_state import ChainState, ModelState
@@ -35,12 +35,17 @@ class ModelPreview:
     train: str
     dump: str
     exit_code: int
+    adopt: str = ""
+    """The command that `run` cannot do without, even with `--remake`: for a model that is to be adopted (again)."""
     after: tuple[str, ...] = ()
     """Guides whose stores are made before it: a finished run is kept if they get the seals that it was made with."""
 
     @property
     def line(self) -> str:
         """The preview in words, after the model's name."""
+        if self.adopt:
+            why = "not adopted" if self.state == "missing" else f"{self.state} ({self.why})"
+            return f"{why}: `{self.adopt}` adopts it"
         again = _again(self.train, self.dump)
         if self.state == "damaged":
             return f"damaged ({self.why}): {again}"
@@ -107,6 +112,10 @@ def _preview(
     if teaches:
         stored = {"done": "keep", "missing": "make", "begun": "continue", "stale": "again"}[state.store]
         dump = stored if train == "keep" else "again" if train == "again" else "make"
+    adopt, code = "", damage.exit_code if damage is not None else 13 if state.state == "stale" else 0
+    if ws.member(name).kind == "adopted" and (damage is not None or state.run != "done"):
+        adopt, train = ws.adopt_command(ws.run_name(name)), "keep"
+        code = code or Incomplete.exit_code
     return ModelPreview(
         model=name,
         guides=guides,
@@ -115,7 +124,8 @@ def _preview(
         changes=state.changes,
         train=train,
         dump=dump,
-        exit_code=damage.exit_code if damage is not None else 13 if state.state == "stale" else 0,
+        exit_code=code,
+        adopt=adopt,
         after=after,
     )
 

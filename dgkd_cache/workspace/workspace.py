@@ -144,8 +144,13 @@ class Workspace:
         return self.config.chain[name]
 
     def guides_for(self, name: str, method: str | None = None) -> tuple[str, ...]:
-        """Returns the guides of `name`, largest first, under `method` (default: the workspace's)."""
+        """Returns the guides of `name`, largest first, under `method` (default: the workspace's).
+
+        A model that is not trained here has none.
+        """
         self.architecture(name)
+        if self.member(name).kind != "trained":
+            return ()
         before = self.chain[: self.chain.index(name)]
         return guides_of(method or self.config.distillation.method, before)
 

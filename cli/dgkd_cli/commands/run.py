@@ -102,7 +102,7 @@ def _preview(app: App, workspace: Workspace, *, remake: bool, device: str, as_js
         found = preview_chain(workspace, device=device, progress=progress)
     # A damaged run is refused before anything that is stale is looked for.
     by_order = sorted(found, key=lambda one: one.state != "damaged")
-    first = None if remake else next((one for one in by_order if one.exit_code), None)
+    first = next((one for one in by_order if one.exit_code and (not remake or one.adopt)), None)
     code = first.exit_code if first else 0
     if as_json:
         models = [{**dataclasses.asdict(one), "line": one.line} for one in found]
@@ -113,7 +113,8 @@ def _preview(app: App, workspace: Workspace, *, remake: bool, device: str, as_js
         if first:
             again = ", ".join(one.model for one in found if "again" in (one.train, one.dump))
             command = workspace.command("run --remake")
-            app.say(f"`run` would stop at {first.model}; `{command}` would set aside and make again: {again}")
+            then = f"; `{command}` would set aside and make again: {again}" if again and not first.adopt else ""
+            app.say(f"`run` would stop at {first.model}{then}")
     if code:
         raise click.exceptions.Exit(code)
 

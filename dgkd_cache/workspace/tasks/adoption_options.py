@@ -82,7 +82,7 @@ def preprocess_for(request: AdoptRequest, published: Published, dataset: Dataset
     old = base.resizing if base else None
     if not sized:
         return Preprocess.build(mean=mean, std=std, input_size=base.input_size if base else None, resizing=old)
-    size = request.size or (base.input_size if base else None)
+    size = request.size if request.size is not None else base.input_size if base else None
     if size is None:
         raise InvalidInput(
             f"{request.architecture} has no published input size",
