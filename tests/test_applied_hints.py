@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import test_applied_code as code
+from support.hint_adoption import ADOPTION
 from support.hint_cases import CASES
 from support.hint_commands import COMMANDS
 from support.hint_sharing import SHARING
@@ -194,7 +195,7 @@ def ways_of(case: Case, message: str) -> list[Callable[[Shell], object]]:
     return [look]
 
 
-@pytest.mark.parametrize("case", [*CASES, *COMMANDS, *SHARING], ids=lambda case: f"{case.hint[:40]}-{case.by}")
+@pytest.mark.parametrize("case", [*CASES, *COMMANDS, *SHARING, *ADOPTION], ids=lambda case: f"{case.hint[:40]}-{case.by}")
 def test_each_way_that_a_hint_offers_works(case: Case, user: Callable[[Case, int], tuple[Shell, str]]) -> None:
     shell, message = user(case, 0)
     ways = ways_of(case, message)
@@ -240,7 +241,7 @@ ELSEWHERE = {
 
 
 def test_every_concrete_hint_is_followed_or_listed() -> None:
-    hints = [case.hint for case in (*CASES, *COMMANDS, *SHARING, *code.CASES)]
+    hints = [case.hint for case in (*CASES, *COMMANDS, *SHARING, *ADOPTION, *code.CASES)]
     commands = [command for hint in hints for command in re.findall("`dgkd-cache [^`]*`", hint)]
     patterns = [pattern_of(hint) for hint in (*hints, *commands, *ELSEWHERE)]
     found = source_hints()

@@ -50,7 +50,7 @@ def write_model(path: Path, name: str, model: ModelConfig) -> bool:
             f"the table [models.{name}] cannot be written into {path}",
             expected="a table of its own for each model, under [models.NAME]",
             found="models that are written in another way",
-            do=f"write it there by hand: {lines}",
+            do=f"add it by hand: {lines}",
         )
     with full_disk(target):
         write_durably(target, changed.encode())

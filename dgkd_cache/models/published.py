@@ -28,7 +28,7 @@ _TRANSFORMING = ("googlenet", "inception_v3")
 """Models of torchvision whose published weights expect (x - 0.5) / 0.5, which their own first step (`transform_input`)
 makes of ImageNet's mean and deviation. Here the preprocessing does it: the models are built without that step."""
 
-_BY_HAND = "download the file elsewhere and give it by --weights FILE"
+_BY_HAND = "download the file elsewhere, and adopt that"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def published_of(architecture: str, *, sha256: str = "", pretrained: bool = Fals
             f"nothing is published of {architecture}",
             expected="--pretrained with an architecture torchvision:NAME or timm:NAME",
             found=architecture,
-            do="give the weights by --weights FILE",
+            do="adopt a file of weights",
         )
     return Published(preprocess=None)
 
@@ -136,7 +136,7 @@ def _of_timm(name: str, pretrained: bool) -> Published:
             f"timm publishes no weights of {name}",
             expected="a name with weights, as `python -c 'import timm; print(*timm.list_pretrained())'` lists them",
             found=name,
-            do="give the weights by --weights FILE",
+            do="adopt a file of weights",
         )
     _, height, width = config["input_size"]
     mode = config.get("crop_mode", "center")

@@ -30,8 +30,7 @@ def timm_name(architecture: str) -> str:
             f"{architecture} is not in timm's registry",
             expected="timm:NAME with a name that timm.list_models() has, as timm:resnet10t",
             found=f"the source {source}:, which would choose what is built" if colon else "a path",
-            do="name the architecture here; `dgkd-cache adopt NAME --arch timm:NAME --weights FILE` takes weights from "
-            "a file",
+            do="name the architecture, and adopt its weights from a file",
         )
     timm = _import_timm()
     if not timm.is_model(name):

@@ -77,6 +77,7 @@ def set_up_study(
     for variants that are the same or cannot be paired, for an unknown key, a value that a key does not allow, and a
     method, a seed or a comparison that is given twice, and UnknownName for an unknown method or variant.
     """
+    _require_trained_here(ws)
     settings = ws.config.compare
     _once("method", methods)
     changes = variants_of_methods(methods) if methods else (settings.variants or METHODS)
@@ -194,6 +195,18 @@ def _chosen_pairs(
             raise InvalidInput(f"{variant} is compared with itself", expected="two variants", found=variant)
     _once("comparison", [" and ".join(sorted(pair)) for pair in pairs])
     return tuple(pair for pair in pairs if {*pair} <= changes.keys())
+
+
+def _require_trained_here(ws: Workspace) -> None:
+    """Raises InvalidInput for a chain with a guide from elsewhere: a study trains and measures all of its models."""
+    for name in ws.chain:
+        if name not in ws.trained_here:
+            raise InvalidInput(
+                f"a chain with {name} from elsewhere cannot be compared",
+                expected="a chain whose models are all trained here",
+                found=f"{name} = {ws.architecture(name)!r}",
+                do="compare students under it with `train`, a run for each setting and seed, and `ls`",
+            )
 
 
 def _once(what: str, values: Sequence[object]) -> None:

@@ -60,7 +60,7 @@ def test_a_file_without_a_last_line_end_a_byte_order_mark_and_a_link(path: Path)
 def test_models_that_are_written_in_another_way_are_left(path: Path, models: str) -> None:
     text = models + TEXT if models.startswith("models.") else TEXT + models
     path.write_text(text)
-    with pytest.raises(InvalidInput, match=r"cannot be written into .*by hand: \[models.big\]; architecture = "):
+    with pytest.raises(InvalidInput, match=r"cannot be written into .*add it by hand: \[models.big\]; architecture = "):
         write_model(path, "big", MODEL)
     assert path.read_text() == text
 

@@ -68,6 +68,15 @@ def test_arguments_are_checked_before_a_store_is_opened(bars) -> None:
             check_bank_arguments(*good[:place], wrong, *good[place + 1 :])
 
 
+def test_guides_are_called_what_they_are_called_here(bars, three_guides, tmp_path: Path) -> None:
+    with GuideBank(three_guides, bars.train) as own, GuideBank(three_guides, bars.train, names=["a", "b", "c"]) as bank:
+        assert bank.names == ("a", "b", "c") != own.names
+        assert [*bank.identities.values()] == [*own.identities.values()]
+    for wrong in (["a"], "abc", ["a", "b", ""], 3):
+        with pytest.raises(InvalidInput, match="3 names, one for each store, or None"):
+            GuideBank(three_guides, bars.train, names=wrong)  # type: ignore[arg-type]
+
+
 def test_trusted_keys_must_have_signed_every_store(bars, three_guides, tmp_path: Path) -> None:
     private, public = key_pair(tmp_path / "keys")
     trusted = TrustedKeys.read(keys=[public])

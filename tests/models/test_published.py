@@ -89,5 +89,5 @@ def test_a_download_that_fails_names_the_other_way(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(InvalidInput, match="cannot be had.*no network.*by --weights FILE"):
+    with pytest.raises(InvalidInput, match="cannot be had.*no network.*adopt that"):
         pretrained_weights("torchvision:resnet18")

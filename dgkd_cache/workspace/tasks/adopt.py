@@ -121,7 +121,7 @@ def _existing(ws: Workspace, folder: Path, name: str, inputs: dict[str, str]) ->
     try:
         return finished_run(folder, name, inputs)
     except Mismatch as error:
-        do = "adopt under another NAME, or with --fresh, which moves what is there to aside/"
+        do = "adopt it under another name, or add --fresh, which moves what is there to aside/"
         raise error.with_hint(do=do) from error
 
 
@@ -201,8 +201,7 @@ def _scored(
             f"{request.name} hardly knows this data set",
             expected=f"a test accuracy of at least {100 * least:.4g} %, twice that of guessing",
             found=f"{100 * score.accuracy:.4g} %{assumed}",
-            do="check the order of its classes (--classes FILE) and its preprocessing (--mean, --std, --size, --crop, "
-            "--interpolation), or accept it with --accept-accuracy",
+            do="check the order of its classes and its preprocessing, or add --accept-accuracy",
         )
     model.to("cpu")
     return card.model_copy(

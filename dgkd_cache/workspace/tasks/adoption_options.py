@@ -67,7 +67,7 @@ def preprocess_for(request: AdoptRequest, published: Published, dataset: Dataset
             expected="a square input, a centre crop, and bilinear or bicubic resizing; or all of --size, --crop and "
             "--interpolation",
             found="another one",
-            do="give --size, --crop and --interpolation, and --mean and --std unless those of the data set fit",
+            do="give these three, and mean and deviation unless those of the data set fit",
         )
     mean = request.mean or (base.mean if base else dataset.mean)
     std = request.std or (base.std if base else dataset.std)
@@ -88,7 +88,7 @@ def preprocess_for(request: AdoptRequest, published: Published, dataset: Dataset
             f"{request.architecture} has no published input size",
             expected="--size PIXELS beside --crop and --interpolation",
             found="none",
-            do="give --size",
+            do="give a size",
         )
     if not 1 <= size <= _MOST_SIDE or not (request.crop is None or 0.01 <= request.crop <= 1):
         raise InvalidInput(
@@ -163,7 +163,7 @@ def class_columns(
             "a class map needs the names of the model's classes",
             expected="--classes FILE beside --class-map, in the order of the model's logits",
             found="weights without names",
-            do="give --classes",
+            do="give the names, too",
         )
     if not known:
         return None, "assumed"
@@ -180,8 +180,8 @@ def class_columns(
         "the model has other classes than the data set, or another order of them",
         expected=first.expected,
         found=f"{first.found}, {how}",
-        do="give --class-map, a JSON file of the model's names to ours, or --classes, if these are other words for the "
-        "same classes in the same order",
+        do="give a class map of the model's names to ours; or, if they are other words for the same classes in the same "
+        "order, the names in our words",
     )
 
 
@@ -190,6 +190,5 @@ def _other_number(theirs: int, ours: int) -> Mismatch:
         "the weights are for another number of classes",
         expected=f"{ours} classes, as the data set has them",
         found=f"{theirs}",
-        do="choose weights for these classes; of more classes, --class-map FILE (with --classes) selects those of the "
-        "data set",
+        do="choose weights for these classes; where they have these and more, give a class map and the model's names",
     )
