@@ -195,7 +195,9 @@ def ways_of(case: Case, message: str) -> list[Callable[[Shell], object]]:
     return [look]
 
 
-@pytest.mark.parametrize("case", [*CASES, *COMMANDS, *SHARING, *ADOPTION], ids=lambda case: f"{case.hint[:40]}-{case.by}")
+@pytest.mark.parametrize(
+    "case", [*CASES, *COMMANDS, *SHARING, *ADOPTION], ids=lambda case: f"{case.hint[:40]}-{case.by}"
+)
 def test_each_way_that_a_hint_offers_works(case: Case, user: Callable[[Case, int], tuple[Shell, str]]) -> None:
     shell, message = user(case, 0)
     ways = ways_of(case, message)

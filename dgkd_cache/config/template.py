@@ -20,7 +20,7 @@ _TABLES = {
     "dataset": "where samples come from",
     "views": "deterministic augmentation: every epoch uses one of these views of the training set",
     "cache": "how a guide's logits are kept, under guides/",
-    "chain": "largest first; every model learns from those above it; adopted:NAME and store:PATH are guides from elsewhere",
+    "chain": "largest first, the student last; each learns from those above it; guides may be adopted:NAME, store:PATH",
     "training": "the recipe; a table [training.NAME] overrides any of it for that model",
     "distillation": "how guides teach",
     "sharing": "whose signatures count on what comes from elsewhere",

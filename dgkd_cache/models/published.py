@@ -6,7 +6,6 @@ just these weights; for others the transforms are those of the architecture's de
 
 from __future__ import annotations
 
-import importlib
 import math
 import re
 from dataclasses import dataclass
@@ -162,11 +161,12 @@ def _of_timm(name: str, pretrained: bool) -> Published:
 
 def _timm_classes(config: Any) -> tuple[tuple[str, ...], ...]:
     """Returns the names of the classes of published weights: of ImageNet's subsets as synsets and as words."""
-    data: Any = importlib.import_module("timm.data")
+    from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
+
     if config.get("label_names"):
         return (tuple(map(str, config["label_names"])),)
-    subset = data.infer_imagenet_subset(dict(config))
+    subset = infer_imagenet_subset(dict(config))
     if not subset:
         return ()
-    info = data.ImageNetInfo(subset)
+    info: Any = ImageNetInfo(subset)
     return tuple(info.label_names()), tuple(info.label_descriptions())

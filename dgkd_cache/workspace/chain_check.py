@@ -83,9 +83,10 @@ def damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
         except DgkdError as error:
             if not isinstance(error, Damaged | UnsafeStore | Mismatch):
                 raise
-            do = f"restore it from a copy, or {ws.remedy(name)}"
             if ws.member(name).kind == "trained":
-                do += f" (`{ws.command('run --remake')}` does both)"
+                do = f"restore it from a copy, or {ws.remedy(name)} (`{ws.command('run --remake')}` does both)"
+            else:
+                do = f"restore it from a copy, or {ws.remedy(name)}"
             found[name] = error.with_hint(do=do)
     return found
 

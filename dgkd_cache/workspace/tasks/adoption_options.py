@@ -180,7 +180,7 @@ def class_columns(
         "the model has other classes than the data set, or another order of them",
         expected=first.expected,
         found=f"{first.found}, {how}",
-        do="give a class map of the model's names to ours; or, if they are other words for the same classes in the same "
+        do="give a class map of the model's names to ours; or, if they are other words for the same classes in this "
         "order, the names in our words",
     )
 
