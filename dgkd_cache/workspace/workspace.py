@@ -135,10 +135,7 @@ class Workspace:
         return next((name for name in self.chain if self.run_name(name) == run), None)
 
     def architecture(self, name: str) -> str:
-        """Returns the architecture of `name`, or what it is instead: `adopted:NAME` or `store:PATH`.
-
-        Raises UnknownName if it is not in the chain.
-        """
+        """Returns the text of `name` in the chain. Raises UnknownName if it is not there."""
         if name not in self.config.chain:
             raise unknown_name("model", name, self.chain, do="[chain] in dgkd.toml lists the models")
         return self.config.chain[name]
