@@ -18,8 +18,8 @@ _IMAGES = 2
 def factored_width(ws: Workspace, name: str, architecture: str, recipe: TrainingConfig) -> int | None:
     """Returns the coefficients in a row of this model's store; None unless the encoding of `ws` is `factored`.
 
-    The model is built, or loaded if it was adopted, and forwards noise. Raises InvalidInput for one whose logits are not
-    those of a linear last layer.
+    The model is built, or loaded if it was adopted, and forwards noise. Raises InvalidInput for one whose logits are no
+    linear last layer's.
     """
     if ws.config.cache.encoding != "factored":
         return None
