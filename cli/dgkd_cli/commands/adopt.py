@@ -98,7 +98,7 @@ def adopt(
     Examples:
       dgkd-cache adopt big --arch torchvision:resnet50 --weights resnet50.pt
       dgkd-cache adopt big --arch timm:resnet50.a1_in1k --pretrained
-      dgkd-cache adopt mine --arch mynets:make --weights mine.safetensors --size 224 --crop 0.875
+      dgkd-cache adopt mine --arch mynets:make --weights mine.safetensors
     """
     from dgkd_cache.workspace.tasks.adopt import adopt_model
     from dgkd_cache.workspace.tasks.adoption_options import AdoptRequest
