@@ -40,7 +40,11 @@ def verdict_sentence(results: Mapping[str, Any]) -> str:
     if subject:
         sentence = f"{subject}{from_these} {_does(about)}: {_differences(about)}{_cost(results, about[0])}"
     else:
-        sentence = f"{_differences(about)}{_cost(results, about[0])}"
+        # The one with the smallest p comes first: where it is inconclusive, so are all.
+        shown = ""
+        if all(one["verdict"] == "inconclusive" for one in about):
+            shown = "No difference is shown" + ("; that of the smallest p: " if len(asked) > len(about) else ": ")
+        sentence = f"{shown}{_differences(about)}{_cost(results, about[0])}"
     if others := [one for one in asked if one["variant"] != name]:
         sentence += f"; {', '.join(map(_in_short, others))}"
     if about[0]["exploratory"] and (seeds := len(about[0]["seeds"])):

@@ -60,8 +60,20 @@ def test_the_dense_variant_may_be_the_reference() -> None:
 
 def test_two_dense_variants_say_nothing_of_helping() -> None:
     found = verdict_sentence(results("dgkd", "dgkd+drop"))
-    assert found.startswith("dgkd+drop is 1.40 points of accuracy below dgkd (95 % interval"), found
+    begin = "No difference is shown: dgkd+drop is 1.40 points of accuracy below dgkd (95 % interval"
+    assert found.startswith(begin), found
     assert "the student" not in found
+
+
+def test_differences_of_variants_alike_say_what_is_shown() -> None:
+    found = results("dgkd", "dgkd+drop", "shuffled")
+    first, second = found["comparisons"]
+    alike = {**found, "variants": {name: {**one, "changes": {}} for name, one in found["variants"].items()}}
+    sentence = verdict_sentence(alike)
+    assert sentence.startswith("shuffled is 12.20 points of accuracy below dgkd (95 % interval"), sentence
+    second = {**second, "verdict": "inconclusive", "adjusted_p": 0.9}
+    sentence = verdict_sentence({**alike, "comparisons": [{**first, "adjusted_p": 0.2}, second]})
+    assert sentence.startswith("No difference is shown; that of the smallest p: dgkd+drop is 1.40 points"), sentence
 
 
 def test_what_is_not_judged_comes_last() -> None:
