@@ -66,8 +66,8 @@ def run_chain(
     hold a run or a store for dead; `test_every` and `log` are those of `TrainRequest`.
     A run whose files are not what was written is treated in the same way, and refused with Damaged. That,
     a model that cannot be built for these views, and settings that contradict each other are refused before anything is
-    trained. Raises Mismatch and Damaged as above, InvalidInput for arguments of another kind, and what training and
-    dumping raise.
+    trained. Raises Mismatch and Damaged as above, Incomplete for a model that is not adopted yet, InvalidInput for
+    arguments of another kind, and what training and dumping raise.
     """
     require_kind("run_chain", "ws", ws, Workspace, expected="a Workspace", do='write ws=Workspace.open("FOLDER")')
     require_kind("run_chain", "device", device, str, expected="auto, cpu, cuda or cuda:N of this machine")
