@@ -333,17 +333,16 @@ def _no_permission(path: Path) -> NoPermission:
 def _refuse_writing(path: Path, error: OSError) -> None:
     """Raises NoPermission if `error` is from a folder that this user may not write in."""
     failed = Path(os.fsdecode(error.filename or path)).absolute()
-    barred = next(each for each in (failed, *failed.parents) if each.exists())
+    barred = next(each for each in (failed, *failed.parents) if os.path.exists(each))
     if os.access(barred, os.W_OK | os.X_OK if barred.is_dir() else os.W_OK):
         return
     read_only = error.errno == errno.EROFS
     own = not read_only and os.stat(barred).st_uid == os.geteuid()
+    who = "" if read_only else f" to user {os.geteuid()}"
     raise NoPermission(
         f"{path} may not be written",
         expected="a file system that can be written" if read_only else "permission to write it",
-        found=f"{error.strerror} to user {os.geteuid()} in {barred}"
-        if not read_only
-        else f"{error.strerror}: {barred}",
+        found=f"{error.strerror}{who} in {barred}",
         do="give another path" + (f", or permit it with `chmod u+w {shlex.quote(str(barred))}`" if own else ""),
     ) from error
 

@@ -158,9 +158,15 @@ def test_connections_that_are_cut(
     assert os.listdir(tmp_path / "got") == ["a.zarr"]
 
 
+@pytest.mark.parametrize("names", [("a.zarr", "a.zarr"), ("a.zarr", "b.zarr")])
 @pytest.mark.parametrize("attempt", range(10))
 def test_two_pushes_at_once_one_wins(
-    small_chunks: None, tmp_path: Path, good: dict[str, str], monkeypatch: pytest.MonkeyPatch, attempt: int
+    small_chunks: None,
+    tmp_path: Path,
+    good: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    attempt: int,
+    names: tuple[str, str],
 ) -> None:
     for name, value in good.items():
         monkeypatch.setenv(name, value)
@@ -171,14 +177,14 @@ def test_two_pushes_at_once_one_wins(
     outcomes: list[Pushed | Exception] = []
     together = threading.Barrier(2)
 
-    def work(path: Path) -> None:
+    def work(path: Path, name: str) -> None:
         together.wait()
         try:
-            outcomes.append(push(path, address))
+            outcomes.append(push(path, f"{address}/{name}"))
         except DgkdError as error:
             outcomes.append(error)
 
-    threads = [threading.Thread(target=work, args=(path,)) for path in stores]
+    threads = [threading.Thread(target=work, args=one) for one in zip(stores, names, strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 from support.unprivileged import open_folder, refused_permission
 
-from dgkd_stores import Locked, UnsafeStore, pull, push, subset
+from dgkd_stores import Locked, NoPermission, UnsafeStore, pull, push, subset
+from dgkd_stores.disk.files import full_disk
 from dgkd_stores.sharing.folder import Folder
 from dgkd_stores.sharing.remote import Changed
 from dgkd_stores.sharing.signatures import sign_store
@@ -78,6 +80,17 @@ def test_where_nobody_may_write(path: Path, verb: str, new_key: Callable[..., Pa
         said = refused_permission(verbs[verb])
         assert said.startswith("1 ") and "may not be written: expected permission to write it" in said
         assert f"in {barred}; give another path" in said
+
+
+def test_a_read_only_disk_and_errors_of_another_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_only = OSError(errno.EROFS, "Read-only file system", str(tmp_path / "a.zarr.writing"))
+    with pytest.raises(PermissionError) as other, full_disk(tmp_path / "a.zarr"):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "x"))
+    assert not isinstance(other.value, NoPermission), "the folder is writable: that was something else"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(NoPermission, match=f"file system in {tmp_path}; give another path$"):
+        with full_disk(tmp_path / "a.zarr"):
+            raise read_only
 
 
 def test_a_store_that_is_a_link(place: Path, tmp_path: Path) -> None:
