@@ -23,7 +23,7 @@ from dgkd_stores.sharing.object_storage import WebServer, open_web
 from dgkd_stores.sharing.remote import Found, LostConnection, Reading, Remote
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import CommitOperationAdd, HfApi
 
 __all__ = ["Hub", "open_hub"]
 
@@ -91,14 +91,19 @@ class Hub(Remote):
         """Creates the repository unless it exists."""
         self._change(lambda: self._api.create_repo(self.name, repo_type=_KIND, exist_ok=True))
 
-    def write(self, files: Iterable[tuple[str, bytes | str]], message: str) -> None:
-        """Writes files, each given as content or as the path of a file, in one commit on the known one.
+    def upload(self, files: Iterable[tuple[str, bytes | str]]) -> list[CommitOperationAdd]:
+        """Uploads what does not go within a commit, of files that are given as content or as the path of a file.
 
-        Raises Mismatch if another commit was made since.
+        huggingface_hub sends these again itself, for 20 seconds (LFS) to two minutes (Xet).
         """
         from huggingface_hub import CommitOperationAdd
 
         operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in files]
+        self._change(lambda: self._api.preupload_lfs_files(self.name, operations, repo_type=_KIND))
+        return operations
+
+    def write(self, operations: list[CommitOperationAdd], message: str) -> None:
+        """Writes files that are uploaded in one commit on the known one; raises Mismatch if there is a later one."""
         made = self._change(
             lambda: self._api.create_commit(
                 self.name, operations, commit_message=message, repo_type=_KIND, parent_commit=self.commit

@@ -13,8 +13,8 @@ from dgkd_stores.sharing.hub import Hub
 from dgkd_stores.sharing.inventory import ROOT, Inventory
 from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
-from dgkd_stores.sharing.remote import Found
-from dgkd_stores.sharing.requests import attempt
+from dgkd_stores.sharing.remote import Found, LostConnection
+from dgkd_stores.sharing.requests import attempt, gave_up
 
 __all__ = ["HubPublication", "commit", "tag"]
 
@@ -89,13 +89,17 @@ def commit(hub: Hub, files: Sequence[tuple[str, bytes | str]], message: str, tal
     if not files:
         return
     attempt(tally, hub.ensure_repository, hub.address)
+    try:
+        operations = hub.upload(files)
+    except LostConnection as error:
+        raise gave_up(hub.address, str(error)) from None
     sent = False
 
     def request() -> None:
         nonlocal sent
         if not (sent and hub.has_made(files)):
             sent = True
-            hub.write(files, message)
+            hub.write(operations, message)
 
     attempt(tally, request, hub.address)
 
