@@ -7,6 +7,7 @@ dgkd.toml as well.
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +20,7 @@ DUMPED_FILE = ".dumped"
 """The name of the file."""
 
 _MOST_BYTES = 2**22  # 64,000 seals
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def dumped_seals(folder: Path) -> frozenset[str]:
@@ -33,12 +34,15 @@ def dumped_seals(folder: Path) -> frozenset[str]:
 def record_dumped(folder: Path, seal: str) -> None:
     """Adds the seal of a store that was dumped now; a store whose seal cannot be written needs a signature.
 
-    It is appended in one call, because several processes may dump at once.
+    It is appended in one call, because several processes may dump at once. Nothing is written through a link, and
+    what has a second name (a hard link), or is no file, is left alone.
     """
     with suppress(OSError):
         handle = os.open(folder / DUMPED_FILE, _APPEND, 0o666)
         try:
-            os.write(handle, f"{seal}\n".encode())
-            os.fsync(handle)
+            found = os.fstat(handle)
+            if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+                os.write(handle, f"{seal}\n".encode())
+                os.fsync(handle)
         finally:
             os.close(handle)

@@ -81,7 +81,8 @@ def test_keys_that_cannot_be_read_refuse_too(theirs: Path, tmp_path: Path) -> No
 
 
 def test_own_guides_need_no_signature(done, tmp_path: Path) -> None:
-    ws = done[0]
+    shutil.copytree(done[0].folder, tmp_path / "copy")
+    ws = Workspace.open(tmp_path / "copy")
     _, public = key_pair(tmp_path / "keys")
     strict = ws.with_config(with_overrides(ws.config, {"sharing.keys": [str(public)], "training.epochs": 1}))
     train(strict, "by-own", guides=[ws.store_path("teacher"), ws.store_path("ta1")], progress=(progress := Lines()))

@@ -82,7 +82,7 @@ def test_held_elsewhere(command: Command, guides: Path, workspace: Path, monkeyp
 
 def test_another_version(command: Command, guides: Path) -> None:
     group = guides / "ta1.zarr" / "zarr.json"
-    group.write_text(group.read_text().replace('"version": 1', '"version": 2'))
+    group.write_text(group.read_text().replace('"version": 1', '"version": 3'))
     assert command("export", "ta1", "a.h5").exit_code == 13
 
 

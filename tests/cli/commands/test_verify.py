@@ -107,7 +107,7 @@ def test_the_gravest_exit_code(
     assert "begun: incomplete, 1 of 3 blocks" in command("verify", "begun").stdout
     assert command("verify", "teacher", "begun", "nothing").exit_code == 10
     newer = guides / "ta2.zarr" / "zarr.json"
-    newer.write_text(newer.read_text().replace('"version": 1', '"version": 2'))
+    newer.write_text(newer.read_text().replace('"version": 1', '"version": 3'))
     assert command("verify", "nothing", "ta2", "begun").exit_code == 13
     flip(guides / "ta1.zarr" / "label" / "c.0")
     assert command("verify", "nothing", "ta2", "ta1").exit_code == 12
