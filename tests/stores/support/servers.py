@@ -7,6 +7,7 @@ import contextlib
 import hmac
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -176,6 +177,9 @@ def _wait_for(port: int) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    # Below the ports that the system gives to clients, which other tests take between this and the server's own bind.
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
