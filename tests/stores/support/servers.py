@@ -54,6 +54,7 @@ def good_s3(folder: Path) -> Iterator[dict[str, str]]:
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     command += [f"-{name}.port.grpc={port}" for name, port in gaps.items()]
     command += [f"-s3.config={folder / 's3.json'}", "-volume.max=40", "-master.volumeSizeLimitMB=64"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # their ports are fixed: a second server could not start
     with _running(command, folder / "weed.log"):
         yield from _s3(ports["s3"])
 
