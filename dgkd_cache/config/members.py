@@ -1,4 +1,4 @@
-"""What a member of a chain is: an architecture that is trained here, a model that was adopted, or a store. No torch."""
+"""The kinds of a member of a chain: an architecture that is trained here, an adopted model, or a store. No torch."""
 
 from __future__ import annotations
 

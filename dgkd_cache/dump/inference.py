@@ -46,7 +46,7 @@ class GuideLogits:
     device: torch.device
     settings: DumpSettings
     form: RowForm
-    """What the store keeps of a row."""
+    """The form in which the store keeps a row."""
 
     def of_images(self, source: ViewRenderer, progress: Progress) -> NDArray[np.float32]:
         """Condensed rows of all images, not augmented: float32 (N, F); `progress` is told the rows of each batch."""

@@ -46,7 +46,7 @@ class RowForm:
     shared: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """The arrays that all rows share, by name."""
     precision: str = "float32"
-    """That of the forward pass."""
+    """The precision of the forward pass."""
     condense: Callable[[Tensor], Tensor]
     """Returns float32 (B, F) of softened logits (B, C) on the device, on any thread."""
     head: nn.Linear | None = None

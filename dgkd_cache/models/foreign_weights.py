@@ -29,7 +29,7 @@ _WRAPPERS = ("ema", "state_dict", "model")
 """Keys under which programs keep the state dict, the one that is taken first in front: it is what they evaluate."""
 
 _PREFIXES = ("module.", "_orig_mod.")
-"""What DataParallel and torch.compile put before every name."""
+"""Prefixes that DataParallel and torch.compile put before every name."""
 
 _DEEPEST = 4  # wrappers within one another
 _PIECE = 2**20  # bytes that are hashed at a time

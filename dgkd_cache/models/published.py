@@ -1,4 +1,4 @@
-"""What torchvision and timm publish of a model: how test images are prepared, the weights, the names of the classes.
+"""Facts that torchvision and timm publish of a model: how test images are prepared, weights, names of classes.
 
 A file of weights that torchvision published is known by the SHA-256 in its name, so transforms and classes are those of
 just these weights; for others the transforms are those of the architecture's default weights.
@@ -32,7 +32,7 @@ _BY_HAND = "download the file elsewhere, and adopt that"
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What is published of a model."""
+    """The facts that are published of a model."""
 
     preprocess: Preprocess | None
     """Its preprocessing; None for a model whose origin publishes none."""
@@ -41,7 +41,7 @@ class Published:
     name: str = ""
     """The name of the weights, as IMAGENET1K_V2 or c3_in1k; empty if they are not published ones."""
     url: str = ""
-    """Where they are published."""
+    """The address at which the weights are published; empty if it is not known."""
 
 
 def published_of(architecture: str, *, sha256: str = "", pretrained: bool = False) -> Published:

@@ -26,7 +26,7 @@ _NO_MODULES = {
     "adopted": "a model that was adopted, for [chain] of dgkd.toml",
     "store": "a store of a guide, for [chain] of dgkd.toml",
 }
-"""What stands before a colon and is no module of the user's, and what it is."""
+"""Words that may stand before a colon and are no modules of the user's, each with its meaning."""
 
 
 @register_pattern(
