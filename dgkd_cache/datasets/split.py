@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.randomness.philox import Domain, permutation
+
+if TYPE_CHECKING:
+    from dgkd_cache.datasets.images import Images
 
 __all__ = ["split_images", "split_samples"]
 

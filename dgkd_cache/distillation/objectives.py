@@ -19,7 +19,14 @@ from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_stores import Registry
 from dgkd_stores.arguments import refusal, require_integer, require_kind, require_number
 
-__all__ = ["GuidanceLoss", "Objective", "ObjectiveName", "dense_guidance_loss", "objective_names"]
+__all__ = [
+    "GuidanceLoss",
+    "Objective",
+    "ObjectiveName",
+    "check_mixed_loss",
+    "dense_guidance_loss",
+    "objective_names",
+]
 
 
 _CALL = "dense_guidance_loss"
@@ -58,6 +65,8 @@ def dense_guidance_loss(
     lambda_: float = 0.5,
     temperature: float,
     guide_loss: GuideLoss = KL,
+    partner_labels_B: Tensor | None = None,
+    label_share_B: Tensor | None = None,
 ) -> GuidanceLoss:
     """Returns the student's loss under the guides that were kept for this batch.
 
@@ -70,8 +79,11 @@ def dense_guidance_loss(
     `temperature` must be the one that `softened_KBC` was divided by: `GuideBank.temperature`, which `GuidedBatch.loss`
     uses by itself.
 
+    For images that mix two samples, the cross-entropy is that on `labels_B` times `label_share_B`, in [0, 1], plus that
+    on `partner_labels_B` times the rest, for each image. `GuidedBatch` has both.
+
     Raises InvalidInput for an unknown objective, a lambda or temperature out of range, for tensors that do not match,
-    and for labels on the CPU that are not classes.
+    for labels on the CPU that are not classes, and for the guide loss `dkd` where an image has two labels.
     """
     weigh = _OBJECTIVES.find(objective)
     require_number(_CALL, "lambda_", lambda_, low=0, high=1)
@@ -79,9 +91,17 @@ def dense_guidance_loss(
     require_integer(_CALL, "guide_count", guide_count, low=0)
     _check_shapes(logits_BC, labels_B, softened_KBC, guide_count)
     require_kind(_CALL, "guide_loss", guide_loss, GuideLoss, expected="a GuideLoss")
-    _check_devices(logits_BC=logits_BC, labels_B=labels_B, softened_KBC=softened_KBC)
+    _check_mixed(logits_BC, partner_labels_B, label_share_B)
+    _check_devices(
+        logits_BC=logits_BC,
+        labels_B=labels_B,
+        softened_KBC=softened_KBC,
+        partner_labels_B=partner_labels_B,
+        label_share_B=label_share_B,
+    )
+    check_mixed_loss(guide_loss if guide_count else KL, mixes=label_share_B is not None)
     logits_BC = logits_BC.float()
-    ce = F.cross_entropy(logits_BC, labels_B)
+    ce = _cross_entropy(logits_BC, labels_B, partner_labels_B, label_share_B)
     if guide_count == 0:
         return GuidanceLoss(loss=ce, ce=ce.detach(), kl=torch.zeros_like(ce))
     kl_K = logits_BC.new_zeros(0)
@@ -92,6 +112,27 @@ def dense_guidance_loss(
     return GuidanceLoss(loss=loss, ce=ce.detach(), kl=kl_K.detach().sum())
 
 
+def check_mixed_loss(guide_loss: GuideLoss, *, mixes: bool) -> None:
+    """Raises InvalidInput for a guide loss that takes one label of an image, where images mix two samples."""
+    if mixes and guide_loss.kind == "dkd":
+        raise InvalidInput(
+            "the guide loss dkd cannot be taken of images that mix two samples",
+            expected="a guide loss that needs no label: kl or dist",
+            found="dkd, which takes the class of the label apart from all others",
+            do="choose another guide loss, or views without mixup and cutmix",
+        )
+
+
+def _cross_entropy(
+    logits_BC: Tensor, labels_B: Tensor, partner_labels_B: Tensor | None, label_share_B: Tensor | None
+) -> Tensor:
+    if partner_labels_B is None or label_share_B is None:
+        return F.cross_entropy(logits_BC, labels_B)
+    own_B, other_B = (F.cross_entropy(logits_BC, of_B, reduction="none") for of_B in (labels_B, partner_labels_B))
+    share_B = label_share_B.float()
+    return (share_B * own_B + (1 - share_B) * other_B).mean()
+
+
 def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, guide_count: int) -> None:
     """Raises InvalidInput for tensors that do not fit each other."""
     found = logits_BC.shape if _has_numbers(logits_BC) else ()
@@ -99,12 +140,30 @@ def _check_shapes(logits_BC: object, labels_B: object, softened_KBC: object, gui
         expected = "the student's logits, a floating-point tensor (batch, classes)"
         raise refusal(_CALL, "logits_BC", logits_BC, expected=expected)
     batch, classes = found
-    if not isinstance(labels_B, Tensor) or labels_B.dtype != torch.int64 or labels_B.shape != (batch,):
-        expected = f"the number of each image's class, a tensor of int64 ({batch},)"
-        raise refusal(_CALL, "labels_B", labels_B, expected=expected)
+    _check_label_shape("labels_B", labels_B, batch)
     if softened_KBC is not None:
         _check_softened(softened_KBC, batch, classes, guide_count)
+    assert isinstance(labels_B, Tensor)
     _check_labels(labels_B, classes)
+
+
+def _check_mixed(logits_BC: Tensor, partner_labels_B: object, label_share_B: object) -> None:
+    """Raises InvalidInput unless there is a second label and a share for each image, or neither."""
+    if partner_labels_B is None and label_share_B is None:
+        return
+    batch, classes = logits_BC.shape
+    _check_label_shape("partner_labels_B", partner_labels_B, batch)
+    if not _has_numbers(label_share_B) or label_share_B.shape != (batch,):
+        expected = f"the share of labels_B in each image, a floating-point tensor ({batch},)"
+        raise refusal(_CALL, "label_share_B", label_share_B, expected=expected)
+    assert isinstance(partner_labels_B, Tensor)
+    _check_labels(partner_labels_B, classes)
+
+
+def _check_label_shape(name: str, labels_B: object, batch: int) -> None:
+    if not isinstance(labels_B, Tensor) or labels_B.dtype != torch.int64 or labels_B.shape != (batch,):
+        expected = f"the number of each image's class, a tensor of int64 ({batch},)"
+        raise refusal(_CALL, name, labels_B, expected=expected)
 
 
 def _check_softened(softened_KBC: object, batch: int, classes: int, guide_count: int) -> None:

@@ -29,7 +29,7 @@ def check_writer(
     views: object,
     settings: object,
 ) -> None:
-    """Raises InvalidInput for the first argument that GuideWriter cannot use."""
+    """Raises InvalidInput for the first argument that GuideWriter cannot use, and as `require_partners` for `train`."""
     as_path(_CALL, "path", path, expected="the path of the store to write")
     expected = "a torch.nn.Module, whose weights are the guide's identity"
     require_kind(
@@ -46,6 +46,7 @@ def check_writer(
     _check_splits(train, test)
     assert isinstance(train, ViewRenderer)
     require_all_samples(train.images)
+    train.require_partners()
     _check_views(views)
     do = "write settings=dgkd_cache.DumpSettings(temperature=4.0)"
     require_kind(_CALL, "settings", settings, DumpSettings, expected="DumpSettings", do=do)

@@ -46,7 +46,7 @@ class GuideBank:
 
     Raises InvalidInput for arguments of another kind, StoreNotFound, Incomplete, Damaged or UnsafeStore as
     `GuideStore.open` does, and Mismatch, which names the first difference, if a store was made from other samples,
-    labels, classes, views or pixels, or lacks `views`.
+    labels, classes, views or pixels, or lacks `views`; also where its views mix samples, and aligned images lack some.
 
     Pixels and rows are given out on `device`; images in memory are copied there once, unless they come with a
     `ViewRenderer`. On a GPU, rows that were read stay in its memory if all take at most half of what is free;
@@ -164,8 +164,9 @@ class GuideBank:
 
         `schedule` is that of the views (`Schedule`; default: `draw` for enumerated views, else `cycle`). `order` is
         `shuffled`, or `blocks` for stores that are larger than memory. `samples` are the numbers of the samples to
-        train on (default: all). `workers` processes decode images that are not in memory. Process `rank` of
-        `world_size` gets its share of each batch.
+        train on (default: all); where views mix samples, they are all that the view plan holds out, or all others.
+        `workers` processes decode images that are not in memory. Process `rank` of `world_size` gets its share of each
+        batch.
 
         Raises InvalidInput for arguments out of range, UnknownName if `dropping` always keeps a guide that is not here.
         """

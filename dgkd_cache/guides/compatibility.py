@@ -49,18 +49,26 @@ def adopt_plan(store: GuideStore, images: Images, device: torch.device) -> ViewR
 
 
 def check_store(store: GuideStore, views: ViewRenderer) -> None:
-    """Raises Mismatch for a store whose samples, classes, view plan or replayed pixels are not those of `views`."""
+    """Raises Mismatch for a store whose samples, classes, view plan or replayed pixels are not those of `views`.
+
+    Where views mix samples, raises as `ViewRenderer.require_partners`.
+    """
     header: StoreHeader = store.header
     images = views.images
     _check_data(store, images)
     who = _describe(store)
     if header.plan_digest != views.plan.digest:
+        mine, theirs = _held_out(views.plan.to_dict()), _held_out(header.plan)
         raise Mismatch(
             f"{who} was dumped under another view plan",
             expected=f"plan {views.plan.digest[:16]} ({_plan_difference(views.plan.to_dict(), header.plan)})",
             found=f"plan {header.plan_digest[:16]}",
-            do="copy the [views] settings of the guide's workspace, or train and dump the guide again under this plan",
+            do="copy the [views] settings of the guide's workspace, or train and dump the guide again under this plan"
+            if mine == theirs or None in (mine, theirs)
+            else f"hold out as many samples as the guide's workspace does (validation in [dataset], {theirs} there and "
+            f"{mine} here): its views mix them among themselves",
         )
+    views.require_partners()
     check_probe(views, kind=header.probe, values=store.probe, ranges=probe_views(header))
     for offset in _checked_views(header.views, len(images)):
         view = header.view_at(offset)
@@ -136,6 +144,14 @@ def _checked_views(views: int, samples: int) -> list[int]:
 def _few(classes: Sequence[str]) -> str:
     shown = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
     return f"{len(classes)} classes ({shown})"
+
+
+def _held_out(plan: Mapping[str, Any]) -> int | None:
+    """Returns the number of held-out samples that a plan names, which those have that mix samples."""
+    transforms = plan.get("transforms")
+    last = transforms[-1] if isinstance(transforms, list) and transforms else None
+    held = last.get("held_out") if isinstance(last, Mapping) else None
+    return held if isinstance(held, int) else None
 
 
 def _plan_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:

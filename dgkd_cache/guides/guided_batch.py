@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -51,6 +51,12 @@ class GuidedBatch:
     temperature: float
     """The temperature of `softened` and of the loss."""
 
+    partner_labels: Tensor | None = None
+    """int64 (B,): where views mix samples, the classes of those that these are mixed with; else None."""
+
+    label_share: Tensor | None = None
+    """float32 (B,): where views mix samples, the share of `labels` in the cross-entropy; the rest is the partners'."""
+
     weight: float = 1.0
     """The factor of a rank's mean loss, with which the mean over the ranks is the mean over the whole batch."""
 
@@ -94,11 +100,13 @@ class GuidedBatch:
             lambda_=lambda_,
             temperature=self.temperature,
             guide_loss=guide_loss,
+            partner_labels_B=self.partner_labels,
+            label_share_B=self.label_share,
         )
 
     def to(self, device: torch.device | str) -> Self:
         """Returns this batch with its tensors on `device`. Raises InvalidInput for a device that is not there."""
         there = usable_device(device, call="GuidedBatch.to")
-        return replace(
-            self, pixels=self.pixels.to(there), labels=self.labels.to(there), softened=self.softened.to(there)
-        )
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        moved: dict[str, Any] = {name: tensor.to(there) for name, tensor in tensors.items()}
+        return replace(self, **moved)

@@ -52,6 +52,10 @@ class StepInputs:
     device: torch.device
     ranks: Ranks = ALONE
 
+    def __post_init__(self) -> None:
+        """Raises as `ViewRenderer.require_partners`."""
+        self.views.require_partners(self.samples_N)
+
     @property
     def steps_per_epoch(self) -> int:
         """The number of steps of an epoch; the last one may have fewer samples."""
@@ -114,6 +118,11 @@ class StepInputs:
         return torch.from_numpy(self.views.images.labels_N).to(self.device)
 
     def _guided(self, batch: Batch, step: int, keep_G: NDArray[np.bool_], softened_KBC: Tensor) -> GuidedBatch:
+        mixed: dict[str, Tensor] = {}
+        if (found := self.views.mixed_with(batch.views_B, batch.samples_B)) is not None:
+            partners_B, share_B = found
+            mixed["partner_labels"] = self._labels_N[send(partners_B, self.device)]
+            mixed["label_share"] = send(share_B.astype(np.float32), self.device)
         return GuidedBatch(
             pixels=batch.pixels_BIHW,
             labels=self._labels_N[send(batch.samples_B, self.device)],
@@ -125,4 +134,5 @@ class StepInputs:
             step=step,
             temperature=1.0 if self.guidance is None else self.guidance.temperature,
             weight=self.share(step).weight,
+            **mixed,
         )

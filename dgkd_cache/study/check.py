@@ -14,7 +14,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.study.plan import FIXED, StudyPlan, StudyRun, StudyStore
 from dgkd_cache.study.variants import Variant
 from dgkd_cache.workspace.tasks.factored_width import factored_width
-from dgkd_cache.workspace.tasks.model_setup import new_model, schedule_kind
+from dgkd_cache.workspace.tasks.model_setup import check_mixing, new_model, schedule_kind
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["check_plan", "refuse_fixed", "require_different_runs", "require_names", "require_paired", "same_runs"]
@@ -86,6 +86,7 @@ def check_plan(ws: Workspace, plan: StudyPlan, *, device: str, progress: Progres
         if isinstance(one, StudyRun):
             split_images(one.workspace.dataset().train, one.workspace.config.dataset.validation)
             schedule_kind(one.workspace, one.model, one.training, guided=bool(one.guides))
+            check_mixing(one.workspace, one.distillation, guided=bool(one.guides))
             network = (one.architecture, one.training.input_size)
             if network not in built:
                 new_model(one.workspace, one.architecture, input_size=one.training.input_size, seed=0)

@@ -28,7 +28,7 @@ from dgkd_stores import (
     get_encoding,
 )
 
-__all__ = ["CONTROLS", "UNAUGMENTED", "smoothed_row", "write_control"]
+__all__ = ["CONTROLS", "OF_ONE_LABEL", "UNAUGMENTED", "smoothed_row", "write_control"]
 
 UNAUGMENTED = "unaugmented"
 
@@ -41,6 +41,9 @@ CONTROLS: Mapping[str, str] = {
     UNAUGMENTED: "each view of a sample has the row of its image without augmentation",
 }
 """The controls, and what a guide says in each."""
+
+OF_ONE_LABEL = ("shuffled-in-class", "smoothed-labels")
+"""Controls that take a sample's label for all that its rows are of, which it is not where views mix two samples."""
 
 
 def write_control(

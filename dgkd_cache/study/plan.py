@@ -18,7 +18,7 @@ from dgkd_cache.config.tables import DistillationConfig, TrainingConfig, ViewsCo
 from dgkd_cache.config.workspace_config import WorkspaceConfig
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.study.controls import UNAUGMENTED
+from dgkd_cache.study.controls import OF_ONE_LABEL, UNAUGMENTED
 from dgkd_cache.study.variants import Variant
 from dgkd_cache.workspace.expected_inputs import expected_settings
 from dgkd_cache.workspace.workspace import Workspace
@@ -179,6 +179,13 @@ class _Building:
         """Returns the store of a variant's control for the guide whose store is `of`."""
         assert variant.control is not None
         sources = [of]
+        if variant.control in OF_ONE_LABEL and of.workspace.plan().mixing is not None:
+            raise InvalidInput(
+                f"the variant {variant.name} cannot have the control {variant.control}",
+                expected="views of one sample each, whose label says what its rows are",
+                found=f"views that mix two samples, {', '.join(of.workspace.config.views.transforms)}",
+                do="leave the control out, or choose views.transforms without mixup and cutmix",
+            )
         if variant.control == UNAUGMENTED:
             # The views of the guide's run stay: only its store has one without augmentation.
             plain = of.workspace.config.model_copy(update={"views": ViewsConfig(transforms=("none",), count=1)})

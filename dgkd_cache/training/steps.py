@@ -101,7 +101,10 @@ class Steps:
         return self.inputs.prefetch(first_step, self.count)
 
     def train_step(self, batch: GuidedBatch) -> tuple[GuidanceLoss, Tensor]:
-        """Takes one step; returns (the loss and its parts, the correct predictions before the update as a tensor)."""
+        """Takes one step; returns (the loss and its parts, the correct predictions before the update as a tensor).
+
+        Of an image that mixes two samples, the prediction of its own sample's label alone is correct.
+        """
         with (
             autocast(self.device, self.training.precision),
             network_pass(batch.pixels, "in training", self.ranks),

@@ -3,6 +3,6 @@
 Importing this package registers the transforms.
 """
 
-from dgkd_cache.views import blur, colour, erasing, geometry, policies, resized_crop, tone, transforms
+from dgkd_cache.views import blur, colour, erasing, geometry, mixing, policies, resized_crop, tone, transforms
 
-__all__ = ["blur", "colour", "erasing", "geometry", "policies", "resized_crop", "tone", "transforms"]
+__all__ = ["blur", "colour", "erasing", "geometry", "mixing", "policies", "resized_crop", "tone", "transforms"]

@@ -19,7 +19,10 @@ from torch import Tensor
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.views.arguments import Argument
 
-__all__ = ["IntArray", "Transform", "WordArray", "check_order"]
+__all__ = ["MIXING", "IntArray", "Transform", "WordArray", "check_order"]
+
+MIXING = 5
+"""The stage of transforms that mix two samples."""
 
 IntArray = npt.NDArray[np.int64]
 WordArray = npt.NDArray[np.uint64]
@@ -36,7 +39,7 @@ class Transform(ABC):
     channels that it takes, none for all; `alone`, whether it must be a plan's only transform.
 
     A plan's transforms come in stages that do not fall: 0 resized-crop, 1 crop, 2 hflip, 3 colour, tone, geometry, blur
-    and policies in any order, 4 erasing, 5 mixing. Each stands in a plan once.
+    and policies in any order, 4 erasing, 5 mixing. Each stands in a plan once, and one alone mixes.
     """
 
     name: ClassVar[str]
@@ -119,7 +122,10 @@ class Transform(ABC):
 
     @abstractmethod
     def apply(self, pixels_BIHW: Tensor, parameters_BP: IntArray) -> Tensor:
-        """Returns the transformed uint8 pixels of a batch of images of one size, on their device."""
+        """Returns the transformed uint8 pixels of a batch of images of one size, on their device.
+
+        A transform that mixes gets twice as many images as rows: those of the samples, then those of their partners.
+        """
 
     @classmethod
     def refusal(cls, found: str) -> InvalidInput:
@@ -151,7 +157,10 @@ class Transform(ABC):
 
 
 def check_order(transforms: Sequence[Transform]) -> None:
-    """Raises InvalidInput unless these can form a plan: at least one, in stages that do not fall, each once."""
+    """Raises InvalidInput unless these can form a plan: at least one, in stages that do not fall, each once.
+
+    Of those that mix there may be one.
+    """
     names = [transform.name for transform in transforms]
     found = ", ".join(names)
     if not names:
@@ -168,6 +177,10 @@ def check_order(transforms: Sequence[Transform]) -> None:
             raise InvalidInput(
                 f"transform {transform.name!r} twice", expected="each at most once", found=found, do="leave one out"
             )
+    if len(mixing := [transform.name for transform in transforms if transform.stage == MIXING]) > 1:
+        raise InvalidInput(
+            "two transforms that mix samples", expected="one of them", found=", ".join(mixing), do="leave one out"
+        )
     ordered = [transform.name for transform in sorted(transforms, key=lambda transform: transform.stage)]
     if names != ordered:
         raise InvalidInput(

@@ -27,20 +27,30 @@ if TYPE_CHECKING:
 __all__ = ["Item", "Pair", "ViewDataset", "ViewSampler"]
 
 Pair = tuple[int, int]  # view, sample
-Item = tuple[Tensor, int, int, int]  # pixels, label, view, sample
+Item = tuple[Tensor, int, int, int] | tuple[Tensor, int, int, int, int, float]
+"""Pixels, label, view, sample; where the plan mixes samples, also the partner's label and the share of the label."""
 
 
 class ViewDataset(Dataset[Item]):
-    """A data set for a DataLoader with ViewSampler: (view, sample) -> (uint8 [I, H, W], label, view, sample)."""
+    """A data set for a DataLoader with ViewSampler: (view, sample) -> (uint8 [I, H, W], label, view, sample).
+
+    Where the plan mixes samples, two more values follow: the label of the sample that it is mixed with, and the share
+    of its own label, in [0, 1]. The sampler must then have all samples, or those that the plan's `held_out` leaves to
+    train on: others would be mixed into them.
+    """
 
     views: ViewRenderer
     """The view plan, bound to the images."""
 
     def __init__(self, plan: ViewPlan, images: Images) -> None:
-        """Raises Mismatch if the images do not match the plan, InvalidInput for arguments of another type."""
+        """Raises Mismatch if the images do not match the plan, InvalidInput for arguments of another type.
+
+        Where the plan mixes samples, raises as `ViewRenderer.require_partners`.
+        """
         require_kind("ViewDataset", "plan", plan, ViewPlan, expected="a ViewPlan", do="write ViewDataset(plan, images)")
         require_images("ViewDataset", images)
         self.views = ViewRenderer(plan, images)
+        self.views.require_partners()
 
     def __len__(self) -> int:
         return len(self.views.images)
@@ -60,8 +70,12 @@ class ViewDataset(Dataset[Item]):
                 )
         views_B, samples_B = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
         pixels_BIHW = self.views.pixels(views_B, samples_B)  # refuses samples out of range
-        labels_B = self.views.images.labels_N[samples_B].tolist()
-        return list(zip(pixels_BIHW, labels_B, views_B.tolist(), samples_B.tolist(), strict=True))
+        labels_N = self.views.images.labels_N
+        columns = [labels_N[samples_B].tolist(), views_B.tolist(), samples_B.tolist()]
+        if mixed := self.views.mixed_with(views_B, samples_B):
+            partners_B, share_B = mixed
+            columns += [labels_N[partners_B].tolist(), share_B.tolist()]
+        return list(zip(pixels_BIHW, *columns, strict=True))
 
 
 class ViewSampler(Sampler[list[Pair]]):

@@ -1,4 +1,4 @@
-"""Tables of cosines, tangents, Gaussian weights and logarithmic ratios as integers, computed when a plan is built.
+"""Tables of cosines, tangents, weights, ratios and quantiles as integers, computed when a plan is built.
 
 They stand in the plan: exp, log and sin differ between processors, so nothing but the maker of a plan computes them, in
 decimals of 50 digits. Whoever reads a plan takes its tables, after a look at their shape and bounds.
@@ -7,6 +7,7 @@ decimals of 50 digits. Whoever reads a plan takes its tables, after a look at th
 from __future__ import annotations
 
 import decimal
+from bisect import bisect_right
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -14,9 +15,10 @@ from typing import Any
 
 from dgkd_cache.views.fixed_point import ONE_Q16, nearest
 
-__all__ = ["cos_sin_q30", "gaussian_q16", "is_table", "log_middles_q16", "tan_q30"]
+__all__ = ["beta_middles_q16", "cos_sin_q30", "gaussian_q16", "is_table", "log_middles_q16", "tan_q30"]
 
 _DIGITS = 50
+_BETA_DIGITS = 24
 
 
 def cos_sin_q30(degrees: Fraction) -> tuple[int, int]:
@@ -52,6 +54,30 @@ def log_middles_q16(low: Fraction, high: Fraction, parts: int) -> tuple[int, ...
         return tuple(_fixed(middle.exp(), 16) for middle in middles)
 
 
+@cache
+def beta_middles_q16(alpha: Fraction, parts: int) -> tuple[int, ...]:
+    """Returns the quantiles of Beta(alpha, alpha), q16, in the middles of an even number of equally probable parts.
+
+    They are symmetric: the last one is 1 minus the first one. Each is found by the distribution function at the numbers
+    halfway between two of q16, so the function is never inverted.
+    """
+    low_half = parts // 2
+    assert parts == 2 * low_half
+    with decimal.localcontext(prec=_BETA_DIGITS):
+        power, half = _decimal(alpha), Decimal(1) / 2
+        whole = _beta_integral(half, power)  # the distribution function is 1/2 there
+
+        @cache
+        def twice_below(number: int) -> Decimal:
+            """Returns twice the probability of what rounds to a q16 below `number`."""
+            return _beta_integral((number - half) / ONE_Q16, power) / whole
+
+        numbers, found = range(1, ONE_Q16 // 2 + 1), []
+        for part in range(low_half):
+            found.append(bisect_right(numbers, Decimal(2 * part + 1) / parts, key=twice_below))
+    return (*found, *(ONE_Q16 - one for one in reversed(found)))
+
+
 def is_table(value: Any, shape: tuple[int, ...], low: int, high: int) -> bool:
     """Returns whether a value is tuples of integers of that shape, from `low` to `high`."""
     if not shape:
@@ -69,6 +95,17 @@ def _cos_sin(degrees: Fraction) -> tuple[Decimal, Decimal]:
             place += 1
             term = term * angle / place
         return sums[0], sums[1]
+
+
+def _beta_integral(x: Decimal, alpha: Decimal) -> Decimal:
+    """Returns the integral of (t (1 - t))^(alpha - 1) from 0 to x, at most 1/2, times alpha, by its series."""
+    term = total = Decimal(1)
+    place = 0
+    while term > total.scaleb(-_BETA_DIGITS):
+        term *= x * (2 * alpha + place) / (alpha + place + 1)
+        total += term
+        place += 1
+    return (x * (1 - x)) ** alpha * total
 
 
 @cache

@@ -1,7 +1,8 @@
 """The view plan: image geometry, transforms, scheme and seed. It defines every view; its digest identifies it.
 
 A sample's parameters depend on (plan, view, sample) alone: sample i owns Philox blocks [i * B, (i + 1) * B)
-of its view, under a key made of the plan's canonical JSON. View count, schedule and data set are not in it.
+of its view, under a key made of the plan's canonical JSON. View count, schedule and data set are not in it; only views
+that mix samples have the number of those held out, which decides who is mixed with whom.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from dgkd_cache.datasets.channel_order import channels_are_last
 from dgkd_cache.errors import InvalidInput, Mismatch, unknown_name
 from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.views.abc import IntArray, Transform, check_order
+from dgkd_cache.views.mixing import Mixing
 from dgkd_cache.views.registry import parse_transform, transform_from_dict
 from dgkd_stores import canonical_json
-from dgkd_stores.arguments import integer_text, refusal
+from dgkd_stores.arguments import integer_text, refusal, require_integer
 
 __all__ = ["Scheme", "ViewPlan"]
 
@@ -81,11 +83,15 @@ class ViewPlan:
         transforms: Sequence[str],
         scheme: Scheme = "sampled",
         seed: int = 0,
+        held_out: int = 0,
     ) -> Self:
         """Builds the plan for images [I, H, W] (H and W None if they differ) and transforms like ["crop(4)", "hflip"].
 
         "sampled": each (view, sample) draws its own parameters. "enumerated": view v applies the v-th of all outcomes
-        to all samples. Raises InvalidInput (UnknownName for names) for an invalid plan.
+        to all samples. `held_out` is the number of samples held out of training, as `validation` in a workspace: mixup
+        and cutmix mix them among themselves alone; plans without these do not have it.
+
+        Raises InvalidInput (UnknownName for names) for an invalid plan.
         """
         if isinstance(transforms, str) or not isinstance(transforms, Sequence):
             raise refusal("ViewPlan.build", "transforms", transforms, expected='a list like ["crop(4)", "hflip"]')
@@ -102,11 +108,13 @@ class ViewPlan:
                 expected="channels, height and width in this order",
                 do=f"write image=({width}, {channels}, {height})",
             )
+        require_integer("ViewPlan.build", "held_out", held_out, low=0, high=2**31 - 1)
+        parsed = [parse_transform(text) for text in transforms]
         return cls(
             channels=channels,
             height=height,
             width=width,
-            transforms=tuple(parse_transform(text) for text in transforms),
+            transforms=tuple(one.holding_out(int(held_out)) if isinstance(one, Mixing) else one for one in parsed),
             scheme=scheme,
             seed=seed,
         )
@@ -187,6 +195,12 @@ class ViewPlan:
             height, width = transform.output_size(height, width)
         assert height is not None and width is not None
         return self.channels, height, width
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """The transform that mixes each sample with another one, always the last; None if there is none."""
+        last = self.transforms[-1]
+        return last if isinstance(last, Mixing) else None
 
     @property
     def exact(self) -> bool:

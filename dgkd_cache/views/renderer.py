@@ -1,13 +1,16 @@
 """Renders the pixels of (view, sample) pairs: a view plan bound to the images of one split.
 
 The pixels depend on (plan, view, sample) and the source pixels alone: not on batch, order, process or any random state.
+Where the plan mixes samples, both are rendered in one call, and then mixed.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -15,6 +18,8 @@ from dgkd_cache.device.device import send
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.views.abc import IntArray, Transform
 from dgkd_cache.views.kernel import evaluation_crop, gather_crop_flip
+from dgkd_cache.views.mixing import Mixing
+from dgkd_cache.views.partners import Partners
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.tables import TABLE_BYTES, ParameterTables
 from dgkd_cache.views.transforms import Crop, Hflip
@@ -62,17 +67,14 @@ class ViewRenderer:
         """Returns uint8 [B, I, H, W] on the images' device: the pixels of each (view, sample) pair, in order.
 
         Both are integer sequences, arrays or tensors of one length. Raises InvalidInput for views or samples
-        that do not exist.
+        that do not exist, and as `require_partners`.
         """
-        views = _integers("ViewRenderer.pixels", "views_B", views_B)
-        samples = self._check_samples("ViewRenderer.pixels", samples_B)
-        if len(views) != len(samples):
-            raise InvalidInput(
-                "bad pairs", expected="as many views as samples", found=f"{len(views)} and {len(samples)}"
-            )
-        if len(views) and views.min() < 0:
-            raise InvalidInput("no such view", expected="a view number from 0 on", found=str(views.min()))
+        views, samples = self._check_pairs("ViewRenderer.pixels", views_B, samples_B)
         rows_BP = self._tables.rows(views, samples)
+        if self.plan.mixing is not None and len(samples):
+            partners = self._partners.of(samples, self._of_mixing(rows_BP)[:, 0])
+            rows_BP = np.concatenate([rows_BP, self._tables.rows(views, partners)])
+            samples = np.concatenate([samples, partners])
         steps = [
             (transform, rows_BP[:, first:last])
             for transform, first, last in zip(self.plan.transforms, self._bounds[:-1], self._bounds[1:], strict=True)
@@ -91,8 +93,35 @@ class ViewRenderer:
         if _begin_with_crop_flip(steps):
             pixels, steps = _crop_flip(pixels, np.arange(len(samples)), steps), steps[2:]
         for transform, parameters_BP in steps:
-            pixels = transform.apply(pixels, parameters_BP)
+            rows = slice(len(views)) if isinstance(transform, Mixing) else slice(None)
+            pixels = transform.apply(pixels, parameters_BP[rows])
         return pixels
+
+    def mixed_with(self, views_B: Any, samples_B: Any) -> tuple[IntArray, npt.NDArray[np.float64]] | None:
+        """Returns the partner that each sample is mixed with, int64 [B], and the sample's own share, float64 [B].
+
+        The share, in [0, 1], is that of the sample's label; the partner's label has the rest. None if the plan mixes
+        nothing. Raises as `pixels`.
+        """
+        mixing = self.plan.mixing
+        if mixing is None:
+            return None
+        views, samples = self._check_pairs("ViewRenderer.mixed_with", views_B, samples_B)
+        rows_BP = self._of_mixing(self._tables.rows(views, samples))
+        _, height, width = self.plan.view_shape
+        return self._partners.of(samples, rows_BP[:, 0]), mixing.share(rows_BP, height, width)
+
+    def require_partners(self, samples_N: npt.NDArray[np.int64] | None = None) -> None:
+        """Raises an error where the plan mixes samples, and one has no partner here; call it before long work.
+
+        It is InvalidInput where a part of the data set (training or held-out samples) has a single sample, and Mismatch
+        for images that are aligned with a guide and lack some of its samples. With `samples_N`, the samples to train
+        on, it is InvalidInput unless these are whole parts: others would be mixed into them.
+        """
+        if self.plan.mixing is not None:
+            partners = self._partners
+            if samples_N is not None:
+                partners.require_whole(samples_N)
 
     def evaluation_pixels(self, samples_B: Any) -> Tensor:
         """Returns uint8 [B, I, H, W] in the views' size, not augmented: the images themselves if sizes agree.
@@ -110,6 +139,22 @@ class ViewRenderer:
             return evaluation_crop(self._batch(samples), height)
         return torch.stack([evaluation_crop(image_IHW, height) for image_IHW in self.images.each(samples)])
 
+    @cached_property
+    def _partners(self) -> Partners:
+        assert self.plan.mixing is not None
+        held, images = len(self.images.samples_N), self.images
+        if held < len(images):
+            raise Mismatch(
+                f"the samples of {images.name} ({images.split}) are mixed with samples that are not here",
+                expected=f"all {len(images)} samples of the guide, for views that mix",
+                found=f"{held} of them",
+                do="use all of its samples, or a guide whose views mix nothing",
+            )
+        return Partners(len(images), self.plan.mixing.held_out)
+
+    def _of_mixing(self, rows_BP: IntArray) -> IntArray:
+        return rows_BP[:, self._bounds[-2] :]
+
     def _batch(self, samples_B: IntArray) -> Tensor:
         held = self.images.pixels_NIHW
         if held is None:
@@ -119,6 +164,16 @@ class ViewRenderer:
             # Measured: 0.1 us per CIFAR image, against 2.3 us for indexing the tensor.
             return torch.from_numpy(held.numpy().take(samples_B, axis=0))
         return held[send(samples_B, held.device)]
+
+    def _check_pairs(self, call: str, views_B: Any, samples_B: Any) -> tuple[IntArray, IntArray]:
+        views, samples = _integers(call, "views_B", views_B), self._check_samples(call, samples_B)
+        if len(views) != len(samples):
+            raise InvalidInput(
+                "bad pairs", expected="as many views as samples", found=f"{len(views)} and {len(samples)}"
+            )
+        if len(views) and views.min() < 0:
+            raise InvalidInput("no such view", expected="a view number from 0 on", found=str(views.min()))
+        return views, samples
 
     def _check_samples(self, call: str, samples_B: Any) -> IntArray:
         samples = _integers(call, "samples_B", samples_B)

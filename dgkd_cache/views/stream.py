@@ -49,7 +49,7 @@ def stream(views: ViewRenderer, pairs: Iterable[Pairs], *, device: torch.device,
         pin_memory=device.type == "cuda",
         worker_init_fn=every_core,
     )
-    for pixels, _, views_B, samples_B in loader:
+    for pixels, _, views_B, samples_B, *_ in loader:
         yield Batch(
             views_B=views_B.numpy(), samples_B=samples_B.numpy(), pixels_BIHW=pixels.to(device, non_blocking=True)
         )

@@ -24,7 +24,7 @@ from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.run_check import require_sound
 from dgkd_cache.workspace.tasks.factored_width import factored_width
-from dgkd_cache.workspace.tasks.model_setup import new_model, schedule_kind
+from dgkd_cache.workspace.tasks.model_setup import check_mixing, new_model, schedule_kind
 from dgkd_cache.workspace.tasks.run_guides import open_guides
 from dgkd_cache.workspace.workspace import Workspace
 
@@ -48,7 +48,9 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
             f"{max(epochs)} epochs: the others are not read"
         )
     for name in ws.trained_here:
-        schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
+        guided = bool(ws.guides_for(name))
+        schedule_kind(ws, name, ws.config.training_for(name), guided=guided)
+        check_mixing(ws, ws.config.distillation, guided=guided)
     if to_dump:
         require_all_samples(ws.dataset().train)
         _check_stores(ws, to_dump, progress)

@@ -324,6 +324,7 @@ class Workspace:
             transforms=list(views.transforms),
             scheme=views.scheme,
             seed=views.seed,
+            held_out=self.config.dataset.validation,
         )
 
     def _chain_first(self, names: Iterable[str]) -> tuple[str, ...]:

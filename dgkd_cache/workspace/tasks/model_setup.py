@@ -15,6 +15,7 @@ from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.device.device import place
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.guide_losses import GuideLoss
+from dgkd_cache.distillation.objectives import check_mixed_loss
 from dgkd_cache.errors import Damaged, InvalidInput, Mismatch
 from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
@@ -22,12 +23,14 @@ from dgkd_cache.models.saved import load_model
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.run_files.preprocess import Preprocess, describe_resizing
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.resolve import resolve_run
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = [
     "card_of",
+    "check_mixing",
     "dropping_of",
     "guide_loss_of",
     "load_run",
@@ -197,6 +200,17 @@ def schedule_kind(ws: Workspace, name: str, training: TrainingConfig, *, guided:
             do=f'set views = "fresh" only in [training.{ws.chain[0]}], or train it with `train --live`',
         )
     return "fresh" if fresh else ws.config.views.schedule
+
+
+def check_mixing(ws: Workspace, distillation: DistillationConfig, *, guided: bool) -> None:
+    """Checks the training of a model, `guided` or not, where the views of the workspace mix samples.
+
+    Raises as `ViewRenderer.require_partners`, and InvalidInput for a guide loss that takes one label of an image.
+    """
+    if ws.plan().mixing is not None:
+        ViewRenderer(ws.plan(), ws.dataset().train).require_partners()
+        if guided:
+            check_mixed_loss(guide_loss_of(distillation), mixes=True)
 
 
 def dropping_of(settings: DistillationConfig, names: Sequence[str]) -> Dropping:

@@ -25,7 +25,7 @@ from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.expected_inputs import expected_inputs
 from dgkd_cache.workspace.recipe import describe_choice, resolve_recipe
-from dgkd_cache.workspace.tasks.model_setup import schedule_kind
+from dgkd_cache.workspace.tasks.model_setup import check_mixing, schedule_kind
 from dgkd_cache.workspace.tasks.run_guides import open_guides
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.arguments import require_integer
@@ -112,6 +112,7 @@ def set_up_run(
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
     test = ViewRenderer(ws.plan(), ws.dataset().test.to(device))  # refuses unsuitable input before the training
     guides, live = request.guides, request.live
+    check_mixing(ws, request.distillation, guided=bool(guides or live))
     guidance = opened.enter_context(
         open_guides(
             *(ws, views, guides, live, temperature),
