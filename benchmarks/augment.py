@@ -1,7 +1,8 @@
 """Colour, geometry and policies beside torchvision v2 per sample, and crop and flip beside what they were before them.
 
 At 32 pixels, each transform renders batches of 128 of a set in memory in one thread; torchvision's own class draws for
-itself and changes the same images one by one. The code of before is that of a commit, in the same process.
+itself and changes the same images one by one. The code of before is that of a commit, in the same process. Mixup and
+cutmix, after crop and flip, stand beside these alone: they render two samples for each, and mix them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from benchmarks.harness import Timed, Times, arguments, at_least, finish, ratio, rounds, seconds
+from benchmarks.harness import Timed, Times, arguments, at_least, at_most, finish, ratio, rounds, seconds
 from benchmarks.result import Row
 from benchmarks.spread import Bar
 from benchmarks.synthetic import cifar_like
@@ -45,6 +46,9 @@ SIDES: Sequence[tuple[str, Callable[[], v2.Transform], Bar | None]] = (
 )
 """Ours, torchvision's, and the bar."""
 
+CROP_FLIP = ["crop(4)", "hflip"]
+MIXING = ("mixup(0.2)", "cutmix(1)")
+
 
 def main(given: Sequence[str] | None = None) -> None:
     defaults: dict[str, int | str] = {"rounds": 15, "batches": 20, "samples": 50_000, "before": BEFORE}
@@ -55,6 +59,7 @@ def main(given: Sequence[str] | None = None) -> None:
     rows = _before(images, options)
     notes = [] if rows else [f"No commit {options.before} is here to put crop and flip beside."]
     rows += [_beside_torchvision(text, theirs(), images, options, bar=bar) for text, theirs, bar in SIDES]
+    rows += [_beside_crop_and_flip(text, images, options) for text in MIXING]
     notes = (
         [] if "before" in rows[0].what else [f"There is no commit {options.before} here to put crop and flip beside."]
     )
@@ -88,12 +93,39 @@ def _beside_torchvision(text: str, theirs: v2.Transform, images: TensorImages, o
     )
 
 
+def _beside_crop_and_flip(text: str, images: TensorImages, options: Any) -> Row:
+    random = np.random.default_rng(0)
+    order = [random.integers(0, options.samples, BATCH) for _ in range(5 * options.batches)]
+    view_B = np.zeros(BATCH, np.int64)
+
+    def timed(transforms: list[str], batch: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]) -> Timed:
+        views = ViewRenderer(ViewPlan.build(image=(3, 32, 32), transforms=transforms), images)
+        pairs = [(np.resize(view_B, len(batch(samples_B))), batch(samples_B)) for samples_B in order]
+        return lambda _: seconds(lambda: [views.pixels(*pair) for pair in pairs], len(order) * BATCH)
+
+    sides = {
+        "mixed": timed([*CROP_FLIP, text], lambda samples_B: samples_B),
+        "crop, hflip": timed(CROP_FLIP, lambda samples_B: samples_B),
+        "two unmixed": timed(CROP_FLIP, lambda samples_B: np.tile(samples_B, 2)),
+    }
+    times = rounds(sides, options.rounds)
+    return ratio(
+        f"32 px, a sample, crop(4), hflip, {text} / crop(4), hflip",
+        times,
+        over="mixed",
+        under="crop, hflip",
+        floor=statistics.median(a / b for a, b in zip(times["two unmixed"], times["crop, hflip"], strict=True)),
+        floor_is="two samples for each, unmixed",
+        bar=at_most(4),
+    )
+
+
 def _before(images: TensorImages, options: Any) -> list[Row]:
     """Crop and flip, by the renderer of a commit and by this one, of the same images; none without the commit."""
     before = _renderer_of(options.before)
     if before is None:
         return []
-    plan = ViewPlan.build(image=(3, 32, 32), transforms=["crop(4)", "hflip"])
+    plan = ViewPlan.build(image=(3, 32, 32), transforms=CROP_FLIP)
     random = np.random.default_rng(0)
     order = [random.integers(0, options.samples, BATCH) for _ in range(10 * options.batches)]
     view_B = np.zeros(BATCH, np.int64)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.page_views import below, parameters_of, pixels_of
+from support.page_views import below, mixed, parameters_of, partner_of, pixels_of, share_of
 
 from dgkd_cache.datasets.folder import index_order
 from dgkd_cache.datasets.images import TensorImages
@@ -68,7 +68,7 @@ def enumerated_bounds(transform: dict[str, Any]) -> list[int]:
 
 
 def view_pixels(image: np.ndarray[Any, Any], plan: dict[str, Any], values: list[int]) -> np.ndarray[Any, Any]:
-    """Pixels of all transforms but resized-crop, one after the other."""
+    """Pixels of all transforms but resized-crop and those that mix, one after the other."""
     values = list(values)
     for each in plan["transforms"]:
         taken = parameter_counts(each)
@@ -83,6 +83,21 @@ def view_pixels(image: np.ndarray[Any, Any], plan: dict[str, Any], values: list[
             image = np.array(pixels_of(image.tolist(), each, own), np.uint8)
     assert not values
     return image
+
+
+def mixed_view(levels: np.ndarray[Any, Any], plan: dict[str, Any], view: int, sample: int) -> tuple[Any, int, Any]:
+    """Pixels of a view that mixes, the partner of the sample, and the share of the sample's own label."""
+    mixing, others = plan["transforms"][-1], plan["transforms"][:-1]
+    held_by = [word(b"dgkd-validation!", 0, 20, k) for k in range(len(levels))]
+    taken = parameter_counts(mixing)
+    own = parameters(plan, view, sample)
+    partner = partner_of(sample, own[-taken], held_by, mixing["held_out"])
+    each = [
+        view_pixels(levels[one], {"transforms": others}, parameters(plan, view, one)[:-taken]).tolist()
+        for one in (sample, partner)
+    ]
+    pixels = np.array(mixed(*each, mixing, own[-taken:]), np.uint8)
+    return pixels, partner, share_of(mixing, own[-taken:], *pixels.shape[1:])
 
 
 def parameter_counts(each: dict[str, Any]) -> int:
@@ -163,16 +178,18 @@ MORE = [
     *("autocontrast(0.6)", "equalize", "sharpness(1.7, 0.6)", "blur(0.3, 1, 0.8)", "rotate(40)", "shear(30)"),
     *("translate(0.2)", "trivial-augment", "rand-augment(3, 17)", "auto-augment(cifar10)", "auto-augment", "erasing"),
 ]
-"""Transforms from color-jitter on, each with other numbers than a default where it has some."""
+"""Transforms from color-jitter to erasing, each with other numbers than a default where it has some."""
+
+MIX = ["mixup(0.3)", "cutmix(0.7)"]
 
 
 @pytest.mark.parametrize(
     "plan",
     [plan_of("none"), plan_of("crop(2)", "hflip"), plan_of("resized-crop(8)", "hflip")]
     + [plan_of("crop(1)", "hflip", scheme="enumerated"), plan_of("crop(1)", "rand-augment(1, 4)", scheme="enumerated")]
-    + [plan_of("crop(1)", "hflip", text) for text in MORE]
+    + [plan_of("crop(1)", "hflip", text) for text in (*MORE, *MIX)]
     + [plan_of("hflip", "trivial-augment", "grayscale", "shear(5)", "color-jitter(0.1)", "erasing(0.3)")],
-    ids=["none", "crop", "resized-crop", "enumerated", "enumerated policy", *MORE, "many"],
+    ids=["none", "crop", "resized-crop", "enumerated", "enumerated policy", *MORE, *MIX, "many"],
 )
 def test_view_digests(plan: ViewPlan) -> None:
     for view in (0, 3, 17):
@@ -204,6 +221,25 @@ def test_equalize_where_there_are_pixels_enough_for_it() -> None:
         assert not np.array_equal(found[sample], levels[sample])
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("transforms", [["crop(1)", "hflip"], ["equalize", "erasing(1)"]])
+@pytest.mark.parametrize("held_out", [0, 9])
+@pytest.mark.parametrize("text", MIX)
+def test_pixels_partners_and_shares_of_mixed_views(
+    channels: int, transforms: list[str], held_out: int, text: str
+) -> None:
+    image = channels, 9, 8
+    plan = ViewPlan.build(image=image, transforms=[*transforms, text], seed=8, held_out=held_out)
+    levels = np.random.Generator(np.random.PCG64(channels)).integers(0, 256, (30, *image), dtype=np.uint8)
+    images = TensorImages(levels, [0] * 30, classes=("all",), name="toy", split="train")
+    views, pairs = ViewRenderer(plan, images), (np.full(30, 4), np.arange(30))
+    found, (partners, shares) = views.pixels(*pairs).numpy(), views.mixed_with(*pairs)
+    for sample in range(30):
+        pixels, partner, share = mixed_view(levels, plan.to_dict(), 4, sample)
+        assert np.array_equal(found[sample], pixels), sample
+        assert (partners[sample], shares[sample]) == (partner, float(share))
+
+
 @pytest.mark.parametrize("size", [(8, 8), (9, 64), (64, 9), (300, 200)])
 def test_boxes(size: tuple[int, int]) -> None:
     plan = plan_of("resized-crop(8)")
@@ -213,6 +249,16 @@ def test_boxes(size: tuple[int, int]) -> None:
     never = [64 * 2**24 - 1] * 10 + [2**31, 2**31]
     for values in [*(parameters(plan.to_dict(), 0, sample) for sample in range(50)), never]:
         assert transform.box(values, *size) == box(record, values, *size)
+
+
+def test_a_probe_of_mixed_pixels(images: TensorImages) -> None:
+    plan = ViewPlan.build(image=(3, 8, 8), transforms=["crop(2)", "hflip", "cutmix"], seed=5, held_out=3)
+    levels = np.stack([images.image(sample).numpy() for sample in range(SAMPLES)])
+    kind, probe = make_probe(ViewRenderer(plan, images), 3, 6)
+    assert kind == "sha256"
+    for pair, (view, sample) in enumerate(probed_pairs(plan, 3, 6)):
+        pixels, _, _ = mixed_view(levels, plan.to_dict(), view, sample)
+        assert probe[pair].tobytes() == hashlib.sha256(int64(3, 8, 8) + pixels.tobytes()).digest()
 
 
 @pytest.mark.parametrize("scheme", ["sampled", "enumerated"])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from dgkd_cache.distillation.guide_losses import GuideLoss
 from dgkd_cache.distillation.objectives import ObjectiveName, dense_guidance_loss, objective_names
 from dgkd_cache.errors import InvalidInput, UnknownName
 
@@ -116,6 +117,74 @@ def test_half_precision_logits_give_a_float32_loss() -> None:
     logits, labels, softened = data(2)
     loss = dense_guidance_loss(logits.bfloat16(), labels, softened.half(), guide_count=2, temperature=4.0)
     assert loss.loss.dtype == torch.float32
+
+
+def two_labels(classes: int = C):
+    generator = torch.Generator().manual_seed(9)
+    return {
+        "partner_labels_B": torch.randint(0, classes, (B,), generator=generator),
+        "label_share_B": torch.rand(B, generator=generator),
+    }
+
+
+@pytest.mark.parametrize("objective", ["paper", "official", "mean"])
+@pytest.mark.parametrize("kept", [0, 3])
+def test_two_labels_of_an_image_share_its_cross_entropy(objective: str, kept: int) -> None:
+    """The loss is linear in the labels: a share of each image's with one label, the rest of that with the other."""
+    logits, labels, softened = data(kept)
+    mixed, settings = two_labels(), {"n": 3, "objective": objective, "lam": 0.3, "t": 4.0}
+    expected = 0.0
+    for b, (share, other) in enumerate(zip(mixed["label_share_B"], mixed["partner_labels_B"], strict=True)):
+        for part, label in ((float(share), labels[b]), (1 - float(share), other)):
+            one = slice(b, b + 1)
+            expected += part * by_hand(logits[one], label[None], softened[:, one], **settings) / B
+    loss = dense_guidance_loss(
+        logits, labels, softened, guide_count=3, objective=objective, lambda_=0.3, temperature=4.0, **mixed
+    )
+    assert float(loss.loss) == pytest.approx(expected, rel=2e-5)
+    theirs = nn.functional.one_hot(labels, C) * mixed["label_share_B"][:, None]
+    theirs = theirs + nn.functional.one_hot(mixed["partner_labels_B"], C) * (1 - mixed["label_share_B"][:, None])
+    torch.testing.assert_close(loss.ce, nn.functional.cross_entropy(logits, theirs))
+
+
+def test_whole_shares_are_single_labels() -> None:
+    logits, labels, softened = data(2)
+    others = two_labels()["partner_labels_B"]
+    arguments = {"guide_count": 2, "temperature": 4.0}
+    for share, label in ((1.0, labels), (0.0, others)):
+        mixed = {"partner_labels_B": others, "label_share_B": torch.full((B,), share)}
+        one = dense_guidance_loss(logits, labels, softened, **arguments, **mixed)
+        torch.testing.assert_close(one.loss, dense_guidance_loss(logits, label, softened, **arguments).loss)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"label_share_B": None}, "'label_share_B' cannot be used: expected the share of labels_B in each image"),
+        ({"partner_labels_B": None}, "'partner_labels_B' cannot be used: expected the number of each image's class"),
+        ({"label_share_B": torch.zeros(B, dtype=torch.int64)}, r"a floating-point tensor \(7,\), found int64 \[7\]"),
+        ({"label_share_B": torch.zeros(3)}, r"floating-point tensor \(7,\), found float32 \[3\]"),
+        ({"partner_labels_B": torch.zeros(B)}, r"a tensor of int64 \(7,\), found float32 \[7\]"),
+        ({"partner_labels_B": torch.full((B,), C)}, "a label names no class: expected labels from 0 to 4"),
+        ({"guide_loss": GuideLoss(kind="dkd")}, "dkd cannot be taken of images that mix two samples: expected .*kl or"),
+    ],
+)
+def test_second_labels_that_cannot_be(change, words: str) -> None:
+    logits, labels, softened = data(1)
+    with pytest.raises(InvalidInput, match=words):
+        dense_guidance_loss(logits, labels, softened, guide_count=1, temperature=4.0, **{**two_labels(), **change})
+
+
+def test_losses_of_single_samples_and_of_correlations_take_two_labels_and_dkd_does_without_guides() -> None:
+    logits, labels, softened = data(2)
+    for guide_loss in (GuideLoss(standardize=True, weights="student"), GuideLoss(kind="dist")):
+        arguments = {"guide_count": 2, "temperature": 4.0, "lambda_": 1.0, "guide_loss": guide_loss}
+        two, one = (
+            dense_guidance_loss(logits, labels, softened, **arguments, **mixed).loss for mixed in (two_labels(), {})
+        )
+        torch.testing.assert_close(two, one)
+    alone = {"guide_count": 0, "temperature": 4.0, "guide_loss": GuideLoss(kind="dkd")}
+    assert torch.isfinite(dense_guidance_loss(logits, labels, None, **alone, **two_labels()).loss)
 
 
 @pytest.mark.parametrize(

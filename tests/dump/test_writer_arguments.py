@@ -12,6 +12,7 @@ from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer_arguments import check_run, check_writer
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Silent
+from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
 
 
@@ -52,6 +53,18 @@ def test_exchanged_splits(arguments: dict[str, Any]) -> None:
     check_writer(**arguments | {"train": test})
     with pytest.raises(InvalidInput, match="train and test are exchanged: expected the training images as train"):
         check_writer(**arguments | {"train": test, "test": train})
+
+
+def test_a_sample_that_has_none_to_be_mixed_with(arguments: dict[str, Any], bars) -> None:
+    """The images to test on, which are never mixed, may be as few as they are."""
+    for held_out, fits in ((0, True), (1, False), (60, True)):  # of 100 samples; there are 40 to test on
+        plan = ViewPlan.build(image=(1, 8, 8), transforms=["mixup"], held_out=held_out)
+        views = {name: ViewRenderer(plan, getattr(bars, name)) for name in ("train", "test")}
+        if fits:
+            check_writer(**arguments | views)
+            continue
+        with pytest.raises(InvalidInput, match="a single held-out sample cannot be mixed with another"):
+            check_writer(**arguments | views)
 
 
 @pytest.mark.parametrize(

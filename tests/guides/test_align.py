@@ -13,6 +13,7 @@ from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.guides.align import can_align
 from dgkd_cache.guides.bank import GuideBank
+from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore
 
@@ -50,6 +51,54 @@ def test_batches_are_those_of_the_guides_own_data(bars, three_guides, held, resi
     ):
         assert_same(batches(bank), batches(theirs, samples=np.sort(ORDER[:held])))
         assert bank.identities == theirs.identities
+
+
+@pytest.fixture
+def mixed_guide(bars, dump, make_tiny, tmp_path: Path) -> Path:
+    """A store whose views mix two samples, and 20 samples among themselves."""
+    plan = ViewPlan.build(image=(1, 8, 8), transforms=["crop(1)", "mixup(0.4)"], held_out=20)
+    train, test = ViewRenderer(plan, bars.train), ViewRenderer(plan, bars.test)
+    return dump(tmp_path / "mixed.zarr", make_tiny(1), train=train, test=test, encoding="float32")
+
+
+def test_mixed_samples_in_another_order_keep_their_partners(bars, mixed_guide) -> None:
+    with GuideBank([mixed_guide], bars.train) as theirs:
+        expected = batches(theirs)
+    with GuideBank([mixed_guide], taken(bars.train, ORDER), align=True) as bank:
+        found = batches(bank)
+    assert_same(found, expected)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one.partner_labels, other.partner_labels)
+        assert torch.equal(one.label_share, other.label_share) and 0.1 < one.label_share.mean() < 0.9
+
+
+def test_some_of_the_samples_that_a_guide_has_mixed_are_refused(bars, mixed_guide) -> None:
+    words = "theirs .train. are mixed with samples that are not here: expected all 100 samples .*found 61 of them"
+    with pytest.raises(Mismatch, match=words):
+        GuideBank([mixed_guide], taken(bars.train, ORDER[:61]), align=True)
+
+
+def test_classes_of_a_mixed_guide_that_are_not_ours_are_refused(bars, mixed_guide) -> None:
+    """Their samples are mixed into those of the classes that are ours."""
+    place_N = np.flatnonzero(np.isin(bars.train.labels_N, [1, 3]))
+    labels_N = (bars.train.labels_N[place_N] == 3).astype(np.int64)
+    ours = taken(bars.train, place_N, classes=("bee", "dog"), labels_N=labels_N)
+    with pytest.raises(Mismatch, match="are mixed with samples that are not here"):
+        GuideBank([mixed_guide], ours, align=True, class_map={"bee": "bee", "dog": "dog"})
+
+
+def test_classes_of_other_names_and_order_are_those_of_both_labels(bars, mixed_guide) -> None:
+    names = ("dog", "Kuh", "bee", "ant")
+    class_map = {"ant": "ant", "bee": "bee", "cow": "Kuh", "dog": "dog"}
+    number = np.array([names.index(class_map[name]) for name in bars.train.classes])
+    ours = taken(bars.train, ORDER, classes=names, labels_N=number[bars.train.labels_N[ORDER]])
+    with GuideBank([mixed_guide], bars.train) as theirs:
+        expected = batches(theirs)
+    with GuideBank([mixed_guide], ours, align=True, class_map=class_map) as bank:
+        for one, other in zip(batches(bank), expected, strict=True):
+            assert torch.equal(one.pixels, other.pixels)
+            assert one.labels.tolist() == number[other.labels].tolist()
+            assert one.partner_labels.tolist() == number[other.partner_labels].tolist()
 
 
 def test_samples_beyond_the_guides_are_left_out(bars, three_guides) -> None:

@@ -32,6 +32,7 @@ from dgkd_cache.views.schedule import Schedule
 
 CPU = torch.device("cpu")
 NAMES = ("teacher", "ta1", "ta2")
+SAMPLES_N = np.arange(160)
 VIEWS = 5  # each comes twice in ten epochs
 
 
@@ -76,8 +77,17 @@ def augmented(coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
     return setting_of(coloured, tmp_path_factory.mktemp("augmented"), transforms, ("float32",))
 
 
-def setting_of(coloured: Dataset, folder: Path, transforms: list[str], encodings: tuple[str, ...]):
-    plan = ViewPlan.build(image=(3, 16, 16), transforms=transforms, seed=1)
+@pytest.fixture(scope="module", params=["mixup(0.4)", "cutmix"])
+def mixed(request: pytest.FixtureRequest, coloured: Dataset, tmp_path_factory: pytest.TempPathFactory):
+    """The same with views that mix two samples, 20 of them among themselves, in float32."""
+    transforms = ["crop(2)", "hflip", request.param]
+    return setting_of(coloured, tmp_path_factory.mktemp("mixed"), transforms, ("float32",), held_out=20)
+
+
+def setting_of(
+    coloured: Dataset, folder: Path, transforms: list[str], encodings: tuple[str, ...], *, held_out: int = 0
+):
+    plan = ViewPlan.build(image=(3, 16, 16), transforms=transforms, seed=1, held_out=held_out)
     preprocess = Preprocessing(Preprocess.build(mean=coloured.mean, std=coloured.std))
     models = [
         build_model(name, channels=3, classes=10, height=16, width=16, seed=seed).eval()
@@ -112,7 +122,7 @@ def steps_of(coloured, plan, preprocess, guidance, *, epochs: int = 10) -> tuple
         model,
         preprocess,
         views=ViewRenderer(plan, coloured.train),
-        samples_N=np.arange(160),
+        samples_N=SAMPLES_N,
         schedule=Schedule("cycle", VIEWS, random=random, samples=160),
         random=random,
         training=TrainingConfig(epochs=epochs, batch_size=32, precision="float32", channels_last=True),
@@ -160,6 +170,38 @@ def test_the_same_losses_along_one_trajectory_of_50_steps(
         assert worst < bound
         if encoding != "float32":
             assert worst > 0  # the comparison can tell encodings apart
+
+
+def test_cached_is_live_where_views_mix_two_samples(coloured, mixed) -> None:
+    """Each loss from both labels, which stand in the data set; both guides see the mixed image, 1e-5 along 50 steps."""
+    plan, preprocess, stores, live = mixed
+    lives, labels_N = LiveGuides(live, temperature=4.0, classes=10, device=CPU), coloured.train.labels_N
+    views = ViewRenderer(plan, coloured.train)
+    with GuideBank(stores["float32"], views) as bank:
+        steps, model = steps_of(coloured, plan, preprocess, bank)
+        worst = two_labels = 0.0
+        for batch in steps.prefetch(0):
+            partners_B, share_B = views.mixed_with(batch.views, batch.samples)
+            log_p_BC = model.train()(preprocess(batch.pixels)).detach().log_softmax(1).double().numpy()
+            own_B, other_B = (-log_p_BC[np.arange(len(batch)), labels_N[of]] for of in (batch.samples, partners_B))
+            ce = (share_B * own_B + (1 - share_B) * other_B).mean()
+            softened_KBC = lives.begin(batch.views, batch.samples, batch.kept).softened(batch.pixels)
+            found = batch.loss_parts(torch.from_numpy(log_p_BC).float(), lambda_=0.5)
+            of_live = dense_guidance_loss(
+                torch.from_numpy(log_p_BC).float(),
+                torch.from_numpy(labels_N[batch.samples]),
+                softened_KBC,
+                guide_count=3,
+                temperature=4.0,
+                partner_labels_B=torch.from_numpy(labels_N[partners_B]),
+                label_share_B=torch.from_numpy(share_B),
+            )
+            assert float(found.ce) == pytest.approx(ce, rel=1e-5)
+            worst = max(worst, abs(float(found.loss) / float(of_live.loss) - 1))
+            two_labels = max(two_labels, abs(ce / own_B.mean() - 1))
+            steps.train_step(batch)
+        assert batch.step == 49 and worst < 1e-5
+        assert two_labels > 0.01, "the second label counts"
 
 
 def test_in_a_free_run_the_loss_sees_the_dumps_rows_bit_for_bit(coloured, setting, tmp_path: Path) -> None:

@@ -56,6 +56,21 @@ def test_another_view_plan_is_refused(bars, three_guides) -> None:
         bank_of(three_guides, other, bars.train)
 
 
+def test_another_number_of_samples_held_out_is_another_plan_where_views_mix(bars, dump, make_tiny, tmp_path) -> None:
+    def plan(held_out: int, *transforms: str) -> ViewPlan:
+        return ViewPlan.build(image=(1, 8, 8), transforms=[*transforms, "cutmix"], held_out=held_out)
+
+    dump(tmp_path / "teacher.zarr", make_tiny(1), train=ViewRenderer(plan(20), bars.train))
+    bank_of([tmp_path / "teacher.zarr"], plan(20), bars.train).close()
+    with pytest.raises(
+        Mismatch, match=r"another view plan: .*; hold out as many .*\[dataset\], 20 there and 10 here\)"
+    ):
+        bank_of([tmp_path / "teacher.zarr"], plan(10), bars.train)
+    for other in (plan(20, "hflip"), ViewPlan.build(image=(1, 8, 8), transforms=["hflip"])):
+        with pytest.raises(Mismatch, match="another view plan.*; copy the .views. settings"):
+            bank_of([tmp_path / "teacher.zarr"], other, bars.train)
+
+
 def test_a_guide_that_saw_other_pixels_is_refused_by_replay(bars, plan, dump, make_tiny, tmp_path):
     """A writer that renders wrongly but records everything else rightly: only the probe can tell."""
 
@@ -81,6 +96,7 @@ def store_with_plan(path: Path, record: dict[str, Any]) -> GuideStore:
     [
         ({"version": 2}, "expected version 1, found 2"),
         ({"transforms": [{"name": "mixup"}]}, "mixup"),
+        ({"transforms": [{"name": "unheard-of"}]}, "unheard-of"),
         ({"transforms": [3]}, "found 3"),
         ({"transforms": 3}, "expected the keys"),
         ({"transforms": []}, "expected"),

@@ -72,6 +72,16 @@ def test_the_mean_over_ranks_is_the_loss_of_the_whole_batch(batch) -> None:
     assert sum(losses) / 2 == pytest.approx(float(batch.loss(logits_BC)), rel=1e-5)
 
 
+def test_the_loss_of_mixed_images_has_both_labels(batch) -> None:
+    """A half of each is the mean of the losses with either label."""
+    logits_BC = torch.randn(6, 3, generator=torch.Generator().manual_seed(4))
+    others = (batch.labels + 1) % 3
+    mixed = dataclasses.replace(batch, partner_labels=others, label_share=torch.full((6,), 0.5))
+    either = [by_hand(dataclasses.replace(batch, labels=labels), logits_BC, 0.3) for labels in (batch.labels, others)]
+    assert float(mixed.loss(logits_BC, lambda_=0.3)) == pytest.approx(sum(either) / 2, rel=1e-5)
+    assert float(batch.loss(logits_BC, lambda_=0.3)) == pytest.approx(either[0], rel=1e-5)
+
+
 @pytest.mark.parametrize("kept", [0, 2])
 @pytest.mark.parametrize("classes", [2, 4])
 def test_logits_of_other_classes_than_the_guides_are_refused_in_every_step(batch, kept: int, classes: int) -> None:
@@ -87,6 +97,10 @@ def test_its_length_is_the_number_of_samples_and_it_moves_as_one(batch) -> None:
     moved = batch.to("meta")
     assert {moved.pixels.device.type, moved.labels.device.type, moved.softened.device.type} == {"meta"}
     assert moved.kept is batch.kept and (moved.epoch, moved.step, moved.temperature) == (2, 9, T)
+    assert moved.partner_labels is None
+    mixed = {"partner_labels": torch.tensor([1] * 6), "label_share": torch.full((6,), 0.5)}
+    moved = dataclasses.replace(batch, **mixed).to("meta")
+    assert {moved.partner_labels.device.type, moved.label_share.device.type} == {"meta"}
     with pytest.raises(InvalidInput, match=r"GuidedBatch\.to: the argument 'device' cannot be used"):
         batch.to("gpu")
 

@@ -11,12 +11,15 @@ import pytest
 import torch
 from support.banks import bank_of
 
+from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distributed.ranks import Ranks
+from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
 from dgkd_cache.guides.step_inputs import StepInputs
 from dgkd_cache.randomness.philox import Domain
 from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 
@@ -86,6 +89,34 @@ def test_without_guides_a_batch_has_pixels_and_labels(inputs_of, bars, plan) -> 
         assert batch.labels.tolist() == [int(bars.train.labels_N[sample]) for sample in samples_B]
         loss = batch.loss(torch.zeros(len(batch), 4))
         assert float(loss) == pytest.approx(np.log(4))
+
+
+@pytest.mark.parametrize("mixing", ["mixup(0.4)", "cutmix"])
+def test_batches_of_mixed_views_have_both_labels_and_the_share_of_the_first(inputs_of, bars, mixing: str) -> None:
+    plan = ViewPlan.build(image=(1, 8, 8), transforms=["crop(1)", mixing], held_out=10)
+    views, (train_N, held_N) = ViewRenderer(plan, bars.train), split_samples(100, 10)
+    inputs = inputs_of(views=views, samples_N=train_N)
+    for batch in inputs.prefetch(0, 3):
+        partners_B, share_B = views.mixed_with(batch.views, batch.samples)
+        assert not np.isin(partners_B, held_N).any()
+        assert batch.partner_labels.tolist() == bars.train.labels_N[partners_B].tolist()
+        assert batch.label_share.dtype == torch.float32
+        assert batch.label_share.tolist() == share_B.astype(np.float32).tolist()
+        log_p_BC = torch.randn(len(batch), 4, generator=torch.Generator().manual_seed(1)).log_softmax(1)
+        rows = torch.arange(len(batch))
+        own_B, other_B = -log_p_BC[rows, batch.labels], -log_p_BC[rows, batch.partner_labels]
+        expected = (batch.label_share * own_B + (1 - batch.label_share) * other_B).mean()
+        assert float(batch.loss(log_p_BC)) == pytest.approx(float(expected), rel=1e-6)
+    plain = next(iter(inputs_of().prefetch(0, 1)))
+    assert plain.partner_labels is None and plain.label_share is None
+
+
+def test_a_part_of_the_samples_that_are_mixed_is_refused(inputs_of, bars) -> None:
+    """Held out by the user and not by the plan: they would be seen in training."""
+    views = ViewRenderer(ViewPlan.build(image=(1, 8, 8), transforms=["mixup"]), bars.train)
+    with pytest.raises(InvalidInput, match="mixed with samples that are left out: expected all 100 .*found 90 of them"):
+        inputs_of(views=views)
+    inputs_of(views=views, samples_N=np.arange(100))
 
 
 def test_the_guides_of_a_step_are_those_that_its_words_keep(inputs_of, as_input, make_tiny) -> None:

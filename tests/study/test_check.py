@@ -57,6 +57,12 @@ def test_methods_that_are_the_same_in_a_chain_of_two_are_left_out(ws: Workspace)
         ({"chain.student": "wrn16-2x"}, "cpu", "wrn16"),
         ({"chain.teacher": "plain1000"}, "cpu", "plain1000"),
         ({"dataset.validation": 96}, "cpu", "leaves nothing to train on"),
+        ({"views.transforms": ["mixup"], "dataset.validation": 1}, "cpu", "a single held-out sample cannot be mixed"),
+        (
+            {"views.transforms": ["mixup"], "distillation.guide_loss": "dkd"},
+            "cpu",
+            "dkd cannot be taken of images that",
+        ),
         ({"training.views": "fresh"}, "cpu", "cannot train on fresh views"),
         ({"dataset.name": "tiny_bars:none"}, "cpu", "none"),
         ({}, "cuda:99", "cuda"),

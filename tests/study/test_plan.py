@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dgkd_cache.config.workspace_config import with_overrides
+from dgkd_cache.errors import InvalidInput
+from dgkd_cache.study.controls import CONTROLS
 from dgkd_cache.study.plan import StudyPlan, StudyRun, StudyStore, make_plan
 from dgkd_cache.study.variants import METHODS, make_variants
 from dgkd_cache.workspace.workspace import Workspace
@@ -83,6 +86,18 @@ def test_guides_that_are_always_kept_are_named_by_their_runs(ws: Workspace) -> N
     plan = planned(ws, {"x": {"always": ["teacher"]}}, seeds=[0])
     student = plan.students["x", 0]
     assert student.distillation.always == (student.guides[0].run.name,)
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_controls_of_a_label_are_refused_where_views_mix_two(ws: Workspace, control: str) -> None:
+    mixed = ws.with_config(with_overrides(ws.config, {"views.transforms": ["crop(1)", "mixup(0.4)"]}))
+    changes = {"dgkd": METHODS["dgkd"], "control": {"guides_from": "dgkd", "control": control}}
+    if control not in ("shuffled-in-class", "smoothed-labels"):
+        assert planned(mixed, changes).work
+        return
+    with pytest.raises(InvalidInput, match=f"the variant control cannot have the control {control}: .*mix two samples"):
+        planned(mixed, changes)
+    assert planned(ws, changes).work
 
 
 def test_names_are_of_the_content(ws: Workspace) -> None:

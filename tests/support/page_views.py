@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["Planes", "below", "parameters_of", "pixels_of"]
+__all__ = ["Planes", "below", "mixed", "parameters_of", "partner_of", "pixels_of", "share_of"]
 
 Planes = list[list[list[int]]]
 """Levels of an image: channels of rows."""
@@ -37,6 +37,7 @@ def clip(y: int) -> int:
 WORDS: dict[str, int] = {
     **{"none": 0, "crop": 2, "hflip": 1, "resized-crop": 11, "color-jitter": 5, "blur": 2, "rotate": 1, "shear": 1},
     **{"translate": 2, "trivial-augment": 1, "auto-augment": 3, "erasing": 12},
+    **{"mixup": 2, "cutmix": 3},
 }
 """Words of a sample; rand-augment has as many as operations, and those that are not here have one."""
 
@@ -77,7 +78,56 @@ def parameters_of(each: dict[str, Any], next_word: Callable[[], int]) -> list[in
     if name == "erasing":
         boxes = [64 * (335544 + below(x, 5200937)) + ((x & 0xFFFFFFFF) * 64 >> 32) for x in w[1:11]]
         return [chance(w[0], each["probability"]), *boxes, w[11] >> 32, w[11] & 0xFFFFFFFF]
+    if name == "mixup":
+        return [w[0] >> 32, below(w[1], 1024)]
+    if name == "cutmix":
+        return [w[0] >> 32, below(w[1], 1024), w[2] >> 32, w[2] & 0xFFFFFFFF]
     return [chance(w[0], each["probability"])]
+
+
+def partner_of(sample: int, drawn: int, words: Sequence[int], held_out: int) -> int:
+    """The sample that is mixed in; `words` are those by which samples are held out, one a sample."""
+    by_word = sorted(range(len(words)), key=lambda i: (words[i], i))
+    held = by_word[:held_out]
+    part = sorted(held if sample in held else by_word[held_out:])
+    k = drawn * (len(part) - 1) >> 32
+    return part[k + 1 if k >= part.index(sample) else k]
+
+
+def _outside(each: dict[str, Any], values: Sequence[int], height: int, width: int) -> list[list[bool]]:
+    """Where a cutmix shows the sample itself."""
+    cut, (y, x) = 65536 - each["ratio_q16"][values[1]], values[2:]
+    spans = []
+    for side, drawn in ((height, y), (width, x)):
+        half, centre = math.isqrt(side * side * cut >> 18), side * drawn >> 32
+        spans.append(range(centre - half, centre + half))
+    return [[row not in spans[0] or column not in spans[1] for column in range(width)] for row in range(height)]
+
+
+def mixed(own: Planes, partner: Planes, each: dict[str, Any], values: Sequence[int]) -> Planes:
+    """The pixels of a mixup or a cutmix, from those of both samples in the same view."""
+    share = each["ratio_q16"][values[1]]
+    outside = _outside(each, values, len(own[0]), len(own[0][0])) if each["name"] == "cutmix" else []
+
+    def pixel(x: int, other: int, row: int, column: int) -> int:
+        if outside:
+            return x if outside[row][column] else other
+        return (x * share + other * (65536 - share) + 32768) >> 16
+
+    return [
+        [
+            [pixel(x, other, row, column) for column, (x, other) in enumerate(zip(mine, others, strict=True))]
+            for row, (mine, others) in enumerate(zip(plane, of_partner, strict=True))
+        ]
+        for plane, of_partner in zip(own, partner, strict=True)
+    ]
+
+
+def share_of(each: dict[str, Any], values: Sequence[int], height: int, width: int) -> Fraction:
+    """The share of the sample's own label."""
+    if each["name"] == "mixup":
+        return Fraction(each["ratio_q16"][values[1]], 65536)
+    return Fraction(sum(map(sum, _outside(each, values, height, width))), height * width)
 
 
 def pixels_of(image: Planes, each: dict[str, Any], values: Sequence[int]) -> Planes:

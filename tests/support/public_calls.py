@@ -45,6 +45,7 @@ def public_calls(
 ) -> Calls:
     """By name; `store` is a guide's, and `folder` one that is empty."""
     train, test = dgkd.ViewRenderer(plan, bars.train), dgkd.ViewRenderer(plan, bars.test)
+    mixed = dgkd.ViewRenderer(dgkd.ViewPlan.build(image=(1, 8, 8), transforms=["mixup"]), bars.train)
     dropping = dgkd.Dropping()
     guide = make_tiny(1).eval()
     writer = dgkd.GuideWriter(
@@ -161,7 +162,7 @@ def public_calls(
         "ViewDataset": (dgkd.ViewDataset, {"plan": plan, "images": bars.train}),
         "ViewPlan": (
             dgkd.ViewPlan.build,
-            {"image": (1, 8, 8), "transforms": ["crop(1)"], "scheme": "sampled", "seed": 0},
+            {"image": (1, 8, 8), "transforms": ["crop(1)"], "scheme": "sampled", "seed": 0, "held_out": 0},
         ),
         "ViewSampler": (
             dgkd.ViewSampler,
@@ -176,6 +177,7 @@ def public_calls(
         ),
         "ViewRenderer": (dgkd.ViewRenderer, {"plan": plan, "images": bars.train}),
         "pixels": (train.pixels, {"views_B": [0, 1], "samples_B": [5, 6]}),
+        "mixed_with": (mixed.mixed_with, {"views_B": [0, 1], "samples_B": [5, 6]}),
         "build_model": (
             dgkd.build_model,
             {"architecture": "resnet8", "channels": 1, "classes": 4, "height": 8, "width": 8, "seed": 0},
@@ -191,6 +193,8 @@ def public_calls(
                 "lambda_": 0.5,
                 "temperature": 4.0,
                 "guide_loss": dgkd.GuideLoss(),
+                "partner_labels_B": torch.zeros(5, dtype=torch.int64),
+                "label_share_B": torch.zeros(5),
             },
         ),
         "run": (

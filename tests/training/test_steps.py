@@ -13,11 +13,13 @@ import torch
 from torch import nn
 
 from dgkd_cache.config.tables import TrainingConfig
+from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.steps import Guided, Steps
+from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 
@@ -30,14 +32,22 @@ SAMPLES_N = np.arange(10, 100)  # 90 samples: 32, 32 and 26 in an epoch
 def steps_of(bars, plan, as_input) -> Callable[..., Steps]:
     """The steps of a model with plain SGD; `settings` are those of the recipe."""
 
-    def make(model: nn.Module, *, guidance: Any = None, ranks: Ranks = ALONE, **settings: Any) -> Steps:
+    def make(
+        model: nn.Module,
+        *,
+        guidance: Any = None,
+        ranks: Ranks = ALONE,
+        views: ViewRenderer | None = None,
+        samples_N: np.ndarray = SAMPLES_N,
+        **settings: Any,
+    ) -> Steps:
         recipe = {"epochs": 3, "batch_size": 32, "lr": 0.5, "momentum": 0.0, "weight_decay": 0.0} | settings
         recipe |= {"precision": "float32", "channels_last": False, "lr_schedule": "constant"}
         return Steps(
             model,
             as_input,
-            views=ViewRenderer(plan, bars.train),
-            samples_N=SAMPLES_N,
+            views=views or ViewRenderer(plan, bars.train),
+            samples_N=samples_N,
             schedule=Schedule("cycle", 2, random=RANDOM, samples=100),
             random=RANDOM,
             training=TrainingConfig(**recipe),
@@ -74,6 +84,25 @@ def test_steps_are_plain_sgd_on_the_cross_entropy(steps_of, bars, as_input) -> N
             for found, one, gradient in zip(model.parameters(), by_hand.parameters(), gradients, strict=True):
                 one -= 0.5 * gradient
                 torch.testing.assert_close(found.detach(), one.detach())
+
+
+def test_a_step_on_mixed_views_learns_from_both_labels_and_counts_the_samples_own(steps_of, bars, as_input) -> None:
+    plan = ViewPlan.build(image=(1, 8, 8), transforms=["crop(1)", "mixup(0.4)"], held_out=10)
+    views, model = ViewRenderer(plan, bars.train), linear()
+    by_hand = copy.deepcopy(model)
+    steps = steps_of(model, views=views, samples_N=split_samples(100, 10)[0])
+    batch = next(iter(steps.prefetch(0)))
+    loss, correct = steps.train_step(batch)
+    partners_B, share_B = views.mixed_with(batch.views, batch.samples)
+    logits_BC = by_hand(as_input(views.pixels(batch.views, batch.samples)))
+    target_BC = np.eye(4)[bars.train.labels_N[batch.samples]] * share_B[:, None]
+    target_BC += np.eye(4)[bars.train.labels_N[partners_B]] * (1 - share_B[:, None])
+    expected = -(torch.from_numpy(target_BC).float() * logits_BC.log_softmax(1)).sum(1).mean()
+    assert float(loss.loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
+    assert int(correct) == int((logits_BC.argmax(1).numpy() == bars.train.labels_N[batch.samples]).sum())
+    gradients = torch.autograd.grad(expected, list(by_hand.parameters()))
+    for found, one, gradient in zip(model.parameters(), by_hand.parameters(), gradients, strict=True):
+        torch.testing.assert_close(found.detach(), one.detach() - 0.5 * gradient)
 
 
 def test_a_network_that_gives_other_rows_is_told(steps_of) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.views.abc import Transform, check_order
+from dgkd_cache.views.abc import MIXING, Transform, check_order
 from dgkd_cache.views.registry import TRANSFORMS, parse_transform
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
@@ -27,7 +27,7 @@ EVERY = [
                 "solarize(99)",
             ),
             *("autocontrast", "equalize", "sharpness(2)", "rotate(20)", "shear(20)", "translate(0.3)"),
-            *("trivial-augment", "rand-augment", "auto-augment", "erasing"),
+            *("trivial-augment", "rand-augment", "auto-augment", "erasing", "mixup(0.2)", "cutmix"),
         ),
     ),
 ]
@@ -46,13 +46,15 @@ def test_every_transform_keeps_the_contract(transform: Transform) -> None:
             assert 0 <= column.min() and column.max() < limit
             assert limit > 30 or set(column.tolist()) == set(range(limit))
         assert np.array_equal(transform.parameters(words_BW[7:8]), rows_BP[7:8]), "a row depends on its own words only"
-        pixels_BIHW = torch.arange(300 * 3 * 64).reshape(300, 3, 8, 8).remainder(251).to(torch.uint8)
+        count = 600 if transform.stage == MIXING else 300  # the samples', then those of their partners
+        pixels_BIHW = torch.arange(count * 3 * 64).reshape(count, 3, 8, 8).remainder(251).to(torch.uint8)
         before = pixels_BIHW.clone()
         found = transform.apply(pixels_BIHW, rows_BP)
         assert found.shape[2:] == transform.output_size(8, 8) == (8, 8) and found.dtype == torch.uint8
+        assert len(found) == 300
         assert torch.equal(pixels_BIHW, before), "the source stays"
         for place in range(0, 300, 13):
-            alone = transform.apply(pixels_BIHW[place : place + 1], rows_BP[place : place + 1])
+            alone = transform.apply(pixels_BIHW[place::300], rows_BP[place : place + 1])
             assert torch.equal(alone[0], found[place]), "pixels do not depend on the rest of the batch"
         with pytest.raises(InvalidInput, match="images that differ in size.*put a resized-crop first"):
             transform.output_size(None, None)

@@ -82,6 +82,23 @@ def test_workers_render_colour_and_policies_as_one_process_does(noise: Any) -> N
     assert found[0] == found[1] and len({pixels for *_, pixels in found[0]}) > SAMPLES * 3 // 4
 
 
+@pytest.mark.parametrize("mixing", ["mixup(0.3)", "cutmix"])
+def test_items_of_mixed_views_have_the_partners_label_and_the_share_of_their_own(noise: Any, mixing: str) -> None:
+    plan = ViewPlan.build(image=(3, 8, 8), transforms=["crop(2)", "hflip", mixing])
+    dataset = ViewDataset(plan, noise(SAMPLES, (3, 8, 8)))
+    views, labels_N = dataset.views, dataset.views.images.labels_N
+    for workers in (0, 2):
+        for pixels, labels, of_view, samples, others, shares in DataLoader(
+            dataset, batch_sampler=sampler(32), num_workers=workers
+        ):
+            assert torch.equal(pixels, views.pixels(of_view, samples)) and labels.tolist() == labels_N[samples].tolist()
+            partners_B, share_B = views.mixed_with(of_view, samples)
+            assert others.tolist() == labels_N[partners_B].tolist() and shares.tolist() == share_B.tolist()
+    assert len(ViewDataset(PLAN, dataset.views.images)[1, 5]) == 4
+    with pytest.raises(InvalidInput, match="a single training sample cannot be mixed"):
+        ViewDataset(plan, noise(1, (3, 8, 8)))
+
+
 def test_persistent_workers_show_the_right_view_in_each_epoch(dataset: ViewDataset, expected: Any) -> None:
     batches = sampler(32, kind="cycle")
     loader: DataLoader[Any] = DataLoader(dataset, batch_sampler=batches, num_workers=2, persistent_workers=True)

@@ -5,9 +5,18 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from dgkd_cache.views.integer_tables import cos_sin_q30, gaussian_q16, is_table, log_middles_q16, tan_q30
+from dgkd_cache.views.integer_tables import (
+    beta_middles_q16,
+    cos_sin_q30,
+    gaussian_q16,
+    is_table,
+    log_middles_q16,
+    tan_q30,
+)
 
 
 @pytest.mark.parametrize("degrees", ["0", "0.001", "15", "29.5", "45", "89.9", "90", "120", "135", "179.25", "180"])
@@ -44,6 +53,18 @@ def test_ratios_are_the_middles_of_equal_parts_of_their_logarithms() -> None:
     low, high = math.log(0.3), math.log(3.3)
     exact = [65536 * math.exp(low + (high - low) * (part + 0.5) / 64) for part in range(64)]
     assert all(abs(middle - one) <= 0.501 for middle, one in zip(middles, exact, strict=True))
+
+
+@pytest.mark.parametrize("alpha", ["0.01", "0.2", "0.8", "1", "3", "12.5", "100"])
+def test_quantiles_of_the_beta_distribution(alpha: str) -> None:
+    middles = np.array(beta_middles_q16(Fraction(alpha), 1024))
+    exact = 65536 * stats.beta(float(alpha), float(alpha)).ppf((2 * np.arange(1024) + 1) / 2048)
+    assert np.abs(middles - exact).max() <= 0.501
+    assert (np.diff(middles) >= 0).all() and (middles + middles[::-1] == 65536).all()
+
+
+def test_of_equal_probabilities_they_are_the_middles_of_equal_parts() -> None:
+    assert beta_middles_q16(Fraction(1), 1024) == tuple(range(32, 65536, 64))
 
 
 def test_a_table_is_tuples_of_integers_within_bounds() -> None:

@@ -32,6 +32,20 @@ def test_digest_is_that_of_the_canonical_json_written_by_hand() -> None:
     assert plan.key16.hex() == CROP_FLIP_SHA256[:32]
 
 
+def test_samples_held_out_stand_in_plans_that_mix_and_in_no_others() -> None:
+    assert build("crop(4)", "hflip", seed=7, held_out=500).canonical.decode() == CROP_FLIP
+    plan = build("crop(4)", "mixup(0.2)", held_out=500)
+    (crop, mixup), words = plan.to_dict()["transforms"], plan.to_dict()["words"]
+    assert crop == {"name": "crop", "padding": 4} and words == 2 + 2
+    ratios = mixup.pop("ratio_q16")
+    assert mixup == {"name": "mixup", "alpha": "0.2", "held_out": 500} and len(ratios) == 1024
+    assert plan.digest != build("crop(4)", "mixup(0.2)").digest
+    assert plan.mixing is plan.transforms[-1] and build("crop(4)").mixing is None
+    for wrong in (-1, 2**31, "3", True, 0.5):
+        with pytest.raises(InvalidInput, match="'held_out' cannot be used: expected an integer from 0 to 2147483647"):
+            build("crop(4)", "mixup(0.2)", held_out=wrong)
+
+
 def test_resized_crop_plan_holds_its_whole_table() -> None:
     record = json.loads(build("resized-crop(224)", image=(3, None, None)).canonical)
     (crop,) = record["transforms"]
@@ -48,6 +62,7 @@ def test_resized_crop_plan_holds_its_whole_table() -> None:
         (["none"], (1, 8, 8), "sampled"),
         (["resized-crop(224)", "hflip"], (3, None, None), "sampled"),
         (["resized-crop(64)", "crop(2)", "hflip"], (3, 90, 70), "sampled"),
+        (["crop(2)", "cutmix(0.5)"], (3, 90, 70), "sampled"),
     ],
 )
 def test_round_trip_through_json(transforms: list[str], image: Any, scheme: str) -> None:

@@ -178,6 +178,25 @@ def test_proves_that_operations_are_the_same_to_the_last_level(
     assert "these pixels are not the ones that the guide saw" in refusal(views, kind, values)
 
 
+@pytest.mark.parametrize("text", ["mixup(0.4)", "cutmix"])
+def test_proves_whom_a_sample_is_mixed_with_and_how(noise: Any, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    def of(held_out: int, alpha: str = text) -> ViewRenderer:
+        plan = ViewPlan.build(image=(3, 32, 32), transforms=["crop(4)", "hflip", alpha], seed=1, held_out=held_out)
+        return ViewRenderer(plan, noise(50, (3, 32, 32)))
+
+    views = of(10)
+    kind, values = make_probe(views, FIRST, COUNT)
+    assert kind == "sha256"
+    check_probe(views, kind=kind, values=values, ranges=[range(FIRST, FIRST + COUNT)])
+    assert "these pixels are not" in refusal(of(11), kind, values)
+    with monkeypatch.context() as patch:
+        patch.setattr("dgkd_cache.views.partners.Partners.of", lambda self, samples_B, drawn_B: (samples_B + 1) % 50)
+        assert "these pixels are not" in refusal(of(10), kind, values)
+    patched, ratios = of(10), views.plan.mixing.ratio_q16  # type: ignore[union-attr]
+    object.__setattr__(patched.plan.mixing, "ratio_q16", tuple(max(0, ratio - 600) for ratio in ratios))
+    assert "these pixels are not" in refusal(patched, kind, values)
+
+
 def test_exact_transforms_of_files_are_projected_too(files: Any) -> None:
     views = ViewRenderer(CROP_FLIP, files(9, (3, 32, 32)))
     assert make_probe(views, 0, 1)[0] == "projection"

@@ -10,10 +10,12 @@ import torch
 from torchvision.transforms import v2
 
 from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.datasets.split import split_samples
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.views import kernel
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.views.resized_crop import ResizedCrop
 
 
 def test_all_162_outcomes_occur_exactly_once(noise: Any, augment: Any) -> None:
@@ -47,7 +49,7 @@ def test_sampled_pixels_follow_the_parameters(noise: Any, augment: Any, transfor
 MANY = ["crop(2)", "hflip", "rand-augment", "color-jitter(0.4, 0.4, 0.4, 0.1)", "blur(0.1, 1, 0.5)", "erasing"]
 
 
-@pytest.mark.parametrize("transforms", [["crop(2)", "hflip"], MANY])
+@pytest.mark.parametrize("transforms", [["crop(2)", "hflip"], MANY, ["crop(2)", "mixup(0.5)"], [*MANY, "cutmix"]])
 def test_pixels_do_not_depend_on_batch_order_or_what_was_asked_before(noise: Any, transforms: list[str]) -> None:
     images = noise(500, (3, 8, 8))
     plan = ViewPlan.build(image=(3, 8, 8), transforms=transforms)
@@ -88,7 +90,13 @@ def test_images_that_are_not_resident_give_the_same_pixels(noise: Any) -> None:
         pixels_NIHW = None
 
     other = OneByOne(images.pixels_NIHW, images.labels_N, classes=images.classes, name="x", split="train")
-    for transforms in (["crop(2)", "hflip"], ["none"], ["resized-crop(5)", "hflip"], MANY, ["resized-crop(8)", *MANY]):
+    for transforms in (
+        ["crop(2)", "hflip"],
+        ["none"],
+        ["resized-crop(5)", "hflip"],
+        MANY,
+        ["resized-crop(8)", *MANY, "mixup"],
+    ):
         plan = ViewPlan.build(image=(3, 8, 8), transforms=transforms)
         pairs = np.arange(30) % 3, np.arange(30)
         assert torch.equal(ViewRenderer(plan, images).pixels(*pairs), ViewRenderer(plan, other).pixels(*pairs))
@@ -145,8 +153,82 @@ def test_images_of_many_sizes_are_evaluated_each_by_itself(many_sizes: Any) -> N
         assert torch.equal(view, evaluation_view(many_sizes.image(sample), 42, 48))
 
 
-def test_no_pairs_are_no_pixels(noise: Any) -> None:
-    plan = ViewPlan.build(image=(3, 16, 16), transforms=["crop(2)", "hflip"])
+@pytest.mark.parametrize("mixing", ["mixup(0.4)", "cutmix"])
+def test_a_mixed_view_is_both_samples_in_the_view_without_mixing(noise: Any, mixing: str) -> None:
+    images, pairs = noise(40, (3, 8, 8)), (np.arange(40) % 3, np.arange(40))
+    plan = ViewPlan.build(image=(3, 8, 8), transforms=["crop(2)", "hflip", "erasing", mixing], held_out=12)
+    views, last = ViewRenderer(plan, images), plan.transforms[-1]
+
+    def of_plan(samples_B: np.ndarray) -> np.ndarray:
+        each = zip(pairs[0].tolist(), samples_B.tolist(), strict=True)
+        return np.stack([plan.parameters(view, sample, sample + 1)[0] for view, sample in each])
+
+    rows = of_plan(pairs[1])
+    partners_B, share_B = views.mixed_with(*pairs)
+    held = set(split_samples(40, 12)[1].tolist())
+    assert all((one in held) == (other in held) != (one == other) for one, other in enumerate(partners_B.tolist()))
+
+    def unmixed(samples_B: np.ndarray) -> torch.Tensor:
+        pixels, first = images.pixels_NIHW[samples_B], 0
+        of_view = of_plan(samples_B)
+        for transform in plan.transforms[:-1]:
+            stop = first + len(transform.limits)
+            pixels, first = transform.apply(pixels, of_view[:, first:stop]), stop
+        return pixels
+
+    both = torch.cat([unmixed(pairs[1]), unmixed(partners_B)])
+    own_rows = rows[:, -len(last.limits) :]
+    assert torch.equal(views.pixels(*pairs), last.apply(both, own_rows))
+    assert np.array_equal(share_B, last.share(own_rows, 8, 8)) and 0 < share_B.mean() < 1
+    assert ViewRenderer(ViewPlan.build(image=(3, 8, 8), transforms=["hflip"]), images).mixed_with(*pairs) is None
+
+
+def test_images_to_test_on_are_not_mixed_and_need_no_partner(noise: Any) -> None:
+    images = noise(1, (3, 8, 8))
+    views = ViewRenderer(ViewPlan.build(image=(3, 8, 8), transforms=["mixup"], held_out=50), images)
+    assert torch.equal(views.evaluation_pixels([0]), images.pixels_NIHW)
+
+
+@pytest.mark.parametrize("mixing", ["mixup", "cutmix"])
+def test_a_sample_without_another_is_refused_before_any_is_rendered(noise: Any, mixing: str) -> None:
+    for samples, held_out, words in (
+        (1, 0, "single training"),
+        (9, 1, "single held-out"),
+        (9, 9, "nothing to train on"),
+    ):
+        plan = ViewPlan.build(image=(3, 8, 8), transforms=["hflip", mixing], held_out=held_out)
+        views = ViewRenderer(plan, noise(samples, (3, 8, 8)))
+        for call in (views.require_partners, lambda views=views: views.pixels([0], [0])):
+            with pytest.raises(InvalidInput, match=words):
+                call()
+    whole = ViewRenderer(ViewPlan.build(image=(3, 8, 8), transforms=["hflip", mixing], held_out=3), noise(9, (3, 8, 8)))
+    train_N, held_N = split_samples(9, 3)
+    whole.require_partners(train_N)
+    with pytest.raises(InvalidInput, match="all 6 samples of a part; .* that 3 are held out, found 5"):
+        whole.require_partners(np.append(held_N, train_N[1:]))
+    ViewRenderer(
+        ViewPlan.build(image=(3, 8, 8), transforms=["hflip"], held_out=9), noise(1, (3, 8, 8))
+    ).require_partners(np.array([0]))
+
+
+def test_images_of_many_sizes_are_mixed_after_a_resized_crop(many_sizes: Any) -> None:
+    with pytest.raises(InvalidInput, match="images that differ in size.*put a resized-crop first"):
+        ViewPlan.build(image=(3, None, None), transforms=["mixup"])
+    plan = ViewPlan.build(image=(3, None, None), transforms=["resized-crop(12)", "mixup(0.4)"])
+    plain, views = ResizedCrop(12), ViewRenderer(plan, many_sizes)
+    found, (partners_B, share_B) = views.pixels([2] * 12, range(12)), views.mixed_with([2] * 12, range(12))
+    for sample in range(12):
+        own, other = (
+            plain.apply(many_sizes.image(one)[None], plan.parameters(2, one, one + 1)[:, :12]).double()
+            for one in (sample, int(partners_B[sample]))
+        )
+        exact = own * share_B[sample] + other * (1 - share_B[sample])
+        assert torch.equal(found[sample], (exact + 0.5).floor().to(torch.uint8)[0])
+
+
+@pytest.mark.parametrize("transforms", [["crop(2)", "hflip"], ["crop(2)", "hflip", "mixup"]])
+def test_no_pairs_are_no_pixels(noise: Any, transforms: list[str]) -> None:
+    plan = ViewPlan.build(image=(3, 16, 16), transforms=transforms)
     assert ViewRenderer(plan, noise(9, (3, 16, 16))).pixels([], []).shape == (0, 3, 16, 16)
 
 

@@ -16,6 +16,7 @@ from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.stream import stream
 
+CPU = torch.device("cpu")
 SIZES = [(24, 31), (40, 22), (33, 33)]  # height, width
 
 
@@ -28,6 +29,17 @@ def folder(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (*SIZES[number % 3], 3), dtype=np.uint8)).save(path)
     return tmp_path / "train"
+
+
+# torch warns of more workers than there are cores, which is what is tried here.
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+def test_workers_mix_as_this_process_does(folder: Path) -> None:
+    images = FolderImages(folder, name="n", split="train", hold_bytes=0)
+    views = ViewRenderer(ViewPlan.build(image=(3, None, None), transforms=["resized-crop(16)", "cutmix"]), images)
+    pairs = [(np.full(6, view), np.arange(6 * view, 6 * view + 6)) for view in range(2)]
+    for (views_B, samples_B), batch in zip(pairs, stream(views, pairs, device=CPU, workers=2), strict=True):
+        assert np.array_equal(batch.samples_B, samples_B)
+        assert torch.equal(batch.pixels_BIHW, views.pixels(views_B, samples_B))
 
 
 # torch warns of more workers than there are cores, which is what is tried here.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.tiny_chain import train
 
+from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.errors import InvalidInput, UnknownName
 
 
@@ -57,3 +58,14 @@ def test_a_guide_to_keep_always_that_nothing_is_called(done) -> None:
             continue
         with pytest.raises(UnknownName, match="teachr(.|\n)*teacher"):
             train(ws, "wrong", guides=stores, distillation=distillation)
+
+
+def test_a_guide_loss_of_one_label_where_views_mix_two(done) -> None:
+    """Whether guides are cached or live, and before any is opened."""
+    ws, _ = done
+    ws = ws.with_config(with_overrides(ws.config, {"views.transforms": ["crop(1)", "cutmix"]}))
+    distillation = ws.config.distillation.model_copy(update={"guide_loss": "dkd"})
+    for guides in ({"guides": [ws.store_path("teacher")]}, {"live": [ws.run_folder("teacher")]}):
+        with pytest.raises(InvalidInput, match="the guide loss dkd cannot be taken of images that mix two samples"):
+            train(ws, "wrong", distillation=distillation, **guides)
+    assert not (ws.run_folder("wrong") / "inputs.json").exists()

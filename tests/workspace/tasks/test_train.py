@@ -10,11 +10,13 @@ from types import ModuleType
 import pytest
 from support.tiny_chain import Lines, content, dump, run, train, workspace
 
-from dgkd_cache.config.workspace_config import override
+from dgkd_cache.config.workspace_config import override, with_overrides
 from dgkd_cache.distributed.ranks import Ranks
 from dgkd_cache.errors import InvalidInput, Mismatch, UnknownName
+from dgkd_cache.training.metrics import read_metrics
 from dgkd_cache.workspace.run_inputs import read_inputs
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import GuideStore
 
 
 def test_fresh_views_are_for_models_without_cached_guides(done) -> None:
@@ -118,3 +120,19 @@ def test_test_pictures_that_do_not_fit_are_refused_before_training(tmp_path: Pat
 
 def tiny_module() -> ModuleType:
     return importlib.import_module("tiny_bars")
+
+
+def test_a_chain_on_mixed_views_mixes_the_samples_held_out_among_themselves(tmp_path: Path) -> None:
+    """Their number is part of the plan: a student that holds out others is told so, and nothing of it is written."""
+    settings = {"views__transforms": ["crop(1)", "cutmix"], "dataset__validation": 16, "training__epochs": 2}
+    ws = workspace(tmp_path / "ws", chain='teacher = "plain4"\nstudent = "plain2"', **settings)
+    run(ws)
+    with GuideStore.open(ws.store_path("teacher")) as store:
+        assert store.header.plan["transforms"][-1]["held_out"] == 16
+    metrics = read_metrics(ws.run_folder("student") / "metrics.jsonl")
+    assert len(metrics) == 2 and all("validation_accuracy" in line for line in metrics)
+    other = ws.with_config(with_overrides(ws.config, {"dataset.validation": 20}))
+    with pytest.raises(Mismatch, match=r"another view plan.*validation in .dataset., 16 there and 20 here"):
+        train(other, "other", guides=[ws.store_path("teacher")])
+    assert not (ws.run_folder("other") / "inputs.json").exists()
+    train(ws, "same", guides=[ws.store_path("teacher")])
