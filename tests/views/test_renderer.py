@@ -166,7 +166,8 @@ def test_a_mixed_view_is_both_samples_in_the_view_without_mixing(noise: Any, mix
     rows = of_plan(pairs[1])
     partners_B, share_B = views.mixed_with(*pairs)
     held = set(split_samples(40, 12)[1].tolist())
-    assert all((one in held) == (other in held) != (one == other) for one, other in enumerate(partners_B.tolist()))
+    of_samples = list(enumerate(partners_B.tolist()))
+    assert all(one != other and (one in held) == (other in held) for one, other in of_samples)
 
     def unmixed(samples_B: np.ndarray) -> torch.Tensor:
         pixels, first = images.pixels_NIHW[samples_B], 0
