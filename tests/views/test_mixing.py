@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +12,16 @@ import pytest
 import torch
 from scipy import stats
 from torchvision.transforms import v2
+from views.fixtures.make_plans_v1 import pixels_of
 
+from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.randomness.philox import philox_words
 from dgkd_cache.views.abc import check_order
 from dgkd_cache.views.mixing import RATIOS, Cutmix, Mixing, Mixup
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.registry import parse_transform, transform_from_dict
+from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.transforms import Hflip
 
 WORDS = philox_words(bytes(16), view=8, domain=0, first_block=0, blocks=30_000).reshape(-1, 3)
@@ -140,6 +144,37 @@ def test_refuses_records_that_are_none_of_it(text: str, change: Any) -> None:
 def test_a_plan_has_the_ratios_that_its_maker_has_put_there() -> None:
     record = Mixup("0.2").to_dict() | {"ratio_q16": list(range(1024))}
     assert transform_from_dict(record).drawn_q16(np.array([[0, 7]])).tolist() == [7]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "held_out", "digest", "content"),
+    [
+        (
+            *("mixup(0.2)", 0, "ddfc56f20f2838810e815eba222eaa3157af8a2c8a130f14f0a7f299a8fcd6e2"),
+            "30be11e3348254b7663a454a75e05b455ee63e6f1d242ef08c422550eb31320d",
+        ),
+        (
+            *("mixup", 7, "a2789b661cf69b27175829edec91813e8e63756d00171d77e8497ece9e1604f4"),
+            "47548901d7bb81d0e0f8fa9341edc607a35fbf752a2bacbe693fd94a8c0bc3df",
+        ),
+        (
+            *("cutmix(1)", 0, "e2730c6171330894a84ff8e7555c4ad63eed7a4b0e614d9404af7649112847ea"),
+            "4bb3ad77c90035e45701cc9414b092d03e8e27b6f1e843927b7eb842076ea79f",
+        ),
+    ],
+)
+def test_plans_pixels_partners_and_shares_stay_what_they_were(
+    text: str, held_out: int, digest: str, content: str
+) -> None:
+    """Written down once: another digest would be another view of the same name, on this machine or a later version."""
+    transforms = ["crop(2)", "hflip", text]
+    plan = ViewPlan.build(image=(3, 12, 10), transforms=transforms, held_out=held_out, seed=4)
+    images = TensorImages(pixels_of(3, 12, 10), [0] * 60, classes=["all"], name="formula", split="train")
+    pairs, views = ([3] * 60, range(60)), ViewRenderer(plan, images)
+    found = hashlib.sha256(views.pixels(*pairs).numpy().tobytes())
+    for array, dtype in zip(views.mixed_with(*pairs), ("<i8", "<f8"), strict=True):
+        found.update(array.astype(dtype).tobytes())
+    assert (plan.digest, found.hexdigest()) == (digest, content)
 
 
 def test_texts_and_bounds() -> None:
