@@ -8,12 +8,14 @@ from pathlib import Path
 __all__ = [
     "CARD_FILE",
     "CHECKPOINT_FILE",
+    "DATA_FORMS",
     "DUMP_SECONDS_FILE",
     "INPUTS_FILE",
     "METRICS_FILE",
     "RUN_FILES",
     "WEIGHTS_FILE",
     "best_file",
+    "data_folder",
     "data_root",
     "leftovers",
 ]
@@ -48,6 +50,16 @@ RUN_FILES = (
 """Patterns of all names that this program writes in a run's folder; other files there are the user's."""
 
 _UNFINISHED = re.compile(r"(checkpoint|best-\d+)\.safetensors((\.[0-9a-f]{32})?\.partial)?")
+
+
+DATA_FORMS = {"folder": "PATH", "imagenet": "ROOT", "tiny-imagenet": "ROOT"}
+"""The kinds of data set that are named with their folder, as `folder:PATH`, and what their path is called."""
+
+
+def data_folder(name: str) -> tuple[str, str] | None:
+    """Returns the kind and the path of a data set that is named with its folder, None for any other name."""
+    kind, colon, path = name.partition(":")
+    return (kind, path) if colon and kind in DATA_FORMS else None
 
 
 def data_root(given: Path | None) -> Path:

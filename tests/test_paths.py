@@ -16,6 +16,7 @@ from dgkd_cache.paths import (
     RUN_FILES,
     WEIGHTS_FILE,
     best_file,
+    data_folder,
     data_root,
     leftovers,
 )
@@ -42,3 +43,10 @@ def test_the_folder_of_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HOME", str(tmp_path))
     assert data_root(None) == tmp_path / ".cache" / "dgkd-cache"
     assert data_root(Path("here")) == Path("here")
+
+
+def test_a_data_set_may_be_named_with_its_folder() -> None:
+    assert data_folder("tiny-imagenet:a:b") == ("tiny-imagenet", "a:b")
+    assert data_folder("folder:") == ("folder", "")
+    for other in ("imagenet", "mynets:make", "digits", ":x"):
+        assert data_folder(other) is None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Complete",
     "complete_architectures",
+    "complete_datasets",
     "complete_guides",
     "complete_keys",
     "complete_models",
@@ -58,6 +59,15 @@ def complete_architectures(context: click.Context, parameter: click.Parameter, i
     from dgkd_cli.catalogue import read_list
 
     return _beginning(incomplete, (one["name"] for one in read_list("models")["models"]))
+
+
+def complete_datasets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Returns the data sets that begin with `incomplete`, and the kinds that go before a path, as `folder:`."""
+    from dgkd_cache.paths import DATA_FORMS
+    from dgkd_cli.catalogue import read_list
+
+    known = [one["name"] for one in read_list("datasets")["datasets"]]
+    return _beginning(incomplete, [*known, *(f"{kind}:" for kind in DATA_FORMS)])
 
 
 def complete_recipes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -76,7 +76,8 @@ class DatasetConfig(Table):
     name: Name = Field(
         default="digits",
         min_length=1,
-        description="digits, mnist, fashion-mnist, cifar10, cifar100, folder:PATH or module:factory",
+        description="digits, mnist, fashion-mnist, cifar10, cifar100, folder:PATH, imagenet:ROOT, tiny-imagenet:ROOT "
+        "or module:factory",
     )
     root: Name | None = Field(default=None, description="where data sets are kept (default: ~/.cache/dgkd-cache)")
     download: bool = Field(default=True, description="fetch a known data set that is not there yet")

@@ -27,6 +27,10 @@ class Dataset:
     """The mean of each channel of pixels scaled to [0, 1], decimal strings."""
     std: tuple[str, ...]
     """The standard deviation of each channel, as `mean`."""
+    class_words: tuple[tuple[str, ...], ...] = ()
+    """Further names of each class, in words, the one to show first; none where classes are called by words anyway.
+
+    No digest covers them. A model's published classes may be called by one of them, too."""
 
     def __post_init__(self) -> None:
         for split in ("train", "test"):
@@ -40,6 +44,12 @@ class Dataset:
                 expected=f"those of the training split, {list(self.train.classes)}",
                 found=str(list(self.test.classes)),
                 do="name the same classes in the same order for both",
+            )
+        if self.class_words and len(self.class_words) != len(self.train.classes):
+            raise InvalidInput(
+                f"the words for the classes of {self.name} do not fit",
+                expected=f"some for each of {len(self.train.classes)} classes, or none at all",
+                found=f"words for {len(self.class_words)}",
             )
         if self.train.channels != self.test.channels:
             raise InvalidInput(

@@ -18,7 +18,7 @@ from dgkd_cache.datasets.remarks import warn
 from dgkd_cache.errors import DataUnreadable
 from dgkd_stores import is_utf8
 
-__all__ = ["find_classes", "find_images"]
+__all__ = ["find_classes", "find_images", "has_class_folders"]
 
 _EXTENSIONS_SHOWN = 8
 
@@ -42,12 +42,22 @@ def find_classes(folder: Path) -> list[str]:
     return classes
 
 
-def find_images(folder: Path) -> tuple[list[str], dict[str, int]]:
+def has_class_folders(folder: Path) -> bool:
+    """Returns True if `folder` has folders that `find_classes` takes for classes."""
+    with os.scandir(folder) as entries:
+        return any(entry.is_dir() and not _is_aside(entry.name) for entry in entries)
+
+
+def find_images(
+    folder: Path, *, others: Sequence[str] | None = None, beside: str | None = None
+) -> tuple[list[str], dict[str, int]]:
     """Returns (class names, the label of each image file by its posix path below `folder`), in no order.
 
-    Raises DataUnreadable for a class without images and for a folder that cannot be listed.
+    `others` are the names of the folder of the other split, of which the first that exists is taken; links into it are
+    refused. Files that end with `beside` belong to the data set and are not counted as left out. Raises DataUnreadable
+    for a class without images and for a folder that cannot be listed.
     """
-    classes, walk = find_classes(folder), _Walk(folder)
+    classes, walk = find_classes(folder), _Walk(folder, others, beside)
     labels = dict(walk.label_files(classes))
     walk.tell()
     with_images = set(labels.values())
@@ -60,14 +70,14 @@ def find_images(folder: Path) -> tuple[list[str], dict[str, int]]:
 class _Walk:
     """A walk through the class folders of one split, each real folder once; it counts what it skips."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, others: Sequence[str] | None = None, beside: str | None = None) -> None:
+        self._folder, self._ending = folder, beside
         self._extensions, self._beside = Counter[str](), Counter[str]()
         self._macos = self._aside = self._again = 0
         self._nowhere: list[str] = []
         above = Path(os.path.realpath(folder))
         self._visited = {_identity(place) for place in (above, *above.parents)}  # a link up would lead to all splits
-        self._other_split = _other_split(above)
+        self._other_split = _other_split(above, others)
         with os.scandir(folder) as entries:
             for entry in entries:
                 self._count(entry)
@@ -168,6 +178,8 @@ class _Walk:
             self._macos += 1
             return False
         if not has_file_allowed_extension(file, IMG_EXTENSIONS):
+            if self._ending is not None and file.endswith(self._ending):
+                return False
             if _leads_nowhere(os.path.join(self._folder, relative, file)):
                 self._nowhere.append(f"{relative}/{file}")
             else:
@@ -176,9 +188,9 @@ class _Walk:
         return True
 
 
-def _other_split(folder: Path) -> Path | None:
+def _other_split(folder: Path, others: Sequence[str] | None) -> Path | None:
     """Returns the folder of the other split beside this one, if there is one."""
-    for name in ("test", "val") if folder.name == "train" else ("train",):
+    for name in others or (("test", "val") if folder.name == "train" else ("train",)):
         if (folder.parent / name).is_dir():
             place = Path(os.path.realpath(folder.parent / name))
             return None if place == folder else place

@@ -21,9 +21,10 @@ from torch.utils.data import get_worker_info
 
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.decoding import rules_of, warn_of_traits
-from dgkd_cache.datasets.discovery import find_classes, find_images
+from dgkd_cache.datasets.discovery import find_classes
 from dgkd_cache.datasets.images import Images, digest_rows
-from dgkd_cache.datasets.normalisation import mean_and_std
+from dgkd_cache.datasets.labelled_files import LabelledFiles
+from dgkd_cache.datasets.normalisation import Constants, mean_and_std
 from dgkd_cache.datasets.reading import (
     ReadImage,
     decode,
@@ -38,7 +39,16 @@ from dgkd_cache.errors import DataUnreadable, InvalidInput
 from dgkd_cache.randomness.philox import Domain, permutation
 from dgkd_stores.arguments import as_path, require_integer
 
-__all__ = ["HOLD_BYTES", "INDEX_KEY", "FolderImages", "index_order", "load_folder"]
+__all__ = [
+    "HOLD_BYTES",
+    "INDEX_KEY",
+    "FolderImages",
+    "check_same_classes",
+    "index_order",
+    "load_folder",
+    "load_splits",
+    "split_folder",
+]
 
 HOLD_BYTES = 2 * 1024**3
 """The largest split, in bytes of pixels, that is decoded into memory; larger ones are decoded at each use."""
@@ -56,13 +66,29 @@ def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
     for files that are not images.
     """
     folders = {split: split_folder(path, split) for split in ("train", "test")}
-    _check_classes(folders["train"], folders["test"])
-    name = f"folder:{path.resolve().name}"
-    say_source(name, *folders.values())
-    train = FolderImages(folders["train"], name=name, split="train", hold_bytes=hold_bytes)
-    test = FolderImages(folders["test"], name=name, split="test", hold_bytes=hold_bytes)
-    mean, std = mean_and_std(train)
-    return Dataset(train=train, test=test, mean=mean, std=std)
+    check_same_classes(folders["train"], folders["test"])
+    train, test = (LabelledFiles.in_class_folders(folder) for folder in folders.values())
+    return load_splits(f"folder:{path.resolve().name}", train, test, hold_bytes=hold_bytes)
+
+
+def load_splits(
+    name: str,
+    train: LabelledFiles,
+    test: LabelledFiles,
+    *,
+    hold_bytes: int,
+    constants: Constants | None = None,
+    class_words: Sequence[Sequence[str]] = (),
+) -> Dataset:
+    """Returns the data set of these files; `constants` are its mean and deviation, computed where None is given.
+
+    Raises what `FolderImages` raises.
+    """
+    say_source(name, train.folder, test.folder)
+    images = FolderImages(train, name=name, split="train", hold_bytes=hold_bytes)
+    tests = FolderImages(test, name=name, split="test", hold_bytes=hold_bytes)
+    mean, std = constants or mean_and_std(images)
+    return Dataset(train=images, test=tests, mean=mean, std=std, class_words=tuple(map(tuple, class_words)))
 
 
 class FolderImages(Images):
@@ -72,12 +98,18 @@ class FolderImages(Images):
     are decoded at each use are decoded in parallel if many samples are requested at once.
     """
 
-    def __init__(self, folder: Path | str, *, name: str, split: str, hold_bytes: int = HOLD_BYTES) -> None:
-        """Raises DataUnreadable for class folders without images and for files that are not images."""
-        folder = as_path("FolderImages", "folder", folder)
-        self._folder = folder
-        classes, label_of = find_images(folder)
-        self._paths = index_order(list(label_of))
+    def __init__(
+        self, files: LabelledFiles | Path | str, *, name: str, split: str, hold_bytes: int = HOLD_BYTES
+    ) -> None:
+        """`files` may be a folder of class folders.
+
+        Raises DataUnreadable for class folders without images and for files that are not images.
+        """
+        if not isinstance(files, LabelledFiles):
+            files = LabelledFiles.in_class_folders(as_path("FolderImages", "files", files))
+        self._folder = folder = files.folder
+        order = index_order(list(files.label_of))
+        self._paths = [files.path(key) for key in order]
         self._threads = decoding_threads(folder, self._paths)
         read = read_images(folder, self._paths, hold_bytes=hold_bytes, threads=self._threads)
         found = [one.traits for one in read]
@@ -87,8 +119,8 @@ class FolderImages(Images):
         super().__init__(
             name=name,
             split=split,
-            classes=classes,
-            labels_N=np.array([label_of[path] for path in self._paths], dtype=np.int64),
+            classes=files.classes,
+            labels_N=np.array([files.label_of[key] for key in order], dtype=np.int64),
             channels=3,
             height=one_size[0],
             width=one_size[1],
@@ -214,7 +246,7 @@ def split_folder(path: Path, split: str) -> Path:
     )
 
 
-def _check_classes(train: Path, test: Path) -> None:
+def check_same_classes(train: Path, test: Path) -> None:
     """Raises DataUnreadable unless both splits have equal class folders, before any image is read."""
     names = [set(find_classes(folder)) for folder in (train, test)]
     for folder, lacking in ((test, names[0] - names[1]), (train, names[1] - names[0])):
@@ -223,5 +255,7 @@ def _check_classes(train: Path, test: Path) -> None:
                 f"the class folders of {train} and {test} differ",
                 expected="the same in both",
                 found=f"{', '.join(sorted(lacking)[:8])} not in {folder.name}/ ({len(lacking)} in all)",
-                do="give both splits the same class folders",
+                do="name Tiny ImageNet as it is shipped tiny-imagenet:PATH"
+                if (test.parent / "val" / "val_annotations.txt").is_file()
+                else "give both splits the same class folders",
             )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dgkd_cache.datasets.images import Images
 
-__all__ = ["KNOWN", "SUBSET", "mean_and_std"]
+__all__ = ["KNOWN", "SUBSET", "Constants", "mean_and_std"]
 
 Constants = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -23,6 +23,8 @@ KNOWN: dict[str, Constants] = {
     "cifar10": (("0.4914", "0.4822", "0.4465"), ("0.2470", "0.2435", "0.2616")),
     # weiaicunzai/pytorch-cifar100, conf/global_settings.py, rounded
     "cifar100": (("0.5071", "0.4865", "0.4409"), ("0.2673", "0.2564", "0.2762")),
+    # pytorch/vision, references/classification/presets.py, and in the transforms of all its weights
+    "imagenet": (("0.485", "0.456", "0.406"), ("0.229", "0.224", "0.225")),
     # pytorch/examples, mnist/main.py
     "mnist": (("0.1307",), ("0.3081",)),
     # mean_and_std of the published files, rounded; the tests recompute it where Debian's package is installed

@@ -12,8 +12,11 @@ from typing import Protocol, overload
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
+from dgkd_cache.datasets.imagenet import load_imagenet
 from dgkd_cache.datasets.remarks import say_loading
+from dgkd_cache.datasets.tiny_imagenet import load_tiny_imagenet
 from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
+from dgkd_cache.paths import DATA_FORMS, data_folder
 from dgkd_stores import Registry
 from dgkd_stores.arguments import as_path, refusal, require_kind
 from dgkd_stores.disk import expand_user
@@ -31,8 +34,32 @@ __all__ = [
     "usual_transforms",
 ]
 
+
+@dataclass(frozen=True, kw_only=True)
+class _Form:
+    """A kind of data set that is named with its folder, as DATA_FORMS lists them."""
+
+    load: Callable[[Path], Dataset]
+    about: str
+    transforms: tuple[str, ...] = ()
+
+
+_FORMS = {
+    "folder": _Form(load=load_folder, about="images in class folders under PATH/train and PATH/test (or PATH/val)"),
+    "imagenet": _Form(
+        load=load_imagenet,
+        about="ImageNet (ILSVRC2012) or a part of it under ROOT/train and ROOT/val, as unpacked",
+        transforms=("resized-crop(224)", "hflip"),
+    ),
+    "tiny-imagenet": _Form(
+        load=load_tiny_imagenet,
+        about="Tiny ImageNet, 64x64 photographs in 200 classes, as tiny-imagenet-200.zip has it",
+        transforms=("crop(8)", "hflip"),
+    ),
+}
+
 PATTERNS = {
-    "folder:PATH": "images in class folders under PATH/train and PATH/test (or PATH/val)",
+    **{f"{kind}:{DATA_FORMS[kind]}": form.about for kind, form in _FORMS.items()},
     "module:factory": "a function of your own, without arguments, that returns (train, test)",
 }
 """Forms of name besides the registered ones, each with a line on what it means."""
@@ -110,7 +137,9 @@ def dataset_summaries() -> dict[str, str]:
 
 
 def usual_transforms(name: str) -> tuple[str, ...]:
-    """Returns the usual augmentation of a registered data set; empty if it has none, and for names of other forms."""
+    """Returns the usual augmentation of a data set; empty if its images decide, as for a folder or a factory."""
+    if named := data_folder(name):
+        return _FORMS[named[0]].transforms
     return _REGISTERED[name].transforms if name in _REGISTERED else ()
 
 
@@ -128,14 +157,14 @@ def require_root_used(name: str) -> None:
 def require_known(name: str) -> None:
     """Raises UnknownName unless `name` is registered or has one of the other forms; nothing is imported or read.
 
-    Raises InvalidInput for `folder:` without a path.
+    Raises InvalidInput for `folder:` and the like without a path.
     """
-    if name == "folder:":  # Python would read it as the current folder
+    if (named := data_folder(name)) and not named[1]:  # Python would read it as the current folder
         raise InvalidInput(
             "no folder of images is named",
-            expected="folder:PATH",
-            found="folder: alone",
-            do="name the folder; folder:. is the current one",
+            expected=f"{named[0]}:{DATA_FORMS[named[0]]}",
+            found=f"{name} alone",
+            do=f"name the folder; {name}. is the current one",
         )
     if ":" in name or name in _REGISTERED:
         return
@@ -151,7 +180,8 @@ def require_known(name: str) -> None:
 
 
 def load_dataset(name: str, *, root: Path | str | None = None, download: bool = True) -> Dataset:
-    """Returns the data set called `name`, or the one that `folder:PATH` or `module:factory` describe.
+    """Returns the data set called `name`, or the one that `folder:PATH`, `imagenet:ROOT` or the like, or
+    `module:factory` describe.
 
     `root` is the folder of downloaded data sets, by default ~/.cache/dgkd-cache; if it is given, no other folder is
     searched. PATH and the module are relative to the current folder. Raises UnknownName, InvalidInput for an invalid
@@ -162,8 +192,8 @@ def load_dataset(name: str, *, root: Path | str | None = None, download: bool = 
         root = expand_user(as_path("load_dataset", "root", root, expected="the folder where data sets lie, or None"))
     require_known(name)
     say_loading(name)
-    if name.startswith("folder:"):
-        return load_folder(expand_user(name.removeprefix("folder:")))
+    if named := data_folder(name):
+        return _FORMS[named[0]].load(expand_user(named[1]))
     if ":" in name:
         return load_factory(name)
     return _REGISTERED[name].load(root=root, download=download)

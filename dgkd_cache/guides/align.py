@@ -72,7 +72,7 @@ def align_dataset(dataset: Dataset, path: Path, class_map: Mapping[str, str] | N
     constants = dataset.mean, dataset.std
     if constants == mean_and_std(dataset.train):  # computed from these images, not published
         constants = mean_and_std(train)
-    return Dataset(train=train, test=test, mean=constants[0], std=constants[1])
+    return replace(dataset, train=train, test=test, mean=constants[0], std=constants[1])
 
 
 def _train(images: Images, store: GuideStore, class_map: Mapping[str, str] | None) -> AlignedImages:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dgkd_cache.config.workspace_config import WorkspaceConfig, with_overrides
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.paths import DATA_FORMS, data_folder
 from dgkd_cache.recipes.recipe import Recipe
 from dgkd_cache.workspace.defaults import chain_names, check_names
 from dgkd_stores.disk import expand_user
@@ -24,9 +25,10 @@ def adapt_recipe(
 ) -> WorkspaceConfig:
     """Returns the recipe's configuration; `settings`, dotted keys as `{"training.epochs": 3}`, override its own.
 
-    `dataset` holds the recipe's data in another format: `folder:PATH`, whose class folders are counted here, or
-    `module:factory`. `architectures` replace its chain. Raises InvalidInput and UnknownName, also for a data set that
-    is another or missing, and for a setting that the recipe's variants set themselves.
+    `dataset` holds the recipe's data in another format or place: `folder:PATH`, whose class folders are counted here,
+    `module:factory`, or another ROOT where the recipe is on `imagenet:ROOT`. `architectures` replace its chain. Raises
+    InvalidInput and UnknownName, also for a data set that is another or missing, and for a setting that the recipe's
+    variants set themselves.
     """
     own = recipe.config()
     _require_own(recipe, settings)
@@ -73,24 +75,26 @@ def _require_own(recipe: Recipe, settings: Mapping[str, object]) -> None:
 
 def _require_data(recipe: Recipe, own: str, given: str) -> None:
     """Raises InvalidInput unless `given` may hold the data of the recipe, called `own`."""
-    if given == own or (":" in given and not given.startswith("folder:")):
+    named, kind = data_folder(given), own.partition(":")[0]
+    if given == own or (":" in given and named is None) or (named and named[0] == kind):
         return
-    expected = f"{own}, or its images as folder:PATH or module:factory"
-    if not given.startswith("folder:"):
+    at = f"{kind}:{DATA_FORMS[kind]}" if kind in DATA_FORMS else own
+    expected = f"{at}, or its images as folder:PATH or module:factory"
+    if named is None or named[0] != "folder":
         raise InvalidInput(
-            f"the recipe {recipe.name} is on {own}",
+            f"the recipe {recipe.name} is on {kind}",
             expected=expected,
             found=given,
-            do="leave --dataset out",
+            do="leave --dataset out" if at == own else f"name the folder of {kind}",
         )
     from dgkd_cache.datasets.discovery import find_classes
     from dgkd_cache.datasets.folder import split_folder
 
     for split in ("train", "test"):
-        folder = split_folder(expand_user(given.removeprefix("folder:")), split)
+        folder = split_folder(expand_user(named[1]), split)
         if (found := len(find_classes(folder))) != recipe.classes:
             raise InvalidInput(
-                f"{folder} is not {own}, which the recipe {recipe.name} is on",
+                f"{folder} is not {kind}, which the recipe {recipe.name} is on",
                 expected=f"a folder for each of {recipe.classes} classes",
                 found=f"{found} folders",
                 do="name the folder above train/ and test/ that holds it",

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dgkd_cache.config.members import parse_member
 from dgkd_cache.config.workspace_config import WorkspaceConfig, parse_config, with_overrides
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.paths import data_folder
 from dgkd_stores.disk import expand_user
 
 __all__ = [
@@ -169,11 +170,11 @@ def _plain(chain: Mapping[str, str]) -> list[str]:
 
 def _image_size(dataset: str) -> tuple[int | None, int | None]:
     """Returns height and width of the training images of a folder or a factory; None if they differ."""
-    if dataset.startswith("folder:"):
+    if (named := data_folder(dataset)) and named[0] == "folder":
         from dgkd_cache.datasets.folder import FolderImages, split_folder
         from dgkd_cache.datasets.remarks import say_source
 
-        train = split_folder(expand_user(dataset.removeprefix("folder:")), "train")
+        train = split_folder(expand_user(named[1]), "train")
         say_source(dataset, train)
         # Without held pixels, only the headers of files are read.
         images = FolderImages(train, name=dataset, split="train", hold_bytes=0)

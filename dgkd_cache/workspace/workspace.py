@@ -25,6 +25,7 @@ from dgkd_cache.config.workspace_config import (
 )
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import InvalidInput, unknown_name
+from dgkd_cache.paths import data_folder
 from dgkd_cache.run_files.reading import START_OVER
 from dgkd_stores import signature_path
 from dgkd_stores.arguments import as_path
@@ -254,10 +255,10 @@ class Workspace:
 
     @property
     def dataset_name(self) -> str:
-        """The data set's name for the registry, with an absolute path in `folder:PATH`."""
-        kind, colon, path = self.config.dataset.name.partition(":")
-        if kind == "folder" and colon:
-            return f"folder:{(self.folder / expand_user(path)).resolve()}"
+        """The data set's name for the registry, with an absolute path in `folder:PATH` and the like."""
+        if named := data_folder(self.config.dataset.name):
+            kind, path = named
+            return f"{kind}:{(self.folder / expand_user(path)).resolve()}"
         return self.config.dataset.name
 
     def dataset(self) -> Dataset:

@@ -61,6 +61,12 @@ def test_the_last_name_of_a_list(workspace: Path) -> None:
     assert completed("init --chain plain1") == completed("train --student plain1") == ["plain10"]
 
 
+def test_data_sets(workspace: Path) -> None:
+    assert completed("init --dataset cif") == completed("datasets cif") == ["cifar10", "cifar100"]
+    assert completed("init --dataset i") == ["imagenet:"] and completed("datasets t") == ["tiny-imagenet:"]
+    assert completed("datasets f") == ["fashion-mnist", "folder:"]
+
+
 def test_recipes(workspace: Path) -> None:
     assert completed("init --recipe off") == completed("recipes off") == ["official"]
 

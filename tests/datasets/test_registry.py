@@ -13,6 +13,7 @@ from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import TensorImages
 from dgkd_cache.datasets.registry import PATTERNS, dataset_names, dataset_summaries, load_dataset, register_dataset
 from dgkd_cache.errors import InvalidInput, UnknownName
+from dgkd_cache.paths import DATA_FORMS
 from dgkd_cache.workspace.defaults import suggest_config
 from dgkd_cli.main import main
 from dgkd_stores import Registry
@@ -49,7 +50,8 @@ def test_each_has_a_line_on_what_it_is() -> None:
         ("cifar100", ("32x32", "100 (fine) classes")),
     ):
         assert all(word in summaries[name] for word in words)
-    assert list(PATTERNS) == ["folder:PATH", "module:factory"]
+    assert list(PATTERNS) == ["folder:PATH", "imagenet:ROOT", "tiny-imagenet:ROOT", "module:factory"]
+    assert {f"{kind}:{path}" for kind, path in DATA_FORMS.items()} == {*PATTERNS} - {"module:factory"}
     for line in (*summaries.values(), *PATTERNS.values()):
         assert 20 < len(line) <= 90 and "`" not in line and not line.endswith(".")
 
@@ -84,7 +86,11 @@ def test_a_name_is_taken_once() -> None:
 
 def test_a_folder_without_a_path_is_not_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InvalidInput, match=r"no folder of images is named: .*folder:\. is the current one"):
-        load_dataset("folder:")
+    for kind, path in (("folder", "PATH"), ("imagenet", "ROOT"), ("tiny-imagenet", "ROOT")):
+        said = rf"no folder of images is named: expected {kind}:{path}, .*{kind}:\. is the current one"
+        with pytest.raises(InvalidInput, match=said):
+            load_dataset(f"{kind}:")
+    with pytest.raises(UnknownName, match=r"did you mean imagenet:ROOT"):
+        load_dataset("imagenet")
     assert CliRunner().invoke(main, ["init", "--dataset", "folder:", "--chain", "plain2", "ws"]).exit_code == 2
     assert not list(tmp_path.iterdir())

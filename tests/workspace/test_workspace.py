@@ -77,6 +77,10 @@ def test_guides_of_the_student(ws: Workspace, method: str | None, guides: tuple[
 def test_relative_paths_of_the_file_start_at_its_folder(ws: Workspace) -> None:
     assert ws.dataset_name == f"folder:{(ws.folder / 'photos').resolve()}"
     assert ws.data_root is None
+    for kind in ("imagenet", "tiny-imagenet"):
+        (other := ws.folder / kind).mkdir()
+        named = Workspace.init(other, TEXT.replace("folder:photos", f"{kind}:../data"))
+        assert named.dataset_name == f"{kind}:{(ws.folder / 'data').resolve()}"
 
 
 def test_the_chain_comes_first_in_lists(ws: Workspace) -> None:

@@ -11,6 +11,7 @@ from dgkd_cache.errors import DataMissing
 from dgkd_cli.app import json_option
 from dgkd_cli.catalogue import read_list
 from dgkd_cli.columns import terminal_width, wrapped
+from dgkd_cli.completion import complete_datasets
 from dgkd_cli.console import print_json, print_result
 from dgkd_cli.humanize import count_text
 from dgkd_stores import clean
@@ -22,7 +23,7 @@ __all__ = ["datasets"]
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_datasets)
 @click.option(
     "--data-root",
     type=click.Path(file_okay=False, path_type=Path),
@@ -75,6 +76,7 @@ def _show(dataset: Dataset, *, as_json: bool) -> None:
             "test": {"samples": len(test), "digest": test.digest},
             "image": [train.channels, train.height, train.width],
             "classes": list(dataset.classes),
+            **({"class_words": [list(words) for words in dataset.class_words]} if dataset.class_words else {}),
             "mean": list(dataset.mean),
             "std": list(dataset.std),
         },
@@ -82,10 +84,18 @@ def _show(dataset: Dataset, *, as_json: bool) -> None:
             ("data set", clean(dataset.name)),
             ("samples", f"{count_text(len(train))} train, {count_text(len(test))} test"),
             ("images", f"{train.channels} x {size}"),
-            ("classes", f"{len(dataset.classes)}: {clean(', '.join(dataset.classes))}"),
+            ("classes", f"{len(dataset.classes)}: {clean(_classes(dataset))}"),
             ("mean", " ".join(dataset.mean)),
             ("std", " ".join(dataset.std)),
             ("train digest", train.digest),
         ],
         as_json=as_json,
+    )
+
+
+def _classes(dataset: Dataset) -> str:
+    """Names the classes, each with its first words, if it has some."""
+    words = dataset.class_words or [()] * len(dataset.classes)
+    return ", ".join(
+        f"{name} ({known[0]})" if known else name for name, known in zip(dataset.classes, words, strict=True)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dgkd_cache.config.tables import DistillationConfig, ViewsConfig
+from dgkd_cache.paths import DATA_FORMS
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.choices import choice_of, list_option
-from dgkd_cli.completion import complete_architectures, complete_recipes
+from dgkd_cli.completion import complete_architectures, complete_datasets, complete_recipes
 from dgkd_cli.console import print_result
 from dgkd_cli.guidance_options import check_dropping, check_guidance_options, check_has_guides
 from dgkd_cli.lines import WARNING, say
@@ -54,7 +55,12 @@ _KEYS = {
     shell_complete=complete_recipes,
     help="The settings of a published experiment, which other options override; `dgkd-cache recipes` lists them.",
 )
-@click.option("--dataset", metavar="NAME", help="`dgkd-cache datasets` lists them.  [default: digits]")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    shell_complete=complete_datasets,
+    help="`dgkd-cache datasets` lists them.  [default: digits]",
+)
 @list_option(
     "--chain",
     complete=complete_architectures,
@@ -128,8 +134,8 @@ def init(
         given["dataset.root"] = os.path.abspath(expand_user(data_root))
     if transforms:
         given["views.transforms"] = _split(transforms)
-    architectures = [_from_here(one, "store") for one in _split(chain)] if chain is not None else []
-    data = dataset and _from_here(dataset, "folder")
+    architectures = [_from_here(one, ["store"]) for one in _split(chain)] if chain is not None else []
+    data = dataset and _from_here(dataset, DATA_FORMS)
     published = read_recipe(recipe) if recipe is not None else None
     notes: list[str] = []
     if published is not None:
@@ -209,9 +215,9 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in re.split(r",(?![^(]*\))", text)]
 
 
-def _from_here(text: str, kind: str) -> str:
+def _from_here(text: str, kinds: Container[str]) -> str:
     """Makes the PATH of a text `KIND:PATH` absolute, which is relative to the current folder."""
-    found, _, path = text.partition(":")
-    if found != kind or not path:
+    kind, _, path = text.partition(":")
+    if kind not in kinds or not path:
         return text
     return f"{kind}:{os.path.abspath(expand_user(path))}"

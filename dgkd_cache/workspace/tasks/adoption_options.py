@@ -167,6 +167,8 @@ def class_columns(
         )
     if not known:
         return None, "assumed"
+    if class_map is None and any(_same_words(names, dataset) for names in known):
+        return None, how
     errors = []
     for names in known:
         try:
@@ -183,6 +185,14 @@ def class_columns(
         do="give a class map of the model's names to ours; or, if they are other words for the same classes in this "
         "order, the names in our words",
     )
+
+
+def _same_words(theirs: Sequence[str], dataset: Dataset) -> bool:
+    """Returns True if each of their names is our class of that place, by its name or by its words."""
+    if not len(theirs) == len(dataset.class_words) == len(dataset.classes):
+        return False
+    ours = zip(dataset.classes, dataset.class_words, strict=True)
+    return all(name in (own, *words) for name, (own, words) in zip(theirs, ours, strict=True))
 
 
 def _other_number(theirs: int, ours: int) -> Mismatch:

@@ -26,6 +26,10 @@ _KNOWN = {
 """The data sets that `load_dataset` has by name, with the licence that their makers state."""
 
 
+_PLACED = {"folder": "folder:PATH", "imagenet": "imagenet:ROOT", "tiny-imagenet": "tiny-imagenet:ROOT"}
+"""The data sets that `load_dataset` has by a name and a folder."""
+
+
 def make_readme(store: GuideStore, *, name: str, data_licence: str) -> str:
     """Returns the README.md of a finished store that is published as `name`; `data_licence` is that of the images."""
     header = store.header
@@ -131,7 +135,7 @@ def _transform(value: object) -> str:
 
 def _use(header: StoreHeader, name: str) -> Iterator[str]:
     data = header.dataset.name
-    images = data if data in _KNOWN else "folder:PATH" if data.startswith("folder:") else "MODULE:FACTORY"
+    images = _PLACED.get(data.partition(":")[0], data if data in _KNOWN else "MODULE:FACTORY")
     yield "import dgkd_cache as dgkd"
     yield f'bank = dgkd.GuideBank(["{name}"], dgkd.load_dataset("{images}").train)'
     yield 'batches = bank.loader(batch_size=128, dropping=dgkd.Dropping(kind="none"))'

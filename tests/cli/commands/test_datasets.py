@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
+from support.imagenet_trees import WORDS, write_tiny
 
 Command = Callable[..., Result]
 
@@ -15,12 +17,32 @@ def test_datasets(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     listed = command("datasets")
     assert listed.exit_code == 0
-    for name in ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "folder:PATH", "module:factory"):
+    for name in (
+        "digits",
+        "mnist",
+        "fashion-mnist",
+        "cifar10",
+        "cifar100",
+        "folder:PATH",
+        "imagenet:ROOT",
+        "module:factory",
+    ):
         assert name in listed.stdout
     about = {row["name"]: row["about"] for row in json.loads(command("datasets", "--json").stdout)["datasets"]}
     assert "8x8" in about["digits"] and "32x32" in about["cifar100"]
     assert all(line in " ".join(listed.stdout.split()) for line in about.values())
     assert max(map(len, listed.stdout.splitlines())) <= 80
+
+
+def test_classes_have_their_words(command: Command, tmp_path: Path) -> None:
+    root = write_tiny(tmp_path)
+    name = f"tiny-imagenet:{root}"
+    printed = json.loads(command("datasets", name, "--json").stdout)
+    assert printed["classes"] == sorted(WORDS)
+    assert printed["class_words"][0] == ["tench, Tinca tinca", "tench", "Tinca tinca"]
+    shown = " ".join(command("datasets", name).stdout.split())
+    assert "3: n01440764 (tench, Tinca tinca), n02012849 (crane), n03126707 (crane)" in shown
+    assert "class_words" not in json.loads(command("datasets", "digits", "--json").stdout)
 
 
 def test_one_data_set(command: Command) -> None:

@@ -200,6 +200,19 @@ def test_a_folder_above_is_written_without_detours(command: Command, here: Path)
     assert tomllib.loads((here / "two" / "dgkd.toml").read_text())["dataset"]["root"] == str(here / "data")
 
 
+@pytest.mark.parametrize(
+    ("kind", "transforms"),
+    [("imagenet", ["resized-crop(224)", "hflip"]), ("tiny-imagenet", ["crop(8)", "hflip"])],
+)
+def test_imagenet_is_not_read(command: Command, here: Path, kind: str, transforms: list[str]) -> None:
+    """Its usual augmentation is known, and a workspace can be written where the images are not."""
+    result = command("init", "--dataset", f"{kind}:data", "--chain", "resnet20,resnet8", "work")
+    assert result.exit_code == 0, result.stderr
+    written = tomllib.loads((here / "work" / "dgkd.toml").read_text())
+    assert written["dataset"]["name"] == f"{kind}:{here / 'data'}"
+    assert written["views"]["transforms"] == transforms
+
+
 def test_without_scikit_learn_init_says_what_to_install(
     command: Command, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,10 +115,18 @@ def test_names_and_licences_that_are_given(tmp_path: Path) -> None:
     assert "| licence of the data | `MIT` |" in card_of(path).readme.decode()
 
 
-@pytest.mark.parametrize("name", ["pets", "folder:pets", "mine:factory"])
-def test_other_data_sets_have_a_place_holder(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("pets", "MODULE:FACTORY"),
+        ("folder:pets", "folder:PATH"),
+        ("mine:factory", "MODULE:FACTORY"),
+        ("imagenet", "imagenet:ROOT"),
+        ("tiny-imagenet", "tiny-imagenet:ROOT"),
+    ],
+)
+def test_other_data_sets_have_a_place_holder(tmp_path: Path, name: str, place: str) -> None:
     Named(name=name).write(path := tmp_path / "ta1.zarr")
-    place = "folder:PATH" if name.startswith("folder") else "MODULE:FACTORY"
     assert f'load_dataset("{place}")' in card_of(path).readme.decode()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import TensorImages
+from dgkd_cache.datasets.synsets import all_words
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.models.published import Published, published_of
 from dgkd_cache.workspace.tasks.adoption_options import (
@@ -22,14 +24,14 @@ from dgkd_cache.workspace.tasks.adoption_options import (
 OURS = ("ant", "bee", "cow")
 
 
-def dataset(channels: int = 3) -> Dataset:
+def dataset(channels: int = 3, words: tuple[tuple[str, ...], ...] = ()) -> Dataset:
     split = {
         name: TensorImages(
             np.zeros((3, channels, 8, 8), np.uint8), [0, 1, 2], classes=list(OURS), name="it", split=name
         )
         for name in ("train", "test")
     }
-    return Dataset(**split, mean=("0.25",) * channels, std=("0.5",) * channels)
+    return Dataset(**split, mean=("0.25",) * channels, std=("0.5",) * channels, class_words=words)
 
 
 def request(architecture: str = "torchvision:resnet18", **given: object) -> AdoptRequest:
@@ -106,6 +108,40 @@ def test_unknown_names_are_assumed_and_known_ones_compared(tmp_path: Path) -> No
     assert class_columns(request(), published, dataset(), 3) == (None, "published with V1")
     with pytest.raises(Mismatch, match="expected 4 names.*found 3 given by --classes"):
         class_columns(request(classes=names(tmp_path / "f", [*OURS]), class_map=tmp_path), published, dataset(), 4)
+
+
+def test_names_are_compared_with_the_words_for_each_class() -> None:
+    """As synsets of ImageNet have them; of two classes of one word, each has it at its own place."""
+    ours = dataset(words=(("crane", "crane bird"), ("Biene",), ("crane",)))
+    for theirs in (("crane bird", "Biene", "cow"), ("crane", "bee", "crane"), OURS):
+        published = Published(preprocess=None, classes=(("x", "y", "z"), theirs), name="V1")
+        assert class_columns(request(), published, ours, 3) == (None, "published with V1")
+        with pytest.raises(Mismatch, match="other classes than the data set"):
+            class_columns(request(), Published(preprocess=None, classes=(theirs[::-1],)), dataset(), 3)
+    for theirs in (("Biene", "crane", "crane"), ("crane", "Biene", "crane bird"), ("crane", "Biene")):
+        with pytest.raises(Mismatch, match="other classes than the data set"):
+            class_columns(request(), Published(preprocess=None, classes=(theirs,)), ours, None)
+
+
+def test_the_published_names_of_imagenet_are_its_classes() -> None:
+    """Those of torchvision in words, those of timm as synset ids and in words."""
+    data = pytest.importorskip("timm.data", reason="the extra timm is not installed")
+    info = data.ImageNetInfo("imagenet-1k")
+    ids = info.label_names()
+    split = {
+        name: TensorImages(np.zeros((1, 3, 8, 8), np.uint8), [0], classes=ids, name="imagenet", split=name)
+        for name in ("train", "test")
+    }
+    for texts in (None, info.label_descriptions()):
+        words = all_words(ids, texts)
+        ours = Dataset(**split, mean=("0.5",) * 3, std=("0.5",) * 3, class_words=words)
+        for architecture in ("torchvision:resnet18", "timm:resnet10t"):
+            published = published_of(architecture, pretrained=True)
+            columns_C, how = class_columns(request(architecture), published, ours, 1000)
+            assert columns_C is None and how.startswith("published with")
+            turned = replace(published, classes=tuple(names[::-1] for names in published.classes))
+            with pytest.raises(Mismatch, match="other classes than the data set"):
+                class_columns(request(architecture), turned, ours, 1000)
 
 
 def test_class_maps_are_those_of_align(tmp_path: Path) -> None:

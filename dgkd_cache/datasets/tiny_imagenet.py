@@ -1,0 +1,88 @@
+"""Loads tiny-imagenet:ROOT, Tiny ImageNet (Stanford CS231n, 2015) as it is shipped in tiny-imagenet-200.zip.
+
+Training images are in ROOT/train/SYNSET/images; validation images, the test split, in ROOT/val/images with
+ROOT/val/val_annotations.txt. The images in ROOT/test have no labels and are ignored. A ROOT/val that was sorted into
+synset folders gives the same samples in the same order.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.discovery import find_classes
+from dgkd_cache.datasets.folder import HOLD_BYTES, check_same_classes, load_splits
+from dgkd_cache.datasets.imagenet import require_splits
+from dgkd_cache.datasets.labelled_files import LabelledFiles
+from dgkd_cache.datasets.synsets import SYNSET, all_words, read_lines, read_words, require_synsets
+from dgkd_cache.errors import DataUnreadable, InvalidInput
+
+__all__ = ["load_tiny_imagenet"]
+
+_NAME = "tiny-imagenet"
+_ANNOTATIONS = "val_annotations.txt"
+_CORNERS = 4
+_BOXES = "_boxes.txt"
+
+
+def load_tiny_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
+    """Returns Tiny ImageNet in `root`; classes are synset ids in their sorted order.
+
+    Raises InvalidInput if there is no train/ or val/, or no annotations, DataUnreadable for class folders, wnids.txt,
+    annotations and words that do not fit together, and what `FolderImages` raises.
+    """
+    require_splits(root, root, kind=_NAME)
+    train, val = root / "train", root / "val"
+    classes = find_classes(train)
+    require_synsets(classes, train)
+    _check_ids(root / "wnids.txt", train, classes)
+    if (path := val / _ANNOTATIONS).is_file() and (val / "images").is_dir():
+        tests = LabelledFiles.annotated(val / "images", _read_annotations(path), classes=classes, annotations=path)
+    elif any(SYNSET.fullmatch(entry.name) for entry in val.iterdir()):
+        check_same_classes(train, val)
+        tests = LabelledFiles.in_class_folders(val)
+    else:
+        raise InvalidInput(
+            f"the images in {val} have no classes",
+            expected=f"images/ and {_ANNOTATIONS} in val/, or synset folders",
+            found=", ".join(sorted(entry.name for entry in val.iterdir())[:8]) or "an empty folder",
+            do=f"put {_ANNOTATIONS} and images/ of tiny-imagenet-200.zip there",
+        )
+    files = LabelledFiles.in_class_folders(train, others=("val",), beside=_BOXES)
+    texts = read_words(path, classes) if (path := root / "words.txt").is_file() else None
+    return load_splits(_NAME, files, tests, hold_bytes=hold_bytes, class_words=all_words(classes, texts))
+
+
+def _check_ids(path: Path, train: Path, classes: list[str]) -> None:
+    """Raises DataUnreadable unless the class folders are those that wnids.txt lists, where it is there."""
+    if not path.is_file():
+        return
+    listed = {line.strip() for line in read_lines(path)}
+    if listed != set(classes):
+        lacking, more = sorted(listed - set(classes)), sorted(set(classes) - listed)
+        found = [f"no folder {', '.join(lacking[:5])} ({len(lacking)} in all)"] * bool(lacking)
+        found += [f"{', '.join(more[:5])} beside them ({len(more)} in all)"] * bool(more)
+        raise DataUnreadable(
+            f"the class folders of {train} are not those of {path}",
+            expected=f"the {len(listed)} that it lists",
+            found="; ".join(found),
+            do="unpack the archive again, or list the classes that are meant",
+        )
+
+
+def _read_annotations(path: Path) -> dict[str, str]:
+    """Returns the synset of each validation image by its file name."""
+    class_of = dict[str, str]()
+    for number, line in enumerate(read_lines(path), start=1):
+        file, _, rest = line.partition("\t")
+        synset, *corners = rest.split("\t")
+        whole = file and "/" not in file and SYNSET.fullmatch(synset) and len(corners) == _CORNERS
+        if not whole or file in class_of:
+            raise DataUnreadable(
+                f"{path} is not Tiny ImageNet's",
+                expected="each image once: its file, its synset and the four corners of its box, with tabs between",
+                found=f"{line[:80]!r} in line {number}",
+                do=f"copy {_ANNOTATIONS} of tiny-imagenet-200.zip again",
+            )
+        class_of[file] = synset
+    return class_of
