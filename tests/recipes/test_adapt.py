@@ -62,12 +62,22 @@ def test_the_same_data_as_a_folder_or_by_code(tmp_path: Path) -> None:
         assert set(differences(recipe, config)) == ({"dataset.name"} if name != "cifar10" else set())
 
 
+def test_imagenet_lies_where_its_user_has_it(tmp_path: Path) -> None:
+    recipe = read_recipe("imagenet-r34-r18")
+    for name in ("imagenet:/data/imagenet", f"folder:{folder_of(tmp_path / 'all', 1000)}", "mycode:imagenet"):
+        assert adapt_recipe(recipe, {}, dataset=name).dataset.name == name
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "dataset", "words"),
     [
         ("dgkd-table2", {}, "cifar100", "is on cifar10: expected cifar10, or its images as .*found cifar100"),
         ("dgkd-table2", {}, "folder:nowhere", "nowhere is not a folder of images.*found no such folder"),
         ("dgkd-table1", {}, "folder:ten", "ten/train is not cifar100.*each of 100 classes, found 10 folders"),
+        ("imagenet-r34-r18", {}, "cifar10", "is on imagenet: expected imagenet:ROOT, or its images as folder:PATH"),
+        ("imagenet-r34-r18", {}, "tiny-imagenet:x", "found tiny-imagenet:x; name the folder of imagenet"),
+        ("imagenet-r34-r18", {}, "folder:ten", "ten/train is not imagenet, which.*each of 1000 classes, found 10"),
+        ("dgkd-table2", {}, "imagenet:x", "is on cifar10: .*found imagenet:x; leave --dataset out"),
         ("dgkd-table2", {}, "cifar11", "unknown data set 'cifar11'"),
         ("dgkd-table2", {"views.count": 40}, None, "expected count = 162, found count = 40; add --scheme sampled"),
         ("dgkd-table1", {"distillation.method": "kd"}, None, "method, which scratch, kd, takd, dgkd, dgkd.drop set"),

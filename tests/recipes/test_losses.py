@@ -48,22 +48,28 @@ def test_official_is_the_loss_of_train_py(lamb: float) -> None:
     assert ours(config.distillation, temperature, GUIDES) == pytest.approx(float(theirs), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["crd-vgg13-vgg8", "crd-wrn40-wrn16"])
-def test_kd_is_the_loss_of_both_repositories(name: str) -> None:
-    """gamma = 0.1 of CE, alpha = 0.9 of DistillKL: kl_div(..., size_average=False) * T**2 / batch."""
+@pytest.mark.parametrize(
+    ("name", "gamma", "alpha"),
+    [("crd-vgg13-vgg8", 0.1, 0.9), ("crd-wrn40-wrn16", 0.1, 0.9), ("imagenet-r34-r18", 0.5, 0.5)],
+)
+def test_kd_is_the_loss_of_both_repositories(name: str, gamma: float, alpha: float) -> None:
+    """gamma of CE, alpha of DistillKL: kl_div(..., size_average=False) * T**2 / batch."""
     config = read_recipe(name).config()
     temperature, teacher = config.cache.temperature, GUIDES[0]
     distill_kl = kl_elements(teacher, temperature).sum() * temperature**2 / len(STUDENT)
-    theirs = 0.1 * F.cross_entropy(STUDENT, LABELS) + 0.9 * distill_kl
+    theirs = gamma * F.cross_entropy(STUDENT, LABELS) + alpha * distill_kl
     assert ours(config.distillation, temperature, GUIDES[:1]) == pytest.approx(float(theirs), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["crd-vgg13-vgg8", "crd-wrn40-wrn16"])
-def test_dkd_is_nearly_the_loss_of_mdistiller(name: str) -> None:
-    """0.99 times CE + tckd + 6 nckd, where both are summed kl_div of two distributions, times T**2 / batch."""
+@pytest.mark.parametrize(
+    ("name", "temperature", "beta"),
+    [("crd-vgg13-vgg8", 4.0, 6.0), ("crd-wrn40-wrn16", 4.0, 6.0), ("imagenet-r34-r18", 1.0, 0.5)],
+)
+def test_dkd_is_nearly_the_loss_of_mdistiller(name: str, temperature: float, beta: float) -> None:
+    """0.99 times CE + tckd + beta nckd, where both are summed kl_div of two distributions, times T**2 / batch."""
     config = read_recipe(name).config()
     (dkd,) = (one for one in make_variants(config, config.compare.variants) if one.name == "dkd")
-    temperature, mask = 4.0, F.one_hot(LABELS, 100).bool()
+    mask = F.one_hot(LABELS, 100).bool()
 
     def two(logits: Tensor) -> Tensor:
         shares = F.softmax(logits / temperature, dim=1)
@@ -75,7 +81,7 @@ def test_dkd_is_nearly_the_loss_of_mdistiller(name: str) -> None:
     tckd = (two(GUIDES[0]) * (two(GUIDES[0]).log() - two(STUDENT).log())).sum()
     p, q = others(GUIDES[0]), others(STUDENT)
     nckd = (p * (p.clamp_min(1e-38).log() - q.clamp_min(1e-38).log())).sum()
-    theirs = F.cross_entropy(STUDENT, LABELS) + (tckd + 6 * nckd) * temperature**2 / len(STUDENT)
+    theirs = F.cross_entropy(STUDENT, LABELS) + (tckd + beta * nckd) * temperature**2 / len(STUDENT)
     found = ours(dkd.config.distillation, dkd.config.cache.temperature, GUIDES[:1])
     assert found == pytest.approx(0.99 * float(theirs), rel=1e-4)
 

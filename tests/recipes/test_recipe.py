@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from support.cifar_files import write_cifar
+from support.recipe_data import write_data
 
 from dgkd_cache.config.template import render_config
 from dgkd_cache.config.workspace_config import with_overrides
@@ -31,7 +31,7 @@ OF_PAPERS = {
 def test_the_recipes_of_the_literature() -> None:
     assert RECIPES == (
         *("crd-vgg13-vgg8", "crd-wrn40-wrn16", "dgkd-keep", "dgkd-table1", "dgkd-table2", "dgkd-table5"),
-        "official",
+        *("imagenet-r34-r18", "official"),
     )
 
 
@@ -44,7 +44,7 @@ def test_a_recipe_says_what_matters_and_where_all_of_it_comes_from(name: str) ->
     assert {f"distillation.{key}" for key in ("method", "objective", "lambda", "dropping")} <= settings.keys()
     for setting in (*settings.values(), *recipe.variants.values()):
         # Nothing is quoted by a short name that the recipe does not explain.
-        short = re.match(r"DGKD|RepDistiller|mdistiller|\w+\.py", setting.source)
+        short = re.match(r"DGKD|RepDistiller|mdistiller|torchvision|\w+\.py", setting.source)
         assert not setting.source or short and ("*.py" if short[0].endswith(".py") else short[0]) in recipe.sources
     assert recipe.differs and all(line.endswith(".") for line in recipe.differs)
     assert recipe.published.keys() <= recipe.variants.keys()
@@ -67,8 +67,7 @@ def test_a_recipe_is_a_workspace(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_variant_is_planned_and_paired(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = read_recipe(name)
-    write_cifar(recipe.config().dataset.name, tmp_path, monkeypatch, samples=4)
-    config = with_overrides(recipe.config(), {"dataset.root": str(tmp_path)})
+    config = with_overrides(recipe.config(), write_data(recipe, tmp_path, monkeypatch, samples=4))
     variants = make_variants(config, config.compare.variants)
     plan = make_plan(Workspace(tmp_path, config), variants, config.compare.seed_list, guides="shared")
     assert set(plan.students) == {(variant, seed) for variant in recipe.variants for seed in range(5)}

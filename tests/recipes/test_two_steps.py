@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.cifar_files import write_cifar
+from support.recipe_data import write_data
 
 from dgkd_cache.config.template import render_config
+from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.progress import Silent
 from dgkd_cache.recipes.adapt import adapt_recipe
 from dgkd_cache.recipes.recipe import read_recipe, recipe_names
@@ -24,14 +25,24 @@ SAMPLES = 4
 RECIPES = recipe_names()
 
 
+SMALLER = {
+    "views.count": 2,
+    "views.transforms": ["resized-crop(32)", "hflip"],
+    "training.input_size": 32,
+    "training.workers": 0,
+}
+"""What makes ImageNet's thousand samples, one a class, fast enough: views of 32 pixels, one an epoch."""
+
+
 def never() -> bool:
     return False
 
 
 def workspace(name: str, place: Path, patch: pytest.MonkeyPatch) -> Workspace:
     recipe = read_recipe(name)
-    write_cifar(recipe.config().dataset.name, place / "data", patch, samples=SAMPLES)
-    config = adapt_recipe(recipe, {"training.epochs": 2, "dataset.root": str(place / "data")})
+    data = write_data(recipe, place / "data", patch, samples=SAMPLES)
+    settings = {"training.epochs": 2, **data} | (SMALLER if "dataset.name" in data else {})
+    config = with_overrides(adapt_recipe(recipe, {}), settings)
     return Workspace.init(place / "ws", render_config(config))
 
 
@@ -54,7 +65,7 @@ def test_two_steps_of_each_model(name: str, tmp_path: Path, monkeypatch: pytest.
     for model in ws.chain[:-1]:
         with GuideStore.open(ws.store_path(model)) as store:
             found = (len(store.views), store.header.dataset.samples, store.header.classes)
-        assert found == (ws.config.views.count, SAMPLES, read_recipe(name).classes)
+        assert found == (ws.config.views.count, len(ws.dataset().train), read_recipe(name).classes)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The values of the recipes against lists typed from the sources, setting by setting.
 
-Sources: wonchulSon/DGKD at 2599350, HobbitLong/RepDistiller at b84f547, megvii-research/mdistiller at a08d46f, and of
+Sources: wonchulSon/DGKD at 2599350, HobbitLong/RepDistiller at b84f547, megvii-research/mdistiller at a08d46f,
+pytorch/vision at 017e9b9, and of
 Son et al. (ICCV 2021) the chains and accuracies of Tables 1, 2 and 5, Eq. 7 and the best keep probability, 0.75.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from torchvision.models import ResNet18_Weights
 
 from dgkd_cache.recipes.recipe import read_recipe, recipe_names
 
@@ -58,6 +60,37 @@ MDISTILLER = {
     "DKD.ALPHA": 1.0,
     "DKD.BETA": 6.0,
     "DKD.T": 4.0,
+}
+
+# megvii-research/mdistiller, configs/imagenet/r34_r18/kd.yaml and dkd.yaml (alike in SOLVER), and engine/cfg.py.
+IMAGENET = {
+    "BATCH_SIZE": 512,
+    "EPOCHS": 100,
+    "LR": 0.2,
+    "LR_DECAY_STAGES": [30, 60, 90],
+    "LR_DECAY_RATE": 0.1,
+    "WEIGHT_DECAY": 0.0001,
+    "MOMENTUM": 0.9,
+    "KD.TEMPERATURE": 1,
+    "KD.LOSS.CE_WEIGHT": 0.5,
+    "KD.LOSS.KD_WEIGHT": 0.5,
+    "DKD.CE_WEIGHT": 1.0,
+    "DKD.ALPHA": 1.0,
+    "DKD.BETA": 0.5,
+    "DKD.T": 1.0,
+}
+# pytorch/vision, references/classification/train.py: how its ResNets were trained, in 8 processes.
+VISION = {
+    "--batch-size": 32,
+    "--epochs": 90,
+    "--lr": 0.1,
+    "--lr-step-size": 30,
+    "--lr-gamma": 0.1,
+    "--momentum": 0.9,
+    "--weight-decay": 1e-4,
+    "--lr-warmup-epochs": 0,
+    "--workers": 16,
+    "--train-crop-size": 224,
 }
 
 # train.py, adjust_learning_rate: 0.01 for "plane" networks; else 0.1, 0.01 from epochs / 2, 0.001 from epochs * 3 / 4.
@@ -178,6 +211,35 @@ EXPECTED: dict[str, dict[str, object]] = {
     },
     "crd-vgg13-vgg8": {**PAIR, **chain("vgg13", "vgg8")},
     "crd-wrn40-wrn16": {**PAIR, **chain("wrn-40-2", "wrn-16-2")},
+    "imagenet-r34-r18": {
+        **SGD,
+        **OURS,
+        **chain("torchvision:resnet34", "torchvision:resnet18"),
+        "dataset.name": "imagenet:imagenet",
+        "views.transforms": [f"resized-crop({VISION['--train-crop-size']})", "hflip"],
+        "views.scheme": "sampled",
+        "views.count": IMAGENET["EPOCHS"],
+        "views.schedule": "cycle",
+        "training.epochs": IMAGENET["EPOCHS"],
+        "training.batch_size": IMAGENET["BATCH_SIZE"],
+        "training.lr": IMAGENET["LR"],
+        "training.lr_schedule": "step",
+        "training.lr_steps": [0.3, 0.6, 0.9],
+        "training.lr_gamma": IMAGENET["LR_DECAY_RATE"],
+        "training.momentum": IMAGENET["MOMENTUM"],
+        "training.weight_decay": IMAGENET["WEIGHT_DECAY"],
+        "training.warmup_epochs": VISION["--lr-warmup-epochs"],
+        "training.workers": VISION["--workers"],
+        "training.order": "blocks",
+        "cache.temperature": IMAGENET["KD.TEMPERATURE"],
+        "distillation.method": "kd",
+        "distillation.objective": "mean",
+        "distillation.lambda": IMAGENET["KD.LOSS.KD_WEIGHT"],
+        "distillation.dropping": "none",
+        "compare.reference": "kd",
+        "compare.guides": "shared",
+        "compare.protocol": "last",
+    },
 }
 
 METHODS = {
@@ -190,6 +252,7 @@ METHODS = {
 # CE + DKD of mdistiller, 0.99 times: (1 - 0.01) CE + 0.01 (99 alpha ... + 99 beta ...).
 DKD = {"method": "kd", "guide_loss": "dkd", "lambda": 0.01, "dkd_alpha": 99.0, "dkd_beta": 99 * MDISTILLER["DKD.BETA"]}
 PAIRS = {"scratch": {"method": "scratch"}, "kd": {"method": "kd"}, "dkd": DKD}
+IMAGENET_DKD = {**DKD, "dkd_beta": 99 * IMAGENET["DKD.BETA"]}
 VARIANTS: dict[str, dict[str, dict[str, object]]] = {
     "dgkd-table1": METHODS,
     "dgkd-table2": METHODS,
@@ -205,6 +268,7 @@ VARIANTS: dict[str, dict[str, dict[str, object]]] = {
     },
     "crd-vgg13-vgg8": PAIRS,
     "crd-wrn40-wrn16": PAIRS,
+    "imagenet-r34-r18": {**PAIRS, "dkd": IMAGENET_DKD},
 }
 
 PUBLISHED = {
@@ -216,6 +280,8 @@ PUBLISHED = {
     # RepDistiller's README.md (scratch, KD), mdistiller's (DKD).
     "crd-vgg13-vgg8": {"scratch": 70.36, "kd": 72.98, "dkd": 74.68},
     "crd-wrn40-wrn16": {"scratch": 73.26, "kd": 74.92, "dkd": 76.23},
+    # mdistiller's README.md; what torchvision says of its weights is read below.
+    "imagenet-r34-r18": {"scratch": 69.758, "kd": 71.03, "dkd": 71.70},
 }
 
 
@@ -240,7 +306,19 @@ def test_the_two_repositories_agree(name: str) -> None:
     assert found == tuple(MDISTILLER[key] for key in keys)
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+def test_imagenets_form_of_torchvisions_recipe() -> None:
+    """mdistiller's settings are torchvision's, for twice the batch and twice the rate, ten epochs longer."""
+    training = read_recipe("imagenet-r34-r18").config().training
+    found = [fraction * training.epochs for fraction in training.lr_steps]
+    assert found == pytest.approx(IMAGENET["LR_DECAY_STAGES"]) and found[0] == pytest.approx(VISION["--lr-step-size"])
+    assert training.lr / training.batch_size == pytest.approx(VISION["--lr"] / (8 * VISION["--batch-size"]))
+    same = ("--lr-gamma", "--momentum", "--weight-decay")
+    assert (training.lr_gamma, training.momentum, training.weight_decay) == tuple(VISION[key] for key in same)
+    published = ResNet18_Weights.IMAGENET1K_V1.meta["_metrics"]["ImageNet-1K"]["acc@1"]
+    assert PUBLISHED["imagenet-r34-r18"]["scratch"] == published
+
+
+@pytest.mark.parametrize("name", [one for one in EXPECTED if one != "imagenet-r34-r18"])
 def test_a_source_that_is_an_option_is_that_option(name: str) -> None:
     """A source such as `train.py: --epochs` names the option whose default the value is."""
     followed = []

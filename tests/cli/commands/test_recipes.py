@@ -60,6 +60,8 @@ def test_a_description_has_each_setting_with_its_origin(command: Command, name: 
         # 162 views of 50,000 samples, two bytes for each of the classes
         ("dgkd-table2", {"models": 25 + 6, "stores": 6, "store_bytes": 162 * 50_000 * 10 * 2}),
         ("crd-vgg13-vgg8", {"models": 15 + 1, "stores": 1, "store_bytes": 162 * 50_000 * 100 * 2}),
+        # 100 views of 1,281,167 samples
+        ("imagenet-r34-r18", {"models": 15 + 1, "stores": 1, "store_bytes": 100 * 1_281_167 * 1000 * 2}),
         ("official", {"models": 25 + 9, "stores": 9, "store_bytes": 50_000 * 100 * 2}),
     ],
 )
