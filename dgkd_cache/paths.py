@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ __all__ = [
     "RUN_FILES",
     "WEIGHTS_FILE",
     "best_file",
+    "cache_folder",
     "data_folder",
     "data_root",
     "leftovers",
@@ -65,6 +67,12 @@ def data_folder(name: str) -> tuple[str, str] | None:
 def data_root(given: Path | None) -> Path:
     """Returns the folder of downloaded data sets: `given`, or the default one of this user."""
     return Path("~/.cache/dgkd-cache").expanduser() if given is None else given
+
+
+def cache_folder() -> Path:
+    """Returns the folder of what can be made again: DGKD_CACHE_DIR, or the default one of this user."""
+    given = os.environ.get("DGKD_CACHE_DIR")
+    return Path(given).absolute() if given else data_root(None) / "cache"
 
 
 def best_file(epoch: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +31,8 @@ os.environ["DGKD_VISIBLE_GPUS"] = os.environ.get("DGKD_VISIBLE_GPUS", os.environ
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 # Under nohup SIGHUP is ignored, in all that a process starts: tests of a closed terminal begin as in a terminal.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# What is known of image files is kept in a folder of this process, also by the processes that tests start.
+CACHE = os.environ["DGKD_CACHE_DIR"] = tempfile.mkdtemp(prefix="dgkd-cache-tests-")
 
 
 LONG = {
@@ -41,6 +45,10 @@ LONG = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones begin: as the last one of a process, each would let the others wait."""
     items.sort(key=lambda item: item.path.name not in LONG)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(CACHE, ignore_errors=True)
 
 
 def pytest_collection_finish() -> None:

@@ -16,6 +16,7 @@ from dgkd_cache.paths import (
     RUN_FILES,
     WEIGHTS_FILE,
     best_file,
+    cache_folder,
     data_folder,
     data_root,
     leftovers,
@@ -50,3 +51,12 @@ def test_a_data_set_may_be_named_with_its_folder() -> None:
     assert data_folder("folder:") == ("folder", "")
     for other in ("imagenet", "mynets:make", "digits", ":x"):
         assert data_folder(other) is None
+
+
+def test_the_environment_may_name_the_folder_of_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DGKD_CACHE_DIR", "")
+    assert cache_folder() == tmp_path / ".cache" / "dgkd-cache" / "cache"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DGKD_CACHE_DIR", "kept")
+    assert cache_folder() == tmp_path / "kept"

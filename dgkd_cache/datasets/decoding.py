@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Sequence
 from contextlib import ExitStack
 from enum import Flag, auto
 
@@ -110,16 +109,16 @@ def is_opaque(picture: Image.Image) -> bool:
     return lowest == 255
 
 
-def rules_of(found: Sequence[Trait]) -> dict[str, int]:
-    """Returns the numbered rules that pictures of these traits are decoded by."""
-    return {"depth16": DEPTH16} if any(Trait.SCALED in one for one in found) else {}
+def rules_of(traits_N: NDArray[np.uint8]) -> dict[str, int]:
+    """Returns the numbered rules that pictures of these traits, as their bits, are decoded by."""
+    return {"depth16": DEPTH16} if (traits_N & Trait.SCALED.value).any() else {}
 
 
-def warn_of_traits(where: str, found: Sequence[Trait]) -> None:
+def warn_of_traits(where: str, traits_N: NDArray[np.uint8]) -> None:
     """Logs one line for each trait: how many pictures have it, and how it is handled."""
     for trait, told in _TOLD.items():
-        if count := sum(trait in one for one in found):
-            warn(f"{where}: {count} of {len(found)} images have {told}")
+        if count := np.count_nonzero(traits_N & trait.value):
+            warn(f"{where}: {count} of {len(traits_N)} images have {told}")
 
 
 def _white(picture: Image.Image) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -22,20 +21,24 @@ from torch.utils.data import get_worker_info
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.decoding import rules_of, warn_of_traits
 from dgkd_cache.datasets.discovery import find_classes
-from dgkd_cache.datasets.images import Images, digest_rows
+from dgkd_cache.datasets.file_index import FileFacts
+from dgkd_cache.datasets.images import Images
+from dgkd_cache.datasets.indexing import decoder_version, index_files
+from dgkd_cache.datasets.kept_pixels import KeptPixels
 from dgkd_cache.datasets.labelled_files import LabelledFiles
 from dgkd_cache.datasets.normalisation import Constants, mean_and_std
 from dgkd_cache.datasets.reading import (
-    ReadImage,
     decode,
     decoding_threads,
     file_digest,
     read_all,
     read_bytes,
-    read_images,
+    read_each,
+    read_image,
 )
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, InvalidInput
+from dgkd_cache.paths import cache_folder
 from dgkd_cache.randomness.philox import Domain, permutation
 from dgkd_stores.arguments import as_path, require_integer
 
@@ -57,7 +60,7 @@ INDEX_KEY = hashlib.sha256(b"dgkd-folder-index").digest()[:16]
 """The key of every folder's permutation. It never changes, because it defines "sample i" in guide stores."""
 
 
-def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
+def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False) -> Dataset:
     """Returns the data set in `path`/train and `path`/test, or `path`/val if there is no test folder.
 
     It is called folder:NAME after the last part of the path; its digest identifies it.
@@ -68,7 +71,7 @@ def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
     folders = {split: split_folder(path, split) for split in ("train", "test")}
     check_same_classes(folders["train"], folders["test"])
     train, test = (LabelledFiles.in_class_folders(folder) for folder in folders.values())
-    return load_splits(f"folder:{path.resolve().name}", train, test, hold_bytes=hold_bytes)
+    return load_splits(f"folder:{path.resolve().name}", train, test, hold_bytes=hold_bytes, rehash=rehash)
 
 
 def load_splits(
@@ -77,16 +80,19 @@ def load_splits(
     test: LabelledFiles,
     *,
     hold_bytes: int,
+    rehash: bool = False,
     constants: Constants | None = None,
     class_words: Sequence[Sequence[str]] = (),
 ) -> Dataset:
     """Returns the data set of these files; `constants` are its mean and deviation, computed where None is given.
 
+    With `rehash` all files are read, whatever the index of their folder knows.
+
     Raises what `FolderImages` raises.
     """
     say_source(name, train.folder, test.folder)
-    images = FolderImages(train, name=name, split="train", hold_bytes=hold_bytes)
-    tests = FolderImages(test, name=name, split="test", hold_bytes=hold_bytes)
+    images = FolderImages(train, name=name, split="train", hold_bytes=hold_bytes, rehash=rehash)
+    tests = FolderImages(test, name=name, split="test", hold_bytes=hold_bytes, rehash=rehash)
     mean, std = constants or mean_and_std(images)
     return Dataset(train=images, test=tests, mean=mean, std=std, class_words=tuple(map(tuple, class_words)))
 
@@ -94,14 +100,20 @@ def load_splits(
 class FolderImages(Images):
     """A split of RGB images in files: held in memory up to `hold_bytes` of pixels, else decoded at each use.
 
-    The constructor reads every file: it decodes those that may be held and reads the header of the others. Images that
-    are decoded at each use are decoded in parallel if many samples are requested at once.
+    The constructor reads every file that the index of its folder does not know (`FileIndex`), and decodes all if they
+    may be held. Images that are decoded at each use are decoded in parallel if many samples are requested at once.
     """
 
     def __init__(
-        self, files: LabelledFiles | Path | str, *, name: str, split: str, hold_bytes: int = HOLD_BYTES
+        self,
+        files: LabelledFiles | Path | str,
+        *,
+        name: str,
+        split: str,
+        hold_bytes: int = HOLD_BYTES,
+        rehash: bool = False,
     ) -> None:
-        """`files` may be a folder of class folders.
+        """`files` may be a folder of class folders; with `rehash` all files are read, whatever the index knows.
 
         Raises DataUnreadable for class folders without images and for files that are not images.
         """
@@ -111,28 +123,25 @@ class FolderImages(Images):
         order = index_order(list(files.label_of))
         self._paths = [files.path(key) for key in order]
         self._threads = decoding_threads(folder, self._paths)
-        read = read_images(folder, self._paths, hold_bytes=hold_bytes, threads=self._threads)
-        found = [one.traits for one in read]
-        warn_of_traits(str(folder), found)
-        sizes = [(one.height, one.width) for one in read]
-        one_size = sizes[0] if len(set(sizes)) == 1 else (None, None)
+        facts = index_files(folder, self._paths, threads=self._threads, rehash=rehash)
+        self._sizes = facts.shape_N2.astype(np.int64)
+        self.sample_digest_N16 = facts.digest_N16
+        # Sample i is bytes [offset i, offset i + 1) of one flat tensor, which workers share without a copy.
+        self._offsets = np.concatenate(([0], np.cumsum(3 * self._sizes.prod(axis=1))))
+        self._pixels = self._hold(facts) if self._offsets[-1] <= hold_bytes else None
+        warn_of_traits(str(folder), facts.traits_N)
+        height, width = self._sizes[0].tolist() if (self._sizes == self._sizes[0]).all() else (None, None)
         super().__init__(
             name=name,
             split=split,
             classes=files.classes,
             labels_N=np.array([files.label_of[key] for key in order], dtype=np.int64),
             channels=3,
-            height=one_size[0],
-            width=one_size[1],
+            height=height,
+            width=width,
             digest_kind="file",
-            decoding=rules_of(found),
+            decoding=rules_of(facts.traits_N),
         )
-        self._sizes = np.array(sizes, dtype=np.int64)
-        # Sample i is bytes [offset i, offset i + 1) of one flat tensor, which workers share without a copy.
-        self._offsets = np.concatenate(([0], np.cumsum(3 * self._sizes.prod(axis=1))))
-        self._pixels: Tensor | None = None
-        if all(one.pixels_IHW is not None for one in read):
-            self._hold(read)
 
     @property
     def pixels_NIHW(self) -> Tensor | None:
@@ -160,11 +169,6 @@ class FolderImages(Images):
         moved._pixels, moved._original = pixels, self
         return moved
 
-    @cached_property
-    def sample_digest_N16(self) -> NDArray[np.uint8]:
-        """The first 16 bytes of SHA-256 of each file, uint8 [N, 16]; taken while decoding when held."""
-        return digest_rows(read_all(self._folder, self._paths, lambda path: file_digest(read_bytes(path))))
-
     def describe(self, sample: int) -> str:
         """Describes the sample for a message, such as 'sample 17 (train/ship/0001.jpg)'."""
         return f"sample {sample} ({self._folder.name}/{self._paths[sample]})"
@@ -179,17 +183,14 @@ class FolderImages(Images):
         return [self._check_unchanged(sample, read) for sample, read in zip(samples, decoded, strict=True)]
 
     def _check_unchanged(self, sample: int, read: tuple[NDArray[np.uint8], bytes]) -> Tensor:
-        """Returns the pixels of a file, after checking that its size and its digest, if known, are unchanged.
-
-        A run knows all digests, because it compares them with its guides' before it begins.
-        """
+        """Returns the pixels of a file, after checking that its size and its digest are unchanged."""
         pixels_IHW, digest = read
-        known_N16 = vars(self).get("sample_digest_N16")
+        known = self.sample_digest_N16[sample].tobytes()
         if pixels_IHW.shape[1:] != tuple(self._sizes[sample]):
             expected = "an image of {} x {}".format(*self._sizes[sample])
             found = "{} x {}".format(*pixels_IHW.shape[1:])
-        elif known_N16 is not None and digest != known_N16[sample].tobytes():
-            expected, found = f"SHA-256 {known_N16[sample].tobytes().hex()}...", f"{digest.hex()}..."
+        elif digest != known:
+            expected, found = f"SHA-256 {known.hex()}...", f"{digest.hex()}..."
         else:
             return torch.from_numpy(pixels_IHW)
         raise DataUnreadable(
@@ -199,15 +200,23 @@ class FolderImages(Images):
             do="start again, so that the guides are checked against the new images",
         )
 
-    def _hold(self, read: list[ReadImage]) -> None:
-        """Moves the decoded pixels into one tensor, freeing each in turn, and keeps the digests."""
-        self.sample_digest_N16 = digest_rows([one.digest or b"" for one in read])
-        pixels = np.empty(self._offsets[-1], dtype=np.uint8)
-        for sample in reversed(range(len(read))):
-            pixels_IHW = read.pop().pixels_IHW
-            assert pixels_IHW is not None
-            pixels[self._offsets[sample] : self._offsets[sample + 1]] = pixels_IHW.ravel()
-        self._pixels = torch.from_numpy(pixels)
+    def _hold(self, facts: FileFacts) -> Tensor:
+        """Returns the pixels of all images as one tensor, and corrects their traits: decoded pixels tell more."""
+        kept = KeptPixels(self._sizes, facts.digest_N16, cache=cache_folder(), decoder=decoder_version())
+        if (found := kept.find()) is not None:
+            pixels, facts.traits_N[:] = found
+            return pixels
+        pixels = self._decode_all(facts.traits_N)
+        kept.keep(pixels, facts.traits_N)
+        return pixels
+
+    def _decode_all(self, traits_N: NDArray[np.uint8]) -> Tensor:
+        pixels = torch.empty(int(self._offsets[-1]), dtype=torch.uint8)
+        for sample, read in read_each(self._folder, self._paths, read_image, self._threads):
+            found = self._check_unchanged(sample, (read.pixels_IHW, read.digest))
+            pixels[self._offsets[sample] : self._offsets[sample + 1]] = found.ravel()
+            traits_N[sample] = read.traits.value
+        return pixels
 
 
 def index_order(paths: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ _DEVKIT_FOLDERS = (Path(), Path("data"), Path("ILSVRC2012_devkit_t12", "data"), 
 _MAPPINGS = ("LOC_synset_mapping.txt", "words.txt")
 
 
-def load_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
+def load_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False) -> Dataset:
     """Returns ImageNet in `root`; classes are synset ids in their sorted order, as for all published weights.
 
     Raises InvalidInput if there is no train/ or val/, DataUnreadable for class folders, ground truth and words that do
@@ -44,7 +44,9 @@ def load_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
         tests = _annotated(root, val, classes)
     files = LabelledFiles.in_class_folders(train, others=("val",))
     words = all_words(classes, _texts(root, classes))
-    return load_splits(_NAME, files, tests, hold_bytes=hold_bytes, constants=KNOWN[_NAME], class_words=words)
+    return load_splits(
+        _NAME, files, tests, hold_bytes=hold_bytes, rehash=rehash, constants=KNOWN[_NAME], class_words=words
+    )
 
 
 def require_splits(root: Path, data: Path, *, kind: str) -> None:

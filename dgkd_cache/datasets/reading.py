@@ -9,12 +9,11 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import BinaryIO, TypeVar
 
 import numpy as np
@@ -29,9 +28,11 @@ __all__ = [
     "decode",
     "decoding_threads",
     "file_digest",
-    "read_images",
+    "open_file",
     "read_all",
     "read_bytes",
+    "read_each",
+    "read_image",
 ]
 
 Result = TypeVar("Result")
@@ -50,13 +51,11 @@ class NotAFile(OSError):
 
 @dataclass(frozen=True)
 class ReadImage:
-    """The result of reading a file: its size and traits, and pixels [I, H, W] and digest if they are to be held."""
+    """A decoded file: its traits, its pixels [I, H, W] and the digest of its bytes."""
 
-    height: int
-    width: int
     traits: Trait
-    pixels_IHW: NDArray[np.uint8] | None = None
-    digest: bytes | None = None
+    pixels_IHW: NDArray[np.uint8]
+    digest: bytes
 
 
 def decoding_threads(folder: Path, paths: Sequence[str]) -> int:
@@ -69,26 +68,14 @@ def decoding_threads(folder: Path, paths: Sequence[str]) -> int:
     return max(1, min(threads, os.cpu_count() or 1))
 
 
-def read_images(folder: Path, paths: Sequence[str], *, hold_bytes: int, threads: int) -> list[ReadImage]:
-    """Reads every file once: decodes them while all pixels fit into `hold_bytes`, then reads headers only.
-
-    Raises DataUnreadable with the number of files that failed and the first five of them.
-    """
-    budget = _Budget(hold_bytes)
-
-    def read(path: Path) -> ReadImage:
-        if budget.left:
-            content = read_bytes(path)
-            with Image.open(io.BytesIO(content)) as picture:
-                if budget.take(3 * picture.height * picture.width):
-                    found, pixels_IHW = traits(picture), rgb(picture)
-                    if Trait.TRANSPARENT in found and is_opaque(picture):
-                        found &= ~Trait.TRANSPARENT
-                    return ReadImage(picture.height, picture.width, found, pixels_IHW, file_digest(content))
-        with open_file(path) as file, Image.open(file) as picture:
-            return ReadImage(picture.height, picture.width, traits(picture))
-
-    return read_all(folder, paths, read, threads=threads)
+def read_image(path: Path) -> ReadImage:
+    """Returns the pixels of an image file, with the traits of the decoded picture. Raises what Pillow raises."""
+    content = read_bytes(path)
+    with Image.open(io.BytesIO(content)) as picture:
+        found, pixels_IHW = traits(picture), rgb(picture)
+        if Trait.TRANSPARENT in found and is_opaque(picture):
+            found &= ~Trait.TRANSPARENT
+        return ReadImage(traits=found, pixels_IHW=pixels_IHW, digest=file_digest(content))
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -120,39 +107,37 @@ def file_digest(content: bytes) -> bytes:
 def read_all(
     folder: Path, paths: Sequence[str], read: Callable[[Path], Result], *, threads: int = _DISK_THREADS
 ) -> list[Result]:
-    """Returns `read(folder / path)` for each path, in order, computed in parallel.
+    """Returns `read(folder / path)` for each path, in order, computed in parallel. Raises as `read_each`."""
+    return [result for _, result in read_each(folder, paths, read, threads)]
 
-    The threads end with the call, so none exists when a process forks. With `threads=1` the caller's thread reads.
-    Raises DataUnreadable with the number of files that failed and the first five of them.
+
+def read_each(
+    folder: Path, paths: Sequence[str], read: Callable[[Path], Result], threads: int
+) -> Iterator[tuple[int, Result]]:
+    """Yields the place of each path, in order, with `read(folder / path)`, computed in parallel.
+
+    The threads end with the iteration, so none exists when a process forks. With `threads=1` the caller's thread reads.
+    Raises DataUnreadable at the end, with the number of files that failed and the first five of them.
     """
     size = max(1, min(_CHUNK, len(paths) // (threads * _CHUNKS_PER_THREAD)))
 
     def read_chunk(start: int) -> list[Result | _Failure]:
         return [_attempt(read, folder, path) for path in paths[start : start + size]]
 
+    failures, place = list[_Failure](), 0
     # Threads and not processes: Pillow decodes outside the interpreter lock, and processes would need a fork
     # beside torch's threads, or spawn and an import guard in every user's script, to win 1-2 s on CIFAR.
     with pillow_warnings_ignored, ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         run = map if pool is None else pool.map
-        attempts = [attempt for chunk in run(read_chunk, range(0, len(paths), size)) for attempt in chunk]
-    failures = [attempt for attempt in attempts if isinstance(attempt, _Failure)]
+        for chunk in run(read_chunk, range(0, len(paths), size)):
+            for attempt in chunk:
+                if isinstance(attempt, _Failure):
+                    failures.append(attempt)
+                else:
+                    yield place, attempt
+                place += 1
     if failures:
         raise _reading_error(folder, len(paths), failures) from failures[0].error
-    return [attempt for attempt in attempts if not isinstance(attempt, _Failure)]
-
-
-class _Budget:
-    """A budget of bytes to hold; after one request that is too large it is empty for all threads."""
-
-    def __init__(self, nbytes: int) -> None:
-        self.left = nbytes
-        self._lock = Lock()
-
-    def take(self, nbytes: int) -> bool:
-        with self._lock:
-            fits = nbytes <= self.left
-            self.left = self.left - nbytes if fits else 0
-        return fits
 
 
 @dataclass(frozen=True)

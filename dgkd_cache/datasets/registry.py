@@ -35,11 +35,17 @@ __all__ = [
 ]
 
 
+class FolderLoader(Protocol):
+    """Loads a data set that is named with its folder; with `rehash`, all files are read, whatever their index knows."""
+
+    def __call__(self, path: Path, /, *, rehash: bool) -> Dataset: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Form:
     """A kind of data set that is named with its folder, as DATA_FORMS lists them."""
 
-    load: Callable[[Path], Dataset]
+    load: FolderLoader
     about: str
     transforms: tuple[str, ...] = ()
 
@@ -179,13 +185,13 @@ def require_known(name: str) -> None:
     raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="`dgkd-cache datasets` lists them")
 
 
-def load_dataset(name: str, *, root: Path | str | None = None, download: bool = True) -> Dataset:
-    """Returns the data set called `name`, or the one that `folder:PATH`, `imagenet:ROOT` or the like, or
-    `module:factory` describe.
+def load_dataset(name: str, *, root: Path | str | None = None, download: bool = True, rehash: bool = False) -> Dataset:
+    """Returns the data set called `name`, or the one that `folder:PATH`, `imagenet:ROOT` or `module:factory` describe.
 
     `root` is the folder of downloaded data sets, by default ~/.cache/dgkd-cache; if it is given, no other folder is
-    searched. PATH and the module are relative to the current folder. Raises UnknownName, InvalidInput for an invalid
-    name, DataUnreadable for data that cannot be read.
+    searched. With `rehash`, all files of a folder are read, whatever the index of files knows. Paths and the module are
+    relative to the current folder. Raises UnknownName, InvalidInput for an invalid name, DataUnreadable for data that
+    cannot be read.
     """
     require_kind("load_dataset", "name", name, str, expected="the name of a data set")
     if root is not None:
@@ -193,7 +199,14 @@ def load_dataset(name: str, *, root: Path | str | None = None, download: bool = 
     require_known(name)
     say_loading(name)
     if named := data_folder(name):
-        return _FORMS[named[0]].load(expand_user(named[1]))
+        return _FORMS[named[0]].load(expand_user(named[1]), rehash=rehash)
+    if rehash:
+        raise InvalidInput(
+            f"{name} has no index of files that could be made again",
+            expected=f"one of {', '.join(f'{kind}:{path}' for kind, path in DATA_FORMS.items())}",
+            found=name,
+            do="leave it out",
+        )
     if ":" in name:
         return load_factory(name)
     return _REGISTERED[name].load(root=root, download=download)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dgkd_stores import one_line
 
-__all__ = ["say_aligned", "say_loading", "say_source", "warn"]
+__all__ = ["say_aligned", "say_indexing", "say_loading", "say_source", "warn"]
 
 _LOGGER = logging.getLogger("dgkd_cache.datasets")
 
@@ -25,6 +25,11 @@ def say_source(dataset: str, *places: Path) -> None:
     """Logs one line that says where the samples of a data set were found."""
     found = " and ".join(str(place.absolute()) for place in places)
     _LOGGER.info("%s", one_line(f"data set {dataset}: read from {found}"))
+
+
+def say_indexing(folder: Path, done: int, total: int) -> None:
+    """Logs one line on the progress of reading the files of a folder for the first time."""
+    _LOGGER.info("%s", one_line(f"{folder}: {done:,} of {total:,} files indexed ({100 * done // total} %)"))
 
 
 def say_aligned(dataset: str, what: str) -> None:

@@ -25,7 +25,7 @@ _CORNERS = 4
 _BOXES = "_boxes.txt"
 
 
-def load_tiny_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
+def load_tiny_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False) -> Dataset:
     """Returns Tiny ImageNet in `root`; classes are synset ids in their sorted order.
 
     Raises InvalidInput if there is no train/ or val/, or no annotations, DataUnreadable for class folders, wnids.txt,
@@ -50,7 +50,8 @@ def load_tiny_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES) -> Dataset:
         )
     files = LabelledFiles.in_class_folders(train, others=("val",), beside=_BOXES)
     texts = read_words(path, classes) if (path := root / "words.txt").is_file() else None
-    return load_splits(_NAME, files, tests, hold_bytes=hold_bytes, class_words=all_words(classes, texts))
+    words = all_words(classes, texts)
+    return load_splits(_NAME, files, tests, hold_bytes=hold_bytes, rehash=rehash, class_words=words)
 
 
 def _check_ids(path: Path, train: Path, classes: list[str]) -> None:

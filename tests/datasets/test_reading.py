@@ -6,9 +6,12 @@ import hashlib
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from dgkd_cache.datasets.reading import decoding_threads, file_digest, read_all, read_bytes
+from dgkd_cache.datasets.decoding import Trait
+from dgkd_cache.datasets.reading import decoding_threads, file_digest, read_all, read_bytes, read_each, read_image
 from dgkd_cache.errors import DataUnreadable
 
 
@@ -37,6 +40,25 @@ def test_all_failures_are_counted_and_the_first_five_are_named(tmp_path: Path, f
     assert "07 (" in found and "08 (" not in found and found.endswith("; and 3 more")
     with pytest.raises(DataUnreadable, match="1 image file in .* cannot be read"):
         read_all(tmp_path, ["04"], read_bytes)
+
+
+def test_what_can_be_read_is_given_before_the_failures_are_raised(tmp_path: Path, files: list[str]) -> None:
+    (tmp_path / "05").unlink()
+    found = {}
+    with pytest.raises(DataUnreadable, match="1 of 20 image files"):
+        for place, text in read_each(tmp_path, files, lambda path: path.read_text(), 3):
+            found[place] = text
+    assert found == {number: str(number) for number in range(20) if number != 5}
+
+
+def test_a_decoded_image_has_its_digest_and_tells_if_its_alpha_channel_hides_something(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (4, 6, 4), dtype=np.uint8)
+    for alpha, trait in ((255, Trait(0)), (254, Trait.TRANSPARENT)):
+        pixels[..., 3] = alpha
+        Image.fromarray(pixels).save(path := tmp_path / "a.png")
+        found = read_image(path)
+        assert np.array_equal(found.pixels_IHW, pixels[..., :3].transpose(2, 0, 1)) and found.traits == trait
+        assert found.digest == hashlib.sha256(path.read_bytes()).digest()[:16]
 
 
 def test_a_file_s_digest_is_half_of_sha_256(tmp_path: Path) -> None:

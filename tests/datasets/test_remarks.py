@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dgkd_cache.datasets.remarks import say_source, warn
+from dgkd_cache.datasets.remarks import say_indexing, say_source, warn
 
 
 def test_the_source_is_information_and_the_rest_a_warning(
@@ -23,3 +23,9 @@ def test_the_source_is_information_and_the_rest_a_warning(
     assert (warning.name, warning.levelno) == ("dgkd_cache.datasets", logging.WARNING)
     assert "\n" not in warning.getMessage() and "\x1b" not in warning.getMessage()
     assert warning.getMessage().startswith("3 files")
+
+
+def test_progress_is_a_line_with_its_share(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="dgkd_cache.datasets"):
+        say_indexing(Path("/data"), 320_000, 1_281_167)
+    assert caplog.messages == ["/data: 320,000 of 1,281,167 files indexed (24 %)"]

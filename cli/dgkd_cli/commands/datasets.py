@@ -13,7 +13,7 @@ from dgkd_cli.catalogue import read_list
 from dgkd_cli.columns import terminal_width, wrapped
 from dgkd_cli.completion import complete_datasets
 from dgkd_cli.console import print_json, print_result
-from dgkd_cli.humanize import count_text
+from dgkd_cli.humanize import count_text, size_text
 from dgkd_stores import clean
 
 if TYPE_CHECKING:
@@ -31,8 +31,12 @@ __all__ = ["datasets"]
     help="Where data sets are kept; no other place is looked in.  [default: ~/.cache/dgkd-cache]",
 )
 @click.option("--no-download", is_flag=True, help="Fail rather than fetch.")
+@click.option("--rehash", is_flag=True, help="Read all files of a folder again, whatever the index of files knows.")
+@click.option("--forget", is_flag=True, help="Remove the index of all files, and all decoded pixels that are kept.")
 @json_option
-def datasets(name: str | None, data_root: Path | None, no_download: bool, as_json: bool) -> None:
+def datasets(
+    name: str | None, data_root: Path | None, no_download: bool, rehash: bool, forget: bool, as_json: bool
+) -> None:
     """List the known data sets, or load and describe one (NAME).
 
     \b
@@ -40,22 +44,29 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
       dgkd-cache datasets
       dgkd-cache datasets digits
       dgkd-cache datasets fashion-mnist --no-download --json
+      dgkd-cache datasets imagenet:/data/imagenet --rehash
+      dgkd-cache datasets --forget
     """
+    if forget:
+        if name or data_root or no_download or rehash:
+            raise click.UsageError("--forget goes alone: it is for all data sets")
+        _forget(as_json=as_json)
+        return
     if name:
         from dgkd_cache.datasets.registry import load_dataset, require_root_used
 
         if data_root:
             require_root_used(name)
         try:
-            found = load_dataset(name, root=data_root, download=not no_download)
+            found = load_dataset(name, root=data_root, download=not no_download, rehash=rehash)
         except DataMissing as error:
             if not no_download:
                 raise
             raise error.with_hint(do="put the files there, or leave --no-download out") from error
         _show(found, as_json=as_json)
         return
-    if data_root or no_download:
-        raise click.UsageError("--data-root and --no-download go with NAME, the data set to load")
+    if data_root or no_download or rehash:
+        raise click.UsageError("--data-root, --no-download and --rehash go with NAME, the data set to load")
     known = read_list("datasets")
     if as_json:
         print_json(known)
@@ -64,6 +75,19 @@ def datasets(name: str | None, data_root: Path | None, no_download: bool, as_jso
     click.echo(wrapped(("data set", "usual transforms", "what it is"), lines, terminal_width()))
     click.echo()
     click.echo(wrapped(("form", "meaning"), known["forms"].items(), terminal_width()))
+
+
+def _forget(*, as_json: bool) -> None:
+    from dgkd_cache.datasets.kept_files import forget_kept, kept_files
+    from dgkd_cache.paths import cache_folder
+
+    folder = cache_folder()
+    before, freed = kept_files(folder), forget_kept(folder)
+    print_result(
+        {"folder": str(folder), "removed_bytes": freed, "removed_files": sum(one.files for one in before)},
+        [("removed", f"{size_text(freed)} in {folder}"), *((one.what, size_text(one.nbytes)) for one in before)],
+        as_json=as_json,
+    )
 
 
 def _show(dataset: Dataset, *, as_json: bool) -> None:

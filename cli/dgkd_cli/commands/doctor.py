@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from dgkd_cache.device.openmp import describe_waiting
+from dgkd_cache.paths import cache_folder
 from dgkd_cli.app import App, json_option, pass_app
 from dgkd_cli.columns import terminal_width, wrapped
 from dgkd_cli.console import print_json
@@ -53,7 +54,7 @@ def doctor(app: App, as_json: bool) -> None:
       dgkd-cache doctor
       dgkd-cache -w demo doctor --json
     """
-    findings = [*_software(), *_processor(), *_devices(), _compiler(), *_memory(), *_folder(app.folder)]
+    findings = [*_software(), *_processor(), *_devices(), _compiler(), *_memory(), *_folder(app.folder), _kept()]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -157,6 +158,22 @@ def _folder(folder: Path) -> Iterator[Finding]:
         found=problem or "works",
         state="problem" if problem else "ok",
         do="put the workspace on a disk where files can be written and mapped" if problem else "",
+    )
+
+
+def _kept() -> Finding:
+    """Tells what is kept of image files, which can be made again."""
+    try:
+        from dgkd_cache.datasets.kept_files import kept_files
+    except (ImportError, OSError):  # torch does not load, which is told elsewhere
+        return Finding(what="kept files", found="unknown, since torch cannot be loaded", state="note")
+    folder = cache_folder()
+    found = kept_files(folder)
+    told = ", ".join(f"{one.what} {size_text(one.nbytes)}" for one in found)
+    return Finding(
+        what="kept files",
+        found=f"{told} in {folder}; `dgkd-cache datasets --forget` removes them",
+        figures={one.what: one.nbytes for one in found},
     )
 
 

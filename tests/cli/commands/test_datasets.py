@@ -54,3 +54,27 @@ def test_one_data_set(command: Command) -> None:
     assert "1 x 8 x 8" in command("datasets", "digits").stdout
     unknown = command("datasets", "digit")
     assert (unknown.exit_code, unknown.stdout) == (2, "")
+
+
+def test_what_is_kept_of_images_is_removed(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DGKD_CACHE_DIR", str(tmp_path / "kept"))
+    monkeypatch.setattr("dgkd_cache.datasets.file_index.RACY_NS", -(10**12))  # new files count as old
+    name = f"tiny-imagenet:{write_tiny(tmp_path / 'data')}"
+    first = json.loads(command("datasets", name, "--json").stdout)
+    kept = list((tmp_path / "kept").rglob("*.files"))
+    assert len(kept) == 2, "an index for each split"
+    assert json.loads(command("datasets", name, "--rehash", "--json").stdout) == first
+    again = list((tmp_path / "kept").rglob("*.files"))
+    assert len(again) == 2 and not {*again} & {*kept}, "they were made again"
+    nbytes = sum(path.stat().st_size for path in again)
+    printed = json.loads(command("datasets", "--forget", "--json").stdout)
+    assert printed == {"folder": str(tmp_path / "kept"), "removed_bytes": nbytes, "removed_files": 2}
+    assert not list((tmp_path / "kept").rglob("*.files"))
+    assert "removed" in command("datasets", "--forget").stdout
+
+
+def test_options_for_files_are_refused_elsewhere(command: Command) -> None:
+    assert "--forget goes alone" in command("datasets", "digits", "--forget").stderr
+    assert "go with NAME" in command("datasets", "--rehash").stderr
+    refused = command("datasets", "digits", "--rehash")
+    assert refused.exit_code == 2 and "digits has no index of files that could be made again" in refused.stderr

@@ -62,3 +62,13 @@ def test_doctor_does_without_what_only_readers_need(command: Command, monkeypatc
     found = {finding["what"]: finding for finding in json.loads(result.stdout)}
     assert [found[name]["state"] for name in ("zarr", "h5py", "numcodecs")] == ["note", "note", "ok"]
     assert "`pip install zarr`" in found["zarr"]["do"]
+
+
+def test_doctor_tells_what_is_kept_of_images(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DGKD_CACHE_DIR", str(tmp_path / "kept"))
+    (tmp_path / "kept" / "pixels").mkdir(parents=True)
+    (tmp_path / "kept" / "pixels" / "one.pixels").write_bytes(bytes(2_500_000))
+    found = {finding["what"]: finding for finding in json.loads(command("doctor", "--json").stdout)}["kept files"]
+    assert found["figures"] == {"index of image files": 0, "decoded pixels": 2_500_000}
+    assert found["found"].startswith("index of image files 0 B, decoded pixels 2.5 MB in ")
+    assert str(tmp_path / "kept") in found["found"]

@@ -1,0 +1,115 @@
+"""Indexes the image files of a folder: digest, size and traits of each, read once and remembered by `FileIndex`.
+
+Files are read in parallel. What was read is kept while the work goes on, so that it continues where it was stopped.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+from PIL import Image, features
+
+from dgkd_cache.datasets import decoding
+from dgkd_cache.datasets.file_index import FileFacts, FileIndex
+from dgkd_cache.datasets.reading import file_digest, open_file, read_bytes, read_each
+from dgkd_cache.datasets.remarks import say_indexing
+from dgkd_cache.paths import cache_folder
+
+__all__ = ["decoder_version", "index_files"]
+
+_KEPT_FILES = 2**15
+"""Files after which a segment is written: half a minute on a slow disk."""
+
+_SAID = 20
+"""Lines of progress at most, for as many parts of the work."""
+
+_LEAST_SAID = 20_000
+"""Files that are indexed without a line."""
+
+
+def decoder_version() -> str:
+    """Returns the versions that pixels and traits depend on: Pillow's, its libraries', and that of our rules."""
+    libraries = ", ".join(f"{name} {features.version(name)}" for name in ("jpg", "libjpeg_turbo", "webp", "zlib"))
+    return f"pillow {PIL.__version__} ({libraries}), depth16 {decoding.DEPTH16}"
+
+
+def index_files(
+    folder: Path,
+    paths: Sequence[str],
+    *,
+    threads: int,
+    cache: Path | None = None,
+    rehash: bool = False,
+    clock: Callable[[], int] = time.time_ns,
+) -> FileFacts:
+    """Returns the facts of the files at `paths` below `folder`; reads those that are not known, with `rehash` all.
+
+    The index lies below `cache`, by default the user's. Raises DataUnreadable with the number of files that cannot be
+    read and the first five of them.
+    """
+    index = FileIndex(folder, cache=cache or cache_folder(), decoder=decoder_version(), clock=clock)
+    if rehash:
+        index.forget()
+    facts = index.find(paths)
+    unknown = np.flatnonzero(~(facts.read_N & facts.measured_N))
+    # Another version of the decoder needs the headers again, and not the bytes.
+    for rows, look in ((unknown[facts.read_N[unknown]], _measure), (unknown[~facts.read_N[unknown]], _read)):
+        _look_at(index, facts, folder, paths, rows, look, threads)
+    index.finish(paths, facts)
+    return facts
+
+
+def _look_at(
+    index: FileIndex,
+    facts: FileFacts,
+    folder: Path,
+    paths: Sequence[str],
+    rows: NDArray[np.int64],
+    look: Callable[[Path], _Look],
+    threads: int,
+) -> None:
+    """Enters what `look` finds of the files of these rows; keeps it from time to time, and when it is stopped."""
+    step = max(_LEAST_SAID, len(rows) // _SAID + 1)
+    done = kept = 0
+    try:
+        for place, found in read_each(folder, [paths[row] for row in rows], look, threads):
+            row = rows[place]
+            if found.digest is not None:
+                facts.digest_N16[row] = np.frombuffer(found.digest, np.uint8)
+            facts.shape_N2[row], facts.traits_N[row] = (found.height, found.width), found.traits
+            facts.read_N[row] = facts.measured_N[row] = True
+            done = place + 1
+            if done - kept >= _KEPT_FILES:
+                index.keep(paths, facts, rows[kept:done])
+                kept = done
+            if done % step == 0 and done < len(rows):
+                say_indexing(folder, done, len(rows))
+    finally:
+        index.keep(paths, facts, rows[kept:done])
+
+
+class _Look(NamedTuple):
+    """What is found of one file."""
+
+    digest: bytes | None
+    height: int
+    width: int
+    traits: int
+
+
+def _read(path: Path) -> _Look:
+    content = read_bytes(path)
+    with Image.open(io.BytesIO(content)) as picture:
+        return _Look(file_digest(content), picture.height, picture.width, decoding.traits(picture).value)
+
+
+def _measure(path: Path) -> _Look:
+    with open_file(path) as file, Image.open(file) as picture:
+        return _Look(None, picture.height, picture.width, decoding.traits(picture).value)
