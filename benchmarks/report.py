@@ -29,6 +29,7 @@ NAMES = (
     "transfer",
     "memory",
     "large",
+    "files",
     "disk",
     "growth",
     "autotune",

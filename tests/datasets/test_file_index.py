@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +142,28 @@ def test_segments_are_joined_and_none_is_lost(folder: Path) -> None:
     assert len(segments(folder)) == 2, "what another process wrote since stays"
     reading.finish(PATHS, facts)
     assert index(folder).find(PATHS).read_N.all()
+
+
+def test_many_at_once_lose_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Eight that each keep their part and join all that they find, over and over."""
+    folder, paths = tmp_path / "data", [f"{number}.png" for number in range(40)]
+    folder.mkdir()
+    for path in paths:
+        (folder / path).write_bytes(b"image")
+    later = time.time_ns() + LATER
+
+    def work(worker: int) -> None:
+        for row in range(worker, len(paths), 8):
+            one = FileIndex(folder, cache=tmp_path / "cache", decoder="one", clock=lambda: later)
+            facts = one.find(paths)
+            facts.digest_N16[row], facts.read_N[row], facts.measured_N[row] = row, True, True
+            one.keep(paths, facts, np.array([row]))
+            one.finish(paths, facts)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    found = FileIndex(folder, cache=tmp_path / "cache", decoder="one", clock=lambda: later).find(paths)
+    assert found.read_N.all() and found.digest_N16[:, 0].tolist() == list(range(40)) and caplog.messages == []
 
 
 def test_a_segment_that_goes_while_it_is_read_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

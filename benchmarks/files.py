@@ -1,0 +1,109 @@
+"""Folders of many files: indexed for the first time and again, small images decoded and kept, and an epoch's order.
+
+The files of ImageNet's number are tiny JPEGs, so that what is measured is what each file costs: 5 GB of disk. They are
+read as images that do not fit into memory are. Each load is a process of its own, without its imports; its memory is
+the most that was resident, with Python, torch and the libraries. What was just written is in the system's memory.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.harness import Span, Stopwatch, arguments, at_most, finish, scratch, seconds
+from benchmarks.result import Row, Side
+from benchmarks.spread import Bar
+from dgkd_cache.datasets.file_index import RACY_NS
+from dgkd_cache.datasets.folder import HOLD_BYTES, FolderImages
+from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.views.plan import ViewPlan
+
+IMAGENET = 1_281_167
+_PICTURES = 64
+"""Tiny pictures that are encoded; a file has the bytes of one, and behind them its number, which no decoder reads."""
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    defaults = {"rounds": 5, "samples": IMAGENET, "classes": 1000, "small": 100_000}
+    quick = {"rounds": 1, "samples": 3_000, "classes": 4, "small": 400}
+    options = arguments(__doc__, defaults, quick, given)
+    rows: list[Row] = []
+    for samples, side, hold, what in (
+        (options.samples, 8, 0, f"{options.samples:,} tiny JPEGs that are not held"),
+        (options.small, 32, HOLD_BYTES, f"{options.small:,} JPEGs of 32 x 32, held"),
+    ):
+        with scratch(options) as folder:
+            write_jpegs(folder / "train", samples, options.classes, side)
+            time.sleep(RACY_NS / 10**9 + 1)  # what is newer is read each time
+            first = _load(folder, hold)
+            later = [_load(folder, hold) for _ in range(options.rounds)]
+        rows.append(_row(f"{what}: the first time", "s", [first["seconds"]], None))
+        rows.append(_row(f"{what}: again", "s", [one["seconds"] for one in later], at_most(2 if hold else 15)))
+        bar = None if hold else at_most(2_000)
+        rows.append(_row(f"{what}: memory of the first time", "MB", [first["bytes"] / 1e6], bar))
+    taken = [_epoch(options.samples) for _ in range(options.rounds)]
+    rows.append(_row(f"order and views of an epoch of {options.samples:,} samples", "s", taken, at_most(2)))
+    finish("files", "Folders of many files", rows, options)
+
+
+def child(given: Sequence[str]) -> None:
+    """Loads a split and prints the seconds and the most memory that this took."""
+    folder, hold = given
+    stopwatch = Stopwatch()
+    images = FolderImages(Path(folder), name="files", split="train", hold_bytes=int(hold))
+    assert len(images.digest) == 64
+    nbytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"seconds": float(stopwatch.span()), "bytes": nbytes}))
+
+
+def write_jpegs(folder: Path, samples: int, classes: int, side: int) -> None:
+    """Writes so many JPEGs, each with other bytes, into a folder a class."""
+    random = np.random.default_rng(0)
+    encoded = []
+    for _ in range(_PICTURES):
+        Image.fromarray(random.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(file := io.BytesIO(), "JPEG")
+        encoded.append(file.getvalue())
+    for sample in range(samples):
+        place = folder / f"class{sample % classes:04}"
+        if sample < classes:
+            place.mkdir(parents=True)
+        (place / f"{sample:07}.jpg").write_bytes(encoded[sample % _PICTURES] + sample.to_bytes(8, "little"))
+
+
+def _load(folder: Path, hold: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.files_child", str(folder / "train"), str(hold)]
+    environment = {**os.environ, "DGKD_CACHE_DIR": str(folder / "cache")}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def _epoch(samples: int) -> Span:
+    """The seconds of a shuffled order of all samples and their parameters of one view."""
+    plan = ViewPlan.build(image=(3, None, None), transforms=["resized-crop(224)", "hflip"])
+    run = RunRandom(0)
+
+    def work() -> None:
+        order_N = run.order(3, np.arange(samples))
+        assert len(plan.parameters(3, 0, samples)[order_N]) == samples
+
+    return seconds(work)
+
+
+def _row(what: str, unit: str, values: Sequence[float], bar: Bar | None) -> Row:
+    side = Side(name="one", median=float(np.median(values)), unit=unit)
+    return Row(what=what, unit=unit, samples=tuple(map(float, values)), sides=(side,), higher_is_better=False, bar=bar)
+
+
+if __name__ == "__main__":
+    main()
