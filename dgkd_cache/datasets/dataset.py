@@ -45,12 +45,7 @@ class Dataset:
                 found=str(list(self.test.classes)),
                 do="name the same classes in the same order for both",
             )
-        if self.class_words and len(self.class_words) != len(self.train.classes):
-            raise InvalidInput(
-                f"the words for the classes of {self.name} do not fit",
-                expected=f"some for each of {len(self.train.classes)} classes, or none at all",
-                found=f"words for {len(self.class_words)}",
-            )
+        _check_words(self.class_words, len(self.train.classes))
         if self.train.channels != self.test.channels:
             raise InvalidInput(
                 f"the splits of {self.name} have different channels",
@@ -91,6 +86,21 @@ def _check_constants(name: str, given: object) -> None:
         numbers = all(isinstance(one, int | float) for one in constants)
         do = f"write {name}={tuple(map(str, constants))}" if numbers else ""
         raise refusal("Dataset", name, given, expected=expected, do=do)
+
+
+def _check_words(given: object, classes: int) -> None:
+    """Raises InvalidInput unless they are texts for each of the classes, or none at all."""
+    words = given if isinstance(given, tuple | list) else None
+    if words is None or not all(
+        isinstance(one, tuple | list) and all(isinstance(w, str) for w in one) for one in words
+    ):
+        raise refusal("Dataset", "class_words", given, expected="a tuple with a tuple of texts for each class, or ()")
+    if words and len(words) != classes:
+        raise InvalidInput(
+            "the words for the classes do not fit",
+            expected=f"some for each of {classes} classes, or none at all",
+            found=f"words for {len(words)}",
+        )
 
 
 def _fits(text: object, *, positive: bool) -> bool:

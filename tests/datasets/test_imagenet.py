@@ -170,5 +170,7 @@ def test_a_link_into_the_validation_images_is_refused(tmp_path: Path) -> None:
 
 def test_words_of_a_class_are_for_all_classes(tmp_path: Path) -> None:
     dataset = load_imagenet(write_imagenet(tmp_path, "folders"))
-    with pytest.raises(InvalidInput, match="words for the classes of imagenet do not fit.*found words for 1"):
+    with pytest.raises(
+        InvalidInput, match="words for the classes do not fit.*for each of 3 classes.*found words for 1"
+    ):
         Dataset(train=dataset.train, test=dataset.test, mean=dataset.mean, std=dataset.std, class_words=(("tench",),))

@@ -63,7 +63,10 @@ def public_calls(
     softened = torch.zeros(2, 5, 4)
     of_loss = {"logits_BC": torch.zeros(32, 4), "objective": "mean", "lambda_": 0.5, "guide_loss": dgkd.GuideLoss()}
     return {
-        "Dataset": (dgkd.Dataset, {"train": bars.train, "test": bars.test, "mean": ("0.1",), "std": ("0.2",)}),
+        "Dataset": (
+            dgkd.Dataset,
+            {"train": bars.train, "test": bars.test, "mean": ("0.1",), "std": ("0.2",), "class_words": ()},
+        ),
         "Dropping": (
             dgkd.Dropping,
             {"kind": "bernoulli", "keep": 0.5, "drop": 1, "always": ("ta1",), "at_least_one": False},
