@@ -68,13 +68,24 @@ def _list(found: list[Recipe], *, as_json: bool) -> None:
         print_json({"recipes": rows})
         return
     headers = ("recipe", "what", "data set", "chain", "epochs", "source")
-    shown = [{**one, "chain": _short(one["chain"]), "epochs": str(one["epochs"])} for one in rows]
+    shown = [
+        {
+            **one,
+            "dataset": one["dataset"].partition(":")[0],  # where it lies is its user's
+            "chain": _short(one["chain"]),
+            "epochs": str(one["epochs"]),
+        }
+        for one in rows
+    ]
     lines = [[*one.values()] for one in shown]
     click.echo(wrapped(headers, lines, terminal_width(), right=("epochs",)))
 
 
 def _short(architectures: list[str]) -> str:
-    """Returns the names in a list, what all begin with once: plain10, 8, 6."""
+    """Returns the names in a list, what all begin with once: plain10, 8, 6; their library behind them."""
+    library, colon, _ = architectures[0].rpartition(":")
+    if colon and all(one.startswith(f"{library}:") for one in architectures):
+        return f"{_short([one.removeprefix(f'{library}:') for one in architectures])} ({library})"
     first, *others = architectures
     same = first[: len(first) - len(first.lstrip("abcdefghijklmnopqrstuvwxyz-"))]
     return ", ".join([first, *(name.removeprefix(same) for name in others)])

@@ -27,6 +27,8 @@ def test_the_list_has_what_each_is(command: Command) -> None:
         "160",
         "Son et al., ICCV 2021, Table 2",
     ]
+    (imagenet,) = (re.split("  +", line) for line in lines if line.startswith("imagenet-r34-r18"))
+    assert imagenet[2:5] == ["imagenet", "resnet34, 18 (torchvision)", "100"]
     printed = json.loads(command("recipes", "--json").stdout)["recipes"]
     assert printed[-1] == {
         "name": "official",
