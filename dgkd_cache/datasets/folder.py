@@ -24,9 +24,10 @@ from dgkd_cache.datasets.discovery import find_classes
 from dgkd_cache.datasets.file_index import FileFacts
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.datasets.indexing import decoder_version, index_files
-from dgkd_cache.datasets.kept_pixels import KeptPixels
+from dgkd_cache.datasets.kept_constants import content_key, kept_constants
+from dgkd_cache.datasets.kept_pixels import LEAST_BYTES, KeptPixels
 from dgkd_cache.datasets.labelled_files import LabelledFiles
-from dgkd_cache.datasets.normalisation import Constants, mean_and_std
+from dgkd_cache.datasets.normalisation import SUBSET, Constants, mean_and_std
 from dgkd_cache.datasets.reading import (
     decode,
     decoding_threads,
@@ -93,7 +94,7 @@ def load_splits(
     say_source(name, train.folder, test.folder)
     images = FolderImages(train, name=name, split="train", hold_bytes=hold_bytes, rehash=rehash)
     tests = FolderImages(test, name=name, split="test", hold_bytes=hold_bytes, rehash=rehash)
-    mean, std = constants or mean_and_std(images)
+    mean, std = constants or images.constants()
     return Dataset(train=images, test=tests, mean=mean, std=std, class_words=tuple(map(tuple, class_words)))
 
 
@@ -142,6 +143,15 @@ class FolderImages(Images):
             digest_kind="file",
             decoding=rules_of(facts.traits_N),
         )
+
+    def constants(self) -> Constants:
+        """Returns `mean_and_std` of these images, which is kept if they have more than a few pixels."""
+        if self._offsets[-1] < LEAST_BYTES:
+            return mean_and_std(self)
+        key = content_key(self._sizes, self.sample_digest_N16, decoder=f"{decoder_version()}, {SUBSET} samples")
+        if self.pixels_NIHW is None:  # then it is of some samples
+            key = hashlib.sha256(f"{key} subset".encode()).hexdigest()
+        return kept_constants(key, lambda: mean_and_std(self), cache=cache_folder())
 
     @property
     def pixels_NIHW(self) -> Tensor | None:

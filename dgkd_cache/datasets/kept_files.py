@@ -1,7 +1,7 @@
 """Files that are kept to be quicker the next time, and can be made again: what there is, and how it is removed.
 
-They lie in `cache_folder()`: the index of image files (`file_index`), and decoded pixels (`kept_pixels`). Only files of
-these kinds are counted and removed, whatever else lies there.
+They lie in `cache_folder()`: the index of image files (`file_index`), decoded pixels (`kept_pixels`), and constants
+(`kept_constants`). Only files of these kinds are counted and removed, whatever else lies there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from pathlib import Path
 
 __all__ = ["Kept", "forget_kept", "kept_files"]
 
-_KINDS = {"index": ("index of image files", ".files"), "pixels": ("decoded pixels", ".pixels")}
+_KINDS = {
+    "index": ("index of image files", ".files"),
+    "pixels": ("decoded pixels", ".pixels"),
+    "constants": ("mean and deviation", ".constants"),
+}
 """The folder of each kind, what it is, and how its files end."""
 
 

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dgkd_cache.datasets.kept_constants import content_key
 from dgkd_cache.datasets.remarks import warn
 from dgkd_cache.errors import DgkdError
 from dgkd_stores.disk import make_folder, plain_file, write_durably
@@ -48,10 +49,7 @@ class KeptPixels:
     def __init__(
         self, sizes_N2: NDArray[np.int64], digest_N16: NDArray[np.uint8], *, cache: Path, decoder: str
     ) -> None:
-        key = hashlib.sha256(decoder.encode() + b"\0" + len(sizes_N2).to_bytes(8, "little"))
-        key.update(np.ascontiguousarray(sizes_N2, "<i8").tobytes())
-        key.update(digest_N16.tobytes())
-        self._key = key.digest()
+        self._key = bytes.fromhex(content_key(sizes_N2, digest_N16, decoder=decoder))
         self._samples = len(sizes_N2)
         self._nbytes = int(3 * sizes_N2.prod(axis=1).sum())
         self._path = cache / "pixels" / f"{self._key.hex()}{_SUFFIX}"

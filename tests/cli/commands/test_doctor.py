@@ -69,6 +69,6 @@ def test_doctor_tells_what_is_kept_of_images(command: Command, tmp_path: Path, m
     (tmp_path / "kept" / "pixels").mkdir(parents=True)
     (tmp_path / "kept" / "pixels" / "one.pixels").write_bytes(bytes(2_500_000))
     found = {finding["what"]: finding for finding in json.loads(command("doctor", "--json").stdout)}["kept files"]
-    assert found["figures"] == {"index of image files": 0, "decoded pixels": 2_500_000}
-    assert found["found"].startswith("index of image files 0 B, decoded pixels 2.5 MB in ")
+    assert found["figures"] == {"index of image files": 0, "decoded pixels": 2_500_000, "mean and deviation": 0}
+    assert found["found"].startswith("index of image files 0 B, decoded pixels 2.5 MB, mean and deviation 0 B in ")
     assert str(tmp_path / "kept") in found["found"]
