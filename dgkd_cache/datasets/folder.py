@@ -71,8 +71,10 @@ def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = Fals
     """
     folders = {split: split_folder(path, split) for split in ("train", "test")}
     check_same_classes(folders["train"], folders["test"])
+    name = f"folder:{path.resolve().name}"
+    say_source(name, *folders.values())
     train, test = (LabelledFiles.in_class_folders(folder) for folder in folders.values())
-    return load_splits(f"folder:{path.resolve().name}", train, test, hold_bytes=hold_bytes, rehash=rehash)
+    return load_splits(name, train, test, hold_bytes=hold_bytes, rehash=rehash)
 
 
 def load_splits(
@@ -91,7 +93,6 @@ def load_splits(
 
     Raises what `FolderImages` raises.
     """
-    say_source(name, train.folder, test.folder)
     images = FolderImages(train, name=name, split="train", hold_bytes=hold_bytes, rehash=rehash)
     tests = FolderImages(test, name=name, split="test", hold_bytes=hold_bytes, rehash=rehash)
     mean, std = constants or images.constants()
@@ -124,7 +125,11 @@ class FolderImages(Images):
         order = index_order(list(files.label_of))
         self._paths = [files.path(key) for key in order]
         self._threads = decoding_threads(folder, self._paths)
-        facts = index_files(folder, self._paths, threads=self._threads, rehash=rehash)
+        try:
+            facts = index_files(folder, self._paths, threads=self._threads, rehash=rehash)
+        except DataUnreadable:
+            self._refuse_all_broken(hold_bytes)
+            raise
         self._sizes = facts.shape_N2.astype(np.int64)
         self.sample_digest_N16 = facts.digest_N16
         # Sample i is bytes [offset i, offset i + 1) of one flat tensor, which workers share without a copy.
@@ -209,6 +214,13 @@ class FolderImages(Images):
             found=found,
             do="start again, so that the guides are checked against the new images",
         )
+
+    def _refuse_all_broken(self, hold_bytes: int) -> None:
+        """Raises DataUnreadable for all files of a split that would be held: of the index, headers alone are known."""
+        for _, read in read_each(self._folder, self._paths, read_image, self._threads):
+            hold_bytes -= read.pixels_IHW.nbytes
+            if hold_bytes < 0:
+                return
 
     def _hold(self, facts: FileFacts) -> Tensor:
         """Returns the pixels of all images as one tensor, and corrects their traits: decoded pixels tell more."""

@@ -15,6 +15,7 @@ from dgkd_cache.datasets.folder import HOLD_BYTES, check_same_classes, load_spli
 from dgkd_cache.datasets.imagenet_truth import DEVKIT_META, DEVKIT_TRUTH, KAGGLE_TRUTH, read_devkit, read_kaggle
 from dgkd_cache.datasets.labelled_files import LabelledFiles
 from dgkd_cache.datasets.normalisation import KNOWN
+from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.datasets.synsets import all_words, read_words, require_synsets
 from dgkd_cache.errors import InvalidInput
 
@@ -37,6 +38,7 @@ def load_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = Fa
     train, val = data / "train", data / "val"
     classes = find_classes(train)
     require_synsets(classes, train)
+    say_source(_NAME, train, val)
     if has_class_folders(val):
         check_same_classes(train, val)
         tests = LabelledFiles.in_class_folders(val)

@@ -16,7 +16,7 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from dgkd_cache.datasets import decoding
+from dgkd_cache.datasets.decoding import DEPTH16, traits
 from dgkd_cache.datasets.file_index import FileFacts, FileIndex
 from dgkd_cache.datasets.reading import file_digest, open_file, read_bytes, read_each
 from dgkd_cache.datasets.remarks import say_indexing
@@ -37,7 +37,7 @@ _LEAST_SAID = 20_000
 def decoder_version() -> str:
     """Returns the versions that pixels and traits depend on: Pillow's, its libraries', and that of our rules."""
     libraries = ", ".join(f"{name} {features.version(name)}" for name in ("jpg", "libjpeg_turbo", "webp", "zlib"))
-    return f"pillow {PIL.__version__} ({libraries}), depth16 {decoding.DEPTH16}"
+    return f"pillow {PIL.__version__} ({libraries}), depth16 {DEPTH16}"
 
 
 def index_files(
@@ -107,9 +107,9 @@ class _Look(NamedTuple):
 def _read(path: Path) -> _Look:
     content = read_bytes(path)
     with Image.open(io.BytesIO(content)) as picture:
-        return _Look(file_digest(content), picture.height, picture.width, decoding.traits(picture).value)
+        return _Look(file_digest(content), picture.height, picture.width, traits(picture).value)
 
 
 def _measure(path: Path) -> _Look:
     with open_file(path) as file, Image.open(file) as picture:
-        return _Look(None, picture.height, picture.width, decoding.traits(picture).value)
+        return _Look(None, picture.height, picture.width, traits(picture).value)

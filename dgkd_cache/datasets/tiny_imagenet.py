@@ -14,6 +14,7 @@ from dgkd_cache.datasets.discovery import find_classes
 from dgkd_cache.datasets.folder import HOLD_BYTES, check_same_classes, load_splits
 from dgkd_cache.datasets.imagenet import require_splits
 from dgkd_cache.datasets.labelled_files import LabelledFiles
+from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.datasets.synsets import SYNSET, all_words, read_lines, read_words, require_synsets
 from dgkd_cache.errors import DataUnreadable, InvalidInput
 
@@ -36,6 +37,7 @@ def load_tiny_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool
     classes = find_classes(train)
     require_synsets(classes, train)
     _check_ids(root / "wnids.txt", train, classes)
+    say_source(_NAME, train, val)
     if (path := val / _ANNOTATIONS).is_file() and (val / "images").is_dir():
         tests = LabelledFiles.annotated(val / "images", _read_annotations(path), classes=classes, annotations=path)
     elif any(SYNSET.fullmatch(entry.name) for entry in val.iterdir()):
