@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dgkd_cache.run_files.last_layer import last_layer_width
 from dgkd_cache.workspace.run_settings import GUIDANCE
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
-from dgkd_stores import GuideStore, clean, describe_signature, one_line
+from dgkd_stores import GuideIdentity, GuideStore, canonical_json, clean, describe_signature, one_line
 
 if TYPE_CHECKING:
     from dgkd_cache.run_files.model_card import ModelCard
@@ -120,8 +120,7 @@ def describe_store(store: GuideStore) -> dict[str, Pairs]:
         ],
         "guide": [
             ("name", clean(guide.name)),
-            ("architecture", clean(guide.architecture)),
-            ("parameters", count_text(guide.parameters)),
+            *_model(guide),
             *_accuracies({"test": guide.accuracy}, precision),
             ("its guides", _guides(guide.guides)),
             *_derived(guide.training),
@@ -141,6 +140,18 @@ def describe_store(store: GuideStore) -> dict[str, Pairs]:
     }
 
 
+def _model(guide: GuideIdentity) -> Pairs:
+    """Yields the model of a guide; of one without, the identity of the logits that a program gave."""
+    yield "architecture", clean(guide.architecture)
+    if (identity := guide.identity) is None:
+        yield "parameters", count_text(guide.parameters)
+        return
+    yield "weights", "none: a program gave the logits"
+    yield "identity", guide.weights_digest
+    for key, value in identity.items():
+        yield f"identity, {clean(key)}", clean(value if isinstance(value, str) else canonical_json(value).decode())
+
+
 def _offer(folder: Path, classes: int) -> Pairs:
     """Yields what rows of a guide's coefficients would take, where that is less than half of its logits."""
     width = last_layer_width(folder, classes)
@@ -154,7 +165,8 @@ def _offer(folder: Path, classes: int) -> Pairs:
 
 def _accuracies(accuracy: Mapping[str, str], precision: str) -> Pairs:
     for split, share in accuracy.items():
-        yield f"accuracy ({clean(split)})", f"{percent_text(share)} in {precision}" if share else "-"
+        measured = percent_text(share) + (f" in {precision}" if precision else "") if share else "-"
+        yield f"accuracy ({clean(split)})", measured
 
 
 def _guides(guides: Mapping[str, str]) -> str:

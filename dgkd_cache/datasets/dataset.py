@@ -111,7 +111,7 @@ def _fits(text: object, *, positive: bool) -> bool:
     return number.is_finite() and (number > 0 or not positive)
 
 
-def decoding_record(train: Images, test: Images) -> dict[str, dict[str, int]]:
-    """Returns the numbered decoding rules of both splits; a split that needs none has no key."""
-    rules = {"decoding": train.decoding, "test_decoding": test.decoding}
+def decoding_record(train: Images, test: Images | None) -> dict[str, dict[str, int]]:
+    """Returns the numbered decoding rules of both splits; a split that needs none, or is None, has no key."""
+    rules = {"decoding": train.decoding, "test_decoding": test.decoding if test is not None else {}}
     return {key: dict(value) for key, value in rules.items() if value}

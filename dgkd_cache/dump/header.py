@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_cache.datasets.dataset import decoding_record
-from dgkd_cache.device.environment import MACHINE, describe
+from dgkd_cache.device.environment import MACHINE
 from dgkd_cache.dump.encoding_error import (
     describe_error,
     encoding_error_rows,
     measure_encoding_error,
     warn_of_error,
 )
-from dgkd_cache.dump.inference import GuideLogits
+from dgkd_cache.dump.label_order import tell_of_labels
+from dgkd_cache.dump.logit_source import LogitSource
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.progress import Progress
 from dgkd_cache.views.probe import make_probe
@@ -43,9 +44,10 @@ class StoreDraft:
     """A guide's store before it is written: the header without accuracy and encoding error, and what measures them."""
 
     header: StoreHeader
-    logits: GuideLogits
+    logits: LogitSource
     train: ViewRenderer
-    test: ViewRenderer
+    test: ViewRenderer | None
+    """The test images; None if there are no logits of them, which only a guide of given logits may lack."""
     width: int | None = None
     """The coefficients of a row in the encoding `factored`; None for a model that does not end in a linear layer."""
 
@@ -55,7 +57,7 @@ class StoreDraft:
 
         Those of every view, of the test set, the rows that judge its encoding, and the first batch once more.
         """
-        samples, tests = len(self.train.images), len(self.test.images)
+        samples, tests = len(self.train.images), self.header.dataset.test_samples
         rehearsed = min(self.logits.settings.batch_size, tests)
         return self.header.views * samples + tests + encoding_error_rows(samples) + rehearsed
 
@@ -81,23 +83,34 @@ class StoreDraft:
 
         The bar shows `verb`, and in the end the accuracy.
         """
-        rows, tests = encoding_error_rows(len(self.train.images)), len(self.test.images)
-        what = f"{verb} {self.header.guide.name}, test set and encoding"
+        rows, tests = encoding_error_rows(len(self.train.images)), self.header.dataset.test_samples
+        what = f"{verb} {self.header.guide.name}, {'test set and ' if tests else ''}encoding"
         progress.start(what, total=tests + rows, unit="samples")
         form = self.logits.form
-        test_rows_MF = self.logits.of_images(self.test, progress)
-        accuracy = form.correct(test_rows_MF, self.test.images.labels_N) / tests
+        test_rows_MF = self.test_rows(progress)
+        accuracy, scored = "", "no logits of the test set"
+        if self.test is not None:
+            share = form.correct(test_rows_MF, self.test.images.labels_N) / tests
+            accuracy, scored = decimal(round(share, 6)), f"test accuracy {100 * share:.2f} %"
         exact_BC = self.logits.of_first_rows(self.train, self.header.first_view, rows, progress)
         fidelity = measure_encoding_error(exact_BC, form.encoding)
         error = describe_error(self.header.encoding, fidelity)
-        progress.finish(f"test accuracy {100 * accuracy:.2f} %, {error}")
+        progress.finish(f"{scored}, {error}")
+        if self.header.guide.identity is not None:
+            tell_of_labels(exact_BC, self.train.images.labels_N[:rows], self.header.guide.name, progress)
         warn_of_error(self.header.guide.name, self.header.encoding, fidelity, progress)
         header = replace(
             self.header,
-            guide=replace(self.header.guide, accuracy=decimal(round(accuracy, 6))),
+            guide=replace(self.header.guide, accuracy=accuracy),
             fidelity=fidelity,
         )
         return header, self.arrays(header, test_rows_MF)
+
+    def test_rows(self, progress: Progress) -> NDArray[np.float32]:
+        """Returns the condensed rows of the test set, float32 (M, F); none where there is no test set."""
+        if self.test is None:
+            return np.zeros((0, self.logits.form.encoding.columns(self.header.classes)), np.float32)
+        return self.logits.of_images(self.test, progress)
 
     def rows(
         self, slots: Sequence[ChunkSlot], verb: str, noun: str, progress: Progress, stop: Callable[[], bool]
@@ -110,7 +123,8 @@ class StoreDraft:
 
     def arrays(self, header: StoreHeader, test_rows_MF: NDArray[np.float32]) -> IdentityArrays:
         """Returns the arrays of the store with that header; `test_rows_MF` are of the test set, condensed."""
-        images, tests, views = self.train.images, self.test.images, header.view_range
+        images, views = self.train.images, header.view_range
+        tests = self.test.images if self.test is not None else None
         kind, probe = make_probe(self.train, views.start, len(views))
         assert kind == header.probe, "the probe and the header take their kind from the same rule"
         digests = [self.train.plan.view_digest(view, len(images)) for view in views]
@@ -120,22 +134,24 @@ class StoreDraft:
             view_digest_V32=np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32),
             probe=probe,
             test_logits_MC=test_rows_MF,
-            test_label_M=tests.labels_N,
-            test_sample_digest_M16=tests.sample_digest_N16,
+            test_label_M=tests.labels_N if tests is not None else np.zeros(0, np.int64),
+            test_sample_digest_M16=tests.sample_digest_N16 if tests is not None else np.zeros((0, 16), np.uint8),
             shared=self.logits.form.shared,
             condensed=True,
         )
 
 
 def draft_header(
-    guide: GuideIdentity, logits: GuideLogits, train: ViewRenderer, test: ViewRenderer, views: range
+    guide: GuideIdentity, logits: LogitSource, train: ViewRenderer, test: ViewRenderer | None, views: range
 ) -> StoreHeader:
     """Returns the header without what only the forward pass tells: accuracy and encoding error.
 
-    Raises Mismatch where training and test images have different classes.
+    Without `test` it says that there are no test samples. Raises Mismatch where training and test images have different
+    classes.
     """
-    images, tests, plan, settings = train.images, test.images, train.plan, logits.settings
-    if images.classes != tests.classes:
+    images, plan, settings = train.images, train.plan, logits.settings
+    tests = test.images if test is not None else None
+    if tests is not None and images.classes != tests.classes:
         raise Mismatch(
             "training and test images have different classes",
             expected=", ".join(images.classes[:8]),
@@ -148,7 +164,7 @@ def draft_header(
             split=images.split,
             classes=images.classes,
             samples=len(images),
-            test_samples=len(tests),
+            test_samples=len(tests) if tests is not None else 0,
             digest=images.digest,
             sample_digest=images.digest_kind,
         ),
@@ -163,7 +179,7 @@ def draft_header(
         digest_rows=default_digest_rows(logits.form.encoding.row_bytes(len(images.classes))),
         probe="sha256" if exact else "projection",
         compute={
-            **describe(logits.device, settings.precision),
+            **logits.compute,
             "batch": settings.batch_size,
             **decoding_record(images, tests),
         },

@@ -6,8 +6,9 @@ first one is rehearsed (see `rehearsal`), and rows that the store's encoding can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dgkd_cache.device.device import autocast
+from dgkd_cache.device.environment import describe
 from dgkd_cache.dump.parallel_batches import forward_parallel
 from dgkd_cache.dump.row_form import RowForm
 from dgkd_cache.dump.settings import DumpSettings
-from dgkd_cache.errors import Interrupted, InvalidInput
+from dgkd_cache.errors import Interrupted
 from dgkd_cache.models.called_modules import Forward
 from dgkd_cache.models.rehearsal import Rehearsal
 from dgkd_cache.progress import Progress
@@ -47,6 +49,14 @@ class GuideLogits:
     settings: DumpSettings
     form: RowForm
     """The form in which the store keeps a row."""
+
+    @property
+    def compute(self) -> Mapping[str, str | int]:
+        """What the last bits of the logits depend on."""
+        return describe(self.device, self.settings.precision)
+
+    def check_resumed(self, path: Path, first: ChunkSlot | None, mine: range) -> None:
+        """Does nothing: the weights and the environment in the header are those that the rows follow from."""
 
     def of_images(self, source: ViewRenderer, progress: Progress) -> NDArray[np.float32]:
         """Condensed rows of all images, not augmented: float32 (N, F); `progress` is told the rows of each batch."""
@@ -137,19 +147,15 @@ class GuideLogits:
     ) -> NDArray[np.float32]:
         """Returns the rows of sample `first` and those after it. Raises InvalidInput if the encoding refuses one."""
         logits_SC: NDArray[np.float32] = torch.cat(rows).cpu().numpy()
-        encoding = self.form.encoding
-        encode = encoding.encode_condensed if condensed else encoding.encode
-        for row in np.flatnonzero(~(np.abs(logits_SC).max(axis=1) <= encoding.largest)).tolist():
-            try:
-                encode(logits_SC[row : row + 1])
-            except InvalidInput as error:
-                do = error.do
-                if self.settings.precision == "float32" and not np.isfinite(logits_SC[row]).all():
-                    do = "train the model again, for instance at a lower learning rate"
-                place = f"{view}{source.images.describe(first + row)}"
-                raise InvalidInput(
-                    f"{error.problem} ({place})", expected=error.expected, found=error.found, do=do
-                ) from error
+        no_numbers = ""
+        if self.settings.precision == "float32":
+            no_numbers = "train the model again, for instance at a lower learning rate"
+        self.form.require_storable(
+            logits_SC,
+            lambda row: f"{view}{source.images.describe(first + row)}",
+            condensed=condensed,
+            no_numbers=no_numbers,
+        )
         return logits_SC
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.models.weights import weights_digest
-from dgkd_stores import GuideIdentity
+from dgkd_stores import GuideIdentity, JsonValue
 from dgkd_stores.arguments import require_kind
 
 __all__ = ["Provenance"]
@@ -28,7 +28,7 @@ class Provenance:
     name: str
     """The guide's name, 1 to 64 of a-z, 0-9, _ and -."""
     architecture: str = ""
-    """The architecture's name; empty: the name of the model's class."""
+    """The architecture's name; empty: the name of the model's class, or "logits" for a guide without a model."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """The training settings by name, as texts and integers."""
     guides: Mapping[str, str] = field(default_factory=dict)
@@ -51,4 +51,14 @@ class Provenance:
             accuracy="",
             training=dict(self.training),
             guides=dict(self.guides),
+        )
+
+    def identity_of_logits(self, identity: Mapping[str, JsonValue]) -> GuideIdentity:
+        """Returns the header's entry of a guide without weights. Raises what `GuideIdentity.of_logits` raises."""
+        return GuideIdentity.of_logits(
+            name=self.name,
+            identity=identity,
+            architecture=self.architecture or "logits",
+            training=self.training,
+            guides=self.guides,
         )

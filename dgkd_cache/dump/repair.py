@@ -44,8 +44,9 @@ def _write_lost(draft: StoreDraft, store: StoreRepair, progress: Progress, stop:
     if store.lost_arrays:
         test_rows_MF = store.test_rows_MF
         if test_rows_MF is None:
-            progress.start(f"repair {store.header.guide.name}, test set", total=len(draft.test.images), unit="samples")
-            test_rows_MF = draft.logits.of_images(draft.test, progress)
+            tests = store.header.dataset.test_samples
+            progress.start(f"repair {store.header.guide.name}, test set", total=tests, unit="samples")
+            test_rows_MF = draft.test_rows(progress)
             progress.finish()
         store.write_arrays(draft.arrays(store.header, test_rows_MF))
     for slot, rows_SC in draft.rows(store.lost_chunks, "repair", "repair", progress, stop):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.dump.linear_head import find_linear_head, no_linear_head, shared_arrays
 from dgkd_cache.dump.settings import DumpSettings
+from dgkd_cache.errors import InvalidInput
 from dgkd_stores import Encoding, JsonValue, get_encoding
 
 __all__ = ["RowForm"]
@@ -100,6 +101,28 @@ class RowForm:
             away = max(away, float(away_B.max()))
         if away > _MISFITS[self.precision]:
             raise no_linear_head(what, f"logits that are off by {away:.2%} from those of its last linear layer")
+
+    def require_storable(
+        self,
+        rows_SX: NDArray[np.float32],
+        place: Callable[[int], str],
+        *,
+        condensed: bool = True,
+        no_numbers: str = "",
+    ) -> None:
+        """Raises InvalidInput for the first row that the encoding cannot hold, with the `place` of its index.
+
+        `condensed` tells condensed rows (S, F) from logits (S, C); `no_numbers` is the hint for NaN and infinity.
+        """
+        encode = self.encoding.encode_condensed if condensed else self.encoding.encode
+        for row in np.flatnonzero(~(np.abs(rows_SX).max(axis=1) <= self.encoding.largest)).tolist():
+            try:
+                encode(rows_SX[row : row + 1])
+            except InvalidInput as error:
+                do = no_numbers if no_numbers and not np.isfinite(rows_SX[row]).all() else error.do
+                raise InvalidInput(
+                    f"{error.problem} ({place(row)})", expected=error.expected, found=error.found, do=do
+                ) from error
 
     def correct(self, rows_NF: NDArray[np.float32], labels_N: NDArray[np.int64]) -> int:
         """Returns how many condensed rows have their largest logit at their label."""

@@ -1,5 +1,7 @@
 """GuideWriter: runs a finished model once over every view of every sample and writes its guide store.
 
+Logits may also be given by a program, as the rows of a guide without a model.
+
 Stopped at any point and run again, it keeps what has a digest, computes the rest, and ends in the same bytes: batches
 are cut within chunks, never by where it stopped, because logits change in the last bit with the batch they are in.
 """
@@ -8,27 +10,48 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from dgkd_cache.device.device import usable_device
+from dgkd_cache.dump.given_logits import GivenLogits
 from dgkd_cache.dump.header import StoreDraft, draft_header
 from dgkd_cache.dump.inference import GuideLogits
 from dgkd_cache.dump.linear_head import linear_width
+from dgkd_cache.dump.logit_blocks import (
+    AskedFor,
+    AskedForTests,
+    BlockOrder,
+    Blocks,
+    Iterated,
+    LogitsFunction,
+    LogitsIterator,
+    TestLogitsFunction,
+)
 from dgkd_cache.dump.provenance import Provenance
+from dgkd_cache.dump.repair import restore_lost
 from dgkd_cache.dump.row_form import RowForm
 from dgkd_cache.dump.settings import DumpSettings
-from dgkd_cache.dump.writer_arguments import check_run, check_writer
+from dgkd_cache.dump.writer_arguments import check_logits_writer, check_repair, check_run, check_writer
 from dgkd_cache.models.rehearsal import Rehearsal, require_evaluation_mode
 from dgkd_cache.models.weights import check_state
-from dgkd_cache.progress import Progress, Silent
+from dgkd_cache.progress import Progress, Silent, counted
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_stores import GuideStore, GuideStoreWriter, check_same_header
+from dgkd_stores import (
+    ChunkSlot,
+    GuideStore,
+    GuideStoreWriter,
+    JsonValue,
+    StoreRepair,
+    check_same_header,
+    get_encoding,
+)
 from dgkd_stores.disk import ViewLock, full_disk, make_folder, sweep
 
 __all__ = ["Dumped", "GuideWriter"]
@@ -47,7 +70,7 @@ class Dumped:
 
 
 class GuideWriter:
-    """Writes the store of one guide.
+    """Writes the store of one guide; `GuideWriter.from_logits` that of one whose logits a program gives.
 
     `model` is the guide, whose weights are its identity, in evaluation mode; `forward` takes uint8 pixels (B, I, H, W)
     on `device`, normalises them and returns the model's logits (B, C); it is called without gradients, and on the
@@ -97,6 +120,65 @@ class GuideWriter:
         self.draft = StoreDraft(header=header, logits=logits, train=train, test=test, width=width)
         self._path = Path(path)
 
+    @classmethod
+    def from_logits(
+        cls,
+        path: os.PathLike[str] | str,
+        logits: LogitsFunction | None = None,
+        *,
+        iterator: LogitsIterator | None = None,
+        identity: Mapping[str, JsonValue],
+        guide: Provenance,
+        train: ViewRenderer,
+        views: range,
+        test: ViewRenderer | None = None,
+        test_logits: TestLogitsFunction | None = None,
+        settings: DumpSettings = DEFAULT_SETTINGS,
+    ) -> Self:
+        """Returns the writer of a guide without a model: its logits come from a program, a service or a file.
+
+        They are asked for in blocks of `settings.batch_size` samples of a view, in the order of views and samples (the
+        last block of a view may be shorter), on the thread of `run`. `logits(view, samples_B)` gets a number and int64
+        (B,) and returns (B, C), in any array of floats. In its place `iterator(block)` returns an iterator over the
+        logits of that block (a `dgkd_stores.ChunkSlot`: view, start, stop) and of all after it; it is called again
+        where a dump is taken up. Pixels are those of `train.pixels([view] * len(samples_B), samples_B)`.
+
+        `identity` is a JSON object that says which logits these are; SHA-256 of its canonical JSON stands for the
+        digest of weights, and the header keeps it. `test` and `test_logits(samples_B)`, of images that are not
+        augmented (`test.evaluation_pixels(samples_B)`), come together; without them the store has no test set and no
+        accuracy.
+
+        Before anything is written, the first two blocks are asked for and the second again: other bits are refused, and
+        so are probabilities. A dump that is taken up asks for the last written block once more. Raises InvalidInput for
+        these, for arguments that make no sense, for what is no array (B, C) of finite floats, and for an iterator that
+        ends too early or gives too much; Mismatch for another number of classes, for a store with another header
+        (identity, views, temperature) and for one whose rows differ. An error of the program's own goes through with a
+        note, and what is written stays. Locked and NoSpace are raised as by the class.
+        """
+        given = {"path": path, "logits": logits, "iterator": iterator, "guide": guide, "train": train, "test": test}
+        check_logits_writer(**given, test_logits=test_logits, views=views, settings=settings)
+        images, what = train.images, f"guide {guide.name!r}"
+        order = BlockOrder(views=views, samples=len(images), batch=settings.batch_size)
+        if logits is not None:
+            blocks: Blocks = AskedFor(logits)
+        else:
+            assert iterator is not None, "one of both was required above"
+            blocks = Iterated(iterator, order, what=what)
+        source = GivenLogits(
+            blocks,
+            order,
+            tests=AskedForTests(test_logits) if test_logits is not None else None,
+            classes=len(images.classes),
+            settings=settings,
+            form=RowForm(encoding=get_encoding(settings.encoding), condense=lambda softened_BC: softened_BC),
+            what=what,
+        )
+        writer = cls.__new__(cls)
+        header = draft_header(guide.identity_of_logits(identity), source, train, test, views)
+        writer.draft = StoreDraft(header=header, logits=source, train=train, test=test)
+        writer._path = Path(path)
+        return writer
+
     def run(
         self,
         *,
@@ -131,18 +213,46 @@ class GuideWriter:
         with GuideStoreWriter(
             self._path, header, identity, views=mine, codec=codec, take_over=take_over, stop=stop
         ) as writer:
-            self._write_missing(writer, len(mine), began, progress, stop)
+            missing = list(writer.missing())
+            self.draft.logits.check_resumed(self._path, missing[0] if missing else None, mine)
+            self._write(writer, missing, len(mine), began, progress, stop)
             seal = writer.seal()
             progress.finish()
         size = sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file())
         return Dumped(path=self._path, seal=seal, views=header.view_range, nbytes=size)
 
-    def _write_missing(
-        self, writer: GuideStoreWriter, views: int, began: float, progress: Progress, stop: Callable[[], bool]
+    def repair(
+        self, *, take_over: bool = False, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> Dumped:
+        """Restores what the damaged store at the path has lost, and changes nothing else; `take_over` as in `run`.
+
+        Rows that no digest proves any more are computed again, or asked for again, and must be those that were sealed.
+        An unfinished store is completed. Raises Mismatch where they are not, or for the store of another guide,
+        InvalidInput for arguments of another kind, Interrupted, NoSpace, and as `dgkd_stores.StoreRepair`.
+        """
+        check_repair(take_over, progress, stop)
+        progress = progress or Silent()
+        report = counted(progress, f"check {self._path.name}")
+        with StoreRepair(self._path, take_over=take_over, report=report, stop=stop) as store:
+            progress.finish()
+            store.mend()
+            if store.lost_chunks or store.lost_arrays:
+                restore_lost(self.draft, store, progress=progress, stop=stop)
+            seal = store.finish()
+        size = sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file())
+        return Dumped(path=self._path, seal=seal, views=self.draft.header.view_range, nbytes=size)
+
+    def _write(
+        self,
+        writer: GuideStoreWriter,
+        slots: list[ChunkSlot],
+        views: int,
+        began: float,
+        progress: Progress,
+        stop: Callable[[], bool],
     ) -> None:
-        """Writes each chunk that is missing in this process's `views`; its time is counted from `began` on."""
+        """Writes the chunks that are missing in this process's `views`; its time is counted from `began` on."""
         name, train = self.draft.header.guide.name, self.draft.train
-        slots = list(writer.missing())
         total = views * len(train.images)
         done = total - sum(slot.stop - slot.start for slot in slots)
         spent = time.perf_counter() - began

@@ -19,10 +19,15 @@ from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.models.called_modules import CalledModules, Forward
 from dgkd_stores.arguments import describe_value
 
-__all__ = ["Rehearsal", "require_evaluation_mode"]
+__all__ = ["Rehearsal", "refuse_probabilities", "require_evaluation_mode"]
 
 _BF16 = 2.0**-8
 """Tolerance of a row's sum of probabilities to 1: the rounding of bf16."""
+
+_SOFTMAX = (
+    "return the input of the softmax; if these really are logits, say accept_probabilities (= true in table [cache] of "
+    "dgkd.toml; --accept-probabilities of `dump` and `models`; =True in your own program)"
+)
 
 
 def require_evaluation_mode(model: nn.Module, guide: str) -> None:
@@ -114,7 +119,7 @@ class Rehearsal:
         if draws:  # a layer that is rarely dropped may be kept in both passes
             raise self._other_each_time("random numbers that it draws, though these two passes gave the same")
         if not self._accept_probabilities:
-            self._refuse_probabilities(again)
+            refuse_probabilities(again, self.what, do=_SOFTMAX)
         self.done = True
         return again
 
@@ -201,18 +206,19 @@ class Rehearsal:
             "training=self.training",
         )
 
-    def _refuse_probabilities(self, logits_BC: Tensor) -> None:
-        if logits_BC.shape[1] == 1:  # the softmax of one class is always 1, which is also a valid logit
-            return
-        near_B = (logits_BC.sum(1) - 1).abs() <= _BF16
-        if bool((logits_BC >= 0).all()) and bool(near_B.all()):
-            raise InvalidInput(
-                f"{self.what} gives probabilities, as a softmax at its end does",
-                expected="logits, before any softmax",
-                found=f"no negative number, and a sum of 1 in each of the first {len(logits_BC)} rows",
-                do="return the input of the softmax; if these really are logits, say accept_probabilities (= true in "
-                "table [cache] of dgkd.toml; --accept-probabilities of `dump` and `models`; =True in your own program)",
-            )
+
+def refuse_probabilities(logits_BC: Tensor, what: str, *, do: str) -> None:
+    """Raises InvalidInput with the hint `do` for rows of probabilities, which `what` gives in its first batch."""
+    if logits_BC.shape[1] == 1:  # the softmax of one class is always 1, which is also a valid logit
+        return
+    near_B = (logits_BC.sum(1) - 1).abs() <= _BF16
+    if bool((logits_BC >= 0).all()) and bool(near_B.all()):
+        raise InvalidInput(
+            f"{what} gives probabilities, as a softmax at its end does",
+            expected="logits, before any softmax",
+            found=f"no negative number, and a sum of 1 in each of the first {len(logits_BC)} rows",
+            do=do,
+        )
 
 
 def _kinds(modules: Sequence[nn.Module]) -> str:

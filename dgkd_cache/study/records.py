@@ -52,9 +52,9 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
     settings = dump_settings(ws.config.cache.model_copy(update={"temperature": 1.0, "encoding": "float32"}), "float32")
     # Nothing is written: the writer's draft forwards a model in the batches of a dump.
     draft = writer_of(ws, network, card, path=record_path(run), views=range(1), settings=settings, device=where).draft
-    test, train = draft.test.images, draft.train.images
+    test, train = ws.dataset().test, ws.dataset().train
     progress.start(f"measure {run.name}", total=len(test) + (len(train) if run.guides else 0), unit="samples")
-    test_MC = draft.logits.of_images(draft.test, progress)
+    test_MC = draft.test_rows(progress)
     view_NC = draft.logits.of_first_rows(draft.train, 0, len(train), progress) if run.guides else None
     measures = measure(test_MC, test.labels_N)
     progress.finish(f"test accuracy {100 * measures.top1:.2f} %")

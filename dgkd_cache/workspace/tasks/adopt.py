@@ -19,6 +19,7 @@ from dgkd_cache.config.tables import ModelConfig
 from dgkd_cache.config.workspace_config import CONFIG_NAME, check_model_name
 from dgkd_cache.device.device import resolve_device
 from dgkd_cache.device.environment import describe
+from dgkd_cache.dump.label_order import least_accuracy
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.models.fitting import class_dimensions, fit_weights, found_classes, select_classes
 from dgkd_cache.models.foreign_weights import ForeignWeights, read_foreign_weights
@@ -40,7 +41,7 @@ from dgkd_cache.workspace.tasks.published_pixels import unaugmented
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import JsonValue, decimal
 
-__all__ = ["Adopted", "adopt_model", "least_accuracy"]
+__all__ = ["Adopted", "adopt_model"]
 
 _SHOWN = 10  # classes in a message
 
@@ -97,12 +98,6 @@ def adopt_model(
         known = ModelConfig(architecture=card.architecture, weights=card.weights_digest)
         written = write_model(ws.folder / CONFIG_NAME, name, known)
     return Adopted(card=made or card, made=made is None, written=written)
-
-
-def least_accuracy(classes: int) -> float:
-    """Returns twice the accuracy of guessing among `classes`; for two classes, half of the way from guessing to 1."""
-    chance = 1 / classes
-    return min(2 * chance, (1 + chance) / 2)
 
 
 def _require_free_name(ws: Workspace, name: str) -> None:

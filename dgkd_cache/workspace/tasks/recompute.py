@@ -40,8 +40,8 @@ def recompute_rows(
     """Forwards the batches of `rows` drawn rows of the finished store at `path` again, and compares them.
 
     The run is the one in this workspace whose weights have the digest in the store's header, under any name. Raises
-    Incomplete (exit 3) if there is none, Mismatch (exit 13) if the header differs from the run and the data here,
-    Damaged (exit 12) if the rows do not match their digests.
+    Incomplete (exit 3) if there is none or if a program gave the logits, Mismatch (exit 13) if the header differs from
+    the run and the data here, Damaged (exit 12) if the rows do not match their digests.
     """
     with GuideStore.open(path) as store:
         held = store.header
@@ -57,6 +57,13 @@ def recompute_rows(
 
 
 def _run_of(ws: Workspace, header: StoreHeader, path: Path, rows: int) -> str:
+    if header.guide.identity is not None:
+        raise Incomplete(
+            f"no row of {path} can be computed again: a program gave its logits",
+            expected="the store of a model, whose finished run computes its rows",
+            found=f"{header.guide.name}, a guide without weights",
+            do="verify it without --recompute: its digests and its seal tell whether it is whole",
+        )
     wanted, guide, place = header.guide.weights_digest, header.guide.name, shlex.quote(str(path))
     others = [name for name in ws.runs() if name != guide]
     for name in (guide, *others) if guide in ws.runs() else others:

@@ -47,7 +47,7 @@ def repair_store(
     """Repairs the store at `path` of a guide whose finished run is in this workspace.
 
     `ws` may be None if neither rows nor whole arrays are lost; otherwise the rest is repaired and InvalidInput names
-    them.
+    them. So it does for a guide whose logits a program gave, which has no run.
 
     The settings are those of the store's header, not of the current `dgkd.toml`; for an unfinished store, whose header
     no seal covers, they are those of a dump. An undamaged store is not changed, and no model is loaded. Raises Mismatch
@@ -59,6 +59,8 @@ def repair_store(
         repair.mend()
         samples = sum(slot.stop - slot.start for slot in repair.lost_chunks)
         if samples or repair.lost_arrays:
+            if repair.header.guide.identity is not None:
+                raise _needs_program(repair)
             if ws is None:
                 raise _needs_guide(repair)
             header, cache, where = repair.header, ws.config.cache, resolve_device(device)
@@ -75,19 +77,33 @@ def repair_store(
 
 
 def _needs_guide(repair: StoreRepair) -> InvalidInput:
-    views = list(dict.fromkeys(slot.view for slot in repair.lost_chunks))
-    more = f" and {len(views) - SHOWN} more" if len(views) > SHOWN else ""
-    lost = [f"rows of view {', '.join(map(str, views[:SHOWN]))}{more}"] if views else []
-    lost += [f"array {name}" for name in repair.lost_arrays]
     guide = repair.header.guide.name
     only = f", and only the guide {guide} gives"
-    what = f"has lost {', '.join(lost)}{only} them again" if repair.sealed else f"is not finished{only} what is missing"
+    what = f"has lost {_lost(repair)}{only} them again"
     return InvalidInput(
-        f"{repair.path} {what}",
+        f"{repair.path} {what if repair.sealed else f'is not finished{only} what is missing'}",
         expected=f"the workspace with the finished run {guide}",
         found="no workspace",
         do=f"`dgkd-cache -w WORKSPACE repair {shlex.quote(str(repair.path))}`; what needs no guide is mended",
     )
+
+
+def _needs_program(repair: StoreRepair) -> InvalidInput:
+    what = f"has lost {_lost(repair)}" if repair.sealed else "is not finished"
+    return InvalidInput(
+        f"{repair.path} {what}, and a program gave its logits",
+        expected=f"the program that gave the logits of {repair.header.guide.name}",
+        found="no model whose run could compute them",
+        do="call repair() of its GuideWriter there, or get a whole copy of the store; what needs no logits is mended",
+    )
+
+
+def _lost(repair: StoreRepair) -> str:
+    views = list(dict.fromkeys(slot.view for slot in repair.lost_chunks))
+    more = f" and {len(views) - SHOWN} more" if len(views) > SHOWN else ""
+    lost = [f"rows of view {', '.join(map(str, views[:SHOWN]))}{more}"] if views else []
+    lost += [f"array {name}" for name in repair.lost_arrays]
+    return ", ".join(lost)
 
 
 def settings_of(header: StoreHeader) -> DumpSettings:

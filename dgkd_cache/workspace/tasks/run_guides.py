@@ -118,6 +118,9 @@ def check_guides(
     if isinstance(guidance, GuideBank):
         _tell_of_validation(ws, guidance, progress)
         _tell_of_test_set(_test_differences(ws, guidance), progress)
+        for name, (store, *_) in guidance.stores.items():
+            if not store.header.dataset.test_samples:
+                progress.say(f"guide {name} has no logits of a test set: nothing tells how good it is")
         for store in itertools.chain(*guidance.stores.values()):
             if not {*store.views} & {*guidance.views}:
                 progress.warn(
@@ -183,6 +186,7 @@ def _test_differences(ws: Workspace, bank: GuideBank) -> dict[str, str]:
             classes=store.header.dataset.classes,
         )
         for name, (store, *_) in bank.stores.items()
+        if store.header.dataset.test_samples
     }
     return {name: difference for name, difference in found.items() if difference is not None}
 

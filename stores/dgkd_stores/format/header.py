@@ -19,6 +19,7 @@ from dgkd_stores.coding.canonical import JsonValue, canonical_json, plain_json, 
 from dgkd_stores.coding.encodings import Encoding, get_encoding
 from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
 from dgkd_stores.format import checks
+from dgkd_stores.format.given_logits import identity_in, training_with_identity
 from dgkd_stores.format.limits import MAX_CLASSES, MAX_RECORD_BYTES, MAX_ROW_BYTES, MAX_SAMPLES, MAX_VIEWS
 
 __all__ = ["FORMAT", "VERSIONS", "DatasetIdentity", "GuideIdentity", "StoreHeader"]
@@ -96,7 +97,7 @@ class DatasetIdentity(_Fields):
 
 @dataclass(frozen=True, kw_only=True)
 class GuideIdentity(_Fields):
-    """The model that computed the rows, and its training.
+    """The model that computed the rows, and its training; `of_logits` makes that of a guide without weights.
 
     Raises InvalidInput, which names the field, for a value that the format does not allow.
     """
@@ -108,7 +109,7 @@ class GuideIdentity(_Fields):
     parameters: int
     """The number of elements of all parameters."""
     weights_digest: str
-    """SHA-256 over the names and values of the weights, in 64 hex digits."""
+    """SHA-256 over the names and values of the weights, in 64 hex digits; without weights, that of `identity`."""
     accuracy: str
     """The accuracy on the test set, a decimal between 0 and 1; empty without a test set."""
     training: Mapping[str, JsonValue]
@@ -129,6 +130,39 @@ class GuideIdentity(_Fields):
         for name, seal in self.guides.items():
             checks.text("guide.guides", name)
             checks.hex64(f"guide.guides.{name}", seal)
+
+    @classmethod
+    def of_logits(
+        cls,
+        *,
+        name: str,
+        identity: Mapping[str, JsonValue],
+        architecture: str = "logits",
+        training: Mapping[str, JsonValue] | None = None,
+        guides: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Returns the identity of a guide without weights, whose logits a program gives.
+
+        `identity` is a JSON object that says which logits they are. SHA-256 of its canonical JSON stands for the digest
+        of weights, and `training` keeps it. Raises InvalidInput for one that says nothing, has a number that is no
+        integer, or is larger than 64 KiB, and for the other fields as the class.
+        """
+        settings = checks.mapping("guide.training", training if training is not None else {})
+        kept, digest = training_with_identity(settings, identity)
+        return cls(
+            name=name,
+            architecture=architecture,
+            parameters=0,
+            weights_digest=digest,
+            accuracy="",
+            training=kept,
+            guides=guides if guides is not None else {},
+        )
+
+    @property
+    def identity(self) -> Mapping[str, JsonValue] | None:
+        """The object that says which logits a program gave, for a guide without weights; None for a model."""
+        return identity_in(self.training, self.weights_digest)
 
     @classmethod
     def from_dict(cls, value: JsonValue) -> Self:

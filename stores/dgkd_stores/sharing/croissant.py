@@ -82,12 +82,17 @@ def make_croissant(store: GuideStore, *, name: str, data_licence: str, published
     guide, data = header.guide, header.dataset
     of_data = clean(data_licence_of(header, data_licence)) or "see its own source"
     licence = LICENCES.get(header.licence.strip().lower(), "")
+    source = f"of {clean(guide.architecture)} ({guide.parameters} parameters, "
+    collection = "A trained model computed it from augmented images of the data set named above."
+    if guide.identity is not None:
+        source = "that a program gave ("
+        collection = "A program gave it for augmented images of the data set named above; README.md says which."
     value: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": f"{guide.name}-{data.digest[:8]}-{str(store.seal)[:8]}",
-        "description": f"Temperature-softened logits of {clean(guide.architecture)} ({guide.parameters} parameters, "
+        "description": f"Temperature-softened logits {source}"
         f"test accuracy {guide.accuracy or 'not measured'}) for the {clean(data.split)} images of {clean(data.name)}: "
         f"{header.views} views x {data.samples} samples x {header.classes} classes, {header.encoding}, divided by "
         f"{header.temperature}. Machine-generated. Licence of the images: {of_data}. Seal: {store.seal}",
@@ -96,7 +101,7 @@ def make_croissant(store: GuideStore, *, name: str, data_licence: str, published
         "version": "1.0.0",
         "citeAs": _METHOD,
         "isBasedOn": [clean(data.name), *(f"dgkd-seal:{seal}" for seal in guide.guides.values())],
-        "rai:dataCollection": "A trained model computed it from augmented images of the data set named above.",
+        "rai:dataCollection": collection,
         "distribution": _distribution(store, name),
         "recordSet": [_classes(data.classes)] if header.classes <= MAX_CLASSES else [],
     }

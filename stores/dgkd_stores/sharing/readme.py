@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dgkd_stores.coding.canonical import canonical_json
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.sharing.card_text import hub_licence, in_markdown, in_yaml, percent, size_category, size_text
@@ -12,6 +13,9 @@ from dgkd_stores.sharing.card_text import hub_licence, in_markdown, in_yaml, per
 __all__ = ["data_licence_of", "make_readme", "summary"]
 
 _CLASSES_SHOWN = 20
+
+_ENTRIES_SHOWN = 20
+"""Keys of the identity of given logits that a card shows."""
 
 _SETTINGS = ("method", "objective", "epochs", "optimizer", "lr", "batch_size", "seed")
 """Keys of a guide's training that a card shows."""
@@ -76,14 +80,20 @@ def make_readme(store: GuideStore, *, name: str, data_licence: str) -> str:
 
 
 def summary(header: StoreHeader) -> str:
-    """Returns in two sentences what a store is, as Markdown."""
+    """Returns in a few sentences what a store is, as Markdown."""
     guide, data = header.guide, header.dataset
     views = "1 augmented view" if header.views == 1 else f"{header.views:,} augmented views"
+    images = f"for every {in_markdown(data.split)} image of {in_markdown(data.name)}, in {views}"
+    if guide.identity is not None:
+        return (
+            f"A guide for knowledge distillation: temperature-softened logits that a program gave {images}. A student "
+            "learns from it without that program; it holds no images. What gave the logits is said below, in the "
+            "maker's words."
+        )
     model = f"{in_markdown(guide.architecture)} ({guide.parameters:,} parameters)"
     return (
-        f"A guide for knowledge distillation: the temperature-softened logits of a trained {model} for every "
-        f"{in_markdown(data.split)} image of {in_markdown(data.name)}, in {views}. A student learns from it without "
-        "the model; it holds neither images nor weights. A model computed every number in it."
+        f"A guide for knowledge distillation: the temperature-softened logits of a trained {model} {images}. A student "
+        "learns from it without the model; it holds neither images nor weights. A model computed every number in it."
     )
 
 
@@ -108,7 +118,8 @@ def _facts(store: GuideStore, data_licence: str) -> Iterator[tuple[str, str]]:
     yield "encoding", f"{header.encoding}, logits / {header.temperature}; {error}"
     yield "size", f"{size_text(store.nbytes)}, {store.kind}, codec {store.codec}"
     computed = [f"{key} {compute[key]}" for key in ("device", "precision", "torch") if key in compute]
-    yield "computed with", in_markdown(", ".join(computed))
+    given = "elsewhere: a program gave the logits"
+    yield "computed with", given if guide.identity is not None else in_markdown(", ".join(computed))
     yield "data set", f"{in_markdown(data.name)}, {in_markdown(data.split)}; digest `{data.digest[:16]}`"
     of_data = data_licence_of(header, data_licence)
     yield "licence of the logits", in_markdown(header.licence) if header.licence else "not stated by their maker"
@@ -143,11 +154,17 @@ def _use(header: StoreHeader, name: str) -> Iterator[str]:
 
 def _provenance(header: StoreHeader) -> Iterator[str]:
     guide = header.guide
-    yield f"- weights: `{guide.weights_digest}`"
+    if (identity := guide.identity) is None:
+        yield f"- weights: `{guide.weights_digest}`"
+    else:
+        yield f"- no weights: a program gave its logits, of the identity `{guide.weights_digest}`"
+        for key in list(identity)[:_ENTRIES_SHOWN]:
+            text = identity[key] if isinstance(identity[key], str) else canonical_json(identity[key]).decode()
+            yield f"- {in_markdown(key)}: {in_markdown(text)}"
     yield from _derivation(guide.training.get("derived_from"))
     for name, seal in guide.guides.items():
         yield f"- learnt from {in_markdown(name)}: the store of seal `{seal}`"
-    if not guide.guides:
+    if not guide.guides and identity is None:
         yield "- learnt from labels alone: it had no guides"
     settings = [f"{key} {guide.training[key]}" for key in _SETTINGS if key in guide.training]
     if settings:

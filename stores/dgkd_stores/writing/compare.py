@@ -24,16 +24,19 @@ _MEASURED = ("fidelity", "guide.accuracy")
 def check_same_header(path: Path, *, stored: StoreHeader, given: StoreHeader) -> None:
     """Raises Mismatch, which names the keys that differ, with both values.
 
-    Keys that were measured are named only if no other key differs, and weights of another model are named alone.
+    Keys that were measured are named only if no other key differs. Weights of another model are named alone, and so is
+    the identity of other logits, where a program gives them.
     """
     differing = differing_keys(stored.to_dict(), given.to_dict())
     keys = {key: values for key, values in differing.items() if not key.startswith(_MEASURED)} or differing
     if _WEIGHTS in keys:
+        of_program = stored.guide.identity is not None and given.guide.identity is not None
         raise Mismatch(
-            f"{path} holds the logits of another model",
+            f"{path} holds " + ("other logits" if of_program else "the logits of another model"),
             expected=_describe_guide(stored),
             found=_describe_guide(given),
-            do=f"give that model, choose another path, or remove {path} to begin again",
+            do=f"give {'those logits' if of_program else 'that model'}, choose another path, or remove {path} to begin "
+            "again",
         )
     if keys:
         more = [f"{len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
@@ -76,7 +79,10 @@ def _differences(key: str, stored: Any, given: Any) -> Iterator[tuple[str, Any, 
 
 
 def _describe_guide(header: StoreHeader) -> str:
-    return f"{clean(header.guide.name)} with the weights {clean(header.guide.weights_digest)[:16]}"
+    guide = header.guide
+    if (identity := guide.identity) is not None:
+        return f"{clean(guide.name)} of the identity {clean(canonical_json(identity).decode())}"
+    return f"{clean(guide.name)} with the weights {clean(guide.weights_digest)[:16]}"
 
 
 def _show(value: Any) -> str:
