@@ -63,6 +63,10 @@ GIVEN = {
     "views": "range(2)",
     "settings": "DumpSettings()",
 }
+PROGRAM = (
+    "GuideWriter.from_logits(path=fresh(), logits={logits}, identity={identity}, guide=Provenance(name='given'), "
+    "train=train, views=range(2)).run()"
+)
 PLAN = "ViewPlan.build(image=(1, 8, 8), transforms={})"
 DRAWN = "Schedule(kind='draw', views=3, random={}, samples=100)"
 
@@ -85,6 +89,14 @@ CASES = [
     ),
     Code("write X=dgkd_cache.ViewRenderer(plan, data.X)", WRITER.format_map(GIVEN | {"train": "images"})),
     Code("write views=range(X)", WRITER.format_map(GIVEN | {"views": "3"})),
+    Code(
+        'write for example identity={"service": "classifier", "version": 3}',
+        PROGRAM.format(logits="lambda view, samples_B: rows[samples_B]", identity="{}"),
+    ),
+    Code(
+        "give logits=lambda view, samples_B: rows[samples_B]",
+        PROGRAM.format(logits="None", identity="{'service': 'classifier'}"),
+    ),
     Code('write transforms = ["none"] for none', PLAN.format([])),
     Code('write transforms=["crop(4)", "hflip"]', PLAN.format("[torch.nn.Identity()]")),
     Code("write one of them, for example crop(4) or hflip", PLAN.format(["zzz"]), wrong="zzz", offers=2),
@@ -268,6 +280,7 @@ def program(bars, plan, dump, three_guides, make_tiny, as_input, tmp_path: Path,
         "train": ViewRenderer(plan, images),
         "test": ViewRenderer(plan, bars.test),
         "train_N": np.arange(90),
+        "rows": np.eye(4, dtype=np.float32)[images.labels_N],
         "random": random,
         "schedule": schedule,
         "step": step,

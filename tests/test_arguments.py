@@ -30,6 +30,7 @@ def calls(bars, plan, make_tiny, three_guides, tmp_path: Path) -> Calls:
 
 
 NAMES = (
+    "from_logits repair "
     "Dataset Dropping keep_mask GuideBank GuideWriter RunRandom Schedule TensorImages ViewDataset ViewPlan ViewSampler "
     "ViewRenderer pixels mixed_with gather order build_model dense_guidance_loss GuideLoss load_dataset "
     "loader set_epoch load_state_dict loss loss_parts batch_to evaluate register_model register_dataset "

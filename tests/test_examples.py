@@ -4,8 +4,10 @@ training framework, which takes the loader's batches as they are.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from scipy import special
 from support.tiny_chain import add_module, content, dump, train, workspace
 
-from dgkd_cache import Dropping, RunRandom
+from dgkd_cache import Dataset, Dropping, GuideBank, RunRandom, evaluate, load_dataset
 from dgkd_cache.progress import Silent
 from dgkd_cache.study.study import run_study, set_up_study
 from dgkd_stores import GuideStore
@@ -128,7 +132,11 @@ def test_the_slurm_array_compares_as_one_process(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("train_student.py", 40), ("dump_own_model.py", 40), *((name, 60) for name in FRAMEWORKS)]
+    ("name", "most"),
+    [
+        *[("train_student.py", 40), ("dump_own_model.py", 40), ("ensemble_guide.py", 60), ("import_topk.py", 70)],
+        *((name, 60) for name in FRAMEWORKS),
+    ],
 )
 def test_an_example_is_short(name: str, most: int) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) <= most
@@ -158,6 +166,62 @@ def test_dump_three_models_and_train_from_their_stores(tmp_path: Path) -> None:
         with GuideStore.open(path) as store:
             assert store.seal and float(store.header.guide.accuracy) > 0.8
     assert float(trained.split()[-1]) > 0.8
+
+
+def accuracy_under(store: Path, data: Dataset) -> float:
+    """The test accuracy of one linear layer that learns from a guide alone."""
+    torch.manual_seed(0)
+    student = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    optimizer = torch.optim.Adam(student.parameters(), lr=0.02)
+    with GuideBank([store], data.train) as bank:
+        for batch in bank.loader(batch_size=128, epochs=4, dropping=Dropping(kind="none")):
+            loss = batch.loss(student(batch.pixels / 255), lambda_=1.0)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return evaluate(student, lambda pixels: student(pixels / 255), data.test).accuracy
+
+
+def test_guides_without_a_model_and_a_student_under_one(tmp_path: Path) -> None:
+    """The mean of two models, and rows of three classes; how far these are from all ten is told as scipy has it."""
+    data = load_dataset("digits")
+    train = data.train
+    pixels_NP = train.pixels_NIHW.numpy().reshape(len(train), -1) / 255
+    means_CP = np.stack([pixels_NP[train.labels_N == label].mean(0) for label in range(10)])
+    dense_NC = special.softmax(-4 * ((pixels_NP[:, None] - means_CP) ** 2).sum(2), axis=1)
+    indices_N3 = np.argsort(-dense_NC, axis=1)[:, :3]
+    np.savez(tmp_path / "topk.npz", indices=indices_N3, values=np.take_along_axis(dense_NC, indices_N3, axis=1))
+    np.save(tmp_path / "dense.npy", dense_NC)
+    topk, ensemble = tmp_path / "topk.zarr", tmp_path / "ensemble.zarr"
+    printed = run(
+        *("-c", IN_TURN),
+        *shown(
+            [EXAMPLES / "ensemble_guide.py", tmp_path],
+            [EXAMPLES / "import_topk.py", tmp_path / "topk.npz", topk, tmp_path / "dense.npy"],
+        ),
+    )
+    for path in (ensemble, topk):
+        assert accuracy_under(path, data) > 0.8
+    with GuideStore.open(ensemble) as store:
+        assert (
+            float(store.header.guide.accuracy) > 0.8 and len(store.header.guide.identity["mean of the logits of"]) == 2
+        )
+    with GuideStore.open(topk) as store:
+        found_NC = store.gather([0] * len(train), range(len(train))).astype(np.float64)
+        assert store.header.dataset.test_samples == 0 and store.header.views == 1
+        digest = hashlib.sha256((tmp_path / "topk.npz").read_bytes()).hexdigest()
+        assert store.header.guide.identity == {"top-k rows of SHA-256": digest}
+    others_NC = np.ones_like(dense_NC, dtype=bool)
+    np.put_along_axis(others_NC, indices_N3, False, axis=1)
+    imported_NC = special.softmax(found_NC, axis=1)
+    np.testing.assert_allclose(imported_NC[~others_NC], dense_NC[~others_NC], rtol=2e-2, atol=1e-6)
+    rest_N = imported_NC[others_NC].reshape(-1, 7)
+    assert np.ptp(rest_N, axis=1).max() < 1e-6
+    for temperature in (1, 4):
+        softened = [special.softmax(rows / temperature, axis=1) for rows in (np.log(dense_NC), found_NC)]
+        kl = special.rel_entr(*softened).sum(1).mean()
+        (said,) = re.findall(rf"at temperature {temperature}: (\S+) nats", printed)
+        assert float(said) == pytest.approx(kl, rel=0.05, abs=1e-4)
 
 
 @pytest.mark.slow

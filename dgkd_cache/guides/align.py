@@ -66,7 +66,7 @@ def align_dataset(dataset: Dataset, path: Path, class_map: Mapping[str, str] | N
             labels_N=store.test_label_M.astype(np.int64),
             sample_digest_N16=store.test_sample_digest_M16,
         )
-        with suppress(Mismatch):
+        with suppress(Mismatch):  # which a store without test images raises, too
             aligned = AlignedImages(test, tests, class_map=class_map)
             test = aligned if aligned.complete and not aligned.unused else test
     constants = dataset.mean, dataset.std

@@ -136,9 +136,9 @@ def _row(ws: Workspace, name: str, state: ModelState) -> ChainRow:
     return ChainRow(
         model=name,
         architecture=known.architecture if known and name not in ws.trained_here else ws.architecture(name),
-        parameters=known.parameters if known else None,
+        parameters=(known.parameters or None) if known else None,
         guides=ws.guides_for(name),
-        accuracy=card.accuracy.get("test") if card else guide.accuracy if guide else None,
+        accuracy=card.accuracy.get("test") if card else (guide.accuracy or None) if guide else None,
         train_seconds=card.seconds if card else None,
         dump_seconds=dump_seconds(ws.run_folder(name)),
         cache_bytes=state.cache_bytes,

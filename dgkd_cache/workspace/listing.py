@@ -120,7 +120,7 @@ def _given(ws: Workspace, name: str) -> RunEntry:
         name=name,
         state="done" if found.seal else "begun",
         architecture=guide.architecture,
-        parameters=guide.parameters,
+        parameters=guide.parameters or None,
         accuracy=guide.accuracy or None,
         settings={"method": "store"},
     )

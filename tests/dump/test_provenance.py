@@ -27,3 +27,12 @@ def test_the_model_tells_the_rest(make_tiny) -> None:
 def test_the_header_refuses_a_name_that_no_guide_has(make_tiny) -> None:
     with pytest.raises(InvalidInput, match=r"guide.name"):
         Provenance(name="Ta 1").identity_of(make_tiny(1))
+
+
+def test_given_logits_have_no_parameters_and_an_identity() -> None:
+    found = Provenance(name="ta1", training={"epochs": 3}).identity_of_logits({"service": "a"})
+    assert (found.architecture, found.parameters, found.accuracy) == ("logits", 0, "")
+    assert found.training == {"epochs": 3, "identity": {"service": "a"}} and found.identity == {"service": "a"}
+    assert Provenance(name="ta1", architecture="mean").identity_of_logits({"a": 1}).architecture == "mean"
+    with pytest.raises(InvalidInput, match="says nothing"):
+        Provenance(name="ta1").identity_of_logits({})

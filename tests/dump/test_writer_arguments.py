@@ -9,7 +9,7 @@ import pytest
 
 from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
-from dgkd_cache.dump.writer_arguments import check_run, check_writer
+from dgkd_cache.dump.writer_arguments import check_logits_writer, check_repair, check_run, check_writer
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Silent
 from dgkd_cache.views.plan import ViewPlan
@@ -45,6 +45,62 @@ def test_what_a_writer_cannot_use(arguments: dict[str, Any], name: str, value: o
     with pytest.raises(InvalidInput, match=message) as caught:
         check_writer(**arguments | {name: value})
     assert caught.value.exit_code == 2
+
+
+@pytest.fixture
+def given(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of GuideWriter.from_logits that can be used."""
+    kept = {name: value for name, value in arguments.items() if name not in ("model", "forward")}
+    return kept | {"logits": lambda view, samples_B: None, "iterator": None, "test_logits": lambda samples_B: None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"path": 3}, "the path of the store to write"),
+        ({"logits": None}, "the logits are given not at all: .*, found neither; give logits=lambda view, samples_B: "),
+        ({"iterator": iter}, "the logits are given in two ways: .*, found both; leave one of them out"),
+        ({"logits": [1.0]}, r"'logits' cannot be used: expected a function of \(view, samples_B\) that returns logits"),
+        ({"logits": None, "iterator": 3}, "'iterator' cannot be used: expected a function of the block to begin with"),
+        ({"test_logits": 3}, r"'test_logits' cannot be used: expected a function of \(samples_B\)"),
+        ({"test_logits": None}, "the test set is given by half: .*, found test alone; give both, or neither"),
+        ({"test": None}, "the test set is given by half: .*, found test_logits alone"),
+        (
+            {"test": 3},
+            r"from_logits: the argument 'test' cannot .* write test=dgkd_cache.ViewRenderer\(plan, data.test\)",
+        ),
+        ({"train": 3}, r"write train=dgkd_cache.ViewRenderer\(plan, data.train\)"),
+        ({"guide": "ta1"}, r"from_logits: .* write guide=dgkd_cache.Provenance\(name='ta1'\)"),
+        ({"views": 40}, r"from_logits: .* write views=range\(40\)"),
+        ({"views": range(0)}, "no views to write"),
+        ({"settings": {}}, "write settings=dgkd_cache.DumpSettings"),
+        ({"settings": DumpSettings(encoding="factored")}, "the encoding factored needs a model: .*float16, float32 or"),
+        (
+            {"settings": DumpSettings(precision="bf16")},
+            "the setting precision says .*, found precision='bf16'; leave it",
+        ),
+        ({"settings": DumpSettings(workers=2)}, "the setting workers says how a model is run: expected workers=0, "),
+    ],
+)
+def test_what_a_writer_of_given_logits_cannot_use(
+    given: dict[str, Any], changes: dict[str, object], message: str
+) -> None:
+    check_logits_writer(**given)
+    check_logits_writer(**given | {"logits": None, "iterator": iter})
+    check_logits_writer(**given | {"test": None, "test_logits": None})
+    with pytest.raises(InvalidInput, match=message) as caught:
+        check_logits_writer(**given | changes)
+    assert caught.value.exit_code == 2
+    with pytest.raises(InvalidInput, match="from_logits: train and test are exchanged"):
+        check_logits_writer(**given | {"train": given["test"], "test": given["train"]})
+
+
+@pytest.mark.parametrize(("name", "value"), [("take_over", 1), ("progress", print), ("stop", True)])
+def test_what_a_repair_cannot_use(name: str, value: object) -> None:
+    usable = {"take_over": False, "progress": None, "stop": lambda: False}
+    check_repair(**usable)
+    with pytest.raises(InvalidInput, match=f"GuideWriter.repair: the argument '{name}'"):
+        check_repair(**usable | {name: value})
 
 
 def test_exchanged_splits(arguments: dict[str, Any]) -> None:

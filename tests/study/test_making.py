@@ -6,7 +6,7 @@ import pytest
 from support.tiny_chain import Lines
 
 from dgkd_cache.device.environment import describe
-from dgkd_cache.dump import header
+from dgkd_cache.dump import inference
 from dgkd_cache.progress import Silent
 from dgkd_cache.study.making import Maker, is_made
 from dgkd_cache.study.plan import StudyStore
@@ -23,7 +23,7 @@ def test_a_dump_that_another_kind_of_machine_began_starts_anew(ws: Workspace, mo
     maker = Maker(device="cpu", take_over=False, progress=lines, stop=lambda: False)
     maker.make(store.run)
     with monkeypatch.context() as patch:
-        patch.setattr(header, "describe", lambda *of: describe(*of) | {"capability": "AVX2", "torch": "9.9.9"})
+        patch.setattr(inference, "describe", lambda *of: describe(*of) | {"capability": "AVX2", "torch": "9.9.9"})
         settings = {"device": "cpu", "progress": Silent(), "stop": lambda: False}
         dump_guide(store.workspace, model=store.run.name, path=store.path, shard=(0, 2), **settings)
     assert store.path.exists() and is_made(store.run) and not is_made(store)

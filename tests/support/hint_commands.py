@@ -7,7 +7,9 @@ from pathlib import Path
 
 from dgkd_cache.config.workspace_config import read_config
 from dgkd_cache.run_files.model_card import load_card
+from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
+from support.program_guide import program_guide
 from support.shell import LOOSE, STORE, Case, Shell, small_study
 
 STALE = {"training.seed": 5}
@@ -44,7 +46,13 @@ def half_a_store(shell: Shell) -> None:
     shell.ok("dump --model teacher --shard 0/2")
 
 
+def program_store(shell: Shell) -> None:
+    ws = Workspace.open(shell.folder)
+    program_guide(ws, ws.store_path("given")).run()
+
+
 COMMANDS = [
+    Case("leave --recompute out", "options", "verify given --recompute 8", program_store),
     Case(
         "write [X] there; `dgkd-cache init --dataset digits --chain plain4,plain2 example` X",
         "commands",

@@ -107,6 +107,21 @@ def public_calls(
                 "device": "cpu",
             },
         ),
+        "from_logits": (
+            dgkd.GuideWriter.from_logits,
+            {
+                "path": folder / "b.zarr",
+                "logits": lambda view, samples_B: np.zeros((len(samples_B), 4), np.float32),
+                "iterator": None,
+                "identity": {"service": "a"},
+                "guide": dgkd.Provenance(name="a"),
+                "train": train,
+                "views": range(1),
+                "test": test,
+                "test_logits": lambda samples_B: np.zeros((len(samples_B), 4), np.float32),
+                "settings": dgkd.DumpSettings(batch_size=8),
+            },
+        ),
         "DumpSettings": (
             dgkd.DumpSettings,
             {
@@ -204,6 +219,7 @@ def public_calls(
             writer.run,
             {"mine": None, "take_over": False, "progress": Silent(), "stop": lambda: False},
         ),
+        "repair": (repaired(writer), {"take_over": False, "progress": Silent(), "stop": lambda: False}),
         "rehearse": (writer.draft.rehearse, {"view": 0}),
         "views": (dgkd.Schedule("draw", 4, random=RANDOM, samples=100).views, {"epoch": 3, "samples_B": [99]}),
         "item": (lambda pair: dgkd.ViewDataset(plan, bars.train)[pair], {"pair": (0, 5)}),
@@ -270,6 +286,16 @@ def first_batch(make_loader: Callable[..., Iterable[object]]) -> Callable[..., N
             break
 
     return begun
+
+
+def repaired(writer: dgkd.GuideWriter) -> Callable[..., None]:
+    """Goes as far as a whole store, which is repaired as it is."""
+
+    def mended(**keywords: object) -> None:
+        writer.run()
+        writer.repair(**keywords)
+
+    return mended
 
 
 def none_there(load: Callable[..., object]) -> Callable[..., None]:

@@ -59,10 +59,10 @@ def recompute_rows(
 def _run_of(ws: Workspace, header: StoreHeader, path: Path, rows: int) -> str:
     if header.guide.identity is not None:
         raise Incomplete(
-            f"no row of {path} can be computed again: a program gave its logits",
+            f"no row of {path} can be computed again: a program gave its logits, and its digests alone tell of damage",
             expected="the store of a model, whose finished run computes its rows",
             found=f"{header.guide.name}, a guide without weights",
-            do="verify it without --recompute: its digests and its seal tell whether it is whole",
+            do="leave --recompute out",
         )
     wanted, guide, place = header.guide.weights_digest, header.guide.name, shlex.quote(str(path))
     others = [name for name in ws.runs() if name != guide]

@@ -38,10 +38,12 @@ def make_readme(store: GuideStore, *, name: str, data_licence: str) -> str:
     """Returns the README.md of a finished store that is published as `name`; `data_licence` is that of the images."""
     header = store.header
     guide, data = header.guide, header.dataset
+    of = "" if guide.identity is not None else f" of {guide.architecture}"
+    shown = in_markdown(guide.name), f" of {in_markdown(guide.architecture)}" if of else "", in_markdown(data.name)
     lines = [
         "---",
         *hub_licence(header.licence),
-        f"pretty_name: {in_yaml(f'{guide.name}: logits of {guide.architecture} on {data.name}')}",
+        f"pretty_name: {in_yaml(f'{guide.name}: logits{of} on {data.name}')}",
         "annotations_creators: [machine-generated]",
         "task_categories: [image-classification]",
         f'size_categories: ["{size_category(data.samples)}"]',
@@ -49,7 +51,7 @@ def make_readme(store: GuideStore, *, name: str, data_licence: str) -> str:
         f"tags: [dgkd-cache, knowledge-distillation, logits, machine-generated, {store.kind}]",
         "---",
         "",
-        f"# {in_markdown(guide.name)}: logits of {in_markdown(guide.architecture)} on {in_markdown(data.name)}",
+        f"# {shown[0]}: logits{shown[1]} on {shown[2]}",
         "",
         summary(header),
         "",

@@ -19,7 +19,7 @@ from support.disk import CHANGING, FullDisk, watched
 from support.tiny_chain import CONFIG, MODULE, content
 
 from dgkd_cache.device.environment import describe
-from dgkd_cache.dump import header
+from dgkd_cache.dump import inference
 from dgkd_cache.workspace import tasks
 from dgkd_cli.main import main
 from dgkd_stores.disk import Owner, ViewLock
@@ -109,7 +109,7 @@ def test_a_store_of_another_machine(command: Command, trained: Path, ws: Path, m
     """As after an update of torch, or on a GPU: what is finished stays as it is; rows of two machines do not mix."""
     assert command(*DUMP, "--shard", "0/2").exit_code == 0
     elsewhere = {"device": "NVIDIA H100", "capability": "sm_90", "tf32": 1, "torch": "9.9.9"}
-    monkeypatch.setattr(header, "describe", lambda *of: describe(*of) | elsewhere)
+    monkeypatch.setattr(inference, "describe", lambda *of: describe(*of) | elsewhere)
     begun = command(*DUMP)
     assert begun.exit_code == 13 and "was made with another compute.capability, compute.device" in begun.stderr
 

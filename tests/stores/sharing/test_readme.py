@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from stores.support.small_store import SmallStore
 
-from dgkd_stores import GuideStore, StoreHeader, canonical_json, subset
+from dgkd_stores import GuideIdentity, GuideStore, StoreHeader, canonical_json, subset
 from dgkd_stores.coding.canonical import sha256_hex
+from dgkd_stores.sharing.croissant import make_croissant
 from dgkd_stores.sharing.readme import data_licence_of, make_readme, summary
 
 
@@ -79,3 +81,34 @@ def test_a_transform_of_several_numbers_has_them_by_name(tmp_path: Path) -> None
     with GuideStore.open(path) as store:
         page = make_readme(store, name="a.zarr", data_licence="")
     assert "`crop(4), hflip, rand-augment(magnitude 9, operations 2), erasing(0.25), seed 3`" in page
+
+
+class Given(SmallStore):
+    """The store of a guide whose logits a program gave."""
+
+    @property
+    def header(self) -> StoreHeader:
+        many = {f"key {number:02}": number for number in range(25)}
+        identity = {"a <b>": ["c|d"], "b": "`e`", **many}
+        guide = GuideIdentity.of_logits(name="given", identity=identity)
+        return replace(super().header, guide=replace(guide, accuracy="0.5"))
+
+
+def test_given_logits_are_said_to_be_that(tmp_path: Path) -> None:
+    Given(views=1).write(path := tmp_path / "a.zarr")
+    with GuideStore.open(path) as store:
+        page, machine = make_readme(store, name="a.zarr", data_licence=""), croissant_of(store)
+    assert "temperature-softened logits that a program gave for every" in page and "parameters" not in page
+    assert "| computed with | elsewhere: a program gave the logits |" in page
+    digest = store.header.guide.weights_digest
+    assert f"- no weights: a program gave its logits, of the identity `{digest}`" in page
+    assert '- `a (b)`: `("c/d")`\n' in page and "- `b`: `'e'`\n" in page
+    assert "# `given`: logits on `toy`\n" in page and page.count("- `key ") == 18
+    assert "learnt from labels alone" not in page
+    assert "logits that a program gave (test accuracy 0.5)" in machine["description"]
+    assert "A program gave it" in machine["rai:dataCollection"]
+
+
+def croissant_of(store: GuideStore) -> dict[str, str]:
+    found: dict[str, str] = json.loads(make_croissant(store, name="a.zarr", data_licence="", published=""))
+    return found

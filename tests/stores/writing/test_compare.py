@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dgkd_stores import Mismatch, check_same_header, differing_keys
+from dgkd_stores import GuideIdentity, Mismatch, check_same_header, differing_keys
 from dgkd_stores.writing.compare import check_same_identity
 
 PATH = Path("guides/a.zarr")
@@ -106,3 +106,18 @@ def test_the_first_row_of_an_array_that_differs_is_named(name: str, array: Any, 
 def test_a_negative_zero_differs() -> None:
     with pytest.raises(Mismatch, match="another logits: expected row 0"):
         check_same_identity(PATH, stored={"logits": np.zeros(2)}, given={"logits": -np.zeros(2)})
+
+
+def test_given_logits_are_named_by_their_identity(recipe: Any) -> None:
+    stored = recipe().header
+    first, second = (
+        replace(stored, guide=GuideIdentity.of_logits(name="given", identity={"version": number})) for number in (1, 2)
+    )
+    with pytest.raises(Mismatch) as caught:
+        check_same_header(PATH, stored=first, given=replace(second, temperature="2"))
+    assert str(caught.value) == (
+        'guides/a.zarr holds other logits: expected given of the identity {"version":1}, found given of the identity '
+        '{"version":2}; give those logits, choose another path, or remove guides/a.zarr to begin again'
+    )
+    with pytest.raises(Mismatch, match="the logits of another model: expected ta1 with the weights .*, found given of"):
+        check_same_header(PATH, stored=stored, given=first)

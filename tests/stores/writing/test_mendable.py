@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dgkd_stores import Damaged, InvalidInput, StoreNotFound, UnsafeStore, convert
+from dgkd_stores import Damaged, GuideIdentity, InvalidInput, StoreNotFound, UnsafeStore, convert
 from dgkd_stores.checking.damage import KINDS, Damage
 from dgkd_stores.writing.mendable import header_of, other_than_sealed, refuse_unmendable
 
@@ -66,3 +67,10 @@ def test_rows_that_come_out_otherwise(recipe: Any) -> None:
     error = other_than_sealed(Path("a.zarr"), recipe().header, "views 0 to 1", "1" * 64, "another")
     assert error.exit_code == 13 and (error.expected, error.found) == (f"SHA-256 {'1' * 64}", "another")
     assert "views 0 to 1 come out otherwise" in error.problem and "`dgkd-cache dump --model ta1`" in error.do
+
+
+def test_given_logits_come_from_their_program(recipe: Any) -> None:
+    header = recipe().header
+    header = replace(header, guide=GuideIdentity.of_logits(name="given", identity={"version": 1}))
+    error = other_than_sealed(Path("a.zarr"), header, "views 0 to 1", "1" * 64, "another")
+    assert error.do.endswith("or remove a.zarr and make it again by the program that gave its logits")

@@ -27,7 +27,7 @@ from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.run_check import check_run
 from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, train_model
-from dgkd_cache.workspace.tasks.adopt import Adopted, adopt_model, least_accuracy
+from dgkd_cache.workspace.tasks.adopt import Adopted, adopt_model
 from dgkd_cache.workspace.tasks.adoption_options import AdoptRequest
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore
@@ -273,10 +273,6 @@ def test_what_is_refused_before_anything_is_written(
 def test_a_model_of_the_chain_keeps_its_name(bars: Workspace, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="ta1 is a model of the chain already"):
         adopt(bars, "resnet8", tmp_path / "w.pt", name="ta1")
-
-
-def test_the_least_accuracy() -> None:
-    assert [least_accuracy(classes) for classes in (1, 2, 4, 10, 1000)] == [1, 0.75, 0.5, 0.2, 0.002]
 
 
 def test_weights_of_a_run_are_adopted_as_they_are(bars: Workspace, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_on_another_machine_last_bits_pass_and_alterations_do_not(
             rows_SC[5 - slot.start] += 0.05 * np.abs(rows_SC[5 - slot.start]).max()
 
     with monkeypatch.context() as there:
-        there.setattr("dgkd_cache.dump.header.describe", elsewhere)
+        there.setattr("dgkd_cache.dump.inference.describe", elsewhere)
         path = dumped(ws, monkeypatch, nudge)
     found = recompute(ws, path, VIEWS * SAMPLES)
     assert (found.exact, found.differing, found.first) == (False, 1, (2, 5))

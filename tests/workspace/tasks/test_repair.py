@@ -15,7 +15,7 @@ from support.tiny_chain import add_module, content, dump, train, workspace
 
 from dgkd_cache.config.workspace_config import with_overrides
 from dgkd_cache.device import environment
-from dgkd_cache.dump import header as header_module, inference
+from dgkd_cache.dump import inference
 from dgkd_cache.dump.inference import GuideLogits
 from dgkd_cache.errors import Damaged, Incomplete, Interrupted, InvalidInput, Mismatch
 from dgkd_cache.progress import Progress, Silent
@@ -179,7 +179,7 @@ def test_another_machine_that_computes_the_same(ws: Workspace, monkeypatch: pyte
     before, really = content(ws.folder), environment.describe
     flip(ws.store_path("teacher") / "logits" / "c.0.0.0")
     (ws.store_path("teacher") / "label" / "c.0").unlink()
-    monkeypatch.setattr(header_module, "describe", lambda *words: {**really(*words), "torch": "9.9.9"})
+    monkeypatch.setattr(inference, "describe", lambda *words: {**really(*words), "torch": "9.9.9"})
     assert set(repair(ws).mended) == {"label/c.0", "logits/c.0.0.0"}
     assert content(ws.folder) == before
 
@@ -204,7 +204,7 @@ def test_rows_that_come_out_otherwise(ws: Workspace, monkeypatch: pytest.MonkeyP
     with pytest.raises(Mismatch, match="view 0, samples from 32 come out otherwise"):
         repair(ws)
     described = environment.describe
-    monkeypatch.setattr(header_module, "describe", lambda *words: {**described(*words), "torch": "9.9.9"})
+    monkeypatch.setattr(inference, "describe", lambda *words: {**described(*words), "torch": "9.9.9"})
     with pytest.raises(Mismatch, match=r"it was computed with torch .*, here \"9\.9\.9\"; repair it on") as caught:
         repair(ws)
     assert caught.value.exit_code == 13
