@@ -17,8 +17,9 @@ from dgkd_cache.run_files.model_card import ADOPTED
 from dgkd_cache.run_files.run_card import read_card
 from dgkd_cache.workspace.expected_inputs import as_recorded, expected_settings, without_data
 from dgkd_cache.workspace.run_inputs import Change, changes, flatten, recorded_value
+from dgkd_cache.workspace.view_settings import describe_plan, describe_views, same_views
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import HeaderAndSeal, StoreHeader, decimal, read_header
+from dgkd_stores import HeaderAndSeal, StoreHeader, clean, decimal, read_header
 
 __all__ = ["UNDUMPED", "Identities", "adopted_changes", "changes_by_card", "run_changes", "store_changes"]
 
@@ -139,16 +140,20 @@ def store_changes(ws: Workspace, header: StoreHeader, *, weights: str, plan: str
 def changes_by_card(ws: Workspace, name: str, header: StoreHeader, card: Mapping[str, Any]) -> list[Change]:
     """Returns what differs between `guides/NAME.zarr` and the finished run of `card`, whose guide it says to be.
 
-    The store that `run` makes is compared with the settings of today as well, as by `store_changes`.
+    The store that `run` makes is compared with the settings of today as well, as by `store_changes`. That of an adopted
+    model has views that no card knows: they are compared with [views].
     """
     weights, plan = str(card.get("weights_digest")), str(card.get("plan_digest"))
-    training = card.get("training")
+    training, views = card.get("training"), list[Change]()
     if isinstance(training, Mapping) and training.get("method") == ADOPTED:
-        plan = header.plan_digest  # its views are those of its store alone; `run` compares them with today's
+        plan = header.plan_digest
+        if not same_views(ws.config.views, header.plan):
+            words = describe_plan(header.plan), describe_views(ws.config.views)
+            views = [Change("the store's view plan", _json(clean(words[0])), _json(words[1]))]
     precision = str(header.compute.get("precision"))
     if (setting := ws.config.cache.precision) != "auto":
         precision = setting
-    found = store_changes(ws, header, weights=weights, plan=plan, precision=precision)
+    found = [*store_changes(ws, header, weights=weights, plan=plan, precision=precision), *views]
     model = ws.model_of(name)
     if model is not None and ws.teaches(model):
         return found

@@ -10,7 +10,7 @@ from support.tiny_chain import CONFIG, Lines, dump, train
 
 from dgkd_cache.config.tables import CompareConfig
 from dgkd_cache.config.workspace_config import with_overrides
-from dgkd_cache.errors import DgkdError
+from dgkd_cache.errors import DgkdError, InvalidInput
 from dgkd_cache.progress import Silent
 from dgkd_cache.study.study import run_study, set_up_study, study_timings
 from dgkd_cache.study.variants import METHODS
@@ -44,6 +44,22 @@ def test_the_table_of_the_file(ws: Workspace) -> None:
 def test_arguments_go_before_the_file(ws: Workspace) -> None:
     study = set_up_study(with_table(ws, TABLE), methods=["kd", "takd"], seeds=range(2), guides="shared")
     assert ([*study.variants], study.seeds, study.reference, study.guides) == (["kd", "takd"], (0, 1), "kd", "shared")
+
+
+@pytest.mark.parametrize("teacher", ["adopted:big", "store:../theirs.zarr"])
+def test_a_chain_with_a_guide_from_elsewhere_is_refused(ws: Workspace, teacher: str) -> None:
+    """Before anything is made: a study trains and measures all of its models."""
+    chain = f'teacher = "{teacher}"\nstudent = "plain2"'
+    text = CONFIG.format(chain=chain).replace("[training.teacher]\nepochs = 3\n", "")
+    other = Workspace.init(ws.folder / "elsewhere", text)
+    with pytest.raises(InvalidInput) as caught:
+        set_up_study(other)
+    assert str(caught.value) == (
+        "a chain with teacher from elsewhere cannot be compared: expected a chain whose models are all trained here, "
+        f"found teacher = '{teacher}'; compare students under it with `train`, a run for each setting and seed, and "
+        "`ls`"
+    )
+    assert caught.value.exit_code == 2 and not (other.folder / "compare").exists()
 
 
 def test_without_a_table_there_are_the_five_methods(ws: Workspace) -> None:

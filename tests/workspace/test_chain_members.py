@@ -102,6 +102,26 @@ def test_a_setting_of_the_cache_costs_a_dump_and_no_adoption(other: Workspace) -
     assert (ws.folder / "aside" / "teacher-1" / "big.zarr").exists()
 
 
+def test_other_views_make_its_store_stale_for_ls_as_for_run(other: Workspace) -> None:
+    """Those of a store that is a member of the chain are not ours to change: `run` refuses them."""
+    ws = adopt(other)
+    run(ws)
+    for settings, old, new in (
+        (
+            {"views.transforms": ["crop(2)", "hflip"]},
+            "crop(1), hflip; sampled, seed 0",
+            "crop(2), hflip; sampled, seed 0",
+        ),
+        ({"views.seed": 3}, "crop(1), hflip; sampled, seed 0", "crop(1), hflip; sampled, seed 3"),
+    ):
+        changed = ws.with_config(with_overrides(ws.config, settings))
+        (_, store) = list_stores(changed)
+        assert (store.name, store.state) == ("big", "stale")
+        assert store.why == f'the store\'s view plan was "{old}", is "{new}"'
+        assert lines(changed)["teacher"].startswith("its store is stale because its view plan was ")
+    assert [store.state for store in list_stores(ws)] == ["sealed", "sealed"]
+
+
 def test_another_model_in_the_settings_makes_it_stale_and_no_remake_helps(other: Workspace) -> None:
     ws = adopt(other)
     run(ws)

@@ -175,6 +175,12 @@ def _advice(app: App, result: StoreResult) -> str:
     if kinds & {"seal", "not-finite"}:
         return "nothing in it tells what it should be: get a whole copy, or dump the guide again"
     repair = f"repair {shlex.quote(result.name)}"
+    header = result.verification.header
+    if header.guide.identity is not None:
+        return (
+            f"`dgkd-cache {repair}` mends what needs no logits; repair() of its GuideWriter, in the program that gave "
+            "them, mends the rest"
+        )
     try:
         return f"`{app.workspace().command(repair)}` mends it"
     except DgkdError:

@@ -160,8 +160,8 @@ def _provenance(header: StoreHeader) -> Iterator[str]:
         yield f"- weights: `{guide.weights_digest}`"
     else:
         yield f"- no weights: a program gave its logits, of the identity `{guide.weights_digest}`"
-        for key in list(identity)[:_ENTRIES_SHOWN]:
-            text = identity[key] if isinstance(identity[key], str) else canonical_json(identity[key]).decode()
+        for key, value in list(identity.items())[:_ENTRIES_SHOWN]:
+            text = value if isinstance(value, str) else canonical_json(value).decode()
             yield f"- {in_markdown(key)}: {in_markdown(text)}"
     yield from _derivation(guide.training.get("derived_from"))
     for name, seal in guide.guides.items():

@@ -17,7 +17,7 @@ from support.tiny_chain import Lines, workspace
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, functional as F
 
-from dgkd_cache.config.workspace_config import read_config
+from dgkd_cache.config.workspace_config import read_config, with_overrides
 from dgkd_cache.errors import DgkdError, InvalidInput, Mismatch, UnsafeStore
 from dgkd_cache.models.registry import build_model
 from dgkd_cache.models.weights import weights_digest
@@ -273,6 +273,23 @@ def test_what_is_refused_before_anything_is_written(
 def test_a_model_of_the_chain_keeps_its_name(bars: Workspace, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="ta1 is a model of the chain already"):
         adopt(bars, "resnet8", tmp_path / "w.pt", name="ta1")
+
+
+def test_an_adopted_model_is_dumped_as_coefficients(bars: Workspace, tmp_path: Path) -> None:
+    """Its logits are those of its last layer also behind the preprocessing of its card."""
+    model = build_model("plain4", channels=1, classes=4, height=8, width=8, seed=1)
+    torch.save(model.state_dict(), tmp_path / "w.pt")
+    adopt(bars, "plain4", tmp_path / "w.pt", accept_accuracy=True, mean=("0.3",), std=("0.2",))
+    ws = Workspace.open(bars.folder)
+    rows = {}
+    for encoding in ("float32", "factored"):
+        held = ws.with_config(with_overrides(ws.config, {"cache.encoding": encoding}))
+        path = tmp_path / f"{encoding}.zarr"
+        dump_guide(held, model="big", path=path, device="cpu", progress=Silent(), stop=lambda: False)
+        with GuideStore.open(path) as store:
+            assert (store.header.encoding, store.header.version) == (encoding, 2 if encoding == "factored" else 1)
+            rows[encoding] = store.gather([1] * 96, range(96)).astype(np.float64)
+    assert np.abs(rows["factored"] - rows["float32"]).max() < 2e-3 * np.abs(rows["float32"]).max()
 
 
 def test_weights_of_a_run_are_adopted_as_they_are(bars: Workspace, tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""Compares the view plan of a store with [views] of dgkd.toml without the data set, whose image size a plan has too.
+
+Transforms whose record holds no more than the numbers in their text, as crop and hflip, are compared without torch; for
+others their classes are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from dgkd_cache.config.tables import ViewsConfig
+from dgkd_cache.errors import DgkdError
+
+__all__ = ["describe_plan", "describe_views", "same_views"]
+
+
+def same_views(views: ViewsConfig, plan: Mapping[str, Any]) -> bool:
+    """Returns True if the settings make the plan, for images of the size in it; number and schedule are not in it."""
+    if (plan.get("scheme"), plan.get("seed")) != (views.scheme, views.seed):
+        return False
+    recorded = plan.get("transforms")
+    if not isinstance(recorded, Sequence) or len(recorded) != len(views.transforms):
+        return False
+    pairs = list(zip(views.transforms, recorded, strict=True))
+    told = [_same_transform(text, record) for text, record in pairs]
+    return _same_plan(views, plan) if None in told and False not in told else all(told)
+
+
+def describe_plan(plan: Mapping[str, Any]) -> str:
+    """Describes the part of a plan that settings decide."""
+    recorded = plan.get("transforms")
+    transforms = [_in_text(one) for one in recorded] if isinstance(recorded, Sequence) else []
+    return f"{', '.join(transforms)}; {plan.get('scheme')}, seed {plan.get('seed')}"
+
+
+def describe_views(views: ViewsConfig) -> str:
+    """Describes settings as `describe_plan` does a plan."""
+    return f"{', '.join(views.transforms)}; {views.scheme}, seed {views.seed}"
+
+
+def _same_transform(text: str, record: object) -> bool | None:
+    """Returns whether a text makes a record; None where the text alone does not tell."""
+    name, _, rest = text.partition("(")
+    if not isinstance(record, Mapping) or record.get("name") != name.strip():
+        return False
+    given = [_number(one) for one in rest.rstrip(") ").split(",")] if rest else []
+    held = [_number(value) for key, value in record.items() if key != "name"]
+    if None in given or None in held or len(given) != len(held) or len(held) > 1:
+        return None  # words, tables, numbers that the text leaves out, or several whose order it does not tell
+    return given == held
+
+
+def _same_plan(views: ViewsConfig, plan: Mapping[str, Any]) -> bool:
+    from dgkd_cache.views.plan import ViewPlan  # it loads torch
+
+    try:
+        image = plan.get("channels"), plan.get("height"), plan.get("width")
+        made = ViewPlan.build(image=image, transforms=views.transforms, scheme=views.scheme, seed=views.seed)
+    except DgkdError:
+        return False
+    return made.to_dict() == dict(plan)
+
+
+def _in_text(record: object) -> str:
+    if not isinstance(record, Mapping):
+        return str(record)
+    values = [str(value) for key, value in record.items() if key != "name" and isinstance(value, int | str)]
+    return str(record.get("name")) + (f"({', '.join(values)})" if values else "")
+
+
+def _number(value: object) -> Decimal | None:
+    """Returns the number of an integer or a text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    try:
+        return Decimal(str(value).strip())
+    except InvalidOperation:
+        return None

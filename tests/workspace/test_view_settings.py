@@ -1,0 +1,65 @@
+"""[views] beside the plan of a store: as the plans that both make, and without torch where texts tell enough."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+
+import pytest
+
+from dgkd_cache.config.tables import ViewsConfig
+from dgkd_cache.views.plan import ViewPlan
+from dgkd_cache.workspace.view_settings import describe_plan, describe_views, same_views
+
+LISTS = [
+    ["none"],
+    ["hflip"],
+    ["crop(1)"],
+    ["crop(2)"],
+    ["crop(2)", "hflip"],
+    ["resized-crop(8)", "hflip"],
+    ["resized-crop(9)", "hflip"],
+    ["crop(1)", "erasing(0.5)"],
+    ["crop(1)", "erasing(0.50)"],
+    ["crop(1)", "erasing"],
+    ["color-jitter(0.4, 0.4, 0.2, 0.1)"],
+    ["color-jitter(0.4, 0.2, 0.4, 0.1)"],
+]
+
+
+def test_settings_are_the_same_where_their_plans_are() -> None:
+    settings = [
+        ViewsConfig(transforms=transforms, seed=seed)
+        for transforms, seed in [*((one, 0) for one in LISTS), (["crop(1)"], 5)]
+    ]
+    plans = [
+        ViewPlan.build(image=(3, 8, 8), transforms=one.transforms, scheme=one.scheme, seed=one.seed) for one in settings
+    ]
+    for (at, views), (other, plan) in itertools.product(enumerate(settings), enumerate(plans)):
+        assert same_views(views, plan.to_dict()) == (plans[at].digest == plan.digest), (at, other)
+
+
+@pytest.mark.parametrize("plan", [{}, {"transforms": 3}, {"transforms": ["crop(1)"], "scheme": "sampled", "seed": 0}])
+def test_a_plan_of_any_program_is_another_one(plan: dict[str, object]) -> None:
+    assert not same_views(ViewsConfig(transforms=["crop(1)"]), plan) and describe_plan(plan)
+
+
+def test_both_are_described_alike() -> None:
+    views = ViewsConfig(transforms=["crop(1)", "hflip"], seed=4)
+    plan = ViewPlan.build(image=(1, 8, 8), transforms=views.transforms, seed=4).to_dict()
+    assert describe_views(views) == describe_plan(plan) == "crop(1), hflip; sampled, seed 4"
+
+
+def test_crop_and_flip_are_compared_without_torch() -> None:
+    script = """
+import sys
+from dgkd_cache.config.tables import ViewsConfig
+from dgkd_cache.workspace.view_settings import same_views
+transforms = [{"name": "crop", "padding": 1}, {"name": "hflip"}]
+plan = {"transforms": transforms, "scheme": "sampled", "seed": 0}
+assert same_views(ViewsConfig(transforms=["crop(1)", "hflip"]), plan)
+assert not same_views(ViewsConfig(transforms=["crop(2)", "hflip"]), plan)
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
