@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.program_guide import program_guide
-from support.tiny_chain import Lines, add_module, run, train, workspace
+from support.tiny_chain import CONFIG, Lines, add_module, run, train
 
 from dgkd_cache.errors import Incomplete, InvalidInput
 from dgkd_cache.progress import Silent
@@ -22,7 +22,9 @@ from dgkd_stores import verify
 def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A chain whose teacher is the store of a program."""
     add_module(tmp_path, monkeypatch)
-    ws = workspace(tmp_path / "ws", chain='teacher = "store:../given.zarr"\nstudent = "plain2"', training__epochs=1)
+    chain = 'teacher = "store:../given.zarr"\nstudent = "plain2"'
+    text = CONFIG.format(chain=chain).replace("[training.teacher]\nepochs = 3\n", "")
+    ws = Workspace.init(tmp_path / "ws", text.replace("epochs = 2", "epochs = 1"))
     program_guide(ws, tmp_path / "given.zarr").run()
     return ws
 
