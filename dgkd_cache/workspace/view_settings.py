@@ -55,8 +55,8 @@ def _same_transform(text: str, record: object) -> bool | None:
 def _same_plan(views: ViewsConfig, plan: Mapping[str, Any]) -> bool:
     from dgkd_cache.views.plan import ViewPlan  # it loads torch
 
+    image = plan.get("channels", 0), plan.get("height"), plan.get("width")
     try:
-        image = plan.get("channels"), plan.get("height"), plan.get("width")
         made = ViewPlan.build(image=image, transforms=views.transforms, scheme=views.scheme, seed=views.seed)
     except DgkdError:
         return False

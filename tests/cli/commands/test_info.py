@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from support.given_logits import IDENTITY, Program, writer_of
 from support.tiny_chain import train
 from torch import nn
 
@@ -51,6 +52,27 @@ def test_a_run_that_is_named_has_the_state_of_the_list(command: Command, workspa
     (other / "inputs.json").write_text(json.dumps({key: json.dumps(value) for key, value in record.items()}))
     assert ["state", "stale: views.count was 3, is 2"] in rows(command("info", "other"))
     assert json.loads(command("info", str(other), "--json").stdout)["run_state"]["state"] == "done"
+
+
+def test_a_guide_without_a_model_shows_whose_logits_it_has(command: Command, bars, plan, tmp_path: Path) -> None:
+    """And what is damaged in it is not said to be mended by a run."""
+    path = writer_of(tmp_path / "given.zarr", Program(bars, plan), tests=False).run().path
+    result = command("info", str(path))
+    shown = rows(result)
+    for row in (
+        ["weights", "none: a program gave the logits"],
+        ["identity, service", "bars"],
+        ["identity, version", "3"],
+        ["accuracy (test)", "-"],
+    ):
+        assert row in shown
+    assert not [row for row in shown if row[0] == "parameters"]
+    printed = json.loads(command("info", str(path), "--json").stdout)["store"]
+    assert printed["header"]["guide"]["training"]["identity"] == IDENTITY and printed["accuracy"] is None
+    (path / "logits" / "c.1.0.0").unlink()
+    result = command("verify", str(path))
+    assert result.exit_code == 12
+    assert "mends what needs no logits; repair() of its GuideWriter, in the program" in words(result.stderr)
 
 
 def test_info_of_a_run_by_name_and_by_path(command: Command, workspace: Path, teacher: Path) -> None:
