@@ -65,7 +65,7 @@ GIVEN = {
 }
 PROGRAM = (
     "GuideWriter.from_logits(path=fresh(), logits={logits}, identity={identity}, guide=Provenance(name='given'), "
-    "train=train, views=range(2)).run()"
+    "train=train, views=range(2))"
 )
 PLAN = "ViewPlan.build(image=(1, 8, 8), transforms={})"
 DRAWN = "Schedule(kind='draw', views=3, random={}, samples=100)"

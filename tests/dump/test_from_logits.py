@@ -199,7 +199,7 @@ def test_other_logits_repair_nothing(program: Program, bars, plan, tmp_path: Pat
     before = files_of(path)
     with pytest.raises(Mismatch, match="holds other logits"):
         writer_of(path, program, identity={"service": "another"}).repair()
-    with pytest.raises(Mismatch, match="come out otherwise.*make it again by the program that gave its logits"):
+    with pytest.raises(Mismatch, match="come out otherwise.*make it again with the program that gave its logits"):
         writer_of(path, Program(bars, plan, seed=6)).repair()
     assert files_of(path) == before
     with pytest.raises(Damaged):

@@ -73,4 +73,4 @@ def test_given_logits_come_from_their_program(recipe: Any) -> None:
     header = recipe().header
     header = replace(header, guide=GuideIdentity.of_logits(name="given", identity={"version": 1}))
     error = other_than_sealed(Path("a.zarr"), header, "views 0 to 1", "1" * 64, "another")
-    assert error.do.endswith("or remove a.zarr and make it again by the program that gave its logits")
+    assert error.do.endswith("or remove a.zarr and make it again with the program that gave its logits")
