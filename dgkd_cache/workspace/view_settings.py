@@ -58,7 +58,7 @@ def _same_plan(views: ViewsConfig, plan: Mapping[str, Any]) -> bool:
     image = plan.get("channels", 0), plan.get("height"), plan.get("width")
     try:
         # Samples that are held out, which mixing keeps apart, are a setting of the data set.
-        held_out = max((one.get("held_out", 0) for one in plan["transforms"]), default=0)
+        held_out = next((one["held_out"] for one in plan["transforms"] if "held_out" in one), 0)
         made = ViewPlan.build(
             image=image, transforms=views.transforms, scheme=views.scheme, seed=views.seed, held_out=held_out
         )
