@@ -7,5 +7,8 @@ from __future__ import annotations
 
 import os
 
+from dgkd_cache.device.allocator import keep_freed_memory
+
 # Before torch is loaded: threads that sleep while they wait take no processor time, which then tells the work alone.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+keep_freed_memory(os.environ)  # as the command line does

@@ -6,7 +6,6 @@ time, while the others sleep. A busy core is a Python process that loops and is 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import statistics
@@ -16,10 +15,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 
+from benchmarks.fresh_process import ROOT, FreshProcess, fresh_process
 from benchmarks.harness import Span, Times, arguments, at_most, finish, ratio, rounds, scratch
 from benchmarks.result import Row, Side
 from benchmarks.spread import median_interval
@@ -37,7 +37,6 @@ WAITS: Mapping[str, tuple[Mapping[str, str], bool]] = {
     "passive, own cores": ({"OMP_WAIT_POLICY": "passive"}, True),
 }
 """Ways of waiting: the environment that says so, and whether each thread has a core of its own."""
-ROOT = Path(__file__).resolve().parent.parent
 WORKS = {"resnet8@32": "resnet8 on 32x32", "resnet26@8": "the demo's teacher on 8x8", "dump": "a dump"}
 SURE = 0.02
 """The interval of the pairs may go up and down by this share."""
@@ -60,45 +59,6 @@ def main(given: Sequence[str] | None = None) -> None:
         "With cores of their own, threads are as many as training takes: one for the demo's teacher.",
     ]
     finish("busy", "Beside other processes", rows, options, notes)
-
-
-class Child:
-    """One fresh process of `busy_child.py`, ready to work."""
-
-    def __init__(self, work: str, waits: str, combination: Sequence[str]) -> None:
-        said, own = WAITS[waits]
-        paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "benchmarks" / "busy_child.py"), work, *combination, str(int(own))],
-            env={**_bare(), **said, "PYTHONPATH": paths},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._ready = False
-
-    def begin(self) -> Self:
-        """Waits until it has loaded all it needs; several may load at once."""
-        if not self._ready:
-            assert self._line() == "ready", "the child says what is wrong"
-            self._ready = True
-        return self
-
-    def span(self, units: int) -> Span:
-        """The time of one unit, over so many."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{units}\n")
-        self._process.stdin.flush()
-        found = json.loads(self._line())
-        return Span(found["wall"], found["processor"])
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
 
 
 def _pairs(options: Any) -> Row:
@@ -202,11 +162,10 @@ def _demo(folder: Path, options: Any) -> Row:
     )
 
 
-def _child(ended: ExitStack, work: str, waits: str) -> Child:
+def _child(ended: ExitStack, work: str, waits: str) -> FreshProcess:
     chosen = choose(torch.device("cpu"))
-    child = Child(work, waits, [chosen.precision, str(int(chosen.channels_last))])
-    ended.callback(child.end)
-    return child
+    said, own = WAITS[waits]
+    return ended.enter_context(fresh_process(work, chosen, environment={**_bare(), **said}, own_cores=own))
 
 
 def _bare() -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from dgkd_cache.device.allocator import describe_freed_memory
 from dgkd_cache.device.device import choose
 from dgkd_cache.device.environment import describe
 from dgkd_cache.device.openmp import describe_waiting
@@ -33,6 +34,7 @@ def conditions(device: torch.device) -> dict[str, Any]:
         "channels_last": str(chosen.channels_last).lower(),
         "threads": torch.get_num_threads(),
         "waits": describe_waiting(os.environ),
+        "freed memory": describe_freed_memory(os.environ),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB",
         "Python": platform.python_version(),
         **{package: version(package) for package in ("torch", "torchvision", "numpy", "zarr")},

@@ -20,6 +20,7 @@ NAMES = (
     "stock",
     "loader",
     "busy",
+    "allocator",
     "gather",
     "dump",
     "views",

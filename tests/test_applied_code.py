@@ -21,7 +21,7 @@ import dgkd_cache
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.images import Images, TensorImages
 from dgkd_cache.datasets.registry import load_dataset
-from dgkd_cache.device import openmp
+from dgkd_cache.device import allocator, openmp
 from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.objectives import dense_guidance_loss
 from dgkd_cache.dump.provenance import Provenance
@@ -163,6 +163,8 @@ CASES = [
     Code("write stop=lambda: False", "run(stop=True)"),
     Code("write X(os.environ)", "choose_waiting(environment=None)"),
     Code("write X(os.environ)", "describe_waiting(environment=None)"),
+    Code("write X(os.environ)", "keep_freed_memory(environment=None)"),
+    Code("write X(os.environ)", "describe_freed_memory(environment=None)"),
     Code("write X=X", "Dataset(train=images, test=data.test, mean=(0.5,), std=('1',))"),
     Code(
         "write classes=[X], if that is the only class",
@@ -236,6 +238,7 @@ def program(bars, plan, dump, three_guides, make_tiny, as_input, tmp_path: Path,
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOMP_SPINCOUNT", "1")  # so that nothing is chosen for this process
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "0")
     random, images, model = RunRandom(7), bars.train, make_tiny(1)
     pixels, labels_N = images.pixels_NIHW.flip(0), images.labels_N[::-1].copy()
     turned = TensorImages(pixels, labels_N, classes=images.classes, name="turned", split="train")
@@ -262,6 +265,10 @@ def program(bars, plan, dump, three_guides, make_tiny, as_input, tmp_path: Path,
 
     def choose_waiting(environment: Any) -> Any:
         openmp.choose_waiting(environment)
+        return environment
+
+    def keep_freed_memory(environment: Any) -> Any:
+        allocator.keep_freed_memory(environment)
         return environment
 
     def build(architecture: str) -> torch.nn.Module:
@@ -296,6 +303,8 @@ def program(bars, plan, dump, three_guides, make_tiny, as_input, tmp_path: Path,
         "run": run,
         "choose_waiting": choose_waiting,
         "describe_waiting": openmp.describe_waiting,
+        "keep_freed_memory": keep_freed_memory,
+        "describe_freed_memory": allocator.describe_freed_memory,
         "stores": Path().glob("t*.zarr"),
         "os": os,
         "pixels": np.zeros((2, 3, 8, 8), np.uint8),

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
+from dgkd_cache.device.allocator import keep_freed_memory
 from dgkd_cache.device.openmp import choose_waiting
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, NoSpace, RankLost, is_out_of_memory
@@ -179,6 +180,7 @@ def entry() -> NoReturn:
     if sys.stderr is not None:  # another program may truncate a mapped file: SIGBUS
         faulthandler.enable()
     choose_waiting(os.environ)  # before a verb loads torch; child processes inherit it
+    keep_freed_memory(os.environ)
     # Python processes of torch or multiprocessing would search modules in the current folder first.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 
+from dgkd_cache.device.variables import require_variables
+
 __all__ = ["SPIN_COUNT", "choose_waiting", "describe_waiting"]
 
 SPIN_COUNT = "30000"
@@ -22,20 +24,12 @@ def choose_waiting(environment: MutableMapping[str, str]) -> None:
 
     Libraries and processes that start later inherit it: torch, data loader workers, other commands.
     """
-    _require_variables("choose_waiting", environment, MutableMapping)
+    require_variables("choose_waiting", environment, MutableMapping)
     if not any(name in environment for name in _SAID_BY):
         environment["GOMP_SPINCOUNT"] = SPIN_COUNT
 
 
 def describe_waiting(environment: Mapping[str, str]) -> str:
     """Returns the variables in force, such as "GOMP_SPINCOUNT=30000"."""
-    _require_variables("describe_waiting", environment, Mapping)
+    require_variables("describe_waiting", environment, Mapping)
     return " ".join(f"{name}={environment[name]}" for name in _SAID_BY if name in environment) or "libgomp's own choice"
-
-
-def _require_variables(call: str, environment: object, kind: type) -> None:
-    if not isinstance(environment, kind):
-        from dgkd_stores.arguments import refusal
-
-        expected, do = "the variables of a process", f"write {call}(os.environ)"
-        raise refusal(call, "environment", environment, expected=expected, do=do)

@@ -14,6 +14,7 @@ import dgkd_cache as dgkd
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.registry import _REGISTERED as data_sets  # noqa: PLC2701 - to leave it as it was
 from dgkd_cache.device.cores import own_cores
+from dgkd_cache.device.allocator import describe_freed_memory, keep_freed_memory
 from dgkd_cache.device.openmp import choose_waiting, describe_waiting
 from dgkd_cache.errors import Incomplete, Interrupted, InvalidInput
 from dgkd_cache.models import load_model, load_weights, weights_digest
@@ -261,6 +262,8 @@ def public_calls(
         "own_cores": (entered(own_cores), {"device": torch.device("cpu")}),
         "choose_waiting": (choose_waiting, {"environment": {}}),
         "describe_waiting": (describe_waiting, {"environment": {}}),
+        "keep_freed_memory": (keep_freed_memory, {"environment": {"MALLOC_TRIM_THRESHOLD_": "1"}}),
+        "describe_freed_memory": (describe_freed_memory, {"environment": {}}),
         "expect": (bank.expect, {"views_B": [0, 1], "samples_B": [5, 6]}),
         "to": (bars.train.to, {"device": "cpu"}),
         "check_forward": (

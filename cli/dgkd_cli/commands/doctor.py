@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from dgkd_cache.device.allocator import describe_freed_memory
 from dgkd_cache.device.openmp import describe_waiting
 from dgkd_cache.paths import cache_folder
 from dgkd_cli.app import App, json_option, pass_app
@@ -85,6 +86,7 @@ def _processor() -> Iterator[Finding]:
     usable, all_of_them = len(os.sched_getaffinity(0)), os.cpu_count()
     yield Finding(what="cores", found=f"{usable} of {all_of_them} ({platform.machine()})")
     yield Finding(what="threads wait", found=describe_waiting(os.environ))
+    yield Finding(what="freed memory", found=describe_freed_memory(os.environ))
 
 
 def _devices() -> Iterator[Finding]:
