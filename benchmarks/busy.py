@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.fresh_process import ROOT, FreshProcess, fresh_process
+from benchmarks.fresh_process import FreshProcess, fresh_process
 from benchmarks.harness import Span, Times, arguments, at_most, finish, ratio, rounds, scratch
 from benchmarks.result import Row, Side
 from benchmarks.spread import median_interval

@@ -1,4 +1,4 @@
-"""Freed memory is kept for the next step, as the kernel's own count of new pages shows, and never over a user's word."""
+"""Freed memory is kept for the next step, by the kernel's own count of new pages, and never over a user's word."""
 
 from __future__ import annotations
 

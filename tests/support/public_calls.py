@@ -13,8 +13,8 @@ from torch import nn
 import dgkd_cache as dgkd
 from dgkd_cache.datasets.dataset import Dataset
 from dgkd_cache.datasets.registry import _REGISTERED as data_sets  # noqa: PLC2701 - to leave it as it was
-from dgkd_cache.device.cores import own_cores
 from dgkd_cache.device.allocator import describe_freed_memory, keep_freed_memory
+from dgkd_cache.device.cores import own_cores
 from dgkd_cache.device.openmp import choose_waiting, describe_waiting
 from dgkd_cache.errors import Incomplete, Interrupted, InvalidInput
 from dgkd_cache.models import load_model, load_weights, weights_digest
