@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from platform import libc_ver
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from torch import nn
 
 import dgkd_cache
 from dgkd_cache.datasets.registry import load_dataset
+from dgkd_cache.device.allocator import VARIABLES, describe_freed_memory
 from dgkd_cache.device.openmp import SPIN_COUNT
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.renderer import ViewRenderer
@@ -169,10 +171,13 @@ def test_the_demo_is_what_the_readme_shows(tmp_path: Path) -> None:
     assert [row.split()[1] for row in shown[1:5]] == chain
 
 
-def test_a_script_says_how_threads_wait_before_torch_is_loaded() -> None:
-    block = block_after("docs/library.md", "## How threads wait", "python")
+def test_a_script_sets_threads_and_memory_before_torch_is_loaded() -> None:
+    block = block_after("docs/library.md", "## Threads that wait, memory that is freed", "python")
     ask = "import sys\n" + block.replace("import torch", "assert 'torch' not in sys.modules")
-    ask += "\nprint(os.environ['GOMP_SPINCOUNT'])"
-    bare = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    ask += "\nprint(os.environ['GOMP_SPINCOUNT'], describe_freed_memory(os.environ))"
+    ask = ask.replace("import keep_freed_memory", "import describe_freed_memory, keep_freed_memory")
+    ours = ("GOMP_", "OMP_WAIT", "MALLOC_", "GLIBC_TUNABLES")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run([sys.executable, "-c", ask], env=bare, capture_output=True, text=True)
-    assert done.stdout.strip() == SPIN_COUNT, done.stderr
+    told = describe_freed_memory(VARIABLES if libc_ver()[0] == "glibc" else {})
+    assert done.stdout.strip() == f"{SPIN_COUNT} {told}", done.stderr
