@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dgkd_stores.errors import Mismatch
 from dgkd_stores.sharing.hub import Hub
-from dgkd_stores.sharing.inventory import ROOT, Inventory
+from dgkd_stores.sharing.inventory import ROOT
+from dgkd_stores.sharing.one_guide import OTHER_PLACE
 from dgkd_stores.sharing.parallel import Tally
-from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
+from dgkd_stores.sharing.publication import Publication
 from dgkd_stores.sharing.remote import Found, LostConnection
 from dgkd_stores.sharing.requests import attempt, gave_up
 
@@ -22,24 +23,20 @@ BATCH_FILES, BATCH_BYTES = 200, 2**29
 """Most files and bytes of one commit."""
 
 
-class HubPublication(Publication):
-    """The publication of `inventory` as the store `name`, compared by the digests in the Hub's list."""
+class HubPublication(Publication[Hub]):
+    """A publication that is compared by the digests in the Hub's list."""
 
     _lost = (
         "every file of the store",
         "a .gitignore of the repository may drop them: remove it, and run the same command again",
     )
 
-    def __init__(self, inventory: Inventory, name: str, hub: Hub, tally: Tally) -> None:
-        self._name, self._hub = name, hub
-        super().__init__(inventory, f"{hub.address}/{name}", tally)
-
     def _list(self) -> Mapping[str, Found]:
-        listed = attempt(self._tally, lambda: self._hub.names(f"{self._name}/"), self._name)
+        listed = attempt(self._tally, lambda: self._remote.names(f"{self._name}/"), self._name)
         found = {name.removeprefix(f"{self._name}/"): one for name, one in listed.items()}
         for file, one in found.items():
             known = file in self._inventory.sizes
-            if not known or not self._hub.has_same(f"{self._name}/{file}", one, self._inventory.read(file)):
+            if not known or not self._remote.has_same(f"{self._name}/{file}", one, self._inventory.read(file)):
                 raise Mismatch(
                     f"another store lies at {self._address}",
                     expected=f"files of the store with the seal {self._inventory.seal}",
@@ -51,13 +48,13 @@ class HubPublication(Publication):
     def _send_files(self, jobs: int) -> None:
         for batch in self._batches():
             files = [(f"{self._name}/{file}", str(self._inventory.path / file)) for file in batch]
-            commit(self._hub, files, f"{self._name}: {len(batch)} files", self._tally)
+            commit(self._remote, files, f"{self._name}: {len(batch)} files", self._tally)
             self._tally.advance(sum(self._inventory.sizes[file] for file in batch))
 
     def _send_root(self, beside: Mapping[str, bytes]) -> None:
         root = [(f"{self._name}/{ROOT}", bytes(self._inventory.read(ROOT)))] if ROOT in self.missing else []
-        commit(self._hub, [*root, *beside.items()], f"{self._name}, seal {self._inventory.seal}", self._tally)
-        tag(self._hub, self._inventory.seal, self._tally)
+        commit(self._remote, [*root, *beside.items()], f"{self._name}, seal {self._inventory.seal}", self._tally)
+        tag(self._remote, self._inventory.seal, self._tally)
 
     def _batches(self) -> Iterator[list[str]]:
         """Yields the files that are missing, but the root; rows are proven here."""

@@ -6,24 +6,20 @@ from collections.abc import Mapping
 
 from dgkd_stores.errors import Mismatch
 from dgkd_stores.sharing.beside import publish_beside
-from dgkd_stores.sharing.inventory import ROOT, Inventory, RowFiles
-from dgkd_stores.sharing.one_guide import require_place
-from dgkd_stores.sharing.parallel import Tally, in_parallel
-from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
+from dgkd_stores.sharing.inventory import ROOT, RowFiles
+from dgkd_stores.sharing.one_guide import OTHER_PLACE, require_place
+from dgkd_stores.sharing.parallel import in_parallel
+from dgkd_stores.sharing.publication import Publication
 from dgkd_stores.sharing.remote import Found, WritableRemote
 from dgkd_stores.sharing.requests import attempt, ensure
 
 __all__ = ["ObjectPublication"]
 
 
-class ObjectPublication(Publication):
-    """The publication of `inventory` as the store `name` at a place, which is compared as it is sent."""
+class ObjectPublication(Publication[WritableRemote]):
+    """A publication that is compared as it is sent."""
 
     _lost = ("every file of the store in the place's list", "run the same command again: it sends what is missing")
-
-    def __init__(self, inventory: Inventory, name: str, remote: WritableRemote, tally: Tally) -> None:
-        self._name, self._remote = name, remote
-        super().__init__(inventory, f"{remote.address}/{name}", tally)
 
     def run(self, beside: Mapping[str, bytes], *, jobs: int) -> None:
         with self._remote.publishing(self._name):
@@ -49,7 +45,6 @@ class ObjectPublication(Publication):
         in_parallel(self._send_rows, self._inventory.rows(), jobs=jobs, tally=self._tally)
 
     def _send_root(self, beside: Mapping[str, bytes]) -> None:
-        require_place(self._remote, self._name, self._tally)
         # A root that is there came last: what it stands for was compared then.
         self._send(ROOT, self._inventory.read(ROOT))
         require_place(self._remote, self._name, self._tally)

@@ -8,11 +8,12 @@ from dgkd_stores.disk.paths import names_hdf5, names_store
 from dgkd_stores.errors import Mismatch
 from dgkd_stores.sharing.inventory import ROOT
 from dgkd_stores.sharing.parallel import Tally
-from dgkd_stores.sharing.publication import OTHER_PLACE
 from dgkd_stores.sharing.remote import Remote
 from dgkd_stores.sharing.requests import attempt
 
-__all__ = ["is_finished", "require_place"]
+__all__ = ["OTHER_PLACE", "is_finished", "require_place"]
+
+OTHER_PLACE = "choose another place, or remove what is there; nothing of it was replaced"
 
 
 def require_place(remote: Remote, name: str, tally: Tally) -> None:

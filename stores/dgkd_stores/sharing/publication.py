@@ -1,36 +1,41 @@
 """The order of a publication, whatever the place: it makes a store whole or visibly not, at every moment.
 
-What is there is listed, and must be of this store. Then files are sent as `Inventory` has them, and listed again. The
-root comes last, and with it what lies beside the store. How a file is sent, the subclasses say.
+The place must have no other guide, and what is there must be of this store. Then files are sent as `Inventory` has
+them, and listed again. The root comes last, after one more look for another guide, and with it what lies beside the
+store. How a file is sent, the subclasses say.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from dgkd_stores.errors import Incomplete
 from dgkd_stores.sharing.inventory import ROOT, Inventory
+from dgkd_stores.sharing.one_guide import require_place
 from dgkd_stores.sharing.parallel import Tally
-from dgkd_stores.sharing.remote import Found
+from dgkd_stores.sharing.remote import Found, Remote
 
-__all__ = ["OTHER_PLACE", "Publication"]
+__all__ = ["Publication"]
 
-OTHER_PLACE = "choose another place, or remove what is there; nothing of it was replaced"
+RemoteT = TypeVar("RemoteT", bound=Remote)
 
 
-class Publication(ABC):
-    """The publication of the files of `inventory` as a store, whose address is `address`.
+class Publication(ABC, Generic[RemoteT]):
+    """The publication of the files of `inventory` as the store `name` at a place.
 
-    Raises Mismatch if anything lies there that is none of its files, or that differs from them.
+    Raises Mismatch if the place belongs to another guide, or if anything lies there that is none of the store's files,
+    or that differs from them.
     """
 
     _lost: ClassVar[tuple[str, str]]
     """The expectation and the advice of the error where a file that was sent is not there."""
 
-    def __init__(self, inventory: Inventory, address: str, tally: Tally) -> None:
-        self._inventory, self._address, self._tally = inventory, address, tally
+    def __init__(self, inventory: Inventory, name: str, remote: RemoteT, tally: Tally) -> None:
+        self._inventory, self._name, self._remote, self._tally = inventory, name, remote, tally
+        self._address = f"{remote.address}/{name}"
+        require_place(remote, name, tally)
         self._there = self._list()
         self.missing = {file: size for file, size in inventory.sizes.items() if file not in self._there}
         """Files that are not there, with their sizes in bytes."""
@@ -51,6 +56,7 @@ class Publication(ABC):
                     found=f"{len(lost)} missing",
                     do=do,
                 )
+        require_place(self._remote, self._name, self._tally)
         self._send_root(beside)
         self._tally.advance(self._tally.total - self._tally.done)
 

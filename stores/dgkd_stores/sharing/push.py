@@ -24,10 +24,9 @@ from dgkd_stores.sharing.hub import Hub
 from dgkd_stores.sharing.hub_publication import HubPublication, commit, tag
 from dgkd_stores.sharing.inventory import Inventory
 from dgkd_stores.sharing.object_publication import ObjectPublication
-from dgkd_stores.sharing.one_guide import require_place
+from dgkd_stores.sharing.one_guide import OTHER_PLACE, require_place
 from dgkd_stores.sharing.open_place import open_place
 from dgkd_stores.sharing.parallel import Tally
-from dgkd_stores.sharing.publication import OTHER_PLACE, Publication
 from dgkd_stores.sharing.remote import WritableRemote
 from dgkd_stores.sharing.requests import attempt, ensure
 
@@ -115,10 +114,9 @@ class _Push:
     def folder(self, *, jobs: int, dry_run: bool) -> Pushed:
         """Publishes a Zarr folder, file by file."""
         inventory = Inventory(self.path)
-        require_place(self.remote, self.name, self.tally)
         beside = files_beside(self.path, self.name, data_licence=self.data_licence)
         self.tally.total = inventory.nbytes
-        publication: Publication
+        publication: HubPublication | ObjectPublication
         if isinstance(self.remote, Hub):
             publication = HubPublication(inventory, self.name, self.remote, self.tally)
         else:
