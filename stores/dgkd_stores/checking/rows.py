@@ -1,4 +1,4 @@
-"""Reads the rows of one chunk sequentially, a few megabytes at a time: their digests, and what is wrong."""
+"""Checks the rows of one chunk in order, a few megabytes at a time: their digests, and what is wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dgkd_stores.containers import Container
 from dgkd_stores.disk.files import read_file
 from dgkd_stores.format.layout import ArrayLayout
 
-__all__ = ["ChunkCheck", "ChunkRows", "check_chunk", "open_rows"]
+__all__ = ["ChunkCheck", "ChunkRows", "RowsCheck", "check_chunk", "open_rows"]
 
 PIECE_BYTES = 4 * 2**20
 """Bytes read at a time from an uncompressed chunk; a single row may be larger."""
@@ -68,38 +68,60 @@ def open_rows(held: Container, view: int, part: int) -> ChunkRows:
 
 def check_chunk(held: Container, view: int, part: int, *, advance: Callable[[int], None]) -> ChunkCheck:
     """Checks one chunk; `advance` gets numbers of bytes. Raises as `open_rows`."""
-    layout, header = held.layout, held.header
-    arrays, held_as = list(layout.rows.values()), header.row_encoding
-    count = min(layout.chunk_rows, header.dataset.samples - part * layout.chunk_rows)
-    rows, step = open_rows(held, view, part), max(1, PIECE_BYTES // header.row_bytes)
-    digests, finite, hashed = [], [True], hashlib.sha256()
-    for first in range(0, count, step):
-        last = min(first + step, count)
-        piece = {array.name: rows(array, first, last) for array in arrays}
-        bytes_SB = records(list(piece.values()))
-        at, all_finite = first, held_as.finite(piece)
-        while at < last:
-            stop = min((at // header.digest_rows + 1) * header.digest_rows, last)
-            block = slice(at - first, stop - first)
-            hashed.update(bytes_SB[block].data)
-            finite[-1] &= all_finite or held_as.finite({name: rows_SC[block] for name, rows_SC in piece.items()})
-            if stop % header.digest_rows == 0 or stop == count:
-                digests.append(hashed.digest())
-                finite.append(True)
-                hashed = hashlib.sha256()
-            at = stop
-        advance(bytes_SB.nbytes)
-    return ChunkCheck(
-        digests=np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32),
-        finite=np.array(finite[:-1]),
-        padded=tuple(_has_fill_only(array, rows, count, step) for array in arrays),
-    )
+    arrays, size = held.layout.rows.values(), held.layout.chunk_rows
+    check, rows = RowsCheck(held, part), open_rows(held, view, part)
+    step = max(1, PIECE_BYTES // held.header.row_bytes)
+    for first in range(0, size, step):
+        last = min(first + step, size)
+        advance(check.add({array.name: rows(array, first, last) for array in arrays}))
+    return check.result()
 
 
-def _has_fill_only(array: ArrayLayout, rows: ChunkRows, count: int, step: int) -> bool:
-    size = array.chunks[1]
-    for first in range(count, size, step):
-        found = rows(array, first, min(first + step, size))
-        if found.tobytes() != np.full(found.shape, array.fill_value, dtype=array.numpy_dtype).tobytes():
-            return False
-    return True
+class RowsCheck:
+    """The check of chunk `part` of a view, whose rows are given in order, as many at a time as there are."""
+
+    def __init__(self, held: Container, part: int) -> None:
+        header, layout = held.header, held.layout
+        self._arrays, self._encoding, self._digest_rows = layout.rows, header.row_encoding, header.digest_rows
+        self._count = min(layout.chunk_rows, header.dataset.samples - part * layout.chunk_rows)
+        self._at, self._hashed = 0, hashlib.sha256()
+        self._digests, self._finite = list[bytes](), [True]
+        self._padded = dict.fromkeys(layout.rows, True)
+
+    def add(self, rows: Mapping[str, NDArray[Any]]) -> int:
+        """Takes the next rows [S, columns] of every array; returns the number of bytes without the padding."""
+        given = len(next(iter(rows.values())))
+        inside = max(0, min(given, self._count - self._at))
+        hashed = self._hash({name: rows[name][:inside] for name in self._arrays}, inside) if inside else 0
+        if inside < given:
+            for name, array in self._arrays.items():
+                self._padded[name] &= _is_fill(array, rows[name][inside:])
+        self._at += given - inside
+        return hashed
+
+    def result(self) -> ChunkCheck:
+        """Returns what was found, once all rows were given."""
+        return ChunkCheck(
+            digests=np.frombuffer(b"".join(self._digests), dtype=np.uint8).reshape(-1, 32),
+            finite=np.array(self._finite[:-1]),
+            padded=tuple(self._padded.values()),
+        )
+
+    def _hash(self, rows: Mapping[str, NDArray[Any]], count: int) -> int:
+        bytes_SB = records(list(rows.values()))
+        first, last, all_finite = self._at, self._at + count, self._encoding.finite(rows)
+        while self._at < last:
+            stop = min((self._at // self._digest_rows + 1) * self._digest_rows, last)
+            block = slice(self._at - first, stop - first)
+            self._hashed.update(bytes_SB[block].data)
+            self._finite[-1] &= all_finite or self._encoding.finite({name: rows[name][block] for name in rows})
+            if stop % self._digest_rows == 0 or stop == self._count:
+                self._digests.append(self._hashed.digest())
+                self._finite.append(True)
+                self._hashed = hashlib.sha256()
+            self._at = stop
+        return bytes_SB.nbytes
+
+
+def _is_fill(array: ArrayLayout, found: NDArray[Any]) -> bool:
+    return found.tobytes() == np.full(found.shape, array.fill_value, dtype=array.numpy_dtype).tobytes()

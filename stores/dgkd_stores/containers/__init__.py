@@ -9,7 +9,7 @@ from dgkd_stores.arguments import as_path
 from dgkd_stores.containers.container import Container, damaged, no_store, unfinished
 from dgkd_stores.containers.hdf5_file import Hdf5File
 from dgkd_stores.containers.zarr_folder import Note, ZarrFolder
-from dgkd_stores.disk.files import explain_permission_errors
+from dgkd_stores.disk.refusals import explain_permission_errors
 from dgkd_stores.format.header import StoreHeader
 
 __all__ = ["Container", "HeaderAndSeal", "ZarrFolder", "damaged", "open_container", "read_header", "unfinished"]

@@ -5,9 +5,7 @@ from dgkd_stores.disk.files import (
     Partial as Partial,
     create_durably as create_durably,
     discard_file as discard_file,
-    explain_permission_errors as explain_permission_errors,
     fill as fill,
-    full_disk as full_disk,
     make_folder as make_folder,
     partial_of as partial_of,
     partials as partials,
@@ -24,3 +22,4 @@ from dgkd_stores.disk.leases import RENEWAL as RENEWAL, renewing as renewing
 from dgkd_stores.disk.locks import ALL_VIEWS as ALL_VIEWS, Lock as Lock, ViewLock as ViewLock, sweep as sweep
 from dgkd_stores.disk.owner import Owner as Owner
 from dgkd_stores.disk.paths import as_store_path as as_store_path, expand_user as expand_user
+from dgkd_stores.disk.refusals import explain_permission_errors as explain_permission_errors, full_disk as full_disk

@@ -21,31 +21,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.disk.notice import notice_once
-from dgkd_stores.errors import NoPermission, UnsafeStore, is_no_space, no_space
+from dgkd_stores.disk.refusals import explain_permission_errors, no_permission
+from dgkd_stores.errors import UnsafeStore
 
 __all__ = [
     "Partial",
     "create_durably",
     "discard_file",
-    "explain_permission_errors",
     "fill",
-    "full_disk",
     "lies_at",
     "make_folder",
     "not_a_folder",
     "partial_of",
     "partials",
+    "pieces",
     "plain_file",
     "publish_new",
     "read_file",
     "read_small",
     "refuse_in_the_way",
+    "replace_file",
     "sweep_partials",
     "sync_folder",
     "write_all",
     "write_durably",
     "write_synced",
 ]
+
+PIECE_BYTES = 2**20
+"""Bytes that `pieces` reads at a time."""
 
 Partial = Callable[[Path], Path]
 """Names the unfinished content of a file: beside it (`partial_of`), or in the folder of a lock, which may be lost."""
@@ -55,24 +59,6 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PARTIAL = re.compile(r".+\.[0-9a-f]{32}\.partial")
 # Errors of a folder's fsync on file systems without it (CIFS, FUSE, shared folders of a virtual machine).
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
-
-
-@contextlib.contextmanager
-def full_disk(path: Path, *, left: str = "what was finished is kept") -> Iterator[None]:
-    """Converts errors of a full disk, quota or file to NoSpace, which names the file and what is `left`.
-
-    Those of a folder that this user may not write in are converted to NoPermission.
-    """
-    try:
-        yield
-    except NoPermission:
-        raise
-    except OSError as error:
-        if is_no_space(error):
-            raise no_space(path, error, left=left) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            _refuse_writing(path, error)
-        raise
 
 
 def write_synced(path: Path, *parts: bytes | memoryview) -> None:
@@ -104,6 +90,12 @@ def write_durably(path: Path, *parts: bytes | memoryview, temporary: Path | None
     It writes to `temporary` first, a new name on the same file system; the default is an unpredictable name beside
     `path`, which `sweep_partials` removes after a kill. Hard links to the old file keep its content.
     """
+    replace_file(path, *parts, temporary=temporary)
+    sync_folder(path.parent)
+
+
+def replace_file(path: Path, *parts: bytes | memoryview, temporary: Path | None = None) -> None:
+    """Does what `write_durably` does without the fsync of the folder, which several files in it may share."""
     refuse_in_the_way(path)
     temporary = temporary or partial_of(path)
     write_synced(temporary, *parts)
@@ -113,7 +105,6 @@ def write_durably(path: Path, *parts: bytes | memoryview, temporary: Path | None
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    sync_folder(path.parent)
 
 
 def create_durably(path: Path, *parts: bytes | memoryview) -> None:
@@ -257,6 +248,13 @@ def read_file(path: Path, offset: int = 0, nbytes: int | None = None) -> NDArray
         return into
 
 
+def pieces(handle: int, start: int, stop: int) -> Iterator[memoryview]:
+    """Yields the bytes of an open file from `start` to `stop` - 1, or to its end, a piece at a time."""
+    while piece := os.pread(handle, min(PIECE_BYTES, stop - start), start):
+        yield memoryview(piece)
+        start += len(piece)
+
+
 def fill(handle: int, into: NDArray[np.uint8], offset: int) -> int:
     """Reads from `offset` on until `into` is full or the file ends; returns the number of bytes."""
     done = 0
@@ -271,7 +269,7 @@ def plain_file(path: Path) -> Iterator[tuple[int, int]]:
     try:
         handle = os.open(path, _READ)
     except PermissionError as error:
-        raise _no_permission(path) from error
+        raise no_permission(path) from error
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
             found = "a link" if path.is_symlink() else "a pipe, socket or device"
@@ -299,52 +297,6 @@ def lies_at(path: Path) -> bool:
         except (FileNotFoundError, NotADirectoryError):
             return False
     return True
-
-
-@contextlib.contextmanager
-def explain_permission_errors(path: Path) -> Iterator[None]:
-    """Converts permission errors of anything at or under `path` to NoPermission."""
-    try:
-        yield
-    except NoPermission:
-        raise
-    except PermissionError as error:
-        raise _no_permission(Path(os.fsdecode(error.filename or path))) from error
-
-
-def _no_permission(path: Path) -> NoPermission:
-    """Returns the error for a file or folder that this user may not read, with the command that changes that."""
-    # A parent folder that may not be entered hides the file's own permissions.
-    above = [folder for folder in reversed(path.absolute().parents) if not os.access(folder, os.X_OK)]
-    barred = above[0] if above else path
-    try:
-        own = os.stat(barred).st_uid == os.geteuid()
-    except OSError:
-        own = False
-    change = f"`chmod {'u' if own else 'a'}+rX {shlex.quote(str(barred))}`"
-    return NoPermission(
-        f"{path} may not be read",
-        expected="permission to read it",
-        found=f"Permission denied to user {os.geteuid()}" + (f" in {barred}" if above else ""),
-        do=f"{change} permits it" if own else f"its owner permits it with {change}",
-    )
-
-
-def _refuse_writing(path: Path, error: OSError) -> None:
-    """Raises NoPermission if `error` is from a folder that this user may not write in."""
-    failed = Path(os.fsdecode(error.filename or path)).absolute()
-    barred = next(each for each in (failed, *failed.parents) if os.path.exists(each))
-    if os.access(barred, os.W_OK | os.X_OK if barred.is_dir() else os.W_OK):
-        return
-    read_only = error.errno == errno.EROFS
-    own = not read_only and os.stat(barred).st_uid == os.geteuid()
-    who = "" if read_only else f" to user {os.geteuid()}"
-    raise NoPermission(
-        f"{path} may not be written",
-        expected="a file system that can be written" if read_only else "permission to write it",
-        found=f"{error.strerror}{who} in {barred}",
-        do="give another path" + (f", or permit it with `chmod u+w {shlex.quote(str(barred))}`" if own else ""),
-    ) from error
 
 
 def _kind(mode: int) -> str:

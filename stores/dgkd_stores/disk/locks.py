@@ -23,10 +23,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from dgkd_stores.disk.files import full_disk, not_a_folder, partial_of, read_small, write_synced
+from dgkd_stores.disk.files import not_a_folder, partial_of, read_small, write_synced
 from dgkd_stores.disk.folder_lock import Stop, folder_lock, never
 from dgkd_stores.disk.leases import begin_lease, drop_lease, hold_lease
 from dgkd_stores.disk.owner import UNKNOWN, Owner
+from dgkd_stores.disk.refusals import full_disk
 from dgkd_stores.errors import Locked, UnsafeStore
 
 __all__ = ["ALL_VIEWS", "Lock", "ViewLock", "discard", "locks_in", "sweep", "writing_folder"]

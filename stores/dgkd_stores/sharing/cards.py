@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dgkd_stores.arguments import as_path, require_kind
-from dgkd_stores.disk.files import create_durably, full_disk, make_folder, read_small
+from dgkd_stores.disk.files import create_durably, make_folder, read_small
+from dgkd_stores.disk.refusals import full_disk
 from dgkd_stores.errors import InvalidInput
 from dgkd_stores.reading.reader import GuideStore
 from dgkd_stores.sharing.croissant import make_croissant

@@ -11,8 +11,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from dgkd_stores.disk.files import full_disk, write_all
+from dgkd_stores.disk.files import write_all
+from dgkd_stores.disk.refusals import full_disk
 from dgkd_stores.errors import Damaged, UnsafeStore
+from dgkd_stores.sharing.arrival import Arrival
 from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.remote import Changed, LostConnection, NoRanges, Reading, Remote
 from dgkd_stores.sharing.requests import ATTEMPTS, attempt, gave_up
@@ -61,19 +63,22 @@ class Fetcher:
         fits: Callable[[int], bool],
         expected: str,
         tag: str | None = None,
+        arrival: Arrival | None = None,
     ) -> None:
         """Fetches an object to `path`, and goes on with what is in `path`.partial.
 
-        `size` is that of the object, where it is known; with `tag`, only the object with this ETag is fetched. Raises
+        `size` is that of the object, where it is known; with `tag`, only the object with this ETag is fetched.
+        `arrival` gets the content: what is in `path`.partial, which is read for it, and what arrives. Raises
         Damaged for an object that is not there, or of a size that does not fit, which `expected` names; Changed for
         another tag; Incomplete after `ATTEMPTS` connections without a byte; NoSpace.
         """
         partial = partial_of(path)
         failures = restarts = 0
-        with full_disk(path, left=LEFT), contextlib.closing(_Partial(partial, tag)) as into:
+        with full_disk(path, left=LEFT), contextlib.closing(_Partial(partial, tag, arrival)) as into:
             self._tally.advance(into.size)
             if size is not None and into.size > size:
                 self._begin_anew(into)
+            into.pass_on()
             while into.size != size:
                 before = into.size
                 try:
@@ -92,9 +97,8 @@ class Fetcher:
                         raise gave_up(self._prefix + name, f"an object that changed {restarts} times") from error
                 except LostConnection as error:
                     failures = 0 if into.size > before else failures + 1
-                    if before and failures == 2:
-                        self._begin_anew(into)  # the place may refuse to go on from there
-                    if not self._ranges and into.size:
+                    # The place may refuse to go on from there.
+                    if (before and failures == 2) or (not self._ranges and into.size):
                         restarts += 1
                         self._begin_anew(into)
                     if failures >= ATTEMPTS or restarts > RESTARTS:
@@ -156,22 +160,31 @@ def partial_of(path: Path) -> Path:
 
 
 class _Partial:
-    """The file of what has arrived, of the object with the ETag `tag`, if that is known."""
+    """The file of what has arrived, of the object with the ETag `tag`, if that is known, for `arrival`."""
 
-    def __init__(self, path: Path, tag: str | None) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._handle = os.open(path, flags, 0o666)
+    def __init__(self, path: Path, tag: str | None, arrival: Arrival | None) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._handle, self._arrival = os.open(path, flags, 0o666), arrival
         self.size = os.fstat(self._handle).st_size
         self.tag = tag
         """The ETag of the object that it is from; None before this process knows it."""
 
+    def pass_on(self) -> None:
+        """Gives `arrival` what an earlier pull has left."""
+        if self._arrival is not None:
+            self._arrival.read(self._handle, self.size)
+
     def append(self, data: memoryview) -> None:
         write_all(self._handle, data)
         self.size += len(data)
+        if self._arrival is not None:
+            self._arrival.take(data)
 
     def clear(self) -> None:
         os.ftruncate(self._handle, 0)
         self.size, self.tag = 0, None
+        if self._arrival is not None:
+            self._arrival.begin()
 
     def sync(self) -> None:
         os.fsync(self._handle)

@@ -15,20 +15,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dgkd_stores.disk.files import (
-    explain_permission_errors,
-    full_disk,
     make_folder,
+    pieces,
     plain_file,
     publish_new,
     sync_folder,
     write_synced,
 )
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
+from dgkd_stores.disk.refusals import explain_permission_errors, full_disk
 from dgkd_stores.sharing.remote import Changed, Found, Reading, WritableRemote
 
 __all__ = ["Folder"]
-
-_PIECE_BYTES = 2**20
 
 
 class Folder(WritableRemote):
@@ -105,9 +103,7 @@ def _unless_missing(error: OSError) -> None:
 
 def _pieces(path: Path, start: int, stop: int) -> Iterator[memoryview]:
     with plain_file(path) as (handle, _):
-        while piece := os.pread(handle, min(_PIECE_BYTES, stop - start), start):
-            yield memoryview(piece)
-            start += len(piece)
+        yield from pieces(handle, start, stop)
 
 
 def _found(status: os.stat_result) -> Found:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dgkd_stores.checking.damage import Verification
 from dgkd_stores.coding.canonical import sha256_hex
 from dgkd_stores.coding.digests import seal_of
 from dgkd_stores.containers import ZarrFolder
@@ -21,7 +22,7 @@ from dgkd_stores.sharing.fetch import Fetcher
 from dgkd_stores.sharing.inventory import ROOT
 from dgkd_stores.sharing.parallel import Tally, in_parallel
 
-__all__ = ["Guarded", "Published", "check_seal", "fetch_guarded", "naming", "replaced"]
+__all__ = ["Guarded", "Published", "check_seal", "fetch_guarded", "naming", "not_whole", "replaced"]
 
 _TELL = "tell whoever published it, and pull again once it is mended"
 
@@ -118,6 +119,13 @@ def check_seal(address: str, *, found: str, computed: str, wanted: str | None) -
             found=found,
             do="ask its maker which seal is the right one; a store that never changes keeps its seal",
         )
+
+
+def not_whole(problem: str, found: Verification, *, do: str = _TELL) -> Damaged | UnsafeStore:
+    """Returns the error for a store that was fetched and in which damage was `found`, with its exit code."""
+    one = found.damage[0]
+    kind = UnsafeStore if found.exit_code == UnsafeStore.exit_code else Damaged
+    return kind(problem, expected=one.expected, found=f"{one.kind} of {one.file}", do=do)
 
 
 def replaced(address: str, expected: str) -> Mismatch:

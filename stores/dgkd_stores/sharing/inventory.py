@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_stores.checking.diagnosis import Diagnosis
-from dgkd_stores.checking.rows import check_chunk
+from dgkd_stores.checking.rows import ChunkCheck, check_chunk
 from dgkd_stores.containers import Container, damaged, unfinished
 from dgkd_stores.containers.container import how_to_mend
 from dgkd_stores.disk.files import read_file
@@ -111,13 +111,17 @@ def positions(array: ArrayLayout) -> Iterator[tuple[int, ...]]:
 
 def check_rows(held: Container, digest_VB32: NDArray[np.uint8], view: int, part: int) -> None:
     """Raises Damaged unless a chunk of rows on disk fits its digests, is finite, and is padded with the fill."""
-    array, header = next(iter(held.layout.rows.values())), held.header
-    name = held.path / held.name_of(array, (view, part, 0))
-    start = part * held.layout.chunk_rows // header.digest_rows
     try:
         check = check_chunk(held, view, part, advance=lambda nbytes: None)
     except ValueError as error:
-        raise damaged(held.path, f"{name}: damaged", "a chunk of its size", str(error)) from error
+        raise damaged(held.path, f"{_file(held, view, part)}: damaged", "a chunk of its size", str(error)) from error
+    require_right(held, digest_VB32, view, part, check)
+
+
+def require_right(held: Container, digest_VB32: NDArray[np.uint8], view: int, part: int, check: ChunkCheck) -> None:
+    """Raises Damaged as `check_rows`, for a chunk that was checked."""
+    name, header = _file(held, view, part), held.header
+    start = part * held.layout.chunk_rows // header.digest_rows
     right = digest_VB32[view, start : start + len(check.digests)]
     wrong = np.flatnonzero((right != check.digests).any(axis=1))
     if len(wrong):
@@ -127,3 +131,8 @@ def check_rows(held: Container, digest_VB32: NDArray[np.uint8], view: int, part:
         raise Damaged(f"{problem} are damaged", expected=expected, found=found, do=how_to_mend(held.path))
     if not check.finite.all() or not all(check.padded):
         raise damaged(held.path, f"{name}: damaged", "finite rows, and padding of the fill value", "others")
+
+
+def _file(held: Container, view: int, part: int) -> Path:
+    array = next(iter(held.layout.rows.values()))
+    return held.path / held.name_of(array, (view, part, 0))

@@ -11,11 +11,11 @@ from dgkd_stores.checking.damage import Damage, Verification
 from dgkd_stores.checking.verify import verify
 from dgkd_stores.coding.digests import seal_of
 from dgkd_stores.containers.hdf5_file import Hdf5File
-from dgkd_stores.disk.files import full_disk
-from dgkd_stores.errors import Damaged, DgkdError, Mismatch, StoreNotFound, UnsafeStore
+from dgkd_stores.disk.refusals import full_disk
+from dgkd_stores.errors import Damaged, Mismatch, StoreNotFound, UnsafeStore
 from dgkd_stores.format.limits import MAX_OTHER_BYTES, MAX_RECORD_BYTES
 from dgkd_stores.sharing.fetch import LEFT, Fetcher, partial_of
-from dgkd_stores.sharing.guard import check_seal, naming, replaced
+from dgkd_stores.sharing.guard import check_seal, naming, not_whole, replaced
 from dgkd_stores.sharing.parallel import Tally
 from dgkd_stores.sharing.remote import Changed, Found, NoRanges, Remote
 from dgkd_stores.sharing.remote_blocks import RemoteBlocks, read_part
@@ -88,7 +88,8 @@ class FilePull:
                     found = self._verify(path)
                 if not found.damage:
                     return found
-                raise self._damaged(found)
+                problem = f"{self._address} is damaged where it was published, or on each of {TRIES} ways"
+                raise not_whole(problem, found)
             except (Damaged, Mismatch, UnsafeStore) as error:
                 self._fetcher.discard(path)
                 tries -= 1
@@ -148,15 +149,6 @@ class FilePull:
         seal = self._announced
         return replaced(
             self._address, f"the store with the seal {seal}" if seal else "the file that was there at first"
-        )
-
-    def _damaged(self, found: Verification) -> DgkdError:
-        one = found.damage[0]
-        return (UnsafeStore if found.exit_code == UnsafeStore.exit_code else Damaged)(
-            f"{self._address} is damaged where it was published, or on each of {TRIES} ways",
-            expected=one.expected,
-            found=f"{one.kind} of {one.file}",
-            do="tell whoever published it",
         )
 
     @staticmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +20,13 @@ from dgkd_stores.checking.verify import verify
 from dgkd_stores.coding.codecs import RAW
 from dgkd_stores.coding.digests import array_digest
 from dgkd_stores.containers import ZarrFolder
-from dgkd_stores.disk.files import read_file, sweep_partials, sync_folder, write_durably
-from dgkd_stores.errors import Damaged, UnsafeStore
+from dgkd_stores.disk.files import plain_file, replace_file, sweep_partials, sync_folder, write_durably
+from dgkd_stores.errors import Damaged
 from dgkd_stores.format.layout import ArrayLayout
+from dgkd_stores.sharing.arrival import Arrival, Content, Hashed, RowsArrival, narrow_first
 from dgkd_stores.sharing.fetch import Fetcher
-from dgkd_stores.sharing.guard import Guarded, naming
-from dgkd_stores.sharing.inventory import ROOT, check_rows, positions
+from dgkd_stores.sharing.guard import Guarded, naming, not_whole
+from dgkd_stores.sharing.inventory import ROOT, check_rows, positions, require_right
 from dgkd_stores.sharing.parallel import Tally, in_parallel
 from dgkd_stores.sharing.remote import Found
 
@@ -95,10 +96,10 @@ class FolderPull:
         layout = self._held.layout
         parts = ((view, part) for view in range(self._held.header.views) for part in range(layout.chunks_per_view))
         in_parallel(self._obtain_rows, parts, jobs=jobs, tally=self._tally)
-        for name in layout.arrays:
+        for name in layout.rows:
             sync_folder(self.folder / name)
         sweep_partials(self.folder)
-        self._metadata(ROOT)
+        write_durably(self.folder / ROOT, self._guarded.metadata[ROOT])
         return self._verdict()
 
     def fetch_arrays(self, jobs: int) -> None:
@@ -110,10 +111,12 @@ class FolderPull:
         for name in layout.arrays:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
             sweep_partials(self.folder / name)
-            self._metadata(f"{name}/{ROOT}")
-        digests = [[(layout.digest, at)] for at in positions(layout.digest)]
-        in_parallel(self._fetch, digests, jobs=jobs, tally=self._tally)
-        in_parallel(self._obtain_array, layout.others.values(), jobs=jobs, tally=self._tally)
+        metadata = [f"{name}/{ROOT}" for name in layout.arrays]
+        in_parallel(self._metadata, metadata, jobs=jobs, tally=self._tally)
+        self._obtain_digests(jobs)
+        in_parallel(self._obtain_array, layout.identity.values(), jobs=jobs, tally=self._tally)
+        for name in layout.others:
+            sync_folder(self.folder / name)
 
     def _verdict(self) -> Verification:
         """Checks names, sizes, metadata and the seal; the rows were hashed when they arrived."""
@@ -121,88 +124,116 @@ class FolderPull:
             found = verify(self.folder)
         if found.damage:
             (self.folder / ROOT).unlink()
-            one = found.damage[0]
-            raise (UnsafeStore if found.exit_code == UnsafeStore.exit_code else Damaged)(
-                f"{self._address} is not whole after all",
-                expected=one.expected,
-                found=f"{one.kind} of {one.file} in {self.folder}",
-                do="remove that folder and pull again",
-            )
+            again = f"remove {self.folder}, where it was fetched to, and pull again"
+            raise not_whole(f"{self._address} is not whole after all", found, do=again)
         return replace(found, full=True, blocks_checked=found.blocks)
 
     def _metadata(self, name: str) -> None:
         path = self.folder / name
         if not path.is_file() or path.is_symlink() or path.read_bytes() != self._guarded.metadata[name]:
-            write_durably(path, self._guarded.metadata[name])
+            replace_file(path, self._guarded.metadata[name])
+
+    def _obtain_digests(self, jobs: int) -> None:
+        """Fetches the digests, and holds all of them to the SHA-256 under the seal."""
+        array = self._held.layout.digest
+        chunks = [(array, at) for at in positions(array)]
+
+        def fetch(chunk: _Chunk) -> None:
+            self._fetch(chunk, Content(self._digest_VB32[chunk[1][0]].reshape(-1)))
+
+        def attempt() -> Damaged | None:
+            in_parallel(fetch, chunks, jobs=jobs, tally=self._tally)
+            return self._differs(array, array_digest(self._digest_VB32))
+
+        self._obtain(chunks, array.name, attempt)
 
     def _obtain_array(self, array: ArrayLayout) -> None:
-        """Fetches a whole array, or all digests, and holds it to the SHA-256 under the seal."""
-        assert self._held.seal is not None
-        sealed = self._held.seal.arrays[array.name]
-        chunks = [(array, at) for at in positions(array)]
-        kept = self._have(chunks)
-        for number in range(TRIES + kept):
-            self._fetch(chunks)
-            raw = np.concatenate([np.empty(0, np.uint8), *(read_file(self._path(each)) for each in chunks)])
-            found = array_digest(raw)
-            if found == sealed:
-                if array is self._held.layout.digest:
-                    self._digest_VB32[...] = raw.reshape(array.shape)
-                return
-            self._discard(chunks)
-            if number + 1 == TRIES + kept:
-                raise self._wrong(array.name, f"SHA-256 {sealed}", found)
+        """Fetches a whole array, and holds it to the SHA-256 under the seal."""
+        hashed, chunks = Hashed(), [(array, at) for at in positions(array)]
+
+        def attempt() -> Damaged | None:
+            for each in chunks:
+                self._fetch(each, hashed)
+            return self._differs(array, hashed.digest)
+
+        self._obtain(chunks, array.name, attempt)
 
     def _obtain_rows(self, place: tuple[int, int]) -> None:
-        """Fetches a chunk of rows, and holds it to its digests."""
+        """Fetches a chunk of rows, and holds it to its digests: while it arrives, unless it has to be decoded."""
         view, part = place
-        chunks: list[_Chunk] = [(array, (view, part, 0)) for array in self._held.layout.rows.values()]
-        kept = self._have(chunks)
-        for number in range(TRIES + kept):
-            self._fetch(chunks)
+        held, digests = self._held, self._digest_VB32
+        arrival = RowsArrival(held, part) if held.layout.codec is RAW else None
+        chunks = [(array, (view, part, 0)) for array in narrow_first(held.layout)]
+
+        def attempt() -> Damaged | None:
+            for each in chunks:
+                self._fetch(each, None if arrival is None else arrival.files[each[0].name])
             try:
-                check_rows(self._held, self._digest_VB32, view, part)
-                return
+                if arrival is None:
+                    check_rows(held, digests, view, part)
+                else:
+                    require_right(held, digests, view, part, arrival.result())
             except Damaged as error:
-                self._discard(chunks)
-                if number + 1 == TRIES + kept:
-                    raise self._wrong(self._published_name(chunks[-1]), error.expected, error.found) from error
+                return error
+            return None
 
-    def _have(self, chunks: list[_Chunk]) -> bool:
-        """Returns True if any of these files is there from an earlier pull."""
-        return any(self._name(each) not in self.fetched and os.path.lexists(self._path(each)) for each in chunks)
+        self._obtain(chunks, self._published_name(chunks[-1]), attempt)
 
-    def _fetch(self, chunks: list[_Chunk]) -> None:
-        """Fetches those of the files that are not there, or of a size that is impossible."""
-        for each in chunks:
-            array, path, name = each[0], self._path(each), self._name(each)
-            self._tally.check()
-            if self._is_there(array, path):
-                if name not in self._counted:
-                    self._counted.add(name)
-                    self._tally.advance(path.lstat().st_size)
-                continue
-            if os.path.lexists(path):
-                path.unlink()
-            exact = array.chunk_bytes if array.codec is RAW else None
-            expected = f"{array.chunk_bytes} bytes" if exact else f"a compressed chunk of {array.chunk_bytes} bytes"
-            fits = functools.partial(self._fits, array)
-            self._fetcher.file(self._published_name(each), path, size=exact, fits=fits, expected=expected)
-            self.fetched[name] = path.lstat().st_size
-            self._counted.add(name)
+    def _obtain(self, chunks: Sequence[_Chunk], name: str, attempt: Callable[[], Damaged | None]) -> None:
+        """Fetches chunks by `attempt`, which returns an error if they are wrong; raises Damaged after `TRIES` of them.
 
-    def _discard(self, chunks: list[_Chunk]) -> None:
+        What was there, from an earlier pull, is none of these.
+        """
+        there = (os.path.lexists(self._path(each)) for each in chunks if self._name(each) not in self.fetched)
+        left = TRIES + any(there)
+        while wrong := attempt():
+            self._discard(chunks)
+            left -= 1
+            if not left:
+                raise Damaged(
+                    f"{self._address}/{name} is damaged where it was published, or on each of {TRIES} ways",
+                    expected=wrong.expected,
+                    found=wrong.found,
+                    do="tell whoever published it; everything else that was fetched is kept for the next pull",
+                ) from wrong
+
+    def _differs(self, array: ArrayLayout, found: str) -> Damaged | None:
+        """Returns the error for an array whose SHA-256 is not the one under the seal."""
+        assert self._held.seal is not None
+        sealed = self._held.seal.arrays[array.name]
+        return None if found == sealed else Damaged(array.name, expected=f"SHA-256 {sealed}", found=found)
+
+    def _fetch(self, chunk: _Chunk, arrival: Arrival | None) -> None:
+        """Fetches a file, unless it is there, of a possible size, for `arrival`."""
+        array, path, name = chunk[0], self._path(chunk), self._name(chunk)
+        self._tally.check()
+        if self._is_there(array, path):
+            if name not in self._counted:
+                self._counted.add(name)
+                self._tally.advance(path.lstat().st_size)
+            if arrival is not None:
+                with plain_file(path) as (handle, size):
+                    arrival.read(handle, size)
+            return
+        if os.path.lexists(path):
+            path.unlink()
+        exact = array.chunk_bytes if array.codec is RAW else None
+        expected = f"{array.chunk_bytes} bytes" if exact else f"a compressed chunk of {array.chunk_bytes} bytes"
+        self._fetcher.file(
+            self._published_name(chunk),
+            path,
+            size=exact,
+            fits=functools.partial(self._fits, array),
+            expected=expected,
+            arrival=arrival,
+        )
+        self.fetched[name] = path.lstat().st_size
+        self._counted.add(name)
+
+    def _discard(self, chunks: Sequence[_Chunk]) -> None:
         for each in chunks:
             self._fetcher.discard(self._path(each))
             self._counted.discard(self._name(each))
-
-    def _wrong(self, name: str, expected: str, found: str) -> Damaged:
-        return Damaged(
-            f"{self._address}/{name} is damaged where it was published, or on each of {TRIES} ways",
-            expected=expected,
-            found=found,
-            do="tell whoever published it; everything else that was fetched is kept for the next pull",
-        )
 
     def _chunks(self) -> list[_Chunk]:
         return [(array, at) for array in self._held.layout.arrays.values() for at in positions(array)]

@@ -15,7 +15,7 @@ from pathlib import Path
 from dgkd_stores.checking.origin import origin_path
 from dgkd_stores.coding.digests import compute_seal
 from dgkd_stores.containers import ZarrFolder
-from dgkd_stores.disk.files import sync_folder, write_durably
+from dgkd_stores.disk.files import replace_file, sync_folder, write_durably
 from dgkd_stores.format.layout import ArrayLayout, StoreLayout, group_metadata, json_file
 from dgkd_stores.sharing.fetch import Fetcher
 from dgkd_stores.sharing.guard import Guarded
@@ -74,7 +74,7 @@ class ViewsPull:
             (folder / name).mkdir(parents=True, exist_ok=True)
             for position in positions(array):
                 content = self._arrays[name] if name != "digest" else self._arrays[name][position[0]]
-                write_durably(folder / name / array.key(*position), array.encode(content))
+                replace_file(folder / name / array.key(*position), array.encode(content))
         first = self._guarded.held.header.place_of(self._views.start)
         return FolderPull(
             part, self._fetcher, self._address, folder, sizes=self._sizes, tally=self._tally, first_place=first

@@ -16,9 +16,10 @@ from pathlib import Path
 from dgkd_stores.checking.damage import Verification
 from dgkd_stores.checking.origin import origin_path
 from dgkd_stores.checking.verify import verify
-from dgkd_stores.disk.files import full_disk, make_folder, publish_new
+from dgkd_stores.disk.files import make_folder, publish_new
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.disk.paths import names_hdf5
+from dgkd_stores.disk.refusals import full_disk
 from dgkd_stores.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.limits import MAX_METADATA_BYTES

@@ -15,7 +15,8 @@ from pathlib import Path
 from dgkd_stores.arguments import as_path, require_kind
 from dgkd_stores.checking.damage import Verification
 from dgkd_stores.checking.origin import OriginCheck, origin_path
-from dgkd_stores.disk.files import create_durably, full_disk, lies_at, read_small
+from dgkd_stores.disk.files import create_durably, lies_at, read_small
+from dgkd_stores.disk.refusals import full_disk
 from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.reading.reader import GuideStore

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from dgkd_stores.arguments import as_path, require_callable, require_flags, require_kind, require_views
 from dgkd_stores.checking.origin import origin_path
-from dgkd_stores.disk.files import full_disk, publish_new, read_small, sync_folder, write_synced
+from dgkd_stores.disk.files import publish_new, read_small, sync_folder, write_synced
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
+from dgkd_stores.disk.refusals import full_disk
 from dgkd_stores.errors import InvalidInput
 from dgkd_stores.format.derivation import derived_header
 from dgkd_stores.format.header import StoreHeader

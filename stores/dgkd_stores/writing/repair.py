@@ -20,8 +20,9 @@ from dgkd_stores.arguments import as_path, require_callable, require_flags
 from dgkd_stores.checking.diagnosis import Diagnosis, Report
 from dgkd_stores.coding.digests import Seal, array_digest, differing_blocks
 from dgkd_stores.containers import ZarrFolder
-from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably, write_synced
+from dgkd_stores.disk.files import make_folder, sync_folder, write_durably, write_synced
 from dgkd_stores.disk.locks import ViewLock
+from dgkd_stores.disk.refusals import full_disk
 from dgkd_stores.errors import Damaged, InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import IdentityArrays

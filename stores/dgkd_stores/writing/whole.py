@@ -19,9 +19,10 @@ from dgkd_stores.coding.codecs import Codec, Deflate, codec_names, get_codec
 from dgkd_stores.coding.digests import Seal, compute_seal
 from dgkd_stores.containers import damaged
 from dgkd_stores.containers.hdf5_writer import ChunkToWrite, write_hdf5
-from dgkd_stores.disk.files import full_disk, make_folder, publish_new, sync_folder, write_synced
+from dgkd_stores.disk.files import make_folder, publish_new, sync_folder, write_synced
 from dgkd_stores.disk.locks import ALL_VIEWS, ViewLock
 from dgkd_stores.disk.paths import names_hdf5, names_store
+from dgkd_stores.disk.refusals import full_disk
 from dgkd_stores.errors import DgkdError, InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.layout import StoreLayout, default_chunk_rows

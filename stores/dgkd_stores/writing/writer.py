@@ -20,9 +20,10 @@ from dgkd_stores.coding.codecs import get_codec
 from dgkd_stores.coding.digests import Seal, compute_seal
 from dgkd_stores.coding.encodings import Encoding
 from dgkd_stores.containers import ZarrFolder, damaged
-from dgkd_stores.disk.files import full_disk, make_folder, sync_folder, write_durably
+from dgkd_stores.disk.files import make_folder, sync_folder, write_durably
 from dgkd_stores.disk.folder_lock import Stop, never
 from dgkd_stores.disk.locks import ViewLock
+from dgkd_stores.disk.refusals import full_disk
 from dgkd_stores.errors import InvalidInput
 from dgkd_stores.format.header import StoreHeader
 from dgkd_stores.format.identity import IdentityArrays

@@ -1,24 +1,21 @@
-"""Durable files: no name leads to another file, no disk's oddity is silent, and no permission is taken for damage."""
+"""Durable files: no name leads to another file, and no disk's oddity is silent."""
 
 from __future__ import annotations
 
 import errno
 import os
-import resource
-import signal
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.unprivileged import open_folder, refused_permission, unprivileged
 
-from dgkd_stores import GuideStore, GuideStoreWriter, NoSpace, UnsafeStore, verify
+from dgkd_stores import GuideStoreWriter, UnsafeStore
 from dgkd_stores.disk.files import (
     create_durably,
-    full_disk,
-    read_small,
+    pieces,
+    replace_file,
     sweep_partials,
     sync_folder,
     write_durably,
@@ -126,81 +123,27 @@ def test_a_folder_that_fails_to_sync_is_an_error(tmp_path: Path, monkeypatch: py
         sync_folder(tmp_path)
 
 
-def test_a_limit_on_the_size_of_files_is_told_as_that(recipe: Any, tmp_path: Path, read_tree: Any) -> None:
-    """A limit as `ulimit -f` sets it; Python ignores SIGXFSZ, so a write says EFBIG."""
-    small, store = recipe(), tmp_path / "a.zarr"
-    whole = small.write(tmp_path / "whole.zarr")
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        said = "nothing was refused"
-        try:
-            assert signal.getsignal(signal.SIGXFSZ) == signal.SIG_IGN
-            resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
-            small.write(store)
-        except NoSpace as error:
-            said = f"{error.exit_code} {error}"
-        except BaseException as error:
-            said = repr(error)
-        finally:
-            os.write(write, said.encode())
-            os._exit(0)
-    os.waitpid(pid, 0)
-    os.close(write)
-    with os.fdopen(read) as answer:
-        said = answer.read()
-    assert said.startswith("14 ") and "may not grow any further" in said and "`ulimit -f unlimited`" in said, said
-    assert "found File too large" in said and "run the same command again" in said
-    assert os.listdir(tmp_path) == ["whole.zarr"]
-    assert small.write(store) == whole and read_tree(store) == read_tree(tmp_path / "whole.zarr")
+@pytest.mark.parametrize(("write", "synced"), [(write_durably, ["file", "folder"]), (replace_file, ["file"])])
+def test_the_folder_is_synced_by_one_of_two_ways_to_replace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., None], synced: list[str]
+) -> None:
+    seen = list[str]()
+    folder = os.stat(tmp_path).st_ino
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: seen.append("folder" if os.fstat(handle).st_ino == folder else "file")
+    )
+    (tmp_path / "a").write_bytes(b"old")
+    write(tmp_path / "a", b"ne", b"w")
+    assert (tmp_path / "a").read_bytes() == b"new" and os.listdir(tmp_path) == ["a"] and seen == synced
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_what_is_told_as_no_space(code: int) -> None:
-    with pytest.raises(NoSpace, match="what was kept") as caught, full_disk(Path("a"), left="what was kept"):
-        raise OSError(code, os.strerror(code))
-    assert (caught.value.exit_code, caught.value.found) == (14, os.strerror(code))
-
-
-FILES = ["zarr.json", "logits/zarr.json", "logits/c.0.0.0", "digest/c.0.0.0", "label/c.0"]
-# A folder of mode 444 tells its names and nothing of what they are.
-BARRED = [("", 0o000), ("", 0o444), ("logits", 0o000), ("logits", 0o444), *((name, 0o000) for name in FILES)]
-WAYS: dict[str, Callable[[Path], object]] = {
-    "open and read": lambda path: GuideStore.open(path).gather([0], [0]),
-    "verify": lambda path: verify(path, full=True),
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("barred", "mode"), BARRED)
-def test_a_store_that_may_not_be_read(recipe: Any, barred: str, way: str, mode: int) -> None:
-    with open_folder() as folder:
-        path = folder / "a.zarr"
-        recipe().write(path)
-        (path / barred).chmod(mode)
-        said = refused_permission(lambda: WAYS[way](path))
-        assert (
-            said.startswith("1 ")
-            and "may not be read: expected permission to read it, found Permission denied to user" in said
-        )
-        assert f"chmod a+rX {path / barred}`".replace("/`", "`") in said or "chmod u+rX" in said
-        (path / barred).chmod(0o755)
-        assert verify(path, full=True).damage == ()
-
-
-def test_a_small_file_that_may_not_be_read() -> None:
-    with open_folder() as folder:
-        (folder / "card.json").write_text("{}")
-        (folder / "card.json").chmod(0o000)
-
-        def read() -> str:
-            try:
-                read_small(folder / "card.json", limit=10)
-            except PermissionError as error:
-                return type(error).__name__
-            return "read"
-
-        assert unprivileged(read) == "NoPermission"
+@pytest.mark.parametrize(("start", "stop", "found"), [(0, 9, b"012345678"), (3, 99, b"3456789"), (4, 4, b"")])
+def test_pieces_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: int, stop: int, found: bytes) -> None:
+    monkeypatch.setattr("dgkd_stores.disk.files.PIECE_BYTES", 4)
+    (tmp_path / "a").write_bytes(b"0123456789")
+    with (tmp_path / "a").open("rb") as file:
+        read = list(pieces(file.fileno(), start, stop))
+    assert b"".join(read) == found and all(len(each) <= 4 for each in read)
 
 
 def test_a_writer_asks_for_new_names_only(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

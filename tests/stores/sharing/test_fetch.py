@@ -103,6 +103,16 @@ def test_a_server_that_always_cuts(served: Web, fetcher: Fetcher, tmp_path: Path
     assert gave_up.value.exit_code == 3 and not (tmp_path / "got").exists()
 
 
+def test_a_server_that_never_gets_beyond_a_byte(served: Web, fetcher: Fetcher, tmp_path: Path) -> None:
+    def cut(answer: Answer) -> None:
+        answer.cut = max(0, 4_000 - answer.start)
+
+    served.fault = cut
+    with pytest.raises(Incomplete, match="13 failures"):
+        fetch(fetcher, tmp_path / "got")
+    assert not (tmp_path / "got").exists()
+
+
 def test_sizes_and_lack(served: Web, fetcher: Fetcher, tmp_path: Path) -> None:
     with pytest.raises(Damaged, match="expected 5 bytes, found 100000 bytes"):
         fetch(fetcher, tmp_path / "got", 5)

@@ -12,7 +12,7 @@ import pytest
 from support.unprivileged import open_folder, refused_permission
 
 from dgkd_stores import Locked, NoPermission, UnsafeStore, pull, push, subset
-from dgkd_stores.disk.files import full_disk
+from dgkd_stores.disk.refusals import full_disk
 from dgkd_stores.sharing.folder import Folder
 from dgkd_stores.sharing.remote import Changed
 from dgkd_stores.sharing.signatures import sign_store

@@ -10,6 +10,7 @@ import pytest
 from stores.support.web import Web
 
 from dgkd_stores import Damaged, DgkdError, Incomplete, Mismatch, StoreNotFound, UnsafeStore, pull, verify
+from dgkd_stores.sharing.guard import not_whole
 
 
 def edit(change: Callable[[dict[str, object]], object], file: str = "zarr.json") -> Callable[[Path], None]:
@@ -81,3 +82,12 @@ def test_a_store_that_is_being_published(place: Path, tmp_path: Path) -> None:
     (place / "a.zarr" / "zarr.json").unlink()
     with pytest.raises(Incomplete, match="not published yet"):
         pull(f"{place}/a.zarr", tmp_path / "got")
+
+
+def test_what_is_not_whole_after_it_was_fetched(path: Path) -> None:
+    file = path / "logits" / "c.1.0.0"
+    file.write_bytes(bytes(file.stat().st_size))
+    error = not_whole("it", verify(path, full=True))
+    assert (type(error), error.exit_code, error.found) == (Damaged, 12, "digest of logits/c.1.0.0")
+    (path / "note.txt").write_text("x")
+    assert (type(error := not_whole("it", verify(path, full=True))), error.exit_code) == (UnsafeStore, 15)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from stores.support.small_store import SmallStore, tree
 from stores.support.web import Answer, Web
+from support.disk import watched
 
-from dgkd_stores import Damaged, Mismatch, push, verify
+from dgkd_stores import Damaged, Incomplete, Mismatch, push, verify
 from dgkd_stores.sharing.pull import pull
 
 ROW = "a.zarr/logits/c.1.0.0"
@@ -127,3 +128,77 @@ def test_round_trip(
     assert tree(tmp_path / "got" / "b.zarr") == tree(tmp_path / "b.zarr")
     assert verify(tmp_path / "got" / "b.zarr", full=True).damage == ()
     assert found.verification is not None and found.verification.blocks_checked == found.verification.blocks > 0
+
+
+@pytest.mark.parametrize("encoding", ["float16", "uint8"])
+def test_what_has_arrived_is_not_read_again(
+    recipe: type[SmallStore], small_chunks: None, served: Web, tmp_path: Path, reads: Counter[int], encoding: str
+) -> None:
+    """What an interrupted pull has left is read once."""
+    recipe(encoding=encoding).write(tmp_path / "b.zarr")
+    push(tmp_path / "b.zarr", str(tmp_path / "own"))
+    served.root, asked, rows = tmp_path / "own", list[str](), ("logits", "scale")
+
+    def fail(answer: Answer) -> None:
+        asked.append(answer.path)
+        if sum("/logits/c." in path for path in asked) > 5:
+            answer.status = 503
+
+    def of_rows(folder: Path) -> dict[int, int]:
+        return {path.stat().st_ino: path.stat().st_size for name in rows for path in folder.glob(f"{name}/c.*")}
+
+    served.fault = fail
+    reads.clear()
+    with pytest.raises(Incomplete):
+        pull(f"{served.address}/b.zarr", tmp_path / "got", jobs=1)
+    (staging,) = (tmp_path / "got").glob(".b.zarr.*")
+    whole = tmp_path / "own" / "b.zarr" / "logits" / "c.2.1.0"
+    (staging / "logits" / "c.2.1.0.partial").write_bytes(whole.read_bytes()[:30])
+    left = of_rows(staging)
+    assert len(left) > 5 and not any(reads[inode] for inode in left)
+    served.fault = lambda answer: None
+    pull(f"{served.address}/b.zarr", tmp_path / "got", jobs=1)
+    assert tree(tmp_path / "got" / "b.zarr") == tree(tmp_path / "b.zarr")
+    got = of_rows(tmp_path / "got" / "b.zarr")
+    assert left.keys() < got.keys() and {inode: reads[inode] for inode in got} == {**dict.fromkeys(got, 0), **left}
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
+    """The number of bytes that were read of each file, by its inode."""
+    read = Counter[int]()
+
+    def counted(name: str) -> None:
+        really = getattr(os, name)
+
+        def call(handle: int, *more: object) -> object:
+            found = really(handle, *more)
+            read[os.fstat(handle).st_ino] += found if isinstance(found, int) else len(found)
+            return found
+
+        monkeypatch.setattr(os, name, call)
+
+    for name in ("read", "pread", "preadv"):
+        counted(name)
+    return read
+
+
+def test_all_is_durable_before_the_root_is_there(served: Web, tmp_path: Path) -> None:
+    target, volatile, found = tmp_path / "got" / "a.zarr", set[Path](), dict[str, set[Path]]()
+
+    def before(name: str, path: Path) -> None:
+        if name == "fsync":
+            volatile.discard(path)
+        elif name == "write":
+            volatile.add(path)
+        elif name in ("mkdir", "replace", "rename"):
+            staged = {each for each in volatile if ".a.zarr." in str(each)}
+            if path == target:
+                found["store"] = staged
+            elif name == "replace" and path.name == "zarr.json" and path.parent.parent == target.parent:
+                found["root"] = staged - {path.parent}
+            volatile.add(path.parent)
+
+    with watched(before):
+        pull(f"{served.address}/a.zarr", tmp_path / "got", jobs=1)
+    assert found == {"root": set(), "store": set()} and target.parent not in volatile
