@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 STUDY = Path(__file__).parents[2] / "docs" / "study"
 TOLD = (STUDY / "README.md").read_text(encoding="utf-8")
@@ -21,6 +23,7 @@ def load(path: Path) -> Any:
 
 
 RESULTS = load(STUDY / "sweep/results.json")
+FINISHED = [folder.parent.name for folder in sorted(STUDY.glob("*/results.json")) if folder.parent.name != "sweep"]
 
 
 def of_cell(cell: str) -> list[dict[str, Any]]:
@@ -51,3 +54,53 @@ def test_nothing_in_the_sweep_is_conclusive_and_two_cells_fail() -> None:
     worst = max(highest[cell] for cell in failed)
     assert worst + 0.15 < lowest["base"], "15 points or more below the base"
     assert worst < min(low for cell, low in lowest.items() if cell not in failed)
+
+
+class Study:
+    """A finished comparison of methods: its measures, read from the records of its runs."""
+
+    def __init__(self, name: str) -> None:
+        self.folder = STUDY / name
+        self.results = load(self.folder / "results.json")
+        # The part of the page that tells this comparison.
+        self.told = next(part for part in TOLD.split("\n## ") if f"({name}/report.html)" in part)
+
+    def of(self, variant: str, measure: str) -> list[float]:
+        """Returns a measure of a variant's runs on test, in the order of the seeds."""
+        runs = self.results["variants"][variant]["runs"]
+        records = [load(self.folder / f"records/{runs[seed]}.json") for seed in sorted(runs, key=int)]
+        return [record["test"][measure] for record in records]
+
+    def spread(self, variant: str, measure: str, digits: int, factor: float = 1.0) -> str:
+        values = [factor * value for value in self.of(variant, measure)]
+        return f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_the_variants_of_a_study(name: str) -> None:
+    study = Study(name)
+    for variant in study.results["variants"]:
+        figures = [
+            study.spread(variant, "top1", 2, 100),
+            study.spread(variant, "nll", 3),
+            study.spread(variant, "ece", 2, 100),
+        ]
+        assert f"| {variant} | {' | '.join(figures)} |" in study.told
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_the_comparisons_of_a_study(name: str) -> None:
+    """Differences, intervals and adjusted p from SciPy and statsmodels, and no comparison left out."""
+    study = Study(name)
+    pairs = [(one["variant"], one["reference"]) for one in study.results["comparisons"]]
+    accuracy = {variant: [100 * value for value in study.of(variant, "top1")] for pair in pairs for variant in pair}
+    tests = [stats.ttest_rel(accuracy[variant], accuracy[other]) for variant, other in pairs]
+    adjusted = multipletests([test.pvalue for test in tests], method="holm")[1]
+    rows = []
+    for (variant, other), test, p in zip(pairs, tests, adjusted, strict=True):
+        interval = test.confidence_interval()
+        shown = "< 0.001" if p < 0.0005 else f"{p:.3f}"
+        difference = statistics.mean(accuracy[variant]) - statistics.mean(accuracy[other])
+        figures = f"{difference:+.2f} | {interval.low:+.2f} to {interval.high:+.2f} | {shown}"
+        rows.append(f"| {variant} - {other} | {figures} | {'conclusive' if p < 0.05 else 'inconclusive'} |")
+    assert rows == re.findall(r"^\| .+ \| (?:in)?conclusive \|$", study.told, re.MULTILINE)
