@@ -104,3 +104,11 @@ def test_the_comparisons_of_a_study(name: str) -> None:
         figures = f"{difference:+.2f} | {interval.low:+.2f} to {interval.high:+.2f} | {shown}"
         rows.append(f"| {variant} - {other} | {figures} | {'conclusive' if p < 0.05 else 'inconclusive'} |")
     assert rows == re.findall(r"^\| .+ \| (?:in)?conclusive \|$", study.told, re.MULTILINE)
+
+
+def test_the_page_of_results_says_the_same() -> None:
+    page = (STUDY.parent / "results.md").read_text(encoding="utf-8").replace("dgkd with dropping", "dgkd+drop")
+    told = dict(re.findall(r"(\S+)\s+(\d+\.\d\d ± \d\.\d\d) %", page))
+    study = Study("cifar10")
+    assert told == {variant: study.spread(variant, "top1", 2, 100) for variant in told}
+    assert set(told) == {"scratch", "kd", "takd", "dgkd", "dgkd+drop"}
