@@ -37,7 +37,8 @@ def main(given: Sequence[str] | None = None) -> None:
 
 def _row(work: str, options: Any) -> Row:
     bare = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    environments: Mapping[str, Mapping[str, str]] = {KEPT: {**bare, **VARIABLES}, UNSET: bare}
+    as_it_comes = {"GLIBC_TUNABLES": ""}  # changes nothing; without a variable of the user the child would set its own
+    environments: Mapping[str, Mapping[str, str]] = {KEPT: {**bare, **VARIABLES}, UNSET: {**bare, **as_it_comes}}
     chosen = choose(torch.device("cpu"))
     with ExitStack() as ended:
         children = {
