@@ -1,7 +1,7 @@
 """Sets how much freed memory the C library keeps for the next training step. Loads no torch.
 
 By default glibc returns a large block to the system when it is freed. The next step then gets new pages instead, which
-the system fills with zeros. A step of a small network spends half of its time there. Measured: `python -m
+the system fills with zeros. A step of plain2 spends a fifth of its time there. Measured: `python -m
 benchmarks.allocator`, docs/performance.md. Where memory comes from changes no bit of a result.
 """
 
