@@ -49,7 +49,7 @@ _COLUMNS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
 
 @dataclass(kw_only=True, eq=False)
 class FileFacts:
-    """What is known of N files; rows that are not known are zero."""
+    """The known facts about N files; rows that are not known are zero."""
 
     status_N4: NDArray[np.int64]
     """Size, modification and change time in nanoseconds, and inode of each file; -1 for one that is not there."""
@@ -60,9 +60,9 @@ class FileFacts:
     traits_N: NDArray[np.uint8]
     """Its traits, as its header tells them: the bits of `decoding.Trait`."""
     read_N: NDArray[np.bool_]
-    """Whether its digest is known."""
+    """True where its digest is known."""
     measured_N: NDArray[np.bool_]
-    """Whether its size in pixels and its traits are known, as this version of the decoder finds them."""
+    """True where its size in pixels and its traits are known, as this version of the decoder finds them."""
 
     @classmethod
     def unknown(cls, status_N4: NDArray[np.int64]) -> FileFacts:

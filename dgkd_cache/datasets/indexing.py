@@ -96,7 +96,7 @@ def _look_at(
 
 
 class _Look(NamedTuple):
-    """What is found of one file."""
+    """The facts that are read from one file."""
 
     digest: bytes | None
     height: int

@@ -27,7 +27,7 @@ class Kept:
     """The files of one kind that are kept."""
 
     what: str
-    """What they are."""
+    """The name of the kind."""
     files: int
     """Their number."""
     nbytes: int

@@ -34,7 +34,7 @@ class LabelledFiles:
     label_of: Mapping[str, int]
     """The label of each file by its posix path below the folder; of a flat folder by CLASS/FILE."""
     flat: bool = False
-    """Whether the files lie in the folder itself."""
+    """True if the files lie in the folder itself."""
 
     def path(self, key: str) -> str:
         """Returns the posix path below the folder of a key of `label_of`."""

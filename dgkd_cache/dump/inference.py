@@ -52,7 +52,7 @@ class GuideLogits:
 
     @property
     def compute(self) -> Mapping[str, str | int]:
-        """What the last bits of the logits depend on."""
+        """The parts of the machine that the last bits of the logits depend on."""
         return describe(self.device, self.settings.precision)
 
     def check_resumed(self, path: Path, first: ChunkSlot | None, mine: range) -> None:

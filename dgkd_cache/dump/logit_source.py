@@ -24,7 +24,7 @@ class LogitSource(Protocol):
 
     @property
     def settings(self) -> DumpSettings:
-        """How the logits are computed and stored."""
+        """The settings by which the logits are computed and stored."""
 
     @property
     def form(self) -> RowForm:
@@ -32,7 +32,7 @@ class LogitSource(Protocol):
 
     @property
     def compute(self) -> Mapping[str, str | int]:
-        """What the header says of the machine that computes them."""
+        """The header's entry of the machine that computes them."""
 
     def of_images(self, source: ViewRenderer, progress: Progress) -> NDArray[np.float32]:
         """Condensed rows of all test images, not augmented: float32 (M, F); `progress` is told the rows of a batch."""
