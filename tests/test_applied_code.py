@@ -161,6 +161,7 @@ CASES = [
         "views_of(kind='draw', samples=5)",
     ),
     Code("write stop=lambda: False", "run(stop=True)"),
+    Code('write encoding="topk"', "DumpSettings(topk=3)"),
     Code("write X(os.environ)", "choose_waiting(environment=None)"),
     Code("write X(os.environ)", "describe_waiting(environment=None)"),
     Code("write X(os.environ)", "keep_freed_memory(environment=None)"),

@@ -19,6 +19,7 @@ TESTED_ELSEWHERE = {
     # These have a file of their own, beside those.
     f"{CODING}/codecs/deflate.py": "tests/stores/coding/test_deflate.py",
     f"{CODING}/encodings/factored.py": "tests/stores/coding/test_factored.py",
+    f"{CODING}/encodings/topk.py": "tests/stores/coding/test_topk.py",
     f"{CODING}/encodings/uint8.py": "tests/stores/coding/test_uint8.py",
 }
 """Modules without a file of their name, and the file that tests them."""

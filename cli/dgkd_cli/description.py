@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 from dgkd_cache.run_files.last_layer import last_layer_width
 from dgkd_cache.workspace.run_settings import GUIDANCE
 from dgkd_cli.humanize import count_text, duration_text, percent_text, size_text
-from dgkd_stores import GuideIdentity, GuideStore, canonical_json, clean, describe_signature, one_line
+from dgkd_stores import (
+    GuideIdentity,
+    GuideStore,
+    StoreHeader,
+    canonical_json,
+    clean,
+    describe_signature,
+    one_line,
+)
 
 if TYPE_CHECKING:
     from dgkd_cache.run_files.model_card import ModelCard
@@ -133,6 +141,7 @@ def describe_store(store: GuideStore) -> dict[str, Pairs]:
         "views": [("range", f"{store.views.start}:{store.views.stop}"), ("plan", header.plan_digest[:16])],
         "encoding": [
             ("encoding", f"{header.encoding}, logits / {header.temperature}"),
+            *_kept(header),
             ("KL", f"{float(str(header.fidelity['kl'])):.2g} nats"),
             ("top-1 agreement", percent_text(str(header.fidelity["top1"]))),
         ],
@@ -150,6 +159,14 @@ def _model(guide: GuideIdentity) -> Pairs:
     yield "identity", guide.weights_digest
     for key, value in identity.items():
         yield f"identity, {clean(key)}", clean(value if isinstance(value, str) else canonical_json(value).decode())
+
+
+def _kept(header: StoreHeader) -> Pairs:
+    """Yields what rows of the encoding `topk` keep."""
+    if header.encoding == "topk":
+        given: Any = header.encoding_settings
+        yield "logits in a row", f"{count_text(given['k'])} of {count_text(header.classes)}, the largest"
+        yield "trains at", f"temperature {', '.join(given['temperatures'])}, where the share of all others is known"
 
 
 def _offer(folder: Path, classes: int) -> Pairs:

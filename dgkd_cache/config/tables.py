@@ -57,6 +57,7 @@ Name = Annotated[str, AfterValidator(_name)]
 _FROM_LIST = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 Texts = Annotated[tuple[Name, ...], _FROM_LIST]
 Fractions = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], _FROM_LIST]
+Temperatures = Annotated[tuple[Annotated[float, Field(gt=0)], ...], _FROM_LIST]
 
 
 class Table(BaseModel):
@@ -121,6 +122,12 @@ class CacheConfig(Table):
     encoding: Annotated[str, _one_of(encoding_names)] = Field(
         default="float16", description=f"of a row: {', '.join(encoding_names())}"
     )
+    topk: Annotated[int, Field(ge=1, le=MOST)] | None = Field(
+        default=None, description="of encoding topk: logits in a row, the largest; the others have their share together"
+    )
+    topk_temperatures: Temperatures = Field(
+        default=(), description="of encoding topk: temperatures to train at besides temperature and 1"
+    )
     codec: Annotated[str, _one_of(codec_names)] = Field(
         default="none", description=f"of new stores: {', '.join(codec_names())}; none is the fastest to train from"
     )
@@ -135,6 +142,12 @@ class CacheConfig(Table):
     accept_probabilities: bool = Field(
         default=False, description="take a guide's outputs for logits though each row sums to 1, as after a softmax"
     )
+
+    @model_validator(mode="after")
+    def _topk_has_a_number(self) -> Self:
+        if self.encoding == "topk" and self.topk is None:
+            raise ValueError('topk, the number of logits in a row, with encoding = "topk"')
+        return self
 
 
 class TrainingConfig(Table):

@@ -74,6 +74,11 @@ class GuideLoss:
                 do='choose kl or dkd, or weights = "equal"',
             )
 
+    @property
+    def needs_all_classes(self) -> bool:
+        """True if the loss depends on single small logits, which rows of the encoding `topk` have only in sum."""
+        return self.kind != "kl" or self.standardize
+
     def of(self, logits_BC: Tensor, labels_B: Tensor, softened_KBC: Tensor, temperature: float) -> Tensor:
         """Returns the loss against each guide, averaged over the batch: (K,), in nats for `kl` and `dkd`.
 

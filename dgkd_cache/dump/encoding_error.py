@@ -13,7 +13,14 @@ from torch import Tensor
 from dgkd_cache.progress import Progress
 from dgkd_stores import Encoding, decimal
 
-__all__ = ["MANY_NATS", "describe_error", "encoding_error_rows", "measure_encoding_error", "warn_of_error"]
+__all__ = [
+    "MANY_NATS",
+    "describe_error",
+    "encoding_error_rows",
+    "measure_encoding_error",
+    "tell_of_other_temperatures",
+    "warn_of_error",
+]
 
 MANY_NATS = 1e-3
 """KL from which on a dump warns."""
@@ -31,10 +38,7 @@ def encoding_error_rows(samples: int) -> int:
 
 def measure_encoding_error(exact_BC: NDArray[np.float32], encoding: Encoding) -> dict[str, Any]:
     """Returns mean KL(exact || stored) in nats and top-1 agreement of the encoded rows, at the store's temperature."""
-    step = max(1, _LOGITS // max(1, exact_BC.shape[1]))
-    found = [_compare(exact_BC[start : start + step], encoding) for start in range(0, len(exact_BC), step)]
-    kl = torch.cat([kl_B for kl_B, _ in found]).mean().item()
-    same = torch.cat([same_B for _, same_B in found]).double().mean().item()
+    kl, same = _mean_error(exact_BC, encoding, 1.0)
     return {"kl": decimal(max(round(kl, 12), 0.0)), "top1": decimal(round(same, 6)), "rows": len(exact_BC)}
 
 
@@ -49,13 +53,45 @@ def warn_of_error(guide: str, encoding: str, fidelity: Mapping[str, Any], progre
     if float(fidelity["kl"]) >= MANY_NATS:
         progress.warn(
             f"rows of {guide} in {encoding} are {float(fidelity['kl']):.2g} nats from the guide's own (KL, top-1 the "
-            f"same in {100 * float(fidelity['top1']):.4g} %): students learn from what is stored; float16 is nearer"
+            f"same in {100 * float(fidelity['top1']):.4g} %): students learn from what is stored; {_nearer(encoding)}"
         )
 
 
-def _compare(exact_BC: NDArray[np.float32], encoding: Encoding) -> tuple[Tensor, Tensor]:
+def tell_of_other_temperatures(
+    guide: str, exact_BC: NDArray[np.float32], encoding: Encoding, progress: Progress
+) -> None:
+    """Tells the mean KL of rows at each further temperature that an encoding names; warns from 1e-3 nats on.
+
+    `exact_BC` are logits divided by the first of its temperatures. An encoding for all temperatures names none.
+    """
+    if len(encoding.temperatures) < 2:
+        return
+    first, *others = encoding.temperatures
+    found = {each: _mean_error(exact_BC, encoding.at(each), first / each)[0] for each in others}
+    told = ", ".join(f"{kl:.2g} nats at temperature {each:g}" for each, kl in found.items())
+    text = f"rows of {guide} in {encoding.name}: KL {told}"
+    if max(found.values()) >= MANY_NATS:
+        progress.warn(f"{text}; students learn from what is stored; {_nearer(encoding.name)}")
+    else:
+        progress.say(text)
+
+
+def _nearer(encoding: str) -> str:
+    return "float16 is nearer, and so is a larger topk" if encoding == "topk" else "float16 is nearer"
+
+
+def _mean_error(exact_BC: NDArray[np.float32], encoding: Encoding, scale: float) -> tuple[float, float]:
+    """Returns mean KL and agreement of rows times `scale`."""
+    step = max(1, _LOGITS // max(1, exact_BC.shape[1]))
+    found = [_compare(exact_BC[start : start + step], encoding, scale) for start in range(0, len(exact_BC), step)]
+    kl = torch.cat([kl_B for kl_B, _ in found]).mean().item()
+    return kl, torch.cat([same_B for _, same_B in found]).double().mean().item()
+
+
+def _compare(exact_BC: NDArray[np.float32], encoding: Encoding, scale: float) -> tuple[Tensor, Tensor]:
     """Returns KL and agreement of each row."""
-    stored_BC = torch.from_numpy(encoding.decode(encoding.encode(exact_BC)).astype(np.float64)).log_softmax(1)
-    log_exact_BC = torch.from_numpy(exact_BC).double().log_softmax(1)
+    decoded_BC = encoding.decode(encoding.encode(exact_BC)).astype(np.float64)
+    stored_BC = (torch.from_numpy(decoded_BC) * scale).log_softmax(1)
+    log_exact_BC = (torch.from_numpy(exact_BC).double() * scale).log_softmax(1)
     kl_B = (log_exact_BC.exp() * (log_exact_BC - stored_BC)).sum(1)
     return kl_B, stored_BC.argmax(1) == log_exact_BC.argmax(1)

@@ -64,17 +64,15 @@ class GivenLogits:
         return {}
 
     def of_images(self, source: ViewRenderer, progress: Progress) -> NDArray[np.float32]:
-        """Softened rows of all test images: float32 (M, C); `progress` is told the rows of each batch."""
+        """Condensed rows of all test images: float32 (M, F); `progress` is told the rows of each batch."""
         assert self._tests is not None, "a dump without logits of the test set has no test images"
         order = BlockOrder(views=range(1), samples=len(source.images), batch=self.settings.batch_size)
         self._rehearse(self._tests, [order.first])
         rows = list[NDArray[np.float32]]()
         for block in order.of(ChunkSlot(0, 0, len(source.images))):
-            rows.append(self._softened(self._tests, block))
+            rows.append(self._condensed(self._softened(self._tests, block), source, "", block.start))
             progress.advance(len(rows[-1]))
-        rows_MC = np.concatenate(rows)
-        self._require_storable(rows_MC, source, "", 0)
-        return rows_MC
+        return np.concatenate(rows)
 
     def of_view(self, source: ViewRenderer, view: int, rows: int) -> Iterator[Tensor]:
         """Yields the logits of the first `rows` samples of a view, block by block: float32 (B, C), not checked."""
@@ -98,7 +96,7 @@ class GivenLogits:
     def of_chunks(
         self, source: ViewRenderer, slots: Sequence[ChunkSlot], work: str, progress: Progress, stop: Callable[[], bool]
     ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
-        """Yields each chunk and its softened rows, float32 (S, C).
+        """Yields each chunk and its condensed rows, float32 (S, F).
 
         After every block, `progress` is told its rows and `stop` is asked: Interrupted, naming `work`, if it says so.
         """
@@ -108,16 +106,15 @@ class GivenLogits:
                 rows = []
                 for block in self._order.of(chunk):
                     inside = slice(max(chunk.start - block.start, 0), min(chunk.stop, block.stop) - block.start)
-                    rows.append(self._read(block)[inside])
+                    softened_BC, first = self._read(block)[inside], block.start + inside.start
+                    rows.append(self._condensed(softened_BC, source, f"view {chunk.view}, ", first))
                     progress.advance(len(rows[-1]))
                     if stop():
                         raise Interrupted(
                             f"the {work} was stopped in view {chunk.view}",
                             do="run the same program again to go on: finished chunks are kept",
                         )
-                rows_SC = np.concatenate(rows)
-                self._require_storable(rows_SC, source, f"view {chunk.view}, ", chunk.start)
-                yield chunk, rows_SC
+                yield chunk, np.concatenate(rows)
         finally:
             self._blocks.close()
 
@@ -209,9 +206,19 @@ class GivenLogits:
         if not self.settings.accept_probabilities:
             refuse_probabilities(torch.from_numpy(once[0]), self._what, do=_SOFTMAX)
 
+    def _condensed(
+        self, softened_BC: NDArray[np.float32], source: ViewRenderer, view: str, first: int
+    ) -> NDArray[np.float32]:
+        """Returns the condensed rows of sample `first` and those after it, once they are known to be storable."""
+        self._require_storable(softened_BC, source, view, first)
+        return self.form.encoding.condense(softened_BC)
+
     def _require_storable(self, rows_SC: NDArray[np.float32], source: ViewRenderer, view: str, first: int) -> None:
         self.form.require_storable(
-            rows_SC, lambda row: f"{view}{source.images.describe(first + row)}", no_numbers=_NO_NUMBERS
+            rows_SC,
+            lambda row: f"{view}{source.images.describe(first + row)}",
+            condensed=False,
+            no_numbers=_NO_NUMBERS,
         )
 
 

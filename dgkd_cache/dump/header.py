@@ -17,6 +17,7 @@ from dgkd_cache.dump.encoding_error import (
     describe_error,
     encoding_error_rows,
     measure_encoding_error,
+    tell_of_other_temperatures,
     warn_of_error,
 )
 from dgkd_cache.dump.label_order import tell_of_labels
@@ -99,6 +100,7 @@ class StoreDraft:
         if self.header.guide.identity is not None:
             tell_of_labels(exact_BC, self.train.images.labels_N[:rows], self.header.guide.name, progress)
         warn_of_error(self.header.guide.name, self.header.encoding, fidelity, progress)
+        tell_of_other_temperatures(self.header.guide.name, exact_BC, form.encoding, progress)
         header = replace(
             self.header,
             guide=replace(self.header.guide, accuracy=accuracy),

@@ -84,21 +84,21 @@ def compare_rows(
     rows = batches = differing = 0
     first, largest = None, 0.0
     for slot, rows_BF in computed:
-        logits_BC = held_as.expand(rows_BF)
+        expected_BX = held_as.comparable(rows_BF)
         sample_B = np.arange(slot.start, slot.stop)
         stored = store.gather_stored(np.full(len(sample_B), slot.view), sample_B)
         encoded = held_as.encode_condensed(rows_BF)
-        away_BC = np.abs(encoding.decode(stored).astype(np.float32) - logits_BC)
+        away_BX = np.abs(encoding.comparable(encoding.condensed(stored)) - expected_BX)
         if exact:
             differs_B = np.any([_bits(stored[name]) != _bits(encoded[name]) for name in encoded], axis=0)
         else:
-            lost = np.abs(held_as.decode(encoded).astype(np.float32) - logits_BC).max()
-            allowed_B = 2 * lost + tolerance * np.abs(logits_BC).max(axis=1)
-            differs_B = ~(away_BC.max(axis=1) <= allowed_B)  # what is no number differs, too
+            lost = np.abs(held_as.comparable(held_as.condensed(encoded)) - expected_BX).max()
+            allowed_B = 2 * lost + tolerance * np.abs(expected_BX).max(axis=1)
+            differs_B = ~(away_BX.max(axis=1) <= allowed_B)  # what is no number differs, too
         if first is None and differs_B.any():
             first = slot.view, int(sample_B[differs_B.argmax()])
         rows, batches, differing = rows + len(sample_B), batches + 1, differing + int(differs_B.sum())
-        largest = max(largest, float(away_BC.max()))
+        largest = max(largest, float(away_BX.max()))
     return Comparison(rows=rows, batches=batches, exact=exact, differing=differing, first=first, largest=largest)
 
 

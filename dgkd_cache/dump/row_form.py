@@ -1,7 +1,7 @@
 """RowForm: what a store keeps of a guide's logits, computed where the guide runs.
 
-Most encodings keep logits. `factored` keeps coefficients: on the device they are one matrix product, and a chunk of
-them is a small part of the logits of its rows.
+Most encodings keep logits. `factored` keeps coefficients, and `topk` the largest logits: on the device these are a
+matrix product or a selection, and a chunk of them is a small part of the logits of its rows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dgkd_cache.dump.linear_head import find_linear_head, no_linear_head, shared_arrays
 from dgkd_cache.dump.settings import DumpSettings
+from dgkd_cache.dump.sizes import topk_settings
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores import Encoding, JsonValue, get_encoding
 
@@ -57,10 +58,13 @@ class RowForm:
     def of_guide(
         cls, model: nn.Module, settings: DumpSettings, *, classes: int, device: torch.device, what: str
     ) -> Self:
-        """Returns the form of the rows of a guide. Raises InvalidInput for `factored` without a linear last layer."""
-        encoding = get_encoding(settings.encoding)
+        """Returns the form of the rows of a guide.
+
+        Raises InvalidInput for `factored` without a linear last layer, and for `topk` of as many logits as classes.
+        """
         if settings.encoding != "factored":
-            return cls(encoding=encoding, condense=lambda softened_BC: softened_BC)
+            return cls.of_logits(settings, classes=classes, what=what)
+        encoding = get_encoding(settings.encoding)
         head = find_linear_head(model, classes, what=what)
         shared = shared_arrays(head, temperature=settings.temperature, precision=settings.precision)
         given: dict[str, JsonValue] = {"width": shared["basis"].shape[1]}
@@ -74,6 +78,19 @@ class RowForm:
             condense=encoding.bound(there).project,
             head=head,
         )
+
+    @classmethod
+    def of_logits(cls, settings: DumpSettings, *, classes: int, what: str) -> Self:
+        """Returns the form of rows that need no model, in every encoding but `factored`.
+
+        Raises InvalidInput for `topk` of as many logits as classes.
+        """
+        encoding, given = get_encoding(settings.encoding), dict[str, JsonValue]()
+        if settings.topk is not None:
+            others = settings.topk_temperatures
+            given = topk_settings(settings.topk, settings.temperature, others, classes=classes, what=what)
+            encoding = encoding.with_settings(given, classes)
+        return cls(encoding=encoding, settings=given, condense=encoding.project)
 
     @contextmanager
     def watch_head(self) -> Iterator[list[Tensor]]:
@@ -115,7 +132,8 @@ class RowForm:
         `condensed` tells condensed rows (S, F) from logits (S, C); `no_numbers` is the hint for NaN and infinity.
         """
         encode = self.encoding.encode_condensed if condensed else self.encoding.encode
-        for row in np.flatnonzero(~(np.abs(rows_SX).max(axis=1) <= self.encoding.largest)).tolist():
+        size_S = self.encoding.magnitude(rows_SX) if condensed else np.abs(rows_SX).max(axis=1)
+        for row in np.flatnonzero(~(size_S <= self.encoding.largest)).tolist():
             try:
                 encode(rows_SX[row : row + 1])
             except InvalidInput as error:
@@ -128,4 +146,4 @@ class RowForm:
         """Returns how many condensed rows have their largest logit at their label."""
         step = max(1, _EXPANDED // max(1, self.encoding.expand(rows_NF[:1]).shape[1]))
         slabs = [slice(start, start + step) for start in range(0, len(rows_NF), step)]
-        return sum(int((self.encoding.expand(rows_NF[at]).argmax(1) == labels_N[at]).sum()) for at in slabs)
+        return sum(int((self.encoding.largest_class(rows_NF[at]) == labels_N[at]).sum()) for at in slabs)

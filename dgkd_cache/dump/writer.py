@@ -50,7 +50,6 @@ from dgkd_stores import (
     JsonValue,
     StoreRepair,
     check_same_header,
-    get_encoding,
 )
 from dgkd_stores.disk import ViewLock, full_disk, make_folder, sweep
 
@@ -170,7 +169,7 @@ class GuideWriter:
             tests=AskedForTests(test_logits) if test_logits is not None else None,
             classes=len(images.classes),
             settings=settings,
-            form=RowForm(encoding=get_encoding(settings.encoding), condense=lambda softened_BC: softened_BC),
+            form=RowForm.of_logits(settings, classes=len(images.classes), what=what),
             what=what,
         )
         writer = cls.__new__(cls)

@@ -28,6 +28,7 @@ from dgkd_cache.guides.cached import CachedGuide, ReadRows, common_temperature, 
 from dgkd_cache.guides.compatibility import adopt_plan, check_store, columns_of
 from dgkd_cache.guides.loader import GuideLoader
 from dgkd_cache.guides.loader_settings import make_loader
+from dgkd_cache.guides.topk_rows import encoding_at, topk_names
 from dgkd_cache.guides.transfer import ResidentRows, Rows, SelectedColumns, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore, RowIndex, TrustedKeys, check_signature
@@ -47,6 +48,8 @@ class GuideBank:
     Raises InvalidInput for arguments of another kind, StoreNotFound, Incomplete, Damaged or UnsafeStore as
     `GuideStore.open` does, and Mismatch, which names the first difference, if a store was made from other samples,
     labels, classes, views or pixels, or lacks `views`; also where its views mix samples, and aligned images lack some.
+    One of the encoding `topk` is refused at a temperature without a share of the classes that are left out, and where
+    some of its classes are not ours.
 
     Pixels and rows are given out on `device`; images in memory are copied there once, unless they come with a
     `ViewRenderer`. On a GPU, rows that were read stay in its memory if all take at most half of what is free;
@@ -129,6 +132,11 @@ class GuideBank:
         return self._renderer
 
     @property
+    def topk_names(self) -> tuple[str, ...]:
+        """The names of the guides with rows of the encoding `topk`, which not every guide loss can use."""
+        return topk_names(self.stores)
+
+    @property
     def identities(self) -> Mapping[str, str]:
         """The seal of each guide's store; of several stores, the SHA-256 (hex) of their seals in the order of views."""
         return {guide.name: guide.identity for guide in self._guides}
@@ -196,9 +204,9 @@ class GuideBank:
     ) -> Tensor:
         """Returns logits / temperature of the kept guides for B (view, sample) pairs: (K, B, C) on the device.
 
-        They are float16 or float32 as stored, float32 for uint8 and after rescaling. A guide that is not kept is not
-        read. Raises Damaged if a row's block does not match its digest, InvalidInput for a mask that does not match the
-        guides.
+        They are float16 or float32 as stored, float32 for other encodings and after rescaling. A guide that is not kept
+        is not read. Raises Damaged if a row's block does not match its digest, InvalidInput for a mask that does not
+        match the guides.
         """
         return self.begin(views_B, samples_B, keep_G)()
 
@@ -253,8 +261,10 @@ class GuideBank:
         return [guide for guide, keep in zip(self._guides, mask_G.tolist(), strict=True) if keep]
 
     def _rows_of(self, store: GuideStore, device: torch.device) -> Rows:
-        rows = ResidentRows(store, device) if self._resident else StreamedRows(store, device)
         columns_C = columns_of(store, self._renderer.images)
+        encoding = encoding_at(store, self._temperature, columns_C)
+        kind = ResidentRows if self._resident else StreamedRows
+        rows: Rows = kind(store, device, encoding)
         return rows if columns_C is None else SelectedColumns(rows, columns_C, device)
 
     def _fits(self, keep_on_device: bool | None) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor
 from dgkd_cache.device.device import usable_device
 from dgkd_cache.distillation.guide_losses import GuideLoss
 from dgkd_cache.distillation.objectives import KL, GuidanceLoss, ObjectiveName, dense_guidance_loss
+from dgkd_cache.guides.topk_rows import require_all_classes
 
 __all__ = ["GuidedBatch"]
 
@@ -60,6 +61,9 @@ class GuidedBatch:
     weight: float = 1.0
     """The factor of a rank's mean loss, with which the mean over the ranks is the mean over the whole batch."""
 
+    topk_names: tuple[str, ...] = ()
+    """The guides whose rows have their largest logits alone, in the encoding `topk`: for the guide loss `kl`."""
+
     def __len__(self) -> int:
         return len(self.samples)
 
@@ -89,8 +93,11 @@ class GuidedBatch:
     ) -> GuidanceLoss:
         """Returns the loss with its parts, for logging: means over this rank's batch, without `weight`.
 
-        Raises InvalidInput as `dense_guidance_loss`.
+        Raises InvalidInput as `dense_guidance_loss`, and for a guide loss that needs the logits of all classes, where a
+        guide has only its largest (`topk_names`).
         """
+        do = "leave guide_loss out, or use stores of these guides in another encoding, such as float16"
+        require_all_classes(guide_loss, self.topk_names, do=do)
         return dense_guidance_loss(
             logits_BC,
             self.labels,

@@ -60,6 +60,11 @@ class LiveGuides:
     def identities(self) -> Mapping[str, str]:
         return {guide.name: guide.identity for guide in self._guides}
 
+    @property
+    def topk_names(self) -> tuple[str, ...]:
+        """None: live guides give all logits."""
+        return ()
+
     def rehearse(self, pixels_BIHW: Tensor) -> None:
         """Forwards these images twice with each guide before training, and raises as `Rehearsal`."""
         for guide in self._guides:

@@ -31,6 +31,10 @@ class Guidance(Protocol):
         """The identity of each guide: the seal of its store, or the digest of its weights."""
 
     @property
+    def topk_names(self) -> tuple[str, ...]:
+        """The names of the guides that give their largest logits alone; see `topk_rows`."""
+
+    @property
     def temperature(self) -> float:
         """The temperature by which the logits are divided, and of the loss."""
 

@@ -134,5 +134,6 @@ class StepInputs:
             step=step,
             temperature=1.0 if self.guidance is None else self.guidance.temperature,
             weight=self.share(step).weight,
+            topk_names=() if self.guidance is None else self.guidance.topk_names,
             **mixed,
         )

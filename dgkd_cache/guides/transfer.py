@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -36,14 +36,14 @@ class Rows(Protocol):
 
 
 class StreamedRows:
-    """Rows that are sent to the device batch by batch, still encoded."""
+    """Rows that are sent to the device batch by batch, still encoded; `encoding` is the store's, at a temperature."""
 
-    def __init__(self, store: GuideStore, device: torch.device) -> None:
-        self._store, self._device, self._decode = store, device, _decoder(store, device)
+    def __init__(self, store: GuideStore, device: torch.device, encoding: Encoding) -> None:
+        self._store, self._device, self._decode = store, device, _decoder(store, device, encoding)
 
     def read(self, index: RowIndex) -> Decode:
         stored = self._store.gather_rows(index)
-        return _StoredRows(self._decode, {name: send(rows, self._device) for name, rows in stored.items()})
+        return _StoredRows(self._decode, {name: send(_signed(rows), self._device) for name, rows in stored.items()})
 
     def expect(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64]) -> None:
         self._store.expect(views_B, samples_B)
@@ -52,15 +52,15 @@ class StreamedRows:
 class ResidentRows:
     """All rows of a store in the device's memory, still encoded; a view is sent at its first use."""
 
-    def __init__(self, store: GuideStore, device: torch.device) -> None:
-        self._store, self._device, self._decode = store, device, _decoder(store, device)
+    def __init__(self, store: GuideStore, device: torch.device, encoding: Encoding) -> None:
+        self._store, self._device, self._decode = store, device, _decoder(store, device, encoding)
         self._samples = store.header.dataset.samples
         self._sent_V = np.zeros(len(store.views), np.bool_)
         self._tables = {
             array.name: torch.empty(
                 len(store.views) * self._samples,
                 array.columns,
-                dtype=torch.from_numpy(np.empty(0, array.dtype)).dtype,
+                dtype=torch.from_numpy(_signed(np.empty(0, array.dtype))).dtype,
                 device=device,
             )
             for array in store.encoding.row_arrays(store.header.classes)
@@ -82,7 +82,7 @@ class ResidentRows:
             stored = self._store.gather_stored(np.full_like(sample_S, self._store.header.view_at(view)), sample_S)
             for name, rows in stored.items():
                 first = view * self._samples + start
-                self._tables[name][first : first + len(rows)] = send(rows, self._device)
+                self._tables[name][first : first + len(rows)] = send(_signed(rows), self._device)
         self._sent_V[view] = True
 
 
@@ -120,12 +120,17 @@ def resident_bytes(store: GuideStore) -> int:
     return len(store.views) * store.header.dataset.samples * store.header.row_bytes + shared
 
 
-def _decoder(store: GuideStore, device: torch.device) -> Callable[[Mapping[str, Tensor]], Tensor]:
+def _signed(rows: NDArray[Any]) -> NDArray[Any]:
+    """Returns uint16 as int16 of the same bytes, because few operations of torch take uint16; `decode` knows of it."""
+    return rows.view(np.int16) if rows.dtype == np.uint16 else rows
+
+
+def _decoder(store: GuideStore, device: torch.device, encoding: Encoding) -> Callable[[Mapping[str, Tensor]], Tensor]:
     """Returns the encoding's `decode`, with what all rows share on the device."""
     if not store.shared:
-        return store.encoding.decode
+        return encoding.decode
     there = {name: torch.from_numpy(array).to(device) for name, array in store.shared.items()}
-    return _SharedDecoder(store.encoding.bound(there), device.type)
+    return _SharedDecoder(encoding.bound(there), device.type)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from dgkd_cache.datasets.split import split_images
 from dgkd_cache.device.device import resolve_device
-from dgkd_cache.dump.sizes import check_store_bytes, settings_of_width
+from dgkd_cache.dump.sizes import check_store_bytes
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.progress import Progress
 from dgkd_cache.study.plan import FIXED, StudyPlan, StudyRun, StudyStore
 from dgkd_cache.study.variants import Variant
-from dgkd_cache.workspace.tasks.factored_width import factored_width
 from dgkd_cache.workspace.tasks.model_setup import check_mixing, new_model, schedule_kind
+from dgkd_cache.workspace.tasks.row_settings import require_rows_for, row_settings
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["check_plan", "refuse_fixed", "require_different_runs", "require_names", "require_paired", "same_runs"]
@@ -87,6 +87,9 @@ def check_plan(ws: Workspace, plan: StudyPlan, *, device: str, progress: Progres
             split_images(one.workspace.dataset().train, one.workspace.config.dataset.validation)
             schedule_kind(one.workspace, one.model, one.training, guided=bool(one.guides))
             check_mixing(one.workspace, one.distillation, guided=bool(one.guides))
+            for store in one.guides if not one.live else ():
+                cache = store.workspace.config.cache
+                require_rows_for(one.distillation, cache, model=one.model, guides=[store.run.model])
             network = (one.architecture, one.training.input_size)
             if network not in built:
                 new_model(one.workspace, one.architecture, input_size=one.training.input_size, seed=0)
@@ -106,7 +109,5 @@ def _bytes(store: StudyStore) -> int:
         samples=len(dataset.train),
         classes=len(dataset.classes),
         encoding=cache.encoding,
-        settings=settings_of_width(
-            cache.encoding, factored_width(ws, store.run.model, store.run.architecture, store.run.training)
-        ),
+        settings=row_settings(ws, store.run.model, store.run.architecture, store.run.training),
     )

@@ -73,13 +73,19 @@ def write_control(
         from_N = {"shuffled": np.zeros_like(label_N), "shuffled-in-class": label_N}
         taken_N = _permuted(from_N[control]) if control in from_N else np.arange(len(label_N))
 
+        # Rows of topk are taken as they are: decoded, they would be right at one temperature alone.
+        condensed = store.header.encoding == "topk" and smoothed_CC is None
+
         def rows(slot: ChunkSlot) -> NDArray[np.float32]:
             samples_S = np.arange(slot.start, slot.stop)
             if smoothed_CC is not None:
                 return smoothed_CC[label_N[samples_S]]
+            source, number, taken_S = store, slot.view, taken_N[samples_S]
             if control == UNAUGMENTED:
-                return unaugmented.gather(np.full_like(samples_S, view), samples_S).astype(np.float32)
-            return store.gather(np.full_like(samples_S, slot.view), taken_N[samples_S]).astype(np.float32)
+                source, number, taken_S = unaugmented, view, samples_S
+            stored = source.gather_stored(np.full_like(samples_S, number), taken_S)
+            encoding = source.encoding
+            return encoding.condensed(stored) if condensed else encoding.decode(stored).astype(np.float32)
 
         with GuideStoreWriter(path, header, _identity(store), take_over=take_over, stop=stop) as writer:
             slots = list(writer.missing())
@@ -87,29 +93,34 @@ def write_control(
             for slot in slots:
                 if stop():
                     raise Interrupted("a control was stopped", do="run the same command again to go on from there")
-                writer.write(slot, rows(slot))
+                writer.write(slot, rows(slot), condensed=condensed)
                 progress.advance(1)
             writer.seal()
             progress.finish()
 
 
 def _dense(header: StoreHeader) -> StoreHeader:
-    """Returns the header with an encoding that holds any rows: those of a label lie in no basis of a guide."""
-    if header.version == 1:
+    """Returns the header with an encoding that holds these rows: those of a label lie in no basis of a guide.
+
+    Rows of `topk` hold them: all classes but the label are alike.
+    """
+    if header.encoding != "factored":
         return header
     rows = default_digest_rows(get_encoding("float16").row_bytes(header.classes))
     return replace(header, encoding="float16", encoding_settings={}, digest_rows=rows)
 
 
 def _identity(store: GuideStore) -> IdentityArrays:
+    topk = store.header.encoding == "topk"
     return IdentityArrays(
         label_N=store.label_N,
         sample_digest_N16=store.sample_digest_N16,
         view_digest_V32=store.view_digest_V32,
         probe=store.probe,
-        test_logits_MC=store.test_logits_MC,
+        test_logits_MC=store.encoding.condensed(store.test_stored) if topk else store.test_logits_MC,
         test_label_M=store.test_label_M,
         test_sample_digest_M16=store.test_sample_digest_M16,
+        condensed=topk,
     )
 
 

@@ -203,7 +203,9 @@ class _Building:
         )
 
     def _dump(self, run: StudyRun, config: WorkspaceConfig) -> StudyStore:
-        ws, cache = self.ws.with_config(config), config.cache.model_dump(mode="json", exclude={"reader"})
+        # The keys of topk came later: without it, stores keep the names that they had before.
+        unused = {"reader"} if config.cache.encoding == "topk" else {"reader", "topk", "topk_temperatures"}
+        ws, cache = self.ws.with_config(config), config.cache.model_dump(mode="json", exclude=unused)
         name = _named(run.name, {"cache": cache, "views": config.views.model_dump(mode="json")})
         return self._add(StudyStore(run=run, workspace=ws, path=ws.store_path(name)))
 

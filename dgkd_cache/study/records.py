@@ -98,9 +98,11 @@ def _agreement(path: Path, test_MC: NDArray[np.float32], view_NC: NDArray[np.flo
     with GuideStore.open(path) as store:
         temperature = float(store.header.temperature)
         samples_N = np.arange(len(view_NC))
-        rows_NC = store.gather(np.zeros_like(samples_N), samples_N) * temperature
+        held_as = store.encoding.at(1.0)
+        rows_NC = held_as.decode(store.gather_stored(np.zeros_like(samples_N), samples_N)) * temperature
+        tests_MC = held_as.decode(store.test_stored).astype(np.float32) * temperature
         return {
-            "test": asdict(agreement(test_MC, store.test_logits_MC * temperature)),
+            "test": asdict(agreement(test_MC, tests_MC)),
             "view 0": asdict(agreement(view_NC, rows_NC)),
         }
 

@@ -36,7 +36,7 @@ PARTS: Mapping[str, tuple[str, object]] = {
 }
 """The words that may follow a method after a +, as in dgkd+drop, and the key that each sets."""
 
-_SHORT = {"views": "views.count", "encoding": "cache.encoding"}
+_SHORT = {"views": "views.count", "encoding": "cache.encoding", "topk": "cache.topk"}
 """Keys of a variant besides those of [training] and [distillation], and the keys of dgkd.toml that they stand for."""
 
 _OF_STUDENT = ("guides_from", "control", "live")
@@ -99,8 +99,9 @@ def _of_method(name: str) -> Mapping[str, object]:
 def make_variants(config: WorkspaceConfig, changes: Mapping[str, Mapping[str, object]]) -> tuple[Variant, ...]:
     """Returns the variants of `config`, each with its changes.
 
-    These are keys of [training] and [distillation], `views`, `encoding`, and for the student alone: `guides_from`, a
-    variant whose guides it has and whose settings hold where it changes none; `control`, one of CONTROLS; `live`.
+    These are keys of [training] and [distillation], `views`, `encoding`, `topk`, and for the student alone:
+    `guides_from`, a variant whose guides it has and whose settings hold where it changes none; `control`, one of
+    CONTROLS; `live`.
 
     Raises InvalidInput for an unknown key (it names the nearest), a value that the key does not allow, keys that
     exclude each other, and for two variants that are the same.

@@ -13,9 +13,10 @@ import torch
 
 from dgkd_cache.datasets.split import split_images
 from dgkd_cache.distributed.ranks import ALONE
-from dgkd_cache.dump.sizes import check_store_bytes, settings_of_width
+from dgkd_cache.dump.sizes import check_store_bytes
 from dgkd_cache.dump.writer_arguments import require_all_samples
 from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
+from dgkd_cache.guides.topk_rows import require_all_classes
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.paths import CARD_FILE
@@ -23,8 +24,8 @@ from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.run_check import require_sound
-from dgkd_cache.workspace.tasks.factored_width import factored_width
-from dgkd_cache.workspace.tasks.model_setup import check_mixing, new_model, schedule_kind
+from dgkd_cache.workspace.tasks.model_setup import check_mixing, guide_loss_of, new_model, schedule_kind
+from dgkd_cache.workspace.tasks.row_settings import OTHER_LOSS, require_rows_for, row_settings
 from dgkd_cache.workspace.tasks.run_guides import open_guides
 from dgkd_cache.workspace.workspace import Workspace
 
@@ -51,6 +52,8 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
         guided = bool(ws.guides_for(name))
         schedule_kind(ws, name, ws.config.training_for(name), guided=guided)
         check_mixing(ws, ws.config.distillation, guided=guided)
+        if dumped := [guide for guide in ws.guides_for(name) if ws.member(guide).kind != "store"]:
+            require_rows_for(ws.config.distillation, ws.config.cache, model=name, guides=dumped)
     if to_dump:
         require_all_samples(ws.dataset().train)
         _check_stores(ws, to_dump, progress)
@@ -102,7 +105,8 @@ def _check_given(ws: Workspace, *, trained: Mapping[str, int]) -> None:
     taught = {guide for name in ws.trained_here if not trained.get(name) for guide in ws.guides_for(name)}
     paths = {name: ws.store_path(name) for name in given if name in taught}
     if paths:
-        views, temperature = ViewRenderer(ws.plan(), ws.dataset().train), ws.config.cache.temperature
+        views = ViewRenderer(ws.plan(), ws.dataset().train)
+        temperature = ws.config.distillation.temperature or ws.config.cache.temperature
         cpu = torch.device("cpu")
         with open_guides(
             *(ws, views, [*paths.values()], [], temperature),
@@ -111,8 +115,9 @@ def _check_given(ws: Workspace, *, trained: Mapping[str, int]) -> None:
             begun={},
             progress=Silent(),  # training says the same
             ranks=ALONE,
-        ):
-            pass
+        ) as guidance:
+            if guidance is not None:
+                require_all_classes(guide_loss_of(ws.config.distillation), guidance.topk_names, do=OTHER_LOSS)
 
 
 def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> None:
@@ -124,9 +129,7 @@ def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> 
             samples=len(dataset.train),
             classes=classes,
             encoding=cache.encoding,
-            settings=settings_of_width(
-                cache.encoding, factored_width(ws, name, ws.architecture(name), ws.config.training_for(name))
-            ),
+            settings=row_settings(ws, name, ws.architecture(name), ws.config.training_for(name)),
         )
         for name in to_dump
     )

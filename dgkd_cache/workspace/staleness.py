@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
-from dgkd_cache.config.tables import ModelConfig
+from dgkd_cache.config.tables import CacheConfig, ModelConfig
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.run_files.model_card import ADOPTED
 from dgkd_cache.run_files.run_card import read_card
@@ -130,11 +130,25 @@ def store_changes(ws: Workspace, header: StoreHeader, *, weights: str, plan: str
         "views": (_span(header.view_range), _span(range(ws.config.views.count))),
         "temperature": (header.temperature, decimal(cache.temperature)),
         "encoding": (_json(header.encoding), _json(cache.encoding)),
+        **_topk(header, cache),
         "precision": (_json(header.compute.get("precision")), _json(precision)),
         "batch_size": (str(header.compute.get("batch")), str(cache.batch_size)),
         "licence": (_json(header.licence), _json(cache.licence)),
     }
     return [Change(f"the store's {key}", old, new) for key, (old, new) in wanted.items() if old != new]
+
+
+def _topk(header: StoreHeader, cache: CacheConfig) -> dict[str, tuple[str, str]]:
+    """Returns what the store and the settings say of rows in the encoding `topk`, if both have it."""
+    if not header.encoding == cache.encoding == "topk":
+        return {}
+    others = sorted({1.0, *cache.topk_temperatures} - {cache.temperature})
+    wanted = [decimal(each) for each in (cache.temperature, *others)]
+    held = header.encoding_settings
+    return {
+        "topk": (_json(held["k"]), _json(cache.topk)),
+        "topk_temperatures": (_json(held["temperatures"]), _json(wanted)),
+    }
 
 
 def changes_by_card(ws: Workspace, name: str, header: StoreHeader, card: Mapping[str, Any]) -> list[Change]:

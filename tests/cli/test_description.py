@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from support.guide_writers import network
 
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.run_files.model_card import load_card
@@ -35,6 +37,13 @@ def test_a_store_is_described_by_its_header(three_guides: list[Path]) -> None:
         number, unit = found["encoding"]["KL"].split()
         assert float(number) == pytest.approx(float(str(store.header.fidelity["kl"])), rel=0.06) and unit == "nats"
     assert list(found) == ["store", "guide", "data", "views", "encoding", "computed with"]
+
+
+def test_what_rows_of_the_largest_logits_keep_is_told(dump: Callable[..., Path], tmp_path: Path) -> None:
+    with GuideStore.open(dump(tmp_path / "a.zarr", network(), encoding="topk", topk=2, temperature=0.5)) as store:
+        found = dict(describe_store(store)["encoding"])
+    assert found["encoding"] == "topk, logits / 0.5" and found["logits in a row"] == "2 of 4, the largest"
+    assert found["trains at"] == "temperature 0.5, 1, where the share of all others is known"
 
 
 def test_smaller_rows_are_offered_where_the_last_layer_is_narrow(teacher: Path) -> None:

@@ -49,20 +49,22 @@ def test_rows_are_the_logits_over_t_and_the_header_says_whose(program: Program, 
     assert any(f"the label leads in {leads} % of the first 100 rows of given" in line for line in progress.lines)
 
 
+@pytest.mark.parametrize("settings", [{}, {"encoding": "topk", "topk": 2}], ids=["float16", "topk"])
 def test_function_and_iterator_stopped_anywhere_make_the_same_bytes(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]
 ) -> None:
     monkeypatch.setattr("dgkd_stores.format.layout.ONE_CHUNK_BYTES", 100)
     monkeypatch.setattr("dgkd_stores.format.layout.TARGET_CHUNK_BYTES", 64 * 8)
     monkeypatch.setattr("dgkd_cache.dump.header.default_digest_rows", lambda row_bytes: 8)
-    whole = files_of(writer_of(tmp_path / "whole.zarr", program).run().path)
+    whole = files_of(writer_of(tmp_path / "whole.zarr", program, **settings).run().path)
     for stop_at in range(1, 13):
         for ways in itertools.product((None, program.iterator), repeat=2):
             path = tmp_path / f"{stop_at}-{ways[0] is None}-{ways[1] is None}.zarr"
             asked = itertools.count(1)
             with pytest.raises(dgkd.Interrupted, match="the dump of given was stopped"):
-                writer_of(path, program, iterator=ways[0]).run(stop=lambda asked=asked, at=stop_at: next(asked) == at)
-            assert writer_of(path, program, iterator=ways[1]).run().seal
+                writer = writer_of(path, program, iterator=ways[0], **settings)
+                writer.run(stop=lambda asked=asked, at=stop_at: next(asked) == at)
+            assert writer_of(path, program, iterator=ways[1], **settings).run().seal
             assert files_of(path) == whole, path
 
 

@@ -127,7 +127,9 @@ def public_calls(
             dgkd.DumpSettings,
             {
                 "temperature": 4.0,
-                "encoding": "float16",
+                "encoding": "topk",
+                "topk": 3,
+                "topk_temperatures": (2.0,),
                 "codec": "none",
                 "batch_size": 8,
                 "precision": "float32",

@@ -44,6 +44,7 @@ _KEYS = {
     "keep": "distillation.keep",
     "temperature": "cache.temperature",
     "encoding": "cache.encoding",
+    "topk": "cache.topk",
     "validation": "dataset.validation",
 }
 
@@ -83,6 +84,7 @@ _KEYS = {
 @click.option("--keep", type=float, help="A guide's chance to take part in a batch.  [default: 0.75; kd, takd: 1]")
 @click.option("--temperature", type=float, help="Temperature of stores and loss.  [default: 4]")
 @click.option("--encoding", type=click.Choice(encoding_names()), help="Encoding of the stores.  [default: float16]")
+@click.option("--topk", type=int, help="Of encoding topk: logits in a row, the largest.")
 @click.option("--validation", type=int, help="Samples held out of training.  [default: 0]")
 @click.option("--data-root", metavar="DIR", help="Where data sets are kept.  [default: ~/.cache/dgkd-cache]")
 @click.option("--seed", type=int, help="Seed of training.  [default: 0]")

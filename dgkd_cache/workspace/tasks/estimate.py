@@ -124,10 +124,14 @@ def plan_chain(
 
 
 def _offered(ws: Workspace, draft: StoreDraft) -> list[str]:
-    """Returns the encodings for a guide: `factored` is offered where it takes less than float16, or was chosen."""
+    """Returns the encodings for a guide: `factored` is offered where it takes less than float16, or was chosen.
+
+    `topk` keeps less than a guide gives, so it is never offered, and there if it was chosen.
+    """
     offers = draft.width is not None and draft.header.classes > 2 * draft.width
     chosen = ws.config.cache.encoding
-    return [name for name in encoding_names() if name != "factored" or offers or chosen == name]
+    others = {"factored", "topk"} - {chosen} - ({"factored"} if offers else set())
+    return [name for name in encoding_names() if name not in others]
 
 
 def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: dict[str, GuideCost]) -> RunCost:

@@ -109,7 +109,12 @@ def _lost(repair: StoreRepair) -> str:
 def settings_of(header: StoreHeader) -> DumpSettings:
     """Returns the settings of a store from its header, with which the header is then compared."""
     batch_size: Any = header.compute["batch"]  # which the settings check
+    topk: dict[str, Any] = {}
+    if header.encoding == "topk":
+        given: Any = header.encoding_settings
+        topk = {"topk": given["k"], "topk_temperatures": tuple(map(float, given["temperatures"][1:]))}
     return DumpSettings(
+        **topk,
         temperature=float(header.temperature),
         encoding=header.encoding,
         batch_size=batch_size,

@@ -16,6 +16,7 @@ from dgkd_cache.distributed.ranks import Ranks
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.guides.live import LiveGuides
 from dgkd_cache.guides.protocol import Guidance
+from dgkd_cache.guides.topk_rows import require_all_classes
 from dgkd_cache.models.registry import find_model
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.run_random import RunRandom
@@ -25,7 +26,8 @@ from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.expected_inputs import expected_inputs
 from dgkd_cache.workspace.recipe import describe_choice, resolve_recipe
-from dgkd_cache.workspace.tasks.model_setup import check_mixing, schedule_kind
+from dgkd_cache.workspace.tasks.model_setup import check_mixing, guide_loss_of, schedule_kind
+from dgkd_cache.workspace.tasks.row_settings import OTHER_LOSS
 from dgkd_cache.workspace.tasks.run_guides import open_guides
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.arguments import require_integer
@@ -124,6 +126,8 @@ def set_up_run(
         )
     )
     _require_fitting(ws, request, guidance.names if guidance else ())
+    if guidance is not None:
+        require_all_classes(guide_loss_of(request.distillation), guidance.topk_names, do=OTHER_LOSS)
     training = resolve_recipe(request.training, device, begun=begun, ranks=ranks)
     random, count = RunRandom(training.seed), ws.config.views.count
     kind = schedule_kind(ws, request.name, training, guided=bool(guides))

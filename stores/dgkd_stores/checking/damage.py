@@ -20,7 +20,7 @@ KINDS = {
     "unreadable": "a file that the system cannot read",
     "array": "a whole array, or a chunk of digests, that is not what was sealed",
     "digest": "rows that their digest does not fit",
-    "not-finite": "rows that are no numbers under a digest that fits",
+    "not-finite": "rows that are no numbers, or of classes out of order, under a digest that fits",
     "padding": "what fills up a last chunk is not the fill value",
     "origin": "what is not as in the published store that the views were taken from",
 }

@@ -92,7 +92,7 @@ class Diagnosis:
             noted = {name for one in scan.damage for name in one.arrays}
             if not scan.header.row_encoding.finite(stored) and not noted & set(tests):
                 files = [scan.held.name_of(scan.layout.identity[test], (0, 0)) for test in tests]
-                scan.add("not-finite", *files, arrays=tests, expected="finite numbers")
+                scan.add("not-finite", *files, arrays=tests, expected=scan.header.row_encoding.rule)
         shared = scan.header.row_encoding.shared_arrays(scan.header.classes)
         if all(one.name in scan.identity for one in shared):
             wrong = scan.header.row_encoding.out_of_bounds(scan.identity)
@@ -134,7 +134,8 @@ class Diagnosis:
             belongs = f", that of {elsewhere[found]}" if found in elsewhere else ""
             self._add_rows("digest", view, start, stop, f"SHA-256 {right.hex()}", f"SHA-256 {found.hex()}{belongs}")
         for run in self._runs(scan.infinite_VB & self.written_VB & ~wrong_VB):
-            self._add_rows("not-finite", *run, "finite numbers", "NaN or infinity")
+            encoding = scan.header.row_encoding
+            self._add_rows("not-finite", *run, encoding.rule, encoding.breach)
         for view, part, name in scan.unpadded:
             if self.written_VB[view, scan.blocks(part)].any():
                 file, fill = scan.held.name_of(scan.layout.rows[name], (view, part, 0)), scan.layout.rows[name].fill

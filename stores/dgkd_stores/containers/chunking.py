@@ -29,6 +29,8 @@ _KEY = re.compile(r"c(?:\.(?:0|[1-9][0-9]{0,9}))+")
 _TRIED = 4
 """Maximum number of chunk files of an array that are examined if its metadata is unusable."""
 
+_ROW_TYPES = ("uint8", "uint16", "int32", "float16", "float32")
+
 
 def stored_layout(path: Path, header: StoreHeader, *, damaged: bool) -> StoreLayout:
     """Returns the layout that `logits` states; with `damaged`, one that matches the chunk files best, if any does."""
@@ -73,7 +75,7 @@ def _read_layout(path: Path, header: StoreHeader, name: str) -> StoreLayout:
 def _row_codec(folder: Path, metadata: Mapping[str, JsonValue]) -> Codec:
     stages = metadata.get("codecs")
     dtype = str(metadata.get("data_type"))
-    itemsize = np.dtype(dtype).itemsize if dtype in ("uint8", "float16", "float32") else 1
+    itemsize = np.dtype(dtype).itemsize if dtype in _ROW_TYPES else 1
     found = codec_of(list(stages[1:]), itemsize) if isinstance(stages, list) and stages else None
     if found is None:
         raise unsafe(folder, "codecs", f"bytes and one of {', '.join(codec_names())}", json.dumps(stages))

@@ -31,6 +31,7 @@ _DEFLATE, _SHUFFLE = 1, 2
 
 DATATYPES = {
     "uint8": bytes.fromhex("10000000 01000000 0000 0800"),
+    "uint16": bytes.fromhex("10000000 02000000 0000 1000"),
     "int32": bytes.fromhex("10080000 04000000 0000 2000"),
     "int64": bytes.fromhex("10080000 08000000 0000 4000"),
     "float16": bytes.fromhex("11200f00 02000000 0000 1000 0a 05 00 0a 0f000000"),

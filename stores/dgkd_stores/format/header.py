@@ -204,7 +204,8 @@ class StoreHeader(_Fields):
     licence: str
     """The licence of the store, in its maker's words; may be empty."""
     encoding_settings: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Of `factored` {"width": D}, the coefficients in a row; empty for the encodings of version 1."""
+    """Of `factored` {"width": D}, the coefficients in a row; of `topk` {"k": K, "temperatures": [...]}, its classes and
+    the temperatures of its tails as decimals, the first that of the rows; empty for the encodings of version 1."""
 
     def __post_init__(self) -> None:
         require_kind("StoreHeader", "dataset", self.dataset, DatasetIdentity, expected="a DatasetIdentity")
@@ -230,6 +231,7 @@ class StoreHeader(_Fields):
         checks.decimal_text("temperature", self.temperature)
         if not float(self.temperature) > 0:
             raise checks.bad_field("temperature", "a decimal above 0", self.temperature)
+        self.row_encoding.check_temperature(self.temperature)
         checks.integer("digest_rows", self.digest_rows, 1, MAX_SAMPLES)
         checks.one_of("probe", self.probe, ("sha256", "projection"))
         checks.integer("compute.batch", self.compute.get("batch"), 1, MAX_SAMPLES)

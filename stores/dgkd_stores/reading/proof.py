@@ -34,7 +34,8 @@ class BlockProof:
         if found != expected:
             raise self.damaged(view, block, f"SHA-256 {expected.hex()}", found.hex())
         if not self._encoding.finite(arrays):
-            raise self.damaged(view, block, "finite numbers", "NaN or infinity under a valid digest", LOST)
+            breach = f"{self._encoding.breach} under a valid digest"
+            raise self.damaged(view, block, self._encoding.rule, breach, LOST)
 
     def damaged(self, view: int, block: int, expected: str, found: str, do: str = "", *, file: str = "") -> Damaged:
         """Returns the error for a block, or for its file; views are counted from 0."""

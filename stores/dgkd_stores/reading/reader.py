@@ -92,6 +92,8 @@ class GuideStore:
     """uint8 (64, 32) or int32 (64, 64): digests or projections of pixels, by the header's `probe`."""
     shared: Mapping[str, NDArray[Any]]
     """What all rows have in common: of `factored` float32 `basis` (C, D) and `bias` (C,); else empty."""
+    test_stored: Mapping[str, NDArray[Any]]
+    """The stored arrays of the test set by name, as `gather_stored` returns them of rows: for `encoding.decode`."""
     test_label_M: NDArray[np.int64]
     """int64 (M,): the class of each test sample."""
     test_sample_digest_M16: NDArray[np.uint8]
@@ -135,9 +137,9 @@ class GuideStore:
         encoding = self.header.row_encoding
         self.shared = {one.name: arrays[one.name] for one in encoding.shared_arrays(self.header.classes)}
         self.encoding = encoding.bound(self.shared)
-        self._tests = {name: arrays[f"test_{name}"] for name in self._layout.rows}
-        if not self.encoding.finite(self._tests):
-            raise self._damaged("test_logits", "finite numbers", "NaN or infinity", LOST)
+        self.test_stored = {name: arrays[f"test_{name}"] for name in self._layout.rows}
+        if not self.encoding.finite(self.test_stored):
+            raise self._damaged("test_logits", encoding.rule, encoding.breach, LOST)
         self._done = done_VB.reshape(-1)
         self.copied_because = reason_to_copy(self.path, reader) if self._layout.codec is RAW else ""
         self._rows: MappedChunks | HeldBlocks | DecodedRows | None = None
@@ -158,8 +160,11 @@ class GuideStore:
 
     @cached_property
     def test_logits_MC(self) -> NDArray[np.float32]:
-        """float32 (M, C): logits on the test set, divided by the temperature; decoded at the first use."""
-        return self.encoding.decode(self._tests).astype(np.float32)
+        """float32 (M, C): logits on the test set, divided by the temperature; decoded at the first use.
+
+        Those of `topk` are for use at the store's temperature: `encoding.at(1.0).decode(test_stored)` for at 1.
+        """
+        return self.encoding.decode(self.test_stored).astype(np.float32)
 
     def __repr__(self) -> str:
         header, views = self.header, f"{self.views.start} to {self.views.stop - 1}"
@@ -212,6 +217,8 @@ class GuideStore:
 
     def gather(self, views_B: ArrayLike, samples_B: ArrayLike) -> NDArray[Any]:
         """Returns rows [B, C] in the given order and a floating type: as stored for float16 and float32, else float32.
+
+        Those of `topk` are for use at the store's temperature: `encoding.at` is for another one.
 
         Raises what `gather_stored` raises.
         """

@@ -117,8 +117,8 @@ def _suspect_rows(one: GuideStore, two: GuideStore, common: list[int]) -> NDArra
     headers = one.header, two.header
     samples = headers[0].dataset.samples
     keys = [
-        (store.header.encoding, store.header.digest_rows, float(store.header.temperature), _shared(store))
-        for store in (one, two)
+        (header.encoding, header.encoding_settings, header.digest_rows, float(header.temperature), _shared(store))
+        for header, store in zip(headers, (one, two), strict=True)
     ]
     if keys[0] != keys[1] or not common:
         return np.ones((len(common), samples), np.bool_)

@@ -24,7 +24,7 @@ def path(recipe: Any, tmp_path: Path) -> Path:
     return tmp_path / "a.zarr"
 
 
-@pytest.mark.parametrize("encoding", ["float16", "float32", "uint8", "factored"])
+@pytest.mark.parametrize("encoding", ["float16", "float32", "uint8", "factored", "topk"])
 @pytest.mark.parametrize("full", [False, True])
 def test_a_whole_store(recipe: Any, tmp_path: Path, read_tree: Any, encoding: str, full: bool) -> None:
     seal = recipe(encoding=encoding).write(tmp_path / "a.zarr")

@@ -45,7 +45,7 @@ def test_an_unknown_name_names_the_closest() -> None:
     with pytest.raises(InvalidInput, match="one of .*float16.*, found 'flaot16'; did you mean 'float16'") as caught:
         get_encoding("flaot16")
     assert caught.value.exit_code == 2
-    assert encoding_names() == ("factored", "float16", "float32", "uint8")
+    assert encoding_names() == ("factored", "float16", "float32", "topk", "uint8")
 
 
 def test_every_float16_is_finite_or_not() -> None:

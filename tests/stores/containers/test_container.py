@@ -61,6 +61,22 @@ class TestZarrFactoredZstd(TestZarrFactored):
     codec = "zstd"
 
 
+TOPK = {"encoding": "topk", "classes": 6}
+
+
+class TestZarrTopk(ZarrTests):
+    codec = "none"
+    how = TOPK
+
+
+class TestZarrTopkRead(TestZarrTopk):
+    reader = "pread"
+
+
+class TestZarrTopkBlosc(TestZarrTopk):
+    codec = "blosc"
+
+
 class Hdf5Tests(StoreTests):
     kind = "hdf5"
 
@@ -105,6 +121,14 @@ class TestHdf5Gzip(Hdf5Tests):
 
 class TestHdf5Factored(TestHdf5Gzip):
     how = FACTORED
+
+
+class TestHdf5Topk(TestHdf5):
+    how = TOPK
+
+
+class TestHdf5TopkGzip(TestHdf5Gzip):
+    how = TOPK
 
 
 def _all(data: bytes, signature: bytes) -> list[int]:

@@ -118,6 +118,10 @@ def test_the_encoding_decides_the_version(recipe: Any) -> None:
     assert (stored["version"], stored["encoding_settings"]) == (2, {"width": 3})
     assert (header.row_bytes, StoreHeader.from_dict(stored)) == (6, header)
     assert "encoding_settings" not in recipe().header.to_dict()
+    header = recipe(encoding="topk", k=3).header
+    stored = header.to_dict()
+    assert (stored["version"], stored["encoding_settings"]) == (2, {"k": 3, "temperatures": ["4", "1"]})
+    assert (header.row_bytes, StoreHeader.from_dict(stored)) == (3 * 4 + 2 * 4, header)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +135,15 @@ def test_the_encoding_decides_the_version(recipe: Any) -> None:
         ("factored", {"encoding_settings": {"width": True}}, "found width True"),
         ("factored", {"encoding_settings": {"width": 3, "more": 1}}, "found more 1, width 3"),
         ("factored", {"encoding_settings": [3]}, "encoding_settings: expected a mapping"),
+        ("topk", {"version": 1}, "no encoding_settings in version 1"),
+        ("topk", {"encoding_settings": {"k": 3}}, "k, an integer from 1 to 6, and temperatures, for 7 classes"),
+        ("topk", {"encoding_settings": {"k": 7, "temperatures": ["4"]}}, "an integer from 1 to 6, .* found k 7"),
+        ("topk", {"encoding_settings": {"k": 3, "temperatures": ["1", "4"]}}, "begin with that of the rows, 4, found"),
+        ("topk", {"encoding_settings": {"k": 3, "temperatures": ["4", "4.0"]}}, "the store's own first.*none twice"),
+        ("topk", {"encoding_settings": {"k": 3, "temperatures": ["4"] * 17}}, "1 to 16 decimals"),
+        ("topk", {"encoding_settings": {"k": 3, "temperatures": "4"}}, "1 to 16 decimals"),
+        ("topk", {"encoding_settings": {"k": 3, "temperatures": ["4", "1e0"]}}, "1 to 16 decimals"),
+        ("topk", {"temperature": "2"}, "begin with that of the rows, 2, found 4"),
         ("float16", {"version": 2}, "missing or unknown: encoding_settings"),
         ("float16", {"version": 2, "encoding_settings": {}}, "encoding: expected an encoding of version 2"),
         ("float16", {"encoding": "factored"}, "width alone"),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 NOT_FINISHED, NOT_FOUND, DAMAGED, MISMATCH, UNSAFE = 3, 10, 12, 13, 15
-DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "u1", "int32": "<i4", "int64": "<i8"}
+DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "u1", "uint16": "<u2", "int32": "<i4", "int64": "<i8"}
 HEX64 = re.compile("[0-9a-f]{64}")
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,400})?")
 Array = np.ndarray[Any, Any]
@@ -78,7 +78,7 @@ RULES: dict[str, Any] = {
         "training": is_object,
         "guides": lambda x: is_object(x) and all(map(is_hex, x.values())),
     },
-    "encoding": lambda x: x in ("float32", "float16", "uint8", "factored"),
+    "encoding": lambda x: x in ("float32", "float16", "uint8", "factored", "topk"),
     "fidelity": {"kl": is_decimal, "top1": is_decimal, "rows": integer(0, 2**31)},
     "temperature": lambda x: is_decimal(x) and float(x) > 0,
     "digest_rows": integer(1, 2**31),
@@ -111,10 +111,15 @@ def checked_group(group: Any) -> tuple[dict[str, Any], str | None, dict[str, str
     refuse(UNSAFE, group != {"zarr_format": 3, "node_type": "group", "attributes": attributes}, "group")
     refuse(UNSAFE, type(group["zarr_format"]) is not int, "zarr_format")
     second = header.get("version") == 2
-    rules = {**RULES, "encoding_settings": {"width": integer(1, 2**20)}} if second else RULES
-    refuse(UNSAFE, not fits(rules, header), "header")
-    refuse(UNSAFE, second != (header["encoding"] == "factored"), "an encoding of another version")
-    refuse(UNSAFE, second and header["encoding_settings"]["width"] > len(header["dataset"]["classes"]), "width")
+    refuse(UNSAFE, not fits({**RULES, "encoding_settings": is_object} if second else RULES, header), "header")
+    refuse(UNSAFE, second != (header["encoding"] in ("factored", "topk")), "an encoding of another version")
+    if second:
+        classes, settings = len(header["dataset"]["classes"]), header["encoding_settings"]
+        if header["encoding"] == "factored":
+            rules = {"width": integer(1, classes)}
+        else:
+            rules = {"k": integer(1, classes - 1), "temperatures": lambda x: are_temperatures(x, header["temperature"])}
+        refuse(UNSAFE, not fits(rules, settings), "encoding_settings")
     refuse(UNSAFE, hashlib.sha256(canonical(header["plan"])).hexdigest() != header["plan_digest"], "plan_digest")
     canonical(header)
     rows = header["views"] * header["dataset"]["samples"] * row_bytes(header)
@@ -131,6 +136,14 @@ def checked_group(group: Any) -> tuple[dict[str, Any], str | None, dict[str, str
     return header, seal, digests
 
 
+def are_temperatures(given: Any, own: str) -> bool:
+    if type(given) is not list or not 1 <= len(given) <= 16 or not all(map(is_decimal, given)) or given[0] != own:
+        return False
+    numbers = [float(text) for text in given]
+    near = all(2.0**-20 * numbers[0] <= number <= 2.0**20 * numbers[0] for number in numbers)
+    return near and len({*numbers}) == len(numbers) and sorted(numbers[1:]) == numbers[1:]
+
+
 def array_specs(header: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]]:
     """dtype, shape and dimension names of every array, by name."""
     views, samples, tests = header["views"], header["dataset"]["samples"], header["dataset"]["test_samples"]
@@ -139,6 +152,8 @@ def array_specs(header: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ..
     dtype, size, third = encoding, classes, "class"
     if encoding == "factored":
         dtype, size, third = "float16", header["encoding_settings"]["width"], "component"
+    if encoding == "topk":
+        dtype, size, third = "float16", header["encoding_settings"]["k"], "entry"
     pixels, signs = ("uint8", (64, 32), ("pair", "digest_byte")), ("int32", (64, 64), ("pair", "probe_value"))
     specs: dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
         "logits": (dtype, (views, samples, size), ("view", "sample", third)),
@@ -154,6 +169,12 @@ def array_specs(header: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ..
     if encoding == "uint8":
         specs["scale"] = ("float32", (views, samples, 2), ("view", "sample", "affine"))
         specs["test_scale"] = ("float32", (tests, 2), ("test_sample", "affine"))
+    if encoding == "topk":
+        number, tails = "uint16" if classes <= 65536 else "int32", len(header["encoding_settings"]["temperatures"])
+        specs["index"] = (number, (views, samples, size), ("view", "sample", "entry"))
+        specs["test_index"] = (number, (tests, size), ("test_sample", "entry"))
+        specs["tail"] = ("float32", (views, samples, tails), ("view", "sample", "temperature"))
+        specs["test_tail"] = ("float32", (tests, tails), ("test_sample", "temperature"))
     if encoding == "factored":
         specs["basis"] = ("float32", (classes, size), ("class", "component"))
         specs["bias"] = ("float32", (classes,), ("class",))
@@ -161,13 +182,16 @@ def array_specs(header: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ..
 
 
 def row_names(header: Mapping[str, Any]) -> tuple[str, ...]:
-    return ("logits", "scale") if header["encoding"] == "uint8" else ("logits",)
+    return {"uint8": ("logits", "scale"), "topk": ("index", "logits", "tail")}.get(header["encoding"], ("logits",))
 
 
 def row_bytes(header: Mapping[str, Any]) -> int:
     classes = len(header["dataset"]["classes"])
     if header["encoding"] == "factored":
         return 2 * int(header["encoding_settings"]["width"])
+    if header["encoding"] == "topk":
+        k, tails = header["encoding_settings"]["k"], len(header["encoding_settings"]["temperatures"])
+        return int(k) * (4 if classes <= 65536 else 6) + 4 * tails
     return {"float32": 4 * classes, "float16": 2 * classes, "uint8": classes + 8}[header["encoding"]]
 
 

@@ -150,11 +150,13 @@ def checked(
                 content.update(arrays[name][view, row].tobytes())
         refuse(DAMAGED, content.digest() != arrays["digest"][view, block].tobytes(), f"block {view}, {block}")
         refuse(DAMAGED, not np.isfinite(rows[view, start:stop]).all(), f"no numbers in block {view}, {block}")
+        refuse(DAMAGED, not in_order(header, arrays, "", view, slice(start, stop)), f"order in block {view}, {block}")
     refuse(DAMAGED, seal and not written.all(), "no digest")
     for view, block in np.argwhere(~written).tolist():
         rows[view, block * length : (block + 1) * length] = np.nan
     tests = decoded(header, arrays, "test_").astype("<f4")
     refuse(DAMAGED, not np.isfinite(tests).all(), "no numbers in the test rows")
+    refuse(DAMAGED, not in_order(header, arrays, "test_"), "order in the test rows")
     return Store(header=header, seal=seal, arrays=arrays, written=written, rows=rows, tests=tests)
 
 
@@ -165,8 +167,33 @@ def decoded(header: Mapping[str, Any], arrays: Mapping[str, Array], prefix: str)
         with np.errstate(over="ignore", invalid="ignore"):
             sums = np.einsum("ci,...i->...c", arrays["basis"].astype("<f8"), logits.astype("<f8"))
             return (arrays["bias"] + sums).astype("<f4")
+    if header["encoding"] == "topk":
+        return spread(header, arrays[f"{prefix}index"], logits, arrays[f"{prefix}tail"], 0)
     if header["encoding"] != "uint8":
         return logits.copy()
     with np.errstate(over="ignore", invalid="ignore"):
         product = logits.astype("<f4") * arrays[f"{prefix}scale"][..., :1]
         return product + arrays[f"{prefix}scale"][..., 1:]
+
+
+def spread(header: Mapping[str, Any], index: Array, logits: Array, tail: Array, number: int) -> Array:
+    """Rows of `topk` [..., C] for the temperature of that number; NaN where a row's classes are none."""
+    classes, k = len(header["dataset"]["classes"]), header["encoding_settings"]["k"]
+    rows = np.full((*index.shape[:-1], classes), np.nan, "<f4")
+    first, at = (np.float64(header["encoding_settings"]["temperatures"][i]) for i in (0, number))
+    for row in np.ndindex(index.shape[:-1]):
+        if int(index[row].max()) >= classes or int(index[row].min()) < 0:
+            continue
+        even = np.float32(tail[row][number]) - np.float32(math.log(classes - k))
+        rows[row] = even if number == 0 else even * np.float32(at / first)
+        for label, logit in zip(index[row].tolist(), logits[row], strict=True):
+            rows[row][label] = np.float32(logit)
+    return rows
+
+
+def in_order(header: Mapping[str, Any], arrays: Mapping[str, Array], prefix: str, *at: Any) -> bool:
+    """Classes that ascend, and tails within their bound; of `topk` alone."""
+    if header["encoding"] != "topk":
+        return True
+    index, tail = arrays[f"{prefix}index"][at], arrays[f"{prefix}tail"][at]
+    return bool((np.diff(index.astype("<i8")) > 0).all() and (np.abs(tail) <= 2.0**40).all())

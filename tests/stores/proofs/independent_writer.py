@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "u1", "int32": "<i4", "int64": "<i8"}
+DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "u1", "uint16": "<u2", "int32": "<i4", "int64": "<i8"}
 NAMES = {
     "basis": ("class", "component"),
     "bias": ("class",),
     "logits": ("view", "sample", "class"),
     "scale": ("view", "sample", "affine"),
+    "index": ("view", "sample", "entry"),
+    "tail": ("view", "sample", "temperature"),
     "digest": ("view", "block", "digest_byte"),
     "label": ("sample",),
     "sample_digest": ("sample", "sample_digest_byte"),
     "view_digest": ("view", "digest_byte"),
     "test_logits": ("test_sample", "class"),
     "test_scale": ("test_sample", "affine"),
+    "test_index": ("test_sample", "entry"),
+    "test_tail": ("test_sample", "temperature"),
     "test_label": ("test_sample",),
     "test_sample_digest": ("test_sample", "sample_digest_byte"),
 }
 
+ROWS = ("index", "logits", "scale", "tail")
 Array = np.ndarray[Any, Any]
 
 
@@ -57,7 +63,7 @@ def write_hdf5(
         for name, content in texts.items():
             file.create_dataset(name, data=np.frombuffer(content, "u1"))
         for name, array in arrays.items():
-            if name in ("logits", "scale", "digest"):
+            if name in (*ROWS, "digest"):
                 shape = chunk_shape(name, array, chunk_rows)
                 fill = np.nan if array.dtype.kind == "f" else 0
                 more = filters if name != "digest" else {}
@@ -69,7 +75,7 @@ def write_hdf5(
 
 def sealed(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, str], str]:
     """The arrays with `digest`, the digests of all but the row arrays, and the seal."""
-    rows = [name for name in ("logits", "scale") if name in arrays]
+    rows = [name for name in ROWS if name in arrays]
     arrays = {**arrays, "digest": digests([arrays[name] for name in rows], header["digest_rows"])}
     found = {name: hashlib.sha256(arrays[name].tobytes()).hexdigest() for name in arrays if name not in rows}
     seal = hashlib.sha256(canonical(header))
@@ -78,8 +84,16 @@ def sealed(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[dict
     return arrays, found, seal.hexdigest()
 
 
-def encode(encoding: str, logits: Array, shared: Mapping[str, Array] | None = None) -> dict[str, Array]:
+def encode(
+    encoding: str,
+    logits: Array,
+    shared: Mapping[str, Array] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Array]:
     """The row arrays of float32 logits [..., C]; `shared` are the basis and the bias of `factored`."""
+    if encoding == "topk":
+        assert settings is not None
+        return largest(logits, settings["k"], [float(text) for text in settings["temperatures"]])
     if encoding == "factored":
         assert shared is not None
         basis, bias = shared["basis"].astype("<f8"), shared["bias"].astype("<f8")
@@ -97,6 +111,23 @@ def encode(encoding: str, logits: Array, shared: Mapping[str, Array] | None = No
     return {"logits": levels, "scale": scales}
 
 
+def largest(logits: Array, k: int, temperatures: list[float]) -> dict[str, Array]:
+    """The row arrays of `topk`, a class after the other."""
+    classes = logits.shape[-1]
+    index = np.zeros((*logits.shape[:-1], k), "<u2" if classes <= 65536 else "<i4")
+    kept = np.zeros((*logits.shape[:-1], k), "<f2")
+    tail = np.zeros((*logits.shape[:-1], len(temperatures)), "<f4")
+    for at in np.ndindex(logits.shape[:-1]):
+        row = [float(x) for x in logits[at]]
+        ranked = sorted(range(classes), key=lambda label, row=row: (-row[label], label))  # type: ignore[misc]
+        index[at] = sorted(ranked[:k])
+        kept[at] = [row[label] for label in sorted(ranked[:k])]
+        for number, t in enumerate(temperatures):
+            others = [row[label] * temperatures[0] / t for label in ranked[k:]]
+            tail[at][number] = max(others) + math.log(math.fsum(math.exp(x - max(others)) for x in others))
+    return {"index": index, "logits": kept, "tail": tail}
+
+
 def digests(rows: list[Array], length: int) -> Array:
     """`digest` [V, K, 32] of the row arrays in name order."""
     views, samples = rows[0].shape[:2]
@@ -109,7 +140,7 @@ def digests(rows: list[Array], length: int) -> Array:
 
 
 def chunk_shape(name: str, array: Array, chunk_rows: int) -> tuple[int, ...]:
-    if name in ("logits", "scale"):
+    if name in ROWS:
         return (1, chunk_rows, array.shape[2])
     return (1, *array.shape[1:]) if name == "digest" else tuple(max(1, size) for size in array.shape)
 
@@ -117,7 +148,7 @@ def chunk_shape(name: str, array: Array, chunk_rows: int) -> tuple[int, ...]:
 def chunks(name: str, array: Array, chunk_rows: int) -> dict[str, bytes]:
     """The chunk files of an array by name."""
     zeros = ".0" * (array.ndim - 1)
-    if name not in ("logits", "scale", "digest"):
+    if name not in (*ROWS, "digest"):
         return {f"c.0{zeros}": array.tobytes()} if array.size else {}
     if name == "digest":
         return {f"c.{view}.0.0": digest.tobytes() for view, digest in enumerate(array)}
@@ -133,7 +164,7 @@ def chunks(name: str, array: Array, chunk_rows: int) -> dict[str, bytes]:
 
 def third_name(header: Mapping[str, Any]) -> str:
     """The name of the last dimension of `logits`."""
-    return "component" if header["encoding"] == "factored" else "class"
+    return {"factored": "component", "topk": "entry"}.get(header["encoding"], "class")
 
 
 def array_metadata(name: str, array: Array, chunk_rows: int, last: str = "class") -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Kills dumps at random moments, goes on, and compares; a script of its own, with real fsyncs and nothing patched.
 
-`python random_kills.py FOLDER SEED KILLS` writes a store of 30 views again and again, alone and by two shards at once,
-until KILLS writers have died while they wrote, and prints what it saw as JSON. A moment is uniform over the time that
-an uninterrupted dump takes, which is measured first, and again as the disk has more or less to do. It forks, so it
-stays free of threads.
+`python random_kills.py FOLDER SEED KILLS ENCODING` writes a store of 30 views again and again, alone and by two shards
+at once, until KILLS writers have died while they wrote, and prints what it saw as JSON. A moment is uniform over the
+time that an uninterrupted dump takes, which is measured first, and again as the disk has more or less to do. It forks,
+so it stays free of threads.
 """
 
 from __future__ import annotations
@@ -110,4 +110,5 @@ def main(folder: Path, seed: int, kills: int) -> None:
 
 
 if __name__ == "__main__":
+    SMALL.encoding = sys.argv[4]
     main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

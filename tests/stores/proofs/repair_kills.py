@@ -1,6 +1,6 @@
 """Kills a repair at every system call that changes the disk, repairs again, and compares; a script of its own.
 
-`python repair_kills.py FOLDER` prints the number of points last. It forks, so it stays free of threads.
+`python repair_kills.py FOLDER ENCODING` prints the number of points last. It forks, so it stays free of threads.
 """
 
 from __future__ import annotations
@@ -79,4 +79,5 @@ SMALL = SmallStore(views=2, samples=36)
 if __name__ == "__main__":
     os.fsync = lambda handle: None
     dgkd_stores.format.layout.ONE_CHUNK_BYTES, dgkd_stores.format.layout.TARGET_CHUNK_BYTES = 400, 500
+    SMALL.encoding = sys.argv[2]
     main(Path(sys.argv[1]))

@@ -1,8 +1,8 @@
 """Kills pushes and pulls at random moments, goes on, and compares; a script of its own, with nothing patched.
 
-`python sharing_kills.py FOLDER SEED KILLS` publishes a store in a folder again and again, and pulls it, until KILLS
-pushes and KILLS pulls have died on their way, and prints what it saw as JSON. After each kill nothing takes what lies
-there for a whole store unless it is one, and the same call ends as if nothing had happened.
+`python sharing_kills.py FOLDER SEED KILLS ENCODING` publishes a store in a folder again and again, and pulls it, until
+KILLS pushes and KILLS pulls have died on their way, and prints what it saw as JSON. After each kill nothing takes what
+lies there for a whole store unless it is one, and the same call ends as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -87,4 +87,5 @@ def main(folder: Path, seed: int, kills: int) -> None:
 
 
 if __name__ == "__main__":
+    SMALL.encoding = sys.argv[4]
     main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -18,7 +18,7 @@ from dgkd_stores import Damaged, DgkdError, GuideStore, convert, verify
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
-ENCODINGS = ("float32", "float16", "uint8", "factored")
+ENCODINGS = ("float32", "float16", "uint8", "factored", "topk")
 QUICK, SLOW = 170, 1000
 
 
@@ -106,7 +106,9 @@ def check_compressed(subject: Subject, count: int, seed: int) -> None:
         assert subject.noticed() or whole, file
 
 
-@pytest.mark.parametrize("encoding", [pytest.param("float32", marks=pytest.mark.slow), "float16", "uint8", "factored"])
+@pytest.mark.parametrize(
+    "encoding", [pytest.param("float32", marks=pytest.mark.slow), "float16", "uint8", "factored", "topk"]
+)
 def test_places_of_raw_stores(recipe: Any, tmp_path: Path, encoding: str) -> None:
     small = recipe(views=2, samples=20, encoding=encoding)
     small.write(tmp_path / "a.zarr")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ FLOAT32 = "f952e202647ccc97853cb291f7953d6debe4cfdd3cc2624840f415faf74c59f3"
 FLOAT16 = "5aba9c88673bc6bc334bd43cc99e1807a1d3b12b884cf2797773b19422ce8fc3"
 UINT8 = "8fa485ed2f96e79bf69dbe68bd8ae25c808670735f61fa2ac2738d3fd4e58cb8"
 FACTORED = "547dd484fd7804d70b84f746a9e90c31a991c0b3aede7a8da5965cdf027e816e"
+TOPK = "d0e63507a3d76bd9e2d477af722b8d212f29b0252dd1b93ecfe8f8dbdf30cc2f"
 SEALS = {
     "float32.zarr": FLOAT32,
     "float16.zarr": FLOAT16,
@@ -31,6 +33,10 @@ SEALS = {
     "factored-zstd.zarr": FACTORED,
     "factored.h5": FACTORED,
     "factored-gzip.h5": FACTORED,
+    "topk.zarr": TOPK,
+    "topk-blosc.zarr": TOPK,
+    "topk.h5": TOPK,
+    "topk-gzip.h5": TOPK,
 }
 FILES = {  # SHA-256 over the names and bytes of all files: nothing rewrites them
     "float32.zarr": "522d27581da30679e976b4a586cb25fa51d5bebfa4879779c613ee8710d55009",
@@ -44,6 +50,10 @@ FILES = {  # SHA-256 over the names and bytes of all files: nothing rewrites the
     "factored-zstd.zarr": "58ad5c5c9cbf57e356eefcaab4891db4fb906c3fbc1af7c8df955e239e320c50",
     "factored.h5": "09fee1618dac11a6b6c11e29dc110ec5d7237596b4d0076dcf78298d55909623",
     "factored-gzip.h5": "0d523e192f958b5bd0f6b97b97da8c27a35bdb97ab6c5dbf0e8863d84dc0421a",
+    "topk.zarr": "6a5c73e56c6b68a84a0d0cd4b95da4dd2d95a72ecc98fbcc8141f5933138575e",
+    "topk-blosc.zarr": "200baeb4525d3c2807cfc2a0466c511a349bd852578f2e55502215731d77dea7",
+    "topk.h5": "7b91d0911daa258db6dd61357f04be63476729e3e270d544a6141139ddada0a3",
+    "topk-gzip.h5": "e7196d352e0607867a5f462cca423695ff2919a5e0b1606aa1e4d9ee537daf25",
 }
 VERSIONS = {name: make_v1 if name in make_v1.STORES else make_v2 for name in SEALS}
 
@@ -63,6 +73,12 @@ def expected_rows(encoding: str, view: int) -> np.ndarray[Any, Any]:
         return np.stack([b + each for b, each in zip((0.5, -1.25, 0, 3), columns, strict=True)], 1).astype(np.float32)
     sample, label = np.indices((10, 4))
     rows = (((37 * view + 11 * sample + 5 * label**2) % 101 - 50) / 8).astype(np.float32)
+    if encoding == "topk":
+        for row in rows:
+            first, second = sorted(range(4), key=lambda label, row=row: (-row[label], label))[2:]
+            together = np.float32(math.log(math.exp(row[first]) + math.exp(row[second])))
+            row[[first, second]] = together - np.float32(math.log(2))
+        return rows
     if encoding != "uint8":
         return rows
     offset = rows.min(axis=1, keepdims=True)
@@ -100,9 +116,15 @@ def test_rows_by_formula_and_the_published_seal(name: str) -> None:
         assert store.sample_digest_N16[7].tobytes() == hashlib.sha256(b"sample 7").digest()[:16]
         assert store.header.dataset.classes == ("cat", "dog", "Käfer", 'a "b"\\')
         assert store.header.plan["seed"] == 2**63 - 1 and store.header.plan["naïve"] == "é\n\t\u2028"
-        assert store.header.to_dict()["version"] == (2 if encoding == "factored" else 1)
+        assert store.header.to_dict()["version"] == (2 if encoding in ("factored", "topk") else 1)
         if encoding == "factored":
             assert store.test_logits_MC[1].tolist() == [0.5 + 1.5, -1.25 + 0.5, 0.25, 3 - 0.75]
+        elif encoding == "topk":
+            even = math.log((math.exp(1) + math.exp(1.25)) / 2)
+            assert store.test_logits_MC[1].tolist() == pytest.approx([even, even, 1.5, 1.75], abs=1e-6)
+            sharp = store.encoding.at(0.5).decode(store.test_stored)[1] * 8
+            even = math.log((math.exp(8) + math.exp(10)) / 2)
+            assert sharp.tolist() == pytest.approx([even, even, 12, 14], abs=1e-5)
         elif encoding != "uint8":
             assert (store.test_logits_MC == np.arange(12).reshape(3, 4) / 4).all()
 

@@ -14,7 +14,7 @@ from stores.support.small_store import identity_arrays
 
 from dgkd_stores import GuideStore
 
-DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "u1", "int32": "<i4", "int64": "<i8"}
+DTYPES = {"float16": "<f2", "float32": "<f4", "uint8": "u1", "uint16": "<u2", "int32": "<i4", "int64": "<i8"}
 
 
 def read_array(folder: Path) -> np.ndarray[Any, Any]:
@@ -37,7 +37,7 @@ def compact(value: object) -> bytes:
 
 def row_arrays(small: Any) -> list[str]:
     """The arrays of a row, in the order of a record."""
-    return ["logits", "scale"] if small.encoding == "uint8" else ["logits"]
+    return {"uint8": ["logits", "scale"], "topk": ["index", "logits", "tail"]}.get(small.encoding, ["logits"])
 
 
 def decoded(path: Path, small: Any, prefix: str = "") -> np.ndarray[Any, Any]:
@@ -47,6 +47,13 @@ def decoded(path: Path, small: Any, prefix: str = "") -> np.ndarray[Any, Any]:
         assert logits.dtype == np.float16 and read_array(path / "basis").shape == (7, 6)
         sums = logits.astype(np.float32) @ read_array(path / "basis").T
         return np.asarray(sums + read_array(path / "bias"))
+    if small.encoding == "topk":
+        index, tail = read_array(path / f"{prefix}index"), read_array(path / f"{prefix}tail")
+        assert (index.dtype, logits.dtype, tail.dtype) == (np.uint16, np.float16, np.float32)
+        rows = np.repeat(tail[..., :1], 7, axis=-1)  # of one class, whose log-sum-exp is its logit
+        for at in np.ndindex(index.shape):
+            rows[(*at[:-1], index[at])] = logits[at]
+        return rows
     if small.encoding != "uint8":
         assert logits.dtype == small.encoding
         return logits
@@ -60,10 +67,10 @@ def check_close(rows: np.ndarray[Any, Any], exact: np.ndarray[Any, Any], small: 
     if small.encoding == "uint8":
         assert (np.abs(rows - exact) <= np.ptp(exact, axis=-1, keepdims=True) / 509).all()
     else:
-        assert (rows == exact.astype("float32" if small.encoding == "factored" else small.encoding)).all()
+        assert (rows == exact.astype("float16" if small.encoding == "float16" else "float32")).all()
 
 
-@pytest.fixture(params=["float32", "float16", "uint8", "factored"])
+@pytest.fixture(params=["float32", "float16", "uint8", "factored", "topk"])
 def made(request: pytest.FixtureRequest, recipe: Any, small_chunks: None, tmp_path: Path) -> tuple[Any, Path]:
     small = recipe(encoding=request.param, first_view=5, probe="projection")
     small.write(tmp_path / "ta1.zarr")
@@ -119,7 +126,7 @@ def test_padding_is_nan_or_zero(made: tuple[Any, Path]) -> None:
         assert rows < 50 and rows % 16 == 0
         last = np.fromfile(path / name / f"c.0.{50 // rows}.0", DTYPES[meta["data_type"]]).reshape(rows, columns)
         assert np.isfinite(last[: 50 % rows]).all()
-        assert (last[50 % rows :] == 0 if last.dtype == np.uint8 else np.isnan(last[50 % rows :])).all()
+        assert (last[50 % rows :] == 0 if last.dtype.kind == "u" else np.isnan(last[50 % rows :])).all()
 
 
 def test_zarr_reads_the_same(made: tuple[Any, Path]) -> None:
@@ -131,10 +138,11 @@ def test_zarr_reads_the_same(made: tuple[Any, Path]) -> None:
         assert array.dtype == expected.dtype and np.array_equal(array[...], expected), name
     assert group["digest"].metadata.dimension_names == ("view", "block", "digest_byte")
     for name in row_arrays(small):
-        third = {"logits": "component" if small.encoding == "factored" else "class", "scale": "affine"}[name]
+        of_logits = {"factored": "component", "topk": "entry"}.get(small.encoding, "class")
+        third = {"logits": of_logits, "scale": "affine", "index": "entry", "tail": "temperature"}[name]
         assert group[name].metadata.dimension_names == ("view", "sample", third)
         assert group[f"test_{name}"].metadata.dimension_names == ("test_sample", third)
-        assert group[name].fill_value == 0 if group[name].dtype == np.uint8 else np.isnan(group[name].fill_value)
+        assert group[name].fill_value == 0 if group[name].dtype.kind == "u" else np.isnan(group[name].fill_value)
     assert dict(group.attrs)["dgkd"] == small.header.to_dict()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,19 @@ def store(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("os.fsync", lambda handle: None)
         recipe(views=2, samples=24, classes=3, tests=5).write(path)
     return Path(path)
+
+
+@pytest.fixture(scope="module")
+def second(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A store of version 2 in an encoding, made once."""
+
+    @functools.cache
+    def made(encoding: str) -> Path:
+        path = tmp_path_factory.mktemp("fuzz") / "a.zarr"
+        recipe(views=2, samples=24, classes=3, tests=5, width=2, encoding=encoding).write(path)
+        return Path(path)
+
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +101,23 @@ def test_hdf5_metadata_under_checksums_that_fit(
     open_hdf5(hdf5["path"], *hdf5[codec], chance)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["factored", "topk"])
+@pytest.mark.parametrize("text", [False, True])
 @fuzzing
 @given(chance=st.randoms(use_true_random=False))
-def test_headers(recipe: Any, chance: random.Random) -> None:
-    changed = mutate(recipe().header.to_dict(), chance)
+def test_metadata_of_version_2(second: Callable[[str], Path], encoding: str, text: bool, chance: random.Random) -> None:
+    store = second(encoding)
+    name = chance.choice(sorted(str(file.relative_to(store)) for file in store.rglob("zarr.json")))
+    good = (store / name).read_bytes()
+    open_with(store, name, mutate_text(good, chance) if text else as_json(mutate(json.loads(good), chance)))
+
+
+@pytest.mark.parametrize("encoding", ["float32", "factored", "topk"])
+@fuzzing
+@given(chance=st.randoms(use_true_random=False))
+def test_headers(recipe: Any, encoding: str, chance: random.Random) -> None:
+    changed = mutate(recipe(encoding=encoding).header.to_dict(), chance)
     try:
         assert StoreHeader.from_dict(changed).to_dict() == changed
     except DgkdError as error:

@@ -21,19 +21,21 @@ from stores.support.small_store import identity_arrays
 
 from dgkd_stores import DgkdError, GuideStore, convert
 
-ENCODINGS = ("float32", "float16", "uint8", "factored")
+ENCODINGS = ("float32", "float16", "uint8", "factored", "topk")
 
 
 @st.composite
 def recipes(draw: Any) -> dict[str, Any]:
+    encoding = draw(st.sampled_from(ENCODINGS))
     return {
         "views": draw(st.integers(1, 3)),
         "samples": draw(st.integers(1, 24)),
-        "classes": draw(st.integers(1, 5)),
+        "classes": draw(st.integers(2 if encoding == "topk" else 1, 5)),
         "tests": draw(st.integers(0, 3)),
         "first_view": draw(st.integers(0, 9)),
-        "encoding": draw(st.sampled_from(ENCODINGS)),
+        "encoding": encoding,
         "width": draw(st.integers(1, 5)),
+        "k": draw(st.integers(1, 4)),
         "digest_rows": draw(st.integers(1, 9)),
         "probe": draw(st.sampled_from(["sha256", "projection"])),
         "compute": {"batch": draw(st.integers(1, 9))},
@@ -92,14 +94,15 @@ def second_store(small: Any, path: Path, wanted: Mapping[str, bytes]) -> str:
     """The same store by the second writer, byte for byte; its seal."""
     identity = small.identity
     logits = np.stack([small.logits(view) for view in small.header.view_range])
-    tests = independent_writer.encode(small.encoding, identity.test_logits_MC, small.shared)
+    header = small.header.to_dict()
+    how = (small.shared, header.get("encoding_settings"))
+    tests = independent_writer.encode(small.encoding, identity.test_logits_MC, *how)
     arrays = {
-        **independent_writer.encode(small.encoding, logits, small.shared),
+        **independent_writer.encode(small.encoding, logits, *how),
         **{f"test_{name}": array for name, array in tests.items()},
         **identity_arrays(identity),
     }
     rows = json.loads(wanted["logits/zarr.json"])["chunk_grid"]["configuration"]["chunk_shape"][1]
-    header = small.header.to_dict()
     seal = independent_writer.write(path, header, arrays, chunk_rows=rows)
     agree(path)
     for gzip in (False, True):
@@ -191,6 +194,44 @@ DAMAGE_OF_FACTORED: dict[str, tuple[int, Callable[[Path], object]]] = {
     ),
 }
 
+TAIL = np.array([np.inf, 2.0**41], "<f4").tobytes()
+
+DAMAGE_OF_TOPK: dict[str, tuple[int, Callable[[Path], object]]] = {
+    "a bit of a class": (12, lambda path: flip(path / "index/c.1.0.0", 4)),
+    "a bit of a tail": (12, lambda path: flip(path / "tail/c.1.0.0", 4)),
+    "no tails": (12, lambda path: (path / "tail/c.1.0.0").unlink()),
+    "a test row of another class": (12, lambda path: reseal(path, "test_index/c.0.0", 10, b"\x07\0")),
+    "a test row of one class twice": (12, lambda path: reseal(path, "test_index/c.0.0", 0, b"\x02\0\x02\0")),
+    "an infinite tail": (12, lambda path: reseal(path, "test_tail/c.0.0", 4, TAIL[:4])),
+    "a tail over its bound": (12, lambda path: reseal(path, "test_tail/c.0.0", 4, TAIL[4:])),
+    "a logit that is no number": (12, lambda path: reseal(path, "test_logits/c.0.0", 2, b"\0\x7e")),
+    "another k": (15, lambda path: edit(path / "zarr.json", lambda x: settings_of(x).update(k=2))),
+    "as many as classes": (15, lambda path: edit(path / "zarr.json", lambda x: settings_of(x).update(k=7))),
+    "no temperatures": (15, lambda path: edit(path / "zarr.json", lambda x: settings_of(x).update(temperatures=[]))),
+    "another first temperature": (
+        15,
+        lambda path: edit(path / "zarr.json", lambda x: settings_of(x).update(temperatures=["2", "1"])),
+    ),
+    "a temperature twice": (
+        15,
+        lambda path: edit(path / "zarr.json", lambda x: settings_of(x).update(temperatures=["4", "4"])),
+    ),
+    "temperatures out of order": (
+        15,
+        lambda path: edit(path / "zarr.json", lambda x: settings_of(x).update(temperatures=["4", "2", "1"])),
+    ),
+    "a temperature far away": (
+        15,
+        lambda path: edit(path / "zarr.json", lambda x: settings_of(x).update(temperatures=["4", "0.000001"])),
+    ),
+    "settings of factored": (15, lambda path: edit(path / "zarr.json", lambda x: settings_of(x).update(width=3))),
+    "version 1": (15, lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(version=1))),
+    "the encoding factored": (
+        15,
+        lambda path: edit(path / "zarr.json", lambda x: attributes(x)["dgkd"].update(encoding="factored")),
+    ),
+}
+
 DAMAGE: dict[str, tuple[int, Callable[[Path], object]]] = {
     "a bit of a row": (12, lambda path: flip(path / "logits/c.1.0.0", 3)),
     "a bit of a scale": (12, lambda path: flip(path / "scale/c.2.0.0", 3)),
@@ -245,13 +286,14 @@ DAMAGE: dict[str, tuple[int, Callable[[Path], object]]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("encoding", "what"), [*(("uint8", what) for what in DAMAGE), *(("factored", what) for what in DAMAGE_OF_FACTORED)]
-)
+DAMAGES = {"uint8": DAMAGE, "factored": DAMAGE_OF_FACTORED, "topk": DAMAGE_OF_TOPK}
+
+
+@pytest.mark.parametrize(("encoding", "what"), [(each, what) for each, found in DAMAGES.items() for what in found])
 def test_both_refuse_it_as_the_same(recipe: Any, small_chunks: None, tmp_path: Path, encoding: str, what: str) -> None:
     path = tmp_path / "a.zarr"
     recipe(encoding=encoding).write(path)
-    code, damage = (DAMAGE if encoding == "uint8" else DAMAGE_OF_FACTORED)[what]
+    code, damage = DAMAGES[encoding][what]
     agree(path)
     damage(path)
     with pytest.raises(independent_header.Refused) as other:
@@ -267,7 +309,7 @@ def test_the_second_reader_refuses_the_hostile_corpus(recipe: Any, tmp_path: Pat
     make_bases(recipe, tmp_path / "bases")
     odd, tried = {}, 0
     for name, one in CORPUS.items():
-        if one.base not in ("raw", "uint8", "factored", "unfinished"):
+        if one.base not in ("raw", "uint8", "factored", "topk", "unfinished"):
             continue
         tried += 1
         found = 0

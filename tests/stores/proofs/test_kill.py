@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
         ("float32", 1, 140),
         *(
             pytest.param(*how, marks=pytest.mark.slow)
-            for how in (("uint8", 1, 150), ("uint8", 2, 300), ("factored", 1, 140))
+            for how in (("uint8", 1, 150), ("uint8", 2, 300), ("factored", 1, 140), ("topk", 1, 160))
         ),
     ],
 )
@@ -26,8 +26,12 @@ def test_killed_at_every_point(tmp_path: Path, encoding: str, shards: int, at_le
     assert int(run_script(HERE / "kill_points.py", tmp_path, encoding, shards, timeout=300).split()[-1]) >= at_least
 
 
-def test_a_repair_killed_at_every_point(tmp_path: Path) -> None:
-    assert int(run_script(HERE / "repair_kills.py", tmp_path, timeout=300).split()[-1]) >= 100
+ALSO_SLOW = [pytest.param(encoding, marks=pytest.mark.slow) for encoding in ("factored", "topk")]
+
+
+@pytest.mark.parametrize("encoding", ["float32", *ALSO_SLOW])
+def test_a_repair_killed_at_every_point(tmp_path: Path, encoding: str) -> None:
+    assert int(run_script(HERE / "repair_kills.py", tmp_path, encoding, timeout=300).split()[-1]) >= 100
 
 
 def test_an_export_killed_at_every_point(tmp_path: Path) -> None:
@@ -35,8 +39,9 @@ def test_an_export_killed_at_every_point(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments(tmp_path: Path) -> None:
-    seen = json.loads(run_script(HERE / "random_kills.py", tmp_path, 1, 100))
+@pytest.mark.parametrize("encoding", ["uint8", "factored", "topk"])
+def test_killed_at_random_moments(tmp_path: Path, encoding: str) -> None:
+    seen = json.loads(run_script(HERE / "random_kills.py", tmp_path, 1, 100, encoding))
     assert seen["kills"] >= 100 and seen["kills of two at once"] >= 20 and seen["left an unfinished file"] >= 10
 
 

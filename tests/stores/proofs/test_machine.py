@@ -44,7 +44,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.recipe, self.tree = recipe, read_tree
 
-    @initialize(encoding=st.sampled_from(["float32", "float16", "uint8", "factored"]), codec=CODECS)
+    @initialize(encoding=st.sampled_from(["float32", "float16", "uint8", "factored", "topk"]), codec=CODECS)
     def begin(self, encoding: str, codec: str) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.patch = pytest.MonkeyPatch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,11 @@ from stores.support.small_store import identity_arrays
 from dgkd_stores import GuideStore, convert
 
 DIMENSIONS = NAMES | {"probe": ("pair", "digest_byte")}
-OF_ONE = {"scale": "uint8", "test_scale": "uint8", "basis": "factored", "bias": "factored"}
+OF_ONE = {
+    **dict.fromkeys(("scale", "test_scale"), "uint8"),
+    **dict.fromkeys(("basis", "bias"), "factored"),
+    **dict.fromkeys(("index", "tail", "test_index", "test_tail"), "topk"),
+}
 """Arrays that stores of one encoding alone have."""
 
 
@@ -25,7 +30,7 @@ def library(name: str) -> ModuleType:
     )
 
 
-@pytest.fixture(params=["float32", "float16", "uint8", "factored"])
+@pytest.fixture(params=["float32", "float16", "uint8", "factored", "topk"])
 def small(request: pytest.FixtureRequest, recipe: Any, small_chunks: None) -> Any:
     return recipe(encoding=request.param, first_view=5)
 
@@ -54,7 +59,13 @@ def names(small: Any) -> set[str]:
 
 def dimensions(name: str, small: Any) -> tuple[str, ...]:
     found = DIMENSIONS[name]
-    return (*found[:-1], "component") if "logits" in name and small.encoding == "factored" else found
+    third = {"factored": "component", "topk": "entry"}.get(small.encoding)
+    return (*found[:-1], third) if "logits" in name and third else found
+
+
+def columns(small: Any) -> int:
+    """The elements of `logits` in a row."""
+    return 6 if small.encoding in ("factored", "topk") else 7
 
 
 def same(found: Any, expected: np.ndarray[Any, Any]) -> bool:
@@ -62,21 +73,28 @@ def same(found: Any, expected: np.ndarray[Any, Any]) -> bool:
     return found.dtype == expected.dtype and found.shape == expected.shape and found.tobytes() == expected.tobytes()
 
 
-def decoded(small: Any, logits: Any, scale: Any) -> np.ndarray[Any, Any]:
-    """Softened logits as the page says, from whatever a library gave."""
-    logits = np.asarray(logits, dtype=np.float32)
+def decoded(small: Any, read: Callable[[str], Any]) -> np.ndarray[Any, Any]:
+    """Softened logits as the page says, from whatever a library gives for the name of an array."""
+    logits = np.asarray(read("logits"), dtype=np.float32)
+    if small.encoding == "topk":  # all classes but one, whose logit is its own log-sum-exp
+        index, tail = np.asarray(read("index")), np.asarray(read("tail"))
+        rows = np.repeat(tail[..., :1], 7, axis=-1)
+        for at in np.ndindex(index.shape):
+            rows[(*at[:-1], index[at])] = logits[at]
+        return rows
     if small.encoding == "factored":
         return logits @ small.shared["basis"].T + small.shared["bias"]
     if small.encoding != "uint8":
         return logits
-    return logits * np.asarray(scale)[..., :1] + np.asarray(scale)[..., 1:]
+    scale = np.asarray(read("scale"))
+    return logits * scale[..., :1] + scale[..., 1:]
 
 
-def check_rows(small: Any, logits: Any, scale: Any) -> None:
+def check_rows(small: Any, read: Callable[[str], Any]) -> None:
     """Near what was given to the writer: exact, a half's rounding, or half a level of 256."""
     given = np.stack([small.logits(view) for view in range(5, 8)])
-    bound = {"float32": 0, "factored": 0, "float16": 2e-3, "uint8": 0.02}[small.encoding]
-    assert np.abs(decoded(small, logits, scale) - given).max() <= bound
+    bound = {"float16": 2e-3, "uint8": 0.02}.get(small.encoding, 0)
+    assert np.abs(decoded(small, read) - given).max() <= bound
 
 
 def test_xarray(path: Path, small: Any) -> None:
@@ -91,8 +109,7 @@ def test_xarray(path: Path, small: Any) -> None:
             assert same(data[name].values, expected), name
         with GuideStore.open(path) as store:
             assert data.attrs["dgkd_seal"] == store.seal and data.attrs["dgkd"] == store.header.to_dict()
-        scale = data["scale"].values if small.encoding == "uint8" else None
-        check_rows(small, data["logits"].values, scale)
+        check_rows(small, lambda name: data[name].values)
         third = dimensions("logits", small)[2]
         assert data["logits"].isel(view=1).sel({third: 2}).shape == (50,)
 
@@ -108,9 +125,8 @@ def test_tensorstore(path: Path, small: Any) -> None:
         array = opened(name)
         assert array.domain.labels == dimensions(name, small)
         assert same(array.read().result(), expected), name
-    scale = opened("scale").read().result() if small.encoding == "uint8" else None
-    check_rows(small, opened("logits").read().result(), scale)
-    assert opened("logits")[1, 10:14].read().result().shape == (4, 6 if small.encoding == "factored" else 7)
+    check_rows(small, lambda name: opened(name).read().result())
+    assert opened("logits")[1, 10:14].read().result().shape == (4, columns(small))
 
 
 def test_zarr(path: Path, small: Any) -> None:
@@ -119,7 +135,7 @@ def test_zarr(path: Path, small: Any) -> None:
     assert set(group.array_keys()) == names(small)
     for name, expected in stored(path, small).items():
         assert same(group[name][...], expected), name
-    check_rows(small, group["logits"][...], group["scale"][...] if small.encoding == "uint8" else None)
+    check_rows(small, lambda name: group[name][...])
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip"])
@@ -131,6 +147,6 @@ def test_h5py(small: Any, tmp_path: Path, codec: str) -> None:
         assert set(file) == names(small) | {"dgkd", "dgkd_digests", "dgkd_seal"}
         for name, expected in stored(tmp_path / "a.h5", small).items():
             assert same(file[name][...], expected), name
-        assert file["logits"][0, :10].shape == (10, 6 if small.encoding == "factored" else 7)
+        assert file["logits"][0, :10].shape == (10, columns(small))
         assert file["dgkd_seal"][...].tobytes().hex() == seal
-        check_rows(small, file["logits"][...], file["scale"][...] if small.encoding == "uint8" else None)
+        check_rows(small, lambda name: file[name][...])

@@ -78,7 +78,7 @@ def replace(address: str, name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("form", ["none", "zstd", "blosc", "h5", "gzip"])
-@pytest.mark.parametrize("encoding", ["float32", "float16", "uint8", "factored"])
+@pytest.mark.parametrize("encoding", ["float32", "float16", "uint8", "factored", "topk"])
 def test_round_trip(small_chunks: None, tmp_path: Path, address: str, service: str, encoding: str, form: str) -> None:
     folder = tmp_path / "a.zarr"
     seal = SmallStore(encoding=encoding).write(folder, codec=form if form in ("zstd", "blosc") else "none")

@@ -10,7 +10,8 @@ from support.scripts import run_script
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments(tmp_path: Path) -> None:
-    seen = json.loads(run_script(Path(__file__).parent / "sharing_kills.py", tmp_path, 1, 50))
+@pytest.mark.parametrize("encoding", ["uint8", "factored", "topk"])
+def test_killed_at_random_moments(tmp_path: Path, encoding: str) -> None:
+    seen = json.loads(run_script(Path(__file__).parent / "sharing_kills.py", tmp_path, 1, 50, encoding))
     assert seen["push"] >= 50 and seen["pull"] >= 50
     assert seen["push: no store"] >= 10 and seen["pull: no store"] >= 10

@@ -32,7 +32,7 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
     return {name: group[name][:] for name in group}
 
 
-@pytest.mark.parametrize("encoding", ["float32", "uint8", "factored"])
+@pytest.mark.parametrize("encoding", ["float32", "uint8", "factored", "topk"])
 def test_parts_of_a_store_put_together_are_the_store(recipe: Any, tmp_path: Path, encoding: str) -> None:
     seal = recipe(views=6, first_view=2, encoding=encoding).write(tmp_path / "a.zarr")
     seals = [

@@ -22,7 +22,7 @@ def file(path: Path, served: Web, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip"])
-@pytest.mark.parametrize("encoding", ["float16", "uint8", "factored"])
+@pytest.mark.parametrize("encoding", ["float16", "uint8", "factored", "topk"])
 def test_round_trip(
     recipe: type[SmallStore], small_chunks: None, served: Web, tmp_path: Path, encoding: str, codec: str
 ) -> None:

@@ -117,7 +117,7 @@ def test_servers_without_ranges_or_tags(served: Web, tmp_path: Path, ranges: boo
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd", "blosc"])
-@pytest.mark.parametrize("encoding", ["float32", "float16", "uint8", "factored"])
+@pytest.mark.parametrize("encoding", ["float32", "float16", "uint8", "factored", "topk"])
 def test_round_trip(
     recipe: type[SmallStore], small_chunks: None, served: Web, tmp_path: Path, encoding: str, codec: str
 ) -> None:

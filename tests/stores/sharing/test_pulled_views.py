@@ -13,7 +13,7 @@ from dgkd_stores import Damaged, GuideStore, InvalidInput, convert, pull, push, 
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd"])
-@pytest.mark.parametrize("encoding", ["float16", "uint8", "factored"])
+@pytest.mark.parametrize("encoding", ["float16", "uint8", "factored", "topk"])
 @pytest.mark.parametrize("views", [range(2, 3), range(3, 5)])
 def test_as_a_subset(
     recipe: type[SmallStore], small_chunks: None, served: Web, tmp_path: Path, encoding: str, codec: str, views: range

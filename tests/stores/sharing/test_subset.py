@@ -15,7 +15,7 @@ from dgkd_stores import Damaged, GuideStore, InvalidInput, convert, read_header,
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
 
-@pytest.mark.parametrize("encoding", ["float32", "float16", "uint8", "factored"])
+@pytest.mark.parametrize("encoding", ["float32", "float16", "uint8", "factored", "topk"])
 @pytest.mark.parametrize(("name", "codec"), [("b.zarr", "none"), ("b.zarr", "zstd"), ("b.h5", "gzip")])
 def test_views_of_a_store(recipe: Any, tmp_path: Path, encoding: str, name: str, codec: str) -> None:
     small = recipe(views=5, first_view=2, encoding=encoding)

@@ -28,6 +28,8 @@ class SmallStore:
     probe: str = "sha256"
     width: int = 6
     """Of `factored` alone: its logits then are of a linear layer of so many inputs."""
+    k: int = 2**20
+    """Of `topk` alone, and at most one below the number of classes, where the tail is one logit, and exact."""
     compute: dict[str, Any] = field(default_factory=lambda: {"device": "cpu", "batch": 16, "torch": "2.9.0"})
 
     @property
@@ -63,7 +65,7 @@ class SmallStore:
             probe=self.probe,
             compute=self.compute,
             licence="",
-            encoding_settings={"width": self._width} if self.encoding == "factored" else {},
+            encoding_settings=self._settings,
         )
 
     @property
@@ -73,6 +75,11 @@ class SmallStore:
             return {}
         bias_C = np.round(8 * np.random.default_rng(5).normal(size=self.classes)) / 8
         return {"basis": exact_basis(self.classes, self._width), "bias": bias_C.astype(np.float32)}
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        topk = {"k": min(self.k, self.classes - 1), "temperatures": ["4", "1"]}
+        return {"factored": {"width": self._width}, "topk": topk}.get(self.encoding, {})
 
     @property
     def _width(self) -> int:
@@ -99,9 +106,11 @@ class SmallStore:
         return self._in_span(np.random.default_rng(1000 + view).normal(size=(self.samples, self.classes)))
 
     def _in_span(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Logits as a model of this encoding can give them; of `factored` such as it gives back exactly."""
+        """Logits as a model of this encoding can give them; of `factored` and `topk` such as they give back exactly."""
         if shared := self.shared:
             rows = np.round(8 * rows[:, : self._width]) / 8 @ shared["basis"].T + shared["bias"]
+        if self.encoding == "topk":
+            rows = np.round(8 * rows) / 8
         return rows.astype(np.float32)
 
     def write(

@@ -33,7 +33,9 @@ pytestmark = pytest.mark.usefixtures("small_chunks")
 FORMS = [("a.zarr", "none"), ("b.zarr", "zstd"), ("c.zarr", "blosc"), ("d.h5", "none"), ("e.hdf5", "gzip")]
 
 
-@pytest.mark.parametrize(("encoding", "tests"), [("float32", 11), ("float16", 0), ("uint8", 11), ("factored", 11)])
+@pytest.mark.parametrize(
+    ("encoding", "tests"), [("float32", 11), ("float16", 0), ("uint8", 11), ("factored", 11), ("topk", 11)]
+)
 @pytest.mark.parametrize("first", FORMS, ids=lambda form: form[0])
 def test_every_form_to_every_other_and_back(
     recipe: Any, read_tree: Any, tmp_path: Path, encoding: str, tests: int, first: tuple[str, str]

@@ -159,7 +159,7 @@ def test_other_arrays_are_refused(whole: tuple[Any, Path], read_tree: Any) -> No
     assert read_tree(path) == before
 
 
-@pytest.mark.parametrize("encoding", ["float16", "float32", "uint8", "factored"])
+@pytest.mark.parametrize("encoding", ["float16", "float32", "uint8", "factored", "topk"])
 @pytest.mark.parametrize("codec", ["none", "zstd", "blosc"])
 def test_everything_at_once(recipe: Any, tmp_path: Path, read_tree: Any, encoding: str, codec: str) -> None:
     small, path = recipe(encoding=encoding), tmp_path / "a.zarr"

@@ -5,6 +5,7 @@ from dgkd_stores.coding.encodings.factored import Factored
 from dgkd_stores.coding.encodings.float16 import Float16
 from dgkd_stores.coding.encodings.float32 import Float32
 from dgkd_stores.coding.encodings.registry import encoding_names, get_encoding, register_encoding
+from dgkd_stores.coding.encodings.topk import Topk
 from dgkd_stores.coding.encodings.uint8 import Uint8
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Float32",
     "RowArray",
     "SharedArray",
+    "Topk",
     "Uint8",
     "encoding_names",
     "get_encoding",

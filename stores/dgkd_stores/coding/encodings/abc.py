@@ -56,7 +56,16 @@ class Encoding(ABC):
     """The version of the format that its stores are written in."""
 
     largest: float = float(np.finfo(np.float32).max)
-    """The largest element of a condensed row that can be encoded."""
+    """The largest `magnitude` of a condensed row that can be encoded."""
+
+    rule: str = "finite numbers"
+    """What `finite` demands of stored arrays, for messages."""
+
+    breach: str = "NaN or infinity"
+    """What was found where it fails, for messages."""
+
+    temperatures: tuple[float, ...] = ()
+    """The temperatures that rows can be used at, the store's own first; empty for all."""
 
     @property
     def settings(self) -> dict[str, JsonValue]:
@@ -71,6 +80,17 @@ class Encoding(ABC):
                 expected=f"none for {self.name}",
                 found=", ".join(sorted(settings))[:80],
             )
+        return self
+
+    def check_temperature(self, temperature: str) -> None:
+        """Raises InvalidInput for a header's temperature that its `encoding_settings` do not fit."""
+        return None
+
+    def at(self, temperature: float) -> Encoding:
+        """Returns this encoding for rows that are used at a temperature; they stay divided by the store's own.
+
+        Raises InvalidInput for one at which the rows are not known.
+        """
         return self
 
     @abstractmethod
@@ -102,7 +122,7 @@ class Encoding(ABC):
         return logits_BC
 
     def project(self, logits_BC: ArrayT) -> ArrayT:
-        """Returns what `condense` does, unchecked, by operators that numpy and torch have."""
+        """Returns what `condense` does, unchecked, of numpy or torch; a row that is no number stays recognisable."""
         return logits_BC
 
     def misfit(self, logits_BC: NDArray[np.float32]) -> float:
@@ -112,6 +132,24 @@ class Encoding(ABC):
     def expand(self, rows_BF: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns the logits (B, C) of condensed rows."""
         return rows_BF
+
+    def comparable(self, rows_BF: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns condensed rows as numbers (B, X) that are close where the guide's logits are; most often these."""
+        return self.expand(rows_BF)
+
+    def largest_class(self, rows_BF: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Returns int64 (B,): the class of the largest logit of condensed rows, the lowest of several."""
+        class_B: NDArray[np.int64] = self.expand(rows_BF).argmax(axis=1)
+        return class_B
+
+    def magnitude(self, rows_BF: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns float32 (B,): the size of the largest number that `pack` rounds; NaN or infinity where one is."""
+        size_B: NDArray[np.float32] = np.abs(rows_BF).max(axis=1, initial=0)
+        return size_B
+
+    def check_condensed(self, rows_BF: NDArray[np.float32]) -> None:
+        """Raises InvalidInput for condensed rows that are none."""
+        _require_finite(rows_BF)
 
     def condensed(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Returns float32 (B, F), the condensed rows of stored arrays."""
@@ -125,8 +163,8 @@ class Encoding(ABC):
     def decode(self, arrays: Mapping[str, ArrayT]) -> ArrayT:
         """Returns logits [B, C] in a floating type from the stored arrays, all of numpy or all of torch on one device.
 
-        Uses only operators and indexing that both have. Both give the same bits, but for the order of the sums of
-        `factored`.
+        Uses only operators and indexing that both have, or each one's own where they have none in common. Both give the
+        same bits, but for the order of the sums of `factored`.
         """
 
     def encode(self, logits_BC: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -136,20 +174,20 @@ class Encoding(ABC):
 
     def encode_condensed(self, rows_BF: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Returns the stored arrays of condensed rows; raises as `encode`."""
-        _require_finite(rows_BF)
+        self.check_condensed(rows_BF)
         with np.errstate(over="ignore", invalid="ignore"):
             arrays = self.pack(rows_BF)
         if not self.finite(arrays):
             raise InvalidInput(
                 f"logits too large for {self.name}",
                 expected=f"at most {self.largest:g} in size",
-                found=f"{np.abs(rows_BF).max():g}",
+                found=f"{self.magnitude(rows_BF).max():g}",
                 do="use the encoding float32",
             )
         return arrays
 
     def finite(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
-        """Returns True if stored arrays decode to finite numbers only."""
+        """Returns True if stored arrays are as `rule` says: they decode to finite numbers, and to nothing else."""
         with np.errstate(over="ignore", invalid="ignore"):
             return bool(np.isfinite(self.decode(arrays)).all())
 

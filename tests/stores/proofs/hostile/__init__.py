@@ -16,6 +16,7 @@ from . import (
     hdf5_stores,
     metadata_stores,
     text_stores,
+    topk_stores,
     zarr_stores,
 )
 from .corpus import CORPUS, Hostile, build
@@ -33,5 +34,6 @@ __all__ = [
     "hdf5_stores",
     "metadata_stores",
     "text_stores",
+    "topk_stores",
     "zarr_stores",
 ]

@@ -34,6 +34,9 @@ __all__ = [
     "small_store",
 ]
 
+ROWS = ("index", "logits", "scale", "tail")
+"""The row arrays of all encodings, in the order of a record."""
+
 CAP_MIB = 48
 """What opening, reading, verifying or converting a hostile store may take beyond what a process has at its start."""
 
@@ -43,6 +46,7 @@ BASES: dict[str, dict[str, Any]] = {
     "blosc": {"codec": "blosc"},
     "uint8": {"encoding": "uint8"},
     "factored": {"encoding": "factored"},
+    "topk": {"encoding": "topk"},
     "unfinished": {"chunks": 3},
 }
 """Good stores: 2 views of 24 samples, 3 classes, blocks of 8 rows, chunks of 16, so that a view's last is padded."""
@@ -162,7 +166,7 @@ def redigest(store: Path) -> None:
     samples, rows = header["dataset"]["samples"], header["digest_rows"]
     for view in range(header["views"]):
         parts = []
-        for name in ("logits", "scale"):
+        for name in ROWS:
             files = sorted((store / name).glob(f"c.{view}.*.0"), key=lambda file: int(file.name.split(".")[2]))
             if files:
                 whole = np.frombuffer(b"".join(file.read_bytes() for file in files), dtype=np.uint8)
@@ -180,7 +184,7 @@ def reseal(store: Path) -> None:
     header = json.dumps(group["attributes"]["dgkd"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     digests = {}
     for folder in sorted(store.iterdir()):
-        if folder.is_dir() and folder.name not in ("logits", "scale"):
+        if folder.is_dir() and folder.name not in ROWS:
             # Only `digest` has several chunks, one for each view.
             files = sorted(folder.glob("c.*"), key=lambda file: int(file.name.split(".")[1]))
             digests[folder.name] = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

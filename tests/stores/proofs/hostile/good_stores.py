@@ -17,6 +17,7 @@ GOOD = [
     ("good_blosc", "blosc", "Compressed by Blosc."),
     ("good_uint8", "uint8", "Rows of two arrays."),
     ("good_factored", "factored", "Version 2: rows of coefficients, and arrays that they share."),
+    ("good_topk", "topk", "Version 2: rows of the largest logits, with their classes and the share of the others."),
 ]
 """Name, store, what it is."""
 
