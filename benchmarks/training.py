@@ -158,6 +158,7 @@ class AllForwarded:
     def __init__(self, guides: LiveGuides) -> None:
         self._guides = guides
         self.names, self.identities, self.temperature = guides.names, guides.identities, guides.temperature
+        self.topk_names = guides.topk_names
 
     def begin(self, views_B: NDArray[np.int64], samples_B: NDArray[np.int64], keep_G: NDArray[np.bool_]) -> Begun:
         return _SomeOfAll(self._guides.begin(views_B, samples_B, np.ones_like(keep_G)), np.flatnonzero(keep_G))
