@@ -67,6 +67,7 @@ TOPK = {"encoding": "topk", "classes": 6}
 class TestZarrTopk(ZarrTests):
     codec = "none"
     how = TOPK
+    logits_bytes = 5 * 2
 
 
 class TestZarrTopkRead(TestZarrTopk):
@@ -125,10 +126,12 @@ class TestHdf5Factored(TestHdf5Gzip):
 
 class TestHdf5Topk(TestHdf5):
     how = TOPK
+    logits_bytes = 5 * 2
 
 
 class TestHdf5TopkGzip(TestHdf5Gzip):
     how = TOPK
+    logits_bytes = 5 * 2
 
 
 def _all(data: bytes, signature: bytes) -> list[int]:
