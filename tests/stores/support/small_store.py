@@ -110,7 +110,7 @@ class SmallStore:
         if shared := self.shared:
             rows = np.round(8 * rows[:, : self._width]) / 8 @ shared["basis"].T + shared["bias"]
         if self.encoding == "topk":
-            rows = np.round(8 * rows) / 8
+            rows = np.round(8 * rows) / 8 + 0.0  # no -0, which a repair that adds nothing would make a 0
         return rows.astype(np.float32)
 
     def write(
