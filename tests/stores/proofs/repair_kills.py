@@ -78,6 +78,7 @@ SMALL = SmallStore(views=2, samples=36)
 
 if __name__ == "__main__":
     os.fsync = lambda handle: None
-    dgkd_stores.format.layout.ONE_CHUNK_BYTES, dgkd_stores.format.layout.TARGET_CHUNK_BYTES = 400, 500
     SMALL.encoding = sys.argv[2]
+    row = SMALL.header.row_bytes  # two chunks of 16 rows a view, and one of what is left
+    dgkd_stores.format.layout.ONE_CHUNK_BYTES, dgkd_stores.format.layout.TARGET_CHUNK_BYTES = 14 * row, 17 * row
     main(Path(sys.argv[1]))

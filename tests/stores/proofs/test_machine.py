@@ -33,6 +33,10 @@ CODECS = st.sampled_from(["none", "zstd", "blosc"])
 VIEWS = st.sampled_from([range(0, 3), range(0, 1), range(1, 3)])
 
 
+ROWS = ("index/c.", "logits/c.", "scale/c.", "tail/c.")
+"""Beginnings of the names of chunks of rows."""
+
+
 class Stop(BaseException):
     """A stop at any moment: nothing of the writer's own catches it."""
 
@@ -92,7 +96,7 @@ class Machine(RuleBasedStateMachine):
 
     def holds_every_row(self) -> None:
         """It is the whole store, but for bytes of a compressed chunk that decode to the same: nobody looks at those."""
-        assert all(name.startswith(("logits/c.", "scale/c.")) for name in self.differing), self.differing
+        assert all(name.startswith(ROWS) for name in self.differing), self.differing
         assert not self.differing or self.codec != "none", self.differing
         with GuideStore.open(self.path) as store:
             assert (store.gather(*self.everything()) == self.exact).all()
@@ -124,7 +128,7 @@ class Machine(RuleBasedStateMachine):
     def damage(self, data: st.DataObject, kind: str) -> None:
         """One file of a finished store; an unfinished one is damaged in its rows, where its digests tell."""
         names = [name for name, content in self.tree(self.path).items() if content and name != "zarr.json"]
-        chunks = [name for name in names if name.startswith(("logits/c.", "scale/c."))]
+        chunks = [name for name in names if name.startswith(ROWS)]
         names = names if self.sealed else chunks
         if not names:
             return
@@ -160,7 +164,7 @@ class Machine(RuleBasedStateMachine):
         digests = {name for name in self.differing if name.startswith("digest/")}
         if not digests:
             # Where rows and digests are damaged together, either may be named for the other.
-            rows = {name for name in named if name.startswith(("logits/c.", "scale/c."))}
+            rows = {name for name in named if name.startswith(ROWS)}
             unnoticed = self.differing - named
             assert not unnoticed or self.codec != "none", (unnoticed, named)
             assert named - self.differing <= rows, (named, self.differing)
