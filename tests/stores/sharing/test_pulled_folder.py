@@ -130,7 +130,6 @@ def test_round_trip(
     assert found.verification is not None and found.verification.blocks_checked == found.verification.blocks > 0
 
 
-@pytest.mark.slow  # the order of requests decides which files are left: it fails in about one of four runs
 @pytest.mark.parametrize("encoding", ["float16", "uint8"])
 def test_what_has_arrived_is_not_read_again(
     recipe: type[SmallStore], small_chunks: None, served: Web, tmp_path: Path, reads: Counter[int], encoding: str
@@ -161,7 +160,9 @@ def test_what_has_arrived_is_not_read_again(
     pull(f"{served.address}/b.zarr", tmp_path / "got", jobs=1)
     assert tree(tmp_path / "got" / "b.zarr") == tree(tmp_path / "b.zarr")
     got = of_rows(tmp_path / "got" / "b.zarr")
-    assert left.keys() < got.keys() and {inode: reads[inode] for inode in got} == {**dict.fromkeys(got, 0), **left}
+    # How many chunks were begun, as empty files, before the first error stopped the pull, is a matter of time.
+    assert left.keys() <= got.keys() and sum(left.values()) < sum(got.values())
+    assert {inode: reads[inode] for inode in got} == {**dict.fromkeys(got, 0), **left}
 
 
 @pytest.fixture
