@@ -19,7 +19,7 @@ _SCHEMES = ("https", "http", "mailto", "data")
 
 
 class _Page(HTMLParser):
-    """What one page links to, with the lines, and the places in it that a link can name."""
+    """The links of one page, with their lines, and the places in it that a link can name."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

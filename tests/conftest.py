@@ -52,7 +52,7 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was loaded until now stays: no collection of garbage walks through it again, and no fork copies it."""
+    """Freezes the objects that are loaded: no collection of garbage walks through them again; no fork copies them."""
     gc.collect()
     gc.freeze()
 

@@ -225,7 +225,7 @@ IMPORTED = (
         load_dataset,
     ),
 )
-"""What a program of the user's imports."""
+"""The modules that a program of the user's imports."""
 
 
 @pytest.fixture

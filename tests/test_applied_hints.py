@@ -53,7 +53,7 @@ def softmax(**shape):
 
 
 LISTED: dict[str, str] = {}
-"""What the commands print that say the same everywhere."""
+"""The output of commands that say the same everywhere."""
 
 
 def table_of(key: str) -> str:
@@ -157,7 +157,7 @@ def run_commands(shell: Shell, case: Case, hint: str, commands: list[str]) -> No
 
 
 def ways_of(case: Case, message: str) -> list[Callable[[Shell], object]]:
-    """What a user can do who follows the hint: one for each thing that it offers."""
+    """Returns the actions of a user who follows the hint: one for each thing that it offers."""
     hint, action = hint_of(case, message), case.action
 
     def again(shell: Shell, words: str | Callable[[], object] = case.then or action) -> None:

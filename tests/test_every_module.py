@@ -45,7 +45,7 @@ def test_the_files_named_instead_have_tests() -> None:
 
 
 def has_tests(file: Path) -> bool:
-    """Whether pytest finds a test in a file: a function, or a class that has a method or inherits, of such a name."""
+    """Returns True if pytest finds a test in a file: a function, or a class with a method or a base, of such a name."""
     if not file.is_file():
         return False
     body = ast.parse(file.read_text(encoding="utf-8")).body

@@ -78,7 +78,7 @@ def shown(*commands: list[str | Path]) -> list[str]:
 
 
 def run_array(folder: Path, example: str, *arguments: str, in_folder: Path) -> list[str]:
-    """What two jobs of a Slurm array print, run at once and each with its number."""
+    """Returns the output of two jobs of a Slurm array, run at once and each with its number."""
     command = folder / "bin" / "dgkd-cache"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m dgkd_cli "$@"\n')

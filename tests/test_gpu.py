@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """That of the shell: the suite hides the GPUs from itself."""
+    """The shell's value: the suite hides the GPUs from itself."""
     visible = os.environ["DGKD_VISIBLE_GPUS"]
     kept = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     places = [folder, ROOT / "tests", ROOT, ROOT / "cli", ROOT / "stores"]

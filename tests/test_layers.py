@@ -130,7 +130,7 @@ ROOMS = {
         "__main__": {"main"},
     },
 }
-"""What each room of a package imports, from the ground up."""
+"""The imports of each room of a package, from the ground up."""
 FOR_ALL_ROOMS = {
     "dgkd_stores": {"arguments", "errors", "fork_lock", "registry", "sanitize"},
     "dgkd_cache": {"errors", "paths", "progress", "user_code"},

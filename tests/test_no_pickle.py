@@ -45,7 +45,7 @@ def dotted(node: ast.expr) -> str:
 
 
 def found_in(text: str) -> set[str]:
-    """What a module imports or calls that could run somebody's code."""
+    """Returns what a module imports or calls that could run somebody's code."""
     found = set()
     for node in ast.walk(ast.parse(text)):
         match node:

@@ -1,4 +1,4 @@
-"""What the README and the docs tell a newcomer to type, typed."""
+"""Types the commands that the README and the docs tell a newcomer to type."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ CHAIN = 'teacher = "plain2"\nta1 = "resnet8"\nstudent = "plain2"'
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Where a process of its own finds the packages, the tests' support and the workspace's modules."""
+    """The environment in which a process finds the packages, the tests' support and the workspace's modules."""
     found = [folder.parent, ROOT / "tests", ROOT, ROOT / "cli", ROOT / "stores"]
     kept = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     return {**kept, "PYTHONPATH": os.pathsep.join(map(str, found))}
@@ -71,7 +71,7 @@ def ws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 @pytest.fixture(scope="module")
 def together(ws: Workspace) -> list[dict]:
-    """What each of two ranks saw in the scenario of that name."""
+    """Returns what each of two ranks saw in the scenario of that name."""
     process = torchrun(ws.folder, two_ranks.__file__, "together", ws.folder)
     code, _, err = ended(process)
     assert code == 0, err

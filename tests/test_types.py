@@ -1,4 +1,4 @@
-"""What a type checker sees of the public names in a script of one's own."""
+"""A type checker sees the public names in a script of one's own."""
 
 from __future__ import annotations
 

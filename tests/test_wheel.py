@@ -1,4 +1,4 @@
-"""What the wheel holds: the three packages, typed, and nothing else at top level."""
+"""The wheel holds the three packages, typed, and nothing else at top level."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ class DumpSettings:
     """The form of a stored row: float16, float32, uint8 with a scale and an offset, factored, which is for models that
     end in a linear layer, or topk, the largest logits and the share of all others."""
     topk: int | None = None
-    """Of topk, the number of logits in a row."""
+    """The number of logits in a row of topk."""
     topk_temperatures: tuple[float, ...] = ()
-    """Of topk, temperatures at which rows can be used besides `temperature` and 1."""
+    """Temperatures at which rows of topk can be used besides `temperature` and 1."""
     codec: str = "none"
     """Compression of the rows of a store that is begun; one that is there keeps its own."""
     batch_size: int = 512

@@ -1,4 +1,4 @@
-"""What rows of the encoding `topk` can be used for: temperatures, classes and losses; everything else is refused.
+"""Checks what rows of the encoding `topk` are used for: a temperature, classes or a loss that they lack is refused.
 
 A row has K logits, and spreads the probability of all other classes evenly among these. Their share is exact at the
 temperatures that have a tail. What depends on single classes of the tail is not: their shares among themselves (dkd),

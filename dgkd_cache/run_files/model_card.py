@@ -73,7 +73,7 @@ class ModelCard(BaseModel):
 
     @property
     def adopted(self) -> bool:
-        """Whether the model was trained elsewhere; `training` then has the origin of its weights."""
+        """True if the model was trained elsewhere; `training` then has the origin of its weights."""
         return self.training.get("method") == ADOPTED
 
 

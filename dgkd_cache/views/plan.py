@@ -48,7 +48,7 @@ class ViewPlan:
     transforms: tuple[Transform, ...]
     """The transforms, in order."""
     scheme: Scheme
-    """How (view, sample) gets its parameters: see `build`."""
+    """The scheme by which (view, sample) gets its parameters: see `build`."""
     seed: int
     """The seed of the parameters, from 0 to 2^63 - 1."""
 

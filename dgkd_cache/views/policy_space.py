@@ -83,7 +83,7 @@ class Space:
 
     @cached_property
     def enhancements_q16(self) -> IntArray:
-        """What is added to, or taken from, a factor of 1, of each magnitude."""
+        """The amount that each magnitude adds to a factor of 1, or takes from it."""
         return np.array([fixed(share * self.enhance) for share in self._shares], np.int64)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What transforms share that change some of the samples of a batch and leave the others as they are."""
+"""The base of transforms that change some of the samples of a batch and leave the others as they are."""
 
 from __future__ import annotations
 

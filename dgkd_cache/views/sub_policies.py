@@ -10,7 +10,7 @@ from dgkd_cache.views.policy_space import OPERATIONS
 __all__ = ["SUB_POLICIES", "SubPolicy", "sub_policy_table"]
 
 SubPolicy = tuple[tuple[int, int, int], tuple[int, int, int]]
-"""Of both operations: the place in OPERATIONS, the probability in units of 2^-32, and the magnitude out of 10."""
+"""Both operations: the place in OPERATIONS, the probability in units of 2^-32, and the magnitude out of 10."""
 
 SUB_POLICIES: Mapping[str, str] = {
     "cifar10": """

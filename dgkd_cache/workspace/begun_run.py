@@ -1,4 +1,4 @@
-"""What is known of a run that is begun and not finished: its settings, and how far it is. Loads no torch."""
+"""Reads the settings and the progress of a run that is begun and not finished. Loads no torch."""
 
 from __future__ import annotations
 

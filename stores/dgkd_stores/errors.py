@@ -37,13 +37,13 @@ class DgkdError(Exception):
     exit_code = 1
     """The exit code of the command line."""
     problem: str
-    """What went wrong: one clause."""
+    """The problem: one clause."""
     expected: str
-    """What was expected: a noun phrase, or empty."""
+    """The expectation: a noun phrase, or empty."""
     found: str
-    """What was found: a noun phrase, or empty."""
+    """The finding: a noun phrase, or empty."""
     do: str
-    """What to do: one sentence, with a working command if there is one, or empty."""
+    """The advice: one sentence, with a working command if there is one, or empty."""
 
     def __init__(self, problem: str, *, expected: str = "", found: str = "", do: str = "") -> None:
         self.problem, self.expected, self.found, self.do = map(one_line, (problem, expected, found, do))

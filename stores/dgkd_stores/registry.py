@@ -20,7 +20,7 @@ class Registry(dict[str, T]):
     """
 
     kind: str
-    """What the objects are, for messages: one word, such as codec."""
+    """The kind of the objects, for messages: one word, such as codec."""
 
     def __init__(
         self,

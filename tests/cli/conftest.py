@@ -1,4 +1,4 @@
-"""What the command line's tests share: a runner, and a small workspace."""
+"""Fixtures that the command line's tests share: a runner, and a small workspace."""
 
 from __future__ import annotations
 

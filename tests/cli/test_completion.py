@@ -14,7 +14,7 @@ from dgkd_cli.main import main
 
 
 def asked(words: str) -> dict[str, str]:
-    """What bash tells the program of the last of the words, as click's own protocol has it."""
+    """Returns the answer of the program to bash about the last of the words, as click's own protocol has it."""
     about = {"_DGKD_CACHE_COMPLETE": "bash_complete", "COMP_WORDS": f"dgkd-cache {words}"}
     return about | {"COMP_CWORD": str(len(words.split(" ")))}
 
@@ -24,7 +24,7 @@ def offered(answer: str) -> list[str]:
 
 
 def completed(words: str) -> list[str]:
-    """What bash is offered for the last of the words."""
+    """Returns the offers to bash for the last of the words."""
     done = CliRunner(env=asked(words)).invoke(main, prog_name="dgkd-cache")
     assert done.stderr == "" and isinstance(done.exception, SystemExit | None), done.exception
     return offered(done.stdout)

@@ -1,4 +1,4 @@
-"""What is said of a run and of a store, by section."""
+"""Descriptions of a run and of a store, by section."""
 
 from __future__ import annotations
 

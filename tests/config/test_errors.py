@@ -1,4 +1,4 @@
-"""What is wrong with a setting: file, table, key and the nearest known key are named."""
+"""A wrong setting is told with its file, table, key and the nearest known key."""
 
 from __future__ import annotations
 

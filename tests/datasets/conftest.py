@@ -34,7 +34,7 @@ def write_folder(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def through_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Images]]:
-    """What a module:factory returns goes the same way."""
+    """Loads the data that a module:factory returns."""
     (tmp_path / "dgkd_test_arrays.py").write_text("def make(): return given\n")
     monkeypatch.syspath_prepend(tmp_path)
     import dgkd_test_arrays as made

@@ -1,4 +1,4 @@
-"""What is kept and can be made again: counted and removed, and nothing else."""
+"""Files that are kept and can be made again are counted and removed, and nothing else is."""
 
 from __future__ import annotations
 

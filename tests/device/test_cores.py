@@ -41,7 +41,7 @@ for threads in map(int, sys.argv[2:]):
     found.append([before, within, places()])
 print(json.dumps(found))
 """
-"""Where each thread may run before, within and after the block, with one number of threads after another."""
+"""The processors of each thread before, within and after the block, with one number of threads after another."""
 
 
 def _places(wanted: list[int], *threads: int) -> Any:

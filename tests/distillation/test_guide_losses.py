@@ -73,7 +73,7 @@ def test_dist_is_pearsons_correlation() -> None:
 
 @pytest.mark.parametrize("kind", ["kl", "dkd", "dist"])
 def test_standardised_logits(kind: str) -> None:
-    """As if all logits had been standardised before; another scale or offset of the student's changes nothing."""
+    """The loss is that of standardised logits; another scale or offset of the student's changes nothing."""
     plain, standardised = GuideLoss(kind=kind), GuideLoss(kind=kind, standardize=True)
     z_student, z_guides = (stats.zscore(logits, axis=-1, ddof=1) for logits in (STUDENT, GUIDES))
     assert found(standardised) == pytest.approx(found(plain, z_student, z_guides), rel=1e-5)

@@ -30,7 +30,7 @@ def blocks_as_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Array:
-    """What another library's array offers."""
+    """An array of another library, with the interface that such arrays offer."""
 
     def __init__(self, rows: np.ndarray) -> None:
         self.rows = rows

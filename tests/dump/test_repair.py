@@ -1,4 +1,4 @@
-"""What a damaged store has lost is computed again: by the same guide the same bytes, by another one a refusal."""
+"""Lost parts of a damaged store are computed again: by the same guide the same bytes, by another one a refusal."""
 
 from __future__ import annotations
 

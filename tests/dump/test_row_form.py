@@ -1,4 +1,4 @@
-"""What a store keeps of a guide's logits: a dump in `factored` is the guide, resumes in the same bytes, and is refused
+"""A dump in `factored` is the guide, resumes in the same bytes, and is refused
 for a model that does not end in a linear layer before anything is written.
 """
 
@@ -69,7 +69,7 @@ def test_a_head_that_is_not_linear_is_refused(write, tmp_path: Path, last: nn.Mo
 
 
 def test_a_wide_head_with_something_behind_it_is_refused_too(write, tmp_path: Path) -> None:
-    """As many coefficients as classes hold any row, but they are not those of the layer."""
+    """A row of as many coefficients as classes holds anything, but its coefficients are not those of the layer."""
     refused(write(network(nn.Softplus()), encoding="factored"), tmp_path, "does not end in a linear layer")
     assert write(network(), encoding="factored").run().seal
 

@@ -1,4 +1,4 @@
-"""What a bank is made of: the plan, the views and the temperature of its stores, or those that are given."""
+"""A bank takes the plan, the views and the temperature of its stores, or those that are given."""
 
 from __future__ import annotations
 

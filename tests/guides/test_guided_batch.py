@@ -56,7 +56,7 @@ def test_the_loss_is_that_of_the_paper_at_the_temperature_of_the_guides(batch) -
 
 
 def test_the_mean_over_ranks_is_the_loss_of_the_whole_batch(batch) -> None:
-    """Of six samples one rank has four and the other two: weights 4 * 2 / 6 and 2 * 2 / 6."""
+    """One rank has four of six samples and the other two: weights 4 * 2 / 6 and 2 * 2 / 6."""
     logits_BC = torch.randn(6, 3, generator=torch.Generator().manual_seed(3))
     losses = []
     for part in (slice(0, 4), slice(4, 6)):
@@ -85,7 +85,7 @@ def test_the_loss_of_mixed_images_has_both_labels(batch) -> None:
 @pytest.mark.parametrize("kept", [0, 2])
 @pytest.mark.parametrize("classes", [2, 4])
 def test_logits_of_other_classes_than_the_guides_are_refused_in_every_step(batch, kept: int, classes: int) -> None:
-    """Where all guides are dropped, too; with fewer classes, labels that name none are not what is to be mended."""
+    """The message is the same where all guides are dropped; labels that name none of fewer classes are not blamed."""
     step = dataclasses.replace(batch, softened=batch.softened[:kept])
     words = f"expected logits_BC of 3 classes, as the guides have, found {classes}; give the student 3 outputs"
     with pytest.raises(InvalidInput, match=words):

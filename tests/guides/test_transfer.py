@@ -42,7 +42,7 @@ def test_resident_rows_are_streamed_rows(bars, plan, dump, make_tiny, tmp_path, 
 
 @pytest.mark.parametrize("resident", [False, True])
 def test_rows_of_a_basis_are_one_product_in_float32(bars, plan, dump, tmp_path, pairs, resident: bool) -> None:
-    """As the stores decode them without torch, also in a loop under autocast; at another temperature, rescaled."""
+    """Rows are as the stores decode them without torch, also under autocast; at another temperature, rescaled."""
     store = dump(tmp_path / "teacher.zarr", narrow_model(), encoding="factored")
     with GuideStore.open(store) as held:
         expected_BC = torch.from_numpy(held.gather(*pairs))

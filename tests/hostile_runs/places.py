@@ -1,4 +1,4 @@
-"""What may stand in the place of a file of a run, whatever the file is: folders, links, devices, files without end."""
+"""Things that may stand in the place of any file of a run: folders, links, devices, files without end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the networks compute, against arithmetic written another way."""
+"""The networks compute the same as arithmetic that is written another way."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_safetensors_and_the_old_form_of_torch_save(tmp_path: Path) -> None:
 
 
 class Runs:
-    """What runs a command when it is unpickled."""
+    """An object that runs a command when it is unpickled."""
 
     def __reduce__(self) -> tuple[object, tuple[str, ...]]:
         return os.system, ("touch ran",)

@@ -1,4 +1,4 @@
-"""What torchvision and timm publish, against their own objects; weights that are known by their digest."""
+"""Models that torchvision and timm publish, against their own objects; weights that are known by their digest."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def ours(settings: DistillationConfig, temperature: float, guides_KBC: Tensor) -
 
 
 def kl_elements(guide_BC: Tensor, temperature: float) -> Tensor:
-    """What nn.KLDivLoss reduces, of log_softmax(student / T) and softmax(guide / T): (B, C)."""
+    """Returns the terms that nn.KLDivLoss reduces, of log_softmax(student / T) and softmax(guide / T): (B, C)."""
     target = F.softmax(guide_BC / temperature, dim=1)
     return target * (target.log() - F.log_softmax(STUDENT / temperature, dim=1))
 

@@ -31,7 +31,7 @@ SMALLER = {
     "training.input_size": 32,
     "training.workers": 0,
 }
-"""What makes ImageNet's thousand samples, one a class, fast enough: views of 32 pixels, one an epoch."""
+"""Settings that make ImageNet's thousand samples, one a class, fast enough: views of 32 pixels, one an epoch."""
 
 
 def never() -> bool:

@@ -37,7 +37,7 @@ def test_results_that_are_older_than_a_key(content) -> None:
 
 
 def test_stores_are_known_by_the_names_of_their_runs() -> None:
-    """As the plan makes them: a run's name without its end and a digest, in files in the order of letters."""
+    """Names are as the plan makes them: a run's name without its end and a digest, in files in the order of letters."""
     runs = ("plain6-0123456789ab", "plain4-0123456789ab", "module-" + "x" * 44 + "-0123456789ab")
     stores = [f"{run[:51]}-ba9876543210" for run in runs]
     run = Results.model_validate(made_results(seeds=[0])).runs["t"]

@@ -1,4 +1,4 @@
-"""What comes from a store cannot act on a terminal, in rich markup or on a page."""
+"""Text that comes from a store cannot act on a terminal, in rich markup or on a page."""
 
 from __future__ import annotations
 

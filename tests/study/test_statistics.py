@@ -62,7 +62,7 @@ def test_holm_is_that_of_statsmodels(count: int) -> None:
 
 
 def power_by_integration(effect: float, count: int, alpha: float) -> float:
-    """That of a two-sided t test: the chance for each value of the sample variance, over its distribution."""
+    """Returns the power of a two-sided t test: the chance given the sample variance, over its distribution."""
     limit, shift, freedom = stats.t.ppf(1 - alpha / 2, count - 1), effect * np.sqrt(count), count - 1
 
     def at(chi2: float) -> float:

@@ -1,1 +1,1 @@
-"""What tests of several rooms share, beyond fixtures."""
+"""Helpers that tests of several rooms share, beyond fixtures."""

@@ -1,4 +1,4 @@
-"""What a caller may give by mistake, put into each argument of a call in turn: it works or is told, nothing else."""
+"""Puts the mistakes of a caller into each argument of a call in turn: it works or it is told, nothing else."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def as_tensor(pixels: Any) -> torch.Tensor:
 
 
 def hinted(message: str, **given: Any) -> Any:
-    """What the line of code in the hint makes of the one variable that is given."""
+    """Returns what the line of code in the hint makes of the one variable that is given."""
     (code,) = re.findall("`([^`]+)`", message)
     names = {"numpy": np, "torch": torch, "classes": ["no", "yes"], **given}
     exec(code, names)

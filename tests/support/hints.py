@@ -86,7 +86,7 @@ def _returned(function: ast.FunctionDef) -> list[ast.expr]:
 
 
 def pattern_of(hint: str) -> re.Pattern[str]:
-    """What a hint of the source looks like once it was said: any text for X, any workspace for a command."""
+    """Returns the form of a hint of the source once it was said: any text for X, any workspace for a command."""
     text = re.escape(hint).replace("X", ".*").replace(r"dgkd\-cache\ ", r"dgkd-cache (?:-w \S+ )?")
     return re.compile(text)
 

@@ -48,7 +48,7 @@ class Evil:
 
 
 def contents() -> list[bytes]:
-    """What a file may hold: pickles, torch's archives and numpy's with one inside, and lengths that lie."""
+    """Returns contents of a file: pickles, torch's archives and numpy's with one inside, and lengths that lie."""
     evil = pickle.dumps(Evil())
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:

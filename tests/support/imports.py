@@ -1,4 +1,4 @@
-"""What Python source takes of this project's packages, however it is written: the rules of the layers, over text."""
+"""Finds what Python source takes of this project's packages, however it is written, for the rules of the layers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def packages_imported(source: str) -> set[str]:
 
 
 def modules_imported(source: str, package: str) -> set[str]:
-    """What a source of `package` imports of it anywhere, as `package.module` or `package.module.name`.
+    """Returns the imports from `package` anywhere in a source, as `package.module` or `package.module.name`.
 
     Refuses what would hide a module: relative imports, and the package's top level, which offers names of every room.
     """
@@ -66,7 +66,7 @@ def dynamic_imports(source: str) -> list[str]:
 
 
 def deep_names(source: str) -> list[str]:
-    """What a source outside the stores takes of them that no module in `PUBLIC` offers.
+    """Returns what a source outside the stores takes of them that no module in `PUBLIC` offers.
 
     Looks at every import, at calls that import, at attributes of imported modules, and at Python code in texts.
     """

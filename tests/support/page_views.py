@@ -95,7 +95,7 @@ def partner_of(sample: int, drawn: int, words: Sequence[int], held_out: int) -> 
 
 
 def _outside(each: dict[str, Any], values: Sequence[int], height: int, width: int) -> list[list[bool]]:
-    """Where a cutmix shows the sample itself."""
+    """Returns True where a cutmix shows the sample itself."""
     cut, (y, x) = 65536 - each["ratio_q16"][values[1]], values[2:]
     spans = []
     for side, drawn in ((height, y), (width, x)):

@@ -32,7 +32,7 @@ PICTURES = _pictures()
 
 
 def same_but_rounding(found: Tensor, expected: Tensor, *, equal: float = 0.97) -> bool:
-    """Whether pixels differ by one grey level at most, and are equal in all but a few."""
+    """Returns True if pixels differ by one grey level at most, and are equal in all but a few."""
     assert found.dtype == expected.dtype == torch.uint8 and found.shape == expected.shape
     apart = (found.int() - expected.int()).abs()
     return int(apart.max()) <= 1 and float((apart == 0).double().mean()) >= equal

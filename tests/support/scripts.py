@@ -11,7 +11,7 @@ __all__ = ["run_script"]
 
 
 def run_script(script: Path, *arguments: object, timeout: float = 600) -> str:
-    """What a script prints that must succeed; it can import what this process can."""
+    """Returns the output of a script that must succeed; it can import what this process can."""
     paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
         [sys.executable, str(script), *map(str, arguments)],

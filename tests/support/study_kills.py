@@ -83,7 +83,7 @@ def killed_at(folder: Path, words: Words, target: str, *, after: bool) -> None:
 
 
 def what_is_there(folder: Path) -> Counter[str]:
-    """What a kill has left, each kind once: locks and unfinished work, by the part of the work that was hit."""
+    """Returns what a kill has left, each kind once: locks and unfinished work, by the part of the work that was hit."""
     place, seen = folder / "compare", Counter[str]()
     runs = [path for path in place.glob("runs/*") if path.suffix != ".writing"]
     seen["a training: checkpoint"] = any((run / "checkpoint.safetensors").exists() for run in runs)

@@ -11,7 +11,7 @@ import pytest
 
 
 def launcher(folder: Path) -> list[str]:
-    """What to put before a command that calls `tmpfs`; skips, and says why, where nobody lets us mount."""
+    """Returns the words before a command that calls `tmpfs`; skips, and says why, where nobody lets us mount."""
     reasons = []
     for words in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
         try:

@@ -1,4 +1,4 @@
-"""What a test runs as ranks: `torchrun ... two_ranks.py SCENARIO FOLDER`, FOLDER a workspace of `tiny_chain`.
+"""Runs a test as ranks: `torchrun ... two_ranks.py SCENARIO FOLDER`, FOLDER a workspace of `tiny_chain`.
 
 Each rank leaves what it saw in FOLDER/SCENARIO-RANK.json.
 """

@@ -1,4 +1,4 @@
-"""What wandb has written offline, read from its `.wandb` file: a log of LevelDB's form with records of protobuf."""
+"""Reads what wandb has written offline: a `.wandb` file is a log of LevelDB's form with records of protobuf."""
 
 from __future__ import annotations
 

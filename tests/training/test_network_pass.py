@@ -1,4 +1,4 @@
-"""What a network raises in its forward pass: told with its line in one process, left as it is among several."""
+"""An error in a network's forward pass is told with its line in one process, and left as it is among several."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal",
 
 
 class Asked(TorchDispatchMode):
-    """What is called of the operations whose result the host must know."""
+    """The operations whose result the host must know."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the tests of views share: images of all kinds, and Philox written out once more, without numpy."""
+"""Fixtures that the tests of views share: images of all kinds, and Philox written out once more, without numpy."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ ERASING = Erasing("0.25")
 
 
 def torchvision_box(row: list[int], height: int, width: int) -> tuple[int, int, int, int]:
-    """As RandomErasing.make_params has it, in floats; the place is drawn, so it is taken from the row."""
+    """Returns what RandomErasing.make_params has, in floats; the place is drawn, so it is taken from the row."""
     _, *attempts, y, x = row
     for attempt in attempts:
         area = height * width * (attempt // RATIOS) / 2**24

@@ -23,7 +23,7 @@ WORDS = philox_words(bytes(16), view=9, domain=0, first_block=0, blocks=60_000)
 
 
 def uneven(counts: np.ndarray[Any, Any]) -> bool:
-    """Whether a chi-square refuses these counts as even ones."""
+    """Returns True if a chi-square refuses these counts as even ones."""
     return bool(stats.chisquare(counts).pvalue < 1e-3)
 
 
@@ -51,7 +51,7 @@ def test_rand_augment_draws_its_operations_evenly_and_independently() -> None:
 
 
 def drawn_as_by_torchvision(name: str, rows: np.ndarray[Any, Any]) -> bool:
-    """Whether a chi-square takes pairs, and how often each of their operations is applied, for torchvision's."""
+    """Returns True if a chi-square takes pairs, and the counts of their operations, for torchvision's."""
     drawn = Counter(map(tuple, rows.tolist()))
     found, expected = [], []
     for place, pair in enumerate(TheirAutoAugment(AutoAugmentPolicy(name))._policies):

@@ -1,4 +1,4 @@
-"""How transforms are written, parsed and registered."""
+"""Transforms are written, parsed and registered."""
 
 from __future__ import annotations
 

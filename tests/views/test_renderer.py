@@ -127,7 +127,7 @@ def test_evaluation_pixels_are_the_images_where_sizes_agree(noise: Any, many_siz
 
 
 def evaluation_view(image_IHW: torch.Tensor, size: int, short: int) -> torch.Tensor:
-    """As torchvision's own presets make it."""
+    """Returns the image as torchvision's own presets make it."""
     view: torch.Tensor = v2.Compose([v2.Resize(short, antialias=True), v2.CenterCrop(size)])(image_IHW)
     return view
 

@@ -83,7 +83,7 @@ def test_accepts_what_makes_sense() -> None:
 
 
 def outcome_counts(noise: Any, views_N: np.ndarray) -> np.ndarray:
-    """How often each of the 162 outcomes is seen, told from the pixels alone."""
+    """Each of the 162 outcomes is counted, told from the pixels alone."""
     images = noise(1, (1, 8, 8))
     pixels = ViewRenderer(ENUMERATED, images).pixels(views_N, np.zeros(len(views_N), np.int64))
     every = ViewRenderer(ENUMERATED, images).pixels(np.arange(162), np.zeros(162, np.int64))

@@ -1,4 +1,4 @@
-"""What is known of a run that is begun: the step and epoch that its training said, and the settings it was given."""
+"""The step and epoch that a begun run's training said, and the settings it was given, are read."""
 
 from __future__ import annotations
 

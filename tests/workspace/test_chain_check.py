@@ -1,4 +1,4 @@
-"""What is refused or said before a chain is trained: sizes of stores, a full disk to be, a chain that grows."""
+"""Sizes of stores, a full disk to be and a chain that grows are refused or said before a chain is trained."""
 
 from __future__ import annotations
 

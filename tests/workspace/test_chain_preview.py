@@ -1,4 +1,4 @@
-"""What `ls`, `run --dry-run` and `run` say of a chain whose settings, data or guides have changed: they agree."""
+"""`ls`, `run --dry-run` and `run` agree about a chain whose settings, data or guides have changed."""
 
 from __future__ import annotations
 

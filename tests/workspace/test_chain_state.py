@@ -74,7 +74,7 @@ def test_a_store_that_changed_is_still_refused(four: Workspace, tmp_path: Path) 
 
 
 def test_another_guide_makes_all_later_ones_stale(four: Workspace, tmp_path: Path) -> None:
-    """What was found before the first model was made again is not what holds after it."""
+    """The state from before the first model was made again does not hold after it."""
     ws = copied(four, tmp_path)
     other = ws.with_config(with_overrides(ws.config, {"training.teacher.lr": 0.01}))
     with pytest.raises(Mismatch, match=r"teacher is stale.*training.lr was 0.1, is 0.01"):

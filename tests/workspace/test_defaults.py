@@ -1,4 +1,4 @@
-"""What `init` proposes for a data set and a chain."""
+"""`init` proposes settings for a data set and a chain."""
 
 from __future__ import annotations
 

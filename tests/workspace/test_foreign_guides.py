@@ -56,7 +56,7 @@ def test_with_a_key_only_its_signature_counts(theirs: Path, tmp_path: Path) -> N
 
 
 def test_a_store_that_was_forged_and_sealed_again(done, theirs: Path, tmp_path: Path) -> None:
-    """Of the right images, labels, classes and views, so that nothing but the signature tells."""
+    """The store has the right images, labels, classes and views, so that nothing but the signature tells."""
     private, public = key_pair(tmp_path / "keys")
     sign_store(theirs, private)
     shutil.rmtree(theirs)

@@ -54,7 +54,7 @@ def edited(path: Path) -> None:
 
 
 CHANGES = {"flip": 12, "sparse": 12, "brackets": 12, "link": 15, "fifo": 15, "folder": 15}
-"""What becomes of a file, and the exit code of whoever reads it."""
+"""The fate of a file, and the exit code of whoever reads it."""
 
 
 def change_file(path: Path, change: str) -> None:

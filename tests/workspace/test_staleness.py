@@ -92,7 +92,7 @@ def test_a_store_of_other_views_is_compared_by_its_weights_alone(ws: Workspace) 
 
 
 def test_several_stores_are_one_guide(ws: Workspace) -> None:
-    """As `GuideBank` has it: the SHA-256 of their seals, in the order of views."""
+    """The digest is that of `GuideBank`: the SHA-256 of the seals, in the order of views."""
     four = ws.with_config(with_overrides(ws.config, {"views.count": 4}))
     card = train(four, "both", guides=[ws.store_path("ta1"), ws.folder / "guides" / "ta1-2-4.zarr"])
     assert Identities(ws).of_stores("ta1", card.guides["ta1"]) == card.guides["ta1"]

@@ -29,7 +29,7 @@ class LoggedRun:
     folder: Path
     """The folder of the run, in which each logger has a folder of its own."""
     settings: Mapping[str, object]
-    """What the run depends on: its record of inputs, by dotted key."""
+    """The settings and files that the run depends on: its record of inputs, by dotted key."""
 
 
 class Logger(Protocol):

@@ -44,15 +44,15 @@ class AdoptRequest:
     crop: float | None = None
     """The share of a test image's resized short side that the centre crop keeps, above 0 and at most 1."""
     interpolation: Interpolation | None = None
-    """Of the resizing."""
+    """The method that resizes a test image."""
     classes: Path | None = None
     """A file of the names of the model's classes, in the order of its logits."""
     class_map: Path | None = None
     """A file of the model's class names to those of the data set."""
     accept_accuracy: bool = False
-    """Whether a test accuracy below twice chance is accepted."""
+    """True accepts a test accuracy below twice chance."""
     fresh: bool = False
-    """Whether a run of that name is moved to `aside/`, and the table [models.NAME] written anew."""
+    """True moves a run of that name to `aside/`, and writes the table [models.NAME] anew."""
 
 
 def preprocess_for(request: AdoptRequest, published: Published, dataset: Dataset) -> Preprocess:

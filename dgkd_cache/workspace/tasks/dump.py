@@ -167,7 +167,7 @@ def dump_settings(cache: CacheConfig, precision: str) -> DumpSettings:
 
 
 class FoundStore(NamedTuple):
-    """What a dump finds at its path; None for what is not there or cannot be read."""
+    """The state of the store at a dump's path; None for what is not there or cannot be read."""
 
     precision: str | None = None
     missing: int | None = None

@@ -1,4 +1,4 @@
-"""What the rows of a model's store will be, from the settings of a workspace: before hours are spent on training it."""
+"""Derives the rows of a model's store from the settings of a workspace, before hours are spent on training it."""
 
 from __future__ import annotations
 

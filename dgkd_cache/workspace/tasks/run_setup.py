@@ -46,7 +46,7 @@ class TrainRequest:
     live: Sequence[Path] = ()
     """Folders of the guides' runs, which are forwarded at each step; not together with `guides`."""
     names: Sequence[str] = ()
-    """What the guides are called, each as it is in the chain; none: the names in their stores, or of their runs."""
+    """Names of the guides, each as it is in the chain; none: the names in their stores, or of their runs."""
     training: TrainingConfig
     distillation: DistillationConfig
     fresh: bool = False

@@ -41,9 +41,9 @@ class Damage:
     samples: tuple[int, int] | None = None
     """The first sample, and one past the last; None for what belongs to no sample."""
     expected: str = ""
-    """What is right, as text for a message."""
+    """The right value, as text for a message."""
     found: str = ""
-    """What is there, as text for a message."""
+    """The value that is there, as text for a message."""
 
     @property
     def file(self) -> str:

@@ -42,7 +42,7 @@ class OriginCheck:
         self.seal: str | None = None
         """The seal of the published store."""
         self.damage = tuple(self._compare())
-        """What is not as it was published."""
+        """Blocks that are not as they were published."""
 
     def _compare(self) -> Iterator[Damage]:
         try:

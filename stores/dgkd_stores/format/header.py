@@ -204,8 +204,8 @@ class StoreHeader(_Fields):
     licence: str
     """The licence of the store, in its maker's words; may be empty."""
     encoding_settings: Mapping[str, JsonValue] = field(default_factory=dict)
-    """Of `factored` {"width": D}, the coefficients in a row; of `topk` {"k": K, "temperatures": [...]}, its classes and
-    the temperatures of its tails as decimals, the first that of the rows; empty for the encodings of version 1."""
+    """Settings of the encoding: {"width": D} of `factored`, the coefficients in a row; {"k": K, "temperatures": [...]}
+    of `topk`, its classes and the temperatures of its tails as decimals, the first that of the rows; else empty."""
 
     def __post_init__(self) -> None:
         require_kind("StoreHeader", "dataset", self.dataset, DatasetIdentity, expected="a DatasetIdentity")

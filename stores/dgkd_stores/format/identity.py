@@ -42,7 +42,7 @@ class IdentityArrays:
     test_sample_digest_M16: NDArray[np.uint8]
     """uint8 (M, 16): digests of the test samples, as `sample_digest_N16`."""
     shared: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    """What all rows of the encoding `factored` have in common: float32 `basis` (C, D) and `bias` (C,)."""
+    """Arrays that all rows of the encoding `factored` share: float32 `basis` (C, D) and `bias` (C,)."""
     condensed: bool = False
     """True if `test_logits_MC` has the condensed rows of the encoding, float32 (M, F), instead of logits."""
 

@@ -44,7 +44,7 @@ __all__ = ["Completeness", "GuideStore"]
 
 @dataclass(frozen=True, kw_only=True)
 class Completeness:
-    """How much of a store is written: whole views, and blocks of rows under one digest, counted over all views."""
+    """The part of a store that is written: whole views, and blocks of rows under one digest, counted over all views."""
 
     views: int
     """Number of views."""
@@ -91,7 +91,7 @@ class GuideStore:
     probe: NDArray[Any]
     """uint8 (64, 32) or int32 (64, 64): digests or projections of pixels, by the header's `probe`."""
     shared: Mapping[str, NDArray[Any]]
-    """What all rows have in common: of `factored` float32 `basis` (C, D) and `bias` (C,); else empty."""
+    """Arrays that all rows share: of `factored` float32 `basis` (C, D) and `bias` (C,); else empty."""
     test_stored: Mapping[str, NDArray[Any]]
     """The stored arrays of the test set by name, as `gather_stored` returns them of rows: for `encoding.decode`."""
     test_label_M: NDArray[np.int64]

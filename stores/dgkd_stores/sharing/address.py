@@ -22,7 +22,7 @@ _SCHEMES = ("s3", "gs", "az", "http", "https", "hf")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _WEB = ("http", "https")
 _PLAIN = "!$&'()*+,;=:@~"
-"""What a browser shows as it is in a part of a path (RFC 3986), besides letters, digits and `-._`."""
+"""Characters that a browser shows as they are in a part of a path (RFC 3986), besides letters, digits and `-._`."""
 _RSYNC = ("sftp", "ssh", "scp", "rsync")
 _HOW = "credentials come from the environment and from profiles (docs/sharing.md, Credentials)"
 

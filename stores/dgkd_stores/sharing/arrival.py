@@ -86,7 +86,7 @@ class RowsArrival:
         self._last = _LastRows(held, part, widest, beside)
         self.files: dict[str, Arrival] = {name: Content(into) for name, into in raw.items()}
         self.files[widest.name] = self._last
-        """What takes the file of each row array, by its name."""
+        """The receiver of the file of each row array, by its name."""
 
     def result(self) -> ChunkCheck:
         """Returns the result of the check, once all files were taken."""

@@ -31,7 +31,7 @@ PIECE_BYTES = 2**18
 
 _LOOPBACK = ("http://127.", "http://localhost", "http://[::1]")
 _SERVICES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
-"""How the names of a scheme's variables begin."""
+"""The first letters of the names of a scheme's variables."""
 _ENDPOINTS = {
     "AWS": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
     "GOOGLE": ("GOOGLE_BASE_URL",),
@@ -44,7 +44,7 @@ _ONCE: RetryConfig = {"max_retries": 0}
 _WRONG_RANGE = re.compile(
     r"Range request not supported|non-partial response|Requested \S+, got |content[-_]range", re.IGNORECASE
 )
-"""What obstore says of an answer that is not the part of the object that was asked for."""
+"""The words of obstore for an answer that is not the part of the object that was asked for."""
 
 
 class WebServer(Remote):

@@ -106,7 +106,7 @@ def test_what_a_writer_killed_after_the_seal_left_is_swept(command: Command, tra
 
 
 def test_a_store_of_another_machine(command: Command, trained: Path, ws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after an update of torch, or on a GPU: what is finished stays as it is; rows of two machines do not mix."""
+    """After an update of torch, or on a GPU, what is finished stays as it is; rows of two machines do not mix."""
     assert command(*DUMP, "--shard", "0/2").exit_code == 0
     elsewhere = {"device": "NVIDIA H100", "capability": "sm_90", "tf32": 1, "torch": "9.9.9"}
     monkeypatch.setattr(inference, "describe", lambda *of: describe(*of) | elsewhere)

@@ -147,7 +147,7 @@ def test_a_dry_run_says_what_would_be_made_and_exits_as_run_would(
 
 
 def test_damage_comes_first(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `run` reads all files before it compares any settings."""
+    """The damage is told first, because `run` reads all files before it compares any settings."""
     stale = previews(**STALE)[1]
     damaged = previews(**{**STALE, "model": "student", "state": "damaged", "why": "its weights", "exit_code": 12})[1]
     monkeypatch.setattr(

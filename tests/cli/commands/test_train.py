@@ -52,7 +52,7 @@ def train_job(card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> Mock:
 
 
 def request(train_job: Mock) -> TrainRequest:
-    """What was asked for last."""
+    """Returns the last request of the command."""
     _, asked = train_job.call_args.args
     return asked
 

@@ -1,4 +1,4 @@
-"""What the seal and the digests say of a damaged store: which of rows and digests is wrong, and whose rows are."""
+"""The seal and the digests tell which of a damaged store's rows and digests is wrong, and whose rows are."""
 
 from __future__ import annotations
 

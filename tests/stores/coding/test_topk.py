@@ -126,7 +126,7 @@ def test_condensed_rows_are_encoded_as_their_logits_are(monkeypatch: pytest.Monk
 
 
 def test_the_largest_class_is_one_that_is_kept() -> None:
-    """Where all logits are alike, rounding may lift the others above: the first class is the largest all the same."""
+    """The first class is the largest where all logits are alike, though rounding may lift the others above it."""
     rows_BC = np.full((3, 11), 0.1, np.float32)
     held_as = Topk(1, ("4", "1"), 11)
     assert held_as.largest_class(held_as.condense(rows_BC)).tolist() == [0, 0, 0]

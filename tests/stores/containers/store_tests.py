@@ -1,4 +1,4 @@
-"""What a store must do whatever it lies in: one class of tests, which test_container.py runs for every container."""
+"""The tests of a store, whatever it lies in: one class, which test_container.py runs for every container."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class StoreTests(ABC):
     codec: ClassVar[str]
     reader: ClassVar[str] = "mmap"
     how: ClassVar[dict[str, Any]] = {}
-    """What its recipe has of its own; a row takes 28 bytes."""
+    """The array that its recipe has of its own; a row takes 28 bytes."""
     logits_bytes: ClassVar[int] = 28
     """Those of a row that are in `logits`."""
 

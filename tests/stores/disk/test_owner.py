@@ -72,7 +72,7 @@ FATES: list[tuple[dict[str, Any], str]] = [
     ({"pid": 2**22 + 1, "time_namespace": "time:[1]"}, "dead"),
     ({"pid": 0}, "elsewhere"),
 ]
-"""What differs from this process, and what is known of it then."""
+"""The differences to this process, and what is known of its life then."""
 
 
 @needs_proc

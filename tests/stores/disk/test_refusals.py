@@ -1,4 +1,4 @@
-"""What the system refuses: no permission is taken for damage, and each way of a disk to be full is told as that."""
+"""Refusals by the system: no permission is taken for damage, and each way of a disk to be full is told as that."""
 
 from __future__ import annotations
 

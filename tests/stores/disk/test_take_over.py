@@ -77,7 +77,7 @@ def test_a_live_holder_of_another_version_is_never_taken_over(holder: Any, tmp_p
 
 
 def unknown_owners() -> dict[str, Any]:
-    """What another version may leave in place of an owner.json of ours; bytes, or the change of an object."""
+    """Contents that another version may leave in place of an owner.json of ours; bytes, or the change of an object."""
     return {
         "too large": b" " * 4097,
         "binary": b"\xff\xfe",

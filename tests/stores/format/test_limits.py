@@ -49,7 +49,7 @@ def test_arrays_beside_the_rows(recipe: Any, tmp_path: Path) -> None:
 
 
 def test_compressed_chunks(recipe: Any, tmp_path: Path) -> None:
-    """What is decoded lies in memory as a whole; raw chunks are mapped and may be larger."""
+    """Compressed chunks have a limit, since they lie in memory as a whole; raw chunks are mapped and may be larger."""
     samples = MAX_ENCODED_CHUNK_BYTES // (4 * 1024)
     layout(recipe, samples=samples, rows=samples, classes=1024, codec="zstd").check_limits(tmp_path)
     more = samples + 8

@@ -1,4 +1,4 @@
-"""What the fuzzers run: metadata and chunks of any bytes end in a sound value or in the errors that are promised."""
+"""The fuzzers' targets: metadata and chunks of any bytes end in a sound value or in the errors that are promised."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["OUTCOMES", "REFUSALS", "Guarded", "decode_chunk", "hdf5_blocks", "op
 REFUSALS = (12, 13, 15)
 
 OUTCOMES: Counter[str] = Counter()
-"""How often what came of an input: the depth that a fuzzer reaches."""
+"""The number of inputs by their result: the depth that a fuzzer reaches."""
 
 
 def read_group(data: bytes) -> bool:
-    """Whether bytes are JSON with a header in it that could be a store's: what `open_with` asks first, on no disk."""
+    """Returns True if bytes are JSON with a header that could be a store's: `open_with` asks this first, on no disk."""
     try:
         group = parse_json(data, Path("x.zarr"))
         attributes = group.get("attributes") if isinstance(group, dict) else None
@@ -74,7 +74,7 @@ def open_with(store: Path, name: str, data: bytes) -> None:
 
 
 def hdf5_blocks(data: bytes) -> list[tuple[int, int]]:
-    """Where the blocks of metadata in a sound HDF5 file begin, and how long they are before their checksums."""
+    """Returns the places and lengths of the blocks of metadata in a sound HDF5 file, without their checksums."""
     found = []
     for signature in (b"\x89HDF", b"OHDR", b"FAHD", b"FADB", b"FRHP", b"BTHD", b"BTLF"):
         for match in re.finditer(re.escape(signature), data):
@@ -97,7 +97,7 @@ def change_hdf5(good: bytes, blocks: list[tuple[int, int]], chance: random.Rando
 
 
 def open_hdf5(path: Path, good: bytes, blocks: list[tuple[int, int]], chance: random.Random) -> bool:
-    """Whether a good file opens, and all of it is read, with one block of its metadata changed as in `change_hdf5`."""
+    """Returns True if a good file opens and reads whole with one block of its metadata changed as in `change_hdf5`."""
     path.write_bytes(change_hdf5(good, blocks, chance))
     try:
         with GuideStore.open(path) as store:
@@ -129,7 +129,7 @@ class Guarded:
         return self._all[self.size - nbytes : self.size]
 
     def before(self, nbytes: int) -> NDArray[np.uint8]:
-        """What lies before those bytes."""
+        """Returns the memory before those bytes."""
         return self._all[: self.size - nbytes]
 
 

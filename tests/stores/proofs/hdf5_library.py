@@ -1,4 +1,4 @@
-"""What HDF5's own library does with files that our reader takes or refuses; a script, for `docs/reliability.md`.
+"""Shows how HDF5's own library takes files that our reader takes or refuses; a script, for `docs/reliability.md`.
 
     python tests/stores/proofs/hdf5_library.py FOLDER RUNS FILES
 

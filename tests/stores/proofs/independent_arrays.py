@@ -107,7 +107,7 @@ def checked_array(
 
 
 def names(folder: Path) -> list[str]:
-    """What is in a folder, once all of it is plain files and folders."""
+    """Returns the names in a folder, once all of it is plain files and folders."""
     for entry in folder.iterdir():
         mode = entry.lstat().st_mode
         refuse(UNSAFE, not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)), f"a link or device {entry.name!r}")

@@ -19,7 +19,7 @@ import dgkd_stores.format.layout
 
 
 def everything(path: Path) -> None:
-    """What the seal proves, an array, and rows under proven digests."""
+    """Damages what the seal proves, an array, and rows under proven digests."""
     flip(path / "probe" / "zarr.json", 9)
     flip(path / "digest" / "c.0.0.0", 9)
     flip(path / "logits" / "c.0.2.0", -1)

@@ -26,7 +26,7 @@ dgkd_stores.format.layout.ONE_CHUNK_BYTES, dgkd_stores.format.layout.TARGET_CHUN
 
 
 def filled(work: Callable[[], object], store: Path) -> bool:
-    """Whether the disk was full; if so, nothing lies there that looks like a store and is not the whole one."""
+    """Returns True if the disk was full; then nothing lies there that looks like a store and is not the whole one."""
     try:
         work()
     except NoSpace as error:

@@ -25,7 +25,7 @@ dgkd_stores.format.layout.ONE_CHUNK_BYTES, dgkd_stores.format.layout.TARGET_CHUN
 
 
 def filled(path: Path, whole: Path) -> bool:
-    """Whether the disk was full; if so, all that lies there is what was finished, and that is right."""
+    """Returns True if the disk was full; then only finished things lie there, and they are right."""
     try:
         SMALL.write(path)
     except NoSpace as error:
@@ -37,7 +37,7 @@ def filled(path: Path, whole: Path) -> bool:
 
 
 def exports(whole: Path, disk: Path, codec: str) -> int:
-    """How many disks, each a page larger than the one before, were too small for an HDF5 file."""
+    """Returns the number of disks, each a page larger than the one before, that were too small for an HDF5 file."""
     for number in itertools.count():
         with tmpfs(disk, f"size={4 + 4 * number}k,nr_inodes=1000") as remount:
             try:

@@ -64,7 +64,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def expected_rows(encoding: str, view: int) -> np.ndarray[Any, Any]:
-    """What the rows of a view decode to, float32: the formulas of make_v1.py, through 256 levels for uint8, and v2."""
+    """Returns the decoded rows of a view, float32: the formulas of make_v1.py, through 256 levels for uint8, and v2."""
     if encoding == "factored":
         sample, number = np.indices((10, 3))
         q = ((37 * view + 11 * sample + 5 * number**2) % 101 - 50) / 8

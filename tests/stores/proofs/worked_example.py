@@ -86,7 +86,7 @@ def write(path: Path) -> str | None:
 
 
 def section(path: Path) -> str:
-    """What the page says of the store at `path`."""
+    """Returns the section of the page about the store at `path`."""
     group = (path / "zarr.json").read_bytes()
     attributes = json.loads(group)["attributes"]
     canonical = canonical_json(attributes["dgkd"])

@@ -185,7 +185,7 @@ def test_close_while_it_is_being_decoded(load: Loader) -> None:
 
 
 def test_memory_is_bounded_in_any_order(load: Loader) -> None:
-    """As a schedule that draws views asks: every chunk in any order, from three stores."""
+    """A schedule that draws views asks for every chunk in any order, from three stores."""
     counting, alive, most = threading.RLock(), 0, 0
 
     def change(by: int) -> None:

@@ -1,4 +1,4 @@
-"""What is said of damaged and unfinished folders; what holds for every container is in store_tests.py."""
+"""The messages about damaged and unfinished folders; what holds for every container is in store_tests.py."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_there_and_back(hub: FakeHub, path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("part", [1000, 10**9])
 def test_an_hdf5_file(hub: FakeHub, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int) -> None:
-    """As one upload, and in parts."""
+    """The file travels as one upload, and in parts."""
     monkeypatch.setattr(fake_hub_module, "PART", part)
     convert(path, tmp_path / "a.h5")
     found = push(tmp_path / "a.h5", "hf://lab/ta1")
@@ -149,7 +149,7 @@ def test_a_commit_whose_answer_is_lost(hub: FakeHub, path: Path, tmp_path: Path,
 
 
 def test_another_commit_where_an_answer_is_lost(hub: FakeHub, path: Path) -> None:
-    """What is there by then is not this one."""
+    """The commit that is there by then is not ours."""
     hub.lost_commits = ["refused"]
     hub.after_refusal = lambda: hub.commit({"note": b"x"}, "another lab")
     with pytest.raises(Mismatch, match="has changed during the push"):

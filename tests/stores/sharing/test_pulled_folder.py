@@ -134,7 +134,7 @@ def test_round_trip(
 def test_what_has_arrived_is_not_read_again(
     recipe: type[SmallStore], small_chunks: None, served: Web, tmp_path: Path, reads: Counter[int], encoding: str
 ) -> None:
-    """What an interrupted pull has left is read once."""
+    """Files that an interrupted pull has left are read once."""
     recipe(encoding=encoding).write(tmp_path / "b.zarr")
     push(tmp_path / "b.zarr", str(tmp_path / "own"))
     served.root, asked, rows = tmp_path / "own", list[str](), ("logits", "scale")

@@ -14,7 +14,7 @@ __all__ = ["CuttingProxy", "cutting_proxy"]
 
 @dataclass
 class CuttingProxy:
-    """What it did."""
+    """The record of what a proxy did."""
 
     port: int = 0
     cuts: list[int] = field(default_factory=list)

@@ -22,7 +22,7 @@ def flip(file: Path, at: int, bit: int = 0) -> None:
 
 
 def damage(path: Path, *, full: bool = True) -> list[Damage]:
-    """What is found of a damaged store, each of a kind that is known."""
+    """Returns the findings about a damaged store, each of a kind that is known."""
     found = verify(path, full=full)
     assert found.exit_code == 12 and {one.kind for one in found.damage} <= set(KINDS)
     json.dumps(found.to_dict())

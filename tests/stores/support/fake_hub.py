@@ -43,7 +43,7 @@ class FakeHub:
     after_commit: Any = None
     """Called after each commit."""
     lost_commits: list[str] = field(default_factory=list)
-    """What befalls the next commits: `refused` (503), `lost` after it is made, or `moved` as well by another one."""
+    """The fate of the next commits: `refused` (503), `lost` after it is made, or `moved` as well by another one."""
     after_refusal: Callable[[], object] = lambda: None
     """Called after each commit that is refused."""
     no_owner: bool = False

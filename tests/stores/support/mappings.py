@@ -14,5 +14,5 @@ needs_maps = pytest.mark.skipif(not MAPS.exists(), reason="counts mappings in /p
 
 
 def mappings(path: Path) -> int:
-    """How many of them lie under a path."""
+    """Returns the number of mappings that lie under a path."""
     return sum(str(path) in line for line in MAPS.read_text(encoding="utf-8").splitlines())

@@ -27,9 +27,9 @@ class SmallStore:
     digest_rows: int = 8
     probe: str = "sha256"
     width: int = 6
-    """Of `factored` alone: its logits then are of a linear layer of so many inputs."""
+    """The number of inputs of the linear layer that makes the logits; for `factored` alone."""
     k: int = 2**20
-    """Of `topk` alone, and at most one below the number of classes, where the tail is one logit, and exact."""
+    """The number of logits in a row of `topk`; at one below the classes the tail is one logit, and exact."""
     compute: dict[str, Any] = field(default_factory=lambda: {"device": "cpu", "batch": 16, "torch": "2.9.0"})
 
     @property

@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass
 class Web:
-    """What the server does, and what it was asked."""
+    """A server's behaviour, and the requests that it got."""
 
     root: Path
     address: str = ""

@@ -25,7 +25,7 @@ def small(recipe: Any) -> Any:
 
 @pytest.fixture
 def files(small: Any, small_chunks: None, tmp_path: Path) -> Iterator[ChunkFiles]:
-    """Of a store of views 2 to 4, 50 samples in chunks of 16 and blocks of 8."""
+    """Writes a store of views 2 to 4, 50 samples in chunks of 16 and blocks of 8."""
     small.write(tmp_path / "a.zarr")
     with ViewLock(tmp_path / "a.zarr", range(2, 5), guide="ta1") as lock:
         yield ChunkFiles(tmp_path / "a.zarr", small.header, StoreLayout(small.header, chunk_rows=16), lock)

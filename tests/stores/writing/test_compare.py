@@ -1,4 +1,4 @@
-"""What a store was made with against what is given: every difference is named, with both values, and nothing else."""
+"""A store's inputs against those that are given: every difference is named, with both values, and nothing else."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_other_keys_of_a_header_are_named_with_both_values(recipe: Any) -> None:
 
 
 def test_another_model_is_named_alone(recipe: Any) -> None:
-    """What was measured of it, and how it was trained, differ because the model does."""
+    """Measures and training of the model differ because the model does, and are not named."""
     stored = recipe().header
     guide = replace(stored.guide, name="own", weights_digest="ab" * 32, accuracy="0.5", training={})
     with pytest.raises(Mismatch) as caught:
@@ -47,7 +47,7 @@ def test_another_model_is_named_alone(recipe: Any) -> None:
 
 
 def test_what_was_measured_is_named_only_by_itself(recipe: Any) -> None:
-    """As of a forward pass that prepares the images in another way."""
+    """A forward pass that prepares the images in another way gives the same model other measures."""
     stored = recipe().header
     measured = replace(stored, fidelity={**stored.fidelity, "kl": "0.5"}, guide=replace(stored.guide, accuracy="0.5"))
     with pytest.raises(Mismatch, match="was made with another fidelity.kl, guide.accuracy: "):

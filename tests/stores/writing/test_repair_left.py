@@ -1,4 +1,4 @@
-"""What repair leaves as it is: foreign files, links, a lost header, rows that are no numbers."""
+"""Things that repair leaves as they are: foreign files, links, a lost header, rows that are no numbers."""
 
 from __future__ import annotations
 

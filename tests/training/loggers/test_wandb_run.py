@@ -26,7 +26,7 @@ def log(run: LoggedRun, before: list[dict[str, Any]], more: list[dict[str, Any]]
 
 
 def rows(*files: WandbFile) -> list[dict[str, Any]]:
-    """What was logged, without what wandb adds."""
+    """Returns the lines that were logged, without what wandb adds."""
     found = [{"step": row["_step"], **row} for file in files for row in file.history]
     return [{key: value for key, value in row.items() if not key.startswith("_")} for row in found]
 
@@ -59,7 +59,7 @@ def test_a_resumed_run_goes_on_in_the_same_one_and_has_each_line_once(run: Logge
 
 
 def test_after_a_kill_a_new_run_has_all_lines(run: LoggedRun, lines: Any) -> None:
-    """What the killed session wrote is not known: wandb keeps lines in memory for a while."""
+    """The lines of the killed session may be lost: wandb keeps lines in memory for a while."""
     import wandb  # slow to load: only in the process that runs this
 
     log(run, [], lines(2))

@@ -20,7 +20,7 @@ TIE = 1e-3
 
 
 def decided(map_23: IntArray, height: int, width: int) -> Tensor:
-    """Where the place in the source is no tie, bool [H, W], in double precision."""
+    """Returns True where the place in the source is no tie, bool [H, W], in double precision."""
     y, x = np.mgrid[0:height, 0:width]
     (a, b, c), (d, e, f) = map_23 / ONE_Q30
     column = (a * (2 * x + 1 - width) + b * (2 * y + 1 - height) + c + width - 1) / 2

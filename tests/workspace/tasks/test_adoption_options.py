@@ -111,7 +111,7 @@ def test_unknown_names_are_assumed_and_known_ones_compared(tmp_path: Path) -> No
 
 
 def test_names_are_compared_with_the_words_for_each_class() -> None:
-    """As synsets of ImageNet have them; of two classes of one word, each has it at its own place."""
+    """Synsets of ImageNet share words; of two classes of one word, each has it at its own place."""
     ours = dataset(words=(("crane", "crane bird"), ("Biene",), ("crane",)))
     for theirs in (("crane bird", "Biene", "cow"), ("crane", "bee", "crane"), OURS):
         published = Published(preprocess=None, classes=(("x", "y", "z"), theirs), name="V1")

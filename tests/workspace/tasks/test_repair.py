@@ -175,7 +175,7 @@ def test_other_weights(ws: Workspace) -> None:
 
 
 def test_another_machine_that_computes_the_same(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it calls itself does not matter where the rows have the digests that were sealed."""
+    """The name of the model does not matter where the rows have the digests that were sealed."""
     before, really = content(ws.folder), environment.describe
     flip(ws.store_path("teacher") / "logits" / "c.0.0.0")
     (ws.store_path("teacher") / "label" / "c.0").unlink()
@@ -243,7 +243,7 @@ def test_an_unfinished_store_is_finished(ws: Workspace, forwarded: list[object])
 
 
 def unsealed(path: Path, **header: object) -> None:
-    """As a dump leaves it that was killed before its seal."""
+    """Leaves a store as a dump does that was killed before its seal."""
     group = json.loads((path / "zarr.json").read_bytes())
     group["attributes"] = {"dgkd": group["attributes"]["dgkd"] | header}
     (path / "zarr.json").write_text(json.dumps(group))

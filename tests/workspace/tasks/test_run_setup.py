@@ -61,7 +61,7 @@ def test_a_guide_to_keep_always_that_nothing_is_called(done) -> None:
 
 
 def test_a_guide_loss_of_one_label_where_views_mix_two(done) -> None:
-    """Whether guides are cached or live, and before any is opened."""
+    """Cached and live guides are refused, and before any is opened."""
     ws, _ = done
     ws = ws.with_config(with_overrides(ws.config, {"views.transforms": ["crop(1)", "cutmix"]}))
     distillation = ws.config.distillation.model_copy(update={"guide_loss": "dkd"})

@@ -59,10 +59,10 @@ class Encoding(ABC):
     """The largest `magnitude` of a condensed row that can be encoded."""
 
     rule: str = "finite numbers"
-    """What `finite` demands of stored arrays, for messages."""
+    """The demand of `finite` on stored arrays, for messages."""
 
     breach: str = "NaN or infinity"
-    """What was found where it fails, for messages."""
+    """The values that were found where it fails, for messages."""
 
     temperatures: tuple[float, ...] = ()
     """The temperatures that rows can be used at, the store's own first; empty for all."""

@@ -59,7 +59,7 @@ def blosc(store: Path, *, cut: int | None = None, **changes: int) -> None:
 
 
 def garbage(store: Path, start: int) -> None:
-    """What follows the header is noise."""
+    """Replaces what follows the header by noise."""
     data = (store / "logits" / "c.0.0.0").read_bytes()
     put(store, data[:start] + np.random.default_rng(1).bytes(len(data) - start))
 

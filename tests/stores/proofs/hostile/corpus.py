@@ -38,7 +38,7 @@ ROWS = ("index", "logits", "scale", "tail")
 """The row arrays of all encodings, in the order of a record."""
 
 CAP_MIB = 48
-"""What opening, reading, verifying or converting a hostile store may take beyond what a process has at its start."""
+"""Memory that any work on a hostile store may take beyond that of a process at its start."""
 
 BASES: dict[str, dict[str, Any]] = {
     "raw": {},
@@ -58,7 +58,7 @@ class Hostile:
 
     name: str
     tries: str
-    """What the store tries, in words."""
+    """The attack of the store, in words."""
     spoil: Callable[[Path], None]
     refused: tuple[type[DgkdError], ...]
     """Empty for one that is harmless: it must be read like a good one."""
@@ -68,9 +68,9 @@ class Hostile:
     says: str
     """Pattern of the message."""
     cap_mib: int
-    """What memory may grow by."""
+    """The bytes that memory may grow by."""
     reserved_mib: int
-    """What address space may grow by; arrays that the header claims are reserved, and no page of them is touched."""
+    """The bytes that address space may grow by; arrays of the header are reserved, and no page of them is touched."""
 
 
 CORPUS: dict[str, Hostile] = {}

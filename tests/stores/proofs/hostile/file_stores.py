@@ -1,4 +1,4 @@
-"""What lies in a store's folder beside plain files in their places."""
+"""Things in a store's folder beside plain files in their places."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def link(store: Path, path: str, target: str) -> None:
 
 
 def move_and_link(store: Path, path: str) -> None:
-    """What a link points at is what lay in its place."""
+    """Moves a file outside and puts a link to it in its place."""
     shutil.move(store / path, store.parent / "outside")
     (store / path).symlink_to("../" * len(Path(path).parts) + "outside")
 
@@ -128,7 +128,7 @@ def chunk_name_with_a_newline(store: Path) -> None:
 
 @hostile(UnsafeStore)
 def program_beside_the_arrays(store: Path) -> None:
-    """What a careless tool would import."""
+    """The folder is a package that a careless tool would import."""
     (store / "__init__.py").write_text("raise SystemExit('imported')\n")
 
 

@@ -87,7 +87,7 @@ def a_grid_just_allowed_with_nothing_in_it(store: Path) -> None:
 
 @hostile(UnsafeStore, base="zstd", says="compressed chunks that are too large")
 def a_compressed_chunk_of_a_gigabyte(store: Path) -> None:
-    """What is decoded lies in memory as a whole."""
+    """The decoded array would lie in memory as a whole."""
     samples, classes = 2**12, 2**16
     header(store, "dataset.samples", samples)
     header(store, "dataset.classes", [f"x{one}" for one in range(classes)])

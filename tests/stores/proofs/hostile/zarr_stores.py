@@ -88,7 +88,7 @@ def codec_of_one_row_array(store: Path) -> None:
 
 @hostile(UnsafeStore, says="must_understand")
 def extension_to_be_understood(store: Path) -> None:
-    """What a reader must not overlook."""
+    """Zarr's metadata has a key that a reader must not overlook."""
     array(store, "logits", "offset", {"name": "offset", "must_understand": True})
     array(store, "logits", "must_understand", True)
 
