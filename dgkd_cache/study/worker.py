@@ -70,7 +70,8 @@ class _Worker:
     def work_on(self, plan: StudyPlan) -> dict[StudyRun | StudyStore, DgkdError]:
         failed: dict[StudyRun | StudyStore, DgkdError] = {}
         while left := _possible(plan, failed):
-            self._progress.say(f"{len(left)} of {len(plan.work)} runs and stores are left")
+            count = f"{len(left)} of {len(plan.work)} runs and stores are left"
+            self._say_once(count, count)
             held: list[tuple[StudyRun | StudyStore, Locked]] = []
             for one in left:
                 if not all(map(is_made, one.needs)):

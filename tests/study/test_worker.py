@@ -85,22 +85,29 @@ def test_a_study_goes_on_from_its_records(ws: Workspace, tmp_path: Path, monkeyp
     assert {path.name for path in (elsewhere.folder / "runs").iterdir()} == {teacher.name, lost.name}
 
 
-def test_a_run_that_another_works_on_is_waited_for(ws: Workspace) -> None:
+def test_a_run_that_another_works_on_is_waited_for(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dgkd_cache.study.worker._WAIT", 0)
     plan = study_of(ws).plan
     teacher = next(one for one in plan.work if getattr(one, "model", "") == "teacher")
-    lines = Lines()
+    lines, looks = Lines(), itertools.count()
     with (
         run_lock(teacher.workspace.run_folder(teacher.name), teacher.name),
         pytest.raises(Interrupted, match="the study was stopped"),
     ):
-        work_on(plan, device="cpu", progress=lines, stop=lambda: any("waiting" in line for line in lines.lines))
+        work_on(
+            plan,
+            device="cpu",
+            progress=lines,
+            stop=lambda: any("waiting" in line for line in lines.lines) and next(looks) == 3,
+        )
     students = [one for one in missing(plan) if getattr(one, "model", "") == "student"]
     assert all(one.guides for one in students) and students, "what needs no teacher was made"
     assert [line for line in lines.lines if line.startswith("waiting for")] == [
         f"waiting for process {os.getpid()} on host {os.uname().nodename}: "
         f"another process works on the run {teacher.name}"
     ]
-    assert sum(f"{teacher.name}: teacher of" in line for line in lines.lines) == 1, "told once, not at every look"
+    told = [line for line in lines.lines if f"{teacher.name}: teacher of" in line or line.endswith("are left")]
+    assert len(told) == len({*told}) > 2, "each is told once, not at every look"
     work_on(plan, device="cpu", progress=Silent(), stop=lambda: False)
     assert not missing(plan)
 
