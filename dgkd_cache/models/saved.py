@@ -8,6 +8,7 @@ against their digests and never unpickles anything.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +18,13 @@ from torch import nn
 
 from dgkd_cache.errors import Damaged, Mismatch, UnknownName
 from dgkd_cache.models.registry import build_model, count_parameters, count_unbuilt, is_user_code
-from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_digest
+from dgkd_cache.models.weights import model_tensors, pack_zeros, read_dense, tensors_digest
 from dgkd_cache.paths import CARD_FILE, INPUTS_FILE, METRICS_FILE, WEIGHTS_FILE
 from dgkd_cache.run_files.model_card import TRAIN_AGAIN, ModelCard, load_card
 from dgkd_cache.run_files.reading import damaged_file, read_file
 from dgkd_cache.run_files.run_card import FileDigest, with_digests
-from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
+from dgkd_cache.run_files.sparse_tensors import DenseTensors
+from dgkd_cache.run_files.tensor_file import open_tensors
 from dgkd_stores.arguments import as_path, require_kind
 from dgkd_stores.disk import (
     Partial,
@@ -65,7 +67,8 @@ def save_model(
     for path in (weights, text):
         refuse_in_the_way(path)
     written = [partial(path) for path in (weights, text)]
-    content = safetensors.torch.save(tensors)
+    stored, metadata = pack_zeros(tensors) if card.pruned else (tensors, {})
+    content = safetensors.torch.save(stored, metadata=metadata or None)
     files = {WEIGHTS_FILE: FileDigest.of(content)}
     files |= {
         name: FileDigest.of(read_file(folder / name))
@@ -111,7 +114,7 @@ def load_model(folder: os.PathLike[str] | str, *, architecture: str | None = Non
     height, width = card.preprocess.network_size(card.height, card.width)
     sizes = {"channels": card.channels, "classes": len(card.classes), "height": height, "width": width}
     try:
-        _require_room(count_unbuilt(card.architecture, **sizes), folder)
+        _require_room(count_unbuilt(card.architecture, **sizes), folder, card)
         # What was accepted when it was trained, or adopted, is not judged again.
         model = build_model(card.architecture, **sizes, seed=0, accept_probabilities=True, trains=not card.adopted)
     except UnknownName as error:
@@ -140,10 +143,11 @@ def load_weights(model: nn.Module, folder: os.PathLike[str] | str) -> ModelCard:
     try:
         with open_tensors(path) as file:
             wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+            held = DenseTensors(file)
             # A file that does not match is not read into memory: a file of another size is hashed in pieces.
-            tensors = read_tensors(file) if wanted == file.shapes else {}
-            _check_digest(file, card)
-            _check_tensors(wanted, file, card)
+            tensors = read_dense(held) if wanted == held.shapes else {}
+            _check_digest(path, held, card)
+            _check_tensors(wanted, path, held, card)
     except FileNotFoundError as error:
         raise damaged_file(path, "the weights that its card tells of", "no such file", do=TRAIN_AGAIN) from error
     _check_parameters(model, card, str(path))
@@ -156,10 +160,13 @@ _AS_THE_CARD_SAYS = "build the model as its card says (architecture, channels, c
 _SPARE = 2**24  # parameters that a network may have beyond the size of the weights before it is compared in detail
 
 
-def _require_room(count: int, folder: Path) -> None:
+def _require_room(count: int, folder: Path, card: ModelCard) -> None:
     """Refuses a network of far more parameters than the weights have, before any memory is allocated for it."""
     path = folder / WEIGHTS_FILE
     held = path.lstat().st_size if os.path.lexists(path) else 0
+    if card.pruned and held:
+        with open_tensors(path) as file:  # a pruned weight takes a bit in the file
+            held = max(held, sum(map(math.prod, DenseTensors(file).shapes.values())))
     if count > held + _SPARE:
         raise Mismatch(
             f"the card at {folder} is of another model",
@@ -169,25 +176,25 @@ def _require_room(count: int, folder: Path) -> None:
         )
 
 
-def _check_digest(file: TensorFile, card: ModelCard) -> None:
-    digest = file.digest()
+def _check_digest(path: Path, held: DenseTensors, card: ModelCard) -> None:
+    digest = held.digest()
     if digest != card.weights_digest:
         raise Damaged(
-            f"{file.path} has changed since its card was written",
+            f"{path} has changed since its card was written",
             expected=f"weights of SHA-256 {card.weights_digest[:16]}",
             found=digest[:16],
             do=TRAIN_AGAIN,
         )
 
 
-def _check_tensors(wanted: Mapping[str, tuple[int, ...]], file: TensorFile, card: ModelCard) -> None:
+def _check_tensors(wanted: Mapping[str, tuple[int, ...]], path: Path, held: DenseTensors, card: ModelCard) -> None:
     """Refuses weights of other shapes than the model's, and names the first tensor that differs."""
-    for name in [*wanted, *file.shapes]:
-        if wanted.get(name) != file.shapes.get(name):
+    for name in [*wanted, *held.shapes]:
+        if wanted.get(name) != held.shapes.get(name):
             raise Mismatch(
-                f"the weights at {file.path} do not fit a {card.architecture} with {len(card.classes)} classes",
+                f"the weights at {path} do not fit a {card.architecture} with {len(card.classes)} classes",
                 expected=f"{name} of shape {wanted[name]}" if name in wanted else f"no tensor {name}",
-                found=f"{file.shapes.get(name, 'no such tensor')}",
+                found=f"{held.shapes.get(name, 'no such tensor')}",
                 do=_AS_THE_CARD_SAYS,
             )
 

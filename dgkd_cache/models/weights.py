@@ -5,15 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.run_files.sparse_tensors import BITMAP, VALUES, DenseTensors, pack_elements, sparse_metadata
 from dgkd_cache.run_files.tensor_file import TensorFile, tensor_record
 from dgkd_stores.arguments import require_kind
 
-__all__ = ["check_state", "model_tensors", "read_tensors", "tensors_digest", "weights_digest"]
+__all__ = [
+    "check_state",
+    "model_tensors",
+    "pack_zeros",
+    "read_dense",
+    "read_tensors",
+    "tensors_digest",
+    "weights_digest",
+]
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -88,9 +99,40 @@ def read_tensors(file: TensorFile) -> dict[str, Tensor]:
     return {name: _tensor(file, name) for name in file.entries}
 
 
+def read_dense(file: DenseTensors) -> dict[str, Tensor]:
+    """Returns all tensors as the model has them, on the CPU, whatever form each is stored in.
+
+    Raises Damaged (exit 12) for a sparse one whose bitmap does not fit its values.
+    """
+    return {name: _as_tensor(file.read(name), file.dtypes[name], file.shapes[name]) for name in file.shapes}
+
+
+def pack_zeros(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Returns the tensors to store and the metadata of their file: sparse, as `sparse_tensors`, where that is smaller.
+
+    `DenseTensors` reads the same tensors from that file, to the bit.
+    """
+    stored: dict[str, Tensor] = {}
+    sparse: dict[str, tuple[int, ...]] = {}
+    for name, tensor in tensors.items():
+        elements_NS = tensor.reshape(-1, 1).view(torch.uint8).numpy()
+        taken = name + VALUES in tensors or name + BITMAP in tensors
+        if taken or (packed := pack_elements(elements_NS)) is None:
+            stored[name] = tensor
+            continue
+        values_KS, bitmap = packed
+        stored[name + VALUES] = torch.from_numpy(values_KS.reshape(-1)).view(tensor.dtype)
+        stored[name + BITMAP] = torch.from_numpy(bitmap)
+        sparse[name] = tuple(tensor.shape)
+    return stored, sparse_metadata(sparse)
+
+
 def _tensor(file: TensorFile, name: str) -> Tensor:
-    entry, dtype = file.entries[name], getattr(torch, file.entries[name].dtype)
-    content = torch.from_numpy(file.read(name))
-    if content.data_ptr() % dtype.itemsize:  # only in a file that another program wrote
-        content = content.clone()
-    return content.view(dtype).reshape(entry.shape)
+    return _as_tensor(file.read(name), file.entries[name].dtype, file.entries[name].shape)
+
+
+def _as_tensor(content: NDArray[np.uint8], dtype_name: str, shape: tuple[int, ...]) -> Tensor:
+    dtype, data = getattr(torch, dtype_name), torch.from_numpy(content)
+    if data.data_ptr() % dtype.itemsize:  # only in a file that another program wrote
+        data = data.clone()
+    return data.view(dtype).reshape(shape)

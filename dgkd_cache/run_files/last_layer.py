@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dgkd_cache.errors import DgkdError
 from dgkd_cache.paths import WEIGHTS_FILE
+from dgkd_cache.run_files.sparse_tensors import DenseTensors
 from dgkd_cache.run_files.tensor_file import open_tensors
 
 __all__ = ["last_layer_width"]
@@ -18,7 +19,9 @@ def last_layer_width(folder: Path, classes: int) -> int | None:
     """
     try:
         with open_tensors(folder / WEIGHTS_FILE) as file:
-            found = [shape[1] for shape in file.shapes.values() if len(shape) == 2 and shape[0] == classes]
+            found = [
+                shape[1] for shape in DenseTensors(file).shapes.values() if len(shape) == 2 and shape[0] == classes
+            ]
     except (OSError, DgkdError):
         return None
     return found[0] if len(found) == 1 else None

@@ -13,10 +13,13 @@ from dgkd_cache.run_files.preprocess import Preprocess
 from dgkd_cache.run_files.run_card import read_card
 from dgkd_stores.arguments import as_path
 
-__all__ = ["ADOPTED", "TRAIN_AGAIN", "ModelCard", "load_card"]
+__all__ = ["ADOPTED", "PRUNING", "TRAIN_AGAIN", "ModelCard", "load_card"]
 
 ADOPTED = "adopted"
 """The method, in `training` of a card, of a model that was trained elsewhere."""
+
+PRUNING = "pruning"
+"""The key, in `training` of a card, of how a model was pruned."""
 
 TRAIN_AGAIN = "restore it from a copy, or train the model again with --fresh (what is there is set aside)"
 """The hint of errors about a file of a finished run that is lost or damaged."""
@@ -75,6 +78,11 @@ class ModelCard(BaseModel):
     def adopted(self) -> bool:
         """True if the model was trained elsewhere; `training` then has the origin of its weights."""
         return self.training.get("method") == ADOPTED
+
+    @property
+    def pruned(self) -> bool:
+        """Whether weights of the model were removed; `training` then says under "pruning" which share of each layer."""
+        return PRUNING in self.training
 
 
 def load_card(folder: os.PathLike[str] | str) -> ModelCard:

@@ -23,7 +23,7 @@ from dgkd_cache.errors import Damaged
 from dgkd_cache.run_files.reading import damaged_file, parse_object
 from dgkd_stores.disk import fill, plain_file
 
-__all__ = ["Entry", "TensorFile", "broken_file", "open_tensors", "tensor_record"]
+__all__ = ["Entry", "TensorFile", "broken_file", "is_size", "open_tensors", "tensor_record"]
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Enough for some 100,000 tensors."""
@@ -148,7 +148,7 @@ def _entry(path: Path, name: str, about: Any, base: int) -> Entry:
     if not isinstance(about, dict) or set(about) != {"dtype", "shape", "data_offsets"}:
         raise broken_file(path, f"a header that does not describe {name[:80]!r}")
     shape, offsets = about["shape"], about["data_offsets"]
-    sound = all(isinstance(one, list) and all(map(_is_size, one)) for one in (shape, offsets))
+    sound = all(isinstance(one, list) and all(map(is_size, one)) for one in (shape, offsets))
     if not sound or about["dtype"] not in list(DTYPES) or len(shape) > MAX_DIMENSIONS or len(offsets) != 2:
         raise broken_file(path, f"a header that does not describe {name[:80]!r}")
     dtype, itemsize = DTYPES[about["dtype"]]
@@ -158,7 +158,8 @@ def _entry(path: Path, name: str, about: Any, base: int) -> Entry:
     return Entry(dtype=dtype, shape=tuple(shape), start=base + start, stop=base + stop)
 
 
-def _is_size(value: Any) -> bool:
+def is_size(value: Any) -> bool:
+    """Returns True for an integer that a size or an offset may be."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 

@@ -21,6 +21,7 @@ from dgkd_cache.models.weights import model_tensors, read_tensors, tensors_diges
 from dgkd_cache.run_files.checkpoint_file import metadata_of, open_checkpoint, read_record, require_digest, texts_of
 from dgkd_cache.run_files.reading import damaged_file
 from dgkd_cache.run_files.tensor_file import TensorFile
+from dgkd_cache.training.masks import Masks
 from dgkd_stores.disk import Partial, full_disk, partial_of, write_durably
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "save_checkpoint",
     "save_state",
 ]
+
+_MASK = "mask."
 
 RandomState = Mapping[str, Tensor]
 """torch's random state in one process, by device type."""
@@ -55,11 +58,12 @@ def save_checkpoint(
     record: Mapping[str, Any],
     random: Sequence[RandomState],
     *,
+    masks: Masks | None = None,
     partial: Partial = partial_of,
 ) -> None:
     """Writes everything that a run needs to continue. Raises NoSpace if the disk is full.
 
-    `record` is any JSON, `random` holds each rank's `random_state`.
+    `record` is any JSON, `random` holds each rank's `random_state`, and `masks` are those of a pruned model.
     """
     tensors = {f"model.{name}": value for name, value in model_tensors(model).items()}
     scalars: dict[str, float] = {}
@@ -70,6 +74,7 @@ def save_checkpoint(
             elif value is not None:
                 scalars[f"{index}.{key}"] = value
     tensors |= {f"random.{rank}.{kind}": state for rank, kinds in enumerate(random) for kind, state in kinds.items()}
+    tensors |= {f"{_MASK}{name}": bits for name, bits in (masks.state() if masks else {}).items()}
     text = json.dumps({"record": record, "optimizer_scalars": scalars})
     _replace(path, tensors, text, partial)
 
@@ -108,15 +113,24 @@ def read_checkpoint(path: Path, model: nn.Module) -> Checkpoint:
 
 
 def load_checkpoint(
-    checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, *, rank: int = 0
+    checkpoint: Checkpoint,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+    *,
+    rank: int = 0,
+    masks: Masks | None = None,
 ) -> None:
-    """Restores model, optimiser and the random state of `rank`.
+    """Restores model, optimiser, the random state of `rank`, and the `masks` of a pruned model.
 
     State that was not saved is unchanged (a run on the CPU, or on fewer ranks, may continue here). Raises Damaged if
     the content does not match, which happens under a right digest only if the file was forged.
     """
     try:
         _put_back(checkpoint, model, optimizer, device, rank)
+        if masks is not None:
+            kept = {name: bits for name, bits in checkpoint.tensors.items() if name.startswith(_MASK)}
+            masks.load_state({name.removeprefix(_MASK): bits for name, bits in kept.items()})
     except torch.OutOfMemoryError:
         raise
     except (LookupError, TypeError, ValueError, RuntimeError) as error:

@@ -6,7 +6,7 @@ step of its mean loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.training.compilation import compile_forward
 from dgkd_cache.training.evaluate import Score, evaluate_samples
+from dgkd_cache.training.masks import Masks
 from dgkd_cache.training.network_pass import network_pass, require_rows
 from dgkd_cache.training.optimisation import build_optimizer, learning_rate
 from dgkd_cache.views.renderer import ViewRenderer
@@ -52,9 +53,10 @@ class Guided:
 class Steps:
     """The training steps of `model` on the samples `samples_N` of `views` with the guides of `guided`, numbered from 0.
 
-    `preprocess` converts uint8 pixels to the model's input; `training` has no `auto` left. All `ranks` must make the
-    same steps, within `ranks.join`. The attribute `model` is the one whose weights are trained, `count` the number of
-    steps in all epochs, and `inputs` what each step gets.
+    `preprocess` converts uint8 pixels to the model's input; `training` has no `auto` left. `keep` has the masks of a
+    pruned model: see `Masks`, the attribute `masks`. All `ranks` must make the same steps, within `ranks.join`. The
+    attribute `model` is the one whose weights are trained, `count` the number of steps in all epochs, and `inputs` what
+    each step gets.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class Steps:
         training: TrainingConfig,
         guided: Guided,
         device: torch.device,
+        keep: Mapping[str, Tensor] | None = None,
         ranks: Ranks = ALONE,
     ) -> None:
         assert "auto" not in (training.precision, training.channels_last), "see `resolve_recipe`, which comes before"
         self.device, self.ranks = device, ranks
         self.training, self.random = training, random
         self.model = convert_batch_norm(place(model, device, channels_last=bool(training.channels_last)), device, ranks)
+        self.masks = None if keep is None else Masks(self.model, keep)
         shared = wrap_ddp(self.model, device, ranks)
         self._forward: Callable[[Tensor], Tensor] = compile_forward(shared, device) if training.compile else shared
         self._preprocess = preprocess
@@ -122,7 +126,11 @@ class Steps:
             group["lr"] = self.learning_rate(batch.step)
         self.optimizer.zero_grad(set_to_none=True)
         (loss.loss * batch.weight).backward()
+        if self.masks is not None:
+            self.masks.mask_gradients()
         self.optimizer.step()
+        if self.masks is not None:
+            self.masks.apply()
         return loss, (logits_BC.detach().argmax(1) == batch.labels).sum()
 
     def score(self, views: ViewRenderer, samples_N: NDArray[np.int64], *, what: str, progress: Progress) -> Score:

@@ -136,7 +136,7 @@ class Trainer:
             if log is None or not np.isfinite(record["sums"]).all():
                 return  # the end of the epoch refuses such a loss, and a checkpoint of it could not be read
             record |= {"metrics": log.digest, "inputs": inputs}
-            save_checkpoint(checkpoint, model, steps.optimizer, record, random, partial=partial)
+            save_checkpoint(checkpoint, model, steps.optimizer, record, random, masks=steps.masks, partial=partial)
             kept = {CHECKPOINT_FILE, best_file(state.best["epoch"]) if state.best else ""}
             for other in leftovers(folder):
                 if other.name not in kept:
@@ -193,7 +193,9 @@ class Trainer:
         if saved.step > steps.count:
             raise damaged_file(path, f"one of {steps.count} steps", f"step {saved.step}")
         state.restore(saved, steps.ranks)
-        load_checkpoint(checkpoint, steps.model, steps.optimizer, steps.device, rank=steps.ranks.rank)
+        load_checkpoint(
+            checkpoint, steps.model, steps.optimizer, steps.device, rank=steps.ranks.rank, masks=steps.masks
+        )
         return saved.metrics
 
     def _random_states(self) -> list[dict[str, Tensor]]:
