@@ -37,6 +37,7 @@ from dgkd_cli.commands.ls import ls
 from dgkd_cli.commands.merge import merge
 from dgkd_cli.commands.models import models
 from dgkd_cli.commands.plan import plan
+from dgkd_cli.commands.prune import prune
 from dgkd_cli.commands.pull import pull
 from dgkd_cli.commands.push import push
 from dgkd_cli.commands.recipes import recipes
@@ -146,6 +147,7 @@ _VERBS = (
     plan,
     run,
     train,
+    prune,
     adopt,
     dump,
     evaluate,

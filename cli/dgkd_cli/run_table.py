@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dgkd_cache.workspace.run_settings import GUIDANCE, RECIPE, Setting
+from dgkd_cache.workspace.run_settings import GUIDANCE, PRUNING, RECIPE, Setting
 from dgkd_cli.columns import Step, fit, in_parts
 from dgkd_cli.humanize import count_text, duration_text, percent_text, share_number, size_text
 from dgkd_cli.lines import paragraph
@@ -21,6 +21,7 @@ __all__ = ["KEYS", "long_table", "short_table", "sorted_by", "to_csv"]
 KEYS = (
     *("run", "state", "architecture", "parameters", "guides", "live", *GUIDANCE, "seed", "epochs"),
     *(key for key in RECIPE if key not in ("seed", "epochs")),
+    *(f"pruning.{key}" for key in PRUNING),
     *("accuracy", "validation_accuracy", "seconds", "size", "remark"),
 )
 """The names of a run's values, in the order of the columns."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
@@ -51,7 +52,5 @@ def removed_weights(sparsity: float, weights: int) -> int:
 
 def sparsity_name(sparsity: float) -> str:
     """Returns the sparsity as a part of a run's name, in per cent: "s80" of 0.8, "s97_5" of 0.975."""
-    percent = Fraction(repr(sparsity)) * 100
-    digits = f"{float(percent):f}" if percent.denominator == 1 else repr(float(percent))
-    whole, _, rest = digits.partition(".")
-    return f"s{whole}_{rest}" if rest.strip("0") else f"s{whole}"
+    whole, _, rest = f"{Decimal(repr(sparsity)) * 100:f}".partition(".")
+    return f"s{whole}_{rest.rstrip('0')}".rstrip("_")

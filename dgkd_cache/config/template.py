@@ -23,6 +23,7 @@ _TABLES = {
     "chain": "largest first, the student last; each learns from those above it; guides may be adopted:NAME, store:PATH",
     "training": "the recipe; a table [training.NAME] overrides any of it for that model",
     "distillation": "how guides teach",
+    "pruning": "which weights `dgkd-cache prune` removes: by the sum of this importance over some batches",
     "sharing": "whose signatures count on what comes from elsewhere",
     "compare": "what `dgkd-cache compare` puts side by side",
 }

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from dgkd_cache.config.errors import invalid_setting, unknown_key
 from dgkd_cache.config.file import read_tables
 from dgkd_cache.config.members import Member, parse_member
+from dgkd_cache.config.pruning import PruningConfig
 from dgkd_cache.config.tables import (
     CacheConfig,
     CompareConfig,
@@ -61,6 +62,7 @@ class WorkspaceConfig(Table):
     training_models: dict[str, dict[str, object]] = {}
     models: dict[str, ModelConfig] = {}
     distillation: DistillationConfig = DistillationConfig()
+    pruning: PruningConfig = PruningConfig()
     compare: CompareConfig = CompareConfig()
     sharing: SharingConfig = SharingConfig()
 

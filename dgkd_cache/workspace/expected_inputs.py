@@ -30,10 +30,12 @@ def expected_inputs(
     live: str,
     training: TrainingConfig,
     distillation: DistillationConfig,
+    pruning: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Returns the flat record of all that a run depends on, without settings that only change its speed.
 
     `training` is resolved: a record holds no `auto`. `live` is the precision of live guides, "" without them.
+    `pruning` is that of a pruned run, by `Pruning.to_inputs`.
     """
     dataset = ws.dataset()
     of_data = {
@@ -46,7 +48,13 @@ def expected_inputs(
         "views": {"plan": ws.plan().digest},
     }
     settings = expected_settings(
-        ws, architecture=architecture, guides=guides, live=live, training=training, distillation=distillation
+        ws,
+        architecture=architecture,
+        guides=guides,
+        live=live,
+        training=training,
+        distillation=distillation,
+        pruning=pruning,
     )
     return settings | record.flatten(of_data)
 
@@ -73,6 +81,7 @@ def expected_settings(
     live: str,
     training: TrainingConfig,
     distillation: DistillationConfig,
+    pruning: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Returns what `expected_inputs` does without the part that reads data; compare it with `without_data(before)`."""
     tree: dict[str, Any] = {
@@ -81,6 +90,7 @@ def expected_settings(
         "views": ws.config.views.model_dump(mode="json"),
         "training": training.model_dump(mode="json", exclude={"checkpoint_steps", "workers"}),
         "guides": dict(guides),
+        **(pruning or {}),
     }
     if guides:
         settings = distillation.model_dump(mode="json", by_alias=True)

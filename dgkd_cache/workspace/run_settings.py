@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from dgkd_cache.config.pruning import PruningConfig
 from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.run_files.model_card import ADOPTED
 from dgkd_cache.workspace.run_inputs import recorded_value
 
-__all__ = ["GUIDANCE", "RECIPE", "Setting", "settings_of"]
+__all__ = ["GUIDANCE", "PRUNING", "RECIPE", "Setting", "settings_of"]
 
 Setting = str | int | float | bool | None
 
@@ -21,6 +22,9 @@ GUIDANCE = tuple(field.alias or name for name, field in DistillationConfig.model
 
 RECIPE = tuple(name for name in TrainingConfig.model_fields if name not in ("checkpoint_steps", "workers"))
 """The settings of every run; those that change only its speed are not among them."""
+
+PRUNING = ("sparsity", *PruningConfig.model_fields)
+"""The settings that a pruned run has besides, called `pruning.sparsity` and so on."""
 
 _LONGEST = 200  # characters of a text
 
@@ -33,6 +37,12 @@ def settings_of(training: Mapping[str, object], before: Mapping[str, str]) -> di
     """
     found: dict[str, object] = {key: recorded_value(before, f"training.{key}") for key in RECIPE}
     found |= {key: recorded_value(before, f"distillation.{key}") for key in GUIDANCE}
+    of_card = training.get("pruning")
+    for key in PRUNING:
+        dotted = f"pruning.{key}"
+        found[dotted] = recorded_value(before, dotted)
+        if isinstance(of_card, Mapping) and key in of_card:
+            found[dotted] = _number(of_card[key]) if key == "sparsity" else of_card[key]
     found["live"] = isinstance(recorded_value(before, "live"), str) if "live" in before else None
     found |= {key: training[key] for key in (*RECIPE, *GUIDANCE, "live") if key in training}
     if recorded_value(before, "method") == ADOPTED:
@@ -41,6 +51,14 @@ def settings_of(training: Mapping[str, object], before: Mapping[str, str]) -> di
         found["method"] = "scratch"
     plain = {key: _plain(value) for key, value in found.items()}
     return {key: value for key, value in plain.items() if value is not None}
+
+
+def _number(text: object) -> object:
+    """Returns the number that a card has as a decimal text."""
+    try:
+        return float(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+    except ValueError:
+        return None
 
 
 def _plain(value: object) -> Setting:

@@ -26,7 +26,7 @@ __all__ = ["UNDUMPED", "Identities", "adopted_changes", "changes_by_card", "run_
 UNDUMPED = "not dumped yet"
 """Stands for the seal of a guide that a run was trained without and that has no finished store."""
 
-_OF_EVERY_RUN = ("dataset.", "views.", "guides.")
+_OF_EVERY_RUN = ("dataset.", "views.", "guides.", "source.")
 """The keys that a run outside the chain is compared by: options of `train` chose its recipe, which no file holds."""
 
 _MOST_STORES = 8  # of one guide, that together may be the guide of a run: 255 combinations
@@ -100,6 +100,10 @@ def run_changes(ws: Workspace, name: str, before: Mapping[str, str], identities:
             guide: (identities.of_weights if live else identities.of_stores)(guide, was)
             for guide, was in recorded.items()
         }
+    sources = {
+        key.removeprefix("source."): str(recorded_value(before, key)) for key in before if key.startswith("source.")
+    }
+    of_sources = {run: identities.of_weights(run, was) for run, was in sources.items()}
     expected = expected_settings(
         ws,
         architecture=ws.architecture(name) if chain else "",
@@ -107,6 +111,7 @@ def run_changes(ws: Workspace, name: str, before: Mapping[str, str], identities:
         live="",
         training=as_recorded(ws.config.training_for(name), before),
         distillation=ws.config.distillation,
+        pruning={"source": of_sources} if sources and not chain else None,
     )
     found = changes(without_data(before), expected)
     return found if chain else [one for one in found if one.setting.startswith(_OF_EVERY_RUN)]

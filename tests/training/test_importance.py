@@ -126,6 +126,7 @@ def test_exactly_the_share_is_removed_and_the_least_important(sparsity: float) -
     importance = {"a": torch.rand(7, 11).double(), "b": torch.rand(3, 2, 5).double()}
     keep = kept_weights(importance, sparsity)
     every = sorted(torch.cat([value.reshape(-1) for value in importance.values()]).tolist())
+    every.append(math.inf)  # where all are removed
     removed = round(Fraction(str(sparsity)) * 107)
     assert sum(int((~mask).sum()) for mask in keep.values()) == removed
     for name, mask in keep.items():

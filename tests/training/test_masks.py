@@ -43,7 +43,7 @@ def test_removed_weights_stay_zero_whatever_moves_them(kind: str, memory: torch.
         assert not torch.signbit(weights[name][~mask]).any(), "0 and no -0"
         assert (weights[name][mask] != before[name][mask]).all()
         moved = optimizer.state[weights[name]]["exp_avg" if kind == "adamw" else "momentum_buffer"]
-        assert (moved[~mask] == 0).all() and (moved[mask] != 0).all()
+        assert (moved[~mask] == 0).all() and (moved[mask] != 0).any()
     assert (weights["3.bias"] != before["3.bias"]).all(), "biases are trained"
     assert masks.kept == {name: (int(mask.sum()), mask.numel()) for name, mask in kept.items()}
 

@@ -11,7 +11,7 @@ from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.run_check import require_sound
 
-__all__ = ["finished_run", "remove_leftovers"]
+__all__ = ["finished_run", "remove_leftovers", "require_same_inputs"]
 
 
 def finished_run(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard | None:
@@ -27,6 +27,16 @@ def finished_run(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard |
                 do="choose another --name, or start over with --fresh",
             )
         return None
+    require_same_inputs(folder, name, before, inputs)
+    if not finished:
+        return None
+    # A kill between writing the card and their removal leaves them.
+    remove_leftovers(folder)
+    return load_card(folder)
+
+
+def require_same_inputs(folder: Path, name: str, before: dict[str, str], inputs: dict[str, str]) -> None:
+    """Raises Mismatch, which names the settings that differ, unless the run called `name` was made with `inputs`."""
     if differing := record.changes(before, inputs):
         raise Mismatch(
             f"the run {name} in {folder} has other inputs",
@@ -34,11 +44,6 @@ def finished_run(folder: Path, name: str, inputs: dict[str, str]) -> ModelCard |
             found=record.describe_changes(differing),
             do="choose another --name, or start over with --fresh (the old run is set aside, not deleted)",
         )
-    if not finished:
-        return None
-    # A kill between writing the card and their removal leaves them.
-    remove_leftovers(folder)
-    return load_card(folder)
 
 
 def remove_leftovers(folder: Path) -> None:

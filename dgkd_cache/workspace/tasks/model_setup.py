@@ -104,11 +104,13 @@ def card_of(
     live: bool = False,
     epoch: int,
     weights_digest: str,
+    pruning: Mapping[str, Any] | None = None,
     **found: Any,
 ) -> ModelCard:
     """Returns the card of a model of this workspace, trained with `guides` to the end of `epoch`.
 
-    `found` are the fields of the card that the training determines: accuracy, seconds, compute, inputs_digest.
+    `pruning` goes into `training` as it is. `found` are the fields of the card that the training determines: accuracy,
+    seconds, compute, inputs_digest.
     """
     plan, dataset = ws.plan(), ws.dataset()
     channels, height, width = plan.view_shape
@@ -132,7 +134,13 @@ def card_of(
         dataset={"name": dataset.train.name, "digest": dataset.train.digest},
         plan_digest=plan.digest,
         views={"kind": training.views, "count": ws.config.views.count, "schedule": kind},
-        training={**recipe, "epoch_chosen": epoch, "validation": ws.config.dataset.validation, **dataset.train.aligned},
+        training={
+            **recipe,
+            "epoch_chosen": epoch,
+            "validation": ws.config.dataset.validation,
+            **dataset.train.aligned,
+            **(pruning or {}),
+        },
         guides=dict(guides),
         weights_digest=weights_digest,
         **found,

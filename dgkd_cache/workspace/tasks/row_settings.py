@@ -13,13 +13,19 @@ from dgkd_cache.workspace.tasks.model_setup import guide_loss_of
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import JsonValue
 
-__all__ = ["OTHER_LOSS", "require_rows_for", "row_settings"]
+__all__ = ["OTHER_IMPORTANCE", "OTHER_LOSS", "require_rows_for", "row_settings"]
 
 OTHER_LOSS = (
     'choose guide_loss = "kl" and standardize = false in [distillation], or another encoding in [cache], such as '
     "float16"
 )
 """For a user of a workspace whose rows of `topk` do not fit the guide loss."""
+
+OTHER_IMPORTANCE = (
+    'set standardize = false in [pruning] and choose guide_loss = "kl" in [distillation], or another encoding in '
+    "[cache], such as float16"
+)
+"""The same for the importance of a pruned run's weights."""
 
 
 def row_settings(ws: Workspace, name: str, architecture: str, recipe: TrainingConfig) -> dict[str, JsonValue]:

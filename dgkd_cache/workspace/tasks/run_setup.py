@@ -20,14 +20,18 @@ from dgkd_cache.guides.topk_rows import require_all_classes
 from dgkd_cache.models.registry import find_model
 from dgkd_cache.progress import Progress
 from dgkd_cache.randomness.run_random import RunRandom
+from dgkd_cache.run_files.model_card import ModelCard
 from dgkd_cache.training.loggers.registry import require_loggers
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule, check_schedule
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.expected_inputs import expected_inputs
+from dgkd_cache.workspace.pruning import Pruning, require_criterion
 from dgkd_cache.workspace.recipe import describe_choice, resolve_recipe
 from dgkd_cache.workspace.tasks.model_setup import check_mixing, guide_loss_of, schedule_kind
-from dgkd_cache.workspace.tasks.row_settings import OTHER_LOSS
+from dgkd_cache.workspace.tasks.pruned_source import importance_loss, source_card
+from dgkd_cache.workspace.tasks.published_pixels import unaugmented
+from dgkd_cache.workspace.tasks.row_settings import OTHER_IMPORTANCE, OTHER_LOSS
 from dgkd_cache.workspace.tasks.run_guides import open_guides
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.arguments import require_integer
@@ -49,6 +53,9 @@ class TrainRequest:
     """Names of the guides, each as it is in the chain; none: the names in their stores, or of their runs."""
     training: TrainingConfig
     distillation: DistillationConfig
+    pruning: Pruning | None = None
+    """What the model is pruned from, and how; it is trained from those weights on, and `architecture` is theirs."""
+
     fresh: bool = False
     """Start over: an existing run of that name is moved to `aside/` first, after all checks of the new run."""
 
@@ -96,6 +103,8 @@ class RunSetup:
     random: RunRandom
     schedule: Schedule
     inputs: dict[str, str]
+    source: ModelCard | None
+    """The card of the run that the model is pruned from."""
     choice: str
     """A line on precision and memory format."""
 
@@ -112,7 +121,9 @@ def set_up_run(
     find_model(request.architecture)  # a wrong name is told before the data set is loaded
     ranks.in_turn(ws.dataset)
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
-    test = ViewRenderer(ws.plan(), ws.dataset().test.to(device))  # refuses unsuitable input before the training
+    source = _source(ws, request)
+    tests = ws.dataset().test.to(device)  # refuses unsuitable input before the training
+    test = unaugmented(ws.plan(), tests, source.preprocess) if source else ViewRenderer(ws.plan(), tests)
     guides, live = request.guides, request.live
     check_mixing(ws, request.distillation, guided=bool(guides or live))
     guidance = opened.enter_context(
@@ -128,6 +139,9 @@ def set_up_run(
     _require_fitting(ws, request, guidance.names if guidance else ())
     if guidance is not None:
         require_all_classes(guide_loss_of(request.distillation), guidance.topk_names, do=OTHER_LOSS)
+        if request.pruning is not None and request.pruning.settings.criterion == "guided":
+            loss = importance_loss(request.distillation, request.pruning)
+            require_all_classes(loss, guidance.topk_names, do=OTHER_IMPORTANCE)
     training = resolve_recipe(request.training, device, begun=begun, ranks=ranks)
     random, count = RunRandom(training.seed), ws.config.views.count
     kind = schedule_kind(ws, request.name, training, guided=bool(guides))
@@ -149,9 +163,20 @@ def set_up_run(
             live=guidance.precision if isinstance(guidance, LiveGuides) else "",
             training=training,
             distillation=request.distillation,
+            pruning=request.pruning.to_inputs(source.weights_digest) if request.pruning and source else None,
         ),
+        source=source,
         choice=describe_choice(training, request.training, device, begun=begun),
     )
+
+
+def _source(ws: Workspace, request: TrainRequest) -> ModelCard | None:
+    """Returns the card of what the model is pruned from, None for one that is not. Raises what `source_card` raises."""
+    if (pruning := request.pruning) is None:
+        return None
+    guided = bool(request.guides or request.live)
+    require_criterion(pruning, name=request.name, guided=guided, lambda_=request.distillation.lambda_)
+    return source_card(ws, pruning, input_size=request.training.input_size)
 
 
 def _require_fitting(ws: Workspace, request: TrainRequest, guides: Sequence[str]) -> None:
@@ -176,13 +201,15 @@ def _require_fitting(ws: Workspace, request: TrainRequest, guides: Sequence[str]
 
 
 def refuse_own_guide(ws: Workspace, request: TrainRequest) -> None:
-    """Raises InvalidInput if a run that starts over is one of its own guides, which would be moved away."""
+    """Raises InvalidInput if a run that starts over is its own guide, or pruned from itself: it would be moved away."""
     name, guides = request.name, (*request.guides, *request.live)
     folders = [(ws.folder / part).resolve() for part in ("guides", "runs")]
+    if request.pruning is not None:
+        guides = (*guides, ws.run_folder(request.pruning.source))
     store_or_run = re.compile(re.escape(name) + r"(-\d+-\d+)?")  # as `Workspace.store_path` names stores of other views
     if own := [path for path in guides if store_or_run.fullmatch(path.stem) and path.resolve().parent in folders]:
         raise InvalidInput(
-            f"{name} cannot start over as its own guide",
+            f"{name} cannot start over as its own guide, or from itself",
             expected="a run of another name",
             found=", ".join(map(str, own)),
             do="choose another --name",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,9 @@ from dgkd_cache.workspace.archive import archive_held_run
 from dgkd_cache.workspace.recipe import input_choice
 from dgkd_cache.workspace.run_lock import refuse_linked_files, run_lock
 from dgkd_cache.workspace.tasks.finished import finished_run, remove_leftovers
+from dgkd_cache.workspace.tasks.kept_weights import choose_kept, pruning_record
 from dgkd_cache.workspace.tasks.model_setup import card_of, dropping_of, guide_loss_of, new_model, say_input
+from dgkd_cache.workspace.tasks.pruned_source import load_source
 from dgkd_cache.workspace.tasks.run_guides import check_guides, tell_of_dropping
 from dgkd_cache.workspace.tasks.run_setup import RunSetup, TrainRequest, refuse_own_guide, set_up_run
 from dgkd_cache.workspace.workspace import Workspace
@@ -89,7 +92,7 @@ def train_model(
             return finished or load_card(folder)
         progress.say(f"{name}: {run.choice}")
         check_guides(ws, run.guidance, run.views, where, progress)
-        steps, preprocess, held_N = _build(ws, request, run, opened, progress, ranks)
+        steps, preprocess, held_N = _build(ws, request, run, opened, progress, stopped, ranks)
         if ranks.first:
             if request.fresh and (aside := archive_held_run(ws, name, take_over=take_over, stop=stop)):
                 progress.say(f"what was there before lies in {aside}")
@@ -129,24 +132,39 @@ def _require_whole_batches(request: TrainRequest, ranks: Ranks) -> None:
 
 
 def _build(
-    ws: Workspace, request: TrainRequest, run: RunSetup, opened: ExitStack, progress: Progress, ranks: Ranks
+    ws: Workspace,
+    request: TrainRequest,
+    run: RunSetup,
+    opened: ExitStack,
+    progress: Progress,
+    stop: Callable[[], bool],
+    ranks: Ranks,
 ) -> tuple[Steps, Preprocess, NDArray[np.int64]]:
-    """Returns the training steps of a new model, its preprocessing, and the samples that are held out of the steps."""
+    """Returns the training steps of a new or pruned model, its preprocessing, and the samples that are held out."""
     training, distillation = run.training, request.distillation
     names = run.guidance.names if run.guidance else ()
     dropping = dropping_of(distillation, names)
     if distillation.lambda_:
         tell_of_dropping(dropping, names, progress)
     train_N, held_N = split_images(run.views.images, ws.config.dataset.validation)
-    model, preprocess = new_model(
-        ws, request.architecture, input_size=training.input_size, seed=run.random.torch_seed()
-    )
-    say_input(ws, request.name, preprocess.input_size, progress, why=input_choice(request.architecture, training))
+    if request.pruning is not None and run.source is not None:
+        model, preprocess = load_source(ws, request.pruning), run.source.preprocess
+        why = f"as {request.pruning.source} was trained"
+    else:
+        model, preprocess = new_model(
+            ws, request.architecture, input_size=training.input_size, seed=run.random.torch_seed()
+        )
+        why = input_choice(request.architecture, training)
+    say_input(ws, request.name, preprocess.input_size, progress, why=why)
     height, width = preprocess.network_size(*ws.plan().view_shape[1:])
     opened.enter_context(threads_for(training.batch_size * height * width, run.device, os.environ))
+    as_input = Preprocessing(preprocess, channels_last=bool(training.channels_last)).to(run.device)
+    keep = None
+    if request.pruning is not None:
+        keep = choose_kept(ws, request, run, model, as_input, train_N, progress=progress, stop=stop, ranks=ranks)
     steps = Steps(
         model,
-        Preprocessing(preprocess, channels_last=bool(training.channels_last)).to(run.device),
+        as_input,
         views=run.views,
         samples_N=train_N,
         schedule=run.schedule,
@@ -160,6 +178,7 @@ def _build(
             guide_loss=guide_loss_of(distillation),
         ),
         device=run.device,
+        keep=keep,
         ranks=ranks,
     )
     return steps, preprocess, held_N
@@ -190,4 +209,12 @@ def _card(
             **ws.dataset().decoding,
         },
         inputs_digest=record.digest(run.inputs),
+        pruning=_pruning(request, run, steps),
     )
+
+
+def _pruning(request: TrainRequest, run: RunSetup, steps: Steps) -> dict[str, Any]:
+    """Returns what the card of a pruned model says of it, nothing for another one."""
+    if request.pruning is None or run.source is None or steps.masks is None:
+        return {}
+    return pruning_record(request.pruning, run.source.weights_digest, steps.masks)
