@@ -22,6 +22,7 @@ import test_applied_code as code
 from support.hint_adoption import ADOPTION
 from support.hint_cases import CASES
 from support.hint_commands import COMMANDS
+from support.hint_pruning import PRUNING
 from support.hint_sharing import SHARING
 from support.hints import CONCRETE, commands_in, pattern_of, settings_in, source_hints, words_in
 from support.shell import Case, Shell
@@ -196,7 +197,7 @@ def ways_of(case: Case, message: str) -> list[Callable[[Shell], object]]:
 
 
 @pytest.mark.parametrize(
-    "case", [*CASES, *COMMANDS, *SHARING, *ADOPTION], ids=lambda case: f"{case.hint[:40]}-{case.by}"
+    "case", [*CASES, *COMMANDS, *SHARING, *ADOPTION, *PRUNING], ids=lambda case: f"{case.hint[:40]}-{case.by}"
 )
 def test_each_way_that_a_hint_offers_works(case: Case, user: Callable[[Case, int], tuple[Shell, str]]) -> None:
     shell, message = user(case, 0)
@@ -243,7 +244,7 @@ ELSEWHERE = {
 
 
 def test_every_concrete_hint_is_followed_or_listed() -> None:
-    hints = [case.hint for case in (*CASES, *COMMANDS, *SHARING, *ADOPTION, *code.CASES)]
+    hints = [case.hint for case in (*CASES, *COMMANDS, *SHARING, *ADOPTION, *PRUNING, *code.CASES)]
     commands = [command for hint in hints for command in re.findall("`dgkd-cache [^`]*`", hint)]
     patterns = [pattern_of(hint) for hint in (*hints, *commands, *ELSEWHERE)]
     found = source_hints()

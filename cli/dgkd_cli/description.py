@@ -30,13 +30,16 @@ Pairs = Iterable[tuple[str, str]]
 
 _DISTILLATION = (*GUIDANCE, "live")
 
+_PRUNING = "pruning"
+"""The key, in `training` of a card, of how a model was pruned."""
+
 _CONTINUES = ("begun", "stale")
 """The states in which an unfinished run goes on. One that is stale has settings that were given to its command."""
 
 
 def describe_run(card: ModelCard, folder: Path, *, state: str, why: str) -> dict[str, Pairs]:
     """Returns the state of a finished run and what its card says, by section; every text is cleaned."""
-    training = {key: value for key, value in card.training.items() if key not in _DISTILLATION}
+    training = {key: value for key, value in card.training.items() if key not in (*_DISTILLATION, _PRUNING)}
     distillation = {key: value for key, value in card.training.items() if key in _DISTILLATION}
     precision = clean(str(card.compute.get("precision", "")))
     size = card.preprocess.input_size
@@ -66,7 +69,22 @@ def _training(card: ModelCard, training: Mapping[str, Any], distillation: Mappin
         "views": [*_settings(card.views), ("plan", card.plan_digest[:16] or "-")],
         "training": _settings(training),
         "distillation": [*_settings(distillation), ("guides", _guides(card.guides))],
+        **_pruning(card.training.get(_PRUNING)),
     }
+
+
+def _pruning(about: object) -> dict[str, Pairs]:
+    """Returns what a card says of how the model was pruned: the settings, and what is left of each layer."""
+    if not isinstance(about, Mapping):
+        return {}
+    told = {key: value for key, value in about.items() if key != "layers"}
+    layers = about.get("layers")
+    kept = [
+        (f"kept of {clean(str(name))}", f"{_value(count.get('kept'))} of {_value(count.get('of'))}")
+        for name, count in (layers.items() if isinstance(layers, Mapping) else ())
+        if isinstance(count, Mapping)
+    ]
+    return {"pruning": [*_settings(told), *kept]}
 
 
 def _adoption(card: ModelCard) -> dict[str, Pairs]:

@@ -42,7 +42,7 @@ def settings_of(training: Mapping[str, object], before: Mapping[str, str]) -> di
         dotted = f"pruning.{key}"
         found[dotted] = recorded_value(before, dotted)
         if isinstance(of_card, Mapping) and key in of_card:
-            found[dotted] = _number(of_card[key]) if key == "sparsity" else of_card[key]
+            found[dotted] = of_card[key]
     found["live"] = isinstance(recorded_value(before, "live"), str) if "live" in before else None
     found |= {key: training[key] for key in (*RECIPE, *GUIDANCE, "live") if key in training}
     if recorded_value(before, "method") == ADOPTED:
@@ -51,14 +51,6 @@ def settings_of(training: Mapping[str, object], before: Mapping[str, str]) -> di
         found["method"] = "scratch"
     plain = {key: _plain(value) for key, value in found.items()}
     return {key: value for key, value in plain.items() if value is not None}
-
-
-def _number(text: object) -> object:
-    """Returns the number that a card has as a decimal text."""
-    try:
-        return float(text) if isinstance(text, str) and len(text) <= _LONGEST else None
-    except ValueError:
-        return None
 
 
 def _plain(value: object) -> Setting:

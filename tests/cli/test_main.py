@@ -23,8 +23,8 @@ from dgkd_cli.main import main
 
 Command = Callable[..., Result]
 
-VERBS = ["init", "plan", "run", "train", "adopt", "dump", "eval", "compare", "report", "ls", "info", "verify", "repair"]
-VERBS += ["export", "import", "push", "pull", "sign", "card", "subset", "merge", "diff"]
+VERBS = ["init", "plan", "run", "train", "prune", "adopt", "dump", "eval", "compare", "report", "ls", "info", "verify"]
+VERBS += ["repair", "export", "import", "push", "pull", "sign", "card", "subset", "merge", "diff"]
 VERBS += ["models", "datasets", "transforms", "recipes", "doctor"]
 
 

@@ -68,17 +68,17 @@ def prune(
     device: str,
     as_json: bool,
 ) -> None:
-    """Remove weights of a finished run in one shot, and train on under the guides.
+    """Remove weights of a finished run, and train on with the rest.
 
-    Each sparsity is a run of its own, NAME-s50 for 0.5: the weights of least importance are removed from all layers
-    together, and stay zero. The recipe of the training is that of the model, and the importance that of [pruning].
-    Stopped at any moment, the same command goes on from there.
+    Each sparsity is a run of its own, NAME-s50 for 0.5: the weights of least importance are removed in one shot, from
+    all layers together, and stay zero. Guides have a part in the importance, and in the training after that, whose
+    recipe is that of the model. Stopped at any moment, the same command goes on from there.
 
     \b
     Examples:
       dgkd-cache prune student --guides teacher,ta1 --sparsity 0.5,0.8,0.9,0.95
-      dgkd-cache prune student --guides teacher --sparsity 0.9 --criterion magnitude --name magnitude
-      dgkd-cache prune student --sparsity 0.9 --criterion gradient --name alone --set training.lr=0.01
+      dgkd-cache prune student --sparsity 0.9 --criterion gradient --name alone
+      dgkd-cache prune ta1 --guides teacher --sparsity 0.9 --set training.lr=0.01
     """
     from dgkd_cache.config.pruning import parse_sparsity, sparsity_name
     from dgkd_cache.config.workspace_config import check_model_name, override

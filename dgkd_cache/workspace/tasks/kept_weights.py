@@ -31,7 +31,6 @@ from dgkd_cache.workspace.pruning import Pruning
 from dgkd_cache.workspace.tasks.pruned_source import importance_loss
 from dgkd_cache.workspace.tasks.run_setup import RunSetup, TrainRequest
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import decimal
 
 __all__ = ["choose_kept", "pruning_record"]
 
@@ -77,7 +76,7 @@ def pruning_record(pruning: Pruning, weights: str, masks: Masks) -> dict[str, An
             "source": pruning.source,
             "weights": weights,
             **pruning.importance,
-            "sparsity": decimal(pruning.sparsity),
+            "sparsity": pruning.sparsity,
             "weights_kept": sum(left for left, _ in kept.values()),
             "weights_of": sum(count for _, count in kept.values()),
             "layers": {name: {"kept": left, "of": count} for name, (left, count) in kept.items()},

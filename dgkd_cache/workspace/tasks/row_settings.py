@@ -22,8 +22,8 @@ OTHER_LOSS = (
 """For a user of a workspace whose rows of `topk` do not fit the guide loss."""
 
 OTHER_IMPORTANCE = (
-    'set standardize = false in [pruning] and choose guide_loss = "kl" in [distillation], or another encoding in '
-    "[cache], such as float16"
+    'choose standardize = false in [pruning] and guide_loss = "kl" in [distillation], or another encoding in [cache], '
+    "such as float16"
 )
 """The same for the importance of a pruned run's weights."""
 

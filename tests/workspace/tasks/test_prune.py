@@ -78,7 +78,7 @@ def test_each_sparsity_removes_exactly_its_share_and_is_a_run(done) -> None:
         removed = round(Fraction(str(sparsity)) * every)
         assert sum(zeros.values()) == removed
         told = card.training["pruning"]
-        assert (told["weights_kept"], told["weights_of"], told["sparsity"]) == (every - removed, every, str(sparsity))
+        assert (told["weights_kept"], told["weights_of"], told["sparsity"]) == (every - removed, every, sparsity)
         assert told["layers"] == {
             name: {"kept": value.numel() - zeros[name], "of": value.numel()} for name, value in found.items()
         }
@@ -289,6 +289,6 @@ def test_rows_of_topk_have_no_standardised_importance(tmp_path) -> None:
     train(ws, "teacher")
     train(ws, "student")
     dump(ws, "teacher")
-    with pytest.raises(InvalidInput, match=r"standardize, under teacher; set standardize = false in \[pruning\]"):
+    with pytest.raises(InvalidInput, match=r"standardize, under teacher; choose standardize = false in \[pruning\]"):
         prune(ws, request(ws, "x", 0.5, guides=("teacher",)))
     prune(ws, request(ws, "x", 0.5, guides=("teacher",), standardize=False))
