@@ -61,7 +61,7 @@ def gradient_importance(
         for batch in fed:
             if stop():
                 raise Interrupted(f"{what} was stopped", do="run the same command again: nothing was written")
-            loss(batch, model(preprocess(batch.pixels))).backward()  # type: ignore[no-untyped-call]
+            loss(batch, model(preprocess(batch.pixels))).backward()
             for name, weight in weights.items():
                 if weight.grad is not None:
                     sums[name] += (weight.detach().double() * weight.grad.double()).abs()
