@@ -16,7 +16,7 @@ from support.shell import toml
 from dgkd_cli.main import main
 
 Command = Callable[..., Result]
-VERBS = ("plan", "run", "train", "dump", "eval", "compare", "ls")
+VERBS = ("plan", "run", "train", "prune", "dump", "eval", "compare", "ls")
 SET = ("--set", "training.lr=0.02", "--set", "training.teacher.epochs=1", "--set", "cache.encoding=float32")
 
 

@@ -203,13 +203,18 @@ def _require_fitting(ws: Workspace, request: TrainRequest, guides: Sequence[str]
 def refuse_own_guide(ws: Workspace, request: TrainRequest) -> None:
     """Raises InvalidInput if a run that starts over is its own guide, or pruned from itself: it would be moved away."""
     name, guides = request.name, (*request.guides, *request.live)
+    if request.pruning is not None and ws.run_folder(request.pruning.source) == ws.run_folder(name):
+        raise InvalidInput(
+            f"{name} cannot start over from itself",
+            expected="a run of another name",
+            found=f"{name}, which is pruned",
+            do="choose another --name",
+        )
     folders = [(ws.folder / part).resolve() for part in ("guides", "runs")]
-    if request.pruning is not None:
-        guides = (*guides, ws.run_folder(request.pruning.source))
     store_or_run = re.compile(re.escape(name) + r"(-\d+-\d+)?")  # as `Workspace.store_path` names stores of other views
     if own := [path for path in guides if store_or_run.fullmatch(path.stem) and path.resolve().parent in folders]:
         raise InvalidInput(
-            f"{name} cannot start over as its own guide, or from itself",
+            f"{name} cannot start over as its own guide",
             expected="a run of another name",
             found=", ".join(map(str, own)),
             do="choose another --name",
