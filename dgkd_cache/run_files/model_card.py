@@ -81,7 +81,7 @@ class ModelCard(BaseModel):
 
     @property
     def pruned(self) -> bool:
-        """Whether weights of the model were removed; `training` then says under "pruning" which share of each layer."""
+        """True if weights of the model were removed; `training` then says under "pruning" how many each layer keeps."""
         return PRUNING in self.training
 
 

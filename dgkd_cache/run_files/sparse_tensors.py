@@ -27,7 +27,7 @@ VALUES, BITMAP = ":values", ":bitmap"
 _ITEMSIZES = dict(DTYPES.values())
 
 _ENTRY_BYTES = 256
-"""What a second entry and the metadata take in the header, generously: a tensor must save more."""
+"""The most that a second entry and the metadata take in the header: a tensor must save more."""
 
 
 def pack_elements(elements_NS: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:

@@ -41,7 +41,7 @@ class Masks:
 
     @property
     def kept(self) -> dict[str, tuple[int, int]]:
-        """How many elements of each weight are kept, and how many it has, by name."""
+        """The number of kept elements of each weight, and of all its elements, by name."""
         return {
             name: (removed.numel() - int(removed.sum()), removed.numel()) for name, removed in self._removed.items()
         }

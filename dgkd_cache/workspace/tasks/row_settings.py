@@ -25,7 +25,7 @@ OTHER_IMPORTANCE = (
     'choose standardize = false in [pruning] and guide_loss = "kl" in [distillation], or another encoding in [cache], '
     "such as float16"
 )
-"""The same for the importance of a pruned run's weights."""
+"""For a user of a workspace whose rows of `topk` do not fit the importance of a pruned run."""
 
 
 def row_settings(ws: Workspace, name: str, architecture: str, recipe: TrainingConfig) -> dict[str, JsonValue]:

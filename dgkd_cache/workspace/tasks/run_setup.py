@@ -54,7 +54,7 @@ class TrainRequest:
     training: TrainingConfig
     distillation: DistillationConfig
     pruning: Pruning | None = None
-    """What the model is pruned from, and how; it is trained from those weights on, and `architecture` is theirs."""
+    """The run that the model is pruned from, and how; it is trained on from there, and `architecture` is that run's."""
 
     fresh: bool = False
     """Start over: an existing run of that name is moved to `aside/` first, after all checks of the new run."""
