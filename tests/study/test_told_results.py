@@ -112,3 +112,11 @@ def test_the_page_of_results_says_the_same() -> None:
     study = Study("cifar10")
     assert told == {variant: study.spread(variant, "top1", 2, 100) for variant in told}
     assert set(told) == {"scratch", "kd", "takd", "dgkd", "dgkd+drop"}
+
+
+def test_the_page_of_results_has_intervals_of_the_tables() -> None:
+    page = (STUDY.parent / "results.md").read_text(encoding="utf-8")
+    told = re.findall(r"\(95 %\s+interval\s+(\S+)\s+to\s+(\S+),\s+adjusted\s+p\s+(\S+)\)", page)
+    assert len(told) == len(FINISHED) == 2
+    for (low, high, p), name in zip(told, FINISHED, strict=True):
+        assert f"| {low} to {high} | {p} |" in Study(name).told
