@@ -37,6 +37,7 @@ __all__ = [
     "new_model",
     "prepare_inference",
     "require_adopted",
+    "require_named",
     "require_same_data",
     "say_input",
     "schedule_kind",
@@ -157,13 +158,20 @@ def load_run(ws: Workspace, name: str, folder: Path | None = None) -> tuple[nn.M
         card = load_card(folder)
         if card.adopted:
             require_adopted(ws, folder.name, card)
-        written = card.architecture
-        own = written if is_user_code(written) else None
-        if own and not ws.names(own):
-            raise _not_named(ws, name, own)
-        return load_model(folder, architecture=own)
+        return load_model(folder, architecture=require_named(ws, name, card))
     except Damaged as error:
         raise error.with_hint(do=ws.remedy(name)) from error
+
+
+def require_named(ws: Workspace, name: str, card: ModelCard) -> str | None:
+    """Returns the user's own code that the card of the run `name` names, None for a known architecture.
+
+    Raises Mismatch unless the user names that code too (`Workspace.names`): a card never chooses what is imported.
+    """
+    own = card.architecture if is_user_code(card.architecture) else None
+    if own and not ws.names(own):
+        raise _not_named(ws, name, own)
+    return own
 
 
 def require_adopted(ws: Workspace, name: str, card: ModelCard) -> None:

@@ -12,7 +12,7 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.workspace.pruning import Pruning
 from dgkd_cache.workspace.resolve import resolve_run
-from dgkd_cache.workspace.tasks.model_setup import guide_loss_of, load_run, require_same_data
+from dgkd_cache.workspace.tasks.model_setup import guide_loss_of, load_run, require_named, require_same_data
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["importance_loss", "load_source", "source_card"]
@@ -21,11 +21,14 @@ __all__ = ["importance_loss", "load_source", "source_card"]
 def source_card(ws: Workspace, pruning: Pruning, *, input_size: int | None) -> ModelCard:
     """Returns the card of the source. Raises what `resolve_run` and `load_card` raise, and Mismatch for other data.
 
+    Raises Mismatch as `require_named`, before anything that the card names is imported.
+
     Raises InvalidInput for another `input_size` of the recipe than the source's, and for a source with published
     resizing in a workspace that holds samples out, whose images only the views' own resizing makes.
     """
     folder = resolve_run(ws, pruning.source)
     card = load_card(folder)
+    require_named(ws, pruning.source, card)
     require_same_data(ws, card, folder, test=False)
     size = card.preprocess.input_size
     if input_size not in (None, size):

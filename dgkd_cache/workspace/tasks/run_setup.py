@@ -118,7 +118,8 @@ def set_up_run(
     """
     begun = {} if request.fresh else record.read_inputs(ws.run_folder(request.name)) or {}
     temperature = request.distillation.temperature or ws.config.cache.temperature
-    find_model(request.architecture)  # a wrong name is told before the data set is loaded
+    if request.pruning is None:  # else it is that of a card, which does not choose what is imported: see `_source`
+        find_model(request.architecture)  # a wrong name is told before the data set is loaded
     ranks.in_turn(ws.dataset)
     views = ViewRenderer(ws.plan(), ws.dataset().train.to(device))
     source = _source(ws, request)

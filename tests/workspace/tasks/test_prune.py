@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -30,8 +32,17 @@ from dgkd_cache.workspace.pruning import Pruning
 from dgkd_cache.workspace.run_check import check_run
 from dgkd_cache.workspace.run_inputs import read_inputs
 from dgkd_cache.workspace.tasks import TrainRequest, evaluate_model, prune_model
+from dgkd_cache.workspace.tasks.adopt import adopt_model
+from dgkd_cache.workspace.tasks.adoption_options import AdoptRequest
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import GuideStore, convert, verify
+
+OWN = """
+from torch import nn
+
+def make(*, channels, classes, height, width):
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes))
+"""
 
 
 def request(ws: Workspace, name: str, sparsity: float, *, guides: tuple[str, ...] = ("teacher", "ta1"), **given):
@@ -272,6 +283,35 @@ def test_what_cannot_be_pruned_is_refused_before_anything(done) -> None:
     other = Workspace(ws.folder, with_overrides(ws.config, {"views.seed": 5}))
     with pytest.raises(Mismatch, match="the run student was trained on another view plan"):
         prune(other, request(other, "x", 0.5, guides=(), criterion="gradient"))
+
+
+def test_an_adopted_model_is_pruned_and_is_then_a_model_of_ours(done) -> None:
+    ws, _ = done
+    weights_file = ws.run_folder("teacher") / "weights.safetensors"
+    adoption = AdoptRequest(name="big", architecture="resnet14", weights=weights_file, accept_accuracy=True)
+    adopt_model(ws, adoption, device="cpu", progress=Silent())
+    one = dataclasses.replace(request(ws, "b50", 0.5, source="big", guides=("ta1",)), architecture="resnet14")
+    (card,) = prune(ws, one)
+    assert not card.adopted and card.plan_digest == ws.plan().digest and card.architecture == "resnet14"
+    score = evaluate_model(ws, model="b50", split="test", device="cpu", progress=Silent())
+    assert round(score.accuracy, 6) == float(card.accuracy["test"])
+    assert list_run(ws, "b50").state == "done"
+
+
+def test_a_card_does_not_choose_code_that_is_imported(done, monkeypatch) -> None:
+    """The card of a run names a module: it is imported only if the user names it, too."""
+    ws, _ = done
+    own = ws.naming(["own_net_of_prune:make"])
+    (ws.folder.parent / "own_net_of_prune.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(ws.folder.parent))
+    train(own, "mine", architecture="own_net_of_prune:make")
+    sys.modules.pop("own_net_of_prune")
+    one = request(ws, "x", 0.5, source="mine", guides=(), criterion="gradient")
+    one = dataclasses.replace(one, architecture="own_net_of_prune:make")
+    with pytest.raises(Mismatch, match="the card of mine names code that nothing of yours names"):
+        prune(ws, one)
+    assert "own_net_of_prune" not in sys.modules and not ws.run_folder("x").exists()
+    prune(own, one)
 
 
 def test_weights_that_were_changed_are_damaged(done) -> None:

@@ -37,7 +37,9 @@ def test_published_resizing_and_samples_that_are_held_out(tmp_path, monkeypatch)
     ws = workspace(tmp_path / "ws", chain=TWO, dataset__validation=8)
     train(ws, "student")
     preprocess = SimpleNamespace(input_size=24, resizing="published")
-    monkeypatch.setattr(pruned_source, "load_card", lambda folder: SimpleNamespace(preprocess=preprocess))
+    monkeypatch.setattr(
+        pruned_source, "load_card", lambda folder: SimpleNamespace(preprocess=preprocess, architecture="plain2")
+    )
     monkeypatch.setattr(pruned_source, "require_same_data", lambda *given, **more: None)
     with pytest.raises(InvalidInput, match="cannot be pruned where samples are held out.*found dataset.validation = 8"):
         source_card(ws, pruning(), input_size=None)
