@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from dgkd_cache.config.errors import invalid_setting, unknown_key
 from dgkd_cache.config.file import read_tables
 from dgkd_cache.config.members import Member, parse_member
-from dgkd_cache.config.pruning import PruningConfig
+from dgkd_cache.config.pruning import PruningConfig, parse_sparsity
 from dgkd_cache.config.tables import (
     CacheConfig,
     CompareConfig,
@@ -51,7 +51,8 @@ AnyTable = TypeVar("AnyTable", bound=Table)
 class WorkspaceConfig(Table):
     """All of `dgkd.toml`. `chain` is ordered, largest first; its last model is the student.
 
-    A model of the chain is an architecture, `adopted:NAME` or `store:PATH`; `models` has the adopted ones.
+    A model of the chain is an architecture, `pruned:NAME@SPARSITY`, `adopted:NAME` or `store:PATH`; `models` has the
+    adopted ones.
     """
 
     dataset: DatasetConfig = DatasetConfig()
@@ -211,6 +212,9 @@ def _check_members(config: WorkspaceConfig, source: str) -> None:
         member = config.member(name)
         if member.kind == "trained":
             continue
+        if member.kind == "pruned":
+            _check_pruned(config, name, source)
+            continue
         where, found = f"{name} in table [chain] of {source}", text
         if member.kind == "adopted" and not is_model_name(member.what):
             raise InvalidInput(f"{where} is wrong", expected="adopted:NAME with the name of a model", found=found)
@@ -240,3 +244,29 @@ def _check_members(config: WorkspaceConfig, source: str) -> None:
                 found=found,
                 do="take the table out",
             )
+
+
+def _check_pruned(config: WorkspaceConfig, name: str, source: str) -> None:
+    """Refuses a pruned member without a usable sparsity, or whose source is not made before it."""
+    member, found = config.member(name), config.chain[name]
+    where = f"{name} in table [chain] of {source}"
+    before = [*config.chain][: [*config.chain].index(name)]
+    try:
+        parse_sparsity(member.sparsity)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"{where} is wrong",
+            expected="pruned:NAME@SPARSITY with a sparsity from 0 to below 1, as pruned:teacher@0.5",
+            found=found,
+        ) from error
+    if not is_model_name(member.what):
+        raise InvalidInput(f"{where} is wrong", expected="pruned:NAME@SPARSITY with the name of a model", found=found)
+    if member.what in config.chain and (member.what not in before or config.member(member.what).kind == "store"):
+        raise InvalidInput(
+            f"{where} cannot be pruned from {member.what}",
+            expected="a model before it that has a run here, or a finished run of another name",
+            found=found,
+            do=f"put {member.what} before {name}, or name another model"
+            if member.what not in before
+            else "name another model",
+        )

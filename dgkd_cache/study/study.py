@@ -198,13 +198,15 @@ def _chosen_pairs(
 
 
 def _require_trained_here(ws: Workspace) -> None:
-    """Raises InvalidInput for a chain with a guide from elsewhere: a study trains and measures all of its models."""
+    """Raises InvalidInput for a guide from elsewhere or a pruned model: a study trains all of its models anew."""
     for name in ws.chain:
-        if name not in ws.trained_here:
+        if (kind := ws.member(name).kind) != "trained":
             raise InvalidInput(
-                f"a chain with {name} from elsewhere cannot be compared",
+                f"a chain with {name}, which is pruned, cannot be compared"
+                if kind == "pruned"
+                else f"a chain with {name} from elsewhere cannot be compared",
                 expected="a chain whose models are all trained here",
-                found=f"{name} = {ws.architecture(name)!r}",
+                found=f"{name} = {ws.config.chain[name]!r}",
                 do="compare students under it with `train`, a run for each setting and seed, and `ls`",
             )
 

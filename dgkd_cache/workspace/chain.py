@@ -12,6 +12,7 @@ from dgkd_cache.training.loggers.registry import require_loggers
 from dgkd_cache.workspace.archive import archive_run
 from dgkd_cache.workspace.chain_check import check_chain, damaged_runs
 from dgkd_cache.workspace.chain_state import ChainState, ModelState
+from dgkd_cache.workspace.pruning import pruning_of
 from dgkd_cache.workspace.run_lock import run_lock, sweep_workspace
 from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, dump_seconds, train_model
 from dgkd_cache.workspace.tasks.finished import remove_leftovers
@@ -91,7 +92,7 @@ def run_chain(
             raise _stale(ws, name, state.of(name))
     sweep_workspace(ws.folder, stop=stop)
     for name in ws.chain:
-        if ws.member(name).kind == "trained" and state.of(name).run == "done":
+        if name in ws.trained_here and state.of(name).run == "done":
             _remove_leftovers(ws, name, take_over, stop)
         if state.of(name).state == "done":
             progress.say(f"{name} is done and up to date")
@@ -108,6 +109,7 @@ def run_chain(
                 names=ws.guides_for(name),
                 training=ws.config.training_for(name),
                 distillation=ws.config.distillation,
+                pruning=pruning_of(ws, name),
                 test_every=test_every,
                 log=log,
             )

@@ -23,8 +23,10 @@ from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.progress import Progress, Silent
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.views.renderer import ViewRenderer
+from dgkd_cache.workspace.pruning import pruning_of, require_criterion
 from dgkd_cache.workspace.run_check import require_sound
 from dgkd_cache.workspace.tasks.model_setup import check_mixing, guide_loss_of, new_model, schedule_kind
+from dgkd_cache.workspace.tasks.pruned_source import source_card
 from dgkd_cache.workspace.tasks.row_settings import OTHER_LOSS, require_rows_for, row_settings
 from dgkd_cache.workspace.tasks.run_guides import open_guides
 from dgkd_cache.workspace.workspace import Workspace
@@ -52,6 +54,10 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
         guided = bool(ws.guides_for(name))
         schedule_kind(ws, name, ws.config.training_for(name), guided=guided)
         check_mixing(ws, ws.config.distillation, guided=guided)
+        if (pruning := pruning_of(ws, name)) is not None:
+            require_criterion(pruning, name=name, guided=guided, lambda_=ws.config.distillation.lambda_)
+            if ws.model_of(pruning.source) is None:
+                source_card(ws, pruning, input_size=ws.config.training_for(name).input_size)
         if dumped := [guide for guide in ws.guides_for(name) if ws.member(guide).kind != "store"]:
             require_rows_for(ws.config.distillation, ws.config.cache, model=name, guides=dumped)
     if to_dump:
@@ -88,7 +94,7 @@ def damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
         except DgkdError as error:
             if not isinstance(error, Damaged | UnsafeStore | Mismatch):
                 raise
-            if ws.member(name).kind == "trained":
+            if name in ws.trained_here:
                 do = f"restore it from a copy, or {ws.remedy(name)} (`{ws.command('run --remake')}` does both)"
             else:
                 do = f"restore it from a copy, or {ws.remedy(name)}"

@@ -38,7 +38,7 @@ class ModelPreview:
     adopt: str = ""
     """The command that `run` cannot do without, even with `--remake`: for a model that is to be adopted (again)."""
     after: tuple[str, ...] = ()
-    """Guides whose stores are made before it: a finished run is kept if they get the seals that it was made with."""
+    """Guides, and its source, that are made before it: a finished run is kept if they come out as they were."""
 
     @property
     def line(self) -> str:
@@ -60,11 +60,15 @@ class ModelPreview:
         if self.train == "make":
             return f"missing: would be trained{under}{then}"
         if self.train == "again":
-            guides = "guide" if len(self.after) == 1 else "guides"
+            kind = "guide" if set(self.after) <= set(self.guides) else "model"
+            guides = kind if len(self.after) == 1 else f"{kind}s"
             return f"{'begun' if begun else 'done'}: {again}, after its {guides} {', '.join(self.after)}"
         if self.after:
             kept = "begun: continued" if begun else "done: kept"
             got = "the store of {} gets the seal" if len(self.after) == 1 else "the stores of {} get the seals"
+            if not set(self.after) <= set(self.guides):
+                got = "{} comes out" if len(self.after) == 1 else "{} come out"
+                return f"{kept} if {got.format(', '.join(self.after))} as it was, else {_again('again', self.dump)}"
             stores = got.format(", ".join(self.after))
             return f"{kept} if {stores} that it was made with, else {_again('again', self.dump)}"
         if self.train == "continue":
@@ -93,9 +97,12 @@ def _preview(
     ws: Workspace, name: str, state: ModelState, damage: DgkdError | None, before: Sequence[ModelPreview]
 ) -> ModelPreview:
     guides, teaches = ws.guides_for(name), ws.teaches(name)
-    remade = [one for one in before if one.model in guides and "again" in (one.train, one.dump)]
+    source = ws.member(name).what if ws.member(name).kind == "pruned" else None
+    needed = [one for one in before if one.model in guides or one.model == source]
+    remade = [one for one in needed if "again" in (one.train, one.dump if one.model in guides else "")]
     again = tuple(one.model for one in remade if one.state != "damaged")
-    open_ = tuple(one.model for one in before if one.model in guides and (one.dump != "keep" or one.after))
+    opened = [one for one in needed if (one.dump if one.model in guides else one.train) != "keep" or one.after]
+    open_ = tuple(one.model for one in opened)
     told, why, after = state.state, _why(state), tuple[str, ...]()
     train, dump = {"done": "keep", "begun": "continue"}.get(state.run, "make"), ""
     if state.waits_for:

@@ -15,6 +15,7 @@ from dgkd_cache.models.registry import find_model
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.workspace.expected_inputs import adopted_inputs, expected_inputs
+from dgkd_cache.workspace.pruning import pruning_of
 from dgkd_cache.workspace.recipe import resolve_recipe
 from dgkd_cache.workspace.run_inputs import Change, changes, describe_changes, read_inputs, recorded_value
 from dgkd_cache.workspace.staleness import UNDUMPED, adopted_changes, store_changes
@@ -35,7 +36,10 @@ class ModelState:
     run_why: str = ""
     run_changes: tuple[Change, ...] = ()
     waits_for: tuple[str, ...] = ()
-    """Guides without a finished store, for whose seals a begun or finished run waits to be compared."""
+    """Guides without a finished store, and the source of a pruned model without a finished run.
+
+    A begun or finished run waits for their seals and weights to be compared.
+    """
     store: str = "done"
     store_why: str = ""
     store_changes: tuple[Change, ...] = ()
@@ -153,6 +157,13 @@ class ChainState:
             return ModelState(card=card, run=run, run_why=why)
         found = {guide: self._seal(guide) for guide in ws.guides_for(name)}
         waits_for = tuple(guide for guide, seal in found.items() if seal is None)
+        waits_for_stores, pruned = bool(waits_for), None
+        if (pruning := pruning_of(ws, name)) is not None:
+            weights = self._weights(pruning.source)
+            recorded = recorded_value(before, f"source.{pruning.source}")
+            pruned = pruning.to_inputs(weights or str(recorded or UNDUMPED))
+            if weights is None:
+                waits_for = tuple(dict.fromkeys((*waits_for, ws.model_of(pruning.source) or pruning.source)))
         unknown = {guide: str(recorded_value(before, f"guides.{guide}") or UNDUMPED) for guide in waits_for}
         now = expected_inputs(
             ws,
@@ -161,12 +172,13 @@ class ChainState:
             live="",
             training=resolve_recipe(ws.config.training_for(name), self._device, begun=before),
             distillation=ws.config.distillation,
+            pruning=pruned,
         )
         if differing := changes(before, now):
             why = describe_changes(differing)
             return ModelState(card=card, run="stale", run_why=why, run_changes=tuple(differing))
         if waits_for:
-            why = f"waits for the store of {waits_for[0]}"
+            why = f"waits for the {'store' if waits_for_stores else 'run'} of {waits_for[0]}"
             return ModelState(card=card, run="missing", run_why=why, waits_for=waits_for)
         if card:
             return ModelState(card=card, run="done")
@@ -182,6 +194,13 @@ class ChainState:
             plan=self._ws.plan().digest,
             precision=resolve_precision(setting, self._device, begun=begun),
         )
+
+    def _weights(self, run: str) -> str | None:
+        """Returns the digest of the weights of the finished run that is pruned; None if there is none."""
+        model, folder = self._ws.model_of(run), self._ws.run_folder(run)
+        if model in self._without or not os.path.lexists(folder / CARD_FILE):
+            return None
+        return load_card(folder).weights_digest
 
     def _seal(self, name: str) -> str | None:
         if name in self._without:

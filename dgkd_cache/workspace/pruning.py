@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dgkd_cache.config.pruning import PruningConfig
+from dgkd_cache.config.pruning import PruningConfig, parse_sparsity
 from dgkd_cache.errors import InvalidInput
+from dgkd_cache.workspace.workspace import Workspace
 
-__all__ = ["Pruning", "require_criterion"]
+__all__ = ["Pruning", "importance_samples", "pruning_of", "require_criterion"]
 
 _UNUSED: Mapping[str, tuple[str, ...]] = {
     "guided": (),
@@ -40,15 +41,37 @@ class Pruning:
         return {"pruning": {**self.importance, "sparsity": self.sparsity}, "source": {self.source: weights}}
 
 
-def require_criterion(pruning: Pruning, *, name: str, guided: bool, lambda_: float) -> None:
-    """Raises InvalidInput for the criterion `guided` of a run without guides, or in whose loss they have no share."""
+def pruning_of(ws: Workspace, name: str) -> Pruning | None:
+    """Returns how the member `name` of the chain is pruned, by [chain] and [pruning]; None for any other model."""
+    member = ws.member(name)
+    if member.kind != "pruned":
+        return None
+    sparsity = parse_sparsity(member.sparsity)
+    return Pruning(source=ws.run_name(member.what), sparsity=sparsity, settings=ws.config.pruning)
+
+
+def importance_samples(ws: Workspace, name: str) -> int:
+    """Returns the samples whose gradients the importance of the member `name` takes; 0 for any other model."""
+    pruning = pruning_of(ws, name)
+    if pruning is None or pruning.settings.criterion == "magnitude":
+        return 0
+    return pruning.settings.steps * pruning.settings.batch_size
+
+
+IN_FILE = 'set criterion = "gradient" or criterion = "magnitude" in [pruning]'
+"""The hint for a member of a chain that cannot be pruned under guides."""
+
+
+def require_criterion(pruning: Pruning, *, name: str, guided: bool, lambda_: float, do: str = IN_FILE) -> None:
+    """Raises InvalidInput for the criterion `guided` of a run without guides, or in whose loss they have no share.
+
+    `do` says how another criterion is chosen.
+    """
     if pruning.settings.criterion != "guided" or (guided and lambda_):
         return
     raise InvalidInput(
         f"{name} cannot be pruned by the importance under guides",
         expected="guides with a share in the loss, for pruning.criterion guided",
         found="distillation.lambda = 0" if guided else "no guides",
-        do="raise distillation.lambda, or choose --criterion gradient"
-        if guided
-        else "name some with --guides, or choose --criterion gradient or magnitude",
+        do=do,
     )

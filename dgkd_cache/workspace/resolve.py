@@ -8,6 +8,7 @@ from pathlib import Path
 from dgkd_cache.config.workspace_config import is_model_name
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.paths import CARD_FILE
+from dgkd_cache.workspace.pruning import pruning_of
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.disk import as_store_path
 
@@ -53,6 +54,12 @@ def _given(ws: Workspace, name: str) -> Path:
     return path
 
 
+def _source_is_there(ws: Workspace, name: str) -> bool:
+    """Returns True unless `name` is pruned from a run that is not finished."""
+    pruning = pruning_of(ws, name)
+    return pruning is None or os.path.lexists(ws.run_folder(pruning.source) / CARD_FILE)
+
+
 def resolve_run(ws: Workspace, name: str) -> Path:
     """Returns the folder of the finished run called `name`. Raises UnknownName, Incomplete."""
     member, folder = ws.member(name), ws.run_folder(name)
@@ -76,7 +83,7 @@ def resolve_run(ws: Workspace, name: str) -> Path:
         raise unknown_name("run", name, known, do=f"`{ws.command('ls')}` lists them")
     if name not in ws.chain:
         do = "run the command that began it once more: it continues"
-    elif all(guide in ws.stores() for guide in ws.guides_for(name)):
+    elif all(guide in ws.stores() for guide in ws.guides_for(name)) and _source_is_there(ws, name):
         do = f"`{ws.command(f'train {name}')}` trains it"
     else:
         do = f"`{ws.command('run')}` trains and dumps the whole chain"

@@ -16,6 +16,7 @@ from dgkd_cache.errors import DgkdError
 from dgkd_cache.run_files.model_card import ADOPTED
 from dgkd_cache.run_files.run_card import read_card
 from dgkd_cache.workspace.expected_inputs import as_recorded, expected_settings, without_data
+from dgkd_cache.workspace.pruning import pruning_of
 from dgkd_cache.workspace.run_inputs import Change, changes, flatten, recorded_value
 from dgkd_cache.workspace.view_settings import describe_plan, describe_views, same_views
 from dgkd_cache.workspace.workspace import Workspace
@@ -104,6 +105,11 @@ def run_changes(ws: Workspace, name: str, before: Mapping[str, str], identities:
         key.removeprefix("source."): str(recorded_value(before, key)) for key in before if key.startswith("source.")
     }
     of_sources = {run: identities.of_weights(run, was) for run, was in sources.items()}
+    pruned: dict[str, Any] | None = {"source": of_sources} if sources else None
+    if chain:
+        pruning = pruning_of(ws, name)
+        was = sources.get(pruning.source, UNDUMPED) if pruning else ""
+        pruned = pruning.to_inputs(identities.of_weights(pruning.source, was)) if pruning else None
     expected = expected_settings(
         ws,
         architecture=ws.architecture(name) if chain else "",
@@ -111,7 +117,7 @@ def run_changes(ws: Workspace, name: str, before: Mapping[str, str], identities:
         live="",
         training=as_recorded(ws.config.training_for(name), before),
         distillation=ws.config.distillation,
-        pruning={"source": of_sources} if sources and not chain else None,
+        pruning=pruned,
     )
     found = changes(without_data(before), expected)
     return found if chain else [one for one in found if one.setting.startswith(_OF_EVERY_RUN)]

@@ -27,6 +27,7 @@ from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.paths import data_folder
 from dgkd_cache.run_files.reading import START_OVER
+from dgkd_cache.workspace.member_architecture import source_architecture
 from dgkd_stores import signature_path
 from dgkd_stores.arguments import as_path
 from dgkd_stores.disk import as_store_path, create_durably, expand_user, full_disk, make_folder
@@ -123,8 +124,8 @@ class Workspace:
 
     @property
     def trained_here(self) -> tuple[str, ...]:
-        """The names of the models of the chain that are trained here."""
-        return tuple(name for name in self.chain if self.member(name).kind == "trained")
+        """The names of the models of the chain that are trained here, pruned ones as well."""
+        return tuple(name for name in self.chain if self.member(name).kind in ("trained", "pruned"))
 
     def run_name(self, name: str) -> str:
         """Returns the name under which the run of `name` lies: its own, or that of the adopted model that it is."""
@@ -136,18 +137,22 @@ class Workspace:
         return next((name for name in self.chain if self.run_name(name) == run), None)
 
     def architecture(self, name: str) -> str:
-        """Returns the text of `name` in the chain. Raises UnknownName if it is not there."""
+        """Returns the text of `name` in the chain; of a pruned model, the architecture of what it is pruned from.
+
+        Raises UnknownName if it is not in the chain, and for a pruned one what `source_architecture` raises.
+        """
         if name not in self.config.chain:
             raise unknown_name("model", name, self.chain, do="[chain] in dgkd.toml lists the models")
-        return self.config.chain[name]
+        own = self.config.chain[name] if self.member(name).kind != "pruned" else None
+        return own or source_architecture(self.config, name, self.folder / "runs", named=self.named)
 
     def guides_for(self, name: str, method: str | None = None) -> tuple[str, ...]:
         """Returns the guides of `name`, largest first, under `method` (default: the workspace's).
 
         A model that is not trained here has none.
         """
-        self.architecture(name)
-        if self.member(name).kind != "trained":
+        if name not in self.trained_here:
+            self.architecture(name)  # an unknown name is told
             return ()
         before = self.chain[: self.chain.index(name)]
         return guides_of(method or self.config.distillation.method, before)

@@ -18,10 +18,16 @@ from dgkd_cache.errors import InvalidInput
         ("adopted:big", "adopted", "big"),
         ("store:../lab/teacher.zarr", "store", "../lab/teacher.zarr"),
         ("adopted", "trained", "adopted"),
+        ("pruned", "trained", "pruned"),
     ],
 )
 def test_what_a_text_is(text: str, kind: str, what: str) -> None:
     assert parse_member(text) == Member(kind=kind, what=what)
+
+
+def test_a_pruned_member_has_a_source_and_a_sparsity() -> None:
+    assert parse_member("pruned:teacher@0.5") == Member(kind="pruned", what="teacher", sparsity="0.5")
+    assert parse_member("pruned:teacher") == Member(kind="pruned", what="teacher", sparsity="")
 
 
 def chain(**members: str) -> dict[str, object]:
@@ -42,11 +48,23 @@ def test_members_from_elsewhere_are_taken() -> None:
         ({"teacher": "store:", "student": "plain2"}, "is wrong: expected store:PATH"),
         ({"teacher": "adopted:a", "ta1": "adopted:a", "student": "plain2"}, "ta1 .* is there twice"),
         ({"teacher": "plain4", "ta1": "adopted:teacher", "student": "plain2"}, "has the name of another model"),
+        ({"teacher": "plain4", "student": "pruned:teacher@1"}, "expected pruned:NAME@SPARSITY with a sparsity from 0"),
+        ({"teacher": "plain4", "student": "pruned:teacher"}, "expected pruned:NAME@SPARSITY with a sparsity from 0"),
+        ({"teacher": "plain4", "student": "pruned:Big!@0.5"}, "expected pruned:NAME@SPARSITY with the name of a model"),
+        ({"teacher": "plain4", "student": "pruned:student@0.5"}, "cannot be pruned from student: .*put student before"),
+        ({"teacher": "pruned:student@0.5", "student": "plain2"}, "put student before teacher, or name another model"),
+        ({"teacher": "store:x.zarr", "student": "pruned:teacher@0.5"}, "cannot be pruned from teacher"),
     ],
 )
 def test_what_cannot_be_a_member(members: dict[str, str], problem: str) -> None:
     with pytest.raises(InvalidInput, match=problem):
         parse_config(chain(**members), source="it")
+
+
+def test_pruned_members_are_taken_last_and_twice() -> None:
+    members = chain(teacher="adopted:big", ta1="pruned:teacher@0.5", ta2="pruned:other@0.5", student="pruned:ta1@0.9")
+    found = parse_config(members | {"training": {"ta1": {"epochs": 3}}}, source="it")
+    assert [found.member(name).kind for name in found.chain] == ["adopted", "pruned", "pruned", "pruned"]
 
 
 def test_a_recipe_of_a_member_from_elsewhere_has_no_effect() -> None:

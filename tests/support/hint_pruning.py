@@ -6,6 +6,13 @@ from support.shell import Case
 
 PRUNING = [
     Case(
+        'set criterion = "gradient" or criterion = "magnitude" in [pruning]',
+        "settings",
+        "run",
+        lambda shell: shell.edit({"chain.student": "pruned:teacher@0.5", "distillation.method": "scratch"}),
+        bare=True,
+    ),
+    Case(
         "name some with --guides, or choose --criterion gradient or magnitude",
         "options",
         "prune student --sparsity 0.5",

@@ -32,8 +32,8 @@ def test_importance_under_guides_needs_guides_with_a_share() -> None:
     for criterion in ("gradient", "magnitude"):
         require_criterion(pruning(criterion), name="x", guided=False, lambda_=0.0)
     require_criterion(pruning("guided"), name="x", guided=True, lambda_=0.1)
-    with pytest.raises(InvalidInput, match=r"found no guides.*--criterion gradient or magnitude") as caught:
+    with pytest.raises(InvalidInput, match=r"found no guides; set criterion = \"gradient\" or criterion") as caught:
         require_criterion(pruning("guided"), name="x", guided=False, lambda_=0.5)
     assert caught.value.exit_code == 2
-    with pytest.raises(InvalidInput, match=r"found distillation.lambda = 0; raise distillation.lambda"):
-        require_criterion(pruning("guided"), name="x", guided=True, lambda_=0.0)
+    with pytest.raises(InvalidInput, match=r"found distillation.lambda = 0; raise it"):
+        require_criterion(pruning("guided"), name="x", guided=True, lambda_=0.0, do="raise it")

@@ -102,7 +102,10 @@ def prune(
     settings = override(config.pruning, {"criterion": criterion}, name="pruning")
     distillation = override(config.distillation, {"method": "dgkd" if chosen else "scratch"}, name="distillation")
     sources = [Pruning(source=folder.name, sparsity=share, settings=settings) for share in shares]
-    require_criterion(sources[0], name=names[0], guided=bool(chosen), lambda_=distillation.lambda_)
+    do = "raise distillation.lambda, or choose --criterion gradient"
+    if not chosen:
+        do = "name some with --guides, or choose --criterion gradient or magnitude"
+    require_criterion(sources[0], name=names[0], guided=bool(chosen), lambda_=distillation.lambda_, do=do)
     requests = [
         TrainRequest(
             name=run,

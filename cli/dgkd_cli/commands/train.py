@@ -116,6 +116,7 @@ def train(
     """
     from dgkd_cache.config.workspace_config import override
     from dgkd_cache.distillation.methods import require_guides_of
+    from dgkd_cache.workspace.pruning import pruning_of
     from dgkd_cache.workspace.resolve import resolve_guide, resolve_run
     from dgkd_cache.workspace.run_check import is_run
     from dgkd_cache.workspace.tasks import TrainRequest, train_model
@@ -131,7 +132,7 @@ def train(
     if student:
         check_method(method, _split(guides))
     workspace = app.workspace((*architectures, student) if student else architectures)
-    if model and model in workspace.chain and workspace.member(model).kind != "trained":
+    if model and model in workspace.chain and model not in workspace.trained_here:
         raise click.UsageError(f"{model} is {workspace.architecture(model)}: it is not trained here")
     if model:
         architecture, chosen = workspace.architecture(model), workspace.guides_for(model, method)
@@ -173,6 +174,7 @@ def train(
         names=chosen if model else (),
         training=training,
         distillation=distillation,
+        pruning=pruning_of(workspace, model) if model else None,
         fresh=fresh,
         test_every=test_every,
         log=loggers(log),
