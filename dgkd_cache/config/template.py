@@ -20,7 +20,7 @@ _TABLES = {
     "dataset": "where samples come from",
     "views": "deterministic augmentation: every epoch uses one of these views of the training set",
     "cache": "how a guide's logits are kept, under guides/",
-    "chain": "largest first, the student last; each learns from all above; also pruned:NAME@0.5, adopted:NAME, store:PATH",
+    "chain": "largest first, student last; each learns from all above; or pruned:NAME@0.5, adopted:NAME, store:PATH",
     "training": "the recipe; a table [training.NAME] overrides any of it for that model",
     "distillation": "how guides teach",
     "pruning": "which weights `dgkd-cache prune` removes: by the sum of this importance over some batches",

@@ -58,14 +58,10 @@ def importance_samples(ws: Workspace, name: str) -> int:
     return pruning.settings.steps * pruning.settings.batch_size
 
 
-IN_FILE = 'set criterion = "gradient" or criterion = "magnitude" in [pruning]'
-"""The hint for a member of a chain that cannot be pruned under guides."""
-
-
-def require_criterion(pruning: Pruning, *, name: str, guided: bool, lambda_: float, do: str = IN_FILE) -> None:
+def require_criterion(pruning: Pruning, *, name: str, guided: bool, lambda_: float, do: str = "") -> None:
     """Raises InvalidInput for the criterion `guided` of a run without guides, or in whose loss they have no share.
 
-    `do` says how another criterion is chosen.
+    `do` says how another criterion is chosen, if not in dgkd.toml.
     """
     if pruning.settings.criterion != "guided" or (guided and lambda_):
         return
@@ -73,5 +69,5 @@ def require_criterion(pruning: Pruning, *, name: str, guided: bool, lambda_: flo
         f"{name} cannot be pruned by the importance under guides",
         expected="guides with a share in the loss, for pruning.criterion guided",
         found="distillation.lambda = 0" if guided else "no guides",
-        do=do,
+        do=do or 'set criterion = "gradient" or criterion = "magnitude" in [pruning]',
     )

@@ -104,7 +104,8 @@ def test_what_is_not_there(
 
 
 def test_a_finished_chain_is_pruned_listed_dumped_and_exported(command: Command, here: Path) -> None:
-    assert command("run", "-q").exit_code == 0
+    made = command("run", "-q")
+    assert made.exit_code == 0, made.stderr
     words = "prune student --guides teacher --sparsity 0.5,0.9 --set pruning.steps=2 --set training.epochs=1"
     result = command(*words.split())
     assert result.exit_code == 0, result.stderr
