@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from torch.nn import functional as F
 from dgkd_cache.config.pruning import PruningConfig
 from dgkd_cache.config.workspace_config import override
 from dgkd_cache.datasets.split import split_images
-from dgkd_cache.distributed.ranks import ALONE
+from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.saved import load_model
 from dgkd_cache.paths import CHECKPOINT_FILE
@@ -21,6 +23,7 @@ from dgkd_cache.randomness.run_random import RunRandom
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
 from dgkd_cache.workspace.pruning import Pruning
+from dgkd_cache.workspace.tasks import kept_weights
 from dgkd_cache.workspace.tasks.kept_weights import choose_kept
 from dgkd_cache.workspace.tasks.run_setup import TrainRequest, set_up_run
 from dgkd_stores import GuideStore
@@ -29,7 +32,7 @@ CPU = torch.device("cpu")
 STEPS, BATCH = 7, 24  # an epoch has four batches of 24
 
 
-def kept(ws, objective: str, lambda_: float, progress=None) -> dict[str, torch.Tensor]:
+def kept(ws, objective: str, lambda_: float, progress=None, ranks: Ranks = ALONE) -> dict[str, torch.Tensor]:
     """By the task, for a run called `x` under two guides; one guide is dropped in most of its training steps."""
     settings = {"method": "dgkd", "objective": objective, "lambda": lambda_, "dropping": "bernoulli", "keep": 0.3}
     pruning = Pruning(
@@ -51,7 +54,7 @@ def kept(ws, objective: str, lambda_: float, progress=None) -> dict[str, torch.T
             split_images(ws.dataset().train, 0)[0],
             progress=progress or Lines(),
             stop=lambda: False,
-            ranks=ALONE,
+            ranks=ranks,
         )
 
 
@@ -109,6 +112,32 @@ def test_kept_are_those_of_the_largest_importance_by_hand(done, objective: str, 
         assert importance[name][mask].min() >= low and importance[name][~mask].max() <= high, name
     other = by_hand(ws, objective, 0.1)
     assert any((other[name][mask].min() < other[name][~mask].max() * 0.9) for name, mask in found.items()), "it differs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Second(Ranks):
+    """The second of two ranks, to which the first sends `given`."""
+
+    given: dict[str, torch.Tensor]
+    rank: int = 1
+    world: int = 2
+
+    def broadcast(self, number: int) -> int:
+        return 0  # the first rank has no checkpoint, whatever is here
+
+    def broadcast_tensors(self, tensors: Iterable[torch.Tensor]) -> None:
+        for mine, first in zip(tensors, self.given.values(), strict=True):
+            mine.copy_(first)
+
+
+def test_other_ranks_get_the_masks_of_the_first_and_choose_none(done, monkeypatch) -> None:
+    ws, _ = done
+    first = kept(ws, "paper", 0.5)
+    monkeypatch.setattr(kept_weights, "gradient_importance", None)
+    said = Lines()
+    found = kept(ws, "paper", 0.5, said, Second(given=first))
+    assert all(torch.equal(found[name], first[name]) for name in first) and said.lines == []
+    assert not all(mask.all() for mask in found.values())
 
 
 def test_a_run_that_goes_on_has_its_masks_from_the_checkpoint(done) -> None:
