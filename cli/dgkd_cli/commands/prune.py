@@ -137,7 +137,7 @@ def _results(cards: Sequence[ModelCard], width: int) -> str:
     about: list[dict[str, Any]] = [dict(card.training["pruning"]) for card in cards]  # type: ignore[arg-type]
     columns = {
         "run": [clean(card.name) for card in cards],
-        "sparsity": [str(one["sparsity"]) for one in about],
+        "sparsity": [f"{one['sparsity']:g}" for one in about],
         "weights kept": [count_text(one["weights_kept"]) for one in about],
         "of": [count_text(one["weights_of"]) for one in about],
         "criterion": [clean(str(one["criterion"])) for one in about],
