@@ -134,10 +134,10 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _results(cards: Sequence[ModelCard], width: int) -> str:
-    about: list[dict[str, Any]] = [dict(card.training["pruning"]) for card in cards]  # type: ignore[arg-type]
+    about: list[dict[str, Any]] = [card.model_dump(mode="json")["training"]["pruning"] for card in cards]
     columns = {
         "run": [clean(card.name) for card in cards],
-        "sparsity": [f"{one['sparsity']:g}" for one in about],
+        "sparsity": [str(one["sparsity"]).removesuffix(".0") for one in about],
         "weights kept": [count_text(one["weights_kept"]) for one in about],
         "of": [count_text(one["weights_of"]) for one in about],
         "criterion": [clean(str(one["criterion"])) for one in about],
