@@ -209,6 +209,9 @@ class DistillationConfig(Table):
     weights: Literal["equal", "student"] = Field(
         default="equal", description="student: for each sample, guides by their agreement with it (kl and dkd)"
     )
+    percentile: float = Field(
+        default=0.0, ge=0, le=100, description="student: guides that agree less than this percentile are left out (90)"
+    )
     dkd_alpha: float = Field(default=1.0, ge=0, description="dkd: weight of the label against all other classes")
     dkd_beta: float = Field(default=8.0, ge=0, description="dkd: weight of the other classes among themselves")
     dist_beta: float = Field(default=1.0, ge=0, description="dist: weight over the classes of a sample")
@@ -227,6 +230,12 @@ class DistillationConfig(Table):
     def _dist_has_no_single_samples(self) -> Self:
         if self.weights == "student" and self.guide_loss == "dist":
             raise ValueError('weights = "equal" with guide_loss = "dist", which has no loss of a single sample')
+        return self
+
+    @model_validator(mode="after")
+    def _a_percentile_filters_weights(self) -> Self:
+        if self.percentile and self.weights != "student":
+            raise ValueError(f'no percentile where weights = "{self.weights}": it is for "student"')
         return self
 
     @model_validator(mode="after")

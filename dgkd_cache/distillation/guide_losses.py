@@ -8,12 +8,16 @@
 
 `standardize` subtracts from the logits of both their mean over the classes and divides by their standard deviation (Sun
 et al., CVPR 2024), before the temperature. `weights = "student"` weighs the guides for each sample by the softmax of
-their agreement with the student, -KL, which sums to the number of guides; after Aslam et al. 2025 (arXiv 2504.14307),
-who take features: this is the form of it for logits. Shapes: B batch, C classes, K kept guides.
+their agreement with the student, -KL, which sums to the number of guides. With a `percentile` above 0, guides that
+agree less with the student than that percentile of them do are left out of the sample, and the weights of the rest sum
+to that number. After Aslam et al. 2025 (arXiv 2504.14307), whose percentile is 90. They compare features, and the KL
+term of their published code is commented out: this is the form of their method for logits. Shapes: B batch, C classes,
+K kept guides.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -35,8 +39,9 @@ _EPS_DIST = 1e-8  # of the norms, as in the code of Huang et al.
 class GuideLoss:
     """The loss against one guide: its `kind`, with the weights of its parts, and what is done to logits and guides.
 
-    Raises UnknownName for an unknown kind, InvalidInput for a weight below 0, and for `weights = "student"` with
-    `dist`, which compares samples with one another and has no value for a single one.
+    Raises UnknownName for an unknown kind, InvalidInput for a weight below 0, for a percentile outside 0 to 100 or
+    without `weights = "student"`, and for these weights with `dist`, which compares samples with one another and has no
+    value for a single one.
     """
 
     kind: Literal["kl", "dkd", "dist"] = "kl"
@@ -47,6 +52,9 @@ class GuideLoss:
 
     weights: Literal["equal", "student"] = "equal"
     """`student`: for each sample, guides count by their agreement with the student."""
+
+    percentile: float = 0.0
+    """With `student`: guides that agree less than this percentile of them are left out; 100 keeps the best alone."""
 
     dkd_alpha: float = 1.0
     """The weight of the KL of (label, all others)."""
@@ -66,6 +74,14 @@ class GuideLoss:
         require_flags("GuideLoss", standardize=self.standardize)
         for name in ("dkd_alpha", "dkd_beta", "dist_beta", "dist_gamma"):
             require_number("GuideLoss", name, getattr(self, name), low=0)
+        require_number("GuideLoss", "percentile", self.percentile, low=0, high=100)
+        if self.percentile and self.weights != "student":
+            raise InvalidInput(
+                "a percentile would have no effect without the weights that it filters",
+                expected='weights = "student" with a percentile above 0',
+                found=f'percentile = {self.percentile:g} with weights = "{self.weights}"',
+                do='choose weights = "student", or leave percentile out',
+            )
         if self.weights == "student" and self.kind == "dist":
             raise InvalidInput(
                 "guides cannot be weighted by sample under dist",
@@ -94,8 +110,18 @@ class GuideLoss:
             return loss
         if self.weights == "student":
             agreement_KB = -_kl(self, student_BC.detach(), labels_B, guide_KBC)
-            loss = agreement_KB.softmax(0) * len(guide_KBC) * loss
+            loss = self._shares(agreement_KB) * len(guide_KBC) * loss
         return loss.mean(-1)
+
+    def _shares(self, agreement_KB: Tensor) -> Tensor:
+        """Returns the share of each guide in each sample, which sum to 1: (K, B)."""
+        guides = len(agreement_KB)
+        if self.percentile and guides > 1:
+            # A percentile between two guides leaves out the lower one, whichever way it is interpolated.
+            place = math.ceil(self.percentile * (guides - 1) / 100)
+            least_B = agreement_KB.sort(0).values[place]
+            agreement_KB = agreement_KB.masked_fill(agreement_KB < least_B, -torch.inf)
+        return agreement_KB.softmax(0)
 
 
 def _require_one_of(what: str, name: str, known: Collection[str]) -> None:

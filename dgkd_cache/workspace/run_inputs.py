@@ -42,6 +42,7 @@ IMPLIED: dict[str, object] = {
     "distillation.dkd_beta": 8.0,
     "distillation.dist_beta": 1.0,
     "distillation.dist_gamma": 1.0,
+    "distillation.percentile": 0.0,
 }
 """Keys that were added after the first records, each with the value that older runs had implicitly.
 

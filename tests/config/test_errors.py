@@ -52,6 +52,11 @@ from dgkd_cache.errors import InvalidInput
             ["table [distillation]", 'no always where dropping = "fixed"'],
         ),
         (SMALL + "[distillation]\ndropping = 'none'\nat_least_one = true", ['no at_least_one where dropping = "none"']),
+        (
+            SMALL + "[distillation]\npercentile = 90",
+            ["table [distillation]", 'no percentile where weights = "equal"'],
+        ),
+        (SMALL + "[distillation]\nweights = 'student'\npercentile = 101", ["'percentile'", "at most 100", "found 101"]),
         ("chain = 3\n[views]\ntransforms = ['none']", ["'chain'", "expected a table", "found 3"]),
         ("[views]\ntransforms = ['none']\n[chain]", ["'chain'", "at least 1 entry"]),
         ("[chain]\nstudent = 'plain2'", ["dgkd.toml lacks table 'views'"]),

@@ -104,6 +104,37 @@ def test_guides_weighted_by_agreement(kind: str) -> None:
     assert found(GuideLoss(kind=kind, weights="student"), guides=GUIDES[:1]) == pytest.approx(found(one)[:1])
 
 
+@pytest.mark.parametrize("guides", [1, 2, 3, 11, 16])
+@pytest.mark.parametrize("percentile", [0.5, 50.0, 75.0, 90.0, 99.9, 100.0])
+def test_guides_below_the_percentile_are_left_out(guides: int, percentile: float) -> None:
+    """In each sample the guides at or above numpy's percentile of the weights, and their weights made to sum to K."""
+    draws = np.random.default_rng(guides).normal(0, 3, (guides, B, C))
+    q = softmax(STUDENT / T, -1)
+    kl_KB = np.array([stats.entropy(softmax(guide / T, -1), q, axis=-1) for guide in draws])
+    weight_KB = softmax(-kl_KB, axis=0)
+    for b in range(B):
+        weight_KB[weight_KB[:, b] < np.percentile(weight_KB[:, b], percentile), b] = 0.0
+    kept_B = (weight_KB > 0).sum(0)
+    by_hand = {(1, 90.0): 1, (2, 50.0): 1, (3, 50.0): 2, (11, 90.0): 2, (16, 90.0): 2, (16, 75.0): 4, (16, 100.0): 1}
+    assert (kept_B == by_hand.get((guides, percentile), kept_B[0])).all()
+    expected = (guides * weight_KB / weight_KB.sum(0) * kl_KB).mean(-1)
+    assert found(GuideLoss(weights="student", percentile=percentile), guides=draws) == pytest.approx(expected)
+
+
+def test_equal_guides_count_together_as_one_of_their_number() -> None:
+    """Of two pairs of equal guides, the better pair gets all the weight, however it is divided within the pair."""
+    pairs = np.repeat(np.stack([STUDENT + 0.1 * GUIDES[0], GUIDES[1] * 5]), 2, axis=0)
+    loss = found(GuideLoss(weights="student", percentile=90.0), guides=pairs)
+    assert loss[:2].sum() == pytest.approx(4 * found(GuideLoss(), guides=pairs[:1])[0])
+    assert loss[2:] == pytest.approx(0)
+
+
+def test_a_student_that_is_no_number_is_seen_through_the_filter() -> None:
+    student = STUDENT.copy()
+    student[0, 0] = np.nan
+    assert np.isnan(found(GuideLoss(weights="student", percentile=90.0), student)).all()
+
+
 def test_the_weights_are_no_way_to_lower_the_loss() -> None:
     """The gradient goes through the loss of each guide, not through its weight."""
     student = torch.from_numpy(STUDENT).requires_grad_()
@@ -172,6 +203,10 @@ def test_objectives_sum_or_average_it_as_they_do_the_kl(objective: str, scale: f
         ({"weights": "guide"}, "unknown weights of guides.*equal, student"),
         ({"weights": "student", "kind": "dist"}, "cannot be weighted by sample"),
         ({"dkd_beta": -1.0}, "dkd_beta"),
+        ({"weights": "student", "percentile": 100.5}, r"percentile.*\[0, 100\]"),
+        ({"weights": "student", "percentile": -1.0}, "percentile"),
+        ({"weights": "student", "percentile": True}, "percentile"),
+        ({"percentile": 90.0}, 'no effect.*weights = "student"'),
         ({"standardize": 1}, "standardize"),
     ],
 )

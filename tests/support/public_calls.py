@@ -75,7 +75,7 @@ def public_calls(
         "GuideLoss": (
             dgkd.GuideLoss,
             {
-                **{"kind": "dkd", "standardize": True, "weights": "student"},
+                **{"kind": "dkd", "standardize": True, "weights": "student", "percentile": 90.0},
                 **{"dkd_alpha": 1.0, "dkd_beta": 8.0, "dist_beta": 1.0, "dist_gamma": 1.0},
             },
         ),

@@ -15,6 +15,7 @@ from dgkd_cache.workspace.workspace import Workspace
 
 RECIPE = TrainingConfig(precision="float32", channels_last=True)
 SPEED = {"checkpoint_steps", "workers"}
+FILTERED = DistillationConfig().model_copy(update={"percentile": 90.0})
 
 
 def record(ws: Workspace, *, guides: bool = True, live: str = "", **changes: Any) -> dict[str, str]:
@@ -54,6 +55,7 @@ def test_without_guides_there_is_nothing_of_the_loss(done) -> None:
         ({"distillation": DistillationConfig(guide_loss="dkd")}, "distillation.guide_loss", "dkd"),
         ({"distillation": DistillationConfig(standardize=True)}, "distillation.standardize", True),
         ({"distillation": DistillationConfig(dist_gamma=2.0)}, "distillation.dist_gamma", 2.0),
+        ({"distillation": FILTERED}, "distillation.percentile", 90.0),
         ({"live": "bf16"}, "live", "bf16"),
         ({"architecture": "resnet8"}, "architecture", "resnet8"),
     ],

@@ -246,6 +246,7 @@ def guide_loss_of(settings: DistillationConfig) -> GuideLoss:
         kind=settings.guide_loss,
         standardize=settings.standardize,
         weights=settings.weights,
+        percentile=settings.percentile,
         dkd_alpha=settings.dkd_alpha,
         dkd_beta=settings.dkd_beta,
         dist_beta=settings.dist_beta,
