@@ -23,6 +23,7 @@ from scipy import special
 from support.tiny_chain import add_module, content, dump, train, workspace
 
 from dgkd_cache import Dataset, Dropping, GuideBank, RunRandom, evaluate, load_dataset
+from dgkd_cache.errors import Mismatch
 from dgkd_cache.progress import Silent
 from dgkd_cache.study.study import run_study, set_up_study
 from dgkd_stores import GuideStore
@@ -212,6 +213,7 @@ def test_guides_without_a_model_and_a_student_under_one(
     with GuideStore.open(topk) as store:
         found_NC = store.gather([0] * len(train), range(len(train))).astype(np.float64)
         assert store.header.dataset.test_samples == 0 and store.header.views == 1
+        assert (store.header.encoding, store.header.encoding_settings) == ("topk", {"k": 3, "temperatures": ["1"]})
         digest = hashlib.sha256((tmp_path / "topk.npz").read_bytes()).hexdigest()
         assert store.header.guide.identity == {"top-k rows of SHA-256": digest}
     others_NC = np.ones_like(dense_NC, dtype=bool)
@@ -220,11 +222,18 @@ def test_guides_without_a_model_and_a_student_under_one(
     np.testing.assert_allclose(imported_NC[~others_NC], dense_NC[~others_NC], rtol=2e-2, atol=1e-6)
     rest_N = imported_NC[others_NC].reshape(-1, 7)
     assert np.ptp(rest_N, axis=1).max() < 1e-6
-    for temperature in (1, 4):
-        softened = [special.softmax(rows / temperature, axis=1) for rows in (np.log(dense_NC), found_NC)]
-        kl = special.rel_entr(*softened).sum(1).mean()
-        (said,) = re.findall(rf"at temperature {temperature}: (\S+) nats", printed)
-        assert float(said) == pytest.approx(kl, rel=0.05, abs=1e-4)
+    (said,) = re.findall(r"KL to all classes: (\S+) nats", printed)
+    assert float(said) == pytest.approx(special.rel_entr(dense_NC, imported_NC).sum(1).mean(), rel=0.05, abs=1e-4)
+    with pytest.raises(Mismatch, match="training at temperature 1, found 4"):
+        GuideBank([topk], train, temperature=4.0)
+
+
+def test_rows_that_are_not_the_largest_are_refused() -> None:
+    spread = runpy.run_path(str(EXAMPLES / "import_topk.py"))["spread"]
+    rows_NC = spread(np.array([[3, 1]]), np.array([[0.6, 0.2]]), 4)
+    np.testing.assert_allclose(np.exp(rows_NC), [[0.1, 0.2, 0.1, 0.6]])
+    with pytest.raises(SystemExit, match="the K largest"):
+        spread(np.array([[3, 1]]), np.array([[0.3, 0.1]]), 4)
 
 
 @pytest.mark.slow

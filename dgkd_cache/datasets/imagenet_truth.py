@@ -41,15 +41,15 @@ def read_kaggle(path: Path) -> dict[str, str]:
     class_of = dict[str, str]()
     try:
         if (header := next(rows, [])) != _HEADER:
-            raise _other_form(path, ",".join(header)[:80], 1)
+            raise _other_form(path, f"{','.join(header)[:80]!r}", 1)
         for row in rows:
             image, boxes = row if len(row) == len(_HEADER) else ("", "")
             synsets = set(boxes.split()[::_BOX])
             whole = len(boxes.split()) % _BOX == 0 and len(synsets) == 1 and all(map(SYNSET.fullmatch, synsets))
             if not image or "/" in image or not whole:
-                raise _other_form(path, ",".join(row)[:80], rows.line_num)
+                raise _other_form(path, f"{','.join(row)[:80]!r}", rows.line_num)
             if (file := f"{image}.JPEG") in class_of:
-                raise _other_form(path, f"{image} a second time", rows.line_num)
+                raise _other_form(path, f"{image!r} a second time", rows.line_num)
             class_of[file] = synsets.pop()
     except csv.Error as error:
         raise _other_form(path, str(error), rows.line_num) from error
@@ -98,6 +98,6 @@ def _other_form(path: Path, found: str, line: int) -> DataUnreadable:
     return DataUnreadable(
         f"{path} is not Kaggle's {KAGGLE_TRUTH}",
         expected="the header ImageId,PredictionString, then each image once with a synset and the corners of each box",
-        found=f"{found!r} in line {line}",
+        found=f"{found} in line {line}",
         do="copy the file again",
     )

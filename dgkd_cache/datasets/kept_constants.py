@@ -38,7 +38,7 @@ def kept_constants(key: str, compute: Callable[[], Constants], *, cache: Path) -
     path = cache / "constants" / f"{key}.constants"
     try:
         return _read(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, DgkdError, ValueError, RecursionError) as error:
         warn(f"the kept mean and deviation {path} are damaged ({error}): they are made again")

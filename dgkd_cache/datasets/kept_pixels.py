@@ -71,7 +71,7 @@ class KeptPixels:
             start = len(_MAGIC) + len(self._key)
             if _digest(pixels, traits_N) != header[start : start + 32]:
                 raise ValueError("another digest")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, DgkdError, ValueError) as error:
             warn(f"the kept pixels {self._path} are damaged ({error}): they are made again")

@@ -20,7 +20,7 @@ from dgkd_cache.dump.encoding_error import (
     tell_of_other_temperatures,
     warn_of_error,
 )
-from dgkd_cache.dump.label_order import tell_of_labels
+from dgkd_cache.dump.label_order import tell_of_labels, warn_of_unmixed
 from dgkd_cache.dump.logit_source import LogitSource
 from dgkd_cache.errors import Mismatch
 from dgkd_cache.progress import Progress
@@ -98,7 +98,7 @@ class StoreDraft:
         error = describe_error(self.header.encoding, fidelity)
         progress.finish(f"{scored}, {error}")
         if self.header.guide.identity is not None:
-            tell_of_labels(exact_BC, self.train.images.labels_N[:rows], self.header.guide.name, progress)
+            self._compare_with_labels(exact_BC, progress)
         warn_of_error(self.header.guide.name, self.header.encoding, fidelity, progress)
         tell_of_other_temperatures(self.header.guide.name, exact_BC, form.encoding, progress)
         header = replace(
@@ -122,6 +122,15 @@ class StoreDraft:
         progress.start(f"{verb} {guide}", total=total, unit="samples")
         yield from self.logits.of_chunks(self.train, slots, f"{noun} of {guide}", progress, stop)
         progress.finish()
+
+    def _compare_with_labels(self, logits_NC: NDArray[np.float32], progress: Progress) -> None:
+        """Warns of the first rows of a program that are hardly those of their samples, or of unmixed images."""
+        guide, labels_N, samples_N = self.header.guide.name, self.train.images.labels_N, np.arange(len(logits_NC))
+        tell_of_labels(logits_NC, labels_N[samples_N], guide, progress)
+        mixed = self.train.mixed_with(np.full_like(samples_N, self.header.first_view), samples_N)
+        if mixed is not None:
+            partners_N, share_N = mixed
+            warn_of_unmixed(logits_NC, labels_N[samples_N], labels_N[partners_N], share_N, guide, progress)
 
     def arrays(self, header: StoreHeader, test_rows_MF: NDArray[np.float32]) -> IdentityArrays:
         """Returns the arrays of the store with that header; `test_rows_MF` are of the test set, condensed."""

@@ -140,7 +140,8 @@ class GuideWriter:
         last block of a view may be shorter), on the thread of `run`. `logits(view, samples_B)` gets a number and int64
         (B,) and returns (B, C), in any array of floats. In its place `iterator(block)` returns an iterator over the
         logits of that block (a `dgkd_stores.ChunkSlot`: view, start, stop) and of all after it; it is called again
-        where a dump is taken up. Pixels are those of `train.pixels([view] * len(samples_B), samples_B)`.
+        where a dump is taken up. Pixels are those of `train.pixels([view] * len(samples_B), samples_B)`; where the plan
+        mixes samples, these are mixed, and a program with images of its own has to mix them by the plan.
 
         `identity` is a JSON object that says which logits these are; SHA-256 of its canonical JSON stands for the
         digest of weights, and the header keeps it. `test` and `test_logits(samples_B)`, of images that are not

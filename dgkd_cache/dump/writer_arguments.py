@@ -140,7 +140,7 @@ def _check_of_model(settings: DumpSettings) -> None:
     if settings.encoding == "factored":
         raise InvalidInput(
             f"{_LOGITS}: the encoding factored needs a model",
-            expected="an encoding that holds any logits: float16, float32 or uint8",
+            expected="an encoding that holds any logits: float16, float32, uint8 or topk",
             found="factored, whose rows are coefficients of a model's last linear layer",
             do="leave settings.encoding out, or write the guide with GuideWriter(path, model, forward, ...)",
         )

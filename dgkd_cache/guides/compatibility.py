@@ -20,6 +20,7 @@ from dgkd_cache.errors import DgkdError, Mismatch
 from dgkd_cache.guides.align import can_align
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.probe import check_probe
+from dgkd_cache.views.registry import transform_from_dict
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore, StoreHeader, clean, probe_views
 
@@ -156,7 +157,18 @@ def _held_out(plan: Mapping[str, Any]) -> int | None:
 
 def _plan_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     keys = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
-    return "; ".join(f"{key} {_brief(mine.get(key))} here, {_brief(theirs.get(key))} there" for key in keys[:3])
+    shown = [f"{key} {_shown(key, mine.get(key))} here, {_shown(key, theirs.get(key))} there" for key in keys]
+    return "; ".join(shown[:3])
+
+
+def _shown(key: str, value: Any) -> str:
+    """Returns a value of a plan for a message: transforms as they are written, without their tables."""
+    if key == "transforms" and isinstance(value, list | tuple):
+        try:
+            return ", ".join(transform_from_dict(record).text for record in value)
+        except DgkdError:
+            pass  # of a version to come, or of nobody's
+    return _brief(value)
 
 
 def _brief(value: Any) -> str:

@@ -31,6 +31,7 @@ _WRAPPERS = ("ema", "state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.")
 """Prefixes that DataParallel and torch.compile put before every name."""
 
+_PICKLE = b"\x80"  # how a pickle begins that torch.save wrote before its files were zip archives
 _DEEPEST = 4  # wrappers within one another
 _PIECE = 2**20  # bytes that are hashed at a time
 _SAVE_AGAIN = "save the weights alone, torch.save(model.state_dict(), FILE), or as .safetensors"
@@ -138,6 +139,10 @@ def _kind(value: object) -> str:
 
 
 def _load(path: Path) -> object:
+    with path.open("rb") as file:
+        begins = file.read(len(_PICKLE))
+    if begins != _PICKLE and not zipfile.is_zipfile(path):
+        raise _unreadable(path, "a file of another kind")
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if packed := [one.filename for one in archive.infolist() if one.compress_type != zipfile.ZIP_STORED]:
@@ -160,12 +165,7 @@ def _load(path: Path) -> object:
             raise
         text = " ".join(str(error).split())
         if "weights_only" not in text and "Weights only" not in text:
-            raise InvalidInput(
-                f"the weights {path} cannot be read",
-                expected="a file that torch.save wrote, or .safetensors",
-                found=f"{type(error).__name__}: {text}"[:300],
-                do="get the file again, or " + _SAVE_AGAIN,
-            ) from error
+            raise _unreadable(path, f"{type(error).__name__}: {text}"[:300]) from error
         raise UnsafeStore(
             f"{path} holds more than tensors, and only these are read",
             expected="tensors, numbers, texts, and lists and tables of these",
@@ -175,11 +175,21 @@ def _load(path: Path) -> object:
     return found
 
 
+def _unreadable(path: Path, found: str) -> InvalidInput:
+    return InvalidInput(
+        f"the weights {path} cannot be read",
+        expected="a file that torch.save wrote, or .safetensors",
+        found=found,
+        do="get the file again, or " + _SAVE_AGAIN,
+    )
+
+
 def _unsupported(text: str) -> str:
     """Returns the part of torch's message that names what it does not build."""
     if found := re.search(r"[Uu]nsupported (?:global: )?GLOBAL (\S+)", text):
         return found[1][:200]
-    return text.partition("WeightsUnpickler error: ")[2].partition(" Please ")[0][:200] or text[:200]
+    told = re.split(r" (?:Please|Check) ", text.partition("WeightsUnpickler error: ")[2])[0]
+    return told[:200] or text[:200]
 
 
 def _sha256(path: Path) -> str:

@@ -176,6 +176,8 @@ class Results(_Part):
     """All seeds that were planned; none where the file is older than this key."""
     failed: tuple[Failure, ...] = ()
     classes: tuple[str, ...] = ()
+    class_words: tuple[str, ...] = ()
+    """A word for each class, where `classes` are ids; they need not be unique."""
     dataset: dict[str, str] = Field(default_factory=dict)
     runs: dict[str, Run]
 
@@ -228,8 +230,9 @@ class Results(_Part):
         return run if found is None else found.model or found.architecture
 
     def class_name(self, index: int) -> str:
-        """Returns the name of a class, or its number where the records have no names."""
-        return self.classes[index] if index < len(self.classes) else f"class {index}"
+        """Returns the name of a class, with a word for it in front of an id; its number where there are no names."""
+        name = self.classes[index] if index < len(self.classes) else f"class {index}"
+        return f"{self.class_words[index]} ({name})" if index < len(self.class_words) else name
 
 
 def as_results(content: Mapping[str, Any], path: Path) -> Results:

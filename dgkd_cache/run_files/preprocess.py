@@ -81,7 +81,8 @@ class Preprocess(BaseModel):
             raise InvalidInput(
                 "a preprocessing that cannot be used",
                 expected="mean and std as decimal strings, one a channel, and a side in pixels or None",
-                found="; ".join(problems),
+                found="; ".join(problem.removeprefix("Value error, ") for problem in problems),
+                do="correct these numbers",
             ) from error
 
     def network_size(self, height: int, width: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from dgkd_cache.study.plan import StudyRun
 from dgkd_cache.study.record_fields import first_wrong_field
 from dgkd_cache.training.metrics import read_metrics
 from dgkd_stores import GuideStore
+
+if TYPE_CHECKING:
+    from dgkd_cache.datasets.dataset import Dataset
 
 __all__ = ["Record", "make_record", "read_record", "read_record_of", "record_path", "write_record"]
 
@@ -74,6 +77,7 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
         "weights": card.weights_digest,
         "dataset": card.dataset,
         "classes": [*card.classes],
+        **_words_of(ws.dataset()),
         "compute": card.compute,
         "cost": {
             **cost_of(run, len(train) - ws.config.dataset.validation),
@@ -86,6 +90,11 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
             store.path.stem: _agreement(store.path, test_MC, view_NC) for store in run.guides if view_NC is not None
         },
     }
+
+
+def _words_of(dataset: Dataset) -> Record:
+    """Returns one word or phrase for each class, where the data set calls its classes by ids."""
+    return {"class_words": [words[0].partition(",")[0] for words in dataset.class_words]} if dataset.class_words else {}
 
 
 def _bytes(path: Path) -> int:

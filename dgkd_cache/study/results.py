@@ -23,6 +23,9 @@ do; it is chosen by what it is measured on, so it is optimistic, and no comparis
 
 _SUMMARIZED = ("top1", "top5", "nll", "ece")
 
+_OF_THE_DATA = ("classes", "class_words")
+"""Keys that all records have alike: results have them once."""
+
 
 def make_results(
     variants: Mapping[str, Mapping[str, object]],
@@ -69,10 +72,12 @@ def make_results(
         ],
         "failed": [dict(one) for one in failed],
         "classes": _told("classes", records) or [],
+        **({"class_words": words} if (words := _told("class_words", records)) else {}),
         "dataset": _told("dataset", records) or {},
         "compute": [json.loads(text) for text in sorted({_machine(record) for record in records.values()})],
         "runs": {
-            name: {key: value for key, value in records[name].items() if key != "classes"} for name in sorted(records)
+            name: {key: value for key, value in records[name].items() if key not in _OF_THE_DATA}
+            for name in sorted(records)
         },
     }
     return {**results, "verdict": verdict_sentence(results)}

@@ -53,13 +53,20 @@ class Transform(ABC):
 
     def __post_init__(self) -> None:
         """Raises InvalidInput for arguments of another kind or out of range."""
-        values = [getattr(self, field.name) for field in fields(self)[: len(self.arguments)]]
-        found = f"{self.name}({', '.join(map(str, values))})"[:80]
-        for argument, value in zip(self.arguments, values, strict=True):
+        for argument, value in zip(self.arguments, self._values, strict=True):
             if not argument.has_kind(value):
                 raise self.refusal(f"{self.name}({value!r:.40})")
             if not argument.takes(value):
-                raise self.bad_value(argument.expected, found)
+                raise self.bad_value(argument.expected, self.text[:80])
+
+    @property
+    def text(self) -> str:
+        """The text that it is written as, with all its arguments, such as "crop(4)"."""
+        return f"{self.name}({', '.join(map(str, self._values))})" if self.arguments else self.name
+
+    @property
+    def _values(self) -> list[Any]:
+        return [getattr(self, field.name) for field in fields(self)[: len(self.arguments)]]
 
     @classmethod
     def form(cls) -> str:

@@ -25,10 +25,11 @@ from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.pruning import pruning_of, require_criterion
 from dgkd_cache.workspace.run_check import require_sound
-from dgkd_cache.workspace.tasks.model_setup import check_mixing, guide_loss_of, new_model, schedule_kind
+from dgkd_cache.workspace.tasks.model_setup import guide_loss_of, new_model
 from dgkd_cache.workspace.tasks.pruned_source import source_card
-from dgkd_cache.workspace.tasks.row_settings import OTHER_LOSS, require_rows_for, row_settings
+from dgkd_cache.workspace.tasks.row_settings import OTHER_LOSS, row_settings
 from dgkd_cache.workspace.tasks.run_guides import open_guides
+from dgkd_cache.workspace.tasks.training_check import check_training
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["check_chain", "damaged_runs"]
@@ -51,15 +52,12 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
             f"{max(epochs)} epochs: the others are not read"
         )
     for name in ws.trained_here:
-        guided = bool(ws.guides_for(name))
-        schedule_kind(ws, name, ws.config.training_for(name), guided=guided)
-        check_mixing(ws, ws.config.distillation, guided=guided)
+        check_training(ws, name)
         if (pruning := pruning_of(ws, name)) is not None:
+            guided = bool(ws.guides_for(name))
             require_criterion(pruning, name=name, guided=guided, lambda_=ws.config.distillation.lambda_)
             if ws.model_of(pruning.source) is None:
                 source_card(ws, pruning, input_size=ws.config.training_for(name).input_size)
-        if dumped := [guide for guide in ws.guides_for(name) if ws.member(guide).kind != "store"]:
-            require_rows_for(ws.config.distillation, ws.config.cache, model=name, guides=dumped)
     if to_dump:
         require_all_samples(ws.dataset().train)
         _check_stores(ws, to_dump, progress)

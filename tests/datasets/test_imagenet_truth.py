@@ -35,7 +35,7 @@ def test_kaggles_solution(tmp_path: Path) -> None:
         ("ImageId,PredictionString\na,tench 1 2 3 4\n", "found 'a,tench 1 2 3 4' in line 2"),
         ("ImageId,PredictionString\n../a,n01440764 1 2 3 4\n", "in line 2"),
         ("ImageId,PredictionString\na,n01440764 1 2 3 4 n02012849 1 2 3 4\n", "in line 2"),
-        ("ImageId,PredictionString\n" + "a,n01440764 1 2 3 4\n" * 2, "found 'a a second time' in line 3"),
+        ("ImageId,PredictionString\n" + "a,n01440764 1 2 3 4\n" * 2, "found 'a' a second time in line 3"),
         ('ImageId,PredictionString\na,"n01440764 1 2 3 4\n', "in line 2"),
     ],
 )

@@ -106,8 +106,9 @@ def test_a_disk_without_room_is_told(
     kept(tmp_path).keep(PIXELS, TRAITS_N)
     assert kept(tmp_path).find() is None and "are not kept" in caplog.messages[0]
     (tmp_path / "file").write_text("in the way")
+    assert kept(tmp_path / "file").find() is None
     kept(tmp_path / "file").keep(PIXELS, TRAITS_N)
-    assert "cannot be kept" in caplog.messages[1]
+    assert len(caplog.messages) == 2 and "cannot be kept" in caplog.messages[1], "nothing there is damaged"
 
 
 def test_a_split_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,6 +181,23 @@ def test_rows_in_another_order_are_warned_of(program: Program, bars, tmp_path: P
         assert len(warned) == (name == "wrong") and (name == "right" or share < 50)
 
 
+@pytest.mark.parametrize("mixes", [True, False])
+def test_a_program_that_mixes_nothing_is_warned_of(program: Program, bars, tmp_path: Path, mixes: bool) -> None:
+    """Rows that know the class of what they show: of the mixed images, or of the images as they are in the files."""
+    plan = dgkd.ViewPlan.build(image=(1, 8, 8), transforms=["mixup(0.1)"])
+    program.train = dgkd.ViewRenderer(plan, bars.train)
+    labels_N = bars.train.labels_N
+    partners_N, share_N = program.train.mixed_with([0] * 100, range(100))
+    seen_N = np.where(share_N > 0.5, labels_N, labels_N[partners_N]) if mixes else labels_N
+    progress, warned = Lines(), list[str]()
+    progress.warn = warned.append
+    logits_NC = 5 * np.eye(4, dtype=np.float32)[seen_N]
+    writer_of(tmp_path / "given.zarr", program, logits=lambda view, B: logits_NC[B], views=range(1)).run(
+        progress=progress
+    )
+    assert [("are these logits of the mixed images" in line) for line in warned] == [True] * (not mixes)
+
+
 @pytest.mark.parametrize("lost", ["logits/c.1.0.0", "label/c.0", "test_logits/c.0.0", "probe/c.0.0", "digest/c.2.0.0"])
 @pytest.mark.parametrize("batch", [32, 24])
 def test_what_is_lost_is_asked_for_again(program: Program, tmp_path: Path, lost: str, batch: int) -> None:

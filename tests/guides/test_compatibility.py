@@ -56,6 +56,14 @@ def test_another_view_plan_is_refused(bars, three_guides) -> None:
         bank_of(three_guides, other, bars.train)
 
 
+def test_transforms_are_shown_as_they_are_written(bars, three_guides) -> None:
+    other = ViewPlan.build(image=(1, 8, 8), transforms=["crop(1)", "hflip", "rand-augment"], seed=3)
+    with pytest.raises(
+        Mismatch, match=r"transforms crop\(1\), hflip, rand-augment\(2, 9\) here, crop\(1\), hflip there"
+    ):
+        bank_of(three_guides, other, bars.train)
+
+
 def test_another_number_of_samples_held_out_is_another_plan_where_views_mix(bars, dump, make_tiny, tmp_path) -> None:
     def plan(held_out: int, *transforms: str) -> ViewPlan:
         return ViewPlan.build(image=(1, 8, 8), transforms=[*transforms, "cutmix"], held_out=held_out)

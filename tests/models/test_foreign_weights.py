@@ -125,6 +125,18 @@ def test_damaged_files(tmp_path: Path, data: bytes, suffix: str) -> None:
     assert "--fresh" not in str(caught.value)
 
 
+def test_a_text_is_no_pickle(tmp_path: Path) -> None:
+    (tmp_path / "w.pt").write_text("import torch")
+    with pytest.raises(InvalidInput, match="cannot be read.*found a file of another kind; get the file again"):
+        read_foreign_weights(tmp_path / "w.pt")
+
+
+def test_what_torch_refuses_is_named_without_its_advice(tmp_path: Path) -> None:
+    (tmp_path / "w.pt").write_bytes(b"\x80\x02i")  # the opcode INST, which builds an instance of any class
+    with pytest.raises(UnsafeStore, match=r"found Unsupported operand 105; where you trust its origin"):
+        read_foreign_weights(tmp_path / "w.pt")
+
+
 def test_what_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="No such file"):
         read_foreign_weights(tmp_path / "none.pt")

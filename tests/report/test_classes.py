@@ -45,6 +45,18 @@ def test_names_of_classes_are_those_of_the_data_set() -> None:
     assert bare.class_name(2) == "class 2"
 
 
+def test_ids_have_their_words_in_front() -> None:
+    """Two classes of ImageNet are called crane: the id tells them apart."""
+    names, words = ["n02012849", "n03126707"], ["crane", "crane"]
+    content = made_results(classes=2, names=names, words=words)
+    assert (content["classes"], content["class_words"]) == (names, words)
+    assert not any("class_words" in run for run in content["runs"].values())
+    results = Results.model_validate(content)
+    figure = classes_figure(results, styles(results.order, results.reference))
+    shown = ["crane (n02012849)", "crane (n03126707)"]
+    assert figure is not None and [cells[1].text for cells in figure.table.rows[:2]] == shown
+
+
 def test_of_many_classes_the_largest_differences_are_drawn() -> None:
     results = Results.model_validate(made_results(classes=1000, seeds=[0, 1]))
     figure = classes_figure(results, styles(results.order, results.reference))

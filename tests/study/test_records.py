@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -67,6 +68,16 @@ def test_it_has_no_clock_and_is_the_same_again(student) -> None:
     assert "seconds" not in text
     write_record(student, make_record(student, device="cpu", progress=Silent()))
     assert record_path(student).read_text() == text
+
+
+def test_words_for_classes_that_are_called_by_ids(student) -> None:
+    ws, silent = student.workspace, Silent()
+    assert "class_words" not in json.loads(record_path(student).read_text())
+    words = tuple((f"word {label}, other word", "more") for label in range(len(ws.dataset().train.classes)))
+    ws._loaded[ws.config.dataset] = dataclasses.replace(ws.dataset(), class_words=words)
+    record = make_record(student, device="cpu", progress=silent)
+    assert record["class_words"] == [f"word {label}" for label in range(len(words))]
+    assert record["classes"] == list(ws.dataset().train.classes)
 
 
 @pytest.mark.parametrize(("key", "error"), [("run", Damaged), ("weights", Mismatch)])

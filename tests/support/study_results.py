@@ -51,6 +51,7 @@ def made_results(
     gain: float = 0.02,
     missing: Collection[tuple[str, int]] = (),
     names: Sequence[str] = (),
+    words: Sequence[str] = (),
     **settings: Any,
 ) -> dict[str, Any]:
     """Returns results as a file has them. The first variant is the reference; others are `gain` better or so."""
@@ -63,7 +64,9 @@ def made_results(
             top1 = 0.7 + gain * (name != first) + random.normal(0, 0.006)
             one = record(random, f"plain2-{place:02}{seed:010}", changes, seed, top1, epochs, classes)
             if (name, seed) not in missing:
-                runs[name, seed] = {**one, "classes": [*names]} if names else one
+                runs[name, seed] = one
+                runs[name, seed] |= {"classes": [*names]} if names else {}
+                runs[name, seed] |= {"class_words": [*words]} if words else {}
     guides = [
         record(random, "t", {"method": "scratch"}, 0, 0.8, epochs, classes, model="teacher"),
         record(random, "a", {"method": "kd"}, 0, 0.75, epochs, classes, model="ta1"),

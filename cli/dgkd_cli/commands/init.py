@@ -130,6 +130,8 @@ def init(
     if folder and app.folder != Path("."):
         raise click.UsageError(f"the new workspace has two names, {folder} and -w {app.folder}: give one of them")
     given = {_KEYS[name]: value for name, value in settings.items() if value is not None}
+    if ("cache.topk" in given) != (given.get("cache.encoding") == "topk"):
+        raise click.UsageError("--encoding topk and --topk K, the number of logits in a row, go together: give both")
     if data_root == "":
         raise click.UsageError("--data-root names no folder: give one, or leave it out")
     if data_root:

@@ -7,6 +7,7 @@ run is compared with it and never chooses what is built.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +176,10 @@ def _origin(request: AdoptRequest, weights: ForeignWeights, published: Published
 def _scored(
     ws: Workspace, request: AdoptRequest, model: nn.Module, card: ModelCard, device: str, progress: Progress
 ) -> ModelCard:
-    """Returns the card with the accuracy on the test set. Raises Mismatch for one that is hardly above guessing."""
+    """Returns the card with the accuracy on the test set. Raises Mismatch for one that is hardly above guessing.
+
+    Raises InvalidInput for logits that are not finite.
+    """
     where, test = resolve_device(device), ws.dataset().test
     network, preprocess = prepare_inference(model, card, where)
     score = evaluate_samples(
@@ -188,6 +192,13 @@ def _scored(
         what=f"evaluate {request.name} on test",
         progress=progress,
     )
+    if not math.isfinite(score.loss):
+        raise InvalidInput(
+            f"{request.name} gives logits that are no numbers",
+            expected="finite logits for each test image",
+            found="NaN or infinity",
+            do="look for weights that are no numbers; a run that diverged has an earlier checkpoint",
+        )
     least = least_accuracy(len(card.classes))
     if score.accuracy < least and not request.accept_accuracy:
         order = ", ".join(card.classes[:_SHOWN]) + (", ..." if len(card.classes) > _SHOWN else "")

@@ -94,7 +94,8 @@ def preprocess_for(request: AdoptRequest, published: Published, dataset: Dataset
         raise InvalidInput(
             "this is no preprocessing",
             expected=f"a --size from 1 to {_MOST_SIDE} and a --crop from 0.01 to 1",
-            found=f"{size} and {request.crop}",
+            found=f"--size {size}" + (f" and --crop {request.crop:g}" if request.crop is not None else ""),
+            do="give a side and a share within these bounds",
         )
     share = 1.0 if old is None or base is None or base.input_size is None else base.input_size / old.short_side
     short_side = math.floor(size / (share if request.crop is None else request.crop) + 1e-9)

@@ -43,8 +43,8 @@ from dgkd_cache.workspace.tasks.model_setup import (
     prepare_inference,
     require_same_data,
     say_input,
-    schedule_kind,
 )
+from dgkd_cache.workspace.tasks.training_check import check_training
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import encoding_names
 
@@ -67,8 +67,8 @@ def plan_chain(
     warm-up.
 
     A guide is measured in its dump and as a live guide; a model in its training step without guides (never compiled).
-    Finished runs and stores are included. Raises InvalidInput unless `seconds` is positive, UnknownName for an unknown
-    architecture.
+    Finished runs and stores are included. Raises InvalidInput unless `seconds` is positive and for settings that
+    `run` would refuse, UnknownName for an unknown architecture.
     """
     if not 0 < seconds <= _MANY_SECONDS:
         expected = f"at most {_MANY_SECONDS} seconds" if seconds > 0 else "more than 0 seconds"
@@ -76,7 +76,8 @@ def plan_chain(
     where = resolve_device(device)
     for name in ws.trained_here:
         find_model(ws.architecture(name))  # a wrong name is told before the data set is loaded
-        schedule_kind(ws, name, ws.config.training_for(name), guided=bool(ws.guides_for(name)))
+    for name in ws.trained_here:
+        check_training(ws, name)
     recipes = {name: resolve_recipe(ws.config.training_for(name), where) for name in ws.trained_here}
     adopted = {name: _adopted(ws, name) for name in ws.chain if ws.member(name).kind == "adopted"}
     for name in ws.chain:

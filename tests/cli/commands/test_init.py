@@ -136,6 +136,9 @@ def test_what_is_there_is_never_overwritten(command: Command, here: Path) -> Non
         ("--chain plain4,plain2 --keep 0", "--keep would leave no guide in any batch"),
         ("--chain plain4,plain2 --lambda 0 --keep 0.5", "--keep would have no effect with lambda = 0"),
         ("--chain plain2 --data-root x", "leave --data-root out"),
+        ("--chain plain4,plain2 --topk 3", "--encoding topk and --topk K"),
+        ("--chain plain4,plain2 --encoding uint8 --topk 3", "--encoding topk and --topk K"),
+        ("--chain plain4,plain2 --encoding topk", "--encoding topk and --topk K"),
     ],
 )
 def test_wrong_options_write_nothing(command: Command, here: Path, options: str, word: str) -> None:

@@ -270,6 +270,16 @@ def test_what_is_refused_before_anything_is_written(
     assert not (bars.folder / "runs").exists() and "[models" not in (bars.folder / "dgkd.toml").read_text()
 
 
+def test_weights_that_are_no_numbers_are_refused(bars: Workspace, tmp_path: Path) -> None:
+    state = build_model("plain2", channels=1, classes=4, height=8, width=8, seed=1).state_dict()
+    state[next(reversed(state))].fill_(torch.nan)
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(InvalidInput, match="big gives logits that are no numbers"):
+        adopt(bars, "plain2", tmp_path / "w.pt", accept_accuracy=True)
+    assert not (bars.folder / "runs" / "big" / "card.json").exists()
+    assert "[models" not in (bars.folder / "dgkd.toml").read_text()
+
+
 def test_a_model_of_the_chain_keeps_its_name(bars: Workspace, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="ta1 is a model of the chain already"):
         adopt(bars, "resnet8", tmp_path / "w.pt", name="ta1")

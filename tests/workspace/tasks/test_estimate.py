@@ -126,6 +126,26 @@ def test_coefficients_are_offered_where_classes_are_more_than_twice_as_many(
         assert cost.encodings["factored"] < cost.encodings["float16"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"views__transforms": ["crop(1)", "mixup(1)"], "distillation__guide_loss": "dkd"}, "mix two samples"),
+        ({"views__transforms": ["cutmix(1)"], "dataset__validation": SAMPLES - 1}, "a single training sample"),
+        ({"cache__encoding": "topk", "cache__topk": 2, "distillation__guide_loss": "dkd"}, "logits of all classes"),
+        ({"cache__encoding": "topk", "cache__topk": 2, "distillation__temperature": 3.0}, "at this temperature"),
+    ],
+)
+def test_what_run_refuses_is_refused_before_anything_is_measured(
+    tmp_path: Path, clocked: ModuleType, settings: dict[str, object], problem: str
+) -> None:
+    ws = workspace(tmp_path / "ws", chain=CHAIN, **settings)
+    with pytest.raises(InvalidInput, match=problem):
+        planned(ws, clocked)
+    assert clocked.forwarded == 0
+    with pytest.raises(InvalidInput, match=problem):
+        run(ws)
+
+
 def test_live_guides_take_what_was_planned(tmp_path: Path, clocked: ModuleType) -> None:
     """Trained without guides, and under live ones that are never dropped; the test set is scored in the end."""
     ws = workspace(tmp_path / "ws", chain=CHAIN, distillation__dropping="none")
