@@ -6,7 +6,8 @@ than two seconds before it was read is not entered, because a change right after
 (git calls such entries racily clean).
 
 The index is a folder of segments, files that are written once and at once. Facts do not contradict each other, so any
-processes may add segments or join them at the same time: none is lost, and one that is damaged is left out.
+processes may add segments or join them at the same time: none is lost, and one that is damaged is left out. A lock
+saves work alone: of the processes that find new files, one reads them while the others wait.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from dgkd_cache.datasets.remarks import warn
 from dgkd_cache.errors import DgkdError
 from dgkd_stores import JsonValue, canonical_json, parse_strictly
-from dgkd_stores.disk import make_folder, plain_file, write_durably
+from dgkd_stores.disk import folder_lock, make_folder, plain_file, write_durably
 
 __all__ = ["FileFacts", "FileIndex", "index_folder"]
 
@@ -97,8 +98,21 @@ class FileIndex:
         for path in _segments_in(self._place):
             path.unlink(missing_ok=True)
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[bool]:
+        """Lets one process at a time read files of this folder; gives whether another one has kept some since `find`.
+
+        Where the folder of the index cannot be made or locked, it waits for nobody.
+        """
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError, DgkdError):
+                make_folder(self._place)
+                held.enter_context(folder_lock(self._place, doing=f"reads the files in {self._folder}"))
+            yield {*_segments_in(self._place)} != {*self._segments}
+
     def find(self, paths: Sequence[str]) -> FileFacts:
         """Returns what is known of the files at these paths below the folder, whose status it reads."""
+        self._segments.clear()
         facts = FileFacts.unknown(_status(self._folder, paths))
         place_of = {path: place for place, path in enumerate(paths)}
         for segment in self._load():

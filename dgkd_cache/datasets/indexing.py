@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,12 +59,20 @@ def index_files(
     if rehash:
         index.forget()
     facts = index.find(paths)
-    unknown = np.flatnonzero(~(facts.read_N & facts.measured_N))
-    # Another version of the decoder needs the headers again, and not the bytes.
-    for rows, look in ((unknown[facts.read_N[unknown]], _measure), (unknown[~facts.read_N[unknown]], _read)):
-        _look_at(index, facts, folder, paths, rows, look, threads)
-    index.finish(paths, facts)
+    with index.reading() if len(_unknown(facts)) else nullcontext(False) as others_kept:
+        if others_kept and not rehash:
+            facts = index.find(paths)
+        unknown = _unknown(facts)
+        # Another version of the decoder needs the headers again, and not the bytes.
+        for rows, look in ((unknown[facts.read_N[unknown]], _measure), (unknown[~facts.read_N[unknown]], _read)):
+            _look_at(index, facts, folder, paths, rows, look, threads)
+        index.finish(paths, facts)
     return facts
+
+
+def _unknown(facts: FileFacts) -> NDArray[np.int64]:
+    """Returns the rows of the files that have to be looked at."""
+    return np.flatnonzero(~(facts.read_N & facts.measured_N))
 
 
 def _look_at(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL
@@ -101,6 +104,32 @@ def test_what_was_read_before_it_was_stopped_is_not_read_again(
     assert indexed(folder).read_N.all()
     # Three files are handed to a thread together, and the sixth began the next three.
     assert before == 7 and sorted(read[before:]) == sorted(PATHS[6:])
+
+
+def test_of_two_at_once_one_reads_and_the_other_waits(
+    folder: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads with a handle each are to flock as two processes."""
+    begun, waits, own_read, own_lock = threading.Event(), threading.Event(), indexing._read, file_index.folder_lock
+
+    def reading(path: Path) -> object:
+        begun.set()
+        assert waits.wait(60)
+        return own_read(path)
+
+    def locking(*given: Any, **named: Any) -> Any:
+        if begun.is_set():
+            waits.set()
+        return own_lock(*given, **named)
+
+    monkeypatch.setattr(indexing, "_read", reading)
+    monkeypatch.setattr(file_index, "folder_lock", locking)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(indexed, folder)
+        assert begun.wait(60)
+        second = pool.submit(indexed, folder)
+        assert np.array_equal(first.result().digest_N16, second.result().digest_N16)
+    assert sorted(read) == sorted(PATHS)
 
 
 def test_segments_are_written_while_it_works_and_joined_at_its_end(

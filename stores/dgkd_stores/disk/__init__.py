@@ -17,7 +17,7 @@ from dgkd_stores.disk.files import (
     write_durably as write_durably,
     write_synced as write_synced,
 )
-from dgkd_stores.disk.folder_lock import Stop as Stop, never as never
+from dgkd_stores.disk.folder_lock import Stop as Stop, folder_lock as folder_lock, never as never
 from dgkd_stores.disk.leases import RENEWAL as RENEWAL, renewing as renewing
 from dgkd_stores.disk.locks import ALL_VIEWS as ALL_VIEWS, Lock as Lock, ViewLock as ViewLock, sweep as sweep
 from dgkd_stores.disk.owner import Owner as Owner

@@ -32,20 +32,23 @@ def never() -> bool:
 
 
 @contextlib.contextmanager
-def folder_lock(folder: Path, *, stop: Stop = never, patience: float | None = None) -> Iterator[None]:
+def folder_lock(
+    folder: Path, *, stop: Stop = never, patience: float | None = None, doing: str = "has locked it"
+) -> Iterator[None]:
     """Holds the flock of `folder`; raises Interrupted if `stop` is true while another process has it.
 
-    After `patience` seconds it continues without the flock, as on a file system that has none.
+    After `patience` seconds it continues without the flock, as on a file system that has none. `doing` says what that
+    process does, where a wait is announced.
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _wait(handle, folder, stop, patience)
+        _wait(handle, folder, stop, patience, doing)
         yield
     finally:
         os.close(handle)
 
 
-def _wait(handle: int, folder: Path, stop: Stop, patience: float | None) -> None:
+def _wait(handle: int, folder: Path, stop: Stop, patience: float | None, doing: str) -> None:
     waited, pause, told = 0.0, 0.001, False
     while not _try_flock(handle):
         if stop():
@@ -57,7 +60,7 @@ def _wait(handle: int, folder: Path, stop: Stop, patience: float | None) -> None
             return
         if waited >= ANNOUNCED_AFTER and not told:
             told = True
-            notice(f"waiting for {folder}: another process has locked it (flock; `lslocks` lists it); Ctrl-C stops")
+            notice(f"waiting for {folder}: another process {doing} (flock; `lslocks` lists it); Ctrl-C stops")
         time.sleep(pause)
         waited += pause
         pause = min(2 * pause, _LONGEST_PAUSE)
