@@ -20,7 +20,7 @@ from dgkd_cache.errors import DgkdError, Mismatch
 from dgkd_cache.guides.align import can_align
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.views.probe import check_probe
-from dgkd_cache.views.registry import transform_from_dict
+from dgkd_cache.views.registry import transform_text
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_stores import GuideStore, StoreHeader, clean, probe_views
 
@@ -164,10 +164,7 @@ def _plan_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
 def _shown(key: str, value: Any) -> str:
     """Returns a value of a plan for a message: transforms as they are written, without their tables."""
     if key == "transforms" and isinstance(value, list | tuple):
-        try:
-            return ", ".join(transform_from_dict(record).text for record in value)
-        except DgkdError:
-            pass  # of a version to come, or of nobody's
+        return clean(", ".join(map(transform_text, value)))[:160]
     return _brief(value)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "transform_from_dict",
     "transform_names",
     "transform_summaries",
+    "transform_text",
 ]
 
 
@@ -84,3 +85,11 @@ def transform_from_dict(record: Any) -> Transform:
     if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
         raise InvalidInput("bad transform in a view plan", expected="an object with a name", found=repr(record)[:80])
     return TRANSFORMS.find(record["name"]).from_dict(record)
+
+
+def transform_text(record: Any) -> str:
+    """Returns how the transform of a record is written, as "crop(4)"; for one that is unknown here, its name."""
+    try:
+        return transform_from_dict(record).text
+    except InvalidInput:
+        return str(record.get("name")) if isinstance(record, Mapping) else str(record)

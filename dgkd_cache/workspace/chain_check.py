@@ -9,27 +9,21 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 
-import torch
-
 from dgkd_cache.datasets.split import split_images
-from dgkd_cache.distributed.ranks import ALONE
 from dgkd_cache.dump.sizes import check_store_bytes
 from dgkd_cache.dump.writer_arguments import require_all_samples
 from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
-from dgkd_cache.guides.topk_rows import require_all_classes
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.paths import CARD_FILE
-from dgkd_cache.progress import Progress, Silent
+from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import load_card
-from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.pruning import pruning_of, require_criterion
 from dgkd_cache.workspace.run_check import require_sound
-from dgkd_cache.workspace.tasks.model_setup import guide_loss_of, new_model
+from dgkd_cache.workspace.tasks.model_setup import new_model
 from dgkd_cache.workspace.tasks.pruned_source import source_card
-from dgkd_cache.workspace.tasks.row_settings import OTHER_LOSS, row_settings
-from dgkd_cache.workspace.tasks.run_guides import open_guides
-from dgkd_cache.workspace.tasks.training_check import check_training
+from dgkd_cache.workspace.tasks.row_settings import row_settings
+from dgkd_cache.workspace.tasks.training_check import check_given_stores, check_training
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["check_chain", "damaged_runs"]
@@ -61,7 +55,7 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
     if to_dump:
         require_all_samples(ws.dataset().train)
         _check_stores(ws, to_dump, progress)
-    _check_given(ws, trained=trained)
+    check_given_stores(ws, [name for name in ws.trained_here if not trained.get(name)])
     networks = {name: (ws.architecture(name), ws.config.training_for(name).input_size) for name in ws.trained_here}
     to_build = dict.fromkeys(network for name, network in networks.items() if not trained.get(name))
     built = {
@@ -70,7 +64,7 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
     }
     if built:  # a finished chain got these lines before
         counts = {**trained, **{name: trained.get(name) or built[one] for name, one in networks.items()}}
-        for line in larger_than_before([(name, counts[name]) for name in ws.chain if name in counts]):
+        for line in larger_than_before([(name, counts[name]) for name in ws.chain if counts.get(name)]):
             progress.warn(line)
 
 
@@ -98,30 +92,6 @@ def damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
                 do = f"restore it from a copy, or {ws.remedy(name)}"
             found[name] = error.with_hint(do=do)
     return found
-
-
-def _check_given(ws: Workspace, *, trained: Mapping[str, int]) -> None:
-    """Checks each store from elsewhere that a model still has to learn from, as its training will: data, views, pixels.
-
-    Raises what `GuideBank` raises, and Mismatch for a signature that [sharing] requires.
-    """
-    given = [name for name in ws.chain if ws.member(name).kind == "store"]
-    taught = {guide for name in ws.trained_here if not trained.get(name) for guide in ws.guides_for(name)}
-    paths = {name: ws.store_path(name) for name in given if name in taught}
-    if paths:
-        views = ViewRenderer(ws.plan(), ws.dataset().train)
-        temperature = ws.config.distillation.temperature or ws.config.cache.temperature
-        cpu = torch.device("cpu")
-        with open_guides(
-            *(ws, views, [*paths.values()], [], temperature),
-            names=[*paths],
-            device=cpu,
-            begun={},
-            progress=Silent(),  # training says the same
-            ranks=ALONE,
-        ) as guidance:
-            if guidance is not None:
-                require_all_classes(guide_loss_of(ws.config.distillation), guidance.topk_names, do=OTHER_LOSS)
 
 
 def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> None:

@@ -68,10 +68,12 @@ def _same_plan(views: ViewsConfig, plan: Mapping[str, Any]) -> bool:
 
 
 def _in_text(record: object) -> str:
-    if not isinstance(record, Mapping):
-        return str(record)
-    values = [str(value) for key, value in record.items() if key != "name" and isinstance(value, int | str)]
-    return str(record.get("name")) + (f"({', '.join(values)})" if values else "")
+    if not isinstance(record, Mapping) or len(record) > 2:
+        from dgkd_cache.views.registry import transform_text  # it loads torch: keys are in no order that would tell
+
+        return transform_text(record)
+    values = [str(value) for key, value in record.items() if key != "name"]
+    return str(record.get("name")) + (f"({values[0]})" if values else "")
 
 
 def _number(value: object) -> Decimal | None:

@@ -17,7 +17,13 @@ from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views import registry
 from dgkd_cache.views.abc import Transform
 from dgkd_cache.views.plan import ViewPlan
-from dgkd_cache.views.registry import parse_transform, register_transform, transform_from_dict, transform_names
+from dgkd_cache.views.registry import (
+    parse_transform,
+    register_transform,
+    transform_from_dict,
+    transform_names,
+    transform_text,
+)
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.resized_crop import ResizedCrop
 from dgkd_cache.views.transforms import Crop, Hflip, Unchanged
@@ -65,6 +71,17 @@ def test_texts_name_transforms(text: str, expected: Transform) -> None:
 def test_refuses_texts_that_mean_nothing(text: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         parse_transform(text)
+
+
+@pytest.mark.parametrize("name", registry.TRANSFORMS)
+def test_a_record_tells_how_it_is_written(name: str) -> None:
+    one = parse_transform(registry.TRANSFORMS[name].example or name)
+    assert parse_transform(transform_text(one.to_dict())) == one
+
+
+@pytest.mark.parametrize(("record", "text"), [({"name": "warp", "by": 3}, "warp"), ({}, "None"), (3, "3"), ("x", "x")])
+def test_a_record_of_nobody_has_a_text_all_the_same(record: object, text: str) -> None:
+    assert transform_text(record) == text
 
 
 def test_an_unknown_name_is_met_with_the_closest() -> None:

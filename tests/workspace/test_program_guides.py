@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from support.program_guide import program_guide
 from support.tiny_chain import CONFIG, Lines, add_module, run, train
 
-from dgkd_cache.errors import Incomplete, InvalidInput
+from dgkd_cache.config.workspace_config import with_overrides
+from dgkd_cache.errors import Incomplete, InvalidInput, Mismatch
 from dgkd_cache.progress import Silent
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.workspace.chain import chain_rows
 from dgkd_cache.workspace.listing import list_runs, list_stores
-from dgkd_cache.workspace.tasks import recompute_rows, repair_store
+from dgkd_cache.workspace.tasks import plan_chain, recompute_rows, repair_store
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import verify
 
@@ -38,11 +40,19 @@ def test_a_chain_takes_it_as_done(ws: Workspace) -> None:
     seal = verify(ws.store_path("teacher")).seal
     assert load_card(ws.run_folder("student")).guides == {"teacher": seal}
     assert "guide teacher has no logits of a test set: nothing tells how good it is" in progress.lines
-    assert not [line for line in progress.lines if "tested with other images" in line]
+    assert not [line for line in progress.lines if "tested with other images" in line or "more than teacher" in line]
     (teacher, _) = list_runs(ws)
     assert (teacher.state, teacher.parameters, teacher.accuracy) == ("done", None, None)
     assert [(store.name, store.state) for store in list_stores(ws)] == [("teacher", "sealed")]
     assert chain_rows(ws, device="cpu") == rows
+
+
+def test_a_plan_checks_it_as_run_does(ws: Workspace) -> None:
+    assert plan_chain(ws, device="cpu", seconds=0.01, progress=Silent()).guides == ()
+    more = ws.with_config(with_overrides(ws.config, {"views.count": ws.config.views.count + 1}))
+    for refuse in (partial(plan_chain, more, device="cpu", seconds=0.01, progress=Silent()), partial(run, more)):
+        with pytest.raises(Mismatch, match="too few views"):
+            refuse()
 
 
 def test_any_student_learns_from_it(ws: Workspace) -> None:

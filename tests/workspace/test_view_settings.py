@@ -11,6 +11,7 @@ import pytest
 from dgkd_cache.config.tables import ViewsConfig
 from dgkd_cache.views.plan import ViewPlan
 from dgkd_cache.workspace.view_settings import describe_plan, describe_views, same_views
+from dgkd_stores import parse_strictly
 
 LISTS = [
     ["none"],
@@ -49,6 +50,13 @@ def test_both_are_described_alike() -> None:
     views = ViewsConfig(transforms=["crop(1)", "hflip"], seed=4)
     plan = ViewPlan.build(image=(1, 8, 8), transforms=views.transforms, seed=4).to_dict()
     assert describe_views(views) == describe_plan(plan) == "crop(1), hflip; sampled, seed 4"
+
+
+def test_several_numbers_are_in_the_order_in_which_they_are_written() -> None:
+    """A header's keys are sorted; tables and the number of samples held out are not written."""
+    texts = ["color-jitter(0.4, 0.3, 0.2, 0.1)", "rand-augment(2, 9)", "cutmix(1)"]
+    plan = ViewPlan.build(image=(3, 8, 8), transforms=texts, held_out=5)
+    assert describe_plan(parse_strictly(plan.canonical)) == f"{', '.join(texts)}; sampled, seed 0"
 
 
 def test_crop_and_flip_are_compared_without_torch() -> None:

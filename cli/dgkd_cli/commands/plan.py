@@ -99,7 +99,7 @@ def _encodings(cost: ChainCost) -> str:
 def _in_all(cost: ChainCost) -> Iterable[tuple[str, str]]:
     yield "training", f"{duration_text(cost.train_seconds)} for the chain, without what guides cost"
     if not cost.guides:
-        yield "guides", "none: no model here learns from another"
+        yield "guides", "none to dump: no model learns from one that is dumped"
         return
     yield (
         "guides",

@@ -44,7 +44,7 @@ from dgkd_cache.workspace.tasks.model_setup import (
     require_same_data,
     say_input,
 )
-from dgkd_cache.workspace.tasks.training_check import check_training
+from dgkd_cache.workspace.tasks.training_check import check_given_stores, check_training
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import encoding_names
 
@@ -78,6 +78,7 @@ def plan_chain(
         find_model(ws.architecture(name))  # a wrong name is told before the data set is loaded
     for name in ws.trained_here:
         check_training(ws, name)
+    check_given_stores(ws, ws.trained_here)
     recipes = {name: resolve_recipe(ws.config.training_for(name), where) for name in ws.trained_here}
     adopted = {name: _adopted(ws, name) for name in ws.chain if ws.member(name).kind == "adopted"}
     for name in ws.chain:

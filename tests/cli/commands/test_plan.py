@@ -115,7 +115,7 @@ def test_what_does_not_fit_and_what_never_pays(command: Command, workspace: Path
     assert "caching never pays: student has no guide that takes part" in text
     planned(cost(live=0.0, guides=0))
     text = command("plan").stdout
-    assert "guides    none: no model here learns from another" in text and "encoding" not in text
+    assert "guides    none to dump: no model learns from one that is dumped" in text and "encoding" not in text
 
 
 def test_json(command: Command, workspace: Path, planned: Callable[..., Any]) -> None:
