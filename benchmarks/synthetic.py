@@ -64,12 +64,17 @@ def random_store(
     """A finished store of random logits over `count` views; the guide is called as the file is.
 
     With `width` they are those of a linear layer of so many inputs, as in `factored`, where it is 1/4 of the classes
-    otherwise. `seed_of` is the name whose rows they are (default: the guide's).
+    otherwise. `topk` keeps 1/4 of the classes. `seed_of` is the name whose rows they are (default: the guide's).
     """
     images, name = views.images, path.stem
     classes, samples = len(images.classes), len(images)
-    width = width or (max(1, classes // 4) if encoding == "factored" else 0)
-    settings: dict[str, JsonValue] = {"width": width} if encoding == "factored" else {}
+    quarter = max(1, classes // 4)
+    width = width or (quarter if encoding == "factored" else 0)
+    of_encoding: dict[str, dict[str, JsonValue]] = {
+        "factored": {"width": width},
+        "topk": {"k": quarter, "temperatures": ["4"]},
+    }
+    settings = of_encoding.get(encoding, {})
     held_as = get_encoding(encoding).with_settings(settings, classes)
     kind, probe = make_probe(views, 0, count)
     header = StoreHeader(
@@ -113,7 +118,7 @@ def random_store(
         test_logits_MC=np.zeros((0, classes), np.float32),
         test_label_M=np.zeros(0, np.int64),
         test_sample_digest_M16=np.zeros((0, 16), np.uint8),
-        shared=_shared(seed_of or name, classes, width) if settings else {},
+        shared=_shared(seed_of or name, classes, width) if encoding == "factored" else {},
     )
     if width:
         logits_NC = linear_logits(seed_of or name, samples, classes, width)

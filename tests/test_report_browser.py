@@ -28,6 +28,8 @@ pytestmark = [
 ]
 
 WIDTHS = {"phone": 390, "laptop": 1280}
+SLOWEST_MS = 300_000
+"""Milliseconds that a browser gets: its own limit, 30 seconds, is too short beside other programs."""
 PAGE = "rgb(20, 23, 28)"
 """The ground of the dark theme, as a browser says it."""
 
@@ -56,6 +58,7 @@ class Opened:
 
     def __init__(self, browser: Any, report: Path, width: int, theme: str, **context: Any) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme, **context)
+        self.context.set_default_timeout(SLOWEST_MS)
         self.page = self.context.new_page()
         self.said: list[str] = []
         self.requests: list[str] = []

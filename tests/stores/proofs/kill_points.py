@@ -23,9 +23,11 @@ def check_what_is_given_out(path: Path, whole: Path) -> int:
     """Every row that an unfinished store gives out is the right one; the number of blocks it has."""
     if not path.exists():
         return 0
+    with GuideStore.open(path, allow_incomplete=True) as earlier:
+        # Another writer may go on meanwhile: what is done before the store is opened, it gives out.
+        done = np.argwhere(earlier.container.blocks_done(earlier.container.digests())).tolist()
     with GuideStore.open(path, allow_incomplete=True) as store, GuideStore.open(whole) as reference:
         samples, rows = store.header.dataset.samples, store.header.digest_rows
-        done = np.argwhere(store.container.blocks_done(store.container.digests())).tolist()
         for view, block in done:
             samples_B = np.arange(block * rows, min((block + 1) * rows, samples))
             views_B = np.full(len(samples_B), store.views.start + view)
