@@ -34,7 +34,7 @@ _PICTURES = 64
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    defaults = {"rounds": 5, "samples": IMAGENET, "classes": 1000, "small": 100_000}
+    defaults = {"rounds": 6, "samples": IMAGENET, "classes": 1000, "small": 100_000}
     quick = {"rounds": 1, "samples": 3_000, "classes": 4, "small": 400}
     options = arguments(__doc__, defaults, quick, given)
     rows: list[Row] = []

@@ -15,15 +15,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
-from dgkd_cache.device.device import send
 from dgkd_cache.randomness.philox import integer_below
 from dgkd_cache.views.abc import MIXING, IntArray, Transform, WordArray
 from dgkd_cache.views.arguments import Decimal
 from dgkd_cache.views.fixed_point import ONE_Q16
 from dgkd_cache.views.integer_tables import beta_middles_q16, is_table
+from dgkd_cache.views.operations.mixtures import average, put_box
 from dgkd_cache.views.registry import register_transform
 
 __all__ = ["RATIOS", "Cutmix", "Mixing", "Mixup"]
@@ -108,12 +107,7 @@ class Mixup(Mixing):
     words = 2
 
     def mix(self, own_BIHW: Tensor, partner_BIHW: Tensor, parameters_BP: IntArray) -> Tensor:
-        # (a L + b (65536 - L) + 32768) >> 16. Each step is exact in float32: all numbers are below 256 and have 16 bits
-        # after the point.
-        share_B = send((self.drawn_q16(parameters_BP) / ONE_Q16).astype(np.float32), own_BIHW.device)
-        share_B111 = share_B[:, None, None, None]
-        mixed = own_BIHW.float().mul_(share_B111).add_(partner_BIHW.float().mul_(1 - share_B111))
-        return mixed.add_(0.5).to(torch.uint8)
+        return average(own_BIHW, partner_BIHW, self.drawn_q16(parameters_BP))
 
     def share(self, parameters_BP: IntArray, height: int, width: int) -> npt.NDArray[np.float64]:
         return self.drawn_q16(parameters_BP) / ONE_Q16
@@ -153,12 +147,7 @@ class Cutmix(Mixing):
         return np.stack(sides)
 
     def mix(self, own_BIHW: Tensor, partner_BIHW: Tensor, parameters_BP: IntArray) -> Tensor:
-        height, width = own_BIHW.shape[2:]
-        top, bottom, left, right = send(self.boxes(parameters_BP, height, width), own_BIHW.device)[..., None]
-        down_H, across_W = (torch.arange(side, device=own_BIHW.device) for side in (height, width))
-        rows_BH, columns_BW = (down_H >= top) & (down_H < bottom), (across_W >= left) & (across_W < right)
-        inside_B1HW = (rows_BH[:, :, None] & columns_BW[:, None])[:, None]
-        return torch.where(inside_B1HW, partner_BIHW, own_BIHW)
+        return put_box(own_BIHW, partner_BIHW, self.boxes(parameters_BP, *own_BIHW.shape[2:]))
 
     def share(self, parameters_BP: IntArray, height: int, width: int) -> npt.NDArray[np.float64]:
         top_B, bottom_B, left_B, right_B = self.boxes(parameters_BP, height, width)
