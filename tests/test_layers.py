@@ -155,7 +155,7 @@ def test_imports_go_down_only(package: str) -> None:
 def test_what_is_imported_is_what_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    used_extras = ("demo", "hf", "share", "tensorboard", "timm", "wandb", "xarray")
+    used_extras = ("demo", "hf", "jpeg", "share", "tensorboard", "timm", "wandb", "xarray")
     texts = [*project["dependencies"], *(text for name in used_extras for text in extras[name])]
     declared = {re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", text)[0]).lower() for text in texts}
     owners = importlib.metadata.packages_distributions()

@@ -113,6 +113,9 @@ class ViewsConfig(Table):
         default="cycle", description="cycle: view = epoch mod count; draw: one per (epoch, sample)"
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="of the plan; another seed is another plan")
+    decoder: Literal["pillow", "torchcodec"] = Field(
+        default="pillow", description="of a folder's JPEGs: pillow, torchcodec (faster, extra jpeg); part of the plan"
+    )
 
 
 class CacheConfig(Table):

@@ -63,6 +63,7 @@ class AlignedImages(Images):
         )
         if (index_N < 0).any() and self.decoding.items() <= guide.decoding.items():
             self.decoding = dict(guide.decoding)  # the files that need the other rules are not here
+        self.decoder = images.decoder
         self.guide, self.columns_C = guide, columns_C
         self.unused = len(images) - int((index_N >= 0).sum())
         self._images, self._index_N = images, index_N

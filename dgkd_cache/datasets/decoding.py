@@ -1,7 +1,8 @@
 """Decoding rules: how a picture becomes 8-bit RGB pixels, and which of its properties are lost.
 
 Pillow decodes, as for torchvision's ImageFolder: the first frame, EXIF rotation not applied, transparency dropped,
-palettes expanded. Greyscale of more than 8 bits, which Pillow clips, is scaled by a rule of this project.
+palettes expanded; JPEGs may be left to another library (`decoders`). Greyscale of more than 8 bits, which Pillow clips,
+is scaled by a rule of this project.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = [
     "rgb",
     "rules_of",
     "traits",
+    "warn_of_others",
     "warn_of_traits",
 ]
 
@@ -56,6 +58,8 @@ class Trait(Flag):
     ROTATED = auto()
     TRANSPARENT = auto()
     FRAMES = auto()
+    PLAIN_JPEG = auto()
+    """What decides who decodes the file (`plain_jpeg`)."""
 
 
 _TOLD = {
@@ -87,9 +91,12 @@ def traits(picture: Image.Image) -> Trait:
 
 
 def rgb(picture: Image.Image) -> NDArray[np.uint8]:
-    """Returns the pixels [3, H, W] of an opened picture. Raises UndefinedRange, and what Pillow raises."""
+    """Returns the pixels [3, H, W] of an opened picture, which may lie in memory as [H, W, 3].
+
+    Raises UndefinedRange, and what Pillow raises.
+    """
     if picture.mode not in _MORE_THAN_8_BITS:
-        return np.asarray(picture.convert("RGB")).transpose(2, 0, 1).copy()
+        return np.array(picture.convert("RGB")).transpose(2, 0, 1)  # rows of pixels: another order costs a fifth
     white = _white(picture)
     values_HW = np.asarray(picture).astype(np.int64)
     if isinstance(picture, TiffImageFile) and picture.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO:
@@ -119,6 +126,12 @@ def warn_of_traits(where: str, traits_N: NDArray[np.uint8]) -> None:
     for trait, told in _TOLD.items():
         if count := np.count_nonzero(traits_N & trait.value):
             warn(f"{where}: {count} of {len(traits_N)} images have {told}")
+
+
+def warn_of_others(where: str, traits_N: NDArray[np.uint8], decoder: str) -> None:
+    """Logs one line if Pillow decodes some of the pictures, because they are not what `decoder` decodes."""
+    if count := np.count_nonzero(~traits_N & Trait.PLAIN_JPEG.value):
+        warn(f"{where}: {count} of {len(traits_N)} images are no JPEGs that {decoder} decodes: Pillow decodes these")
 
 
 def _white(picture: Image.Image) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -19,17 +20,17 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from dgkd_cache.datasets.dataset import Dataset
-from dgkd_cache.datasets.decoding import rules_of, warn_of_traits
+from dgkd_cache.datasets.decoders import PILLOW, DecoderName, decode, decoder_version, require_decoder
+from dgkd_cache.datasets.decoding import rules_of, warn_of_others, warn_of_traits
 from dgkd_cache.datasets.discovery import find_classes
 from dgkd_cache.datasets.file_index import FileFacts
 from dgkd_cache.datasets.images import Images
-from dgkd_cache.datasets.indexing import decoder_version, index_files
+from dgkd_cache.datasets.indexing import index_files
 from dgkd_cache.datasets.kept_constants import content_key, kept_constants
 from dgkd_cache.datasets.kept_pixels import LEAST_BYTES, KeptPixels
 from dgkd_cache.datasets.labelled_files import LabelledFiles
 from dgkd_cache.datasets.normalisation import SUBSET, Constants, mean_and_std
 from dgkd_cache.datasets.reading import (
-    decode,
     decoding_threads,
     file_digest,
     read_all,
@@ -61,10 +62,12 @@ INDEX_KEY = hashlib.sha256(b"dgkd-folder-index").digest()[:16]
 """The key of every folder's permutation. It never changes, because it defines "sample i" in guide stores."""
 
 
-def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False) -> Dataset:
+def load_folder(
+    path: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False, decoder: DecoderName = PILLOW
+) -> Dataset:
     """Returns the data set in `path`/train and `path`/test, or `path`/val if there is no test folder.
 
-    It is called folder:NAME after the last part of the path; its digest identifies it.
+    It is called folder:NAME after the last part of the path; its digest identifies it. `decoder` decodes plain JPEGs.
 
     Raises InvalidInput if the folders are missing, DataUnreadable for class folders that differ or hold no images and
     for files that are not images.
@@ -74,7 +77,7 @@ def load_folder(path: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = Fals
     name = f"folder:{path.resolve().name}"
     say_source(name, *folders.values())
     train, test = (LabelledFiles.in_class_folders(folder) for folder in folders.values())
-    return load_splits(name, train, test, hold_bytes=hold_bytes, rehash=rehash)
+    return load_splits(name, train, test, hold_bytes=hold_bytes, rehash=rehash, decoder=decoder)
 
 
 def load_splits(
@@ -84,17 +87,20 @@ def load_splits(
     *,
     hold_bytes: int,
     rehash: bool = False,
+    decoder: DecoderName = PILLOW,
     constants: Constants | None = None,
     class_words: Sequence[Sequence[str]] = (),
 ) -> Dataset:
     """Returns the data set of these files; `constants` are its mean and deviation, computed where None is given.
 
-    With `rehash` all files are read, whatever the index of their folder knows.
+    With `rehash` all files are read, whatever the index of their folder knows; `decoder` decodes plain JPEGs.
 
     Raises what `FolderImages` raises.
     """
-    images = FolderImages(train, name=name, split="train", hold_bytes=hold_bytes, rehash=rehash)
-    tests = FolderImages(test, name=name, split="test", hold_bytes=hold_bytes, rehash=rehash)
+    images, tests = (
+        FolderImages(files, name=name, split=split, hold_bytes=hold_bytes, rehash=rehash, decoder=decoder)
+        for files, split in ((train, "train"), (test, "test"))
+    )
     mean, std = constants or images.constants()
     return Dataset(train=images, test=tests, mean=mean, std=std, class_words=tuple(map(tuple, class_words)))
 
@@ -114,11 +120,15 @@ class FolderImages(Images):
         split: str,
         hold_bytes: int = HOLD_BYTES,
         rehash: bool = False,
+        decoder: DecoderName = PILLOW,
     ) -> None:
         """`files` may be a folder of class folders; with `rehash` all files are read, whatever the index knows.
 
-        Raises DataUnreadable for class folders without images and for files that are not images.
+        `decoder` decodes plain JPEGs, Pillow all other files. Raises DataUnreadable for class folders without images
+        and for files that are not images, UnknownName or InvalidInput for a decoder that is not known or not usable.
         """
+        require_decoder("FolderImages", decoder)
+        self.decoder = decoder
         if not isinstance(files, LabelledFiles):
             files = LabelledFiles.in_class_folders(as_path("FolderImages", "files", files))
         self._folder = folder = files.folder
@@ -136,6 +146,8 @@ class FolderImages(Images):
         self._offsets = np.concatenate(([0], np.cumsum(3 * self._sizes.prod(axis=1))))
         self._pixels = self._hold(facts) if self._offsets[-1] <= hold_bytes else None
         warn_of_traits(str(folder), facts.traits_N)
+        if decoder != PILLOW:
+            warn_of_others(str(folder), facts.traits_N, decoder)
         height, width = self._sizes[0].tolist() if (self._sizes == self._sizes[0]).all() else (None, None)
         super().__init__(
             name=name,
@@ -153,7 +165,8 @@ class FolderImages(Images):
         """Returns `mean_and_std` of these images, which is kept if they have more than a few pixels."""
         if self._offsets[-1] < LEAST_BYTES:
             return mean_and_std(self)
-        key = content_key(self._sizes, self.sample_digest_N16, decoder=f"{decoder_version()}, {SUBSET} samples")
+        version = f"{decoder_version(self.decoder)}, {SUBSET} samples"
+        key = content_key(self._sizes, self.sample_digest_N16, decoder=version)
         if self.pixels_NIHW is None:  # then it is of some samples
             key = hashlib.sha256(f"{key} subset".encode()).hexdigest()
         return kept_constants(key, lambda: mean_and_std(self), cache=cache_folder())
@@ -194,7 +207,7 @@ class FolderImages(Images):
         # Each of DataLoader's workers decodes alone: the user sets their number.
         threads = self._threads if get_worker_info() is None and len(samples) > 1 else 1
         paths = [self._paths[sample] for sample in samples]
-        decoded = read_all(self._folder, paths, _decode, threads=threads)
+        decoded = read_all(self._folder, paths, partial(_decode, decoder=self.decoder), threads=threads)
         return [self._check_unchanged(sample, read) for sample, read in zip(samples, decoded, strict=True)]
 
     def _check_unchanged(self, sample: int, read: tuple[NDArray[np.uint8], bytes]) -> Tensor:
@@ -217,14 +230,15 @@ class FolderImages(Images):
 
     def _refuse_all_broken(self, hold_bytes: int) -> None:
         """Raises DataUnreadable for all files of a split that would be held: of the index, headers alone are known."""
-        for _, read in read_each(self._folder, self._paths, read_image, self._threads):
+        for _, read in read_each(self._folder, self._paths, partial(read_image, decoder=self.decoder), self._threads):
             hold_bytes -= read.pixels_IHW.nbytes
             if hold_bytes < 0:
                 return
 
     def _hold(self, facts: FileFacts) -> Tensor:
         """Returns the pixels of all images as one tensor, and corrects their traits: decoded pixels tell more."""
-        kept = KeptPixels(self._sizes, facts.digest_N16, cache=cache_folder(), decoder=decoder_version())
+        version = decoder_version(self.decoder)
+        kept = KeptPixels(self._sizes, facts.digest_N16, cache=cache_folder(), decoder=version)
         if (found := kept.find()) is not None:
             pixels, facts.traits_N[:] = found
             return pixels
@@ -234,7 +248,8 @@ class FolderImages(Images):
 
     def _decode_all(self, traits_N: NDArray[np.uint8]) -> Tensor:
         pixels = torch.empty(int(self._offsets[-1]), dtype=torch.uint8)
-        for sample, read in read_each(self._folder, self._paths, read_image, self._threads):
+        read_one = partial(read_image, decoder=self.decoder)
+        for sample, read in read_each(self._folder, self._paths, read_one, self._threads):
             found = self._check_unchanged(sample, (read.pixels_IHW, read.digest))
             pixels[self._offsets[sample] : self._offsets[sample + 1]] = found.ravel()
             traits_N[sample] = read.traits.value
@@ -251,10 +266,10 @@ def index_order(paths: Sequence[str]) -> list[str]:
     return [in_order[place] for place in permutation(INDEX_KEY, len(paths), view=0, domain=Domain.ORDER)]
 
 
-def _decode(path: Path) -> tuple[NDArray[np.uint8], bytes]:
+def _decode(path: Path, decoder: str) -> tuple[NDArray[np.uint8], bytes]:
     """Returns the pixels of a file, and the digest of the same bytes."""
     content = read_bytes(path)
-    return decode(content), file_digest(content)
+    return decode(content, decoder), file_digest(content)
 
 
 def split_folder(path: Path, split: str) -> Path:

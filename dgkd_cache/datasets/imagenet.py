@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.decoders import PILLOW, DecoderName
 from dgkd_cache.datasets.discovery import find_classes, has_class_folders
 from dgkd_cache.datasets.folder import HOLD_BYTES, check_same_classes, load_splits
 from dgkd_cache.datasets.imagenet_truth import DEVKIT_META, DEVKIT_TRUTH, KAGGLE_TRUTH, read_devkit, read_kaggle
@@ -27,11 +28,13 @@ _DEVKIT_FOLDERS = (Path(), Path("data"), Path("ILSVRC2012_devkit_t12", "data"), 
 _MAPPINGS = ("LOC_synset_mapping.txt", "words.txt")
 
 
-def load_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False) -> Dataset:
+def load_imagenet(
+    root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False, decoder: DecoderName = PILLOW
+) -> Dataset:
     """Returns ImageNet in `root`; classes are synset ids in their sorted order, as for all published weights.
 
-    Raises InvalidInput if there is no train/ or val/, DataUnreadable for class folders, ground truth and words that do
-    not fit together, and what `FolderImages` raises.
+    `decoder` decodes plain JPEGs. Raises InvalidInput if there is no train/ or val/, DataUnreadable for class folders,
+    ground truth and words that do not fit together, and what `FolderImages` raises.
     """
     data = root if (root / "train").is_dir() else root / _KAGGLE_DATA
     require_splits(root, data, kind=_NAME)
@@ -47,7 +50,12 @@ def load_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = Fa
     files = LabelledFiles.in_class_folders(train, others=("val",))
     words = all_words(classes, _texts(root, classes))
     return load_splits(
-        _NAME, files, tests, hold_bytes=hold_bytes, rehash=rehash, constants=KNOWN[_NAME], class_words=words
+        *(_NAME, files, tests),
+        hold_bytes=hold_bytes,
+        rehash=rehash,
+        decoder=decoder,
+        constants=KNOWN[_NAME],
+        class_words=words,
     )
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from dgkd_cache.datasets.arrays import check_pixels
 from dgkd_cache.datasets.channel_order import channels_are_last
+from dgkd_cache.datasets.decoders import DecoderName
 from dgkd_cache.datasets.labels import check_classes, check_labels, label_count
 from dgkd_cache.device.device import usable_device
 from dgkd_cache.errors import DataUnreadable, InvalidInput
@@ -57,6 +58,8 @@ class Images(ABC):
     """The content that a sample digest covers: the decoded "pixels" or the "file"."""
     decoding: dict[str, int]
     """The numbered rules by which some images were decoded; a digest of files does not cover them."""
+    decoder: DecoderName | None = None
+    """The decoder of its files, which view plans name; None if the images are no files of a folder."""
 
     _original: Images | None = None  # for a copy on a device: the original images
 
@@ -115,7 +118,7 @@ class Images(ABC):
         images = self._read_and_check(_as_list(samples_B))
         if self.height is None or self.width is None or not images:
             return images
-        return torch.stack(images)
+        return torch.stack(images).contiguous()  # decoders give the channels of a pixel together
 
     def each(self, samples_B: Samples) -> Iterator[Tensor]:
         """Yields the pixels [I, H, W] of the requested samples in order; many are read at once, few are in memory.

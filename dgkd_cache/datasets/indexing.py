@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image
 
-from dgkd_cache.datasets.decoding import DEPTH16, traits
+from dgkd_cache.datasets.decoders import decoder_version
 from dgkd_cache.datasets.file_index import FileFacts, FileIndex
-from dgkd_cache.datasets.reading import file_digest, open_file, read_bytes, read_each
+from dgkd_cache.datasets.reading import file_digest, header_traits, open_file, read_bytes, read_each
 from dgkd_cache.datasets.remarks import say_indexing
 from dgkd_cache.paths import cache_folder
 
-__all__ = ["decoder_version", "index_files"]
+__all__ = ["index_files"]
+
+_TRAITS = 2
+"""The number of the traits that are looked for: it changes whenever there are others."""
 
 _KEPT_FILES = 2**15
 """Files after which a segment is written: half a minute on a slow disk."""
@@ -33,12 +35,6 @@ _SAID = 20
 
 _LEAST_SAID = 20_000
 """Files that are indexed without a line."""
-
-
-def decoder_version() -> str:
-    """Returns the versions that pixels and traits depend on: Pillow's, its libraries', and that of our rules."""
-    libraries = ", ".join(f"{name} {features.version(name)}" for name in ("jpg", "libjpeg_turbo", "webp", "zlib"))
-    return f"pillow {PIL.__version__} ({libraries}), depth16 {DEPTH16}"
 
 
 def index_files(
@@ -53,9 +49,10 @@ def index_files(
     """Returns the facts of the files at `paths` below `folder`; reads those that are not known, with `rehash` all.
 
     The index lies below `cache`, by default the user's. Raises DataUnreadable with the number of files that cannot be
-    read and the first five of them.
+    read and the first five of them. Pillow reads the headers, whichever library decodes the pixels.
     """
-    index = FileIndex(folder, cache=cache or cache_folder(), decoder=decoder_version(), clock=clock)
+    version = f"{decoder_version()}, traits {_TRAITS}"
+    index = FileIndex(folder, cache=cache or cache_folder(), decoder=version, clock=clock)
     if rehash:
         index.forget()
     facts = index.find(paths)
@@ -115,10 +112,11 @@ class _Look(NamedTuple):
 
 def _read(path: Path) -> _Look:
     content = read_bytes(path)
-    with Image.open(io.BytesIO(content)) as picture:
-        return _Look(file_digest(content), picture.height, picture.width, traits(picture).value)
+    file = io.BytesIO(content)
+    with Image.open(file) as picture:
+        return _Look(file_digest(content), picture.height, picture.width, header_traits(file, picture).value)
 
 
 def _measure(path: Path) -> _Look:
     with open_file(path) as file, Image.open(file) as picture:
-        return _Look(None, picture.height, picture.width, traits(picture).value)
+        return _Look(None, picture.height, picture.width, header_traits(file, picture).value)

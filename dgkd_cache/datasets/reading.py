@@ -1,4 +1,4 @@
-"""Reads image files in parallel: pixels (see `decoding`), sizes and digests.
+"""Reads image files in parallel: pixels (see `decoders`), sizes and digests.
 
 Every file that cannot be read is counted and the first ones are named, with the reason.
 """
@@ -20,14 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from dgkd_cache.datasets.decoders import PILLOW, JpegRefused, jpeg_decoder
 from dgkd_cache.datasets.decoding import Trait, UndefinedRange, is_opaque, pillow_warnings_ignored, rgb, traits
+from dgkd_cache.datasets.plain_jpeg import is_plain_jpeg
 from dgkd_cache.errors import DataUnreadable
 
 __all__ = [
     "ReadImage",
-    "decode",
     "decoding_threads",
     "file_digest",
+    "header_traits",
     "open_file",
     "read_all",
     "read_bytes",
@@ -68,14 +70,28 @@ def decoding_threads(folder: Path, paths: Sequence[str]) -> int:
     return max(1, min(threads, os.cpu_count() or 1))
 
 
-def read_image(path: Path) -> ReadImage:
-    """Returns the pixels of an image file, with the traits of the decoded picture. Raises what Pillow raises."""
+def read_image(path: Path, decoder: str = PILLOW) -> ReadImage:
+    """Returns the pixels of an image file, with the traits of the decoded picture.
+
+    Raises JpegRefused, and what Pillow raises.
+    """
     content = read_bytes(path)
-    with Image.open(io.BytesIO(content)) as picture:
-        found, pixels_IHW = traits(picture), rgb(picture)
+    own = jpeg_decoder(decoder, content)
+    file = io.BytesIO(content)
+    with Image.open(file) as picture:
+        found = header_traits(file, picture)
+        pixels_IHW = rgb(picture) if own is None else own(content)
         if Trait.TRANSPARENT in found and is_opaque(picture):
             found &= ~Trait.TRANSPARENT
         return ReadImage(traits=found, pixels_IHW=pixels_IHW, digest=file_digest(content))
+
+
+def header_traits(file: BinaryIO, picture: Image.Image) -> Trait:
+    """Returns the traits of the picture that is opened from a file, before its pixels are decoded."""
+    place = file.tell()
+    plain = is_plain_jpeg(file)
+    file.seek(place)
+    return traits(picture) | (Trait.PLAIN_JPEG if plain else Trait(0))
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -91,12 +107,6 @@ def read_bytes(path: Path) -> bytes:
     """Returns the bytes of a regular file. Raises what `open_file` raises."""
     with open_file(path) as file:
         return file.read()
-
-
-def decode(content: bytes) -> NDArray[np.uint8]:
-    """Returns the RGB pixels [3, H, W] of the image file with these bytes. Raises what Pillow raises."""
-    with Image.open(io.BytesIO(content)) as picture:
-        return rgb(picture)
 
 
 def file_digest(content: bytes) -> bytes:
@@ -160,12 +170,15 @@ def _reading_error(folder: Path, total: int, failures: Sequence[_Failure]) -> Da
     more = f"; and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
     of = f" of {total}" if total > 1 else ""
     undefined = any(isinstance(failure.error, UndefinedRange) for failure in failures)
+    refused = any(isinstance(failure.error, JpegRefused) for failure in failures)
     return DataUnreadable(
         f"{len(failures)}{of} image {'files' if total > 1 else 'file'} in {folder} cannot be read",
         expected="whole images in a format that Pillow knows"
         + (", of 8 bits or 16-bit greyscale" if undefined else ""),
         found=listed + more,
-        do="replace or remove what is listed" + ("; scale such pixels to 8 bits, 255 for white" if undefined else ""),
+        do="replace or remove what is listed"
+        + ("; scale such pixels to 8 bits, 255 for white" if undefined else "")
+        + ("; or have Pillow decode all files, by the decoder of [views]" if refused else ""),
     )
 
 
@@ -173,6 +186,6 @@ def _reason(error: Exception) -> str:
     # Pillow quotes the file object with its memory address, which helps nobody.
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
-    if isinstance(error, UndefinedRange | NotAFile):
+    if isinstance(error, UndefinedRange | NotAFile | JpegRefused):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, overload
 
 from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.decoders import PILLOW, DecoderName, require_decoder
 from dgkd_cache.datasets.factory import load_factory
 from dgkd_cache.datasets.folder import load_folder
 from dgkd_cache.datasets.imagenet import load_imagenet
@@ -36,9 +37,12 @@ __all__ = [
 
 
 class FolderLoader(Protocol):
-    """Loads a data set that is named with its folder; with `rehash`, all files are read, whatever their index knows."""
+    """Loads a data set that is named with its folder; with `rehash`, all files are read, whatever their index knows.
 
-    def __call__(self, path: Path, /, *, rehash: bool) -> Dataset: ...
+    `decoder` decodes plain JPEGs.
+    """
+
+    def __call__(self, path: Path, /, *, rehash: bool, decoder: DecoderName) -> Dataset: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,21 +189,33 @@ def require_known(name: str) -> None:
     raise unknown_name("data set", name, (*dataset_names(), *PATTERNS), do="`dgkd-cache datasets` lists them")
 
 
-def load_dataset(name: str, *, root: Path | str | None = None, download: bool = True, rehash: bool = False) -> Dataset:
+def load_dataset(
+    name: str,
+    *,
+    root: Path | str | None = None,
+    download: bool = True,
+    rehash: bool = False,
+    decoder: DecoderName = PILLOW,
+) -> Dataset:
     """Returns the data set called `name`, or the one that `folder:PATH`, `imagenet:ROOT` or `module:factory` describe.
 
     `root` is the folder of downloaded data sets, by default ~/.cache/dgkd-cache; if it is given, no other folder is
-    searched. With `rehash`, all files of a folder are read, whatever the index of files knows. Paths and the module are
-    relative to the current folder. Raises UnknownName, InvalidInput for an invalid name, DataUnreadable for data that
-    cannot be read.
+    searched. With `rehash`, all files of a folder are read, whatever the index of files knows. `decoder` decodes the
+    JPEGs of a folder ("pillow" or "torchcodec"); it has to be that of the view plan. Paths and the module are relative
+    to the current folder. Raises UnknownName, InvalidInput for an invalid name and for a decoder that is not usable or
+    has no files, DataUnreadable for data that cannot be read.
     """
     require_kind("load_dataset", "name", name, str, expected="the name of a data set")
     if root is not None:
         root = expand_user(as_path("load_dataset", "root", root, expected="the folder where data sets lie, or None"))
     require_known(name)
+    require_decoder("load_dataset", decoder)
+    named = data_folder(name)
+    if decoder != PILLOW and not named and ":" not in name:
+        raise _no_files(name, decoder)
     say_loading(name)
-    if named := data_folder(name):
-        return _FORMS[named[0]].load(expand_user(named[1]), rehash=rehash)
+    if named:
+        return _FORMS[named[0]].load(expand_user(named[1]), rehash=rehash, decoder=decoder)
     if rehash:
         raise InvalidInput(
             f"{name} has no index of files that could be made again",
@@ -208,5 +224,18 @@ def load_dataset(name: str, *, root: Path | str | None = None, download: bool = 
             do="leave it out",
         )
     if ":" in name:
-        return load_factory(name)
+        made = load_factory(name)
+        if decoder != PILLOW and {made.train.decoder, made.test.decoder} != {decoder}:
+            raise _no_files(name, decoder)
+        return made
     return _REGISTERED[name].load(root=root, download=download)
+
+
+def _no_files(name: str, decoder: str) -> InvalidInput:
+    return InvalidInput(
+        f"the decoder {decoder} would have no effect for {name}",
+        expected=f"one of {', '.join(f'{kind}:{path}' for kind, path in DATA_FORMS.items())}, or a factory whose "
+        "images are FolderImages with this decoder",
+        found=name,
+        do="leave decoder out",
+    )

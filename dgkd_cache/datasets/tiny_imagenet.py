@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dgkd_cache.datasets.dataset import Dataset
+from dgkd_cache.datasets.decoders import PILLOW, DecoderName
 from dgkd_cache.datasets.discovery import find_classes
 from dgkd_cache.datasets.folder import HOLD_BYTES, check_same_classes, load_splits
 from dgkd_cache.datasets.imagenet import require_splits
@@ -26,11 +27,13 @@ _CORNERS = 4
 _BOXES = "_boxes.txt"
 
 
-def load_tiny_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False) -> Dataset:
+def load_tiny_imagenet(
+    root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False, decoder: DecoderName = PILLOW
+) -> Dataset:
     """Returns Tiny ImageNet in `root`; classes are synset ids in their sorted order.
 
-    Raises InvalidInput if there is no train/ or val/, or no annotations, DataUnreadable for class folders, wnids.txt,
-    annotations and words that do not fit together, and what `FolderImages` raises.
+    `decoder` decodes plain JPEGs. Raises InvalidInput if there is no train/ or val/, or no annotations, DataUnreadable
+    for class folders, wnids.txt, annotations and words that do not fit together, and what `FolderImages` raises.
     """
     require_splits(root, root, kind=_NAME)
     train, val = root / "train", root / "val"
@@ -53,7 +56,7 @@ def load_tiny_imagenet(root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool
     files = LabelledFiles.in_class_folders(train, others=("val",), beside=_BOXES)
     texts = read_words(path, classes) if (path := root / "words.txt").is_file() else None
     words = all_words(classes, texts)
-    return load_splits(_NAME, files, tests, hold_bytes=hold_bytes, rehash=rehash, class_words=words)
+    return load_splits(_NAME, files, tests, hold_bytes=hold_bytes, rehash=rehash, decoder=decoder, class_words=words)
 
 
 def _check_ids(path: Path, train: Path, classes: list[str]) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dgkd_cache.datasets.aligned import AlignedImages
 from dgkd_cache.datasets.compare import explain_difference
+from dgkd_cache.datasets.decoders import PILLOW
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.errors import DgkdError, Mismatch
 from dgkd_cache.guides.align import can_align
@@ -93,7 +94,7 @@ def columns_of(store: GuideStore, images: Images) -> NDArray[np.int64] | None:
 
 
 def _check_data(store: GuideStore, images: Images) -> None:
-    """Raises Mismatch for a store of other samples, labels, classes or decoding rules."""
+    """Raises Mismatch for a store of other samples, labels, classes, decoding rules or decoder."""
     header: StoreHeader = store.header
     who, classes = _describe(store), tuple(header.dataset.classes)
     # A store of the classes of the guide that the images are aligned with must have its samples in its order.
@@ -126,6 +127,14 @@ def _check_data(store: GuideStore, images: Images) -> None:
             expected=f"decoding rules {_brief(images.decoding)}",
             found=_brief(decoded),
             do="dump the guide again from a model that is trained on these images, with one version of dgkd-cache",
+        )
+    decoder, own = header.plan.get("decoder", PILLOW), images.decoder or PILLOW
+    if decoder != own:
+        raise Mismatch(
+            f"{who} saw JPEGs that another library had decoded",
+            expected=f"decoder {own}, as these images have it",
+            found=f"decoder {_brief(decoder)}",
+            do="load the images with the guide's decoder (in [views], or of load_dataset), or dump the guide again",
         )
 
 

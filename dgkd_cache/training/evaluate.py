@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dgkd_cache.datasets.decoders import PILLOW
 from dgkd_cache.datasets.images import Images
 from dgkd_cache.device.device import autocast, usable_device
 from dgkd_cache.distributed.ranks import ALONE, Ranks
@@ -156,4 +157,5 @@ def _as_they_are(images: Images) -> ViewRenderer:
             do="write images=ViewRenderer(plan, data.test), with the plan of the training",
         )
     shape = images.channels, images.height, images.width
-    return ViewRenderer(ViewPlan.build(image=shape, transforms=["none"]), images)
+    plan = ViewPlan.build(image=shape, transforms=["none"], decoder=images.decoder or PILLOW)
+    return ViewRenderer(plan, images)

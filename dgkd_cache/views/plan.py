@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from dgkd_cache.datasets.channel_order import channels_are_last
+from dgkd_cache.datasets.decoders import PILLOW, DecoderName
 from dgkd_cache.errors import InvalidInput, Mismatch, unknown_name
 from dgkd_cache.randomness.philox import WORDS_PER_BLOCK, Domain, philox_words
 from dgkd_cache.views.abc import IntArray, Transform, check_order
@@ -31,6 +32,7 @@ Scheme = Literal["sampled", "enumerated"]
 
 _FORMAT, _VERSION = "dgkd-view-plan", 1
 _KEYS = ("format", "version", "channels", "height", "width", "transforms", "scheme", "seed", "words")
+_DECODER = "decoder"  # a key of plans whose files not Pillow alone decodes
 _MAX_CHANNELS, _MAX_EDGE = 1024, 2**16
 _SLAB = 2**16  # samples whose words are in memory at once
 
@@ -51,6 +53,8 @@ class ViewPlan:
     """The scheme by which (view, sample) gets its parameters: see `build`."""
     seed: int
     """The seed of the parameters, from 0 to 2^63 - 1."""
+    decoder: DecoderName = PILLOW
+    """The library that decodes plain JPEGs."""
 
     def __post_init__(self) -> None:
         """Raises InvalidInput for an invalid plan."""
@@ -61,6 +65,8 @@ class ViewPlan:
         _check_integer("seed", self.seed, 0, 2**63 - 1)
         if not isinstance(self.scheme, str) or self.scheme not in get_args(Scheme):
             raise unknown_name("view scheme", str(self.scheme)[:80], get_args(Scheme))
+        if not isinstance(self.decoder, str) or self.decoder not in get_args(DecoderName):
+            raise unknown_name("decoder", str(self.decoder)[:80], get_args(DecoderName))
         check_order(self.transforms)
         for transform in self.transforms:
             transform.check_channels(self.channels)
@@ -84,12 +90,14 @@ class ViewPlan:
         scheme: Scheme = "sampled",
         seed: int = 0,
         held_out: int = 0,
+        decoder: DecoderName = PILLOW,
     ) -> Self:
         """Builds the plan for images [I, H, W] (H and W None if they differ) and transforms like ["crop(4)", "hflip"].
 
         "sampled": each (view, sample) draws its own parameters. "enumerated": view v applies the v-th of all outcomes
         to all samples. `held_out` is the number of samples held out of training, as `validation` in a workspace: mixup
-        and cutmix mix them among themselves alone; plans without these do not have it.
+        and cutmix mix them among themselves alone; plans without these do not have it. `decoder` is the one that the
+        images were loaded with.
 
         Raises InvalidInput (UnknownName for names) for an invalid plan.
         """
@@ -117,10 +125,12 @@ class ViewPlan:
             transforms=tuple(one.holding_out(int(held_out)) if isinstance(one, Mixing) else one for one in parsed),
             scheme=scheme,
             seed=seed,
+            decoder=decoder,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the plan as JSON: integers, strings, None, lists and objects."""
+        """Returns the plan as JSON: integers, strings, None, lists and objects; Pillow is not named."""
+        named = {} if self.decoder == PILLOW else {_DECODER: self.decoder}
         return {
             "format": _FORMAT,
             "version": _VERSION,
@@ -131,6 +141,7 @@ class ViewPlan:
             "scheme": self.scheme,
             "seed": self.seed,
             "words": self.words,
+            **named,
         }
 
     @classmethod
@@ -145,9 +156,11 @@ class ViewPlan:
                 found=repr(record.get("version"))[:80],
                 do="update dgkd-cache",
             )
-        if set(record) != set(_KEYS) or not isinstance(record["transforms"], list):
+        if set(record) - {_DECODER} != set(_KEYS) or not isinstance(record["transforms"], list):
             found = ", ".join(sorted(map(str, record)))[:200]
             raise InvalidInput("bad view plan", expected=f"the keys {', '.join(sorted(_KEYS))}", found=found)
+        if record.get(_DECODER) == PILLOW:  # the same plan would have two digests
+            raise InvalidInput("bad view plan", expected=f"no key {_DECODER} for {PILLOW}", found=repr(PILLOW))
         plan = cls(
             channels=record["channels"],
             height=record["height"],
@@ -155,6 +168,7 @@ class ViewPlan:
             transforms=tuple(transform_from_dict(transform) for transform in record["transforms"]),
             scheme=record["scheme"],
             seed=record["seed"],
+            decoder=record.get(_DECODER, PILLOW),
         )
         if record["words"] != plan.words:
             raise InvalidInput(

@@ -60,17 +60,20 @@ def expected_inputs(
 
 
 def adopted_inputs(ws: Workspace, card: ModelCard) -> dict[str, str]:
-    """Returns the flat record of all that an adopted run depends on: no view and no training image is among it."""
+    """Returns the flat record of all that an adopted run depends on: no training image is among it, and of
+    the views only what decodes the test images."""
     dataset = ws.dataset()
-    return record.flatten(
+    inputs = record.flatten(
         {
             "method": ADOPTED,
             "architecture": card.architecture,
             "weights": card.weights_digest,
             "preprocess": card.preprocess.model_dump(mode="json"),
             "dataset": {"classes": list(dataset.classes), "test_digest": dataset.test.digest},
+            "views": {"decoder": ws.config.views.decoder},  # that of the test images as well
         }
     )
+    return record.without_implied(inputs)
 
 
 def expected_settings(

@@ -35,6 +35,7 @@ __all__ = [
 
 IMPLIED: dict[str, object] = {
     "training.input_size": None,
+    "views.decoder": "pillow",
     "distillation.guide_loss": "kl",
     "distillation.standardize": False,
     "distillation.weights": "equal",

@@ -15,10 +15,14 @@ from dgkd_cache.errors import DgkdError
 
 __all__ = ["describe_plan", "describe_views", "same_views"]
 
+_UNNAMED = "pillow"  # the decoder of plans that name none
+
 
 def same_views(views: ViewsConfig, plan: Mapping[str, Any]) -> bool:
     """Returns True if the settings make the plan, for images of the size in it; number and schedule are not in it."""
     if (plan.get("scheme"), plan.get("seed")) != (views.scheme, views.seed):
+        return False
+    if plan.get("decoder", _UNNAMED) != views.decoder:
         return False
     recorded = plan.get("transforms")
     if not isinstance(recorded, Sequence) or len(recorded) != len(views.transforms):
@@ -32,12 +36,14 @@ def describe_plan(plan: Mapping[str, Any]) -> str:
     """Describes the part of a plan that settings decide."""
     recorded = plan.get("transforms")
     transforms = [_in_text(one) for one in recorded] if isinstance(recorded, Sequence) else []
-    return f"{', '.join(transforms)}; {plan.get('scheme')}, seed {plan.get('seed')}"
+    decoder = f", decoder {plan['decoder']}" if "decoder" in plan else ""
+    return f"{', '.join(transforms)}; {plan.get('scheme')}, seed {plan.get('seed')}{decoder}"
 
 
 def describe_views(views: ViewsConfig) -> str:
     """Describes settings as `describe_plan` does a plan."""
-    return f"{', '.join(views.transforms)}; {views.scheme}, seed {views.seed}"
+    decoder = f", decoder {views.decoder}" if views.decoder != _UNNAMED else ""
+    return f"{', '.join(views.transforms)}; {views.scheme}, seed {views.seed}{decoder}"
 
 
 def _same_transform(text: str, record: object) -> bool | None:
@@ -60,7 +66,12 @@ def _same_plan(views: ViewsConfig, plan: Mapping[str, Any]) -> bool:
         # Samples that are held out, which mixing keeps apart, are a setting of the data set.
         held_out = next((one["held_out"] for one in plan["transforms"] if "held_out" in one), 0)
         made = ViewPlan.build(
-            image=image, transforms=views.transforms, scheme=views.scheme, seed=views.seed, held_out=held_out
+            image=image,
+            transforms=views.transforms,
+            scheme=views.scheme,
+            seed=views.seed,
+            decoder=views.decoder,
+            held_out=held_out,
         )
     except DgkdError:
         return False

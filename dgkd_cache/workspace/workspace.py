@@ -55,7 +55,7 @@ class Workspace:
     """Architectures that the user names, besides those of [chain]."""
     assignments: tuple[str, ...] = field(default=(), kw_only=True)
     """Settings KEY=VALUE that override the file."""
-    _loaded: dict[DatasetConfig, Dataset] = field(default_factory=dict, kw_only=True, repr=False)
+    _loaded: dict[tuple[DatasetConfig, str], Dataset] = field(default_factory=dict, kw_only=True, repr=False)
 
     @classmethod
     def open(cls, folder: Path | str) -> Workspace:
@@ -274,11 +274,12 @@ class Workspace:
         """
         from dgkd_cache.datasets.registry import load_dataset
 
-        settings = self.config.dataset
-        if settings not in self._loaded:
-            loaded = load_dataset(self.dataset_name, root=self.data_root, download=settings.download)
-            self._loaded[settings] = loaded if settings.align is None else self._align(loaded, settings.align)
-        return self._loaded[settings]
+        settings, decoder = self.config.dataset, self.config.views.decoder
+        if (settings, decoder) not in self._loaded:
+            loaded = load_dataset(self.dataset_name, root=self.data_root, download=settings.download, decoder=decoder)
+            aligned = loaded if settings.align is None else self._align(loaded, settings.align)
+            self._loaded[settings, decoder] = aligned
+        return self._loaded[settings, decoder]
 
     def _align(self, loaded: Dataset, guide: str) -> Dataset:
         """Returns the data set in the order of a guide's samples; relative paths start at the folder."""
@@ -330,6 +331,7 @@ class Workspace:
             transforms=list(views.transforms),
             scheme=views.scheme,
             seed=views.seed,
+            decoder=views.decoder,
             held_out=self.config.dataset.validation,
         )
 

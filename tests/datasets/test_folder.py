@@ -20,9 +20,9 @@ from torchvision.datasets import ImageFolder
 
 from dgkd_cache.datasets import folder as folder_module
 from dgkd_cache.datasets.compare import explain_difference
+from dgkd_cache.datasets.decoders import decode
 from dgkd_cache.datasets.folder import INDEX_KEY, FolderImages, index_order, load_folder
 from dgkd_cache.datasets.normalisation import mean_and_std
-from dgkd_cache.datasets.reading import decode
 from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable
 
@@ -116,11 +116,11 @@ def test_images_asked_for_together_are_decoded_by_many_threads(
     train = train_of(write_folder(files), hold_bytes=0)
     decoders, meeting, before = set(), threading.Barrier(3, timeout=60), threading.active_count()
 
-    def meet(content: bytes) -> NDArray[np.uint8]:
+    def meet(content: bytes, decoder: str) -> NDArray[np.uint8]:
         if threading.get_ident() not in decoders:
             decoders.add(threading.get_ident())
             meeting.wait()  # broken, unless three threads decode at once
-        return decode(content)
+        return decode(content, decoder)
 
     monkeypatch.setattr(folder_module, "decode", meet)
     samples = [*range(len(train)), 3, 3]

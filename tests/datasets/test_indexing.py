@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from dgkd_cache.datasets import decoding, file_index, indexing
+from dgkd_cache.datasets.decoders import decoder_version
 from dgkd_cache.datasets.file_index import FileFacts
 from dgkd_cache.datasets.folder import FolderImages
-from dgkd_cache.datasets.indexing import decoder_version, index_files
+from dgkd_cache.datasets.indexing import index_files
 from dgkd_cache.errors import DataUnreadable
 
 PATHS = [f"{name}/{number}.png" for name in ("cat", "dog") for number in range(6)]

@@ -55,7 +55,8 @@ def doctor(app: App, as_json: bool) -> None:
       dgkd-cache doctor
       dgkd-cache -w demo doctor --json
     """
-    findings = [*_software(), *_processor(), *_devices(), _compiler(), *_memory(), *_folder(app.folder), _kept()]
+    findings = [*_software(), *_processor(), *_devices(), *_decoders(), _compiler(), *_memory()]
+    findings += [*_folder(app.folder), _kept()]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -114,6 +115,20 @@ def _devices() -> Iterator[Finding]:
         )
     if len(names) == 1:
         yield Finding(what="gpu", found="none that torch can use", do="cores do for small chains")
+
+
+def _decoders() -> Iterator[Finding]:
+    """Tells the libraries that decode images, by the names that `decoder` in [views] has for them."""
+    try:
+        from dgkd_cache.datasets.decoders import decoder_names, library_version
+    except (ImportError, OSError):  # torch does not load, which is told elsewhere
+        return
+    for name in decoder_names():
+        what = f"decoder {name}"
+        try:
+            yield Finding(what=what, found=library_version(name))
+        except LookupError as error:
+            yield Finding(what=what, found=str(error.args[0]), state="note", do=f'only decoder = "{name}" needs it')
 
 
 def _compiler() -> Finding:

@@ -34,9 +34,8 @@ class PublishedPixels(ViewRenderer):
         if not len(samples):
             side = self._preprocess.input_size or 0
             return torch.empty((0, self.images.channels, side, side), dtype=torch.uint8)
-        return torch.cat(
-            [cut_test_images(image_IHW[None], self._preprocess) for image_IHW in self.images.each(samples)]
-        )
+        cut = [cut_test_images(image_IHW[None], self._preprocess) for image_IHW in self.images.each(samples)]
+        return torch.cat(cut).contiguous()
 
 
 def unaugmented(plan: ViewPlan, images: Images, preprocess: Preprocess) -> ViewRenderer:

@@ -133,7 +133,7 @@ def _plan(plan: Mapping[str, Any]) -> str:
     """Describes a view plan of any program: the transforms by name and numbers, the scheme and the seed."""
     found = plan.get("transforms")
     transforms = ", ".join(map(_transform, found)) if isinstance(found, list) else ""
-    rest = [f"{key} {plan[key]}" for key in ("scheme", "seed") if isinstance(plan.get(key), str | int)]
+    rest = [f"{key} {plan[key]}" for key in ("scheme", "seed", "decoder") if isinstance(plan.get(key), str | int)]
     return in_markdown(", ".join(filter(None, [transforms or "no transforms", *rest])))
 
 

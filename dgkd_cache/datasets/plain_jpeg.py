@@ -1,0 +1,62 @@
+"""Decides by its bytes whether a file is a plain JPEG: the files that a decoder other than Pillow gets.
+
+The rule is part of every view plan that names such a decoder, so it never changes: another rule would be another
+decoder. Markers are those of ITU-T T.81, Annex B; where EXIF lies, CIPA DC-008.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+__all__ = ["is_plain_jpeg", "without_exif"]
+
+_START = b"\xff\xd8"
+_HUFFMAN_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended sequential, progressive
+_EXIF = 0xE1
+_TABLES = (0xC4, 0xCC, 0xDB, 0xDD)
+_NO_SEGMENTS = (0x00, 0x01, *range(0xD0, 0xDB))  # markers without a length, and that of the scan, where this ends
+
+
+def is_plain_jpeg(file: BinaryIO) -> bool:
+    """Returns True for a JPEG of 8 bits with one or three components whose first frame is coded by Huffman.
+
+    The frame is found by the lengths of the segments before it, which are tables, application data and comments;
+    anything else before it makes the file another kind. `file` is read from its beginning.
+    """
+    for marker, _, _ in _segments(file):
+        if marker in _HUFFMAN_FRAMES:
+            frame = file.read(6)
+            return len(frame) == 6 and frame[0] == 8 and frame[5] in (1, 3)
+        if not (marker in _TABLES or 0xE0 <= marker <= 0xEF or marker == 0xFE):
+            return False
+    return False
+
+
+def without_exif(content: bytes) -> bytes:
+    """Returns the bytes of a JPEG without the segments where EXIF lies, on which no pixel depends."""
+    parts, kept = list[bytes](), 0
+    for marker, start, stop in _segments(io.BytesIO(content)):
+        if marker == _EXIF:
+            parts.append(content[kept:start])
+            kept = stop
+    return b"".join([*parts, content[kept:]]) if parts else content
+
+
+def _segments(file: BinaryIO) -> Iterator[tuple[int, int, int]]:
+    """Yields marker, first byte and end of each segment before the first scan; the file stands behind the length."""
+    file.seek(0)
+    if file.read(2) != _START:
+        return
+    start = 2
+    while len(head := file.read(4)) == 4 and head[0] == 0xFF:
+        if head[1] == 0xFF:  # a fill byte before the marker
+            start = file.seek(-3, os.SEEK_CUR)
+            continue
+        length = int.from_bytes(head[2:], "big")
+        if head[1] in _NO_SEGMENTS or length < 2:
+            return
+        yield head[1], start, start + 2 + length
+        start = file.seek(start + 2 + length)
