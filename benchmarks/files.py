@@ -2,20 +2,24 @@
 
 The files of ImageNet's number are tiny JPEGs, so that what is measured is what each file costs: 5 GB of disk. They are
 read as images that do not fit into memory are. Each load is a process of its own, without its imports; its memory is
-the most that was resident, with Python, torch and the libraries. What was just written is in the system's memory.
+the most that was resident, with Python, torch and the libraries. What was just written is in the system's memory. One
+process is killed when it has kept half of the files, and another goes on: how many of the files it reads is told.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -23,6 +27,7 @@ from PIL import Image
 from benchmarks.harness import Span, Stopwatch, arguments, at_most, finish, scratch, seconds
 from benchmarks.result import Row, Side
 from benchmarks.spread import Bar
+from dgkd_cache.datasets import indexing
 from dgkd_cache.datasets.file_index import RACY_NS
 from dgkd_cache.datasets.folder import HOLD_BYTES, FolderImages
 from dgkd_cache.randomness.run_random import RunRandom
@@ -45,6 +50,10 @@ def main(given: Sequence[str] | None = None) -> None:
         with scratch(options) as folder:
             write_jpegs(folder / "train", samples, options.classes, side)
             time.sleep(RACY_NS / 10**9 + 1)  # what is newer is read each time
+            if not hold:
+                share = _killed_half_way(folder, samples) / samples
+                rows.append(_row(f"{what}: read after a kill half-way", "of all", [share], at_most(0.5)))
+                shutil.rmtree(folder / "cache")
             first = _load(folder, hold)
             later = [_load(folder, hold) for _ in range(options.rounds)]
         rows.append(_row(f"{what}: the first time", "s", [first["seconds"]], None))
@@ -57,13 +66,21 @@ def main(given: Sequence[str] | None = None) -> None:
 
 
 def child(given: Sequence[str]) -> None:
-    """Loads a split, with its mean and deviation if it is held, and prints the seconds and the most memory."""
-    folder, hold = given
+    """Loads a split, with its mean and deviation if it is held, and prints seconds, the most memory and files read."""
+    folder, hold, keeps = given
+    indexing._KEPT_FILES = min(indexing._KEPT_FILES, int(keeps))
+    own, read = indexing._read, itertools.count()
+
+    def reading(path: Path) -> Any:
+        next(read)
+        return own(path)
+
+    indexing._read = reading
     stopwatch = Stopwatch()
     images = FolderImages(Path(folder), name="files", split="train", hold_bytes=int(hold))
     assert len(images.digest) == 64 and (hold == "0" or len(images.constants()) == 2)
     nbytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": float(stopwatch.span()), "bytes": nbytes}))
+    print(json.dumps({"seconds": float(stopwatch.span()), "bytes": nbytes, "read": next(read)}))
 
 
 def write_jpegs(folder: Path, samples: int, classes: int, side: int) -> None:
@@ -81,11 +98,26 @@ def write_jpegs(folder: Path, samples: int, classes: int, side: int) -> None:
 
 
 def _load(folder: Path, hold: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.files_child", str(folder / "train"), str(hold)]
-    environment = {**os.environ, "DGKD_CACHE_DIR": str(folder / "cache")}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    done = subprocess.run(**_child(folder, hold, keeps=IMAGENET), stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
+
+
+def _killed_half_way(folder: Path, samples: int) -> int:
+    """Kills a first load that has kept at least half of the files; returns how many the next one reads."""
+    keeps = min(indexing._KEPT_FILES, samples // 8)
+    begun = subprocess.Popen(**_child(folder, 0, keeps=keeps), stdout=subprocess.DEVNULL)
+    while begun.poll() is None and keeps * len(list((folder / "cache").rglob("*.files"))) < samples / 2:
+        time.sleep(0.001)
+    begun.kill()
+    begun.wait()
+    return int(_load(folder, 0)["read"])
+
+
+def _child(folder: Path, hold: int, *, keeps: int) -> dict[str, Any]:
+    """The arguments that start a load in a process of its own, which keeps what it knows after so many files."""
+    command = [sys.executable, "-m", "benchmarks.files_child", str(folder / "train"), str(hold), str(keeps)]
+    return {"args": command, "env": {**os.environ, "DGKD_CACHE_DIR": str(folder / "cache")}}
 
 
 def _epoch(samples: int) -> Span:

@@ -1,6 +1,6 @@
 """One load of `files.py` in a process of its own.
 
-python -m benchmarks.files_child FOLDER HOLD_BYTES
+python -m benchmarks.files_child FOLDER HOLD_BYTES KEPT_FILES
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ NAMES = (
     "transfer",
     "memory",
     "large",
+    "decode",
     "files",
     "disk",
     "growth",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Self
 
@@ -131,6 +131,9 @@ class AlignedImages(Images):
         moved = copy.copy(self)
         moved._pixels = pixels
         return moved
+
+    def _each(self, samples: list[int]) -> Iterator[Tensor]:
+        yield from self._images._each(self._index_N[samples].tolist())
 
     def _read(self, samples: list[int]) -> list[Tensor]:
         return self._images._read(self._index_N[samples].tolist())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -24,7 +24,7 @@ from dgkd_cache.datasets.decoders import PILLOW, DecoderName, decode, decoder_ve
 from dgkd_cache.datasets.decoding import rules_of, warn_of_others, warn_of_traits
 from dgkd_cache.datasets.discovery import find_classes
 from dgkd_cache.datasets.file_index import FileFacts
-from dgkd_cache.datasets.images import Images
+from dgkd_cache.datasets.images import READ_AHEAD, Images
 from dgkd_cache.datasets.indexing import index_files
 from dgkd_cache.datasets.kept_constants import content_key, kept_constants
 from dgkd_cache.datasets.kept_pixels import LEAST_BYTES, KeptPixels
@@ -33,7 +33,6 @@ from dgkd_cache.datasets.normalisation import SUBSET, Constants, mean_and_std
 from dgkd_cache.datasets.reading import (
     decoding_threads,
     file_digest,
-    read_all,
     read_bytes,
     read_each,
     read_image,
@@ -172,6 +171,11 @@ class FolderImages(Images):
         return kept_constants(key, lambda: mean_and_std(self), cache=cache_folder())
 
     @property
+    def threads(self) -> int:
+        """The number of threads that decode images which are asked for together."""
+        return self._threads
+
+    @property
     def pixels_NIHW(self) -> Tensor | None:
         if self._pixels is None or self.height is None or self.width is None:
             return None
@@ -204,11 +208,21 @@ class FolderImages(Images):
     def _read(self, samples: list[int]) -> list[Tensor]:
         if self._pixels is not None:
             return super()._read(samples)
+        return list(self._each(samples))
+
+    def _each(self, samples: list[int]) -> Iterator[Tensor]:
+        if self._pixels is not None:
+            yield from super()._each(samples)
+            return
         # Each of DataLoader's workers decodes alone: the user sets their number.
         threads = self._threads if get_worker_info() is None and len(samples) > 1 else 1
         paths = [self._paths[sample] for sample in samples]
-        decoded = read_all(self._folder, paths, partial(_decode, decoder=self.decoder), threads=threads)
-        return [self._check_unchanged(sample, read) for sample, read in zip(samples, decoded, strict=True)]
+        read = partial(_decode, decoder=self.decoder)
+        given = 0
+        for place, found in read_each(self._folder, paths, read, threads, most=READ_AHEAD):
+            if place == given:  # else one before it cannot be read, which is raised at the end
+                yield self._check_unchanged(samples[place], found)
+                given += 1
 
     def _check_unchanged(self, sample: int, read: tuple[NDArray[np.uint8], bytes]) -> Tensor:
         """Returns the pixels of a file, after checking that its size and its digest are unchanged."""

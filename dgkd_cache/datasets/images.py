@@ -28,13 +28,23 @@ from dgkd_cache.user_code import convert_errors
 from dgkd_stores import JsonValue, canonical_json
 from dgkd_stores.arguments import describe_value, integers, refusal, require_integer, require_kind
 
-__all__ = ["DigestKind", "Images", "Samples", "TensorImages", "content_digest", "digest_rows", "pixel_digest"]
+__all__ = [
+    "READ_AHEAD",
+    "DigestKind",
+    "Images",
+    "Samples",
+    "TensorImages",
+    "content_digest",
+    "digest_rows",
+    "pixel_digest",
+]
 
 DigestKind = Literal["pixels", "file"]
 Samples = Sequence[int] | NDArray[np.int64] | Tensor
 
 _DIGEST_BYTES = 16
-_READ_AHEAD = 64  # images of `each` in memory at a time: 100 MB of photographs, and work for many threads
+READ_AHEAD = 64
+"""Images of `each` in memory at a time: 100 MB of photographs, and work for many threads."""
 
 
 class Images(ABC):
@@ -126,8 +136,8 @@ class Images(ABC):
         Raises InvalidInput and DataUnreadable as `batch`.
         """
         samples = _as_list(samples_B)
-        for start in range(0, len(samples), _READ_AHEAD):
-            yield from self._read_and_check(samples[start : start + _READ_AHEAD])
+        self.require_samples(np.asarray(samples, dtype=np.int64))
+        yield from self._each(samples)
 
     @property
     def pixels_NIHW(self) -> Tensor | None:
@@ -193,6 +203,11 @@ class Images(ABC):
                     do="let image() return uint8 pixels, channels first",
                 )
         return images
+
+    def _each(self, samples: list[int]) -> Iterator[Tensor]:
+        """Yields what `each` does, for samples that exist."""
+        for start in range(0, len(samples), READ_AHEAD):
+            yield from self._read_and_check(samples[start : start + READ_AHEAD])
 
     def _read(self, samples: list[int]) -> list[Tensor]:
         """Returns the pixels [I, H, W] of some samples in order; a subclass may read many faster than one by one."""

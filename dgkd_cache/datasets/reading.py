@@ -9,8 +9,9 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,14 +123,17 @@ def read_all(
 
 
 def read_each(
-    folder: Path, paths: Sequence[str], read: Callable[[Path], Result], threads: int
+    folder: Path, paths: Sequence[str], read: Callable[[Path], Result], threads: int, *, most: int | None = None
 ) -> Iterator[tuple[int, Result]]:
     """Yields the place of each path, in order, with `read(folder / path)`, computed in parallel.
 
-    The threads end with the iteration, so none exists when a process forks. With `threads=1` the caller's thread reads.
+    The threads read ahead of the caller, who never waits for the slowest of a group; `most` bounds how many results
+    are in memory (default: some hundred a thread). They end with the iteration, so none exists when a process forks.
+    With `threads=1` the caller's thread reads.
     Raises DataUnreadable at the end, with the number of files that failed and the first five of them.
     """
-    size = max(1, min(_CHUNK, len(paths) // (threads * _CHUNKS_PER_THREAD)))
+    ahead = threads * _CHUNKS_PER_THREAD
+    size = max(1, min(_CHUNK, len(paths) // ahead, len(paths) if most is None else most // ahead))
 
     def read_chunk(start: int) -> list[Result | _Failure]:
         return [_attempt(read, folder, path) for path in paths[start : start + size]]
@@ -138,8 +142,8 @@ def read_each(
     # Threads and not processes: Pillow decodes outside the interpreter lock, and processes would need a fork
     # beside torch's threads, or spawn and an import guard in every user's script, to win 1-2 s on CIFAR.
     with pillow_warnings_ignored, ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-        run = map if pool is None else pool.map
-        for chunk in run(read_chunk, range(0, len(paths), size)):
+        starts = range(0, len(paths), size)
+        for chunk in map(read_chunk, starts) if pool is None else _ahead(pool, read_chunk, starts, ahead):
             for attempt in chunk:
                 if isinstance(attempt, _Failure):
                     failures.append(attempt)
@@ -148,6 +152,23 @@ def read_each(
                 place += 1
     if failures:
         raise _reading_error(folder, len(paths), failures) from failures[0].error
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[int], list[Result]], starts: Iterable[int], ahead: int
+) -> Iterator[list[Result]]:
+    """Yields `work` of each start, in order; up to `ahead` of them are begun or done before they are asked for."""
+    running = deque[Future[list[Result]]]()
+    try:
+        for start in starts:
+            running.append(pool.submit(work, start))
+            if len(running) == ahead:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        for one in running:  # of an iteration that is left
+            one.cancel()
 
 
 @dataclass(frozen=True)
