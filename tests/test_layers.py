@@ -39,6 +39,7 @@ MAY_IMPORT = {
         "sklearn",
         "tensorboard",
         "timm",
+        "torchcodec",
         "wandb",
     },
     "dgkd_cli": {"dgkd_cache", "dgkd_stores", "click", "rich", "numpy", "torch"},

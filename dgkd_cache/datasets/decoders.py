@@ -17,6 +17,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 from PIL import Image, features
+from torch import Tensor
 
 from dgkd_cache.datasets.decoding import DEPTH16, rgb
 from dgkd_cache.datasets.plain_jpeg import is_plain_jpeg, without_exif
@@ -120,10 +121,12 @@ def _torchcodec_pixels(content: bytes) -> NDArray[np.uint8]:
 
     try:
         # It turns images as EXIF says, and has no option for that.
-        pixels: NDArray[np.uint8] = decode_jpeg(without_exif(content), mode="RGB").numpy()
+        pixels_IHW = decode_jpeg(without_exif(content), mode="RGB")
     except RuntimeError as error:
         raise JpegRefused(f"torchcodec does not decode it: {_reason(error)}") from error
-    return pixels
+    assert isinstance(pixels_IHW, Tensor)
+    found: NDArray[np.uint8] = pixels_IHW.numpy()
+    return found
 
 
 def _torchcodec_version() -> str:

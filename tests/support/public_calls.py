@@ -183,7 +183,14 @@ def public_calls(
         "ViewDataset": (dgkd.ViewDataset, {"plan": plan, "images": bars.train}),
         "ViewPlan": (
             dgkd.ViewPlan.build,
-            {"image": (1, 8, 8), "transforms": ["crop(1)"], "scheme": "sampled", "seed": 0, "held_out": 0},
+            {
+                "image": (1, 8, 8),
+                "transforms": ["crop(1)"],
+                "scheme": "sampled",
+                "seed": 0,
+                "held_out": 0,
+                "decoder": "pillow",
+            },
         ),
         "ViewSampler": (
             dgkd.ViewSampler,
@@ -279,7 +286,10 @@ def public_calls(
                 "width": 8,
             },
         ),
-        "load_dataset": (dgkd.load_dataset, {"name": "digits", "root": Path("x"), "download": False}),
+        "load_dataset": (
+            dgkd.load_dataset,
+            {"name": "digits", "root": Path("x"), "download": False, "decoder": "pillow"},
+        ),
     }
 
 

@@ -46,6 +46,24 @@ def test_samples_held_out_stand_in_plans_that_mix_and_in_no_others() -> None:
             build("crop(4)", "mixup(0.2)", held_out=wrong)
 
 
+def test_a_decoder_stands_in_plans_that_have_another_than_pillow() -> None:
+    assert build("crop(4)", "hflip", seed=7, decoder="pillow").canonical.decode() == CROP_FLIP
+    plan = build("crop(4)", "hflip", seed=7, decoder="torchcodec")
+    named = CROP_FLIP.replace('"format"', '"decoder":"torchcodec","format"')
+    assert plan.canonical.decode() == named and plan.digest == hashlib.sha256(named.encode()).hexdigest()
+    assert ViewPlan.from_dict(json.loads(named)) == plan and json.loads(named)["decoder"] == plan.decoder
+
+
+@pytest.mark.parametrize("decoder", ["pillow", "libjpeg", None, 3, ["torchcodec"]])
+def test_a_record_names_a_known_decoder_and_never_pillow(decoder: Any) -> None:
+    """Else the same views would have two digests."""
+    with pytest.raises(InvalidInput, match="no key decoder for pillow" if decoder == "pillow" else "unknown decoder"):
+        ViewPlan.from_dict(json.loads(CROP_FLIP) | {"decoder": decoder})
+    if decoder != "pillow":
+        with pytest.raises(UnknownName, match="unknown decoder .*one of pillow, torchcodec"):
+            build("crop(4)", decoder=decoder)
+
+
 def test_resized_crop_plan_holds_its_whole_table() -> None:
     record = json.loads(build("resized-crop(224)", image=(3, None, None)).canonical)
     (crop,) = record["transforms"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -239,6 +240,32 @@ def test_refuses_images_that_the_plan_is_not_for(noise: Any, shape: tuple[int, i
     with pytest.raises(Mismatch, match="noise .train. do not fit the view plan: expected 3 channels, 16 x 16") as e:
         ViewRenderer(plan, noise(2, shape))
     assert e.value.exit_code == 13
+
+
+@pytest.mark.parametrize("own", [None, "pillow", "torchcodec"])
+@pytest.mark.parametrize("planned", ["pillow", "torchcodec"])
+def test_refuses_images_of_another_decoder(noise: Any, own: Any, planned: Any) -> None:
+    """Images that are no files have none, as those of a plan that names none."""
+    images = noise(3, (3, 8, 8))
+    images.decoder = own
+    plan = ViewPlan.build(image=(3, 8, 8), transforms=["hflip"], decoder=planned)
+    if planned == (own or "pillow"):
+        assert ViewRenderer(plan, images).pixels([0], [1]).shape == (1, 3, 8, 8)
+        return
+    found = f"found decoder {own}" if own else "found images that are no files of a folder"
+    with pytest.raises(Mismatch, match=f"another library than the view plan.*decoder {planned}, {found}; load the"):
+        ViewRenderer(plan, images)
+
+
+def test_pixels_are_contiguous_though_decoders_keep_channels_together(many_sizes: Any) -> None:
+    """The same values as of images whose channels lie apart, in one piece of memory for whoever views them."""
+    plan = ViewPlan.build(image=(3, None, None), transforms=["resized-crop(16)", "hflip"])
+    together = copy.copy(many_sizes)
+    together.images = [one.permute(1, 2, 0).contiguous().permute(2, 0, 1) for one in many_sizes.images]
+    assert not together.images[0].is_contiguous()
+    for name, pairs in (("pixels", ([4] * 12, range(12))), ("evaluation_pixels", (range(12),))):
+        found = [getattr(ViewRenderer(plan, images), name)(*pairs) for images in (many_sizes, together)]
+        assert torch.equal(*found) and all(one.is_contiguous() for one in found)
 
 
 @pytest.mark.parametrize("transforms", [["crop(2)", "hflip"], ["none"]])

@@ -31,11 +31,19 @@ LISTS = [
 
 def test_settings_are_the_same_where_their_plans_are() -> None:
     settings = [
-        ViewsConfig(transforms=transforms, seed=seed)
-        for transforms, seed in [*((one, 0) for one in LISTS), (["crop(1)"], 5)]
+        ViewsConfig(transforms=transforms, seed=seed, decoder=decoder)
+        for transforms, seed, decoder in [
+            *((one, 0, "pillow") for one in LISTS),
+            (["crop(1)"], 5, "pillow"),
+            (["crop(1)"], 0, "torchcodec"),
+            (["crop(1)", "erasing"], 0, "torchcodec"),
+        ]
     ]
     plans = [
-        ViewPlan.build(image=(3, 8, 8), transforms=one.transforms, scheme=one.scheme, seed=one.seed) for one in settings
+        ViewPlan.build(
+            image=(3, 8, 8), transforms=one.transforms, scheme=one.scheme, seed=one.seed, decoder=one.decoder
+        )
+        for one in settings
     ]
     for (at, views), (other, plan) in itertools.product(enumerate(settings), enumerate(plans)):
         assert same_views(views, plan.to_dict()) == (plans[at].digest == plan.digest), (at, other)
@@ -50,6 +58,9 @@ def test_both_are_described_alike() -> None:
     views = ViewsConfig(transforms=["crop(1)", "hflip"], seed=4)
     plan = ViewPlan.build(image=(1, 8, 8), transforms=views.transforms, seed=4).to_dict()
     assert describe_views(views) == describe_plan(plan) == "crop(1), hflip; sampled, seed 4"
+    views = ViewsConfig(transforms=["crop(1)"], decoder="torchcodec")
+    plan = ViewPlan.build(image=(1, 8, 8), transforms=views.transforms, decoder=views.decoder).to_dict()
+    assert describe_views(views) == describe_plan(plan) == "crop(1); sampled, seed 0, decoder torchcodec"
 
 
 def test_several_numbers_are_in_the_order_in_which_they_are_written() -> None:

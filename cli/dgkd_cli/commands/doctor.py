@@ -128,7 +128,8 @@ def _decoders() -> Iterator[Finding]:
         try:
             yield Finding(what=what, found=library_version(name))
         except LookupError as error:
-            yield Finding(what=what, found=str(error.args[0]), state="note", do=f'only decoder = "{name}" needs it')
+            do = f'only decoder = "{name}" needs it: `pip install "dgkd-cache[jpeg]"`'
+            yield Finding(what=what, found=str(error.args[0]), state="note", do=do)
 
 
 def _compiler() -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from click.testing import Result
 
+from dgkd_cache.datasets import decoders
 from dgkd_cli.commands import doctor as doctor_verb
 
 Command = Callable[..., Result]
@@ -36,6 +38,23 @@ def test_doctor(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPat
     assert list(workspace.iterdir()) == [workspace / "dgkd.toml"], "the trial files are gone"
     monkeypatch.setenv("COLUMNS", "400")  # wide enough for the path of this folder
     assert "memory mapping" in command("doctor").stdout
+
+
+def test_doctor_tells_who_decodes_images(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {finding["what"]: finding for finding in json.loads(command("doctor", "--json").stdout)}
+    assert found["decoder pillow"]["found"].startswith(f"pillow {version('pillow')} (jpg ")
+    one = found["decoder torchcodec"]
+    assert one["found"].startswith(f"torchcodec {version('torchcodec')}") and one["state"] == "ok"
+
+    def lacking() -> str:
+        raise LookupError("torchcodec is not installed")
+
+    usual = decoders._JPEG_DECODERS["torchcodec"]
+    monkeypatch.setitem(decoders._JPEG_DECODERS, "torchcodec", replace(usual, version=lacking))
+    result = command("doctor", "--json")
+    one = {finding["what"]: finding for finding in json.loads(result.stdout)}["decoder torchcodec"]
+    assert result.exit_code == 0 and (one["found"], one["state"]) == ("torchcodec is not installed", "note")
+    assert one["do"].startswith('only decoder = "torchcodec" needs it: `pip install ')
 
 
 def test_doctor_says_what_to_do(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
