@@ -17,6 +17,8 @@ from PIL import Image
 
 from dgkd_cache.config.tables import ViewsConfig, choices
 from dgkd_cache.datasets import decoders, file_index, folder as folder_module, kept_pixels
+from dgkd_cache.datasets.aligned import AlignedImages
+from dgkd_cache.datasets.alignment import GuideSamples
 from dgkd_cache.datasets.decoders import (
     DecoderName,
     JpegRefused,
@@ -29,6 +31,7 @@ from dgkd_cache.datasets.decoders import (
 from dgkd_cache.datasets.folder import FolderImages
 from dgkd_cache.datasets.registry import load_dataset
 from dgkd_cache.errors import DataUnreadable, InvalidInput, UnknownName
+from dgkd_cache.training.evaluate import evaluate
 
 SMOOTH = np.asarray(
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((61, 47))
@@ -252,3 +255,26 @@ def test_every_form_of_a_folder_passes_the_decoder_on(kind: str, tmp_path: Path)
             (place / f"{split}_{synset}.JPEG").write_bytes(PLAIN["colour"])
     found = load_dataset(f"{kind}:{tmp_path}", decoder="torchcodec")
     assert found.train.decoder == found.test.decoder == "torchcodec"
+
+
+def test_images_in_another_order_keep_their_decoder_and_are_scored_by_it(data: Path) -> None:
+    images = FolderImages(data / "train", name="it", split="train", decoder="torchcodec")
+    guide = GuideSamples(
+        guide="theirs",
+        seal="0" * 64,
+        name="it",
+        split="train",
+        classes=images.classes,
+        labels_N=images.labels_N[::-1].copy(),
+        sample_digest_N16=images.sample_digest_N16[::-1].copy(),
+        channels=3,
+        height=images.height,
+        width=images.width,
+        digest_kind="file",
+        decoding={},
+    )
+    aligned = AlignedImages(images, guide)
+    assert aligned.decoder == "torchcodec" and torch.equal(aligned.image(0), images.image(3))
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 47 * 61, 2))
+    scores = [evaluate(model, lambda pixels: model(pixels / 255), one) for one in (aligned, images)]
+    assert scores[0].accuracy == scores[1].accuracy and scores[0].samples == 4

@@ -107,6 +107,26 @@ def test_only_what_is_resident_goes_to_a_device(write_folder: WriteFolder, mixed
         assert moved.digest == train.digest and train.to("cpu") is train
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_images_are_given_up_to_the_first_that_cannot_be_read(
+    write_folder: WriteFolder, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    """None of those behind it takes its place; all that cannot be read are named."""
+    files = pictures()
+    folder = write_folder(files)
+    monkeypatch.setattr(folder_module, "decoding_threads", lambda folder, paths: threads)
+    train = train_of(folder, hold_bytes=0)
+    paths = relative(train)
+    for sample in (7, 11):
+        (folder / paths[sample]).unlink()
+    given = list[torch.Tensor]()
+    with pytest.raises(DataUnreadable, match="2 of 18 image files"):
+        for image in train.each(range(18)):
+            given.append(image)
+    assert len(given) == 7
+    assert all(np.array_equal(one.numpy(), rgb(files[path])) for one, path in zip(given, paths, strict=False))
+
+
 @pytest.mark.parametrize("mixed", [False, True])
 def test_images_asked_for_together_are_decoded_by_many_threads(
     write_folder: WriteFolder, monkeypatch: pytest.MonkeyPatch, mixed: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,26 @@ def files(tmp_path: Path) -> list[str]:
 def test_results_come_in_the_order_of_the_paths(tmp_path: Path, files: list[str], threads: int) -> None:
     found = read_all(tmp_path, files[::-1], lambda path: path.read_text(), threads=threads)
     assert found == [str(19 - number) for number in range(20)]
+
+
+@pytest.mark.parametrize(("threads", "most", "ahead"), [(2, 8, 8), (2, 1, 8), (3, 100, 12), (2, None, 16)])
+def test_a_bounded_number_of_results_waits_for_the_caller(
+    tmp_path: Path, files: list[str], threads: int, most: int | None, ahead: int
+) -> None:
+    """Four tasks a thread, and at least one file in each; without a bound, of all 20 files, so are two."""
+    begun = list[str]()
+
+    def read(path: Path) -> str:
+        begun.append(path.name)
+        return path.read_text()
+
+    results = read_each(tmp_path, files, read, threads, most=most)
+    for given, (place, _) in enumerate(results, start=1):
+        assert place == given - 1 and len(begun) <= place + ahead
+        if given == 5:
+            break
+    results.close()
+    assert len(begun) < 20 and threading.active_count() == 1, "what was not begun is not read, and no thread is left"
 
 
 def test_all_failures_are_counted_and_the_first_five_are_named(tmp_path: Path, files: list[str]) -> None:
