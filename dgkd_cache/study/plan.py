@@ -188,7 +188,9 @@ class _Building:
             )
         if variant.control == UNAUGMENTED:
             # The views of the guide's run stay: only its store has one without augmentation.
-            plain = of.workspace.config.model_copy(update={"views": ViewsConfig(transforms=("none",), count=1)})
+            decoder = of.workspace.config.views.decoder
+            views = ViewsConfig(transforms=("none",), count=1, decoder=decoder)
+            plain = of.workspace.config.model_copy(update={"views": views})
             sources.append(self._dump(of.run, plain))
             self._require_size(variant, of, sources[-1])
         name = _named(of.run.name, {"control": variant.control, "sources": [source.path.stem for source in sources]})
@@ -203,10 +205,11 @@ class _Building:
         )
 
     def _dump(self, run: StudyRun, config: WorkspaceConfig) -> StudyStore:
-        # The keys of topk came later: without it, stores keep the names that they had before.
+        # The keys of topk and the decoder came later: without them, stores keep the names that they had before.
         unused = {"reader"} if config.cache.encoding == "topk" else {"reader", "topk", "topk_temperatures"}
         ws, cache = self.ws.with_config(config), config.cache.model_dump(mode="json", exclude=unused)
-        name = _named(run.name, {"cache": cache, "views": config.views.model_dump(mode="json")})
+        views = config.views.model_dump(mode="json", exclude={"decoder"} if config.views.decoder == "pillow" else None)
+        name = _named(run.name, {"cache": cache, "views": views})
         return self._add(StudyStore(run=run, workspace=ws, path=ws.store_path(name)))
 
     def _add(self, store: StudyStore) -> StudyStore:

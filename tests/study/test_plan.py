@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 
 from dgkd_cache.config.workspace_config import with_overrides
@@ -105,3 +108,27 @@ def test_names_are_of_the_content(ws: Workspace) -> None:
     first, second = (planned(ws, METHODS), planned(ws, dict(reversed(METHODS.items()))))
     assert {one.name for one in first.students.values()} == {one.name for one in second.students.values()}
     assert all(run.name.startswith("plain2-") for run in first.students.values())
+
+
+def test_the_decoder_is_in_the_names_of_stores_that_have_another_than_pillow(ws: Workspace) -> None:
+    """A name is made as it was before there was a decoder, so that finished studies stay finished."""
+    store = next(one for one in planned(ws, {"kd": METHODS["kd"]}).work if isinstance(one, StudyStore))
+    of_views = {"transforms", "scheme", "count", "schedule", "seed"}
+    views = {key: value for key, value in ws.config.views.model_dump(mode="json").items() if key in of_views}
+    cache = ws.config.cache.model_dump(mode="json", exclude={"reader", "topk", "topk_temperatures"})
+    content = json.dumps([store.run.name, {"cache": cache, "views": views}], sort_keys=True)
+    assert store.path.stem == f"{store.run.name[:51]}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+def test_rows_of_images_without_augmentation_have_the_same_decoder(ws: Workspace) -> None:
+    photographs = ws.with_config(with_overrides(ws.config, {"views.decoder": "torchcodec"}))
+    changes = {"dgkd": METHODS["dgkd"], "control": {"guides_from": "dgkd", "control": "unaugmented"}}
+    before = {one.path.stem for one in planned(ws, changes).work if isinstance(one, StudyStore)}
+    data = ws.dataset()  # arrays, which stand for photographs here
+    for images in (data.train, data.test):
+        images.decoder = "torchcodec"
+    photographs._loaded[photographs.config.dataset, "torchcodec"] = data
+    stores = [one for one in planned(photographs, changes).work if isinstance(one, StudyStore)]
+    views = [one.workspace.config.views for one in stores]
+    assert {one.decoder for one in views} == {"torchcodec"} and ("none",) in {one.transforms for one in views}
+    assert not before & {one.path.stem for one in stores}

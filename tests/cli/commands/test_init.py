@@ -73,6 +73,7 @@ def test_every_option_reaches_the_file(command: Command, here: Path) -> None:
         "count": 7,
         "schedule": "draw",
         "seed": 0,
+        "decoder": "pillow",
     }
     assert (written["cache"]["temperature"], written["cache"]["encoding"]) == (2.0, "float32")
     training, distillation = written["training"], written["distillation"]
