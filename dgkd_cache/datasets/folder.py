@@ -191,7 +191,7 @@ class FolderImages(Images):
         """Returns the uint8 pixels [3, H, W]. Raises DataUnreadable when the file broke or changed since loading."""
         require_integer("image", "sample", sample, low=0, high=len(self) - 1)
         if self._pixels is None:
-            return self._read([sample])[0]
+            return self._read([sample])[0].contiguous()
         height, width = (int(size) for size in self._sizes[sample])
         start = int(self._offsets[:-1][sample])
         return self._pixels[start : start + 3 * height * width].view(3, height, width)

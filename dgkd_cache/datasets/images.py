@@ -125,15 +125,15 @@ class Images(ABC):
             if index_B.device.type == "cpu":  # on a GPU this would wait for the device
                 self.require_samples(index_B.numpy())
             return self.pixels_NIHW[index_B.to(self.pixels_NIHW.device, torch.int64)]
-        images = self._read_and_check(_as_list(samples_B))
+        images = [image_IHW.contiguous() for image_IHW in self._read_and_check(_as_list(samples_B))]
         if self.height is None or self.width is None or not images:
             return images
-        return torch.stack(images).contiguous()  # decoders give the channels of a pixel together
+        return torch.stack(images)
 
     def each(self, samples_B: Samples) -> Iterator[Tensor]:
         """Yields the pixels [I, H, W] of the requested samples in order; many are read at once, few are in memory.
 
-        Raises InvalidInput and DataUnreadable as `batch`.
+        Where files are decoded, the channels of a pixel lie together, as decoders give them. Raises InvalidInput and DataUnreadable as `batch`.
         """
         samples = _as_list(samples_B)
         self.require_samples(np.asarray(samples, dtype=np.int64))

@@ -201,6 +201,8 @@ def test_a_folder_has_the_same_samples_and_other_pixels(
         f"{data / 'train'}: 2 of 4 images are no JPEGs that torchcodec decodes: Pillow decodes these"
     ]
     assert (one.decoder, two.decoder, one.digest) == ("pillow", "torchcodec", two.digest)
+    for read in (two.image(0), two.batch([0, 1])[0]):
+        assert read.is_contiguous(), "whoever asks for an image may view it as he likes"
     for sample in range(4):
         given, own = two.image(sample).numpy(), one.image(sample).numpy()
         if ".png" in two.describe(sample):
