@@ -133,7 +133,8 @@ class Images(ABC):
     def each(self, samples_B: Samples) -> Iterator[Tensor]:
         """Yields the pixels [I, H, W] of the requested samples in order; many are read at once, few are in memory.
 
-        Where files are decoded, the channels of a pixel lie together, as decoders give them. Raises InvalidInput and DataUnreadable as `batch`.
+        Where files are decoded, the channels of a pixel lie together, as decoders give them. Raises InvalidInput and
+        DataUnreadable as `batch`.
         """
         samples = _as_list(samples_B)
         self.require_samples(np.asarray(samples, dtype=np.int64))
