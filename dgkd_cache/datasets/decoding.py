@@ -59,7 +59,7 @@ class Trait(Flag):
     TRANSPARENT = auto()
     FRAMES = auto()
     PLAIN_JPEG = auto()
-    """What decides who decodes the file (`plain_jpeg`)."""
+    """Not lost: a plain JPEG (`plain_jpeg`), which another library than Pillow may decode."""
 
 
 _TOLD = {

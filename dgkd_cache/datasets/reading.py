@@ -127,9 +127,9 @@ def read_each(
 ) -> Iterator[tuple[int, Result]]:
     """Yields the place of each path, in order, with `read(folder / path)`, computed in parallel.
 
-    The threads read ahead of the caller, who never waits for the slowest of a group; `most` bounds how many results
-    are in memory (default: some hundred a thread). They end with the iteration, so none exists when a process forks.
-    With `threads=1` the caller's thread reads.
+    The threads read ahead of the caller; at most `most` results, or four a thread if that is more, are in memory
+    (default: 1,024 a thread). They end with the iteration, so none exists when a process forks. With `threads=1` the
+    caller's thread reads.
     Raises DataUnreadable at the end, with the number of files that failed and the first five of them.
     """
     ahead = threads * _CHUNKS_PER_THREAD

@@ -117,7 +117,7 @@ def test_a_few_bytes_are_read_wherever_the_file_stands(counted: Callable[[bytes]
 
 @pytest.mark.parametrize("after_frame", [False, True])
 def test_only_what_exif_lies_in_is_left_out(after_frame: bool) -> None:
-    """Wherever it lies before the scan; a scan may have the same bytes."""
+    """EXIF may lie before and behind the frame header; a scan may have the same bytes."""
     one, other, scan = (
         segment(0xE1, b"Exif\0\0" + bytes(300)),
         segment(0xE2, b"ICC"),
