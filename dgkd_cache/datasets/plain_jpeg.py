@@ -26,10 +26,10 @@ def is_plain_jpeg(file: BinaryIO) -> bool:
     The frame is found by the lengths of the segments before it, which are tables, application data and comments;
     anything else before it makes the file another kind. `file` is read from its beginning.
     """
-    for marker, _, _ in _segments(file):
+    for marker, start, stop in _segments(file):
         if marker in _HUFFMAN_FRAMES:
             frame = file.read(6)
-            return len(frame) == 6 and frame[0] == 8 and frame[5] in (1, 3)
+            return len(frame) == 6 and frame[0] == 8 and frame[5] in (1, 3) and stop - start == 10 + 3 * frame[5]
         if not (marker in _TABLES or 0xE0 <= marker <= 0xEF or marker == 0xFE):
             return False
     return False
