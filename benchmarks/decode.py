@@ -34,7 +34,7 @@ Decode = Callable[[bytes], object]
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    defaults: dict[str, int | str] = {"rounds": 11, "files": 256, "size": 224, "folder": ""}
+    defaults: dict[str, int | str] = {"rounds": 31, "files": 256, "size": 224, "folder": ""}
     quick = {"rounds": 1, "files": 12, "size": 32}
     options = arguments(__doc__, defaults, quick, given)
     with scratch(options) as place:

@@ -97,17 +97,21 @@ def header_traits(file: BinaryIO, picture: Image.Image) -> Trait:
 
 def open_file(path: Path) -> BinaryIO:
     """Opens a regular file for reading. Raises OSError for a pipe, which might never end, a device or a folder."""
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a pipe must not wait
-    if not stat.S_ISREG(os.fstat(number).st_mode):
-        os.close(number)
-        raise NotAFile("a pipe, a device or a folder, and no regular file")
-    return os.fdopen(number, "rb")
+    return os.fdopen(_open_regular(path), "rb")
 
 
 def read_bytes(path: Path) -> bytes:
     """Returns the bytes of a regular file. Raises what `open_file` raises."""
-    with open_file(path) as file:
-        return file.read()
+    with os.fdopen(_open_regular(path), "rb", buffering=0) as file:
+        return file.readall()
+
+
+def _open_regular(path: Path) -> int:
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a pipe must not wait
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise NotAFile("a pipe, a device or a folder, and no regular file")
+    return number
 
 
 def file_digest(content: bytes) -> bytes:
