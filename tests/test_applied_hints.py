@@ -18,7 +18,7 @@ from contextlib import ExitStack, chdir
 from pathlib import Path
 
 import pytest
-import test_applied_code as code
+from support.code_cases import CASES as CODE
 from support.hint_adoption import ADOPTION
 from support.hint_cases import CASES
 from support.hint_commands import COMMANDS
@@ -244,12 +244,12 @@ ELSEWHERE = {
 
 
 def test_every_concrete_hint_is_followed_or_listed() -> None:
-    hints = [case.hint for case in (*CASES, *COMMANDS, *SHARING, *ADOPTION, *PRUNING, *code.CASES)]
+    hints = [case.hint for case in (*CASES, *COMMANDS, *SHARING, *ADOPTION, *PRUNING, *CODE)]
     commands = [command for hint in hints for command in re.findall("`dgkd-cache [^`]*`", hint)]
     patterns = [pattern_of(hint) for hint in (*hints, *commands, *ELSEWHERE)]
     found = source_hints()
     left = {text: place for text, place in found.items() if not any(one.fullmatch(text) for one in patterns)}
     concrete = {place: text for text, place in left.items() if CONCRETE.search(text)}
-    assert concrete == {}, "give each a case (support/hint_*.py, test_applied_code.py)"
+    assert concrete == {}, "give each a case (support/hint_*.py, code_cases.py)"
     assert set(ELSEWHERE) <= set(found)
     assert [hint for hint in hints if not any(pattern_of(hint).search(text) for text in found)] == []

@@ -26,6 +26,7 @@ from dgkd_cache.study.results import Protocol, Results
 from dgkd_cache.study.timings import TIMINGS_FILE, Timings, read_timings, timings_of
 from dgkd_cache.study.variants import METHODS, make_variants, variants_of_methods
 from dgkd_cache.study.worker import work_on
+from dgkd_cache.workspace.absolute_paths import absolute_paths
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["Study", "check_study", "outline_of", "run_study", "set_up_study", "study_timings"]
@@ -86,7 +87,7 @@ def set_up_study(
     reference = _chosen_reference(reference, settings.reference, changes, also=settings.variants)
     chosen = settings.seed_list if seeds is None else tuple(seeds)
     _once("seed", chosen)
-    config = with_overrides(ws.config, {**ws.absolute_paths(), "cache.precision": "float32"})
+    config = with_overrides(ws.config, {**absolute_paths(ws), "cache.precision": "float32"})
     inside = Workspace(ws.folder / "compare", config, named=ws.named)
     kind = guides or settings.guides
     variants = make_variants(config, changes)

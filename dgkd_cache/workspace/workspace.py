@@ -266,6 +266,20 @@ class Workspace:
             return f"{kind}:{(self.folder / expand_user(path)).resolve()}"
         return self.config.dataset.name
 
+    @property
+    def aligned_with(self) -> Path | None:
+        """The path of the store that `dataset.align` names, by its name or by a path; None if it names none."""
+        if (guide := self.config.dataset.align) is None:
+            return None
+        path = as_store_path(guide)
+        return self.store_path(guide) if path is None else self.folder / path
+
+    @property
+    def class_map(self) -> Path | None:
+        """The path of the file that `dataset.class_map` names; None if it names none."""
+        named = self.config.dataset.class_map
+        return None if named is None else self.folder / expand_user(named)
+
     def dataset(self) -> Dataset:
         """Returns the data set, loaded once, also for this workspace with other settings of training.
 
@@ -277,45 +291,16 @@ class Workspace:
         settings, decoder = self.config.dataset, self.config.views.decoder
         if (settings, decoder) not in self._loaded:
             loaded = load_dataset(self.dataset_name, root=self.data_root, download=settings.download, decoder=decoder)
-            aligned = loaded if settings.align is None else self._align(loaded, settings.align)
-            self._loaded[settings, decoder] = aligned
+            guide = self.aligned_with
+            self._loaded[settings, decoder] = loaded if guide is None else self._align(loaded, guide)
         return self._loaded[settings, decoder]
 
-    def _align(self, loaded: Dataset, guide: str) -> Dataset:
-        """Returns the data set in the order of a guide's samples; relative paths start at the folder."""
+    def _align(self, loaded: Dataset, guide: Path) -> Dataset:
+        """Returns the data set in the order of a guide's samples."""
         from dgkd_cache.datasets.class_map import read_class_map
         from dgkd_cache.guides.align import align_dataset
 
-        class_map = self.config.dataset.class_map
-        return align_dataset(
-            loaded,
-            self._store_of(guide),
-            None if class_map is None else read_class_map(self.folder / expand_user(class_map)),
-        )
-
-    def _store_of(self, guide: str) -> Path:
-        """Returns the path of the store that is named so in dgkd.toml, by its name or by a path."""
-        path = as_store_path(guide)
-        return self.store_path(guide) if path is None else self.folder / path
-
-    def absolute_paths(self) -> dict[str, object]:
-        """Returns, by key, the settings that are or have paths, so that they hold for another folder too."""
-        data, sharing = self.config.dataset, self.config.sharing
-        found: dict[str, object] = {"dataset.name": self.dataset_name}
-        if self.data_root is not None:
-            found["dataset.root"] = str(self.data_root.resolve())
-        if data.align is not None:
-            found["dataset.align"] = str(self._store_of(data.align).resolve())
-        if data.class_map is not None:
-            found["dataset.class_map"] = str((self.folder / expand_user(data.class_map)).resolve())
-        if sharing.keys:
-            found["sharing.keys"] = [
-                key if key.lstrip().startswith("ssh-") else str((self.folder / expand_user(key)).resolve())
-                for key in sharing.keys
-            ]
-        if sharing.allowed_signers is not None:
-            found["sharing.allowed_signers"] = str((self.folder / expand_user(sharing.allowed_signers)).resolve())
-        return found
+        return align_dataset(loaded, guide, None if self.class_map is None else read_class_map(self.class_map))
 
     def plan(self) -> ViewPlan:
         """Returns the view plan for this data set's images. Raises InvalidInput for unsuitable transforms."""
