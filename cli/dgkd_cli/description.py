@@ -37,8 +37,11 @@ _CONTINUES = ("begun", "stale")
 """The states in which an unfinished run goes on. One that is stale has settings that were given to its command."""
 
 
-def describe_run(card: ModelCard, folder: Path, *, state: str, why: str) -> dict[str, Pairs]:
-    """Returns the state of a finished run and what its card says, by section; every text is cleaned."""
+def describe_run(card: ModelCard, folder: Path, *, state: str, why: str, encoding: str = "") -> dict[str, Pairs]:
+    """Returns the state of a finished run and what its card says, by section; every text is cleaned.
+
+    `encoding` is that of its store, which a smaller one is offered beside.
+    """
     training = {key: value for key, value in card.training.items() if key not in (*_DISTILLATION, _PRUNING)}
     distillation = {key: value for key, value in card.training.items() if key in _DISTILLATION}
     precision = clean(str(card.compute.get("precision", "")))
@@ -56,7 +59,7 @@ def describe_run(card: ModelCard, folder: Path, *, state: str, why: str) -> dict
             ("input", f"{card.channels} x {card.height} x {card.width}" + (f", resized to {size}" if size else "")),
             *_resizing(card),
             ("weights", card.weights_digest),
-            *_offer(folder, len(card.classes)),
+            *([] if encoding == "factored" else _offer(folder, len(card.classes))),
         ],
         "data": [("data set", clean(card.dataset.get("name", ""))), ("classes", count_text(len(card.classes)))],
         **(_adoption(card) if card.adopted else _training(card, training, distillation)),

@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dgkd_cache.datasets.remarks import warn
-from dgkd_cache.errors import DgkdError
+from dgkd_cache.errors import DgkdError, Interrupted
 from dgkd_stores import JsonValue, canonical_json, parse_strictly
-from dgkd_stores.disk import folder_lock, make_folder, plain_file, write_durably
+from dgkd_stores.disk import Stop, folder_lock, make_folder, never, plain_file, write_durably
 
 __all__ = ["FileFacts", "FileIndex", "index_folder"]
 
@@ -99,15 +99,20 @@ class FileIndex:
             path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[bool]:
+    def reading(self, stop: Stop = never) -> Iterator[bool]:
         """Lets one process at a time read files of this folder; gives whether another one has kept some since `find`.
 
-        Where the folder of the index cannot be made or locked, it waits for nobody.
+        Where the folder of the index cannot be made or locked, it waits for nobody. Raises Interrupted if `stop` says
+        so while it waits.
         """
         with contextlib.ExitStack() as held:
-            with contextlib.suppress(OSError, DgkdError):
+            try:
                 make_folder(self._place)
-                held.enter_context(folder_lock(self._place, doing=f"reads the files in {self._folder}"))
+                held.enter_context(folder_lock(self._place, stop=stop, doing=f"reads the files in {self._folder}"))
+            except Interrupted:
+                raise
+            except (OSError, DgkdError):
+                pass  # `keep` tells why
             yield {*_segments_in(self._place)} != {*self._segments}
 
     def find(self, paths: Sequence[str]) -> FileFacts:

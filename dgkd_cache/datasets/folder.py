@@ -38,10 +38,11 @@ from dgkd_cache.datasets.reading import (
     read_image,
 )
 from dgkd_cache.datasets.remarks import say_source
-from dgkd_cache.errors import DataUnreadable, InvalidInput
+from dgkd_cache.errors import DataUnreadable, Interrupted, InvalidInput
 from dgkd_cache.paths import cache_folder
 from dgkd_cache.randomness.philox import Domain, permutation
 from dgkd_stores.arguments import as_path, require_integer
+from dgkd_stores.disk import Stop, never
 
 __all__ = [
     "HOLD_BYTES",
@@ -66,21 +67,26 @@ INDEX_KEY = hashlib.sha256(b"dgkd-folder-index").digest()[:16]
 
 
 def load_folder(
-    path: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False, decoder: DecoderName = PILLOW
+    path: Path,
+    *,
+    hold_bytes: int = HOLD_BYTES,
+    rehash: bool = False,
+    decoder: DecoderName = PILLOW,
+    stop: Stop = never,
 ) -> Dataset:
     """Returns the data set in `path`/train and `path`/test, or `path`/val if there is no test folder.
 
     It is called folder:NAME after the last part of the path; its digest identifies it. `decoder` decodes plain JPEGs.
 
     Raises InvalidInput if the folders are missing, DataUnreadable for class folders that differ or hold no images and
-    for files that are not images.
+    for files that are not images, and Interrupted once `stop`, which is asked after each file, says so.
     """
     folders = {split: split_folder(path, split) for split in ("train", "test")}
     check_same_classes(folders["train"], folders["test"])
     name = f"folder:{path.resolve().name}"
     say_source(name, *folders.values())
     train, test = (LabelledFiles.in_class_folders(folder) for folder in folders.values())
-    return load_splits(name, train, test, hold_bytes=hold_bytes, rehash=rehash, decoder=decoder)
+    return load_splits(name, train, test, hold_bytes=hold_bytes, rehash=rehash, decoder=decoder, stop=stop)
 
 
 def load_splits(
@@ -91,6 +97,7 @@ def load_splits(
     hold_bytes: int,
     rehash: bool = False,
     decoder: DecoderName = PILLOW,
+    stop: Stop = never,
     constants: Constants | None = None,
     class_words: Sequence[Sequence[str]] = (),
 ) -> Dataset:
@@ -101,7 +108,7 @@ def load_splits(
     Raises what `FolderImages` raises.
     """
     images, tests = (
-        FolderImages(files, name=name, split=split, hold_bytes=hold_bytes, rehash=rehash, decoder=decoder)
+        FolderImages(files, name=name, split=split, hold_bytes=hold_bytes, rehash=rehash, decoder=decoder, stop=stop)
         for files, split in ((train, "train"), (test, "test"))
     )
     mean, std = constants or images.constants()
@@ -127,11 +134,13 @@ class FolderImages(Images):
         hold_bytes: int = HOLD_BYTES,
         rehash: bool = False,
         decoder: DecoderName = PILLOW,
+        stop: Stop = never,
     ) -> None:
         """`files` may be a folder of class folders; with `rehash` all files are read, whatever the index knows.
 
-        `decoder` decodes plain JPEGs, Pillow all other files. Raises DataUnreadable for class folders without images
-        and for files that are not images, UnknownName or InvalidInput for a decoder that is not known or not usable.
+        `decoder` decodes plain JPEGs, Pillow all other files. `stop` is asked after each file. Raises DataUnreadable
+        for class folders without images and for files that are not images, UnknownName or InvalidInput for a decoder
+        that is not known or not usable, and Interrupted once `stop` says so.
         """
         require_decoder("FolderImages", decoder)
         self.decoder = decoder
@@ -142,7 +151,7 @@ class FolderImages(Images):
         self._paths = [files.path(key) for key in order]
         self._threads = decoding_threads(folder, self._paths)
         try:
-            facts = index_files(folder, self._paths, threads=self._threads, rehash=rehash)
+            facts = index_files(folder, self._paths, threads=self._threads, rehash=rehash, stop=stop)
         except DataUnreadable:
             self._refuse_all_broken(hold_bytes)
             raise
@@ -150,7 +159,7 @@ class FolderImages(Images):
         self.sample_digest_N16 = facts.digest_N16
         # Sample i is bytes [offset i, offset i + 1) of one flat tensor, which workers share without a copy.
         self._offsets = np.concatenate(([0], np.cumsum(3 * self._sizes.prod(axis=1))))
-        self._pixels = self._hold(facts) if self._offsets[-1] <= hold_bytes else None
+        self._pixels = self._hold(facts, stop) if self._offsets[-1] <= hold_bytes else None
         warn_of_traits(str(folder), facts.traits_N)
         if decoder != PILLOW:
             warn_of_others(str(folder), facts.traits_N, decoder)
@@ -256,24 +265,30 @@ class FolderImages(Images):
             if hold_bytes < 0:
                 return
 
-    def _hold(self, facts: FileFacts) -> Tensor:
+    def _hold(self, facts: FileFacts, stop: Stop) -> Tensor:
         """Returns the pixels of all images as one tensor, and corrects their traits: decoded pixels tell more."""
         version = decoder_version(self.decoder)
         kept = KeptPixels(self._sizes, facts.digest_N16, cache=cache_folder(), decoder=version)
         if (found := kept.find()) is not None:
             pixels, facts.traits_N[:] = found
             return pixels
-        pixels = self._decode_all(facts.traits_N)
+        pixels = self._decode_all(facts.traits_N, stop)
         kept.keep(pixels, facts.traits_N)
         return pixels
 
-    def _decode_all(self, traits_N: NDArray[np.uint8]) -> Tensor:
+    def _decode_all(self, traits_N: NDArray[np.uint8], stop: Stop) -> Tensor:
         pixels = torch.empty(int(self._offsets[-1]), dtype=torch.uint8)
         read_one = partial(read_image, decoder=self.decoder)
         for sample, read in read_each(self._folder, self._paths, read_one, self._threads):
             found = self._check_unchanged(sample, (read.pixels_IHW, read.digest))
             pixels[self._offsets[sample] : self._offsets[sample + 1]] = found.ravel()
             traits_N[sample] = read.traits.value
+            if stop():
+                raise Interrupted(
+                    f"the decoding of the images in {self._folder} was stopped",
+                    found=f"{sample + 1:,} of {len(self._paths):,} decoded",
+                    do="run the same command again: the files are known, and are decoded anew",
+                )
         return pixels
 
 

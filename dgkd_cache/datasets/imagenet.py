@@ -19,6 +19,7 @@ from dgkd_cache.datasets.normalisation import KNOWN
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.datasets.synsets import all_words, read_words, require_synsets
 from dgkd_cache.errors import InvalidInput
+from dgkd_stores.disk import Stop, never
 
 __all__ = ["load_imagenet", "require_splits"]
 
@@ -29,7 +30,12 @@ _MAPPINGS = ("LOC_synset_mapping.txt", "words.txt")
 
 
 def load_imagenet(
-    root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False, decoder: DecoderName = PILLOW
+    root: Path,
+    *,
+    hold_bytes: int = HOLD_BYTES,
+    rehash: bool = False,
+    decoder: DecoderName = PILLOW,
+    stop: Stop = never,
 ) -> Dataset:
     """Returns ImageNet in `root`; classes are synset ids in their sorted order, as for all published weights.
 
@@ -54,6 +60,7 @@ def load_imagenet(
         hold_bytes=hold_bytes,
         rehash=rehash,
         decoder=decoder,
+        stop=stop,
         constants=KNOWN[_NAME],
         class_words=words,
     )

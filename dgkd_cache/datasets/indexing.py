@@ -20,7 +20,9 @@ from dgkd_cache.datasets.decoders import decoder_version
 from dgkd_cache.datasets.file_index import FileFacts, FileIndex
 from dgkd_cache.datasets.reading import file_digest, header_traits, open_file, read_bytes, read_each
 from dgkd_cache.datasets.remarks import say_indexing
+from dgkd_cache.errors import Interrupted
 from dgkd_cache.paths import cache_folder
+from dgkd_stores.disk import Stop, never
 
 __all__ = ["index_files"]
 
@@ -44,25 +46,27 @@ def index_files(
     threads: int,
     cache: Path | None = None,
     rehash: bool = False,
+    stop: Stop = never,
     clock: Callable[[], int] = time.time_ns,
 ) -> FileFacts:
     """Returns the facts of the files at `paths` below `folder`; reads those that are not known, with `rehash` all.
 
-    The index lies below `cache`, by default the user's. Raises DataUnreadable with the number of files that cannot be
-    read and the first five of them. Pillow reads the headers, whichever library decodes the pixels.
+    The index lies below `cache`, by default the user's. `stop` is asked after each file: Interrupted is raised if it
+    says so, and what was read is kept. Raises DataUnreadable with the number of files that cannot be read and the first
+    five of them. Pillow reads the headers, whichever library decodes the pixels.
     """
     version = f"{decoder_version()}, traits {_TRAITS}"
     index = FileIndex(folder, cache=cache or cache_folder(), decoder=version, clock=clock)
     if rehash:
         index.forget()
     facts = index.find(paths)
-    with index.reading() if len(_unknown(facts)) else nullcontext(False) as others_kept:
+    with index.reading(stop) if len(_unknown(facts)) else nullcontext(False) as others_kept:
         if others_kept and not rehash:
             facts = index.find(paths)
         unknown = _unknown(facts)
         # Another version of the decoder needs the headers again, and not the bytes.
         for rows, look in ((unknown[facts.read_N[unknown]], _measure), (unknown[~facts.read_N[unknown]], _read)):
-            _look_at(index, facts, folder, paths, rows, look, threads)
+            _look_at(index, facts, folder, paths, rows, look, threads, stop)
         index.finish(paths, facts)
     return facts
 
@@ -80,6 +84,7 @@ def _look_at(
     rows: NDArray[np.int64],
     look: Callable[[Path], _Look],
     threads: int,
+    stop: Stop,
 ) -> None:
     """Enters what `look` finds of the files of these rows; keeps it from time to time, and when it is stopped."""
     step = max(_LEAST_SAID, len(rows) // _SAID + 1)
@@ -97,6 +102,12 @@ def _look_at(
                 kept = done
             if done % step == 0 and done < len(rows):
                 say_indexing(folder, done, len(rows))
+            if done < len(rows) and stop():
+                raise Interrupted(
+                    f"the reading of the files in {folder} was stopped",
+                    found=f"{done:,} of {len(rows):,} read",
+                    do="run the same command again to go on: what was read is kept",
+                )
     finally:
         index.keep(paths, facts, rows[kept:done])
 

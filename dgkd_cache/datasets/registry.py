@@ -18,9 +18,10 @@ from dgkd_cache.datasets.remarks import say_loading
 from dgkd_cache.datasets.tiny_imagenet import load_tiny_imagenet
 from dgkd_cache.errors import InvalidInput, UnknownName, unknown_name
 from dgkd_cache.paths import DATA_FORMS, data_folder
+from dgkd_cache.progress import check_reporting
 from dgkd_stores import Registry
 from dgkd_stores.arguments import as_path, refusal, require_kind
-from dgkd_stores.disk import expand_user
+from dgkd_stores.disk import Stop, expand_user, never
 
 __all__ = [
     "PATTERNS",
@@ -39,10 +40,10 @@ __all__ = [
 class FolderLoader(Protocol):
     """Loads a data set that is named with its folder; with `rehash`, all files are read, whatever their index knows.
 
-    `decoder` decodes plain JPEGs.
+    `decoder` decodes plain JPEGs; `stop` is asked after each file.
     """
 
-    def __call__(self, path: Path, /, *, rehash: bool, decoder: DecoderName) -> Dataset: ...
+    def __call__(self, path: Path, /, *, rehash: bool, decoder: DecoderName, stop: Stop) -> Dataset: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,18 +197,21 @@ def load_dataset(
     download: bool = True,
     rehash: bool = False,
     decoder: DecoderName = PILLOW,
+    stop: Callable[[], bool] = never,
 ) -> Dataset:
     """Returns the data set called `name`, or the one that `folder:PATH`, `imagenet:ROOT` or `module:factory` describe.
 
     `root` is the folder of downloaded data sets, by default ~/.cache/dgkd-cache; if it is given, no other folder is
     searched. With `rehash`, all files of a folder are read, whatever the index of files knows. `decoder` decodes the
-    JPEGs of a folder ("pillow" or "torchcodec"); it has to be that of the view plan. Paths and the module are relative
-    to the current folder. Raises UnknownName, InvalidInput for an invalid name and for a decoder that is not usable or
-    has no files, DataUnreadable for data that cannot be read.
+    JPEGs of a folder ("pillow" or "torchcodec"); it has to be that of the view plan. `stop` is asked after each file of
+    a folder: what was read is kept, so that the next call goes on. Paths and the module are relative to the current
+    folder. Raises UnknownName, InvalidInput for an invalid name and for a decoder that is not usable or has no files,
+    DataUnreadable for data that cannot be read, and Interrupted once `stop` says so.
     """
     require_kind("load_dataset", "name", name, str, expected="the name of a data set")
     if root is not None:
         root = expand_user(as_path("load_dataset", "root", root, expected="the folder where data sets lie, or None"))
+    check_reporting("load_dataset", None, stop)
     require_known(name)
     require_decoder("load_dataset", decoder)
     named = data_folder(name)
@@ -215,7 +219,7 @@ def load_dataset(
         raise _no_files(name, decoder)
     say_loading(name)
     if named:
-        return _FORMS[named[0]].load(expand_user(named[1]), rehash=rehash, decoder=decoder)
+        return _FORMS[named[0]].load(expand_user(named[1]), rehash=rehash, decoder=decoder, stop=stop)
     if rehash:
         raise InvalidInput(
             f"{name} has no index of files that could be made again",

@@ -18,6 +18,7 @@ from dgkd_cache.datasets.labelled_files import LabelledFiles
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.datasets.synsets import SYNSET, all_words, read_lines, read_words, require_synsets
 from dgkd_cache.errors import DataUnreadable, InvalidInput
+from dgkd_stores.disk import Stop, never
 
 __all__ = ["load_tiny_imagenet"]
 
@@ -28,7 +29,12 @@ _BOXES = "_boxes.txt"
 
 
 def load_tiny_imagenet(
-    root: Path, *, hold_bytes: int = HOLD_BYTES, rehash: bool = False, decoder: DecoderName = PILLOW
+    root: Path,
+    *,
+    hold_bytes: int = HOLD_BYTES,
+    rehash: bool = False,
+    decoder: DecoderName = PILLOW,
+    stop: Stop = never,
 ) -> Dataset:
     """Returns Tiny ImageNet in `root`; classes are synset ids in their sorted order.
 
@@ -56,7 +62,14 @@ def load_tiny_imagenet(
     files = LabelledFiles.in_class_folders(train, others=("val",), beside=_BOXES)
     texts = read_words(path, classes) if (path := root / "words.txt").is_file() else None
     words = all_words(classes, texts)
-    return load_splits(_NAME, files, tests, hold_bytes=hold_bytes, rehash=rehash, decoder=decoder, class_words=words)
+    return load_splits(
+        *(_NAME, files, tests),
+        hold_bytes=hold_bytes,
+        rehash=rehash,
+        decoder=decoder,
+        stop=stop,
+        class_words=words,
+    )
 
 
 def _check_ids(path: Path, train: Path, classes: list[str]) -> None:

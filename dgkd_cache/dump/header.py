@@ -125,12 +125,16 @@ class StoreDraft:
 
     def _compare_with_labels(self, logits_NC: NDArray[np.float32], progress: Progress) -> None:
         """Warns of the first rows of a program that are hardly those of their samples, or of unmixed images."""
-        guide, labels_N, samples_N = self.header.guide.name, self.train.images.labels_N, np.arange(len(logits_NC))
-        tell_of_labels(logits_NC, labels_N[samples_N], guide, progress)
+        guide, samples_N = self.header.guide.name, np.arange(len(logits_NC))
+        labels_N = self.train.images.labels_N
         mixed = self.train.mixed_with(np.full_like(samples_N, self.header.first_view), samples_N)
-        if mixed is not None:
-            partners_N, share_N = mixed
-            warn_of_unmixed(logits_NC, labels_N[samples_N], labels_N[partners_N], share_N, guide, progress)
+        if mixed is None:
+            tell_of_labels(logits_NC, labels_N[samples_N], guide, progress)
+            return
+        (partners_N, share_N), own_N = mixed, labels_N[samples_N]
+        # The larger part of an image is what a guide sees first.
+        tell_of_labels(logits_NC, np.where(share_N >= 0.5, own_N, labels_N[partners_N]), guide, progress)
+        warn_of_unmixed(logits_NC, own_N, labels_N[partners_N], share_N, guide, progress)
 
     def arrays(self, header: StoreHeader, test_rows_MF: NDArray[np.float32]) -> IdentityArrays:
         """Returns the arrays of the store with that header; `test_rows_MF` are of the test set, condensed."""

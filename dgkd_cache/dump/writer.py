@@ -218,8 +218,7 @@ class GuideWriter:
             self._write(writer, missing, len(mine), began, progress, stop)
             seal = writer.seal()
             progress.finish()
-        size = sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file())
-        return Dumped(path=self._path, seal=seal, views=header.view_range, nbytes=size)
+        return self._written(seal)
 
     def repair(
         self, *, take_over: bool = False, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
@@ -239,8 +238,7 @@ class GuideWriter:
             if store.lost_chunks or store.lost_arrays:
                 restore_lost(self.draft, store, progress=progress, stop=stop)
             seal = store.finish()
-        size = sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file())
-        return Dumped(path=self._path, seal=seal, views=self.draft.header.view_range, nbytes=size)
+        return self._written(seal)
 
     def _write(
         self,
@@ -268,6 +266,10 @@ class GuideWriter:
                 written = thread.submit(writer.write, slot, rows_SC, condensed=True)
             if written is not None:
                 written.result()
+
+    def _written(self, seal: str | None) -> Dumped:
+        size = sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file())
+        return Dumped(path=self._path, seal=seal, views=self.draft.header.view_range, nbytes=size)
 
     def _find_finished(self) -> Dumped | None:
         """Returns the result of an earlier dump, if the store is sealed. Raises Mismatch if a setting is not ours."""

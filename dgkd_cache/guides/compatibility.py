@@ -166,8 +166,12 @@ def _held_out(plan: Mapping[str, Any]) -> int | None:
 
 def _plan_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     keys = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
-    shown = [f"{key} {_shown(key, mine.get(key))} here, {_shown(key, theirs.get(key))} there" for key in keys]
-    return "; ".join(shown[:3])
+    told = []
+    for key in keys[:3]:
+        here, there = (_shown(key, plan.get(key)) for plan in (mine, theirs))
+        same = f"{key} {here} in both, with other numbers that are not written"  # tables, or samples held out
+        told.append(same if here == there else f"{key} {here} here, {there} there")
+    return "; ".join(told)
 
 
 def _shown(key: str, value: Any) -> str:

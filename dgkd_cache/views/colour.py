@@ -38,8 +38,8 @@ class ColorJitter(Transform):
     """Changes brightness, contrast and saturation by factors from 1 - X to 1 + X, and turns the hue by up to HUE (0)
 
     The four are applied in random order; CONTRAST and SATURATION are 0 where they are left out. HUE is a part of the
-    circle, up to 0.5. Parameters: order, the place of the
-    order among all in lexicographic order; then the step of each factor, out of 65536.
+    circle, up to 0.5. Parameters: order, the place of the order among all in lexicographic order; then the step of each
+    factor, out of 65536.
     """
 
     name = "color-jitter"

@@ -77,7 +77,7 @@ def run_chain(
     require_kind("run_chain", "log", log, (list, tuple), expected='names of loggers, as ["tensorboard"]')
     require_loggers(log)
     check_reporting("run_chain", progress, stop)
-    progress = progress or Silent()
+    ws, progress = ws.stopping(stop), progress or Silent()
     for name, damage in damaged_runs(ws).items():
         if not remake or ws.member(name).kind == "adopted":
             raise damage

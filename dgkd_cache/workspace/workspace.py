@@ -30,7 +30,7 @@ from dgkd_cache.run_files.reading import START_OVER
 from dgkd_cache.workspace.member_architecture import source_architecture
 from dgkd_stores import signature_path
 from dgkd_stores.arguments import as_path
-from dgkd_stores.disk import as_store_path, create_durably, expand_user, full_disk, make_folder
+from dgkd_stores.disk import Stop, as_store_path, create_durably, expand_user, full_disk, make_folder, never
 
 if TYPE_CHECKING:
     from dgkd_cache.datasets.registry import Dataset
@@ -55,6 +55,8 @@ class Workspace:
     """Architectures that the user names, besides those of [chain]."""
     assignments: tuple[str, ...] = field(default=(), kw_only=True)
     """Settings KEY=VALUE that override the file."""
+    stop: Stop = field(default=never, kw_only=True, repr=False)
+    """Asked after each file while the data set is read: true means to stop, with what was read kept."""
     _loaded: dict[tuple[DatasetConfig, str], Dataset] = field(default_factory=dict, kw_only=True, repr=False)
 
     @classmethod
@@ -100,6 +102,10 @@ class Workspace:
         """
         config = assign(self.config, parse_assignments(texts))
         return replace(self, config=config, assignments=(*self.assignments, *texts))
+
+    def stopping(self, stop: Stop) -> Workspace:
+        """Returns this workspace, which asks `stop` while it reads its data set."""
+        return replace(self, stop=stop)
 
     def naming(self, architectures: Iterable[str]) -> Workspace:
         """Returns this workspace with more architectures that the user names, besides those of [chain]."""
@@ -215,8 +221,9 @@ class Workspace:
         # An origin is checked with its store; its signature is that of the published store.
         origins = {path.with_name(f"{path.name}.origin") for path in stores}
         omitted = signatures | origins | {signature_path(path) for path in origins}
-        shown = [path for path in others if not (path.name.startswith(".") or _is_writing(path))]
-        return (*names, *(str(path) for path in shown if path not in omitted))
+        writing = {path for path in others if path.suffix == ".writing" and path.is_dir() and not path.is_symlink()}
+        shown = [path for path in others if not path.name.startswith(".") and path not in writing | omitted]
+        return (*names, *map(str, shown))
 
     def trusted_keys(self) -> TrustedKeys | None:
         """Returns the keys of [sharing], read now; None if it names none. Raises InvalidInput for a wrong one."""
@@ -284,13 +291,16 @@ class Workspace:
         """Returns the data set, loaded once, also for this workspace with other settings of training.
 
         With `dataset.align` it is aligned with that guide. Raises UnknownName, DataUnreadable, and for the guide what
-        `GuideStore.open` raises, InvalidInput for a class map that is none, and Mismatch for other samples.
+        `GuideStore.open` raises, InvalidInput for a class map that is none, and Mismatch for other samples. Raises
+        Interrupted once `stop` says so.
         """
         from dgkd_cache.datasets.registry import load_dataset
 
         settings, decoder = self.config.dataset, self.config.views.decoder
         if (settings, decoder) not in self._loaded:
-            loaded = load_dataset(self.dataset_name, root=self.data_root, download=settings.download, decoder=decoder)
+            loaded = load_dataset(
+                self.dataset_name, root=self.data_root, download=settings.download, decoder=decoder, stop=self.stop
+            )
             guide = self.aligned_with
             self._loaded[settings, decoder] = loaded if guide is None else self._align(loaded, guide)
         return self._loaded[settings, decoder]
@@ -324,10 +334,6 @@ class Workspace:
         found = set(names)
         first = [name for name in self.chain if name in found]
         return (*first, *sorted(found.difference(first)))
-
-
-def _is_writing(path: Path) -> bool:
-    return path.suffix == ".writing" and path.is_dir() and not path.is_symlink()
 
 
 def _folders(parent: Path) -> list[Path]:

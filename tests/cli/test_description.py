@@ -54,6 +54,8 @@ def test_smaller_rows_are_offered_where_the_last_layer_is_narrow(teacher: Path) 
         save_file({"fc.weight": np.zeros((classes, 3), np.float32)}, weights)
         named = card.model_copy(update={"classes": tuple(f"c{label}" for label in range(classes))})
         found[classes] = dict(describe_run(named, teacher, state="done", why="")["model"]).get("smaller rows")
+        kept = dict(describe_run(named, teacher, state="done", why="", encoding="factored")["model"])
+        assert "smaller rows" not in kept, "its store has them already"
     assert found[6] is None
     assert found[7] == (
         '6 B each, and 14 B in float16: encoding = "factored" in [cache], because its last layer has 3 inputs and 7 '

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import tomllib
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dgkd_cache.config import models_table
 from dgkd_cache.config.models_table import write_model
 from dgkd_cache.config.tables import ModelConfig
 from dgkd_cache.config.template import render_config
@@ -73,3 +77,27 @@ def test_init_writes_adopted_models_too() -> None:
     }
     config = parse_config(tables, source="it")
     assert parse_config(tomllib.loads(render_config(config)), source="again") == config
+
+
+def test_two_at_once_lose_no_table(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one comes while the first one has read the file and has not yet written it."""
+    own_read, own_lock, waits = models_table.read_tables, models_table.folder_lock, threading.Event()
+    others = list[Future[bool]]()
+
+    def locking(folder: Path) -> Any:
+        if others:
+            waits.set()
+        return own_lock(folder)
+
+    def reading(file: Path) -> dict[str, Any]:
+        found = own_read(file)
+        if not others:
+            others.append(pool.submit(write_model, path, "other", OTHER))
+            assert waits.wait(60)
+        return found
+
+    monkeypatch.setattr(models_table, "folder_lock", locking)
+    monkeypatch.setattr(models_table, "read_tables", reading)
+    with ThreadPoolExecutor(1) as pool:
+        assert write_model(path, "big", MODEL) and others[0].result()
+    assert read_config(path).models == {"big": MODEL, "other": OTHER}

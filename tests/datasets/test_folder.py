@@ -24,7 +24,7 @@ from dgkd_cache.datasets.decoders import decode
 from dgkd_cache.datasets.folder import INDEX_KEY, FolderImages, index_order, load_folder
 from dgkd_cache.datasets.normalisation import mean_and_std
 from dgkd_cache.datasets.registry import load_dataset
-from dgkd_cache.errors import DataUnreadable
+from dgkd_cache.errors import DataUnreadable, Interrupted
 
 WriteFolder = Callable[..., Path]
 
@@ -73,6 +73,20 @@ def test_held_or_not_is_the_same_data_set(write_folder: WriteFolder) -> None:
         for ours, theirs in zip(*batches, strict=True):
             assert torch.equal(ours, theirs)
         assert isinstance(batches[0], torch.Tensor) == isinstance(batches[1], torch.Tensor) == (not mixed)
+
+
+def test_reading_and_decoding_can_be_stopped(write_folder: WriteFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_folder(pictures())  # 18 files to train on: 17 questions while they are read, then one for each
+    monkeypatch.setenv("DGKD_CACHE_DIR", str(folder / "cache"))
+    for asks, work in (
+        (3, "reading of the files in .*train was stopped: found 3 of 18"),
+        (19, "decoding of the images"),
+    ):
+        asked = iter([False] * (asks - 1) + [True])
+        with pytest.raises(Interrupted, match=work) as caught:
+            load_folder(folder, stop=lambda asked=asked: next(asked))
+        assert caught.value.exit_code == 130
+    assert len(load_folder(folder).train) == 18
 
 
 def test_the_limit_is_met_to_the_byte(write_folder: WriteFolder) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from PIL import Image
 
 from dgkd_cache.datasets import decoding, file_index, indexing
 from dgkd_cache.datasets.decoders import decoder_version
-from dgkd_cache.datasets.file_index import FileFacts
+from dgkd_cache.datasets.file_index import FileFacts, FileIndex
 from dgkd_cache.datasets.folder import FolderImages
 from dgkd_cache.datasets.indexing import index_files
-from dgkd_cache.errors import DataUnreadable
+from dgkd_cache.errors import DataUnreadable, Interrupted
 
 PATHS = [f"{name}/{number}.png" for name in ("cat", "dog") for number in range(6)]
 
@@ -48,11 +49,13 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def indexed(folder: Path, *, rehash: bool = False, threads: int = 1) -> FileFacts:
+def indexed(
+    folder: Path, *, rehash: bool = False, threads: int = 1, stop: Callable[[], bool] = lambda: False
+) -> FileFacts:
     """Indexed ten seconds later, when no file is new."""
     cache = folder.parent / "cache"
     later = time.time_ns() + 10**10
-    return index_files(folder, PATHS, threads=threads, cache=cache, rehash=rehash, clock=lambda: later)
+    return index_files(folder, PATHS, threads=threads, cache=cache, rehash=rehash, stop=stop, clock=lambda: later)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -105,6 +108,21 @@ def test_what_was_read_before_it_was_stopped_is_not_read_again(
     assert indexed(folder).read_N.all()
     # Three files are handed to a thread together, and the sixth began the next three.
     assert before == 7 and sorted(read[before:]) == sorted(PATHS[6:])
+
+
+def test_it_can_be_asked_to_stop_and_goes_on_from_there(folder: Path, read: list[str]) -> None:
+    asked = iter([False] * 4 + [True])
+    with pytest.raises(Interrupted, match="reading of the files in .* was stopped: found 5 of 12 read; run the same"):
+        indexed(folder, stop=lambda: next(asked))
+    before = len(read)
+    assert indexed(folder, stop=lambda: False).read_N.all()
+    assert sorted(read[before:]) == sorted(PATHS[5:])
+
+
+def test_who_waits_for_another_one_can_be_asked_to_stop(folder: Path) -> None:
+    index = FileIndex(folder, cache=folder.parent / "cache", decoder=decoder_version())
+    with index.reading(), pytest.raises(Interrupted, match="stopped while waiting for"):
+        indexed(folder, stop=lambda: True)
 
 
 def test_of_two_at_once_one_reads_and_the_other_waits(

@@ -123,6 +123,15 @@ def test_another_identity_is_refused_before_anything_is_asked_for(
     assert files_of(path) == before and not program.asked
 
 
+def test_other_logits_under_the_same_identity_are_called_so(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    writer_of(path, program).run(mine=range(2))
+    before = files_of(path)
+    with pytest.raises(Mismatch, match="holds other logits, under the same identity: expected fidelity.kl "):
+        writer_of(path, program, logits=lambda view, samples_B: 3 * program.logits(view, samples_B)).run()
+    assert files_of(path) == before
+
+
 def test_the_order_of_keys_is_no_other_identity(program: Program, tmp_path: Path) -> None:
     path = writer_of(tmp_path / "a.zarr", program).run().path
     assert writer_of(path, program, identity=dict(reversed(IDENTITY.items()))).run().seal
@@ -181,14 +190,22 @@ def test_rows_in_another_order_are_warned_of(program: Program, bars, tmp_path: P
         assert len(warned) == (name == "wrong") and (name == "right" or share < 50)
 
 
-@pytest.mark.parametrize("mixes", [True, False])
-def test_a_program_that_mixes_nothing_is_warned_of(program: Program, bars, tmp_path: Path, mixes: bool) -> None:
-    """Rows that know the class of what they show: of the mixed images, or of the images as they are in the files."""
+@pytest.mark.parametrize(("mixes", "errs"), [(True, False), (True, True), (False, False)])
+def test_a_program_that_mixes_nothing_is_warned_of(
+    program: Program, bars, tmp_path: Path, mixes: bool, errs: bool
+) -> None:
+    """Rows that know the class of what they show: of the mixed images, or of the images as they are in the files.
+
+    A guide of mixed images that errs in a third of them has the sample's own label first in less than half of them.
+    """
     plan = dgkd.ViewPlan.build(image=(1, 8, 8), transforms=["mixup(0.1)"])
     program.train = dgkd.ViewRenderer(plan, bars.train)
     labels_N = bars.train.labels_N
     partners_N, share_N = program.train.mixed_with([0] * 100, range(100))
     seen_N = np.where(share_N > 0.5, labels_N, labels_N[partners_N]) if mixes else labels_N
+    if errs:
+        seen_N[::3] = (seen_N[::3] + 1) % 4
+        assert (seen_N == labels_N).mean() < 0.5
     progress, warned = Lines(), list[str]()
     progress.warn = warned.append
     logits_NC = 5 * np.eye(4, dtype=np.float32)[seen_N]

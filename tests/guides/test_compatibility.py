@@ -71,7 +71,9 @@ def test_another_number_of_samples_held_out_is_another_plan_where_views_mix(bars
     dump(tmp_path / "teacher.zarr", make_tiny(1), train=ViewRenderer(plan(20), bars.train))
     bank_of([tmp_path / "teacher.zarr"], plan(20), bars.train).close()
     with pytest.raises(
-        Mismatch, match=r"another view plan: .*; hold out as many .*\[dataset\], 20 there and 10 here\)"
+        Mismatch,
+        match=r"another view plan: .*transforms cutmix\(1\) in both, .*; hold out as many .*\[dataset\], 20 there and "
+        r"10 here\)",
     ):
         bank_of([tmp_path / "teacher.zarr"], plan(10), bars.train)
     for other in (plan(20, "hflip"), ViewPlan.build(image=(1, 8, 8), transforms=["hflip"])):

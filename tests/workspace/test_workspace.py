@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from support.picture_folders import pictures
 
-from dgkd_cache.errors import InvalidInput, UnknownName
+from dgkd_cache.errors import Interrupted, InvalidInput, UnknownName
+from dgkd_cache.progress import Silent
+from dgkd_cache.workspace.chain import run_chain
+from dgkd_cache.workspace.tasks import TrainRequest, train_model
 from dgkd_cache.workspace.workspace import Workspace
 
 TEXT = """
@@ -97,3 +103,21 @@ def test_data_set_and_plan_are_made_once(tmp_path: Path) -> None:
     assert ws.dataset() is ws.dataset()
     assert ws.plan() is ws.plan()
     assert ws.plan().view_shape == (1, 8, 8)
+
+
+def test_the_first_signal_stops_the_reading_of_a_folder(ws: Workspace) -> None:
+    """A chain or a training that is asked to stop does not go on until a million files are read."""
+    for path in pictures():
+        (target := ws.folder / "photos" / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pictures()[path]).save(target)
+    request = TrainRequest(
+        name="teacher",
+        architecture="plain6",
+        training=ws.config.training_for("teacher"),
+        distillation=ws.config.distillation,
+    )
+    for work in (partial(run_chain, ws), partial(train_model, ws, request, progress=Silent())):
+        with pytest.raises(Interrupted, match="the reading of the files in .*train was stopped: found 1 of 18 read"):
+            work(device="cpu", stop=lambda: True)
+    assert not (ws.folder / "guides").exists() and not list(ws.folder.glob("runs/*/card.json"))
+    assert len(ws.dataset().train) == 18

@@ -17,7 +17,7 @@ from dgkd_cli.completion import complete_stores
 from dgkd_cli.console import print_json
 from dgkd_cli.description import describe_begun, describe_run, describe_store
 from dgkd_cli.humanize import share_number, with_numbers
-from dgkd_stores import GuideStore
+from dgkd_stores import GuideStore, read_header
 from dgkd_stores.disk import as_store_path, expand_user
 
 __all__ = ["info"]
@@ -58,7 +58,7 @@ def info(app: App, what: str, as_json: bool) -> None:
         found["run_state"] = state
         if card:
             found["run"] = with_numbers(card.model_dump(mode="json"))
-            described = describe_run(card, run, **state)
+            described = describe_run(card, run, **state, encoding=read_header(store).header.encoding if store else "")
         else:
             begun = read_begun(run)
             found["begun"] = dataclasses.asdict(begun)

@@ -72,7 +72,7 @@ def adopt_model(
     classes, for a test accuracy below `least_accuracy` that is not accepted, and for another run of that name. Nothing
     is written then.
     """
-    name = check_model_name(request.name)
+    ws, name = ws.stopping(stop), check_model_name(request.name)
     _require_free_name(ws, name)
     folder = ws.run_folder(name)
     find_model(request.architecture)  # a wrong name is told before a file is read

@@ -76,6 +76,7 @@ def dump_guide(
     run, Mismatch when it was trained on other data, Locked when another process writes these views. All of `ranks`
     call this: each writes its part of the views on its own, and is given what all of them left.
     """
+    ws = ws.stopping(stop) if ranks.alone else ws  # as for training
     held = views if views is not None else range(ws.config.views.count)
     folder, path = resolve_run(ws, model), path or ws.store_path(model, held)
     refuse_no_folder(folder)

@@ -32,6 +32,7 @@ def prune_model(
     Each is a run as of `train_model`: finished ones are kept, a begun one continues. All are set up before the first
     is trained, so that what the last one would be refused for is told at once. Raises what `train_model` raises.
     """
+    ws = ws.stopping(stop)
     for request in requests:
         assert request.pruning is not None, "what is not pruned is trained by train_model"
         with ExitStack() as opened:

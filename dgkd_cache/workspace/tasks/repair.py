@@ -63,6 +63,7 @@ def repair_store(
                 raise _needs_program(repair)
             if ws is None:
                 raise _needs_guide(repair)
+            ws = ws.stopping(stop)
             header, cache, where = repair.header, ws.config.cache, resolve_device(device)
             begun = str(header.compute.get("precision"))
             today = dump_settings(cache, resolve_precision(cache.precision, where, begun=begun))

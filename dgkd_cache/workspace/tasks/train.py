@@ -65,6 +65,8 @@ def train_model(
     guides (see `GuideBank`). A refused run leaves no files. All of `ranks` must call this; the first one locks, writes
     and reports, and each gets the card.
     """
+    # Several ranks stop together, at a step: one that leaves the others while they wait for it would end them.
+    ws = ws.stopping(stop) if ranks.alone else ws
     name, folder = request.name, ws.run_folder(request.name)
     _require_whole_batches(request, ranks)
     if request.fresh:

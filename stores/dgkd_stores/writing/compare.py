@@ -28,9 +28,10 @@ def check_same_header(path: Path, *, stored: StoreHeader, given: StoreHeader) ->
     the identity of other logits, where a program gives them.
     """
     differing = differing_keys(stored.to_dict(), given.to_dict())
-    keys = {key: values for key, values in differing.items() if not key.startswith(_MEASURED)} or differing
+    of_settings = {key: values for key, values in differing.items() if not key.startswith(_MEASURED)}
+    keys = of_settings or differing
+    of_program = stored.guide.identity is not None and given.guide.identity is not None
     if _WEIGHTS in keys:
-        of_program = stored.guide.identity is not None and given.guide.identity is not None
         raise Mismatch(
             f"{path} holds " + ("other logits" if of_program else "the logits of another model"),
             expected=_describe_guide(stored),
@@ -41,8 +42,11 @@ def check_same_header(path: Path, *, stored: StoreHeader, given: StoreHeader) ->
     if keys:
         more = [f"{len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
         names = list(keys)[:_SHOWN]
+        other = f"was made with another {', '.join(names + more)}"
+        if of_program and not of_settings:  # what is measured of logits differs, so they do
+            other = "holds other logits, under the same identity"
         raise Mismatch(
-            f"{path} was made with another {', '.join(names + more)}",
+            f"{path} {other}",
             expected=", ".join(f"{name} {keys[name][0]}" for name in names),
             found=", ".join(f"{name} {keys[name][1]}" for name in names),
             do=f"give what it was made with, choose another path, or remove {path} to begin again",
