@@ -82,10 +82,11 @@ def test_init_writes_adopted_models_too() -> None:
 def test_two_at_once_lose_no_table(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one comes while the first one has read the file and has not yet written it."""
     own_read, own_lock, waits = models_table.read_tables, models_table.folder_lock, threading.Event()
-    others = list[Future[bool]]()
+    locked, others = list[Path](), list[Future[bool]]()
 
     def locking(folder: Path) -> Any:
-        if others:
+        locked.append(folder)
+        if len(locked) == 2:
             waits.set()
         return own_lock(folder)
 
