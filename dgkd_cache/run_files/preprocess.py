@@ -6,6 +6,7 @@ They belong to the model and not to the view, so that guides of different input 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, Self
@@ -78,10 +79,12 @@ class Preprocess(BaseModel):
             return cls(mean=tuple(mean), std=tuple(std), input_size=input_size, resizing=resizing)
         except ValidationError as error:
             problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}".lstrip(": ") for item in error.errors()]
+            # What is checked here says itself what is expected.
+            told = re.fullmatch("Value error, expected (.*), found (.*)", problems[0])
             raise InvalidInput(
                 "a preprocessing that cannot be used",
-                expected="mean and std as decimal strings, one a channel, and a side in pixels or None",
-                found="; ".join(problem.removeprefix("Value error, ") for problem in problems),
+                expected=told[1] if told else "mean and std as decimal strings, and a side in pixels or None",
+                found=told[2] if told else "; ".join(problems),
                 do="correct these numbers",
             ) from error
 

@@ -28,7 +28,7 @@ def test_goes_through_json_unchanged() -> None:
         ([], [], None, "found 0 and 0"),
         (["half"], ["1"], None, "expected a decimal number, found 'half'"),
         (["NaN"], ["1"], None, "expected finite means"),
-        (["0"], ["0"], None, "found expected positive standard deviations, found 0; correct"),
+        (["0"], ["0"], None, "used: expected positive standard deviations, found 0; correct"),
         (["0"], ["1"], 0, "greater than or equal to 1"),
     ],
 )

@@ -63,7 +63,7 @@ def test_a_network_of_ones_own_has_the_data_sets_constants_and_the_views_size() 
         ({}, 1, "expected 1 value of --mean, one a channel, found 0.485, 0.456, 0.406"),
         ({"std": ["1"]}, 3, "expected 3 values of --std"),
         ({"size": 0, "crop": 0.5}, 3, "a --size from 1"),
-        ({"crop": 1.5}, 3, "a --crop from 0.01 to 1, found 224 and 1.5"),
+        ({"crop": 1.5}, 3, "a --crop from 0.01 to 1, found --size 224 and --crop 1.5; give"),
         ({"std": ["0", "1", "1"]}, 3, "positive standard deviations"),
     ],
 )
