@@ -20,7 +20,7 @@ from PIL import Image, features
 from torch import Tensor
 
 from dgkd_cache.datasets.decoding import DEPTH16, rgb
-from dgkd_cache.datasets.plain_jpeg import is_plain_jpeg, without_exif
+from dgkd_cache.datasets.plain_jpeg import plain_jpeg
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_stores.arguments import refusal
 
@@ -31,7 +31,7 @@ __all__ = [
     "decode",
     "decoder_names",
     "decoder_version",
-    "jpeg_decoder",
+    "jpeg_pixels",
     "library_version",
     "require_decoder",
 ]
@@ -51,7 +51,7 @@ class _JpegDecoder:
     """A library that decodes plain JPEGs."""
 
     pixels: Callable[[bytes], NDArray[np.uint8]]
-    """Returns the pixels [3, H, W] of a plain JPEG, grey repeated, EXIF not applied. Raises JpegRefused."""
+    """Returns the pixels [3, H, W] of a plain JPEG, which comes without EXIF; grey is repeated. Raises JpegRefused."""
     version: Callable[[], str]
     """Returns the versions that the pixels depend on. Raises LookupError, with the reason, where it cannot decode."""
     install: str
@@ -68,17 +68,18 @@ def decode(content: bytes, decoder: str = PILLOW) -> NDArray[np.uint8]:
 
     Raises JpegRefused, and what Pillow raises.
     """
-    if (own := jpeg_decoder(decoder, content)) is not None:
-        return own(content)
+    if (pixels_IHW := jpeg_pixels(content, decoder)) is not None:
+        return pixels_IHW
     with Image.open(io.BytesIO(content)) as picture:
         return rgb(picture)
 
 
-def jpeg_decoder(decoder: str, content: bytes) -> Callable[[bytes], NDArray[np.uint8]] | None:
-    """Returns what decodes the file with these bytes; None if Pillow does."""
-    if (own := _JPEG_DECODERS.get(decoder)) is None or not is_plain_jpeg(io.BytesIO(content)):
-        return None
-    return own.pixels
+def jpeg_pixels(content: bytes, decoder: str) -> NDArray[np.uint8] | None:
+    """Returns the pixels [3, H, W] of the file with these bytes; None if Pillow decodes it. Raises JpegRefused."""
+    own = _JPEG_DECODERS.get(decoder)
+    # torchcodec turns images as EXIF says, and has no option for that: it gets none.
+    plain = plain_jpeg(content) if own else None
+    return own.pixels(plain) if own and plain else None
 
 
 def decoder_version(decoder: str = PILLOW) -> str:
@@ -120,8 +121,7 @@ def _torchcodec_pixels(content: bytes) -> NDArray[np.uint8]:
     from torchcodec.decoders import decode_jpeg
 
     try:
-        # It turns images as EXIF says, and has no option for that.
-        pixels_IHW = decode_jpeg(without_exif(content), mode="RGB")
+        pixels_IHW = decode_jpeg(content, mode="RGB")
     except RuntimeError as error:
         raise JpegRefused(f"torchcodec does not decode it: {_reason(error)}") from error
     assert isinstance(pixels_IHW, Tensor)

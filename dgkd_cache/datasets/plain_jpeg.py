@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-__all__ = ["is_plain_jpeg", "without_exif"]
+__all__ = ["is_plain_jpeg", "plain_jpeg"]
 
 _START = b"\xff\xd8"
 _HUFFMAN_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended sequential, progressive
@@ -26,23 +26,37 @@ def is_plain_jpeg(file: BinaryIO) -> bool:
     The frame is found by the lengths of the segments before it, which are tables, application data and comments;
     anything else before it makes the file another kind. `file` is read from its beginning.
     """
-    for marker, start, stop in _segments(file):
-        if marker in _HUFFMAN_FRAMES:
-            frame = file.read(6)
-            return len(frame) == 6 and frame[0] == 8 and frame[5] in (1, 3) and stop - start == 10 + 3 * frame[5]
-        if not (marker in _TABLES or 0xE0 <= marker <= 0xEF or marker == 0xFE):
-            return False
+    for segment in _segments(file):
+        if (plain := _tells(segment, file)) is not None:
+            return plain
     return False
 
 
-def without_exif(content: bytes) -> bytes:
-    """Returns the bytes of a JPEG without the segments where EXIF lies, on which no pixel depends."""
-    parts, kept = list[bytes](), 0
-    for marker, start, stop in _segments(io.BytesIO(content)):
+def plain_jpeg(content: bytes) -> bytes | None:
+    """Returns the bytes of a plain JPEG without the segments where EXIF lies, on which no pixel depends.
+
+    Of any other file it is None.
+    """
+    parts, kept, plain, file = list[bytes](), 0, None, io.BytesIO(content)
+    for segment in _segments(file):
+        if plain is None and (plain := _tells(segment, file)) is False:
+            return None
+        marker, start, stop = segment
         if marker == _EXIF:
             parts.append(content[kept:start])
             kept = stop
+    if not plain:
+        return None
     return b"".join([*parts, content[kept:]]) if parts else content
+
+
+def _tells(segment: tuple[int, int, int], file: BinaryIO) -> bool | None:
+    """Returns whether the file is a plain JPEG, where a segment tells it; None for those before the first frame."""
+    marker, start, stop = segment
+    if marker in _HUFFMAN_FRAMES:
+        frame = file.read(6)
+        return len(frame) == 6 and frame[0] == 8 and frame[5] in (1, 3) and stop - start == 10 + 3 * frame[5]
+    return None if marker in _TABLES or 0xE0 <= marker <= 0xEF or marker == 0xFE else False
 
 
 def _segments(file: BinaryIO) -> Iterator[tuple[int, int, int]]:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from dgkd_cache.datasets.decoders import PILLOW, JpegRefused, jpeg_decoder
+from dgkd_cache.datasets.decoders import PILLOW, JpegRefused, jpeg_pixels
 from dgkd_cache.datasets.decoding import Trait, UndefinedRange, is_opaque, pillow_warnings_ignored, rgb, traits
 from dgkd_cache.datasets.plain_jpeg import is_plain_jpeg
 from dgkd_cache.errors import DataUnreadable
@@ -77,11 +77,12 @@ def read_image(path: Path, decoder: str = PILLOW) -> ReadImage:
     Raises JpegRefused, and what Pillow raises.
     """
     content = read_bytes(path)
-    own = jpeg_decoder(decoder, content)
     file = io.BytesIO(content)
     with Image.open(file) as picture:
         found = header_traits(file, picture)
-        pixels_IHW = rgb(picture) if own is None else own(content)
+        pixels_IHW = jpeg_pixels(content, decoder)
+        if pixels_IHW is None:
+            pixels_IHW = rgb(picture)
         if Trait.TRANSPARENT in found and is_opaque(picture):
             found &= ~Trait.TRANSPARENT
         return ReadImage(traits=found, pixels_IHW=pixels_IHW, digest=file_digest(content))

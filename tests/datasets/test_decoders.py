@@ -27,7 +27,7 @@ from dgkd_cache.datasets.decoders import (
     decode,
     decoder_names,
     decoder_version,
-    jpeg_decoder,
+    jpeg_pixels,
     require_decoder,
 )
 from dgkd_cache.datasets.folder import FolderImages
@@ -100,15 +100,16 @@ def by_pillow(content: bytes) -> NDArray[np.uint8]:
 def test_plain_jpegs_have_the_pixels_of_their_library(form: str) -> None:
     found = decode(PLAIN[form], "torchcodec")
     assert found.dtype == np.uint8 and found.shape == (3, 47, 61)
-    assert np.array_equal(found, by_hand(PLAIN[form])) and jpeg_decoder("torchcodec", PLAIN[form]) is not None
-    assert np.array_equal(decode(PLAIN[form]), by_pillow(PLAIN[form])) and jpeg_decoder("pillow", PLAIN[form]) is None
+    assert np.array_equal(found, by_hand(PLAIN[form])) and jpeg_pixels(PLAIN[form], "torchcodec") is not None
+    assert np.array_equal(decode(PLAIN[form]), by_pillow(PLAIN[form])) and jpeg_pixels(PLAIN[form], "pillow") is None
     assert np.abs(found.astype(int) - decode(PLAIN[form]).astype(int)).max() <= 3, "IDCTs differ by rounding alone"
 
 
 @pytest.mark.parametrize("form", OTHER)
 def test_pillow_decodes_all_other_files_under_any_decoder(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoders, "_torchcodec_pixels", None)
-    assert jpeg_decoder("torchcodec", OTHER[form]) is None
+    usual = decoders._JPEG_DECODERS["torchcodec"]
+    monkeypatch.setitem(decoders._JPEG_DECODERS, "torchcodec", replace(usual, pixels=lambda content: 1 / 0))
+    assert jpeg_pixels(OTHER[form], "torchcodec") is None
     expected = np.stack([SMOOTH[..., 0]] * 3) if form == "PNG of 16 bits" else by_pillow(OTHER[form])
     assert np.array_equal(decode(OTHER[form], "torchcodec"), expected)
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from dgkd_cache.datasets.plain_jpeg import is_plain_jpeg, without_exif
+from dgkd_cache.datasets.plain_jpeg import is_plain_jpeg, plain_jpeg
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 33, 3), dtype=np.uint8)
 
@@ -43,7 +43,7 @@ def exif(orientation: int) -> Image.Exif:
     ],
 )
 def test_a_plain_jpeg_is_one_of_8_bits_in_grey_or_colour(content: bytes, plain: bool) -> None:
-    assert is_plain_jpeg(io.BytesIO(content)) is plain
+    assert is_plain_jpeg(io.BytesIO(content)) is plain is (plain_jpeg(content) is not None)
     if content[:3] == b"\xff\xd8\xff":
         with Image.open(io.BytesIO(content)) as picture:
             assert isinstance(picture, JpegImageFile) and (picture.layers in (1, 3)) is plain and picture.bits == 8
@@ -116,7 +116,8 @@ def test_changed_headers_are_judged_as_by_the_page() -> None:
         for place in random.integers(0, header, random.integers(1, 4)):
             content[place] = random.choice([0, 1, 3, 8, 17, 0xC0, 0xC2, 0xDB, 0xE1, 0xFF, random.integers(256)])
         judged.append(by_the_page(bytes(content)))
-        assert is_plain_jpeg(io.BytesIO(content)) is judged[-1], bytes(content[:header]).hex()
+        found = is_plain_jpeg(io.BytesIO(content)), plain_jpeg(bytes(content)) is not None
+        assert found == (judged[-1], judged[-1]), bytes(content[:header]).hex()
     assert 400 < sum(judged) < 3900
 
 
@@ -155,14 +156,14 @@ def test_only_what_exif_lies_in_is_left_out(after_frame: bool) -> None:
     )
     before = START + b"\xff" + one + other
     content = before + frame() + one + scan if after_frame else before + frame() + scan
-    assert without_exif(content) == START + b"\xff" + other + frame() + scan
+    assert plain_jpeg(content) == START + b"\xff" + other + frame() + scan
     plain = START + other + frame() + scan
-    assert without_exif(plain) is plain
+    assert plain_jpeg(plain) is plain
 
 
 def test_pixels_do_not_depend_on_it() -> None:
     content = saved("RGB", exif=exif(6), comment=b"behind it")
-    found = without_exif(content)
+    found = plain_jpeg(content)
     assert len(found) < len(content) and is_plain_jpeg(io.BytesIO(found))
     with Image.open(io.BytesIO(found)) as bare, Image.open(io.BytesIO(content)) as whole:
         assert not bare.getexif() and whole.getexif() and bare.info["comment"] == b"behind it"
