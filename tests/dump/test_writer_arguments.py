@@ -74,7 +74,10 @@ def given(arguments: dict[str, Any]) -> dict[str, Any]:
         ({"views": 40}, r"from_logits: .* write views=range\(40\)"),
         ({"views": range(0)}, "no views to write"),
         ({"settings": {}}, "write settings=dgkd_cache.DumpSettings"),
-        ({"settings": DumpSettings(encoding="factored")}, "the encoding factored needs a model: .*float16, float32 or"),
+        (
+            {"settings": DumpSettings(encoding="factored")},
+            "the encoding factored needs a model: .*float16, float32, uint8 or topk",
+        ),
         (
             {"settings": DumpSettings(precision="bf16")},
             "the setting precision says .*, found precision='bf16'; leave it",

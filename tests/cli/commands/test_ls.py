@@ -15,7 +15,7 @@ import pytest
 from click.testing import Result
 
 from dgkd_cache.config.workspace_config import read_config
-from dgkd_cache.workspace.run_inputs import flatten
+from dgkd_cache.workspace.run_inputs import flatten, without_implied
 
 Command = Callable[..., Result]
 
@@ -103,7 +103,7 @@ def runs(workspace: Path) -> Path:
     for name, record in (("teacher", tree), ("one", student), ("two", other)):
         folder = workspace / "runs" / name
         folder.mkdir(parents=True)
-        (folder / "inputs.json").write_text(json.dumps(flatten(record)))
+        (folder / "inputs.json").write_text(json.dumps(without_implied(flatten(record))))
     return workspace / "runs"
 
 
