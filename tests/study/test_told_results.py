@@ -56,6 +56,16 @@ def test_nothing_in_the_sweep_is_conclusive_and_two_cells_fail() -> None:
     assert worst < min(low for cell, low in lowest.items() if cell not in failed)
 
 
+def test_no_setting_of_the_sweep_is_conclusive_on_the_held_out_samples() -> None:
+    held = {cell: [100 * epoch["validation_accuracy"] for epoch in of_cell(cell)] for cell in CELLS}
+    cells = [cell for cell in CELLS if cell != "base"]
+    p = [float(stats.ttest_rel(held[cell], held["base"]).pvalue) for cell in cells]
+    assert min(multipletests(p, method="holm")[1]) >= 0.05
+    above = {cell: statistics.mean(held[cell]) - statistics.mean(held["base"]) for cell in cells}
+    told = {cell: f"{points:.1f}" for cell, points in above.items() if points > 0}
+    assert told == {"lambda 0.75": "0.4", "temperature 2": "0.2", "keep 1": "0.3"}
+
+
 class Study:
     """A finished comparison of methods: its measures, read from the records of its runs."""
 
@@ -104,6 +114,44 @@ def test_the_comparisons_of_a_study(name: str) -> None:
         figures = f"{difference:+.2f} | {interval.low:+.2f} to {interval.high:+.2f} | {shown}"
         rows.append(f"| {variant} - {other} | {figures} | {'conclusive' if p < 0.05 else 'inconclusive'} |")
     assert rows == re.findall(r"^\| .+ \| (?:in)?conclusive \|$", study.told, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_the_costs_of_a_study(name: str) -> None:
+    """Epochs, forwards and bytes, added up from the records of the students and of all that guides them."""
+    study = Study(name)
+    rows = []
+    for variant in ("scratch", "kd", "takd", "dgkd", "dgkd+drop"):
+        students = set(study.results["variants"][variant]["runs"].values())
+        found, left = {}, sorted(students)
+        while left:
+            run = left.pop()
+            found[run] = load(study.folder / f"records/{run}.json")
+            left += [guide for guide in found[run]["guide_runs"] if guide not in found]
+        guides = [record["cost"] for run, record in found.items() if run not in students]
+        epochs = sum(found[run]["cost"]["epochs"] for run in students), sum(cost["epochs"] for cost in guides)
+        forwards = sum(cost["dump_forwards"] for cost in guides)
+        saved = sum(record["cost"]["guide_rows"] for record in found.values()) - forwards
+        stores = [one["store_bytes"] for one in found.values() if one["guide_runs"]]
+        sizes = {store: size for one in stores for store, size in one.items()}
+        millions = f"{forwards / 1e6:.2f} | {saved / 1e6:.2f} | {sum(sizes.values()) / 1e6:.1f}"
+        rows.append(f"| {variant} | {epochs[0]} + {epochs[1]} | {millions} |")
+    assert rows == re.findall(r"^\| .+ \| \d+ \+ \d+ \| .+ \|$", study.told, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_guided_students_are_worse_calibrated_in_every_seed(name: str) -> None:
+    study = Study(name)
+    scratch = study.of("scratch", "ece")
+    for variant in ("kd", "takd", "dgkd", "dgkd+drop"):
+        assert all(mine > other for mine, other in zip(study.of(variant, "ece"), scratch, strict=True))
+
+
+def test_some_variants_of_cifar_end_below_scratch_in_every_seed() -> None:
+    study = Study("cifar10")
+    scratch = study.of("scratch", "top1")
+    for variant in ("dist", "dgkd, shuffled", "dgkd, shuffled in class"):
+        assert all(mine < other for mine, other in zip(study.of(variant, "top1"), scratch, strict=True))
 
 
 def test_the_page_of_results_says_the_same() -> None:

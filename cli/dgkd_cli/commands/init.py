@@ -69,7 +69,7 @@ _KEYS = {
 )
 @click.option("--epochs", type=int, help="Passes over the training set.  [default: 160]")
 @click.option("--batch-size", type=int, help="Samples in a step.  [default: 128]")
-@click.option("--lr", type=float, help="Learning rate.  [default: 0.1; 0.01 for plain networks]")
+@click.option("--lr", type=float, help="Learning rate.  [default: 0.1; 0.03 for plain networks]")
 @click.option("--views", type=int, help="Views cached of each guide.  [default: 40, or fewer epochs]")
 @list_option("--transforms", help="`dgkd-cache transforms` lists them; quote it.  [default: what suits the data set]")
 @click.option("--scheme", type=choice_of(ViewsConfig, "scheme"), help="Scheme of the views.  [default: sampled]")
@@ -78,7 +78,9 @@ _KEYS = {
     "--method", type=choice_of(DistillationConfig, "method"), help="Which models before guide one.  [default: dgkd]"
 )
 @click.option(
-    "--objective", type=choice_of(DistillationConfig, "objective"), help="How the terms add up.  [default: paper]"
+    "--objective",
+    type=choice_of(DistillationConfig, "objective"),
+    help="How the terms add up.  [default: paper; mean with plain networks]",
 )
 @click.option("--lambda", "lambda_", type=float, help="Share of the guides in the loss.  [default: 0.5]")
 @click.option("--keep", type=float, help="A guide's chance to take part in a batch.  [default: 0.75; kd, takd: 1]")

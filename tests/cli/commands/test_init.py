@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import tomllib
@@ -37,6 +38,18 @@ def test_a_chain_on_digits(command: Command, here: Path) -> None:
     assert (written["training"]["lr_schedule"], written["distillation"]["objective"]) == ("cosine", "mean")
     assert written["views"]["transforms"] == ["crop(1)"]
     assert command("-w", "demo", "ls").exit_code == 0
+
+
+@pytest.mark.parametrize(("chain", "at"), [("resnet14,resnet8", 1), ("plain4,plain2", 2)])
+def test_the_help_tells_the_defaults_that_are_written(command: Command, here: Path, chain: str, at: int) -> None:
+    text = " ".join(command("init", "--help").stdout.split())
+    rate = re.search(r"Learning rate\. \[default: (\S+); (\S+) for plain networks\]", text)
+    objective = re.search(r"How the terms add up\. \[default: (\S+); (\S+) with plain networks\]", text)
+    assert rate and objective
+    assert command("init", "--chain", chain, "demo").exit_code == 0
+    written = tomllib.loads((here / "demo" / "dgkd.toml").read_text())
+    assert written["training"]["lr"] == float(rate[at])
+    assert written["distillation"]["objective"] == objective[at]
 
 
 def test_an_interrupt_leaves_a_free_place(command: Command, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
