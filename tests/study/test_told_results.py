@@ -12,6 +12,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from dgkd_cache.study.results import make_results
+
 STUDY = Path(__file__).parents[2] / "docs" / "study"
 TOLD = (STUDY / "README.md").read_text(encoding="utf-8")
 ROW = re.compile(r"\| ([^|]+) \| (\d+\.\d\d ± \d+\.\d\d) \| (\d+\.\d\d ± \d+\.\d\d) \|")
@@ -64,6 +66,25 @@ def test_no_setting_of_the_sweep_is_conclusive_on_the_held_out_samples() -> None
     above = {cell: statistics.mean(held[cell]) - statistics.mean(held["base"]) for cell in cells}
     told = {cell: f"{points:.1f}" for cell, points in above.items() if points > 0}
     assert told == {"lambda 0.75": "0.4", "temperature 2": "0.2", "keep 1": "0.3"}
+
+
+@pytest.mark.parametrize("path", sorted(STUDY.glob("*/results.json")), ids=lambda path: path.parent.name)
+def test_the_results_are_those_of_the_records_alone(path: Path) -> None:
+    """Byte for byte, as on a machine that has nothing of the study but its records and settings."""
+    told = load(path)
+    records = {record.stem: load(record) for record in path.parent.glob("records/*.json")}
+    of_seed = {(name, int(seed)): run for name, one in told["variants"].items() for seed, run in one["runs"].items()}
+    made = make_results(
+        {name: one["changes"] for name, one in told["variants"].items()},
+        {key: records[run] for key, run in of_seed.items()},
+        seeds=told["seeds"],
+        reference=told["reference"],
+        pairs=[(one["variant"], one["reference"]) for one in told["comparisons"]],
+        guides=told["guides"],
+        protocol=told["protocol"],
+        others=[records[run] for run in sorted(set(records) - set(of_seed.values()))],
+    )
+    assert json.dumps(made, sort_keys=True, indent=1) + "\n" == path.read_text(encoding="utf-8")
 
 
 class Study:
