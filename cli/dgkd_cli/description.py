@@ -148,8 +148,9 @@ def describe_store(store: GuideStore) -> dict[str, Pairs]:
             ("licence", clean(header.licence) or "-"),
         ],
         "guide": [
-            ("name", clean(guide.name)),
+            ("name", clean(guide.called)),
             *_model(guide),
+            *_draw(guide),
             *_accuracies({"test": guide.accuracy}, precision),
             ("its guides", _guides(guide.guides)),
             *_derived(guide.training),
@@ -180,6 +181,15 @@ def _model(guide: GuideIdentity) -> Pairs:
     yield "identity", guide.weights_digest
     for key, value in identity.items():
         yield f"identity, {clean(key)}", clean(value if isinstance(value, str) else canonical_json(value).decode())
+
+
+def _draw(guide: GuideIdentity) -> Pairs:
+    """Yields the draw that the rows are of, and the rates of its dropout layers."""
+    record: Any = guide.training.get("draw")
+    if guide.draw is not None:
+        yield "draw", f"{guide.draw}, a pass with dropout"
+        for name, rate in record["rates"].items():
+            yield f"dropout, {clean(name)}", rate
 
 
 def _kept(header: StoreHeader) -> Pairs:

@@ -36,6 +36,7 @@ __all__ = [
     "WorkspaceConfig",
     "check_model_name",
     "is_model_name",
+    "is_store_name",
     "override",
     "parse_config",
     "read_config",
@@ -86,6 +87,11 @@ class WorkspaceConfig(Table):
 def is_model_name(name: str) -> bool:
     """Returns True if `name` is valid for a run and a store."""
     return re.fullmatch(r"[a-z0-9_-]{1,64}", name) is not None
+
+
+def is_store_name(name: str) -> bool:
+    """Returns True if `name` is valid for a store: that of a model, of a draw as ta1.d0, or of some of its views."""
+    return is_model_name(name) or re.fullmatch(r"[a-z0-9_-]{1,64}\.d(0|[1-9][0-9]{0,9})(-\d+-\d+)?", name) is not None
 
 
 def check_model_name(name: str) -> str:

@@ -56,10 +56,11 @@ class StoreDraft:
     def forwards(self) -> int:
         """The number of samples that a dump of all views forwards.
 
-        Those of every view, of the test set, the rows that judge its encoding, and the first batch once more.
+        Those of every view, of the test set, the rows that judge its encoding, and the first batch once more, of a draw
+        twice.
         """
         samples, tests = len(self.train.images), self.header.dataset.test_samples
-        rehearsed = min(self.logits.settings.batch_size, tests)
+        rehearsed = min(self.logits.settings.batch_size, tests) * (1 if self.header.guide.draw is None else 2)
         return self.header.views * samples + tests + encoding_error_rows(samples) + rehearsed
 
     def rehearse(self, view: int) -> Iterator[int]:
@@ -85,7 +86,7 @@ class StoreDraft:
         The bar shows `verb`, and in the end the accuracy.
         """
         rows, tests = encoding_error_rows(len(self.train.images)), self.header.dataset.test_samples
-        what = f"{verb} {self.header.guide.name}, {'test set and ' if tests else ''}encoding"
+        what = f"{verb} {self.header.guide.called}, {'test set and ' if tests else ''}encoding"
         progress.start(what, total=tests + rows, unit="samples")
         form = self.logits.form
         test_rows_MF = self.test_rows(progress)
@@ -99,8 +100,8 @@ class StoreDraft:
         progress.finish(f"{scored}, {error}")
         if self.header.guide.identity is not None:
             self._compare_with_labels(exact_BC, progress)
-        warn_of_error(self.header.guide.name, self.header.encoding, fidelity, progress)
-        tell_of_other_temperatures(self.header.guide.name, exact_BC, form.encoding, progress)
+        warn_of_error(self.header.guide.called, self.header.encoding, fidelity, progress)
+        tell_of_other_temperatures(self.header.guide.called, exact_BC, form.encoding, progress)
         header = replace(
             self.header,
             guide=replace(self.header.guide, accuracy=accuracy),
@@ -118,14 +119,14 @@ class StoreDraft:
         self, slots: Sequence[ChunkSlot], verb: str, noun: str, progress: Progress, stop: Callable[[], bool]
     ) -> Iterator[tuple[ChunkSlot, NDArray[np.float32]]]:
         """Yields each chunk and its rows, softened and condensed; the bar shows `verb`, an error `noun`."""
-        guide, total = self.header.guide.name, sum(slot.stop - slot.start for slot in slots)
+        guide, total = self.header.guide.called, sum(slot.stop - slot.start for slot in slots)
         progress.start(f"{verb} {guide}", total=total, unit="samples")
         yield from self.logits.of_chunks(self.train, slots, f"{noun} of {guide}", progress, stop)
         progress.finish()
 
     def _compare_with_labels(self, logits_NC: NDArray[np.float32], progress: Progress) -> None:
         """Warns of the first rows of a program that are hardly those of their samples, or of unmixed images."""
-        guide, samples_N = self.header.guide.name, np.arange(len(logits_NC))
+        guide, samples_N = self.header.guide.called, np.arange(len(logits_NC))
         labels_N = self.train.images.labels_N
         mixed = self.train.mixed_with(np.full_like(samples_N, self.header.first_view), samples_N)
         if mixed is None:

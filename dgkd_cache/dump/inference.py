@@ -7,8 +7,10 @@ first one is rehearsed (see `rehearsal`), and rows that the store's encoding can
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ from torch import Tensor
 
 from dgkd_cache.device.device import autocast
 from dgkd_cache.device.environment import describe
+from dgkd_cache.dump.draw_rehearsal import rehearse_draw
+from dgkd_cache.dump.draws import Draw, Place
 from dgkd_cache.dump.parallel_batches import forward_parallel
 from dgkd_cache.dump.row_form import RowForm
 from dgkd_cache.dump.settings import DumpSettings
@@ -31,6 +35,8 @@ from dgkd_stores import ChunkSlot
 from dgkd_stores.arguments import describe_value
 
 __all__ = ["GuideLogits"]
+
+Given = TypeVar("Given")
 
 Finish = Callable[[Tensor], Tensor]
 """Gets softened logits (B, C) on the device, and returns what is kept of them."""
@@ -49,6 +55,8 @@ class GuideLogits:
     settings: DumpSettings
     form: RowForm
     """The form in which the store keeps a row."""
+    draw: Draw | None = None
+    """The draw that the logits are of; None for those of the model in evaluation mode."""
 
     @property
     def compute(self) -> Mapping[str, str | int]:
@@ -61,8 +69,11 @@ class GuideLogits:
     def of_images(self, source: ViewRenderer, progress: Progress) -> NDArray[np.float32]:
         """Condensed rows of all images, not augmented: float32 (N, F); `progress` is told the rows of each batch."""
         samples = [np.arange(start, stop) for start, stop in self._cuts(0, len(source.images))]
-        pixels = (source.evaluation_pixels(samples_B).to(self.device) for samples_B in samples)
-        return self._collect(_told(self._forward(pixels, self.form.condense), progress), source, "", 0)
+        batches = (
+            _Pixels(source.evaluation_pixels(samples_B).to(self.device), Place(None, samples_B))
+            for samples_B in samples
+        )
+        return self._collect(_told(self._forward(batches, self.form.condense), progress), source, "", 0)
 
     def of_view(self, source: ViewRenderer, view: int, rows: int) -> Iterator[Tensor]:
         """Logits of the first `rows` samples of a view, batch by batch: float32 (B, C) on the device, not checked."""
@@ -108,29 +119,50 @@ class GuideLogits:
 
     def _of_pairs(self, source: ViewRenderer, pairs: Iterable[Pairs], finish: Finish) -> Iterator[Tensor]:
         batches = stream(source, pairs, device=self.device, workers=self.settings.workers)
-        return self._forward((batch.pixels_BIHW for batch in batches), finish)
+        # A batch is of one view.
+        given = (_Pixels(each.pixels_BIHW, Place(int(each.views_B[0]), each.samples_B)) for each in batches)
+        return self._forward(given, finish)
 
-    def _forward(self, pixels: Iterable[Tensor], finish: Finish) -> Iterator[Tensor]:
+    def _forward(self, batches: Iterable[_Pixels], finish: Finish) -> Iterator[Tensor]:
         """Yields what `finish` makes of the softened logits of each batch."""
-        batches = iter(pixels)
-        if not self.rehearsal.done and (first := next(batches, None)) is not None:
-            # Forwarded as all others are, because its rows are used.
-            with self.form.watch_head() as returned:
-                forwarded = self.rehearsal(
-                    self._raw,
-                    lambda forward: next(forward_parallel(forward, [first], device=self.device)),
-                    batch=len(first),
-                )
-            temperature = self.settings.temperature
-            self.form.require_fit(forwarded, returned, temperature=temperature, what=self.rehearsal.what)
-            yield from forward_parallel(finish, [forwarded / temperature], device=self.device)
-        yield from forward_parallel(lambda given: finish(self._soften(given)), batches, device=self.device)
+        batches = iter(batches)
+        with self.draw.active() if self.draw else nullcontext():
+            if not self.rehearsal.done and (first := next(batches, None)) is not None:
+                temperature = self.settings.temperature
+                yield from forward_parallel(finish, [self._rehearse(first) / temperature], device=self.device)
+            yield from forward_parallel(lambda given: finish(self._soften(given)), batches, device=self.device)
 
-    def _soften(self, pixels_BIHW: Tensor) -> Tensor:
-        return self.rehearsal.logits(self._raw(pixels_BIHW), len(pixels_BIHW)) / self.settings.temperature
+    def _rehearse(self, first: _Pixels) -> Tensor:
+        """Returns the logits of the first batch, forwarded as all others are, because its rows are used."""
 
-    def _raw(self, pixels_BIHW: Tensor) -> object:
+        def alone(forward: Callable[[Tensor], Given], pixels_BIHW: Tensor) -> Given:
+            return next(forward_parallel(forward, [pixels_BIHW], device=self.device))
+
+        with self.form.watch_head() as returned:
+            logits_BC = self.rehearsal(
+                lambda pixels_BIHW: self._raw(pixels_BIHW, first.place),
+                lambda forward: alone(forward, first.pixels_BIHW),
+                batch=len(first.pixels_BIHW),
+            )
+        self.form.require_fit(logits_BC, returned, temperature=self.settings.temperature, what=self.rehearsal.what)
+        if self.draw is not None:
+            rehearse_draw(
+                self.draw,
+                lambda pixels_BIHW, place: alone(lambda given: self._raw(given, place), pixels_BIHW),
+                logits_BC,
+                first.pixels_BIHW,
+                first.place,
+                precision=self.settings.precision,
+            )
+        return logits_BC
+
+    def _soften(self, batch: _Pixels) -> Tensor:
+        given = self._raw(batch.pixels_BIHW, batch.place)
+        return self.rehearsal.logits(given, len(batch.pixels_BIHW)) / self.settings.temperature
+
+    def _raw(self, pixels_BIHW: Tensor, place: Place) -> object:
         with (
+            self.draw.at(place) if self.draw else nullcontext(),
             torch.inference_mode(),
             autocast(self.device, self.settings.precision),
             convert_errors(
@@ -157,6 +189,17 @@ class GuideLogits:
             no_numbers=no_numbers,
         )
         return logits_SC
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """The pixels of a batch on the device, and of which samples they are."""
+
+    pixels_BIHW: Tensor
+    place: Place
+
+    def numel(self) -> int:
+        return self.pixels_BIHW.numel()
 
 
 def _as_they_are(softened_BC: Tensor) -> Tensor:

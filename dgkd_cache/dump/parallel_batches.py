@@ -10,24 +10,32 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
-from torch import Tensor
 
 from dgkd_cache.device.threads import one_thread
 
 __all__ = ["IN_FLIGHT_BYTES", "forward_parallel"]
 
+
+class Sized(Protocol):
+    """A batch, or what has one: it says how many numbers its pixels are."""
+
+    def numel(self) -> int:
+        """Returns the number of elements."""
+
+
 Given = TypeVar("Given")
+Batch = TypeVar("Batch", bound=Sized)
 
 IN_FLIGHT_BYTES = 2**31
 """Maximum bytes of batches in float32: 341 of 512 CIFAR images, 6 of 512 photographs; activations are extra."""
 
 
 def forward_parallel(
-    forward: Callable[[Tensor], Given],
-    batches: Iterable[Tensor],
+    forward: Callable[[Batch], Given],
+    batches: Iterable[Batch],
     *,
     device: torch.device,
     most_bytes: int = IN_FLIGHT_BYTES,

@@ -45,7 +45,7 @@ def _write_lost(draft: StoreDraft, store: StoreRepair, progress: Progress, stop:
         test_rows_MF = store.test_rows_MF
         if test_rows_MF is None:
             tests = store.header.dataset.test_samples
-            progress.start(f"repair {store.header.guide.name}, test set", total=tests, unit="samples")
+            progress.start(f"repair {store.header.guide.called}, test set", total=tests, unit="samples")
             test_rows_MF = draft.test_rows(progress)
             progress.finish()
         store.write_arrays(draft.arrays(store.header, test_rows_MF))

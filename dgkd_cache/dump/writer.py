@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from dgkd_cache.device.device import usable_device
+from dgkd_cache.dump.draws import Draw
 from dgkd_cache.dump.given_logits import GivenLogits
 from dgkd_cache.dump.header import StoreDraft, draft_header
 from dgkd_cache.dump.inference import GuideLogits
@@ -38,7 +39,13 @@ from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.repair import restore_lost
 from dgkd_cache.dump.row_form import RowForm
 from dgkd_cache.dump.settings import DumpSettings
-from dgkd_cache.dump.writer_arguments import check_logits_writer, check_repair, check_run, check_writer
+from dgkd_cache.dump.writer_arguments import (
+    check_draw,
+    check_logits_writer,
+    check_repair,
+    check_run,
+    check_writer,
+)
 from dgkd_cache.models.rehearsal import Rehearsal, require_evaluation_mode
 from dgkd_cache.models.weights import check_state
 from dgkd_cache.progress import Progress, Silent, counted
@@ -50,6 +57,7 @@ from dgkd_stores import (
     JsonValue,
     StoreRepair,
     check_same_header,
+    draw_name,
 )
 from dgkd_stores.disk import ViewLock, full_disk, make_folder, sweep
 
@@ -76,6 +84,12 @@ class GuideWriter:
     processor from several threads at once, each with one of torch's. `guide` says who it is. `train` and `test` bind
     the view plan to the training and the test images, and `views` are the numbers of the views that the store holds.
 
+    With `draw`, the rows are those of the draw of that number, a pass with the model's dropout layers active and all
+    else as in evaluation; students then have it as a guide of its own, called NAME.dNUMBER. What is dropped for a
+    sample depends on the weights, the layer, draw, view and sample alone. Refused are a model without dropout layers,
+    one whose layers do not have the samples as their first dimension, and one that has other randomness in training
+    mode.
+
     The first batch is forwarded twice before anything is written. Refused are a model with a part in training mode, and
     a `forward` that returns other logits the second time, changes pixels or buffers, uses weights that are not the
     model's, or returns probabilities. Raises InvalidInput for these, for arguments that make no sense and for logits
@@ -98,8 +112,10 @@ class GuideWriter:
         views: range,
         settings: DumpSettings = DEFAULT_SETTINGS,
         device: torch.device | str = "cpu",
+        draw: int | None = None,
     ) -> None:
         check_writer(path, model, forward, guide=guide, train=train, test=test, views=views, settings=settings)
+        check_draw(draw)
         check_state(model)  # first: what quantize_dynamic makes says that it is in training mode
         require_evaluation_mode(model, guide.name)
         where = usable_device(device, call="GuideWriter")
@@ -113,8 +129,15 @@ class GuideWriter:
         )
         classes = len(train.images.classes)
         form = RowForm.of_guide(model, settings, classes=classes, device=where, what=f"guide {guide.name!r}")
-        logits = GuideLogits(forward=forward, rehearsal=rehearsal, device=where, settings=settings, form=form)
-        header = draft_header(guide.identity_of(model), logits, train, test, views)
+        identity, drawn = guide.identity_of(model), None
+        if draw is not None:
+            what = f"guide {draw_name(guide.name, draw)!r}"
+            drawn = Draw(model, number=int(draw), weights_digest=identity.weights_digest, what=what)
+            identity = identity.of_draw(drawn.number, drawn.rates)
+        logits = GuideLogits(
+            forward=forward, rehearsal=rehearsal, device=where, settings=settings, form=form, draw=drawn
+        )
+        header = draft_header(identity, logits, train, test, views)
         width = linear_width(model, classes)
         self.draft = StoreDraft(header=header, logits=logits, train=train, test=test, width=width)
         self._path = Path(path)
@@ -207,7 +230,7 @@ class GuideWriter:
         with full_disk(self._path):
             make_folder(self._path.parent)
         # Whoever holds these views is named now, not once the test set was forwarded; the writer locks for itself.
-        ViewLock(self._path, mine, guide=self.draft.header.guide.name, take_over=take_over, stop=stop).release()
+        ViewLock(self._path, mine, guide=self.draft.header.guide.called, take_over=take_over, stop=stop).release()
         header, identity = self.draft.complete("dump", progress)
         codec = self.draft.logits.settings.codec
         with GuideStoreWriter(
@@ -250,7 +273,7 @@ class GuideWriter:
         stop: Callable[[], bool],
     ) -> None:
         """Writes the chunks that are missing in this process's `views`; its time is counted from `began` on."""
-        name, train = self.draft.header.guide.name, self.draft.train
+        name, train = self.draft.header.guide.called, self.draft.train
         total = views * len(train.images)
         done = total - sum(slot.stop - slot.start for slot in slots)
         spent = time.perf_counter() - began

@@ -10,9 +10,9 @@ from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.errors import InvalidInput, Mismatch
 from dgkd_cache.progress import check_reporting
 from dgkd_cache.views.renderer import ViewRenderer
-from dgkd_stores.arguments import as_path, refusal, require_flags, require_kind
+from dgkd_stores.arguments import as_path, refusal, require_flags, require_integer, require_kind
 
-__all__ = ["check_logits_writer", "check_repair", "check_run", "check_writer", "require_all_samples"]
+__all__ = ["check_draw", "check_logits_writer", "check_repair", "check_run", "check_writer", "require_all_samples"]
 
 _CALL = "GuideWriter"
 _LOGITS = "GuideWriter.from_logits"
@@ -45,6 +45,12 @@ def check_writer(
     _check_images(_CALL, train, test)
     _check_views(_CALL, views)
     _check_settings(_CALL, settings)
+
+
+def check_draw(draw: object) -> None:
+    """Raises InvalidInput unless `draw` is the number of a draw, or None."""
+    if draw is not None:
+        require_integer(_CALL, "draw", draw, low=0, high=2**32 - 1)
 
 
 def check_logits_writer(

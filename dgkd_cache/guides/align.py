@@ -30,7 +30,7 @@ def align_images(images: Images, store: GuideStore, class_map: Mapping[str, str]
     try:
         aligned = _train(images, store, class_map)
     except Mismatch as error:
-        name = one_line(store.header.guide.name)
+        name = one_line(store.header.guide.called)
         raise Mismatch(
             f"guide {name!r} ({store.path}): {error.problem}", expected=error.expected, found=error.found, do=error.do
         ) from error
@@ -39,7 +39,7 @@ def align_images(images: Images, store: GuideStore, class_map: Mapping[str, str]
         "" if aligned.columns_C is None else f", {len(aligned.classes)} of its {len(aligned.guide.classes)} classes"
     )
     unused = f"; {aligned.unused} samples that it has not are left out" if aligned.unused else ""
-    say_aligned(f"{images.name} ({images.split})", f"{held} of guide {store.header.guide.name}{columns}{unused}")
+    say_aligned(f"{images.name} ({images.split})", f"{held} of guide {store.header.guide.called}{columns}{unused}")
     return aligned
 
 
@@ -87,7 +87,7 @@ def _samples(store: GuideStore, images: Images, rules: str) -> GuideSamples:
     data, decoding = store.header.dataset, store.header.compute.get(rules)
     known = decoding if isinstance(decoding, Mapping) else {}
     return GuideSamples(
-        guide=store.header.guide.name,
+        guide=store.header.guide.called,
         seal=str(store.seal),
         name=data.name,
         split=data.split,

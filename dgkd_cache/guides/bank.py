@@ -28,6 +28,7 @@ from dgkd_cache.guides.cached import CachedGuide, ReadRows, common_temperature, 
 from dgkd_cache.guides.compatibility import adopt_plan, check_store, columns_of
 from dgkd_cache.guides.loader import GuideLoader
 from dgkd_cache.guides.loader_settings import make_loader
+from dgkd_cache.guides.patterns import expand_stores
 from dgkd_cache.guides.topk_rows import encoding_at, topk_names
 from dgkd_cache.guides.transfer import ResidentRows, Rows, SelectedColumns, StreamedRows, resident_bytes
 from dgkd_cache.views.renderer import ViewRenderer
@@ -39,6 +40,8 @@ __all__ = ["GuideBank"]
 
 class GuideBank:
     """The guides of a run, in the given order; stores of one guide with different views count as one guide.
+
+    `guides/ta1.d*` in place of a store stands for all draws of ta1 in that folder, each of which is a guide.
 
     `images` are the training images; the view plan is then that of the first store, which all others must have. A
     `ViewRenderer` binds them to a plan that all stores must have. `views` are the view numbers that the run will use
@@ -81,6 +84,7 @@ class GuideBank:
         names: Sequence[str] | None = None,
     ) -> None:
         check_bank_arguments(stores, images, views, temperature, keep_on_device, reader, align, class_map, trusted)
+        stores = expand_stores(stores)
         check_guide_names(names, stores)
         self._device = usable_device(device, call="GuideBank")
         self._stores: list[GuideStore] = []

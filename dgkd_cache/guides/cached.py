@@ -73,13 +73,13 @@ class CachedGuide:
             rows.expect(views_B[place], samples_B[place])
 
     def _check_parts(self) -> None:
-        first, *others = [(store.header.guide.weights_digest, store.header.temperature) for store in self.stores]
+        first, *others = [_model_of(store) for store in self.stores]
         for store, other in zip(self.stores[1:], others, strict=True):
             if other != first:
                 raise Mismatch(
                     f"two stores say that they are guide {self.name!r} and hold different models or temperatures",
-                    expected=f"weights {first[0][:16]} at T = {first[1]}",
-                    found=f"weights {other[0][:16]} at T = {other[1]} in {store.path}",
+                    expected=_described(*first),
+                    found=f"{_described(*other)} in {store.path}",
                     do="use one of them: a guide has the name of the run that was dumped, so runs that teach together "
                     "are trained under different names",
                 )
@@ -124,7 +124,7 @@ def group_stores(
     `names` are those of the guides, one for each store, in place of those in the stores. Raises as `CachedGuide`.
     """
     by_name: dict[str, list[GuideStore]] = {}
-    for name, store in zip(names or [store.header.guide.name for store in stores], stores, strict=True):
+    for name, store in zip(names or [store.header.guide.called for store in stores], stores, strict=True):
         by_name.setdefault(name, []).append(store)
     return tuple(
         CachedGuide(
@@ -135,6 +135,16 @@ def group_stores(
         )
         for name, of_guide in by_name.items()
     )
+
+
+def _model_of(store: GuideStore) -> tuple[str, int | None, str]:
+    """Returns what all stores of a guide must have alike: its weights, the draw of them, and the temperature."""
+    guide = store.header.guide
+    return guide.weights_digest, guide.draw, store.header.temperature
+
+
+def _described(weights: str, draw: int | None, temperature: str) -> str:
+    return f"weights {weights[:16]}{'' if draw is None else f', draw {draw},'} at T = {temperature}"
 
 
 def common_temperature(stores: Iterable[GuideStore]) -> float:

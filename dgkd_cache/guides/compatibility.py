@@ -139,7 +139,7 @@ def _check_data(store: GuideStore, images: Images) -> None:
 
 
 def _describe(store: GuideStore) -> str:
-    return f"guide {store.header.guide.name!r} ({store.path})"
+    return f"guide {store.header.guide.called!r} ({store.path})"
 
 
 _ROWS_CHECKED = 4_000_000

@@ -24,7 +24,7 @@ def encoding_at(store: GuideStore, temperature: float, columns_C: NDArray[np.int
 
     Raises Mismatch for rows that say nothing at this temperature, or nothing of our classes alone.
     """
-    who, encoding = f"guide {store.header.guide.name!r} ({store.path})", store.encoding
+    who, encoding = f"guide {store.header.guide.called!r} ({store.path})", store.encoding
     if encoding.temperatures and columns_C is not None and len(columns_C) < store.header.classes:
         raise Mismatch(
             f"{who} has rows of its largest logits, which say little of some classes alone",

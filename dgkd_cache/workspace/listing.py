@@ -96,7 +96,7 @@ def list_stores(ws: Workspace) -> list[StoreEntry]:
         if (ws.store_path(one) if one in names else Path(one)).resolve() in taken:
             continue
         entry, header = _store(one, ws.store_path(one) if one in names else Path(one))
-        owner = one if one in runs else re.sub(r"-\d+-\d+$", "", one)  # ta1-40-60 has other views of ta1
+        owner = one if one in runs else re.sub(r"(\.d\d+)?(-\d+-\d+)?$", "", one)  # ta1-40-60 has other views of ta1
         found.append(_compared_store(ws, entry, header, owner) if header and owner in runs else entry)
     return found
 

@@ -12,7 +12,7 @@ from dgkd_cache.workspace.pruning import pruning_of
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.disk import as_store_path
 
-__all__ = ["resolve_guide", "resolve_run"]
+__all__ = ["resolve_guide", "resolve_guides", "resolve_run"]
 
 
 def resolve_guide(ws: Workspace, text: str) -> Path:
@@ -39,6 +39,28 @@ def resolve_guide(ws: Workspace, text: str) -> Path:
         found=repr(text) if names else "none",
         do=do,
     )
+
+
+def resolve_guides(ws: Workspace, text: str) -> list[Path]:
+    """Returns the stores named by `text`: one, as `resolve_guide`, or those of all draws where it is NAME.d*.
+
+    Raises StoreNotFound.
+    """
+    from dgkd_cache.guides.patterns import draws_in, expand_stores, pattern_guide
+
+    if as_store_path(text) is not None:
+        return [resolve_guide(ws, str(path)) for path in expand_stores([text])]
+    if (guide := pattern_guide(text)) is None:
+        return [resolve_guide(ws, text)]
+    found = draws_in(ws.run_name(guide), ws.stores())
+    if not found:
+        raise StoreNotFound(
+            f"no draws of {guide!r} in the workspace",
+            expected=f"stores of the names {guide}.d0, {guide}.d1, ...",
+            found=", ".join(ws.stores()) or "no store",
+            do="dump the draws of that guide first, or name another one",
+        )
+    return [ws.store_path(name) for name in found]
 
 
 def _given(ws: Workspace, name: str) -> Path:

@@ -54,7 +54,7 @@ class Identities:
 
         Without a store of that name here, `recorded` is returned: it may lie elsewhere.
         """
-        stores = [found for name in self._names if (found := self._read(name)) and found.header.guide.name == guide]
+        stores = [found for name in self._names if (found := self._read(name)) and found.header.guide.called == guide]
         seals = [found.seal for found in sorted(stores, key=lambda found: found.header.first_view) if found.seal]
         joint = {
             hashlib.sha256("".join(some).encode()).hexdigest()

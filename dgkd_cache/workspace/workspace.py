@@ -21,6 +21,7 @@ from dgkd_cache.config.workspace_config import (
     WorkspaceConfig,
     check_model_name,
     is_model_name,
+    is_store_name,
     read_config,
 )
 from dgkd_cache.distillation.methods import guides_of
@@ -28,7 +29,7 @@ from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.paths import data_folder
 from dgkd_cache.run_files.reading import START_OVER
 from dgkd_cache.workspace.member_architecture import source_architecture
-from dgkd_stores import signature_path
+from dgkd_stores import draw_name, signature_path, split_draw_name
 from dgkd_stores.arguments import as_path
 from dgkd_stores.disk import Stop, as_store_path, create_durably, expand_user, full_disk, make_folder, never
 
@@ -171,25 +172,32 @@ class Workspace:
         """Returns the folder of the run called `name`, or of that model of the chain; it may not exist."""
         return self.folder / "runs" / check_model_name(self.run_name(name))
 
-    def store_path(self, name: str, views: range | None = None) -> Path:
+    def store_path(self, name: str, views: range | None = None, *, draw: int | None = None) -> Path:
         """Returns the path of the guide store of `name`, which may not exist: that of a member `store:PATH` is PATH.
 
-        It holds the workspace's views; a store of other `views` of the same guide is called NAME-FIRST-STOP.
+        It holds the workspace's views; a store of other `views` of the same guide is called NAME-FIRST-STOP. That of a
+        `draw` is called NAME.dNUMBER, which may also be given as the name.
         """
+        if draw is None:
+            name, draw = split_draw_name(name)
         member = self.member(name)
-        if member.kind == "store":
+        if member.kind == "store" and draw is None:
             path = as_store_path(member.what)  # a name without a path is that of a store in guides/, as for align
             return self.folder / (Path("guides") / f"{member.what}.zarr" if path is None else path)
         name = self.run_name(name)
+        if not is_store_name(name):
+            check_model_name(name)
+        if draw is not None:
+            name = draw_name(name, draw)
         if views is not None and views != range(self.config.views.count):
-            name = f"{check_model_name(name)}-{views.start}-{views.stop}"
-        return self.folder / "guides" / f"{check_model_name(name)}.zarr"
+            name = f"{name}-{views.start}-{views.stop}"
+        return self.folder / "guides" / f"{name}.zarr"
 
     def stores_of(self, name: str) -> tuple[Path, ...]:
         """Returns the existing stores of `name`: of the workspace's views, and of others."""
         name = self.run_name(name)
         others = {*self.chain, *self.runs()} - {name}  # a model may be called ta1-0-20
-        own = re.compile(rf"{re.escape(name)}(-\d+-\d+)?")
+        own = re.compile(rf"{re.escape(name)}(\.d\d+)?(-\d+-\d+)?")
         return tuple(self.store_path(one) for one in self.stores() if own.fullmatch(one) and one not in others)
 
     def runs(self) -> tuple[str, ...]:
@@ -207,7 +215,7 @@ class Workspace:
     def stores(self) -> tuple[str, ...]:
         """Returns the names of the stores under `guides/`, finished or not, in the same order."""
         found = _folders(self.folder / "guides")
-        return self._chain_first(path.stem for path in found if path.suffix == ".zarr" and is_model_name(path.stem))
+        return self._chain_first(path.stem for path in found if path.suffix == ".zarr" and is_store_name(path.stem))
 
     def guides(self) -> tuple[str, ...]:
         """Returns the content of `guides/` for a check: the names of stores, and the paths of anything else.
@@ -333,7 +341,13 @@ class Workspace:
     def _chain_first(self, names: Iterable[str]) -> tuple[str, ...]:
         found = set(names)
         first = [name for name in self.chain if name in found]
-        return (*first, *sorted(found.difference(first)))
+        return (*first, *sorted(found.difference(first), key=_by_draw))
+
+
+def _by_draw(name: str) -> tuple[str, int, str]:
+    """Sorts draws by their number, after the guide itself."""
+    guide, draw = split_draw_name(name)
+    return guide, -1 if draw is None else draw, name
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -27,6 +27,7 @@ from .errors import (
 )
 from .fork_lock import fork_safe_lock as fork_safe_lock
 from .format.derivation import derived_header as derived_header, probe_views as probe_views
+from .format.draws import draw_name as draw_name, split_draw_name as split_draw_name
 from .format.header import (
     DatasetIdentity as DatasetIdentity,
     GuideIdentity as GuideIdentity,

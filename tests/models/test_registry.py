@@ -121,7 +121,7 @@ def test_the_decorator_is_written_with_parentheses_or_without() -> None:
 
 
 def test_the_forms_of_name_are_listed() -> None:
-    assert set(model_patterns()) == {"wrn-D-K", "timm:NAME", "torchvision:NAME", "module:factory"}
+    assert set(model_patterns()) == {"wrn-D-K", "vggD-dropoutP", "timm:NAME", "torchvision:NAME", "module:factory"}
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ def public_calls(
                 "views": range(4),
                 "settings": dgkd.DumpSettings(batch_size=8),
                 "device": "cpu",
+                "draw": None,
             },
         ),
         "from_logits": (

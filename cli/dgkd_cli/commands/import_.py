@@ -50,5 +50,5 @@ def import_(
     if target is None:
         header = read_header(source).header  # a missing file is told before a missing workspace
         workspace = app.workspace()
-        target = workspace.store_path(name or header.guide.name, header.view_range)
+        target = workspace.store_path(name or header.guide.called, header.view_range)
     convert_and_tell(app, "import", source, expand_user(target), codec=codec, take_over=take_over, as_json=as_json)

@@ -54,7 +54,7 @@ _KEYS = {name: f"training.{name}" for name in _RECIPE} | {
     shell_complete=complete_architectures,
     help="Any architecture, under the stores of --guides.",
 )
-@list_option("--guides", complete=complete_guides, help="With --student: guides by name, or paths of stores.")
+@list_option("--guides", complete=complete_guides, help="With --student: guides by name (ta1.d* for draws), or paths.")
 @click.option("--name", help="The run's name (default: the model's, or student-ARCHITECTURE).")
 @click.option("--live", is_flag=True, help="Forward the guides at each step instead of reading their stores.")
 @click.option("--fresh", is_flag=True, help="Start over; what has that name is moved to aside/.")
@@ -117,7 +117,7 @@ def train(
     from dgkd_cache.config.workspace_config import override
     from dgkd_cache.distillation.methods import require_guides_of
     from dgkd_cache.workspace.pruning import pruning_of
-    from dgkd_cache.workspace.resolve import resolve_guide, resolve_run
+    from dgkd_cache.workspace.resolve import resolve_guides, resolve_run
     from dgkd_cache.workspace.run_check import is_run
     from dgkd_cache.workspace.tasks import TrainRequest, train_model
 
@@ -152,13 +152,13 @@ def train(
     given, first = {**settings, "live": live}, model is not None and model == next(iter(workspace.chain))
     check_guidance_options(given, distillation, guided=bool(chosen), do="" if first else _GUIDES)
     training = override(workspace.config.training_for(model or run_name), recipe, name="training")
-    stores = [] if live else [resolve_guide(workspace, guide) for guide in chosen]
+    stores = [] if live else [path for guide in chosen for path in resolve_guides(workspace, guide)]
     runs = [resolve_run(workspace, guide) for guide in chosen] if live else []
     check_architectures(architectures, runs)
     # Names come from the stores: several may be of one guide.
     taught_by = chosen
     if not model:
-        names = [path.name for path in runs] if live else [read_header(path).header.guide.name for path in stores]
+        names = [path.name for path in runs] if live else [read_header(path).header.guide.called for path in stores]
         taught_by = tuple(dict.fromkeys(names))
     require_guides_of(distillation.method, taught_by, workspace.chain)
     # The file's value is for all models, and earlier ones lack some guides.

@@ -5,7 +5,7 @@ Each can be stopped at any moment and run again, and does not change a finished 
 
 from __future__ import annotations
 
-from dgkd_cache.workspace.tasks.dump import DumpResult, dump_guide, dump_seconds
+from dgkd_cache.workspace.tasks.dump import DumpResult, dump_draws, dump_guide, dump_seconds
 from dgkd_cache.workspace.tasks.estimate import plan_chain
 from dgkd_cache.workspace.tasks.evaluate import evaluate_model
 from dgkd_cache.workspace.tasks.prune import prune_model
@@ -19,6 +19,7 @@ __all__ = [
     "Recomputed",
     "RepairResult",
     "TrainRequest",
+    "dump_draws",
     "dump_guide",
     "dump_seconds",
     "evaluate_model",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,13 +32,15 @@ from dgkd_cache.workspace.run_lock import refuse_no_folder
 from dgkd_cache.workspace.tasks.model_setup import load_run, prepare_inference, require_same_data, say_input
 from dgkd_cache.workspace.tasks.published_pixels import unaugmented
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import GuideStore
+from dgkd_stores import GuideStore, draw_name
+from dgkd_stores.arguments import require_integer
 from dgkd_stores.disk import refuse_in_the_way, write_durably
 
 __all__ = [
     "DumpResult",
     "FoundStore",
     "add_dump_seconds",
+    "dump_draws",
     "dump_guide",
     "dump_seconds",
     "dump_settings",
@@ -46,6 +48,10 @@ __all__ = [
     "load_guide",
     "writer_of",
 ]
+
+
+MAX_DRAWS = 10_000
+"""The largest number of draws of a model that one call dumps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,7 @@ def dump_guide(
     ws: Workspace,
     *,
     model: str,
+    draw: int | None = None,
     views: range | None = None,
     shard: tuple[int, int] | None = None,
     path: Path | None = None,
@@ -70,6 +77,7 @@ def dump_guide(
 ) -> DumpResult:
     """Writes `guides/MODEL.zarr`, or `path`, from the finished run `runs/MODEL`: every view, or one share of them.
 
+    With `draw`, the store is `guides/MODEL.dNUMBER.zarr`, of that draw (see `GuideWriter`).
     `views` are the views that the store holds (default: those of the workspace; others are another store of the same
     guide, `guides/MODEL-FIRST-STOP.zarr`) and `shard` (i, n) the i-th of n shares of them, from 0. `take_over` takes a
     process of another host that holds these views for dead. Raises UnknownName or Incomplete when there is no finished
@@ -78,7 +86,8 @@ def dump_guide(
     """
     ws = ws.stopping(stop) if ranks.alone else ws  # as for training
     held = views if views is not None else range(ws.config.views.count)
-    folder, path = resolve_run(ws, model), path or ws.store_path(model, held)
+    folder, path = resolve_run(ws, model), path or ws.store_path(model, held, draw=draw)
+    called = model if draw is None else draw_name(model, draw)
     refuse_no_folder(folder)
     refuse_in_the_way(folder / DUMP_SECONDS_FILE)
     mine = _share(held, shard)
@@ -96,27 +105,67 @@ def dump_guide(
         )
         if ws.config.cache.precision == "auto":
             why = "as the store was begun" if before.precision == precision else f"auto on {unit_of(where)}"
-            progress.say(f"{model}: dumped in {precision}: {why}")
+            progress.say(f"{called}: dumped in {precision}: {why}")
         started, done = time.perf_counter(), Dumped(path=path, seal=None, views=held, nbytes=0)
         try:
             if mine or not held:  # no views at all are refused there
                 settings = dump_settings(ws.config.cache, precision)
                 guide = load_guide(ws, model, progress)
-                writer = writer_of(ws, *guide, path=path, views=held, settings=settings, device=where)
+                writer = writer_of(ws, *guide, path=path, views=held, settings=settings, device=where, draw=draw)
+                _tell_of_rates(writer, called, progress)
                 started = time.perf_counter()  # where the progress of the dump begins to count: one clock for both
                 done = writer.run(mine=mine, take_over=take_over, progress=progress, stop=stop)
                 if done.seal and not before.seal:
                     record_dumped(ws.folder, done.seal)
-            _until_all_are_done(ranks, model, stop)
+            _until_all_are_done(ranks, called, stop)
         finally:
             seconds = time.perf_counter() - started
-            of_run = path == ws.store_path(model)  # `run` shows the time of the store that it uses, and of no other
+            of_run = path == ws.store_path(
+                model, draw=draw
+            )  # `run` shows the time of the store that it uses, and of no other
             if ranks.first and of_run and before.missing != (0 if done.seal else found_at(path).missing):
                 add_dump_seconds(folder, seconds)
     if not done.seal and path.exists():  # the last of those that write it seals it
         with GuideStore.open(path, allow_incomplete=True) as store:
             done = Dumped(path=path, seal=store.seal, views=store.views, nbytes=store.nbytes)
     return DumpResult(**vars(done), seconds=seconds)
+
+
+def dump_draws(
+    ws: Workspace,
+    *,
+    model: str,
+    draws: int,
+    views: range | None = None,
+    shard: tuple[int, int] | None = None,
+    take_over: bool = False,
+    device: str,
+    progress: Progress,
+    stop: Callable[[], bool],
+    ranks: Ranks = ALONE,
+) -> list[DumpResult]:
+    """Writes the stores of the first `draws` draws of the finished run `runs/MODEL`, one after the other.
+
+    Those that are finished are kept: more draws never change the ones before. The arguments are those of `dump_guide`,
+    and so is what it raises; InvalidInput for a model without dropout layers.
+    """
+    require_integer("dump_draws", "draws", draws, low=1, high=MAX_DRAWS)
+    with ranks.join(torch.device("cpu")):
+        return [
+            dump_guide(
+                ws,
+                model=model,
+                draw=draw,
+                views=views,
+                shard=shard,
+                take_over=take_over,
+                device=device,
+                progress=progress,
+                stop=stop,
+                ranks=ranks,
+            )
+            for draw in range(draws)
+        ]
 
 
 def load_guide(ws: Workspace, model: str, progress: Progress) -> tuple[nn.Module, ModelCard]:
@@ -137,8 +186,12 @@ def writer_of(
     views: range,
     settings: DumpSettings,
     device: torch.device,
+    draw: int | None = None,
 ) -> GuideWriter:
-    """The writer of the store at `path` for a model in evaluation mode, whatever its weights are."""
+    """The writer of the store at `path` for a model in evaluation mode, or for a draw of it, whatever its weights are.
+
+    Raises InvalidInput for a draw of a model without dropout layers.
+    """
     dataset, plan = ws.dataset(), ws.plan()
     # Refuses what an enumerated plan does not have, before anything is forwarded; no views at all are told below.
     plan.parameters(max(views.stop, 1) - 1, 0, 1)
@@ -158,6 +211,7 @@ def writer_of(
         views=views,
         settings=replace(settings, workers=ws.config.training_for(card.name).workers),
         device=device,
+        draw=draw,
     )
 
 
@@ -213,6 +267,15 @@ def _until_all_are_done(ranks: Ranks, model: str, stop: Callable[[], bool]) -> N
         raise Interrupted(
             f"the dump of {model} was stopped", do="run the same command again to go on: finished chunks are kept"
         ) from error
+
+
+def _tell_of_rates(writer: GuideWriter, called: str, progress: Progress) -> None:
+    record = writer.draft.header.guide.training.get("draw")
+    rates = record["rates"] if writer.draft.header.guide.draw is not None and isinstance(record, Mapping) else None
+    if isinstance(rates, Mapping) and not any(rate != "0" for rate in rates.values()):
+        progress.warn(
+            f"{called}: all its dropout layers have the rate 0: its rows are those of the model without draws"
+        )
 
 
 def _share(held: range, shard: tuple[int, int] | None) -> range:

@@ -48,7 +48,9 @@ def recompute_rows(
         run = _run_of(ws, held, path, rows)
         where, settings = resolve_device(device), settings_of(held)
         guide = load_guide(ws, run, progress)
-        writer = writer_of(ws, *guide, path=path, views=held.view_range, settings=settings, device=where)
+        writer = writer_of(
+            ws, *guide, path=path, views=held.view_range, settings=settings, device=where, draw=held.guide.draw
+        )
         slots = draw_batches(store, rows)
         exact = not differing_keys(held.compute, writer.draft.header.compute)
         computed = compute_again(writer.draft, store, slots, progress=progress, stop=stop)

@@ -69,7 +69,9 @@ def repair_store(
             today = dump_settings(cache, resolve_precision(cache.precision, where, begun=begun))
             settings = settings_of(header) if repair.sealed else today
             guide = load_guide(ws, header.guide.name, progress)
-            writer = writer_of(ws, *guide, path=path, views=header.view_range, settings=settings, device=where)
+            writer = writer_of(
+                ws, *guide, path=path, views=header.view_range, settings=settings, device=where, draw=header.guide.draw
+            )
             restore_lost(writer.draft, repair, progress=progress, stop=stop)
         seal = repair.finish()
         seconds = time.perf_counter() - started

@@ -212,7 +212,7 @@ def refuse_own_guide(ws: Workspace, request: TrainRequest) -> None:
             do="choose another --name",
         )
     folders = [(ws.folder / part).resolve() for part in ("guides", "runs")]
-    store_or_run = re.compile(re.escape(name) + r"(-\d+-\d+)?")  # as `Workspace.store_path` names stores of other views
+    store_or_run = re.compile(re.escape(name) + r"(\.d\d+)?(-\d+-\d+)?")  # as `Workspace.store_path` names stores
     if own := [path for path in guides if store_or_run.fullmatch(path.stem) and path.resolve().parent in folders]:
         raise InvalidInput(
             f"{name} cannot start over as its own guide",

@@ -103,7 +103,7 @@ class Verification:
             "path": str(self.path),
             "container": self.container,
             "codec": self.codec,
-            "guide": self.header.guide.name,
+            "guide": self.header.guide.called,
             "seal": self.seal,
             "complete": self.complete,
             "full": self.full,

@@ -21,5 +21,9 @@ from dgkd_stores.disk.folder_lock import Stop as Stop, folder_lock as folder_loc
 from dgkd_stores.disk.leases import RENEWAL as RENEWAL, renewing as renewing
 from dgkd_stores.disk.locks import ALL_VIEWS as ALL_VIEWS, Lock as Lock, ViewLock as ViewLock, sweep as sweep
 from dgkd_stores.disk.owner import Owner as Owner
-from dgkd_stores.disk.paths import as_store_path as as_store_path, expand_user as expand_user
+from dgkd_stores.disk.paths import (
+    as_store_path as as_store_path,
+    expand_user as expand_user,
+    names_store as names_store,
+)
 from dgkd_stores.disk.refusals import explain_permission_errors as explain_permission_errors, full_disk as full_disk

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Self, TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from dgkd_stores.coding.canonical import JsonValue, canonical_json, plain_json, 
 from dgkd_stores.coding.encodings import Encoding, get_encoding
 from dgkd_stores.errors import InvalidInput, Mismatch, UnsafeStore
 from dgkd_stores.format import checks
+from dgkd_stores.format.draws import draw_in, draw_name, training_with_draw
 from dgkd_stores.format.given_logits import identity_in, training_with_identity
 from dgkd_stores.format.limits import MAX_CLASSES, MAX_RECORD_BYTES, MAX_ROW_BYTES, MAX_SAMPLES, MAX_VIEWS
 
@@ -159,10 +160,33 @@ class GuideIdentity(_Fields):
             guides=guides if guides is not None else {},
         )
 
+    def of_draw(self, number: int, rates: Mapping[str, str]) -> Self:
+        """Returns the identity of a draw of this guide: a pass with its dropout layers active.
+
+        `rates` has the rate of each layer by its name, as a decimal. Raises InvalidInput for another number or rate,
+        and for a guide whose `training` has the key `draw` already.
+        """
+        return replace(self, training=training_with_draw(self.training, number, rates))
+
     @property
     def identity(self) -> Mapping[str, JsonValue] | None:
         """The object that says which logits a program gave, for a guide without weights; None for a model."""
         return identity_in(self.training, self.weights_digest)
+
+    @property
+    def draw(self) -> int | None:
+        """The number of the draw, a pass with the guide's dropout active, that the rows are of; None without one."""
+        return draw_in(self.training)
+
+    @property
+    def called(self) -> str:
+        """The name under which a student has this guide: `name`, or of a draw `name.dNUMBER`."""
+        return self.name if self.draw is None else draw_name(self.name, self.draw)
+
+    @property
+    def dump_options(self) -> str:
+        """The options of `dgkd-cache dump` that write its store, for hints."""
+        return f"--model {self.name}" + ("" if self.draw is None else f" --draws {self.draw + 1}")
 
     @classmethod
     def from_dict(cls, value: JsonValue) -> Self:

@@ -170,7 +170,7 @@ class GuideStore:
         header, views = self.header, f"{self.views.start} to {self.views.stop - 1}"
         size = f"{header.dataset.samples} samples, {header.classes} classes, {header.encoding}"
         state = "" if self.seal else ", not finished"
-        return f"<GuideStore {self.path}: guide {clean(header.guide.name)}, views {views}, {size}{state}>"
+        return f"<GuideStore {self.path}: guide {clean(header.guide.called)}, views {views}, {size}{state}>"
 
     def __enter__(self) -> Self:
         return self

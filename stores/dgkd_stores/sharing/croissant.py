@@ -91,7 +91,7 @@ def make_croissant(store: GuideStore, *, name: str, data_licence: str, published
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.1",
-        "name": f"{guide.name}-{data.digest[:8]}-{str(store.seal)[:8]}",
+        "name": f"{guide.called}-{data.digest[:8]}-{str(store.seal)[:8]}",
         "description": f"Temperature-softened logits {source}"
         f"test accuracy {guide.accuracy or 'not measured'}) for the {clean(data.split)} images of {clean(data.name)}: "
         f"{header.views} views x {data.samples} samples x {header.classes} classes, {header.encoding}, divided by "

@@ -213,7 +213,7 @@ class Pulling:
             address=self.address,
             path=self.target,
             seal=seal,
-            guide=None if header is None else header.guide.name,
+            guide=None if header is None else header.guide.called,
             files=len(sizes),
             nbytes=sum(sizes.values()),
             was_there=False,
@@ -236,7 +236,7 @@ class Pulling:
         return replace(
             result,
             seal=found.seal,
-            guide=found.header.guide.name,
+            guide=found.header.guide.called,
             nbytes=found.nbytes,
             verification=replace(found, path=self.target),
             dry_run=False,

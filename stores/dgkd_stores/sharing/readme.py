@@ -39,11 +39,11 @@ def make_readme(store: GuideStore, *, name: str, data_licence: str) -> str:
     header = store.header
     guide, data = header.guide, header.dataset
     of = "" if guide.identity is not None else f" of {guide.architecture}"
-    shown = in_markdown(guide.name), f" of {in_markdown(guide.architecture)}" if of else "", in_markdown(data.name)
+    shown = in_markdown(guide.called), f" of {in_markdown(guide.architecture)}" if of else "", in_markdown(data.name)
     lines = [
         "---",
         *hub_licence(header.licence),
-        f"pretty_name: {in_yaml(f'{guide.name}: logits{of} on {data.name}')}",
+        f"pretty_name: {in_yaml(f'{guide.called}: logits{of} on {data.name}')}",
         "annotations_creators: [machine-generated]",
         "task_categories: [image-classification]",
         f'size_categories: ["{size_category(data.samples)}"]',

@@ -86,7 +86,7 @@ def _describe_guide(header: StoreHeader) -> str:
     guide = header.guide
     if (identity := guide.identity) is not None:
         return f"{clean(guide.name)} of the identity {clean(canonical_json(identity).decode())}"
-    return f"{clean(guide.name)} with the weights {clean(guide.weights_digest)[:16]}"
+    return f"{clean(guide.called)} with the weights {clean(guide.weights_digest)[:16]}"
 
 
 def _show(value: Any) -> str:

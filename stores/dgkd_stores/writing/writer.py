@@ -89,7 +89,7 @@ class GuideStoreWriter(ViewHolder):
         given = identity.encoded(header, layout)
         with full_disk(self.path):
             make_folder(self.path.parent)
-        self._lock = ViewLock(self.path, self.views, guide=header.guide.name, take_over=take_over, stop=stop)
+        self._lock = ViewLock(self.path, self.views, guide=header.guide.called, take_over=take_over, stop=stop)
         try:
             with full_disk(self.path):
                 if not _holds_something(self.path):
