@@ -142,6 +142,9 @@ class CacheConfig(Table):
     reader: Literal["auto", "mmap", "pread"] = Field(
         default="auto", description="auto, mmap (local disks), pread (disks that others write to)"
     )
+    draws: int = Field(
+        default=0, ge=0, le=10_000, description="passes with dropout that are guides in place of the model (0: itself)"
+    )
     accept_probabilities: bool = Field(
         default=False, description="take a guide's outputs for logits though each row sums to 1, as after a softmax"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dgkd_cache.errors import InvalidInput, unknown_name
-from dgkd_stores import Registry
+from dgkd_stores import Registry, split_draw_name
 
 __all__ = ["ONE_GUIDE", "guides_of", "method_names", "require_guides_of"]
 
@@ -40,8 +40,9 @@ def require_guides_of(method: str, guides: Sequence[str], chain: Sequence[str]) 
     """Raises InvalidInput if `method` does not suit these `guides` of a model: its run would have a wrong name.
 
     A model outside the `chain` directly follows its one guide under takd. kd is the teacher alone: the first of the
-    chain, or a guide from outside it.
+    chain, or a guide from outside it. Draws of one model count as that model.
     """
+    guides = tuple(dict.fromkeys(split_draw_name(guide)[0] for guide in guides))
     named = ", ".join(guides)
     if method == "scratch" and guides:
         raise InvalidInput(

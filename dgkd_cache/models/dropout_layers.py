@@ -127,6 +127,6 @@ def _rate(name: str, module: nn.Module, kind: _Kind) -> float:
             f"the dropout layer {name!r} has no rate that a draw can use",
             expected=f"{kind.rate}, a number from 0 to 1",
             found=repr(rate)[:80],
-            do="set it to the rate with which the model was trained",
+            do="give it the rate with which the model was trained",
         )
     return float(rate)

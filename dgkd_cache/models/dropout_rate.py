@@ -25,6 +25,6 @@ def parse_dropout(architecture: str) -> tuple[str, float | None]:
             f"there is no {architecture}",
             expected=f"{plain}-{DROPOUT} and the rate, a decimal from 0 to below 1",
             found=architecture,
-            do=f"write {plain}-{DROPOUT}0.3",
+            do=f"try {plain}-{DROPOUT}0.3",
         )
     return plain, float(rate)

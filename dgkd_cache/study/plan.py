@@ -111,6 +111,8 @@ def make_plan(ws: Workspace, variants: Sequence[Variant], seeds: Sequence[int], 
     Every run is in float32, with channels last, and without torch.compile, so that the same kind of processor gives the
     same bits whoever works. Names depend on the images and not on where they lie: the data set is read.
     """
+    for variant in variants:
+        _refuse_draws(variant)
     data = ws.dataset()
     building = _Building(ws, guides, {"train": data.train.digest, "test": data.test.digest})
     students = {
@@ -206,7 +208,7 @@ class _Building:
 
     def _dump(self, run: StudyRun, config: WorkspaceConfig) -> StudyStore:
         # The keys of topk and the decoder came later: without them, stores keep the names that they had before.
-        unused = {"reader"} if config.cache.encoding == "topk" else {"reader", "topk", "topk_temperatures"}
+        unused = {"reader", "draws"} | (set() if config.cache.encoding == "topk" else {"topk", "topk_temperatures"})
         ws, cache = self.ws.with_config(config), config.cache.model_dump(mode="json", exclude=unused)
         views = config.views.model_dump(mode="json", exclude={"decoder"} if config.views.decoder == "pillow" else None)
         name = _named(run.name, {"cache": cache, "views": views})
@@ -227,6 +229,16 @@ class _Building:
                 found="x".join(map(str, sizes[1])),
                 do="leave it out, or choose views.transforms that keep the size, such as crop and hflip",
             )
+
+
+def _refuse_draws(variant: Variant) -> None:
+    if variant.config.cache.draws or variant.of_guides.config.cache.draws:
+        raise InvalidInput(
+            "a comparison has no guides that are draws",
+            expected="draws = 0 in [cache]",
+            found=f"draws = {variant.config.cache.draws}",
+            do="leave draws out of [cache] here; a student outside of the chain takes draws as guides",
+        )
 
 
 def _in_use(settings: DistillationConfig, *, method: str, always: Mapping[str, str]) -> DistillationConfig:

@@ -12,9 +12,10 @@ from dgkd_cache.training.loggers.registry import require_loggers
 from dgkd_cache.workspace.archive import archive_run
 from dgkd_cache.workspace.chain_check import check_chain, damaged_runs
 from dgkd_cache.workspace.chain_state import ChainState, ModelState
+from dgkd_cache.workspace.guide_stores import guides_with_stores
 from dgkd_cache.workspace.pruning import pruning_of
 from dgkd_cache.workspace.run_lock import run_lock, sweep_workspace
-from dgkd_cache.workspace.tasks import TrainRequest, dump_guide, dump_seconds, train_model
+from dgkd_cache.workspace.tasks import TrainRequest, dump_draws, dump_guide, dump_seconds, train_model
 from dgkd_cache.workspace.tasks.finished import remove_leftovers
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores.arguments import require_flags, require_integer, require_kind
@@ -105,8 +106,8 @@ def run_chain(
             request = TrainRequest(
                 name=name,
                 architecture=ws.architecture(name),
-                guides=[ws.store_path(guide) for guide in ws.guides_for(name)],
-                names=ws.guides_for(name),
+                guides=[*guides_with_stores(ws, name).values()],
+                names=tuple(guides_with_stores(ws, name)),
                 training=ws.config.training_for(name),
                 distillation=ws.config.distillation,
                 pruning=pruning_of(ws, name),
@@ -118,7 +119,7 @@ def run_chain(
         if ws.teaches(name):
             if state.of(name).store == "stale":  # that of an earlier run may still be there
                 _archive_stale(ws, name, state, remake, take_over, progress, stop)
-            dump_guide(ws, model=ws.run_name(name), take_over=take_over, device=device, progress=progress, stop=stop)
+            _dump(ws, name, take_over, device, progress, stop)
             state.forget(name)
     return _rows(ws, state)
 
@@ -126,6 +127,15 @@ def run_chain(
 def chain_rows(ws: Workspace, *, device: str = "auto") -> list[ChainRow]:
     """The chain as it stands, without changing anything."""
     return _rows(ws, ChainState(ws, device))
+
+
+def _dump(ws: Workspace, name: str, take_over: bool, device: str, progress: Progress, stop: Callable[[], bool]) -> None:
+    """Dumps the model, or the draws of it that are the guides of later models."""
+    model, draws = ws.run_name(name), ws.config.cache.draws
+    if draws:
+        dump_draws(ws, model=model, draws=draws, take_over=take_over, device=device, progress=progress, stop=stop)
+    else:
+        dump_guide(ws, model=model, take_over=take_over, device=device, progress=progress, stop=stop)
 
 
 def _rows(ws: Workspace, state: ChainState) -> list[ChainRow]:

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dgkd_cache.datasets.split import split_images
 from dgkd_cache.dump.sizes import check_store_bytes
 from dgkd_cache.dump.writer_arguments import require_all_samples
-from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
+from dgkd_cache.errors import Damaged, DgkdError, InvalidInput, Mismatch, UnsafeStore
+from dgkd_cache.models.dropout_layers import find_dropout_layers
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.paths import CARD_FILE
@@ -54,6 +55,7 @@ def check_chain(ws: Workspace, *, trained: Mapping[str, int], to_dump: Sequence[
                 source_card(ws, pruning, input_size=ws.config.training_for(name).input_size)
     if to_dump:
         require_all_samples(ws.dataset().train)
+        _check_draws(ws, to_dump)
         _check_stores(ws, to_dump, progress)
     check_given_stores(ws, [name for name in ws.trained_here if not trained.get(name)])
     networks = {name: (ws.architecture(name), ws.config.training_for(name).input_size) for name in ws.trained_here}
@@ -94,6 +96,21 @@ def damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
     return found
 
 
+def _check_draws(ws: Workspace, to_dump: Sequence[str]) -> None:
+    """Raises InvalidInput for a model that is to be drawn and has no dropout layer."""
+    for name in to_dump if ws.config.cache.draws else ():
+        if name not in ws.trained_here:
+            continue  # an adopted model is dumped before anything is trained under it
+        architecture, size = ws.architecture(name), ws.config.training_for(name).input_size
+        if not find_dropout_layers(new_model(ws, architecture, input_size=size, seed=0)[0]):
+            raise InvalidInput(
+                f"{name} ({architecture}) has no dropout layer, so all its draws would be the same",
+                expected=f"dropout in every model that teaches, with draws = {ws.config.cache.draws} in [cache]",
+                found="none",
+                do="choose an architecture with dropout, such as wrn-16-2-dropout0.3, or leave draws out of [cache]",
+            )
+
+
 def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> None:
     cache, dataset = ws.config.cache, ws.dataset()
     classes = len(dataset.classes)
@@ -106,7 +123,7 @@ def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> 
             settings=row_settings(ws, name, ws.architecture(name), ws.config.training_for(name)),
         )
         for name in to_dump
-    )
+    ) * max(1, cache.draws)
     free = shutil.disk_usage(ws.folder).free
     if needed > free and cache.codec == "none":
         progress.warn(

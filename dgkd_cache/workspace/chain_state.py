@@ -15,12 +15,13 @@ from dgkd_cache.models.registry import find_model
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import ModelCard, load_card
 from dgkd_cache.workspace.expected_inputs import adopted_inputs, expected_inputs
+from dgkd_cache.workspace.guide_stores import guide_stores, guides_with_stores
 from dgkd_cache.workspace.pruning import pruning_of
 from dgkd_cache.workspace.recipe import resolve_recipe
 from dgkd_cache.workspace.run_inputs import Change, changes, describe_changes, read_inputs, recorded_value
 from dgkd_cache.workspace.staleness import UNDUMPED, adopted_changes, store_changes
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import GuideStore, StoreHeader
+from dgkd_stores import GuideStore, StoreHeader, split_draw_name
 
 __all__ = ["ChainState", "ModelState"]
 
@@ -98,7 +99,8 @@ class ChainState:
 
     def forget(self, name: str) -> None:
         """Forgets all states and the store of `name`: it, or its run, was made or moved, and others depend on it."""
-        self._stores.pop(name, None)
+        for guide in guide_stores(self._ws, name):
+            self._stores.pop(guide, None)
         self._models.clear()
 
     def _find(self, name: str) -> ModelState:
@@ -111,15 +113,24 @@ class ChainState:
         found = self._adopted(name, card) if self._ws.member(name).kind == "adopted" else self._run(name, card)
         if card is None or not self._ws.teaches(name):
             return found
-        if not self._ws.store_path(name).exists():
+        return self._with_stores(name, found, card)
+
+    def _with_stores(self, name: str, found: ModelState, card: ModelCard) -> ModelState:
+        """Returns the state with that of the model's store, or of those of its draws together."""
+        paths = guide_stores(self._ws, name)
+        held = [self._store(guide) for guide, path in paths.items() if path.exists()]
+        if not held:
             return replace(found, store="missing", store_why="not dumped")
-        held = self._store(name)
-        if differing := self._differing(held.header, card):
-            store, store_why = "stale", describe_changes(differing)
-        else:
-            store, store_why = ("done", "") if held.seal else ("begun", "dump begun and not finished")
-        changes = tuple(differing)
-        return replace(found, store=store, store_why=store_why, store_changes=changes, cache_bytes=held.nbytes)
+        size = sum(store.nbytes for store in held)
+        for store in held:
+            if differing := tuple(self._differing(store.header, card)):
+                why = describe_changes(differing)
+                return replace(found, store="stale", store_why=why, store_changes=differing, cache_bytes=size)
+        done = sum(store.seal is not None for store in held)
+        if done == len(paths):
+            return replace(found, store="done", cache_bytes=size)
+        why = f"{done} of {len(paths)} draws are dumped" if len(paths) > 1 else "dump begun and not finished"
+        return replace(found, store="begun", store_why=why, cache_bytes=size)
 
     def _given(self, name: str) -> ModelState:
         """Returns the state of a store from elsewhere: it is done. Raises StoreNotFound, Incomplete."""
@@ -155,8 +166,9 @@ class ChainState:
         if before is None:
             run, why = ("stale", "a model of unknown inputs") if card else ("missing", "not begun")
             return ModelState(card=card, run=run, run_why=why)
-        found = {guide: self._seal(guide) for guide in ws.guides_for(name)}
-        waits_for = tuple(guide for guide, seal in found.items() if seal is None)
+        found = {guide: self._seal(guide) for guide in guides_with_stores(ws, name)}
+        unsealed = [guide for guide, seal in found.items() if seal is None]
+        waits_for = tuple(dict.fromkeys(split_draw_name(guide)[0] for guide in unsealed))
         waits_for_stores, pruned = bool(waits_for), None
         if (pruning := pruning_of(ws, name)) is not None:
             weights = self._weights(pruning.source)
@@ -164,7 +176,7 @@ class ChainState:
             pruned = pruning.to_inputs(weights or str(recorded or UNDUMPED))
             if weights is None:
                 waits_for = tuple(dict.fromkeys((*waits_for, ws.model_of(pruning.source) or pruning.source)))
-        unknown = {guide: str(recorded_value(before, f"guides.{guide}") or UNDUMPED) for guide in waits_for}
+        unknown = {guide: str(recorded_value(before, f"guides.{guide}") or UNDUMPED) for guide in unsealed}
         now = expected_inputs(
             ws,
             architecture=ws.architecture(name),
@@ -203,7 +215,7 @@ class ChainState:
         return load_card(folder).weights_digest
 
     def _seal(self, name: str) -> str | None:
-        if name in self._without:
+        if split_draw_name(name)[0] in self._without:
             return None
         try:
             return self._store(name).seal

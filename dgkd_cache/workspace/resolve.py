@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dgkd_cache.config.workspace_config import is_model_name
+from dgkd_cache.config.workspace_config import is_model_name, is_store_name
 from dgkd_cache.errors import Incomplete, InvalidInput, StoreNotFound, unknown_name
 from dgkd_cache.paths import CARD_FILE
+from dgkd_cache.workspace.guide_stores import guides_with_stores
 from dgkd_cache.workspace.pruning import pruning_of
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import split_draw_name
 from dgkd_stores.disk import as_store_path
 
 __all__ = ["resolve_guide", "resolve_guides", "resolve_run"]
@@ -25,9 +27,12 @@ def resolve_guide(ws: Workspace, text: str) -> Path:
     names = ws.stores()
     if text in ws.chain and ws.member(text).kind == "store":
         return _given(ws, text)
-    if text in names or ws.run_name(text) in names:
+    if text in names or (is_store_name(text) and ws.store_path(text).stem in names):
         return ws.store_path(text)
-    if is_model_name(text) and os.path.lexists(ws.run_folder(text) / CARD_FILE):
+    model, draw = split_draw_name(text)
+    if draw is not None and os.path.lexists(ws.run_folder(model) / CARD_FILE):
+        do = f"`{ws.command(f'dump {model} --draws {draw + 1}')}` makes it"
+    elif is_model_name(text) and os.path.lexists(ws.run_folder(text) / CARD_FILE):
         do = f"`{ws.command(f'dump {text}')}` makes it"
     elif text in ws.chain:
         do = f"`{ws.command('run')}` trains and dumps the whole chain"
@@ -105,7 +110,7 @@ def resolve_run(ws: Workspace, name: str) -> Path:
         raise unknown_name("run", name, known, do=f"`{ws.command('ls')}` lists them")
     if name not in ws.chain:
         do = "run the command that began it once more: it continues"
-    elif all(guide in ws.stores() for guide in ws.guides_for(name)) and _source_is_there(ws, name):
+    elif all(path.exists() for path in guides_with_stores(ws, name).values()) and _source_is_there(ws, name):
         do = f"`{ws.command(f'train {name}')}` trains it"
     else:
         do = f"`{ws.command('run')}` trains and dumps the whole chain"

@@ -16,11 +16,12 @@ from dgkd_cache.errors import DgkdError
 from dgkd_cache.run_files.model_card import ADOPTED
 from dgkd_cache.run_files.run_card import read_card
 from dgkd_cache.workspace.expected_inputs import as_recorded, expected_settings, without_data
+from dgkd_cache.workspace.guide_stores import guide_stores, guides_with_stores
 from dgkd_cache.workspace.pruning import pruning_of
 from dgkd_cache.workspace.run_inputs import Change, changes, flatten, recorded_value
 from dgkd_cache.workspace.view_settings import describe_plan, describe_views, same_views
 from dgkd_cache.workspace.workspace import Workspace
-from dgkd_stores import HeaderAndSeal, StoreHeader, clean, decimal, read_header
+from dgkd_stores import HeaderAndSeal, StoreHeader, clean, decimal, read_header, split_draw_name
 
 __all__ = ["UNDUMPED", "Identities", "adopted_changes", "changes_by_card", "run_changes", "store_changes"]
 
@@ -94,7 +95,8 @@ def run_changes(ws: Workspace, name: str, before: Mapping[str, str], identities:
     }
     chain, now = name in ws.chain, dict[str, str]()
     if chain:
-        now = {guide: identities.seal(guide) or recorded.get(guide, UNDUMPED) for guide in ws.guides_for(name)}
+        guides = guides_with_stores(ws, name)
+        now = {guide: identities.seal(guide) or recorded.get(guide, UNDUMPED) for guide in guides}
     else:
         live = isinstance(recorded_value(before, "live"), str)
         now = {
@@ -179,8 +181,8 @@ def changes_by_card(ws: Workspace, name: str, header: StoreHeader, card: Mapping
     if (setting := ws.config.cache.precision) != "auto":
         precision = setting
     found = [*store_changes(ws, header, weights=weights, plan=plan, precision=precision), *views]
-    model = ws.model_of(name)
-    if model is not None and ws.teaches(model):
+    model = ws.model_of(split_draw_name(name)[0])
+    if model is not None and ws.teaches(model) and ws.store_path(name) in guide_stores(ws, model).values():
         return found
     return [one for one in found if one.setting in ("the store's weights", "the store's view plan")]
 

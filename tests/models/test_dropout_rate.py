@@ -56,7 +56,7 @@ def test_it_drops_between_the_convolutions_of_a_block_after_the_activation() -> 
 )
 def test_a_rate_that_is_none_is_refused(name: str) -> None:
     plain = name.partition("-dropout")[0]
-    with pytest.raises(InvalidInput, match=f"a decimal from 0 to below 1, found {name}; write {plain}-dropout0.3"):
+    with pytest.raises(InvalidInput, match=f"a decimal from 0 to below 1, found {name}; try {plain}-dropout0.3"):
         build(name)
 
 

@@ -51,7 +51,18 @@ def program_store(shell: Shell) -> None:
     program_guide(ws, ws.store_path("given")).run()
 
 
+def drawn_teacher(shell: Shell) -> None:
+    shell.edit({"chain.teacher": "wrn-10-1-dropout0.3"})
+    shell.ok(f"{TRAIN} --fresh")
+
+
 COMMANDS = [
+    Case(
+        "`dgkd-cache dump X --draws X` makes it",
+        "commands",
+        "train --student plain2 --guides teacher.d1 --name drawn",
+        drawn_teacher,
+    ),
     Case("leave --recompute out", "options", "verify given --recompute 8", program_store),
     Case(
         "write [X] there; `dgkd-cache init --dataset digits --chain plain4,plain2 example` X",

@@ -44,7 +44,9 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--precision", type=choice_of(CacheConfig, "precision"), help="Precision of the forward pass (default: dgkd.toml)."
 )
 @click.option("--accept-probabilities", is_flag=True, help="Accept outputs whose rows sum to 1 as logits.")
-@set_option({"precision": "cache.precision", "accept_probabilities": "cache.accept_probabilities"})
+@set_option(
+    {"draws": "cache.draws", "precision": "cache.precision", "accept_probabilities": "cache.accept_probabilities"}
+)
 @architecture_option
 @take_over_option
 @device_option
@@ -83,6 +85,7 @@ def dump(
     from dgkd_cache.workspace.tasks import dump_draws, dump_guide
 
     workspace = app.workspace(architectures)
+    draws = workspace.config.cache.draws if draws is None else draws
     numbers = range(draws) if draws else (None,)
     stores = [workspace.store_path(model, views, draw=number) for number in numbers]
     check_resume(resume, begun=any(map(os.path.lexists, stores)), what=str(stores[0]))

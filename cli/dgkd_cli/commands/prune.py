@@ -84,7 +84,7 @@ def prune(
     from dgkd_cache.config.workspace_config import check_model_name, override
     from dgkd_cache.run_files.model_card import load_card
     from dgkd_cache.workspace.pruning import Pruning, require_criterion
-    from dgkd_cache.workspace.resolve import resolve_guide, resolve_run
+    from dgkd_cache.workspace.resolve import resolve_guides, resolve_run
     from dgkd_cache.workspace.tasks import TrainRequest, prune_model
 
     shares = [parse_sparsity(text) for text in _split(sparsity)]
@@ -110,7 +110,7 @@ def prune(
         TrainRequest(
             name=run,
             architecture=load_card(folder).architecture,
-            guides=[resolve_guide(workspace, guide) for guide in chosen],
+            guides=[path for guide in chosen for path in resolve_guides(workspace, guide)],
             training=config.training_for(model),
             distillation=distillation,
             pruning=pruning,

@@ -28,7 +28,7 @@ from dgkd_cli.named_model import model_name
 from dgkd_cli.resume_option import check_resume, resume_option
 from dgkd_cli.settings_option import set_option
 from dgkd_cli.user_code import check_architectures
-from dgkd_stores import clean, read_header
+from dgkd_stores import clean, read_header, split_draw_name
 
 if TYPE_CHECKING:
     from dgkd_cache.run_files.model_card import ModelCard
@@ -116,6 +116,7 @@ def train(
     """
     from dgkd_cache.config.workspace_config import override
     from dgkd_cache.distillation.methods import require_guides_of
+    from dgkd_cache.workspace.guide_stores import guides_with_stores
     from dgkd_cache.workspace.pruning import pruning_of
     from dgkd_cache.workspace.resolve import resolve_guides, resolve_run
     from dgkd_cache.workspace.run_check import is_run
@@ -152,6 +153,8 @@ def train(
     given, first = {**settings, "live": live}, model is not None and model == next(iter(workspace.chain))
     check_guidance_options(given, distillation, guided=bool(chosen), do="" if first else _GUIDES)
     training = override(workspace.config.training_for(model or run_name), recipe, name="training")
+    if model and not live:  # each draw is a guide, where [cache] asks for draws
+        chosen = tuple(guides_with_stores(workspace, model, method))
     stores = [] if live else [path for guide in chosen for path in resolve_guides(workspace, guide)]
     runs = [resolve_run(workspace, guide) for guide in chosen] if live else []
     check_architectures(architectures, runs)
@@ -163,7 +166,7 @@ def train(
     require_guides_of(distillation.method, taught_by, workspace.chain)
     # The file's value is for all models, and earlier ones lack some guides.
     for guide in distillation.always if always is not None else ():
-        if guide not in taught_by:
+        if guide not in {*taught_by, *(split_draw_name(one)[0] for one in taught_by)}:
             raise unknown_name("guide to keep always", guide, taught_by)
     check_dropping(given, distillation, taught_by)
     request = TrainRequest(

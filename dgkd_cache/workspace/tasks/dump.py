@@ -217,7 +217,7 @@ def writer_of(
 
 def dump_settings(cache: CacheConfig, precision: str) -> DumpSettings:
     """Returns the settings of a dump as `dgkd.toml` has them, with a precision other than `auto`."""
-    unused = {"reader"} if cache.encoding == "topk" else {"reader", "topk", "topk_temperatures"}
+    unused = {"reader", "draws"} | (set() if cache.encoding == "topk" else {"topk", "topk_temperatures"})
     return DumpSettings(**cache.model_dump(exclude=unused) | {"precision": precision})
 
 

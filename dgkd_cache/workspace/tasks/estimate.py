@@ -104,15 +104,16 @@ def plan_chain(
         rates[key] = samples_per_second(work(), seconds=seconds / len(works), clock=clock, device=where)
         progress.advance(1)
     progress.finish()
+    stores = max(1, ws.config.cache.draws)
     guides = {
         name: GuideCost(
             guide=name,
             architecture=draft.header.guide.architecture,
-            forwards=draft.forwards,
+            forwards=draft.forwards * stores,
             samples_per_second=rates[_key(ws, "dump", name, recipes)],
             live_samples_per_second=rates[_key(ws, "live", name, recipes)],
-            nbytes=draft_bytes(draft.header, ws.config.cache.encoding, width=draft.width),
-            encodings={one: draft_bytes(draft.header, one, width=draft.width) for one in _offered(ws, draft)},
+            nbytes=draft_bytes(draft.header, ws.config.cache.encoding, width=draft.width) * stores,
+            encodings={one: draft_bytes(draft.header, one, width=draft.width) * stores for one in _offered(ws, draft)},
         )
         for name, draft in drafts.items()
     }
@@ -191,11 +192,13 @@ def _untrained(ws: Workspace, name: str, recipe: TrainingConfig) -> tuple[nn.Mod
 
 
 def _draft(ws: Workspace, name: str, model: nn.Module, card: ModelCard, device: torch.device) -> StoreDraft:
-    """Drafts the store of a guide."""
-    path, views, cache = ws.store_path(name), range(ws.config.views.count), ws.config.cache
+    """Drafts the store of a guide, or that of its first draw."""
+    views, cache = range(ws.config.views.count), ws.config.cache
+    draw = 0 if cache.draws else None
+    path = ws.store_path(name, draw=draw)
     begun = found_at(path).precision if cache.precision == "auto" else None
     settings = dump_settings(cache, resolve_precision(cache.precision, device, begun=begun))
-    return writer_of(ws, model, card, path=path, views=views, settings=settings, device=device).draft
+    return writer_of(ws, model, card, path=path, views=views, settings=settings, device=device, draw=draw).draft
 
 
 def _train_work(ws: Workspace, name: str, recipe: TrainingConfig, device: torch.device) -> Work:

@@ -27,6 +27,7 @@ from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace import run_inputs as record
 from dgkd_cache.workspace.resolve import resolve_run
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import split_draw_name
 
 __all__ = [
     "card_of",
@@ -230,12 +231,15 @@ def check_mixing(ws: Workspace, distillation: DistillationConfig, *, guided: boo
 
 
 def dropping_of(settings: DistillationConfig, names: Sequence[str]) -> Dropping:
-    """Returns the dropping rule for these guides; `always` may name guides that earlier models lack."""
+    """Returns the dropping rule for these guides; `always` may name guides that earlier models lack.
+
+    The name of a model there stands for all its draws.
+    """
     return Dropping(
         kind=settings.dropping,
         keep=settings.keep,
         drop=settings.drop,
-        always=tuple(name for name in settings.always if name in names),
+        always=tuple(name for one in settings.always for name in names if one in (name, split_draw_name(name)[0])),
         at_least_one=settings.at_least_one,
     )
 

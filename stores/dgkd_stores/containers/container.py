@@ -174,7 +174,7 @@ def unfinished(held: Container, found: str) -> Incomplete:
         f"{held.path} is not finished",
         expected=f"a sealed store of {held.header.views} views",
         found=found,
-        do=f"finish it, in its workspace, with `dgkd-cache dump {held.header.guide.dump_options}`",
+        do=f"finish it, in its workspace, with `dgkd-cache dump --model {held.header.guide.dump_words}`",
     )
 
 

@@ -184,9 +184,9 @@ class GuideIdentity(_Fields):
         return self.name if self.draw is None else draw_name(self.name, self.draw)
 
     @property
-    def dump_options(self) -> str:
-        """The options of `dgkd-cache dump` that write its store, for hints."""
-        return f"--model {self.name}" + ("" if self.draw is None else f" --draws {self.draw + 1}")
+    def dump_words(self) -> str:
+        """The words after `dgkd-cache dump --model` that write its store, for hints."""
+        return self.name if self.draw is None else f"{self.name} --draws {self.draw + 1}"
 
     @classmethod
     def from_dict(cls, value: JsonValue) -> Self:

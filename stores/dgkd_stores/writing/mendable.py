@@ -64,7 +64,7 @@ def other_than_sealed(path: Path, header: StoreHeader, what: str, expected: str,
 
 
 def _make_again(path: Path, header: StoreHeader) -> str:
-    command = f"`dgkd-cache dump {header.guide.dump_options}`"
+    command = f"`dgkd-cache dump --model {header.guide.dump_words}`"
     if header.guide.identity is not None:
         command = "the program that gave its logits"
     return f"get a whole copy of it, or remove {path} and make it again with {command}"

@@ -164,3 +164,37 @@ def test_dump_refuses_ranges_that_mean_nothing(command: Command, workspace: Path
     result = command("dump", "--model", "ta1", option)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "expected" in result.stderr and "found" in result.stderr
+
+
+def test_draws(command: Command, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [workspace / "guides" / f"ta1.d{draw}.zarr" for draw in range(2)]
+    answers = [
+        tasks.DumpResult(path=path, seal=str(draw) * 64, views=range(4), nbytes=1000, seconds=1.0)
+        for draw, path in enumerate(paths)
+    ]
+    asked = create_autospec(tasks.dump_draws, return_value=answers)
+    monkeypatch.setattr(tasks, "dump_draws", asked)
+    result = command("dump", "ta1", "--draws", "2", "--views", "0:4", "--shard", "1/4")
+    assert (result.exit_code, result.stderr) == (0, "")
+    kept = {key: asked.call_args.kwargs[key] for key in ("model", "draws", "views", "shard")}
+    assert kept == {"model": "ta1", "draws": 2, "views": range(4), "shard": (1, 4)}
+    for draw, path in enumerate(paths):
+        assert str(path) in result.stdout and str(draw) * 64 in result.stdout
+    printed = json.loads(command("dump", "ta1", "--set", "cache.draws=2", "--json").stdout)
+    assert [one["path"] for one in printed["draws"]] == [str(path) for path in paths]
+    assert asked.call_args.kwargs["draws"] == 2
+    assert command("dump", "ta1", "--draws", "2", "--resume").exit_code == 10
+
+
+def test_draws_of_a_model_without_dropout(command: Command, ws: Path) -> None:
+    refused = command(*DUMP, "--draws", "2")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "guide 'teacher.d0' has no dropout layer" in refused.stderr and not list(ws.glob("guides/*"))
+    wrong = command(*DUMP, "--draws", "-1")
+    assert wrong.exit_code == 2 and "--draws" in wrong.stderr
+
+
+def test_a_pattern_that_matches_nothing(command: Command, ws: Path) -> None:
+    refused = command("train", "--student", "plain2", "--guides", "teacher.d*", "--device", "cpu")
+    assert (refused.exit_code, refused.stdout) == (10, "")
+    assert "no draws of 'teacher' in the workspace" in refused.stderr and not (ws / "runs" / "student-plain2").exists()

@@ -15,13 +15,13 @@ RATES = {"blocks.0.dropout": "0.3", "head": "0"}
 
 def test_a_header_of_a_draw_is_of_version_1_and_read_again(recipe: Any) -> None:
     stored = recipe().header
-    assert (stored.guide.draw, stored.guide.called, stored.guide.dump_options) == (None, "ta1", "--model ta1")
+    assert (stored.guide.draw, stored.guide.called, stored.guide.dump_words) == (None, "ta1", "ta1")
     drawn = replace(stored, guide=stored.guide.of_draw(12, RATES))
     again = StoreHeader.from_dict(drawn.to_dict())
     assert again == drawn != stored and again.version == 1
     assert again.guide.training == {**stored.guide.training, "draw": {"number": 12, "rates": RATES}}
     assert (again.guide.draw, again.guide.called) == (12, "ta1.d12")
-    assert again.guide.dump_options == "--model ta1 --draws 13"
+    assert again.guide.dump_words == "ta1 --draws 13"
 
 
 @pytest.mark.parametrize(
