@@ -87,7 +87,7 @@ class Draw:
             )
         self._digest = weights_digest
         self._now = threading.local()
-        self._lock, self._active = threading.Lock(), 0
+        self._lock, self._active, self._inside = threading.Lock(), 0, 0
         self._handles: list[Any] = []
         self._took_part: set[str] = set()
 
@@ -121,11 +121,15 @@ class Draw:
     @contextmanager
     def at(self, place: Place) -> Iterator[None]:
         """Makes the passes of this thread within the `with` block those of the samples at `place`."""
+        with self._lock:
+            self._inside += 1
         self._now.place, self._now.calls = place, dict[str, int]()
         try:
             yield
         finally:
             del self._now.place, self._now.calls
+            with self._lock:
+                self._inside -= 1
 
     def require_part(self) -> None:
         """Raises InvalidInput if no layer with a rate above 0 was called so far."""
@@ -148,6 +152,8 @@ class Draw:
     def _dropped(self, layer: DropoutLayer, given: object) -> Tensor | None:
         """Returns what a layer, which in evaluation mode returns its input, gives in this draw; None for the same."""
         place: Place | None = getattr(self._now, "place", None)
+        if place is None and not self._inside:
+            return None  # somebody else's pass, while a dump was left without its end
         if place is None:
             raise InvalidInput(
                 f"the forward pass of {self.what} runs on a thread of its own",

@@ -6,8 +6,8 @@ first one is rehearsed (see `rehearsal`), and rows that the store's encoding can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -94,19 +94,19 @@ class GuideLogits:
         """
         cuts = [list(self._cuts(*self._around(slot, len(source.images)))) for slot in slots]
         pairs = (_pairs(slot.view, *cut) for slot, of_slot in zip(slots, cuts, strict=True) for cut in of_slot)
-        batches = self._of_pairs(source, pairs, self.form.condense)
-        for slot, of_slot in zip(slots, cuts, strict=True):
-            rows = []
-            for first, end in of_slot:
-                inside = slice(max(slot.start - first, 0), min(slot.stop, end) - first)
-                rows.append(next(batches)[inside])
-                progress.advance(len(rows[-1]))
-                if stop():
-                    raise Interrupted(
-                        f"the {work} was stopped in view {slot.view}",
-                        do="run the same command again to go on: finished chunks are kept",
-                    )
-            yield slot, self._collect(rows, source, f"view {slot.view}, ", slot.start)
+        with closing(self._of_pairs(source, pairs, self.form.condense)) as batches:
+            for slot, of_slot in zip(slots, cuts, strict=True):
+                rows = []
+                for first, end in of_slot:
+                    inside = slice(max(slot.start - first, 0), min(slot.stop, end) - first)
+                    rows.append(next(batches)[inside])
+                    progress.advance(len(rows[-1]))
+                    if stop():
+                        raise Interrupted(
+                            f"the {work} was stopped in view {slot.view}",
+                            do="run the same command again to go on: finished chunks are kept",
+                        )
+                yield slot, self._collect(rows, source, f"view {slot.view}, ", slot.start)
 
     def _around(self, slot: ChunkSlot, samples: int) -> tuple[int, int]:
         """The whole batches of the view that hold the chunk."""
@@ -117,13 +117,13 @@ class GuideLogits:
         for cut in range(start, stop, self.settings.batch_size):
             yield cut, min(cut + self.settings.batch_size, stop)
 
-    def _of_pairs(self, source: ViewRenderer, pairs: Iterable[Pairs], finish: Finish) -> Iterator[Tensor]:
+    def _of_pairs(self, source: ViewRenderer, pairs: Iterable[Pairs], finish: Finish) -> Generator[Tensor]:
         batches = stream(source, pairs, device=self.device, workers=self.settings.workers)
         # A batch is of one view.
         given = (_Pixels(each.pixels_BIHW, Place(int(each.views_B[0]), each.samples_B)) for each in batches)
         return self._forward(given, finish)
 
-    def _forward(self, batches: Iterable[_Pixels], finish: Finish) -> Iterator[Tensor]:
+    def _forward(self, batches: Iterable[_Pixels], finish: Finish) -> Generator[Tensor]:
         """Yields what `finish` makes of the softened logits of each batch."""
         batches = iter(batches)
         with self.draw.active() if self.draw else nullcontext():

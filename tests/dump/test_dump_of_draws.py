@@ -117,6 +117,17 @@ def test_stopped_after_any_batch_or_in_shares_it_ends_in_the_same_bytes(bars, pl
     assert files_of(tmp_path / "shares" / "ta1.zarr") == whole
 
 
+def test_a_dump_that_was_stopped_leaves_the_model_as_it_was(bars, plan, tmp_path: Path) -> None:
+    """The error of the stop is still held, as a program holds it that shows it; the same model goes on."""
+    model = with_dropout()
+    with pytest.raises(Interrupted) as held:
+        draw_writer(tmp_path / "ta1.zarr", bars, plan, model, 1).run(stop=lambda: True)
+    assert not any(module._forward_hooks for module in model.modules())
+    draw_writer(tmp_path / "ta1.zarr", bars, plan, model, 1).run()
+    draw_writer(tmp_path / "plain.zarr", bars, plan, model, None).run()
+    assert held.value.exit_code == 130
+
+
 def test_a_lost_chunk_is_repaired_to_the_sealed_bytes(bars, plan, tmp_path: Path) -> None:
     path, model = tmp_path / "ta1.zarr", with_dropout()
     draw_writer(path, bars, plan, model, 1).run()
