@@ -41,7 +41,7 @@ def training_with_draw(
             found=describe_value(training[DRAW]),
             do="rename that key",
         )
-    record: dict[str, JsonValue] = {"number": number, "rates": dict(rates)}
+    record: dict[str, JsonValue] = {"number": number, "rates": dict(rates) if isinstance(rates, Mapping) else None}
     if draw_in({DRAW: record}) is None:
         raise InvalidInput(
             "no record of a draw",

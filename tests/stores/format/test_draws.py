@@ -49,7 +49,7 @@ def test_everything_else_is_a_setting(setting: Any, recipe: Any) -> None:
 
 
 def test_a_draw_that_cannot_be_recorded_is_refused() -> None:
-    for number, rates in ((-1, RATES), (MAX_DRAW + 1, RATES), (0, {}), (0, {"a": "2"})):
+    for number, rates in ((-1, RATES), (MAX_DRAW + 1, RATES), (0, {}), (0, {"a": "2"}), ("0", RATES), (0, None)):
         with pytest.raises(InvalidInput, match="no record of a draw: expected a number from 0 to 4294967295"):
             training_with_draw({}, number, rates)
     with pytest.raises(InvalidInput, match="has the key 'draw'"):
