@@ -17,7 +17,8 @@ from dgkd_stores.arguments import require_integer, require_number
 FOR_THIS_PROJECT = set(
     "JsonValue MAX_DECODED_BYTES MAX_RECORD_BYTES MAX_VIEWS Registry check_same_header closest_names "
     "codecs_for deeper_than did_you_mean differing_keys finished_bytes fork_safe_lock get_codec "
-    "derived_header draw_name split_draw_name Encoding get_encoding is_no_space is_utf8 one_line parse_strictly probe_views".split()
+    "derived_header draw_name split_draw_name Encoding get_encoding is_no_space is_utf8 one_line parse_strictly "
+    "probe_views".split()
 )
 """Names for the other packages of the distribution, which are not in docs/library.md."""
 
