@@ -345,8 +345,8 @@ class Workspace:
 
 
 def _by_draw(name: str) -> tuple[str, int, str]:
-    """Sorts draws by their number, after the guide itself."""
-    guide, draw = split_draw_name(name)
+    """Sorts draws by their number, and those of some views beside them."""
+    guide, draw = split_draw_name(re.sub(r"(\.d\d+)-\d+-\d+$", r"\1", name))
     return guide, -1 if draw is None else draw, name
 
 

@@ -121,7 +121,7 @@ def test_the_decoder_is_in_the_names_of_stores_that_have_another_than_pillow(ws:
     store = next(one for one in planned(ws, {"kd": METHODS["kd"]}).work if isinstance(one, StudyStore))
     of_views = {"transforms", "scheme", "count", "schedule", "seed"}
     views = {key: value for key, value in ws.config.views.model_dump(mode="json").items() if key in of_views}
-    cache = ws.config.cache.model_dump(mode="json", exclude={"reader", "topk", "topk_temperatures"})
+    cache = ws.config.cache.model_dump(mode="json", exclude={"reader", "draws", "topk", "topk_temperatures"})
     content = json.dumps([store.run.name, {"cache": cache, "views": views}], sort_keys=True)
     assert store.path.stem == f"{store.run.name[:51]}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
