@@ -185,7 +185,7 @@ class GuideIdentity(_Fields):
 
     @property
     def dump_words(self) -> str:
-        """The words after `dgkd-cache dump --model` that write its store, for hints."""
+        """The words after --model with which `dump` writes its store, for hints."""
         return self.name if self.draw is None else f"{self.name} --draws {self.draw + 1}"
 
     @classmethod
