@@ -56,6 +56,11 @@ def drawn_teacher(shell: Shell) -> None:
     shell.ok(f"{TRAIN} --fresh")
 
 
+def half_a_draw(shell: Shell) -> None:
+    drawn_teacher(shell)
+    shell.ok("dump --model teacher --draws 1 --shard 0/2")
+
+
 COMMANDS = [
     Case(
         "`dgkd-cache dump X --draws X` makes it",
@@ -63,6 +68,7 @@ COMMANDS = [
         "train --student plain2 --guides teacher.d1 --name drawn",
         drawn_teacher,
     ),
+    Case("X --draws X", "commands", "train --student plain2 --guides teacher.d0 --name drawn", half_a_draw),
     Case("leave --recompute out", "options", "verify given --recompute 8", program_store),
     Case(
         "write [X] there; `dgkd-cache init --dataset digits --chain plain4,plain2 example` X",
