@@ -74,7 +74,7 @@ def test_words_for_classes_that_are_called_by_ids(student) -> None:
     ws, silent = student.workspace, Silent()
     assert "class_words" not in json.loads(record_path(student).read_text())
     words = tuple((f"word {label}, other word", "more") for label in range(len(ws.dataset().train.classes)))
-    ws._loaded[ws.config.dataset] = dataclasses.replace(ws.dataset(), class_words=words)
+    ws._loaded[ws.config.dataset, ws.config.views.decoder] = dataclasses.replace(ws.dataset(), class_words=words)
     record = make_record(student, device="cpu", progress=silent)
     assert record["class_words"] == [f"word {label}" for label in range(len(words))]
     assert record["classes"] == list(ws.dataset().train.classes)
