@@ -183,6 +183,16 @@ def test_the_page_of_results_says_the_same() -> None:
     assert set(told) == {"scratch", "kd", "takd", "dgkd", "dgkd+drop"}
 
 
+def test_one_kind_of_machine_is_told() -> None:
+    (machine,) = {json.dumps(load(path)["compute"], sort_keys=True) for path in STUDY.glob("*/records/*.json")}
+    found = {key: value.partition("+")[0] for key, value in json.loads(machine).items() if isinstance(value, str)}
+    versions = "torch {torch}, torchvision {torchvision} and numpy {numpy}".format(**found)
+    assert (found["precision"], found["capability"]) == ("float32", "AVX512")
+    assert f"in float32, on processors with AVX-512, with {versions}." in TOLD
+    page = (STUDY.parent / "results.md").read_text(encoding="utf-8")
+    assert f"in float32 with torch {found['torch']}." in " ".join(page.split())
+
+
 def test_the_page_of_results_has_intervals_of_the_tables() -> None:
     page = (STUDY.parent / "results.md").read_text(encoding="utf-8")
     told = re.findall(r"\(95 %\s+interval\s+(\S+)\s+to\s+(\S+),\s+adjusted\s+p\s+(\S+)\)", page)
