@@ -28,6 +28,7 @@ from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.paths import data_folder
 from dgkd_cache.run_files.reading import START_OVER
+from dgkd_cache.workspace.command_lines import command_in
 from dgkd_cache.workspace.member_architecture import source_architecture
 from dgkd_stores import draw_name, signature_path, split_draw_name
 from dgkd_stores.arguments import as_path
@@ -69,7 +70,7 @@ class Workspace:
             raise InvalidInput(
                 f"{folder.resolve()} is no workspace",
                 expected=f"a file {CONFIG_NAME} in it",
-                do=f"`{_command_in(folder, 'init --dataset digits --chain plain4,plain2')}` makes one there; "
+                do=f"`{command_in(folder, 'init --dataset digits --chain plain4,plain2')}` makes one there; "
                 "-w DIR names another folder, as in `dgkd-cache -w DIR ls`",
             )
         return cls(folder, read_config(path))
@@ -265,7 +266,7 @@ class Workspace:
         """Returns the command line of these words for hints, as it works from the current folder."""
         if words.split()[0] in _OF_SETTINGS:
             words = " ".join([words, *(f"--set {shlex.quote(text)}" for text in self.assignments)])
-        return _command_in(self.folder, words)
+        return command_in(self.folder, words)
 
     @property
     def data_root(self) -> Path | None:
@@ -352,12 +353,3 @@ def _by_draw(name: str) -> tuple[str, int, str]:
 
 def _folders(parent: Path) -> list[Path]:
     return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
-
-
-def _command_in(folder: Path, words: str) -> str:
-    """Returns the command line of these words for the workspace in `folder`, as it works from the current folder."""
-    try:
-        here = folder.resolve() == Path.cwd()
-    except OSError:  # the current folder was deleted
-        here = False
-    return f"dgkd-cache {words}" if here else f"dgkd-cache -w {shlex.quote(str(folder))} {words}"
