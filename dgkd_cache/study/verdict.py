@@ -29,23 +29,26 @@ def verdict_sentence(results: Mapping[str, Any]) -> str:
     `results` are those of `make_results`, whose `verdict` this is. Dense variants have at least two guides and are
     compared with variants that have fewer, whichever of the two is the reference; without any such comparison, the
     sentence is about guidance at all, and else about how variants differ. Of several variants it is about the one with
-    the smallest adjusted p; the verdicts of the others follow.
+    the smallest adjusted p, which is named where the verdicts of others, which follow, are not the same.
     """
     subject, asked = _asked(results)
     if not asked:
         return f"Nothing is compared with {results['reference']}."
     name = min(asked, key=_by_p)["variant"]
     about = [one for one in asked if one["variant"] == name]
+    others = [one for one in asked if one["variant"] != name]
+    verdicts = {one["verdict"] for one in asked} - {"incomplete"}
+    by = f" by {name}" if others and len(verdicts) > 1 else ""
     from_these = " from these guides" if results["guides"] == "shared" and _guides(results, name) else ""
     if subject:
-        sentence = f"{subject}{from_these} {_does(about)}: {_differences(about)}{_cost(results, about[0])}"
+        sentence = f"{subject}{by}{from_these} {_does(about)}: {_differences(about)}{_cost(results, about[0])}"
     else:
         # The one with the smallest p comes first: where it is inconclusive, so are all.
         shown = ""
         if all(one["verdict"] == "inconclusive" for one in about):
             shown = "No difference is shown" + ("; that of the smallest p: " if len(asked) > len(about) else ": ")
         sentence = f"{shown}{_differences(about)}{_cost(results, about[0])}"
-    if others := [one for one in asked if one["variant"] != name]:
+    if others:
         sentence += f"; {', '.join(map(_in_short, others))}"
     if about[0]["exploratory"] and (seeds := len(about[0]["seeds"])):
         return f"Exploratory ({seeds} seed{'s' if seeds > 1 else ''}): {sentence}."

@@ -104,8 +104,15 @@ def test_a_spread_that_hides_everything() -> None:
 
 def test_the_clearest_variant_is_told_first_and_the_others_follow() -> None:
     found = verdict_sentence(results("scratch", "dgkd+drop", "dgkd"))
-    assert found.startswith("Dense guidance from these guides helps the student: dgkd is 2.00 points")
+    assert found.startswith("Dense guidance by dgkd from these guides helps the student: dgkd is 2.00 points")
     assert found.endswith("; dgkd+drop against scratch is inconclusive (+0.60).")
+
+
+def test_variants_of_one_verdict_are_not_told_apart() -> None:
+    found = results("scratch", "dgkd+drop", "dgkd")
+    for one in found["comparisons"]:
+        one["verdict"] = "inconclusive"
+    assert verdict_sentence(found).startswith("Dense guidance from these guides is not shown to help or to harm")
 
 
 def test_two_references_have_a_verdict_each() -> None:

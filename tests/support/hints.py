@@ -27,8 +27,8 @@ def text_of(node: ast.AST) -> str | None:
 
 
 def _said(value: ast.AST) -> str:
-    """X, but the words of a command line that `Workspace.command` or `_command_in` makes."""
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "_command_in":
+    """X, but the words of a command line that `Workspace.command` or `command_in` makes."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "command_in":
         return f"dgkd-cache {text_of(value.args[1]) or 'X'}"
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "command":
         return f"dgkd-cache {text_of(value.args[0]) or 'X'}"
