@@ -55,7 +55,7 @@ class _JpegDecoder:
     version: Callable[[], str]
     """Returns the versions that the pixels depend on. Raises LookupError, with the reason, where it cannot decode."""
     install: str
-    """What to do where it cannot."""
+    """The advice where it cannot."""
 
 
 def decoder_names() -> tuple[str, ...]:

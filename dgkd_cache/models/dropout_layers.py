@@ -28,7 +28,7 @@ _ALPHA = 1.7580993408473766  # -alpha' of Klambauer et al. 2017, section 3: as a
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """How a kind of layer decides."""
+    """The rule by which a kind of layer decides."""
 
     each: Literal["element", "channel", "row"]
     """Decisions are taken for each element, for each channel, or for each row of the first dimension."""

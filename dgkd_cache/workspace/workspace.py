@@ -30,6 +30,7 @@ from dgkd_cache.paths import data_folder
 from dgkd_cache.run_files.reading import START_OVER
 from dgkd_cache.workspace.command_lines import command_in
 from dgkd_cache.workspace.member_architecture import source_architecture
+from dgkd_cache.workspace.store_names import by_draw
 from dgkd_stores import draw_name, signature_path, split_draw_name
 from dgkd_stores.arguments import as_path
 from dgkd_stores.disk import Stop, as_store_path, create_durably, expand_user, full_disk, make_folder, never
@@ -342,13 +343,7 @@ class Workspace:
     def _chain_first(self, names: Iterable[str]) -> tuple[str, ...]:
         found = set(names)
         first = [name for name in self.chain if name in found]
-        return (*first, *sorted(found.difference(first), key=_by_draw))
-
-
-def _by_draw(name: str) -> tuple[str, int, str]:
-    """Sorts draws by their number, and those of some views beside them."""
-    guide, draw = split_draw_name(re.sub(r"(\.d\d+)-\d+-\d+$", r"\1", name))
-    return guide, -1 if draw is None else draw, name
+        return (*first, *sorted(found.difference(first), key=by_draw))
 
 
 def _folders(parent: Path) -> list[Path]:

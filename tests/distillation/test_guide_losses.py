@@ -122,7 +122,7 @@ def test_guides_below_the_percentile_are_left_out(guides: int, percentile: float
 
 
 def test_equal_guides_count_together_as_one_of_their_number() -> None:
-    """Of two pairs of equal guides, the better pair gets all the weight, however it is divided within the pair."""
+    """The better of two pairs of equal guides gets all the weight, however it is divided within the pair."""
     pairs = np.repeat(np.stack([STUDENT + 0.1 * GUIDES[0], GUIDES[1] * 5]), 2, axis=0)
     loss = found(GuideLoss(weights="student", percentile=90.0), guides=pairs)
     assert loss[:2].sum() == pytest.approx(4 * found(GuideLoss(), guides=pairs[:1])[0])

@@ -1,4 +1,4 @@
-"""Ranks by themselves: what the environment says, how a batch is cut, and that one process exchanges nothing."""
+"""Ranks by themselves: the environment is read, a batch is cut, and one process exchanges nothing."""
 
 from __future__ import annotations
 

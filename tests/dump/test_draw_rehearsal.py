@@ -1,4 +1,4 @@
-"""What cannot be drawn for each sample is refused before anything is written, and leaves the model as it was."""
+"""A model that cannot be drawn for each sample is refused before anything is written, and is left as it was."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_a_file_reads_back_to_the_bit_and_is_smaller(tmp_path: Path) -> None:
 
 
 def test_another_reader_that_follows_the_text(tmp_path: Path) -> None:
-    """As the module's docstring says: element i is bit i mod 8 of byte i div 8."""
+    """Reads a bitmap by the words of the module's docstring: element i is bit i mod 8 of byte i div 8."""
     path = write(tmp_path / "weights.safetensors")
     with safetensors.safe_open(path, "np") as file:
         sizes = json.loads(file.metadata()["sparse"])

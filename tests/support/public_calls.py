@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +15,14 @@ from dgkd_cache.datasets.registry import _REGISTERED as data_sets  # noqa: PLC27
 from dgkd_cache.device.allocator import describe_freed_memory, keep_freed_memory
 from dgkd_cache.device.cores import own_cores
 from dgkd_cache.device.openmp import choose_waiting, describe_waiting
-from dgkd_cache.errors import Incomplete, Interrupted, InvalidInput
+from dgkd_cache.errors import Incomplete, InvalidInput
 from dgkd_cache.models import load_model, load_weights, weights_digest
 from dgkd_cache.models.contract import check_forward
 from dgkd_cache.models.registry import MODELS as models
 from dgkd_cache.progress import Silent
 from dgkd_cache.run_files.model_card import load_card
 from support.arguments import Calls
+from support.undone_calls import entered, registered, stopped
 
 __all__ = ["RANDOM", "public_calls"]
 
@@ -327,33 +327,3 @@ def none_there(load: Callable[..., object]) -> Callable[..., None]:
                 raise
 
     return looked
-
-
-def registered(registry: dict[str, object], register: Callable[..., Callable[[object], object]]) -> Callable[..., None]:
-    """Registers, and leaves the registry as it was."""
-
-    def made(**keywords: object) -> None:
-        before = dict(registry)
-        register(**keywords)(nn.Linear)
-        for name in set(registry) - set(before):
-            del registry[name]
-
-    return made
-
-
-def stopped(run: Callable[..., object]) -> Callable[..., None]:
-    """Goes as far as to ask for the first time whether to stop."""
-
-    def begun(**keywords: object) -> None:
-        with suppress(Interrupted):
-            run(**keywords)
-
-    return begun
-
-
-def entered(context: Callable[..., AbstractContextManager[None]]) -> Callable[..., None]:
-    def enter(**keywords: object) -> None:
-        with context(**keywords):
-            pass
-
-    return enter

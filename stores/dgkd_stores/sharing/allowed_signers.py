@@ -46,7 +46,7 @@ class AllowedSigner:
     """The last one."""
 
     def refusal(self, signer: str, now: float) -> str:
-        """Returns why this line does not vouch for a signature by its key at this time; empty if it does.
+        """Returns why this line does not accept a signature by its key at this time; empty if it does.
 
         `signer` is the identity that is asked for; empty: any.
         """
