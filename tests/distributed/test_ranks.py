@@ -1,4 +1,4 @@
-"""Ranks by themselves: the environment is read, a batch is cut, and one process exchanges nothing."""
+"""Ranks without other ranks: the environment is read, a batch is cut, and one process exchanges nothing."""
 
 from __future__ import annotations
 

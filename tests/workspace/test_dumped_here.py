@@ -22,7 +22,7 @@ def test_seals_are_added(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["link", "hard link", "pipe", "folder", "large", "binary"])
-def test_what_cannot_be_read_vouches_for_nothing(tmp_path: Path, what: str) -> None:
+def test_a_file_that_cannot_be_read_has_no_seals(tmp_path: Path, what: str) -> None:
     path = tmp_path / DUMPED_FILE
     if what == "link":
         (tmp_path / "elsewhere").write_text(f"{A}\n")

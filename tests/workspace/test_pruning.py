@@ -1,4 +1,4 @@
-"""What a record has of a pruning, and the criterion that needs guides."""
+"""The settings of a pruning in a record, and the criterion that needs guides."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def start(run, seeds, change, most) -> None:
 
 
 def say() -> None:
-    """The outcomes so far, now and then: libFuzzer ends without a word to Python."""
+    """Prints the outcomes so far, once in a while: libFuzzer does not tell Python when it ends."""
     if OUTCOMES.total() % EVERY == 0:
         print(OUTCOMES.total(), dict(OUTCOMES.most_common()), flush=True)
 

@@ -224,7 +224,7 @@ def test_an_unfinished_store_is_finished(recipe: Any, tmp_path: Path, read_tree:
 
 
 def test_an_unfinished_repair_leaves_no_false_digest(recipe: Any, tmp_path: Path) -> None:
-    """The repair vouches for what it writes into an unsealed store after the write, and not before."""
+    """The repair writes the digests of an unsealed store after the rows, and not before."""
     small, path = recipe(), tmp_path / "a.zarr"
     small.write(path, chunks=6)
     flip(path / "logits" / "c.0.1.0", 0)

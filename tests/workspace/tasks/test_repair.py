@@ -250,7 +250,7 @@ def unsealed(path: Path, **header: object) -> None:
 
 
 def test_nothing_unproven_is_sealed(ws: Workspace) -> None:
-    """Every row is there and fits its digest; of the rest of an unfinished store nothing vouches but the guide."""
+    """Every row is there and fits its digest; only the guide proves the rest of an unfinished store."""
     path, before = ws.store_path("teacher"), content(ws.folder)
     unsealed(path)
     for name in ("label/c.0", "test_logits/c.0.0", "probe/c.0.0"):

@@ -96,7 +96,7 @@ def file_for_an_array(store: Path) -> None:
 
 @hostile(Damaged, says="no such file")
 def chunk_that_is_gone(store: Path) -> None:
-    """Zarr reads NaN there, without a word."""
+    """Zarr reads NaN there, and raises no error."""
     (store / "logits" / "c.1.1.0").unlink()
 
 
