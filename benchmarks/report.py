@@ -17,6 +17,7 @@ __all__ = ["NAMES", "read_results", "render"]
 
 NAMES = (
     "step",
+    "draws",
     "stock",
     "loader",
     "busy",

@@ -27,6 +27,7 @@ from dgkd_stores import (
     StoreHeader,
     default_digest_rows,
     get_encoding,
+    split_draw_name,
 )
 
 __all__ = ["PREPROCESS", "cifar_like", "linear_logits", "random_store", "random_stores", "views_of"]
@@ -63,10 +64,12 @@ def random_store(
 ) -> None:
     """A finished store of random logits over `count` views; the guide is called as the file is.
 
-    With `width` they are those of a linear layer of so many inputs, as in `factored`, where it is 1/4 of the classes
-    otherwise. `topk` keeps 1/4 of the classes. `seed_of` is the name whose rows they are (default: the guide's).
+    NAME.dNUMBER.zarr has a draw of the guide NAME; each has rows of its own. With `width` rows are those of a linear
+    layer of so many inputs, as in `factored`, where it is 1/4 of the classes otherwise. `topk` keeps 1/4 of the
+    classes. `seed_of` is the name whose rows they are (default: the file's).
     """
-    images, name = views.images, path.stem
+    images, (name, draw) = views.images, split_draw_name(path.stem)
+    seed_of = seed_of or path.stem
     classes, samples = len(images.classes), len(images)
     quarter = max(1, classes // 4)
     width = width or (quarter if encoding == "factored" else 0)
@@ -77,6 +80,15 @@ def random_store(
     settings = of_encoding.get(encoding, {})
     held_as = get_encoding(encoding).with_settings(settings, classes)
     kind, probe = make_probe(views, 0, count)
+    guide = GuideIdentity(
+        name=name,
+        architecture="",
+        parameters=0,
+        weights_digest=hashlib.sha256(name.encode()).hexdigest(),
+        accuracy="",
+        training={},
+        guides={},
+    )
     header = StoreHeader(
         dataset=DatasetIdentity(
             name=images.name,
@@ -91,15 +103,7 @@ def random_store(
         plan_digest=views.plan.digest,
         first_view=0,
         views=count,
-        guide=GuideIdentity(
-            name=name,
-            architecture="",
-            parameters=0,
-            weights_digest=hashlib.sha256(name.encode()).hexdigest(),
-            accuracy="",
-            training={},
-            guides={},
-        ),
+        guide=guide if draw is None else guide.of_draw(draw, {"dropout": "0.3"}),
         encoding=encoding,
         fidelity={"kl": "0", "top1": "1", "rows": 0},
         temperature="4",
@@ -118,12 +122,12 @@ def random_store(
         test_logits_MC=np.zeros((0, classes), np.float32),
         test_label_M=np.zeros(0, np.int64),
         test_sample_digest_M16=np.zeros((0, 16), np.uint8),
-        shared=_shared(seed_of or name, classes, width) if encoding == "factored" else {},
+        shared=_shared(seed_of, classes, width) if encoding == "factored" else {},
     )
     if width:
-        logits_NC = linear_logits(seed_of or name, samples, classes, width)
+        logits_NC = linear_logits(seed_of, samples, classes, width)
     else:
-        logits_NC = _random(seed_of or name).standard_normal((samples, classes), np.float32)
+        logits_NC = _random(seed_of).standard_normal((samples, classes), np.float32)
     with GuideStoreWriter(path, header, identity) as writer:
         for slot in writer.missing():
             writer.write(slot, logits_NC[slot.start : slot.stop])

@@ -22,6 +22,8 @@ from dgkd_cache.device.autotune import Combination
 from dgkd_cache.device.cores import own_cores
 from dgkd_cache.device.device import choose, place
 from dgkd_cache.distillation.dropping import Dropping
+from dgkd_cache.distillation.guide_losses import GuideLoss
+from dgkd_cache.distillation.objectives import KL
 from dgkd_cache.guides.bank import GuideBank
 from dgkd_cache.guides.guided_batch import GuidedBatch
 from dgkd_cache.guides.live import LiveGuide, LiveGuides
@@ -37,6 +39,7 @@ from dgkd_stores import default_digest_rows, get_encoding
 __all__ = ["AllForwarded", "Loop", "cached", "live", "loop", "run_steps", "touch_all"]
 
 TEMPERATURE = 4.0
+DROPPING = Dropping()
 
 
 @dataclass(kw_only=True)
@@ -92,6 +95,8 @@ def loop(
     compiled: bool = False,
     order: str = "shuffled",
     combination: Combination | None = None,
+    dropping: Dropping = DROPPING,
+    guide_loss: GuideLoss = KL,
 ) -> Loop:
     """A student in the default recipe: precision and memory format as `auto` chooses them, dropping with keep 0.75."""
     channels, height, width = views.plan.view_shape
@@ -111,7 +116,7 @@ def loop(
         schedule=Schedule(kind, count, random=random, samples=samples),
         random=random,
         training=training,
-        guided=Guided(guidance=guidance, dropping=Dropping(), objective="paper", lambda_=0.5),
+        guided=Guided(guidance=guidance, dropping=dropping, objective="paper", lambda_=0.5, guide_loss=guide_loss),
         device=device,
     )
     return Loop(steps=steps, views=moved, device=device)

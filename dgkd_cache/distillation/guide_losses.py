@@ -109,8 +109,8 @@ class GuideLoss:
         if self.kind == "dist":
             return loss
         if self.weights == "student":
-            agreement_KB = -_kl(self, student_BC.detach(), labels_B, guide_KBC)
-            loss = self._shares(agreement_KB) * len(guide_KBC) * loss
+            kl_KB = loss.detach() if self.kind == "kl" else _kl(self, student_BC.detach(), labels_B, guide_KBC)
+            loss = self._shares(-kl_KB) * len(guide_KBC) * loss
         return loss.mean(-1)
 
     def _shares(self, agreement_KB: Tensor) -> Tensor:
