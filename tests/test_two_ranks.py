@@ -21,9 +21,12 @@ from support import two_ranks
 from support.tiny_chain import MODULE, Lines, dump, train, workspace
 
 from dgkd_cache.errors import Interrupted
+from dgkd_cache.models.saved import load_model
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.training.metrics import read_metrics
+from dgkd_cache.workspace.tasks import dump_draws
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_cli.main import main
 
 ROOT = Path(__file__).parent.parent
 CHAIN = 'teacher = "plain2"\nta1 = "resnet8"\nstudent = "plain2"'
@@ -180,6 +183,44 @@ def test_dumped_under_torchrun_the_store_is_that_of_one_process(ws: Workspace, t
 
 
 @pytest.mark.slow
+def test_draws_dumped_under_torchrun_are_those_of_one_process(ws: Workspace) -> None:
+    train(ws, "drawn", architecture="tiny_nets:noisy")
+    stores = [ws.store_path("drawn", draw=draw) for draw in range(3)]
+    how = {"device": "cpu", "progress": Lines(), "stop": lambda: False}
+    dump_draws(ws.naming(["tiny_nets:noisy"]), model="drawn", draws=3, **how)
+    alone = [files(store) for store in stores]
+    for store in stores:
+        shutil.rmtree(store)
+    command = ("dump", "drawn", "--draws", "3", "--architecture", "tiny_nets:noisy", "--device", "cpu", "--json")
+    code, out, err = ended(torchrun(ws.folder, "-m", "dgkd_cli", *command))
+    assert code == 0, err
+    assert [files(store) for store in stores] == alone
+    assert all(draw["seal"] for draw in json.loads(out)["draws"]), "printed once"
+
+
+@pytest.mark.slow
+def test_two_ranks_prune_what_one_process_prunes(ws: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    train(ws, "source", architecture="tiny_nets:smooth")
+    settings = ("pruning.steps=3", f"training.batch_size={two_ranks.BATCH}", "training.lr=0.05")
+    command = ["prune", "source", "--sparsity", "0.5,0.8", "--guides", "teacher", *(f"--set={one}" for one in settings)]
+    command += ["--architecture", "tiny_nets:smooth", "--device", "cpu", "--json"]
+    main(["-w", str(ws.folder), *command, "--name", "one"], standalone_mode=False)
+    code, out, err = ended(torchrun(ws.folder, "-m", "dgkd_cli", *command, "--name", "two"))
+    assert code == 0, err
+    by_one, by_two = json.loads(capsys.readouterr().out), json.loads(out)
+    assert [card["name"] for card in by_two] == ["two-s50", "two-s80"]
+    assert [card["training"]["pruning"] for card in by_two] == [card["training"]["pruning"] for card in by_one]
+    for sparsity in ("s50", "s80"):
+        folders = [ws.run_folder(f"{name}-{sparsity}") for name in ("one", "two")]
+        models = [load_model(folder, architecture="tiny_nets:smooth") for folder in folders]
+        assert [card.compute["ranks"] for _, card in models] == [1, 2]
+        (one, _), (two, _) = models
+        for (name, alone), shared in zip(one.named_parameters(), two.parameters(), strict=True):
+            assert torch.equal(alone == 0, shared == 0), name
+            np.testing.assert_allclose(shared.detach(), alone.detach(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
 def test_what_one_rank_meets_ends_both(ws: Workspace) -> None:
     code, out, err = ended(torchrun(ws.folder, two_ranks.__file__, "failing", ws.folder))
     assert (code, out) == (1, "")
@@ -276,7 +317,8 @@ def test_a_parameter_that_is_not_used_is_told(ws: Workspace) -> None:
 def test_verbs_for_one_process_say_so(ws: Workspace) -> None:
     code, out, err = ended(torchrun(ws.folder, "-m", "dgkd_cli", "run"))
     assert (code, out) == (1, "")
-    assert "`run` is work for one process: expected one of train, dump under torchrun, found run in 2 processes" in err
+    expected = "expected one of train, prune, dump under torchrun, found run in 2 processes"
+    assert f"`run` is work for one process: {expected}" in err
 
 
 @pytest.mark.slow

@@ -56,7 +56,7 @@ from dgkd_stores import is_no_space
 
 __all__ = ["SHARED", "entry", "main"]
 
-SHARED = ("train", "dump")
+SHARED = ("train", "prune", "dump")
 """The verbs that can run as ranks of torchrun."""
 
 

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from dgkd_cache.errors import DgkdError, InvalidInput, UnsafeStore, is_out_of_memory
-from dgkd_cache.models.weights import read_tensors
-from dgkd_cache.run_files.tensor_file import open_tensors
+from dgkd_cache.models.weights import read_dense, read_tensors
+from dgkd_cache.run_files.sparse_tensors import BITMAP, DenseTensors
+from dgkd_cache.run_files.tensor_file import TensorFile, open_tensors
 
 __all__ = ["ForeignWeights", "read_foreign_weights", "state_in"]
 
@@ -51,6 +52,8 @@ class ForeignWeights:
 def read_foreign_weights(path: Path) -> ForeignWeights:
     """Returns the weights in a file of someone else's; links are followed.
 
+    The file of a pruned run is read as its model has the tensors: see `sparse_tensors`.
+
     Raises InvalidInput (exit 2) for a file that is missing, cannot be read or has no state dict, and UnsafeStore (exit
     15) for a pickle of more than tensors, and for anything but a regular file.
     """
@@ -60,7 +63,7 @@ def read_foreign_weights(path: Path) -> ForeignWeights:
         digest = _sha256(path)
         if path.suffix == ".safetensors":
             with open_tensors(path.resolve()) as file:
-                found: object = read_tensors(file)
+                found: object = _tensors_in(file)
         else:
             found = _load(path)
     except OSError as error:
@@ -75,6 +78,12 @@ def read_foreign_weights(path: Path) -> ForeignWeights:
         raise
     tensors, taken = state_in(found, str(path))
     return ForeignWeights(tensors=tensors, sha256=digest, taken=taken)
+
+
+def _tensors_in(file: TensorFile) -> dict[str, Tensor]:
+    """Returns the tensors of a safetensors file; metadata `sparse` without bitmaps is of another program's."""
+    ours = any(name.endswith(BITMAP) for name in file.entries)
+    return read_dense(DenseTensors(file)) if ours else read_tensors(file)
 
 
 def state_in(found: object, where: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:

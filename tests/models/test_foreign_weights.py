@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from dgkd_cache.errors import InvalidInput, UnsafeStore
+from dgkd_cache.errors import Damaged, InvalidInput, UnsafeStore
 from dgkd_cache.models.foreign_weights import read_foreign_weights
 
 STATE = {"head.weight": torch.arange(6.0).reshape(2, 3), "head.bias": torch.ones(2)}
@@ -49,6 +49,33 @@ def test_an_average_of_weights_is_without_its_counter(tmp_path: Path) -> None:
     average = AveragedModel(nn.Linear(3, 2))
     torch.save(average.state_dict(), tmp_path / "w.pt")
     assert read_foreign_weights(tmp_path / "w.pt").tensors.keys() == {"weight", "bias"}
+
+
+def sparse_file(path: Path, bits: int) -> dict[str, torch.Tensor]:
+    """Writes a file as a pruned run has it, with elements 1, 8 and 17 of a weight of 3 x 6, and returns its tensors."""
+    weight = torch.zeros(3, 6)
+    weight[0, 1], weight[1, 2], weight[2, 5] = 1.5, -2.5, 3.5
+    stored = {
+        "head.weight:values": torch.tensor([1.5, -2.5, 3.5]),
+        "head.weight:bitmap": torch.tensor([0b10, 0b1, bits], dtype=torch.uint8),
+        "head.bias": torch.ones(3),
+    }
+    safetensors.torch.save_file(stored, path, metadata={"sparse": '{"head.weight": [3, 6]}'})
+    return {"head.weight": weight, "head.bias": torch.ones(3)}
+
+
+def test_the_file_of_a_pruned_run_has_the_tensors_of_its_model(tmp_path: Path) -> None:
+    expected = sparse_file(tmp_path / "w.safetensors", 0b10)
+    found = read_foreign_weights(tmp_path / "w.safetensors").tensors
+    assert found.keys() == expected.keys() and all(torch.equal(found[name], value) for name, value in expected.items())
+    sparse_file(tmp_path / "w.safetensors", 0b11)
+    with pytest.raises(Damaged, match="a bitmap of 'head.weight' that does not fit its values; get the file again"):
+        read_foreign_weights(tmp_path / "w.safetensors")
+
+
+def test_metadata_of_another_program_says_nothing(tmp_path: Path) -> None:
+    safetensors.torch.save_file(STATE, tmp_path / "w.safetensors", metadata={"sparse": "no"})
+    assert read_foreign_weights(tmp_path / "w.safetensors").tensors.keys() == STATE.keys()
 
 
 def test_safetensors_and_the_old_form_of_torch_save(tmp_path: Path) -> None:

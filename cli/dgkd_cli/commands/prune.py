@@ -121,7 +121,11 @@ def prune(
         for run, pruning in zip(names, sources, strict=True)
     ]
     with app.working() as (progress, stop):
-        cards = prune_model(workspace, requests, take_over=take_over, device=device, progress=progress, stop=stop)
+        cards = prune_model(
+            workspace, requests, take_over=take_over, device=device, progress=progress, stop=stop, ranks=app.ranks
+        )
+    if not app.ranks.first:
+        return
     if as_json:
         print_json([with_numbers(card.model_dump(mode="json")) for card in cards])
         return

@@ -32,6 +32,7 @@ from dgkd_cache.run_files.model_card import ModelCard
 from dgkd_cache.training.steps import Guided, Steps
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.views.schedule import Schedule
+from dgkd_cache.workspace.guide_stores import guide_stores
 from dgkd_cache.workspace.pruning import importance_samples
 from dgkd_cache.workspace.recipe import input_choice, resolve_recipe
 from dgkd_cache.workspace.tasks.dump import dump_settings, found_at, writer_of
@@ -139,11 +140,12 @@ def _offered(ws: Workspace, draft: StoreDraft) -> list[str]:
 
 
 def _run(ws: Workspace, name: str, recipe: TrainingConfig, rate: float, guides: dict[str, GuideCost]) -> RunCost:
-    names = ws.guides_for(name)
+    models = {guide: model for model in ws.guides_for(name) for guide in guide_stores(ws, model)}
+    names = tuple(models)
     train_N, _ = split_images(ws.dataset().train, ws.config.dataset.validation)
     samples = recipe.epochs * len(train_N) + importance_samples(ws, name)
-    # A store from elsewhere has no model here that could be forwarded.
-    live = [samples / guides[guide].live_samples_per_second if guide in guides else 0.0 for guide in names]
+    # A store from elsewhere has no model here that could be forwarded. Each draw would be a pass of its own.
+    live = [samples / guides[of].live_samples_per_second if of in guides else 0.0 for of in models.values()]
     kept = dropping_of(ws.config.distillation, names).kept_share(names)
     return RunCost(
         model=name,

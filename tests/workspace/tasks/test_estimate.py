@@ -18,7 +18,7 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.estimate.costs import ChainCost
 from dgkd_cache.models.registry import MODELS, register_model
 from dgkd_cache.progress import Silent
-from dgkd_cache.workspace.tasks import plan_chain
+from dgkd_cache.workspace.tasks import dump_draws, plan_chain
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import encoding_names
 
@@ -46,6 +46,11 @@ def four(*, channels, classes, height, width):
 
 def two(*, channels, classes, height, width):
     return Clocked(2.0, channels, classes)
+
+def drawn(*, channels, classes, height, width):
+    made = Clocked(4.0, channels, classes)
+    made.layers.insert(2, nn.Dropout(0.5))
+    return made
 
 def one(*, channels, classes, height, width):
     return Clocked(1.0, channels, classes)
@@ -88,6 +93,24 @@ def test_a_real_dump_takes_what_was_planned(tmp_path: Path, clocked: ModuleType)
         assert guide.forwards == VIEWS * SAMPLES + TESTS + SAMPLES + BATCH  # the first batch twice
         assert guide.dump_seconds == each * guide.forwards
     assert cost.dump_seconds == 6.0 * cost.guides[0].forwards
+
+
+def test_a_real_dump_of_draws_takes_what_was_planned(tmp_path: Path, clocked: ModuleType) -> None:
+    chain = 'teacher = "clocked:drawn"\nstudent = "clocked:one"'
+    ws = workspace(tmp_path / "ws", chain=chain, cache__draws=3, distillation__keep=0.5)
+    cost = planned(ws, clocked)
+    (guide,), student = cost.guides, cost.runs[-1]
+    train(ws, "teacher", architecture=guide.architecture, training=ws.config.training_for("teacher"))
+    words = {"model": "teacher", "device": "cpu", "progress": Silent(), "stop": lambda: False}
+    assert (guide.dump_seconds, guide.forwards) == taken(clocked, lambda: dump_draws(ws, draws=3, **words))
+    each = VIEWS * SAMPLES + TESTS + SAMPLES + 2 * BATCH  # the first batch a second time, and once reversed
+    assert (guide.forwards, guide.dump_seconds) == (3 * each, 4.0 * 3 * each)
+    stores = [ws.store_path("teacher", draw=draw) for draw in range(3)]
+    files = [path for store in stores for path in store.rglob("*") if path.is_file()]
+    assert 0 <= cost.nbytes - sum(path.stat().st_size for path in files) <= 3 * SLACK_BYTES
+    assert student.guides == ("teacher.d0", "teacher.d1", "teacher.d2")
+    assert student.live_all_seconds == 3 * 4.0 * student.samples, "live, each draw is a pass of its own"
+    assert student.live_seconds == 0.5 * student.live_all_seconds
 
 
 @pytest.mark.parametrize("encoding", encoding_names())

@@ -298,6 +298,16 @@ def test_an_adopted_model_is_pruned_and_is_then_a_model_of_ours(done) -> None:
     assert list_run(ws, "b50").state == "done"
 
 
+def test_the_sparse_file_of_a_pruned_run_is_adopted_with_its_digest(done) -> None:
+    ws, _ = done
+    (card,) = prune(ws, request(ws, "s90", 0.9))
+    path = ws.run_folder("s90") / "weights.safetensors"
+    adoption = AdoptRequest(name="big", architecture="resnet8", weights=path, accept_accuracy=True)
+    found = adopt_model(ws, adoption, device="cpu", progress=Silent())
+    assert found.card.weights_digest == card.weights_digest
+    assert bits(weights(ws, "big")) == bits(weights(ws, "s90"))
+
+
 def test_a_card_does_not_choose_code_that_is_imported(done, monkeypatch) -> None:
     """The card of a run names a module: it is imported only if the user names it, too."""
     ws, _ = done
