@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.harness import Timed, arguments, at_least, finish, ratio, rounds, scratch, seconds
 from benchmarks.object_server import ObjectServer, object_server
-from benchmarks.placement import Placement, placements
+from benchmarks.placement import Placement, placements, run_on
 from benchmarks.synthetic import cifar_like, random_store, views_of
 from dgkd_stores import pull, push
 
@@ -29,7 +29,8 @@ def main(given: Sequence[str] | None = None) -> None:
     quick = {"rounds": 2, "views": 2, "samples": 2_000}
     options = arguments(__doc__, defaults, quick, given)
     views = views_of(cifar_like(options.samples, options.classes))
-    places = placements(os.sched_getaffinity(0))
+    cores = os.sched_getaffinity(0)
+    places = placements(cores)
     with scratch(options) as folder, object_server(folder / "server") as server:
         random_store(folder / "guide.zarr", views, count=options.views)
         transfers = _Transfers(server, folder / "guide.zarr", folder / "got")
@@ -40,7 +41,7 @@ def main(given: Sequence[str] | None = None) -> None:
             sides = {"pull": transfers.pull, "obstore get": transfers.get}
             got = rounds(_placed(places, server, sides), options.rounds)
         finally:
-            places[-1].enter(server.pid)
+            run_on(os.getpid(), cores)
     rows = [
         ratio(
             f"{verb}, {transfers.described}, {place.name}: plain obstore / {verb}",
