@@ -90,11 +90,14 @@ def _wrong_value(detail: Mapping[str, Any], place: Sequence[str], root: type[Bas
         expected = expected.replace("'", '"').replace("True", "true").replace("False", "false")
     elif detail["type"] == "too_short":
         expected = f"at least {detail['ctx']['min_length']} entry"
+    do = ""
     if isinstance(detail["input"], Mapping):
-        found = "keys that contradict each other" if detail["type"] == "value_error" else "a table"
+        found = "a table"
+        if detail["type"] == "value_error":
+            found, do = "keys that contradict each other", "change one of them, or leave it out"
     *tables, key = place
     what = _name_place(place, source) if _keys_of(place, root) else f"key {key!r} in {_name_place(tables, source)}"
-    return InvalidInput(f"{what} is wrong", expected=expected, found=found)
+    return InvalidInput(f"{what} is wrong", expected=expected, found=found, do=do)
 
 
 def _show(value: object) -> str:

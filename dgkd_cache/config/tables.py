@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from dgkd_stores import MAX_VIEWS, codec_names, encoding_names, is_utf8
 
 __all__ = [
+    "OF_TOPK",
     "CacheConfig",
     "CompareConfig",
     "DatasetConfig",
@@ -30,6 +31,8 @@ __all__ = [
 Method = Literal["scratch", "kd", "takd", "dgkd"]
 Precision = Literal["auto", "float32", "bf16"]
 
+OF_TOPK = ("topk", "topk_temperatures")
+"""The keys of [cache] that belong to the encoding topk alone."""
 
 MOST = 2**31 - 1
 """The upper limit of every count: a larger number is a typing error, and overflows in numpy or torch."""
@@ -150,9 +153,11 @@ class CacheConfig(Table):
     )
 
     @model_validator(mode="after")
-    def _topk_has_a_number(self) -> Self:
+    def _topk_has_a_number_and_no_other_has_one(self) -> Self:
         if self.encoding == "topk" and self.topk is None:
             raise ValueError('topk, the number of logits in a row, with encoding = "topk"')
+        if self.encoding != "topk" and (given := [key for key in OF_TOPK if getattr(self, key)]):
+            raise ValueError(f'no {given[0]} where encoding = "{self.encoding}": it is for "topk"')
         return self
 
 

@@ -17,6 +17,7 @@ from dgkd_cache.config.file import read_tables
 from dgkd_cache.config.members import Member, parse_member
 from dgkd_cache.config.pruning import PruningConfig, parse_sparsity
 from dgkd_cache.config.tables import (
+    OF_TOPK,
     CacheConfig,
     CompareConfig,
     DatasetConfig,
@@ -149,7 +150,8 @@ def parse_config(tables: Mapping[str, Any], *, source: str) -> WorkspaceConfig:
 def with_overrides(config: WorkspaceConfig, settings: Mapping[str, object]) -> WorkspaceConfig:
     """Returns `config` with dotted keys replaced, as `{"training.epochs": 3}`; checked like the file.
 
-    Flags override the file: `training.X` also removes X from every `[training.MODEL]` table.
+    Flags override the file: `training.X` also removes X from every `[training.MODEL]` table, and another
+    `cache.encoding` than topk removes the keys of topk.
     """
     by_parts = {tuple(dotted.split(".")): value for dotted, value in settings.items()}
     return with_keys(config, by_parts, source="the options given")
@@ -168,6 +170,10 @@ def with_keys(config: WorkspaceConfig, settings: Mapping[tuple[str, ...], object
             for model in config.training_models:
                 table[model].pop(key, None)
         table[key] = value
+    if settings.get(("cache", "encoding"), "topk") != "topk":
+        for key in OF_TOPK:  # TOML has no null, so nobody could take these out of the file by an option
+            if ("cache", key) not in settings:
+                tables["cache"].pop(key)
     return parse_config(tables, source=source)
 
 

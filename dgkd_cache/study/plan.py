@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dgkd_cache.config.tables import DistillationConfig, TrainingConfig, ViewsConfig
+from dgkd_cache.config.tables import OF_TOPK, DistillationConfig, TrainingConfig, ViewsConfig
 from dgkd_cache.config.workspace_config import WorkspaceConfig
 from dgkd_cache.distillation.methods import guides_of
 from dgkd_cache.errors import InvalidInput
@@ -208,7 +208,7 @@ class _Building:
 
     def _dump(self, run: StudyRun, config: WorkspaceConfig) -> StudyStore:
         # The keys of topk and the decoder came later: without them, stores keep the names that they had before.
-        unused = {"reader", "draws"} | (set() if config.cache.encoding == "topk" else {"topk", "topk_temperatures"})
+        unused = {"reader", "draws"} | (set() if config.cache.encoding == "topk" else {*OF_TOPK})
         ws, cache = self.ws.with_config(config), config.cache.model_dump(mode="json", exclude=unused)
         views = config.views.model_dump(mode="json", exclude={"decoder"} if config.views.decoder == "pillow" else None)
         name = _named(run.name, {"cache": cache, "views": views})

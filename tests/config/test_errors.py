@@ -40,6 +40,11 @@ from dgkd_cache.errors import InvalidInput
         (SMALL + "[cache]\nencoding = 'int4'", ["key 'encoding'", "one of factored, float16, float32", 'found "int4"']),
         (SMALL + "[cache]\nencoding = 'topk'", ["topk, the number of logits in a row", 'with encoding = "topk"']),
         (SMALL + "[cache]\ntopk = 0", ["key 'topk'", "found 0"]),
+        (
+            SMALL + "[cache]\nencoding = 'uint8'\ntopk = 20",
+            ["table [cache]", 'no topk where encoding = "uint8": it is for "topk"', "contradict", "change one of them"],
+        ),
+        (SMALL + "[cache]\ntopk_temperatures = [2.0]", ['no topk_temperatures where encoding = "float16"']),
         (SMALL + "[cache]\ntopk_temperatures = [0.0]", ["topk_temperatures", "found 0"]),
         (SMALL + "[cache]\ntemperature = nan", ["key 'temperature'", "finite number", "found nan"]),
         (SMALL + "[distillation]\nlambda = 1.5", ["key 'lambda'", "at most 1", "found 1.5"]),

@@ -40,6 +40,17 @@ def test_flags_go_before_the_file_for_every_model() -> None:
     assert config.training_for("alpha").epochs == 9, "the settings before are as they were"
 
 
+def test_another_encoding_leaves_the_keys_of_topk_out() -> None:
+    config = parsed(SMALL + "[cache]\nencoding = 'topk'\ntopk = 20\ntopk_temperatures = [2.0]")
+    changed = with_overrides(config, {"cache.encoding": "uint8"}).cache
+    assert (changed.encoding, changed.topk, changed.topk_temperatures) == ("uint8", None, ())
+    kept = with_overrides(config, {"cache.encoding": "topk", "cache.temperature": 3.0}).cache
+    assert (kept.topk, kept.topk_temperatures) == (20, (2.0,))
+    for given in ({"cache.encoding": "uint8", "cache.topk": 20}, {"cache.topk": 20, "cache.encoding": "uint8"}):
+        with pytest.raises(InvalidInput, match='no topk where encoding = "uint8"'):
+            with_overrides(config, given)
+
+
 def test_a_flag_for_one_model_leaves_the_others() -> None:
     changed = with_overrides(parsed(SMALL), {"training.alpha.epochs": 3})
     assert [changed.training_for(name).epochs for name in changed.chain] == [160, 3, 160]

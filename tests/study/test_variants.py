@@ -19,6 +19,13 @@ def test_a_variant_changes_what_it_names_and_nothing_else(ws: Workspace) -> None
     assert after == expected
 
 
+def test_variants_with_and_without_topk(ws: Workspace) -> None:
+    plain, rows = make_variants(ws.config, {"plain": {}, "rows": {"encoding": "topk", "topk": 2}})
+    assert (plain.config.cache.topk, rows.config.cache.topk) == (None, 2)
+    (back,) = make_variants(rows.config, {"back": {"encoding": plain.config.cache.encoding}})
+    assert back.config == plain.config
+
+
 def test_the_methods(ws: Workspace) -> None:
     found = {one.name: one.config.distillation for one in make_variants(ws.config, METHODS)}
     assert {name: (one.method, one.dropping) for name, one in found.items() if name != "scratch"} == {
@@ -43,6 +50,7 @@ def test_the_methods(ws: Workspace) -> None:
         ({"x": {"keep": "much"}}, "key 'keep' .* of the variant x is wrong"),
         ({"x": {"method": "kdd"}}, "key 'method' .* of the variant x is wrong: .*found \"kdd\""),
         ({"x": {"views": "fresh"}}, "key 'count' .* of the variant x is wrong"),
+        ({"x": {"topk": 20}}, r'table \[cache\] of the variant x is wrong: .*no topk where encoding = "float16"'),
         ({"a": {"lr": 0.5}, "b": {"lr": 0.5}}, "the variants a and b are the same: .*lr = 0.5"),
         ({"x": {"select": "best"}}, "validation"),
         ({"a": {}, "b": {"method": "dgkd"}}, "the variants a and b are the same"),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from dgkd_cache.config.tables import CacheConfig
+from dgkd_cache.config.tables import OF_TOPK, CacheConfig
 from dgkd_cache.device.device import resolve_device, resolve_precision, unit_of
 from dgkd_cache.distributed.ranks import ALONE, Ranks
 from dgkd_cache.dump.provenance import Provenance
@@ -217,7 +217,7 @@ def writer_of(
 
 def dump_settings(cache: CacheConfig, precision: str) -> DumpSettings:
     """Returns the settings of a dump as `dgkd.toml` has them, with a precision other than `auto`."""
-    unused = {"reader", "draws"} | (set() if cache.encoding == "topk" else {"topk", "topk_temperatures"})
+    unused = {"reader", "draws"} | (set() if cache.encoding == "topk" else {*OF_TOPK})
     return DumpSettings(**cache.model_dump(exclude=unused) | {"precision": precision})
 
 
