@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class Published:
     """Its preprocessing; None for a model whose origin publishes none."""
     classes: tuple[tuple[str, ...], ...] = ()
     """The names of its classes in the order of its logits, in each way in which they are named; none if not known."""
+    class_count: int | None = None
+    """The number of classes of the published weights; None if it is not known."""
     name: str = ""
     """The name of the weights, as IMAGENET1K_V2 or c3_in1k; empty if they are not published ones."""
     url: str = ""
@@ -116,6 +119,7 @@ def _of_torchvision(name: str, sha256: str, pretrained: bool) -> Published:
             ),
         ),
         classes=(tuple(categories),) if categories else (),
+        class_count=len(categories) if categories else None,
         name=entry.name if exact else "",
         url=entry.url if exact else "",
     )
@@ -137,29 +141,38 @@ def _of_timm(name: str, pretrained: bool) -> Published:
             found=name,
             do="adopt a file of weights",
         )
-    _, height, width = config["input_size"]
-    mode = config.get("crop_mode", "center")
-    if height != width or mode not in ("center", "squash") or config["interpolation"] not in ("bilinear", "bicubic"):
-        return Published(preprocess=None, name=config.get("tag", "") if pretrained else "", url=origin)
+    preprocess = _timm_preprocess(config)
+    if not pretrained:
+        return Published(preprocess=preprocess)
     return Published(
-        preprocess=Preprocess.build(
-            mean=list(map(str, config["mean"])),
-            std=list(map(str, config["std"])),
-            input_size=height,
-            resizing=Resizing(
-                interpolation=config["interpolation"],
-                arithmetic="pillow",
-                short_side=math.floor(height / config["crop_pct"]),
-                squash=mode == "squash",
-            ),
-        ),
-        classes=_timm_classes(config) if pretrained else (),
-        name=config.get("tag", "") if pretrained else "",
-        url=str(origin) if pretrained else "",
+        preprocess=preprocess,
+        classes=_timm_classes(config),
+        class_count=config.get("num_classes"),
+        name=config.get("tag", ""),
+        url=str(origin),
     )
 
 
-def _timm_classes(config: Any) -> tuple[tuple[str, ...], ...]:
+def _timm_preprocess(config: Mapping[str, Any]) -> Preprocess | None:
+    """Returns the preprocessing of test images; None for one that is not supported."""
+    _, height, width = config["input_size"]
+    mode = config.get("crop_mode", "center")
+    if height != width or mode not in ("center", "squash") or config["interpolation"] not in ("bilinear", "bicubic"):
+        return None
+    return Preprocess.build(
+        mean=list(map(str, config["mean"])),
+        std=list(map(str, config["std"])),
+        input_size=height,
+        resizing=Resizing(
+            interpolation=config["interpolation"],
+            arithmetic="pillow",
+            short_side=math.floor(height / config["crop_pct"]),
+            squash=mode == "squash",
+        ),
+    )
+
+
+def _timm_classes(config: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
     """Returns the names of the classes of published weights: of ImageNet's subsets as synsets and as words."""
     from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 

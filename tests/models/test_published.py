@@ -24,6 +24,7 @@ def test_torchvisions_transforms(name: str) -> None:
     assert [float(text) for text in found.preprocess.mean] == transforms.mean
     assert [float(text) for text in found.preprocess.std] == transforms.std
     assert found.classes == (tuple(weights.meta["categories"]),)
+    assert found.class_count == 1000 and published_of(f"torchvision:{name}").class_count is None
     assert (found.name, found.url) == (weights.name, weights.url)
 
 
@@ -66,6 +67,18 @@ def test_timms_classes_are_known_as_synsets_and_as_words() -> None:
     pytest.importorskip("timm", reason="the extra timm is not installed")
     synsets, words = published_of("timm:resnet10t", pretrained=True).classes
     assert (len(synsets), synsets[0], words[0]) == (1000, "n01440764", "tench, Tinca tinca")
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [("resnet10t", 1000), ("convnext_nano.in12k", 11821), ("vit_small_patch14_dinov2.lvd142m", 0)],
+)
+def test_the_number_of_classes_of_timms_weights(name: str, classes: int) -> None:
+    timm = pytest.importorskip("timm", reason="the extra timm is not installed")
+    with torch.device("meta"):
+        assert timm.create_model(name).num_classes == classes
+    assert published_of(f"timm:{name}", pretrained=True).class_count == classes
+    assert published_of(f"timm:{name}").class_count is None
 
 
 def test_nothing_is_published_of_other_networks() -> None:

@@ -77,8 +77,11 @@ def adopt_model(
     folder = ws.run_folder(name)
     find_model(request.architecture)  # a wrong name is told before a file is read
     if request.weights is None:
-        weights = pretrained_weights(request.architecture)
         published = published_of(request.architecture, pretrained=True)
+        # What is published of the weights tells of most errors, before they are downloaded.
+        preprocess_for(request, published, ws.dataset())
+        class_columns(request, published, ws.dataset(), published.class_count)
+        weights = pretrained_weights(request.architecture)
     else:
         weights = read_foreign_weights(request.weights)
         published = published_of(request.architecture, sha256=weights.sha256)

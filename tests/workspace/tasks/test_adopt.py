@@ -124,6 +124,32 @@ def test_timms_resnet10t_with_random_weights(pictures: Workspace, tmp_path: Path
     check_guide(pictures, model, tests, InterpolationMode.BICUBIC, 176)
 
 
+@pytest.mark.parametrize("architecture", ["torchvision:resnet18", "timm:resnet10t"])
+def test_what_is_published_of_weights_is_compared_before_they_are_downloaded(
+    pictures: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str
+) -> None:
+    if architecture.startswith("timm:"):
+        pytest.importorskip("timm", reason="the extra timm is not installed")
+
+    def download(name: str) -> None:
+        raise InvalidInput(f"{name} would be downloaded")
+
+    monkeypatch.setattr("dgkd_cache.workspace.tasks.adopt.pretrained_weights", download)
+    (names := tmp_path / "names").write_text("cat\ndog\n")
+    words = {"torchvision:resnet18": ("tabby", "beagle"), "timm:resnet10t": ("n02123045", "n02088364")}[architecture]
+    (right := tmp_path / "right.json").write_text(json.dumps({words[0]: "cat", words[1]: "dog"}))
+    (unknown := tmp_path / "unknown.json").write_text(json.dumps({words[0]: "cat", "hell-hound": "dog"}))
+    for given, error, problem in (
+        ({}, Mismatch, "another number of classes: expected 2 classes.*found 1000"),
+        ({"classes": names, "class_map": right}, Mismatch, "expected 1000 names.*found 2 given by --classes"),
+        ({"class_map": unknown}, Mismatch, "hell-hound"),
+        ({"mean": ["0.5"]}, InvalidInput, "expected 3 values of --mean"),
+        ({"class_map": right}, InvalidInput, "would be downloaded"),
+    ):
+        with pytest.raises(error, match=problem):
+            adopt(pictures, architecture, None, **given)
+
+
 @pytest.fixture
 def bars(tmp_path: Path) -> Workspace:
     return workspace(tmp_path / "ws")
