@@ -19,7 +19,7 @@ import struct
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +78,11 @@ class FileFacts:
             measured_N=np.zeros(samples, np.bool_),
         )
 
+    def followed_by(self, others: FileFacts) -> FileFacts:
+        """Returns these facts and those of further files."""
+        names = [field.name for field in fields(self)]
+        return FileFacts(**{name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in names})
+
 
 class FileIndex:
     """The index of one folder, in a folder of its own below `cache`; `decoder` names the version that measures images.
@@ -91,6 +96,7 @@ class FileIndex:
         self._identity = _identity(folder)
         self._begun_ns = clock()
         self._segments = list[Path]()
+        self._others = set[str]()
         self._writes = True
 
     def forget(self) -> None:
@@ -118,10 +124,12 @@ class FileIndex:
     def find(self, paths: Sequence[str]) -> FileFacts:
         """Returns what is known of the files at these paths below the folder, whose status it reads."""
         self._segments.clear()
+        self._others.clear()
         facts = FileFacts.unknown(_status(self._folder, paths))
         place_of = {path: place for place, path in enumerate(paths)}
         for segment in self._load():
             places = np.fromiter((place_of.get(path, -1) for path in segment.paths), np.int64, len(segment.paths))
+            self._others.update(segment.paths[row] for row in np.flatnonzero(places < 0))
             rows = np.flatnonzero(places >= 0)
             rows = rows[(segment.arrays["status_N4"][rows] == facts.status_N4[places[rows]]).all(axis=1)]
             known = places[rows]
@@ -161,15 +169,21 @@ class FileIndex:
         self._segments.append(path)
 
     def finish(self, paths: Sequence[str], facts: FileFacts) -> None:
-        """Joins the segments: one with all that is known of these files replaces those that were read and written."""
-        if len(self._segments) < 2:
+        """Joins the segments: one with all that is known replaces those that were read and written.
+
+        It also keeps what is still true of other files in the folder: another list of files may have them, such as
+        that of another split.
+        """
+        if len(before := self._segments.copy()) < 2:
             return
-        before = self._segments.copy()
+        if others := sorted(self._others):
+            known = self.find(others)
+            paths, facts = [*paths, *others], facts.followed_by(known)
+        self._segments.clear()
         self.keep(paths, facts, np.arange(len(paths)))
-        if len(self._segments) > len(before):
+        if self._segments:
             for path in before:
                 path.unlink(missing_ok=True)
-            del self._segments[: len(before)]
 
     def _load(self) -> Iterator[_Segment]:
         """Yields the whole segments; removes one that is damaged, with one line."""

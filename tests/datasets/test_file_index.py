@@ -144,6 +144,29 @@ def test_segments_are_joined_and_none_is_lost(folder: Path) -> None:
     assert index(folder).find(PATHS).read_N.all()
 
 
+def test_two_lists_of_one_folder_leave_each_other_what_is_still_true(folder: Path) -> None:
+    """As the splits of a data set whose images lie in one folder; what is not true any more is left out."""
+    lists = [PATHS[:1], [*PATHS[1:], "dog/1.png", "dog/2.png"]]
+    for path in lists[1][2:]:
+        (folder / path).write_bytes(path.encode())
+    for paths in lists:
+        one = index(folder)
+        facts = one.find(paths)
+        facts.digest_N16[:, 0], facts.shape_N2[:] = 1 + np.arange(len(paths)), (7, 9)
+        facts.read_N[:] = facts.measured_N[:] = True
+        one.keep(paths, facts, np.arange(len(paths)))
+    (folder / "dog/1.png").write_bytes(b"another content")
+    (folder / "dog/2.png").unlink()
+    one.finish(lists[1], one.find(lists[1]))
+    assert len(segments(folder)) == 1
+    assert index(folder).find(lists[0]).digest_N16[:, 0].tolist() == [1]
+    found = index(folder).find(lists[1])
+    assert found.digest_N16[:, 0].tolist() == [1, 2, 0, 0] and found.read_N.tolist() == [True, True, False, False]
+    assert found.measured_N[:2].all() and found.shape_N2[:2].tolist() == [[7, 9]] * 2
+    (path,) = segments(folder)
+    assert b"dog/1.png" not in path.read_bytes() and b"dog/2.png" not in path.read_bytes()
+
+
 def test_many_at_once_lose_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Eight that each keep their part and join all that they find, over and over."""
     folder, paths = tmp_path / "data", [f"{number}.png" for number in range(40)]

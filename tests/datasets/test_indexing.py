@@ -83,6 +83,14 @@ def test_nothing_is_read_a_second_time_but_what_changed(folder: Path, read: list
     assert sorted(read) == sorted(PATHS)
 
 
+def test_two_lists_of_one_folder_are_read_once_each(folder: Path, read: list[str]) -> None:
+    later = time.time_ns() + 10**10
+    for _ in range(2):
+        for paths in (PATHS[:8], PATHS[8:]):
+            index_files(folder, paths, threads=1, cache=folder.parent / "cache", clock=lambda: later)
+    assert sorted(read) == sorted(PATHS)
+
+
 def test_new_files_are_read_each_time(folder: Path, read: list[str]) -> None:
     for _ in range(2):
         read.clear()
