@@ -19,7 +19,7 @@ from dgkd_cache.datasets.remarks import say_aligned
 from dgkd_cache.errors import Mismatch
 from dgkd_stores import GuideStore, one_line
 
-__all__ = ["align_dataset", "align_images", "can_align"]
+__all__ = ["align_dataset", "align_images", "can_align", "recorded_test", "recorded_train"]
 
 
 def align_images(images: Images, store: GuideStore, class_map: Mapping[str, str] | None = None) -> AlignedImages:
@@ -60,14 +60,8 @@ def align_dataset(dataset: Dataset, path: Path, class_map: Mapping[str, str] | N
     """
     with GuideStore.open(path) as store:
         train, test = align_images(dataset.train, store, class_map), dataset.test
-        tests = replace(
-            _samples(store, test, "test_decoding"),
-            split=test.split,
-            labels_N=store.test_label_M.astype(np.int64),
-            sample_digest_N16=store.test_sample_digest_M16,
-        )
         with suppress(Mismatch):  # which a store without test images raises, too
-            aligned = AlignedImages(test, tests, class_map=class_map)
+            aligned = AlignedImages(test, recorded_test(store, test), class_map=class_map)
             test = aligned if aligned.complete and not aligned.unused else test
     constants = dataset.mean, dataset.std
     if constants == mean_and_std(dataset.train):  # computed from these images, not published
@@ -75,11 +69,25 @@ def align_dataset(dataset: Dataset, path: Path, class_map: Mapping[str, str] | N
     return replace(dataset, train=train, test=test, mean=constants[0], std=constants[1])
 
 
-def _train(images: Images, store: GuideStore, class_map: Mapping[str, str] | None) -> AlignedImages:
+def recorded_train(store: GuideStore, images: Images) -> GuideSamples:
+    """Returns the training samples that the store records, in the size that its view plan has."""
     plan = store.header.plan
     height, width = (_size(plan.get(key), getattr(images, key)) for key in ("height", "width"))
-    samples = replace(_samples(store, images, "decoding"), height=height, width=width)
-    return AlignedImages(images, samples, class_map=class_map)
+    return replace(_samples(store, images, "decoding"), height=height, width=width)
+
+
+def recorded_test(store: GuideStore, images: Images) -> GuideSamples:
+    """Returns the test samples that the store records, in the size of `images`, our test images."""
+    return replace(
+        _samples(store, images, "test_decoding"),
+        split=images.split,
+        labels_N=store.test_label_M.astype(np.int64),
+        sample_digest_N16=store.test_sample_digest_M16,
+    )
+
+
+def _train(images: Images, store: GuideStore, class_map: Mapping[str, str] | None) -> AlignedImages:
+    return AlignedImages(images, recorded_train(store, images), class_map=class_map)
 
 
 def _samples(store: GuideStore, images: Images, rules: str) -> GuideSamples:

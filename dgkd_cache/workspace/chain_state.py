@@ -6,7 +6,7 @@ It is found in one pass: each store is opened once, in full, so that a damaged o
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dgkd_cache.device.device import resolve_device, resolve_precision
@@ -14,6 +14,7 @@ from dgkd_cache.errors import Incomplete, StoreNotFound
 from dgkd_cache.models.registry import find_model
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import ModelCard, load_card
+from dgkd_cache.workspace.data_changes import explain_data
 from dgkd_cache.workspace.expected_inputs import adopted_inputs, expected_inputs
 from dgkd_cache.workspace.guide_stores import guide_stores, guides_with_stores
 from dgkd_cache.workspace.pruning import pruning_of
@@ -156,8 +157,7 @@ class ChainState:
             return ModelState(card=card, run="stale", run_why=str(wanted), run_changes=(wanted,))
         differing = adopted_changes(before, model) or changes(before, adopted_inputs(ws, card))
         if differing:
-            why = describe_changes(differing)
-            return ModelState(card=card, run="stale", run_why=why, run_changes=tuple(differing))
+            return self._stale(card, differing, before)
         return ModelState(card=card, run="done")
 
     def _run(self, name: str, card: ModelCard | None) -> ModelState:
@@ -187,14 +187,18 @@ class ChainState:
             pruning=pruned,
         )
         if differing := changes(before, now):
-            why = describe_changes(differing)
-            return ModelState(card=card, run="stale", run_why=why, run_changes=tuple(differing))
+            return self._stale(card, differing, before)
         if waits_for:
             why = f"waits for the {'store' if waits_for_stores else 'run'} of {waits_for[0]}"
             return ModelState(card=card, run="missing", run_why=why, waits_for=waits_for)
         if card:
             return ModelState(card=card, run="done")
         return ModelState(card=card, run="begun", run_why="begun and not finished")
+
+    def _stale(self, card: ModelCard | None, differing: Sequence[Change], before: Mapping[str, str]) -> ModelState:
+        """Returns the state of a run whose record, `before`, is not that of today."""
+        why = describe_changes(differing) + explain_data(self._ws, before)
+        return ModelState(card=card, run="stale", run_why=why, run_changes=tuple(differing))
 
     def _differing(self, header: StoreHeader, card: ModelCard) -> list[Change]:
         """Returns each current setting that the store does not have."""

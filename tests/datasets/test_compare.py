@@ -50,7 +50,13 @@ def changed_pixel() -> TensorImages:
             "the same samples in another order: 2 of 6 samples differ, the first is sample 1 (train, "
             "class a), whose content was recorded as sample 2",
         ),
-        (make(PIXELS[:5], (0, 1, 0, 1, 0)), "5 samples here, 6 recorded"),
+        (make(PIXELS[:5], (0, 1, 0, 1, 0)), "5 samples here, 6 recorded; 1 gone, the first was sample 5"),
+        (make(PIXELS[[0, 1, 2, 3, 4, 5, 5]], (0, 1, 0, 1, 0, 1, 1)), "7 samples here, 6 recorded"),
+        (
+            make(np.concatenate([255 - PIXELS[:1], PIXELS[:5]])),
+            "6 of 6 samples differ, the first is sample 0 (train, class a), with other content; "
+            "1 new, the first is sample 0 (train, class a); 1 gone, the first was sample 5",
+        ),
         (make(classes=["a", "c"]), "class 1 is 'c' here, 'b' recorded"),
         (make(classes=["a", "b", "c"]), "3 classes here, 2 recorded; not in both: c"),
     ],
