@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dgkd_cache.datasets.alignment import GuideSamples, match_samples
 from dgkd_cache.datasets.class_map import map_classes
-from dgkd_cache.datasets.images import Images, content_digest
+from dgkd_cache.datasets.images import Images, Then, content_digest
 from dgkd_cache.device.device import usable_device
 from dgkd_cache.errors import InvalidInput
 from dgkd_stores import JsonValue, canonical_json
@@ -132,8 +132,8 @@ class AlignedImages(Images):
         moved._pixels = pixels
         return moved
 
-    def _each(self, samples: list[int]) -> Iterator[Tensor]:
-        yield from self._images._each(self._index_N[samples].tolist())
+    def _each(self, samples: list[int], then: Then) -> Iterator[Tensor]:
+        yield from self._images._each(self._index_N[samples].tolist(), then)
 
     def _read(self, samples: list[int]) -> list[Tensor]:
         return self._images._read(self._index_N[samples].tolist())

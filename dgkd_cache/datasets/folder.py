@@ -24,7 +24,7 @@ from dgkd_cache.datasets.decoders import PILLOW, DecoderName, decode, decoder_ve
 from dgkd_cache.datasets.decoding import rules_of, warn_of_others, warn_of_traits
 from dgkd_cache.datasets.discovery import find_classes
 from dgkd_cache.datasets.file_index import FileFacts
-from dgkd_cache.datasets.images import READ_AHEAD, Images
+from dgkd_cache.datasets.images import READ_AHEAD, Images, Then, unchanged
 from dgkd_cache.datasets.indexing import index_files
 from dgkd_cache.datasets.kept_constants import content_key, kept_constants
 from dgkd_cache.datasets.kept_pixels import LEAST_BYTES, KeptPixels
@@ -36,6 +36,7 @@ from dgkd_cache.datasets.reading import (
     read_bytes,
     read_each,
     read_image,
+    read_then,
 )
 from dgkd_cache.datasets.remarks import say_source
 from dgkd_cache.errors import DataUnreadable, Interrupted, InvalidInput
@@ -224,25 +225,28 @@ class FolderImages(Images):
     def _read(self, samples: list[int]) -> list[Tensor]:
         if self._pixels is not None:
             return super()._read(samples)
-        return list(self._each(samples))
+        return list(self._each(samples, unchanged))
 
-    def _each(self, samples: list[int]) -> Iterator[Tensor]:
+    def _each(self, samples: list[int], then: Then) -> Iterator[Tensor]:
         if self._pixels is not None:
-            yield from super()._each(samples)
+            yield from super()._each(samples, then)
             return
+
+        def made(place: int, read: tuple[NDArray[np.uint8], bytes]) -> Tensor:
+            return then(place, self._check_unchanged(samples[place], *read))
+
         # Each of DataLoader's workers decodes alone: the user sets their number.
         threads = self._threads if get_worker_info() is None and len(samples) > 1 else 1
         paths = [self._paths[sample] for sample in samples]
         read, most = partial(_decode, decoder=self.decoder), min(READ_AHEAD, _AHEAD_A_THREAD * threads)
         given = 0
-        for place, found in read_each(self._folder, paths, read, threads, most=most):
+        for place, image in read_then(self._folder, paths, read, made, threads, most=most):
             if place == given:  # else one before it cannot be read, which is raised at the end
-                yield self._check_unchanged(samples[place], found)
+                yield image
                 given += 1
 
-    def _check_unchanged(self, sample: int, read: tuple[NDArray[np.uint8], bytes]) -> Tensor:
+    def _check_unchanged(self, sample: int, pixels_IHW: NDArray[np.uint8], digest: bytes) -> Tensor:
         """Returns the pixels of a file, after checking that its size and its digest are unchanged."""
-        pixels_IHW, digest = read
         known = self.sample_digest_N16[sample].tobytes()
         if pixels_IHW.shape[1:] != tuple(self._sizes[sample]):
             expected = "an image of {} x {}".format(*self._sizes[sample])
@@ -280,7 +284,7 @@ class FolderImages(Images):
         pixels = torch.empty(int(self._offsets[-1]), dtype=torch.uint8)
         read_one = partial(read_image, decoder=self.decoder)
         for sample, read in read_each(self._folder, self._paths, read_one, self._threads):
-            found = self._check_unchanged(sample, (read.pixels_IHW, read.digest))
+            found = self._check_unchanged(sample, read.pixels_IHW, read.digest)
             pixels[self._offsets[sample] : self._offsets[sample + 1]] = found.ravel()
             traits_N[sample] = read.traits.value
             if stop():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, Protocol, Self
 
@@ -34,17 +34,25 @@ __all__ = [
     "Images",
     "Samples",
     "TensorImages",
+    "Then",
     "content_digest",
     "digest_rows",
     "pixel_digest",
+    "unchanged",
 ]
 
 DigestKind = Literal["pixels", "file"]
 Samples = Sequence[int] | NDArray[np.int64] | Tensor
+Then = Callable[[int, Tensor], Tensor]  # makes of a place and its image what `Images.each` yields
 
 _DIGEST_BYTES = 16
 READ_AHEAD = 64
 """Images of `each` in memory at a time: 100 MB of photographs, and work for many threads."""
+
+
+def unchanged(place: int, image_IHW: Tensor) -> Tensor:
+    """Returns the image."""
+    return image_IHW
 
 
 class Images(ABC):
@@ -130,15 +138,16 @@ class Images(ABC):
             return images
         return torch.stack(images)
 
-    def each(self, samples_B: Samples) -> Iterator[Tensor]:
+    def each(self, samples_B: Samples, then: Then = unchanged) -> Iterator[Tensor]:
         """Yields the pixels [I, H, W] of the requested samples in order; many are read at once, few are in memory.
 
-        Where files are decoded, the channels of a pixel lie together, as decoders give them. Raises InvalidInput and
-        DataUnreadable as `batch`.
+        What is yielded is `then(place, image_IHW)`, with the sample's place in `samples_B`. Where files are decoded,
+        the threads that decode them call it, and the channels of a pixel lie together, as decoders give them. Raises
+        InvalidInput and DataUnreadable as `batch`, and what `then` raises.
         """
         samples = _as_list(samples_B)
         self.require_samples(np.asarray(samples, dtype=np.int64))
-        yield from self._each(samples)
+        yield from self._each(samples, then)
 
     @property
     def pixels_NIHW(self) -> Tensor | None:
@@ -205,10 +214,11 @@ class Images(ABC):
                 )
         return images
 
-    def _each(self, samples: list[int]) -> Iterator[Tensor]:
+    def _each(self, samples: list[int], then: Then) -> Iterator[Tensor]:
         """Yields what `each` does, for samples that exist."""
         for start in range(0, len(samples), READ_AHEAD):
-            yield from self._read_and_check(samples[start : start + READ_AHEAD])
+            for place, image_IHW in enumerate(self._read_and_check(samples[start : start + READ_AHEAD]), start):
+                yield then(place, image_IHW)
 
     def _read(self, samples: list[int]) -> list[Tensor]:
         """Returns the pixels [I, H, W] of some samples in order; a subclass may read many faster than one by one."""

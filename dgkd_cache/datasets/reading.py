@@ -36,9 +36,11 @@ __all__ = [
     "read_bytes",
     "read_each",
     "read_image",
+    "read_then",
 ]
 
 Result = TypeVar("Result")
+Made = TypeVar("Made")
 
 _NAMED = 5
 _CHUNK = 256  # maximum number of files in a thread's task
@@ -130,18 +132,33 @@ def read_all(
 def read_each(
     folder: Path, paths: Sequence[str], read: Callable[[Path], Result], threads: int, *, most: int | None = None
 ) -> Iterator[tuple[int, Result]]:
-    """Yields the place of each path, in order, with `read(folder / path)`, computed in parallel.
+    """Yields the place of each path, in order, with `read(folder / path)`, as `read_then`."""
+    return read_then(folder, paths, read, lambda _, result: result, threads, most=most)
+
+
+def read_then(
+    folder: Path,
+    paths: Sequence[str],
+    read: Callable[[Path], Result],
+    then: Callable[[int, Result], Made],
+    threads: int,
+    *,
+    most: int | None = None,
+) -> Iterator[tuple[int, Made]]:
+    """Yields the place of each path, in order, with `then(place, read(folder / path))`, computed in parallel.
 
     The threads read ahead of the caller; at most `most` results, or four a thread if that is more, are in memory
     (default: 1,024 a thread). They end with the iteration, so none exists when a process forks. With `threads=1` the
     caller's thread reads.
-    Raises DataUnreadable at the end, with the number of files that failed and the first five of them.
+    Raises DataUnreadable at the end, with the number of files that `read` failed on and the first five of them, and
+    at once what `then` raises.
     """
     ahead = threads * _CHUNKS_PER_THREAD
     size = max(1, min(_CHUNK, len(paths) // ahead, len(paths) if most is None else most // ahead))
 
-    def read_chunk(start: int) -> list[Result | _Failure]:
-        return [_attempt(read, folder, path) for path in paths[start : start + size]]
+    def read_chunk(start: int) -> list[Made | _Failure]:
+        attempts = (_attempt(read, folder, path) for path in paths[start : start + size])
+        return [one if isinstance(one, _Failure) else then(place, one) for place, one in enumerate(attempts, start)]
 
     failures, place = list[_Failure](), 0
     # Threads and not processes: Pillow decodes outside the interpreter lock, and processes would need a fork
@@ -149,11 +166,11 @@ def read_each(
     with pillow_warnings_ignored, ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
         starts = range(0, len(paths), size)
         for chunk in map(read_chunk, starts) if pool is None else _ahead(pool, read_chunk, starts, ahead):
-            for attempt in chunk:
-                if isinstance(attempt, _Failure):
-                    failures.append(attempt)
+            for made in chunk:
+                if isinstance(made, _Failure):
+                    failures.append(made)
                 else:
-                    yield place, attempt
+                    yield place, made
                 place += 1
     if failures:
         raise _reading_error(folder, len(paths), failures) from failures[0].error

@@ -88,10 +88,9 @@ class ViewRenderer:
         if held is not None and _begin_with_crop_flip(steps):
             pixels, steps = _crop_flip(held, samples, steps), steps[2:]
         elif held is None and steps[0][0].any_size:
-            transform, parameters_BP = steps.pop(0)
-            images = enumerate(self.images.each(samples))
-            each = [transform.apply(image_IHW[None], parameters_BP[i : i + 1]) for i, image_IHW in images]
-            pixels = torch.cat(each).contiguous()  # images from files have the channels of a pixel together
+            resizing, drawn_BP = steps.pop(0)
+            each = self.images.each(samples, lambda i, image_IHW: resizing.apply(image_IHW[None], drawn_BP[i : i + 1]))
+            pixels = torch.cat([*each]).contiguous()  # images from files have the channels of a pixel together
         else:
             pixels = self._batch(samples)
         if _begin_with_crop_flip(steps):
@@ -141,8 +140,8 @@ class ViewRenderer:
             return self._batch(samples)
         if self.images.pixels_NIHW is not None:
             return evaluation_crop(self._batch(samples), height)
-        cut = [evaluation_crop(image_IHW, height) for image_IHW in self.images.each(samples)]
-        return torch.stack(cut).contiguous()
+        cut = self.images.each(samples, lambda _, image_IHW: evaluation_crop(image_IHW, height))
+        return torch.stack([*cut]).contiguous()
 
     @cached_property
     def _partners(self) -> Partners:

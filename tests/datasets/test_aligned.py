@@ -122,3 +122,5 @@ def test_files_are_read_at_the_guides_number(tmp_path: Path) -> None:
             assert (aligned.image(sample) == whole.image(sample)).all()
         for own, theirs in zip(aligned.each(aligned.samples_N), whole.each(aligned.samples_N), strict=True):
             assert (own == theirs).all()
+        places = [int(one) for one in aligned.each(aligned.samples_N[::-1], lambda place, _: torch.tensor(place))]
+        assert places == [0, 1, 2, 3, 4]

@@ -173,6 +173,32 @@ def test_images_asked_for_together_are_decoded_by_many_threads(
     assert decoders == {threading.get_ident()}, "a worker decodes alone"
 
 
+@pytest.mark.parametrize("hold_bytes", [0, 1 << 30])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_is_made_of_an_image_is_made_where_it_is_decoded(
+    write_folder: WriteFolder, monkeypatch: pytest.MonkeyPatch, threads: int, hold_bytes: int
+) -> None:
+    files, makers = pictures(mixed=True), set[int]()
+    monkeypatch.setattr(folder_module, "decoding_threads", lambda folder, paths: threads)
+    train = train_of(write_folder(files), hold_bytes=hold_bytes)
+    samples = [*range(len(train)), 3, 3]
+
+    def make(place: int, image_IHW: torch.Tensor) -> torch.Tensor:
+        makers.add(threading.get_ident())
+        return image_IHW[:, :2, :2] ^ place
+
+    for place, (sample, made) in enumerate(zip(samples, train.each(samples, make), strict=True)):
+        assert np.array_equal(made.numpy(), rgb(files[relative(train)[sample]])[:, :2, :2] ^ place)
+    in_threads = threads > 1 and not hold_bytes
+    assert (threading.get_ident() in makers) is not in_threads
+
+    def fail(place: int, image_IHW: torch.Tensor) -> torch.Tensor:
+        raise ZeroDivisionError(place)
+
+    with pytest.raises(ZeroDivisionError, match="0"):  # it is no file that cannot be read
+        list(train.each(samples, fail))
+
+
 def test_normalisation_counts_every_pixel_once(write_folder: WriteFolder) -> None:
     files = pictures(mixed=True)
     train = train_of(write_folder(files))

@@ -6,13 +6,14 @@ import hashlib
 import json
 import pickle
 import struct
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
 from dgkd_cache.datasets import images as images_module
-from dgkd_cache.datasets.images import Images, TensorImages, pixel_digest
+from dgkd_cache.datasets.images import READ_AHEAD, Images, TensorImages, pixel_digest
 from dgkd_cache.errors import InvalidInput
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (12, 3, 5, 4), dtype=np.uint8)
@@ -92,6 +93,14 @@ def test_batches_keep_the_order_asked_for() -> None:
         for source in (images, OneByOne(images)):
             assert np.array_equal(torch.stack(list(source.each(samples))).numpy(), PIXELS[[4, 0, 4]])
     assert OneByOne(images).pixels_NIHW is None and OneByOne(images).digest == images.digest
+
+
+@pytest.mark.parametrize("kind", [make, lambda: OneByOne(make())])
+def test_each_gives_what_is_made_of_place_and_image(kind: Callable[[], Images]) -> None:
+    samples = [4, 0, *[4] * READ_AHEAD, 1]
+    found = list(kind().each(samples, lambda place, image_IHW: place * torch.ones(2) + int(image_IHW.sum())))
+    expected = [place + PIXELS[sample].sum(dtype=int) for place, sample in enumerate(samples)]
+    assert [one.tolist() for one in found] == [[value] * 2 for value in expected]
 
 
 def test_labels_are_int64_and_a_sample_is_described() -> None:

@@ -44,9 +44,13 @@ def test_workers_mix_as_this_process_does(folder: Path) -> None:
 
 # torch warns of more workers than there are cores, which is what is tried here.
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("hold_bytes", [0, 1 << 20])
-def test_images_of_several_sizes_are_rendered_from_their_files(folder: Path, hold_bytes: int, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("hold_bytes", "workers", "threads"), [(0, 0, 1), (0, 0, 3), (0, 2, 1), (1 << 20, 0, 1), (1 << 20, 2, 1)]
+)
+def test_images_of_several_sizes_are_rendered_from_their_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, hold_bytes: int, workers: int, threads: int
+) -> None:
+    monkeypatch.setattr("dgkd_cache.datasets.folder.decoding_threads", lambda folder, paths: threads)
     images = FolderImages(folder, name="n", split="train", hold_bytes=hold_bytes)
     plan = ViewPlan.build(image=(3, None, None), transforms=["resized-crop(16)", "hflip"], seed=2)
     pairs = [(np.full(5, view), np.array([11, 0, 4, 4, view])) for view in range(3)]

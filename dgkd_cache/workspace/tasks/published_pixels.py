@@ -34,8 +34,8 @@ class PublishedPixels(ViewRenderer):
         if not len(samples):
             side = self._preprocess.input_size or 0
             return torch.empty((0, self.images.channels, side, side), dtype=torch.uint8)
-        cut = [cut_test_images(image_IHW[None], self._preprocess) for image_IHW in self.images.each(samples)]
-        return torch.cat(cut).contiguous()
+        cut = self.images.each(samples, lambda _, image_IHW: cut_test_images(image_IHW[None], self._preprocess))
+        return torch.cat([*cut]).contiguous()
 
 
 def unaugmented(plan: ViewPlan, images: Images, preprocess: Preprocess) -> ViewRenderer:
