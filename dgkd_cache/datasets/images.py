@@ -141,9 +141,9 @@ class Images(ABC):
     def each(self, samples_B: Samples, then: Then = unchanged) -> Iterator[Tensor]:
         """Yields the pixels [I, H, W] of the requested samples in order; many are read at once, few are in memory.
 
-        What is yielded is `then(place, image_IHW)`, with the sample's place in `samples_B`. Where files are decoded,
-        the threads that decode them call it, and the channels of a pixel lie together, as decoders give them. Raises
-        InvalidInput and DataUnreadable as `batch`, and what `then` raises.
+        Each is given to `then` with its place in `samples_B`, and the result is yielded; where files are decoded, the
+        threads that decode them do that, and the channels of a pixel lie together, as decoders give them.
+        Raises InvalidInput and DataUnreadable as `batch`, and what `then` raises.
         """
         samples = _as_list(samples_B)
         self.require_samples(np.asarray(samples, dtype=np.int64))
