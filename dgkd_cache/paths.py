@@ -19,6 +19,7 @@ __all__ = [
     "cache_folder",
     "data_folder",
     "data_root",
+    "dump_seconds_file",
     "leftovers",
 ]
 
@@ -43,6 +44,7 @@ DUMP_SECONDS_FILE = "dump_seconds.txt"
 RUN_FILES = (
     CARD_FILE,
     DUMP_SECONDS_FILE,
+    "dump_seconds-d*.txt",
     INPUTS_FILE,
     METRICS_FILE,
     WEIGHTS_FILE,
@@ -73,6 +75,11 @@ def cache_folder() -> Path:
     """Returns the folder of what can be made again: DGKD_CACHE_DIR, or the default one of this user."""
     given = os.environ.get("DGKD_CACHE_DIR")
     return Path(given).absolute() if given else data_root(None) / "cache"
+
+
+def dump_seconds_file(draw: int | None = None) -> str:
+    """Returns the file name of the time of a run's dumps, or of the dump of one draw of it."""
+    return DUMP_SECONDS_FILE if draw is None else f"dump_seconds-d{draw}.txt"
 
 
 def best_file(epoch: int) -> str:

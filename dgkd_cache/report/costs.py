@@ -11,8 +11,7 @@ from dgkd_cache.report.palette import Style
 from dgkd_cache.report.results_file import Results
 from dgkd_cache.report.rows import NARROW, WIDE
 from dgkd_cache.report.scales import linear
-from dgkd_cache.study.costs import guides_of_runs
-from dgkd_cache.study.timings import Timings, seconds_of
+from dgkd_cache.study.timings import NEEDED, Timings, seconds_of
 
 __all__ = ["costs_figures"]
 
@@ -43,11 +42,11 @@ def costs_figures(results: Results, timings: Timings, style: Mapping[str, Style]
                 data=_counts(results, names),
             )
         )
-    guide_runs = {name: run.guide_runs for name, run in results.runs.items()}
+    records = {name: run.model_dump(include=set(NEEDED)) for name, run in results.runs.items()}
     seconds = {}
     for name in results.shown:
         students = [*results.variants[name].runs.values()]
-        seconds[name] = seconds_of(students, guides_of_runs(students, guide_runs), timings)
+        seconds[name] = seconds_of(students, records, timings)
     known = {name: total for name, parts in seconds.items() if (total := _together(parts)) is not None}
     if known:
         longest = max(known.values())

@@ -130,6 +130,10 @@ class Run(_Part):
     training: dict[str, Any] = Field(default_factory=dict)
     guides: dict[str, str] = Field(default_factory=dict)
     guide_runs: tuple[str, ...]
+    draw_of: dict[str, Count] = Field(default_factory=dict)
+    """The number of the draw of each store that is of one."""
+    source_run: str = ""
+    """The run that it is pruned from; empty for one that is not."""
     weights: str
     compute: dict[str, Any] = Field(default_factory=dict)
     epochs: tuple[Epoch, ...] = ()

@@ -67,6 +67,7 @@ class Maker:
             live=[run.workspace.run_folder(store.run.name) for store in run.guides] if run.live else [],
             training=run.training,
             distillation=run.distillation,
+            pruning=run.pruning,
             test_every=1,
         )
         train_model(
@@ -89,19 +90,21 @@ class Maker:
             done = dump_guide(
                 ws,
                 model=run.name,
+                draw=store.draw,
                 path=store.path,
                 device=self.device,
                 take_over=self.take_over,
                 progress=self.progress,
                 stop=self.stop,
             )
-            add_dump_seconds(run.path, done.seconds)
+            add_dump_seconds(run.path, done.seconds, draw=store.draw)
             return
         # Views that the model was not trained on, which `dump_guide` refuses.
         where, views = resolve_device(self.device), range(ws.config.views.count)
         guide = load_guide(run.workspace, run.name, self.progress)
         settings = dump_settings(ws.config.cache, resolve_precision(ws.config.cache.precision, where))
-        writer = writer_of(ws, *guide, path=store.path, views=views, settings=settings, device=where)
+        how = {"path": store.path, "views": views, "settings": settings, "device": where, "draw": store.draw}
+        writer = writer_of(ws, *guide, **how)
         other = writer.run(take_over=self.take_over, progress=self.progress, stop=self.stop)
         if other.seal:
             record_dumped(ws.folder, other.seal)
@@ -126,7 +129,7 @@ class Maker:
         """
         if not store.path.exists() or _is_sealed(store.path):
             return
-        views, guide = range(store.workspace.config.views.count), store.run.name
+        views, guide = range(store.workspace.config.views.count), store.guide
         with ViewLock(store.path, views, guide=guide, take_over=self.take_over, stop=self.stop) as lock:
             with GuideStore.open(store.path, allow_incomplete=True) as opened:
                 begun, sealed = opened.header.compute, opened.seal is not None

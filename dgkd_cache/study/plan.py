@@ -21,7 +21,9 @@ from dgkd_cache.errors import InvalidInput
 from dgkd_cache.study.controls import OF_ONE_LABEL, UNAUGMENTED
 from dgkd_cache.study.variants import Variant
 from dgkd_cache.workspace.expected_inputs import expected_settings
+from dgkd_cache.workspace.pruning import Pruning
 from dgkd_cache.workspace.workspace import Workspace
+from dgkd_stores import draw_name
 
 __all__ = ["FIXED", "Guides", "StudyPlan", "StudyRun", "StudyStore", "make_plan"]
 
@@ -45,10 +47,17 @@ class StudyStore:
     """The study's folder, with the settings of this store: its views and how rows are kept."""
     path: Path
     """Its path."""
+    draw: int | None = None
+    """The number of the draw whose store it is; None for the model itself."""
     control: str | None = None
     """The change of the guide's rows, one of CONTROLS; None for a dump."""
     sources: tuple[StudyStore, ...] = ()
     """The stores that a control is made of: the guide's, and for some its store without augmentation."""
+
+    @property
+    def guide(self) -> str:
+        """The name of its guide, as students have it."""
+        return self.run.name if self.draw is None else draw_name(self.run.name, self.draw)
 
     @property
     def needs(self) -> tuple[StudyRun | StudyStore, ...]:
@@ -81,6 +90,10 @@ class StudyRun:
     """The stores of its guides, largest first."""
     live: bool = False
     """True if it is trained with its guides themselves, and not with their stores, which are measured only."""
+    source: StudyRun | None = None
+    """The run that it is pruned from; None for one that is trained from its first weights."""
+    pruning: Pruning | None = None
+    """The way in which it is pruned from that."""
     wanted_by: dict[str, None] = field(default_factory=dict)
     """The variants that have it, in the order of the study."""
 
@@ -92,7 +105,7 @@ class StudyRun:
     @property
     def needs(self) -> tuple[StudyRun | StudyStore, ...]:
         """The runs and stores that must be made before."""
-        return self.guides
+        return (*self.guides, *([self.source] if self.source else []))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +124,6 @@ def make_plan(ws: Workspace, variants: Sequence[Variant], seeds: Sequence[int], 
     Every run is in float32, with channels last, and without torch.compile, so that the same kind of processor gives the
     same bits whoever works. Names depend on the images and not on where they lie: the data set is read.
     """
-    for variant in variants:
-        _refuse_draws(variant)
     data = ws.dataset()
     building = _Building(ws, guides, {"train": data.train.digest, "test": data.test.digest})
     students = {
@@ -133,13 +144,18 @@ class _Building:
     work: dict[Path, StudyRun | StudyStore] = field(default_factory=dict)
 
     def run(self, variant: Variant, model: str, seed: int) -> StudyRun:
-        """Returns the run of a member of a variant's chain, after what guides it, for a seed of the student."""
+        """Returns the run of a member of a variant's chain, after what it needs, for a seed of the student."""
         config, is_student = variant.config, model == [*variant.config.chain][-1]
         ws, before = self.ws.with_config(config), [*config.chain][: [*config.chain].index(model)]
         names = guides_of(config.distillation.method, before)
-        stores = {name: self.store(variant.of_guides, name, seed) for name in names}
+        source = self.run(variant.prunes, model, seed) if is_student and variant.prunes else None
+        pruning = source and Pruning(source=source.name, sparsity=variant.sparsity, settings=config.pruning)
+        stores = {name: self.stores(variant.of_guides, name, seed) for name in names}
         if is_student and variant.control:
-            stores = {name: self.control(variant, store, name, seed) for name, store in stores.items()}
+            stores = {
+                name: [self.control(variant, one, name, seed) for one in stores_of]
+                for name, stores_of in stores.items()
+            }
         live = is_student and variant.live
         own_seed = not is_student and self.guides == "shared"
         training = config.training_for(model)
@@ -147,15 +163,17 @@ class _Building:
         distillation = _in_use(
             config.distillation,
             method=next((one for one in ("dgkd", "takd", "kd") if guides_of(one, before) == names), "scratch"),
-            always={name: store.run.name for name, store in stores.items()},
+            always={name: stores_of[0].run.name for name, stores_of in stores.items()},
         )
+        guides = tuple(store for stores_of in stores.values() for store in stores_of)
         record = expected_settings(
             ws,
             architecture=config.chain[model],
-            guides={store.path.stem: "" for store in stores.values()},
+            guides={store.path.stem: "" for store in guides},
             live=config.cache.precision if live else "",
             training=training,
             distillation=distillation,
+            pruning=pruning.to_inputs("") if pruning else None,
         )
         name = _named(config.chain[model], {**record, "dataset": self.dataset})
         planned = StudyRun(
@@ -165,17 +183,20 @@ class _Building:
             workspace=ws,
             training=training,
             distillation=distillation,
-            guides=tuple(stores.values()),
+            guides=guides,
             live=live,
+            source=source,
+            pruning=pruning,
         )
         found = self.work.setdefault(ws.run_folder(name), planned)
         assert isinstance(found, StudyRun)
         found.wanted_by[variant.name] = None
         return found
 
-    def store(self, variant: Variant, model: str, seed: int) -> StudyStore:
-        """Returns the store of a guide, after its run."""
-        return self._dump(self.run(variant, model, seed), variant.config)
+    def stores(self, variant: Variant, model: str, seed: int) -> list[StudyStore]:
+        """Returns the stores of a guide, after its run: one of the model itself, or one of each of its draws."""
+        run, draws = self.run(variant, model, seed), variant.config.cache.draws
+        return [self._dump(run, variant.config, draw) for draw in range(draws)] or [self._dump(run, variant.config)]
 
     def control(self, variant: Variant, of: StudyStore, model: str, seed: int) -> StudyStore:
         """Returns the store of a variant's control for the guide whose store is `of`."""
@@ -206,13 +227,13 @@ class _Building:
             )
         )
 
-    def _dump(self, run: StudyRun, config: WorkspaceConfig) -> StudyStore:
-        # The keys of topk and the decoder came later: without them, stores keep the names that they had before.
+    def _dump(self, run: StudyRun, config: WorkspaceConfig, draw: int | None = None) -> StudyStore:
+        # The keys of topk, draws and the decoder came later: without them, stores keep the names that they had before.
         unused = {"reader", "draws"} | (set() if config.cache.encoding == "topk" else {*OF_TOPK})
         ws, cache = self.ws.with_config(config), config.cache.model_dump(mode="json", exclude=unused)
         views = config.views.model_dump(mode="json", exclude={"decoder"} if config.views.decoder == "pillow" else None)
-        name = _named(run.name, {"cache": cache, "views": views})
-        return self._add(StudyStore(run=run, workspace=ws, path=ws.store_path(name)))
+        name = _named(run.name, {"cache": cache, "views": views, **({} if draw is None else {"draw": draw})})
+        return self._add(StudyStore(run=run, workspace=ws, path=ws.store_path(name), draw=draw))
 
     def _add(self, store: StudyStore) -> StudyStore:
         found = self.work.setdefault(store.path, store)
@@ -229,16 +250,6 @@ class _Building:
                 found="x".join(map(str, sizes[1])),
                 do="leave it out, or choose views.transforms that keep the size, such as crop and hflip",
             )
-
-
-def _refuse_draws(variant: Variant) -> None:
-    if variant.config.cache.draws or variant.of_guides.config.cache.draws:
-        raise InvalidInput(
-            "a comparison has no guides that are draws",
-            expected="draws = 0 in [cache]",
-            found=f"draws = {variant.config.cache.draws}",
-            do="leave draws out of [cache] here; a student outside of the chain takes draws as guides",
-        )
 
 
 def _in_use(settings: DistillationConfig, *, method: str, always: Mapping[str, str]) -> DistillationConfig:

@@ -49,6 +49,8 @@ class _Cost(_Part):
     dump_forwards: Count
     live_forwards: Count = 0
     control_forwards: dict[str, Count] = {}
+    draw_forwards: dict[str, Count] = {}
+    importance_samples: Count = 0
 
 
 class _Record(_Part):
@@ -58,6 +60,8 @@ class _Record(_Part):
     weights: str
     guides: dict[str, str]
     guide_runs: list[str]
+    draw_of: dict[str, Count] = {}
+    source_run: str = ""
     training: dict[str, Any]
     compute: dict[str, Any]
     cost: _Cost

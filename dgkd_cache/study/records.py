@@ -62,6 +62,8 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
     measures = measure(test_MC, test.labels_N)
     progress.finish(f"test accuracy {100 * measures.top1:.2f} %")
     plain = sorted({source.path.stem for store in run.guides for source in store.sources[1:]})
+    dump_forwards = draft.forwards + (ws.config.views.count - 1) * len(train)  # the draft is of one view
+    draw_of = {store.path.stem: store.draw for store in run.guides if store.draw is not None}
     metrics = read_metrics(ws.run_folder(run.name) / METRICS_FILE)
     return {
         "format": "dgkd-study-record",
@@ -71,8 +73,10 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
         "architecture": run.architecture,
         "parameters": card.parameters,
         "training": card.training,
-        "guides": {store.path.stem: card.guides[store.run.name] for store in run.guides},
-        "guide_runs": [store.run.name for store in run.guides],
+        "guides": {store.path.stem: card.guides[store.guide] for store in run.guides},
+        "guide_runs": [*dict.fromkeys(store.run.name for store in run.guides)],
+        **({"draw_of": draw_of} if draw_of else {}),
+        **({"source_run": run.source.name} if run.source else {}),
         "store_bytes": {store.path.stem: _bytes(store.path) for store in run.guides},
         "weights": card.weights_digest,
         "dataset": card.dataset,
@@ -81,8 +85,9 @@ def make_record(run: StudyRun, *, device: str, progress: Progress) -> Record:
         "compute": card.compute,
         "cost": {
             **cost_of(run, len(train) - ws.config.dataset.validation),
-            "dump_forwards": draft.forwards + (ws.config.views.count - 1) * len(train),  # the draft is of one view
+            "dump_forwards": dump_forwards,
             **({"control_forwards": dict.fromkeys(plain, draft.forwards)} if plain else {}),
+            **({"draw_forwards": dict.fromkeys(draw_of, dump_forwards)} if draw_of else {}),
         },
         "epochs": [{key: value for key, value in line.items() if key != "seconds"} for line in metrics],
         "test": asdict(measures),

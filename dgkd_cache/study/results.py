@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from dgkd_cache.study.costs import guides_of_runs, total_cost
+from dgkd_cache.study.costs import guides_of_runs, runs_before, total_cost
 from dgkd_cache.study.records import Record
 from dgkd_cache.study.statistics import compare, summarize
 from dgkd_cache.study.verdict import verdict_sentence
@@ -93,7 +93,7 @@ def _variant(
 ) -> Mapping[str, Any]:
     """Returns what the finished runs of a variant, by seed, come to."""
     students = [*found.values()]
-    guide_runs = {name: record["guide_runs"] for name, record in records.items()}
+    guide_runs = {name: runs_before(record) for name, record in records.items()}
     guides = guides_of_runs([record["run"] for record in students], guide_runs)
     summary = {
         "changes": dict(changes),

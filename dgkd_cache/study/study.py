@@ -199,16 +199,19 @@ def _chosen_pairs(
 
 
 def _require_trained_here(ws: Workspace) -> None:
-    """Raises InvalidInput for a guide from elsewhere or a pruned model: a study trains all of its models anew."""
+    """Raises InvalidInput for a guide from elsewhere or a pruned model: a study trains all models of a chain anew."""
     for name in ws.chain:
         if (kind := ws.member(name).kind) != "trained":
+            pruned = kind == "pruned"
             raise InvalidInput(
                 f"a chain with {name}, which is pruned, cannot be compared"
-                if kind == "pruned"
+                if pruned
                 else f"a chain with {name} from elsewhere cannot be compared",
                 expected="a chain whose models are all trained here",
                 found=f"{name} = {ws.config.chain[name]!r}",
-                do="compare students under it with `train`, a run for each setting and seed, and `ls`",
+                do="prune students by variants, with prunes and sparsity, or compare with `prune` and `ls`"
+                if pruned
+                else "compare students under it with `train`, a run for each setting and seed, and `ls`",
             )
 
 

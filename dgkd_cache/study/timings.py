@@ -8,11 +8,23 @@ from typing import Any
 
 from dgkd_cache.paths import CARD_FILE
 from dgkd_cache.run_files.model_card import load_card
-from dgkd_cache.study.costs import guides_of_runs
+from dgkd_cache.study.costs import guides_of_runs, runs_before
 from dgkd_cache.study.files import read_json
-from dgkd_cache.study.plan import StudyPlan, StudyRun
+from dgkd_cache.study.plan import StudyPlan, StudyRun, StudyStore
 
-__all__ = ["TIMINGS_FILE", "Timings", "read_timings", "seconds_of", "timings_of", "timings_so_far", "variant_seconds"]
+__all__ = [
+    "NEEDED",
+    "TIMINGS_FILE",
+    "Timings",
+    "read_timings",
+    "seconds_of",
+    "timings_of",
+    "timings_so_far",
+    "variant_seconds",
+]
+
+NEEDED = ("guide_runs", "draw_of", "source_run")
+"""The keys of records that `seconds_of` needs."""
 
 TIMINGS_FILE = "timings.json"
 
@@ -36,7 +48,8 @@ def read_timings(folder: Path) -> Timings:
 def timings_of(plan: StudyPlan) -> Timings:
     """Returns the seconds of each run's training that is here, and its samples per second, by the run's name.
 
-    A guide also has the seconds in which it was dumped, without those of a dump that was stopped.
+    A guide also has the seconds in which it was dumped, without those of a dump that was stopped; so has, by its name,
+    each store of a draw.
     """
     from dgkd_cache.workspace.tasks import dump_seconds  # loads torch
 
@@ -49,6 +62,9 @@ def timings_of(plan: StudyPlan) -> Timings:
             found[one.name] = {"seconds": seconds, "samples_per_second": rate and round(rate, 1)}
             if (dumped := dump_seconds(one.path)) is not None:
                 found[one.name]["dump_seconds"] = dumped
+        elif isinstance(one, StudyStore) and one.draw is not None:
+            if (dumped := dump_seconds(one.run.path, draw=one.draw)) is not None:
+                found[one.path.stem] = {"dump_seconds": dumped}
     return found
 
 
@@ -59,18 +75,23 @@ def timings_so_far(folder: Path, runs: Iterable[str]) -> Timings:
 
 
 def seconds_of(
-    students: Sequence[str], guides: Sequence[str], timings: Timings
+    students: Sequence[str], records: Mapping[str, Mapping[str, Any]], timings: Timings
 ) -> tuple[float | None, float | None, float | None]:
-    """Returns the seconds in which students trained, in which their guides trained, and in which these were dumped.
+    """Returns the seconds in which students trained, in which the runs before them did, and in which these were dumped.
 
-    Each is None unless the times of all its runs are known.
+    `records` has the keys NEEDED of each run's record, by its name. Each figure is None unless the times of all its
+    parts are known.
     """
+    before = guides_of_runs(students, {name: runs_before(record) for name, record in records.items()})
+    every = [records[run] for run in [*students, *before] if run in records]
+    read = {run for record in every if not record.get("draw_of") for run in record["guide_runs"]} & {*before}
+    draws = {store for record in every for store in record.get("draw_of", ())}
 
-    def total(runs: Sequence[str], key: str) -> float | None:
-        times = [timings.get(run, {}).get(key) for run in runs]
+    def total(runs: Iterable[str], key: str) -> float | None:
+        times = [timings.get(run, {}).get(key) for run in sorted(runs)]
         return None if None in times else float(sum(filter(None, times)))
 
-    return total(students, "seconds"), total(guides, "seconds"), total(guides, "dump_seconds")
+    return total(students, "seconds"), total(before, "seconds"), total(read | draws, "dump_seconds")
 
 
 def variant_seconds(results: Mapping[str, Any], timings: Timings, variant: str) -> dict[str, float | None]:
@@ -79,9 +100,8 @@ def variant_seconds(results: Mapping[str, Any], timings: Timings, variant: str) 
     The last are those in which all guides trained and, if that is known of each, were dumped. A figure is None where
     the time of a run is not known.
     """
-    guide_runs = {name: record["guide_runs"] for name, record in results["runs"].items()}
     students = [*results["variants"][variant]["runs"].values()]
-    seconds, taught, dumped = seconds_of(students, guides_of_runs(students, guide_runs), timings)
+    seconds, taught, dumped = seconds_of(students, results["runs"], timings)
     samples = results["variants"][variant]["cost"]["trained_samples"]
     return {
         "seconds": seconds,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dgkd_cache.config.tables import DistillationConfig, TrainingConfig
 from dgkd_cache.config.workspace_config import WorkspaceConfig, with_keys
 from dgkd_cache.errors import InvalidInput, unknown_name
 from dgkd_cache.study.controls import CONTROLS
-from dgkd_stores import did_you_mean
+from dgkd_cache.study.pruned_variants import refuse_wrong_pruning, sparsity_of
+from dgkd_cache.study.variant_keys import OF_STORES, OF_STUDENT, key_in_file
 
 __all__ = ["METHODS", "PARTS", "Variant", "make_variants", "variants_of_methods"]
 
@@ -35,12 +35,8 @@ PARTS: Mapping[str, tuple[str, object]] = {
     "student": ("weights", "student"),
 }
 """The words that may follow a method after a +, as in dgkd+drop, and the key that each sets."""
-
-_SHORT = {"views": "views.count", "encoding": "cache.encoding", "topk": "cache.topk"}
-"""Keys of a variant besides those of [training] and [distillation], and the keys of dgkd.toml that they stand for."""
-
-_OF_STUDENT = ("guides_from", "control", "live")
-"""Keys of a variant that are no settings of a workspace: they say what guides its student has."""
+_REFERRING = ("guides_from", "prunes")
+"""Keys that name another variant. What has one of them is no chain of its own that others could take guides from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +47,16 @@ class Variant:
     changes: Mapping[str, object]
     config: WorkspaceConfig
     guides_from: Variant | None = None
-    """The variant whose guides the student has, unless it has a chain of its own."""
+    """The variant whose guides the student has, unless it has a chain of its own; under another recipe it may be one
+    that no study names."""
     control: str | None = None
     """The change of the rows of the student's guides, one of CONTROLS."""
     live: bool = False
     """True if the student's guides are run at each step, and not read from their stores."""
+    prunes: Variant | None = None
+    """The variant whose student is pruned, and trained on; the recipe of this variant is that of the retraining."""
+    sparsity: float = 0.0
+    """The share of its prunable weights that is removed, in [0, 1)."""
 
     @property
     def of_guides(self) -> Variant:
@@ -99,9 +100,10 @@ def _of_method(name: str) -> Mapping[str, object]:
 def make_variants(config: WorkspaceConfig, changes: Mapping[str, Mapping[str, object]]) -> tuple[Variant, ...]:
     """Returns the variants of `config`, each with its changes.
 
-    These are keys of [training] and [distillation], `views`, `encoding`, `topk`, and for the student alone:
+    These are keys of [training] and [distillation], `views`, `encoding`, `topk`, `draws`, and for the student alone:
     `guides_from`, a variant whose guides it has and whose settings hold where it changes none; `control`, one of
-    CONTROLS; `live`.
+    CONTROLS; `live`; `prunes`, a variant whose student is pruned, with `sparsity`, `criterion` and, as "pruning.steps",
+    the other keys of [pruning]. Keys of [training] beside `prunes` are those of the retraining alone.
 
     Raises InvalidInput for an unknown key (it names the nearest), a value that the key does not allow, keys that
     exclude each other, and for two variants that are the same.
@@ -124,37 +126,62 @@ def make_variants(config: WorkspaceConfig, changes: Mapping[str, Mapping[str, ob
 
 def _variant(config: WorkspaceConfig, changes: Mapping[str, Mapping[str, object]], name: str) -> Variant:
     of_variant = changes[name]
-    source = _source(changes, name)
-    before = _variant(config, changes, source) if source is not None else None
-    dotted = {_dotted(name, key): value for key, value in of_variant.items() if key not in _OF_STUDENT}
+    source, pruned = _source(changes, name), _pruned(changes, name)
+    guides_from = _variant(config, changes, source) if source is not None else None
+    before = guides_from.config if guides_from else config
+    keys = {key: key_in_file(name, key) for key in of_variant if key not in OF_STUDENT}
+    if pruned is not None and guides_from is None:
+        # What is set for the retraining does not reach the guides, which are trained from their first weights.
+        others = {key: dotted for key, dotted in keys.items() if not dotted.startswith("training.")}
+        guides_from = Variant(name=name, changes=of_variant, config=_changed(before, of_variant, others, name))
     variant = Variant(
         name=name,
         changes=dict(of_variant),
-        config=with_keys(
-            before.config if before else config,
-            {tuple(key.split(".")): value for key, value in dotted.items()},
-            source=f"the variant {name}",
-        ),
-        guides_from=before,
+        config=_changed(before, of_variant, keys, name),
+        guides_from=guides_from,
         control=_control(name, of_variant.get("control")),
         live=_flag(name, "live", of_variant.get("live", False)),
+        prunes=_variant(config, changes, pruned) if pruned is not None else None,
+        sparsity=sparsity_of(name, of_variant),
     )
-    own = [key for key in _OF_STUDENT if key in of_variant]
+    _refuse_no_guides(variant)
+    _refuse_no_rows(variant)
+    refuse_wrong_pruning(name, of_variant, variant.config)
+    return variant
+
+
+def _changed(
+    config: WorkspaceConfig, of_variant: Mapping[str, object], keys: Mapping[str, str], name: str
+) -> WorkspaceConfig:
+    """Returns the settings with those `keys` of a variant, each given with that of dgkd.toml."""
+    changes = {tuple(dotted.split(".")): of_variant[key] for key, dotted in keys.items()}
+    return with_keys(config, changes, source=f"the variant {name}")
+
+
+def _refuse_no_guides(variant: Variant) -> None:
+    """Raises InvalidInput for keys of guides where there are none."""
+    own = [key for key in ("guides_from", "control", "live", "draws") if variant.changes.get(key)]
     if own and variant.config.distillation.method == "scratch":
         raise InvalidInput(
-            f"the variant {name} has no guides",
+            f"the variant {variant.name} has no guides",
             expected=f"a method with guides, for {', '.join(own)}",
             found='method "scratch"',
             do=f"leave out {', '.join(own)}, or set method",
         )
-    if variant.control and variant.live:
+
+
+def _refuse_no_rows(variant: Variant) -> None:
+    """Raises InvalidInput for what contradicts each other about the rows that a student reads."""
+    draws = variant.of_guides.config.cache.draws
+    kinds = {f'control = "{variant.control}"': variant.control, "live = true": variant.live, f"draws = {draws}": draws}
+    found = [words for words, given in kinds.items() if given]
+    if len(found) > 1:
         raise InvalidInput(
-            f"the variant {name} cannot have live guides",
-            expected="rows that are read, for a control changes them",
-            found=f'control = "{variant.control}" and live = true',
-            do="leave one of the two out",
+            f"the variant {variant.name} cannot have {' and '.join(found)}",
+            expected="rows of models that are read, for control, guides that are run, for live, or rows of draws",
+            found=", ".join(found),
+            do="leave all but one of them out",
         )
-    return variant
 
 
 def _source(changes: Mapping[str, Mapping[str, object]], name: str) -> str | None:
@@ -162,10 +189,10 @@ def _source(changes: Mapping[str, Mapping[str, object]], name: str) -> str | Non
     source = changes[name].get("guides_from")
     if source is None:
         return None
-    others = [other for other in changes if other != name and "guides_from" not in changes[other]]
+    others = [other for other in changes if other != name and changes[other].keys().isdisjoint(_REFERRING)]
     if not isinstance(source, str) or source not in others:
         raise unknown_name(f"variant that {name} could take its guides from,", str(source), others)
-    if own := [key for key in _SHORT if key in changes[name]]:
+    if own := [key for key in OF_STORES if key in changes[name]]:
         raise InvalidInput(
             f"the variant {name} cannot set {', '.join(own)}",
             expected=f"the stores of {source}, which it takes as they are",
@@ -173,6 +200,17 @@ def _source(changes: Mapping[str, Mapping[str, object]], name: str) -> str | Non
             do=f"leave out {', '.join(own)} or guides_from, or change {source}",
         )
     return source
+
+
+def _pruned(changes: Mapping[str, Mapping[str, object]], name: str) -> str | None:
+    """Returns the variant that `prunes` names, None without it."""
+    pruned = changes[name].get("prunes")
+    if pruned is None:
+        return None
+    others = [other for other in changes if other != name and "prunes" not in changes[other]]
+    if not isinstance(pruned, str) or pruned not in others:
+        raise unknown_name(f"variant whose student {name} could prune,", str(pruned), others)
+    return pruned
 
 
 def _control(variant: str, value: object) -> str | None:
@@ -190,7 +228,8 @@ def _flag(variant: str, key: str, value: object) -> bool:
 
 
 def _content(variant: Variant) -> tuple[object, ...]:
-    return variant.config, variant.of_guides.config, variant.control, variant.live
+    pruned = variant.prunes and (variant.prunes.name, variant.sparsity)
+    return variant.config, variant.of_guides.config, variant.control, variant.live, pruned
 
 
 def _require_last_epoch(variant: Variant) -> None:
@@ -203,26 +242,6 @@ def _require_last_epoch(variant: Variant) -> None:
                 found='"best"',
                 do="leave select out",
             )
-
-
-def _dotted(variant: str, key: str) -> str:
-    """Returns the key of dgkd.toml, such as training.lr, that a variant's key stands for."""
-    tables: list[tuple[str, Sequence[str]]] = [
-        ("training", [*TrainingConfig.model_fields]),
-        ("distillation", [field.alias or name for name, field in DistillationConfig.model_fields.items()]),
-    ]
-    if key in _SHORT:
-        return _SHORT[key]
-    for table, keys in tables:
-        if key in keys:
-            return f"{table}.{key}"
-    known = [*_SHORT, *_OF_STUDENT, *(key for _, keys in tables for key in keys)]
-    raise InvalidInput(
-        f"unknown key {key!r} of the variant {variant}",
-        expected=f"a key of [training] or [distillation], or {', '.join([*_SHORT, *_OF_STUDENT])}",
-        found=repr(key),
-        do=did_you_mean(key, known) or f"take it out of {variant}",
-    )
 
 
 def _in_words(changes: Mapping[str, object]) -> str:

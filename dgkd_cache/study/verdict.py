@@ -62,17 +62,24 @@ def _by_p(one: _Comparison) -> tuple[bool, float]:
 
 def _asked(results: Mapping[str, Any]) -> tuple[str, Sequence[_Comparison]]:
     """Returns what the question is about, and the comparisons that answer it, each of what has more guides with what
-    has fewer; a control answers another question."""
-    made = [one for one in results["comparisons"] if "control" not in results["variants"][one["variant"]]["changes"]]
+    has fewer; a control answers another question, and so do students of other sparsities."""
+    changes = {name: variant["changes"] for name, variant in results["variants"].items()}
+    made = [one for one in results["comparisons"] if "control" not in changes[one["variant"]]]
+    alike = [one for one in made if _pruned(changes[one["variant"]]) == _pruned(changes[one["reference"]])]
     for subject, least in (("Dense guidance", 2), ("Guidance", 1)):
         found = []
-        for one in made:
+        for one in alike:
             mine, theirs = (_guides(results, one[key]) >= least for key in ("variant", "reference"))
             if mine != theirs:
                 found.append(one if mine else _turned(one))
         if found:
             return subject, found
     return "", made
+
+
+def _pruned(changes: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Returns of what a variant is pruned, and how much; (None, None) for one that is not."""
+    return changes.get("prunes"), changes.get("sparsity")
 
 
 def _turned(one: _Comparison) -> _Comparison:

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dgkd_cache.datasets.split import split_images
 from dgkd_cache.dump.sizes import check_store_bytes
 from dgkd_cache.dump.writer_arguments import require_all_samples
-from dgkd_cache.errors import Damaged, DgkdError, InvalidInput, Mismatch, UnsafeStore
-from dgkd_cache.models.dropout_layers import find_dropout_layers
+from dgkd_cache.errors import Damaged, DgkdError, Mismatch, UnsafeStore
 from dgkd_cache.models.registry import count_parameters
 from dgkd_cache.models.summary import larger_than_before
 from dgkd_cache.paths import CARD_FILE
@@ -21,7 +20,7 @@ from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import load_card
 from dgkd_cache.workspace.pruning import pruning_of, require_criterion
 from dgkd_cache.workspace.run_check import require_sound
-from dgkd_cache.workspace.tasks.model_setup import new_model
+from dgkd_cache.workspace.tasks.model_setup import new_model, require_dropout
 from dgkd_cache.workspace.tasks.pruned_source import source_card
 from dgkd_cache.workspace.tasks.row_settings import row_settings
 from dgkd_cache.workspace.tasks.training_check import check_given_stores, check_training
@@ -99,16 +98,8 @@ def damaged_runs(ws: Workspace) -> dict[str, DgkdError]:
 def _check_draws(ws: Workspace, to_dump: Sequence[str]) -> None:
     """Raises InvalidInput for a model that is to be drawn and has no dropout layer."""
     for name in to_dump if ws.config.cache.draws else ():
-        if name not in ws.trained_here:
-            continue  # an adopted model is dumped before anything is trained under it
-        architecture, size = ws.architecture(name), ws.config.training_for(name).input_size
-        if not find_dropout_layers(new_model(ws, architecture, input_size=size, seed=0)[0]):
-            raise InvalidInput(
-                f"{name} ({architecture}) has no dropout layer, so all its draws would be the same",
-                expected=f"dropout in every model that teaches, with draws = {ws.config.cache.draws} in [cache]",
-                found="none",
-                do="choose an architecture with dropout, such as wrn-16-2-dropout0.3, or leave draws out of [cache]",
-            )
+        if name in ws.trained_here:  # an adopted model is dumped before anything is trained under it
+            require_dropout(ws, name, ws.architecture(name), ws.config.training_for(name))
 
 
 def _check_stores(ws: Workspace, to_dump: Sequence[str], progress: Progress) -> None:

@@ -193,7 +193,7 @@ def test_what_a_variant_takes_from_another_one(ws: Workspace) -> None:
         ({"control": "shufled"}, "unknown control of the variant x, 'shufled'.*did you mean shuffled"),
         ({"control": 3}, "unknown control"),
         ({"live": 1}, "live of the variant x: expected true or false"),
-        ({"live": True, "control": "shuffled"}, "cannot have live guides"),
+        ({"live": True, "control": "shuffled"}, 'cannot have control = "shuffled" and live = true'),
         ({"method": "scratch", "live": True}, "the variant x has no guides: expected a method with guides, for live"),
         ({"guides_from": "dgdk"}, "unknown variant that x could take its guides from.*did you mean dgkd"),
         ({"guides_from": "x"}, "unknown variant that x could take its guides from"),

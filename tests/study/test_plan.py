@@ -85,12 +85,6 @@ def test_what_has_no_effect_makes_nothing_again(ws: Workspace, changes: dict[str
     assert plan.students["dgkd", 0] is plan.students["other", 0]
 
 
-def test_draws_are_refused(ws: Workspace) -> None:
-    drawn = ws.with_config(with_overrides(ws.config, {"cache.draws": 2}))
-    with pytest.raises(InvalidInput, match="a comparison has no guides that are draws.*found draws = 2"):
-        planned(drawn, {"kd": METHODS["kd"]})
-
-
 def test_guides_that_are_always_kept_are_named_by_their_runs(ws: Workspace) -> None:
     plan = planned(ws, {"x": {"always": ["teacher"]}}, seeds=[0])
     student = plan.students["x", 0]

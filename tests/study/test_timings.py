@@ -46,9 +46,9 @@ def test_seconds_of_a_variant() -> None:
     assert variant_seconds(results, timings, "x")["guides_seconds"] == 12, "one of two dumps would say too little"
     timings["a"] |= {"dump_seconds": 0.25}
     assert variant_seconds(results, timings, "x")["guides_seconds"] == 12.75
-    assert seconds_of(["s1", "s2"], ["a", "t"], timings) == (3.0, 12.0, 0.75)
+    assert seconds_of(["s1", "s2"], runs, timings) == (3.0, 12.0, 0.75)
     del timings["s1"], timings["a"]["dump_seconds"]
-    assert seconds_of(["s1", "s2"], ["a", "t"], timings) == (None, 12.0, None)
+    assert seconds_of(["s1", "s2"], runs, timings) == (None, 12.0, None)
 
 
 def test_of_a_file_that_was_changed_the_numbers_count(tmp_path: Path) -> None:

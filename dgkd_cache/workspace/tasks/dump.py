@@ -21,10 +21,10 @@ from dgkd_cache.dump.provenance import Provenance
 from dgkd_cache.dump.settings import DumpSettings
 from dgkd_cache.dump.writer import Dumped, GuideWriter
 from dgkd_cache.errors import DgkdError, Interrupted, InvalidInput, RankLost, UnsafeStore
-from dgkd_cache.paths import DUMP_SECONDS_FILE
+from dgkd_cache.paths import DUMP_SECONDS_FILE, dump_seconds_file
 from dgkd_cache.progress import Progress
 from dgkd_cache.run_files.model_card import ModelCard
-from dgkd_cache.run_files.reading import read_file
+from dgkd_cache.run_files.reading import LIMITS, read_file
 from dgkd_cache.views.renderer import ViewRenderer
 from dgkd_cache.workspace.dumped_here import record_dumped
 from dgkd_cache.workspace.resolve import resolve_run
@@ -238,24 +238,24 @@ def found_at(path: Path) -> FoundStore:
     return FoundStore()
 
 
-def dump_seconds(folder: Path) -> float | None:
+def dump_seconds(folder: Path, *, draw: int | None = None) -> float | None:
     """Returns the seconds in which the store of the run in `folder` was dumped, over all resumptions; None if unknown.
 
-    That is the store of the workspace's views. The time lies beside the run because a store holds no clock: its bytes
-    must not depend on when it was written.
+    That is the store of the workspace's views, or that of a draw where these are counted one by one. The time lies
+    beside the run because a store holds no clock: its bytes must not depend on when it was written.
     """
     try:
-        seconds = float(read_file(folder / DUMP_SECONDS_FILE))
+        seconds = float(read_file(folder / dump_seconds_file(draw), limit=LIMITS[DUMP_SECONDS_FILE]))
     except (OSError, ValueError, DgkdError):
         return None  # a figure that nothing depends on
     return seconds if math.isfinite(seconds) else None
 
 
-def add_dump_seconds(folder: Path, seconds: float) -> None:
+def add_dump_seconds(folder: Path, seconds: float, *, draw: int | None = None) -> None:
     """Adds the seconds of a dump to the sum beside the run; a sum that cannot be written keeps its old value."""
     with suppress(OSError, UnsafeStore):
-        text = f"{(dump_seconds(folder) or 0.0) + seconds:.3f}\n"
-        write_durably(folder / DUMP_SECONDS_FILE, text.encode())
+        text = f"{(dump_seconds(folder, draw=draw) or 0.0) + seconds:.3f}\n"
+        write_durably(folder / dump_seconds_file(draw), text.encode())
 
 
 def _until_all_are_done(ranks: Ranks, model: str, stop: Callable[[], bool]) -> None:

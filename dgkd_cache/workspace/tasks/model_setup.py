@@ -17,6 +17,7 @@ from dgkd_cache.distillation.dropping import Dropping
 from dgkd_cache.distillation.guide_losses import GuideLoss
 from dgkd_cache.distillation.objectives import check_mixed_loss
 from dgkd_cache.errors import Damaged, InvalidInput, Mismatch
+from dgkd_cache.models.dropout_layers import find_dropout_layers
 from dgkd_cache.models.preprocessing import Preprocessing
 from dgkd_cache.models.registry import build_model, count_parameters, is_user_code, wanted_input_size
 from dgkd_cache.models.saved import load_model
@@ -38,6 +39,7 @@ __all__ = [
     "new_model",
     "prepare_inference",
     "require_adopted",
+    "require_dropout",
     "require_named",
     "require_same_data",
     "say_input",
@@ -228,6 +230,17 @@ def check_mixing(ws: Workspace, distillation: DistillationConfig, *, guided: boo
         ViewRenderer(ws.plan(), ws.dataset().train).require_partners()
         if guided:
             check_mixed_loss(guide_loss_of(distillation), mixes=True)
+
+
+def require_dropout(ws: Workspace, name: str, architecture: str, training: TrainingConfig) -> None:
+    """Raises InvalidInput if a model without a dropout layer is to be drawn, before it is trained."""
+    if not find_dropout_layers(new_model(ws, architecture, input_size=training.input_size, seed=0)[0]):
+        raise InvalidInput(
+            f"{name} ({architecture}) has no dropout layer, so all its draws would be the same",
+            expected=f"dropout in every model that teaches, with draws = {ws.config.cache.draws} in [cache]",
+            found="none",
+            do="choose an architecture with dropout, such as wrn-16-2-dropout0.3, or leave draws out of [cache]",
+        )
 
 
 def dropping_of(settings: DistillationConfig, names: Sequence[str]) -> Dropping:
