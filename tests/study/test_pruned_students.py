@@ -91,7 +91,7 @@ def test_costs_have_the_source_and_the_importance(finished: tuple[Study, dict]) 
     costs = {name: results["variants"][name]["cost"] for name in ("dense", "magnitude", "guided")}
     assert costs["dense"]["guides_epochs"] == 0
     assert costs["magnitude"]["guides_epochs"] == costs["dense"]["epochs"] == 4, "two sources of two epochs"
-    assert costs["guided"]["guides_epochs"] == 4 + 3 + 2, "and the teacher and one assistant"
+    assert costs["guided"]["guides_epochs"] == 4 + 2 + 2, "and a teacher and an assistant"
 
 
 def test_the_verdict_is_not_about_guidance_where_sparsity_differs(finished: tuple[Study, dict]) -> None:
