@@ -103,8 +103,7 @@ class Maker:
         where, views = resolve_device(self.device), range(ws.config.views.count)
         guide = load_guide(run.workspace, run.name, self.progress)
         settings = dump_settings(ws.config.cache, resolve_precision(ws.config.cache.precision, where))
-        how = {"path": store.path, "views": views, "settings": settings, "device": where, "draw": store.draw}
-        writer = writer_of(ws, *guide, **how)
+        writer = writer_of(ws, *guide, path=store.path, views=views, settings=settings, device=where, draw=store.draw)
         other = writer.run(take_over=self.take_over, progress=self.progress, stop=self.stop)
         if other.seal:
             record_dumped(ws.folder, other.seal)

@@ -149,7 +149,7 @@ class _Building:
         ws, before = self.ws.with_config(config), [*config.chain][: [*config.chain].index(model)]
         names = guides_of(config.distillation.method, before)
         source = self.run(variant.prunes, model, seed) if is_student and variant.prunes else None
-        pruning = source and Pruning(source=source.name, sparsity=variant.sparsity, settings=config.pruning)
+        pruning = Pruning(source=source.name, sparsity=variant.sparsity, settings=config.pruning) if source else None
         stores = {name: self.stores(variant.of_guides, name, seed) for name in names}
         if is_student and variant.control:
             stores = {
