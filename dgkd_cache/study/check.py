@@ -10,13 +10,11 @@ from dgkd_cache.datasets.split import split_images
 from dgkd_cache.device.device import resolve_device
 from dgkd_cache.dump.sizes import check_store_bytes
 from dgkd_cache.errors import InvalidInput
-from dgkd_cache.guides.topk_rows import require_all_classes
 from dgkd_cache.progress import Progress
 from dgkd_cache.study.plan import FIXED, StudyPlan, StudyRun, StudyStore
 from dgkd_cache.study.variants import Variant
 from dgkd_cache.workspace.tasks.model_setup import check_mixing, new_model, require_dropout, schedule_kind
-from dgkd_cache.workspace.tasks.pruned_source import importance_loss
-from dgkd_cache.workspace.tasks.row_settings import OTHER_IMPORTANCE, require_rows_for, row_settings
+from dgkd_cache.workspace.tasks.row_settings import require_rows_for, require_rows_for_importance, row_settings
 from dgkd_cache.workspace.workspace import Workspace
 
 __all__ = ["check_plan", "refuse_fixed", "require_different_runs", "require_names", "require_paired", "same_runs"]
@@ -92,9 +90,9 @@ def check_plan(ws: Workspace, plan: StudyPlan, *, device: str, progress: Progres
             for store in one.guides if not one.live else ():
                 cache = store.workspace.config.cache
                 require_rows_for(one.distillation, cache, model=one.model, guides=[store.run.model])
-                if one.pruning is not None and one.pruning.settings.criterion == "guided" and cache.encoding == "topk":
-                    loss = importance_loss(one.distillation, one.pruning)
-                    require_all_classes(loss, [store.run.model], do=OTHER_IMPORTANCE)
+                if one.pruning is not None:
+                    guides = [store.run.model]
+                    require_rows_for_importance(one.distillation, one.pruning, cache, guides=guides)
             network = (one.architecture, one.training.input_size)
             if network not in built:
                 new_model(one.workspace, one.architecture, input_size=one.training.input_size, seed=0)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dgkd_cache.config.tables import CacheConfig, DistillationConfig, TrainingConfig
 from dgkd_cache.dump.sizes import settings_of_width, topk_settings
 from dgkd_cache.errors import InvalidInput
 from dgkd_cache.guides.topk_rows import require_all_classes
+from dgkd_cache.workspace.pruning import Pruning
 from dgkd_cache.workspace.tasks.factored_width import factored_width
 from dgkd_cache.workspace.tasks.model_setup import guide_loss_of
+from dgkd_cache.workspace.tasks.pruned_source import importance_loss
 from dgkd_cache.workspace.workspace import Workspace
 from dgkd_stores import JsonValue
 
-__all__ = ["OTHER_IMPORTANCE", "OTHER_LOSS", "require_rows_for", "row_settings"]
+__all__ = ["OTHER_IMPORTANCE", "OTHER_LOSS", "require_rows_for", "require_rows_for_importance", "row_settings"]
 
 OTHER_LOSS = (
     'choose guide_loss = "kl" and standardize = false in [distillation], or another encoding in [cache], such as '
@@ -62,3 +64,11 @@ def require_rows_for(
             "distillation.temperature out",
         )
     require_all_classes(guide_loss_of(distillation), tuple(guides), do=OTHER_LOSS)
+
+
+def require_rows_for_importance(
+    distillation: DistillationConfig, pruning: Pruning, cache: CacheConfig, *, guides: Sequence[str]
+) -> None:
+    """Raises InvalidInput if rows of `topk`, of these guides, cannot tell which weights to keep; see above."""
+    if cache.encoding == "topk" and pruning.settings.criterion == "guided":
+        require_all_classes(importance_loss(distillation, pruning), guides, do=OTHER_IMPORTANCE)
