@@ -20,8 +20,10 @@ def test_all_keys_of_pruning_training_and_distillation_have_a_name(ws) -> None:
     of_tables = {name.partition(".")[2] for name in there if name.split(".")[0] in ("training", "distillation")}
     found = {key_in_file("x", key) for key in [*short, *(of_tables - {"teacher"})]}
     tables = ("training.", "distillation.", "pruning.")
+    # `views` is the number of views; fresh views, which training.views could set, have no guides to compare.
+    without = {"training.teacher", "training.views"}
     assert {name for name in found if name.startswith(tables)} == {
-        name for name in there if name.startswith(tables) and name != "training.teacher"
+        name for name in there if name.startswith(tables) and name not in without
     }
     assert found >= {"views.count", "cache.encoding", "cache.draws"}
 
